@@ -1,0 +1,81 @@
+// swift-tools-version: 6.1
+import PackageDescription
+import class Foundation.ProcessInfo
+
+/// `MARTLET_CORE=1` leaves out everything that needs a networking package, so that the
+/// floors below the hub build and test in seconds. See docs/architecture.md.
+let coreOnly = ProcessInfo.processInfo.environment["MARTLET_CORE"] != nil
+
+func floor(_ name: String, _ folder: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(folder)")
+}
+
+func tests(_ folder: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(
+        name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", resources: resources)
+}
+
+var products: [Product] = [
+    .library(
+        name: "MartletCore",
+        targets: [
+            "MartletJSON", "MartletTensor", "MartletText", "MartletFormats", "MartletNN", "MartletModels",
+            "MartletInference",
+        ])
+]
+var dependencies: [Package.Dependency] = []
+var targets: [Target] = [
+    .target(name: "CKernels", path: "Sources/CKernels"),
+    floor("MartletJSON", "JSON"),
+    floor("MartletTensor", "Tensor", ["CKernels"]),
+    floor("MartletText", "Text", ["MartletJSON"]),
+    floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON"]),
+    floor("MartletNN", "NN", ["MartletTensor"]),
+    floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
+    floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
+    tests("JSON", ["MartletJSON"]),
+    tests("CKernels", ["CKernels"]),
+    tests("Tensor", ["MartletTensor"]),
+    tests("Text", ["MartletText"]),
+    tests("Formats", ["MartletFormats"]),
+    tests("Models", ["MartletModels"]),
+    tests("Inference", ["MartletInference"]),
+]
+
+if !coreOnly {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.24.0"),
+    ]
+    products += [
+        .library(name: "Martlet", targets: ["Martlet"]),
+        .executable(name: "martlet", targets: ["MartletCLI"]),
+    ]
+    targets += [
+        floor(
+            "MartletHub", "Hub",
+            [
+                "MartletJSON",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        floor("Martlet", "Martlet", ["MartletInference", "MartletHub"]),
+        .executableTarget(
+            name: "MartletCLI",
+            dependencies: ["Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Sources/CommandLine"),
+        tests("Hub", ["MartletHub"]),
+        tests("CommandLine", ["Martlet"]),
+    ]
+}
+
+let package = Package(
+    name: "martlet",
+    platforms: [.macOS(.v15)],
+    products: products,
+    dependencies: dependencies,
+    targets: targets,
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)
