@@ -1,1 +1,28 @@
+// The kernels of Martlet: C with intrinsics behind one table of function pointers.
+//
+// A family (gemm, quantised, attention, vector, …) declares a struct of function pointers in its own header and
+// one fill function per instruction set in its own file, which sets the entries that the set does better than
+// the one below it. A table starts from portable C and is then filled upwards, so every entry is always callable.
 #pragma once
+
+#include "martlet_cpu.h"
+#include "martlet_gemm.h"
+#include "martlet_quantized.h"
+#include "martlet_attention.h"
+#include "martlet_vector.h"
+#include "martlet_pool.h"
+
+typedef struct martlet_kernels {
+    martlet_instruction_set instruction_set;
+    martlet_gemm_kernels gemm;
+    martlet_quantized_kernels quantized;
+    martlet_attention_kernels attention;
+    martlet_vector_kernels vector;
+} martlet_kernels;
+
+/// The table in use: the best this processor runs, or what MARTLET_KERNELS names (portable, avx2, avx512, neon)
+/// if the processor runs it. Chosen at the first call, constant afterwards.
+const martlet_kernels *_Nonnull martlet_kernels_active(void);
+
+/// The table of one instruction set, or NULL where this processor or build does not have it. For tests.
+const martlet_kernels *_Nullable martlet_kernels_variant(martlet_instruction_set set);
