@@ -1,0 +1,99 @@
+/// The types an element, or a block of elements, can be stored as.
+///
+/// The quantised types pack `blockLength` consecutive elements of a row into `blockByteCount` bytes, in the layouts
+/// of the GGML library, whose numbers the raw values are (`ggml_type` in a GGUF file). Types that GGUF does not
+/// know are numbered from 200.
+public enum DType: UInt32, Sendable, CaseIterable {
+    case float32 = 0
+    case float16 = 1
+    case q4_0 = 2
+    case q4_1 = 3
+    case q5_0 = 6
+    case q5_1 = 7
+    case q8_0 = 8
+    case q2_K = 10
+    case q3_K = 11
+    case q4_K = 12
+    case q5_K = 13
+    case q6_K = 14
+    case int8 = 24
+    case int16 = 25
+    case int32 = 26
+    case int64 = 27
+    case float64 = 28
+    case bfloat16 = 30
+    case uint8 = 200
+    case bool = 201
+}
+
+extension DType {
+    /// Elements stored together: 1 for plain types, 32 or 256 for quantised ones.
+    public var blockLength: Int {
+        switch self {
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
+        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
+        default: 1
+        }
+    }
+
+    /// Bytes of one block (of one element for plain types).
+    public var blockByteCount: Int {
+        switch self {
+        case .int8, .uint8, .bool: 1
+        case .float16, .bfloat16, .int16: 2
+        case .float32, .int32: 4
+        case .int64, .float64: 8
+        case .q4_0: 18
+        case .q4_1: 20
+        case .q5_0: 22
+        case .q5_1: 24
+        case .q8_0: 34
+        case .q2_K: 84
+        case .q3_K: 110
+        case .q4_K: 144
+        case .q5_K: 176
+        case .q6_K: 210
+        }
+    }
+
+    public var isQuantized: Bool { blockLength > 1 }
+    public var isFloatingPoint: Bool {
+        switch self {
+        case .float16, .bfloat16, .float32, .float64: true
+        default: false
+        }
+    }
+
+    /// "F32", "BF16", "Q4_K", …: as safetensors and GGUF tools print it.
+    public var name: String {
+        switch self {
+        case .float32: "F32"
+        case .float16: "F16"
+        case .bfloat16: "BF16"
+        case .float64: "F64"
+        case .int8: "I8"
+        case .int16: "I16"
+        case .int32: "I32"
+        case .int64: "I64"
+        case .uint8: "U8"
+        case .bool: "BOOL"
+        case .q4_0: "Q4_0"
+        case .q4_1: "Q4_1"
+        case .q5_0: "Q5_0"
+        case .q5_1: "Q5_1"
+        case .q8_0: "Q8_0"
+        case .q2_K: "Q2_K"
+        case .q3_K: "Q3_K"
+        case .q4_K: "Q4_K"
+        case .q5_K: "Q5_K"
+        case .q6_K: "Q6_K"
+        }
+    }
+
+    /// The bytes that `count` elements take, or nil when `count` is no whole number of blocks or overflows.
+    public func byteCount(of count: Int) -> Int? {
+        guard count >= 0, count % blockLength == 0 else { return nil }
+        let (bytes, overflow) = (count / blockLength).multipliedReportingOverflow(by: blockByteCount)
+        return overflow ? nil : bytes
+    }
+}

@@ -1,0 +1,41 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The bytes under one or more tensors: owned, pooled or mapped from a file. Released with the last tensor.
+///
+/// Concurrent reads are safe; whoever writes must be alone, as with any buffer.
+public final class Storage: @unchecked Sendable {
+    public let pointer: UnsafeMutableRawPointer
+    public let byteCount: Int
+    /// A mapped file must not be written to.
+    public let isReadOnly: Bool
+    private let release: Release
+
+    private enum Release {
+        case pool
+        case owner(AnyObject)
+    }
+
+    /// Uninitialised bytes from the pool, aligned to 64.
+    public init(byteCount: Int) {
+        self.byteCount = byteCount
+        pointer = BufferPool.shared.take(byteCount)
+        isReadOnly = false
+        release = .pool
+    }
+
+    /// Bytes that belong to `owner` (a mapped file, say), which is kept alive.
+    public init(borrowing bytes: UnsafeRawBufferPointer, owner: AnyObject, isReadOnly: Bool = true) {
+        pointer = UnsafeMutableRawPointer(mutating: bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!)
+        byteCount = bytes.count
+        self.isReadOnly = isReadOnly
+        release = .owner(owner)
+    }
+
+    deinit {
+        if case .pool = release { BufferPool.shared.give(pointer, byteCount) }
+    }
+}

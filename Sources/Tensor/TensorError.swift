@@ -1,0 +1,16 @@
+/// What was wrong with the operands of a tensor operation. Messages name the operation and the shapes.
+public struct TensorError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable { case shape, dtype, index, argument, storage }
+    public var kind: Kind
+    /// "matmul", "reshape", …
+    public var operation: String
+    public var reason: String
+
+    public init(_ kind: Kind, _ operation: String, _ reason: String) {
+        self.kind = kind
+        self.operation = operation
+        self.reason = reason
+    }
+
+    public var description: String { "\(operation): \(reason)" }
+}
