@@ -13,7 +13,8 @@ final class BufferPool: Sendable {
     static let shared = BufferPool()
 
     private struct Free {
-        var lists: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: 256)
+        /// Addresses, since pointers are not `Sendable`.
+        var lists: [[UInt]] = Array(repeating: [], count: 256)
         var cachedByteCount = 0
     }
     private let free = Mutex(Free())
@@ -36,12 +37,13 @@ final class BufferPool: Sendable {
 
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let (index, size) = Self.sizeClass(byteCount)
-        let cached = free.withLock { free -> UnsafeMutableRawPointer? in
-            guard let pointer = free.lists[index].popLast() else { return nil }
+        let cached = free.withLock { free -> UInt? in
+            guard let address = free.lists[index].popLast() else { return nil }
             free.cachedByteCount -= size
-            return pointer
+            return address
         }
-        return cached ?? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
+        return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:))
+            ?? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
     }
 
     func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
@@ -50,19 +52,20 @@ final class BufferPool: Sendable {
             pointer.deallocate()
             return
         }
+        let address = UInt(bitPattern: pointer)
         free.withLock { free in
-            free.lists[index].append(pointer)
+            free.lists[index].append(address)
             free.cachedByteCount += size
         }
     }
 
     /// Returns every cached buffer to the system.
     func empty() {
-        let pointers = free.withLock { free -> [UnsafeMutableRawPointer] in
+        let addresses = free.withLock { free -> [UInt] in
             let all = free.lists.flatMap { $0 }
             free = Free()
             return all
         }
-        for pointer in pointers { pointer.deallocate() }
+        for address in addresses { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
     }
 }
