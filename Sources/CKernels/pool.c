@@ -1,0 +1,227 @@
+// The pool's protocol.
+//
+// A region is claimed index by index from one word, `claim` = epoch << 32 | next index. The caller closes the word
+// (next = CLOSED), writes the region's fields, and opens it with the next epoch. A worker loads the word, reads the
+// fields, and claims by compare-and-swap: success proves that the fields it read belong to that epoch, as they are
+// written only while the word is closed. So a worker that wakes late finds nothing to claim and goes back to
+// sleep, and nobody waits for it. The region ends when `unfinished` reaches zero.
+//
+// Sleepers are counted before they look at the word for the last time, and the caller looks at the count after it
+// opened the word; both in sequentially consistent order, so one of the two sees the other (Dekker's argument).
+
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "include/martlet_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#define CLOSED 0xFFFFFFFFu
+#define LARGEST_REGION ((ptrdiff_t)1 << 30)
+/// How long a thread looks for work before it sleeps: longer than the gaps inside a forward pass.
+#define SPIN_NANOSECONDS 50000
+
+/// A word on which threads sleep: a futex on Linux, a condition variable elsewhere.
+typedef struct {
+    _Alignas(64) _Atomic uint32_t value;
+    _Atomic uint32_t sleepers;
+#if !defined(__linux__)
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+#endif
+} parking;
+
+struct martlet_pool {
+    _Alignas(64) _Atomic uint64_t claim;
+    /// The region: written while `claim` is closed.
+    _Atomic(martlet_pool_body) body;
+    _Atomic(void *) context;
+    _Atomic uint32_t count;
+    _Alignas(64) _Atomic uint32_t unfinished;
+    /// Changes with every region (workers sleep on it) and with every end (the caller sleeps on it).
+    parking started, ended;
+    _Alignas(64) pthread_mutex_t caller;
+    _Atomic bool stopping;
+    int workers;
+    bool spins;
+    uint32_t epoch;
+    pthread_t threads[];
+};
+
+/// Set in a worker and in a caller inside a region: a nested region runs serially.
+static _Thread_local bool inside;
+
+static void parking_init(parking *p) {
+    atomic_init(&p->value, 0);
+    atomic_init(&p->sleepers, 0);
+#if !defined(__linux__)
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->condition, NULL);
+#endif
+}
+
+/// Sleeps while the word is `seen`; may wake early.
+static void park(parking *p, uint32_t seen) {
+    atomic_fetch_add(&p->sleepers, 1);
+#if defined(__linux__)
+    if (atomic_load(&p->value) == seen) syscall(SYS_futex, &p->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+#else
+    pthread_mutex_lock(&p->mutex);
+    while (atomic_load(&p->value) == seen) pthread_cond_wait(&p->condition, &p->mutex);
+    pthread_mutex_unlock(&p->mutex);
+#endif
+    atomic_fetch_sub(&p->sleepers, 1);
+}
+
+/// Changes the word and wakes up to `most` of those who sleep on it; a system call only if there are any.
+static void unpark(parking *p, int most) {
+    atomic_fetch_add(&p->value, 1);
+    if (atomic_load(&p->sleepers) == 0) return;
+#if defined(__linux__)
+    syscall(SYS_futex, &p->value, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0);
+#else
+    (void)most;
+    pthread_mutex_lock(&p->mutex);
+    pthread_cond_broadcast(&p->condition);
+    pthread_mutex_unlock(&p->mutex);
+#endif
+}
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/// Claims and runs indices of the open region until none is left; whether it ran any.
+static bool work(martlet_pool *pool) {
+    bool any = false;
+    uint64_t seen = atomic_load(&pool->claim);
+    while (1) {
+        uint32_t next = (uint32_t)seen;
+        uint32_t count = atomic_load_explicit(&pool->count, memory_order_relaxed);
+        martlet_pool_body body = atomic_load_explicit(&pool->body, memory_order_relaxed);
+        void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+        if (next == CLOSED || next >= count) return any;
+        if (!atomic_compare_exchange_weak(&pool->claim, &seen, seen + 1)) continue;
+        any = true;
+        body(context, (ptrdiff_t)next);
+        if (atomic_fetch_sub(&pool->unfinished, 1) == 1) unpark(&pool->ended, 1);
+        seen = atomic_load(&pool->claim);
+    }
+}
+
+static void *serve(void *argument) {
+    martlet_pool *pool = argument;
+    inside = true;
+    uint32_t seen = 0;
+    while (!atomic_load(&pool->stopping)) {
+        if (pool->spins) {
+            int64_t deadline = now() + SPIN_NANOSECONDS;
+            while (atomic_load_explicit(&pool->started.value, memory_order_acquire) == seen && now() < deadline) {
+                for (int i = 0; i < 16; i++) {
+                    if (atomic_load_explicit(&pool->started.value, memory_order_relaxed) != seen) break;
+                    relax();
+                }
+            }
+        }
+        park(&pool->started, seen);
+        // Read before working: a region that opens meanwhile changes it and is not slept through.
+        seen = atomic_load(&pool->started.value);
+        work(pool);
+    }
+    return NULL;
+}
+
+static void run_open(martlet_pool *pool, uint32_t count, martlet_pool_body body, void *context) {
+    uint64_t epoch = (uint64_t)++pool->epoch << 32;
+    atomic_store(&pool->claim, epoch | CLOSED);
+    atomic_store(&pool->body, body);
+    atomic_store(&pool->context, context);
+    atomic_store(&pool->count, count);
+    atomic_store(&pool->unfinished, count);
+    atomic_store(&pool->claim, epoch);
+    int helpers = (int)count - 1;
+    unpark(&pool->started, helpers < pool->workers - 1 ? helpers : pool->workers - 1);
+
+    work(pool);
+    int64_t deadline = pool->spins ? now() + SPIN_NANOSECONDS : 0;
+    int spins = 0;
+    while (1) {
+        uint32_t seen = atomic_load(&pool->ended.value);
+        if (atomic_load(&pool->unfinished) == 0) break;
+        if (pool->spins && (++spins % 16 || now() < deadline)) relax();
+        else park(&pool->ended, seen);
+    }
+}
+
+void martlet_pool_run(martlet_pool *pool, ptrdiff_t count, martlet_pool_body body, void *context) {
+    // An index has 32 bits in the claim word; whoever wants more than 2^30 of them wants ranges.
+    if (count <= 1 || pool->workers == 1 || inside || count > LARGEST_REGION) {
+        for (ptrdiff_t i = 0; i < count; i++) body(context, i);
+        return;
+    }
+    pthread_mutex_lock(&pool->caller);
+    inside = true;
+    run_open(pool, (uint32_t)count, body, context);
+    inside = false;
+    pthread_mutex_unlock(&pool->caller);
+}
+
+martlet_pool *martlet_pool_create(int workers) {
+    if (workers < 1) workers = 1;
+    martlet_pool *pool = NULL;
+    size_t size = sizeof(martlet_pool) + (size_t)workers * sizeof(pthread_t);
+    if (posix_memalign((void **)&pool, 64, (size + 63) / 64 * 64)) return NULL;
+    atomic_init(&pool->claim, CLOSED);
+    atomic_init(&pool->body, NULL);
+    atomic_init(&pool->context, NULL);
+    atomic_init(&pool->count, 0);
+    atomic_init(&pool->unfinished, 0);
+    atomic_init(&pool->stopping, false);
+    parking_init(&pool->started);
+    parking_init(&pool->ended);
+    pthread_mutex_init(&pool->caller, NULL);
+    pool->epoch = 0;
+    // With more threads than processors a spinning one keeps a working one from running.
+    pool->spins = workers <= martlet_available_processors();
+    pool->workers = workers;
+
+    // Signals belong to the program's own threads.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int made = 1;
+    while (made < workers && pthread_create(&pool->threads[made], NULL, serve, pool) == 0) made++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pool->workers = made;
+    return pool;
+}
+
+void martlet_pool_destroy(martlet_pool *pool) {
+    atomic_store(&pool->stopping, true);
+    unpark(&pool->started, pool->workers);
+    for (int i = 1; i < pool->workers; i++) pthread_join(pool->threads[i], NULL);
+    pthread_mutex_destroy(&pool->caller);
+    free(pool);
+}
+
+int martlet_pool_workers(const martlet_pool *pool) { return pool->workers; }

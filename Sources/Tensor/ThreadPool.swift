@@ -1,0 +1,67 @@
+import CKernels
+
+/// Fork-join parallelism for kernels: the caller is one of the workers, the others spin for some tens of microseconds
+/// after a region and then sleep, so that an idle process uses no processor time.
+///
+/// A region costs one or two microseconds and allocates nothing. From inside a region another one runs serially on
+/// the same thread; regions of several threads run one after the other. What a body writes is visible to the caller
+/// when `run` returns.
+///
+/// The protocol is described in `Sources/CKernels/pool.c`.
+public final class ThreadPool: Sendable {
+    /// The pool of the process: `MARTLET_THREADS` workers, by default as many as the process may use processors
+    /// (affinity mask and control group quota).
+    public static let shared = ThreadPool(workerCount: Int(martlet_default_workers()))
+
+    /// Threads that take part in a region, the caller included.
+    public let workerCount: Int
+
+    /// The address of the C pool; a pointer is not `Sendable`. Nil if there was no memory for it.
+    private let address: UInt?
+
+    public init(workerCount: Int) {
+        let pool = martlet_pool_create(Int32(clamping: workerCount))
+        address = pool.map { UInt(bitPattern: $0) }
+        self.workerCount = pool.map { Int(martlet_pool_workers($0)) } ?? 1
+    }
+
+    deinit {
+        if let pool { martlet_pool_destroy(pool) }
+    }
+
+    private var pool: OpaquePointer? { address.flatMap(OpaquePointer.init(bitPattern:)) }
+
+    /// Calls `body(i)` once for every `i` in `0..<count`, in no particular order, and returns when all are done.
+    ///
+    /// Indices are handed out one at a time, so a body should be worth more than the handing out (some 50 ns).
+    public func run(_ count: Int, _ body: (Int) -> Void) {
+        guard count > 1, let pool else {
+            for index in 0..<max(count, 0) { body(index) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            var body = body
+            withUnsafeMutablePointer(to: &body) { context in
+                martlet_pool_run(
+                    pool, count,
+                    { context, index in
+                        guard let context else { return }
+                        context.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index)
+                    }, context)
+            }
+        }
+    }
+
+    /// Divides `0..<count` into ranges of at least `grain` elements (the last may be shorter) and runs the body on
+    /// each: at most four ranges per worker, so that a worker that is held up does not hold up the region.
+    public func runRanges(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
+        guard count > 0 else { return }
+        let grain = max(grain, 1)
+        let pieces = min((count + grain - 1) / grain, 4 * workerCount)
+        guard pieces > 1, workerCount > 1 else { return body(0..<count) }
+        let size = max((count + pieces - 1) / pieces, grain)
+        run((count + size - 1) / size) { piece in
+            body(piece * size..<min((piece + 1) * size, count))
+        }
+    }
+}

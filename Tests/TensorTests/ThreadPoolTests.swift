@@ -1,0 +1,117 @@
+import MartletTensor
+import Synchronization
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+@Suite(.serialized) struct ThreadPoolTests {
+    /// Processor time of the whole process in seconds.
+    private func processorSeconds() -> Double {
+        var usage = rusage()
+        #if canImport(Glibc)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        #else
+        getrusage(RUSAGE_SELF, &usage)
+        #endif
+        func seconds(_ t: timeval) -> Double { Double(t.tv_sec) + Double(t.tv_usec) * 1e-6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
+    @Test(arguments: [1, 2, 3, 8])
+    func everyIndexRunsExactlyOnce(workers: Int) {
+        let pool = ThreadPool(workerCount: workers)
+        for count in [0, 1, 2, 3, 7, 100, 1000] {
+            let hits = UnsafeMutableBufferPointer<Int32>.allocate(capacity: count + 1)
+            defer { hits.deallocate() }
+            hits.initialize(repeating: 0)
+            nonisolated(unsafe) let shared = hits
+            pool.run(count) { shared[$0] += 1 }
+            #expect(hits.dropLast().allSatisfy { $0 == 1 })
+            #expect(hits[count] == 0)
+        }
+    }
+
+    /// Many short regions, each of which must see what the one before wrote.
+    @Test(arguments: [2, 4])
+    func regionsFollowEachOther(workers: Int) {
+        let pool = ThreadPool(workerCount: workers)
+        let cells = UnsafeMutableBufferPointer<Int>.allocate(capacity: 4)
+        defer { cells.deallocate() }
+        cells.initialize(repeating: 0)
+        nonisolated(unsafe) let shared = cells
+        let regions = workers == 2 ? 100_000 : 5_000
+        var broken = 0
+        for round in 1...regions {
+            pool.run(4) { shared[$0] += 1 }
+            if cells.contains(where: { $0 != round }) { broken += 1 }
+        }
+        #expect(broken == 0)
+    }
+
+    @Test func severalCallersTakeTurns() async {
+        let pool = ThreadPool(workerCount: 2)
+        let callers = 4, regions = 25_000
+        let right = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<callers {
+                group.addTask {
+                    var right = 0
+                    for _ in 0..<regions {
+                        let sum = Atomic<Int>(0)
+                        pool.run(3) { sum.add($0 + 1, ordering: .relaxed) }
+                        if sum.load(ordering: .relaxed) == 6 { right += 1 }
+                    }
+                    return right
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(right == callers * regions)
+    }
+
+    @Test func nestedRegionsRunSerially() {
+        let pool = ThreadPool(workerCount: 2)
+        let sum = Atomic<Int>(0)
+        pool.run(8) { outer in
+            let thread = UInt(pthread_self())
+            pool.run(8) { inner in
+                if UInt(pthread_self()) == thread { sum.add(outer * 8 + inner, ordering: .relaxed) }
+            }
+        }
+        #expect(sum.load(ordering: .relaxed) == 63 * 64 / 2)
+    }
+
+    @Test func rangesCoverEverythingOnce() {
+        let pool = ThreadPool(workerCount: 3)
+        for count in [0, 1, 5, 64, 1000] {
+            for grain in [1, 7, 64, 5000] {
+                let seen = Mutex<[Range<Int>]>([])
+                pool.runRanges(count, grain: grain) { range in seen.withLock { $0.append(range) } }
+                let sorted = seen.withLock { $0 }.sorted { $0.lowerBound < $1.lowerBound }
+                #expect(sorted.flatMap { Array($0) } == Array(0..<count))
+                #expect(sorted.dropLast().allSatisfy { $0.count >= min(grain, count) })
+            }
+        }
+    }
+
+    @Test func idlePoolUsesNoProcessor() {
+        let pool = ThreadPool(workerCount: 2)
+        for _ in 0..<100 { pool.run(2) { _ in } }
+        usleep(5_000)
+        // Other suites may run in this process at the same time: the quietest of a few windows counts.
+        var least = Double.infinity
+        for _ in 0..<5 {
+            let before = processorSeconds()
+            usleep(200_000)
+            least = min(least, processorSeconds() - before)
+        }
+        #expect(least < 0.01)
+    }
+
+    @Test func sharedPoolHasAWorker() {
+        #expect(ThreadPool.shared.workerCount >= 1)
+    }
+}
