@@ -1,0 +1,76 @@
+/// Swift arrays in and out.
+extension Tensor {
+    /// The elements in row-major order.
+    public init<S: TensorScalar>(_ elements: [S], shape: Shape? = nil) throws(TensorError) {
+        let shape = shape ?? [elements.count]
+        guard Shape(checking: shape)?.elementCount == elements.count else {
+            throw TensorError(.shape, "Tensor", "\(elements.count) elements do not fill shape \(shape)")
+        }
+        self.init(uninitialized: shape, dtype: S.dtype)
+        let byteCount = contiguousByteCount
+        elements.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { pointer.copyMemory(from: base, byteCount: byteCount) }
+        }
+    }
+
+    /// A matrix from its rows.
+    public init<S: TensorScalar>(_ rows: [[S]]) throws(TensorError) {
+        let width = rows.first?.count ?? 0
+        try Self.requireEven(rows.map(\.count), "rows")
+        try self.init(rows.flatMap { $0 }, shape: [rows.count, width])
+    }
+
+    /// A rank-3 tensor from its layers.
+    public init<S: TensorScalar>(_ layers: [[[S]]]) throws(TensorError) {
+        let height = layers.first?.count ?? 0, width = layers.first?.first?.count ?? 0
+        try Self.requireEven(layers.map(\.count), "layers")
+        try Self.requireEven(layers.flatMap { $0.map(\.count) }, "rows")
+        try self.init(layers.flatMap { $0.flatMap { $0 } }, shape: [layers.count, height, width])
+    }
+
+    private static func requireEven(_ counts: [Int], _ what: String) throws(TensorError) {
+        for (place, count) in counts.enumerated() where count != counts[0] {
+            throw TensorError(
+                .shape, "Tensor", "\(what) of uneven length: the first has \(counts[0]), number \(place) has \(count)")
+        }
+    }
+
+    /// The elements in row-major order, converted to `S` (see `to(_:)`).
+    public func toArray<S: TensorScalar>(as type: S.Type = S.self) throws(TensorError) -> [S] {
+        let plain = try to(S.dtype).contiguous()
+        return Array(UnsafeBufferPointer(start: plain.pointer(as: S.self), count: elementCount))
+    }
+
+    /// The one element of a tensor that has only one.
+    public func item<S: TensorScalar>(as type: S.Type = S.self) throws(TensorError) -> S {
+        guard elementCount == 1 else {
+            throw TensorError(.shape, "item", "shape \(shape) has \(elementCount) elements, not one")
+        }
+        return try toArray(as: type)[0]
+    }
+
+    /// The elements as another type; itself when it already has it. Rules: `CastPrimitive.swift`. Quantised tensors
+    /// are dequantised.
+    public func to(_ target: DType) throws(TensorError) -> Tensor {
+        if dtype == target { return self }
+        if dtype.isQuantized { return try dequantized().to(target) }
+        guard !target.isQuantized else {
+            throw TensorError(.dtype, "to", "\(dtype.name) to \(target.name) is quantisation, not conversion")
+        }
+        let result = Tensor(uninitialized: shape, dtype: target)
+        castElements(to: result)
+        return result
+    }
+
+    /// The weights of a quantised tensor as float32.
+    public func dequantized() throws(TensorError) -> Tensor {
+        guard dtype.isQuantized else { return try to(.float32) }
+        throw TensorError(.dtype, "dequantized", "\(dtype.name) kernels are not built in")
+    }
+
+    /// A contiguous copy of the bytes.
+    package func bytes() -> [UInt8] {
+        let plain = contiguous()
+        return Array(UnsafeRawBufferPointer(start: plain.pointer, count: contiguousByteCount))
+    }
+}

@@ -1,0 +1,51 @@
+/// Moving elements between layouts without looking at them: any strides to any strides, byte for byte.
+extension Tensor {
+    /// Writes this tensor's elements over those of `destination`, which has the same type, broadcasting this shape.
+    /// - Precondition: plain type; the shapes broadcast to `destination.shape`; the two do not overlap.
+    func copyElements(to destination: Tensor) {
+        let source = stridesBroadcast(to: destination.shape)
+        let loop = StridedLoop(destination.shape, destination.strides, source)
+        switch dtype.blockByteCount {
+        case 1: copyRuns(loop, pointer(as: UInt8.self), destination.pointer(as: UInt8.self))
+        case 2: copyRuns(loop, pointer(as: UInt16.self), destination.pointer(as: UInt16.self))
+        case 4: copyRuns(loop, pointer(as: UInt32.self), destination.pointer(as: UInt32.self))
+        default: copyRuns(loop, pointer(as: UInt64.self), destination.pointer(as: UInt64.self))
+        }
+    }
+
+    /// This tensor with its elements one after the other: itself when they already are, else a copy.
+    public func contiguous() -> Tensor {
+        isContiguous ? self : copied()
+    }
+
+    /// A contiguous copy on storage of its own.
+    public func copied() -> Tensor {
+        let result = Tensor(uninitialized: shape, dtype: dtype)
+        if isContiguous {
+            let byteCount = dtype.byteCount(of: elementCount) ?? 0
+            if byteCount > 0 { result.pointer.copyMemory(from: pointer, byteCount: byteCount) }
+        } else {
+            copyElements(to: result)
+        }
+        return result
+    }
+}
+
+private func copyRuns<T: FixedWidthInteger>(
+    _ loop: StridedLoop, _ source: UnsafeMutablePointer<T>, _ destination: UnsafeMutablePointer<T>
+) {
+    let step = loop.innerStrides
+    parallelRanges(loop.count) { range in
+        loop.forEachRun(in: range) { length, offsets in
+            let to = destination + offsets[0], from = source + offsets[1]
+            if step[0] == 1 && step[1] == 1 {
+                to.update(from: from, count: length)
+            } else if step[0] == 1 {
+                let stride = step[1]
+                for i in 0..<length { to[i] = from[i &* stride] }
+            } else {
+                for i in 0..<length { to[i &* step[0]] = from[i &* step[1]] }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+/// Many elements to one. Sums and products of floats are accumulated in float64.
+///
+/// The order is fixed by the shape and strides alone: runs are summed in 16 interleaved lanes over blocks of
+/// `reductionBlock` elements, and blocks in order. Threads share out whole outputs or whole blocks.
+enum ReductionOperation: String, Sendable {
+    case sum, product, maximum, minimum
+}
+
+protocol ReductionFunction<Element, Partial> {
+    associatedtype Element: ComputeElement
+    associatedtype Partial: ComputeElement
+    static var initial: Partial { get }
+    static func lift(_ x: Element) -> Partial
+    static func combine(_ a: Partial, _ b: Partial) -> Partial
+    static func finish(_ x: Partial) -> Element
+    /// Inside a block: where the lanes run.
+    static func combineElements(_ a: Element, _ b: Element) -> Element
+    static var initialElement: Element { get }
+}
+
+private enum FloatSum: ReductionFunction {
+    static var initial: Double { 0 }
+    static var initialElement: Float { 0 }
+    @inline(__always) static func lift(_ x: Float) -> Double { Double(x) }
+    @inline(__always) static func combine(_ a: Double, _ b: Double) -> Double { a + b }
+    @inline(__always) static func combineElements(_ a: Float, _ b: Float) -> Float { a + b }
+    @inline(__always) static func finish(_ x: Double) -> Float { Float(x) }
+}
+private enum FloatProduct: ReductionFunction {
+    static var initial: Double { 1 }
+    static var initialElement: Float { 1 }
+    @inline(__always) static func lift(_ x: Float) -> Double { Double(x) }
+    @inline(__always) static func combine(_ a: Double, _ b: Double) -> Double { a * b }
+    @inline(__always) static func combineElements(_ a: Float, _ b: Float) -> Float { a * b }
+    @inline(__always) static func finish(_ x: Double) -> Float { Float(x) }
+}
+/// Element and accumulator of one type.
+private protocol PlainReduction: ReductionFunction where Partial == Element {}
+extension PlainReduction {
+    static var initialElement: Element { initial }
+    @inline(__always) static func lift(_ x: Element) -> Element { x }
+    @inline(__always) static func combineElements(_ a: Element, _ b: Element) -> Element { combine(a, b) }
+    @inline(__always) static func finish(_ x: Element) -> Element { x }
+}
+private enum Sum<T: ComputeElement>: PlainReduction {
+    static var initial: T { T.zero }
+    @inline(__always) static func combine(_ a: T, _ b: T) -> T { T.plus(a, b) }
+}
+private enum Product<T: ComputeElement>: PlainReduction {
+    static var initial: T { T.one }
+    @inline(__always) static func combine(_ a: T, _ b: T) -> T { T.times(a, b) }
+}
+private enum Maximum<T: ComputeElement>: PlainReduction {
+    static var initial: T { T.lowest }
+    @inline(__always) static func combine(_ a: T, _ b: T) -> T { T.larger(a, b) }
+}
+private enum Minimum<T: ComputeElement>: PlainReduction {
+    static var initial: T { T.highest }
+    @inline(__always) static func combine(_ a: T, _ b: T) -> T { T.smaller(a, b) }
+}
+
+/// Elements between two roundings into the accumulator, and the unit that threads share out.
+private let reductionBlock = 1024
+private let blocksPerTask = 32
+
+extension Tensor {
+    /// `destination = operation over the axes` that `reduced` marks. `destination` is contiguous and has this shape
+    /// with extent 1 along those axes.
+    /// - Precondition: one computed type; the reduced extents are not zero for minimum and maximum.
+    func reduce(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
+        switch (dtype, operation) {
+        case (.float32, .sum): reduceRuns(FloatSum.self, self, reduced, destination)
+        case (.float32, .product): reduceRuns(FloatProduct.self, self, reduced, destination)
+        case (.float32, .maximum): reduceRuns(Maximum<Float>.self, self, reduced, destination)
+        case (.float32, .minimum): reduceRuns(Minimum<Float>.self, self, reduced, destination)
+        case (.float64, _): reducePlain(operation, Double.self, self, reduced, destination)
+        case (.int64, _): reducePlain(operation, Int64.self, self, reduced, destination)
+        default: reducePlain(operation, Int32.self, self, reduced, destination)
+        }
+    }
+}
+
+private func reducePlain<T: ComputeElement>(
+    _ operation: ReductionOperation, _ type: T.Type, _ x: Tensor, _ reduced: [Bool], _ out: Tensor
+) {
+    switch operation {
+    case .sum: reduceRuns(Sum<T>.self, x, reduced, out)
+    case .product: reduceRuns(Product<T>.self, x, reduced, out)
+    case .maximum: reduceRuns(Maximum<T>.self, x, reduced, out)
+    case .minimum: reduceRuns(Minimum<T>.self, x, reduced, out)
+    }
+}
+
+@inline(__always)
+private func reduceRuns<F: ReductionFunction>(_ function: F.Type, _ x: Tensor, _ reduced: [Bool], _ out: Tensor) {
+    var keptAxes: [Int] = [], reducedAxes: [Int] = []
+    for axis in 0..<x.rank { if reduced[axis] { reducedAxes.append(axis) } else { keptAxes.append(axis) } }
+    let kept = StridedLoop(
+        Shape(keptAxes.map { x.shape[$0] }), Shape(keptAxes.map { out.strides[$0] }),
+        Shape(keptAxes.map { x.strides[$0] }))
+    let inner = StridedLoop(Shape(reducedAxes.map { x.shape[$0] }), Shape(reducedAxes.map { x.strides[$0] }))
+    let source = x.pointer(as: F.Element.self), destination = out.pointer(as: F.Element.self)
+    guard kept.count > 0 else { return }
+
+    if kept.count == 1 && inner.count > reductionBlock * blocksPerTask {
+        // One output: tasks take fixed stretches, whose results are combined in order.
+        let stretch = reductionBlock * blocksPerTask
+        let tasks = (inner.count + stretch - 1) / stretch
+        withUnsafeTemporaryAllocation(of: F.Partial.self, capacity: tasks) { partials in
+            let partials = partials.baseAddress.unsafelyUnwrapped
+            parallelRanges(tasks, grain: 1) { range in
+                for task in range {
+                    let part = task * stretch..<min((task + 1) * stretch, inner.count)
+                    partials[task] = reduceStretch(F.self, source, inner, part)
+                }
+            }
+            var total = F.initial
+            for task in 0..<tasks { total = F.combine(total, partials[task]) }
+            destination[0] = F.finish(total)
+        }
+    } else if kept.innerStrides[1] == 1 && kept.innerCount > 1 && inner.innerStrides[0] != 1 {
+        reduceColumns(F.self, source, destination, kept, inner)
+    } else {
+        let step = kept.innerStrides
+        parallelRanges(kept.count, grain: max(1, elementGrain / max(inner.count, 1))) { range in
+            kept.forEachRun(in: range) { length, offsets in
+                for i in 0..<length {
+                    let total = reduceStretch(F.self, source + offsets[1] + i * step[1], inner, 0..<inner.count)
+                    destination[offsets[0] + i * step[0]] = F.finish(total)
+                }
+            }
+        }
+    }
+}
+
+/// The elements `range` of one output's reduced space, in order.
+@inline(__always)
+private func reduceStretch<F: ReductionFunction>(
+    _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ inner: StridedLoop, _ range: Range<Int>
+) -> F.Partial {
+    var total = F.initial
+    let stride = inner.innerStrides[0]
+    inner.forEachRun(in: range) { length, offsets in
+        let x = source + offsets[0]
+        guard stride == 1 && length >= 32 else {
+            for i in 0..<length { total = F.combine(total, F.lift(x[i &* stride])) }
+            return
+        }
+        var start = 0
+        while start < length {
+            let end = min(start + reductionBlock, length)
+            let whole = start + (end - start) / 16 * 16
+            withUnsafeTemporaryAllocation(of: F.Element.self, capacity: 16) { lanes in
+                let lanes = lanes.baseAddress.unsafelyUnwrapped
+                for lane in 0..<16 { lanes[lane] = F.initialElement }
+                var i = start
+                while i < whole {
+                    for lane in 0..<16 { lanes[lane] = F.combineElements(lanes[lane], x[i &+ lane]) }
+                    i &+= 16
+                }
+                for lane in 0..<16 { total = F.combine(total, F.lift(lanes[lane])) }
+            }
+            for i in whole..<end { total = F.combine(total, F.lift(x[i])) }
+            start = end
+        }
+    }
+    return total
+}
+
+/// Reduction over outer axes: neighbouring outputs lie side by side, so a band of them is accumulated at a time.
+@inline(__always)
+private func reduceColumns<F: ReductionFunction>(
+    _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ destination: UnsafeMutablePointer<F.Element>,
+    _ kept: StridedLoop, _ inner: StridedLoop
+) {
+    let band = 256
+    let step = inner.innerStrides[0]
+    parallelRanges(kept.count, grain: max(64, elementGrain / max(inner.count, 1))) { range in
+        withUnsafeTemporaryAllocation(of: F.Partial.self, capacity: band) { totals in
+            let totals = totals.baseAddress.unsafelyUnwrapped
+            kept.forEachRun(in: range) { length, offsets in
+                var start = 0
+                while start < length {
+                    let width = min(band, length - start)
+                    for i in 0..<width { totals[i] = F.initial }
+                    let columns = source + offsets[1] + start
+                    inner.forEachRun(in: 0..<inner.count) { rows, rowOffsets in
+                        for row in 0..<rows {
+                            let x = columns + rowOffsets[0] + row * step
+                            for i in 0..<width { totals[i] = F.combine(totals[i], F.lift(x[i])) }
+                        }
+                    }
+                    let to = destination + offsets[0] + start * kept.innerStrides[0]
+                    for i in 0..<width { to[i * kept.innerStrides[0]] = F.finish(totals[i]) }
+                    start += width
+                }
+            }
+        }
+    }
+}
