@@ -1,0 +1,105 @@
+/// Writing into existing storage. Every view of that storage sees the change.
+///
+/// Rules: a read-only storage (a mapped file) is refused; a destination in which one address stands for several
+/// elements (after `expand`) is refused; the operand broadcasts to the destination, never the other way; an operand
+/// that overlaps the destination is copied first. The destination keeps its type, to which a result of lower or
+/// equal kind is converted; a float result does not go into an integer tensor.
+extension Tensor {
+    func requireWritable(_ operation: String) throws(TensorError) {
+        guard !storage.isReadOnly else {
+            throw TensorError(.storage, operation, "tensor of shape \(shape) lies in read-only storage; copy it first")
+        }
+        guard !overlapsItself else {
+            throw TensorError(
+                .storage, operation,
+                "shape \(shape) with strides \(strides) has elements that share an address; copy it first")
+        }
+    }
+
+    /// Whether two indices may name one address: an axis steps no further than the axes inside it reach.
+    private var overlapsItself: Bool {
+        let axes = (0..<rank).filter { shape[$0] > 1 }.sorted { strides[$0] < strides[$1] }
+        var reach = 0
+        for axis in axes {
+            if strides[axis] <= reach { return true }
+            reach += (shape[axis] - 1) * strides[axis]
+        }
+        return false
+    }
+
+    /// This tensor, or a copy where writing to `destination` would change elements still to be read.
+    func undisturbed(byWritingTo destination: Tensor) -> Tensor {
+        guard storage === destination.storage else { return self }
+        let samePlace = byteOffset == destination.byteOffset && shape == destination.shape
+            && strides == destination.strides && dtype == destination.dtype
+        return samePlace ? self : copied()
+    }
+
+    private func update(_ operation: BinaryOperation, _ operand: Tensor) throws(TensorError) {
+        let name = operation.rawValue + "InPlace"
+        try requireWritable(name)
+        guard Shape.broadcast(shape, operand.shape) == shape else {
+            throw TensorError(.shape, name, "shape \(operand.shape) does not broadcast to the destination's \(shape)")
+        }
+        var result = try Tensor.promoted(self, operand, name)
+        if operation == .divide { result = result.asFloatingPoint }
+        guard result.kind <= dtype.kind else {
+            throw TensorError(.dtype, name, "a \(result.name) result does not go into a \(dtype.name) tensor")
+        }
+        if result == dtype && dtype.computed == dtype && operation != .floorDivide && operation != .remainder {
+            let right = try operand.to(dtype).undisturbed(byWritingTo: self)
+            Tensor.apply(operation, self, right, into: self)
+        } else {
+            try Tensor.arithmetic(operation, self, operand).to(dtype).castElements(to: self)
+        }
+    }
+
+    // The left side is no `inout`: what changes is the storage, not the variable, so `try x[0] += 1` works on a view.
+    public static func += (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.add, b) }
+    public static func -= (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.subtract, b) }
+    public static func *= (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.multiply, b) }
+    public static func /= (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.divide, b) }
+    public static func += (a: Tensor, b: some TensorScalar) throws(TensorError) {
+        try a.update(.add, a.companion(b.scalar, "add"))
+    }
+    public static func -= (a: Tensor, b: some TensorScalar) throws(TensorError) {
+        try a.update(.subtract, a.companion(b.scalar, "subtract"))
+    }
+    public static func *= (a: Tensor, b: some TensorScalar) throws(TensorError) {
+        try a.update(.multiply, a.companion(b.scalar, "multiply"))
+    }
+    public static func /= (a: Tensor, b: some TensorScalar) throws(TensorError) {
+        try a.update(.divide, a.companion(b.scalar, "divide"))
+    }
+
+    /// PyTorch's `fill_`.
+    public func fill(_ value: some TensorScalar) throws(TensorError) {
+        try requirePlain("fill")
+        try requireWritable("fill")
+        Tensor(value.scalar, dtype: dtype).castElements(to: self)
+    }
+
+    /// Overwrites the elements with those of `source`, broadcast and converted (PyTorch's `copy_`).
+    public func copy(from source: Tensor) throws(TensorError) {
+        try requirePlain("copy")
+        try requireWritable("copy")
+        guard Shape.broadcast(shape, source.shape) == shape else {
+            throw TensorError(.shape, "copy", "shape \(source.shape) does not broadcast to the destination's \(shape)")
+        }
+        let plain = source.dtype.isQuantized ? try source.to(dtype) : source
+        plain.undisturbed(byWritingTo: self).castElements(to: self)
+    }
+
+    /// Sets the elements where `mask` is true (PyTorch's `masked_fill_`).
+    public func maskedFillInPlace(_ mask: Tensor, _ value: some TensorScalar) throws(TensorError) {
+        try requirePlain("maskedFillInPlace")
+        try requireWritable("maskedFillInPlace")
+        guard mask.dtype == .bool, Shape.broadcast(shape, mask.shape) == shape else {
+            throw TensorError(
+                .shape, "maskedFillInPlace",
+                "a \(mask.dtype.name) mask of shape \(mask.shape) does not fit shape \(shape)")
+        }
+        Tensor.choose(
+            mask.undisturbed(byWritingTo: self), Tensor(value.scalar, dtype: dtype), self, into: self)
+    }
+}

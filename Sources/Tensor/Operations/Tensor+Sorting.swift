@@ -1,0 +1,114 @@
+/// Order along an axis. Equal elements keep their order; NaN counts as the largest.
+extension Tensor {
+    /// This tensor in its computed type with `axis` last, contiguous.
+    private func rows(_ axis: Int) throws(TensorError) -> Tensor {
+        try to(dtype.computed).moveAxis(axis, to: -1).contiguous()
+    }
+
+    /// The places of the elements in ascending (or descending) order; int64.
+    public func argsort(axis: Int = -1, descending: Bool = false) throws(TensorError) -> Tensor {
+        if rank == 0 { return Tensor(0) }
+        let axis = try checkedAxis(axis, "argsort")
+        return try topPlaces(shape[axis], axis: axis, largest: descending, "argsort")
+    }
+
+    /// The elements in order, and where they were.
+    public func sort(
+        axis: Int = -1, descending: Bool = false
+    ) throws(TensorError) -> (values: Tensor, indices: Tensor) {
+        if rank == 0 { return (self, Tensor(0)) }
+        let indices = try argsort(axis: axis, descending: descending)
+        return (try gather(axis, indices), indices)
+    }
+
+    /// The `count` largest (or smallest) elements along `axis` in order, and where they are.
+    public func topK(
+        _ count: Int, axis: Int = -1, largest: Bool = true
+    ) throws(TensorError) -> (values: Tensor, indices: Tensor) {
+        let indices = try topPlaces(count, axis: axis, largest: largest, "topK")
+        return (try gather(axis, indices), indices)
+    }
+
+    private func topPlaces(
+        _ count: Int, axis: Int, largest: Bool, _ operation: String
+    ) throws(TensorError) -> Tensor {
+        try requirePlain(operation)
+        let axis = try checkedAxis(axis, operation)
+        guard count >= 0, count <= shape[axis], shape[axis] <= Int(Int32.max) else {
+            throw TensorError(.argument, operation, "no \(count) of the elements along axis \(axis) of shape \(shape)")
+        }
+        let source = try rows(axis)
+        var extents = source.shape
+        extents[rank - 1] = count
+        let places = Tensor(uninitialized: extents, dtype: .int64)
+        source.orderRows(descending: largest, count: count, into: places)
+        return try places.moveAxis(-1, to: axis)
+    }
+
+    /// The index of the largest element along `axis`, the first of equals; of the flattened tensor without an axis.
+    public func argmax(_ axis: Int? = nil, keepDimensions: Bool = false) throws(TensorError) -> Tensor {
+        try extreme(largest: true, axis, keepDimensions, "argmax")
+    }
+
+    public func argmin(_ axis: Int? = nil, keepDimensions: Bool = false) throws(TensorError) -> Tensor {
+        try extreme(largest: false, axis, keepDimensions, "argmin")
+    }
+
+    private func extreme(
+        largest: Bool, _ axis: Int?, _ keepDimensions: Bool, _ operation: String
+    ) throws(TensorError) -> Tensor {
+        try requirePlain(operation)
+        guard let axis, rank > 0 else {
+            let place = try reshape(-1).extreme(largest: largest, 0, false, operation)
+            return keepDimensions ? try place.reshape(Array(repeating: 1, count: rank)) : place
+        }
+        let resolved = try checkedAxis(axis, operation)
+        var extents = shape
+        extents[resolved] = 1
+        guard shape[resolved] > 0 || extents.elementCount == 0 else {
+            throw TensorError(.shape, operation, "axis \(axis) of shape \(shape) has no elements")
+        }
+        let places = Tensor(uninitialized: extents, dtype: .int64)
+        try rows(resolved).extremeOfRows(largest: largest, into: places)
+        return keepDimensions ? places : try places.squeeze(resolved)
+    }
+
+    /// Running sums along `axis`; integers and bools as int64.
+    public func cumulativeSum(_ axis: Int) throws(TensorError) -> Tensor { try scan(.sum, axis, "cumulativeSum") }
+    /// Running products along `axis`; integers and bools as int64.
+    public func cumulativeProduct(_ axis: Int) throws(TensorError) -> Tensor {
+        try scan(.product, axis, "cumulativeProduct")
+    }
+
+    private func scan(_ operation: ScanOperation, _ axis: Int, _ name: String) throws(TensorError) -> Tensor {
+        try requirePlain(name)
+        let target: DType = dtype.isFloatingPoint ? dtype : .int64
+        if rank == 0 { return try to(target) }
+        let axis = try checkedAxis(axis, name)
+        let source = try to(target).rows(axis)
+        let result = Tensor(uninitialized: source.shape, dtype: source.dtype)
+        source.scanRows(operation, into: result)
+        return try result.moveAxis(-1, to: axis).to(target).contiguous()
+    }
+
+    /// The distinct elements in ascending order, for each element the place of its value among them (in this shape),
+    /// and how often each occurs.
+    public func unique() throws(TensorError) -> (values: Tensor, inverse: Tensor, counts: Tensor) {
+        try requirePlain("unique")
+        let flat = try reshape(-1)
+        let (sorted, order) = try flat.sort()
+        let count = flat.elementCount
+        guard count > 0 else {
+            return (flat.copied(), try .zeros(shape, dtype: .int64), try .zeros([0], dtype: .int64))
+        }
+        let starts = try Tensor.concatenate([
+            Tensor([true]), sorted.slice(0, from: 1) .!= sorted.slice(0, to: count - 1),
+        ])
+        let values = try sorted.maskedSelect(starts)
+        let group = try starts.cumulativeSum(0) - 1
+        let inverse = try Tensor.zeros([count], dtype: .int64).scatter(0, order, group)
+        let counts = try Tensor.zeros(values.shape, dtype: .int64)
+            .scatterAdd(0, group, .ones([count], dtype: .int64))
+        return (values, try inverse.reshape(shape), counts)
+    }
+}

@@ -1,0 +1,112 @@
+/// Whole rows at a time: running sums, places of extremes, sorting. A row is the elements along the last axis.
+enum ScanOperation: String, Sendable { case sum, product }
+
+extension Tensor {
+    /// Row by row with contiguous operands, on as many threads as the work is worth.
+    private func forEachRow(_ body: (_ row: Int, _ width: Int) -> Void) {
+        let width = shape.last ?? 1
+        guard width > 0 else { return }
+        parallelRanges(elementCount / width, grain: Swift.max(1, elementGrain / 4 / width)) { range in
+            for row in range { body(row, width) }
+        }
+    }
+
+    /// Running sum or product of each row, in float64 for floats. Contiguous, of one computed type.
+    func scanRows(_ operation: ScanOperation, into destination: Tensor) {
+        switch dtype {
+        case .float32:
+            scan(operation, destination, Float.self, Double.self, { Double($0) }, { Float($0) })
+        case .float64: scan(operation, destination, Double.self, Double.self, { $0 }, { $0 })
+        case .int64: scan(operation, destination, Int64.self, Int64.self, { $0 }, { $0 })
+        default: scan(operation, destination, Int32.self, Int32.self, { $0 }, { $0 })
+        }
+    }
+
+    @inline(__always)
+    private func scan<T, A: ComputeElement>(
+        _ operation: ScanOperation, _ out: Tensor, _ type: T.Type, _ wide: A.Type, _ lift: (T) -> A,
+        _ finish: (A) -> T
+    ) {
+        let source = pointer(as: type), result = out.pointer(as: type)
+        forEachRow { row, width in
+            var total = operation == .sum ? A.zero : A.one
+            for i in row * width..<(row + 1) * width {
+                let value = lift(source[i])
+                total = operation == .sum ? A.plus(total, value) : A.times(total, value)
+                result[i] = finish(total)
+            }
+        }
+    }
+
+    /// The index of each row's largest (or smallest) element; the first of equals; NaN counts as both. Contiguous,
+    /// of one computed type; `destination` is int64.
+    func extremeOfRows(largest: Bool, into destination: Tensor) {
+        switch dtype {
+        case .float32: extreme(largest, destination, Float.self)
+        case .float64: extreme(largest, destination, Double.self)
+        case .int64: extreme(largest, destination, Int64.self)
+        default: extreme(largest, destination, Int32.self)
+        }
+    }
+
+    private func extreme<T: ComputeElement>(_ largest: Bool, _ out: Tensor, _ type: T.Type) {
+        let source = pointer(as: type), result = out.pointer(as: Int64.self)
+        forEachRow { row, width in
+            let x = source + row * width
+            var best = x[0], place = 0
+            for i in 1..<Swift.max(width, 1) where !best.isNotANumber {
+                if x[i].isNotANumber || (largest ? x[i] > best : x[i] < best) {
+                    best = x[i]
+                    place = i
+                }
+            }
+            result[row] = Int64(place)
+        }
+    }
+
+    /// The first `count` places of each row's stable order, NaN counting as the largest. Contiguous, of one computed
+    /// type; `destination` is int64, with rows of `count`.
+    func orderRows(descending: Bool, count: Int, into destination: Tensor) {
+        switch dtype {
+        case .float32: order(descending, count, destination, Float.self)
+        case .float64: order(descending, count, destination, Double.self)
+        case .int64: order(descending, count, destination, Int64.self)
+        default: order(descending, count, destination, Int32.self)
+        }
+    }
+
+    private func order<T: ComputeElement>(_ descending: Bool, _ count: Int, _ out: Tensor, _ type: T.Type) {
+        let source = pointer(as: type), result = out.pointer(as: Int64.self)
+        forEachRow { row, width in
+            let x = source + row * width, to = result + row * count
+            // Total order: NaN last when ascending, equal elements by place.
+            func precedes(_ i: Int32, _ j: Int32) -> Bool {
+                let a = x[Int(i)], b = x[Int(j)]
+                let smaller = b.isNotANumber ? !a.isNotANumber : a < b
+                let greater = a.isNotANumber ? !b.isNotANumber : a > b
+                if descending { return greater || (!smaller && i < j) }
+                return smaller || (!greater && i < j)
+            }
+            var places: [Int32]
+            if count * 8 < width {
+                // Few of many: keep the best so far in order and let the rest fall off.
+                places = []
+                places.reserveCapacity(count + 1)
+                for i in 0..<Int32(width) {
+                    if places.count == count && (count == 0 || precedes(places[count - 1], i)) { continue }
+                    var low = 0, high = places.count
+                    while low < high {
+                        let middle = (low + high) / 2
+                        if precedes(places[middle], i) { low = middle + 1 } else { high = middle }
+                    }
+                    places.insert(i, at: low)
+                    if places.count > count { places.removeLast() }
+                }
+            } else {
+                places = Array(0..<Int32(width))
+                places.sort(by: precedes)
+            }
+            for i in 0..<count { to[i] = Int64(places[i]) }
+        }
+    }
+}
