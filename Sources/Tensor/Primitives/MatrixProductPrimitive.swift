@@ -1,0 +1,34 @@
+/// `destination[b] = a[b] b[b]` for a batch of matrices of any strides.
+extension Tensor {
+    /// - Precondition: `a [batch, m, k]`, `b [batch, k, n]` (batch strides may be 0), `destination [batch, m, n]`
+    ///   contiguous; all of one type among float32, float64 and int64.
+    static func multiplyMatrices(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
+        switch destination.dtype {
+        case .float32: multiply(Float.self, a, b, destination)
+        case .float64: multiply(Double.self, a, b, destination)
+        default: multiply(Int64.self, a, b, destination)
+        }
+    }
+}
+
+/// Rows of the result at a time: `c[i, :] += a[i, k] b[k, :]`, so every element adds up in the order of `k`.
+@inline(__always)
+private func multiply<T: ComputeElement>(_ type: T.Type, _ a: Tensor, _ b: Tensor, _ c: Tensor) {
+    let batch = c.shape[0], m = c.shape[1], n = c.shape[2], depth = a.shape[2]
+    // The inner loop runs along rows of `b`; other layouts are put in order once.
+    let right = b.strides[2] == 1 || n == 1 ? b : b.copied()
+    let x = a.pointer(as: type), y = right.pointer(as: type), z = c.pointer(as: type)
+    let (aBatch, aRow, aStep) = (a.strides[0], a.strides[1], a.strides[2])
+    let (bBatch, bRow) = (right.strides[0], right.strides[1])
+    parallelRanges(batch * m, grain: max(1, elementGrain / max(n * depth, 1))) { range in
+        for place in range {
+            let (layer, row) = place.quotientAndRemainder(dividingBy: m)
+            let to = z + place * n, left = x + layer * aBatch + row * aRow
+            for j in 0..<n { to[j] = T.zero }
+            for k in 0..<depth {
+                let factor = left[k &* aStep], from = y + layer * bBatch + k * bRow
+                for j in 0..<n { to[j] = T.plus(to[j], T.times(factor, from[j])) }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// Philox4x32-10: four random words from a 128-bit counter and a 64-bit key, with no state between calls.
+///
+/// Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.3.
+public enum Philox {
+    @inline(__always)
+    public static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+        var counter = counter, key = key
+        for round in 0..<10 {
+            if round > 0 { key &+= SIMD2(0x9E37_79B9, 0xBB67_AE85) }
+            let first = UInt64(counter.x) &* 0xD251_1F53, second = UInt64(counter.z) &* 0xCD9E_8D57
+            counter = SIMD4(
+                UInt32(truncatingIfNeeded: second >> 32) ^ counter.y ^ key.x, UInt32(truncatingIfNeeded: second),
+                UInt32(truncatingIfNeeded: first >> 32) ^ counter.w ^ key.y, UInt32(truncatingIfNeeded: first))
+        }
+        return counter
+    }
+}

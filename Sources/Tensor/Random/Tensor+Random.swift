@@ -1,0 +1,137 @@
+/// Random tensors. Element `i` takes words `2 i` and `2 i + 1` after the stream's next whole block, so the numbers do
+/// not depend on threads, and float32 and float64 tensors of one stream agree up to rounding.
+extension Tensor {
+    /// Uniform in [low, high).
+    public static func uniform(
+        _ shape: Shape, low: Double = 0, high: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor {
+        try requireFloat(shape, dtype, "uniform")
+        // The largest number of the type below `high`: rounding must not reach it.
+        return try drawn(shape, dtype, &stream, "uniform") { bits in
+            let value = low + (high - low) * (Double(bits >> 11) * 0x1p-53)
+            guard dtype == .float32 else { return value }
+            let single = Float(value)
+            return Double(single) >= high && high > low ? Double(single.nextDown) : Double(single)
+        }
+    }
+
+    /// Normal, by inverting the distribution function (`NormalDistribution.quantile`).
+    public static func normal(
+        _ shape: Shape, mean: Double = 0, std: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor {
+        try requireFloat(shape, dtype, "normal")
+        return try drawn(shape, dtype, &stream, "normal") { bits in
+            mean + std * NormalDistribution.quantile(RandomStream.openUnit(bits))
+        }
+    }
+
+    /// Normal, conditioned on lying within `low ... high`: the inverse of the distribution function between its
+    /// values at the bounds. Source: PyTorch `nn.init.trunc_normal_`.
+    public static func truncatedNormal(
+        _ shape: Shape, mean: Double = 0, std: Double = 1, low: Double = -2, high: Double = 2,
+        dtype: DType = .float32, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor {
+        try requireFloat(shape, dtype, "truncatedNormal")
+        guard std > 0, low < high else {
+            throw TensorError(.argument, "truncatedNormal", "std \(std), bounds \(low) and \(high)")
+        }
+        let first = NormalDistribution.cumulative((low - mean) / std)
+        let last = NormalDistribution.cumulative((high - mean) / std)
+        guard last > first else {
+            throw TensorError(.argument, "truncatedNormal", "no probability between \(low) and \(high)")
+        }
+        return try drawn(shape, dtype, &stream, "truncatedNormal") { bits in
+            let value = mean + std * NormalDistribution.quantile(first + (last - first) * RandomStream.openUnit(bits))
+            return Swift.min(Swift.max(value, low), high)
+        }
+    }
+
+    /// Standard normal: PyTorch's `randn`.
+    public static func randn(
+        _ shape: Shape, dtype: DType = .float32, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor { try normal(shape, dtype: dtype, using: &stream) }
+
+    /// Uniform in [0, 1): PyTorch's `rand`.
+    public static func rand(
+        _ shape: Shape, dtype: DType = .float32, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor { try uniform(shape, dtype: dtype, using: &stream) }
+
+    /// Integers of `low ..< high`; the bias is below 2^-32 for ranges up to 2^32.
+    public static func randint(
+        _ low: Int, _ high: Int, _ shape: Shape, dtype: DType = .int64, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor {
+        let (span, overflow) = high.subtractingReportingOverflow(low)
+        guard !overflow, span > 0 else { throw TensorError(.argument, "randint", "nothing in \(low) ..< \(high)") }
+        let result = try allocated(shape, .int64, "randint")
+        let values = result.pointer(as: Int64.self)
+        draw(result.elementCount, &stream) { place, bits in
+            values[place] = Int64(low) + Int64(bits.multipliedFullWidth(by: UInt64(span)).high)
+        }
+        return try result.to(dtype)
+    }
+
+    /// True with probability `p`.
+    public static func bernoulli(
+        _ shape: Shape, p: Double, using stream: inout RandomStream
+    ) throws(TensorError) -> Tensor {
+        guard p >= 0, p <= 1 else { throw TensorError(.argument, "bernoulli", "probability \(p)") }
+        let result = try allocated(shape, .bool, "bernoulli")
+        let values = result.pointer(as: Bool.self)
+        draw(result.elementCount, &stream) { place, bits in values[place] = Double(bits >> 11) * 0x1p-53 < p }
+        return result
+    }
+
+    /// The numbers `0 ..< count` in random order (Fisher and Yates); int64.
+    public static func permutation(_ count: Int, using stream: inout RandomStream) throws(TensorError) -> Tensor {
+        guard count >= 0 else { throw TensorError(.argument, "permutation", "of \(count) elements") }
+        let result = try arange(count)
+        let values = result.pointer(as: Int64.self)
+        for last in Swift.stride(from: count - 1, to: 0, by: -1) {
+            let other = stream.nextIndex(below: last + 1)
+            (values[last], values[other]) = (values[other], values[last])
+        }
+        return result
+    }
+
+    private static func requireFloat(_ shape: Shape, _ dtype: DType, _ operation: String) throws(TensorError) {
+        guard dtype.isFloatingPoint else {
+            throw TensorError(.dtype, operation, "no \(dtype.name) numbers for shape \(shape)")
+        }
+    }
+
+    @inline(__always)
+    private static func drawn(
+        _ shape: Shape, _ dtype: DType, _ stream: inout RandomStream, _ operation: String, _ value: (UInt64) -> Double
+    ) throws(TensorError) -> Tensor {
+        let result = try allocated(shape, dtype, operation)
+        switch dtype {
+        case .float32:
+            let to = result.pointer(as: Float.self)
+            draw(result.elementCount, &stream) { to[$0] = Float(value($1)) }
+        case .float64:
+            let to = result.pointer(as: Double.self)
+            draw(result.elementCount, &stream) { to[$0] = value($1) }
+        case .float16:
+            let to = result.pointer(as: HalfBits.self)
+            draw(result.elementCount, &stream) { to[$0] = HalfBits(value($1)) }
+        default:
+            let to = result.pointer(as: BrainBits.self)
+            draw(result.elementCount, &stream) { to[$0] = BrainBits(value($1)) }
+        }
+        return result
+    }
+
+    /// Two words for each of `count` elements, two elements to a block.
+    @inline(__always)
+    private static func draw(_ count: Int, _ stream: inout RandomStream, _ body: (Int, UInt64) -> Void) {
+        let first = stream.reserve(words: count * 2)
+        let source = stream
+        parallelRanges((count + 1) / 2, grain: elementGrain / 8) { range in
+            for pair in range {
+                let words = source.block(first &+ UInt64(pair))
+                body(pair * 2, UInt64(words.x) | UInt64(words.y) << 32)
+                if pair * 2 + 1 < count { body(pair * 2 + 1, UInt64(words.z) | UInt64(words.w) << 32) }
+            }
+        }
+    }
+}
