@@ -35,7 +35,7 @@ var targets: [Target] = [
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
-    tests("Tensor", ["MartletTensor"]),
+    tests("Tensor", ["MartletTensor", "MartletJSON"]),
     tests("Text", ["MartletText"]),
     tests("Formats", ["MartletFormats"]),
     tests("Models", ["MartletModels"]),

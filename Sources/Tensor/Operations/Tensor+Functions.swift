@@ -15,7 +15,7 @@ extension Tensor {
         return try mapped(.negative)
     }
     public func abs() throws(TensorError) -> Tensor { try mapped(.absolute) }
-    /// -1, 0 or 1; NaN stays.
+    /// -1, 0 or 1; 0 for NaN, as in PyTorch.
     public func sign() throws(TensorError) -> Tensor { try mapped(.sign) }
     public func square() throws(TensorError) -> Tensor { try mapped(.square) }
     public func exp() throws(TensorError) -> Tensor { try mapped(.exp) }

@@ -46,7 +46,7 @@ private enum AbsoluteReal<T: RealElement>: UnaryFunction {
 }
 private enum Sign<T: ComputeElement>: UnaryFunction {
     @inline(__always) static func apply(_ x: T) -> T {
-        x > T.zero ? T.one : x < T.zero ? T.minus(T.zero, T.one) : x
+        x > T.zero ? T.one : x < T.zero ? T.minus(T.zero, T.one) : T.zero
     }
 }
 private enum Square<T: ComputeElement>: UnaryFunction {

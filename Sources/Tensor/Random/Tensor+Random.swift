@@ -1,18 +1,20 @@
 /// Random tensors. Element `i` takes words `2 i` and `2 i + 1` after the stream's next whole block, so the numbers do
-/// not depend on threads, and float32 and float64 tensors of one stream agree up to rounding.
+/// not depend on threads, and tensors of one stream agree between types up to rounding.
 extension Tensor {
     /// Uniform in [low, high).
     public static func uniform(
         _ shape: Shape, low: Double = 0, high: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
         try requireFloat(shape, dtype, "uniform")
-        // The largest number of the type below `high`: rounding must not reach it.
-        return try drawn(shape, dtype, &stream, "uniform") { bits in
-            let value = low + (high - low) * (Double(bits >> 11) * 0x1p-53)
-            guard dtype == .float32 else { return value }
-            let single = Float(value)
-            return Double(single) >= high && high > low ? Double(single.nextDown) : Double(single)
+        // As many bits as the type holds, so that no number of [0, 1) is rounded up to 1.
+        let shift: UInt64 = switch dtype {
+        case .float64: 11
+        case .float32: 40
+        case .float16: 53
+        default: 56
         }
+        let unit = 1 / Double(1 << (64 - shift))
+        return try drawn(shape, dtype, &stream, "uniform") { bits in low + (high - low) * (Double(bits >> shift) * unit) }
     }
 
     /// Normal, by inverting the distribution function (`NormalDistribution.quantile`).
