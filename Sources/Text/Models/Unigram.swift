@@ -1,0 +1,128 @@
+/// The segmentation whose tokens have the largest sum of log-probabilities, by Viterbi over a trie: for a piece of
+/// n bytes and tokens of at most m, O(n·m) time and O(n) memory. Source: Kudo 2018, section 3.
+package struct Unigram: TokenizerModel {
+    /// How sums of scores are rounded; near-ties are decided by it, and the reference programs differ.
+    package enum Precision: Sendable {
+        /// As sentencepiece does.
+        case single
+        /// As the `tokenizers` library does.
+        case double
+    }
+
+    package let vocabulary: Vocabulary
+    package let unknown: Int32?
+    private let scores: [Double]
+    private let unknownScore: Double
+    private let rounds: Bool
+    private let trie: TokenTrie
+    /// The token of each byte, when unknown text is spelled in bytes.
+    private let byteTokens: [Int32]?
+
+    /// - Parameters:
+    ///   - scores: log-probability by id; nil is a token that the text never matches (control, unused).
+    ///   - worstScore: the score that text without a token falls 10 below; nil takes the smallest.
+    ///   - byteTokens: 256 ids for text without a token; nil uses the unknown token.
+    package init(
+        vocabulary: Vocabulary, scores: [Double?], unknown: Int32?, byteTokens: [Int32]?, precision: Precision,
+        worstScore: Double? = nil
+    ) {
+        self.vocabulary = vocabulary
+        self.unknown = unknown
+        self.byteTokens = byteTokens
+        rounds = precision == .single
+        self.scores = scores.map { $0 ?? 0 }
+        var trie = TokenTrie(reserving: vocabulary.count * 4)
+        for id in 0..<Int32(vocabulary.count) where scores[Int(id)] != nil {
+            if let token = vocabulary[id], !token.isEmpty, vocabulary.id(of: token) == id {
+                trie.insert(token, value: id)
+            }
+        }
+        self.trie = trie
+        // The penalty is part of the algorithm's definition in both reference programs.
+        unknownScore = (worstScore ?? scores.reduce(Double.infinity) { min($0, $1 ?? .infinity) }) - 10
+    }
+
+    package var vocabularySize: Int { vocabulary.count }
+    package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
+    package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
+
+    /// The best way to reach a byte: the sum of scores, where its last token begins, and which token that is
+    /// (-1 for a scalar without token).
+    private struct Node {
+        var score: Double
+        var start: Int32
+        var token: Int32
+    }
+
+    package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+        guard !piece.isEmpty else { return }
+        withUnsafeTemporaryAllocation(of: Node.self, capacity: piece.count + 1) { nodes in
+            nodes.initialize(repeating: Node(score: 0, start: -1, token: -1))
+            forward(piece, nodes)
+            backward(piece, nodes, into: &ids)
+        }
+    }
+
+    @inline(__always)
+    private func sum(_ a: Double, _ b: Double) -> Double { rounds ? Double(Float(a + b)) : a + b }
+
+    private func forward(_ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>) {
+        var start = 0
+        while start < piece.count {
+            let score = nodes[start].score
+            let scalarEnd = min(piece.count, start + utf8Length(piece[start]))
+            var hasSingle = false
+            var node = TokenTrie.root
+            var end = start
+            while end < piece.count {
+                node = trie.child(of: node, piece[end])
+                if node < 0 { break }
+                end += 1
+                let token = trie.value(at: node)
+                guard token >= 0 else { continue }
+                let candidate = sum(score, scores[Int(token)])
+                if nodes[end].start < 0 || candidate > nodes[end].score {
+                    nodes[end] = Node(score: candidate, start: Int32(start), token: token)
+                }
+                if end == scalarEnd { hasSingle = true }
+            }
+            if !hasSingle {
+                let candidate = sum(score, unknownScore)
+                if nodes[scalarEnd].start < 0 || candidate > nodes[scalarEnd].score {
+                    nodes[scalarEnd] = Node(score: candidate, start: Int32(start), token: -1)
+                }
+            }
+            start = scalarEnd
+        }
+    }
+
+    private func backward(
+        _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, into ids: inout [Int32]
+    ) {
+        let before = ids.count
+        var end = piece.count
+        while end > 0 {
+            var start = Int(nodes[end].start)
+            guard start >= 0 else { break }
+            if isUnknown(nodes[end]) {
+                // Neighbours without token are one unknown stretch.
+                while start > 0, nodes[start].start >= 0, isUnknown(nodes[start]) { start = Int(nodes[start].start) }
+                appendReversed(unknown: UnsafeBufferPointer(rebasing: piece[start..<end]), to: &ids)
+            } else {
+                ids.append(nodes[end].token)
+            }
+            end = start
+        }
+        ids[before...].reverse()
+    }
+
+    @inline(__always)
+    private func isUnknown(_ node: Node) -> Bool { node.token < 0 || node.token == unknown }
+
+    private func appendReversed(unknown text: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
+        // The reference for double precision looks the stretch up once more, and finds the name of the unknown token.
+        if !rounds, case let id = vocabulary.find(text), id >= 0 { return ids.append(id) }
+        guard let byteTokens else { return ids.append(unknown ?? -1) }
+        for byte in text.reversed() { ids.append(byteTokens[Int(byte)]) }
+    }
+}

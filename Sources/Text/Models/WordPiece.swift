@@ -1,0 +1,60 @@
+/// Greedy longest match from the left; pieces inside a word carry a prefix ("##").
+/// A word with a part that has no token is one unknown token. Source: Devlin et al. 2018, `WordpieceTokenizer`.
+package struct WordPiece: TokenizerModel {
+    package let vocabulary: Vocabulary
+    package let unknown: Int32?
+    package let longestWord: Int
+    private let trie: TokenTrie
+    /// Where the walk for a piece inside a word begins; -1 when no token has the prefix.
+    private let continuation: Int32
+
+    /// - Parameter longestWord: words of more scalars than this are unknown.
+    package init(vocabulary: Vocabulary, unknown: Int32?, continuingPrefix: [UInt8], longestWord: Int) {
+        self.vocabulary = vocabulary
+        self.unknown = unknown
+        self.longestWord = longestWord
+        var trie = TokenTrie(reserving: vocabulary.count * 4)
+        for id in 0..<Int32(vocabulary.count) {
+            if let token = vocabulary[id], vocabulary.id(of: token) == id { trie.insert(token, value: id) }
+        }
+        self.trie = trie
+        continuation = trie.node(of: continuingPrefix)
+    }
+
+    package var vocabularySize: Int { vocabulary.count }
+    package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
+    package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
+
+    package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+        let before = ids.count
+        let scalars = piece.count <= longestWord ? 0 : piece.count { $0 & 0xC0 != 0x80 }
+        if scalars > longestWord || !append(piece, to: &ids) {
+            ids.removeSubrange(before...)
+            ids.append(unknown ?? -1)
+        }
+    }
+
+    /// Whether every part of the word has a token.
+    private func append(_ piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) -> Bool {
+        var start = 0
+        while start < piece.count {
+            var node = start == 0 ? TokenTrie.root : continuation
+            guard node >= 0 else { return false }
+            var end = start
+            var best: Int32 = -1
+            var index = start
+            while index < piece.count {
+                node = trie.child(of: node, piece[index])
+                if node < 0 { break }
+                index += 1
+                // A token that ends inside a scalar is no token of this text.
+                let isWhole = index == piece.count || piece[index] & 0xC0 != 0x80
+                if isWhole, trie.value(at: node) >= 0 { (best, end) = (trie.value(at: node), index) }
+            }
+            guard best >= 0 else { return false }
+            ids.append(best)
+            start = end
+        }
+        return true
+    }
+}
