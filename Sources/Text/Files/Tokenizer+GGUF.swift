@@ -1,0 +1,218 @@
+extension Tokenizer {
+    private static let ggufModels = ["gpt2", "llama", "bert", "t5"]
+
+    /// Builds the tokenizer a GGUF file describes.
+    public convenience init(gguf metadata: GGUFTokenizerMetadata) throws(TokenizerError) {
+        let source = GGUFSource(metadata)
+        try source.check()
+        var parts: Parts
+        switch metadata.model {
+        case "gpt2": parts = try source.byteLevel()
+        case "llama": parts = source.sentencePiecePairs()
+        case "bert": parts = source.wordPiece()
+        case "t5": parts = try source.unigram()
+        default:
+            throw .unsupported(
+                file: GGUFSource.file, field: "tokenizer.ggml.model", found: metadata.model, known: Self.ggufModels)
+        }
+        source.addDetails(to: &parts)
+        self.init(parts)
+    }
+}
+
+private struct GGUFSource {
+    static let file = "GGUF metadata"
+    let metadata: GGUFTokenizerMetadata
+    let types: [GGUFTokenizerMetadata.TokenType]
+
+    init(_ metadata: GGUFTokenizerMetadata) {
+        self.metadata = metadata
+        types = metadata.tokenTypes.map { GGUFTokenizerMetadata.TokenType(rawValue: $0) ?? .undefined }
+    }
+
+    func malformed(_ key: String, _ reason: String) -> TokenizerError {
+        .malformed(file: Self.file, field: "tokenizer.ggml.\(key)", reason: reason)
+    }
+
+    func check() throws(TokenizerError) {
+        let count = metadata.tokens.count
+        guard count > 0, count <= TokenList.largestID else { throw malformed("tokens", "\(count) tokens") }
+        guard types.isEmpty || types.count == count else {
+            throw malformed("token_type", "\(types.count) types for \(count) tokens")
+        }
+        guard metadata.scores.isEmpty || metadata.scores.count == count else {
+            throw malformed("scores", "\(metadata.scores.count) scores for \(count) tokens")
+        }
+        guard metadata.scores.allSatisfy({ !$0.isNaN }) else {
+            throw malformed("scores", "a score that is not a number")
+        }
+        let ids: [(String, Int32?)] = [
+            ("bos_token_id", metadata.bosID), ("eos_token_id", metadata.eosID), ("eot_token_id", metadata.eotID),
+            ("unknown_token_id", metadata.unknownID), ("padding_token_id", metadata.padID),
+            ("seperator_token_id", metadata.separatorID), ("cls_token_id", metadata.classID),
+            ("mask_token_id", metadata.maskID),
+        ]
+        for case (let key, let id?) in ids where id < 0 || Int(id) >= count {
+            // -1 is how some files say "none".
+            guard id == -1 else { throw malformed(key, "\(id) is not an id of \(count) tokens") }
+        }
+    }
+
+    func type(_ id: Int) -> GGUFTokenizerMetadata.TokenType { types.isEmpty ? .normal : types[id] }
+
+    func valid(_ id: Int32?) -> Int32? { id.flatMap { $0 >= 0 ? $0 : nil } }
+
+    /// Control and user-defined tokens, to be found in the text as given.
+    func addedTokens(spelling: (Int) -> [UInt8]) -> [AddedToken] {
+        metadata.tokens.indices.compactMap { id in
+            let type = type(id)
+            guard type == .control || type == .unknown || type == .userDefined, !metadata.tokens[id].isEmpty,
+                let content = String(validating: spelling(id), as: UTF8.self)
+            else { return nil }
+            return AddedToken(id: Int32(id), content: content, isSpecial: type != .userDefined)
+        }
+    }
+
+    func byteLevel() throws(TokenizerError) -> Tokenizer.Parts {
+        guard !metadata.merges.isEmpty else { throw malformed("merges", "a byte-level BPE without merges") }
+        var parts = try Tokenizer.byteLevelParts(
+            spelledTokens: metadata.tokens, merges: metadata.merges, pre: metadata.pre ?? "default", file: Self.file)
+        parts.addedTokens = addedTokens { metadata.tokens[$0] }
+        return parts
+    }
+
+    /// sentencepiece's BPE, whose only normalisation is the space in front.
+    func sentencePiecePairs() -> Tokenizer.Parts {
+        let vocabulary = Vocabulary(metadata.tokens)
+        let unknown = valid(metadata.unknownID) ?? types.firstIndex(of: .unknown).map(Int32.init)
+        let scores = metadata.scores.isEmpty ? metadata.tokens.indices.map { -Float($0) } : metadata.scores
+        var parts = Tokenizer.Parts(
+            model: Tokenizer.scoredBytePairs(
+                tokens: metadata.tokens, scores: scores,
+                usable: metadata.tokens.indices.map {
+                    type($0) != .control && type($0) != .unknown && type($0) != .byte
+                },
+                unknown: unknown, byteTokens: vocabulary.byteTokens()))
+        var normalizer = SentencePieceNormalizer()
+        normalizer.removesExtraWhitespaces = metadata.removesExtraWhitespaces ?? false
+        normalizer.addsDummyPrefix = metadata.addsSpacePrefix ?? true
+        parts.normalizer = normalizer
+        parts.decoderSteps = [.replace(SentencePieceNormalizer.space, with: [0x20]), .byteFallback]
+        if normalizer.addsDummyPrefix { parts.decoderSteps += [.fuse, .strip(content: [0x20], start: 1, stop: 0)] }
+        parts.addedTokens = addedTokens { metadata.tokens[$0] }
+        parts.details.unknownToken = unknown
+        return parts
+    }
+
+    /// A sentencepiece unigram model with its character map.
+    func unigram() throws(TokenizerError) -> Tokenizer.Parts {
+        guard metadata.scores.count == metadata.tokens.count else {
+            throw malformed("scores", "a unigram model without scores")
+        }
+        let vocabulary = Vocabulary(metadata.tokens)
+        let unknown = valid(metadata.unknownID) ?? types.firstIndex(of: .unknown).map(Int32.init)
+        let scores = metadata.tokens.indices.map { id -> Double? in
+            switch type(id) {
+            case .normal, .undefined: Double(metadata.scores[id])
+            case .userDefined: 0
+            default: nil
+            }
+        }
+        var parts = Tokenizer.Parts(
+            model: Unigram(
+                vocabulary: vocabulary, scores: scores, unknown: unknown,
+                byteTokens: types.contains(.byte) ? vocabulary.byteTokens() : nil, precision: .double))
+        var normalizer = SentencePieceNormalizer()
+        if !metadata.charsMap.isEmpty {
+            normalizer.map = try CharsMap(
+                metadata.charsMap, file: Self.file, field: "tokenizer.ggml.precompiled_charsmap")
+        }
+        normalizer.removesExtraWhitespaces = metadata.removesExtraWhitespaces ?? true
+        normalizer.addsDummyPrefix = metadata.addsSpacePrefix ?? true
+        parts.normalizer = normalizer
+        parts.decoderSteps = [.replace(SentencePieceNormalizer.space, with: [0x20]), .byteFallback]
+        if normalizer.addsDummyPrefix { parts.decoderSteps += [.fuse, .strip(content: [0x20], start: 1, stop: 0)] }
+        parts.addedTokens = addedTokens { metadata.tokens[$0] }
+        parts.details.unknownToken = unknown
+        return parts
+    }
+
+    /// BERT's WordPiece. These files write a token that begins a word as "▁word" and one inside a word bare; turned
+    /// back into "word" and "##inside" here, so that ids and spellings are those of the original.
+    func wordPiece() -> Tokenizer.Parts {
+        let marker = SentencePieceNormalizer.space
+        let tokens = metadata.tokens.indices.map { id -> [UInt8]? in
+            let token = metadata.tokens[id]
+            if token.starts(with: marker) { return Array(token.dropFirst(marker.count)) }
+            return isNamed(token, id) ? token : [0x23, 0x23] + token
+        }
+        let vocabulary = Vocabulary(tokens)
+        let unknown = valid(metadata.unknownID) ?? vocabulary.id(of: "[UNK]".utf8)
+        var parts = Tokenizer.Parts(
+            model: WordPiece(
+                vocabulary: vocabulary, unknown: unknown, continuingPrefix: [0x23, 0x23], longestWord: 100))
+        // Small letters only, unless a word in the vocabulary has a capital.
+        let isCased = tokens.indices.contains { id in
+            metadata.tokens[id].starts(with: marker) && (tokens[id] ?? []).contains { (0x41...0x5A).contains($0) }
+        }
+        parts.normalizer = BertNormalizer(
+            cleansText: true, separatesChinese: true, stripsAccents: nil, lowercases: !isCased)
+        parts.stages = PieceStages(PieceStages.bert)
+        parts.decoderSteps = [.wordPiece(prefix: [0x23, 0x23], cleansUp: true)]
+        parts.addedTokens = tokens.indices.compactMap { id in
+            guard isNamed(metadata.tokens[id], id) else { return nil }
+            return AddedToken(
+                id: Int32(id), content: String(decoding: metadata.tokens[id], as: UTF8.self), isSpecial: true)
+        }
+        parts.details.unknownToken = unknown
+        return parts
+    }
+
+    /// "[CLS]", "[SEP]", … Converters do not always mark them as control tokens.
+    private func isNamed(_ token: [UInt8], _ id: Int) -> Bool {
+        type(id) == .control || type(id) == .unknown
+            || ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"].contains { $0.utf8.elementsEqual(token) }
+    }
+
+    func addDetails(to parts: inout Tokenizer.Parts) {
+        let isBert = metadata.model == "bert"
+        func named(_ name: String) -> Int32? { isBert ? parts.id(of: name) : nil }
+        let classID = valid(metadata.classID) ?? valid(isBert ? metadata.bosID : nil) ?? named("[CLS]")
+        let separatorID = valid(metadata.separatorID) ?? named("[SEP]")
+        parts.details.kind =
+            ["gpt2": "BPE", "llama": "BPE", "bert": "WordPiece", "t5": "Unigram"][metadata.model] ?? ""
+        parts.details.bosToken = valid(metadata.bosID) ?? (metadata.model == "llama" ? known(1) : nil)
+        parts.details.padToken = valid(metadata.padID) ?? named("[PAD]")
+        parts.details.separatorToken = separatorID
+        parts.details.classToken = classID
+        parts.details.maskToken = valid(metadata.maskID) ?? named("[MASK]")
+        parts.details.chatTemplates = metadata.chatTemplates
+        let endID =
+            valid(metadata.eosID) ?? (metadata.model == "llama" ? known(2) : metadata.model == "t5" ? known(1) : nil)
+        parts.details.eosTokens = Set([endID, valid(metadata.eotID)].compactMap { $0 })
+        parts.details.addTurnEnds(parts.addedTokens)
+
+        var before: [Int32] = []
+        var after: [Int32] = []
+        if isBert {
+            before = metadata.addsBOS ?? true ? [classID].compactMap { $0 } : []
+            after = metadata.addsSeparator ?? metadata.addsEOS ?? true ? [separatorID].compactMap { $0 } : []
+        } else {
+            let begins = metadata.addsBOS ?? (metadata.model == "llama" || metadata.pre == "llama-bpe")
+            before = begins ? [parts.details.bosToken].compactMap { $0 } : []
+            after = metadata.addsEOS ?? (metadata.model == "t5") ? [endID].compactMap { $0 } : []
+        }
+        if isBert, let classID = before.first, let separatorID = after.first {
+            parts.template = SequenceTemplate(
+                single: [.token(classID, type: 0), .first(type: 0), .token(separatorID, type: 0)],
+                pair: [
+                    .token(classID, type: 0), .first(type: 0), .token(separatorID, type: 0), .second(type: 1),
+                    .token(separatorID, type: 1),
+                ])
+        } else {
+            parts.template = .around(before: before, after: after)
+        }
+    }
+
+    private func known(_ id: Int32) -> Int32? { Int(id) < metadata.tokens.count ? id : nil }
+}

@@ -1,0 +1,104 @@
+import Glibc
+
+/// Finds added tokens in a text: leftmost first, longest of those that begin there.
+package struct AddedTokenMatcher: Sendable {
+    private let tokens: [AddedToken]
+    private var trie = TokenTrie()
+    /// Whether a token begins with the byte; `onlyStart` when all begin with the same.
+    private var starts = [Bool](repeating: false, count: 256)
+    private var onlyStart: UInt8?
+
+    /// - Parameter tokens: each with the bytes to look for.
+    package init(_ tokens: [(token: AddedToken, bytes: [UInt8])]) {
+        self.tokens = tokens.map(\.token)
+        for (index, (_, bytes)) in tokens.enumerated() {
+            guard let first = bytes.first else { continue }
+            if trie.node(of: bytes) < 0 || trie.value(at: trie.node(of: bytes)) < 0 {
+                trie.insert(bytes, value: Int32(index))
+            }
+            starts[Int(first)] = true
+        }
+        let used = starts.indices.filter { starts[$0] }
+        if used.count == 1 { onlyStart = UInt8(used[0]) }
+    }
+
+    package var isEmpty: Bool { trie.isEmpty }
+
+    /// Which special tokens may be found.
+    package enum Specials {
+        case all
+        case none
+        /// Those that lie wholly in one of the ranges (ascending, disjoint).
+        case inside([Range<Int>])
+
+        func allow(_ range: Range<Int>) -> Bool {
+            switch self {
+            case .all: return true
+            case .none: return false
+            case .inside(let ranges):
+                var (low, high) = (0, ranges.count)
+                while low < high {
+                    let middle = (low + high) / 2
+                    if ranges[middle].upperBound < range.upperBound { low = middle + 1 } else { high = middle }
+                }
+                return low < ranges.count && ranges[low].lowerBound <= range.lowerBound
+            }
+        }
+    }
+
+    /// Calls `body` with every stretch of text: the id of an added token, or nil for text between them.
+    @inline(__always)
+    package func split(
+        _ text: UnsafeBufferPointer<UInt8>, specials: Specials, _ body: (Range<Int>, Int32?) throws -> Void
+    ) rethrows {
+        var done = 0
+        var position = 0
+        while position < text.count, let match = next(in: text, from: position, specials: specials) {
+            position = match.range.upperBound
+            let token = tokens[match.token]
+            guard !token.isSingleWord || standsAlone(match.range, in: text) else { continue }
+            var (start, end) = (match.range.lowerBound, match.range.upperBound)
+            if token.stripsLeft {
+                start = max(done, WhiteSpace.start(of: text, before: start, notBefore: 0))
+            }
+            if token.stripsRight { end = WhiteSpace.end(of: text, from: end) }
+            if done < start { try body(done..<start, nil) }
+            try body(min(start, end)..<end, token.id)
+            done = end
+        }
+        if done < text.count { try body(done..<text.count, nil) }
+    }
+
+    private func next(
+        in text: UnsafeBufferPointer<UInt8>, from start: Int, specials: Specials
+    ) -> (range: Range<Int>, token: Int)? {
+        var position = start
+        while true {
+            if let onlyStart {
+                guard let base = text.baseAddress, position < text.count,
+                    let found = memchr(base + position, Int32(onlyStart), text.count - position)
+                else { return nil }
+                position = UnsafeRawPointer(found) - UnsafeRawPointer(base)
+            } else {
+                while position < text.count, !starts[Int(text[position])] { position += 1 }
+                guard position < text.count else { return nil }
+            }
+            let match = trie.longestMatch(in: text, at: position) { length, token in
+                !tokens[Int(token)].isSpecial || specials.allow(position..<(position + length))
+            }
+            if let match { return (position..<(position + match.length), Int(match.value)) }
+            position += 1
+        }
+    }
+
+    private func standsAlone(_ range: Range<Int>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+        if range.lowerBound > 0,
+            ScalarClass.isWord(WhiteSpace.precedingScalar(text, before: range.lowerBound, notBefore: 0).scalar)
+        {
+            return false
+        }
+        var scalars = UTF8Scalars(text, at: range.upperBound)
+        guard let next = scalars.next() else { return true }
+        return !ScalarClass.isWord(next)
+    }
+}

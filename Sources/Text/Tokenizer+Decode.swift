@@ -1,0 +1,24 @@
+extension Tokenizer {
+    /// The text of ids. Bytes that are not UTF-8 become U+FFFD, one for each maximal subpart of a sequence.
+    /// - Throws: `unknownID`.
+    public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool = false) throws(TokenizerError) -> String {
+        String(decoding: try decodeBytes(ids, skipSpecialTokens: skipSpecialTokens), as: UTF8.self)
+    }
+
+    /// The bytes of ids, which a character cut in two leaves incomplete.
+    public func decodeBytes(
+        _ ids: some Sequence<Int32>, skipSpecialTokens: Bool = false
+    ) throws(TokenizerError) -> [UInt8] {
+        var assembler = TokenAssembler(decoderSteps)
+        for id in ids where !(skipSpecialTokens && specialTokens.contains(id)) {
+            assembler.push(try spelling(of: id))
+        }
+        assembler.finish()
+        return assembler.output
+    }
+
+    /// A decoder to feed ids one at a time.
+    public func streamingDecoder(skipSpecialTokens: Bool = true) -> StreamingDecoder {
+        StreamingDecoder(self, skipSpecialTokens: skipSpecialTokens)
+    }
+}

@@ -1,0 +1,147 @@
+/// Text to ids and back: normaliser, added tokens, cuts, model, template, decoder.
+///
+/// Read one with `init(folder:)`, `init(json:configuration:)`, `init(sentencePiece:)`, `init(tiktoken:…)`,
+/// `init(vocabulary:merges:)` or `init(gguf:)`. Values are immutable and can be used from any thread.
+public final class Tokenizer: Sendable {
+    let normalizer: (any Normalizer)?
+    let stages: PieceStages
+    let model: any TokenizerModel
+    let template: SequenceTemplate
+    package let decoderSteps: [DecoderStep]
+    /// Added tokens looked for in the text as given, and in what the normaliser made of it.
+    let rawMatcher: AddedTokenMatcher
+    let normalizedMatcher: AddedTokenMatcher
+    /// Added tokens as they are written out: one that is found in normalised text, normalised.
+    private let addedSpellings: [Int32: [UInt8]]
+    private let addedByContent: [[UInt8]: Int32]
+    /// Whether the model encodes any bytes, so that text that is not UTF-8 can be encoded as it is.
+    let takesAnyBytes: Bool
+    private let spellsBytesInAlphabet: Bool
+    /// Whether a special token is looked for after normalisation only.
+    let hasNormalizedSpecials: Bool
+
+    /// What the files say about the tokenizer beyond how it cuts text.
+    public struct Details: Sendable, Equatable {
+        public var bosToken: Int32?
+        /// Tokens that end a reply.
+        public var eosTokens: Set<Int32> = []
+        public var padToken: Int32?
+        public var unknownToken: Int32?
+        public var separatorToken: Int32?
+        public var classToken: Int32?
+        public var maskToken: Int32?
+        /// Jinja sources by name; the usual one is "default".
+        public var chatTemplates: [String: String] = [:]
+        /// "BPE", "Unigram", "WordPiece" or "WordLevel".
+        public var kind = ""
+
+        public init() {}
+    }
+
+    public let details: Details
+    public let addedTokens: [AddedToken]
+    /// Ids of the special tokens.
+    public let specialTokens: Set<Int32>
+    /// One more than the largest id.
+    public let vocabularySize: Int
+
+    /// The parts a tokenizer is made of.
+    package struct Parts {
+        package var normalizer: (any Normalizer)?
+        package var stages = PieceStages()
+        package var model: any TokenizerModel
+        package var template = SequenceTemplate.bare
+        package var decoderSteps: [DecoderStep] = []
+        package var addedTokens: [AddedToken] = []
+        /// A byte-level model keeps its tokens as bytes; its files and people spell them in GPT-2's alphabet.
+        package var spellsBytesInAlphabet = false
+        /// Whether the model encodes any bytes, UTF-8 or not.
+        package var takesAnyBytes = false
+        /// Added tokens to be found in normalised text are given as they look there.
+        package var normalizedContentIsGiven = false
+        package var details = Details()
+
+        package init(model: any TokenizerModel) { self.model = model }
+    }
+
+    package init(_ parts: Parts) {
+        normalizer = parts.normalizer
+        stages = parts.stages
+        model = parts.model
+        template = parts.template
+        decoderSteps = parts.decoderSteps
+        spellsBytesInAlphabet = parts.spellsBytesInAlphabet
+        takesAnyBytes = parts.takesAnyBytes && parts.normalizer == nil
+        details = parts.details
+        addedTokens = parts.addedTokens
+        addedByContent = Dictionary(parts.addedTokens.map { (Array($0.content.utf8), $0.id) }) { first, _ in first }
+        specialTokens = Set(parts.addedTokens.lazy.filter(\.isSpecial).map(\.id))
+        let normalizer = parts.normalizer
+        let spellings = parts.addedTokens.map { token -> [UInt8] in
+            let content = Array(token.content.utf8)
+            guard let normalizer, token.isNormalized, !parts.normalizedContentIsGiven else { return content }
+            return normalizer.normalize(content)
+        }
+        addedSpellings = Dictionary(zip(addedTokens.map(\.id), spellings)) { first, _ in first }
+        let isRaw = addedTokens.map { normalizer == nil || !$0.isNormalized }
+        rawMatcher = AddedTokenMatcher(
+            zip(addedTokens, spellings).enumerated().filter { isRaw[$0.offset] }.map(\.element))
+        normalizedMatcher = AddedTokenMatcher(
+            zip(addedTokens, spellings).enumerated().filter { !isRaw[$0.offset] }.map(\.element))
+        hasNormalizedSpecials = normalizer != nil && addedTokens.contains { $0.isSpecial && $0.isNormalized }
+        vocabularySize = max(parts.model.vocabularySize, (addedTokens.map { Int($0.id) + 1 }).max() ?? 0)
+    }
+
+    public var bosToken: Int32? { details.bosToken }
+    public var eosTokens: Set<Int32> { details.eosTokens }
+    public var padToken: Int32? { details.padToken }
+    public var unknownToken: Int32? { details.unknownToken }
+    public var chatTemplates: [String: String] { details.chatTemplates }
+    public var chatTemplate: String? { details.chatTemplates["default"] }
+
+    /// Whether `encode` begins every text with the beginning-of-sequence token.
+    public var addsBOS: Bool {
+        guard let bosToken, case .token(let id, _)? = template.single.first else { return false }
+        return id == bosToken
+    }
+
+    /// Whether `encode` ends every text with an end-of-sequence token.
+    public var addsEOS: Bool {
+        guard case .token(let id, _)? = template.single.last else { return false }
+        return eosTokens.contains(id)
+    }
+
+    /// The id of a token as the vocabulary spells it ("Ġthe", "▁the", "##ing", "<|im_end|>").
+    public func id(of token: String) -> Int32? {
+        let bytes = Array(token.utf8)
+        return addedByContent[bytes] ?? modelID(of: bytes)
+    }
+
+    /// A token as the vocabulary spells it.
+    public func token(_ id: Int32) -> String? {
+        (addedSpellings[id] ?? modelSpelling(of: id)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The bytes of text a token stands for, wherever it stands. Nil for an id outside the vocabulary.
+    public func bytes(of id: Int32) -> [UInt8]? {
+        (try? spelling(of: id)).map { token in decoderSteps.reduce(token) { $1.bytes(of: $0) } }
+    }
+
+    /// The token as the decoder takes it.
+    func spelling(of id: Int32) throws(TokenizerError) -> [UInt8] {
+        if let added = addedSpellings[id] { return added }
+        guard let token = model.token(id) else { throw .unknownID(id, vocabularySize: vocabularySize) }
+        return token
+    }
+
+    private func modelID(of token: [UInt8]) -> Int32? {
+        guard spellsBytesInAlphabet else { return model.id(of: token) }
+        return ByteAlphabet.bytes(spelledBy: token).flatMap { model.id(of: $0) }
+    }
+
+    private func modelSpelling(of id: Int32) -> [UInt8]? {
+        guard let token = model.token(id) else { return nil }
+        return spellsBytesInAlphabet ? ByteAlphabet.spelling(of: token) : token
+    }
+
+}
