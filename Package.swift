@@ -36,7 +36,7 @@ var targets: [Target] = [
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"]),
-    tests("Text", ["MartletText"]),
+    tests("Text", ["MartletText", "MartletJSON"]),
     tests("Formats", ["MartletFormats"]),
     tests("Models", ["MartletModels"]),
     tests("Inference", ["MartletInference"]),

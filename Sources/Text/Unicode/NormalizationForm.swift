@@ -86,7 +86,7 @@ private struct NormalizationRun {
         }
     }
 
-    /// Canonical composition (D117): a scalar joins the last starter when nothing of its class or higher stands between.
+    /// Canonical composition (D117): a scalar joins the last starter when nothing of its class or higher is between.
     private mutating func compose() {
         var starter = -1
         var write = 0
