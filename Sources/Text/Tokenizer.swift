@@ -74,7 +74,6 @@ public final class Tokenizer: Sendable {
         takesAnyBytes = parts.takesAnyBytes && parts.normalizer == nil
         details = parts.details
         addedTokens = parts.addedTokens
-        addedByContent = Dictionary(parts.addedTokens.map { (Array($0.content.utf8), $0.id) }) { first, _ in first }
         specialTokens = Set(parts.addedTokens.lazy.filter(\.isSpecial).map(\.id))
         let normalizer = parts.normalizer
         let spellings = parts.addedTokens.map { token -> [UInt8] in
@@ -83,6 +82,9 @@ public final class Tokenizer: Sendable {
             return normalizer.normalize(content)
         }
         addedSpellings = Dictionary(zip(addedTokens.map(\.id), spellings)) { first, _ in first }
+        // Under both spellings, the given one first.
+        let names = parts.addedTokens.map { (Array($0.content.utf8), $0.id) } + zip(spellings, addedTokens.map(\.id))
+        addedByContent = Dictionary(names) { first, _ in first }
         let isRaw = addedTokens.map { normalizer == nil || !$0.isNormalized }
         rawMatcher = AddedTokenMatcher(
             zip(addedTokens, spellings).enumerated().filter { isRaw[$0.offset] }.map(\.element))

@@ -16,9 +16,6 @@ extension FileField {
         default: throw try required("type").unsupported(type, known: [])
         }
     }
-    func bytePairs(spelledInByteAlphabet: Bool) throws(TokenizerError) -> any TokenizerModel {
-        throw unsupported("BPE", known: [])
-    }
 }
 extension PieceStages.Step {
     var isByteAlphabet: Bool { if case .rewrite(let r) = self { r is ByteAlphabetRewriter } else { false } }
@@ -38,18 +35,8 @@ struct RegexReplaceNormalizer: Normalizer {
     }
 }
 extension Tokenizer {
-    static func scoredBytePairs(
-        tokens: [[UInt8]?], scores: [Float], usable: [Bool], unknown: Int32?, byteTokens: [Int32]?
-    ) -> any TokenizerModel {
-        WordLevel(vocabulary: Vocabulary(tokens), unknown: unknown)
-    }
-    static func byteLevelParts(spelledTokens: [[UInt8]], merges: [String], pre: String, file: String)
-        throws(TokenizerError) -> Parts
-    {
-        throw .unreadable(file: file, reason: "bpe")
-    }
-    static func rankedParts(tokens: [[UInt8]?], pattern: String, file: String) throws(TokenizerError) -> Parts {
-        throw .unreadable(file: file, reason: "bpe")
+    static func cuts(named: String, file: String) throws(TokenizerError) -> any PreTokenizer {
+        throw .unsupported(file: file, field: "pre", found: named, known: [])
     }
 }
 
