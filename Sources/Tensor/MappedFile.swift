@@ -22,40 +22,102 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String { "\(path): \(reason)" }
 }
 
-/// A file mapped read-only for as long as the object lives.
+/// A file mapped read-only, or read whole, for as long as the object lives.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     public let bytes: UnsafeRawBufferPointer
+    /// The bytes are the process's own: no later change of the file can reach them.
+    public let isCopy: Bool
+    /// The map, when there is one.
     private let base: UnsafeMutableRawPointer?
+    private let allocation: UnsafeMutableRawBufferPointer?
+    /// Kept open so that a file cut short later is noticed (`checkUnchanged`); -1 for a copy.
+    private let descriptor: Int32
 
-    public init(path: String) throws(FileError) {
-        self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    /// - Parameter copying: reads the file into memory instead of mapping it, for file systems where files may be
+    ///   cut short while they are in use (reading a mapped page beyond the end kills the process).
+    public init(path: String, copying: Bool = false) throws(FileError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open") }
-        defer { close(descriptor) }
+        var keepsDescriptor = false
+        defer { if !keepsDescriptor { close(descriptor) } }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
         guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, reason: "is not a regular file") }
         let size = Int(status.st_size)
-        guard size > 0 else {
-            base = nil
-            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-            return
+        var mapped: UnsafeMutableRawPointer?
+        if size > 0 {
+            mapped =
+                copying
+                ? mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                : mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+            guard mapped != MAP_FAILED else { throw FileError(path: path, doing: "map into memory") }
         }
-        guard let mapped = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
-            throw FileError(path: path, doing: "map into memory")
+        if copying, let mapped {
+            do throws(FileError) {
+                try Self.read(descriptor, path, into: mapped, size)
+            } catch {
+                munmap(mapped, size)
+                throw error
+            }
         }
+        self.path = path
         base = mapped
         bytes = UnsafeRawBufferPointer(start: mapped, count: size)
+        isCopy = copying
+        allocation = nil
+        self.descriptor = copying ? -1 : descriptor
+        keepsDescriptor = !copying
+    }
+
+    private static func read(
+        _ descriptor: Int32, _ path: String, into buffer: UnsafeMutableRawPointer, _ size: Int
+    ) throws(FileError) {
+        var done = 0
+        while done < size {
+            let count = pread(descriptor, buffer + done, min(size - done, 1 << 30), off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(path: path, doing: "read") }
+            guard count > 0 else {
+                throw FileError(path: path, reason: "ended after \(done) of \(size) bytes while it was read")
+            }
+            done += count
+        }
+    }
+
+    /// A file that is in memory already: `contents` are copied. `path` is what errors call it.
+    public init(path: String, contents: [UInt8]) {
+        self.path = path
+        // Exactly as many bytes as there are, so that an address sanitizer sees a read past the end.
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: contents.count, alignment: 64)
+        copy.copyBytes(from: contents)
+        bytes = UnsafeRawBufferPointer(copy)
+        isCopy = true
+        base = nil
+        descriptor = -1
+        allocation = copy
     }
 
     deinit {
         if let base { munmap(base, bytes.count) }
+        allocation?.deallocate()
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Checks that the file still has the length it was mapped with: touching a page that was cut off is SIGBUS.
+    public func checkUnchanged() throws(FileError) {
+        guard descriptor >= 0 else { return }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
+        guard Int(status.st_size) == bytes.count else {
+            throw FileError(
+                path: path, reason: "has \(status.st_size) bytes, but had \(bytes.count) when it was opened")
+        }
     }
 
     /// Tells the system that `range` will not be read again soon, so that it stops counting as resident.
     public func release(_ range: Range<Int>) {
-        guard let base else { return }
+        guard let base, !isCopy else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = (range.lowerBound + page - 1) / page * page, last = range.upperBound / page * page
         if last > first { madvise(base + first, last - first, MADV_DONTNEED) }
