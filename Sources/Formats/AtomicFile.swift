@@ -1,0 +1,129 @@
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Writing that either replaces a file whole or leaves everything as it was.
+///
+/// The bytes go to a temporary file beside the target, which is flushed to the disk and renamed over it; then the
+/// folder is flushed, so that after a power cut either the old or the new file is there. Readers that have the old
+/// file mapped keep it.
+public enum AtomicFile {
+    /// Writes what `body` writes. When `body` or the system fails (disk full, say), the temporary file is removed.
+    public static func write(
+        _ path: String, _ body: (FileWriter) throws(FileError) -> Void
+    ) throws(FileError) {
+        let (folder, name) = split(path)
+        guard !name.isEmpty, name != ".", name != ".." else { throw FileError(path: path, reason: "is no file name") }
+        var temporary = ""
+        var descriptor: Int32 = -1
+        for _ in 0..<16 where descriptor < 0 {
+            let tag = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+            temporary = "\(folder)/.martlet-\(tag).partial"
+            descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
+            if descriptor < 0, errno != EEXIST { break }
+        }
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "create a file beside it") }
+        var isOpen = true
+        do throws(FileError) {
+            let writer = FileWriter(descriptor: descriptor, path: path)
+            try body(writer)
+            try writer.flush()
+            guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
+            isOpen = false
+            guard close(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
+            guard rename(temporary, path) == 0 else { throw FileError(path: path, doing: "put the new file in place") }
+        } catch {
+            if isOpen { close(descriptor) }
+            unlink(temporary)
+            throw error
+        }
+        try syncFolder(folder)
+    }
+
+    public static func write(_ path: String, bytes: some Sequence<UInt8>) throws(FileError) {
+        let bytes = Array(bytes)
+        try write(path) { (writer) throws(FileError) in try writer.write(bytes) }
+    }
+
+    /// Makes renames and removals in `folder` last.
+    package static func syncFolder(_ folder: String) throws(FileError) {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(path: folder, doing: "open") }
+        defer { close(descriptor) }
+        // Some file systems cannot flush a folder and say EINVAL; the file itself has been flushed.
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
+            throw FileError(path: folder, doing: "write")
+        }
+    }
+
+    /// The folder ("." when none is named) and the last part of a path.
+    package static func split(_ path: String) -> (folder: String, name: String) {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+        let folder = String(path[..<slash])
+        return (folder.isEmpty ? "/" : folder, String(path[path.utf8.index(after: slash)...]))
+    }
+}
+
+/// Buffered sequential writing, for `AtomicFile`.
+public final class FileWriter {
+    private let descriptor: Int32
+    private let path: String
+    private var buffer: [UInt8] = []
+    /// Bytes written so far.
+    public private(set) var position = 0
+
+    private static let bufferByteCount = 1 << 18
+
+    init(descriptor: Int32, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+        buffer.reserveCapacity(Self.bufferByteCount)
+    }
+
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        if buffer.count + bytes.count > Self.bufferByteCount { try flush() }
+        if bytes.count >= Self.bufferByteCount { try send(bytes) } else { buffer.append(contentsOf: bytes) }
+        position += bytes.count
+    }
+
+    public func write(_ bytes: [UInt8]) throws(FileError) {
+        let result = bytes.withUnsafeBytes { (raw) -> Result<Void, FileError> in
+            do throws(FileError) { return .success(try write(raw)) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    /// Zeros up to the next multiple of `alignment`.
+    public func pad(to alignment: Int) throws(FileError) {
+        let padding = (alignment - position % alignment) % alignment
+        try write([UInt8](repeating: 0, count: padding))
+    }
+
+    func flush() throws(FileError) {
+        let pending = buffer
+        buffer.removeAll(keepingCapacity: true)
+        let result = pending.withUnsafeBytes { (raw) -> Result<Void, FileError> in
+            do throws(FileError) { return .success(try send(raw)) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        var done = 0
+        while done < bytes.count, let base = bytes.baseAddress {
+            let count = systemWrite(descriptor, base + done, min(bytes.count - done, 1 << 30))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError(path: path, doing: "write") }
+            done += count
+        }
+    }
+}
+
+/// `write(2)`, under a name that the writer's own `write` does not hide.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,68 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What this floor asks of the file system.
+package enum Folder {
+    private static func mode(_ path: String, following: Bool = true) -> mode_t? {
+        var status = stat()
+        guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
+        return status.st_mode & S_IFMT
+    }
+
+    package static func exists(_ path: String) -> Bool { mode(path) != nil }
+    package static func isFolder(_ path: String) -> Bool { mode(path) == S_IFDIR }
+    package static func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
+    package static func isLink(_ path: String) -> Bool { mode(path, following: false) == S_IFLNK }
+
+    /// Size of the file (of a link's target when `following`); 0 when there is none.
+    package static func byteCount(_ path: String, following: Bool = true) -> Int {
+        var status = stat()
+        guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return 0 }
+        return Int(status.st_size)
+    }
+
+    /// Removes a file; a file that is not there, or will not go, is left.
+    package static func remove(_ path: String) { unlink(path) }
+
+    /// The path with every link followed, or nil when it leads nowhere.
+    package static func real(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// The names in a folder without "." and "..", sorted; empty when it cannot be read.
+    package static func contents(_ path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let item = readdir(stream) {
+            let name = withUnsafeBytes(of: &item.pointee.d_name) { raw in
+                String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The names of the regular files in a folder (links to files count), sorted.
+    package static func files(_ path: String) -> [String] { contents(path).filter { isFile("\(path)/\($0)") } }
+
+    /// Whether a name from a file or a request can only mean a file inside the folder it is joined to: not empty, no
+    /// separator of any system, not "." or "..", no NUL or other control character, no drive letter.
+    package static func isPlainName(_ name: String) -> Bool {
+        guard !name.isEmpty, name.utf8.count <= 255, name != ".", name != ".." else { return false }
+        return name.utf8.allSatisfy {
+            $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: ":")
+        }
+    }
+
+    /// Whether every part of a relative path is a plain name.
+    package static func isPlainRelativePath(_ path: String) -> Bool {
+        path.utf8.count <= 4096
+            && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { isPlainName(String($0)) }
+    }
+}

@@ -1,0 +1,63 @@
+import MartletTensor
+
+/// Why a model file was refused, or could not be read or written. Names the file and the field.
+public struct FormatError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable {
+        /// The system refused: no such file, no permission, disk full.
+        case system
+        /// The file breaks the rules of its format.
+        case malformed
+        /// The file is sound, but holds what Martlet does not read (a type, a version, a pickle).
+        case unsupported
+        /// A tensor, key or file that was asked for is not there.
+        case missing
+    }
+
+    public var kind: Kind
+    public var path: String
+    /// The key, tensor or header field the trouble is in, when it is in one.
+    public var field: String?
+    public var reason: String
+
+    public init(_ kind: Kind, path: String, field: String? = nil, _ reason: String) {
+        self.kind = kind
+        self.path = path
+        self.field = field
+        self.reason = reason
+    }
+
+    public init(_ error: FileError) {
+        self.init(.system, path: error.path, error.reason)
+    }
+
+    public var description: String { field.map { "\(path): \($0): \(reason)" } ?? "\(path): \(reason)" }
+
+    /// A name from a file, fit for a message: in quotes, cut after 120 characters, without control characters, which
+    /// could steer a terminal.
+    package static func quote(_ name: String) -> String {
+        var result = "\""
+        for (index, scalar) in name.unicodeScalars.enumerated() {
+            if index == 120 {
+                result += "…"
+                break
+            }
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension MappedFile {
+    /// `init(path:copying:)` and `checkUnchanged`, in this floor's error type.
+    static func open(_ path: String, copying: Bool) throws(FormatError) -> MappedFile {
+        do throws(FileError) { return try MappedFile(path: path, copying: copying) } catch { throw FormatError(error) }
+    }
+
+    func recheck() throws(FormatError) {
+        do throws(FileError) { try checkUnchanged() } catch { throw FormatError(error) }
+    }
+}
