@@ -1,0 +1,194 @@
+import MartletJSON
+import MartletTensor
+
+/// The JSON head of a safetensors file, checked against everything the file claims.
+///
+/// Layout: `u64` header length, the header `{"name": {"dtype", "shape", "data_offsets": [begin, end]}, …,
+/// "__metadata__": {string: string}}`, then the tensors' bytes, to which the offsets count.
+/// Source: https://github.com/huggingface/safetensors, "Format".
+struct SafetensorsHeader {
+    var metadata: [String: String] = [:]
+    var index = TensorIndex()
+
+    static let maximumByteCount = 100_000_000
+    /// Bits of one element, for every type the format knows.
+    static let bitsOfType: [String: Int] = [
+        "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16,
+        "BF16": 16, "F32": 32, "F64": 64, "C64": 64, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8,
+        "F8_E5M2FNUZ": 8, "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
+    ]
+    /// The same names for the types Martlet computes with.
+    static let supported: [String: DType] = Dictionary(
+        uniqueKeysWithValues: DType.allCases.filter { !$0.isQuantized }.map { ($0.name, $0) })
+
+    init(path: String, bytes: UnsafeRawBufferPointer) throws(FormatError) {
+        func malformed(_ field: String?, _ reason: String) -> FormatError {
+            FormatError(.malformed, path: path, field: field, reason)
+        }
+        guard bytes.count >= 8 else {
+            throw malformed(nil, "has \(bytes.count) bytes; a safetensors file starts with 8 bytes of header length")
+        }
+        let stated = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        guard stated <= Self.maximumByteCount else {
+            throw malformed("header length", "\(stated) is more than the limit of \(Self.maximumByteCount)")
+        }
+        guard stated <= bytes.count - 8 else {
+            throw malformed("header length", "\(stated), but only \(bytes.count - 8) bytes follow")
+        }
+        let dataStart = 8 + Int(stated)
+        let text = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
+        guard text.first == UInt8(ascii: "{") else { throw malformed("header", "does not start with '{'") }
+        if let reason = Self.structureFault(text) { throw malformed("header", reason) }
+
+        let header: JSON
+        do throws(JSONError) {
+            var limits = JSONLimits()
+            limits.depth = 4
+            header = try JSON(parsing: text, limits: limits)
+        } catch {
+            throw malformed("header", error.description)
+        }
+        guard let members = header.object else { throw malformed("header", "is no JSON object") }
+
+        index = TensorIndex(capacity: members.count)
+        for member in members {
+            if member.key == "__metadata__" {
+                try readMetadata(member.value, malformed)
+                continue
+            }
+            let entry = try Self.entry(
+                member.key, member.value, dataStart: dataStart, dataByteCount: bytes.count - dataStart, path: path,
+                malformed)
+            guard index.append(entry) else {
+                throw malformed("tensor \(FormatError.quote(member.key))", "appears twice")
+            }
+        }
+        try checkLayout(dataStart: dataStart, end: bytes.count, malformed)
+    }
+
+    private mutating func readMetadata(
+        _ value: JSON, _ malformed: (String?, String) -> FormatError
+    ) throws(FormatError) {
+        guard let members = value.object else {
+            throw malformed("__metadata__", "is \(value.kind), expected an object of strings")
+        }
+        for member in members {
+            guard let text = member.value.string else {
+                throw malformed(
+                    "__metadata__", "\(FormatError.quote(member.key)) is \(member.value.kind), expected a string")
+            }
+            metadata[member.key] = text
+        }
+    }
+
+    private static func entry(
+        _ name: String, _ value: JSON, dataStart: Int, dataByteCount: Int, path: String,
+        _ malformed: (String?, String) -> FormatError
+    ) throws(FormatError) -> TensorEntry {
+        let field = "tensor \(FormatError.quote(name))"
+        guard value.object != nil else { throw malformed(field, "is \(value.kind), expected an object") }
+        guard let typeName = value["dtype"]?.string else { throw malformed(field, "\"dtype\" is no string") }
+        guard let bits = bitsOfType[typeName] else {
+            throw malformed(field, "\"dtype\" \(FormatError.quote(typeName)) is no type of the format")
+        }
+        guard let extents = wholeNumbers(value["shape"]) else {
+            throw malformed(field, "\"shape\" is no list of whole numbers from 0 to 2^63 - 1")
+        }
+        guard let shape = Shape(checking: extents) else {
+            throw malformed(
+                field, "\"shape\" \(extents) has more than \(Shape.maximumRank) dimensions or 2^63 elements or more")
+        }
+        guard let offsets = wholeNumbers(value["data_offsets"]), offsets.count == 2 else {
+            throw malformed(field, "\"data_offsets\" is no pair of whole numbers")
+        }
+        guard offsets[0] <= offsets[1], offsets[1] <= dataByteCount else {
+            throw malformed(field, "\"data_offsets\" \(offsets) is not inside the \(dataByteCount) bytes of data")
+        }
+        let (bitCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: bits)
+        guard !overflow else { throw malformed(field, "\"shape\" \(shape) of \(typeName) overflows") }
+        guard bitCount % 8 == 0 else {
+            throw malformed(field, "\"shape\" \(shape) of \(typeName) is no whole number of bytes")
+        }
+        guard bitCount / 8 == offsets[1] - offsets[0] else {
+            throw malformed(
+                field,
+                "\"data_offsets\" \(offsets) spans \(offsets[1] - offsets[0]) bytes, but \(typeName) \(shape) takes "
+                    + "\(bitCount / 8)")
+        }
+        return TensorEntry(
+            name: name, dtype: supported[typeName], typeName: typeName, shape: shape, byteCount: bitCount / 8,
+            fileOffset: dataStart + offsets[0], path: path)
+    }
+
+    private static func wholeNumbers(_ value: JSON?) -> [Int]? {
+        guard let elements = value?.array else { return nil }
+        var numbers: [Int] = []
+        for element in elements {
+            guard case .integer(let number) = element, number >= 0 else { return nil }
+            numbers.append(Int(number))
+        }
+        return numbers
+    }
+
+    /// Tensors must lie back to back from the first byte of data to the last, empty ones included: bytes that belong
+    /// to two tensors, or to none, can only be there to deceive.
+    private func checkLayout(
+        dataStart: Int, end: Int, _ malformed: (String?, String) -> FormatError
+    ) throws(FormatError) {
+        let sorted = index.entries.sorted { ($0.fileOffset, $0.byteCount) < ($1.fileOffset, $1.byteCount) }
+        var expected = dataStart
+        for entry in sorted {
+            guard entry.fileOffset == expected else {
+                let wrong = entry.fileOffset < expected ? "overlaps the tensor before it" : "leaves a hole before it"
+                throw malformed(
+                    "tensor \(FormatError.quote(entry.name))",
+                    "\"data_offsets\" starts at \(entry.fileOffset - dataStart), expected \(expected - dataStart): "
+                        + wrong)
+            }
+            expected += entry.byteCount
+        }
+        guard expected == end else {
+            throw malformed(
+                "data", "\(end - expected) bytes at the end belong to no tensor (\(end - dataStart) bytes of data, "
+                    + "\(expected - dataStart) used)")
+        }
+    }
+
+    /// One pass that bounds what the JSON reader will allocate: nesting and the length of lists, outside strings.
+    private static func structureFault(_ text: UnsafeRawBufferPointer) -> String? {
+        var depth = 0, commas = 0
+        var inString = false, inList = false, escaped = false
+        for byte in text {
+            if inString {
+                if escaped {
+                    escaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    escaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    inString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): inString = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                guard depth <= 4, !inList else { return "is nested deeper than a tensor's shape" }
+                inList = byte == UInt8(ascii: "[")
+                commas = 0
+            case UInt8(ascii: "}"): depth -= 1
+            case UInt8(ascii: "]"):
+                depth -= 1
+                inList = false
+            case UInt8(ascii: ",") where inList:
+                commas += 1
+                guard commas < Shape.maximumRank else {
+                    return "has a list of more than \(Shape.maximumRank) numbers; "
+                        + "a tensor has at most \(Shape.maximumRank) dimensions"
+                }
+            default: break
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,165 @@
+import MartletJSON
+import MartletTensor
+
+/// Writes `.safetensors` files and sharded folders, each file atomically.
+public enum SafetensorsWriter {
+    /// Writes one file. The bytes lie in the order the reference writer uses: widest type first, then by name, so
+    /// that every tensor is aligned to its element.
+    ///
+    /// - Parameter metadata: goes to `__metadata__`; `["format": "pt"]` is what transformers insists on.
+    public static func write(
+        _ tensors: [(String, Tensor)], metadata: [String: String] = ["format": "pt"], to path: String
+    ) throws(FormatError) {
+        let plan = try Plan(tensors, metadata: metadata, path: path)
+        do throws(FileError) { try plan.write(to: path) } catch { throw FormatError(error) }
+    }
+
+    /// Writes a folder: `model.safetensors` when everything fits into `maximumShardByteCount`, else shards
+    /// `model-00001-of-0000n.safetensors`, filled in the order given, and their index. Weights that an earlier write
+    /// left in the folder are removed last, when the new ones are complete.
+    public static func write(
+        _ tensors: [(String, Tensor)], metadata: [String: String] = ["format": "pt"], toFolder folder: String,
+        maximumShardByteCount: Int = 5_000_000_000
+    ) throws(FormatError) {
+        var shards: [[(String, Tensor)]] = [[]]
+        var filled = 0, total = 0
+        for (name, tensor) in tensors {
+            let size = tensor.dtype.byteCount(of: tensor.elementCount) ?? 0
+            if filled > 0, filled + size > maximumShardByteCount {
+                shards.append([])
+                filled = 0
+            }
+            shards[shards.count - 1].append((name, tensor))
+            filled += size
+            total += size
+        }
+        // All shards are checked before any is written, and names across them.
+        _ = try Plan(tensors, metadata: metadata, path: folder)
+        let old = (try? ShardIndex(path: "\(folder)/\(SafetensorsFolder.indexName)"))?.shards ?? []
+        var stale = Set(old)
+        if shards.count == 1 {
+            try write(tensors, metadata: metadata, to: "\(folder)/\(SafetensorsFolder.singleName)")
+            stale.insert(SafetensorsFolder.indexName)
+        } else {
+            var map: [(key: String, value: JSON)] = []
+            for (number, shard) in shards.enumerated() {
+                let file = "model-\(fiveDigits(number + 1))-of-\(fiveDigits(shards.count)).safetensors"
+                try write(shard, metadata: metadata, to: "\(folder)/\(file)")
+                stale.remove(file)
+                for (name, _) in shard { map.append((name, .string(file))) }
+            }
+            let index: JSON = .object(
+                JSONObject([
+                    (key: "metadata", value: ["total_size": .integer(Int64(total))]),
+                    (key: "weight_map", value: .object(JSONObject(map))),
+                ]))
+            do throws(FileError) {
+                try AtomicFile.write(
+                    "\(folder)/\(SafetensorsFolder.indexName)", bytes: index.bytes(indent: 2) + [0x0A])
+            } catch {
+                throw FormatError(error)
+            }
+            stale.insert(SafetensorsFolder.singleName)
+        }
+        for name in stale { Folder.remove("\(folder)/\(name)") }
+    }
+
+    private static func fiveDigits(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    }
+
+    /// A checked file: header and the order of the bytes.
+    private struct Plan {
+        var head: [UInt8]
+        var ordered: [Tensor]
+
+        init(_ tensors: [(String, Tensor)], metadata: [String: String], path: String) throws(FormatError) {
+            var seen: Set<String> = []
+            for (name, tensor) in tensors {
+                let field = "tensor \(FormatError.quote(name))"
+                guard SafetensorsHeader.supported[tensor.dtype.name] != nil else {
+                    throw FormatError(
+                        .unsupported, path: path, field: field,
+                        "has type \(tensor.dtype.name), which safetensors cannot hold; dequantise it or write GGUF")
+                }
+                guard name != "__metadata__", seen.insert(name).inserted else {
+                    throw FormatError(.malformed, path: path, field: field, "appears twice or is a reserved name")
+                }
+            }
+            let sorted = tensors.sorted {
+                let left = $0.1.dtype.blockByteCount, right = $1.1.dtype.blockByteCount
+                return left == right ? $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) : left > right
+            }
+            var members: [(key: String, value: JSON)] = []
+            if !metadata.isEmpty {
+                let pairs = metadata.sorted { $0.key < $1.key }.map { (key: $0.key, value: JSON.string($0.value)) }
+                members.append(("__metadata__", .object(JSONObject(pairs))))
+            }
+            var position: Int64 = 0
+            for (name, tensor) in sorted {
+                let end = position + Int64(tensor.elementCount * tensor.dtype.blockByteCount)
+                members.append(
+                    (
+                        name,
+                        [
+                            "dtype": .string(tensor.dtype.name),
+                            "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
+                            "data_offsets": [.integer(position), .integer(end)],
+                        ]
+                    ))
+                position = end
+            }
+            var json = JSON.object(JSONObject(members)).bytes()
+            while json.count % 8 != 0 { json.append(0x20) }
+            guard json.count <= SafetensorsHeader.maximumByteCount else {
+                throw FormatError(.unsupported, path: path, field: "header", "takes \(json.count) bytes, too many")
+            }
+            head = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) } + json
+            ordered = sorted.map(\.1)
+        }
+
+        func write(to path: String) throws(FileError) {
+            try AtomicFile.write(path) { (file) throws(FileError) in
+                try file.write(head)
+                for tensor in ordered { try file.write(contiguous: tensor) }
+            }
+        }
+    }
+}
+
+extension FileWriter {
+    /// The elements in row-major order, gathered row by row when they do not lie that way.
+    func write(contiguous tensor: Tensor) throws(FileError) {
+        let width = tensor.dtype.blockByteCount
+        if tensor.isContiguous || tensor.dtype.isQuantized {
+            let count = tensor.elementCount / tensor.dtype.blockLength * width
+            try write(UnsafeRawBufferPointer(start: tensor.pointer, count: count))
+            return
+        }
+        guard tensor.elementCount > 0 else { return }
+        var indices = [Int](repeating: 0, count: tensor.rank)
+        let last = tensor.rank - 1
+        var row = [UInt8](repeating: 0, count: tensor.shape[last] * width)
+        while true {
+            var offset = 0
+            for axis in 0..<last { offset += indices[axis] * tensor.strides[axis] }
+            row.withUnsafeMutableBytes { row in
+                for index in 0..<tensor.shape[last] {
+                    let source = tensor.pointer + (offset + index * tensor.strides[last]) * width
+                    UnsafeMutableRawBufferPointer(rebasing: row[(index * width)...]).copyMemory(
+                        from: UnsafeRawBufferPointer(start: source, count: width))
+                }
+            }
+            try write(row)
+            var axis = last - 1
+            while axis >= 0 {
+                indices[axis] += 1
+                if indices[axis] < tensor.shape[axis] { break }
+                indices[axis] = 0
+                axis -= 1
+            }
+            if axis < 0 { return }
+        }
+    }
+}
