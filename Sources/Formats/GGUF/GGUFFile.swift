@@ -1,0 +1,181 @@
+import MartletTensor
+
+/// A GGUF file, versions 2 and 3, mapped read-only.
+///
+/// Layout: magic, version, tensor count, metadata count; metadata (key, type, value); tensor table (name,
+/// dimensions innermost first, type, offset); padding to the alignment; the tensors' bytes, in the order of the
+/// table, each padded to the alignment. Opening checks all of it, and only then are there tensors to ask for.
+/// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+public final class GGUFFile: TensorSource {
+    public let path: String
+    public let version: Int
+    /// Tensors start at multiples of this many bytes.
+    public let alignment: Int
+    public let metadata: GGUFMetadata
+    package let file: MappedFile
+    private let index: TensorIndex
+
+    /// - Parameter copying: reads the file into memory instead of mapping it.
+    public convenience init(path: String, copying: Bool = false) throws(FormatError) {
+        try self.init(MappedFile.open(path, copying: copying))
+    }
+
+    /// The file in memory or mapped by someone else.
+    public init(_ file: MappedFile) throws(FormatError) {
+        let path = file.path
+        try refusePickle(path: path, bytes: file.bytes)
+        var parser = GGUFParser(path: path, file: file)
+        try parser.parse()
+        try file.recheck()
+        self.path = path
+        self.file = file
+        version = parser.version
+        alignment = parser.alignment
+        metadata = parser.metadata
+        index = parser.index
+    }
+
+    public var names: [String] { index.entries.map(\.name) }
+    public var entries: [TensorEntry] { index.entries }
+    public func entry(_ name: String) -> TensorEntry? { index[name] }
+    public func tensor(_ name: String) throws(FormatError) -> Tensor {
+        try index.require(name, path: path).tensor(in: file)
+    }
+}
+
+private struct GGUFParser {
+    let path: String
+    var reader: GGUFValueReader
+    var version = 0
+    var alignment = GGUFLimits.defaultAlignment
+    var metadata: GGUFMetadata
+    var index = TensorIndex()
+
+    init(path: String, file: MappedFile) {
+        self.path = path
+        reader = GGUFValueReader(path: path, bytes: file.bytes, owner: file)
+        metadata = GGUFMetadata(path: path, file: file)
+    }
+
+    mutating func parse() throws(FormatError) {
+        let magic = try reader.number(UInt32.self, "magic")
+        guard magic == 0x4655_4747 else {
+            throw reader.malformed("magic", "is 0x\(String(magic, radix: 16)), expected \"GGUF\"")
+        }
+        let version = try reader.number(UInt32.self, "version")
+        guard GGUFLimits.versions.contains(version) else {
+            guard !GGUFLimits.versions.contains(version.byteSwapped) else {
+                throw FormatError(.unsupported, path: path, field: "version", "the file is big-endian")
+            }
+            throw FormatError(.unsupported, path: path, field: "version", "is \(version), expected 2 or 3")
+        }
+        self.version = Int(version)
+        // The smallest record: name length, dimension count, type, offset.
+        let tensorCount = try reader.count(least: 24, "tensor count")
+        // The smallest record: key length, type, a one-byte value.
+        let metadataCount = try reader.count(least: 13, "metadata count")
+        for number in 0..<metadataCount { try readMetadata(number) }
+        try readAlignment()
+        try readTensors(tensorCount)
+    }
+
+    private mutating func readMetadata(_ number: Int) throws(FormatError) {
+        let position = "key \(number)"
+        let key = try reader.string(position, limit: GGUFLimits.keyByteCount)
+        let field = "key \(FormatError.quote(key))"
+        guard !key.isEmpty, key.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) else {
+            throw reader.malformed(position, "\(FormatError.quote(key)) is empty or not printable ASCII")
+        }
+        let type = try reader.valueType(field)
+        let value = try reader.value(type, field)
+        guard metadata.append(key, value) else { throw reader.malformed(field, "appears twice") }
+    }
+
+    private mutating func readAlignment() throws(FormatError) {
+        guard let value = metadata[GGUFLimits.alignmentKey] else { return }
+        guard case .uint32(let stated) = value, GGUFLimits.alignments.contains(Int(stated)),
+            stated.nonzeroBitCount == 1
+        else {
+            throw reader.malformed(
+                "key \(FormatError.quote(GGUFLimits.alignmentKey))",
+                "is \(value.typeDescription) \(value), expected a uint32, a power of two from "
+                    + "\(GGUFLimits.alignments.lowerBound) to \(GGUFLimits.alignments.upperBound)")
+        }
+        alignment = Int(stated)
+    }
+
+    private mutating func readTensors(_ count: Int) throws(FormatError) {
+        var records: [(name: String, type: GGMLType, shape: Shape, byteCount: Int, offset: UInt64)] = []
+        records.reserveCapacity(count)
+        for number in 0..<count {
+            let name = try reader.string("tensor \(number) name", limit: GGUFLimits.keyByteCount)
+            let field = "tensor \(FormatError.quote(name))"
+            guard !name.isEmpty else { throw reader.malformed("tensor \(number) name", "is empty") }
+            let rank = try reader.number(UInt32.self, "\(field) dimensions")
+            guard rank <= GGUFLimits.dimensions else {
+                throw reader.malformed(field, "has \(rank) dimensions, at most \(GGUFLimits.dimensions) are allowed")
+            }
+            var extents: [Int] = []
+            for _ in 0..<rank {
+                let extent = try reader.number(UInt64.self, "\(field) dimensions")
+                guard let extent = Int(exactly: extent) else {
+                    throw reader.malformed(field, "has a dimension of \(extent), more than 2^63 - 1")
+                }
+                extents.append(extent)
+            }
+            let typeNumber = try reader.number(UInt32.self, "\(field) type")
+            let offset = try reader.number(UInt64.self, "\(field) offset")
+            guard let shape = Shape(checking: extents.reversed()) else {
+                throw reader.malformed(field, "dimensions \(extents) make 2^63 elements or more")
+            }
+            guard let type = GGMLType(typeNumber) else {
+                throw reader.malformed(field, "type \(typeNumber) is none of the format that Martlet knows")
+            }
+            let row = extents.first ?? 1
+            guard row % type.blockLength == 0 else {
+                throw reader.malformed(
+                    field, "rows of \(row) are no whole number of \(type.name) blocks of \(type.blockLength)")
+            }
+            let (byteCount, overflow) = (shape.elementCount / type.blockLength).multipliedReportingOverflow(
+                by: type.blockByteCount)
+            guard !overflow else { throw reader.malformed(field, "\(type.name) \(shape) overflows") }
+            records.append((name, type, shape, byteCount, offset))
+        }
+        try place(records)
+    }
+
+    /// Tensors follow one another in the order of the table, padded to the alignment, so the offsets are known
+    /// beforehand: any other is an overlap, a hole or a misalignment.
+    private mutating func place(
+        _ records: [(name: String, type: GGMLType, shape: Shape, byteCount: Int, offset: UInt64)]
+    ) throws(FormatError) {
+        index = TensorIndex(capacity: records.count)
+        let end = reader.bytes.count
+        // No overflow: the position is at most the size of a file, and so is every sum that passed the guard.
+        let dataStart = (reader.position + alignment - 1) / alignment * alignment
+        var expected = dataStart
+        for record in records {
+            let field = "tensor \(FormatError.quote(record.name))"
+            guard record.offset == UInt64(expected - dataStart) else {
+                let wrong =
+                    record.offset % UInt64(alignment) != 0
+                    ? "is no multiple of the alignment \(alignment)"
+                    : record.offset < UInt64(expected - dataStart)
+                        ? "overlaps the tensor before it" : "leaves a hole before it"
+                throw reader.malformed(
+                    field, "offset \(record.offset), expected \(expected - dataStart): \(wrong)")
+            }
+            guard expected <= end, record.byteCount <= end - expected else {
+                throw reader.malformed(
+                    field,
+                    "\(record.type.name) \(record.shape) takes \(record.byteCount) bytes from byte \(expected), but "
+                        + "the file has \(end)")
+            }
+            let entry = TensorEntry(
+                name: record.name, dtype: record.type.dtype, typeName: record.type.name, shape: record.shape,
+                byteCount: record.byteCount, fileOffset: expected, path: path)
+            guard index.append(entry) else { throw reader.malformed(field, "appears twice") }
+            expected = (expected + record.byteCount + alignment - 1) / alignment * alignment
+        }
+    }
+}

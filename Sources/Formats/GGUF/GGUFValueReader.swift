@@ -1,0 +1,119 @@
+import MartletTensor
+
+/// A cursor over bytes from outside: no read passes the end, and an error says which field ended too early.
+struct GGUFValueReader {
+    let path: String
+    let bytes: UnsafeRawBufferPointer
+    /// Keeps `bytes` alive, for arrays that stay in place.
+    let owner: AnyObject
+    var position = 0
+
+    init(path: String, bytes: UnsafeRawBufferPointer, owner: AnyObject) {
+        self.path = path
+        self.bytes = bytes
+        self.owner = owner
+    }
+
+    var remaining: Int { bytes.count - position }
+
+    func malformed(_ field: String?, _ reason: String) -> FormatError {
+        FormatError(.malformed, path: path, field: field, reason)
+    }
+
+    mutating func number<T: FixedWidthInteger>(_: T.Type, _ field: @autoclosure () -> String) throws(FormatError) -> T {
+        guard remaining >= MemoryLayout<T>.size else {
+            throw malformed(field(), "the file ends at byte \(bytes.count), inside this field at byte \(position)")
+        }
+        defer { position += MemoryLayout<T>.size }
+        return T(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
+    }
+
+    /// A count of things that take at least `least` bytes each: no more than the bytes that remain can hold.
+    mutating func count(least: Int, _ field: @autoclosure () -> String) throws(FormatError) -> Int {
+        let stated = try number(UInt64.self, field())
+        guard stated <= UInt64(remaining / least) else {
+            throw malformed(
+                field(), "states \(stated), but the \(remaining) bytes that remain hold at most \(remaining / least)")
+        }
+        return Int(stated)
+    }
+
+    mutating func stringBytes(
+        _ field: @autoclosure () -> String, limit: Int = GGUFLimits.stringByteCount
+    ) throws(FormatError) -> UnsafeRawBufferPointer {
+        let length = try number(UInt64.self, field())
+        guard length <= limit else {
+            throw malformed(field(), "a string of \(length) bytes, more than the limit of \(limit)")
+        }
+        guard length <= remaining else {
+            throw malformed(field(), "a string of \(length) bytes, but only \(remaining) remain")
+        }
+        defer { position += Int(length) }
+        return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
+    }
+
+    mutating func string(
+        _ field: @autoclosure () -> String, limit: Int = GGUFLimits.stringByteCount
+    ) throws(FormatError) -> String {
+        let bytes = try stringBytes(field(), limit: limit)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw malformed(field(), "a string that is not UTF-8")
+        }
+        return text
+    }
+
+    mutating func valueType(_ field: @autoclosure () -> String) throws(FormatError) -> GGUFValueType {
+        let number = try number(UInt32.self, field())
+        guard let type = GGUFValueType(rawValue: number) else {
+            throw malformed(field(), "value type \(number) is none of the format (0 to 12)")
+        }
+        return type
+    }
+
+    /// - Parameter depth: arrays this value lies in.
+    mutating func value(
+        _ type: GGUFValueType, _ field: @autoclosure () -> String, depth: Int = 0
+    ) throws(FormatError) -> GGUFValue {
+        switch type {
+        case .uint8: return .uint8(try number(UInt8.self, field()))
+        case .int8: return .int8(try number(Int8.self, field()))
+        case .uint16: return .uint16(try number(UInt16.self, field()))
+        case .int16: return .int16(try number(Int16.self, field()))
+        case .uint32: return .uint32(try number(UInt32.self, field()))
+        case .int32: return .int32(try number(Int32.self, field()))
+        case .uint64: return .uint64(try number(UInt64.self, field()))
+        case .int64: return .int64(try number(Int64.self, field()))
+        case .float32: return .float32(Float(bitPattern: try number(UInt32.self, field())))
+        case .float64: return .float64(Double(bitPattern: try number(UInt64.self, field())))
+        case .string: return .string(try string(field()))
+        case .array: return .array(try array(field(), depth: depth + 1))
+        case .bool:
+            let byte = try number(UInt8.self, field())
+            guard byte <= 1 else { throw malformed(field(), "a bool of \(byte), expected 0 or 1") }
+            return .bool(byte == 1)
+        }
+    }
+
+    private mutating func array(_ field: @autoclosure () -> String, depth: Int) throws(FormatError) -> GGUFArray {
+        guard depth <= GGUFLimits.arrayDepth else {
+            throw malformed(field(), "arrays nested deeper than \(GGUFLimits.arrayDepth)")
+        }
+        let type = try valueType(field())
+        let count = try count(least: type.leastByteCount, field())
+        let start = position
+        if let size = type.byteCount {
+            // No overflow: the count is bounded by the bytes that remain.
+            position += count * size
+            if type == .bool, let index = bytes[start..<position].firstIndex(where: { $0 > 1 }) {
+                throw malformed(field(), "element \(index - start) is a bool of \(bytes[index]), expected 0 or 1")
+            }
+        } else if type == .string {
+            for _ in 0..<count { _ = try stringBytes(field()) }
+        } else {
+            for _ in 0..<count { _ = try array(field(), depth: depth + 1) }
+        }
+        return GGUFArray(
+            elementType: type, count: count, bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<position]),
+            owner: owner)
+    }
+}

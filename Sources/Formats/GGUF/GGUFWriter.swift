@@ -1,0 +1,112 @@
+import MartletTensor
+
+/// Collects metadata and tensors, then writes a GGUF file of version 3, atomically.
+public struct GGUFWriter {
+    public var metadata = GGUFMetadata()
+    /// In the order they will lie in the file.
+    public var tensors: [(name: String, tensor: Tensor)] = []
+    /// A power of two from 8 to 4096. Other than 32, it is written to `general.alignment`.
+    public var alignment = GGUFWriter.defaultAlignment
+
+    public static let defaultAlignment = GGUFLimits.defaultAlignment
+
+    public init() {}
+
+    public mutating func add(_ name: String, _ tensor: Tensor) { tensors.append((name, tensor)) }
+
+    /// Refuses what a reader would refuse: types GGUF has no number for, names twice, more than four dimensions.
+    public func write(to path: String) throws(FormatError) {
+        let head = try head(path)
+        do throws(FileError) {
+            try AtomicFile.write(path) { (file) throws(FileError) in
+                try file.write(head)
+                try file.pad(to: alignment)
+                for (_, tensor) in tensors {
+                    try file.write(contiguous: tensor)
+                    try file.pad(to: alignment)
+                }
+            }
+        } catch {
+            throw FormatError(error)
+        }
+    }
+
+    private func head(_ path: String) throws(FormatError) -> [UInt8] {
+        guard GGUFLimits.alignments.contains(alignment), alignment.nonzeroBitCount == 1 else {
+            throw FormatError(
+                .malformed, path: path, field: "alignment", "\(alignment) is no power of two from 8 to 4096")
+        }
+        var metadata = metadata
+        if alignment != Self.defaultAlignment || metadata.has(GGUFLimits.alignmentKey) {
+            metadata[GGUFLimits.alignmentKey] = .uint32(UInt32(alignment))
+        }
+        var head: [UInt8] = Array("GGUF".utf8)
+        head.append(littleEndian: UInt32(3))
+        head.append(littleEndian: UInt64(tensors.count))
+        head.append(littleEndian: UInt64(metadata.count))
+        for (key, value) in metadata {
+            guard !key.isEmpty, key.utf8.count <= GGUFLimits.keyByteCount,
+                key.utf8.allSatisfy({ (0x20..<0x7F).contains($0) })
+            else {
+                throw FormatError(
+                    .malformed, path: path, field: "key \(FormatError.quote(key))", "is empty, long or not ASCII")
+            }
+            head.append(string: key.utf8)
+            head.append(littleEndian: value.type.rawValue)
+            head.append(value)
+        }
+        var seen: Set<String> = []
+        var offset = 0
+        for (name, tensor) in tensors {
+            let field = "tensor \(FormatError.quote(name))"
+            guard GGMLType(tensor.dtype.rawValue) != nil else {
+                throw FormatError(
+                    .unsupported, path: path, field: field, "has type \(tensor.dtype.name), which GGUF cannot hold")
+            }
+            guard !name.isEmpty, name.utf8.count <= GGUFLimits.keyByteCount, seen.insert(name).inserted else {
+                throw FormatError(.malformed, path: path, field: field, "is empty, long or appears twice")
+            }
+            guard tensor.rank <= GGUFLimits.dimensions else {
+                throw FormatError(
+                    .unsupported, path: path, field: field,
+                    "shape \(tensor.shape) has more than \(GGUFLimits.dimensions) dimensions, which GGUF cannot hold")
+            }
+            head.append(string: name.utf8)
+            head.append(littleEndian: UInt32(tensor.rank))
+            for extent in tensor.shape.reversed() { head.append(littleEndian: UInt64(extent)) }
+            head.append(littleEndian: tensor.dtype.rawValue)
+            head.append(littleEndian: UInt64(offset))
+            let byteCount = tensor.elementCount / tensor.dtype.blockLength * tensor.dtype.blockByteCount
+            offset = (offset + byteCount + alignment - 1) / alignment * alignment
+        }
+        return head
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(string: some Collection<UInt8>) {
+        append(littleEndian: UInt64(string.count))
+        append(contentsOf: string)
+    }
+
+    fileprivate mutating func append(_ value: GGUFValue) {
+        switch value {
+        case .uint8(let value): append(value)
+        case .int8(let value): append(littleEndian: value)
+        case .uint16(let value): append(littleEndian: value)
+        case .int16(let value): append(littleEndian: value)
+        case .uint32(let value): append(littleEndian: value)
+        case .int32(let value): append(littleEndian: value)
+        case .uint64(let value): append(littleEndian: value)
+        case .int64(let value): append(littleEndian: value)
+        case .float32(let value): append(littleEndian: value.bitPattern)
+        case .float64(let value): append(littleEndian: value.bitPattern)
+        case .bool(let value): append(value ? 1 : 0)
+        case .string(let value): append(string: value.utf8)
+        case .array(let array):
+            append(littleEndian: array.elementType.rawValue)
+            append(littleEndian: UInt64(array.count))
+            append(contentsOf: array.bytes)
+        }
+    }
+}
