@@ -10,9 +10,12 @@ func floor(_ name: String, _ folder: String, _ dependencies: [Target.Dependency]
     .target(name: name, dependencies: dependencies, path: "Sources/\(folder)")
 }
 
-func tests(_ folder: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+func tests(
+    _ folder: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
+) -> Target {
     .testTarget(
-        name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", resources: resources)
+        name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", exclude: exclude,
+        resources: resources)
 }
 
 var products: [Product] = [
@@ -35,7 +38,7 @@ var targets: [Target] = [
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
-    tests("Tensor", ["MartletTensor", "MartletJSON"]),
+    tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"]),
     tests("Formats", ["MartletFormats"]),
     tests("Models", ["MartletModels"]),

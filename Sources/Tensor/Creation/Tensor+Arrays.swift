@@ -51,6 +51,7 @@ extension Tensor {
 
     /// The elements as another type; itself when it already has it. Rules: `CastPrimitive.swift`. Quantised tensors
     /// are dequantised.
+    @inline(never)
     public func to(_ target: DType) throws(TensorError) -> Tensor {
         if dtype == target { return self }
         if dtype.isQuantized { return try dequantized().to(target) }

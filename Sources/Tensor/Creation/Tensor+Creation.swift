@@ -103,6 +103,7 @@ extension Tensor {
     }
 
     /// - Precondition: a plain type.
+    @inline(never)
     init(_ scalar: Scalar, dtype: DType) {
         let wide: Tensor
         switch scalar {

@@ -18,6 +18,7 @@ extension Tensor {
     }
 
     /// A number beside this tensor, as a zero-dimensional tensor of the type that promotion gives the result.
+    @inline(never)
     func companion(_ scalar: Scalar, _ operation: String) throws(TensorError) -> Tensor {
         try requirePlain(operation)
         var promotion = Promotion()
@@ -26,6 +27,7 @@ extension Tensor {
         return Tensor(scalar, dtype: promotion.result)
     }
 
+    @inline(never)
     static func arithmetic(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor) throws(TensorError) -> Tensor {
         let shape = try broadcastShape(a, b, operation.rawValue)
         var dtype = try promoted(a, b, operation.rawValue)
@@ -45,6 +47,7 @@ extension Tensor {
         return try result.to(dtype)
     }
 
+    @inline(never)
     static func comparison(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor) throws(TensorError) -> Tensor {
         let shape = try broadcastShape(a, b, operation.rawValue)
         let computed = try promoted(a, b, operation.rawValue).computed

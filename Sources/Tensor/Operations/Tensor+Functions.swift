@@ -1,5 +1,6 @@
 /// Elementwise functions of one operand. Integers give float32 except where they keep their type.
 extension Tensor {
+    @inline(never)
     func mapped(_ operation: UnaryOperation) throws(TensorError) -> Tensor {
         try requirePlain(operation.rawValue)
         let target = operation.keepsIntegers ? dtype : dtype.asFloatingPoint

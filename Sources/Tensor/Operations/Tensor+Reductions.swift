@@ -35,6 +35,7 @@ extension Tensor {
         return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] }))
     }
 
+    @inline(never)
     func reduced(
         _ operation: ReductionOperation, _ axes: [Int], _ keepDimensions: Bool, as result: DType, computed: DType
     ) throws(TensorError) -> Tensor {

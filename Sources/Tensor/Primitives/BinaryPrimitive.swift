@@ -56,6 +56,7 @@ private enum LessEqual<T: ComputeElement>: BinaryFunction {
 extension Tensor {
     /// `destination = operation(a, b)`. Each operand may be `destination` itself.
     /// - Precondition: all are of one computed type, and the operands broadcast to `destination.shape`.
+    @inline(never)
     static func apply(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch destination.dtype {
         case .float32: applyArithmetic(operation, Float.self, a, b, destination)
@@ -66,6 +67,7 @@ extension Tensor {
     }
 
     /// `destination` is a bool tensor; `a` and `b` are of one computed type.
+    @inline(never)
     static func apply(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch a.dtype {
         case .float32: applyComparison(operation, Float.self, a, b, destination)
@@ -76,55 +78,66 @@ extension Tensor {
     }
 }
 
+/// One run of a kernel: length, operands (result first) and their steps. The walk over runs is compiled once for
+/// each type and calls the kernel through this, which keeps the module small.
+private typealias BinaryRun<T, R> = (
+    Int, UnsafeMutablePointer<R>, UnsafePointer<T>, UnsafePointer<T>, SIMD4<Int>
+) -> Void
+
 private func applyArithmetic<T: ComputeElement>(
     _ operation: BinaryOperation, _ type: T.Type, _ a: Tensor, _ b: Tensor, _ out: Tensor
 ) {
-    switch operation {
-    case .add: binaryRuns(Plus<T>.self, a, b, out)
-    case .subtract: binaryRuns(Minus<T>.self, a, b, out)
-    case .multiply: binaryRuns(Times<T>.self, a, b, out)
-    case .divide: binaryRuns(Over<T>.self, a, b, out)
-    case .floorDivide: binaryRuns(FloorOver<T>.self, a, b, out)
-    case .remainder: binaryRuns(Modulo<T>.self, a, b, out)
-    case .power: binaryRuns(Power<T>.self, a, b, out)
-    case .minimum: binaryRuns(Smaller<T>.self, a, b, out)
-    case .maximum: binaryRuns(Larger<T>.self, a, b, out)
+    let run: BinaryRun<T, T> = switch operation {
+    case .add: { binaryRun(Plus<T>.self, $0, $1, $2, $3, $4) }
+    case .subtract: { binaryRun(Minus<T>.self, $0, $1, $2, $3, $4) }
+    case .multiply: { binaryRun(Times<T>.self, $0, $1, $2, $3, $4) }
+    case .divide: { binaryRun(Over<T>.self, $0, $1, $2, $3, $4) }
+    case .floorDivide: { binaryRun(FloorOver<T>.self, $0, $1, $2, $3, $4) }
+    case .remainder: { binaryRun(Modulo<T>.self, $0, $1, $2, $3, $4) }
+    case .power: { binaryRun(Power<T>.self, $0, $1, $2, $3, $4) }
+    case .minimum: { binaryRun(Smaller<T>.self, $0, $1, $2, $3, $4) }
+    case .maximum: { binaryRun(Larger<T>.self, $0, $1, $2, $3, $4) }
     }
+    binaryRuns(run, a, b, out)
 }
 
 private func applyComparison<T: ComputeElement>(
     _ operation: ComparisonOperation, _ type: T.Type, _ a: Tensor, _ b: Tensor, _ out: Tensor
 ) {
-    switch operation {
-    case .equal: binaryRuns(Equal<T>.self, a, b, out)
-    case .notEqual: binaryRuns(NotEqual<T>.self, a, b, out)
-    case .less: binaryRuns(Less<T>.self, a, b, out)
-    case .lessEqual: binaryRuns(LessEqual<T>.self, a, b, out)
+    let run: BinaryRun<T, Bool> = switch operation {
+    case .equal: { binaryRun(Equal<T>.self, $0, $1, $2, $3, $4) }
+    case .notEqual: { binaryRun(NotEqual<T>.self, $0, $1, $2, $3, $4) }
+    case .less: { binaryRun(Less<T>.self, $0, $1, $2, $3, $4) }
+    case .lessEqual: { binaryRun(LessEqual<T>.self, $0, $1, $2, $3, $4) }
+    }
+    binaryRuns(run, a, b, out)
+}
+
+@inline(never)
+private func binaryRuns<T: ComputeElement, R>(_ run: BinaryRun<T, R>, _ a: Tensor, _ b: Tensor, _ out: Tensor) {
+    let loop = StridedLoop(
+        out.shape, out.strides, a.stridesBroadcast(to: out.shape), b.stridesBroadcast(to: out.shape))
+    let step = loop.innerStrides
+    let first = a.pointer(as: T.self), second = b.pointer(as: T.self), result = out.pointer(as: R.self)
+    parallelRanges(loop.count) { range in
+        loop.forEachRun(in: range) { length, offsets in
+            run(length, result + offsets[0], first + offsets[1], second + offsets[2], step)
+        }
     }
 }
 
 @inline(__always)
-private func binaryRuns<F: BinaryFunction>(_ function: F.Type, _ a: Tensor, _ b: Tensor, _ out: Tensor) {
-    let loop = StridedLoop(
-        out.shape, out.strides, a.stridesBroadcast(to: out.shape), b.stridesBroadcast(to: out.shape))
-    let step = loop.innerStrides
-    let first = a.pointer(as: F.Input.self), second = b.pointer(as: F.Input.self)
-    let result = out.pointer(as: F.Output.self)
-    parallelRanges(loop.count) { range in
-        loop.forEachRun(in: range) { length, offsets in
-            let to = result + offsets[0], x = first + offsets[1], y = second + offsets[2]
-            switch (step[0], step[1], step[2]) {
-            case (1, 1, 1):
-                for i in 0..<length { to[i] = F.apply(x[i], y[i]) }
-            case (1, 1, 0):
-                let constant = y[0]
-                for i in 0..<length { to[i] = F.apply(x[i], constant) }
-            case (1, 0, 1):
-                let constant = x[0]
-                for i in 0..<length { to[i] = F.apply(constant, y[i]) }
-            default:
-                for i in 0..<length { to[i &* step[0]] = F.apply(x[i &* step[1]], y[i &* step[2]]) }
-            }
-        }
+private func binaryRun<F: BinaryFunction>(
+    _ function: F.Type, _ length: Int, _ to: UnsafeMutablePointer<F.Output>, _ x: UnsafePointer<F.Input>,
+    _ y: UnsafePointer<F.Input>, _ step: SIMD4<Int>
+) {
+    switch (step[0], step[1], step[2]) {
+    case (1, 1, 1):
+        for i in 0..<length { to[i] = F.apply(x[i], y[i]) }
+    case (1, 1, 0):
+        let constant = y[0]
+        for i in 0..<length { to[i] = F.apply(x[i], constant) }
+    default:
+        for i in 0..<length { to[i &* step[0]] = F.apply(x[i &* step[1]], y[i &* step[2]]) }
     }
 }

@@ -6,6 +6,7 @@
 extension Tensor {
     /// Writes this tensor's elements, converted, over those of `destination`, broadcasting this shape.
     /// - Precondition: plain types; the shapes broadcast to `destination.shape`; the two do not overlap.
+    @inline(never)
     func castElements(to destination: Tensor) {
         if dtype == destination.dtype { return copyElements(to: destination) }
         let loop = StridedLoop(destination.shape, destination.strides, stridesBroadcast(to: destination.shape))
@@ -30,6 +31,7 @@ extension Tensor {
     }
 
     /// Every float is exactly a double.
+    @inline(never)
     private func castThroughDouble(_ loop: StridedLoop, _ destination: Tensor) {
         withUnsafeTemporaryAllocation(of: Double.self, capacity: castBlock) { block in
             let block = block.baseAddress.unsafelyUnwrapped
@@ -47,6 +49,7 @@ extension Tensor {
     }
 
     /// Every integer is exactly an int64.
+    @inline(never)
     private func castThroughInt(_ loop: StridedLoop, _ destination: Tensor) {
         withUnsafeTemporaryAllocation(of: Int64.self, capacity: castBlock) { block in
             let block = block.baseAddress.unsafelyUnwrapped
@@ -77,6 +80,7 @@ extension Tensor {
         for i in 0..<length { to[i &* stride] = value(i) }
     }
 
+    @inline(never)
     private func store(_ block: UnsafeMutablePointer<Double>, _ offset: Int, _ stride: Int, _ length: Int) {
         switch dtype {
         case .float32: fill(Float.self, offset, stride, length) { Float(block[$0]) }
@@ -92,6 +96,7 @@ extension Tensor {
         }
     }
 
+    @inline(never)
     private func store(_ block: UnsafeMutablePointer<Int64>, _ offset: Int, _ stride: Int, _ length: Int) {
         switch dtype {
         case .float32: fill(Float.self, offset, stride, length) { Float(block[$0]) }

@@ -2,6 +2,7 @@
 extension Tensor {
     /// Writes this tensor's elements over those of `destination`, which has the same type, broadcasting this shape.
     /// - Precondition: plain type; the shapes broadcast to `destination.shape`; the two do not overlap.
+    @inline(never)
     func copyElements(to destination: Tensor) {
         let source = stridesBroadcast(to: destination.shape)
         let loop = StridedLoop(destination.shape, destination.strides, source)
@@ -19,6 +20,7 @@ extension Tensor {
     }
 
     /// A contiguous copy on storage of its own.
+    @inline(never)
     public func copied() -> Tensor {
         let result = Tensor(uninitialized: shape, dtype: dtype)
         if isContiguous {

@@ -4,6 +4,7 @@ enum ScatterOperation: String, Sendable { case scatter, scatterAdd }
 extension Tensor {
     /// `destination[.., i, ..] = self[.., index[.., i, ..], ..]` along `axis`. `index` is int64, checked, and of
     /// `destination`'s shape.
+    @inline(never)
     func gatherElements(_ axis: Int, _ index: Tensor, into destination: Tensor) {
         switch dtype.blockByteCount {
         case 1: gatherRuns(UInt8.self, axis, self, index, destination)
@@ -15,6 +16,7 @@ extension Tensor {
 
     /// `self[.., index[.., i, ..], ..] = source[.., i, ..]`, or `+=`, in row-major order of `index`, on one thread:
     /// indices may repeat.
+    @inline(never)
     func scatterElements(_ operation: ScatterOperation, _ axis: Int, _ index: Tensor, _ source: Tensor) {
         switch (operation, dtype) {
         case (.scatterAdd, .float32): scatterRuns(axis, self, index, source) { (a: Float, b) in a + b }

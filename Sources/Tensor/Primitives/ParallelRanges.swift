@@ -7,5 +7,9 @@ let elementGrain = 32 * 1024
 /// depend on the number of threads.
 @inline(__always)
 func parallelRanges(_ count: Int, grain: Int = elementGrain, _ body: (Range<Int>) -> Void) {
-    if count > 0 { body(0..<count) }
+    if count > grain {
+        ThreadPool.shared.runRanges(count, grain: grain, body)
+    } else if count > 0 {
+        body(0..<count)
+    }
 }

@@ -67,6 +67,7 @@ extension Tensor {
     /// `destination = operation over the axes` that `reduced` marks. `destination` is contiguous and has this shape
     /// with extent 1 along those axes.
     /// - Precondition: one computed type; the reduced extents are not zero for minimum and maximum.
+    @inline(never)
     func reduce(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
         switch (dtype, operation) {
         case (.float32, .sum): reduceRuns(FloatSum.self, self, reduced, destination)
@@ -91,7 +92,7 @@ private func reducePlain<T: ComputeElement>(
     }
 }
 
-@inline(__always)
+@inline(never)
 private func reduceRuns<F: ReductionFunction>(_ function: F.Type, _ x: Tensor, _ reduced: [Bool], _ out: Tensor) {
     var keptAxes: [Int] = [], reducedAxes: [Int] = []
     for axis in 0..<x.rank { if reduced[axis] { reducedAxes.append(axis) } else { keptAxes.append(axis) } }
@@ -134,7 +135,7 @@ private func reduceRuns<F: ReductionFunction>(_ function: F.Type, _ x: Tensor, _
 }
 
 /// The elements `range` of one output's reduced space, in order.
-@inline(__always)
+@inline(never)
 private func reduceStretch<F: ReductionFunction>(
     _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ inner: StridedLoop, _ range: Range<Int>
 ) -> F.Partial {
@@ -168,7 +169,7 @@ private func reduceStretch<F: ReductionFunction>(
 }
 
 /// Reduction over outer axes: neighbouring outputs lie side by side, so a band of them is accumulated at a time.
-@inline(__always)
+@inline(never)
 private func reduceColumns<F: ReductionFunction>(
     _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ destination: UnsafeMutablePointer<F.Element>,
     _ kept: StridedLoop, _ inner: StridedLoop

@@ -30,7 +30,7 @@ struct StridedLoop {
     }
 
     /// Calls `body(length, offsets)` for every run, or part of a run, inside `range` of the row-major positions.
-    @inline(__always)
+    @inline(never)
     func forEachRun(in range: Range<Int>, _ body: (Int, SIMD4<Int>) -> Void) {
         guard !range.isEmpty else { return }
         if outer.isEmpty {

@@ -22,6 +22,7 @@ protocol UnaryFunction<Element> {
 extension Tensor {
     /// `destination = operation(self)`; `destination` may be this tensor.
     /// - Precondition: both of one computed type (a float one unless the operation keeps integers) and one shape.
+    @inline(never)
     func apply(_ operation: UnaryOperation, into destination: Tensor) {
         switch dtype {
         case .float32: applyReal(operation, Float.self, self, destination)
@@ -123,63 +124,75 @@ private enum Truncation<T: RealElement>: UnaryFunction {
     @inline(__always) static func apply(_ x: T) -> T { x.rounded(.towardZero) }
 }
 
+/// One run of a kernel: length, result, operand and their steps. See `BinaryRun`.
+private typealias UnaryRun<T> = (Int, UnsafeMutablePointer<T>, UnsafePointer<T>, SIMD4<Int>) -> Void
+
 private func applySimple<T: ComputeElement>(
     _ operation: UnaryOperation, _ type: T.Type, _ x: Tensor, _ out: Tensor
 ) {
-    switch operation {
-    case .negative: unaryRuns(Negative<T>.self, x, out)
-    case .absolute: unaryRuns(Absolute<T>.self, x, out)
-    case .sign: unaryRuns(Sign<T>.self, x, out)
-    case .square: unaryRuns(Square<T>.self, x, out)
-    default: unaryRuns(Identity<T>.self, x, out)
+    let run: UnaryRun<T> = switch operation {
+    case .negative: { unaryRun(Negative<T>.self, $0, $1, $2, $3) }
+    case .absolute: { unaryRun(Absolute<T>.self, $0, $1, $2, $3) }
+    case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
+    case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
+    default: { unaryRun(Identity<T>.self, $0, $1, $2, $3) }
     }
+    unaryRuns(run, x, out)
 }
 
 private func applyReal<T: RealElement>(
     _ operation: UnaryOperation, _ type: T.Type, _ x: Tensor, _ out: Tensor
 ) {
-    switch operation {
-    case .negative: unaryRuns(NegativeReal<T>.self, x, out)
-    case .absolute: unaryRuns(AbsoluteReal<T>.self, x, out)
-    case .sign: unaryRuns(Sign<T>.self, x, out)
-    case .square: unaryRuns(Square<T>.self, x, out)
-    case .exp: unaryRuns(Exponential<T>.self, x, out)
-    case .expm1: unaryRuns(ExponentialMinusOne<T>.self, x, out)
-    case .log: unaryRuns(Logarithm<T>.self, x, out)
-    case .log1p: unaryRuns(LogarithmOnePlus<T>.self, x, out)
-    case .log2: unaryRuns(BinaryLogarithm<T>.self, x, out)
-    case .sqrt: unaryRuns(SquareRoot<T>.self, x, out)
-    case .rsqrt: unaryRuns(ReciprocalSquareRoot<T>.self, x, out)
-    case .reciprocal: unaryRuns(Reciprocal<T>.self, x, out)
-    case .sin: unaryRuns(Sine<T>.self, x, out)
-    case .cos: unaryRuns(Cosine<T>.self, x, out)
-    case .tan: unaryRuns(Tangent<T>.self, x, out)
-    case .tanh: unaryRuns(HyperbolicTangent<T>.self, x, out)
-    case .erf: unaryRuns(ErrorFunction<T>.self, x, out)
-    case .sigmoid: unaryRuns(Sigmoid<T>.self, x, out)
-    case .silu: unaryRuns(SiLU<T>.self, x, out)
-    case .gelu: unaryRuns(GELU<T>.self, x, out)
-    case .geluTanh: unaryRuns(TanhGELU<T>.self, x, out)
-    case .floor: unaryRuns(Floor<T>.self, x, out)
-    case .ceil: unaryRuns(Ceiling<T>.self, x, out)
-    case .round: unaryRuns(Rounding<T>.self, x, out)
-    case .truncate: unaryRuns(Truncation<T>.self, x, out)
+    let run: UnaryRun<T> = switch operation {
+    case .negative: { unaryRun(NegativeReal<T>.self, $0, $1, $2, $3) }
+    case .absolute: { unaryRun(AbsoluteReal<T>.self, $0, $1, $2, $3) }
+    case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
+    case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
+    case .exp: { unaryRun(Exponential<T>.self, $0, $1, $2, $3) }
+    case .expm1: { unaryRun(ExponentialMinusOne<T>.self, $0, $1, $2, $3) }
+    case .log: { unaryRun(Logarithm<T>.self, $0, $1, $2, $3) }
+    case .log1p: { unaryRun(LogarithmOnePlus<T>.self, $0, $1, $2, $3) }
+    case .log2: { unaryRun(BinaryLogarithm<T>.self, $0, $1, $2, $3) }
+    case .sqrt: { unaryRun(SquareRoot<T>.self, $0, $1, $2, $3) }
+    case .rsqrt: { unaryRun(ReciprocalSquareRoot<T>.self, $0, $1, $2, $3) }
+    case .reciprocal: { unaryRun(Reciprocal<T>.self, $0, $1, $2, $3) }
+    case .sin: { unaryRun(Sine<T>.self, $0, $1, $2, $3) }
+    case .cos: { unaryRun(Cosine<T>.self, $0, $1, $2, $3) }
+    case .tan: { unaryRun(Tangent<T>.self, $0, $1, $2, $3) }
+    case .tanh: { unaryRun(HyperbolicTangent<T>.self, $0, $1, $2, $3) }
+    case .erf: { unaryRun(ErrorFunction<T>.self, $0, $1, $2, $3) }
+    case .sigmoid: { unaryRun(Sigmoid<T>.self, $0, $1, $2, $3) }
+    case .silu: { unaryRun(SiLU<T>.self, $0, $1, $2, $3) }
+    case .gelu: { unaryRun(GELU<T>.self, $0, $1, $2, $3) }
+    case .geluTanh: { unaryRun(TanhGELU<T>.self, $0, $1, $2, $3) }
+    case .floor: { unaryRun(Floor<T>.self, $0, $1, $2, $3) }
+    case .ceil: { unaryRun(Ceiling<T>.self, $0, $1, $2, $3) }
+    case .round: { unaryRun(Rounding<T>.self, $0, $1, $2, $3) }
+    case .truncate: { unaryRun(Truncation<T>.self, $0, $1, $2, $3) }
+    }
+    unaryRuns(run, x, out)
+}
+
+@inline(never)
+private func unaryRuns<T: ComputeElement>(_ run: UnaryRun<T>, _ x: Tensor, _ out: Tensor) {
+    let loop = StridedLoop(out.shape, out.strides, x.strides)
+    let step = loop.innerStrides
+    let source = x.pointer(as: T.self), destination = out.pointer(as: T.self)
+    parallelRanges(loop.count) { range in
+        loop.forEachRun(in: range) { length, offsets in
+            run(length, destination + offsets[0], source + offsets[1], step)
+        }
     }
 }
 
 @inline(__always)
-private func unaryRuns<F: UnaryFunction>(_ function: F.Type, _ x: Tensor, _ out: Tensor) {
-    let loop = StridedLoop(out.shape, out.strides, x.strides)
-    let step = loop.innerStrides
-    let source = x.pointer(as: F.Element.self), destination = out.pointer(as: F.Element.self)
-    parallelRanges(loop.count) { range in
-        loop.forEachRun(in: range) { length, offsets in
-            let to = destination + offsets[0], from = source + offsets[1]
-            if step[0] == 1 && step[1] == 1 {
-                for i in 0..<length { to[i] = F.apply(from[i]) }
-            } else {
-                for i in 0..<length { to[i &* step[0]] = F.apply(from[i &* step[1]]) }
-            }
-        }
+private func unaryRun<F: UnaryFunction>(
+    _ function: F.Type, _ length: Int, _ to: UnsafeMutablePointer<F.Element>, _ x: UnsafePointer<F.Element>,
+    _ step: SIMD4<Int>
+) {
+    if step[0] == 1 && step[1] == 1 {
+        for i in 0..<length { to[i] = F.apply(x[i]) }
+    } else {
+        for i in 0..<length { to[i &* step[0]] = F.apply(x[i &* step[1]]) }
     }
 }
