@@ -1,3 +1,14 @@
 #include "fill.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define LANES_AVX2
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "kernels/attention.h"
+#pragma clang attribute pop
+
+void martlet_fill_attention_avx2(martlet_attention_kernels *table) { fill_attention(table); }
+#else
 void martlet_fill_attention_avx2(martlet_attention_kernels *table) { (void)table; }
+#endif

@@ -1,3 +1,14 @@
 #include "fill.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define LANES_AVX512
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#include "kernels/attention.h"
+#pragma clang attribute pop
+
+void martlet_fill_attention_avx512(martlet_attention_kernels *table) { fill_attention(table); }
+#else
 void martlet_fill_attention_avx512(martlet_attention_kernels *table) { (void)table; }
+#endif

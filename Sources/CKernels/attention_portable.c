@@ -1,3 +1,6 @@
 #include "fill.h"
 
-void martlet_fill_attention_portable(martlet_attention_kernels *table) { (void)table; }
+#define LANES_PORTABLE
+#include "kernels/attention.h"
+
+void martlet_fill_attention_portable(martlet_attention_kernels *table) { fill_attention(table); }

@@ -1,6 +1,87 @@
+// Attention of queries over a paged key/value cache, with online softmax: the length x length matrix never exists.
+//
+//     out[i] = sum_j p_ij v_j,   p_ij = exp(s_ij - m_i) / sum_j exp(s_ij - m_i),   s_ij = scale * q_i . k_j
+//
+// Source: Milakov and Gimelshein 2018 (online softmax); Dao et al. 2022 (FlashAttention); Kwon et al. 2023 (paging).
+//
+// The cache. A page holds MARTLET_PAGE_TOKENS consecutive tokens of one sequence; page 0 starts at position 0. For
+// one key/value head a page of keys is [headDimension][MARTLET_PAGE_TOKENS] (transposed: neighbours are keys, so
+// that the lanes of a vector are scores and every score is one chain of multiply-adds over the dimension), a page
+// of values [MARTLET_PAGE_TOKENS][headDimension]. Heads lie head_stride elements apart. Slots that were never
+// written may hold anything: keys outside a query's range never reach its result.
+//
+// One order. Pages are visited in order of position with the same arithmetic for every query; the result of a query
+// is the same bits whatever other queries are in the call, whichever thread, tile or instruction set computes it.
 #pragma once
 #include "martlet_cpu.h"
 
+#define MARTLET_PAGE_TOKENS 64
+#define MARTLET_LARGEST_HEAD_DIMENSION 512
+/// "No limit" for keys_before and keys_after.
+#define MARTLET_ALL_KEYS ((ptrdiff_t)1 << 40)
+
+/// Elements of one page of keys (or of values) of one key/value head.
+#define MARTLET_PAGE_ELEMENTS(head_dimension) ((ptrdiff_t)(head_dimension)*MARTLET_PAGE_TOKENS)
+
+/// Queries of one sequence in one layer.
+typedef struct martlet_attention_arguments {
+    /// [tokens][heads][headDimension], token t at queries + t * query_stride. The rows of a token are contiguous.
+    const float *_Nonnull queries;
+    float *_Nonnull output;
+    ptrdiff_t query_stride, output_stride;
+    /// One pointer per page; keys of head h in page i start at key_pages[i] + key_offset + h * key_head_stride, in
+    /// elements of the cache's type. The offsets let one page hold all layers, keys and values.
+    const void *_Nonnull const *_Nonnull key_pages;
+    const void *_Nonnull const *_Nonnull value_pages;
+    ptrdiff_t key_offset, value_offset;
+    ptrdiff_t key_head_stride, value_head_stride;
+    /// Query heads per key/value head: query head h reads key/value head h / group.
+    ptrdiff_t group;
+    /// A multiple of 8, at most MARTLET_LARGEST_HEAD_DIMENSION.
+    ptrdiff_t head_dimension;
+    /// Keys in the cache, those of these queries included.
+    ptrdiff_t key_count;
+    /// Position of query token 0; token t stands at first_position + t.
+    ptrdiff_t first_position;
+    /// A query at position p sees keys max(0, p - keys_before) ... min(key_count - 1, p + keys_after).
+    /// Causal: before = MARTLET_ALL_KEYS, after = 0. Sliding window of w tokens: before = w - 1, after = 0.
+    /// Bidirectional: both MARTLET_ALL_KEYS. Every query must see at least one key, else its row is zero.
+    ptrdiff_t keys_before, keys_after;
+    float scale;
+    /// Scores become cap * tanh(s / cap) where this is not 0 (Gemma 2).
+    float soft_cap;
+    /// Per query head, or NULL: adds slope * (key position - query position) to the score (ALiBi, Press et al. 2022).
+    const float *_Nullable alibi_slopes;
+    /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
+    const float *_Nullable sinks;
+} martlet_attention_arguments;
+
+/// Key and value rows on their way into the cache.
+typedef struct martlet_append_arguments {
+    /// [tokens][heads][headDimension], token t at keys + t * key_stride.
+    const float *_Nonnull keys;
+    const float *_Nonnull values;
+    ptrdiff_t key_stride, value_stride;
+    ptrdiff_t tokens, first_position;
+    void *_Nonnull const *_Nonnull key_pages;
+    void *_Nonnull const *_Nonnull value_pages;
+    ptrdiff_t key_offset, value_offset;
+    ptrdiff_t key_head_stride, value_head_stride;
+    ptrdiff_t head_dimension;
+} martlet_append_arguments;
+
+/// Computes rows row_begin ..< row_end of one key/value head. Row r is query token r / group and query head
+/// kv_head * group + r % group, so a head has tokens * group rows, and any split into ranges gives the same bits.
+typedef void (*martlet_attend)(const martlet_attention_arguments *_Nonnull arguments, ptrdiff_t kv_head,
+                               ptrdiff_t row_begin, ptrdiff_t row_end);
+
+/// Writes all tokens of heads head_begin ..< head_end; a half-precision cache rounds to nearest even.
+typedef void (*martlet_append)(const martlet_append_arguments *_Nonnull arguments, ptrdiff_t head_begin,
+                               ptrdiff_t head_end);
+
 typedef struct martlet_attention_kernels {
-    int placeholder;
+    martlet_attend _Nonnull attend_f32;
+    martlet_attend _Nonnull attend_f16;
+    martlet_append _Nonnull append_f32;
+    martlet_append _Nonnull append_f16;
 } martlet_attention_kernels;

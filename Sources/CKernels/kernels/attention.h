@@ -1,0 +1,68 @@
+// Attention over pages for one instruction set: tiles of up to 12 rows (query token, head of the group) walk the
+// pages in order. Per page: scores by a register-tiled product, online softmax, values by the same product.
+#include "lanes.h"
+#include "functions.h"
+
+#define PAGE MARTLET_PAGE_TOKENS
+#define TILE_ROWS 12
+/// Floats between rows of a tile's buffers: a vector more than the largest head, so that rows of a power of two do
+/// not fall into the same sets of the cache.
+#define TILE_STRIDE (MARTLET_LARGEST_HEAD_DIMENSION + LANES)
+
+// X(rows, vectors): register tiles, widest first; the accumulators and one row of B fit the set's registers.
+#if defined(LANES_AVX512)
+#define REGISTER_TILES(X) X(12, 2) X(8, 2) X(6, 4) X(4, 4) X(3, 4) X(2, 4) X(1, 4)
+#elif defined(LANES_NEON)
+#define REGISTER_TILES(X) X(6, 1) X(3, 2) X(2, 2) X(1, 4)
+#elif defined(LANES_AVX2)
+#define REGISTER_TILES(X) X(6, 1) X(4, 1) X(3, 1) X(2, 2) X(1, 4)
+#else
+#define REGISTER_TILES(X) X(1, 1)
+#endif
+
+typedef struct {
+    /// Queries, running outputs, and scores that become weights.
+    _Alignas(64) float q[TILE_ROWS * TILE_STRIDE];
+    _Alignas(64) float out[TILE_ROWS * TILE_STRIDE];
+    _Alignas(64) float p[TILE_ROWS * TILE_STRIDE];
+    /// Running maximum, and what the sums so far shrink by when it grows, by row.
+    _Alignas(64) float maximum[LANES], correction[LANES];
+    /// Running sums of weights: key j of a page adds to lane j % 16.
+    _Alignas(64) float sums[TILE_ROWS][LANES];
+    /// Keys that a row sees: first and one past the last.
+    ptrdiff_t first[TILE_ROWS], end[TILE_ROWS];
+    ptrdiff_t position[TILE_ROWS];
+    float slope[TILE_ROWS];
+    ptrdiff_t rows;
+} attention_tile;
+
+#define ELEMENT float
+#define NAMED(name) name##_f32
+INLINE f32x16 load_elements_f32(const float *p) { return load(p); }
+INLINE f32x16 load_half_lanes_f32(const float *p) { return load_part(p, 8); }
+INLINE float narrowed_f32(float x) { return x; }
+#include "attention_product.h"
+#include "attention_rows.h"
+#undef ELEMENT
+#undef NAMED
+
+#define ELEMENT uint16_t
+#define NAMED(name) name##_f16
+INLINE f32x16 load_elements_f16(const uint16_t *p) { return widen_half(load_u16(p)); }
+INLINE f32x16 load_half_lanes_f16(const uint16_t *p) {
+    u16x16 h = 0;
+    memcpy(&h, p, 8 * sizeof *p);
+    return widen_half(h);
+}
+INLINE uint16_t narrowed_f16(float x) { return narrow_half(splat(x))[0]; }
+#include "attention_product.h"
+#include "attention_rows.h"
+#undef ELEMENT
+#undef NAMED
+
+static void fill_attention(martlet_attention_kernels *table) {
+    table->attend_f32 = attend_f32;
+    table->attend_f16 = attend_f16;
+    table->append_f32 = append_f32;
+    table->append_f16 = append_f16;
+}

@@ -1,0 +1,166 @@
+// Online softmax over the pages, and writing into them. Included once per type of cache: ELEMENT, NAMED.
+
+#ifndef ATTENTION_TILE_FUNCTIONS
+#define ATTENTION_TILE_FUNCTIONS
+
+INLINE ptrdiff_t clamped(ptrdiff_t x, ptrdiff_t low, ptrdiff_t high) { return x < low ? low : x > high ? high : x; }
+
+/// Reads rows `begin` ..< `begin + rows` of a key/value head and finds what they see.
+static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t begin,
+                       ptrdiff_t rows) {
+    t->rows = rows;
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        ptrdiff_t token = (begin + r) / g->group, head = kv_head * g->group + (begin + r) % g->group;
+        ptrdiff_t p = g->first_position + token;
+        memcpy(t->q + r * TILE_STRIDE, g->queries + token * g->query_stride + head * g->head_dimension,
+               (size_t)g->head_dimension * sizeof(float));
+        memset(t->out + r * TILE_STRIDE, 0, (size_t)(g->head_dimension + LANES) * sizeof(float));
+        memset(t->sums[r], 0, sizeof t->sums[r]);
+        t->maximum[r] = g->sinks ? g->sinks[head] : -INFINITY;
+        if (g->sinks) t->sums[r][0] = 1;
+        t->slope[r] = g->alibi_slopes ? g->alibi_slopes[head] : 0;
+        t->position[r] = p;
+        t->first[r] = p > g->keys_before ? p - g->keys_before : 0;
+        t->end[r] = g->keys_after < g->key_count - 1 - p ? p + g->keys_after + 1 : g->key_count;
+        if (t->end[r] < t->first[r]) t->end[r] = t->first[r];
+    }
+    for (ptrdiff_t r = rows; r < LANES; r++) t->maximum[r] = 0;
+}
+
+/// Turns the products in p into scores, -infinity where unseen, and returns with maximum and correction up to date.
+static void tile_scores(attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t page_start) {
+    _Alignas(64) float largest[LANES];
+    f32x16 scale = splat(g->scale), cap = splat(g->soft_cap);
+    memcpy(largest, t->maximum, sizeof largest);
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        ptrdiff_t first = clamped(t->first[r] - page_start, 0, PAGE), end = clamped(t->end[r] - page_start, 0, PAGE);
+        if (first >= end) continue;
+        float *p = t->p + r * TILE_STRIDE;
+        f32x16 m = splat(-INFINITY);
+        for (ptrdiff_t j = first / LANES * LANES; j < end; j += LANES) {
+            f32x16 s = load(p + j) * scale;
+            if (g->soft_cap != 0) s = cap * tanh16(s / cap);
+            i32x16 key = lane_numbers() + (int)j;
+            if (g->alibi_slopes) {
+                i32x16 distance = key + (int)(page_start - t->position[r]);
+                s = fma16(splat(t->slope[r]), __builtin_convertvector(distance, f32x16), s);
+            }
+            if (j < first || j + LANES > end) {
+                s = choose((key >= (int)first) & (key < (int)end), s, splat(-INFINITY));
+            }
+            store(p + j, s);
+            m = larger(s, m);
+        }
+        float page_largest = largest_lane(m);
+        if (page_largest > largest[r]) largest[r] = page_largest;
+    }
+    f32x16 old = load(t->maximum), new = load(largest);
+    // Equal maxima, both -infinity too, leave the sums as they are.
+    store(t->correction, choose(old == new, splat(1.0f), exp_nonpositive(old - new)));
+    store(t->maximum, new);
+}
+
+/// Turns the scores in p into weights exp(s - maximum) and adds them up.
+static void tile_weights(attention_tile *t, ptrdiff_t page_start) {
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        ptrdiff_t first = clamped(t->first[r] - page_start, 0, PAGE), end = clamped(t->end[r] - page_start, 0, PAGE);
+        float *p = t->p + r * TILE_STRIDE;
+        f32x16 m = splat(t->maximum[r]), sum = load(t->sums[r]) * splat(t->correction[r]);
+        for (ptrdiff_t j = first / LANES * LANES; j < end; j += LANES) {
+            f32x16 w = exp_nonpositive(load(p + j) - m);
+            store(p + j, w);
+            sum += w;
+        }
+        store(t->sums[r], sum);
+    }
+}
+
+static void tile_end(const attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t kv_head,
+                     ptrdiff_t begin) {
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        ptrdiff_t token = (begin + r) / g->group, head = kv_head * g->group + (begin + r) % g->group;
+        float *out = g->output + token * g->output_stride + head * g->head_dimension;
+        float total = sum_lanes(load(t->sums[r]));
+        f32x16 factor = splat(total == 0 ? 0.0f : 1.0f / total);
+        ptrdiff_t i = 0;
+        for (; i + LANES <= g->head_dimension; i += LANES) {
+            store(out + i, load(t->out + r * TILE_STRIDE + i) * factor);
+        }
+        if (i < g->head_dimension) store_part(out + i, load(t->out + r * TILE_STRIDE + i) * factor, 8);
+    }
+}
+#endif
+
+/// out = out * correction + weights * values. Keys that all rows see go through the product together; a row's other
+/// keys before and behind them on their own, as nothing a row does not see may touch its numbers (0 * infinity).
+static void NAMED(tile_values)(attention_tile *t, const ELEMENT *values, ptrdiff_t dimension, ptrdiff_t page_start) {
+    ptrdiff_t first[TILE_ROWS], end[TILE_ROWS], common_first = 0, common_end = PAGE;
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        first[r] = clamped(t->first[r] - page_start, 0, PAGE);
+        end[r] = clamped(t->end[r] - page_start, first[r], PAGE);
+        if (first[r] > common_first) common_first = first[r];
+        if (end[r] < common_end) common_end = end[r];
+    }
+    bool together = common_first < common_end;
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        ptrdiff_t stop = together ? common_first : end[r];
+        if (first[r] >= stop) continue;
+        NAMED(product)(1, t->p + r * TILE_STRIDE + first[r], values + first[r] * dimension, dimension, stop - first[r],
+                       t->correction + r, t->out + r * TILE_STRIDE, dimension);
+        t->correction[r] = 1;
+    }
+    if (!together) return;
+    NAMED(product)(t->rows, t->p + common_first, values + common_first * dimension, dimension,
+                   common_end - common_first, t->correction, t->out, dimension);
+    for (ptrdiff_t r = 0; r < t->rows; r++) {
+        float one = 1;
+        if (end[r] > common_end) {
+            NAMED(product)(1, t->p + r * TILE_STRIDE + common_end, values + common_end * dimension, dimension,
+                           end[r] - common_end, &one, t->out + r * TILE_STRIDE, dimension);
+        }
+    }
+}
+
+static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t row_begin,
+                          ptrdiff_t row_end) {
+    attention_tile tile, *t = &tile;
+    ptrdiff_t dimension = g->head_dimension;
+    for (ptrdiff_t begin = row_begin; begin < row_end; begin += TILE_ROWS) {
+        tile_begin(t, g, kv_head, begin, row_end - begin < TILE_ROWS ? row_end - begin : TILE_ROWS);
+        ptrdiff_t first = t->first[0], end = t->end[0];
+        for (ptrdiff_t r = 1; r < t->rows; r++) {
+            if (t->first[r] < first) first = t->first[r];
+            if (t->end[r] > end) end = t->end[r];
+        }
+        for (ptrdiff_t page = first / PAGE; page * PAGE < end; page++) {
+            ptrdiff_t start = page * PAGE;
+            const ELEMENT *keys = (const ELEMENT *)g->key_pages[page] + g->key_offset + kv_head * g->key_head_stride;
+            const ELEMENT *values =
+                (const ELEMENT *)g->value_pages[page] + g->value_offset + kv_head * g->value_head_stride;
+            // Whole vectors of keys of which some row sees one.
+            ptrdiff_t low = clamped(first - start, 0, PAGE) / LANES * LANES;
+            ptrdiff_t high = (clamped(end - start, 0, PAGE) + LANES - 1) / LANES * LANES;
+            NAMED(product)(t->rows, t->q, keys + low, PAGE, dimension, NULL, t->p + low, high - low);
+            tile_scores(t, g, start);
+            tile_weights(t, start);
+            NAMED(tile_values)(t, values, dimension, start);
+        }
+        tile_end(t, g, kv_head, begin);
+    }
+}
+
+static void NAMED(append)(const martlet_append_arguments *g, ptrdiff_t head_begin, ptrdiff_t head_end) {
+    ptrdiff_t dimension = g->head_dimension;
+    for (ptrdiff_t token = 0; token < g->tokens; token++) {
+        ptrdiff_t page = (g->first_position + token) / PAGE, slot = (g->first_position + token) % PAGE;
+        for (ptrdiff_t head = head_begin; head < head_end; head++) {
+            ELEMENT *keys = (ELEMENT *)g->key_pages[page] + g->key_offset + head * g->key_head_stride + slot;
+            ELEMENT *values = (ELEMENT *)g->value_pages[page] + g->value_offset + head * g->value_head_stride +
+                              slot * dimension;
+            const float *k = g->keys + token * g->key_stride + head * dimension;
+            const float *v = g->values + token * g->value_stride + head * dimension;
+            for (ptrdiff_t d = 0; d < dimension; d++) keys[d * PAGE] = NAMED(narrowed)(k[d]);
+            for (ptrdiff_t d = 0; d < dimension; d++) values[d] = NAMED(narrowed)(v[d]);
+        }
+    }
+}
