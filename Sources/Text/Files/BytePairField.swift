@@ -109,7 +109,7 @@ extension Tokenizer {
         parts.spellsBytesInAlphabet = true
         parts.takesAnyBytes = true
         parts.details.kind = "BPE"
-        parts.stages = PieceStages([.cut(try cuts(named: pre, file: file))])
+        parts.stages = PieceStages(try steps(named: pre, file: file))
         return parts
     }
 
@@ -121,7 +121,18 @@ extension Tokenizer {
         parts.spellsBytesInAlphabet = true
         parts.takesAnyBytes = true
         parts.details.kind = "BPE"
-        parts.stages = PieceStages([.cut(try cuts(named: pattern, file: file))])
+        parts.stages = PieceStages(try steps(named: pattern, file: file))
         return parts
+    }
+
+    /// Cuts by a family's name, or by a regular expression.
+    private static func steps(named name: String, file: String) throws(TokenizerError) -> [PieceStages.Step] {
+        if let steps = KnownPatterns.steps(named: name) { return steps }
+        if let scanner = KnownPatterns.scanner(for: name) { return [.cut(scanner)] }
+        // A name has no sign of a pattern in it.
+        if name.utf8.contains(where: { "|\\[(".utf8.contains($0) }), let pattern = Pattern(checking: name) {
+            return [.cut(PatternCutter(pattern, behavior: .removed, isInverted: true))]
+        }
+        throw .unsupported(file: file, field: "pre-tokeniser", found: name, known: KnownPatterns.names)
     }
 }

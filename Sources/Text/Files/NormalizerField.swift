@@ -49,6 +49,9 @@ extension FileField {
             guard !string.isEmpty else { throw pattern.malformed("an empty pattern") }
             return ReplaceNormalizer(string, with: content)
         }
-        return try RegexReplaceNormalizer(pattern.required("Regex"), with: content)
+        if let expression = pattern["Regex"]?.value.string, expression == " {2,}" {
+            return RunReplaceNormalizer(byte: 0x20, shortest: 2, replacement: Array(content.utf8))
+        }
+        return PatternReplaceNormalizer(try pattern.pattern(), with: content)
     }
 }

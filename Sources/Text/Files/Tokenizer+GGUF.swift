@@ -64,12 +64,16 @@ private struct GGUFSource {
 
     /// Control and user-defined tokens, to be found in the text as given.
     func addedTokens(spelling: (Int) -> [UInt8]) -> [AddedToken] {
-        metadata.tokens.indices.compactMap { id in
+        let turnEnds = Set(Tokenizer.Details.turnEnds.map { Array($0.utf8) })
+        return metadata.tokens.indices.compactMap { id in
             let type = type(id)
-            guard type == .control || type == .unknown || type == .userDefined, !metadata.tokens[id].isEmpty,
+            let isMarked = type == .control || type == .unknown || type == .userDefined
+            // The end of a turn is special whatever the file calls it.
+            let endsTurn = turnEnds.contains(metadata.tokens[id])
+            guard isMarked || endsTurn, !metadata.tokens[id].isEmpty,
                 let content = String(validating: spelling(id), as: UTF8.self)
             else { return nil }
-            return AddedToken(id: Int32(id), content: content, isSpecial: type != .userDefined)
+            return AddedToken(id: Int32(id), content: content, isSpecial: type != .userDefined || endsTurn)
         }
     }
 

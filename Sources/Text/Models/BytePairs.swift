@@ -138,7 +138,9 @@ package struct BytePairs: TokenizerModel {
             // An empty symbol is one that is gone.
             symbols[Int(right)].end = symbols[Int(right)].start
             if let candidate = candidate(symbols, best.left, piece) { heap.push(candidate, Candidate.precedes) }
-            if let candidate = candidate(symbols, symbols[left].previous, piece) { heap.push(candidate, Candidate.precedes) }
+            if let candidate = candidate(symbols, symbols[left].previous, piece) {
+                heap.push(candidate, Candidate.precedes)
+            }
         }
     }
 

@@ -145,7 +145,7 @@ private enum Hangul {
 }
 
 /// Numbers in base 16 with a digit's own alphabet for "more follow"; see the script that writes them.
-private struct PackedNumbers {
+struct PackedNumbers {
     private var bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
 

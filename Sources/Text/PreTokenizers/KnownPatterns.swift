@@ -1,0 +1,81 @@
+/// The cuts that files name, or spell out as a regular expression, and the scanners that make them.
+package enum KnownPatterns {
+    private static let cl100k =
+        #"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    private static let anyCase = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
+    private static let o200k =
+        #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"#
+        + #"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"#
+        + #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    private static let gpt2Tail = #" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    /// The scanner for an expression, when there is one.
+    package static func scanner(for expression: String) -> WordCutter? {
+        var text = expression
+        // tiktoken writes possessive quantifiers, which change nothing here but speed.
+        for quantifier in ["?", "+", "*", "}"] {
+            while let range = text.firstRange(of: quantifier + "+") {
+                text.replaceSubrange(range, with: quantifier)
+            }
+        }
+        let spellings: [(String, WordCutter)] = [
+            ("'s|'t|'re|'ve|'m|'ll|'d|" + gpt2Tail, .gpt2),
+            ("'(?:[sdmt]|ll|ve|re)|" + gpt2Tail, .gpt2),
+            (anyCase + cl100k, .modern(digits: 3)),
+            ("'(?i:[sdmt]|ll|ve|re)|" + cl100k, .modern(digits: 3)),
+            (anyCase + cl100k.replacing("{1,3}", with: ""), .modern(digits: 1)),
+            (anyCase + cl100k.replacing("{1,3}", with: "{1,2}"), .modern(digits: 2)),
+            (o200k, .o200k),
+        ]
+        let bare = text
+        return spellings.first { $0.0.utf8.elementsEqual(bare.utf8) }?.1
+    }
+
+    private static let digits = PieceStages.Step.cut(ScalarCutter(.digits(individual: true)))
+
+    /// The cuts a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name stands for; nil for an unknown name.
+    package static func steps(named name: String) -> [PieceStages.Step]? {
+        func isolated(_ expressions: String...) -> [PieceStages.Step] {
+            expressions.map { .cut(PatternCutter(.expression($0), behavior: .isolated)) }
+        }
+        switch name {
+        case "gpt2", "gpt-2", "r50k_base", "p50k_base", "phi-2", "mpt", "olmo", "dbrx", "jais", "jina-es", "jina-de",
+            "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "gigachat", "trillion":
+            return [.cut(WordCutter.gpt2)]
+        case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b":
+            return [digits, .cut(WordCutter.gpt2)]
+        case "llama3", "llama-bpe", "llama-v3", "smaug-bpe", "falcon3", "cl100k_base", "pixtral", "lfm2", "dots1":
+            return [.cut(WordCutter.modern(digits: 3))]
+        case "qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan", "solar-open":
+            return [.cut(WordCutter.modern(digits: 1))]
+        case "gpt-4o", "o200k_base", "llama4", "o200k": return [.cut(WordCutter.o200k)]
+        case "deepseek-llm":
+            return isolated(
+                #"[\r\n]"#, #"\s?[\p{L}--[\u{4e00}-\u{9fff}\u{3040}-\u{30ff}\u{ac00}-\u{d7ff}]]+"#,
+                #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#, #"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+"#,
+                #"\p{N}+"#)
+        case "deepseek-coder":
+            return isolated(
+                #"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, #"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+"#,
+                #"\p{N}"#)
+        case "deepseek-v3", "joyai-llm":
+            return isolated(
+                #"\p{N}{1,3}"#, #"[\u{4e00}-\u{9fa5}\u{3040}-\u{309f}\u{30a0}-\u{30ff}]+"#,
+                ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##
+                    + #"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#)
+        case "default":
+            return isolated(#"[\p{P}$+<=>^~|]+"#) + [.cut(WordCutter.gpt2)] + isolated(#"\p{N}+"#, "[0-9][0-9][0-9]")
+        default: return nil
+        }
+    }
+
+    package static let names = [
+        "gpt-2", "smollm", "starcoder", "llama-bpe", "qwen2", "gpt-4o", "deepseek-llm", "deepseek-coder", "deepseek-v3",
+        "default",
+    ]
+}
+
+extension PieceStages {
+    /// BERT's: words and single signs.
+    static var bert: [Step] { [.cut(ScalarCutter(.bert))] }
+}
