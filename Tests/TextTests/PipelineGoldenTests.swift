@@ -5,7 +5,7 @@ import Testing
 @Suite struct PipelineGoldenTests {
     @Test(
         arguments: PipelineGolden.names("pipeline-").filter {
-            !$0.contains("sentencepiece") && (!$0.contains("bpe") || $0.contains("llama2"))
+            !$0.contains("sentencepiece")
         })
     func idsAndTextEqualTheTokenizersLibrary(_ name: String) throws {
         let golden = try PipelineGolden(name)
@@ -30,7 +30,7 @@ import Testing
 
     @Test(
         arguments: PipelineGolden.names("pipeline-").filter {
-            !$0.contains("sentencepiece") && (!$0.contains("bpe") || $0.contains("llama2"))
+            !$0.contains("sentencepiece")
         })
     func pairsEqualTheTokenizersLibrary(_ name: String) throws {
         let golden = try PipelineGolden(name)
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test(arguments: PipelineGolden.names("pipeline-").filter { !$0.contains("pipeline-bpe") || $0.contains("llama2") })
+    @Test(arguments: PipelineGolden.names("pipeline-"))
     func streamedTextEqualsTextDecodedAtOnce(_ name: String) throws {
         let golden = try PipelineGolden(name)
         let tokenizer =
