@@ -1,3 +1,242 @@
 #include "fill.h"
 
-void martlet_fill_quantized_avx512(martlet_quantized_kernels *table) { (void)table; }
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,fma,f16c")))
+#define INLINE TARGET static inline __attribute__((always_inline))
+#define GROUPS 8
+
+/// The codes of 32 columns of 16 rows as bytes: vector g holds columns 4g … 4g + 3 of row r in lane r.
+INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
+    if (bits == 8) {
+        for (int g = 0; g < GROUPS; g++) w[g] = _mm512_loadu_si512(codes + 64 * g);
+        return;
+    }
+    const __m512i low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(0x30);
+    for (int j = 0; j < 4; j++) {
+        const __m512i v = _mm512_loadu_si512(codes + 64 * j);
+        w[j] = _mm512_and_si512(v, low);
+        w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
+    }
+    if (bits == 5) {
+        const __m512i sixteen = _mm512_set1_epi8(16);
+        for (int g = 0; g < GROUPS; g++) {
+            uint64_t mask;
+            __builtin_memcpy(&mask, codes + 256 + 8 * g, 8);
+            w[g] = _mm512_mask_add_epi8(w[g], mask, w[g], sixteen);
+        }
+    } else if (bits == 6) {
+        for (int h = 0; h < 2; h++) {
+            const __m512i v = _mm512_loadu_si512(codes + 256 + 64 * h);
+            w[4 * h] = _mm512_or_si512(w[4 * h], _mm512_and_si512(_mm512_slli_epi16(v, 4), two));
+            w[4 * h + 1] = _mm512_or_si512(w[4 * h + 1], _mm512_and_si512(_mm512_slli_epi16(v, 2), two));
+            w[4 * h + 2] = _mm512_or_si512(w[4 * h + 2], _mm512_and_si512(v, two));
+            w[4 * h + 3] = _mm512_or_si512(w[4 * h + 3], _mm512_and_si512(_mm512_srli_epi16(v, 2), two));
+        }
+    }
+}
+
+INLINE __m512 half_row(const uint8_t *from) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)); }
+
+/// One block into the accumulators of `count` activation rows.
+INLINE void block_step(const int parts, const bool minimum, const int offset, const int count, const __m512i *w,
+                       const uint8_t *header, const martlet_activations *x, size_t row, size_t block, __m512 *acc) {
+    const size_t blocks = x->columns / MARTLET_BLOCK;
+    __m512 scale[2], low[2];
+    for (int h = 0; h < parts; h++) {
+        scale[h] = half_row(header + 32 * h);
+        if (minimum) low[h] = half_row(header + 32 * (parts + h));
+    }
+    for (int c = 0; c < count; c++) {
+        const size_t m = row + (size_t)c;
+        const int8_t *codes = x->codes + m * x->columns + block * MARTLET_BLOCK;
+        const int32_t *sums = x->sums + (m * blocks + block) * 2;
+        const __m512 factor = _mm512_set1_ps(x->scales[m * blocks + block]);
+        __m512i s[2];
+        if (offset) {
+            s[0] = _mm512_set1_epi32(-offset * (parts == 2 ? sums[0] : sums[0] + sums[1]));
+            s[1] = parts == 2 ? _mm512_set1_epi32(-offset * sums[1]) : _mm512_setzero_si512();
+        } else {
+            s[0] = s[1] = _mm512_setzero_si512();
+        }
+        for (int g = 0; g < GROUPS; g++) {
+            int32_t four;
+            __builtin_memcpy(&four, codes + 4 * g, 4);
+            s[g / 4] = _mm512_dpbusd_epi32(s[g / 4], w[g], _mm512_set1_epi32(four));
+        }
+        if (parts == 1) s[0] = _mm512_add_epi32(s[0], s[1]);
+        for (int h = 0; h < parts; h++) {
+            acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[h]), _mm512_mul_ps(scale[h], factor), acc[c]);
+            if (minimum) {
+                const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
+                acc[c] = _mm512_fmadd_ps(low[h], _mm512_mul_ps(factor, _mm512_set1_ps((float)sum)), acc[c]);
+            }
+        }
+    }
+}
+
+/// One panel for `count` activation rows; codes from the panel, or unpacked already when `bytes` is given.
+INLINE void panel_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
+                       const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const martlet_activations *x,
+                       size_t row, float *y, size_t stride, __mmask16 mask) {
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+    __m512 acc[8];
+    for (int c = 0; c < count; c++) acc[c] = _mm512_setzero_ps();
+    for (size_t b = 0; b < x->columns / MARTLET_BLOCK; b++, panel += block_bytes) {
+        __m512i w[GROUPS];
+        if (bytes) {
+            for (int g = 0; g < GROUPS; g++) w[g] = _mm512_load_si512(bytes + b * 512 + 64 * (size_t)g);
+        } else {
+            unpack(bits, panel + header, w);
+        }
+        block_step(parts, minimum, offset, count, w, panel, x, row, b, acc);
+    }
+    for (int c = 0; c < count; c++) _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride, mask, acc[c]);
+}
+
+INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const int offset,
+                             const martlet_packing *packing, const uint8_t *panels, size_t first, size_t last,
+                             const martlet_activations *x, float *y, size_t stride, size_t outputs, uint8_t *scratch) {
+    const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+    for (size_t p = first; p < last; p++) {
+        const uint8_t *panel = panels + p * blocks * size;
+        const size_t left = outputs - p * MARTLET_PANEL;
+        const __mmask16 mask = left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1);
+        float *out = y + p * MARTLET_PANEL;
+        const uint8_t *bytes = NULL;
+        if (x->rows > 4) {
+            for (size_t b = 0; b < blocks; b++) {
+                __m512i w[GROUPS];
+                unpack(bits, panel + b * size + header, w);
+                for (int g = 0; g < GROUPS; g++) _mm512_store_si512(scratch + b * 512 + 64 * (size_t)g, w[g]);
+            }
+            bytes = scratch;
+        }
+        size_t m = 0;
+#define ROWS(n)                                                                                                      \
+    for (; m + n <= x->rows; m += n)                                                                                 \
+        panel_rows(bits, parts, minimum, offset, n, panel, size, bytes, x, m, out, stride, mask)
+        if (bytes) {
+            ROWS(8);
+            ROWS(4);
+            ROWS(1);
+        } else {
+            ROWS(4);
+            ROWS(2);
+            ROWS(1);
+        }
+#undef ROWS
+    }
+}
+
+INLINE __m512 float_row(const martlet_type type, const void *panel, size_t k) {
+    if (type == MARTLET_F32) return _mm512_loadu_ps((const float *)panel + k * MARTLET_PANEL);
+    const __m256i stored = _mm256_loadu_si256((const __m256i *)((const uint16_t *)panel + k * MARTLET_PANEL));
+    if (type == MARTLET_F16) return _mm512_cvtph_ps(stored);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(stored), 16));
+}
+
+INLINE void float_tile(const martlet_type type, const int width, const int count, const uint8_t *panel,
+                       size_t panel_bytes, const martlet_activations *x, size_t row, float *y, size_t stride,
+                       const __mmask16 *mask) {
+    __m512 acc[4][8];
+    for (int p = 0; p < width; p++) {
+        for (int c = 0; c < count; c++) acc[p][c] = _mm512_setzero_ps();
+    }
+    for (size_t k = 0; k < x->columns; k++) {
+        __m512 w[4];
+        for (int p = 0; p < width; p++) w[p] = float_row(type, panel + (size_t)p * panel_bytes, k);
+        for (int c = 0; c < count; c++) {
+            const __m512 value = _mm512_set1_ps(x->values[(row + (size_t)c) * x->columns + k]);
+            for (int p = 0; p < width; p++) acc[p][c] = _mm512_fmadd_ps(w[p], value, acc[p][c]);
+        }
+    }
+    for (int p = 0; p < width; p++) {
+        for (int c = 0; c < count; c++) {
+            _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride + p * MARTLET_PANEL, mask[p], acc[p][c]);
+        }
+    }
+}
+
+INLINE void float_panels(const martlet_type type, const martlet_packing *packing, const uint8_t *panels, size_t first,
+                         size_t last, const martlet_activations *x, float *y, size_t stride, size_t outputs) {
+    const size_t size = packing->block_bytes * x->columns;
+    for (size_t p = first; p < last;) {
+        const size_t width = x->rows == 1 && last - p >= 4 ? 4 : last - p >= 2 ? 2 : 1;
+        __mmask16 mask[4];
+        for (size_t i = 0; i < width; i++) {
+            const size_t left = outputs - (p + i) * MARTLET_PANEL;
+            mask[i] = left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1);
+        }
+        const uint8_t *panel = panels + p * size;
+        float *out = y + p * MARTLET_PANEL;
+        size_t m = 0;
+#define TILE(w, n) \
+    for (; m + n <= x->rows; m += n) float_tile(type, w, n, panel, size, x, m, out, stride, mask)
+        if (width == 4) {
+            TILE(4, 1);
+        } else if (width == 2) {
+            TILE(2, 8);
+            TILE(2, 1);
+        } else {
+            TILE(1, 8);
+            TILE(1, 1);
+        }
+#undef TILE
+        p += width;
+    }
+}
+
+TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
+                            const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
+    uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+#define CASE(bits_, parts_, minimum_, offset_)                                                                        \
+    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                     \
+        packing->offset == offset_) {                                                                                 \
+        quantized_panels(bits_, parts_, minimum_, offset_, packing, panels, first, last, x, y, stride, outputs,       \
+                         aligned);                                                                                    \
+        return;                                                                                                       \
+    }
+    CASE(4, 1, false, 8)
+    CASE(4, 1, true, 0)
+    CASE(5, 1, false, 16)
+    CASE(5, 1, true, 0)
+    CASE(8, 1, false, 128)
+    CASE(4, 2, true, 0)
+    CASE(4, 2, false, 4)
+    CASE(6, 2, false, 32)
+#undef CASE
+    switch (packing->float_type) {
+    case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;
+    case MARTLET_BF16: float_panels(MARTLET_BF16, packing, panels, first, last, x, y, stride, outputs); break;
+    default: float_panels(MARTLET_F32, packing, panels, first, last, x, y, stride, outputs); break;
+    }
+}
+
+TARGET static void quantize(const float *values, size_t rows, size_t columns, int8_t *codes, float *scales,
+                            int32_t *sums) {
+    for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
+        const __m512 a = _mm512_loadu_ps(values + block * 32), b = _mm512_loadu_ps(values + block * 32 + 16);
+        const float top = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+        const __m512 inverse = _mm512_set1_ps(top > 0 ? 127.0f / top : 0);
+        const __m512i p = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
+        const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
+        _mm_storeu_si128((__m128i *)(codes + block * 32), _mm512_cvtsepi32_epi8(p));
+        _mm_storeu_si128((__m128i *)(codes + block * 32 + 16), _mm512_cvtsepi32_epi8(q));
+        scales[block] = top / 127.0f;
+        sums[2 * block] = _mm512_reduce_add_epi32(p);
+        sums[2 * block + 1] = _mm512_reduce_add_epi32(q);
+    }
+}
+#endif
+
+void martlet_fill_quantized_avx512(martlet_quantized_kernels *table) {
+#if defined(__x86_64__)
+    table->multiply = multiply;
+    table->quantize = quantize;
+#else
+    (void)table;
+#endif
+}

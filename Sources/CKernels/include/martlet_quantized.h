@@ -1,6 +1,76 @@
+// Products with constant weights: y = x Wᵀ, W [rows, columns] in any of the stored types.
+//
+// Weights are rearranged once into panels of 16 rows, in which a vector's lanes are rows: no horizontal sums, and every
+// output element is one chain over the columns in ascending order, whatever the number of activation rows. Quantised
+// codes keep their width. A panel is a sequence of blocks of 32 columns:
+//
+//   scales   float16 [parts][16]          parts = 1, or 2 where a scale covers 16 columns
+//   minima   float16 [parts][16]          only formats with w = scale · code + minimum
+//   codes    low nibbles  [4][16][4]      byte j·64 + 4r + i holds columns 4j + i (low half) and 16 + 4j + i (high half)
+//            bit 4        [8] uint64      5-bit formats: bit 4r + i of word g is column 4g + i of row r
+//            bits 4 and 5 [2][16][4]      6-bit formats: byte h·64 + 4r + i holds columns 16h + 4(0…3) + i, two bits each
+//            or bytes     [8][16][4]      8-bit formats
+//
+// Symmetric formats (w = scale · (code − offset)) fold the offset into the integer sum. Float panels are [columns][16].
 #pragma once
 #include "martlet_cpu.h"
+#include "martlet_types.h"
+
+#define MARTLET_PANEL 16
+#define MARTLET_BLOCK 32
+
+typedef struct martlet_packing {
+    /// 4, 5, 6 or 8 bits a code; 0 for float panels.
+    int bits;
+    int parts;
+    bool has_minimum;
+    int offset;
+    /// The element type of float panels.
+    martlet_type float_type;
+    /// Of 32 columns (16 rows), or of one column for float panels.
+    size_t block_bytes;
+} martlet_packing;
+
+/// Activations quantised to 8 bits in blocks of 32: x ≈ scale · code.
+typedef struct martlet_activations {
+    /// float32 [rows, columns], for float panels.
+    const float *_Nullable values;
+    const int8_t *_Nullable codes;
+    /// [rows, columns / 32]
+    const float *_Nullable scales;
+    /// Sums of the codes of each half block, [rows, columns / 16]
+    const int32_t *_Nullable sums;
+    size_t rows;
+    size_t columns;
+} martlet_activations;
+
+/// Elements of a block of the stored type, and its bytes.
+size_t martlet_type_block(martlet_type type);
+size_t martlet_type_block_bytes(martlet_type type);
+
+/// How a stored type is packed; with `exact`, as float32. False for a type that is none of weights.
+bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *_Nonnull packing);
+
+/// Bytes of one panel of 16 rows.
+size_t martlet_panel_bytes(const martlet_packing *_Nonnull packing, size_t columns);
+
+/// Packs `rows` <= 16 stored rows, `row_bytes` apart, into one panel; the missing rows are zeros. `scratch` holds
+/// `columns` floats and is used by float panels only.
+void martlet_pack_panel(martlet_type type, const martlet_packing *_Nonnull packing, const void *_Nonnull source,
+                        size_t row_bytes, size_t rows, size_t columns, void *_Nonnull panel, float *_Nonnull scratch);
+
+/// `count` stored elements, a whole number of blocks, to float32.
+void martlet_dequantize(martlet_type type, const void *_Nonnull source, size_t count, float *_Nonnull target);
 
 typedef struct martlet_quantized_kernels {
-    int placeholder;
+    /// Rounds `rows` of float32 to 8-bit codes: scale = max|x| / 127 in each block of 32, ties to even.
+    void (*_Nonnull quantize)(const float *_Nonnull values, size_t rows, size_t columns, int8_t *_Nonnull codes,
+                              float *_Nonnull scales, int32_t *_Nonnull sums);
+    /// y[m, 16p … ] for panels `first ..< last` and all activation rows. `outputs` is the number of columns of y that
+    /// exist, `stride` the distance of its rows. `scratch` holds `martlet_multiply_scratch` bytes, aligned to 64.
+    void (*_Nonnull multiply)(const martlet_packing *_Nonnull packing, const void *_Nonnull panels, size_t first,
+                              size_t last, const martlet_activations *_Nonnull x, float *_Nonnull y, size_t stride,
+                              size_t outputs, void *_Nonnull scratch);
 } martlet_quantized_kernels;
+
+size_t martlet_multiply_scratch(size_t columns);

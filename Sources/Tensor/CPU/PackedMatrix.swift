@@ -1,0 +1,122 @@
+import CKernels
+
+/// A constant weight matrix `[rows, columns]`, rearranged once so that products with it run at the speed of memory for
+/// one activation row and at the speed of arithmetic for many. See `martlet_quantized.h` for the layout.
+///
+/// Every output element is one chain of operations over the columns in ascending order, so a row of the result is the
+/// same, bit for bit, whatever other rows are computed with it.
+public final class PackedMatrix: @unchecked Sendable {
+    public let rows: Int
+    public let columns: Int
+    /// Bytes read for one activation row.
+    public let byteCount: Int
+    private var packing: martlet_packing
+    private let panels: Storage
+    private let panelBytes: Int
+    private var panelCount: Int { (rows + Self.panel - 1) / Self.panel }
+
+    private static let panel = Int(MARTLET_PANEL)
+    private static let block = Int(MARTLET_BLOCK)
+
+    /// - Parameter exact: dequantise to float32 instead of keeping the stored format.
+    /// - Throws: `TensorError` when the tensor is no matrix of a weight type.
+    public init(_ weight: Tensor, exact: Bool) throws(TensorError) {
+        guard weight.rank == 2, weight.isContiguous else {
+            throw TensorError(.shape, "pack", "needs a contiguous matrix, got \(weight.shape)")
+        }
+        let type = martlet_type(rawValue: weight.dtype.rawValue)
+        packing = martlet_packing()
+        guard weight.shape[1] % weight.dtype.blockLength == 0, martlet_packing_of(type, exact, &packing) else {
+            throw TensorError(.dtype, "pack", "\(weight.dtype.name) \(weight.shape) cannot be multiplied with")
+        }
+        rows = weight.shape[0]
+        columns = weight.shape[1]
+        panelBytes = martlet_panel_bytes(&packing, columns)
+        byteCount = panelBytes * ((rows + Self.panel - 1) / Self.panel)
+        panels = Storage(byteCount: byteCount)
+
+        let source = UnsafeRawPointer(weight.pointer), target = panels.pointer
+        let rowBytes = columns / weight.dtype.blockLength * weight.dtype.blockByteCount
+        let (rows, columns, packing, panelBytes) = (rows, columns, packing, panelBytes)
+        // A few panels a task: small enough to share out, large enough to be worth a task.
+        let share = max(1, 65_536 / max(panelBytes, 1)), count = panelCount
+        ThreadPool.shared.run((count + share - 1) / share) { task in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { scratch in
+                for index in (task * share)..<min((task + 1) * share, count) {
+                    let first = index * Self.panel
+                    var packing = packing
+                    guard let base = scratch.baseAddress else { return }
+                    martlet_pack_panel(
+                        type, &packing, source + first * rowBytes, rowBytes, min(Self.panel, rows - first), columns,
+                        target + index * panelBytes, base)
+                }
+            }
+        }
+    }
+
+    /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.
+    /// - Parameters:
+    ///   - x: `[count, columns]`, contiguous.
+    ///   - outputs: for each matrix `[count, rows]`, contiguous.
+    package static func multiply(
+        _ x: UnsafePointer<Float>, rows count: Int, by matrices: [PackedMatrix],
+        into outputs: [UnsafeMutablePointer<Float>]
+    ) {
+        guard let columns = matrices.first?.columns, count > 0 else { return }
+        precondition(matrices.allSatisfy { $0.columns == columns }, "the matrices share their input")
+        let kernels = martlet_kernels_active().pointee.quantized
+        let quantizes = matrices.contains { $0.packing.bits != 0 }
+        let blocks = quantizes ? columns / block : 0
+        let scales = count * columns, sums = scales + count * blocks * 4
+        let buffer = Storage(byteCount: quantizes ? sums + count * blocks * 8 : 64)
+        var activations = martlet_activations()
+        activations.values = x
+        activations.rows = count
+        activations.columns = columns
+        if quantizes {
+            let codes = buffer.pointer.assumingMemoryBound(to: Int8.self)
+            let scales = (buffer.pointer + scales).assumingMemoryBound(to: Float.self)
+            let sums = (buffer.pointer + sums).assumingMemoryBound(to: Int32.self)
+            activations.codes = UnsafePointer(codes)
+            activations.scales = UnsafePointer(scales)
+            activations.sums = UnsafePointer(sums)
+            Fused.forRows(count, width: columns) { range in
+                kernels.quantize(
+                    x + range.lowerBound * columns, range.count, columns, codes + range.lowerBound * columns,
+                    scales + range.lowerBound * blocks, sums + range.lowerBound * blocks * 2)
+            }
+        }
+        // Work in proportion to the bytes of weights; each task a run of panels of one matrix.
+        let total = matrices.reduce(0) { $0 + $1.byteCount }
+        let target = max(32_768, total / (ThreadPool.shared.workerCount * 8) + 1)
+        var tasks: [(matrix: Int, first: Int, last: Int)] = []
+        for (index, matrix) in matrices.enumerated() {
+            let share = max(2, (target / max(matrix.panelBytes, 1) + 1) / 2 * 2)
+            for first in stride(from: 0, to: matrix.panelCount, by: share) {
+                tasks.append((index, first, min(first + share, matrix.panelCount)))
+            }
+        }
+        let shared = activations
+        tasks.withUnsafeBufferPointer { tasks in
+            ThreadPool.shared.run(tasks.count) { index in
+                let task = tasks[index], matrix = matrices[task.matrix]
+                withUnsafeTemporaryAllocation(byteCount: martlet_multiply_scratch(columns), alignment: 64) { scratch in
+                    guard let scratch = scratch.baseAddress else { return }
+                    var packing = matrix.packing, activations = shared
+                    kernels.multiply(
+                        &packing, matrix.panels.pointer, task.first, task.last, &activations, outputs[task.matrix],
+                        matrix.rows, matrix.rows, scratch)
+                }
+            }
+        }
+    }
+}
+
+extension Fused {
+    /// y = x Wᵀ with a weight that is not packed.
+    package static func linear(_ x: Tensor, _ weight: Tensor, into output: Tensor) throws(TensorError) {
+        try check("linear", x, output)
+        let packed = try PackedMatrix(weight, exact: true)
+        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: [packed], into: [output.floats])
+    }
+}
