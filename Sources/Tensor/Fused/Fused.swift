@@ -1,0 +1,29 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What a language model spends its time in besides matrix products, each in one pass over memory.
+///
+/// All take contiguous float32 tensors `[tokens, width]`. A row's result depends on that row alone, bit for bit.
+public enum Fused {
+    /// Rows in a share of work so that a fork-join pays: about this many elements each.
+    private static let grain = 16_384
+
+    package static func check(_ operation: String, _ tensors: Tensor...) throws(TensorError) {
+        for tensor in tensors where tensor.dtype != .float32 || !tensor.isContiguous {
+            throw TensorError(
+                .dtype, operation,
+                "needs contiguous F32, got \(tensor.isContiguous ? "" : "strided ")\(tensor.dtype.name)")
+        }
+    }
+
+    /// Runs `body` over ranges of rows, on several threads when there is enough to do.
+    package static func forRows(_ rows: Int, width: Int, _ body: (Range<Int>) -> Void) {
+        let share = max(1, grain / max(width, 1))
+        let count = (rows + share - 1) / share
+        if count <= 1 { return body(0..<rows) }
+        ThreadPool.shared.run(count) { index in body((index * share)..<min((index + 1) * share, rows)) }
+    }
+}
