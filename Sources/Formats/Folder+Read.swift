@@ -1,0 +1,9 @@
+import MartletTensor
+
+extension Folder {
+    /// The whole file as bytes.
+    package static func read(_ path: String) throws(FileError) -> [UInt8] {
+        let file = try MappedFile(path: path)
+        return withExtendedLifetime(file) { Array(file.bytes) }
+    }
+}
