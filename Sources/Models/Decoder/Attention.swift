@@ -1,0 +1,51 @@
+import MartletNN
+import MartletTensor
+
+/// Causal self-attention with grouped key/value heads and rotary positions.
+/// `[tokens, hidden]` -> same. Source: Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
+final class Attention {
+    let qProj, kProj, vProj, oProj: Linear
+    let qNorm, kNorm: Norm?
+    let layer: Int
+    let spec: DecoderConfiguration.Attention
+
+    init(_ source: ParameterSource, _ name: String, index: Int, _ configuration: DecoderConfiguration) {
+        let spec = configuration.attention, hidden = configuration.hiddenSize
+        let queryWidth = spec.heads * spec.headDimension, keyWidth = spec.keyValueHeads * spec.headDimension
+        qProj = Linear(source, name + ".q_proj", from: hidden, to: queryWidth, bias: spec.inputBias)
+        kProj = Linear(source, name + ".k_proj", from: hidden, to: keyWidth, bias: spec.inputBias)
+        vProj = Linear(source, name + ".v_proj", from: hidden, to: keyWidth, bias: spec.inputBias)
+        oProj = Linear(source, name + ".o_proj", from: queryWidth, to: hidden, bias: spec.outputBias)
+        func headNorm(_ part: String) -> Norm? {
+            guard spec.normalizesQueriesAndKeys else { return nil }
+            return Norm(
+                source, "\(name).\(part)", size: spec.headDimension, epsilon: configuration.norm.epsilon,
+                weightOffset: configuration.norm.weightOffset)
+        }
+        qNorm = headNorm("q_norm")
+        kNorm = headNorm("k_norm")
+        layer = index
+        self.spec = spec
+    }
+
+    var linears: [Linear] { [qProj, kProj, vProj, oProj] }
+
+    func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
+        let projected = try Linear.project(x, qProj, kProj, vProj)
+        let (q, k, v) = (projected[0], projected[1], projected[2])
+        try qNorm?.apply(to: q)
+        try kNorm?.apply(to: k)
+        if !spec.rotary.isEmpty {
+            let rotation = batch.rotations[spec.rotaryOfLayer[layer]]
+            try Fused.rotate(q, heads: spec.heads, rotation, batch.positions)
+            try Fused.rotate(k, heads: spec.keyValueHeads, rotation, batch.positions)
+        }
+        let mixed = Tensor(uninitialized: q.shape)
+        let options = AttentionOptions(scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer])
+        for sequence in batch.sequences {
+            sequence.cache.append(k, v, rows: sequence.rows, layer: layer)
+        }
+        try KVCache.attend(q, batch.sequences, layer: layer, heads: spec.heads, options, into: mixed)
+        return try oProj(mixed)
+    }
+}

@@ -1,0 +1,52 @@
+import MartletNN
+import MartletTensor
+
+/// One block: attention, then feed-forward, each added to the residual stream.
+final class DecoderLayer {
+    let inputNorm, feedForwardNorm: Norm
+    /// Norms on what is added, where a family has them (Gemma).
+    let attentionOutputNorm, feedForwardOutputNorm: Norm?
+    let attention: Attention
+    let feedForward: FeedForward?
+    let experts: MixtureOfExperts?
+
+    init(_ source: ParameterSource, index: Int, _ spec: DecoderConfiguration) {
+        let name = "model.layers.\(index)"
+        func norm(_ part: String) -> Norm { Norm(source, "\(name).\(part)", spec) }
+        inputNorm = norm("input_layernorm")
+        feedForwardNorm = norm("post_attention_layernorm")
+        let around = spec.normPlacement == .around
+        attentionOutputNorm = around ? norm("attention_output_norm") : nil
+        feedForwardOutputNorm = around ? norm("feedforward_output_norm") : nil
+        attention = Attention(source, name + ".self_attn", index: index, spec)
+        if let mixture = spec.feedForward.experts {
+            experts = MixtureOfExperts(source, name + ".mlp", spec, mixture)
+            feedForward = nil
+        } else {
+            feedForward = FeedForward(source, name + ".mlp", spec)
+            experts = nil
+        }
+    }
+
+    var linears: [Linear] { attention.linears + (feedForward?.linears ?? []) + (experts?.linears ?? []) }
+
+    /// Updates the residual stream `x`, `[tokens, hidden]`, in place.
+    func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws {
+        var update = try attention(inputNorm(x), batch)
+        if let attentionOutputNorm { update = try attentionOutputNorm(update) }
+        try Fused.add(update, to: x)
+        let normalized = try feedForwardNorm(x)
+        update = try feedForward?(normalized) ?? experts?(normalized) ?? normalized
+        if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
+        try Fused.add(update, to: x)
+    }
+}
+
+extension Norm {
+    /// The norm of a block of `spec`, over the hidden size.
+    convenience init(_ source: ParameterSource, _ name: String, _ spec: DecoderConfiguration) {
+        self.init(
+            source, name, size: spec.hiddenSize, epsilon: spec.norm.epsilon, weightOffset: spec.norm.weightOffset,
+            bias: spec.norm.kind == .layer)
+    }
+}

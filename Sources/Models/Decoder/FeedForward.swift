@@ -1,0 +1,82 @@
+import MartletNN
+import MartletTensor
+
+/// down(act(gate(x)) · up(x)) (Shazeer 2020), or down(act(up(x))) where a family has no gate.
+final class FeedForward {
+    let gateProj: Linear?
+    let upProj, downProj: Linear
+    let activation: Activation
+
+    init(_ source: ParameterSource, _ name: String, _ spec: DecoderConfiguration) {
+        let hidden = spec.hiddenSize, size = spec.feedForward.size, bias = spec.feedForward.bias
+        gateProj =
+            spec.feedForward.isGated ? Linear(source, name + ".gate_proj", from: hidden, to: size, bias: bias) : nil
+        upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
+        downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias)
+        activation = spec.feedForward.activation
+    }
+
+    var linears: [Linear] { [gateProj, upProj, downProj].compactMap { $0 } }
+
+    /// `[tokens, hidden]` -> same.
+    func callAsFunction(_ x: Tensor) throws -> Tensor {
+        guard let gateProj else {
+            let inner = try upProj(x)
+            try Fused.activate(inner, activation.kernel)
+            return try downProj(inner)
+        }
+        let inner = try Linear.project(x, gateProj, upProj)
+        try Fused.gate(inner[0], inner[1], activation.kernel)
+        return try downProj(inner[0])
+    }
+}
+
+/// A sparse mixture: each token goes through the `active` experts its router likes best, weighted by the router's
+/// softmax (Shazeer et al. 2017; Jiang et al. 2024).
+final class MixtureOfExperts {
+    let gate: Linear
+    let experts: [FeedForward]
+    let spec: DecoderConfiguration.Experts
+
+    init(
+        _ source: ParameterSource, _ name: String, _ configuration: DecoderConfiguration,
+        _ spec: DecoderConfiguration.Experts
+    ) {
+        gate = Linear(source, name + ".gate", from: configuration.hiddenSize, to: spec.count)
+        experts = (0..<spec.count).map { FeedForward(source, "\(name).experts.\($0)", configuration) }
+        self.spec = spec
+    }
+
+    var linears: [Linear] { [gate] + experts.flatMap(\.linears) }
+
+    func callAsFunction(_ x: Tensor) throws -> Tensor {
+        let tokens = x.shape[0], hidden = x.shape[1]
+        let scores = try gate(x)
+        try Fused.softmax(scores)
+        var rowsOfExpert: [[(row: Int, weight: Float)]] = Array(repeating: [], count: spec.count)
+        for row in 0..<tokens {
+            let probabilities = UnsafeBufferPointer(start: scores.floats + row * spec.count, count: spec.count)
+            // Highest probability first, the lower index on a tie.
+            let chosen = probabilities.indices.sorted {
+                probabilities[$0] != probabilities[$1] ? probabilities[$0] > probabilities[$1] : $0 < $1
+            }.prefix(spec.active)
+            let total = spec.normalizesWeights ? chosen.reduce(0) { $0 + probabilities[$1] } : 1
+            for expert in chosen { rowsOfExpert[expert].append((row, probabilities[expert] / total)) }
+        }
+        let output = Tensor(uninitialized: x.shape)
+        output.floats.update(repeating: 0, count: tokens * hidden)
+        // Experts in ascending order, so that a token's sum does not depend on its neighbours.
+        for (expert, rows) in rowsOfExpert.enumerated() where !rows.isEmpty {
+            let input = Tensor(uninitialized: [rows.count, hidden])
+            for (index, entry) in rows.enumerated() {
+                (input.floats + index * hidden).update(from: x.floats + entry.row * hidden, count: hidden)
+            }
+            let result = try experts[expert](input)
+            for (index, entry) in rows.enumerated() {
+                let source = result.floats + index * hidden, target = output.floats + entry.row * hidden
+                for column in 0..<hidden { target[column] += entry.weight * source[column] }
+            }
+        }
+        return output
+    }
+}

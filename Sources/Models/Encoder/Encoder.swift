@@ -1,0 +1,161 @@
+import MartletNN
+import MartletTensor
+
+/// What a BERT-like encoder is made of.
+public struct EncoderConfiguration: Sendable, Equatable {
+    public var vocabularySize: Int
+    public var hiddenSize: Int
+    public var layerCount: Int
+    public var heads: Int
+    public var feedForwardSize: Int
+    public var activation: Activation
+    public var contextLength: Int
+    public var typeVocabularySize: Int
+    public var epsilon: Float
+
+    public init(_ reader: ConfigurationReader) throws(ModelError) {
+        let modelType = try reader.string("model_type")
+        guard modelType == "bert" else {
+            throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: ["bert"])
+        }
+        hiddenSize = try reader.integer("hidden_size")
+        heads = try reader.integer("num_attention_heads", in: 1...65_536)
+        guard hiddenSize % heads == 0, hiddenSize / heads % 8 == 0 else {
+            throw .wrongValue(
+                file: reader.file, key: "num_attention_heads", found: "\(heads)",
+                expected: "a divisor of \(hiddenSize) that leaves heads of a multiple of 8")
+        }
+        vocabularySize = try reader.integer("vocab_size")
+        layerCount = try reader.integer("num_hidden_layers", in: 1...10_000)
+        feedForwardSize = try reader.integer("intermediate_size")
+        activation = try Activation(reader, keys: "hidden_act", default: "gelu")
+        contextLength = try reader.integer("max_position_embeddings")
+        typeVocabularySize = try reader.integer("type_vocab_size", default: 2)
+        epsilon = Float(try reader.number("layer_norm_eps", default: 1e-12))
+    }
+}
+
+/// The bidirectional transformer with norms after each half-block (Devlin et al. 2018).
+public final class Encoder {
+    public let configuration: EncoderConfiguration
+    private let wordEmbedding, positionEmbedding, typeEmbedding: Tensor
+    private let embeddingNorm: Norm
+    private let layers: [EncoderLayer]
+
+    public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
+        configuration = spec
+        let width = spec.hiddenSize
+        wordEmbedding = source.parameter("embeddings.word_embeddings.weight", shape: [spec.vocabularySize, width])
+        positionEmbedding = source.parameter(
+            "embeddings.position_embeddings.weight", shape: [spec.contextLength, width])
+        typeEmbedding = source.parameter(
+            "embeddings.token_type_embeddings.weight", shape: [spec.typeVocabularySize, width])
+        embeddingNorm = Norm(source, "embeddings.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
+        layers = (0..<spec.layerCount).map { EncoderLayer(source, "encoder.layer.\($0)", spec) }
+    }
+
+    package var linears: [Linear] { layers.flatMap(\.linears) }
+
+    public func prepare(_ precision: Precision) throws {
+        for linear in linears { try linear.prepare(precision) }
+    }
+
+    /// The last hidden states of several texts at once, without padding: rows `[tokens of all texts, hidden]`.
+    /// - Parameter types: the segment of every token, 0 where absent.
+    public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
+        var ranges: [Range<Int>] = []
+        var positions: [Int32] = []
+        for text in texts {
+            guard text.count <= configuration.contextLength else {
+                throw ModelError.contextExceeded(tokens: text.count, limit: configuration.contextLength)
+            }
+            ranges.append(positions.count..<(positions.count + text.count))
+            positions += (0..<Int32(text.count))
+        }
+        let tokens = texts.flatMap { $0 }
+        for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
+            throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
+        }
+        let segments = types?.flatMap { $0 } ?? Array(repeating: 0, count: tokens.count)
+        guard segments.count == tokens.count,
+            segments.allSatisfy({ (0..<configuration.typeVocabularySize).contains(Int($0)) })
+        else {
+            throw TensorError(.argument, "encoder", "the segments do not fit the \(tokens.count) tokens")
+        }
+        let x = try Fused.embed(tokens, wordEmbedding, scale: 1)
+        try Fused.add(Fused.embed(segments, typeEmbedding, scale: 1), to: x)
+        try Fused.add(Fused.embed(positions, positionEmbedding, scale: 1), to: x)
+        try embeddingNorm.apply(to: x)
+        for layer in layers { try layer(x, ranges) }
+        return x
+    }
+
+    /// Sentence embeddings: the mean of a text's hidden states, scaled to length one. `[texts, hidden]`.
+    /// Source: Reimers & Gurevych 2019.
+    public func embeddings(_ texts: [[Int32]], normalized: Bool = true) throws -> Tensor {
+        let hidden = try self(texts)
+        let width = configuration.hiddenSize
+        let result = Tensor(uninitialized: [texts.count, width])
+        var row = 0
+        for (index, text) in texts.enumerated() {
+            let target = result.floats + index * width
+            target.update(repeating: 0, count: width)
+            for _ in text {
+                for column in 0..<width { target[column] += hidden.floats[row * width + column] }
+                row += 1
+            }
+            for column in 0..<width { target[column] /= Float(max(text.count, 1)) }
+            guard normalized else { continue }
+            var squares = 0.0
+            for column in 0..<width { squares += Double(target[column]) * Double(target[column]) }
+            let scale = Float(1 / max(squares.squareRoot(), 1e-12))
+            for column in 0..<width { target[column] *= scale }
+        }
+        return result
+    }
+}
+
+private final class EncoderLayer {
+    let query, key, value, output, intermediate, down: Linear
+    let attentionNorm, outputNorm: Norm
+    let spec: EncoderConfiguration
+
+    init(_ source: ParameterSource, _ name: String, _ spec: EncoderConfiguration) {
+        let width = spec.hiddenSize
+        func linear(_ part: String, _ from: Int, _ to: Int) -> Linear {
+            Linear(source, "\(name).\(part)", from: from, to: to, bias: true)
+        }
+        query = linear("attention.self.query", width, width)
+        key = linear("attention.self.key", width, width)
+        value = linear("attention.self.value", width, width)
+        output = linear("attention.output.dense", width, width)
+        intermediate = linear("intermediate.dense", width, spec.feedForwardSize)
+        down = linear("output.dense", spec.feedForwardSize, width)
+        attentionNorm = Norm(
+            source, name + ".attention.output.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
+        outputNorm = Norm(source, name + ".output.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
+        self.spec = spec
+    }
+
+    var linears: [Linear] { [query, key, value, output, intermediate, down] }
+
+    func callAsFunction(_ x: Tensor, _ texts: [Range<Int>]) throws {
+        let projected = try Linear.project(x, query, key, value)
+        let mixed = Tensor(uninitialized: x.shape)
+        let dimension = spec.hiddenSize / spec.heads
+        for text in texts where !text.isEmpty {
+            let cache = KVCache(layers: 1, heads: spec.heads, headDimension: dimension, dtype: .float32)
+            cache.reserve(text.count)
+            cache.append(projected[1], projected[2], rows: text, layer: 0)
+            try KVCache.attend(
+                projected[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
+                AttentionOptions(scale: 1 / Float(dimension).squareRoot(), isCausal: false), into: mixed)
+        }
+        try Fused.add(output(mixed), to: x)
+        try attentionNorm.apply(to: x)
+        let inner = try intermediate(x)
+        try Fused.activate(inner, spec.activation.kernel)
+        try Fused.add(down(inner), to: x)
+        try outputNorm.apply(to: x)
+    }
+}

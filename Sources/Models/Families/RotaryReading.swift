@@ -1,0 +1,95 @@
+import MartletNN
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+extension RotaryEmbedding.Configuration {
+    /// Reads `rope_parameters` (transformers 5) or `rope_theta` with `rope_scaling` (before).
+    static func read(
+        _ reader: ConfigurationReader, parameters: ConfigurationReader?, headDimension: Int, contextLength: Int,
+        defaultTheta: Double = 10_000
+    ) throws(ModelError) -> Self {
+        let theta: Double =
+            if let inside = try parameters?.optionalNumber("rope_theta") {
+                inside
+            } else {
+                try reader.number("rope_theta", default: defaultTheta)
+            }
+        let share: Double =
+            if let inside = try parameters?.optionalNumber("partial_rotary_factor") {
+                inside
+            } else {
+                try reader.number("partial_rotary_factor", default: 1)
+            }
+        guard theta > 0, theta.isFinite else {
+            throw .wrongValue(file: reader.file, key: "rope_theta", found: "\(theta)", expected: "a positive number")
+        }
+        let dimension = Int(Double(headDimension) * share)
+        guard (2...headDimension).contains(dimension), dimension % 2 == 0 else {
+            throw .wrongValue(
+                file: reader.file, key: "partial_rotary_factor", found: "\(share)",
+                expected: "an even part of \(headDimension)")
+        }
+        var result = Self(theta: theta, dimension: dimension)
+        if try reader.string("martlet_rope_layout", default: "half") == "interleaved" { result.layout = .interleaved }
+        guard let parameters else { return result }
+        result.scaling = try .read(parameters, outer: reader, dimension: dimension, contextLength: contextLength)
+        return result
+    }
+}
+
+extension RotaryEmbedding.Scaling {
+    static func read(
+        _ reader: ConfigurationReader, outer: ConfigurationReader, dimension: Int, contextLength: Int
+    ) throws(ModelError) -> Self {
+        func original() throws(ModelError) -> Int {
+            if let length = try outer.optionalInteger("original_max_position_embeddings", in: 1...(1 << 30)) {
+                return length
+            }
+            return try reader.integer("original_max_position_embeddings", in: 1...(1 << 30), default: contextLength)
+        }
+        func factor() throws(ModelError) -> Double {
+            let factor = try reader.number("factor")
+            guard factor >= 1 else {
+                throw .wrongValue(file: reader.file, key: "factor", found: "\(factor)", expected: "a number from 1")
+            }
+            return factor
+        }
+        let type = try reader.string("rope_type", "type", default: "default")
+        switch type {
+        case "default": return .none
+        case "linear": return .linear(factor: try factor())
+        case "dynamic", "ntk": return .dynamic(factor: try factor(), contextLength: contextLength)
+        case "yarn":
+            let factor = try factor()
+            func scale(_ multiplier: Double) -> Double { factor <= 1 ? 1 : 0.1 * multiplier * log(factor) + 1 }
+            let mscale = try reader.optionalNumber("mscale") ?? 0
+            let mscaleAll = try reader.optionalNumber("mscale_all_dim") ?? 0
+            let inferred = mscale != 0 && mscaleAll != 0 ? scale(mscale) / scale(mscaleAll) : scale(1)
+            return .yarn(
+                factor: factor, originalContext: try original(), betaFast: try reader.number("beta_fast", default: 32),
+                betaSlow: try reader.number("beta_slow", default: 1),
+                attentionFactor: try reader.optionalNumber("attention_factor") ?? inferred,
+                truncates: try reader.flag("truncate", default: true))
+        case "llama3":
+            return .llama3(
+                factor: try factor(), lowFrequencyFactor: try reader.number("low_freq_factor"),
+                highFrequencyFactor: try reader.number("high_freq_factor"), originalContext: try original())
+        case "longrope", "su":
+            let original = try original()
+            let stretch = Double(contextLength) / Double(original)
+            let inferred = stretch <= 1 ? 1 : (1 + log(stretch) / log(Double(original))).squareRoot()
+            return .longRoPE(
+                short: try reader.numbers("short_factor", count: dimension / 2),
+                long: try reader.numbers("long_factor", count: dimension / 2), originalContext: original,
+                attentionFactor: try reader.optionalNumber("attention_factor") ?? inferred)
+        default:
+            throw .wrongValue(
+                file: reader.file, key: "rope_type", found: "\"\(type)\"",
+                expected: "default, linear, dynamic, yarn, llama3 or longrope")
+        }
+    }
+}

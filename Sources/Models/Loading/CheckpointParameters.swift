@@ -1,0 +1,100 @@
+import MartletFormats
+import MartletNN
+import MartletTensor
+
+/// Gives a model its parameters from a checkpoint; what is missing or misshapen is told all at once by `finish`.
+final class CheckpointParameters: ParameterSource {
+    private let source: any TensorSource
+    private let file: String
+    private let places: (String) -> [WeightPlace]
+    private var missing: [String] = []
+    private var mismatches: [ModelError.ShapeMismatch] = []
+    private var failure: (any Error)?
+
+    init(_ source: any TensorSource, file: String, places: @escaping (String) -> [WeightPlace]) {
+        self.source = source
+        self.file = file
+        self.places = places
+    }
+
+    /// Throws what went wrong since the start.
+    func finish() throws {
+        if let failure { throw failure }
+        if !missing.isEmpty { throw ModelError.missingTensors(file: file, names: missing) }
+        if !mismatches.isEmpty { throw ModelError.wrongShapes(file: file, mismatches) }
+    }
+
+    func contains(_ name: String) -> Bool {
+        places(name).contains { source.entry($0.storedName) != nil }
+    }
+
+    func parameter(_ name: String, shape: Shape) -> Tensor {
+        let places = places(name)
+        guard let place = places.first(where: { source.entry($0.storedName) != nil }) else {
+            missing.append(places.first?.storedName ?? name)
+            return placeholder
+        }
+        do {
+            let stored = try source.tensor(place.storedName)
+            guard let tensor = try place.take(from: stored), tensor.shape == shape else {
+                mismatches.append(
+                    .init(name: place.storedName, found: Array(stored.shape), expected: Array(place.expected(shape))))
+                return placeholder
+            }
+            return shape.rank == 1 ? try tensor.float32() : tensor
+        } catch {
+            if failure == nil { failure = error }
+            return placeholder
+        }
+    }
+
+    private var placeholder: Tensor { Tensor(uninitialized: [0, 0]) }
+}
+
+extension WeightPlace {
+    var storedName: String {
+        switch self {
+        case .tensor(let name), .rows(let name, _, _), .transposedColumns(let name, _, _), .expert(let name, _): name
+        }
+    }
+
+    /// The shape the stored tensor should have for a parameter of `shape`; for error messages.
+    func expected(_ shape: Shape) -> Shape {
+        switch self {
+        case .tensor: return shape
+        case .rows(_, let sizes, _):
+            var whole = shape
+            whole[0] = sizes.reduce(0, +)
+            return whole
+        case .transposedColumns(_, let sizes, _): return [shape.rank > 1 ? shape[1] : shape[0], sizes.reduce(0, +)]
+        case .expert: return Shape([0] + Array(shape))
+        }
+    }
+
+    /// The parameter itself, or nil when the stored tensor has not the shape this needs.
+    func take(from stored: Tensor) throws -> Tensor? {
+        switch self {
+        case .tensor: return stored
+        case .rows(_, let sizes, let part):
+            guard stored.rank >= 1, stored.shape[0] == sizes.reduce(0, +) else { return nil }
+            return stored.leadingRows(sizes[..<part].reduce(0, +), count: sizes[part])
+        case .transposedColumns(_, let sizes, let part):
+            guard stored.rank == 2, stored.shape[1] == sizes.reduce(0, +), !stored.dtype.isQuantized else { return nil }
+            let first = sizes[..<part].reduce(0, +), count = sizes[part], inputs = stored.shape[0]
+            let source = try stored.float32()
+            let result = Tensor(uninitialized: [count, inputs])
+            for row in 0..<inputs {
+                for column in 0..<count {
+                    result.floats[column * inputs + row] = source.floats[row * stored.shape[1] + first + column]
+                }
+            }
+            return result
+        case .expert(_, let index):
+            guard stored.rank == 3, index < stored.shape[0] else { return nil }
+            let matrix = stored.leadingRows(index, count: 1)
+            return Tensor(
+                storage: matrix.storage, byteOffset: matrix.byteOffset, dtype: matrix.dtype,
+                shape: [stored.shape[1], stored.shape[2]])
+        }
+    }
+}
