@@ -1,0 +1,65 @@
+import Foundation
+import MartletFormats
+import MartletJSON
+import MartletModels
+import MartletTensor
+import Testing
+
+/// Folders that are no good model: the error names what is wrong.
+@Suite struct BadModelTests {
+    /// A copy of the llama golden with its configuration, and its tensors, changed.
+    private func folder(
+        _ change: (inout JSONObject) -> Void = { _ in }, tensors: ([(String, Tensor)]) -> [(String, Tensor)] = { $0 }
+    ) throws -> String {
+        let source = FamilyTests.goldens + "/llama"
+        let target = NSTemporaryDirectory() + "martlet-bad-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+        let json = try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: source + "/config.json"))))
+        var config = try #require(json.object)
+        change(&config)
+        try Data(JSON.object(config).bytes()).write(to: URL(filePath: target + "/config.json"))
+        let file = try SafetensorsFile(path: source + "/model.safetensors")
+        let all = try file.names.map { ($0, try file.tensor($0)) }
+        try SafetensorsWriter.write(tensors(all), to: target + "/model.safetensors")
+        return target
+    }
+
+    private func error(_ path: String) -> String {
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        do {
+            _ = try Checkpoint(path: path).decoder()
+            return "loaded"
+        } catch { return "\(error)" }
+    }
+
+    @Test func anUnknownArchitectureIsNamedWithTheKnownOnes() throws {
+        let message = error(try folder { $0["model_type"] = "mamba" })
+        #expect(message.contains("mamba") && message.contains("llama") && message.contains("gemma3"))
+    }
+
+    @Test func allMissingTensorsAreNamed() throws {
+        let message = error(try folder(tensors: { $0.filter { !$0.0.contains("q_proj") } }))
+        #expect(message.contains("layers.0.self_attn.q_proj") && message.contains("layers.1.self_attn.q_proj"))
+    }
+
+    @Test func wrongShapesAreNamedWithFoundAndExpected() throws {
+        let message = error(try folder { $0["intermediate_size"] = 40 })
+        #expect(message.contains("gate_proj") && message.contains("[48, 32]") && message.contains("[40, 32]"))
+    }
+
+    @Test(arguments: [
+        ("hidden_size", JSON.integer(-1)), ("hidden_size", .string("x")), ("hidden_size", .integer(1 << 40)),
+        ("num_hidden_layers", .number(1.5)), ("num_attention_heads", .integer(0)), ("num_key_value_heads", .integer(3)),
+        ("head_dim", .integer(7)), ("hidden_act", "swishh"), ("vocab_size", .null),
+    ])
+    func aBadValueIsNamedWithItsKey(_ key: String, _ value: JSON) throws {
+        let message = error(try folder { $0[key] = value })
+        #expect(message.contains(key), "\(message)")
+    }
+
+    @Test func aFolderWithoutConfigurationIsNoModel() throws {
+        let path = try folder()
+        try FileManager.default.removeItem(atPath: path + "/config.json")
+        #expect(error(path).contains("config.json"))
+    }
+}

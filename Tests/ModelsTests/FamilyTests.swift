@@ -1,0 +1,97 @@
+import Foundation
+import MartletFormats
+import MartletModels
+import MartletNN
+import MartletTensor
+import Testing
+
+/// Random checkpoints of every family against the logits that transformers computes from them in float32.
+@Suite struct FamilyTests {
+    static let goldens = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens").path
+    static let decoders = [
+        "llama", "llama-tied-bias", "llama-linear", "llama-dynamic", "llama-yarn", "llama3", "mistral", "mixtral",
+        "qwen2",
+        "qwen3", "phi3", "phi3-longrope-short", "phi3-longrope-long", "gemma2", "gemma3", "gpt2",
+    ]
+
+    static func expected(_ family: String) throws -> SafetensorsFile {
+        try SafetensorsFile(path: "\(goldens)/\(family)/expected.safetensors")
+    }
+
+    static func tokens(_ file: SafetensorsFile) throws -> [Int32] {
+        let ids = try file.tensor("ids")
+        return Array(
+            UnsafeBufferPointer(start: ids.pointer.assumingMemoryBound(to: Int32.self), count: ids.elementCount))
+    }
+
+    static func floats(_ tensor: Tensor) -> [Float] {
+        Array(UnsafeBufferPointer(start: tensor.floats, count: tensor.elementCount))
+    }
+
+    /// The largest difference over the largest magnitude.
+    static func relativeError(_ found: [Float], _ expected: [Float]) -> Float {
+        let scale = expected.map(abs).max() ?? 1
+        return zip(found, expected).map { abs($0 - $1) }.max().map { $0 / scale } ?? 0
+    }
+
+    @Test(arguments: decoders) func logitsAreThoseOfTransformers(_ family: String) throws {
+        let file = try Self.expected(family)
+        let decoder = try Checkpoint(path: "\(Self.goldens)/\(family)").decoder()
+        try decoder.prepare(.exact)
+        let logits = try decoder(Self.tokens(file))
+        let expected = try file.tensor("logits")
+        #expect(logits.shape == expected.shape)
+        #expect(Self.relativeError(Self.floats(logits), Self.floats(expected)) < 1e-4)
+    }
+
+    /// Dynamic and LongRoPE frequencies change with the length of the sequence, so there a prompt computed at once and one
+    /// computed token by token are different functions, in transformers too.
+    static let lengthIndependent = decoders.filter { !["llama-dynamic", "phi3-longrope-long"].contains($0) }
+
+    @Test(arguments: lengthIndependent, [Precision.exact, .fast])
+    func promptAtOnceEqualsTokenByToken(_ family: String, _ precision: Precision) throws {
+        let tokens = try Self.tokens(Self.expected(family))
+        let decoder = try Checkpoint(path: "\(Self.goldens)/\(family)").decoder()
+        try decoder.prepare(precision)
+        let whole = KVCache(decoder.configuration, precision: precision)
+        let atOnce = try decoder.logits(
+            decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: whole)]))
+        let stepped = KVCache(decoder.configuration, precision: precision)
+        var steps: [Float] = []
+        for token in tokens {
+            let hidden = try decoder.hiddenStates([token], [DecoderSequence(rows: 0..<1, cache: stepped)])
+            steps += try Self.floats(decoder.logits(hidden))
+        }
+        #expect(Self.floats(atOnce) == steps)
+    }
+
+    @Test(arguments: ["llama", "gemma3", "mixtral"])
+    func sequencesInOneBatchDoNotTouchEachOther(_ family: String) throws {
+        let tokens = try Self.tokens(Self.expected(family))
+        let decoder = try Checkpoint(path: "\(Self.goldens)/\(family)").decoder()
+        try decoder.prepare(.fast)
+        func cache() -> KVCache { KVCache(decoder.configuration, precision: .fast) }
+        let other: [Int32] = Array(tokens.reversed().prefix(9))
+        let alone = try decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache())])
+        let together = try decoder.hiddenStates(
+            other + tokens,
+            [
+                DecoderSequence(rows: 0..<9, cache: cache()),
+                DecoderSequence(rows: 9..<(9 + tokens.count), cache: cache()),
+            ])
+        let width = decoder.configuration.hiddenSize
+        #expect(Self.floats(alone) == Array(Self.floats(together).dropFirst(9 * width)))
+    }
+
+    @Test func encoderStatesAreThoseOfTransformers() throws {
+        let file = try Self.expected("bert")
+        let encoder = try Checkpoint(path: "\(Self.goldens)/bert").encoder()
+        try encoder.prepare(.exact)
+        let tokens = try Self.tokens(file)
+        // Two texts at once, to see that they do not attend to each other.
+        let hidden = try Self.floats(encoder([tokens, tokens]))
+        let expected = try Self.floats(file.tensor("hidden"))
+        #expect(Self.relativeError(Array(hidden.prefix(expected.count)), expected) < 1e-4)
+        #expect(Array(hidden.suffix(expected.count)) == Array(hidden.prefix(expected.count)))
+    }
+}
