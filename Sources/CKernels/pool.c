@@ -225,3 +225,19 @@ void martlet_pool_destroy(martlet_pool *pool) {
 }
 
 int martlet_pool_workers(const martlet_pool *pool) { return pool->workers; }
+
+int64_t martlet_pool_nanoseconds(const martlet_pool *pool) {
+#if defined(__linux__)
+    int64_t sum = 0;
+    for (int i = 1; i < pool->workers; i++) {
+        clockid_t clock;
+        struct timespec t;
+        if (pthread_getcpuclockid(pool->threads[i], &clock) || clock_gettime(clock, &t)) return -1;
+        sum += (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    return sum;
+#else
+    (void)pool;
+    return -1;
+#endif
+}

@@ -31,6 +31,13 @@ public final class ThreadPool: Sendable {
 
     private var pool: OpaquePointer? { address.flatMap(OpaquePointer.init(bitPattern:)) }
 
+    /// Processor time in seconds that the pool's own threads have used, without their callers; nil where unknown.
+    package var workerSeconds: Double? {
+        guard let pool else { return 0 }
+        let nanoseconds = martlet_pool_nanoseconds(pool)
+        return nanoseconds < 0 ? nil : Double(nanoseconds) * 1e-9
+    }
+
     /// Calls `body(i)` once for every `i` in `0..<count`, in no particular order, and returns when all are done.
     ///
     /// Indices are handed out one at a time, so a body should be worth more than the handing out (some 50 ns).

@@ -20,3 +20,5 @@ typedef enum martlet_instruction_set {
 bool martlet_cpu_supports(martlet_instruction_set set);
 /// "portable", "neon", "avx2", "avx512".
 const char *_Nonnull martlet_instruction_set_name(martlet_instruction_set set);
+/// Bytes of the data cache of level 1, 2 or 3 that one core sees, or a usual size where the system does not say.
+size_t martlet_cache_bytes(int level);

@@ -20,6 +20,10 @@ int martlet_pool_workers(const martlet_pool *_Nonnull pool);
 void martlet_pool_run(martlet_pool *_Nonnull pool, ptrdiff_t count, martlet_pool_body _Nonnull body,
                       void *_Nullable context);
 
+/// Processor time that the threads of the pool have used, without their callers, in nanoseconds; -1 where the system
+/// does not say.
+int64_t martlet_pool_nanoseconds(const martlet_pool *_Nonnull pool);
+
 /// Processors this process may use: its affinity mask, less where a control group's CPU quota allows less.
 int martlet_available_processors(void);
 /// MARTLET_THREADS where it is a number from 1 to 1024, else the available processors.

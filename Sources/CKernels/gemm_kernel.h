@@ -1,0 +1,321 @@
+// The matrix product, once for every instruction set. The including file defines, for a vector of W floats,
+//     VEC W vzero() vload(p) vload_part(p, n) vstore(p, v) vstore_part(p, v, n) vset1(x) vmul(x, y) vfma(x, y, acc)
+//     transpose(VEC rows[W])                                        in registers
+// pack_patch(from, stride, rows, to), which turns `rows` <= MR rows of PK floats into PK groups of MR floats (the
+// missing rows zero), the tile MR x NV vectors, and EACH_ROW(X), which expands X(1) … X(MR).
+//
+// Packed panels and the loops around them follow Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication" (2008). Accumulators of a tile stay in registers over a whole block of k.
+#include "fill.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define NR (NV * W)
+#define UNROLL _Pragma("GCC unroll 32")
+
+/// Width in vectors of the next panel when `columns` are left: no panel of one vector where two of two will do.
+INLINE int panel_vectors(ptrdiff_t columns) {
+    ptrdiff_t vectors = (columns + W - 1) / W;
+    if (vectors <= NV) return (int)vectors;
+    return vectors == NV + 1 && NV > 2 ? (NV + 1) / 2 : NV;
+}
+
+// MARK: - One tile
+
+/// C[R x V vectors] (+)= A[R x depth] B[depth x V vectors]; `last` lanes of the last vector exist.
+INLINE void tile(const int R, const int V, const bool packed_a, const bool packed_b, ptrdiff_t depth, const float *a,
+                 ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, ptrdiff_t b_depth, float *c, ptrdiff_t c_stride,
+                 int last, bool accumulate) {
+    VEC acc[MR][NV];
+    if (accumulate) {
+        UNROLL for (int r = 0; r < R; r++) {
+            UNROLL for (int v = 0; v < V; v++) {
+                const float *from = c + r * c_stride + v * W;
+                acc[r][v] = v + 1 < V || last == W ? vload(from) : vload_part(from, last);
+            }
+        }
+    } else {
+        UNROLL for (int r = 0; r < R; r++) {
+            // The lines will be written in a moment.
+            UNROLL for (int v = 0; v < V; v++) {
+                __builtin_prefetch(c + r * c_stride + v * W, 1);
+                acc[r][v] = vzero();
+            }
+        }
+    }
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        VEC right[NV];
+        UNROLL for (int v = 0; v < V; v++) {
+            right[v] = packed_b || v + 1 < V || last == W ? vload(b + v * W) : vload_part(b + v * W, last);
+        }
+        UNROLL for (int r = 0; r < R; r++) {
+            VEC left = vset1(packed_a ? a[r] : a[r * a_row]);
+            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(left, right[v], acc[r][v]);
+        }
+        a += packed_a ? MR : a_depth;
+        b += packed_b ? V * W : b_depth;
+    }
+    UNROLL for (int r = 0; r < R; r++) {
+        UNROLL for (int v = 0; v < V; v++) {
+            float *to = c + r * c_stride + v * W;
+            if (v + 1 < V || last == W) vstore(to, acc[r][v]);
+            else vstore_part(to, acc[r][v], last);
+        }
+    }
+}
+
+typedef void packed_tile(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride, int last,
+                         bool accumulate);
+typedef void thin_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b,
+                       ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate);
+
+#define TILE(R, V)                                                                                                   \
+    static void packed_##R##_##V(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride,      \
+                                 int last, bool accumulate) {                                                        \
+        tile(R, V, true, true, depth, a, 0, 0, b, 0, c, c_stride, last, accumulate);                                 \
+    }                                                                                                                \
+    static void mixed_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, \
+                                ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate) {        \
+        (void)b_depth;                                                                                               \
+        tile(R, V, false, true, depth, a, a_row, a_depth, b, 0, c, c_stride, last, accumulate);                      \
+    }                                                                                                                \
+    static void plain_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, \
+                                ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate) {        \
+        tile(R, V, false, false, depth, a, a_row, a_depth, b, b_depth, c, c_stride, last, accumulate);               \
+    }
+
+#if NV == 2
+#define EACH_WIDTH(X, R) X(R, 1) X(R, 2)
+#define NAMES(kind, R) {kind##_##R##_1, kind##_##R##_2},
+#else
+#define EACH_WIDTH(X, R) X(R, 1) X(R, 2) X(R, 3)
+#define NAMES(kind, R) {kind##_##R##_1, kind##_##R##_2, kind##_##R##_3},
+#endif
+#define TILES(R) EACH_WIDTH(TILE, R)
+EACH_ROW(TILES)
+#define PACKED_NAMES(R) NAMES(packed, R)
+#define MIXED_NAMES(R) NAMES(mixed, R)
+#define PLAIN_NAMES(R) NAMES(plain, R)
+static packed_tile *const packed_tiles[MR][NV] = {EACH_ROW(PACKED_NAMES)};
+static thin_tile *const mixed_tiles[MR][NV] = {EACH_ROW(MIXED_NAMES)};
+static thin_tile *const plain_tiles[MR][NV] = {EACH_ROW(PLAIN_NAMES)};
+
+// MARK: - A block of tiles
+
+static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, const float *b, float *c,
+                  ptrdiff_t c_stride, bool accumulate, bool rows_inside) {
+    ptrdiff_t rows_step = rows_inside ? rows : MR;
+    for (ptrdiff_t top = 0; top < rows; top += rows_step) {
+        const float *panel = b;
+        for (ptrdiff_t j = 0; j < columns;) {
+            int vectors = panel_vectors(columns - j);
+            ptrdiff_t left = columns - j - (vectors - 1) * W;
+            int last = left < W ? (int)left : W;
+            ptrdiff_t bottom = top + rows_step < rows ? top + rows_step : rows;
+            for (ptrdiff_t i = top; i < bottom; i += MR) {
+                int height = bottom - i < MR ? (int)(bottom - i) : MR;
+                packed_tiles[height - 1][vectors - 1](depth, a + i * depth, panel, c + i * c_stride + j, c_stride,
+                                                      last, accumulate);
+            }
+            panel += vectors * W * depth;
+            j += vectors * W;
+        }
+    }
+}
+
+// MARK: - Packing
+
+/// Rows of k that are copied side by side: more would share the ways of a level 1 set when the stride is a power of
+/// two, fewer would leave the prefetcher fewer streams.
+#define COPY_DEPTH 8
+
+static void pack_rows(const float *a, ptrdiff_t row_stride, ptrdiff_t depth_stride, ptrdiff_t rows, ptrdiff_t depth,
+                      float *packed) {
+    if (depth_stride == 1) {
+        for (ptrdiff_t i = 0; i < rows; i += MR, packed += MR * depth) {
+            const float *from = a + i * row_stride;
+            int there = rows - i < MR ? (int)(rows - i) : MR;
+            ptrdiff_t k = 0;
+            if (there == MR) {
+                for (; k + PK <= depth; k += PK) pack_patch(from + k, row_stride, MR, packed + k * MR);
+            } else {
+                for (; k + PK <= depth; k += PK) pack_patch(from + k, row_stride, there, packed + k * MR);
+            }
+            for (; k < depth; k++) {
+                for (int r = 0; r < MR; r++) packed[k * MR + r] = r < there ? from[r * row_stride + k] : 0;
+            }
+        }
+        return;
+    }
+    // A column of A is contiguous: row_stride is 1.
+    for (ptrdiff_t first = 0; first < depth; first += COPY_DEPTH) {
+        ptrdiff_t end = first + COPY_DEPTH < depth ? first + COPY_DEPTH : depth;
+        for (ptrdiff_t i = 0; i < rows; i += MR) {
+            for (ptrdiff_t k = first; k < end; k++) {
+                const float *from = a + k * depth_stride + i;
+                float *to = packed + i * depth + k * MR;
+                if (rows - i >= MR) {
+                    UNROLL for (int r = 0; r < MR; r++) to[r] = from[r];
+                } else {
+                    for (int r = 0; r < MR; r++) to[r] = r < rows - i ? from[r] : 0;
+                }
+            }
+        }
+    }
+}
+
+/// Columns that are contiguous along k, `width` of them, into a panel of `stride` floats per k.
+INLINE void pack_slab(const float *b, ptrdiff_t column_stride, int width, ptrdiff_t stride, ptrdiff_t depth,
+                      float *packed) {
+    for (ptrdiff_t k = 0; k < depth; k += W) {
+        int there = depth - k < W ? (int)(depth - k) : W;
+        VEC square[W];
+        UNROLL for (int r = 0; r < W; r++) {
+            square[r] = r >= width ? vzero()
+                : there == W       ? vload(b + r * column_stride + k)
+                                   : vload_part(b + r * column_stride + k, there);
+        }
+        transpose(square);
+        UNROLL for (int x = 0; x < W; x++) {
+            if (x >= there) break;
+            vstore(packed + (k + x) * stride, square[x]);
+        }
+    }
+}
+
+/// Rows first ..< end of k, contiguous along n, into a panel of V vectors.
+INLINE void copy_panel(const int V, const float *b, ptrdiff_t depth_stride, ptrdiff_t first, ptrdiff_t end, int last,
+                       float *packed) {
+    for (ptrdiff_t k = first; k < end; k++) {
+        const float *from = b + k * depth_stride;
+        float *to = packed + k * V * W;
+        UNROLL for (int v = 0; v < V; v++) {
+            vstore(to + v * W, v + 1 < V || last == W ? vload(from + v * W) : vload_part(from + v * W, last));
+        }
+    }
+}
+
+static void pack_columns(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride, ptrdiff_t columns,
+                         ptrdiff_t depth, float *packed) {
+    if (depth_stride == 1) {
+        for (ptrdiff_t j = 0; j < columns;) {
+            int vectors = panel_vectors(columns - j);
+            for (int v = 0; v < vectors; v++) {
+                ptrdiff_t left = columns - j - v * W;
+                const float *from = b + (j + v * W) * column_stride;
+                if (left >= W) pack_slab(from, column_stride, W, vectors * W, depth, packed + v * W);
+                else pack_slab(from, column_stride, (int)left, vectors * W, depth, packed + v * W);
+            }
+            packed += vectors * W * depth;
+            j += vectors * W;
+        }
+        return;
+    }
+    for (ptrdiff_t first = 0; first < depth; first += COPY_DEPTH) {
+        ptrdiff_t end = first + COPY_DEPTH < depth ? first + COPY_DEPTH : depth;
+        float *panel = packed;
+        for (ptrdiff_t j = 0; j < columns;) {
+            int vectors = panel_vectors(columns - j);
+            ptrdiff_t left = columns - j - (vectors - 1) * W;
+            int last = left < W ? (int)left : W;
+            switch (vectors) {
+            case 1: copy_panel(1, b + j, depth_stride, first, end, last, panel); break;
+            case 2: copy_panel(2, b + j, depth_stride, first, end, last, panel); break;
+            default: copy_panel(NV, b + j, depth_stride, first, end, last, panel); break;
+            }
+            panel += vectors * W * depth;
+            j += vectors * W;
+        }
+    }
+}
+
+// MARK: - Few rows
+
+/// k per pass of the thin product. B along k: a packed panel of this depth stays in the level 1 cache. B along n:
+/// so many rows of B are read side by side, each as a stream.
+#define THIN_PACKED_DEPTH 128
+#define THIN_PLAIN_DEPTH 16
+
+static void thin(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t row_stride,
+                 ptrdiff_t depth_stride, const float *b, ptrdiff_t b_depth_stride, ptrdiff_t b_column_stride, float *c,
+                 ptrdiff_t c_stride, bool accumulate) {
+    if (rows <= 0) return;
+    _Alignas(64) float panel[NR * THIN_PACKED_DEPTH];
+    const bool along_depth = b_depth_stride == 1;
+    const ptrdiff_t step = along_depth ? THIN_PACKED_DEPTH : THIN_PLAIN_DEPTH;
+    const ptrdiff_t slice = along_depth ? NR : columns;
+    for (ptrdiff_t first = 0; first < columns; first += slice) {
+        ptrdiff_t end = first + slice < columns ? first + slice : columns;
+        for (ptrdiff_t k = 0; k < depth; k += step) {
+            ptrdiff_t part = depth - k < step ? depth - k : step;
+            for (ptrdiff_t j = first; j < end;) {
+                ptrdiff_t left = end - j;
+                int vectors = left > NR ? NV : (int)((left + W - 1) / W);
+                ptrdiff_t partial = left - (vectors - 1) * W;
+                int last = partial < W ? (int)partial : W;
+                const float *from = b + k * b_depth_stride + j * b_column_stride;
+                const float *left_operand = a + k * depth_stride;
+                if (along_depth) {
+                    ptrdiff_t width = left < NR ? left : NR;
+                    for (int v = 0; v < vectors; v++) {
+                        ptrdiff_t there = width - v * W;
+                        const float *slab = from + v * W * b_column_stride;
+                        float *to = panel + v * W;
+                        if (there >= W) pack_slab(slab, b_column_stride, W, vectors * W, part, to);
+                        else pack_slab(slab, b_column_stride, (int)there, vectors * W, part, to);
+                    }
+                    mixed_tiles[rows - 1][vectors - 1](part, left_operand, row_stride, depth_stride, panel, 0, c + j,
+                                                       c_stride, last, accumulate || k > 0);
+                } else {
+                    plain_tiles[rows - 1][vectors - 1](part, left_operand, row_stride, depth_stride, from,
+                                                       b_depth_stride, c + j, c_stride, last, accumulate || k > 0);
+                }
+                j += vectors * W;
+            }
+        }
+    }
+}
+
+// MARK: - The rest
+
+static void combine(ptrdiff_t count, float alpha, const float *x, float beta, float *c) {
+    VEC scale = vset1(alpha), keep = vset1(beta);
+    for (ptrdiff_t i = 0; i < count; i += W) {
+        int there = count - i < W ? (int)(count - i) : W;
+        VEC value = vmul(scale, there == W ? vload(x + i) : vload_part(x + i, there));
+        if (beta != 0) value = vfma(keep, there == W ? vload(c + i) : vload_part(c + i, there), value);
+        if (there == W) vstore(c + i, value);
+        else vstore_part(c + i, value, there);
+    }
+}
+
+static double multiply_add_burn(ptrdiff_t rounds) {
+    volatile float seed = 1e-30f;
+    VEC x = vset1(seed), y = vset1(seed), acc[MR * NV];
+    UNROLL for (int i = 0; i < MR * NV; i++) acc[i] = vset1(seed);
+    const int repeats = 96 / (MR * NV);
+    for (ptrdiff_t i = 0; i < rounds; i++) {
+        UNROLL for (int repeat = 0; repeat < repeats; repeat++) {
+            UNROLL for (int j = 0; j < MR * NV; j++) acc[j] = vfma(x, y, acc[j]);
+        }
+    }
+    VEC sum = vzero();
+    UNROLL for (int i = 0; i < MR * NV; i++) sum = vfma(x, acc[i], sum);
+    float out[W];
+    vstore(out, sum);
+    volatile float sink = out[0];
+    (void)sink;
+    return (double)rounds * repeats * MR * NV * W * 2;
+}
+
+#define FILL_GEMM(table)                                 \
+    do {                                                 \
+        (table)->tile_rows = MR;                         \
+        (table)->tile_columns = NR;                      \
+        (table)->lanes = W;                              \
+        (table)->pack_rows = pack_rows;                  \
+        (table)->pack_columns = pack_columns;            \
+        (table)->block = block;                          \
+        (table)->thin = thin;                            \
+        (table)->combine = combine;                      \
+        (table)->multiply_add_burn = multiply_add_burn;  \
+    } while (0)

@@ -1,0 +1,228 @@
+import CKernels
+
+extension GEMM {
+    /// A product cut into blocks for the caches and dealt out to threads.
+    ///
+    /// The smaller operand is packed once, together, and then read by everyone; the larger one is cut into slices that
+    /// fit the level 2 cache, and whoever takes a slice packs it for itself. Nothing is packed twice, and no thread
+    /// reads what another one packs except the operand that is meant to be shared. Blocks of k follow each other, the
+    /// accumulators going on from C.
+    struct Run {
+        let kernels: martlet_gemm_kernels
+        let pool: ThreadPool
+
+        /// Multiply-adds below which a product stays on its thread: some microseconds.
+        static let serialWork = 1 << 19
+        private static let level1 = martlet_cache_bytes(1)
+        private static let level2 = martlet_cache_bytes(2)
+        private static let level3 = martlet_cache_bytes(3)
+
+        /// Applies alpha and beta around the chain.
+        func scaled(_ product: Product, alpha: Float, beta: Float, parallel: Bool) {
+            if alpha == 1, beta == 0 || beta == 1 {
+                multiply(product, accumulate: beta == 1, parallel: parallel)
+                return
+            }
+            var product = product
+            let target = product.c, targetStride = product.cStride
+            if alpha == 0 {
+                product.k = 0
+            }
+            if beta == 0 {
+                multiply(product, accumulate: false, parallel: parallel)
+                combine(product, into: target, targetStride, alpha: alpha, beta: 0, parallel: parallel)
+                return
+            }
+            Self.withBuffer(product.m * product.n) { buffer in
+                product.c = buffer
+                product.cStride = product.n
+                multiply(product, accumulate: false, parallel: parallel)
+                combine(product, into: target, targetStride, alpha: alpha, beta: beta, parallel: parallel)
+            }
+        }
+
+        private func combine(
+            _ product: Product, into target: UnsafeMutablePointer<Float>, _ stride: Int, alpha: Float, beta: Float,
+            parallel: Bool
+        ) {
+            each(parallel && product.m * product.n > 1 << 16 ? pool.workerCount : 1) { piece, pieces in
+                for row in product.m * piece / pieces..<product.m * (piece + 1) / pieces {
+                    kernels.combine(product.n, alpha, product.c + row * product.cStride, beta, target + row * stride)
+                }
+            }
+        }
+
+        /// `C (+)= op(A) op(B)`.
+        func multiply(_ product: Product, accumulate: Bool, parallel: Bool) {
+            guard product.k > 0 else {
+                guard !accumulate else { return }
+                for row in 0..<product.m {
+                    (product.c + row * product.cStride).update(repeating: 0, count: product.n)
+                }
+                return
+            }
+            let work = product.m * product.n * product.k
+            if product.m <= Int(kernels.tile_rows) {
+                // Reading B is most of the work: a share is worth a region from some ten thousand elements on.
+                thin(product, accumulate: accumulate, parallel: parallel && product.n * product.k >= 1 << 15)
+                return
+            }
+            let parallel = parallel && pool.workerCount > 1 && work >= Self.serialWork
+            if product.m > product.n {
+                sharingB(product, accumulate: accumulate, parallel: parallel)
+            } else {
+                sharingA(product, accumulate: accumulate, parallel: parallel)
+            }
+        }
+
+        private func thin(_ product: Product, accumulate: Bool, parallel: Bool) {
+            let unit = Int(kernels.tile_columns)
+            let units = (product.n + unit - 1) / unit
+            each(parallel ? min(units, 4 * pool.workerCount) : 1) { piece, pieces in
+                let first = units * piece / pieces * unit
+                let end = min(units * (piece + 1) / pieces * unit, product.n)
+                kernels.thin(
+                    product.m, end - first, product.k, product.a, product.aRow, product.aDepth,
+                    product.b + first * product.bColumn, product.bDepth, product.bColumn, product.c + first,
+                    product.cStride, accumulate)
+            }
+        }
+
+        // MARK: - Blocks
+
+        /// Length of the blocks of k: a panel of A fills half of the level 1 cache, and the blocks are about equal.
+        private func depthBlock(_ k: Int) -> Int {
+            let most = max(64, Self.level1 / 2 / (4 * Int(kernels.tile_rows)) & ~15)
+            let blocks = (k + most - 1) / most
+            return min(k, ((k + blocks - 1) / blocks + 15) & ~15)
+        }
+
+        /// How many slices `units` panels are cut into: each at most half of the level 2 cache, a multiple of the
+        /// number of threads, and where there is enough to do four per thread, so that one which is held up holds
+        /// up little.
+        private func slices(units: Int, bytesPerUnit: Int, parallel: Bool) -> Int {
+            let most = max(1, Self.level2 / 2 / bytesPerUnit)
+            var count = (units + most - 1) / most
+            if parallel {
+                let workers = pool.workerCount
+                count = max(count, min(4 * workers, units / 2))
+                count = (count + workers - 1) / workers * workers
+            }
+            return min(max(count, 1), units)
+        }
+
+        /// A packed once for all, B in slices of columns: for products that are wider than high.
+        private func sharingA(_ product: Product, accumulate: Bool, parallel: Bool) {
+            let unit = Int(kernels.tile_columns), high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
+            let rowsAtOnce = max(high, Self.level3 / 4 / (4 * depthBlock) / high * high)
+            let units = (product.n + unit - 1) / unit
+            let slices = slices(units: units, bytesPerUnit: 4 * unit * depthBlock, parallel: parallel)
+            let sliceWidth = (units + slices - 1) / slices * unit
+            Self.withBuffer(Self.rounded(min(product.m, rowsAtOnce), high) * depthBlock) { packedA in
+                for top in stride(from: 0, to: product.m, by: rowsAtOnce) {
+                    let rows = min(rowsAtOnce, product.m - top)
+                    for k in stride(from: 0, to: product.k, by: depthBlock) {
+                        let depth = min(depthBlock, product.k - k)
+                        packRows(product, top, rows, k, depth, packedA, parallel: parallel)
+                        each(parallel ? slices : 1) { piece, pieces in
+                            Self.withBuffer(sliceWidth * depth) { packedB in
+                                // A single thread goes through the slices itself, with one buffer.
+                                for slice in slices * piece / pieces..<slices * (piece + 1) / pieces {
+                                    let first = units * slice / slices * unit
+                                    let end = min(units * (slice + 1) / slices * unit, product.n)
+                                    kernels.pack_columns(
+                                        product.b + k * product.bDepth + first * product.bColumn, product.bDepth,
+                                        product.bColumn, end - first, depth, packedB)
+                                    kernels.block(
+                                        rows, end - first, depth, packedA, packedB,
+                                        product.c + top * product.cStride + first, product.cStride,
+                                        accumulate || k > 0, false)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        /// B packed once for all, A in slices of rows: for products that are higher than wide.
+        private func sharingB(_ product: Product, accumulate: Bool, parallel: Bool) {
+            let wide = Int(kernels.tile_columns), unit = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
+            let columnsAtOnce = max(wide, Self.level3 / 4 / (4 * depthBlock) / wide * wide)
+            let units = (product.m + unit - 1) / unit
+            let slices = slices(units: units, bytesPerUnit: 4 * unit * depthBlock, parallel: parallel)
+            let sliceHeight = (units + slices - 1) / slices * unit
+            Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
+                for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
+                    let columns = min(columnsAtOnce, product.n - left)
+                    for k in stride(from: 0, to: product.k, by: depthBlock) {
+                        let depth = min(depthBlock, product.k - k)
+                        packColumns(product, left, columns, k, depth, packedB, parallel: parallel)
+                        each(parallel ? slices : 1) { piece, pieces in
+                            Self.withBuffer(sliceHeight * depth) { packedA in
+                                for slice in slices * piece / pieces..<slices * (piece + 1) / pieces {
+                                    let first = units * slice / slices * unit
+                                    let end = min(units * (slice + 1) / slices * unit, product.m)
+                                    kernels.pack_rows(
+                                        product.a + k * product.aDepth + first * product.aRow, product.aRow,
+                                        product.aDepth, end - first, depth, packedA)
+                                    kernels.block(
+                                        end - first, columns, depth, packedA, packedB,
+                                        product.c + first * product.cStride + left, product.cStride,
+                                        accumulate || k > 0, true)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        private func packRows(
+            _ product: Product, _ top: Int, _ rows: Int, _ k: Int, _ depth: Int, _ packed: UnsafeMutablePointer<Float>,
+            parallel: Bool
+        ) {
+            let unit = Int(kernels.tile_rows), units = (rows + unit - 1) / unit
+            each(parallel ? min(units, 2 * pool.workerCount) : 1) { piece, pieces in
+                let first = units * piece / pieces * unit
+                let end = min(units * (piece + 1) / pieces * unit, rows)
+                kernels.pack_rows(
+                    product.a + (top + first) * product.aRow + k * product.aDepth, product.aRow, product.aDepth,
+                    end - first, depth, packed + first * depth)
+            }
+        }
+
+        private func packColumns(
+            _ product: Product, _ left: Int, _ columns: Int, _ k: Int, _ depth: Int,
+            _ packed: UnsafeMutablePointer<Float>, parallel: Bool
+        ) {
+            // The last panels may be narrower than a whole one: only pieces of whole panels lie where they would if
+            // all were packed together, so the piece that ends the matrix begins one panel earlier.
+            let unit = Int(kernels.tile_columns), units = max(1, columns / unit - 1)
+            each(parallel ? min(units, 2 * pool.workerCount) : 1) { piece, pieces in
+                let first = units * piece / pieces * unit
+                let end = piece + 1 == pieces ? columns : units * (piece + 1) / pieces * unit
+                kernels.pack_columns(
+                    product.b + (left + first) * product.bColumn + k * product.bDepth, product.bDepth, product.bColumn,
+                    end - first, depth, packed + first * depth)
+            }
+        }
+
+        // MARK: - Threads and buffers
+
+        /// Calls `body(piece, pieces)` for every piece, on the pool if there are several.
+        private func each(_ pieces: Int, _ body: (Int, Int) -> Void) {
+            guard pieces > 1 else { return body(0, 1) }
+            pool.run(pieces) { body($0, pieces) }
+        }
+
+        private static func rounded(_ count: Int, _ unit: Int) -> Int { (count + unit - 1) / unit * unit }
+
+        private static func withBuffer(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+            let byteCount = count * MemoryLayout<Float>.stride
+            let bytes = BufferPool.shared.take(byteCount)
+            body(bytes.assumingMemoryBound(to: Float.self))
+            BufferPool.shared.give(bytes, byteCount)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import CKernels
+
+/// Single precision matrix products: `C = alpha · op(A) op(B) + beta · C`.
+///
+/// Every element is one chain of fused multiply-adds, `acc = fma(a[m, k], b[k, n], acc)` for `k = 0 … K-1`, so a row
+/// of the result has the same bits whatever the other rows, the tile, the number of threads or the instruction set.
+/// See `martlet_gemm.h` for the kernels and docs/performance.md for what they reach.
+package enum GEMM {
+    /// `C = alpha · op(A) op(B) + beta · C` for each matrix of a batch; all matrices are row-major.
+    ///
+    /// - Shapes: op(A) `[m, k]`, op(B) `[k, n]`, C `[m, n]`. A is stored as `[m, k]`, transposed as `[k, m]`;
+    ///   B as `[k, n]`, transposed (a weight, `y = x Wᵀ`) as `[n, k]`. Strides are in floats from one stored row, or
+    ///   one matrix of the batch, to the next; a batch stride of 0 uses the same matrix throughout.
+    /// - `alpha` 1 and `beta` 1 (a gradient added to) start the chain from C. Otherwise the chain starts from 0 and
+    ///   the element is `fma(beta, c, alpha · acc)`; with `beta` 0 C is not read, with `alpha` 0 neither are A and B.
+    /// - `k` 0 is a product of zeros. C must not overlap A or B.
+    package static func multiply(
+        m: Int, n: Int, k: Int,
+        alpha: Float = 1,
+        a: UnsafePointer<Float>, aStride: Int, transposeA: Bool = false,
+        b: UnsafePointer<Float>, bStride: Int, transposeB: Bool = false,
+        beta: Float = 0,
+        c: UnsafeMutablePointer<Float>, cStride: Int,
+        batch: Int = 1, aBatchStride: Int = 0, bBatchStride: Int = 0, cBatchStride: Int = 0,
+        kernels: martlet_gemm_kernels = martlet_kernels_active().pointee.gemm,
+        pool: ThreadPool = .shared
+    ) {
+        guard m > 0, n > 0, batch > 0 else { return }
+        var product = Product(
+            m: m, n: n, k: max(k, 0),
+            a: a, aRow: transposeA ? 1 : aStride, aDepth: transposeA ? aStride : 1,
+            b: b, bDepth: transposeB ? 1 : bStride, bColumn: transposeB ? bStride : 1,
+            c: c, cStride: cStride)
+        let run = Run(kernels: kernels, pool: pool)
+
+        // Rows that follow each other across the batch and meet the same B are rows of one product.
+        let joins =
+            bBatchStride == 0 && !transposeA && aBatchStride == m * aStride && cBatchStride == m * cStride
+        if batch == 1 || joins {
+            product.m = m * batch
+            run.scaled(product, alpha: alpha, beta: beta, parallel: true)
+            return
+        }
+        // Few large products share the threads one after the other; many small ones are dealt out.
+        let work = m * n * max(k, 1)
+        if work >= 1 << 24, batch < 4 * pool.workerCount {
+            for index in 0..<batch {
+                run.scaled(
+                    product.moved(a: index * aBatchStride, b: index * bBatchStride, c: index * cBatchStride),
+                    alpha: alpha, beta: beta, parallel: true)
+            }
+            return
+        }
+        pool.runRanges(batch, grain: max(1, Run.serialWork / work)) { range in
+            for index in range {
+                run.scaled(
+                    product.moved(a: index * aBatchStride, b: index * bBatchStride, c: index * cBatchStride),
+                    alpha: alpha, beta: beta, parallel: false)
+            }
+        }
+    }
+
+    /// The floating-point operations per second that fused multiply-adds in registers reach on `threads` threads:
+    /// the ceiling of every product. Takes about `seconds`.
+    package static func multiplyAddPeak(
+        threads: Int, seconds: Double = 0.01,
+        kernels: martlet_gemm_kernels = martlet_kernels_active().pointee.gemm, pool: ThreadPool = .shared
+    ) -> Double {
+        let clock = ContinuousClock()
+        var rounds = 1000
+        while true {
+            let start = clock.now
+            var operations = 0.0
+            if threads <= 1 {
+                operations = kernels.multiply_add_burn(rounds)
+            } else {
+                // Of the same length on every thread: one that starts late makes the figure lower, not higher.
+                pool.run(threads) { _ in _ = kernels.multiply_add_burn(rounds) }
+                operations = kernels.multiply_add_burn(0) + Double(threads * rounds * 96 * Int(kernels.lanes) * 2)
+            }
+            let elapsed = (clock.now - start) / .seconds(1)
+            if elapsed >= seconds { return operations / elapsed }
+            rounds = elapsed > seconds / 8 ? Int(Double(rounds) * seconds / elapsed * 1.05) + 1 : rounds * 4
+        }
+    }
+}
+
+extension GEMM {
+    /// One product with its operands as pointers and strides, so that a transpose is only a change of strides.
+    struct Product {
+        var m: Int, n: Int, k: Int
+        var a: UnsafePointer<Float>, aRow: Int, aDepth: Int
+        var b: UnsafePointer<Float>, bDepth: Int, bColumn: Int
+        var c: UnsafeMutablePointer<Float>, cStride: Int
+
+        func moved(a aOffset: Int, b bOffset: Int, c cOffset: Int) -> Product {
+            var moved = self
+            moved.a += aOffset
+            moved.b += bOffset
+            moved.c += cOffset
+            return moved
+        }
+    }
+}
