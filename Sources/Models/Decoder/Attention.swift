@@ -45,7 +45,7 @@ final class Attention {
         for sequence in batch.sequences {
             sequence.cache.append(k, v, rows: sequence.rows, layer: layer)
         }
-        try KVCache.attend(q, batch.sequences, layer: layer, heads: spec.heads, options, into: mixed)
+        KVCache.attend(q, batch.sequences, layer: layer, heads: spec.heads, options, into: mixed)
         return try oProj(mixed)
     }
 }

@@ -1,13 +1,11 @@
+import CKernels
 import MartletNN
 import MartletTensor
 
-/// Keys and values of one sequence, in blocks of `blockLength` positions for all layers.
-///
-/// Within a block, a layer's key/value head holds its keys transposed, `[headDimension][blockLength]`, so that the lanes
-/// of a vector are keys, and its values as `[blockLength][headDimension]`, so that they are dimensions: either way every
-/// dot product is one chain in ascending order, however many queries are answered at once.
+/// Keys and values of one sequence, in blocks of `blockLength` positions for all layers; within a block laid out as
+/// `martlet_attention.h` asks.
 public final class KVCache: @unchecked Sendable {
-    package static let blockLength = 32
+    package static let blockLength = Int(MARTLET_PAGE_TOKENS)
 
     /// Positions whose keys and values are complete in every layer.
     public private(set) var length = 0
@@ -59,14 +57,15 @@ public final class KVCache: @unchecked Sendable {
     func reserve(_ length: Int) {
         while blocks.count < blocksNeeded(length) {
             let block = Storage(byteCount: blockByteCount)
-            // Positions not yet written are masked, but 0 · NaN would not be.
-            block.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: blockByteCount)
             blocks.append(block)
         }
     }
 
     func advance(by count: Int) { length += count }
 
-    /// Where in a block a head's keys begin; its values follow them.
-    func keyOffset(_ layer: Int, _ head: Int) -> Int { (layer * heads + head) * 2 * pageByteCount }
+    /// Elements of one head's keys, or values, in a block.
+    var pageElements: Int { Self.blockLength * headDimension }
+    /// Where in a block a layer's keys begin, in elements: all heads' keys, then all heads' values.
+    func keyOffset(_ layer: Int) -> Int { layer * heads * 2 * pageElements }
+    func valueOffset(_ layer: Int) -> Int { keyOffset(layer) + heads * pageElements }
 }

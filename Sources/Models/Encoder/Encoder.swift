@@ -147,7 +147,7 @@ private final class EncoderLayer {
             let cache = KVCache(layers: 1, heads: spec.heads, headDimension: dimension, dtype: .float32)
             cache.reserve(text.count)
             cache.append(projected[1], projected[2], rows: text, layer: 0)
-            try KVCache.attend(
+            KVCache.attend(
                 projected[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
                 AttentionOptions(scale: 1 / Float(dimension).squareRoot(), isCausal: false), into: mixed)
         }

@@ -1,3 +1,5 @@
+import CKernels
+
 extension Fused {
     /// Splits `x` into rows of the weight's length, so that heads can be normalised one by one.
     private static func rows(_ operation: String, _ x: Tensor, _ weight: Tensor) throws(TensorError) -> (Int, Int) {
@@ -15,14 +17,10 @@ extension Fused {
         try check("rmsNorm", x, weight, result)
         let (count, size) = try rows("rmsNorm", x, weight)
         let source = x.floats, target = result.floats, scale = weight.floats
+        let kernel = martlet_kernels_active().pointee.vector.rms_norm
         forRows(count, width: size) { range in
-            for row in range {
-                let x = source + row * size, y = target + row * size
-                var squares: Float = 0
-                for i in 0..<size { squares += x[i] * x[i] }
-                let factor = 1 / (squares / Float(size) + epsilon).squareRoot()
-                for i in 0..<size { y[i] = x[i] * factor * (offset + scale[i]) }
-            }
+            let start = range.lowerBound * size
+            kernel(source + start, size, scale, offset, epsilon, target + start, size, range.count, size)
         }
     }
 
@@ -33,17 +31,10 @@ extension Fused {
         try check("layerNorm", x, weight, bias, result)
         let (count, size) = try rows("layerNorm", x, weight)
         let source = x.floats, target = result.floats, scale = weight.floats, shift = bias.floats
+        let kernel = martlet_kernels_active().pointee.vector.layer_norm
         forRows(count, width: size) { range in
-            for row in range {
-                let x = source + row * size, y = target + row * size
-                var sum: Float = 0
-                for i in 0..<size { sum += x[i] }
-                let mean = sum / Float(size)
-                var squares: Float = 0
-                for i in 0..<size { squares += (x[i] - mean) * (x[i] - mean) }
-                let factor = 1 / (squares / Float(size) + epsilon).squareRoot()
-                for i in 0..<size { y[i] = (x[i] - mean) * factor * scale[i] + shift[i] }
-            }
+            let start = range.lowerBound * size
+            kernel(source + start, size, scale, shift, epsilon, target + start, size, range.count, size)
         }
     }
 }

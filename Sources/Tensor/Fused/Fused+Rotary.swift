@@ -1,3 +1,5 @@
+import CKernels
+
 /// The tables of a rotary embedding, as a kernel needs them.
 public struct Rotation: Sendable {
     /// float32 `[positions, dimension / 2]`.
@@ -24,20 +26,20 @@ extension Fused {
         guard x.rank == 2, x.shape[0] == positions.count, x.shape[1] % heads == 0 else {
             throw TensorError(.shape, "rotate", "\(positions.count) positions of \(heads) heads do not fit \(x.shape)")
         }
-        let width = x.shape[1], headDimension = width / heads, half = rotation.dimension / 2
+        let width = x.shape[1], headDimension = width / heads
+        let limit = rotation.cosine.shape[0]
+        guard positions.allSatisfy({ (0..<limit).contains(Int($0)) }) else {
+            throw TensorError(.index, "rotate", "a position is outside the table of \(limit)")
+        }
         let cosine = rotation.cosine.floats, sine = rotation.sine.floats, values = x.floats
-        forRows(positions.count, width: width) { range in
-            for row in range {
-                let c = cosine + Int(positions[row]) * half, s = sine + Int(positions[row]) * half
-                for head in 0..<heads {
-                    let v = values + row * width + head * headDimension
-                    for i in 0..<half {
-                        let a = rotation.interleaved ? 2 * i : i, b = rotation.interleaved ? 2 * i + 1 : i + half
-                        let p = v[a], q = v[b]
-                        v[a] = p * c[i] - q * s[i]
-                        v[b] = q * c[i] + p * s[i]
-                    }
-                }
+        let vector = martlet_kernels_active().pointee.vector
+        let kernel = rotation.interleaved ? vector.rope_interleaved : vector.rope_half_split
+        positions.withUnsafeBufferPointer { positions in
+            guard let positions = positions.baseAddress else { return }
+            forRows(x.shape[0], width: width) { range in
+                kernel(
+                    values + range.lowerBound * width, width, range.count, heads, headDimension, rotation.dimension,
+                    cosine, sine, positions + range.lowerBound)
             }
         }
     }
