@@ -1,3 +1,267 @@
 #include "fill.h"
 
-void martlet_fill_quantized_avx2(martlet_quantized_kernels *table) { (void)table; }
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define INLINE TARGET static inline __attribute__((always_inline))
+#define GROUPS 8
+
+// A panel's 16 rows are two vectors of 8: half s of group g holds rows 8s … 8s + 7.
+//
+// vpmaddubsw adds two products of an unsigned code and a signed activation into 16 bits, saturating. Codes up to 15
+// leave room for eight of its results (8 · 2 · 15 · 128 = 30,720), up to 31 for four, up to 63 for two. Bytes do not
+// fit even once (2 · 255 · 128), so they are taken as two nibbles. Every sum is exact.
+
+/// Bytes of one half of the codes, [half][group][32].
+INLINE void unpack(const int bits, const uint8_t *codes, uint8_t *out) {
+    const __m256i low = _mm256_set1_epi8(15), two = _mm256_set1_epi8(0x30);
+    for (int s = 0; s < 2; s++) {
+        __m256i w[GROUPS];
+        if (bits == 8) {
+            for (int g = 0; g < GROUPS; g++) w[g] = _mm256_loadu_si256((const __m256i *)(codes + 64 * g + 32 * s));
+        } else {
+            for (int j = 0; j < 4; j++) {
+                const __m256i v = _mm256_loadu_si256((const __m256i *)(codes + 64 * j + 32 * s));
+                w[j] = _mm256_and_si256(v, low);
+                w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+            }
+        }
+        if (bits == 5) {
+            // Spread 32 bits to 32 bytes: byte i looks at bit i % 8 of byte i / 8.
+            const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ULL);
+            const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2,
+                                                    2, 3, 3, 3, 3, 3, 3, 3, 3);
+            for (int g = 0; g < GROUPS; g++) {
+                int32_t word;
+                __builtin_memcpy(&word, codes + 256 + 8 * g + 4 * s, 4);
+                const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(word), spread);
+                const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+                w[g] = _mm256_or_si256(w[g], _mm256_and_si256(set, _mm256_set1_epi8(16)));
+            }
+        } else if (bits == 6) {
+            for (int h = 0; h < 2; h++) {
+                const __m256i v = _mm256_loadu_si256((const __m256i *)(codes + 256 + 64 * h + 32 * s));
+                w[4 * h] = _mm256_or_si256(w[4 * h], _mm256_and_si256(_mm256_slli_epi16(v, 4), two));
+                w[4 * h + 1] = _mm256_or_si256(w[4 * h + 1], _mm256_and_si256(_mm256_slli_epi16(v, 2), two));
+                w[4 * h + 2] = _mm256_or_si256(w[4 * h + 2], _mm256_and_si256(v, two));
+                w[4 * h + 3] = _mm256_or_si256(w[4 * h + 3], _mm256_and_si256(_mm256_srli_epi16(v, 2), two));
+            }
+        }
+        for (int g = 0; g < GROUPS; g++) _mm256_store_si256((__m256i *)(out + (s * GROUPS + g) * 32), w[g]);
+    }
+}
+
+INLINE __m256i four(const int8_t *codes) {
+    int32_t value;
+    __builtin_memcpy(&value, codes, 4);
+    return _mm256_set1_epi32(value);
+}
+
+/// Σ code · activation over groups first ..< last of one half, for `count` rows of activations.
+INLINE void dot(const int bits, const int first, const int last, const int count, const uint8_t *w,
+                const int8_t *const *codes, __m256i *sum) {
+    const __m256i ones = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
+    const int room = bits == 5 ? 4 : bits == 6 ? 2 : 8;
+    for (int c = 0; c < count; c++) sum[c] = _mm256_setzero_si256();
+    for (int start = first; start < last; start += room) {
+        const int end = start + room < last ? start + room : last;
+        __m256i narrow[4], high[4];
+        for (int c = 0; c < count; c++) narrow[c] = high[c] = _mm256_setzero_si256();
+        for (int g = start; g < end; g++) {
+            const __m256i v = _mm256_load_si256((const __m256i *)(w + g * 32));
+            if (bits == 8) {
+                const __m256i l = _mm256_and_si256(v, low), h = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+                for (int c = 0; c < count; c++) {
+                    const __m256i a = four(codes[c] + 4 * g);
+                    narrow[c] = _mm256_add_epi16(narrow[c], _mm256_maddubs_epi16(l, a));
+                    high[c] = _mm256_add_epi16(high[c], _mm256_maddubs_epi16(h, a));
+                }
+            } else {
+                for (int c = 0; c < count; c++) {
+                    narrow[c] = _mm256_add_epi16(narrow[c], _mm256_maddubs_epi16(v, four(codes[c] + 4 * g)));
+                }
+            }
+        }
+        for (int c = 0; c < count; c++) {
+            sum[c] = _mm256_add_epi32(sum[c], _mm256_madd_epi16(narrow[c], ones));
+            if (bits == 8) {
+                sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(_mm256_madd_epi16(high[c], ones), 4));
+            }
+        }
+    }
+}
+
+INLINE __m256 eight_halves(const uint8_t *from) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)); }
+
+/// One half panel for `count` rows of activations over all blocks.
+INLINE void half_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
+                      const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const int s,
+                      const martlet_activations *x, size_t row, float *y, size_t stride, size_t left) {
+    const size_t blocks = x->columns / MARTLET_BLOCK;
+    __m256 acc[4];
+    for (int c = 0; c < count; c++) acc[c] = _mm256_setzero_ps();
+    for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
+        const uint8_t *w = bytes + b * 512 + (size_t)s * 256;
+        const int8_t *codes[4];
+        for (int c = 0; c < count; c++) codes[c] = x->codes + (row + (size_t)c) * x->columns + b * MARTLET_BLOCK;
+        for (int h = 0; h < parts; h++) {
+            const __m256 scale = eight_halves(panel + 32 * h + 16 * s);
+            __m256i sum[4];
+            dot(bits, h * GROUPS / parts, (h + 1) * GROUPS / parts, count, w, codes, sum);
+            for (int c = 0; c < count; c++) {
+                const size_t at = (row + (size_t)c) * blocks + b;
+                const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
+                const __m256 factor = _mm256_set1_ps(x->scales[at]);
+                if (offset) sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * total));
+                acc[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[c]), _mm256_mul_ps(scale, factor), acc[c]);
+                if (minimum) {
+                    const __m256 low = eight_halves(panel + 32 * (parts + h) + 16 * s);
+                    acc[c] = _mm256_fmadd_ps(low, _mm256_mul_ps(factor, _mm256_set1_ps((float)total)), acc[c]);
+                }
+            }
+        }
+    }
+    for (int c = 0; c < count; c++) {
+        float *out = y + (row + (size_t)c) * stride;
+        if (left >= 8) {
+            _mm256_storeu_ps(out, acc[c]);
+        } else {
+            float lanes[8];
+            _mm256_storeu_ps(lanes, acc[c]);
+            for (size_t r = 0; r < left; r++) out[r] = lanes[r];
+        }
+    }
+}
+
+INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const int offset,
+                             const martlet_packing *packing, const uint8_t *panels, size_t first, size_t last,
+                             const martlet_activations *x, float *y, size_t stride, size_t outputs, uint8_t *scratch) {
+    const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+    for (size_t p = first; p < last; p++) {
+        const uint8_t *panel = panels + p * blocks * size;
+        for (size_t b = 0; b < blocks; b++) {
+            _mm_prefetch((const char *)(panel + (b + 8) * size), _MM_HINT_T0);
+            _mm_prefetch((const char *)(panel + (b + 8) * size + 64), _MM_HINT_T0);
+            unpack(bits, panel + b * size + header, scratch + b * 512);
+        }
+        for (int s = 0; s < 2; s++) {
+            const size_t column = p * MARTLET_PANEL + 8 * (size_t)s;
+            if (column >= outputs) break;
+            const size_t left = outputs - column;
+            size_t m = 0;
+#define ROWS(n)                                                                                                   \
+    for (; m + n <= x->rows; m += n)                                                                              \
+        half_rows(bits, parts, minimum, offset, n, panel, size, scratch, s, x, m, y + column, stride, left)
+            ROWS(4);
+            ROWS(1);
+#undef ROWS
+        }
+    }
+}
+
+INLINE __m256 float_row(const martlet_type type, const void *panel, size_t at) {
+    if (type == MARTLET_F32) return _mm256_loadu_ps((const float *)panel + at);
+    const __m128i stored = _mm_loadu_si128((const __m128i *)((const uint16_t *)panel + at));
+    if (type == MARTLET_F16) return _mm256_cvtph_ps(stored);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(stored), 16));
+}
+
+/// One panel for `count` rows of activations.
+INLINE void float_tile(const martlet_type type, const int count, const uint8_t *panel, const martlet_activations *x,
+                       size_t row, float *y, size_t stride, size_t left) {
+    __m256 acc[6][2];
+    for (int c = 0; c < count; c++) acc[c][0] = acc[c][1] = _mm256_setzero_ps();
+    for (size_t k = 0; k < x->columns; k++) {
+        const __m256 first = float_row(type, panel, k * MARTLET_PANEL);
+        const __m256 second = float_row(type, panel, k * MARTLET_PANEL + 8);
+        for (int c = 0; c < count; c++) {
+            const __m256 value = _mm256_broadcast_ss(x->values + (row + (size_t)c) * x->columns + k);
+            acc[c][0] = _mm256_fmadd_ps(first, value, acc[c][0]);
+            acc[c][1] = _mm256_fmadd_ps(second, value, acc[c][1]);
+        }
+    }
+    for (int c = 0; c < count; c++) {
+        float lanes[MARTLET_PANEL], *out = y + (row + (size_t)c) * stride;
+        _mm256_storeu_ps(lanes, acc[c][0]);
+        _mm256_storeu_ps(lanes + 8, acc[c][1]);
+        for (size_t r = 0; r < MARTLET_PANEL && r < left; r++) out[r] = lanes[r];
+    }
+}
+
+INLINE void float_panels(const martlet_type type, const martlet_packing *packing, const uint8_t *panels, size_t first,
+                         size_t last, const martlet_activations *x, float *y, size_t stride, size_t outputs) {
+    for (size_t p = first; p < last; p++) {
+        const uint8_t *panel = panels + p * packing->block_bytes * x->columns;
+        const size_t column = p * MARTLET_PANEL, left = outputs - column;
+        size_t m = 0;
+        for (; m + 6 <= x->rows; m += 6) float_tile(type, 6, panel, x, m, y + column, stride, left);
+        for (; m + 2 <= x->rows; m += 2) float_tile(type, 2, panel, x, m, y + column, stride, left);
+        for (; m < x->rows; m++) float_tile(type, 1, panel, x, m, y + column, stride, left);
+    }
+}
+
+TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
+                            const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
+    uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+#define CASE(bits_, parts_, minimum_, offset_)                                                                        \
+    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                     \
+        packing->offset == offset_) {                                                                                 \
+        quantized_panels(bits_, parts_, minimum_, offset_, packing, panels, first, last, x, y, stride, outputs,       \
+                         aligned);                                                                                    \
+        return;                                                                                                       \
+    }
+    CASE(4, 1, false, 8)
+    CASE(4, 1, true, 0)
+    CASE(5, 1, false, 16)
+    CASE(5, 1, true, 0)
+    CASE(8, 1, false, 128)
+    CASE(4, 2, true, 0)
+    CASE(4, 2, false, 4)
+    CASE(6, 2, false, 32)
+#undef CASE
+    switch (packing->float_type) {
+    case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;
+    case MARTLET_BF16: float_panels(MARTLET_BF16, packing, panels, first, last, x, y, stride, outputs); break;
+    default: float_panels(MARTLET_F32, packing, panels, first, last, x, y, stride, outputs); break;
+    }
+}
+
+INLINE __m256 absolute(__m256 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+
+TARGET static void quantize(const float *values, size_t rows, size_t columns, int8_t *codes, float *scales,
+                            int32_t *sums) {
+    for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
+        __m256 v[4];
+        for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(values + block * 32 + 8 * (size_t)i);
+        const __m256 largest = _mm256_max_ps(_mm256_max_ps(absolute(v[0]), absolute(v[1])),
+                                             _mm256_max_ps(absolute(v[2]), absolute(v[3])));
+        float lanes[8], top = 0;
+        _mm256_storeu_ps(lanes, largest);
+        for (int i = 0; i < 8; i++) top = lanes[i] > top ? lanes[i] : top;
+        const __m256 inverse = _mm256_set1_ps(top > 0 ? 127.0f / top : 0);
+        for (int half = 0; half < 2; half++) {
+            const __m256i p = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * half], inverse));
+            const __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * half + 1], inverse));
+            const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(p, q), 0xD8);
+            const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+            _mm_storeu_si128((__m128i *)(codes + block * 32 + 16 * (size_t)half), bytes);
+            int32_t parts[8], sum = 0;
+            _mm256_storeu_si256((__m256i *)parts, _mm256_add_epi32(p, q));
+            for (int i = 0; i < 8; i++) sum += parts[i];
+            sums[2 * block + (size_t)half] = sum;
+        }
+        scales[block] = top / 127.0f;
+    }
+}
+#endif
+
+void martlet_fill_quantized_avx2(martlet_quantized_kernels *table) {
+#if defined(__x86_64__)
+    table->multiply = multiply;
+    table->quantize = quantize;
+#else
+    (void)table;
+#endif
+}

@@ -1,0 +1,159 @@
+import CKernels
+import Testing
+
+/// Products with packed weights: every instruction set, every stored type, against double precision and each other.
+@Suite struct QuantizedTests {
+    static let types: [martlet_type] = [
+        MARTLET_F32, MARTLET_F16, MARTLET_BF16, MARTLET_Q4_0, MARTLET_Q4_1, MARTLET_Q5_0, MARTLET_Q5_1, MARTLET_Q8_0,
+        MARTLET_Q2_K, MARTLET_Q3_K, MARTLET_Q4_K, MARTLET_Q5_K, MARTLET_Q6_K,
+    ]
+    static var sets: [UnsafePointer<martlet_kernels>] {
+        (0..<MARTLET_INSTRUCTION_SETS).compactMap { martlet_kernels_variant(martlet_instruction_set(UInt32($0))) }
+    }
+
+    /// Random stored rows; scales and minima are made harmless halves so that no infinity appears.
+    private func weights(_ type: martlet_type, rows: Int, columns: Int, seed: Int) -> [UInt8] {
+        var state = UInt64(truncatingIfNeeded: seed &* 0x9E37_79B9 &+ Int(type.rawValue))
+        func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state >> 33
+        }
+        let size = columns / martlet_type_block(type) * martlet_type_block_bytes(type)
+        var bytes = (0..<(rows * size)).map { _ in UInt8(truncatingIfNeeded: next()) }
+        func half(_ offset: Int) {
+            let value = Float16(Float(next() % 1000) / 50_000 - 0.005).bitPattern
+            bytes[offset] = UInt8(value & 255)
+            bytes[offset + 1] = UInt8(value >> 8)
+        }
+        let block = martlet_type_block_bytes(type)
+        for start in stride(from: 0, to: bytes.count, by: block) {
+            switch type {
+            case MARTLET_F16: half(start)
+            case MARTLET_BF16:
+                let bits = UInt16(Float(Int(next() % 2000) - 1000).bitPattern >> 16)
+                bytes[start] = UInt8(bits & 255)
+                bytes[start + 1] = UInt8(bits >> 8)
+            case MARTLET_F32:
+                let bits = (Float(next() % 2000) / 1000 - 1).bitPattern
+                for i in 0..<4 { bytes[start + i] = UInt8(bits >> (8 * UInt32(i)) & 255) }
+            case MARTLET_Q4_0, MARTLET_Q5_0, MARTLET_Q8_0: half(start)
+            case MARTLET_Q2_K:
+                half(start + 80)
+                half(start + 82)
+            case MARTLET_Q3_K: half(start + 108)
+            case MARTLET_Q6_K: half(start + 208)
+            default:
+                half(start)
+                half(start + 2)
+            }
+        }
+        return bytes
+    }
+
+    private func activations(_ count: Int, seed: Int) -> [Float] {
+        (0..<count).map { Float((($0 &+ seed) &* 2_654_435_761) >> 7 & 1023) / 512 - 1 }
+    }
+
+    /// y for `x` with the packed weights; rows of x one call.
+    private func product(
+        _ kernels: UnsafePointer<martlet_kernels>, _ type: martlet_type, _ weights: [UInt8], rows: Int, columns: Int,
+        _ x: [Float], exact: Bool = false
+    ) -> [Float] {
+        var packing = martlet_packing()
+        #expect(martlet_packing_of(type, exact, &packing))
+        let count = x.count / columns, panels = (rows + 15) / 16
+        let size = martlet_panel_bytes(&packing, columns)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: size * panels, alignment: 64)
+        defer { memory.deallocate() }
+        var row = [Float](repeating: 0, count: columns)
+        let rowBytes = columns / martlet_type_block(type) * martlet_type_block_bytes(type)
+        weights.withUnsafeBytes { source in
+            for panel in 0..<panels {
+                martlet_pack_panel(
+                    type, &packing, source.baseAddress! + panel * 16 * rowBytes, rowBytes, min(16, rows - panel * 16),
+                    columns, memory + panel * size, &row)
+            }
+        }
+        let blocks = columns / 32
+        var codes = [Int8](repeating: 0, count: count * columns + 4)
+        var scales = [Float](repeating: 0, count: count * blocks + 1)
+        var sums = [Int32](repeating: 0, count: count * blocks * 2 + 1)
+        if packing.bits != 0 { kernels.pointee.quantized.quantize(x, count, columns, &codes, &scales, &sums) }
+        var y = [Float](repeating: .nan, count: count * rows)
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: martlet_multiply_scratch(columns), alignment: 64)
+        defer { scratch.deallocate() }
+        x.withUnsafeBufferPointer { x in
+            codes.withUnsafeBufferPointer { codes in
+                scales.withUnsafeBufferPointer { scales in
+                    sums.withUnsafeBufferPointer { sums in
+                        var activations = martlet_activations(
+                            values: x.baseAddress, codes: codes.baseAddress, scales: scales.baseAddress,
+                            sums: sums.baseAddress, rows: count, columns: columns)
+                        kernels.pointee.quantized.multiply(
+                            &packing, memory, 0, panels, &activations, &y, rows, rows, scratch)
+                    }
+                }
+            }
+        }
+        return y
+    }
+
+    /// What the product should be: stored values dequantised, summed in double precision.
+    private func reference(_ type: martlet_type, _ weights: [UInt8], rows: Int, columns: Int, _ x: [Float]) -> [Double]
+    {
+        var values = [Float](repeating: 0, count: rows * columns)
+        weights.withUnsafeBytes { martlet_dequantize(type, $0.baseAddress!, rows * columns, &values) }
+        return (0..<(x.count / columns * rows)).map { index in
+            let m = index / rows, n = index % rows
+            return (0..<columns).reduce(0) { $0 + Double(x[m * columns + $1]) * Double(values[n * columns + $1]) }
+        }
+    }
+
+    @Test(arguments: types) func everySetGivesTheBitsOfThePortableOne(_ type: martlet_type) throws {
+        for (rows, columns, count) in [(16, 256, 1), (40, 512, 3), (17, 768, 9), (5, 256, 22), (64, 256, 8)] {
+            let weights = weights(type, rows: rows, columns: columns, seed: rows)
+            let x = activations(count * columns, seed: count)
+            let expected = product(Self.sets[0], type, weights, rows: rows, columns: columns, x)
+            for set in Self.sets.dropFirst() {
+                #expect(product(set, type, weights, rows: rows, columns: columns, x) == expected)
+            }
+        }
+    }
+
+    @Test(arguments: types) func aRowIsTheSameInAnyBatch(_ type: martlet_type) throws {
+        let rows = 48, columns = 512, count = 21
+        let weights = weights(type, rows: rows, columns: columns, seed: 3)
+        let x = activations(count * columns, seed: 5)
+        for set in Self.sets {
+            let together = product(set, type, weights, rows: rows, columns: columns, x)
+            let alone = (0..<count).flatMap {
+                product(
+                    set, type, weights, rows: rows, columns: columns, Array(x[($0 * columns)..<(($0 + 1) * columns)]))
+            }
+            #expect(together == alone)
+        }
+    }
+
+    @Test(arguments: types) func productsAreNearDoublePrecision(_ type: martlet_type) throws {
+        let rows = 24, columns = 768
+        let weights = weights(type, rows: rows, columns: columns, seed: 11)
+        let x = activations(2 * columns, seed: 1)
+        let expected = reference(type, weights, rows: rows, columns: columns, x)
+        let scale = expected.map(abs).max() ?? 1
+        for exact in [true, false] {
+            let found = product(Self.sets.last!, type, weights, rows: rows, columns: columns, x, exact: exact)
+            let error = zip(found, expected).map { abs(Double($0) - $1) / scale }.max() ?? 0
+            // 8-bit activations are good to about half a per cent; float32 chains to rounding.
+            let isFloat = exact || martlet_type_block(type) == 1
+            #expect(error < (isFloat ? 1e-5 : 2e-2), "\(type) exact \(exact): \(error)")
+        }
+    }
+
+    @Test func infiniteAndUndefinedWeightsDoNotCrash() {
+        for type in Self.types {
+            let size = 32 * 256 / martlet_type_block(type) * martlet_type_block_bytes(type)
+            let weights = [UInt8](repeating: 0xFF, count: size)
+            for set in Self.sets { _ = product(set, type, weights, rows: 32, columns: 256, activations(512, seed: 2)) }
+        }
+    }
+}
