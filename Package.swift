@@ -40,7 +40,7 @@ var targets: [Target] = [
     tests("CKernels", ["CKernels"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"]),
-    tests("Formats", ["MartletFormats"]),
+    tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
     tests("Inference", ["MartletInference"]),
 ]

@@ -10,7 +10,7 @@ import Testing
     static func load() throws -> [GoldenCase] {
         let path = #filePath.replacing("GoldenTests.swift", with: "Goldens/tensor_operations.json")
         let file = try MappedFile(path: path)
-        let json = try JSON(parsing: file.bytes)
+        let json = try withExtendedLifetime(file) { try JSON(parsing: file.bytes) }
         return try (json.array ?? []).enumerated().map { try GoldenCase($1, number: $0) }
     }
 

@@ -1,0 +1,82 @@
+import MartletTensor
+
+/// NumPy's .npz: a zip archive with one .npy member per array. Stored and deflated members are read; members are
+/// written stored. Source: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64).
+public enum NumPyArchive {
+    /// The arrays by name (without ".npy"), in the archive's order.
+    public static func decode(
+        _ bytes: UnsafeRawBufferPointer, name: String = "npz"
+    ) throws(FormatError) -> [(name: String, tensor: Tensor)] {
+        var arrays: [(name: String, tensor: Tensor)] = []
+        var seen: Set<String> = []
+        for member in try ZipDirectory(bytes, name: name).members {
+            guard member.name.hasSuffix(".npy") else { continue }
+            let key = String(member.name.dropLast(4))
+            guard seen.insert(key).inserted else {
+                throw FormatError(.malformed, path: name, "has two members named \(member.name)")
+            }
+            let place = "\(name)[\(key)]"
+            let data = UnsafeRawBufferPointer(rebasing: bytes[member.data])
+            let tensor: Tensor
+            if member.isDeflated {
+                let plain: [UInt8]
+                do {
+                    plain = try Inflate.decode(data, size: member.size)
+                } catch {
+                    throw FormatError(.malformed, path: place, "compressed data is broken (\(error))")
+                }
+                try check(plain, member.checksum, place)
+                tensor = try decodeArray(plain, place)
+            } else {
+                try check(data, member.checksum, place)
+                tensor = try NumPyArray.decode(data, name: place)
+            }
+            arrays.append((key, tensor))
+        }
+        return arrays
+    }
+
+    public static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
+        let file = try MappedFile(path: path)
+        return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
+    }
+
+    /// An archive with the arrays in the given order.
+    public static func encode(_ arrays: [(name: String, tensor: Tensor)]) throws -> [UInt8] {
+        var writer = ZipWriter()
+        for array in arrays { try writer.add("\(array.name).npy", try NumPyArray.encode(array.tensor)) }
+        return try writer.finish()
+    }
+
+    public static func write(_ arrays: [(name: String, tensor: Tensor)], path: String) throws {
+        try AtomicFile.write(path, bytes: try encode(arrays))
+    }
+
+    private static func decodeArray(_ bytes: [UInt8], _ name: String) throws(FormatError) -> Tensor {
+        let result = bytes.withUnsafeBytes { raw in
+            Result { () throws(FormatError) in try NumPyArray.decode(raw, name: name) }
+        }
+        return try result.get()
+    }
+
+    private static func check(_ bytes: some Sequence<UInt8>, _ expected: UInt32, _ name: String) throws(FormatError) {
+        guard CyclicChecksum.of(bytes) == expected else {
+            throw FormatError(.malformed, path: name, "checksum does not match: the data is damaged")
+        }
+    }
+}
+
+/// CRC-32 as zip has it (polynomial 0xEDB88320, reflected).
+enum CyclicChecksum {
+    private static let table: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+    }
+
+    static func of(_ bytes: some Sequence<UInt8>) -> UInt32 {
+        var value: UInt32 = 0xffff_ffff
+        table.withUnsafeBufferPointer { table in
+            for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 0xff)] ^ value >> 8 }
+        }
+        return ~value
+    }
+}
