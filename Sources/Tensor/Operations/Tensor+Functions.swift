@@ -1,3 +1,5 @@
+import CKernels
+
 /// Elementwise functions of one operand. Integers give float32 except where they keep their type.
 extension Tensor {
     @inline(never)
@@ -66,6 +68,7 @@ extension Tensor {
     public func softmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("softmax")
         if elementCount == 0 { return self }
+        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.softmax) { return result }
         let shifted = try (self - max(axis, keepDimensions: true)).exp()
         return try shifted / shifted.sum(axis, keepDimensions: true)
     }
@@ -74,7 +77,21 @@ extension Tensor {
     public func logSoftmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("logSoftmax")
         if elementCount == 0 { return self }
+        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.log_softmax) { return result }
         return try self - logSumExp(axis, keepDimensions: true)
+    }
+
+    /// One of the row kernels along the last axis, computed in float32; nil for other axes and float64.
+    private func lastAxis(_ axis: Int, _ kernel: martlet_softmax) throws(TensorError) -> Tensor? {
+        guard dtype != .float64, rank > 0, try checkedAxis(axis, "softmax") == rank - 1 else { return nil }
+        let source = try to(.float32).contiguous()
+        let result = Tensor(uninitialized: shape, dtype: .float32)
+        let width = shape[rank - 1], from = source.floats, to = result.floats
+        parallelRanges(elementCount / width, grain: Swift.max(1, elementGrain / 4 / width)) { rows in
+            let start = rows.lowerBound * width
+            kernel(from + start, width, 1, to + start, width, rows.count, width)
+        }
+        return try withExtendedLifetime(source) { () throws(TensorError) in try result.to(dtype) }
     }
 
     public func isNaN() throws(TensorError) -> Tensor { try self .!= self }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Two operands, one result, element by element: arithmetic keeps the type, comparison gives bools.
 enum BinaryOperation: String, Sendable {
     case add, subtract, multiply, divide, floorDivide, remainder, power, minimum, maximum
@@ -5,6 +7,24 @@ enum BinaryOperation: String, Sendable {
 
 enum ComparisonOperation: String, Sendable {
     case equal, notEqual, less, lessEqual
+}
+
+/// Vector kernels of one operation for float32: of two vectors, of a vector and a number, of a number and a vector.
+private typealias BinaryKernels = (vectors: martlet_binary, right: martlet_scalar?, left: martlet_scalar?)
+
+extension BinaryOperation {
+    fileprivate var kernels: BinaryKernels? {
+        let vector = martlet_kernels_active().pointee.vector
+        return switch self {
+        case .add: (vector.add, vector.add_scalar, vector.add_scalar)
+        case .subtract: (vector.subtract, nil, vector.subtract_from_scalar)
+        case .multiply: (vector.multiply, vector.multiply_scalar, vector.multiply_scalar)
+        case .divide: (vector.divide, vector.divide_scalar, vector.divide_into_scalar)
+        case .minimum: (vector.minimum, vector.minimum_scalar, vector.minimum_scalar)
+        case .maximum: (vector.maximum, vector.maximum_scalar, vector.maximum_scalar)
+        default: nil
+        }
+    }
 }
 
 protocol BinaryFunction<Input, Output> {
@@ -59,7 +79,12 @@ extension Tensor {
     @inline(never)
     static func apply(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch destination.dtype {
-        case .float32: applyArithmetic(operation, Float.self, a, b, destination)
+        case .float32:
+            if let kernels = operation.kernels {
+                binaryRuns({ vectorRun(kernels, operation, $0, $1, $2, $3, $4) }, a, b, destination)
+            } else {
+                applyArithmetic(operation, Float.self, a, b, destination)
+            }
         case .float64: applyArithmetic(operation, Double.self, a, b, destination)
         case .int64: applyArithmetic(operation, Int64.self, a, b, destination)
         default: applyArithmetic(operation, Int32.self, a, b, destination)
@@ -139,5 +164,28 @@ private func binaryRun<F: BinaryFunction>(
         for i in 0..<length { to[i] = F.apply(x[i], constant) }
     default:
         for i in 0..<length { to[i &* step[0]] = F.apply(x[i &* step[1]], y[i &* step[2]]) }
+    }
+}
+
+/// These operations are rounded once, so every path gives the same bits.
+private func vectorRun(
+    _ kernels: BinaryKernels, _ operation: BinaryOperation, _ length: Int, _ to: UnsafeMutablePointer<Float>,
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ step: SIMD4<Int>
+) {
+    switch (step[0], step[1], step[2]) {
+    case (1, 1, 1): return kernels.vectors(x, y, to, length)
+    case (1, 1, 0):
+        if let right = kernels.right { return right(x, y[0], to, length) }
+    case (1, 0, 1):
+        if let left = kernels.left { return left(y, x[0], to, length) }
+    default: break
+    }
+    switch operation {
+    case .add: binaryRun(Plus<Float>.self, length, to, x, y, step)
+    case .subtract: binaryRun(Minus<Float>.self, length, to, x, y, step)
+    case .multiply: binaryRun(Times<Float>.self, length, to, x, y, step)
+    case .divide: binaryRun(Over<Float>.self, length, to, x, y, step)
+    case .minimum: binaryRun(Smaller<Float>.self, length, to, x, y, step)
+    default: binaryRun(Larger<Float>.self, length, to, x, y, step)
     }
 }

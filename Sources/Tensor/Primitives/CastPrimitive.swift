@@ -1,3 +1,5 @@
+import CKernels
+
 /// Conversion between the plain types.
 ///
 /// Rules, as PyTorch has them where C defines them: a float to a narrower float rounds to nearest, ties to even, and
@@ -10,21 +12,30 @@ extension Tensor {
     func castElements(to destination: Tensor) {
         if dtype == destination.dtype { return copyElements(to: destination) }
         let loop = StridedLoop(destination.shape, destination.strides, stridesBroadcast(to: destination.shape))
+        let vector = martlet_kernels_active().pointee.vector
         switch (dtype, destination.dtype) {
         case (.float32, .float16):
-            castRuns(loop, pointer(as: Float.self), destination.pointer(as: HalfBits.self)) { HalfBits($0) }
+            castRuns(loop, pointer(as: Float.self), destination.pointer(as: HalfBits.self), { HalfBits($0) }) {
+                vector.f32_to_f16($0, bits($1), $2)
+            }
         case (.float32, .bfloat16):
-            castRuns(loop, pointer(as: Float.self), destination.pointer(as: BrainBits.self)) { BrainBits($0) }
+            castRuns(loop, pointer(as: Float.self), destination.pointer(as: BrainBits.self), { BrainBits($0) }) {
+                vector.f32_to_bf16($0, bits($1), $2)
+            }
         case (.float16, .float32):
-            castRuns(loop, pointer(as: HalfBits.self), destination.pointer(as: Float.self)) { $0.float }
+            castRuns(loop, pointer(as: HalfBits.self), destination.pointer(as: Float.self), { $0.float }) {
+                vector.f16_to_f32(bits($0), $1, $2)
+            }
         case (.bfloat16, .float32):
-            castRuns(loop, pointer(as: BrainBits.self), destination.pointer(as: Float.self)) { $0.float }
+            castRuns(loop, pointer(as: BrainBits.self), destination.pointer(as: Float.self), { $0.float }) {
+                vector.bf16_to_f32(bits($0), $1, $2)
+            }
         case (.float32, .float64):
-            castRuns(loop, pointer(as: Float.self), destination.pointer(as: Double.self)) { Double($0) }
+            castRuns(loop, pointer(as: Float.self), destination.pointer(as: Double.self), { Double($0) })
         case (.float64, .float32):
-            castRuns(loop, pointer(as: Double.self), destination.pointer(as: Float.self)) { Float($0) }
+            castRuns(loop, pointer(as: Double.self), destination.pointer(as: Float.self), { Float($0) })
         case (.bool, .float32):
-            castRuns(loop, pointer(as: UInt8.self), destination.pointer(as: Float.self)) { $0 == 0 ? 0 : 1 }
+            castRuns(loop, pointer(as: UInt8.self), destination.pointer(as: Float.self), { $0 == 0 ? 0 : 1 })
         default:
             if dtype.isFloatingPoint { castThroughDouble(loop, destination) } else { castThroughInt(loop, destination) }
         }
@@ -145,16 +156,23 @@ extension StridedLoop {
     }
 }
 
+/// The 16-bit floats as the kernels see them.
+private func bits<T>(_ pointer: UnsafeMutablePointer<T>) -> UnsafeMutablePointer<UInt16> {
+    UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt16.self)
+}
+
+/// `whole`, where given, converts a contiguous run at once (source, destination, count).
 @inline(__always)
 private func castRuns<S, D>(
     _ loop: StridedLoop, _ source: UnsafeMutablePointer<S>, _ destination: UnsafeMutablePointer<D>,
-    _ convert: (S) -> D
+    _ convert: (S) -> D, whole: ((UnsafeMutablePointer<S>, UnsafeMutablePointer<D>, Int) -> Void)? = nil
 ) {
     let step = loop.innerStrides
     parallelRanges(loop.count) { range in
         loop.forEachRun(in: range) { length, offsets in
             let to = destination + offsets[0], from = source + offsets[1]
             if step[0] == 1 && step[1] == 1 {
+                if let whole { return whole(from, to, length) }
                 for i in 0..<length { to[i] = convert(from[i]) }
             } else {
                 for i in 0..<length { to[i &* step[0]] = convert(from[i &* step[1]]) }

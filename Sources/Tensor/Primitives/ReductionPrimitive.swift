@@ -1,7 +1,9 @@
+import CKernels
+
 /// Many elements to one. Sums and products of floats are accumulated in float64.
 ///
-/// The order is fixed by the shape and strides alone: runs are summed in 16 interleaved lanes over blocks of
-/// `reductionBlock` elements, and blocks in order. Threads share out whole outputs or whole blocks.
+/// The order is fixed by the shape and strides alone: blocks of `reductionBlock` elements of a run are summed in
+/// interleaved lanes, and blocks in order. Threads share out whole outputs or whole blocks.
 enum ReductionOperation: String, Sendable {
     case sum, product, maximum, minimum
 }
@@ -13,33 +15,60 @@ protocol ReductionFunction<Element, Partial> {
     static func lift(_ x: Element) -> Partial
     static func combine(_ a: Partial, _ b: Partial) -> Partial
     static func finish(_ x: Partial) -> Element
-    /// Inside a block: where the lanes run.
-    static func combineElements(_ a: Element, _ b: Element) -> Element
-    static var initialElement: Element { get }
+    /// All of a contiguous block of at most `reductionBlock` elements.
+    static func block(_ x: UnsafePointer<Element>, _ count: Int) -> Partial
+}
+
+extension ReductionFunction {
+    /// In 16 interleaved lanes, added up in order.
+    static func block(_ x: UnsafePointer<Element>, _ count: Int) -> Partial {
+        let whole = count / 16 * 16
+        return withUnsafeTemporaryAllocation(of: Partial.self, capacity: 16) { lanes in
+            for lane in 0..<16 { lanes[lane] = initial }
+            for start in stride(from: 0, to: whole, by: 16) {
+                for lane in 0..<16 { lanes[lane] = combine(lanes[lane], lift(x[start &+ lane])) }
+            }
+            var total = initial
+            for lane in 0..<16 { total = combine(total, lanes[lane]) }
+            for i in whole..<count { total = combine(total, lift(x[i])) }
+            return total
+        }
+    }
 }
 
 private enum FloatSum: ReductionFunction {
     static var initial: Double { 0 }
-    static var initialElement: Float { 0 }
     @inline(__always) static func lift(_ x: Float) -> Double { Double(x) }
     @inline(__always) static func combine(_ a: Double, _ b: Double) -> Double { a + b }
-    @inline(__always) static func combineElements(_ a: Float, _ b: Float) -> Float { a + b }
+    static func block(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
+        Double(martlet_kernels_active().pointee.vector.sum(x, count))
+    }
     @inline(__always) static func finish(_ x: Double) -> Float { Float(x) }
 }
 private enum FloatProduct: ReductionFunction {
     static var initial: Double { 1 }
-    static var initialElement: Float { 1 }
     @inline(__always) static func lift(_ x: Float) -> Double { Double(x) }
     @inline(__always) static func combine(_ a: Double, _ b: Double) -> Double { a * b }
-    @inline(__always) static func combineElements(_ a: Float, _ b: Float) -> Float { a * b }
     @inline(__always) static func finish(_ x: Double) -> Float { Float(x) }
+}
+private enum FloatMaximum: PlainReduction {
+    static var initial: Float { -.infinity }
+    @inline(__always) static func combine(_ a: Float, _ b: Float) -> Float { Float.larger(a, b) }
+    static func block(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+        martlet_kernels_active().pointee.vector.largest(x, count)
+    }
+}
+private enum FloatMinimum: PlainReduction {
+    static var initial: Float { .infinity }
+    @inline(__always) static func combine(_ a: Float, _ b: Float) -> Float { Float.smaller(a, b) }
+    static func block(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+        martlet_kernels_active().pointee.vector.smallest(x, count)
+    }
 }
 /// Element and accumulator of one type.
 private protocol PlainReduction: ReductionFunction where Partial == Element {}
 extension PlainReduction {
-    static var initialElement: Element { initial }
     @inline(__always) static func lift(_ x: Element) -> Element { x }
-    @inline(__always) static func combineElements(_ a: Element, _ b: Element) -> Element { combine(a, b) }
     @inline(__always) static func finish(_ x: Element) -> Element { x }
 }
 private enum Sum<T: ComputeElement>: PlainReduction {
@@ -72,8 +101,8 @@ extension Tensor {
         switch (dtype, operation) {
         case (.float32, .sum): reduceRuns(FloatSum.self, self, reduced, destination)
         case (.float32, .product): reduceRuns(FloatProduct.self, self, reduced, destination)
-        case (.float32, .maximum): reduceRuns(Maximum<Float>.self, self, reduced, destination)
-        case (.float32, .minimum): reduceRuns(Minimum<Float>.self, self, reduced, destination)
+        case (.float32, .maximum): reduceRuns(FloatMaximum.self, self, reduced, destination)
+        case (.float32, .minimum): reduceRuns(FloatMinimum.self, self, reduced, destination)
         case (.float64, _): reducePlain(operation, Double.self, self, reduced, destination)
         case (.int64, _): reducePlain(operation, Int64.self, self, reduced, destination)
         default: reducePlain(operation, Int32.self, self, reduced, destination)
@@ -147,22 +176,8 @@ private func reduceStretch<F: ReductionFunction>(
             for i in 0..<length { total = F.combine(total, F.lift(x[i &* stride])) }
             return
         }
-        var start = 0
-        while start < length {
-            let end = min(start + reductionBlock, length)
-            let whole = start + (end - start) / 16 * 16
-            withUnsafeTemporaryAllocation(of: F.Element.self, capacity: 16) { lanes in
-                let lanes = lanes.baseAddress.unsafelyUnwrapped
-                for lane in 0..<16 { lanes[lane] = F.initialElement }
-                var i = start
-                while i < whole {
-                    for lane in 0..<16 { lanes[lane] = F.combineElements(lanes[lane], x[i &+ lane]) }
-                    i &+= 16
-                }
-                for lane in 0..<16 { total = F.combine(total, F.lift(lanes[lane])) }
-            }
-            for i in whole..<end { total = F.combine(total, F.lift(x[i])) }
-            start = end
+        for start in Swift.stride(from: 0, to: length, by: reductionBlock) {
+            total = F.combine(total, F.block(x + start, min(reductionBlock, length - start)))
         }
     }
     return total

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Whole rows at a time: running sums, places of extremes, sorting. A row is the elements along the last axis.
 enum ScanOperation: String, Sendable { case sum, product }
 
@@ -29,11 +31,19 @@ extension Tensor {
     ) {
         let source = pointer(as: type), result = out.pointer(as: type)
         forEachRow { row, width in
-            var total = operation == .sum ? A.zero : A.one
-            for i in row * width..<(row + 1) * width {
-                let value = lift(source[i])
-                total = operation == .sum ? A.plus(total, value) : A.times(total, value)
-                result[i] = finish(total)
+            let x = source + row * width, to = result + row * width
+            if operation == .sum {
+                var total = A.zero
+                for i in 0..<width {
+                    total = A.plus(total, lift(x[i]))
+                    to[i] = finish(total)
+                }
+            } else {
+                var total = A.one
+                for i in 0..<width {
+                    total = A.times(total, lift(x[i]))
+                    to[i] = finish(total)
+                }
             }
         }
     }
@@ -42,7 +52,14 @@ extension Tensor {
     /// of one computed type; `destination` is int64.
     func extremeOfRows(largest: Bool, into destination: Tensor) {
         switch dtype {
-        case .float32: extreme(largest, destination, Float.self)
+        case .float32:
+            let vector = martlet_kernels_active().pointee.vector
+            let source = floats, result = destination.pointer(as: Int64.self)
+            forEachRow { row, width in
+                let x = source + row * width
+                let place = largest ? vector.index_of_largest(x, width) : vector.index_of_smallest(x, width)
+                result[row] = Int64(place)
+            }
         case .float64: extreme(largest, destination, Double.self)
         case .int64: extreme(largest, destination, Int64.self)
         default: extreme(largest, destination, Int32.self)

@@ -1,3 +1,5 @@
+import CKernels
+
 /// One operand, one result of the same type.
 enum UnaryOperation: String, Sendable {
     case negative, absolute, sign, square
@@ -14,6 +16,28 @@ enum UnaryOperation: String, Sendable {
     }
 }
 
+extension UnaryOperation {
+    /// The vector kernel for float32 where there is one. Its bits do not depend on the instruction set.
+    fileprivate var kernel: martlet_unary? {
+        let vector = martlet_kernels_active().pointee.vector
+        return switch self {
+        case .negative: vector.negate
+        case .absolute: vector.absolute
+        case .exp: vector.exp
+        case .log: vector.log
+        case .sqrt: vector.sqrt
+        case .rsqrt: vector.reciprocal_sqrt
+        case .tanh: vector.tanh
+        case .erf: vector.erf
+        case .sigmoid: vector.sigmoid
+        case .silu: vector.silu
+        case .gelu: vector.gelu
+        case .geluTanh: vector.gelu_tanh
+        default: nil
+        }
+    }
+}
+
 protocol UnaryFunction<Element> {
     associatedtype Element: ComputeElement
     static func apply(_ x: Element) -> Element
@@ -25,7 +49,12 @@ extension Tensor {
     @inline(never)
     func apply(_ operation: UnaryOperation, into destination: Tensor) {
         switch dtype {
-        case .float32: applyReal(operation, Float.self, self, destination)
+        case .float32:
+            if let kernel = operation.kernel {
+                unaryRuns({ vectorRun(kernel, $0, $1, $2, $3) }, self, destination)
+            } else {
+                applyReal(operation, Float.self, self, destination)
+            }
         case .float64: applyReal(operation, Double.self, self, destination)
         case .int64: applySimple(operation, Int64.self, self, destination)
         default: applySimple(operation, Int32.self, self, destination)
@@ -194,5 +223,22 @@ private func unaryRun<F: UnaryFunction>(
         for i in 0..<length { to[i] = F.apply(x[i]) }
     } else {
         for i in 0..<length { to[i &* step[0]] = F.apply(x[i &* step[1]]) }
+    }
+}
+
+/// Strided runs go through a contiguous block, so that they give the same bits as contiguous ones.
+private func vectorRun(
+    _ kernel: martlet_unary, _ length: Int, _ to: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>,
+    _ step: SIMD4<Int>
+) {
+    if step[0] == 1 && step[1] == 1 || length == 1 { return kernel(x, to, length) }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { block in
+        guard let block = block.baseAddress else { return }
+        for start in stride(from: 0, to: length, by: 256) {
+            let count = min(256, length - start)
+            for i in 0..<count { block[i] = x[(start &+ i) &* step[1]] }
+            kernel(block, block, count)
+            for i in 0..<count { to[(start &+ i) &* step[0]] = block[i] }
+        }
     }
 }

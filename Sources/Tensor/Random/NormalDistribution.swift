@@ -7,16 +7,32 @@ public enum NormalDistribution {
     /// Source: Wichura, "Algorithm AS 241: the percentage points of the normal distribution" (Applied Statistics 37,
     /// 1988), PPND16.
     public static func quantile(_ p: Double) -> Double {
-        let q = p - 0.5
-        if q.magnitude <= 0.425 {
-            let r = 0.180625 - q * q
-            return q * centre.numerator.at(r) / centre.denominator.at(r)
+        (p - 0.5).magnitude <= 0.425 ? centreQuantile(p) : tailQuantile(p)
+    }
+
+    /// Replaces probabilities by their quantiles: first the middle, where most of them are, without branches.
+    static func replaceByQuantiles(_ values: UnsafeMutablePointer<Double>, _ count: Int) {
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { p in
+            guard let p = p.baseAddress else { return }
+            p.update(from: values, count: count)
+            for i in 0..<count { values[i] = centreQuantile(p[i]) }
+            for i in 0..<count where (p[i] - 0.5).magnitude > 0.425 { values[i] = tailQuantile(p[i]) }
         }
-        let r = (-logarithm(q < 0 ? p : 1 - p)).squareRoot()
+    }
+
+    @inline(__always)
+    private static func centreQuantile(_ p: Double) -> Double {
+        let q = p - 0.5, r = 0.180625 - q * q
+        return q * Self.centre.numerator.at(r) / Self.centre.denominator.at(r)
+    }
+
+    private static func tailQuantile(_ p: Double) -> Double {
+        let upper = p > 0.5
+        let r = (-logarithm(upper ? 1 - p : p)).squareRoot()
         let tail = r <= 5
             ? shoulder.numerator.at(r - 1.6) / shoulder.denominator.at(r - 1.6)
             : far.numerator.at(r - 5) / far.denominator.at(r - 5)
-        return q < 0 ? -tail : tail
+        return upper ? tail : -tail
     }
 
     /// The probability of staying below `x`: for |x| < 6.5 by the series phi(x) (x + x^3/3 + x^5/15 + …).
@@ -42,8 +58,18 @@ public enum NormalDistribution {
             exponent += 1
         }
         let s = (mantissa - 1) / (mantissa + 1), square = s * s
-        var series = 0.0
-        for odd in stride(from: 23.0, through: 1, by: -2) { series = series * square + 1 / odd }
+        var series = 1.0 / 23
+        series = series * square + 1.0 / 21
+        series = series * square + 1.0 / 19
+        series = series * square + 1.0 / 17
+        series = series * square + 1.0 / 15
+        series = series * square + 1.0 / 13
+        series = series * square + 1.0 / 11
+        series = series * square + 1.0 / 9
+        series = series * square + 1.0 / 7
+        series = series * square + 1.0 / 5
+        series = series * square + 1.0 / 3
+        series = series * square + 1
         return 2 * s * series + exponent * 0.6931471805599453
     }
 
@@ -68,7 +94,8 @@ public enum NormalDistribution {
         }
     }
 
-    private static let centre = Rational(
+    @inline(__always) private static var centre: Rational {
+        Rational(
         numerator: Polynomial(
             c: (
                 3.387132872796366608, 133.14166789178437745, 1971.5909503065514427, 13731.693765509461125,
@@ -79,7 +106,9 @@ public enum NormalDistribution {
                 1, 42.313330701600911252, 687.1870074920579083, 5394.1960214247511077, 21213.794301586595867,
                 39307.89580009271061, 28729.085735721942674, 5226.495278852854561
             )))
-    private static let shoulder = Rational(
+    }
+    @inline(__always) private static var shoulder: Rational {
+        Rational(
         numerator: Polynomial(
             c: (
                 1.42343711074968357734, 4.6303378461565452959, 5.7694972214606914055, 3.64784832476320460504,
@@ -90,7 +119,9 @@ public enum NormalDistribution {
                 1, 2.05319162663775882187, 1.6763848301838038494, 0.68976733498510000455, 0.14810397642748007459,
                 0.0151986665636164571966, 5.475938084995344946e-4, 1.05075007164441684324e-9
             )))
-    private static let far = Rational(
+    }
+    @inline(__always) private static var far: Rational {
+        Rational(
         numerator: Polynomial(
             c: (
                 6.6579046435011037772, 5.4637849111641143699, 1.7848265399172913358, 0.29656057182850489123,
@@ -103,4 +134,5 @@ public enum NormalDistribution {
                 7.868691311456132591e-4, 1.8463183175100546818e-5, 1.4215117583164458887e-7,
                 2.04426310338993978564e-15
             )))
+    }
 }

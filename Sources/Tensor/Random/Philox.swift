@@ -14,4 +14,25 @@ public enum Philox {
         }
         return counter
     }
+    /// The blocks `first ..< first + 4` of the low counter half, each lane one block: its words as two pairs.
+    @inline(__always)
+    static func fourBlocks(
+        first: UInt64, stream: UInt64, seed: UInt64
+    ) -> (first: SIMD4<UInt64>, second: SIMD4<UInt64>) {
+        let mask = SIMD4<UInt64>(repeating: 0xffff_ffff), shift = SIMD4<UInt64>(repeating: 32)
+        let index = SIMD4<UInt64>(first, first &+ 1, first &+ 2, first &+ 3)
+        var c0 = index & mask, c1 = index &>> shift
+        var c2 = SIMD4<UInt64>(repeating: stream & 0xffff_ffff), c3 = SIMD4<UInt64>(repeating: stream >> 32)
+        var k0 = seed & 0xffff_ffff, k1 = seed >> 32
+        for _ in 0..<10 {
+            let a = (c0 & mask) &* SIMD4(repeating: 0xD251_1F53), b = (c2 & mask) &* SIMD4(repeating: 0xCD9E_8D57)
+            c0 = (b &>> shift) ^ c1 ^ SIMD4(repeating: k0)
+            c1 = b & mask
+            c2 = (a &>> shift) ^ c3 ^ SIMD4(repeating: k1)
+            c3 = a & mask
+            k0 = (k0 &+ 0x9E37_79B9) & 0xffff_ffff
+            k1 = (k1 &+ 0xBB67_AE85) & 0xffff_ffff
+        }
+        return (c0 | c1 &<< shift, c2 | c3 &<< shift)
+    }
 }

@@ -14,7 +14,9 @@ extension Tensor {
         default: 56
         }
         let unit = 1 / Double(1 << (64 - shift))
-        return try drawn(shape, dtype, &stream, "uniform") { bits in low + (high - low) * (Double(bits >> shift) * unit) }
+        return try drawn(shape, dtype, &stream, "uniform") { bits, values, count in
+            for i in 0..<count { values[i] = low + (high - low) * (Double(bits[i] >> shift) * unit) }
+        }
     }
 
     /// Normal, by inverting the distribution function (`NormalDistribution.quantile`).
@@ -22,8 +24,10 @@ extension Tensor {
         _ shape: Shape, mean: Double = 0, std: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
         try requireFloat(shape, dtype, "normal")
-        return try drawn(shape, dtype, &stream, "normal") { bits in
-            mean + std * NormalDistribution.quantile(RandomStream.openUnit(bits))
+        return try drawn(shape, dtype, &stream, "normal") { bits, values, count in
+            for i in 0..<count { values[i] = RandomStream.openUnit(bits[i]) }
+            NormalDistribution.replaceByQuantiles(values, count)
+            for i in 0..<count { values[i] = mean + std * values[i] }
         }
     }
 
@@ -42,9 +46,11 @@ extension Tensor {
         guard last > first else {
             throw TensorError(.argument, "truncatedNormal", "no probability between \(low) and \(high)")
         }
-        return try drawn(shape, dtype, &stream, "truncatedNormal") { bits in
-            let value = mean + std * NormalDistribution.quantile(first + (last - first) * RandomStream.openUnit(bits))
-            return Swift.min(Swift.max(value, low), high)
+        return try drawn(shape, dtype, &stream, "truncatedNormal") { bits, values, count in
+            for i in 0..<count {
+                let p = first + (last - first) * RandomStream.openUnit(bits[i])
+                values[i] = Swift.min(Swift.max(mean + std * NormalDistribution.quantile(p), low), high)
+            }
         }
     }
 
@@ -66,8 +72,10 @@ extension Tensor {
         guard !overflow, span > 0 else { throw TensorError(.argument, "randint", "nothing in \(low) ..< \(high)") }
         let result = try allocated(shape, .int64, "randint")
         let values = result.pointer(as: Int64.self)
-        draw(result.elementCount, &stream) { place, bits in
-            values[place] = Int64(low) + Int64(bits.multipliedFullWidth(by: UInt64(span)).high)
+        draw(result.elementCount, &stream) { place, bits, count in
+            for i in 0..<count {
+                values[place + i] = Int64(low) + Int64(bits[i].multipliedFullWidth(by: UInt64(span)).high)
+            }
         }
         return try result.to(dtype)
     }
@@ -79,7 +87,9 @@ extension Tensor {
         guard p >= 0, p <= 1 else { throw TensorError(.argument, "bernoulli", "probability \(p)") }
         let result = try allocated(shape, .bool, "bernoulli")
         let values = result.pointer(as: Bool.self)
-        draw(result.elementCount, &stream) { place, bits in values[place] = Double(bits >> 11) * 0x1p-53 < p }
+        draw(result.elementCount, &stream) { place, bits, count in
+            for i in 0..<count { values[place + i] = Double(bits[i] >> 11) * 0x1p-53 < p }
+        }
         return result
     }
 
@@ -101,38 +111,59 @@ extension Tensor {
         }
     }
 
-    @inline(__always)
+    /// Turns words into numbers, a block at a time.
+    private typealias Distribution = (UnsafePointer<UInt64>, UnsafeMutablePointer<Double>, Int) -> Void
+
     private static func drawn(
-        _ shape: Shape, _ dtype: DType, _ stream: inout RandomStream, _ operation: String, _ value: (UInt64) -> Double
+        _ shape: Shape, _ dtype: DType, _ stream: inout RandomStream, _ operation: String, _ fill: Distribution
     ) throws(TensorError) -> Tensor {
         let result = try allocated(shape, dtype, operation)
-        switch dtype {
-        case .float32:
-            let to = result.pointer(as: Float.self)
-            draw(result.elementCount, &stream) { to[$0] = Float(value($1)) }
-        case .float64:
-            let to = result.pointer(as: Double.self)
-            draw(result.elementCount, &stream) { to[$0] = value($1) }
-        case .float16:
-            let to = result.pointer(as: HalfBits.self)
-            draw(result.elementCount, &stream) { to[$0] = HalfBits(value($1)) }
-        default:
-            let to = result.pointer(as: BrainBits.self)
-            draw(result.elementCount, &stream) { to[$0] = BrainBits(value($1)) }
+        let target = result.pointer
+        draw(result.elementCount, &stream) { place, bits, count in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: blockLength) { block in
+                guard let values = block.baseAddress else { return }
+                fill(bits, values, count)
+                switch dtype {
+                case .float32:
+                    let to = target.assumingMemoryBound(to: Float.self) + place
+                    for i in 0..<count { to[i] = Float(values[i]) }
+                case .float64: (target.assumingMemoryBound(to: Double.self) + place).update(from: values, count: count)
+                case .float16:
+                    let to = target.assumingMemoryBound(to: HalfBits.self) + place
+                    for i in 0..<count { to[i] = HalfBits(values[i]) }
+                default:
+                    let to = target.assumingMemoryBound(to: BrainBits.self) + place
+                    for i in 0..<count { to[i] = BrainBits(values[i]) }
+                }
+            }
         }
         return result
     }
 
-    /// Two words for each of `count` elements, two elements to a block.
-    @inline(__always)
-    private static func draw(_ count: Int, _ stream: inout RandomStream, _ body: (Int, UInt64) -> Void) {
+    private static let blockLength = 512
+
+    /// Two words for each of `count` elements, two elements to a Philox block; `body` gets the place of the first
+    /// element, the words and how many elements they are for.
+    private static func draw(
+        _ count: Int, _ stream: inout RandomStream, _ body: (Int, UnsafePointer<UInt64>, Int) -> Void
+    ) {
         let first = stream.reserve(words: count * 2)
         let source = stream
-        parallelRanges((count + 1) / 2, grain: elementGrain / 8) { range in
-            for pair in range {
-                let words = source.block(first &+ UInt64(pair))
-                body(pair * 2, UInt64(words.x) | UInt64(words.y) << 32)
-                if pair * 2 + 1 < count { body(pair * 2 + 1, UInt64(words.z) | UInt64(words.w) << 32) }
+        parallelRanges((count + blockLength - 1) / blockLength, grain: 8) { range in
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: blockLength) { words in
+                guard let words = words.baseAddress else { return }
+                for block in range {
+                    let start = block * blockLength
+                    for i in Swift.stride(from: 0, to: blockLength, by: 8) {
+                        let (even, odd) = Philox.fourBlocks(
+                            first: first &+ UInt64((start + i) / 2), stream: source.stream, seed: source.seed)
+                        for lane in 0..<4 {
+                            words[i + lane * 2] = even[lane]
+                            words[i + lane * 2 + 1] = odd[lane]
+                        }
+                    }
+                    body(start, words, Swift.min(blockLength, count - start))
+                }
             }
         }
     }
