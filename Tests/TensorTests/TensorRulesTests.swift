@@ -136,6 +136,19 @@ import Testing
         ] as [() throws -> Tensor] { #expect(throws: TensorError.self) { _ = try body() } }
     }
 
+    /// Q8_0: a half scale and 32 signed bytes.
+    @Test func dequantizedWeightsAreScaleTimesCode() throws {
+        let q = Tensor(uninitialized: [2, 32], dtype: .q8_0)
+        for row in 0..<2 {
+            let block = q.pointer + row * 34
+            block.storeBytes(of: UInt16(row == 0 ? 0x3800 : 0xc000), toByteOffset: 0, as: UInt16.self)
+            for i in 0..<32 { block.storeBytes(of: Int8(i - 16), toByteOffset: 2 + i, as: Int8.self) }
+        }
+        let x = try q.to(.float32)
+        #expect(try x[0].isClose(to: (Tensor.arange(32) - 16) * 0.5))
+        #expect(try q[1].to(.float64).isClose(to: (Tensor.arange(32) - 16) * -2))
+    }
+
     @Test func printingReadsLikePyTorch() throws {
         let x = try Tensor([[1, -2.5], [0.125, 1000]] as [[Float]])
         #expect(

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Swift arrays in and out.
 extension Tensor {
     /// The elements in row-major order.
@@ -66,7 +68,21 @@ extension Tensor {
     /// The weights of a quantised tensor as float32.
     public func dequantized() throws(TensorError) -> Tensor {
         guard dtype.isQuantized else { return try to(.float32) }
-        throw TensorError(.dtype, "dequantized", "\(dtype.name) kernels are not built in")
+        let result = Tensor(uninitialized: shape, dtype: .float32)
+        let from = pointer, to = result.floats, type = dtype, blocks = elementCount / type.blockLength
+        // Whole blocks to each thread.
+        let failure = Mutex<TensorError?>(nil)
+        parallelRanges(blocks, grain: Swift.max(1, elementGrain / type.blockLength)) { range in
+            do throws(TensorError) {
+                try Dequantize.row(
+                    type, from + range.lowerBound * type.blockByteCount, count: range.count * type.blockLength,
+                    into: to + range.lowerBound * type.blockLength)
+            } catch {
+                failure.withLock { $0 = error }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        return result
     }
 
     /// A contiguous copy of the bytes.

@@ -4,10 +4,34 @@ extension Tensor {
     ///   contiguous; all of one type among float32, float64 and int64.
     static func multiplyMatrices(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch destination.dtype {
-        case .float32: multiply(Float.self, a, b, destination)
+        case .float32: multiplySingle(a, b, destination)
         case .float64: multiply(Double.self, a, b, destination)
         default: multiply(Int64.self, a, b, destination)
         }
+    }
+}
+
+/// Through `GEMM`, which takes rows or columns that lie one after the other; other layouts are put in order first.
+private func multiplySingle(_ a: Tensor, _ b: Tensor, _ c: Tensor) {
+    let (left, leftStride, leftIsTransposed) = a.rowsOrColumns()
+    let (right, rightStride, rightIsTransposed) = b.rowsOrColumns()
+    withExtendedLifetime((left, right)) {
+        GEMM.multiply(
+            m: c.shape[1], n: c.shape[2], k: a.shape[2],
+            a: left.floats, aStride: leftStride, transposeA: leftIsTransposed,
+            b: right.floats, bStride: rightStride, transposeB: rightIsTransposed,
+            c: c.floats, cStride: c.shape[2], batch: c.shape[0], aBatchStride: left.strides[0],
+            bBatchStride: right.strides[0], cBatchStride: c.shape[1] * c.shape[2])
+    }
+}
+
+extension Tensor {
+    /// A batch of matrices whose rows, or else whose columns, are contiguous, and the stride between those.
+    fileprivate func rowsOrColumns() -> (matrices: Tensor, stride: Int, isTransposed: Bool) {
+        let (rows, columns) = (shape[1], shape[2])
+        if strides[2] == 1 || columns == 1, strides[1] >= columns || rows == 1 { return (self, strides[1], false) }
+        if strides[1] == 1 || rows == 1, strides[2] >= rows || columns == 1 { return (self, strides[2], true) }
+        return (copied(), columns, false)
     }
 }
 
@@ -31,4 +55,5 @@ private func multiply<T: ComputeElement>(_ type: T.Type, _ a: Tensor, _ b: Tenso
             }
         }
     }
+    withExtendedLifetime(right) {}
 }
