@@ -36,6 +36,8 @@ var targets: [Target] = [
     floor("MartletNN", "NN", ["MartletTensor"]),
     floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
+    .executableTarget(
+        name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),

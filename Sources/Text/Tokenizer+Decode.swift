@@ -9,8 +9,13 @@ extension Tokenizer {
     public func decodeBytes(
         _ ids: some Sequence<Int32>, skipSpecialTokens: Bool = false
     ) throws(TokenizerError) -> [UInt8] {
+        if decoderSteps.isEmpty {
+            var bytes: [UInt8] = []
+            for id in ids where !(skipSpecialTokens && isSpecial(id)) { try append(id, to: &bytes) }
+            return bytes
+        }
         var assembler = TokenAssembler(decoderSteps)
-        for id in ids where !(skipSpecialTokens && specialTokens.contains(id)) {
+        for id in ids where !(skipSpecialTokens && isSpecial(id)) {
             assembler.push(try spelling(of: id))
         }
         assembler.finish()

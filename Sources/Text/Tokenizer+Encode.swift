@@ -103,27 +103,29 @@ extension Tokenizer {
         utf8 bytes: UnsafeBufferPointer<UInt8>, addSpecialTokens: Bool, specials: AddedTokenMatcher.Specials
     ) throws(TokenizerError) -> [Int32] {
         var ids: [Int32] = []
-        ids.reserveCapacity(bytes.count / 4 + 8)
+        ids.reserveCapacity(bytes.count / 3 + 8)
+        let scratch = EncodingScratch(textLength: bytes.count)
         guard addSpecialTokens else {
-            try append(bytes, specials, to: &ids)
+            try append(bytes, specials, to: &ids, scratch)
             return ids
         }
         for part in template.single {
             switch part {
             case .token(let id, _): ids.append(id)
-            case .first, .second: try append(bytes, specials, to: &ids)
+            case .first, .second: try append(bytes, specials, to: &ids, scratch)
             }
         }
         return ids
     }
 
     private func append(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ specials: AddedTokenMatcher.Specials, to ids: inout [Int32]
+        _ bytes: UnsafeBufferPointer<UInt8>, _ specials: AddedTokenMatcher.Specials, to ids: inout [Int32],
+        _ scratch: EncodingScratch
     ) throws(TokenizerError) {
-        if rawMatcher.isEmpty { return try appendSection(bytes, 0..<bytes.count, specials, to: &ids) }
+        if rawMatcher.isEmpty { return try appendSection(bytes, 0..<bytes.count, specials, to: &ids, scratch) }
         try rethrowing {
             try rawMatcher.split(bytes, specials: specials) { range, id in
-                if let id { ids.append(id) } else { try appendSection(bytes, range, specials, to: &ids) }
+                if let id { ids.append(id) } else { try appendSection(bytes, range, specials, to: &ids, scratch) }
             }
         }
     }
@@ -131,11 +133,11 @@ extension Tokenizer {
     /// Text without raw added tokens.
     private func appendSection(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ specials: AddedTokenMatcher.Specials,
-        to ids: inout [Int32]
+        to ids: inout [Int32], _ scratch: EncodingScratch
     ) throws(TokenizerError) {
         guard let normalizer else {
             return try appendPieces(
-                UnsafeBufferPointer(rebasing: bytes[range]), isFirst: range.lowerBound == 0, to: &ids)
+                UnsafeBufferPointer(rebasing: bytes[range]), isFirst: range.lowerBound == 0, to: &ids, scratch)
         }
         // Normalisation loses track of who wrote what, so that a section with special tokens yet to be found is
         // normalised author by author.
@@ -152,7 +154,7 @@ extension Tokenizer {
                             if let id { return ids.append(id) }
                             try appendPieces(
                                 UnsafeBufferPointer(rebasing: text[range]),
-                                isFirst: part.lowerBound == 0 && range.lowerBound == 0, to: &ids)
+                                isFirst: part.lowerBound == 0 && range.lowerBound == 0, to: &ids, scratch)
                         }
                     }
                 }
@@ -174,11 +176,11 @@ extension Tokenizer {
     }
 
     private func appendPieces(
-        _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, to ids: inout [Int32]
+        _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, to ids: inout [Int32], _ scratch: EncodingScratch
     ) throws(TokenizerError) {
         guard !text.isEmpty else { return }
         let before = ids.count
-        stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids) }
+        stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids, scratch) }
         // A model marks what it has no token for with -1.
         guard ids[before...].contains(where: { $0 < 0 }) else { return }
         var culprit: [UInt8] = []

@@ -13,6 +13,8 @@ public final class Tokenizer: Sendable {
     let normalizedMatcher: AddedTokenMatcher
     /// Added tokens as they are written out: one that is found in normalised text, normalised.
     private let addedSpellings: [Int32: [UInt8]]
+    /// From the first added id to the last: most ids are outside, and need not be looked up.
+    private let addedIDs: Range<Int32>
     private let addedByContent: [[UInt8]: Int32]
     /// Whether the model encodes any bytes, so that text that is not UTF-8 can be encoded as it is.
     let takesAnyBytes: Bool
@@ -74,6 +76,8 @@ public final class Tokenizer: Sendable {
         takesAnyBytes = parts.takesAnyBytes && parts.normalizer == nil
         details = parts.details
         addedTokens = parts.addedTokens
+        let added = addedTokens.map(\.id)
+        addedIDs = (added.min() ?? 0)..<((added.max() ?? -1) + 1)
         specialTokens = Set(parts.addedTokens.lazy.filter(\.isSpecial).map(\.id))
         let normalizer = parts.normalizer
         let spellings = parts.addedTokens.map { token -> [UInt8] in
@@ -135,6 +139,17 @@ public final class Tokenizer: Sendable {
         guard let token = model.token(id) else { throw .unknownID(id, vocabularySize: vocabularySize) }
         return token
     }
+
+    /// Adds the token as the decoder takes it.
+    func append(_ id: Int32, to bytes: inout [UInt8]) throws(TokenizerError) {
+        if addedIDs.contains(id), let added = addedSpellings[id] {
+            bytes += added
+        } else if !model.append(id, to: &bytes) {
+            throw .unknownID(id, vocabularySize: vocabularySize)
+        }
+    }
+
+    func isSpecial(_ id: Int32) -> Bool { addedIDs.contains(id) && specialTokens.contains(id) }
 
     private func modelID(of token: [UInt8]) -> Int32? {
         guard spellsBytesInAlphabet else { return model.id(of: token) }

@@ -69,6 +69,25 @@ import Testing
         }
     }
 
+    /// Words met before are remembered within a call; a text of many must come out as its parts do.
+    @Test(arguments: ["bpe-gpt2", "bpe-llama3", "wordpiece-uncased", "unigram-always-split"])
+    func whatIsRememberedChangesNoIDs(_ name: String) throws {
+        let tokenizer = try tokenizer(name)
+        let mark = try #require(tokenizer.id(of: "<new>"))
+        let texts = try PipelineGolden("pipeline-\(name).json").cases.map(\.text)
+        var expected: [Int32] = []
+        var whole = ""
+        for round in 0..<40 {
+            for text in texts {
+                let varied = text + "<new>" + String(round)
+                expected += try tokenizer.encode(text, addSpecialTokens: false) + [mark]
+                expected += try tokenizer.encode(String(round) + "<new>", addSpecialTokens: false)
+                whole += varied + "<new>"
+            }
+        }
+        #expect(try tokenizer.encode(whole, addSpecialTokens: false) == expected)
+    }
+
     // MARK: text that cannot be expressed
 
     @Test func textWithoutTokenNamesTheText() throws {

@@ -5,7 +5,8 @@ extension FileField {
         let vocabulary = Vocabulary(try required("vocab").vocabularyTokens())
         let prefix = Array(try string("continuing_subword_prefix", or: "").utf8)
         let field = try required("merges")
-        var builder = MergeTable(vocabulary: vocabulary, continuingPrefix: prefix)
+        let builder = MergeTable(
+            vocabulary: vocabulary, count: field.value.array?.count ?? 0, continuingPrefix: prefix)
         for (rank, value) in (field.value.array ?? []).enumerated() {
             let problem: String?
             if let line = value.string {
@@ -36,16 +37,17 @@ extension FileField {
 struct MergeTable {
     let vocabulary: Vocabulary
     var continuingPrefix: [UInt8] = []
-    private(set) var table: [UInt64: (rank: UInt32, token: Int32)] = [:]
+    let table: PairTable
 
-    init(vocabulary: Vocabulary, continuingPrefix: [UInt8] = []) {
+    init(vocabulary: Vocabulary, count: Int, continuingPrefix: [UInt8] = []) {
+        table = PairTable(capacity: count)
         self.vocabulary = vocabulary
         self.continuingPrefix = continuingPrefix
     }
 
     /// Adds "left right".
     /// - Returns: what is wrong, if anything is.
-    mutating func add(line: [UInt8], rank: Int) -> String? {
+    func add(line: [UInt8], rank: Int) -> String? {
         // A space is never part of a token in this notation, but one at the start may be.
         guard let space = line.dropFirst().firstIndex(of: 0x20), space + 1 < line.count else {
             return "expected two tokens"
@@ -53,7 +55,7 @@ struct MergeTable {
         return add(Array(line[..<space]), Array(line[(space + 1)...]), rank: rank)
     }
 
-    mutating func add(_ left: [UInt8], _ right: [UInt8], rank: Int) -> String? {
+    func add(_ left: [UInt8], _ right: [UInt8], rank: Int) -> String? {
         let dropped = !continuingPrefix.isEmpty && right.starts(with: continuingPrefix) ? continuingPrefix.count : 0
         let merged = left + right.dropFirst(dropped)
         func missing(_ token: [UInt8]) -> String {
@@ -62,8 +64,7 @@ struct MergeTable {
         guard let a = vocabulary.id(of: left) else { return missing(left) }
         guard let b = vocabulary.id(of: right) else { return missing(right) }
         guard let token = vocabulary.id(of: merged) else { return missing(merged) }
-        let key = UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b))
-        if table[key] == nil { table[key] = (UInt32(rank), token) }
+        table.insert(a, b, rank: UInt32(rank), token: token)
         return nil
     }
 }
@@ -98,7 +99,7 @@ extension Tokenizer {
         spelledTokens: [[UInt8]], merges: [String], pre: String, file: String
     ) throws(TokenizerError) -> Parts {
         let vocabulary = Vocabulary(spelledTokens)
-        var builder = MergeTable(vocabulary: vocabulary)
+        let builder = MergeTable(vocabulary: vocabulary, count: merges.count)
         for (rank, line) in merges.enumerated() where !line.isEmpty {
             if let problem = builder.add(line: Array(line.utf8), rank: rank) {
                 throw .malformed(file: file, field: "merges[\(rank)]", reason: problem)

@@ -3,8 +3,8 @@
 package struct BytePairs: TokenizerModel {
     /// Which pairs merge, and in what order.
     package enum Merges: Sendable {
-        /// `left << 32 | right` to the rank and the merged token.
-        case pairs([UInt64: (rank: UInt32, token: Int32)])
+        /// The pairs that are listed.
+        case pairs(PairTable)
         /// Any neighbours whose joined spelling is a token with a rank; sentencepiece and tiktoken.
         case tokens(ranks: [UInt32])
     }
@@ -23,7 +23,7 @@ package struct BytePairs: TokenizerModel {
     package var prefersWholePiece = false
     package var continuingPrefix: [UInt8] = []
     package var wordSuffix: [UInt8] = []
-    private let unitTokens: [Int32]
+    let unitTokens: [Int32]
 
     package init(vocabulary: Vocabulary, merges: Merges, unit: Unit) {
         self.vocabulary = vocabulary
@@ -38,6 +38,29 @@ package struct BytePairs: TokenizerModel {
     package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
     package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
 
+    package func append(_ id: Int32, to bytes: inout [UInt8]) -> Bool { vocabulary.append(id, to: &bytes) }
+
+    package func encode(
+        _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: EncodingScratch
+    ) {
+        scratch.append(piece, to: &ids) { ids in encode(piece, into: &ids) }
+    }
+
+    package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+        guard !piece.isEmpty else { return }
+        if prefersWholePiece, case let id = vocabulary.find(piece), id >= 0 { return ids.append(id) }
+        if unit == .byte, piece.count <= Self.shortPiece, wordSuffix.isEmpty, continuingPrefix.isEmpty,
+            encodeShort(piece, into: &ids)
+        {
+            return
+        }
+        var symbols: [Symbol] = []
+        symbols.reserveCapacity(piece.count)
+        split(piece, into: &symbols)
+        merge(&symbols, piece)
+        emit(symbols, piece, into: &ids)
+    }
+
     /// A symbol of the piece, in a list from left to right. `token` is -1 for text without token.
     struct Symbol {
         var start: Int32
@@ -45,16 +68,6 @@ package struct BytePairs: TokenizerModel {
         var token: Int32
         var previous: Int32
         var next: Int32
-    }
-
-    package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
-        guard !piece.isEmpty else { return }
-        if prefersWholePiece, case let id = vocabulary.find(piece), id >= 0 { return ids.append(id) }
-        var symbols: [Symbol] = []
-        symbols.reserveCapacity(piece.count)
-        split(piece, into: &symbols)
-        merge(&symbols, piece)
-        emit(symbols, piece, into: &ids)
     }
 
     private func split(_ piece: UnsafeBufferPointer<UInt8>, into symbols: inout [Symbol]) {
@@ -108,8 +121,7 @@ package struct BytePairs: TokenizerModel {
         let (a, b) = (symbols[Int(left)], symbols[Int(right)])
         switch merges {
         case .pairs(let table):
-            guard a.token >= 0, b.token >= 0,
-                let found = table[UInt64(UInt32(bitPattern: a.token)) << 32 | UInt64(UInt32(bitPattern: b.token))]
+            guard a.token >= 0, b.token >= 0, case let found = table.find(a.token, b.token), found.rank != Self.noRank
             else { return nil }
             return Candidate(rank: found.rank, left: left, end: b.end, token: found.token)
         case .tokens(let ranks):

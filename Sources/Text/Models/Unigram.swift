@@ -54,6 +54,14 @@ package struct Unigram: TokenizerModel {
         var token: Int32
     }
 
+    package func append(_ id: Int32, to bytes: inout [UInt8]) -> Bool { vocabulary.append(id, to: &bytes) }
+
+    package func encode(
+        _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: EncodingScratch
+    ) {
+        scratch.append(piece, to: &ids) { ids in encode(piece, into: &ids) }
+    }
+
     package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
         guard !piece.isEmpty else { return }
         withUnsafeTemporaryAllocation(of: Node.self, capacity: piece.count + 1) { nodes in

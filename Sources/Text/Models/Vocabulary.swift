@@ -37,6 +37,13 @@ package struct Vocabulary: Sendable {
         return bytes[range(Int(id))]
     }
 
+    /// Adds the bytes of a token; false when there is none of this id.
+    package func append(_ id: Int32, to output: inout [UInt8]) -> Bool {
+        guard id >= 0, Int(id) < present.count, present[Int(id)] else { return false }
+        bytes.withUnsafeBufferPointer { output.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range(Int(id))])) }
+        return true
+    }
+
     package func id(of token: some Collection<UInt8>) -> Int32? {
         let found =
             token.withContiguousStorageIfAvailable { find($0) }

@@ -25,6 +25,14 @@ package struct WordPiece: TokenizerModel {
     package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
     package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
 
+    package func append(_ id: Int32, to bytes: inout [UInt8]) -> Bool { vocabulary.append(id, to: &bytes) }
+
+    package func encode(
+        _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: EncodingScratch
+    ) {
+        scratch.append(piece, to: &ids) { ids in encode(piece, into: &ids) }
+    }
+
     package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
         let before = ids.count
         let scalars = piece.count <= longestWord ? 0 : piece.count { $0 & 0xC0 != 0x80 }

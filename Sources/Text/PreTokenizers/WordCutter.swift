@@ -63,7 +63,7 @@ package struct WordCutter: PreTokenizer {
     @inline(__always)
     private func look(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> (traits: ScalarTraits, next: Int) {
         let byte = text[position]
-        if byte < 0x80 { return (table[UInt32(byte)], position + 1) }
+        if byte < 0x80 { return (table.ascii(byte), position + 1) }
         var scalars = UTF8Scalars(text, at: position)
         let scalar = scalars.next() ?? 0xFFFD
         return (table[scalar], scalars.position)

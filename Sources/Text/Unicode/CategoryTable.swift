@@ -22,17 +22,21 @@ package struct ScalarTraits: OptionSet, Sendable {
     package func has(_ any: ScalarTraits) -> Bool { rawValue & any.rawValue != 0 }
 }
 
-package struct CategoryTable: Sendable {
+/// Lives as long as the process: its memory is never given back, so that reading it costs no reference counts.
+package struct CategoryTable: @unchecked Sendable {
     package static let shared = CategoryTable()
 
-    private var blocks = [UInt16](repeating: 0, count: 0x1100)
-    private var traits: [UInt16] = []
+    /// Block 0 begins at 0, so that ASCII is the first 128 entries of `traits`.
+    private let blocks: UnsafePointer<UInt16>
+    private let traits: UnsafePointer<UInt16>
 
     private init() {
         let kinds: [ScalarTraits] =
             [.upper, .lower, .upper, .caseless, .caseless, .mark, .mark, .mark, .number, .number, .number]
             + Array(repeating: .punctuation, count: 7) + Array(repeating: .symbol, count: 4)
             + Array(repeating: [], count: 8)
+        var blocks = [UInt16](repeating: 0, count: 0x1100)
+        var traits: [UInt16] = []
         // Blocks that are all of one kind are shared.
         var uniform: [UInt16: UInt16] = [:]
         var current: [UInt16] = []
@@ -61,14 +65,24 @@ package struct CategoryTable: Sendable {
             0x09...0x0D, 0x20...0x20, 0x85...0x85, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029,
             0x202F...0x202F, 0x205F...0x205F, 0x3000...0x3000,
         ]
+        func insert(_ trait: ScalarTraits, _ scalar: UInt32) {
+            traits[Int(blocks[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)] |= trait.rawValue
+        }
         for scalar in spaces.joined() { insert(.space, scalar) }
         insert(.newline, 0x0A)
         insert(.newline, 0x0D)
+        self.blocks = Self.forever(blocks)
+        self.traits = Self.forever(traits)
     }
 
-    private mutating func insert(_ trait: ScalarTraits, _ scalar: UInt32) {
-        traits[Int(blocks[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)] |= trait.rawValue
+    private static func forever(_ values: [UInt16]) -> UnsafePointer<UInt16> {
+        let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: values.count)
+        memory.initialize(from: values, count: values.count)
+        return UnsafePointer(memory)
     }
+
+    @inline(__always)
+    package func ascii(_ byte: UInt8) -> ScalarTraits { ScalarTraits(rawValue: traits[Int(byte & 0x7F)]) }
 
     @inline(__always)
     package subscript(scalar: UInt32) -> ScalarTraits {

@@ -1,0 +1,68 @@
+extension BytePairs {
+    /// Pieces of up to this many bytes are merged in place, without a heap.
+    static let shortPiece = 48
+
+    /// Merges a short piece of bytes: the pair of lowest rank is looked for among all of them each time, which for a
+    /// word is less work than keeping them in order.
+    /// - Returns: false when a byte has no token; nothing was added then.
+    func encodeShort(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) -> Bool {
+        switch merges {
+        case .pairs(let table):
+            return encodeShort(piece, into: &ids) { left, right, _ in table.find(left, right) }
+        case .tokens(let ranks):
+            return encodeShort(piece, into: &ids) { _, _, range in
+                let id = vocabulary.find(UnsafeBufferPointer(rebasing: piece[range]))
+                return id < 0 ? (Self.noRank, -1) : (ranks[Int(id)], id)
+            }
+        }
+    }
+
+    /// A symbol: its token, where it begins, and what it becomes with the next.
+    private struct ShortSymbol {
+        var token: Int32
+        var start: Int32
+        var rank: UInt32
+        var merged: Int32
+    }
+
+    @inline(__always)
+    private func encodeShort(
+        _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32],
+        _ find: (Int32, Int32, Range<Int>) -> (rank: UInt32, token: Int32)
+    ) -> Bool {
+        withUnsafeTemporaryAllocation(of: ShortSymbol.self, capacity: Self.shortPiece) { symbols in
+            var count = piece.count
+            for index in 0..<count {
+                let token = unitTokens[Int(piece[index])]
+                guard token >= 0 else { return false }
+                symbols[index] = ShortSymbol(token: token, start: Int32(index), rank: Self.noRank, merged: -1)
+            }
+            func update(_ index: Int) {
+                guard index + 1 < count else {
+                    symbols[index].rank = Self.noRank
+                    return
+                }
+                let end = index + 2 < count ? Int(symbols[index + 2].start) : piece.count
+                let found = find(symbols[index].token, symbols[index + 1].token, Int(symbols[index].start)..<end)
+                symbols[index].rank = found.rank
+                symbols[index].merged = found.token
+            }
+            for index in 0..<count { update(index) }
+            while count > 1 {
+                var best = 0
+                var rank = symbols[0].rank
+                for index in 1..<max(1, count - 1) where symbols[index].rank < rank {
+                    (best, rank) = (index, symbols[index].rank)
+                }
+                guard rank != Self.noRank else { break }
+                symbols[best].token = symbols[best].merged
+                count -= 1
+                for index in (best + 1)..<max(best + 1, count) { symbols[index] = symbols[index + 1] }
+                update(best)
+                if best > 0 { update(best - 1) }
+            }
+            for index in 0..<count { ids.append(symbols[index].token) }
+            return true
+        }
+    }
+}
