@@ -33,6 +33,9 @@ for _ in 0..<(arguments.count > 4 ? Int(arguments[4]) ?? 3 : 3) {
         "program": "martlet", "mb": .number(Double(data.count) / 1e6), "tokens": .integer(Int64(ids.count)),
         "load_s": .number(seconds(loading)), "encode_mb_s": .number(Double(data.count) / encoding / 1e6),
         "decode_mb_s": .number(Double(data.count) / decoding / 1e6),
+        // FNV-1a over the ids, to compare with another program's.
+        "ids_hash": .string(
+            String(ids.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)),
         "round_trip": .bool(decoded.elementsEqual(text.utf8)),
     ]
     print(line.text())

@@ -10,7 +10,10 @@ extension Tokenizer {
         _ ids: some Sequence<Int32>, skipSpecialTokens: Bool = false
     ) throws(TokenizerError) -> [UInt8] {
         if decoderSteps.isEmpty {
+            // An array, so that the loop is compiled for one.
+            let ids = Array(ids)
             var bytes: [UInt8] = []
+            bytes.reserveCapacity(ids.count * 4)
             for id in ids where !(skipSpecialTokens && isSpecial(id)) { try append(id, to: &bytes) }
             return bytes
         }

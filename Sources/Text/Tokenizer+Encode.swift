@@ -180,7 +180,12 @@ extension Tokenizer {
     ) throws(TokenizerError) {
         guard !text.isEmpty else { return }
         let before = ids.count
-        stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids, scratch) }
+        if let (cutter, pairs) = plainPath {
+            // Nothing rewrites the text: from its bytes to ids without a copy or a call through a protocol.
+            cutter.split(text) { pairs.encode(UnsafeBufferPointer(rebasing: text[$0]), into: &ids, scratch) }
+        } else {
+            stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids, scratch) }
+        }
         // A model marks what it has no token for with -1.
         guard ids[before...].contains(where: { $0 < 0 }) else { return }
         var culprit: [UInt8] = []

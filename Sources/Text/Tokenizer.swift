@@ -21,6 +21,8 @@ public final class Tokenizer: Sendable {
     private let spellsBytesInAlphabet: Bool
     /// Whether a special token is looked for after normalisation only.
     let hasNormalizedSpecials: Bool
+    /// The one cut and the model of a byte-level BPE, when that is all there is between text and ids.
+    let plainPath: (cutter: WordCutter, pairs: BytePairs)?
 
     /// What the files say about the tokenizer beyond how it cuts text.
     public struct Details: Sendable, Equatable {
@@ -94,6 +96,13 @@ public final class Tokenizer: Sendable {
             zip(addedTokens, spellings).enumerated().filter { isRaw[$0.offset] }.map(\.element))
         normalizedMatcher = AddedTokenMatcher(
             zip(addedTokens, spellings).enumerated().filter { !isRaw[$0.offset] }.map(\.element))
+        if parts.stages.steps.count == 1, case .cut(let cutter as WordCutter) = parts.stages.steps[0],
+            let pairs = parts.model as? BytePairs
+        {
+            plainPath = (cutter, pairs)
+        } else {
+            plainPath = nil
+        }
         hasNormalizedSpecials = normalizer != nil && addedTokens.contains { $0.isSpecial && $0.isNormalized }
         vocabularySize = max(parts.model.vocabularySize, (addedTokens.map { Int($0.id) + 1 }).max() ?? 0)
     }

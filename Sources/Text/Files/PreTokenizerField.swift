@@ -1,3 +1,5 @@
+import MartletJSON
+
 /// The `pre_tokenizer` of a `tokenizer.json`.
 extension FileField {
     private static let preTokenizerKinds = [
@@ -84,5 +86,13 @@ extension FileField {
 extension PieceStages.Step {
     var isByteAlphabet: Bool {
         if case .rewrite(let rewriter) = self { rewriter is ByteAlphabetRewriter } else { false }
+    }
+}
+
+extension PieceStages {
+    /// The `pre_tokenizer` of a `tokenizer.json`, with pieces left in bytes.
+    package init(tokenizerJSON json: JSON) throws(TokenizerError) {
+        let steps = try FileField(json, file: "tokenizer.json", path: "pre_tokenizer").pieceSteps()
+        self.init(steps.filter { !$0.isByteAlphabet })
     }
 }

@@ -1,6 +1,6 @@
 extension BytePairs {
     /// Pieces of up to this many bytes are merged in place, without a heap.
-    static let shortPiece = 48
+    static let shortPiece = 64
 
     /// Merges a short piece of bytes: the pair of lowest rank is looked for among all of them each time, which for a
     /// word is less work than keeping them in order.

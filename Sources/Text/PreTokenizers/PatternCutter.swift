@@ -34,8 +34,41 @@ package enum Pattern: Sendable {
 
     /// nil when the expression is not one the engine understands.
     package init?(checking expression: String) {
+        let expression = Self.inOurDialect(expression)
         guard (try? Regex(expression)) != nil else { return nil }
         self = .expression(expression)
+    }
+
+    /// `\w` is letters, marks, digits, connectors and Latin-1's small numbers to the engine these files are written for (Oniguruma), and less to
+    /// the standard library's.
+    private static func inOurDialect(_ expression: String) -> String {
+        var output = ""
+        var depth = 0
+        var isEscaped = false
+        for scalar in expression.unicodeScalars {
+            if isEscaped {
+                isEscaped = false
+                let word = #"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u{B2}\u{B3}\u{B9}\u{BC}-\u{BE}"#
+                switch scalar {
+                case "w": output += depth > 0 ? word : "[\(word)]"
+                case "W" where depth == 0: output += "[^\(word)]"
+                default:
+                    output += "\\"
+                    output.unicodeScalars.append(scalar)
+                }
+                continue
+            }
+            switch scalar {
+            case "\\":
+                isEscaped = true
+                continue
+            case "[": depth += 1
+            case "]": depth = max(0, depth - 1)
+            default: break
+            }
+            output.unicodeScalars.append(scalar)
+        }
+        return isEscaped ? output + "\\" : output
     }
 
     /// Matches from left to right, without overlap.

@@ -50,6 +50,7 @@ package struct WordCutter: PreTokenizer {
         return cutter
     }()
 
+    @inline(__always)
     package func split(_ text: UnsafeBufferPointer<UInt8>, _ emit: (Range<Int>) throws -> Void) rethrows {
         var start = 0
         while start < text.count {
