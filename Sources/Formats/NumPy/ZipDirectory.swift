@@ -27,9 +27,13 @@ struct ZipDirectory {
             try reader.widen(
                 &size, &packed, &offset, in: place + 46 + nameLength..<place + 46 + nameLength + extraLength)
             guard flags & 1 == 0 else { throw reader.bad("member \(own) is encrypted") }
-            guard method == 0 || method == 8 else { throw reader.bad("member \(own) is compressed by method \(method)") }
+            guard method == 0 || method == 8 else {
+                throw reader.bad("member \(own) is compressed by method \(method)")
+            }
             try reader.require(offset, 30, "member \(own)")
-            guard reader.four(offset) == 0x0403_4b50 else { throw reader.bad("member \(own) is not where it should be") }
+            guard reader.four(offset) == 0x0403_4b50 else {
+                throw reader.bad("member \(own) is not where it should be")
+            }
             let start = offset + 30 + reader.two(offset + 26) + reader.two(offset + 28)
             try reader.require(start, packed, "member \(own)")
             guard method == 8 || size == packed else { throw reader.bad("stored member \(own) has two sizes") }

@@ -42,7 +42,7 @@ extension Tensor {
         {
             throw TensorError(.argument, operation.rawValue, "an integer divisor of shape \(b.shape) is zero")
         }
-        let result = Tensor(uninitialized: shape, dtype: computed)
+        let result = try allocated(shape, computed, operation.rawValue)
         apply(operation, left, right, into: result)
         return try result.to(dtype)
     }
@@ -51,7 +51,7 @@ extension Tensor {
     static func comparison(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor) throws(TensorError) -> Tensor {
         let shape = try broadcastShape(a, b, operation.rawValue)
         let computed = try promoted(a, b, operation.rawValue).computed
-        let result = Tensor(uninitialized: shape, dtype: .bool)
+        let result = try allocated(shape, .bool, operation.rawValue)
         apply(operation, try a.to(computed), try b.to(computed), into: result)
         return result
     }
@@ -102,7 +102,7 @@ extension Tensor {
             throw TensorError(
                 .shape, "where", "shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
         }
-        let result = Tensor(uninitialized: shape, dtype: dtype)
+        let result = try allocated(shape, dtype, "where")
         choose(condition, try a.to(dtype), try b.to(dtype), into: result)
         return result
     }

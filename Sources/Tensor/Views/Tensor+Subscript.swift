@@ -37,7 +37,7 @@ extension Range<Int>: TensorIndex {
     public var selector: TensorSelector { .range(lowerBound, upperBound) }
 }
 extension ClosedRange<Int>: TensorIndex {
-    /// -1 as the last element has no element after it that could be named.
+    /// After -1, the last element, nothing can be named.
     public var selector: TensorSelector { .range(lowerBound, upperBound == -1 ? nil : upperBound + 1) }
 }
 extension PartialRangeFrom<Int>: TensorIndex {
@@ -51,7 +51,8 @@ extension PartialRangeThrough<Int>: TensorIndex {
 }
 
 extension Tensor {
-    /// A view, with Python's indexing: `x[0]`, `x[1..., .all, -1]`, `x[.ellipsis, ..<4]`, `x[.slice(nil, nil, step: 2)]`.
+    /// A view, with Python's indexing: `x[0]`, `x[1..., .all, -1]`, `x[.ellipsis, ..<4]`,
+    /// `x[.slice(nil, nil, step: 2)]`.
     public subscript(_ indices: any TensorIndex...) -> Tensor {
         get throws(TensorError) { try indexed(by: indices.map(\.selector)) }
     }
