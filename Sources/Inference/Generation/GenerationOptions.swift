@@ -1,0 +1,55 @@
+/// What to generate and when to stop.
+public struct GenerationOptions: Sendable, Equatable {
+    /// Tokens of the reply at most; nil goes on to the end of the context.
+    public var maximumTokens: Int?
+    public var sampling = SamplingOptions()
+    /// Text that ends the reply; it is not part of it.
+    public var stopStrings: [String] = []
+    /// Tokens that end the reply besides the model's own.
+    public var stopTokens: Set<Int32> = []
+    /// Goes on past the model's end-of-sequence tokens.
+    public var ignoresEndOfSequence = false
+    /// Special tokens are left out of the text.
+    public var skipsSpecialTokens = true
+
+    public init() {}
+}
+
+/// Why a reply ended.
+public enum FinishReason: String, Sendable {
+    /// An end-of-sequence token or a stop string.
+    case stop
+    /// `maximumTokens` or the context is used up.
+    case length
+    case cancelled
+}
+
+/// One step of a reply.
+public struct GeneratedToken: Sendable {
+    /// The token, or nil in a last element that only carries text held back and the reason.
+    public var token: Int32?
+    /// The characters that this token completes; empty in the middle of a character.
+    public var text: String
+    /// Set on the last element.
+    public var finishReason: FinishReason?
+    /// Set on the last element.
+    public var statistics: GenerationStatistics?
+}
+
+/// Counts and times of one reply.
+public struct GenerationStatistics: Sendable {
+    public var promptTokens = 0
+    /// Of the prompt's tokens, those whose keys and values were still in the cache.
+    public var cachedTokens = 0
+    public var replyTokens = 0
+    public var promptSeconds = 0.0
+    public var replySeconds = 0.0
+
+    public init() {}
+
+    public var promptTokensPerSecond: Double {
+        promptSeconds > 0 ? Double(promptTokens - cachedTokens) / promptSeconds : 0
+    }
+    /// The first token comes with the prompt, so `replyTokens − 1` steps are timed.
+    public var replyTokensPerSecond: Double { replySeconds > 0 ? Double(max(replyTokens - 1, 0)) / replySeconds : 0 }
+}

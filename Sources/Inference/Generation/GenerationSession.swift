@@ -1,0 +1,98 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletText
+import Synchronization
+
+/// One sequence being extended: its tokens, its cache, and the loop that predicts, picks and appends.
+///
+/// Not for use from several threads at once; `LanguageModel` runs each on its own queue.
+final class GenerationSession {
+    let decoder: Decoder
+    let tokenizer: Tokenizer
+    private var cache: KVCache
+    /// The tokens whose keys and values are in the cache.
+    private var cachedTokens: [Int32] = []
+    /// Tokens of a prompt computed in one pass: enough to fill the kernels, few enough to bound memory.
+    private static let prefillChunk = 512
+
+    init(decoder: Decoder, tokenizer: Tokenizer, precision: Precision) {
+        self.decoder = decoder
+        self.tokenizer = tokenizer
+        cache = KVCache(decoder.configuration, precision: precision)
+    }
+
+    /// Generates a reply to `prompt`, calling `emit` for each token until it returns false.
+    func run(
+        _ prompt: [Int32], _ options: GenerationOptions, endTokens: Set<Int32>, isCancelled: () -> Bool,
+        emit: (GeneratedToken) -> Void
+    ) throws {
+        let limit = decoder.configuration.contextLength
+        guard !prompt.isEmpty else {
+            throw OptionError(option: "prompt", value: "empty", expected: "at least one token")
+        }
+        guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
+        try options.sampling.validate(vocabularySize: decoder.configuration.vocabularySize)
+        let maximum = min(options.maximumTokens ?? .max, limit - prompt.count)
+        let ends = (options.ignoresEndOfSequence ? [] : endTokens).union(options.stopTokens)
+
+        var statistics = GenerationStatistics()
+        let clock = ContinuousClock()
+        var started = clock.now
+        statistics.promptTokens = prompt.count
+        statistics.cachedTokens = reuse(prompt)
+        var sampler = Sampler(options.sampling, prompt: prompt)
+        var text = StopStringScanner(options.stopStrings)
+        var decoding = tokenizer.streamingDecoder(skipSpecialTokens: options.skipsSpecialTokens)
+        func finish(_ reason: FinishReason, _ last: String) {
+            emit(GeneratedToken(token: nil, text: last, finishReason: reason, statistics: statistics))
+        }
+        guard maximum > 0 else { return finish(.length, "") }
+        guard var logits = try extend(prompt[statistics.cachedTokens...], isCancelled: isCancelled) else {
+            return finish(.cancelled, "")
+        }
+        statistics.promptSeconds = (clock.now - started).seconds
+        started = clock.now
+        while true {
+            let token = sampler.next(UnsafeMutableBufferPointer(start: logits.floats, count: logits.elementCount))
+            statistics.replyTokens += 1
+            statistics.replySeconds = (clock.now - started).seconds
+            if ends.contains(token) { return finish(.stop, text.append(decoding.finish()).text + text.finish()) }
+            let (shown, stop) = text.append(try decoding.append(token))
+            emit(GeneratedToken(token: token, text: shown, finishReason: nil, statistics: nil))
+            if stop != nil { return finish(.stop, "") }
+            if statistics.replyTokens >= maximum {
+                return finish(.length, text.append(decoding.finish()).text + text.finish())
+            }
+            if isCancelled() { return finish(.cancelled, text.append(decoding.finish()).text + text.finish()) }
+            guard let next = try extend([token], isCancelled: isCancelled) else { return finish(.cancelled, "") }
+            logits = next
+        }
+    }
+
+    /// Keeps what the cache shares with `tokens`, all but the last of them at most; returns how many that is.
+    private func reuse(_ tokens: [Int32]) -> Int {
+        var shared = 0
+        while shared < min(cachedTokens.count, tokens.count - 1), cachedTokens[shared] == tokens[shared] { shared += 1 }
+        cache.truncate(to: shared)
+        cachedTokens.removeSubrange(shared...)
+        return shared
+    }
+
+    /// Appends tokens to the sequence; the logits after the last, `[1, vocabulary]`, or nil when cancelled.
+    private func extend(_ tokens: ArraySlice<Int32>, isCancelled: () -> Bool) throws -> Tensor? {
+        var rest = tokens
+        while true {
+            let chunk = Array(rest.prefix(Self.prefillChunk))
+            rest = rest.dropFirst(chunk.count)
+            let hidden = try decoder.hiddenStates(chunk, [DecoderSequence(rows: 0..<chunk.count, cache: cache)])
+            cachedTokens += chunk
+            if rest.isEmpty { return try decoder.logits(hidden.leadingRows(chunk.count - 1, count: 1)) }
+            if isCancelled() { return nil }
+        }
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

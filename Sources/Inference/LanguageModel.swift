@@ -1,0 +1,90 @@
+import Dispatch
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletText
+import Synchronization
+
+/// A model that talks: decoder, tokenizer and chat template, ready to generate.
+///
+/// ```swift
+/// let model = try LanguageModel(path: "SmolLM2-135M-Instruct.Q4_1.gguf")
+/// for try await delta in model.chat([.init(role: "user", content: "Why is the sky blue?")]) { print(delta.text) }
+/// ```
+public final class LanguageModel: @unchecked Sendable {
+    public let decoder: Decoder
+    public let tokenizer: Tokenizer
+    public let precision: Precision
+    /// What `generation_config.json` recommends.
+    public let recommendedSampling: SamplingOptions
+    /// Tokens that end a reply.
+    public let endTokens: Set<Int32>
+    private let firstSession: GenerationSession
+
+    public init(_ files: ModelFiles, precision: Precision = .fast, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        decoder = try files.decoder()
+        tokenizer = try files.tokenizer()
+        let size = decoder.configuration.vocabularySize
+        guard tokenizer.vocabularySize <= size else {
+            throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
+        }
+        recommendedSampling = try files.recommendedSampling()
+        endTokens = tokenizer.eosTokens.union(try files.endTokens())
+        self.precision = precision
+        try decoder.prepare(precision, progress: progress)
+        firstSession = GenerationSession(decoder: decoder, tokenizer: tokenizer, precision: precision)
+    }
+
+    /// Opens a folder as published on a hub, or a GGUF file.
+    public convenience init(path: String, precision: Precision = .fast) throws {
+        try self.init(ModelFiles(path: path), precision: precision)
+    }
+
+    public var configuration: DecoderConfiguration { decoder.configuration }
+
+    /// The options to start from: the model's own recommendation.
+    public var defaultOptions: GenerationOptions {
+        var options = GenerationOptions()
+        options.sampling = recommendedSampling
+        return options
+    }
+
+    /// Continues a text.
+    public func complete(_ text: String, _ options: GenerationOptions? = nil) -> AsyncThrowingStream<
+        GeneratedToken, any Error
+    > {
+        generate(options) { try self.tokenizer.encode(text) }
+    }
+
+    /// Continues a sequence of tokens. The stream ends after the element with a `finishReason`; leaving the loop early,
+    /// or cancelling the task, stops the computation at the next token.
+    public func generate(
+        _ options: GenerationOptions? = nil, prompt: @escaping @Sendable () throws -> [Int32]
+    ) -> AsyncThrowingStream<GeneratedToken, any Error> {
+        let options = options ?? defaultOptions
+        let cancelled = CancellationFlag()
+        return AsyncThrowingStream { continuation in
+            continuation.onTermination = { _ in cancelled.set() }
+            queue.async { [self] in
+                do {
+                    try firstSession.run(
+                        prompt(), options, endTokens: endTokens, isCancelled: { cancelled.isSet },
+                        emit: { continuation.yield($0) })
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+        }
+    }
+
+    /// One generation at a time: each already uses every core.
+    private let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)
+}
+
+/// Set once, read from another thread.
+final class CancellationFlag: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set() { flag.store(true, ordering: .relaxed) }
+}
