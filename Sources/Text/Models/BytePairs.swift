@@ -170,7 +170,7 @@ package struct BytePairs: TokenizerModel {
                 if !afterUnknown || unknown == nil { ids.append(unknown ?? -1) }
                 afterUnknown = true
             } else {
-                // The tokenizers library drops what neither a token nor the unknown token stands for; here it is an error.
+                // The tokenizers library drops text without token when there is no unknown token; here it is an error.
                 ids.append(unknown ?? -1)
             }
             index = Int(symbol.next)

@@ -35,8 +35,10 @@ package enum KnownPatterns {
 
     /// The cuts a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name stands for; nil for an unknown name.
     package static func steps(named name: String) -> [PieceStages.Step]? {
-        func isolated(_ expressions: String...) -> [PieceStages.Step] {
-            expressions.map { .cut(PatternCutter(.expression($0), behavior: .isolated)) }
+        func isolated(_ expressions: String...) -> [PieceStages.Step]? {
+            let patterns = expressions.compactMap { Pattern(checking: $0) }
+            guard patterns.count == expressions.count else { return nil }
+            return patterns.map { .cut(PatternCutter($0, behavior: .isolated)) }
         }
         switch name {
         case "gpt2", "gpt-2", "r50k_base", "p50k_base", "phi-2", "mpt", "olmo", "dbrx", "jais", "jina-es", "jina-de",
@@ -51,7 +53,7 @@ package enum KnownPatterns {
         case "gpt-4o", "o200k_base", "llama4", "o200k": return [.cut(WordCutter.o200k)]
         case "deepseek-llm":
             return isolated(
-                #"[\r\n]"#, #"\s?[\p{L}--[\u{4e00}-\u{9fff}\u{3040}-\u{30ff}\u{ac00}-\u{d7ff}]]+"#,
+                #"[\r\n]"#, #"\s?[\p{Lu}\p{Ll}\p{Lt}]+"#,
                 #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#, #"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+"#,
                 #"\p{N}+"#)
         case "deepseek-coder":
@@ -64,7 +66,9 @@ package enum KnownPatterns {
                 ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##
                     + #"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#)
         case "default":
-            return isolated(#"[\p{P}$+<=>^~|]+"#) + [.cut(WordCutter.gpt2)] + isolated(#"\p{N}+"#, "[0-9][0-9][0-9]")
+            guard let signs = isolated(#"[\p{P}$+<=>^~|]+"#), let numbers = isolated(#"\p{N}+"#, "[0-9][0-9][0-9]")
+            else { return nil }
+            return signs + [.cut(WordCutter.gpt2)] + numbers
         default: return nil
         }
     }

@@ -39,8 +39,8 @@ package enum Pattern: Sendable {
         self = .expression(expression)
     }
 
-    /// `\w` is letters, marks, digits, connectors and Latin-1's small numbers to the engine these files are written for (Oniguruma), and less to
-    /// the standard library's.
+    /// `\w` is letters, marks, digits, connectors and Latin-1's small numbers to the engine these files are written
+    /// for (Oniguruma), and less to the standard library's.
     private static func inOurDialect(_ expression: String) -> String {
         var output = ""
         var depth = 0

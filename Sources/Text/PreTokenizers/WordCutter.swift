@@ -1,8 +1,9 @@
 /// The cuts of GPT-2 and its descendants, scanned by hand: what their regular expressions match, in one pass and
 /// without going back further than one scalar.
 ///
-/// In order of preference at each place: a contraction; letters, after at most one other character; digits; signs, after
-/// at most one space; white space. Source: the patterns of the released encoders (GPT-2, cl100k, Llama 3, Qwen 2, o200k).
+/// In order of preference at each place: a contraction; letters, after at most one other character; digits; signs,
+/// after at most one space; white space. Source: the patterns of the released encoders (GPT-2, cl100k, Llama 3,
+/// Qwen 2, o200k).
 package struct WordCutter: PreTokenizer {
     package enum Contractions: Sendable { case asWritten, anyCase }
 
@@ -118,8 +119,8 @@ package struct WordCutter: PreTokenizer {
         return space(text, from: start)
     }
 
-    /// White space: up to its last line break when those are gathered; else all of it when the text ends there; else all
-    /// but the last, which belongs to what follows, unless it is alone.
+    /// White space: up to its last line break when those are gathered; else all of it when the text ends there; else
+    /// all but the last, which belongs to what follows, unless it is alone.
     private func space(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
         var last = start
