@@ -38,6 +38,8 @@ var targets: [Target] = [
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
+    .executableTarget(
+        name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),

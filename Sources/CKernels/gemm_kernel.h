@@ -127,6 +127,10 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
 /// Rows of k that are copied side by side: more would share the ways of a level 1 set when the stride is a power of
 /// two, fewer would leave the prefetcher fewer streams.
 #define COPY_DEPTH 8
+/// How far ahead to fetch, in rows of k and in floats: rows of large matrices lie on different pages, where the
+/// processor's own prefetchers begin anew.
+#define ROWS_AHEAD 24
+#define FLOATS_AHEAD 64
 
 static void pack_rows(const float *a, ptrdiff_t row_stride, ptrdiff_t depth_stride, ptrdiff_t rows, ptrdiff_t depth,
                       float *packed) {
@@ -153,6 +157,7 @@ static void pack_rows(const float *a, ptrdiff_t row_stride, ptrdiff_t depth_stri
             for (ptrdiff_t k = first; k < end; k++) {
                 const float *from = a + k * depth_stride + i;
                 float *to = packed + i * depth + k * MR;
+                __builtin_prefetch(from + ROWS_AHEAD * depth_stride);
                 if (rows - i >= MR) {
                     UNROLL for (int r = 0; r < MR; r++) to[r] = from[r];
                 } else {
@@ -170,6 +175,7 @@ INLINE void pack_slab(const float *b, ptrdiff_t column_stride, int width, ptrdif
         int there = depth - k < W ? (int)(depth - k) : W;
         VEC square[W];
         UNROLL for (int r = 0; r < W; r++) {
+            __builtin_prefetch(b + (r < width ? r : 0) * column_stride + k + FLOATS_AHEAD);
             square[r] = r >= width ? vzero()
                 : there == W       ? vload(b + r * column_stride + k)
                                    : vload_part(b + r * column_stride + k, there);
@@ -189,6 +195,7 @@ INLINE void copy_panel(const int V, const float *b, ptrdiff_t depth_stride, ptrd
         const float *from = b + k * depth_stride;
         float *to = packed + k * V * W;
         UNROLL for (int v = 0; v < V; v++) {
+            __builtin_prefetch(from + ROWS_AHEAD * depth_stride + v * W);
             vstore(to + v * W, v + 1 < V || last == W ? vload(from + v * W) : vload_part(from + v * W, last));
         }
     }

@@ -68,7 +68,7 @@ extension GEMM {
                 return
             }
             let parallel = parallel && pool.workerCount > 1 && work >= Self.serialWork
-            if product.m > product.n {
+            if product.m >= product.n {
                 sharingB(product, accumulate: accumulate, parallel: parallel)
             } else {
                 sharingA(product, accumulate: accumulate, parallel: parallel)
@@ -97,18 +97,30 @@ extension GEMM {
             return min(k, ((k + blocks - 1) / blocks + 15) & ~15)
         }
 
-        /// How many slices `units` panels are cut into: each at most half of the level 2 cache, a multiple of the
-        /// number of threads, and where there is enough to do four per thread, so that one which is held up holds
-        /// up little.
-        private func slices(units: Int, bytesPerUnit: Int, parallel: Bool) -> Int {
-            let most = max(1, Self.level2 / 2 / bytesPerUnit)
-            var count = (units + most - 1) / most
-            if parallel {
-                let workers = pool.workerCount
-                count = max(count, min(4 * workers, units / 2))
-                count = (count + workers - 1) / workers * workers
+        /// `units` panels in slices of `size`, the last ones (two for every thread) half as large, so that the
+        /// threads finish together.
+        private struct Slices {
+            var units: Int
+            var size: Int
+            var whole: Int
+            var half: Int
+            var count: Int
+
+            /// Slices of at most `most` panels and half of the level 2 cache, at least four for every thread.
+            init(units: Int, most: Int, bytesPerUnit: Int, workers: Int) {
+                let fitting = max(1, GEMM.Run.level2 / 2 / bytesPerUnit)
+                self.units = units
+                size = max(1, min(most, fitting, workers > 1 ? units / (4 * workers) : units))
+                half = workers > 1 ? max(1, size / 2) : size
+                whole = max(0, units - (workers > 1 ? 2 * workers * half : 0)) / size
+                count = whole + (units - whole * size + half - 1) / half
             }
-            return min(max(count, 1), units)
+
+            subscript(index: Int) -> Range<Int> {
+                if index < whole { return index * size..<(index + 1) * size }
+                let first = whole * size + (index - whole) * half
+                return first..<min(first + half, units)
+            }
         }
 
         /// A packed once for all, B in slices of columns: for products that are wider than high.
@@ -116,20 +128,22 @@ extension GEMM {
             let unit = Int(kernels.tile_columns), high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
             let rowsAtOnce = max(high, Self.level3 / 4 / (4 * depthBlock) / high * high)
             let units = (product.n + unit - 1) / unit
-            let slices = slices(units: units, bytesPerUnit: 4 * unit * depthBlock, parallel: parallel)
-            let sliceWidth = (units + slices - 1) / slices * unit
+            // Two panels suffice for what is read of A to be used often enough.
+            let slices = Slices(
+                units: units, most: 2, bytesPerUnit: 4 * unit * depthBlock, workers: parallel ? pool.workerCount : 1)
             Self.withBuffer(Self.rounded(min(product.m, rowsAtOnce), high) * depthBlock) { packedA in
                 for top in stride(from: 0, to: product.m, by: rowsAtOnce) {
                     let rows = min(rowsAtOnce, product.m - top)
                     for k in stride(from: 0, to: product.k, by: depthBlock) {
                         let depth = min(depthBlock, product.k - k)
                         packRows(product, top, rows, k, depth, packedA, parallel: parallel)
-                        each(parallel ? slices : 1) { piece, pieces in
-                            Self.withBuffer(sliceWidth * depth) { packedB in
+                        each(parallel ? slices.count : 1) { piece, pieces in
+                            Self.withBuffer(slices.size * unit * depth) { packedB in
                                 // A single thread goes through the slices itself, with one buffer.
-                                for slice in slices * piece / pieces..<slices * (piece + 1) / pieces {
-                                    let first = units * slice / slices * unit
-                                    let end = min(units * (slice + 1) / slices * unit, product.n)
+                                for index in slices.count * piece / pieces..<slices.count * (piece + 1) / pieces {
+                                    let slice = slices[index]
+                                    let first = slice.lowerBound * unit
+                                    let end = min(slice.upperBound * unit, product.n)
                                     kernels.pack_columns(
                                         product.b + k * product.bDepth + first * product.bColumn, product.bDepth,
                                         product.bColumn, end - first, depth, packedB)
@@ -145,24 +159,27 @@ extension GEMM {
             }
         }
 
-        /// B packed once for all, A in slices of rows: for products that are higher than wide.
+        /// B packed once for all, A in slices of rows: for products that are at least as high as wide.
         private func sharingB(_ product: Product, accumulate: Bool, parallel: Bool) {
             let wide = Int(kernels.tile_columns), unit = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
             let columnsAtOnce = max(wide, Self.level3 / 4 / (4 * depthBlock) / wide * wide)
             let units = (product.m + unit - 1) / unit
-            let slices = slices(units: units, bytesPerUnit: 4 * unit * depthBlock, parallel: parallel)
-            let sliceHeight = (units + slices - 1) / slices * unit
+            // About a hundred rows use each panel of B often enough.
+            let slices = Slices(
+                units: units, most: max(1, 112 / unit), bytesPerUnit: 4 * unit * depthBlock,
+                workers: parallel ? pool.workerCount : 1)
             Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
                 for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
                     let columns = min(columnsAtOnce, product.n - left)
                     for k in stride(from: 0, to: product.k, by: depthBlock) {
                         let depth = min(depthBlock, product.k - k)
                         packColumns(product, left, columns, k, depth, packedB, parallel: parallel)
-                        each(parallel ? slices : 1) { piece, pieces in
-                            Self.withBuffer(sliceHeight * depth) { packedA in
-                                for slice in slices * piece / pieces..<slices * (piece + 1) / pieces {
-                                    let first = units * slice / slices * unit
-                                    let end = min(units * (slice + 1) / slices * unit, product.m)
+                        each(parallel ? slices.count : 1) { piece, pieces in
+                            Self.withBuffer(slices.size * unit * depth) { packedA in
+                                for index in slices.count * piece / pieces..<slices.count * (piece + 1) / pieces {
+                                    let slice = slices[index]
+                                    let first = slice.lowerBound * unit
+                                    let end = min(slice.upperBound * unit, product.m)
                                     kernels.pack_rows(
                                         product.a + k * product.aDepth + first * product.aRow, product.aRow,
                                         product.aDepth, end - first, depth, packedA)
