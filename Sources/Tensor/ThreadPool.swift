@@ -3,7 +3,7 @@ import CKernels
 /// Fork-join parallelism for kernels: the caller is one of the workers, the others spin for some tens of microseconds
 /// after a region and then sleep, so that an idle process uses no processor time.
 ///
-/// A region costs one or two microseconds and allocates nothing. From inside a region another one runs serially on
+/// A region costs about a microsecond and allocates no buffers. From inside a region another one runs serially on
 /// the same thread; regions of several threads run one after the other. What a body writes is visible to the caller
 /// when `run` returns.
 ///
@@ -15,6 +15,11 @@ public final class ThreadPool: Sendable {
 
     /// Threads that take part in a region, the caller included.
     public let workerCount: Int
+
+    /// A closure behind a pointer; bare, it would be wrapped for generic use at every region.
+    private struct Body {
+        let call: (Int) -> Void
+    }
 
     /// The address of the C pool; a pointer is not `Sendable`. Nil if there was no memory for it.
     private let address: UInt?
@@ -47,13 +52,13 @@ public final class ThreadPool: Sendable {
             return
         }
         withoutActuallyEscaping(body) { body in
-            var body = body
+            var body = Body(call: body)
             withUnsafeMutablePointer(to: &body) { context in
                 martlet_pool_run(
                     pool, count,
                     { context, index in
                         guard let context else { return }
-                        context.assumingMemoryBound(to: ((Int) -> Void).self).pointee(index)
+                        context.assumingMemoryBound(to: Body.self).pointee.call(index)
                     }, context)
             }
         }

@@ -171,6 +171,9 @@ extension GEMM {
             Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
                 for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
                     let columns = min(columnsAtOnce, product.n - left)
+                    // A small B is gone through for every panel of A, which writes C line after line; a larger one
+                    // panel by panel.
+                    let sharedStaysClose = columns * depthBlock * 4 <= GEMM.Run.level2 / 4
                     for k in stride(from: 0, to: product.k, by: depthBlock) {
                         let depth = min(depthBlock, product.k - k)
                         packColumns(product, left, columns, k, depth, packedB, parallel: parallel)
@@ -186,7 +189,7 @@ extension GEMM {
                                     kernels.block(
                                         end - first, columns, depth, packedA, packedB,
                                         product.c + first * product.cStride + left, product.cStride,
-                                        accumulate || k > 0, true)
+                                        accumulate || k > 0, !sharedStaysClose)
                                 }
                             }
                         }
