@@ -1,10 +1,12 @@
-// Attention over pages for one instruction set: tiles of up to 12 rows (query token, head of the group) walk the
+// Attention over pages for one instruction set: tiles of up to 24 rows (query token, head of the group) walk the
 // pages in order. Per page: scores by a register-tiled product, online softmax, values by the same product.
 #include "lanes.h"
 #include "functions.h"
 
 #define PAGE MARTLET_PAGE_TOKENS
-#define TILE_ROWS 12
+/// Two register tiles of AVX-512: a page comes from the second-level cache once for all of them.
+#define TILE_ROWS 24
+#define STRIP_ROWS 12
 /// Floats between rows of a tile's buffers: a vector more than the largest head, so that rows of a power of two do
 /// not fall into the same sets of the cache.
 #define TILE_STRIDE (MARTLET_LARGEST_HEAD_DIMENSION + LANES)
@@ -26,7 +28,7 @@ typedef struct {
     _Alignas(64) float out[TILE_ROWS * TILE_STRIDE];
     _Alignas(64) float p[TILE_ROWS * TILE_STRIDE];
     /// Running maximum, and what the sums so far shrink by when it grows, by row.
-    _Alignas(64) float maximum[LANES], correction[LANES];
+    _Alignas(64) float maximum[2 * LANES], correction[2 * LANES];
     /// Running sums of weights: key j of a page adds to lane j % 16.
     _Alignas(64) float sums[TILE_ROWS][LANES];
     /// Keys that a row sees: first and one past the last.
@@ -36,11 +38,26 @@ typedef struct {
     ptrdiff_t rows;
 } attention_tile;
 
+/// Four rounds of interleaving row i with row i + 8 turn rows into columns.
+INLINE void transpose16(f32x16 rows[LANES]) {
+    for (int round = 0; round < 4; round++) {
+        f32x16 mixed[LANES];
+        for (int i = 0; i < 8; i++) {
+            f32x16 a = rows[i], b = rows[i + 8];
+            mixed[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            mixed[2 * i + 1] =
+                __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        }
+        memcpy(rows, mixed, sizeof mixed);
+    }
+}
+
 #define ELEMENT float
 #define NAMED(name) name##_f32
 INLINE f32x16 load_elements_f32(const float *p) { return load(p); }
 INLINE f32x16 load_half_lanes_f32(const float *p) { return load_part(p, 8); }
 INLINE float narrowed_f32(float x) { return x; }
+INLINE void store_elements_f32(float *p, f32x16 x) { store(p, x); }
 #include "attention_product.h"
 #include "attention_rows.h"
 #undef ELEMENT
@@ -55,6 +72,7 @@ INLINE f32x16 load_half_lanes_f16(const uint16_t *p) {
     return widen_half(h);
 }
 INLINE uint16_t narrowed_f16(float x) { return narrow_half(splat(x))[0]; }
+INLINE void store_elements_f16(uint16_t *p, f32x16 x) { store_u16(p, narrow_half(x)); }
 #include "attention_product.h"
 #include "attention_rows.h"
 #undef ELEMENT

@@ -3,10 +3,11 @@
 // Included once per type of cache: ELEMENT, NAMED.
 
 /// One register tile: `rows` by `vectors` * 16, all compile-time constants; rows of A and C are TILE_STRIDE apart.
-/// Without factors C starts from zero. With half_lanes only 8 lanes of B exist.
+/// Without factors C starts from zero. With half_lanes only 8 lanes of B exist. What will be read next starts at
+/// `ahead`; as much of it is fetched as is read of B.
 INLINE void NAMED(register_tile)(const int rows, const int vectors, const bool half_lanes, const float *a,
                                  const ELEMENT *b, ptrdiff_t b_stride, ptrdiff_t depth, const float *factors,
-                                 float *c) {
+                                 float *c, const ELEMENT *ahead) {
     f32x16 sum[rows][vectors];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
@@ -17,6 +18,9 @@ INLINE void NAMED(register_tile)(const int rows, const int vectors, const bool h
     }
     for (ptrdiff_t k = 0; k < depth; k++, a++, b += b_stride) {
         f32x16 row[vectors];
+#pragma clang loop unroll(full)
+        for (int line = 0; line < vectors * LANES; line += 64 / (int)sizeof *b) __builtin_prefetch(ahead + line);
+        ahead += vectors * LANES;
 #pragma clang loop unroll(full)
         for (int v = 0; v < vectors; v++) {
             row[v] = half_lanes ? NAMED(load_half_lanes)(b) : NAMED(load_elements)(b + v * LANES);
@@ -39,19 +43,19 @@ INLINE void NAMED(register_tile)(const int rows, const int vectors, const bool h
 #define STRIP(R, V)                                                                                              \
     static __attribute__((noinline)) void NAMED(strip_##R)(const float *a, const ELEMENT *b, ptrdiff_t b_stride, \
                                                            ptrdiff_t depth, const float *factors, float *c,      \
-                                                           ptrdiff_t columns) {                                  \
+                                                           ptrdiff_t columns, const ELEMENT *ahead) {            \
         ptrdiff_t j = 0;                                                                                         \
         if (factors) {                                                                                           \
             for (; j + V * LANES <= columns; j += V * LANES)                                                     \
-                NAMED(register_tile)(R, V, false, a, b + j, b_stride, depth, factors, c + j);                    \
+                NAMED(register_tile)(R, V, false, a, b + j, b_stride, depth, factors, c + j, ahead + j * depth);                    \
             for (; j + LANES <= columns; j += LANES)                                                             \
-                NAMED(register_tile)(R, 1, false, a, b + j, b_stride, depth, factors, c + j);                    \
-            if (j < columns) NAMED(register_tile)(R, 1, true, a, b + j, b_stride, depth, factors, c + j);        \
+                NAMED(register_tile)(R, 1, false, a, b + j, b_stride, depth, factors, c + j, ahead + j * depth);                    \
+            if (j < columns) NAMED(register_tile)(R, 1, true, a, b + j, b_stride, depth, factors, c + j, ahead + j * depth);        \
         } else {                                                                                                 \
             for (; j + V * LANES <= columns; j += V * LANES)                                                     \
-                NAMED(register_tile)(R, V, false, a, b + j, b_stride, depth, NULL, c + j);                       \
+                NAMED(register_tile)(R, V, false, a, b + j, b_stride, depth, NULL, c + j, ahead + j * depth);                       \
             for (; j + LANES <= columns; j += LANES)                                                             \
-                NAMED(register_tile)(R, 1, false, a, b + j, b_stride, depth, NULL, c + j);                       \
+                NAMED(register_tile)(R, 1, false, a, b + j, b_stride, depth, NULL, c + j, ahead + j * depth);                       \
         }                                                                                                        \
     }
 REGISTER_TILES(STRIP)
@@ -59,14 +63,14 @@ REGISTER_TILES(STRIP)
 
 /// Any number of rows. `columns` is a multiple of 16, of 8 with factors.
 static void NAMED(product)(ptrdiff_t rows, const float *a, const ELEMENT *b, ptrdiff_t b_stride, ptrdiff_t depth,
-                           const float *factors, float *c, ptrdiff_t columns) {
-#define TAKE(R, V)                                                                                  \
-    while (rows >= R) {                                                                             \
-        NAMED(strip_##R)(a, b, b_stride, depth, factors, c, columns);                               \
-        rows -= R;                                                                                  \
-        a += R * TILE_STRIDE;                                                                       \
-        c += R * TILE_STRIDE;                                                                       \
-        if (factors) factors += R;                                                                  \
+                           const float *factors, float *c, ptrdiff_t columns, const ELEMENT *ahead) {
+#define TAKE(R, V)                                                                  \
+    while (rows >= R) {                                                             \
+        NAMED(strip_##R)(a, b, b_stride, depth, factors, c, columns, ahead);        \
+        rows -= R;                                                                  \
+        a += R * TILE_STRIDE;                                                       \
+        c += R * TILE_STRIDE;                                                       \
+        if (factors) factors += R;                                                  \
     }
     REGISTER_TILES(TAKE)
 #undef TAKE

@@ -24,12 +24,12 @@ static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, 
         t->end[r] = g->keys_after < g->key_count - 1 - p ? p + g->keys_after + 1 : g->key_count;
         if (t->end[r] < t->first[r]) t->end[r] = t->first[r];
     }
-    for (ptrdiff_t r = rows; r < LANES; r++) t->maximum[r] = 0;
+    for (ptrdiff_t r = rows; r < 2 * LANES; r++) t->maximum[r] = 0;
 }
 
 /// Turns the products in p into scores, -infinity where unseen, and returns with maximum and correction up to date.
 static void tile_scores(attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t page_start) {
-    _Alignas(64) float largest[LANES];
+    _Alignas(64) float largest[2 * LANES];
     f32x16 scale = splat(g->scale), cap = splat(g->soft_cap);
     memcpy(largest, t->maximum, sizeof largest);
     for (ptrdiff_t r = 0; r < t->rows; r++) {
@@ -54,10 +54,12 @@ static void tile_scores(attention_tile *t, const martlet_attention_arguments *g,
         float page_largest = largest_lane(m);
         if (page_largest > largest[r]) largest[r] = page_largest;
     }
-    f32x16 old = load(t->maximum), new = load(largest);
-    // Equal maxima, both -infinity too, leave the sums as they are.
-    store(t->correction, choose(old == new, splat(1.0f), exp_nonpositive(old - new)));
-    store(t->maximum, new);
+    for (int i = 0; i < 2 * LANES; i += LANES) {
+        f32x16 old = load(t->maximum + i), new = load(largest + i);
+        // Equal maxima, both -infinity too, leave the sums as they are.
+        store(t->correction + i, choose(old == new, splat(1.0f), exp_nonpositive(old - new)));
+        store(t->maximum + i, new);
+    }
 }
 
 /// Turns the scores in p into weights exp(s - maximum) and adds them up.
@@ -91,33 +93,35 @@ static void tile_end(const attention_tile *t, const martlet_attention_arguments 
 }
 #endif
 
-/// out = out * correction + weights * values. Keys that all rows see go through the product together; a row's other
-/// keys before and behind them on their own, as nothing a row does not see may touch its numbers (0 * infinity).
-static void NAMED(tile_values)(attention_tile *t, const ELEMENT *values, ptrdiff_t dimension, ptrdiff_t page_start) {
-    ptrdiff_t first[TILE_ROWS], end[TILE_ROWS], common_first = 0, common_end = PAGE;
-    for (ptrdiff_t r = 0; r < t->rows; r++) {
-        first[r] = clamped(t->first[r] - page_start, 0, PAGE);
-        end[r] = clamped(t->end[r] - page_start, first[r], PAGE);
+/// out = out * correction + weights * values for rows begin ..< begin + rows. Keys that all of them see go through the
+/// product together; a row's other keys before and behind them on their own, as nothing that a row does not see may
+/// touch its numbers (0 * infinity).
+static void NAMED(tile_values)(attention_tile *t, ptrdiff_t begin, ptrdiff_t rows, const ELEMENT *values,
+                               ptrdiff_t dimension, ptrdiff_t page_start, const ELEMENT *ahead) {
+    ptrdiff_t first[STRIP_ROWS], end[STRIP_ROWS], common_first = 0, common_end = PAGE;
+    float *p = t->p + begin * TILE_STRIDE, *out = t->out + begin * TILE_STRIDE, *correction = t->correction + begin;
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        first[r] = clamped(t->first[begin + r] - page_start, 0, PAGE);
+        end[r] = clamped(t->end[begin + r] - page_start, first[r], PAGE);
         if (first[r] > common_first) common_first = first[r];
         if (end[r] < common_end) common_end = end[r];
     }
     bool together = common_first < common_end;
-    for (ptrdiff_t r = 0; r < t->rows; r++) {
+    for (ptrdiff_t r = 0; r < rows; r++) {
         ptrdiff_t stop = together ? common_first : end[r];
         if (first[r] >= stop) continue;
-        NAMED(product)(1, t->p + r * TILE_STRIDE + first[r], values + first[r] * dimension, dimension, stop - first[r],
-                       t->correction + r, t->out + r * TILE_STRIDE, dimension);
-        t->correction[r] = 1;
+        NAMED(product)(1, p + r * TILE_STRIDE + first[r], values + first[r] * dimension, dimension, stop - first[r],
+                       correction + r, out + r * TILE_STRIDE, dimension, values);
+        correction[r] = 1;
     }
     if (!together) return;
-    NAMED(product)(t->rows, t->p + common_first, values + common_first * dimension, dimension,
-                   common_end - common_first, t->correction, t->out, dimension);
-    for (ptrdiff_t r = 0; r < t->rows; r++) {
-        float one = 1;
-        if (end[r] > common_end) {
-            NAMED(product)(1, t->p + r * TILE_STRIDE + common_end, values + common_end * dimension, dimension,
-                           end[r] - common_end, &one, t->out + r * TILE_STRIDE, dimension);
-        }
+    NAMED(product)(rows, p + common_first, values + common_first * dimension, dimension, common_end - common_first,
+                   correction, out, dimension, ahead);
+    const float one = 1;
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        if (end[r] <= common_end) continue;
+        NAMED(product)(1, p + r * TILE_STRIDE + common_end, values + common_end * dimension, dimension,
+                       end[r] - common_end, &one, out + r * TILE_STRIDE, dimension, values);
     }
 }
 
@@ -140,27 +144,65 @@ static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_hea
             // Whole vectors of keys of which some row sees one.
             ptrdiff_t low = clamped(first - start, 0, PAGE) / LANES * LANES;
             ptrdiff_t high = (clamped(end - start, 0, PAGE) + LANES - 1) / LANES * LANES;
-            NAMED(product)(t->rows, t->q, keys + low, PAGE, dimension, NULL, t->p + low, high - low);
+            NAMED(product)(t->rows, t->q, keys + low, PAGE, dimension, NULL, t->p + low, high - low,
+                           values);
             tile_scores(t, g, start);
             tile_weights(t, start);
-            NAMED(tile_values)(t, values, dimension, start);
+            const ELEMENT *next = keys;
+            if ((page + 1) * PAGE < end) {
+                next = (const ELEMENT *)g->key_pages[page + 1] + g->key_offset + kv_head * g->key_head_stride;
+            }
+            for (ptrdiff_t r = 0; r < t->rows; r += STRIP_ROWS) {
+                ptrdiff_t rows = t->rows - r < STRIP_ROWS ? t->rows - r : STRIP_ROWS;
+                NAMED(tile_values)(t, r, rows, values, dimension, start, next);
+            }
         }
         tile_end(t, g, kv_head, begin);
     }
 }
 
+/// Keys of up to 16 tokens of one page (rows `stride` apart) into neighbouring slots: d by d, so that a cache line of
+/// the page is written once.
+static void NAMED(append_keys)(const float *k, ptrdiff_t stride, ptrdiff_t tokens, ELEMENT *slots,
+                               ptrdiff_t dimension) {
+    if (tokens < LANES) {
+        for (ptrdiff_t d = 0; d < dimension; d++) {
+            for (ptrdiff_t t = 0; t < tokens; t++) slots[d * PAGE + t] = NAMED(narrowed)(k[t * stride + d]);
+        }
+        return;
+    }
+    for (ptrdiff_t d = 0; d < dimension; d += 8) {
+        f32x16 rows[LANES];
+        for (int t = 0; t < LANES; t++) {
+            rows[t] = d + LANES <= dimension ? load(k + t * stride + d) : load_part(k + t * stride + d, 8);
+        }
+        transpose16(rows);
+        for (int i = 0; i < 8; i++) NAMED(store_elements)(slots + (d + i) * PAGE, rows[i]);
+        if (d + LANES > dimension) break;
+        for (int i = 8; i < LANES; i++) NAMED(store_elements)(slots + (d + i) * PAGE, rows[i]);
+        d += 8;
+    }
+}
+
 static void NAMED(append)(const martlet_append_arguments *g, ptrdiff_t head_begin, ptrdiff_t head_end) {
     ptrdiff_t dimension = g->head_dimension;
-    for (ptrdiff_t token = 0; token < g->tokens; token++) {
+    for (ptrdiff_t token = 0; token < g->tokens;) {
         ptrdiff_t page = (g->first_position + token) / PAGE, slot = (g->first_position + token) % PAGE;
+        ptrdiff_t count = g->tokens - token < PAGE - slot ? g->tokens - token : PAGE - slot;
+        if (count > LANES) count = LANES;
         for (ptrdiff_t head = head_begin; head < head_end; head++) {
             ELEMENT *keys = (ELEMENT *)g->key_pages[page] + g->key_offset + head * g->key_head_stride + slot;
             ELEMENT *values = (ELEMENT *)g->value_pages[page] + g->value_offset + head * g->value_head_stride +
                               slot * dimension;
             const float *k = g->keys + token * g->key_stride + head * dimension;
             const float *v = g->values + token * g->value_stride + head * dimension;
-            for (ptrdiff_t d = 0; d < dimension; d++) keys[d * PAGE] = NAMED(narrowed)(k[d]);
-            for (ptrdiff_t d = 0; d < dimension; d++) values[d] = NAMED(narrowed)(v[d]);
+            NAMED(append_keys)(k, g->key_stride, count, keys, dimension);
+            for (ptrdiff_t t = 0; t < count; t++, v += g->value_stride, values += dimension) {
+                ptrdiff_t d = 0;
+                for (; d + LANES <= dimension; d += LANES) NAMED(store_elements)(values + d, load(v + d));
+                for (; d < dimension; d++) values[d] = NAMED(narrowed)(v[d]);
+            }
         }
+        token += count;
     }
 }
