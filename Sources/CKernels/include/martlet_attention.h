@@ -17,8 +17,8 @@
 
 #define MARTLET_PAGE_TOKENS 64
 #define MARTLET_LARGEST_HEAD_DIMENSION 512
-/// "No limit" for keys_before and keys_after.
-#define MARTLET_ALL_KEYS ((ptrdiff_t)1 << 40)
+/// "No limit" for keys_before and keys_after: 2^40, as a literal because Swift imports no 64-bit shift in a macro.
+#define MARTLET_ALL_KEYS 1099511627776
 
 /// Elements of one page of keys (or of values) of one key/value head.
 #define MARTLET_PAGE_ELEMENTS(head_dimension) ((ptrdiff_t)(head_dimension)*MARTLET_PAGE_TOKENS)
