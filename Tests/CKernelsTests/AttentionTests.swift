@@ -1,0 +1,211 @@
+import CKernels
+import Glibc
+import Testing
+
+/// A sequence, its cache and how its queries see it.
+private struct Scene {
+    var tokens = 150, kvHeads = 2, group = 2, dimension = 64
+    var before = Int(MARTLET_ALL_KEYS), after = 0
+    var softCap: Float = 0
+    var slopes: [Float]?
+    var sinks: [Float]?
+    var half = false
+    var seed: UInt64 = 1
+
+    var heads: Int { kvHeads * group }
+    var scale: Float { 1 / Float(dimension).squareRoot() }
+
+    func inputs() -> (q: [Float], k: [Float], v: [Float]) {
+        var generator = SeededGenerator(state: seed)
+        let q = generator.floats(tokens * heads * dimension, in: -2...2)
+        let k = generator.floats(tokens * kvHeads * dimension, in: -2...2)
+        let v = generator.floats(tokens * kvHeads * dimension)
+        guard half else { return (q, k, v) }
+        return (q, k.map { Float(Float16($0)) }, v.map { Float(Float16($0)) })
+    }
+
+    /// Softmax over the visible keys in double precision, by definition.
+    func reference() -> [Double] {
+        let (q, k, v) = inputs()
+        var out = [Double](repeating: 0, count: tokens * heads * dimension)
+        for t in 0..<tokens {
+            let keys = max(0, t - before)...min(tokens - 1, t + after)
+            for h in 0..<heads {
+                let row = (t * heads + h) * dimension
+                let scores = keys.map { j -> Double in
+                    let key = (j * kvHeads + h / group) * dimension
+                    var s = 0.0
+                    for d in 0..<dimension { s += Double(q[row + d]) * Double(k[key + d]) }
+                    s *= Double(scale)
+                    if softCap != 0 { s = Double(softCap) * tanh(s / Double(softCap)) }
+                    return s + Double(slopes?[h] ?? 0) * Double(j - t)
+                }
+                let largest = max(scores.max() ?? 0, sinks.map { Double($0[h]) } ?? -.infinity)
+                let weights = scores.map { exp($0 - largest) }
+                let total = weights.reduce(0, +) + (sinks.map { exp(Double($0[h]) - largest) } ?? 0)
+                for (w, j) in zip(weights, keys) {
+                    for d in 0..<dimension {
+                        out[row + d] += w / total * Double(v[(j * kvHeads + h / group) * dimension + d])
+                    }
+                }
+            }
+        }
+        return out
+    }
+
+    /// The kernel's output: `step` tokens enter the cache and ask at a time, rows in ranges of at most `rows`.
+    /// Slots not yet written hold NaN.
+    func run(_ kernels: martlet_attention_kernels, step: Int, rows: Int = .max, k changed: [Float]? = nil) -> [Float] {
+        let (q, original, v) = inputs()
+        let k = changed ?? original
+        var out = [Float](repeating: .nan, count: tokens * heads * dimension)
+        let pages = (tokens + Int(MARTLET_PAGE_TOKENS) - 1) / Int(MARTLET_PAGE_TOKENS)
+        let headStride = dimension * Int(MARTLET_PAGE_TOKENS)
+        // One page holds keys then values of all heads; pages lie in reverse order.
+        let bytes = 2 * kvHeads * headStride * (half ? 2 : 4)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes * pages, alignment: 64)
+        defer { memory.deallocate() }
+        guard let base = memory.baseAddress else { return [] }
+        memset(base, 0xFF, memory.count)
+        let table = (0..<pages).map { base + (pages - 1 - $0) * bytes }
+        let readOnly = table.map { UnsafeRawPointer($0) }
+        let slopes = slopes ?? [], sinks = sinks ?? []
+
+        func withOptional(_ a: [Float], _ body: (UnsafePointer<Float>?) -> Void) {
+            a.withUnsafeBufferPointer { body(a.isEmpty ? nil : $0.baseAddress) }
+        }
+        q.withUnsafeBufferPointer { q in
+            k.withUnsafeBufferPointer { k in
+                v.withUnsafeBufferPointer { v in
+                    out.withUnsafeMutableBufferPointer { out in
+                        table.withUnsafeBufferPointer { table in
+                            readOnly.withUnsafeBufferPointer { readOnly in
+                                guard let q = q.baseAddress, let k = k.baseAddress, let v = v.baseAddress,
+                                    let out = out.baseAddress, let table = table.baseAddress,
+                                    let readOnly = readOnly.baseAddress
+                                else { return }
+                                // Optional elements are what C's `void *const *` imports as.
+                                let writable = UnsafeRawPointer(table)
+                                    .assumingMemoryBound(to: UnsafeMutableRawPointer.self)
+                                let stride = kvHeads * dimension
+                                for start in Swift.stride(from: 0, to: tokens, by: step) {
+                                    let count = min(step, tokens - start)
+                                    var append = martlet_append_arguments(
+                                        keys: k + start * stride, values: v + start * stride, key_stride: stride,
+                                        value_stride: stride, tokens: count, first_position: start,
+                                        key_pages: writable, value_pages: writable, key_offset: 0,
+                                        value_offset: kvHeads * headStride, key_head_stride: headStride,
+                                        value_head_stride: headStride, head_dimension: dimension)
+                                    (half ? kernels.append_f16 : kernels.append_f32)(&append, 0, kvHeads)
+                                    withOptional(slopes) { slopes in
+                                        withOptional(sinks) { sinks in
+                                            var arguments = martlet_attention_arguments(
+                                                queries: q + start * heads * dimension,
+                                                output: out + start * heads * dimension,
+                                                query_stride: heads * dimension, output_stride: heads * dimension,
+                                                key_pages: readOnly, value_pages: readOnly, key_offset: 0,
+                                                value_offset: kvHeads * headStride, key_head_stride: headStride,
+                                                value_head_stride: headStride, group: group,
+                                                head_dimension: dimension, key_count: start + count,
+                                                first_position: start, keys_before: before, keys_after: after,
+                                                scale: scale, soft_cap: softCap, alibi_slopes: slopes, sinks: sinks)
+                                            for head in 0..<kvHeads {
+                                                var row = 0
+                                                while row < count * group {
+                                                    let end = rows < count * group - row ? row + rows : count * group
+                                                    (half ? kernels.attend_f16 : kernels.attend_f32)(
+                                                        &arguments, head, row, end)
+                                                    row = end
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return out
+    }
+}
+
+@Suite struct AttentionTests {
+    @Test func noLimitReachesSwiftUnharmed() {
+        #expect(Int(MARTLET_ALL_KEYS) == 1 << 40)
+    }
+
+    private static let scenes: [Scene] = [
+        Scene(), Scene(group: 1), Scene(group: 3), Scene(tokens: 97, kvHeads: 1, group: 4, dimension: 256),
+        Scene(group: 1, dimension: 8), Scene(group: 5, dimension: 72), Scene(tokens: 65, kvHeads: 3, dimension: 80),
+        Scene(tokens: 1), Scene(tokens: 64, group: 7, dimension: 96), Scene(tokens: 33, kvHeads: 1, dimension: 512),
+        Scene(before: 39), Scene(tokens: 200, group: 1, before: 63), Scene(group: 3, before: 0),
+        Scene(softCap: 2), Scene(group: 3, dimension: 40, before: 70, softCap: 5),
+        Scene(group: 2, slopes: [0.5, 0.25, 0.125, 0.0625]), Scene(group: 2, sinks: [0, -1, 3, 100]),
+        Scene(half: true), Scene(group: 3, dimension: 88, before: 17, half: true),
+        Scene(tokens: 70, kvHeads: 1, group: 9, dimension: 128, half: true),
+    ]
+
+    @Test func agreesWithSoftmaxByDefinition() {
+        for scene in Self.scenes {
+            let expected = scene.reference()
+            for (name, kernels) in instructionSets {
+                let values = scene.run(kernels.attention, step: scene.tokens)
+                let worst = zip(values, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
+                #expect(worst < 2e-6, "\(name) \(scene)")
+                #expect(!values.contains { $0.isNaN }, "\(name) \(scene)")
+            }
+        }
+    }
+
+    @Test func promptAtOnceEqualsTokenByToken() {
+        for scene in Self.scenes {
+            for (name, kernels) in instructionSets.dropFirst() {
+                let whole = scene.run(kernels.attention, step: scene.tokens)
+                for step in [1, 7, 64] {
+                    #expect(sameBits(whole, scene.run(kernels.attention, step: step)), "\(name) \(step) \(scene)")
+                }
+                for rows in [1, 5, 12] {
+                    let ranges = scene.run(kernels.attention, step: scene.tokens, rows: rows)
+                    #expect(sameBits(whole, ranges), "\(name) ranges of \(rows) \(scene)")
+                }
+            }
+        }
+    }
+
+    @Test func instructionSetsGiveTheSameBits() {
+        for scene in Self.scenes {
+            let first = scene.run(instructionSets[0].1.attention, step: scene.tokens)
+            for (name, kernels) in instructionSets.dropFirst() {
+                #expect(sameBits(first, scene.run(kernels.attention, step: scene.tokens)), "\(name) \(scene)")
+            }
+        }
+    }
+
+    @Test func bidirectionalQueriesSeeAllKeysOrAWindowOnBothSides() {
+        for window in [Int(MARTLET_ALL_KEYS), 20] {
+            let scene = Scene(tokens: 101, before: window, after: window)
+            let expected = scene.reference()
+            for (name, kernels) in instructionSets {
+                let values = scene.run(kernels.attention, step: scene.tokens)
+                let worst = zip(values, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
+                #expect(worst < 2e-6, "\(name) \(window)")
+            }
+        }
+    }
+
+    @Test func laterTokensNeverReachEarlierOnesEvenAsInfinityOrNaN() {
+        let scene = Scene(group: 3)
+        var (_, k, _) = scene.inputs()
+        let row = scene.kvHeads * scene.dimension
+        for i in 100 * row..<101 * row { k[i] = i % 2 == 0 ? .nan : .infinity }
+        for (name, kernels) in instructionSets {
+            let clean = scene.run(kernels.attention, step: scene.tokens)
+            let spoilt = scene.run(kernels.attention, step: scene.tokens, k: k)
+            let before = 100 * scene.heads * scene.dimension
+            #expect(sameBits(Array(clean[..<before]), Array(spoilt[..<before])), "\(name)")
+            #expect(spoilt[before...].allSatisfy { $0.isNaN }, "\(name): a NaN score is not hidden")
+        }
+    }
+}
