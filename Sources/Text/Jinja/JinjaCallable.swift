@@ -1,0 +1,112 @@
+/// Arguments of a call, evaluated.
+package struct JinjaArguments {
+    var positional: [JinjaValue] = []
+    var named: [(name: String, value: JinjaValue)] = []
+
+    /// The arguments in the order of `parameters`, nil where not given.
+    func bind(_ function: String, _ parameters: [String], required: Int = 0) throws(JinjaError) -> [JinjaValue?] {
+        guard positional.count <= parameters.count else {
+            throw .type("\(function)() takes at most \(parameters.count) arguments (\(positional.count) given)")
+        }
+        var bound: [JinjaValue?] = positional
+        while bound.count < parameters.count { bound.append(nil) }
+        for argument in named {
+            guard let index = parameters.firstIndex(of: argument.name) else {
+                throw .type("\(function)() got an unexpected keyword argument '\(argument.name)'")
+            }
+            guard bound[index] == nil else {
+                throw .type("\(function)() got multiple values for argument '\(argument.name)'")
+            }
+            bound[index] = argument.value
+        }
+        for index in 0..<required where bound[index] == nil {
+            throw .type("\(function)() missing required argument '\(parameters[index])'")
+        }
+        return bound
+    }
+}
+
+/// Something that can be called.
+package final class JinjaCallable {
+    enum Kind {
+        case global(String)
+        case macro(JinjaMacro, scope: JinjaScope)
+        case method(JinjaValue, String)
+        /// `cycler(…)` and `joiner(…)` with their state.
+        case cycler([JinjaValue])
+        case joiner(JinjaText)
+    }
+
+    let kind: Kind
+    var position = 0
+
+    init(_ kind: Kind) { self.kind = kind }
+
+    static let globals: Set<String> = [
+        "range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now",
+    ]
+}
+
+/// Variables of one scope. A lookup goes outwards; an assignment stays.
+final class JinjaScope {
+    let parent: JinjaScope?
+    private var names: [Int] = []
+    private var values: [JinjaValue] = []
+
+    init(parent: JinjaScope?) { self.parent = parent }
+
+    subscript(name: Int) -> JinjaValue? {
+        var scope: JinjaScope? = self
+        while let current = scope {
+            if let index = current.names.firstIndex(of: name) { return current.values[index] }
+            scope = current.parent
+        }
+        return nil
+    }
+
+    func set(_ name: Int, _ value: JinjaValue) {
+        if let index = names.firstIndex(of: name) {
+            values[index] = value
+        } else {
+            names.append(name)
+            values.append(value)
+        }
+    }
+}
+
+/// The variable `loop`.
+package final class JinjaLoop {
+    let items: [JinjaValue]
+    var index0 = 0
+    let depth0: Int
+    let definition: JinjaForLoop
+    let scope: JinjaScope
+    var lastChanged: [JinjaValue]?
+
+    init(items: [JinjaValue], depth0: Int, definition: JinjaForLoop, scope: JinjaScope) {
+        self.items = items
+        self.depth0 = depth0
+        self.definition = definition
+        self.scope = scope
+    }
+
+    var count: Int { items.count }
+
+    func attribute(_ name: String, _ whole: JinjaValue) -> JinjaValue? {
+        switch name {
+        case "index": .int(Int64(index0 + 1))
+        case "index0": .int(Int64(index0))
+        case "revindex": .int(Int64(items.count - index0))
+        case "revindex0": .int(Int64(items.count - index0 - 1))
+        case "first": .bool(index0 == 0)
+        case "last": .bool(index0 == items.count - 1)
+        case "length": .int(Int64(items.count))
+        case "depth": .int(Int64(depth0 + 1))
+        case "depth0": .int(Int64(depth0))
+        case "previtem": index0 > 0 ? items[index0 - 1] : .undefined("there is no previous item")
+        case "nextitem": index0 + 1 < items.count ? items[index0 + 1] : .undefined("there is no next item")
+        case "cycle", "changed": .callable(JinjaCallable(.method(whole, name)))
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/// Why a template could not be compiled or rendered, and at which line of its source.
+public struct JinjaError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Kind: String, Sendable {
+        /// The source is not a template.
+        case syntax
+        /// A part of Jinja that is refused by name (`include`, `import`, `extends`, …).
+        case unsupported
+        /// An undefined value was used where a value is needed.
+        case undefined
+        /// An operation on values of the wrong type, or with the wrong arguments.
+        case type
+        /// A value out of range: overflow, division by zero, a bad format string.
+        case value
+        /// The template itself called `raise_exception`.
+        case raised
+        /// A bound on steps, depth, size or time was passed.
+        case limit
+    }
+
+    public var kind: Kind
+    /// The reason; for `.raised` exactly the message the template gave.
+    public var reason: String
+    /// Line of the template source, from 1; 0 where there is none.
+    public var line: Int
+
+    public init(_ kind: Kind, _ reason: String, line: Int = 0) {
+        self.kind = kind
+        self.reason = reason
+        self.line = line
+    }
+
+    public var description: String {
+        line > 0 ? "chat template, line \(line): \(reason)" : "chat template: \(reason)"
+    }
+
+    static func type(_ reason: String) -> JinjaError { JinjaError(.type, reason) }
+    static func value(_ reason: String) -> JinjaError { JinjaError(.value, reason) }
+    static func limit(_ reason: String) -> JinjaError { JinjaError(.limit, reason) }
+}
+
+/// Bounds on what a template may do. Templates come with downloaded models and are hostile input.
+public struct JinjaLimits: Sendable {
+    /// Nodes evaluated, items visited, and one more for every 64 bytes of text made.
+    public var steps = 4_000_000
+    /// Macro calls and recursive loops inside one another.
+    public var depth = 64
+    /// Bytes of the output.
+    public var outputBytes = 16 << 20
+    public var seconds = 2.0
+
+    public init() {}
+
+    /// No single string or list, rendered or intermediate, is larger.
+    static let textBytes = 16 << 20
+    static let listCount = 1 << 20
+    /// Depth of the syntax tree, and of values inside values.
+    static let nesting = 200
+    /// Frames of the renderer on one another, whatever they are.
+    static let frames = 1200
+    static let sourceBytes = 4 << 20
+}

@@ -1,0 +1,394 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The filters after `|`: this file those of single values and texts, the other those of sequences.
+enum JinjaFilters {
+    static let names: Set<String> = [
+        "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
+        "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join",
+        "last", "length", "list", "lower", "map", "max", "min", "pprint", "random", "reject", "rejectattr", "replace",
+        "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string", "striptags", "sum", "title",
+        "tojson", "trim", "truncate", "unique", "upper", "urlencode", "wordcount", "wordwrap", "xmlattr",
+    ]
+
+    static func apply(
+        _ name: String, _ value: JinjaValue, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
+    ) throws(JinjaError) -> JinjaValue {
+        switch name {
+        case "trim":
+            let bound = try arguments.bind(name, ["chars"])
+            var characters: JinjaText?
+            if let set = bound[0], !set.isNone { characters = try JinjaMethods.text(set, name) }
+            return .string(try value.text().trimmed(characters))
+        case "tojson": return .string(try json(value, arguments))
+        case "length", "count":
+            try none(name, arguments)
+            guard let length = value.length else { throw .type("object of type '\(value.typeName)' has no len()") }
+            return .int(Int64(length))
+        case "default", "d":
+            let bound = try arguments.bind(name, ["default_value", "boolean"])
+            let isMissing = value.isUndefined || (bound[1]?.isTrue == true && !value.isTrue)
+            return isMissing ? bound[0] ?? .string(.empty) : value
+        case "string", "safe":
+            try none(name, arguments)
+            return .string(try value.text())
+        case "upper", "lower", "capitalize", "title":
+            try none(name, arguments)
+            return .string(try changeCase(name, try value.text()))
+        case "replace":
+            let bound = try arguments.bind(name, ["old", "new", "count"], required: 2)
+            var limit: Int64 = -1
+            if let count = bound[2], !count.isNone { limit = try JinjaMethods.integer(count, -1, name) }
+            let old = try (bound[0] ?? .none).text()
+            return .string(try value.text().replacing(old, with: try (bound[1] ?? .none).text(), limit: limit))
+        case "int": return try toInteger(value, arguments)
+        case "float":
+            let bound = try arguments.bind(name, ["default"])
+            if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
+            return double(value).map { .float($0) } ?? bound[0] ?? .float(0)
+        case "abs":
+            try none(name, arguments)
+            if case .float(let number) = value { return .float(number.magnitude) }
+            guard let index = value.index else { throw .type("bad operand type for abs(): '\(value.typeName)'") }
+            return index < 0 ? try JinjaValue.int(index).negated(true) : .int(index)
+        case "round": return try round(value, arguments)
+        case "attr":
+            let bound = try arguments.bind(name, ["name"], required: 1)
+            let attribute = try JinjaMethods.text(bound[0], name)
+            if case .dict = value, !value.hasMethod(attribute) {
+                return .undefined("'dict object' has no attribute '\(attribute.string)'")
+            }
+            return try value.attribute(attribute)
+        case "format":
+            guard arguments.positional.isEmpty || arguments.named.isEmpty else {
+                throw .type("can't handle positional and keyword arguments at the same time")
+            }
+            guard !arguments.named.isEmpty else {
+                return .string(try value.text().formatted(with: .tuple(arguments.positional)))
+            }
+            var members = JinjaDictionary()
+            for argument in arguments.named { members.set(JinjaText(argument.name), argument.value) }
+            return .string(try value.text().formatted(with: .dict(members)))
+        case "pprint":
+            var builder = JinjaTextBuilder()
+            try value.represent(into: &builder)
+            return .string(builder.finish())
+        case "indent": return .string(try indent(value, arguments))
+        case "truncate": return .string(try truncate(value, arguments))
+        case "center":
+            let bound = try arguments.bind(name, ["width"])
+            var forwarded = JinjaArguments()
+            forwarded.positional = [bound[0] ?? .int(80)]
+            return try JinjaMethods.call("center", on: .string(try value.text()), forwarded, renderer)
+        case "e", "escape", "forceescape":
+            try none(name, arguments)
+            return .string(try escape(try value.text()))
+        case "wordcount":
+            try none(name, arguments)
+            return .int(Int64(wordCount(try value.text())))
+        case "urlencode": return .string(try urlEncode(value, renderer))
+        case "filesizeformat":
+            let bound = try arguments.bind(name, ["binary"])
+            return .text(try fileSize(value, isBinary: bound[0]?.isTrue ?? false))
+        case "striptags", "wordwrap", "random":
+            throw JinjaError(.unsupported, "the filter '\(name)' is not allowed in a chat template")
+        default: return try applyToSequence(name, value, arguments, renderer)
+        }
+    }
+
+    static func none(_ name: String, _ arguments: JinjaArguments) throws(JinjaError) {
+        _ = try arguments.bind(name, [])
+    }
+
+    static func changeCase(_ name: String, _ text: JinjaText) throws(JinjaError) -> JinjaText {
+        switch name {
+        case "upper": try text.uppercased()
+        case "lower": try text.lowercased()
+        case "capitalize": try text.capitalized()
+        default: try text.titledWords()
+        }
+    }
+
+    // MARK: Numbers
+
+    /// Python's `int(value)` of a number.
+    static func integer(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
+        if let index = value.index { return .int(index) }
+        guard let number = value.number, let whole = Int64(exactly: number.rounded(.towardZero)) else {
+            throw .value("the number does not fit in 64 bits")
+        }
+        return .int(whole)
+    }
+
+    private static func toInteger(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaValue {
+        let bound = try arguments.bind("int", ["default", "base"])
+        let fallback = bound[0] ?? .int(0)
+        switch value {
+        case .undefined(let what): throw JinjaError(.undefined, what)
+        case .int, .bool: return try integer(value)
+        case .float(let number):
+            if number.isNaN || number.isInfinite {
+                if number.isInfinite { throw .value("cannot convert float infinity to integer") }
+                return fallback
+            }
+            return try integer(value)
+        case .string(let text):
+            let base = try JinjaMethods.integer(bound[1], 10, "int")
+            if let parsed = try parseInteger(text.trimmed().string, base: base) { return .int(parsed) }
+            guard let number = double(value), number.isFinite else { return fallback }
+            return try integer(.float(number))
+        default: return fallback
+        }
+    }
+
+    /// Python's `int(text, base)`; nil where that raises ValueError.
+    private static func parseInteger(_ text: String, base: Int64) throws(JinjaError) -> Int64? {
+        guard base == 0 || (2...36).contains(base) else { return nil }
+        var digits = Substring(text)
+        var sign = ""
+        if let first = digits.first, first == "-" || first == "+" {
+            sign = String(digits.removeFirst())
+        }
+        var radix = base
+        for (letter, value) in [("x", Int64(16)), ("o", 8), ("b", 2)] where base == value || base == 0 {
+            if digits.lowercased().hasPrefix("0" + letter) {
+                digits = digits.dropFirst(2)
+                if digits.first == "_" { digits = digits.dropFirst() }
+                radix = value
+                break
+            }
+        }
+        if radix == 0 { radix = 10 }
+        guard !digits.isEmpty, digits.first != "_", digits.last != "_", !digits.contains("__") else { return nil }
+        var plain = ""
+        for scalar in digits.unicodeScalars where scalar != "_" {
+            if scalar.isASCII {
+                plain.unicodeScalars.append(scalar)
+            } else if scalar.properties.numericType == .decimal, let value = scalar.properties.numericValue {
+                plain += String(Int(value))
+            } else {
+                return nil
+            }
+        }
+        guard plain.allSatisfy({ $0.isHexDigit || $0.isLetter }),
+            plain.allSatisfy({ character in
+                character.hexDigitValue.map { $0 < radix }
+                    ?? (character.asciiValue.map { Int64($0 | 0x20) - 87 < radix } ?? false)
+            })
+        else { return nil }
+        guard let value = Int64(sign + plain, radix: Int(radix)) else {
+            throw .value("the integer does not fit in 64 bits")
+        }
+        return value
+    }
+
+    /// Python's `float(value)`; nil where that raises.
+    static func double(_ value: JinjaValue) -> Double? {
+        guard case .string(let text) = value else { return value.number }
+        let trimmed = text.trimmed().string
+        let plain = trimmed.lowercased()
+        let body = plain.first == "-" || plain.first == "+" ? String(plain.dropFirst()) : plain
+        if ["inf", "infinity", "nan"].contains(body) {
+            return body == "nan" ? .nan : plain.hasPrefix("-") ? -.infinity : .infinity
+        }
+        guard !plain.contains("__"), body.first != "_", body.last != "_",
+            plain.utf8.allSatisfy({ "0123456789+-.e_".utf8.contains($0) })
+        else { return nil }
+        var number = plain.filter { $0 != "_" }
+        if number.hasSuffix(".") { number += "0" }
+        if let dot = number.range(of: ".e") { number.replaceSubrange(dot, with: ".0e") }
+        if number.first == "." { number = "0" + number }
+        return strtodWhole(number)
+    }
+
+    private static func strtodWhole(_ text: String) -> Double? {
+        guard text.utf8.contains(where: { (48...57).contains($0) }) else { return nil }
+        return text.withCString { start in
+            var end: UnsafeMutablePointer<CChar>?
+            let value = strtod(start, &end)
+            guard let end, end.pointee == 0 else { return nil }
+            return value
+        }
+    }
+
+    private static func round(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaValue {
+        let bound = try arguments.bind("round", ["precision", "method"])
+        let digits = try JinjaMethods.integer(bound[0], 0, "round")
+        let method = try bound[1].map { (value) throws(JinjaError) in try value.text().string } ?? "common"
+        guard ["common", "ceil", "floor"].contains(method) else { throw .value("method must be common, ceil or floor") }
+        guard let number = value.number else {
+            throw .type("type \(value.typeName) doesn't define __round__ method")
+        }
+        if method == "common" {
+            guard case .float = value else {
+                guard digits < 0, let index = value.index else { return try integer(value) }
+                guard digits > -19, case .int(let power) = try JinjaValue.apply(.power, .int(10), .int(-digits)) else {
+                    return .int(0)
+                }
+                let (quotient, remainder) = index.quotientAndRemainder(dividingBy: power)
+                let twice = remainder.magnitude * 2
+                let up = twice > power.magnitude || (twice == power.magnitude && quotient % 2 != 0)
+                return try JinjaValue.apply(.multiply, .int(quotient + (up ? index.signum() : 0)), .int(power))
+            }
+            return .float(JinjaFormatSpec.rounded(number, digits: digits))
+        }
+        let power = try JinjaValue.apply(.power, .int(10), .int(digits))
+        let scaled = (try JinjaValue.apply(.multiply, value, power).number ?? 0)
+            .rounded(method == "ceil" ? .up : .down)
+        guard let whole = Int64(exactly: scaled) else { throw .value("the number does not fit in 64 bits") }
+        return try JinjaValue.apply(.divide, .int(whole), power)
+    }
+
+    private static func fileSize(_ value: JinjaValue, isBinary: Bool) throws(JinjaError) -> String {
+        guard let bytes = double(value) else { throw .type("not a number of bytes") }
+        let base: Double = isBinary ? 1024 : 1000
+        if bytes == 1 { return "1 Byte" }
+        guard bytes >= base else {
+            guard case .int(let whole) = try integer(.float(bytes)) else { return "" }
+            return "\(whole) Bytes"
+        }
+        let letters = ["k", "M", "G", "T", "P", "E", "Z", "Y"]
+        var unit = base * base
+        var index = 0
+        while bytes >= unit, index < letters.count - 1 {
+            unit *= base
+            index += 1
+        }
+        let letter = isBinary && index == 0 ? "K" : letters[index]
+        return JinjaFormatSpec.c(base * bytes / unit, "f", precision: 1) + " \(letter)\(isBinary ? "iB" : "B")"
+    }
+
+    // MARK: Texts
+
+    private static func json(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+        let bound = try arguments.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"])
+        var writer = JinjaJSONWriter()
+        writer.isASCII = bound[0]?.isTrue ?? false
+        switch bound[1] {
+        case nil, JinjaValue.none?: break
+        case .string(let text)?: writer.indent = text.string
+        case let width?:
+            let count = try JinjaMethods.integer(width, 0, "indent")
+            guard count <= 256 else { throw .limit("an indent of \(count)") }
+            writer.indent = String(repeating: " ", count: Int(max(0, count)))
+        }
+        if writer.indent != nil { writer.itemSeparator = "," }
+        if let separators = bound[2], !separators.isNone {
+            guard let pair = separators.items(), pair.count == 2 else { throw .value("separators must be a pair") }
+            writer.itemSeparator = try JinjaMethods.text(pair[0], "separators")
+            writer.keySeparator = try JinjaMethods.text(pair[1], "separators")
+        }
+        writer.sortsKeys = bound[3]?.isTrue ?? false
+        return try writer.write(value)
+    }
+
+    private static func indent(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+        let bound = try arguments.bind("indent", ["width", "first", "blank"])
+        guard case .string(let text) = value else {
+            if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
+            throw .type("indent needs a string, not \(value.typeName)")
+        }
+        let indentation: JinjaText
+        if case .string(let given)? = bound[0] {
+            indentation = given
+        } else {
+            indentation = try JinjaText(" ").repeated(try JinjaMethods.integer(bound[0], 4, "indent"))
+        }
+        let blank = bound[2]?.isTrue ?? false
+        var builder = JinjaTextBuilder()
+        if bound[1]?.isTrue ?? false { try builder.append(indentation) }
+        for (index, line) in try text.joined(with: "\n").lines().enumerated() {
+            if index > 0 {
+                try builder.append("\n")
+                if blank || !line.isEmpty { try builder.append(indentation) }
+            }
+            try builder.append(line)
+        }
+        return builder.finish()
+    }
+
+    private static func truncate(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+        let bound = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
+        if value.isUndefined { return .empty }
+        guard case .string(let text) = value else { throw .type("truncate needs a string, not \(value.typeName)") }
+        let length = try JinjaMethods.integer(bound[0], 255, "truncate")
+        let end = try bound[2].map { (value) throws(JinjaError) in try JinjaMethods.text(value, "truncate") } ?? "..."
+        var leeway: Int64 = 5
+        if let given = bound[3], !given.isNone { leeway = try JinjaMethods.integer(given, 5, "truncate") }
+        let endCount = Int64(end.count)
+        guard length >= endCount, leeway >= 0 else { throw .value("expected length >= \(endCount) and leeway >= 0") }
+        let total = length.addingReportingOverflow(leeway)
+        if total.overflow || Int64(text.count) <= total.partialValue { return text }
+        let cut = text[0..<text.offset(ofScalar: Int(length - endCount))]
+        if bound[1]?.isTrue ?? false { return try cut.joined(with: end) }
+        return try (try cut.splitFromEnd(" ", limit: 1).first ?? cut).joined(with: end)
+    }
+
+    private static func escape(_ text: JinjaText) throws(JinjaError) -> JinjaText {
+        try text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+            .replacing("'", with: "&#39;").replacing("\"", with: "&#34;")
+    }
+
+    private static func wordCount(_ text: JinjaText) -> Int {
+        var count = 0
+        var isInside = false
+        for scalar in text.string.unicodeScalars {
+            let isWord = scalar == "_" || scalar.isPythonLetter || scalar.properties.numericType != nil
+            if isWord, !isInside { count += 1 }
+            isInside = isWord
+        }
+        return count
+    }
+
+    private static func urlEncode(_ value: JinjaValue, _ renderer: JinjaRenderer) throws(JinjaError) -> JinjaText {
+        func quote(_ value: JinjaValue, _ safe: String, isQuery: Bool) throws(JinjaError) -> JinjaText {
+            try value.text().mapping { scalar in
+                if isQuery, scalar == " " { return "+" }
+                if scalar.isASCII, scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+                    || (safe + "_.-~").unicodeScalars.contains(scalar)
+                {
+                    return String(scalar)
+                }
+                return String(scalar).utf8.map { byte in
+                    let digits = String(byte, radix: 16, uppercase: true)
+                    return "%" + (digits.count == 1 ? "0" : "") + digits
+                }.joined()
+            }
+        }
+        var pairs: [JinjaValue]
+        switch value {
+        case .dict(let dictionary): pairs = dictionary.entries.map { .tuple([$0.key, $0.value]) }
+        case .string: return try quote(value, "/", isQuery: false)
+        default:
+            guard let items = value.items() else { return try quote(value, "/", isQuery: false) }
+            pairs = items
+        }
+        var builder = JinjaTextBuilder()
+        for (index, pair) in pairs.enumerated() {
+            let parts = try renderer.items(pair)
+            guard parts.count == 2 else { throw .value("urlencode needs pairs") }
+            if index > 0 { try builder.append("&") }
+            try builder.append(try quote(parts[0], "", isQuery: true))
+            try builder.append("=")
+            try builder.append(try quote(parts[1], "", isQuery: true))
+        }
+        return builder.finish()
+    }
+}
+
+extension String {
+    /// The first occurrence of an ASCII `needle`.
+    fileprivate func range(of needle: String) -> Range<String.Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(needle) { return start..<index(start, offsetBy: needle.count) }
+            start = index(after: start)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,281 @@
+/// The methods of strings, dictionaries, lists and loops that a template may call.
+enum JinjaMethods {
+    static let ofString: Set<JinjaText> = [
+        "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "upper",
+        "lower", "title", "capitalize", "swapcase", "casefold", "format", "format_map", "join", "find", "rfind",
+        "index", "rindex", "count", "isalpha", "isdigit", "isdecimal", "isnumeric", "isalnum", "isspace", "isascii",
+        "isupper", "islower", "istitle", "isidentifier", "isprintable", "center", "ljust", "rjust", "zfill",
+        "partition", "rpartition", "removeprefix", "removesuffix", "expandtabs",
+    ]
+    static let ofDictionary: [JinjaText] = ["get", "items", "keys", "values", "copy"]
+    static let ofSequence: [JinjaText] = ["index", "count"]
+
+    static func call(
+        _ name: String, on receiver: JinjaValue, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
+    ) throws(JinjaError) -> JinjaValue {
+        switch receiver {
+        case .string(let text): return try call(name, on: text, arguments, renderer)
+        case .dict(let dictionary): return try call(name, on: dictionary, arguments)
+        case .loop(let loop): return try call(name, on: loop, arguments)
+        case .callable(let callable):
+            guard case .cycler(let values) = callable.kind else { break }
+            let value = values[callable.position]
+            callable.position = name == "next" ? (callable.position + 1) % values.count : 0
+            return name == "next" ? value : .none
+        default:
+            guard let items = receiver.items() else { break }
+            guard arguments.named.isEmpty, let wanted = arguments.positional.first else {
+                throw .type("\(name)() takes a value")
+            }
+            if name == "count" { return .int(Int64(items.count { $0.equals(wanted) })) }
+            guard let index = items.firstIndex(where: { $0.equals(wanted) }) else {
+                throw .value("the value is not in the \(receiver.typeName)")
+            }
+            return .int(Int64(index))
+        }
+        throw .type("'\(receiver.typeName)' object has no method '\(name)'")
+    }
+
+    private static func call(
+        _ name: String, on dictionary: JinjaDictionary, _ arguments: JinjaArguments
+    ) throws(JinjaError) -> JinjaValue {
+        guard arguments.named.isEmpty else { throw .type("\(name)() takes no keyword arguments") }
+        if name == "get" {
+            let bound = try arguments.bind("get", ["key", "default"], required: 1)
+            return try dictionary.value(for: bound[0] ?? .none) ?? bound[1] ?? .none
+        }
+        guard arguments.positional.isEmpty else { throw .type("\(name)() takes no arguments") }
+        switch name {
+        case "items": return .view("dict_items", dictionary.entries.map { .tuple([$0.key, $0.value]) })
+        case "keys": return .view("dict_keys", dictionary.keys)
+        case "values": return .view("dict_values", dictionary.values)
+        default: return .dict(dictionary)
+        }
+    }
+
+    private static func call(
+        _ name: String, on loop: JinjaLoop, _ arguments: JinjaArguments
+    ) throws(JinjaError) -> JinjaValue {
+        let values = arguments.positional
+        if name == "cycle" {
+            guard !values.isEmpty else { throw .type("no items for cycling given") }
+            return values[loop.index0 % values.count]
+        }
+        let isSame = loop.lastChanged.map { JinjaValue.tuple($0).equals(.tuple(values)) } ?? false
+        loop.lastChanged = values
+        return .bool(!isSame)
+    }
+
+    static func text(_ value: JinjaValue?, _ function: String) throws(JinjaError) -> JinjaText {
+        guard case .string(let text)? = value else {
+            throw .type("\(function) argument must be str, not \(value?.typeName ?? "missing")")
+        }
+        return text
+    }
+
+    static func integer(_ value: JinjaValue?, _ fallback: Int64, _ function: String) throws(JinjaError) -> Int64 {
+        guard let value else { return fallback }
+        guard let index = value.index else {
+            throw .type("\(function): '\(value.typeName)' object cannot be interpreted as an integer")
+        }
+        return index
+    }
+
+    private static func call(
+        _ name: String, on text: JinjaText, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
+    ) throws(JinjaError) -> JinjaValue {
+        try renderer.step(text.bytes.count / 64)
+        switch name {
+        case "strip", "lstrip", "rstrip":
+            let bound = try arguments.bind(name, ["chars"])
+            var characters: JinjaText?
+            if let value = bound[0], !value.isNone { characters = try self.text(value, name) }
+            return .string(text.trimmed(characters, start: name != "rstrip", end: name != "lstrip"))
+        case "split", "rsplit":
+            let bound = try arguments.bind(name, ["sep", "maxsplit"])
+            var separator: JinjaText?
+            if let value = bound[0], !value.isNone { separator = try self.text(value, name) }
+            let limit = try integer(bound[1], -1, name)
+            let parts =
+                name == "split"
+                ? try text.split(separator, limit: limit) : try text.splitFromEnd(separator, limit: limit)
+            return .list(parts.map { .string($0) })
+        case "splitlines":
+            let bound = try arguments.bind(name, ["keepends"])
+            return .list(text.lines(keepingEnds: bound[0]?.isTrue ?? false).map { .string($0) })
+        case "startswith", "endswith": return .bool(try matches(text, arguments, atStart: name == "startswith"))
+        case "replace":
+            let bound = try arguments.bind(name, ["old", "new", "count"], required: 2)
+            let old = try self.text(bound[0], name)
+            return .string(
+                try text.replacing(
+                    old, with: try self.text(bound[1], name), limit: try integer(bound[2], -1, name)))
+        case "format": return .string(try text.formatted(arguments))
+        case "format_map":
+            guard case .dict(let members)? = arguments.positional.first else { throw .type("format_map() takes a mapping") }
+            var named = JinjaArguments()
+            for entry in members.entries {
+                if case .string(let key) = entry.key { named.named.append((key.string, entry.value)) }
+            }
+            return .string(try text.formatted(named))
+        case "join":
+            guard let iterable = arguments.positional.first else { throw .type("join() takes exactly one argument") }
+            var builder = JinjaTextBuilder()
+            for (index, item) in try renderer.items(iterable).enumerated() {
+                if index > 0 { try builder.append(text) }
+                try builder.append(try self.text(item, "join() item"))
+            }
+            return .string(builder.finish())
+        case "find", "rfind", "index", "rindex", "count": return try search(name, text, arguments)
+        case "partition", "rpartition":
+            let separator = try self.text(arguments.positional.first, name)
+            guard !separator.isEmpty else { throw .value("empty separator") }
+            let found = name == "partition" ? text.find(separator) : text.findLast(separator, before: text.bytes.count)
+            guard let found else {
+                let empty = JinjaValue.string(.empty)
+                return .tuple(name == "partition" ? [.string(text), empty, empty] : [empty, empty, .string(text)])
+            }
+            let end = found + separator.bytes.count
+            return .tuple([
+                .string(text[0..<found]), .string(text[found..<end]), .string(text[end..<text.bytes.count]),
+            ])
+        case "removeprefix", "removesuffix":
+            let part = try self.text(arguments.positional.first, name)
+            let count = text.bytes.count
+            if name == "removeprefix" {
+                return .string(text.hasPrefix(part) ? text[part.bytes.count..<count] : text)
+            }
+            return .string(text.hasSuffix(part) ? text[0..<count - part.bytes.count] : text)
+        case "center", "ljust", "rjust", "zfill", "expandtabs": return .string(try pad(name, text, arguments))
+        default: break
+        }
+        guard arguments.positional.isEmpty, arguments.named.isEmpty else { throw .type("\(name)() takes no arguments") }
+        switch name {
+        case "upper": return .string(try text.uppercased())
+        case "lower", "casefold": return .string(try text.lowercased())
+        case "title": return .string(try text.titled())
+        case "capitalize": return .string(try text.capitalized())
+        case "swapcase": return .string(try text.swappedCase())
+        default:
+            guard let result = text.isAll(name) else { throw .type("'str' object has no method '\(name)'") }
+            return .bool(result)
+        }
+    }
+
+    private static func matches(
+        _ text: JinjaText, _ arguments: JinjaArguments, atStart: Bool
+    ) throws(JinjaError) -> Bool {
+        let bound = try arguments.bind("startswith", ["prefix", "start", "end"], required: 1)
+        let part = try range(text, bound[1], bound[2]).map { text[$0] }
+        guard let part else { return false }
+        func test(_ affix: JinjaText) -> Bool { atStart ? part.hasPrefix(affix) : part.hasSuffix(affix) }
+        if case .tuple(let affixes)? = bound[0] {
+            for affix in affixes where test(try self.text(affix, "startswith")) { return true }
+            return false
+        }
+        return test(try self.text(bound[0], "startswith first"))
+    }
+
+    /// The bytes between two optional scalar positions; nil when the start is beyond the end.
+    private static func range(
+        _ text: JinjaText, _ start: JinjaValue?, _ end: JinjaValue?
+    ) throws(JinjaError) -> Range<Int>? {
+        let isWhole = (start?.isNone ?? true) && (end?.isNone ?? true)
+        if isWhole { return 0..<text.bytes.count }
+        let count = Int64(text.count)
+        func clamp(_ value: JinjaValue?, _ fallback: Int64) throws(JinjaError) -> Int64 {
+            guard let value, !value.isNone else { return fallback }
+            let index = try integer(value, fallback, "slice")
+            return index < 0 ? max(0, index + count) : index
+        }
+        let low = try clamp(start, 0)
+        let high = min(try clamp(end, count), count)
+        guard low <= count, low <= high else { return nil }
+        return text.offset(ofScalar: Int(low))..<text.offset(ofScalar: Int(high))
+    }
+
+    private static func search(
+        _ name: String, _ text: JinjaText, _ arguments: JinjaArguments
+    ) throws(JinjaError) -> JinjaValue {
+        let bound = try arguments.bind(name, ["sub", "start", "end"], required: 1)
+        let needle = try self.text(bound[0], name)
+        let range = try range(text, bound[1], bound[2])
+        if name == "count" {
+            guard let range else { return .int(0) }
+            let part = text[range]
+            if needle.isEmpty { return .int(Int64(part.count + 1)) }
+            var count: Int64 = 0
+            var start = 0
+            while let found = part.find(needle, from: start) {
+                count += 1
+                start = found + needle.bytes.count
+            }
+            return .int(count)
+        }
+        var found: Int?
+        if let range {
+            let part = text[range]
+            let local =
+                name.hasPrefix("r") ? part.findLast(needle, before: part.bytes.count) : part.find(needle)
+            found = local.map { text[0..<$0 + range.lowerBound].count }
+        }
+        if let found { return .int(Int64(found)) }
+        if name.hasSuffix("index") { throw .value("substring not found") }
+        return .int(-1)
+    }
+
+    private static func pad(
+        _ name: String, _ text: JinjaText, _ arguments: JinjaArguments
+    ) throws(JinjaError) -> JinjaText {
+        if name == "expandtabs" {
+            guard arguments.positional.isEmpty, arguments.named.isEmpty else { throw .type("expandtabs() with a size") }
+            return try expandTabs(text)
+        }
+        let bound = try arguments.bind(name, ["width", "fillchar"], required: 1)
+        let width = try integer(bound[0], 0, name)
+        guard width <= Int64(JinjaLimits.textBytes) else { throw .limit("a width of \(width)") }
+        let count = Int64(text.count)
+        guard width > count else { return text }
+        let fill = try bound[1].map { (value) throws(JinjaError) in try self.text(value, name) } ?? " "
+        guard fill.count == 1 else { throw .type("The fill character must be exactly one character long") }
+        let missing = width - count
+        var before: Int64
+        switch name {
+        case "ljust": before = 0
+        case "center": before = missing / 2 + (missing & width & 1)
+        default: before = missing
+        }
+        var builder = JinjaTextBuilder()
+        var body = text
+        if name == "zfill" {
+            if let sign = text.bytes.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
+                try builder.append(text[0..<1])
+                body = text[1..<text.bytes.count]
+            }
+            try builder.append(try JinjaText("0").repeated(before))
+            before = 0
+            try builder.append(body)
+            return builder.finish()
+        }
+        try builder.append(try fill.repeated(before))
+        try builder.append(body)
+        try builder.append(try fill.repeated(missing - before))
+        return builder.finish()
+    }
+
+    private static func expandTabs(_ text: JinjaText) throws(JinjaError) -> JinjaText {
+        var column = 0
+        return try text.mapping { scalar in
+            switch scalar {
+            case "\t":
+                let spaces = 8 - column % 8
+                column += spaces
+                return String(repeating: " ", count: spaces)
+            case "\n", "\r":
+                column = 0
+            default: column += 1
+            }
+            return String(scalar)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+/// A value of the template language, with Python's notions of truth, equality and order.
+package enum JinjaValue {
+    /// What a name, attribute or item that is not there evaluates to; the payload says which.
+    case undefined(String)
+    case none
+    case bool(Bool)
+    case int(Int64)
+    case float(Double)
+    case string(JinjaText)
+    case list([JinjaValue])
+    case tuple([JinjaValue])
+    case dict(JinjaDictionary)
+    case range(JinjaRange)
+    /// `dict.items()`, `.keys()`, `.values()`.
+    case view(String, [JinjaValue])
+    /// The lazy results of `map`, `select`, `reverse`, …: consumed once.
+    case iterator(JinjaIterator)
+    case namespace(JinjaNamespace)
+    case callable(JinjaCallable)
+    case loop(JinjaLoop)
+
+    package static func text(_ string: String) -> JinjaValue { .string(JinjaText(string)) }
+
+    /// Python's name of the type, for messages.
+    var typeName: String {
+        switch self {
+        case .undefined: "Undefined"
+        case .none: "NoneType"
+        case .bool: "bool"
+        case .int: "int"
+        case .float: "float"
+        case .string: "str"
+        case .list: "list"
+        case .tuple: "tuple"
+        case .dict: "dict"
+        case .range: "range"
+        case .view(let name, _): name
+        case .iterator: "generator"
+        case .namespace: "Namespace"
+        case .callable: "function"
+        case .loop: "LoopContext"
+        }
+    }
+
+    var isTrue: Bool {
+        switch self {
+        case .undefined, .none: false
+        case .bool(let value): value
+        case .int(let value): value != 0
+        case .float(let value): value != 0
+        case .string(let value): !value.isEmpty
+        case .list(let values), .tuple(let values), .view(_, let values): !values.isEmpty
+        case .dict(let value): value.count > 0
+        case .range(let value): value.count > 0
+        case .loop(let loop): loop.count > 0
+        case .iterator, .namespace, .callable: true
+        }
+    }
+
+    var isUndefined: Bool { if case .undefined = self { true } else { false } }
+    var isNone: Bool { if case .none = self { true } else { false } }
+
+    /// The value as an integer where Python takes an index: integers and booleans.
+    var index: Int64? {
+        switch self {
+        case .int(let value): value
+        case .bool(let value): value ? 1 : 0
+        default: nil
+        }
+    }
+
+    /// The value as a number, if it is one (booleans are).
+    var number: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .float(let value): value
+        case .bool(let value): value ? 1 : 0
+        default: nil
+        }
+    }
+
+    /// `len(value)`, or nil where Python has none.
+    var length: Int? {
+        switch self {
+        case .undefined: 0
+        case .string(let text): text.count
+        case .list(let values), .tuple(let values), .view(_, let values): values.count
+        case .dict(let value): value.count
+        case .range(let value): value.count
+        case .loop(let loop): loop.count
+        default: nil
+        }
+    }
+
+    /// The items `for` would visit, or nil when the value is not iterable. Drains an iterator.
+    func items() -> [JinjaValue]? {
+        switch self {
+        case .undefined: []
+        case .string(let text): text.scalars.map { .string($0) }
+        case .list(let values), .tuple(let values), .view(_, let values): values
+        case .dict(let value): value.keys
+        case .range(let value): value.items
+        case .iterator(let iterator): iterator.drain()
+        default: nil
+        }
+    }
+}
+
+/// `range(start, stop, step)`; at most 100,000 items, as in Jinja's sandbox.
+package struct JinjaRange: Equatable {
+    var start: Int64
+    var stop: Int64
+    var step: Int64
+    var count: Int
+
+    init(start: Int64, stop: Int64, step: Int64) throws(JinjaError) {
+        guard step != 0 else { throw .value("range() arg 3 must not be zero") }
+        self.start = start
+        self.stop = stop
+        self.step = step
+        let (distance, overflow) = stop.subtractingReportingOverflow(start)
+        guard !overflow else { throw .value("range too big: at most 100000 items are allowed") }
+        if distance == 0 || (distance > 0) != (step > 0) {
+            count = 0
+        } else {
+            let items = (distance.magnitude - 1) / step.magnitude + 1
+            guard items <= 100_000 else { throw .value("range too big: at most 100000 items are allowed") }
+            count = Int(items)
+        }
+    }
+
+    var items: [JinjaValue] { (0..<count).map { .int(item($0)) } }
+    func item(_ index: Int) -> Int64 { start + Int64(index) * step }
+}
+
+/// A generator's items, each given once.
+package final class JinjaIterator {
+    private var values: ArraySlice<JinjaValue>
+
+    init(_ values: [JinjaValue]) { self.values = values[...] }
+
+    func next() -> JinjaValue? { values.popFirst() }
+
+    func drain() -> [JinjaValue] {
+        defer { values = [] }
+        return Array(values)
+    }
+}
+
+/// `namespace(…)`: the one mutable object of the language.
+package final class JinjaNamespace {
+    var members = JinjaDictionary()
+}
