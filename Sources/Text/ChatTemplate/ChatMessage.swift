@@ -61,6 +61,8 @@ public struct ChatMessage: Sendable, Equatable {
 
     public var json: JSON { .object(fields) }
 
+    public static func == (left: ChatMessage, right: ChatMessage) -> Bool { left.json == right.json }
+
     public var role: String {
         get { fields["role"]?.string ?? "" }
         set { fields["role"] = .string(newValue) }

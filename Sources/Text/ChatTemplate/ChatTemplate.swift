@@ -4,7 +4,7 @@ import MartletJSON
 public final class ChatTemplate: Sendable {
     public let source: String
     private let template: JinjaTemplate
-    private let specialTokens: [(name: String, value: JinjaValue)]
+    private let specialTokens: [String: String]
     private let now: @Sendable () -> Int
     /// Whether the template looks into content that is an array of parts.
     public let readsContentParts: Bool
@@ -20,7 +20,7 @@ public final class ChatTemplate: Sendable {
         } catch {
             throw .template(error)
         }
-        self.specialTokens = specialTokens.map { ($0.key, .text($0.value)) }
+        self.specialTokens = specialTokens
         self.now = now
         readsContentParts = ["'type'", "\"type\"", ".type", "content is string", "content is not string", "is iterable", "is sequence"]
             .contains { source.contains($0) }
@@ -41,7 +41,7 @@ public final class ChatTemplate: Sendable {
         var messages = messages
         var continued: String?
         if continueFinalMessage { continued = try Continuation.mark(&messages) }
-        var variables = specialTokens
+        var variables: [(name: String, value: JinjaValue)] = specialTokens.map { ($0.key, .text($0.value)) }
         func add(_ name: String, _ value: @autoclosure () -> JinjaValue) {
             if template.mentions(name) { variables.append((name, value())) }
         }
