@@ -43,7 +43,21 @@ final class BufferPool: Sendable {
             return address
         }
         return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:))
-            ?? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
+            ?? Self.allocate(size)
+    }
+
+    /// Large buffers ask for large pages: weights are read from end to end, and with small pages every 4 kB costs a
+    /// translation.
+    private static func allocate(_ size: Int) -> UnsafeMutableRawPointer {
+        let largePage = 1 << 21
+        guard size >= 2 * largePage else {
+            return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
+        }
+        let pointer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: largePage)
+        #if os(Linux)
+        madvise(pointer, size, Int32(MADV_HUGEPAGE))
+        #endif
+        return pointer
     }
 
     func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {

@@ -35,6 +35,16 @@ public final class Storage: @unchecked Sendable {
         release = .owner(owner)
     }
 
+    /// Tells the system that these bytes of a mapped file will not be read again soon. They stop counting as resident
+    /// memory, and come back from the file if they are read after all. Nothing happens to bytes that are not mapped.
+    package func evict(_ range: Range<Int>) {
+        guard case .owner(let owner) = release, let file = owner as? MappedFile, let base = file.bytes.baseAddress else {
+            return
+        }
+        let start = UnsafeRawPointer(pointer) - base
+        file.release((start + range.lowerBound)..<(start + range.upperBound))
+    }
+
     deinit {
         if case .pool = release { BufferPool.shared.give(pointer, byteCount) }
     }

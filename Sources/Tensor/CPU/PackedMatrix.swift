@@ -52,6 +52,8 @@ public final class PackedMatrix: @unchecked Sendable {
                 }
             }
         }
+        // The stored form has been read for the last time, but for the rows of an embedding table.
+        weight.storage.evict(weight.byteOffset..<(weight.byteOffset + rows * rowBytes))
     }
 
     /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.
