@@ -1,3 +1,5 @@
+import MartletTensor
+
 #if canImport(Glibc)
 import Glibc
 #else
@@ -50,6 +52,22 @@ package enum Folder {
 
     /// The names of the regular files in a folder (links to files count), sorted.
     package static func files(_ path: String) -> [String] { contents(path).filter { isFile("\(path)/\($0)") } }
+
+    /// The files below a folder as relative paths, sorted; folders are entered when they are no links, eight deep.
+    package static func relativeFiles(_ path: String, depth: Int = 8) -> [String] {
+        contents(path).flatMap { name -> [String] in
+            let item = "\(path)/\(name)"
+            guard isFolder(item) else { return [name] }
+            guard depth > 1, !isLink(item) else { return [] }
+            return relativeFiles(item, depth: depth - 1).map { "\(name)/\($0)" }
+        }
+    }
+
+    /// A small file's text; nil when it cannot be read or is not UTF-8.
+    package static func text(_ path: String) -> String? {
+        guard let file = try? MappedFile(path: path, copying: true) else { return nil }
+        return withExtendedLifetime(file) { String(validating: file.bytes, as: UTF8.self) }
+    }
 
     /// Whether a name from a file or a request can only mean a file inside the folder it is joined to: not empty, no
     /// separator of any system, not "." or "..", no NUL or other control character, no drive letter.

@@ -87,3 +87,9 @@ public struct JSONObject: Sendable, RandomAccessCollection {
         return hasher.finalize() & Int.max
     }
 }
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (String, JSON)...) {
+        self.init(elements.map { (key: $0.0, value: $0.1) })
+    }
+}

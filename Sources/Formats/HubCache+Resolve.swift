@@ -1,0 +1,137 @@
+/// What a user writes to name a model of the hub: `org/name[@revision][:file or quantisation]`.
+public struct HubReference: Sendable, Equatable, CustomStringConvertible {
+    public var name: String
+    public var revision: String
+    /// A file of the repository, or a quantisation ("Q4_K_M") that one of its GGUF files is named for.
+    public var selection: String?
+
+    public init(name: String, revision: String = "main", selection: String? = nil) {
+        self.name = name
+        self.revision = revision
+        self.selection = selection
+    }
+
+    /// Nil when the text is no such reference.
+    public init?(_ text: String) {
+        var rest = Substring(text)
+        var selection: String?, revision = "main"
+        if let colon = rest.firstIndex(of: ":") {
+            selection = String(rest[rest.index(after: colon)...])
+            rest = rest[..<colon]
+        }
+        if let at = rest.firstIndex(of: "@") {
+            revision = String(rest[rest.index(after: at)...])
+            rest = rest[..<at]
+        }
+        guard HubCache.isName(String(rest)), Folder.isPlainRelativePath(revision) else { return nil }
+        if let selection, !Folder.isPlainRelativePath(selection) { return nil }
+        self.init(name: String(rest), revision: revision, selection: selection)
+    }
+
+    public var description: String {
+        name + (revision == "main" ? "" : "@\(revision)") + (selection.map { ":\($0)" } ?? "")
+    }
+}
+
+extension HubCache {
+    /// A model found in the cache: the folder of a snapshot, or one GGUF file in it.
+    public enum Location: Sendable, Equatable {
+        case folder(String)
+        case file(String)
+
+        public var path: String {
+            switch self {
+            case .folder(let path), .file(let path): path
+            }
+        }
+    }
+
+    /// The files of a snapshot and its folder, links checked.
+    public struct Snapshot: Sendable, Equatable {
+        public var path: String
+        public var commit: String
+        /// Paths relative to `path`, sorted.
+        public var files: [String]
+    }
+
+    /// The snapshot of a revision: a ref ("main", "refs/pr/1") or a full commit.
+    public func snapshot(_ name: String, revision: String = "main") throws(FormatError) -> Snapshot {
+        guard Self.isName(name), Folder.isPlainRelativePath(revision) else {
+            throw FormatError(
+                .malformed, path: root, field: "model \(FormatError.quote(name))",
+                "is no \"org/name\", or \(FormatError.quote(revision)) no revision")
+        }
+        guard let repository = repository(name) else {
+            throw FormatError(.missing, path: root, field: "model \(FormatError.quote(name))", "is not in the cache")
+        }
+        let commit = repository.revisions[revision] ?? revision
+        guard repository.commits.contains(commit) else {
+            throw FormatError(
+                .missing, path: repository.path, field: "revision \(FormatError.quote(revision))",
+                "has no snapshot in the cache")
+        }
+        let path = "\(repository.path)/snapshots/\(commit)"
+        let files = Folder.relativeFiles(path)
+        guard let home = Folder.real(repository.path) else {
+            throw FormatError(.missing, path: repository.path, "cannot be resolved")
+        }
+        for file in files {
+            guard let target = Folder.real("\(path)/\(file)") else { continue }
+            guard target.hasPrefix(home + "/") else {
+                throw FormatError(
+                    .malformed, path: "\(path)/\(file)", "is a link that leaves the repository's folder")
+            }
+        }
+        return Snapshot(path: path, commit: commit, files: files.filter { Folder.isFile("\(path)/\($0)") })
+    }
+
+    /// Where a reference's model lies. Without a selection, a repository with a `config.json` and safetensors is its
+    /// folder; one of GGUF files is its only file, or its Q4_K_M.
+    public func resolve(_ reference: HubReference) throws(FormatError) -> Location {
+        let snapshot = try snapshot(reference.name, revision: reference.revision)
+        let models = snapshot.files.filter { $0.lowercased().hasSuffix(".gguf") }
+        guard let selection = reference.selection else {
+            let isFolder =
+                snapshot.files.contains("config.json")
+                && (models.isEmpty || snapshot.files.contains { $0.hasSuffix(".safetensors") })
+            if models.isEmpty || isFolder { return .folder(snapshot.path) }
+            let preferred = models.count == 1 ? models : Self.named("Q4_K_M", models)
+            guard preferred.count == 1 else {
+                throw FormatError(
+                    .missing, path: snapshot.path, "holds several GGUF files; name one: \(list(models))")
+            }
+            return .file("\(snapshot.path)/\(preferred[0])")
+        }
+        if snapshot.files.contains(selection) { return .file("\(snapshot.path)/\(selection)") }
+        let matches = Self.named(selection, models)
+        guard matches.count == 1 else {
+            throw FormatError(
+                .missing, path: snapshot.path, field: FormatError.quote(selection),
+                matches.isEmpty
+                    ? "is no file in the cache and no quantisation of one; there are \(list(snapshot.files))"
+                    : "fits several files: \(list(matches))")
+        }
+        return .file("\(snapshot.path)/\(matches[0])")
+    }
+
+    /// The files whose name has the quantisation as a word of its own: "Q4_K" is not in "m-Q4_K_M.gguf".
+    static func named(_ quantization: String, _ files: [String]) -> [String] {
+        let wanted = Array(quantization.lowercased().utf8)
+        guard !wanted.isEmpty else { return [] }
+        func isWordByte(_ byte: UInt8) -> Bool {
+            switch byte {
+            case 0x30...0x39, 0x61...0x7A, UInt8(ascii: "_"): true
+            default: false
+            }
+        }
+        return files.filter { file in
+            let name = Array(AtomicFile.split(file).name.lowercased().utf8)
+            guard name.count >= wanted.count else { return false }
+            return (0...name.count - wanted.count).contains { start in
+                let end = start + wanted.count
+                return name[start..<end].elementsEqual(wanted) && (start == 0 || !isWordByte(name[start - 1]))
+                    && (end == name.count || !isWordByte(name[end]))
+            }
+        }
+    }
+}
