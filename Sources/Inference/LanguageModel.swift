@@ -1,4 +1,5 @@
 import Dispatch
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
@@ -14,9 +15,11 @@ import Synchronization
 public final class LanguageModel: @unchecked Sendable {
     public let decoder: Decoder
     public let tokenizer: Tokenizer
+    /// Nil when neither the model nor the caller has one: a base model only continues text.
+    public let chatTemplate: ChatTemplate?
     public let precision: Precision
-    /// What `generation_config.json` recommends.
-    public let recommendedSampling: SamplingOptions
+    /// What `generation_config.json` recommends; nil where there is none, as in GGUF files.
+    public let recommendedSampling: SamplingOptions?
     /// Tokens that end a reply.
     public let endTokens: Set<Int32>
     private let firstSession: GenerationSession
@@ -28,6 +31,7 @@ public final class LanguageModel: @unchecked Sendable {
         guard tokenizer.vocabularySize <= size else {
             throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
         }
+        chatTemplate = try files.chatTemplate(tokenizer)
         recommendedSampling = try files.recommendedSampling()
         endTokens = tokenizer.eosTokens.union(try files.endTokens())
         self.precision = precision
@@ -45,8 +49,28 @@ public final class LanguageModel: @unchecked Sendable {
     /// The options to start from: the model's own recommendation.
     public var defaultOptions: GenerationOptions {
         var options = GenerationOptions()
-        options.sampling = recommendedSampling
+        options.sampling = recommendedSampling ?? SamplingOptions()
         return options
+    }
+
+    /// The prompt that a conversation becomes through the model's template.
+    public func prompt(_ messages: [ChatMessage], tools: [JSON] = []) throws -> [Int32] {
+        guard let chatTemplate else {
+            throw OptionError(
+                option: "chat", value: "asked of a model without a chat template", expected: "a prompt instead")
+        }
+        let rendered = try chatTemplate.render(
+            messages: messages, tools: tools.isEmpty ? nil : tools, addGenerationPrompt: true)
+        let segments = rendered.segments.map { Tokenizer.Segment($0.text, isTrusted: $0.isTrusted) }
+        // The template writes the special tokens itself: adding them here would double the beginning of sequence.
+        return try tokenizer.encode(segments: segments, addSpecialTokens: false)
+    }
+
+    /// Replies to a conversation.
+    public func chat(_ messages: [ChatMessage], _ options: GenerationOptions? = nil) -> AsyncThrowingStream<
+        GeneratedToken, any Error
+    > {
+        generate(options) { try self.prompt(messages) }
     }
 
     /// Continues a text.

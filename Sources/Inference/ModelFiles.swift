@@ -21,6 +21,11 @@ public struct ModelFiles: Sendable {
         return try Tokenizer(folder: path)
     }
 
+    public func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate? {
+        guard let source = tokenizer.chatTemplate else { return nil }
+        return try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens)
+    }
+
     /// `generation_config.json`, where there is one.
     private func generationConfiguration() throws -> ConfigurationReader? {
         guard checkpoint.gguf == nil else { return nil }
@@ -29,9 +34,9 @@ public struct ModelFiles: Sendable {
         return ConfigurationReader(file: file, json: try JSON(parsing: Folder.read(file)))
     }
 
-    public func recommendedSampling() throws -> SamplingOptions {
+    public func recommendedSampling() throws -> SamplingOptions? {
+        guard let config = try generationConfiguration() else { return nil }
         var options = SamplingOptions()
-        guard let config = try generationConfiguration() else { return options }
         guard try config.flag("do_sample", default: false) else {
             // transformers decodes greedily unless the file says to sample.
             return .greedy
