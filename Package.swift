@@ -63,7 +63,7 @@ if !coreOnly {
         floor(
             "MartletHub", "Hub",
             [
-                "MartletJSON",
+                "MartletJSON", "MartletFormats",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),

@@ -1,0 +1,37 @@
+import Foundation
+import MartletFormats
+
+/// What the environment says about the hub. Variable names are those of Hugging Face's own tools.
+public struct HubSettings: Sendable {
+    /// `HF_ENDPOINT`.
+    public var endpoint: String
+    /// `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`; none with `HF_HUB_DISABLE_IMPLICIT_TOKEN`.
+    public var token: String?
+    /// `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`.
+    public var isOffline: Bool
+    /// `HF_HUB_DOWNLOAD_TIMEOUT`: seconds without a byte after which a connection is given up.
+    public var idleSeconds: Int
+    public var cache: HubCache
+    /// Attempts after a dropped connection, and the pause before the first of them, which doubles each time.
+    public var retries = 5
+    public var firstPause = Duration.milliseconds(500)
+
+    public init(environment: (String) -> String? = HubCache.environment) {
+        func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+        func flag(_ name: String) -> Bool { ["1", "true", "yes", "on"].contains(value(name)?.lowercased() ?? "") }
+        endpoint = value("HF_ENDPOINT") ?? "https://huggingface.co"
+        while endpoint.hasSuffix("/") { endpoint.removeLast() }
+        isOffline = flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE")
+        idleSeconds = value("HF_HUB_DOWNLOAD_TIMEOUT").flatMap(Int.init).map { max($0, 1) } ?? 10
+        cache = HubCache(environment: environment)
+        let home = value("HF_HOME") ?? (value("XDG_CACHE_HOME") ?? NSHomeDirectory() + "/.cache") + "/huggingface"
+        if let token = value("HF_TOKEN") {
+            self.token = token
+        } else if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"),
+            let bytes = try? Folder.read(value("HF_TOKEN_PATH") ?? home + "/token")
+        {
+            let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            token = text.isEmpty ? nil : text
+        }
+    }
+}
