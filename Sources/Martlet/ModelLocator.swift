@@ -1,0 +1,75 @@
+import Foundation
+import MartletFormats
+import MartletHub
+import MartletInference
+import MartletNN
+
+/// Why a name means no model here.
+public struct ModelNotFound: Error, Sendable, CustomStringConvertible {
+    public let name: String
+    public let hint: String
+    public var description: String { "no model \"\(name)\" on this machine; \(hint)" }
+}
+
+/// Finds the files that a name given by a user means.
+public enum ModelLocator {
+    /// `MARTLET_HOME`, else `$XDG_DATA_HOME/martlet`, else `~/.local/share/martlet`.
+    public static var home: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let home = environment["MARTLET_HOME"], !home.isEmpty { return home }
+        if let data = environment["XDG_DATA_HOME"], !data.isEmpty { return data + "/martlet" }
+        return NSHomeDirectory() + "/.local/share/martlet"
+    }
+
+    /// Where models fetched by `./quickstart` lie.
+    public static var models: String { home + "/models" }
+
+    /// The folder or file of a model: a path, a short name, or a hub repository in the local cache.
+    public static func locate(_ name: String) throws -> String {
+        if Folder.exists(name) { return name }
+        if let short = ShortName.find(name) {
+            let local = models + "/" + short.localPath
+            if Folder.exists(local) { return local }
+            if let cached = cached(short.repository) { return cached }
+            throw ModelNotFound(
+                name: name, hint: "run `./quickstart`, or `martlet pull \(name)` to fetch \(short.repository)")
+        }
+        if name.hasPrefix("/") || name.hasPrefix(".") || name.hasSuffix(".gguf") {
+            throw ModelNotFound(name: name, hint: "there is no such file or folder")
+        }
+        if name.split(separator: "/").count == 2 {
+            if let cached = cached(name) { return cached }
+            throw ModelNotFound(name: name, hint: "run `martlet pull \(name)` to fetch it")
+        }
+        let names = ShortName.all.map(\.name).joined(separator: ", ")
+        throw ModelNotFound(name: name, hint: "give a path, a repository as org/name, or one of \(names)")
+    }
+
+    /// The model a reference means, if the hub's cache has it.
+    private static func cached(_ reference: String) -> String? {
+        HubReference(reference).flatMap { try? HubCache().resolve($0).path }
+    }
+}
+
+extension LanguageModel {
+    /// Opens a model by path, short name or hub repository.
+    ///
+    /// ```swift
+    /// let model = try await Model.load("smollm2")
+    /// ```
+    /// - Parameter fetches: whether a repository that is not on this machine is downloaded.
+    public static func load(_ name: String, precision: Precision = .fast, fetches: Bool = true) async throws
+        -> LanguageModel
+    {
+        do {
+            return try LanguageModel(path: ModelLocator.locate(name), precision: precision)
+        } catch let error as ModelNotFound {
+            let repository = ShortName.find(name)?.repository ?? name
+            guard fetches, repository.split(separator: "/").count == 2, !Folder.exists(name) else { throw error }
+            let path = try await Hub().download(repository)
+            return try LanguageModel(path: path, precision: precision)
+        }
+    }
+}
+
+public typealias Model = LanguageModel
