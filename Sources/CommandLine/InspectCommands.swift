@@ -1,0 +1,174 @@
+import ArgumentParser
+import Martlet
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Print a model's architecture, tensors, template and metadata.",
+        discussion: """
+            Examples:
+              martlet show smollm2
+              martlet show ./model.gguf --tensors
+              martlet show minilm --json
+            """)
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Flag(help: "List every tensor with its type and shape.") var tensors = false
+    @Flag(help: "Print all metadata of a GGUF file.") var metadata = false
+    @Flag(help: "Print the chat template.") var template = false
+    @Flag(help: "One JSON object instead of text.") var json = false
+
+    func run() throws {
+        let path = try ModelLocator.locate(model)
+        let description = try ModelDescription(path: path)
+        if json {
+            print(description.json.text(indent: 2))
+            return
+        }
+        for (name, value) in description.summary { print(name.padding(16) + value) }
+        if tensors {
+            print("")
+            for entry in description.tensors {
+                print("\(entry.typeName.padding(8))\("\(entry.shape)".padding(20))\(entry.name)")
+            }
+        }
+        if metadata {
+            print("")
+            for (key, value) in description.metadata { print("\(key) = \(value)") }
+        }
+        if template { print("\n" + (description.template ?? "no chat template")) }
+    }
+}
+
+struct TokenizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenize",
+        abstract: "Show how a model's tokenizer cuts text.",
+        discussion: """
+            Without a text, standard input is read. --decode turns ids back into text.
+
+            Examples:
+              martlet tokenize smollm2 "Hello, world"
+              martlet tokenize smollm2 --json < README.md
+              martlet tokenize smollm2 --decode 19556,28,905
+            """)
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "The text.") var text: [String] = []
+    @Option(help: "Token ids separated by commas, to be decoded.") var decode: String?
+    @Flag(inversion: .prefixedNo, help: "Add the special tokens the model begins or ends a text with.") var special =
+        true
+    @Flag(help: "Print only the number of tokens.") var count = false
+    @Flag(help: "A JSON object with ids and tokens.") var json = false
+
+    func run() throws {
+        let tokenizer = try ModelFiles(path: ModelLocator.locate(model)).tokenizer()
+        if let decode {
+            print(try tokenizer.decode(TokenList.parse(decode)))
+            return
+        }
+        var input = text.joined(separator: " ")
+        if text.isEmpty {
+            guard let piped = Terminal.readAll() else { throw ValidationError("standard input is not UTF-8 text") }
+            input = piped
+        }
+        let ids = try tokenizer.encode(input, addSpecialTokens: special)
+        if count {
+            print(ids.count)
+        } else if json {
+            let tokens = ids.map { JSON.string(tokenizer.token($0) ?? "") }
+            print(JSON.object(["ids": .array(ids.map { .integer(Int64($0)) }), "tokens": .array(tokens)]).text())
+        } else {
+            for id in ids { print("\(id)".padding(8) + (tokenizer.token(id) ?? "")) }
+        }
+    }
+}
+
+/// Token ids as typed on a command line.
+enum TokenList {
+    static func parse(_ text: String) throws -> [Int32] {
+        try text.split(whereSeparator: { $0 == "," || $0 == " " }).map { part in
+            guard let id = Int32(part) else { throw ValidationError("\"\(part)\" is no token id; expected 1,2,3") }
+            return id
+        }
+    }
+}
+
+struct LogitsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logits",
+        abstract: "Write the logits of a sequence of tokens to a safetensors or npy file.",
+        discussion: """
+            The file holds "logits", float32 [tokens, vocabulary], and "ids".
+
+            Example:
+              martlet logits smollm2 --ids 1,2,3 --out l.safetensors
+            """)
+    @OptionGroup var flags: ModelFlags
+    @Option(help: "Token ids separated by commas.") var ids: String?
+    @Option(help: "A text instead of ids.") var text: String?
+    @Option(name: .shortAndLong, help: "The file to write.") var out: String
+
+    func run() throws {
+        let files = try ModelFiles(path: ModelLocator.locate(flags.model))
+        let decoder = try files.decoder()
+        let tokens: [Int32]
+        if let ids {
+            tokens = try TokenList.parse(ids)
+        } else if let text {
+            tokens = try files.tokenizer().encode(text)
+        } else {
+            throw ValidationError("give --ids or --text")
+        }
+        guard !tokens.isEmpty else { throw ValidationError("there are no tokens") }
+        let limit = decoder.configuration.contextLength
+        guard tokens.count <= limit else { throw ModelError.contextExceeded(tokens: tokens.count, limit: limit) }
+        try decoder.prepare(flags.precision)
+        let logits = try decoder(tokens)
+        let idTensor = Tensor(uninitialized: [tokens.count], dtype: .int32)
+        for (index, token) in tokens.enumerated() {
+            idTensor.storage.pointer.storeBytes(of: token, toByteOffset: index * 4, as: Int32.self)
+        }
+        try SafetensorsWriter.write([("ids", idTensor), ("logits", logits)], to: out)
+        Terminal.note("wrote \(tokens.count) × \(logits.shape[1]) logits to \(out)")
+    }
+}
+
+struct EnvironmentCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "env", abstract: "Print what Martlet found on this machine: kernels, threads, folders.")
+    @Flag(help: "One JSON object.") var json = false
+
+    func run() throws {
+        let rows = MachineDescription.rows()
+        if json {
+            print(JSON.object(JSONObject(rows.map { (key: $0.0, value: JSON.string($0.1)) })).text(indent: 2))
+        } else {
+            for (name, value) in rows { print(name.padding(16) + value) }
+        }
+    }
+}
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the models on this machine.", aliases: ["ls"])
+    @Flag(help: "A JSON array.") var json = false
+
+    func run() throws {
+        let models = try InstalledModel.all()
+        if json {
+            print(JSON.array(models.map(\.json)).text(indent: 2))
+        } else if models.isEmpty {
+            Terminal.note("no models yet: run ./quickstart, or martlet pull NAME")
+        } else {
+            let width = max(20, (models.map(\.name.count).max() ?? 0) + 2)
+            print("NAME".padding(width) + "SIZE".padding(12) + "WHERE")
+            for model in models {
+                print(model.name.padding(width) + Terminal.bytes(model.byteCount).padding(12) + model.path)
+            }
+        }
+    }
+}
+
+extension String {
+    /// Filled with spaces up to a width, and followed by at least one.
+    func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}

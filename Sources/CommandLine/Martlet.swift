@@ -1,0 +1,62 @@
+import ArgumentParser
+import Martlet
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+@main
+struct MartletCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "Run, inspect and measure language models on this machine.",
+        discussion: """
+            MODEL is a folder as published on a hub, a GGUF file, a repository as org/name, or a short name: \
+            \(ShortName.all.map(\.name).joined(separator: ", ")).
+
+            Results go to standard output, everything else to standard error.
+            Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
+            TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self,
+        ])
+
+    static func main() async {
+        // A reader that goes away (`| head`) ends a write with an error, not the process.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Terminal.exit(error)
+        }
+    }
+}
+
+extension Terminal {
+    /// Ends the process as the error deserves.
+    static func exit(_ error: any Error) -> Never {
+        let code = MartletCommand.exitCode(for: error)
+        if error is CleanExit || code == .success {
+            // Help and version are results.
+            print(MartletCommand.fullMessage(for: error))
+            Glibc.exit(0)
+        }
+        if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+        if code == .validationFailure {
+            Terminal.note(MartletCommand.fullMessage(for: error))
+            Glibc.exit(2)
+        }
+        if error is CancellationError { Glibc.exit(130) }
+        Terminal.note("martlet: \(error)")
+        Glibc.exit(1)
+    }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import Martlet
+import Synchronization
+
+struct PullCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull",
+        abstract: "Fetch a model from the hub into the shared cache.",
+        discussion: """
+            NAME is org/name, org/name:FILE, org/name:QUANTISATION, or a short name. An interrupted download goes on where \
+            it stopped. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean elsewhere.
+
+            Examples:
+              martlet pull HuggingFaceTB/SmolLM2-135M-Instruct
+              martlet pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M
+            """)
+    @Argument(help: "org/name, org/name:FILE, org/name:QUANTISATION, or a short name.") var name: String
+    @Flag(help: "Print the result as a JSON object.") var json = false
+
+    func run() async throws {
+        let reference = ShortName.find(name)?.repository ?? name
+        let bar = ProgressLine()
+        let task = Task { try await Hub().download(reference) { bar.show($0) } }
+        let path = try await Interruption.cancelling(task) { try await task.value }
+        bar.finish()
+        if json {
+            print(JSON.object(["reference": .string(reference), "path": .string(path)]).text())
+        } else {
+            print(path)
+        }
+    }
+}
+
+/// Progress of downloads: a bar on a terminal, a line every ten seconds otherwise.
+final class ProgressLine: Sendable {
+    private struct State {
+        var shown: ContinuousClock.Instant?
+        var file = ""
+        var started = ContinuousClock.now
+        var startBytes = 0
+    }
+    private let state = Mutex(State())
+
+    func show(_ progress: HubProgress) {
+        let line = state.withLock { state -> String? in
+            let now = ContinuousClock.now
+            if state.file != progress.file {
+                state.file = progress.file
+                state.started = now
+                state.startBytes = progress.received
+                state.shown = nil
+            }
+            let pause: Duration = Terminal.errorIsTerminal ? .milliseconds(100) : .seconds(10)
+            let isLast = progress.received == progress.total
+            if let shown = state.shown, now - shown < pause, !(isLast && Terminal.errorIsTerminal) { return nil }
+            state.shown = now
+            let seconds = (now - state.started).inSeconds
+            let speed = seconds > 0.2 ? Double(progress.received - state.startBytes) / seconds : 0
+            return Self.line(progress, speed)
+        }
+        guard let line else { return }
+        if Terminal.errorIsTerminal {
+            Terminal.write("\r\u{1B}[K\(line)", to: 2)
+        } else {
+            Terminal.note(line)
+        }
+    }
+
+    func finish() { if Terminal.errorIsTerminal { Terminal.write("\r\u{1B}[K", to: 2) } }
+
+    private static func line(_ progress: HubProgress, _ speed: Double) -> String {
+        let share = progress.total > 0 ? Double(progress.received) / Double(progress.total) : 1
+        let width = 24, filled = Int(share * Double(width))
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+        var text = "\(progress.filesDone + 1)/\(progress.filesTotal) \(progress.file) \(bar) "
+        text += "\(Terminal.bytes(progress.received)) of \(Terminal.bytes(progress.total))"
+        if speed > 0 { text += ", \(Terminal.bytes(Int(speed)))/s" }
+        return text
+    }
+}

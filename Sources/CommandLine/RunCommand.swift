@@ -1,0 +1,55 @@
+import ArgumentParser
+import Martlet
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Ask a model, or chat with it in the terminal.",
+        discussion: """
+            With a prompt, the answer is streamed to standard output. Without one, a chat opens; /? lists what it understands.
+            Without sampling flags a model's generation_config.json decides; where there is none, temperature 0.2, top-p 0.9 \
+            and repetition penalty 1.1. What is piped into standard input is appended to the prompt.
+
+            Examples:
+              martlet run smollm2 "Why is the sky blue?"
+              git diff | martlet run smollm2 "Write a commit message for this change:"
+              martlet run ./my-model --temp 0 -n 64 --raw "Once upon a time"
+            """)
+
+    @OptionGroup var flags: ModelFlags
+    @Argument(help: "The question; without it a chat opens.") var prompt: [String] = []
+    @OptionGroup var sampling: SamplingFlags
+    @Option(help: "The system message.") var system: String?
+    @Flag(help: "Continue the prompt as text, without the chat template.") var raw = false
+    @Flag(help: "No statistics on standard error.") var quiet = false
+
+    func run() async throws {
+        var question = prompt.joined(separator: " ")
+        if !Terminal.inputIsTerminal, let piped = Terminal.readAll(), !piped.isEmpty {
+            question += question.isEmpty ? piped : "\n\n" + piped
+        }
+        let model = try flags.load()
+        var options = try sampling.apply(to: SamplingFlags.defaults(model))
+        try options.sampling.validate(vocabularySize: model.configuration.vocabularySize)
+        guard !question.isEmpty else {
+            guard Terminal.inputIsTerminal else { throw ValidationError("there is no prompt: give one, or pipe it in") }
+            try await Chat(model: model, name: flags.model, options: options, system: system, showsStatistics: !quiet)
+                .run()
+            return
+        }
+        if options.sampling.seed == nil { options.sampling.seed = .random(in: 0...(.max)) }
+        let stream: AsyncThrowingStream<GeneratedToken, any Error>
+        if raw || model.chatTemplate == nil {
+            stream = model.complete(question, options)
+        } else {
+            var messages: [ChatMessage] = []
+            if let system { messages.append(ChatMessage(role: "system", content: system)) }
+            messages.append(ChatMessage(role: "user", content: question))
+            stream = model.chat(messages, options)
+        }
+        let reply = try await Reply.show(stream)
+        Terminal.show("\n")
+        if !quiet, let statistics = reply.statistics { Terminal.note(Terminal.dim(Reply.summary(statistics))) }
+        if reply.reason == .cancelled { throw ExitCode(130) }
+    }
+}
