@@ -102,20 +102,21 @@ extension Tokenizer {
     private func encode(
         utf8 bytes: UnsafeBufferPointer<UInt8>, addSpecialTokens: Bool, specials: AddedTokenMatcher.Specials
     ) throws(TokenizerError) -> [Int32] {
-        var ids: [Int32] = []
-        ids.reserveCapacity(bytes.count / 3 + 8)
-        let scratch = EncodingScratch(textLength: bytes.count)
-        guard addSpecialTokens else {
-            try append(bytes, specials, to: &ids, scratch)
+        try scratches.borrow { (scratch) throws(TokenizerError) in
+            var ids: [Int32] = []
+            ids.reserveCapacity(bytes.count / 3 + 8)
+            guard addSpecialTokens else {
+                try append(bytes, specials, to: &ids, scratch)
+                return ids
+            }
+            for part in template.single {
+                switch part {
+                case .token(let id, _): ids.append(id)
+                case .first, .second: try append(bytes, specials, to: &ids, scratch)
+                }
+            }
             return ids
         }
-        for part in template.single {
-            switch part {
-            case .token(let id, _): ids.append(id)
-            case .first, .second: try append(bytes, specials, to: &ids, scratch)
-            }
-        }
-        return ids
     }
 
     private func append(
@@ -182,7 +183,7 @@ extension Tokenizer {
         let before = ids.count
         if let (cutter, pairs) = plainPath {
             // Nothing rewrites the text: from its bytes to ids without a copy or a call through a protocol.
-            cutter.split(text) { pairs.encode(UnsafeBufferPointer(rebasing: text[$0]), into: &ids, scratch) }
+            pairs.encode(text, cutBy: cutter, into: &ids, scratch)
         } else {
             stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids, scratch) }
         }

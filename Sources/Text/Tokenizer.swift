@@ -23,6 +23,7 @@ public final class Tokenizer: Sendable {
     let hasNormalizedSpecials: Bool
     /// The one cut and the model of a byte-level BPE, when that is all there is between text and ids.
     let plainPath: (cutter: WordCutter, pairs: BytePairs)?
+    let scratches = EncodingScratchPool()
 
     /// What the files say about the tokenizer beyond how it cuts text.
     public struct Details: Sendable, Equatable {

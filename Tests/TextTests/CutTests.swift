@@ -38,4 +38,42 @@ import Testing
             #expect(found == bytes)
         }
     }
+
+    static let cutters: [(String, WordCutter)] = [
+        ("gpt2", .gpt2), ("qwen2", .modern(digits: 1)), ("llama3", .modern(digits: 3)), ("o200k", .o200k),
+    ]
+
+    @Test(arguments: cutters)
+    func shortWordsEndWhereTheScannerEndsThem(_ name: String, _ cutter: WordCutter) {
+        let atoms = [
+            "a", "bc", "XY", "Zebra", "internationalisation", " ", " ", "'", "'s", "'LL", "1", "\n", "\t", "é", "日",
+            "ǅ", ".", "@[`{", "\0", "\u{301}", "ſ",
+        ]
+        var random = SystemRandomNumberGenerator()
+        var found = 0
+        for _ in 0..<2000 {
+            var text: [UInt8] = []
+            while text.count < 40 {
+                if let atom = atoms.randomElement(using: &random) { text += atom.utf8 }
+                if UInt8.random(in: 0..<40, using: &random) == 0 { text.append(.random(in: 0...255, using: &random)) }
+            }
+            text.withUnsafeBytes { bytes in
+                let buffer = bytes.bindMemory(to: UInt8.self)
+                var start = 0
+                while start < text.count {
+                    let end = cutter.end(buffer, from: start)
+                    if start + 16 <= text.count {
+                        let first = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+                        let second = UInt64(
+                            littleEndian: bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self))
+                        let length = cutter.shortWord(first, second)
+                        #expect(length == 0 || length == end - start, "\(name): \(text) at \(start)")
+                        if length > 0 { found += 1 }
+                    }
+                    start = end
+                }
+            }
+        }
+        #expect(found > 200)
+    }
 }

@@ -8,9 +8,14 @@ extension BytePairs {
     func encodeShort(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) -> Bool {
         switch merges {
         case .pairs(let table):
-            return encodeShort(piece, into: &ids) { left, right, _ in table.find(left, right) }
+            return withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.shortPiece) { output in
+                guard let start = output.baseAddress, case let count = table.merge(piece, into: start), count > 0
+                else { return false }
+                ids.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
+                return true
+            }
         case .tokens(let ranks):
-            return encodeShort(piece, into: &ids) { _, _, range in
+            return encodeShort(piece, into: &ids) { range in
                 let id = vocabulary.find(UnsafeBufferPointer(rebasing: piece[range]))
                 return id < 0 ? (Self.noRank, -1) : (ranks[Int(id)], id)
             }
@@ -28,7 +33,7 @@ extension BytePairs {
     @inline(__always)
     private func encodeShort(
         _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32],
-        _ find: (Int32, Int32, Range<Int>) -> (rank: UInt32, token: Int32)
+        _ find: (Range<Int>) -> (rank: UInt32, token: Int32)
     ) -> Bool {
         withUnsafeTemporaryAllocation(of: ShortSymbol.self, capacity: Self.shortPiece) { symbols in
             var count = piece.count
@@ -43,7 +48,7 @@ extension BytePairs {
                     return
                 }
                 let end = index + 2 < count ? Int(symbols[index + 2].start) : piece.count
-                let found = find(symbols[index].token, symbols[index + 1].token, Int(symbols[index].start)..<end)
+                let found = find(Int(symbols[index].start)..<end)
                 symbols[index].rank = found.rank
                 symbols[index].merged = found.token
             }

@@ -30,6 +30,7 @@ package struct BytePairs: TokenizerModel {
         self.merges = merges
         self.unit = unit
         unitTokens = (UInt8.min...UInt8.max).map { vocabulary.id(of: [$0]) ?? -1 }
+        if case .pairs(let table) = merges, unit == .byte { table.prepare(byteTokens: unitTokens) }
     }
 
     package static let noRank = UInt32.max

@@ -1,46 +1,98 @@
-/// What one call of `encode` remembers: the ids of short pieces it has met. Text repeats its words, and a word found
-/// here costs one cache line instead of its merges.
+/// What calls of `encode` remember: the ids of short pieces met before. Text repeats its words, and a word found here
+/// costs one cache line instead of its merges.
 ///
 /// Each piece has one place, which the next piece that falls there takes over: the size is fixed, whatever the text.
-package final class EncodingScratch {
-    private struct Entry {
-        /// The bytes of the piece, zeros behind them, its length in the top byte of `high`.
+/// One call uses it at a time; `EncodingScratchPool` sees to that.
+package final class EncodingScratch: @unchecked Sendable {
+    /// 32 bytes, two to a cache line.
+    struct Entry {
         var low: UInt64
+        /// The high word of the key; the top four bits say how many ids there are.
         var high: UInt64
         var ids: SIMD4<Int32>
-        var count: Int
+    }
+
+    /// Up to fifteen bytes as two little-endian words, zeros behind them; bits 120 to 123 are their number.
+    struct Key {
+        var low: UInt64
+        var high: UInt64
+
+        @inline(__always)
+        init(_ bytes: UnsafePointer<UInt8>, count: Int) {
+            low = Self.word(bytes, min(8, count))
+            high = UInt64(count) << 56 | (count > 8 ? Self.word(bytes + 8, count - 8) : 0)
+        }
+
+        /// The first `count` of sixteen bytes that were read together.
+        @inline(__always)
+        init(first: UInt64, second: UInt64, count: Int) {
+            let bits = UInt64(truncatingIfNeeded: count) &* 8
+            let isLong = count >= 8
+            low = isLong ? first : first & ((1 &<< bits) &- 1)
+            high = UInt64(truncatingIfNeeded: count) << 56 | (isLong ? second & ((1 &<< (bits &- 64)) &- 1) : 0)
+        }
+
+        /// The first `count` (0 to 8) bytes, little-endian.
+        @inline(__always)
+        private static func word(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
+            let raw = UnsafeRawPointer(bytes)
+            if count == 8 { return UInt64(littleEndian: raw.loadUnaligned(as: UInt64.self)) }
+            if count >= 4 {
+                let head = UInt64(UInt32(littleEndian: raw.loadUnaligned(as: UInt32.self)))
+                let tail = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+                return head | UInt64(tail) << UInt64(8 * (count - 4))
+            }
+            guard count > 0 else { return 0 }
+            return UInt64(bytes[0]) | UInt64(bytes[count / 2]) << UInt64(8 * (count / 2))
+                | UInt64(bytes[count - 1]) << UInt64(8 * (count - 1))
+        }
     }
 
     /// Pieces up to this many bytes are remembered.
-    private static let longest = 15
+    static let longest = 15
+    private static let logSize: UInt64 = 16
+    private static let countBits: UInt64 = 0xF << 60
 
     private let entries: UnsafeMutablePointer<Entry>
-    private let mask: Int
+    /// Ids on their way to the result, and room to write four where one is meant.
+    let staged: UnsafeMutablePointer<Int32>
+    static let stagedCapacity = 4096
 
-    /// - Parameter textLength: bytes to be encoded; a short text is not worth a large memory.
-    package init(textLength: Int) {
-        var size = 1
-        while size < 32_768, size < textLength / 16 { size *= 2 }
+    package init() {
+        let size = 1 << Int(Self.logSize)
         entries = .allocate(capacity: size)
-        entries.initialize(repeating: Entry(low: 0, high: 0, ids: .zero, count: 0), count: size)
-        mask = size - 1
+        // No piece has a key of zero, as its length is part of it.
+        entries.initialize(repeating: Entry(low: 0, high: 0, ids: .zero), count: size)
+        staged = .allocate(capacity: Self.stagedCapacity + 4)
+        staged.initialize(repeating: 0, count: Self.stagedCapacity + 4)
     }
 
-    deinit { entries.deallocate() }
+    deinit {
+        entries.deallocate()
+        staged.deallocate()
+    }
 
-    /// The first `count` (0 to 8) bytes, little-endian.
     @inline(__always)
-    private static func word(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
-        let raw = UnsafeRawPointer(bytes)
-        if count == 8 { return raw.loadUnaligned(as: UInt64.self) }
-        if count >= 4 {
-            let head = UInt64(raw.loadUnaligned(as: UInt32.self))
-            return head | UInt64(raw.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
-                << UInt64(8 * (count - 4))
-        }
-        guard count > 0 else { return 0 }
-        return UInt64(bytes[0]) | UInt64(bytes[count / 2]) << UInt64(8 * (count / 2))
-            | UInt64(bytes[count - 1]) << UInt64(8 * (count - 1))
+    func place(of key: Key) -> UnsafeMutablePointer<Entry> {
+        let hash = (key.low ^ key.high &* 0xC2B2_AE3D_27D4_EB4F) &* 0x9E37_79B9_7F4A_7C15
+        return entries + Int(truncatingIfNeeded: hash >> (64 - Self.logSize))
+    }
+
+    /// How many ids are remembered at `place` for the key; 0 when it is not there.
+    @inline(__always)
+    func count(at place: UnsafeMutablePointer<Entry>, _ key: Key) -> Int {
+        let high = place.pointee.high
+        guard place.pointee.low == key.low, high & ~Self.countBits == key.high else { return 0 }
+        return Int(truncatingIfNeeded: high >> 60)
+    }
+
+    /// Remembers one to four ids.
+    @inline(__always)
+    func remember(_ ids: ArraySlice<Int32>, for key: Key, at place: UnsafeMutablePointer<Entry>) {
+        guard ids.count >= 1, ids.count <= 4 else { return }
+        var found = SIMD4<Int32>.zero
+        for (index, id) in ids.enumerated() { found[index] = id }
+        place.pointee = Entry(low: key.low, high: key.high | UInt64(ids.count) << 60, ids: found)
     }
 
     /// Adds the ids of the piece: remembered ones, or those that `encode` adds, which are remembered.
@@ -48,26 +100,16 @@ package final class EncodingScratch {
     package func append(
         _ piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32], encode: (inout [Int32]) -> Void
     ) {
-        guard piece.count <= Self.longest, mask > 0, let bytes = piece.baseAddress else { return encode(&ids) }
-        let low = Self.word(bytes, min(8, piece.count))
-        let high =
-            UInt64(piece.count) << 56 | (piece.count > 8 ? Self.word(bytes + 8, piece.count - 8) : 0)
-        let hash = (low ^ high &* 0xC2B2_AE3D_27D4_EB4F) &* 0x9E37_79B9_7F4A_7C15
-        let place = entries + (Int(truncatingIfNeeded: hash >> 40) & mask)
-        if place.pointee.low == low, place.pointee.high == high {
-            let found = place.pointee.ids
-            ids.append(found[0])
-            if place.pointee.count > 1 {
-                for index in 1..<place.pointee.count { ids.append(found[index]) }
-            }
+        guard piece.count <= Self.longest, !piece.isEmpty, let bytes = piece.baseAddress else { return encode(&ids) }
+        let key = Key(bytes, count: piece.count)
+        let place = place(of: key)
+        let count = count(at: place, key)
+        if count > 0 {
+            for index in 0..<count { ids.append(place.pointee.ids[index]) }
             return
         }
         let before = ids.count
         encode(&ids)
-        let count = ids.count - before
-        guard count >= 1, count <= 4 else { return }
-        var found = SIMD4<Int32>.zero
-        for index in 0..<count { found[index] = ids[before + index] }
-        place.pointee = Entry(low: low, high: high, ids: found, count: count)
+        remember(ids[before...], for: key, at: place)
     }
 }

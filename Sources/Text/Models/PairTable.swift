@@ -11,6 +11,15 @@ package final class PairTable: @unchecked Sendable {
     private let slots: UnsafeMutablePointer<Slot>
     private let mask: Int
     private let capacity: Int
+    /// The tokens of the 256 bytes, -1 for none, and what each two of them merge to.
+    private(set) var byteTokens: UnsafeMutablePointer<Int32>?
+    private var bytePairs: UnsafeMutablePointer<Merge>?
+
+    /// The rank of a pair and what it becomes.
+    struct Merge {
+        var rank: UInt32
+        var token: Int32
+    }
     package private(set) var count = 0
 
     /// - Parameter capacity: how many pairs there may be.
@@ -23,7 +32,11 @@ package final class PairTable: @unchecked Sendable {
         self.capacity = capacity
     }
 
-    deinit { slots.deallocate() }
+    deinit {
+        slots.deallocate()
+        byteTokens?.deallocate()
+        bytePairs?.deallocate()
+    }
 
     @inline(__always)
     private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
@@ -52,5 +65,63 @@ package final class PairTable: @unchecked Sendable {
     package func find(_ left: Int32, _ right: Int32) -> (rank: UInt32, token: Int32) {
         let found = slots[slot(Self.key(left, right))]
         return (found.rank, found.token)
+    }
+
+    /// Answers for pairs of bytes from a table of their own from now on; every piece begins with those.
+    func prepare(byteTokens tokens: [Int32]) {
+        guard byteTokens == nil, tokens.count == 256 else { return }
+        let bytes = UnsafeMutablePointer<Int32>.allocate(capacity: 256)
+        bytes.initialize(from: tokens, count: 256)
+        let pairs = UnsafeMutablePointer<Merge>.allocate(capacity: 65_536)
+        for left in 0..<256 {
+            for right in 0..<256 {
+                let (rank, token) = find(tokens[left], tokens[right])
+                (pairs + (left << 8 | right)).initialize(to: Merge(rank: rank, token: token))
+            }
+        }
+        (byteTokens, bytePairs) = (bytes, pairs)
+    }
+
+    /// Merges a short piece of bytes, the pair of lowest rank first and of equal ones the leftmost. Looking for it among
+    /// all pairs each time is less work for a word than keeping them in order.
+    /// - Parameter output: room for as many ids as there are bytes.
+    /// - Returns: how many ids there are; 0 when a byte has no token.
+    func merge(_ piece: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<Int32>) -> Int {
+        guard let byteTokens, let bytePairs else { return 0 }
+        return withUnsafeTemporaryAllocation(of: Merge.self, capacity: piece.count) { merges in
+            var count = piece.count
+            for index in 0..<count {
+                let token = byteTokens[Int(piece[index])]
+                guard token >= 0 else { return 0 }
+                output[index] = token
+                let next = index + 1 < count ? Int(piece[index + 1]) : 0
+                merges[index] = bytePairs[Int(piece[index]) << 8 | next]
+            }
+            while count > 1 {
+                var best = 0
+                var rank = merges[0].rank
+                for index in 1..<max(1, count - 1) where merges[index].rank < rank {
+                    (best, rank) = (index, merges[index].rank)
+                }
+                guard rank != BytePairs.noRank else { break }
+                output[best] = merges[best].token
+                count -= 1
+                var index = best + 1
+                while index < count {
+                    output[index] = output[index + 1]
+                    merges[index] = merges[index + 1]
+                    index += 1
+                }
+                if best + 1 < count { merges[best] = merge(output[best], output[best + 1]) }
+                if best > 0 { merges[best - 1] = merge(output[best - 1], output[best]) }
+            }
+            return count
+        }
+    }
+
+    @inline(__always)
+    private func merge(_ left: Int32, _ right: Int32) -> Merge {
+        let found = slots[slot(Self.key(left, right))]
+        return Merge(rank: found.rank, token: found.token)
     }
 }

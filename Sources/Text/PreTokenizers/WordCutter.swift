@@ -31,6 +31,9 @@ package struct WordCutter: PreTokenizer {
     package var cutsAtCase = false
     private let table = CategoryTable.shared
 
+    @inline(__always)
+    func ascii(_ byte: UInt8) -> ScalarTraits { table.ascii(byte) }
+
     package init() {}
 
     package static let gpt2 = WordCutter()
@@ -86,7 +89,8 @@ package struct WordCutter: PreTokenizer {
         return position
     }
 
-    private func end(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+    /// Where the piece that begins at `start` ends.
+    package func end(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         if !cutsAtCase, text[start] == 0x27, case let end = contraction(text, at: start), end > start { return end }
         let (first, second) = look(text, start)
         // Letters, with what may stand before them.
