@@ -46,7 +46,7 @@ public final class ChatTemplate: Sendable {
             if template.mentions(name) { variables.append((name, value())) }
         }
         for (name, value) in extra { add(name, JinjaValue(value)) }
-        add("messages", .list(messages.map { JinjaValue.dict(templateFields(of: $0)) }))
+        add("messages", .list(JinjaList(messages.map { JinjaValue.dict(templateFields(of: $0)) })))
         add("tools", tools.map { JinjaValue(.array($0)) } ?? .none)
         add("documents", documents.map { JinjaValue(.array($0)) } ?? .none)
         add("add_generation_prompt", .bool(addGenerationPrompt))

@@ -33,14 +33,24 @@ package final class JinjaCallable {
         case macro(JinjaMacro, scope: JinjaScope)
         case method(JinjaValue, String)
         /// `cycler(…)` and `joiner(…)` with their state.
-        case cycler([JinjaValue])
+        case cycler(JinjaList)
         case joiner(JinjaText)
     }
 
     let kind: Kind
     var position = 0
 
-    init(_ kind: Kind) { self.kind = kind }
+    let depth: Int
+
+    init(_ kind: Kind) {
+        self.kind = kind
+        depth =
+            switch kind {
+            case .method(let receiver, _): receiver.depth + 1
+            case .cycler(let values): values.depth
+            default: 0
+            }
+    }
 
     static let globals: Set<String> = [
         "range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now",
@@ -64,6 +74,11 @@ final class JinjaScope {
         return nil
     }
 
+    func removeAll() {
+        names = []
+        values = []
+    }
+
     func set(_ name: Int, _ value: JinjaValue) {
         if let index = names.firstIndex(of: name) {
             values[index] = value
@@ -76,14 +91,15 @@ final class JinjaScope {
 
 /// The variable `loop`.
 package final class JinjaLoop {
-    let items: [JinjaValue]
+    let items: JinjaList
     var index0 = 0
     let depth0: Int
     let definition: JinjaForLoop
-    let scope: JinjaScope
-    var lastChanged: [JinjaValue]?
+    /// Where a recursive call runs; nil once the loop has ended, so that a loop that is kept keeps nothing alive.
+    var scope: JinjaScope?
+    var lastChanged: JinjaList?
 
-    init(items: [JinjaValue], depth0: Int, definition: JinjaForLoop, scope: JinjaScope) {
+    init(items: JinjaList, depth0: Int, definition: JinjaForLoop, scope: JinjaScope) {
         self.items = items
         self.depth0 = depth0
         self.definition = definition

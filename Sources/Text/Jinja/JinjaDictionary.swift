@@ -4,6 +4,9 @@ package struct JinjaDictionary {
     /// Positions by key once there are more than a linear scan is good for.
     private var positions: [JinjaKey: Int] = [:]
 
+    /// Depth of the values inside one another.
+    private(set) var depth = 1
+
     package init() {}
 
     var count: Int { entries.count }
@@ -38,6 +41,7 @@ package struct JinjaDictionary {
     package mutating func set(_ name: JinjaText, _ value: JinjaValue) { insert(.string(name), value) }
 
     private mutating func insert(_ key: JinjaValue, _ value: JinjaValue) {
+        depth = max(depth, 1 + value.depth, 1 + key.depth)
         if let position = position(of: key) {
             entries[position].value = value
             return

@@ -15,7 +15,7 @@ extension JinjaFilters {
             return .string(builder.finish())
         case "list":
             try none(name, arguments)
-            return .list(try renderer.items(value))
+            return .list(JinjaList(try renderer.items(value)))
         case "first":
             try none(name, arguments)
             if case .iterator(let iterator) = value {
@@ -29,7 +29,7 @@ extension JinjaFilters {
         case "reverse":
             try none(name, arguments)
             if case .string(let text) = value { return .string(try text.reversedScalars()) }
-            if case .iterator(let iterator) = value { return .list(iterator.drain().reversed()) }
+            if case .iterator(let iterator) = value { return .list(JinjaList(iterator.drain().reversed())) }
             return .iterator(JinjaIterator(try renderer.items(value).reversed()))
         case "items":
             try none(name, arguments)
@@ -44,8 +44,8 @@ extension JinjaFilters {
             let key = try JinjaSortKey(bound[2], isCaseSensitive: bound[1]?.isTrue ?? false, splits: true)
             let items = try renderer.items(value)
             try renderer.step(items.count)
-            return .list(try JinjaSort.sorted(items, by: key.value, reverse: bound[0]?.isTrue ?? false))
-        case "dictsort": return .list(try sortDictionary(value, arguments))
+            return .list(JinjaList(try JinjaSort.sorted(items, by: key.value, reverse: bound[0]?.isTrue ?? false)))
+        case "dictsort": return .list(JinjaList(try sortDictionary(value, arguments)))
         case "unique": return .iterator(JinjaIterator(try unique(value, arguments, renderer)))
         case "min", "max": return try extreme(name, value, arguments, renderer)
         case "sum":
@@ -57,7 +57,7 @@ extension JinjaFilters {
                 total = try renderer.charge(try JinjaValue.apply(.add, total, try attribute.value(of: item)))
             }
             return total
-        case "groupby": return .list(try group(value, arguments, renderer))
+        case "groupby": return .list(JinjaList(try group(value, arguments, renderer)))
         case "batch": return .iterator(JinjaIterator(try batch(value, arguments, renderer)))
         case "slice": return .iterator(JinjaIterator(try slice(value, arguments, renderer)))
         case "xmlattr": return .string(try attributes(value, arguments, renderer))
@@ -189,7 +189,7 @@ extension JinjaFilters {
                 groups.append((mark, try key.paths[0].value(of: item), [item]))
             }
         }
-        return groups.map { .tuple([$0.name, .list($0.items)]) }
+        return groups.map { .tuple([$0.name, .list(JinjaList($0.items))]) }
     }
 
     private static func batch(
@@ -210,7 +210,7 @@ extension JinjaFilters {
         if let fill = bound[1], !fill.isNone, let last = batches.indices.last {
             while batches[last].count < Int(size) { batches[last].append(fill) }
         }
-        return batches.map { .list($0) }
+        return batches.map { .list(JinjaList($0)) }
     }
 
     private static func slice(
@@ -230,7 +230,7 @@ extension JinjaFilters {
             let end = start + size + (index < extra ? 1 : 0)
             var part = Array(items[start..<end])
             if let fill = bound[1], !fill.isNone, index >= extra { part.append(fill) }
-            result.append(.list(part))
+            result.append(.list(JinjaList(part)))
             start = end
         }
         return result
@@ -311,6 +311,6 @@ struct JinjaSortKey {
                 values.append(value)
             }
         }
-        return isList ? .list(values) : values[0]
+        return isList ? .list(JinjaList(values)) : values[0]
     }
 }

@@ -69,7 +69,7 @@ enum JinjaFilters {
                 throw .type("can't handle positional and keyword arguments at the same time")
             }
             guard !arguments.named.isEmpty else {
-                return .string(try value.text().formatted(with: .tuple(arguments.positional)))
+                return .string(try value.text().formatted(with: .tuple(JinjaList(arguments.positional))))
             }
             var members = JinjaDictionary()
             for argument in arguments.named { members.set(JinjaText(argument.name), argument.value) }

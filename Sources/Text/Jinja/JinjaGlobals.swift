@@ -22,6 +22,7 @@ enum JinjaGlobals {
             }
             let namespace = JinjaNamespace()
             namespace.members = members
+            renderer.namespaces.append(namespace)
             return .namespace(namespace)
         case "raise_exception":
             let message = try arguments.bind(name, ["message"], required: 1)[0] ?? .none
@@ -31,7 +32,7 @@ enum JinjaGlobals {
             return .text(try time(renderer.now(), format.string))
         case "cycler":
             guard !arguments.positional.isEmpty else { throw .type("at least one item has to be provided") }
-            return .callable(JinjaCallable(.cycler(arguments.positional)))
+            return .callable(JinjaCallable(.cycler(JinjaList(arguments.positional))))
         case "joiner":
             let separator = try arguments.bind(name, ["sep"])[0]
             return .callable(JinjaCallable(.joiner(try separator?.text() ?? ", ")))

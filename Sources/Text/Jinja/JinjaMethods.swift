@@ -46,9 +46,9 @@ enum JinjaMethods {
         }
         guard arguments.positional.isEmpty else { throw .type("\(name)() takes no arguments") }
         switch name {
-        case "items": return .view("dict_items", dictionary.entries.map { .tuple([$0.key, $0.value]) })
-        case "keys": return .view("dict_keys", dictionary.keys)
-        case "values": return .view("dict_values", dictionary.values)
+        case "items": return .view("dict_items", JinjaList(dictionary.entries.map { .tuple([$0.key, $0.value]) }))
+        case "keys": return .view("dict_keys", JinjaList(dictionary.keys))
+        case "values": return .view("dict_values", JinjaList(dictionary.values))
         default: return .dict(dictionary)
         }
     }
@@ -56,7 +56,7 @@ enum JinjaMethods {
     private static func call(
         _ name: String, on loop: JinjaLoop, _ arguments: JinjaArguments
     ) throws(JinjaError) -> JinjaValue {
-        let values = arguments.positional
+        let values = JinjaList(arguments.positional)
         if name == "cycle" {
             guard !values.isEmpty else { throw .type("no items for cycling given") }
             return values[loop.index0 % values.count]
@@ -99,10 +99,10 @@ enum JinjaMethods {
             let parts =
                 name == "split"
                 ? try text.split(separator, limit: limit) : try text.splitFromEnd(separator, limit: limit)
-            return .list(parts.map { .string($0) })
+            return .list(JinjaList(parts.map { .string($0) }))
         case "splitlines":
             let bound = try arguments.bind(name, ["keepends"])
-            return .list(text.lines(keepingEnds: bound[0]?.isTrue ?? false).map { .string($0) })
+            return .list(JinjaList(text.lines(keepingEnds: bound[0]?.isTrue ?? false).map { .string($0) }))
         case "startswith", "endswith": return .bool(try matches(text, arguments, atStart: name == "startswith"))
         case "replace":
             let bound = try arguments.bind(name, ["old", "new", "count"], required: 2)
@@ -133,7 +133,8 @@ enum JinjaMethods {
             let found = name == "partition" ? text.find(separator) : text.findLast(separator, before: text.bytes.count)
             guard let found else {
                 let empty = JinjaValue.string(.empty)
-                return .tuple(name == "partition" ? [.string(text), empty, empty] : [empty, empty, .string(text)])
+                let parts = [JinjaValue.string(text), empty, empty]
+                return .tuple(JinjaList(name == "partition" ? parts : parts.reversed()))
             }
             let end = found + separator.bytes.count
             return .tuple([

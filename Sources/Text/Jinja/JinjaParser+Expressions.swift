@@ -186,14 +186,14 @@ extension JinjaParser {
 
     /// An expression, or several with commas between them as a tuple.
     mutating func tuple(
-        isParenthesized: Bool = false, withConditional: Bool = true, endName: String? = nil
+        isParenthesized: Bool = false, withConditional: Bool = true
     ) throws(JinjaError) -> JinjaNode {
         var items: [JinjaExpression] = []
         var deepest = 0
         var isTuple = false
         while true {
             if !items.isEmpty { try expect(",") }
-            if isTupleEnd(endName) { break }
+            if isTupleEnd { break }
             let item = try expression(withConditional: withConditional)
             items.append(item.expression)
             deepest = max(deepest, item.depth)
@@ -207,10 +207,9 @@ extension JinjaParser {
         return try node(.tuple(items), deepest)
     }
 
-    func isTupleEnd(_ endName: String?) -> Bool {
+    var isTupleEnd: Bool {
         switch current {
         case .variableEnd, .blockEnd, .symbol(")"): true
-        case .name(let name): name == endName
         default: false
         }
     }

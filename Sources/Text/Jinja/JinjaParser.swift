@@ -11,6 +11,8 @@ struct JinjaParser {
     private var mentioned: Set<Int> = []
     var mentionsLoop: Bool { mentioned.contains(JinjaNames.loop) }
     private var loopDepth = 0
+    /// Loops around this point, those around the macro it stands in too.
+    private var enclosingLoops = 0
 
     init(_ source: String) throws(JinjaError) {
         var lexer = try JinjaLexer(source)
@@ -162,9 +164,11 @@ struct JinjaParser {
     }
 
     private mutating func forLoop() throws(JinjaError) -> JinjaStatement.Kind {
-        let target = try target(endName: "in")
+        enclosingLoops += 1
+        defer { enclosingLoops -= 1 }
+        let target = try target()
         guard skip(name: "in") else { throw failure("expected 'in', got \(current.description)") }
-        let iterable = try tuple(withConditional: false, endName: "recursive").expression
+        let iterable = try tuple(withConditional: false).expression
         let filter = skip(name: "if") ? try expression().expression : nil
         let isRecursive = skip(name: "recursive")
         loopDepth += 1
@@ -203,12 +207,12 @@ struct JinjaParser {
 
     // MARK: Targets and macros
 
-    private mutating func target(withMembers: Bool = false, endName: String? = nil) throws(JinjaError) -> JinjaTarget {
+    private mutating func target(withMembers: Bool = false) throws(JinjaError) -> JinjaTarget {
         var targets: [JinjaTarget] = []
         var isTuple = false
         while true {
             if !targets.isEmpty { try expect(",") }
-            if isTupleEnd(endName) || current == .symbol("=") { break }
+            if isTupleEnd { break }
             targets.append(try singleTarget(withMembers: withMembers))
             guard current == .symbol(",") else { break }
             isTuple = true
@@ -233,6 +237,9 @@ struct JinjaParser {
         let name = try expectName()
         guard !["true", "false", "none", "True", "False", "None"].contains(name) else {
             throw JinjaError(.syntax, "can't assign to '\(name)'", line: start.line)
+        }
+        if name == "loop", enclosingLoops > 0 {
+            throw JinjaError(.syntax, "can't assign to special loop variable in for-loop", line: start.line)
         }
         if withMembers, skip(".") {
             return .member(namespace: number(of: name), JinjaText(try expectName()))

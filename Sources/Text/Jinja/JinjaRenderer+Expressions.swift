@@ -47,15 +47,15 @@ extension JinjaRenderer {
     /// The expressions that templates use less: apart, to keep the frame of `evaluate` small.
     private func evaluateRare(_ expression: JinjaExpression) throws(JinjaError) -> JinjaValue {
         switch expression {
-        case .list(let items): return .list(try evaluate(items))
-        case .tuple(let items): return .tuple(try evaluate(items))
+        case .list(let items): return try charge(.list(JinjaList(try evaluate(items))))
+        case .tuple(let items): return try charge(.tuple(JinjaList(try evaluate(items))))
         case .dict(let entries):
             var dictionary = JinjaDictionary()
             for (key, value) in entries {
                 let key = try evaluate(key)
                 try dictionary.set(key, try evaluate(value))
             }
-            return .dict(dictionary)
+            return try charge(.dict(dictionary))
         case .concatenate(let parts):
             var builder = JinjaTextBuilder()
             for part in parts { try builder.append(try evaluate(part).text()) }
@@ -181,8 +181,9 @@ extension JinjaRenderer {
 
     private func recurse(_ loop: JinjaLoop, over items: [JinjaValue]) throws(JinjaError) -> JinjaText {
         calls += 1
+        guard let definition = loop.scope else { throw .type("the loop has ended") }
         let outer = scope
-        scope = loop.scope
+        scope = definition
         defer {
             calls -= 1
             scope = outer

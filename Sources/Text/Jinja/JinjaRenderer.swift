@@ -19,6 +19,9 @@ final class JinjaRenderer {
     /// Builders of the texts being captured (macros, set blocks), innermost last.
     private var captures = 0
     private var rootCount = 0
+    /// Scopes that macros refer to and namespaces: what may form cycles or long chains. Emptied at the end.
+    private var captured: [JinjaScope] = []
+    var namespaces: [JinjaNamespace] = []
     private(set) var generations: [Range<Int>] = []
 
     init(names: JinjaNames, limits: JinjaLimits, now: @escaping @Sendable () -> Int) {
@@ -29,6 +32,12 @@ final class JinjaRenderer {
     }
 
     enum Flow { case normal, breaksLoop, continuesLoop }
+
+    /// Breaks the references among scopes, macros and namespaces, one by one.
+    func dispose() {
+        for scope in captured { scope.removeAll() }
+        for namespace in namespaces { namespace.members = JinjaDictionary() }
+    }
 
     // MARK: Limits
 
@@ -45,6 +54,7 @@ final class JinjaRenderer {
 
     /// Counts work in proportion to the text made.
     func charge(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
+        guard value.depth <= JinjaLimits.nesting else { throw .limit("values nested deeper than \(JinjaLimits.nesting)") }
         switch value {
         case .string(let text): if text.bytes.count >= 64 { try step(text.bytes.count / 64) }
         case .list(let values), .tuple(let values): try step(values.count / 8)
@@ -117,8 +127,10 @@ final class JinjaRenderer {
             if let filter { value = try evaluate(filter, input: value) }
             try assign(value, to: target)
         case .macro(let macro):
+            captured.append(scope)
             scope.set(macro.nameIndex, .callable(JinjaCallable(.macro(macro, scope: scope))))
         case .callBlock(let macro, let call):
+            captured.append(scope)
             let caller = JinjaValue.callable(JinjaCallable(.macro(macro, scope: scope)))
             guard case .call(let function, let arguments) = call else { return .normal }
             try write(try evaluateCall(function, arguments, caller: caller).text())
@@ -203,17 +215,21 @@ final class JinjaRenderer {
             for item in items where try passes(item, filter, loop.target, outer) { kept.append(item) }
             items = kept
         }
-        let state = JinjaLoop(items: items, depth0: depth0, definition: loop, scope: outer)
+        let state = JinjaLoop(items: JinjaList(items), depth0: depth0, definition: loop, scope: outer)
+        guard state.items.depth < JinjaLimits.nesting else { throw .limit("values nested too deeply") }
+        defer { state.scope = nil }
         var ran = false
         for (index, item) in items.enumerated() {
             try step()
             if !usesLoop, let filter = loop.filter, !(try passes(item, filter, loop.target, outer)) { continue }
-            ran = true
             state.index0 = index
             scope = JinjaScope(parent: outer)
             if usesLoop { scope.set(JinjaNames.loop, .loop(state)) }
             if case .name(let name) = loop.target { scope.set(name, item) } else { try assign(item, to: loop.target) }
-            if try execute(loop.body) == .breaksLoop { break }
+            let flow = try execute(loop.body)
+            if flow == .breaksLoop { break }
+            // As compiled by jinja2, `else` also runs when every iteration ended in break or continue.
+            if flow == .normal { ran = true }
         }
         scope = outer
         self.line = line
@@ -278,7 +294,7 @@ final class JinjaRenderer {
         }
         let rest = Array(arguments.positional.dropFirst(parameters.count))
         if macro.readsPositional {
-            inner.set(JinjaNames.varargs, .tuple(rest))
+            inner.set(JinjaNames.varargs, .tuple(JinjaList(rest)))
         } else if !rest.isEmpty {
             throw .type("macro '\(macro.name)' takes not more than \(parameters.count) argument(s)")
         }

@@ -33,6 +33,7 @@ public final class JinjaTemplate: Sendable {
     ) throws(JinjaError) -> (text: JinjaText, generations: [Range<Int>]) {
         let renderer = JinjaRenderer(names: names, limits: limits, now: now)
         renderer.readsLoop = readsLoop
+        defer { renderer.dispose() }
         for (name, value) in variables {
             if let number = names.existing(name) { renderer.scope.set(number, value) }
         }

@@ -2,7 +2,7 @@ extension JinjaText {
     /// Python's `format % values`.
     func formatted(with values: JinjaValue) throws(JinjaError) -> JinjaText {
         var arguments: [JinjaValue] = [values]
-        if case .tuple(let items) = values { arguments = items }
+        if case .tuple(let list) = values { arguments = list.items }
         var used = 0
         var builder = JinjaTextBuilder()
         var position = 0
@@ -149,7 +149,6 @@ extension JinjaText {
                 value = try value.item(Int64(key.string).map { .int($0) } ?? .string(key))
                 position = close + 1
             }
-            if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
         }
         return value
     }
@@ -172,7 +171,7 @@ extension JinjaFormatReader {
             position += 1
         }
         func star() throws(JinjaError) -> Int {
-            guard let index = try next().index, abs(index) <= JinjaFormatSpec.limit else { throw .type("* wants int") }
+            guard let index = try next().index, abs(index) <= JinjaFormatSpec.limit else { throw .value("* wants an integer up to 65536") }
             return Int(index)
         }
         if take("*") {

@@ -137,7 +137,7 @@ extension JinjaText {
             while start < bytes.count, scalar(at: start).isPythonSpace { start = endOfScalar(at: start) }
             guard start < bytes.count else { return parts }
             if remaining == 0 {
-                parts.append(self[start..<trimmedEnd(from: start)])
+                parts.append(self[start..<bytes.count])
                 return parts
             }
             var end = start
@@ -169,7 +169,7 @@ extension JinjaText {
             end = trimmedEnd(from: 0, end: end)
             guard end > 0 else { return parts.reversed() }
             if remaining == 0 {
-                parts.append(self[trimmedStart(end: end)..<end])
+                parts.append(self[0..<end])
                 return parts.reversed()
             }
             var start = end

@@ -73,9 +73,9 @@ extension JinjaValue {
             for index in positions.indices { try builder.append(scalars[index]) }
             return .string(builder.finish())
         case .list(let values):
-            return .list(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] })
+            return .list(JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
         case .tuple(let values):
-            return .tuple(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] })
+            return .tuple(JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
         case .range(let range):
             let positions = try Self.positions(start, stop, step, count: range.count)
             let first = range.start + Int64(positions.start) * range.step
@@ -151,7 +151,7 @@ extension JinjaCallable {
     func attribute(_ name: String, _ whole: JinjaValue) -> JinjaValue? {
         switch (kind, name) {
         case (.macro(let macro, _), "name"): .text(macro.name)
-        case (.macro(let macro, _), "arguments"): .tuple(macro.parameters.map { .text($0.label) })
+        case (.macro(let macro, _), "arguments"): .tuple(JinjaList(macro.parameters.map { .text($0.label) }))
         case (.macro(let macro, _), "catch_kwargs"): .bool(macro.readsNamed)
         case (.macro(let macro, _), "catch_varargs"): .bool(macro.readsPositional)
         case (.macro(let macro, _), "caller"): .bool(macro.readsCaller)

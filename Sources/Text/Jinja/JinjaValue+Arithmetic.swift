@@ -32,10 +32,10 @@ extension JinjaValue {
             return .string(try a.joined(with: b))
         case (.add, .list(let a), .list(let b)):
             try checkCount(a.count + b.count)
-            return .list(a + b)
+            return .list(JinjaList(a.items + b.items))
         case (.add, .tuple(let a), .tuple(let b)):
             try checkCount(a.count + b.count)
-            return .tuple(a + b)
+            return .tuple(JinjaList(a.items + b.items))
         case (.multiply, .string(let text), _), (.multiply, _, .string(let text)):
             if let times = left.index ?? right.index { return .string(try text.repeated(times)) }
         case (.multiply, .list(let values), _), (.multiply, _, .list(let values)):
@@ -54,14 +54,14 @@ extension JinjaValue {
         }
     }
 
-    private static func repeated(_ values: [JinjaValue], _ times: Int64) throws(JinjaError) -> [JinjaValue] {
+    private static func repeated(_ values: JinjaList, _ times: Int64) throws(JinjaError) -> JinjaList {
         guard times > 0, !values.isEmpty else { return [] }
         let (count, overflow) = times.multipliedReportingOverflow(by: Int64(values.count))
         try checkCount(overflow ? Int.max : Int(count))
         var result: [JinjaValue] = []
         result.reserveCapacity(Int(count))
-        for _ in 0..<times { result += values }
-        return result
+        for _ in 0..<times { result += values.items }
+        return JinjaList(result)
     }
 
     private static func integers(_ symbol: JinjaOperator, _ a: Int64, _ b: Int64) throws(JinjaError) -> JinjaValue {

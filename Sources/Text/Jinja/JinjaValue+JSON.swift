@@ -9,7 +9,7 @@ extension JinjaValue {
         case .integer(let value): self = .int(value)
         case .number(let value): self = .float(value)
         case .string(let value): self = .string(JinjaText(value, isData: isData))
-        case .array(let values): self = .list(values.map { JinjaValue($0, isData: isData) })
+        case .array(let values): self = .list(JinjaList(values.map { JinjaValue($0, isData: isData) }))
         case .object(let object): self = .dict(JinjaDictionary(object, isData: isData))
         }
     }

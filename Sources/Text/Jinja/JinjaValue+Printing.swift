@@ -42,7 +42,7 @@ extension JinjaValue {
     }
 
     private static func represent(
-        _ values: [JinjaValue], _ open: String, _ close: String, into out: inout JinjaTextBuilder, _ depth: Int
+        _ values: JinjaList, _ open: String, _ close: String, into out: inout JinjaTextBuilder, _ depth: Int
     ) throws(JinjaError) {
         try out.append(open)
         for (index, value) in values.enumerated() {

@@ -7,12 +7,12 @@ package enum JinjaValue {
     case int(Int64)
     case float(Double)
     case string(JinjaText)
-    case list([JinjaValue])
-    case tuple([JinjaValue])
+    case list(JinjaList)
+    case tuple(JinjaList)
     case dict(JinjaDictionary)
     case range(JinjaRange)
     /// `dict.items()`, `.keys()`, `.values()`.
-    case view(String, [JinjaValue])
+    case view(String, JinjaList)
     /// The lazy results of `map`, `select`, `reverse`, …: consumed once.
     case iterator(JinjaIterator)
     case namespace(JinjaNamespace)
@@ -97,7 +97,7 @@ package enum JinjaValue {
         switch self {
         case .undefined: []
         case .string(let text): text.scalars.map { .string($0) }
-        case .list(let values), .tuple(let values), .view(_, let values): values
+        case .list(let values), .tuple(let values), .view(_, let values): values.items
         case .dict(let value): value.keys
         case .range(let value): value.items
         case .iterator(let iterator): iterator.drain()
@@ -136,8 +136,12 @@ package struct JinjaRange: Equatable {
 /// A generator's items, each given once.
 package final class JinjaIterator {
     private var values: ArraySlice<JinjaValue>
+    let depth: Int
 
-    init(_ values: [JinjaValue]) { self.values = values[...] }
+    init(_ values: [JinjaValue]) {
+        self.values = values[...]
+        depth = JinjaList(values).depth
+    }
 
     func next() -> JinjaValue? { values.popFirst() }
 
