@@ -43,7 +43,7 @@ var targets: [Target] = [
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
-    tests("Text", ["MartletText", "MartletJSON"]),
+    tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
     tests("Inference", ["MartletInference"]),

@@ -63,14 +63,20 @@ import Testing
 
     @Test func argumentsBecomeObjects() throws {
         let message = try ChatMessage(
-            JSON(parsing: #"{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"b\": 1, \"a\": [2.0]}"}}]}"#))
+            JSON(
+                parsing:
+                    #"{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"b\": 1, \"a\": [2.0]}"}}]}"#
+            ))
         #expect(message.toolCalls == [ChatMessage.ToolCall(id: "c1", name: "f", arguments: ["b": 1, "a": [2.0]])])
         let template = try ChatTemplate(source: "{{ messages[0].tool_calls[0].function.arguments | tojson }}")
         #expect(try template.render(messages: [message]).text == #"{"b": 1, "a": [2.0]}"#)
     }
 
     @Test func messagesKeepTheirMembersInOrder() throws {
-        let json = try JSON(parsing: #"{"x":1,"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:,"}}],"name":"n"}"#)
+        let json = try JSON(
+            parsing:
+                #"{"x":1,"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:,"}}],"name":"n"}"#
+        )
         let message = try ChatMessage(json)
         #expect(message.json == json)
         #expect(message.parts == [.text("a"), .image("data:,")])
@@ -106,7 +112,8 @@ import Testing
 
     @Test func listsOfTemplatesAreMapped() throws {
         let list = try ChatTemplates([
-            ["name": "default", "template": "D"], ["name": "tool_use", "template": "T"], ["name": "rag", "template": "R"],
+            ["name": "default", "template": "D"], ["name": "tool_use", "template": "T"],
+            ["name": "rag", "template": "R"],
         ])
         #expect(try list.source(forTools: false) == "D")
         #expect(try list.source(forTools: true) == "T")

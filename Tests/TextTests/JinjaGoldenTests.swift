@@ -54,7 +54,8 @@ import Testing
                 let text = expected["text"]?.string
                 #expect(
                     found.map { Array($0.text.utf8) } == text.map { Array($0.utf8) },
-                    "\(name), \(shape): found \((found?.text).debugDescription) \(reason), expected \(text.debugDescription)")
+                    "\(name), \(shape): found \((found?.text).debugDescription) \(reason), expected \(text.debugDescription)"
+                )
                 guard let found else { continue }
                 #expect(same(found.segments.map(\.text).joined(), found.text))
                 guard let spans = expected["spans"]?.array else { continue }

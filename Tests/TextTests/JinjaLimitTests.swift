@@ -16,7 +16,8 @@ import Testing
     @Test(arguments: [
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{{ 'x' * 10 ** 9 }}", "{{ [0] * 10 ** 9 }}", "{{ (1, 2) * 10 ** 15 }}", "{{ 'x'.center(10 ** 12) }}",
-        "{{ 'x' | center(10 ** 12) }}", "{{ 'x'.zfill(10 ** 12) }}", "{{ '%999999999d' % 1 }}", "{{ '%.999999999f' % 1 }}",
+        "{{ 'x' | center(10 ** 12) }}", "{{ 'x'.zfill(10 ** 12) }}", "{{ '%999999999d' % 1 }}",
+        "{{ '%.999999999f' % 1 }}",
         "{{ '{:999999999}'.format(1) }}", "{{ '%*d' % (99999999, 1) }}", "{{ [1] | batch(10 ** 12, 'x') | list }}",
         "{{ [1] | slice(10 ** 12) | list }}", "{{ [1] | tojson(indent=10 ** 9) }}", "{{ 'a\nb' | indent(10 ** 12) }}",
         "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
@@ -39,7 +40,8 @@ import Testing
         #expect(ContinuousClock.now - start < .seconds(4))
     }
 
-    @Test(arguments: ["{{ 2 ** 10 ** 9 }}", "{{ 9223372036854775807 + 1 }}", "{{ -9223372036854775807 - 2 }}",
+    @Test(arguments: [
+        "{{ 2 ** 10 ** 9 }}", "{{ 9223372036854775807 + 1 }}", "{{ -9223372036854775807 - 2 }}",
         "{{ 4611686018427387904 * 2 }}", "{{ (-9223372036854775807 - 1) // -1 }}", "{{ -(-9223372036854775807 - 1) }}",
         "{{ (-9223372036854775807 - 1) | abs }}", "{{ 1e300 | int }}", "{{ range(10 ** 12) }}",
         "{{ range(-9223372036854775807, 9223372036854775807) }}", "{{ '99999999999999999999' | int }}",
@@ -102,8 +104,10 @@ import Testing
             "{# c #}{% raw %}{{ }}{% endraw %}{{ 'a\\u00e9' 'b' }}{{ '{:>{w}}'.format(1, w=3) }}{% filter upper %}é{% endfilter %}",
         ]
         let pieces = [
-            "{{", "}}", "{%", "%}", "-", "'", "\"", "(", ")", "[", "]", "{", "}", "|", ".", ",", "~", "**", "1e9", "é", "\u{1F642}",
-            " if ", " for ", " in ", "endfor", "is ", "not ", "%s", "\\", "\n", "range(9)", "loop", "(f)", ":", "-1", "9223372036854775807",
+            "{{", "}}", "{%", "%}", "-", "'", "\"", "(", ")", "[", "]", "{", "}", "|", ".", ",", "~", "**", "1e9", "é",
+            "\u{1F642}",
+            " if ", " for ", " in ", "endfor", "is ", "not ", "%s", "\\", "\n", "range(9)", "loop", "(f)", ":", "-1",
+            "9223372036854775807",
         ].map { Array($0.utf8) }
         let variables = JSONObject([
             ("messages", [["role": "user", "content": "añ🙂"], ["role": "tool", "content": nil]]), ("x", 5),
@@ -124,7 +128,9 @@ import Testing
                 switch random(4) {
                 case 0: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random(6)))
                 case 1: bytes.insert(contentsOf: pieces[random(pieces.count)], at: place)
-                case 2: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random(30))], at: random(bytes.count))
+                case 2:
+                    bytes.insert(
+                        contentsOf: bytes[place..<min(bytes.count, place + random(30))], at: random(bytes.count))
                 default: if place < bytes.count { bytes[place] = UInt8(random(256)) }
                 }
             }

@@ -120,17 +120,26 @@ public struct ChatMessage: Sendable, Equatable {
                 let function = call["function"] ?? call
                 guard let name = function["name"]?.string else { return nil }
                 return ToolCall(
-                    id: call["id"]?.string, name: name, arguments: Self.normalized(function["arguments"] ?? .object(JSONObject())))
+                    id: call["id"]?.string, name: name,
+                    arguments: Self.normalized(function["arguments"] ?? .object(JSONObject())))
             }
         }
         set {
-            fields["tool_calls"] = newValue.isEmpty ? nil : .array(newValue.map { call in
-                var members: [JSONObject.Element] = []
-                if let id = call.id { members.append(("id", .string(id))) }
-                members.append(("type", "function"))
-                members.append(("function", .object(JSONObject([("name", .string(call.name)), ("arguments", call.arguments)]))))
-                return .object(JSONObject(members))
-            })
+            fields["tool_calls"] =
+                newValue.isEmpty
+                ? nil
+                : .array(
+                    newValue.map { call in
+                        var members: [JSONObject.Element] = []
+                        if let id = call.id { members.append(("id", .string(id))) }
+                        members.append(("type", "function"))
+                        members.append(
+                            (
+                                "function",
+                                .object(JSONObject([("name", .string(call.name)), ("arguments", call.arguments)]))
+                            ))
+                        return .object(JSONObject(members))
+                    })
         }
     }
 
@@ -153,7 +162,9 @@ extension ChatMessage.Part {
     init(_ json: JSON) {
         if json["type"]?.string == "text", let text = json["text"]?.string {
             self = .text(text)
-        } else if json["type"]?.string == "image_url", json.object?.count == 2, let url = json["image_url"]?["url"]?.string {
+        } else if json["type"]?.string == "image_url", json.object?.count == 2,
+            let url = json["image_url"]?["url"]?.string
+        {
             self = .image(url)
         } else {
             self = .other(json)

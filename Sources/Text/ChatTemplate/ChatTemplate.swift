@@ -22,8 +22,10 @@ public final class ChatTemplate: Sendable {
         }
         self.specialTokens = specialTokens
         self.now = now
-        readsContentParts = ["'type'", "\"type\"", ".type", "content is string", "content is not string", "is iterable", "is sequence"]
-            .contains { source.contains($0) }
+        readsContentParts = [
+            "'type'", "\"type\"", ".type", "content is string", "content is not string", "is iterable", "is sequence",
+        ]
+        .contains { source.contains($0) }
     }
 
     /// The prompt of a conversation.
@@ -117,4 +119,3 @@ public final class ChatTemplate: Sendable {
             })
     }
 }
-

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// The filters after `|`: this file those of single values and texts, the other those of sequences.
@@ -349,8 +349,9 @@ enum JinjaFilters {
         func quote(_ value: JinjaValue, _ safe: String, isQuery: Bool) throws(JinjaError) -> JinjaText {
             try value.text().mapping { scalar in
                 if isQuery, scalar == " " { return "+" }
-                if scalar.isASCII, scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
-                    || (safe + "_.-~").unicodeScalars.contains(scalar)
+                if scalar.isASCII,
+                    scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+                        || (safe + "_.-~").unicodeScalars.contains(scalar)
                 {
                     return String(scalar)
                 }

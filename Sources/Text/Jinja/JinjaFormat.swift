@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Number and padding rules shared by `%` formatting and `str.format`.
@@ -30,7 +30,9 @@ struct JinjaFormatSpec {
         }
         var buffer = [CChar](repeating: 0, count: 400 + precision)
         let format = (isAlternate ? "%#.*" : "%.*") + String(type)
-        let count = withVaList([Int32(truncatingIfNeeded: precision), value]) { vsnprintf(&buffer, buffer.count, format, $0) }
+        let count = withVaList([Int32(truncatingIfNeeded: precision), value]) {
+            vsnprintf(&buffer, buffer.count, format, $0)
+        }
         return String(decoding: buffer.prefix(max(0, Int(count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
@@ -64,7 +66,9 @@ struct JinjaFormatSpec {
             case "^": missing / 2
             default: missing
             }
-        return (String(repeating: String(fill), count: before), String(repeating: String(fill), count: missing - before))
+        return (
+            String(repeating: String(fill), count: before), String(repeating: String(fill), count: missing - before)
+        )
     }
 
     private func padded(_ text: String, count: Int, side: Character) -> String {

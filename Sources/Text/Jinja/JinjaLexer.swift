@@ -17,7 +17,11 @@ struct JinjaLexer {
         normalized.reserveCapacity(source.utf8.count)
         var previous: UInt8 = 0
         for byte in source.utf8 {
-            if byte == 0x0D { normalized.append(0x0A) } else if byte != 0x0A || previous != 0x0D { normalized.append(byte) }
+            if byte == 0x0D {
+                normalized.append(0x0A)
+            } else if byte != 0x0A || previous != 0x0D {
+                normalized.append(byte)
+            }
             previous = byte
         }
         if normalized.last == 0x0A { normalized.removeLast() }
@@ -45,7 +49,9 @@ struct JinjaLexer {
         let start = position
         var open = start
         while open < bytes.count {
-            if bytes[open] == UInt8(ascii: "{"), [UInt8(ascii: "{"), UInt8(ascii: "%"), UInt8(ascii: "#")].contains(byte(open + 1)) {
+            if bytes[open] == UInt8(ascii: "{"),
+                [UInt8(ascii: "{"), UInt8(ascii: "%"), UInt8(ascii: "#")].contains(byte(open + 1))
+            {
                 break
             }
             open += 1
@@ -328,7 +334,8 @@ enum JinjaEscapes {
         func code(_ from: Int, _ count: Int, radix: Int) throws(JinjaError) -> UInt32 {
             let digits = source[from...].prefix(count)
             let isValid = digits.allSatisfy { Character(Unicode.Scalar($0)).hexDigitValue.map { $0 < radix } ?? false }
-            guard isValid, digits.count == count, let value = UInt32(String(decoding: digits, as: UTF8.self), radix: radix)
+            guard isValid, digits.count == count,
+                let value = UInt32(String(decoding: digits, as: UTF8.self), radix: radix)
             else { throw JinjaError(.syntax, "a truncated escape in a string", line: line) }
             return value
         }

@@ -112,7 +112,9 @@ enum JinjaMethods {
                     old, with: try self.text(bound[1], name), limit: try integer(bound[2], -1, name)))
         case "format": return .string(try text.formatted(arguments))
         case "format_map":
-            guard case .dict(let members)? = arguments.positional.first else { throw .type("format_map() takes a mapping") }
+            guard case .dict(let members)? = arguments.positional.first else {
+                throw .type("format_map() takes a mapping")
+            }
             var named = JinjaArguments()
             for entry in members.entries {
                 if case .string(let key) = entry.key { named.named.append((key.string, entry.value)) }

@@ -54,7 +54,9 @@ final class JinjaRenderer {
 
     /// Counts work in proportion to the text made.
     func charge(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
-        guard value.depth <= JinjaLimits.nesting else { throw .limit("values nested deeper than \(JinjaLimits.nesting)") }
+        guard value.depth <= JinjaLimits.nesting else {
+            throw .limit("values nested deeper than \(JinjaLimits.nesting)")
+        }
         switch value {
         case .string(let text): if text.bytes.count >= 64 { try step(text.bytes.count / 64) }
         case .list(let values), .tuple(let values): try step(values.count / 8)

@@ -171,7 +171,9 @@ extension JinjaFormatReader {
             position += 1
         }
         func star() throws(JinjaError) -> Int {
-            guard let index = try next().index, abs(index) <= JinjaFormatSpec.limit else { throw .value("* wants an integer up to 65536") }
+            guard let index = try next().index, abs(index) <= JinjaFormatSpec.limit else {
+                throw .value("* wants an integer up to 65536")
+            }
             return Int(index)
         }
         if take("*") {

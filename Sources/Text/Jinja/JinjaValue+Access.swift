@@ -73,9 +73,11 @@ extension JinjaValue {
             for index in positions.indices { try builder.append(scalars[index]) }
             return .string(builder.finish())
         case .list(let values):
-            return .list(JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
+            return .list(
+                JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
         case .tuple(let values):
-            return .tuple(JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
+            return .tuple(
+                JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
         case .range(let range):
             let positions = try Self.positions(start, stop, step, count: range.count)
             let first = range.start + Int64(positions.start) * range.step

@@ -55,8 +55,12 @@ struct JinjaJSONWriter {
         case .bool(let value): try out.append(value ? "true" : "false")
         case .int(let value): try out.append(String(value))
         case .float(let value):
-            try out.append(value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity")
-                : JinjaValue.represent(value))
+            try out.append(
+                value.isNaN
+                    ? "NaN"
+                    : value.isInfinite
+                        ? (value < 0 ? "-Infinity" : "Infinity")
+                        : JinjaValue.represent(value))
         case .string(let text): try append(text)
         case .list(let values), .tuple(let values):
             guard !values.isEmpty else { return try out.append("[]") }
