@@ -17,11 +17,19 @@ func refusePickle(path: String, bytes: UnsafeRawBufferPointer) throws(FormatErro
 
 /// The refusal, with the command that converts the file where PyTorch is installed.
 func pickleRefusal(path: String, _ kind: String) -> FormatError {
-    FormatError(
+    // The hint is made to be pasted into a shell, so a name that needs quoting stays out of it.
+    let name = AtomicFile.split(path).name
+    let isPlain = name.utf8.allSatisfy {
+        switch $0 {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+    return FormatError(
         .unsupported, path: path,
-        "\(kind), and loading one can run any code, so Martlet does not. Convert it where PyTorch is installed: "
+        "\(kind), and loading one can run any code, so Martlet does not. To convert it where PyTorch is installed: "
             + "python -c \"import torch, safetensors.torch as s; "
-            + "w = torch.load('\(AtomicFile.split(path).name)', weights_only=True); "
+            + "w = torch.load('\(isPlain ? name : "FILE")', weights_only=True); "
             + "s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors')\"")
 }
 

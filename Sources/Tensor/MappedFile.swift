@@ -25,6 +25,8 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 /// A file mapped read-only, or read whole, for as long as the object lives.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
+    /// Valid while the object lives, which a use of `bytes` alone does not see to: hold on to the object, or end
+    /// with `withExtendedLifetime`.
     public let bytes: UnsafeRawBufferPointer
     /// The bytes are the process's own: no later change of the file can reach them.
     public let isCopy: Bool

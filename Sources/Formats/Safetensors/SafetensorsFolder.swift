@@ -91,6 +91,8 @@ struct ShardIndex {
         do throws(JSONError) { json = try JSON(parsing: file.bytes, limits: limits) } catch {
             throw malformed(nil, error.description)
         }
+        // `bytes` does not keep the file alive by itself.
+        withExtendedLifetime(file) {}
         guard let map = json["weight_map"]?.object else {
             throw malformed("weight_map", "is \(json["weight_map"]?.kind ?? "missing"), expected an object")
         }
