@@ -94,8 +94,8 @@ extension RotaryEmbedding.Configuration {
         }
     }
 
-    /// A number that changes when `frequencies(length:)` does, so that tables can be kept.
-    func regime(length: Int) -> Int {
+    /// A number that changes when `frequencies(length:)` does, so that tables can be kept, and shared by sequences.
+    package func regime(length: Int) -> Int {
         switch scaling {
         case .dynamic(_, let contextLength): max(length, contextLength)
         case .longRoPE(_, _, let original, _): length > original ? 1 : 0

@@ -26,8 +26,10 @@ public final class RotaryEmbedding: Sendable {
         let regime = configuration.regime(length: length)
         return tables.withLock { tables in
             if let known = tables[regime], known.positions >= length { return known }
-            // Dynamic scaling has a table for every length: keep the latest only.
-            if case .dynamic = configuration.scaling { tables.removeAll() }
+            // Dynamic scaling has a table for every length: keep the one that is not stretched and the latest.
+            if case .dynamic(_, let contextLength) = configuration.scaling {
+                tables = tables.filter { $0.key == contextLength }
+            }
             var capacity = 256
             while capacity < length { capacity *= 2 }
             let made = makeTables(positions: capacity, length: length)

@@ -65,22 +65,38 @@ import Testing
         #expect(Self.floats(atOnce) == steps)
     }
 
-    @Test(arguments: ["llama", "gemma3", "mixtral"])
-    func sequencesInOneBatchDoNotTouchEachOther(_ family: String) throws {
-        let tokens = try Self.tokens(Self.expected(family))
+    /// A short and a long sequence: with dynamic and LongRoPE scaling these two are rotated by different frequencies.
+    @Test(arguments: ["llama", "gemma3", "mixtral", "llama-dynamic", "phi3-longrope-long"], [Precision.exact, .fast])
+    func sequencesInOneBatchDoNotTouchEachOther(_ family: String, _ precision: Precision) throws {
+        let long = try Self.tokens(Self.expected(family))
+        let short: [Int32] = Array(long.reversed().prefix(9))
         let decoder = try Checkpoint(path: "\(Self.goldens)/\(family)").decoder()
-        try decoder.prepare(.fast)
-        func cache() -> KVCache { KVCache(decoder.configuration, precision: .fast) }
-        let other: [Int32] = Array(tokens.reversed().prefix(9))
-        let alone = try decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache())])
-        let together = try decoder.hiddenStates(
-            other + tokens,
-            [
-                DecoderSequence(rows: 0..<9, cache: cache()),
-                DecoderSequence(rows: 9..<(9 + tokens.count), cache: cache()),
-            ])
+        try decoder.prepare(precision)
+        func cache() -> KVCache { KVCache(decoder.configuration, precision: precision) }
+        func alone(_ tokens: [Int32]) throws -> [Float] {
+            let cache = cache()
+            let first = try decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)])
+            let next = try decoder.hiddenStates([5], [DecoderSequence(rows: 0..<1, cache: cache)])
+            return Self.floats(first) + Self.floats(next)
+        }
+        let caches = [cache(), cache(), cache()]
+        let together = try Self.floats(
+            decoder.hiddenStates(
+                short + long + short,
+                [
+                    // Named in another order than their rows.
+                    DecoderSequence(rows: 9..<(9 + long.count), cache: caches[1]),
+                    DecoderSequence(rows: 0..<9, cache: caches[0]),
+                    DecoderSequence(rows: (9 + long.count)..<(18 + long.count), cache: caches[2]),
+                ]))
+        let next = try Self.floats(
+            decoder.hiddenStates([5, 5, 5], (0..<3).map { DecoderSequence(rows: $0..<($0 + 1), cache: caches[$0]) }))
         let width = decoder.configuration.hiddenSize
-        #expect(Self.floats(alone) == Array(Self.floats(together).dropFirst(9 * width)))
+        let (a, b) = (9 * width, (9 + long.count) * width)
+        let (shortAlone, longAlone) = (try alone(short), try alone(long))
+        #expect(Array(together[..<a]) + next[..<width] == shortAlone)
+        #expect(Array(together[a..<b]) + next[width..<(2 * width)] == longAlone)
+        #expect(Array(together[b...]) + next[(2 * width)...] == shortAlone)
     }
 
     @Test func encoderStatesAreThoseOfTransformers() throws {

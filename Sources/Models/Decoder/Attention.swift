@@ -36,9 +36,8 @@ final class Attention {
         try qNorm?.apply(to: q)
         try kNorm?.apply(to: k)
         if !spec.rotary.isEmpty {
-            let rotation = batch.rotations[spec.rotaryOfLayer[layer]]
-            try Fused.rotate(q, heads: spec.heads, rotation, batch.positions)
-            try Fused.rotate(k, heads: spec.keyValueHeads, rotation, batch.positions)
+            try batch.rotate(q, heads: spec.heads, rotary: spec.rotaryOfLayer[layer])
+            try batch.rotate(k, heads: spec.keyValueHeads, rotary: spec.rotaryOfLayer[layer])
         }
         let mixed = Tensor(uninitialized: q.shape)
         let options = AttentionOptions(scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer])

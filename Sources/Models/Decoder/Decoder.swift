@@ -80,34 +80,3 @@ public struct DecoderSequence: Sendable {
         self.cache = cache
     }
 }
-
-/// What the layers of one forward pass share.
-struct DecoderBatch {
-    let sequences: [DecoderSequence]
-    /// The position of every row.
-    let positions: [Int32]
-    let rotations: [Rotation]
-
-    init(tokens: Int, _ sequences: [DecoderSequence], _ decoder: Decoder) throws {
-        precondition(sequences.reduce(0) { $0 + $1.rows.count } == tokens, "the sequences cover every row once")
-        self.sequences = sequences
-        var positions = [Int32](repeating: 0, count: tokens)
-        var longest = 1
-        for sequence in sequences {
-            for (offset, row) in sequence.rows.enumerated() { positions[row] = Int32(sequence.cache.length + offset) }
-            longest = max(longest, sequence.cache.length + sequence.rows.count)
-        }
-        let spec = decoder.configuration
-        if spec.learnedPositions, longest > spec.contextLength {
-            throw ModelError.contextExceeded(tokens: longest, limit: spec.contextLength)
-        }
-        self.positions = positions
-        rotations = decoder.rotary.map { rotary in
-            let tables = rotary.tables(length: longest)
-            return Rotation(
-                cosine: tables.cosine, sine: tables.sine, dimension: rotary.configuration.dimension,
-                interleaved: rotary.configuration.layout == .interleaved)
-        }
-        for sequence in sequences { sequence.cache.reserve(sequence.cache.length + sequence.rows.count) }
-    }
-}
