@@ -46,7 +46,7 @@ var targets: [Target] = [
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
-    tests("Inference", ["MartletInference"]),
+    tests("Inference", ["MartletInference"], exclude: ["Goldens"]),
 ]
 
 if !coreOnly {

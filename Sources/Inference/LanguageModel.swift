@@ -102,6 +102,31 @@ public final class LanguageModel: @unchecked Sendable {
         }
     }
 
+    /// Searches for the most probable continuations of a sequence of tokens, best first: `options.beams`, or four beams.
+    /// - Throws: `CancellationError` when the task is cancelled.
+    public func search(
+        _ options: GenerationOptions? = nil, prompt: @escaping @Sendable () throws -> [Int32]
+    ) async throws -> [BeamHypothesis] {
+        let options = options ?? defaultOptions
+        let cancelled = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                queue.async { [self] in
+                    continuation.resume(
+                        with: Result {
+                            let result = try firstSession.search(
+                                prompt(), options, options.beams ?? BeamSearchOptions(), endTokens: endTokens,
+                                isCancelled: { cancelled.isSet })
+                            guard let result else { throw CancellationError() }
+                            return result.found
+                        })
+                }
+            }
+        } onCancel: {
+            cancelled.set()
+        }
+    }
+
     /// One generation at a time: each already uses every core.
     private let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)
 }

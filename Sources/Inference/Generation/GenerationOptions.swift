@@ -3,6 +3,8 @@ public struct GenerationOptions: Sendable, Equatable {
     /// Tokens of the reply at most; nil goes on to the end of the context.
     public var maximumTokens: Int?
     public var sampling = SamplingOptions()
+    /// Searches for the most probable reply instead of drawing one: it comes in one piece, at the end.
+    public var beams: BeamSearchOptions?
     /// Text that ends the reply; it is not part of it.
     public var stopStrings: [String] = []
     /// Tokens that end the reply besides the model's own.

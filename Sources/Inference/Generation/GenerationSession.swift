@@ -10,7 +10,8 @@ import Synchronization
 final class GenerationSession {
     let decoder: Decoder
     let tokenizer: Tokenizer
-    private var cache: KVCache
+    /// Of the sequence as far as it has been computed.
+    let cache: KVCache
     /// The tokens whose keys and values are in the cache.
     private var cachedTokens: [Int32] = []
     /// Tokens of a prompt computed in one pass: enough to fill the kernels, few enough to bound memory.
@@ -27,15 +28,16 @@ final class GenerationSession {
         _ prompt: [Int32], _ options: GenerationOptions, endTokens: Set<Int32>, isCancelled: () -> Bool,
         emit: (GeneratedToken) -> Void
     ) throws {
-        let limit = decoder.configuration.contextLength
-        guard !prompt.isEmpty else {
-            throw OptionError(option: "prompt", value: "empty", expected: "at least one token")
+        if let beams = options.beams {
+            let result = try search(prompt, options, beams, endTokens: endTokens, isCancelled: isCancelled)
+            guard let (found, statistics) = result else {
+                return emit(GeneratedToken(token: nil, text: "", finishReason: .cancelled, statistics: nil))
+            }
+            let reason = found.first?.finishReason ?? .length
+            return emit(
+                GeneratedToken(token: nil, text: found.first?.text ?? "", finishReason: reason, statistics: statistics))
         }
-        guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
-        try options.sampling.validate(vocabularySize: decoder.configuration.vocabularySize)
-        let maximum = min(options.maximumTokens ?? .max, limit - prompt.count)
-        let ends = (options.ignoresEndOfSequence ? [] : endTokens).union(options.stopTokens)
-
+        let (maximum, ends) = try plan(prompt, options, endTokens: endTokens)
         var statistics = GenerationStatistics()
         let clock = ContinuousClock()
         var started = clock.now
@@ -70,8 +72,24 @@ final class GenerationSession {
         }
     }
 
+    /// Checks prompt and options; the tokens there is room for, and those that end the reply.
+    func plan(_ prompt: [Int32], _ options: GenerationOptions, endTokens: Set<Int32>) throws -> (
+        maximum: Int, ends: Set<Int32>
+    ) {
+        let limit = decoder.configuration.contextLength
+        guard !prompt.isEmpty else {
+            throw OptionError(option: "prompt", value: "empty", expected: "at least one token")
+        }
+        guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
+        try options.sampling.validate(vocabularySize: decoder.configuration.vocabularySize)
+        return (
+            min(options.maximumTokens ?? .max, limit - prompt.count),
+            (options.ignoresEndOfSequence ? [] : endTokens).union(options.stopTokens)
+        )
+    }
+
     /// Keeps what the cache shares with `tokens`, all but the last of them at most; returns how many that is.
-    private func reuse(_ tokens: [Int32]) -> Int {
+    func reuse(_ tokens: [Int32]) -> Int {
         var shared = 0
         while shared < min(cachedTokens.count, tokens.count - 1), cachedTokens[shared] == tokens[shared] { shared += 1 }
         cache.truncate(to: shared)
@@ -80,7 +98,7 @@ final class GenerationSession {
     }
 
     /// Appends tokens to the sequence; the logits after the last, `[1, vocabulary]`, or nil when cancelled.
-    private func extend(_ tokens: ArraySlice<Int32>, isCancelled: () -> Bool) throws -> Tensor? {
+    func extend(_ tokens: ArraySlice<Int32>, isCancelled: () -> Bool) throws -> Tensor? {
         var rest = tokens
         while true {
             let chunk = Array(rest.prefix(Self.prefillChunk))

@@ -38,7 +38,7 @@ public struct Sampler: Sendable {
     }
 
     /// Bias and penalties, in place.
-    private func adjust(_ logits: UnsafeMutableBufferPointer<Float>) {
+    func adjust(_ logits: UnsafeMutableBufferPointer<Float>) {
         for (token, bias) in options.logitBias { logits[Int(token)] += bias }
         if options.repetitionPenalty != 1 {
             for token in promptTokens.union(replyCounts.keys) {

@@ -39,22 +39,26 @@ public final class KVCache: @unchecked Sendable {
         blocks.removeLast(blocks.count - blocksNeeded(length))
     }
 
-    /// A copy that can be continued in another way, as the beams of a search are.
-    public func copy(_ configuration: DecoderConfiguration, precision: Precision) -> KVCache {
-        let copy = KVCache(configuration, precision: precision)
-        copy.blocks = blocks.map { block in
-            let twin = Storage(byteCount: blockByteCount)
-            twin.pointer.copyMemory(from: block.pointer, byteCount: blockByteCount)
-            return twin
-        }
-        copy.length = length
-        return copy
+    /// A cache that goes on from here in another way, as the beams of a search do. The blocks are shared until one of
+    /// the two writes to them.
+    package func fork() -> KVCache {
+        let fork = KVCache(layers: layers, heads: heads, headDimension: headDimension, dtype: dtype)
+        fork.blocks = blocks
+        fork.length = length
+        return fork
     }
 
     private func blocksNeeded(_ length: Int) -> Int { (length + Self.blockLength - 1) / Self.blockLength }
 
-    /// Makes room for positions up to `length`.
+    /// Makes room for positions up to `length`, in blocks of this cache's own.
     func reserve(_ length: Int) {
+        // Positions are only ever written from the present length on.
+        for index in min(self.length / Self.blockLength, blocks.count)..<blocks.count
+        where !isKnownUniquelyReferenced(&blocks[index]) {
+            let own = Storage(byteCount: blockByteCount)
+            own.pointer.copyMemory(from: blocks[index].pointer, byteCount: blockByteCount)
+            blocks[index] = own
+        }
         while blocks.count < blocksNeeded(length) {
             let block = Storage(byteCount: blockByteCount)
             blocks.append(block)
