@@ -40,8 +40,9 @@ var targets: [Target] = [
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
+    .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     tests("JSON", ["MartletJSON"]),
-    tests("CKernels", ["CKernels"]),
+    tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),

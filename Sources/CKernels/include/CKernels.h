@@ -11,7 +11,6 @@
 #include "martlet_attention.h"
 #include "martlet_vector.h"
 #include "martlet_pool.h"
-#include "martlet_thread.h"
 
 typedef struct martlet_kernels {
     martlet_instruction_set instruction_set;

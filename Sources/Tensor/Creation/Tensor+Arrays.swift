@@ -62,9 +62,7 @@ extension Tensor {
         }
         let result = Tensor(uninitialized: shape, dtype: target)
         castElements(to: result)
-        guard target.isFloatingPoint else { return result }
-        // `give` converts back to the type of the input.
-        return result.recordedView("to", of: self) { $0 }
+        return result
     }
 
     /// The weights of a quantised tensor as float32.

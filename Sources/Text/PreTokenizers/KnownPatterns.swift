@@ -12,9 +12,8 @@ package enum KnownPatterns {
     /// The scanner for an expression, when there is one.
     package static func scanner(for expression: String) -> WordCutter? {
         var text = expression
-        // tiktoken writes possessive quantifiers, which change nothing here but speed. A brace closes one only after a
-        // number; the one of `\p{L}+` does not.
-        for quantifier in ["?", "+", "*", "2}", "3}"] {
+        // tiktoken writes possessive quantifiers, which change nothing here but speed.
+        for quantifier in ["?", "+", "*", "}"] {
             while let range = text.firstRange(of: quantifier + "+") {
                 text.replaceSubrange(range, with: quantifier)
             }
