@@ -12,6 +12,8 @@ public final class Storage: @unchecked Sendable {
     public let byteCount: Int
     /// A mapped file must not be written to.
     public let isReadOnly: Bool
+    /// How often the contents have been changed in place; tells the tape that what it saved is still there.
+    package var version = 0
     private let release: Release
 
     private enum Release {

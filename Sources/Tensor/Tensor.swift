@@ -4,7 +4,7 @@
 /// see each other's in-place writes. Operations are eager and throw a `TensorError` that names the operation and the
 /// shapes when operands do not fit.
 public struct Tensor: Sendable {
-    public let storage: Storage
+    public internal(set) var storage: Storage
     /// Position of the first element in `storage`, in bytes.
     public let byteOffset: Int
     public let dtype: DType
@@ -12,6 +12,8 @@ public struct Tensor: Sendable {
     /// Distance between neighbours along each dimension, in elements; 0 where a dimension is broadcast.
     /// Quantised tensors are always contiguous.
     public let strides: Shape
+    /// The operation on the tape that this tensor is a result of, or the leaf it is.
+    package var origin: GradientOrigin?
 
     /// A view of `storage`.
     /// - Precondition: every element lies inside the storage.

@@ -39,6 +39,42 @@ import Testing
         }
     }
 
+    static let familyExpressions = [
+        #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
+        #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|"#
+            + #"\s*[\r\n]+|\s+(?!\S)|\s+"#,
+        #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"#
+            + #"\s*[\r\n]+|\s+(?!\S)|\s+"#,
+        #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"#
+            + #"\s*[\r\n]+|\s+(?!\S)|\s+"#,
+        #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"#
+            + #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"#
+            + #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
+    ]
+
+    @Test(arguments: familyExpressions)
+    func expressionsOfTheFamiliesHaveScanners(_ expression: String) {
+        #expect(KnownPatterns.scanner(for: expression) != nil)
+        #expect(KnownPatterns.scanner(for: expression + "|x") == nil)
+    }
+
+    /// Found by fuzzing: U+FFFD is three bytes, and the byte it stands for is one, so that places went beyond the text.
+    @Test(arguments: [
+        [0xFF], [0x61, 0xFF, 0x20, 0x62, 0xE2, 0x82], [0xF0, 0x9F, 0x20, 0xC3], Array("a é 日".utf8),
+        [0xE2, 0x82, 0x31, 0x80],
+    ])
+    func expressionsCutBytesThatAreNotTextWhereTheyStand(_ bytes: [UInt8]) throws {
+        for (expression, isInverted) in [(#"\S+"#, false), (#" "#, false), (#"[^ ]"#, true), (#"\x{FFFD}"#, false)] {
+            let pattern = try #require(Pattern(checking: expression))
+            for behavior in [SplitBehavior.isolated, .mergedWithPrevious, .mergedWithNext, .contiguous] {
+                let cutter = PatternCutter(pattern, behavior: behavior, isInverted: isInverted)
+                var found: [Range<Int>] = []
+                bytes.withUnsafeBufferPointer { cutter.split($0) { found.append($0) } }
+                #expect(found.flatMap { bytes[$0] } == bytes, "\(expression)")
+            }
+        }
+    }
+
     static let cutters: [(String, WordCutter)] = [
         ("gpt2", .gpt2), ("qwen2", .modern(digits: 1)), ("llama3", .modern(digits: 3)), ("o200k", .o200k),
     ]

@@ -11,6 +11,7 @@
 #include "martlet_attention.h"
 #include "martlet_vector.h"
 #include "martlet_pool.h"
+#include "martlet_thread.h"
 
 typedef struct martlet_kernels {
     martlet_instruction_set instruction_set;

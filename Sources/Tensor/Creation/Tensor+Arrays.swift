@@ -62,7 +62,9 @@ extension Tensor {
         }
         let result = Tensor(uninitialized: shape, dtype: target)
         castElements(to: result)
-        return result
+        guard target.isFloatingPoint else { return result }
+        // `give` converts back to the type of the input.
+        return result.recordedView("to", of: self) { $0 }
     }
 
     /// The weights of a quantised tensor as float32.

@@ -44,7 +44,7 @@ extension Tensor {
         }
         let result = try allocated(shape, computed, operation.rawValue)
         apply(operation, left, right, into: result)
-        return try result.to(dtype)
+        return try recordArithmetic(operation, left, right, result).to(dtype)
     }
 
     @inline(never)
@@ -103,8 +103,15 @@ extension Tensor {
                 .shape, "where", "shapes \(condition.shape), \(a.shape) and \(b.shape) do not broadcast")
         }
         let result = try allocated(shape, dtype, "where")
-        choose(condition, try a.to(dtype), try b.to(dtype), into: result)
-        return result
+        let left = try a.to(dtype), right = try b.to(dtype)
+        choose(condition, left, right, into: result)
+        guard isRecording(left, right) else { return result }
+        let (leftShape, rightShape) = (left.shape, right.shape)
+        return result.recorded("where", [left, right], saved: [condition]) { flow in
+            let gradient = try flow.gradient
+            try flow.give(0, Tensor.where(condition, gradient, 0.0).summed(to: leftShape))
+            try flow.give(1, Tensor.where(condition, 0.0, gradient).summed(to: rightShape))
+        }
     }
 
     public static func `where`(

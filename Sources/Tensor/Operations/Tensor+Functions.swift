@@ -9,7 +9,7 @@ extension Tensor {
         let operand = try to(target.computed)
         let result = Tensor(uninitialized: shape, dtype: target.computed)
         operand.apply(operation, into: result)
-        return try result.to(target)
+        return try Tensor.recordMapped(operation, operand, result).to(target)
     }
 
     /// -x. Bools are refused.

@@ -14,6 +14,12 @@ extension Tensor {
                 .storage, operation,
                 "shape \(shape) with strides \(strides) has elements that share an address; copy it first")
         }
+        guard !Tensor.isRecording(self) else {
+            throw TensorError(
+                .gradient, operation,
+                "this tensor is on the tape: change it inside noGrad, or compute a new one")
+        }
+        storage.version += 1
     }
 
     /// Whether two indices may name one address: an axis steps no further than the axes inside it reach.
@@ -30,7 +36,8 @@ extension Tensor {
     /// This tensor, or a copy where writing to `destination` would change elements still to be read.
     func undisturbed(byWritingTo destination: Tensor) -> Tensor {
         guard storage === destination.storage else { return self }
-        let samePlace = byteOffset == destination.byteOffset && shape == destination.shape
+        let samePlace =
+            byteOffset == destination.byteOffset && shape == destination.shape
             && strides == destination.strides && dtype == destination.dtype
         return samePlace ? self : copied()
     }

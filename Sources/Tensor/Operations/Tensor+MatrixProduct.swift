@@ -23,7 +23,7 @@ extension Tensor {
         var extents = Array(batch)
         if rank > 1 { extents.append(m) }
         if other.rank > 1 { extents.append(n) }
-        let left = try a.to(computed), right = try b.to(computed)
+        let left = try a.withoutOrigin.to(computed), right = try b.withoutOrigin.to(computed)
         let result: Tensor
         if right.rank == 2 && left.rank > 2 {
             // One matrix on the right: the batch is only more rows.
@@ -38,7 +38,7 @@ extension Tensor {
             let rightBatch = try right.expand(Array(batch) + [depth, n]).reshape(count, depth, n)
             Tensor.multiplyMatrices(leftBatch, rightBatch, into: result)
         }
-        return try result.reshape(extents).to(dtype)
+        return Tensor.recordMatrixProduct(self, other, try result.reshape(extents).to(dtype))
     }
 
     /// The inner product of two vectors of equal length.

@@ -32,7 +32,7 @@ extension Tensor {
     private func dropping(_ reduced: [Bool], unless keep: Bool) -> Tensor {
         if keep { return self }
         let kept = (0..<rank).filter { !reduced[$0] }
-        return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] }))
+        return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] })).recordedReshape(of: self)
     }
 
     @inline(never)
@@ -48,8 +48,10 @@ extension Tensor {
             throw TensorError(.shape, name, "shape \(shape) has no elements to choose from along the reduced axes")
         }
         let out = Tensor(uninitialized: extents, dtype: computed)
-        try to(computed).reduce(operation, over: reduced, into: out)
-        return try out.to(result).dropping(reduced, unless: keepDimensions)
+        let operand = try to(computed)
+        operand.reduce(operation, over: reduced, into: out)
+        return try Tensor.recordReduced(operation, operand, reduced, out).to(result)
+            .dropping(reduced, unless: keepDimensions)
     }
 
     /// Integers and bools are added up as int64.

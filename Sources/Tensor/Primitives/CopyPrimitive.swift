@@ -29,7 +29,7 @@ extension Tensor {
         } else {
             copyElements(to: result)
         }
-        return result
+        return result.recordedView("copy", of: self) { $0 }
     }
 }
 

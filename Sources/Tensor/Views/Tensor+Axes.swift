@@ -9,7 +9,10 @@ extension Tensor {
         }
         if seen == Array(0..<rank) { return self }
         try requirePlain("permute")
+        var back = seen
+        for (place, axis) in seen.enumerated() { back[axis] = place }
         return view(Shape(seen.map { shape[$0] }), Shape(seen.map { strides[$0] }))
+            .recordedView("permute", of: self) { [back] in try $0.permute(back) }
     }
 
     public func permute(_ order: Int...) throws(TensorError) -> Tensor { try permute(order) }
@@ -22,7 +25,7 @@ extension Tensor {
         var extents = shape, steps = strides
         (extents[a], extents[b]) = (shape[b], shape[a])
         (steps[a], steps[b]) = (strides[b], strides[a])
-        return view(extents, steps)
+        return view(extents, steps).recordedView("transpose", of: self) { try $0.transpose(a, b) }
     }
 
     /// The last two axes swapped: PyTorch's `mT`.
@@ -46,7 +49,9 @@ extension Tensor {
         }
         if target == shape { return self }
         try requirePlain("expand")
+        let before = shape
         return view(target, stridesBroadcast(to: target))
+            .recordedView("expand", of: self) { try $0.summed(to: before) }
     }
 
     public func expand(_ extents: Int...) throws(TensorError) -> Tensor { try expand(extents) }
@@ -65,6 +70,7 @@ extension Tensor {
         extents.remove(at: axis)
         let offset = try bytes(position * steps.remove(at: axis), Shape(extents), "select")
         return view(Shape(extents), Shape(steps), byteOffset: byteOffset + offset)
+            .recordedPart("select", of: self) { try $0.select(axis, position) }
     }
 
     /// Elements `start`, `start + step`, … before `end` along `axis`. As in Python, negative bounds count from the
@@ -85,6 +91,7 @@ extension Tensor {
         // An empty result keeps the old place, which is inside the storage.
         let offset = extents[axis] == 0 ? 0 : try bytes(first * strides[axis], extents, "slice")
         return view(extents, steps, byteOffset: byteOffset + offset)
+            .recordedPart("slice", of: self) { try $0.slice(axis, from: first, to: past, step: step) }
     }
 
     /// `length` elements from `start` along `axis`; unlike `slice`, out of range is an error.
@@ -140,7 +147,8 @@ extension Tensor {
         let kept = (0..<rank).filter { $0 != a && $0 != b }
         return view(
             Shape(kept.map { shape[$0] } + [Swift.min(shape[a], shape[b])]),
-            Shape(kept.map { strides[$0] } + [strides[a] + strides[b]]))
+            Shape(kept.map { strides[$0] } + [strides[a] + strides[b]])
+        ).recordedPart("diagonal", of: self) { try $0.diagonal(a, b) }
     }
 
     /// Windows of `size` every `step` elements along `axis`, as a new last axis.

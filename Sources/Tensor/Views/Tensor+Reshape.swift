@@ -4,9 +4,9 @@ extension Tensor {
     /// when the strides allow no view.
     public func reshape(_ extents: [Int]) throws(TensorError) -> Tensor {
         let target = try resolved(extents, "reshape")
-        if let strides = viewStrides(target) { return view(target, strides) }
+        if let strides = viewStrides(target) { return view(target, strides).recordedReshape(of: self) }
         try requirePlain("reshape")
-        return Tensor(storage: copied().storage, dtype: dtype, shape: target)
+        return Tensor(storage: copied().storage, dtype: dtype, shape: target).recordedReshape(of: self)
     }
 
     public func reshape(_ extents: Int...) throws(TensorError) -> Tensor { try reshape(extents) }
@@ -20,7 +20,7 @@ extension Tensor {
                 .shape, "view",
                 "shape \(shape) with strides \(strides) cannot be seen as \(target) without a copy; use reshape")
         }
-        return view(target, strides)
+        return view(target, strides).recordedReshape(of: self)
     }
 
     public func view(_ extents: Int...) throws(TensorError) -> Tensor { try view(extents) }
@@ -55,7 +55,7 @@ extension Tensor {
         for axis in axes { dropped.insert(try checkedAxis(axis, "squeeze")) }
         let kept = (0..<rank).filter { shape[$0] != 1 || !(axes.isEmpty || dropped.contains($0)) }
         if kept.count == rank { return self }
-        return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] }))
+        return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] })).recordedReshape(of: self)
     }
 
     /// With a new axis of extent 1 at `axis`, counted in the result.
@@ -68,7 +68,7 @@ extension Tensor {
         let step = position < rank ? shape[position] * strides[position] : 1
         extents.insert(1, at: position)
         steps.insert(step, at: position)
-        return view(Shape(extents), Shape(steps))
+        return view(Shape(extents), Shape(steps)).recordedReshape(of: self)
     }
 
     func view(_ shape: Shape, _ strides: Shape, byteOffset: Int? = nil) -> Tensor {

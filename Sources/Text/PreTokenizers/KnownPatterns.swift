@@ -12,8 +12,9 @@ package enum KnownPatterns {
     /// The scanner for an expression, when there is one.
     package static func scanner(for expression: String) -> WordCutter? {
         var text = expression
-        // tiktoken writes possessive quantifiers, which change nothing here but speed.
-        for quantifier in ["?", "+", "*", "}"] {
+        // tiktoken writes possessive quantifiers, which change nothing here but speed. A brace closes one only after a
+        // number; the one of `\p{L}+` does not.
+        for quantifier in ["?", "+", "*", "2}", "3}"] {
             while let range = text.firstRange(of: quantifier + "+") {
                 text.replaceSubrange(range, with: quantifier)
             }

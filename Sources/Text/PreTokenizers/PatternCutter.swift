@@ -91,10 +91,12 @@ package enum Pattern: Sendable {
         case .expression(let expression):
             // An expression is not to be shared between threads, so that each use makes its own.
             guard let regex = try? Regex(expression).matchingSemantics(.unicodeScalar) else { return [] }
-            let string = String(decoding: text, as: UTF8.self)
+            let repaired = RepairedText(text)
+            let string = repaired.string
             return string.matches(of: regex).map { match in
                 let start = string.utf8.distance(from: string.startIndex, to: match.range.lowerBound)
-                return start..<(start + string.utf8.distance(from: match.range.lowerBound, to: match.range.upperBound))
+                let length = string.utf8.distance(from: match.range.lowerBound, to: match.range.upperBound)
+                return repaired.place(start)..<repaired.place(start + length)
             }
         }
     }

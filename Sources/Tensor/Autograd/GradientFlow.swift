@@ -1,0 +1,127 @@
+/// What a node's backward function works with: the gradients of its results, and the way to its inputs.
+package struct GradientFlow {
+    private let node: GradientNode
+
+    init(_ node: GradientNode) { self.node = node }
+
+    /// Whether input `index` wants a gradient.
+    package func needs(_ index: Int) -> Bool { node.inputs[index] != nil }
+
+    /// The gradient of the first result.
+    package var gradient: Tensor {
+        get throws { try gradient(0) ?? zeros(0) }
+    }
+
+    /// The gradient of a result, nil where nothing depends on it.
+    package func gradient(_ index: Int) -> Tensor? { node.pending[index] }
+
+    /// The gradient of a result as contiguous elements.
+    package func contiguousGradient(_ index: Int = 0) throws -> Tensor {
+        let gradient = try node.pending[index] ?? zeros(index)
+        return gradient.isContiguous ? gradient : gradient.copied()
+    }
+
+    private func zeros(_ index: Int) throws -> Tensor {
+        try Tensor.zeros(node.outputs[index].shape, dtype: node.outputs[index].dtype)
+    }
+
+    /// Adds `gradient` to what input `index` has received.
+    package func give(_ index: Int, _ gradient: @autoclosure () throws -> Tensor) throws {
+        guard let origin = node.inputs[index] else { return }
+        let incoming = try gradient()
+        let expected = origin.node.outputs[origin.index]
+        guard incoming.shape == expected.shape else {
+            throw TensorError(
+                .gradient, node.operation,
+                "the gradient of input \(index) has shape \(incoming.shape), the input \(expected.shape)")
+        }
+        let fitting = incoming.dtype == expected.dtype ? incoming : try incoming.to(expected.dtype)
+        try origin.node.receive(fitting.withoutOrigin, at: origin.index)
+    }
+
+    /// Lets `body` write the gradient of input `index`, or add it to what is there: the second argument says which.
+    /// The destination is contiguous and of the input's shape and type.
+    package func write(_ index: Int, _ body: (_ destination: Tensor, _ accumulate: Bool) throws -> Void) throws {
+        guard let origin = node.inputs[index] else { return }
+        try origin.node.receive(at: origin.index, body)
+    }
+}
+
+extension GradientNode {
+    /// Whether gradients may go straight into `gradient` without waiting for the rest of this pass.
+    private var takesDirectly: Bool { isLeaf && hooks.isEmpty }
+
+    fileprivate func receive(_ incoming: Tensor, at index: Int) throws {
+        if takesDirectly {
+            // The stored gradient must be nobody else's: optimisers and clipping write to it.
+            if gradient == nil {
+                gradient = incoming.isContiguous && incoming.isOnlyView ? incoming : incoming.copied()
+            } else {
+                try accumulate(incoming, into: &gradient)
+            }
+        } else if pending[index] == nil {
+            pending[index] = incoming
+        } else {
+            try accumulate(incoming, into: &pending[index])
+        }
+    }
+
+    fileprivate func receive(at index: Int, _ body: (Tensor, Bool) throws -> Void) throws {
+        if takesDirectly {
+            try write(into: &gradient, index, body)
+        } else {
+            try write(into: &pending[index], index, body)
+        }
+    }
+
+    private func write(into slot: inout Tensor?, _ index: Int, _ body: (Tensor, Bool) throws -> Void) throws {
+        if slot == nil {
+            let fresh = Tensor(uninitialized: outputs[index].shape, dtype: outputs[index].dtype)
+            try body(fresh, false)
+            slot = fresh
+        } else {
+            if !slot.isUnshared { slot = slot?.copied() }
+            if let destination = slot { try body(destination, true) }
+        }
+    }
+
+    private func accumulate(_ incoming: Tensor, into slot: inout Tensor?) throws {
+        if slot.isUnshared, let destination = slot {
+            Tensor.apply(.add, destination, incoming, into: destination)
+        } else if let present = slot {
+            slot = try present + incoming
+        }
+    }
+
+    /// Moves what has arrived at a leaf with hooks into its gradient.
+    func settle() throws {
+        guard let arrived = pending[0] else { return }
+        pending[0] = nil
+        if gradient == nil {
+            gradient = arrived.copied()
+        } else {
+            try accumulate(arrived, into: &gradient)
+        }
+    }
+}
+
+extension Tensor {
+    /// The same elements, unknown to the tape.
+    package var withoutOrigin: Tensor {
+        Tensor(storage: storage, byteOffset: byteOffset, dtype: dtype, shape: shape, strides: strides)
+    }
+
+    /// Whether the tensor covers its whole storage.
+    fileprivate var isOnlyView: Bool { byteOffset == 0 && storage.byteCount == elementCount * dtype.blockByteCount }
+}
+
+extension Optional<Tensor> {
+    /// Whether no other tensor can see these elements, so that they may be written to. Halves are not added in place:
+    /// their sums are computed in float32.
+    fileprivate var isUnshared: Bool {
+        mutating get {
+            guard self != nil, self!.isContiguous, self!.dtype == self!.dtype.computed else { return false }
+            return isKnownUniquelyReferenced(&self!.storage)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+/// One walk from results back to the leaves, every node once, results before what they were made from.
+struct GradientPass {
+    let retainGraph: Bool
+
+    func run(_ seeds: [(origin: GradientOrigin, gradient: Tensor)]) throws {
+        try noGrad {
+            let nodes = reachable(from: seeds.map(\.origin.node))
+            // Gradients of a pass that failed must not flow in the next one.
+            defer { for node in nodes { node.clearPending() } }
+            for (origin, gradient) in seeds { try origin.node.seed(gradient, at: origin.index) }
+            for node in nodes { try visit(node) }
+        }
+    }
+
+    private func visit(_ node: GradientNode) throws {
+        try node.runHooks()
+        if node.retains, let gradient = node.pending.compactMap({ $0 }).first, !node.isLeaf {
+            node.gradient = try node.gradient.map { try $0 + gradient } ?? gradient
+        }
+        if node.isLeaf { return try node.settle() }
+        guard !node.isReleased, let backward = node.backward else {
+            throw TensorError(
+                .gradient, node.operation,
+                "the graph has been freed by an earlier backward; that one needs retainGraph: true")
+        }
+        for (storage, version) in node.saved where storage.version != version {
+            throw TensorError(
+                .gradient, node.operation,
+                "a tensor that its gradient needs has been changed in place since (version \(storage.version), "
+                    + "noted at \(version))")
+        }
+        // Nothing arrives at a node when all that depends on it stopped the gradient.
+        if node.pending.contains(where: { $0 != nil }) { try backward(GradientFlow(node)) }
+        node.clearPending()
+        if !retainGraph { node.release() }
+    }
+
+    /// All nodes that gradients from `roots` can reach, youngest first.
+    private func reachable(from roots: [GradientNode]) -> [GradientNode] {
+        var found: [GradientNode] = []
+        var seen: Set<ObjectIdentifier> = []
+        var waiting = roots
+        while let node = waiting.popLast() {
+            guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
+            found.append(node)
+            for case let input? in node.inputs { waiting.append(input.node) }
+        }
+        return found.sorted { $0.number > $1.number }
+    }
+}
+
+extension GradientNode {
+    func clearPending() { for index in pending.indices { pending[index] = nil } }
+
+    func seed(_ gradient: Tensor, at index: Int) throws {
+        pending[index] = try pending[index].map { try $0 + gradient } ?? gradient
+    }
+
+    func runHooks() throws {
+        for hook in hooks {
+            guard let arrived = pending[hook.index] else { continue }
+            guard let replacement = try hook.body(arrived) else { continue }
+            guard replacement.shape == arrived.shape else {
+                throw TensorError(
+                    .gradient, operation, "a hook turned a gradient of \(arrived.shape) into \(replacement.shape)")
+            }
+            pending[hook.index] = replacement.withoutOrigin
+        }
+    }
+}

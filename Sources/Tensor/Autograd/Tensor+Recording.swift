@@ -1,0 +1,44 @@
+/// How operations note themselves on the tape.
+///
+///     let result = …
+///     guard Tensor.isRecording(a, b) else { return result }
+///     return result.recorded("multiply", [a, b], saved: [a, b]) { flow in … }
+///
+/// `backward` may hold `result` (it has no origin yet, so there is no cycle) and the inputs. It runs without recording.
+extension Tensor {
+    /// Whether an operation on these operands belongs on the tape.
+    @inline(__always)
+    package static func isRecording(_ a: Tensor) -> Bool { a.origin != nil && isGradientEnabled }
+    @inline(__always)
+    package static func isRecording(_ a: Tensor, _ b: Tensor) -> Bool {
+        (a.origin != nil || b.origin != nil) && isGradientEnabled
+    }
+    package static func isRecording(_ tensors: [Tensor?]) -> Bool {
+        tensors.contains { $0?.origin != nil } && isGradientEnabled
+    }
+
+    /// This result, with the way back to `inputs`.
+    /// - Parameter saved: the tensors whose elements `backward` reads; they must not change until then.
+    package func recorded(
+        _ operation: String, _ inputs: [Tensor?], saved: [Tensor] = [],
+        backward: @escaping GradientNode.Backward
+    ) -> Tensor {
+        Tensor.record(operation, inputs, [self], saved: saved, backward: backward)[0]
+    }
+
+    /// Several results of one operation.
+    package static func record(
+        _ operation: String, _ inputs: [Tensor?], _ results: [Tensor], saved: [Tensor] = [],
+        backward: @escaping GradientNode.Backward
+    ) -> [Tensor] {
+        let node = GradientNode(
+            operation, inputs: inputs.map { $0?.origin }, outputs: results.map { ($0.shape, $0.dtype) }, saved: saved,
+            backward: backward)
+        return results.enumerated().map { index, result in
+            var result = result
+            // Integers are no function of anything.
+            if result.dtype.isFloatingPoint { result.origin = GradientOrigin(node: node, index: index) }
+            return result
+        }
+    }
+}
