@@ -47,7 +47,10 @@ var targets: [Target] = [
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
-    tests("Inference", ["MartletInference"], exclude: ["Goldens"]),
+    tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
+    // Random models of a few kilobytes for the tests of everything above the models.
+    .target(
+        name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),
 ]
 
 if !coreOnly {

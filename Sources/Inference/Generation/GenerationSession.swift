@@ -7,7 +7,7 @@ import Synchronization
 /// One sequence being extended: its tokens, its cache, and the loop that predicts, picks and appends.
 ///
 /// Not for use from several threads at once; `LanguageModel` runs each on its own queue.
-final class GenerationSession {
+package final class GenerationSession {
     let decoder: Decoder
     let tokenizer: Tokenizer
     /// Of the sequence as far as it has been computed.
@@ -17,14 +17,14 @@ final class GenerationSession {
     /// Tokens of a prompt computed in one pass: enough to fill the kernels, few enough to bound memory.
     private static let prefillChunk = 512
 
-    init(decoder: Decoder, tokenizer: Tokenizer, precision: Precision) {
+    package init(decoder: Decoder, tokenizer: Tokenizer, precision: Precision) {
         self.decoder = decoder
         self.tokenizer = tokenizer
         cache = KVCache(decoder.configuration, precision: precision)
     }
 
     /// Generates a reply to `prompt`, calling `emit` for each token until it returns false.
-    func run(
+    package func run(
         _ prompt: [Int32], _ options: GenerationOptions, endTokens: Set<Int32>, isCancelled: () -> Bool,
         emit: (GeneratedToken) -> Void
     ) throws {
