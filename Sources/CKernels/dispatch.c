@@ -15,6 +15,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
         martlet_fill_quantized_##suffix(&tables[set].quantized); \
         martlet_fill_attention_##suffix(&tables[set].attention); \
         martlet_fill_vector_##suffix(&tables[set].vector);   \
+        martlet_fill_training_##suffix(&tables[set].training); \
     } while (0)
 
 static void fill(void) {

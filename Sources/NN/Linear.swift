@@ -28,6 +28,9 @@ public final class Linear {
         packed = try PackedMatrix(weight, exact: precision == .exact)
     }
 
+    /// Forgets the rearranged weight, as must be done when the weight changes.
+    public func release() { packed = nil }
+
     /// Bytes of the rearranged weight.
     public var preparedByteCount: Int { packed?.byteCount ?? 0 }
 
@@ -36,14 +39,15 @@ public final class Linear {
 
     /// Several layers over one input: one quantisation of x and one fork-join for all of them.
     public static func project(_ x: Tensor, _ layers: Linear...) throws -> [Tensor] {
-        let tokens = x.shape[0]
-        let outputs = layers.map { Tensor(uninitialized: [tokens, $0.outputSize]) }
+        let isPlain = layers.allSatisfy { $0.weight.dtype == .float32 && $0.weight.isContiguous }
         let matrices = layers.compactMap(\.packed)
-        if matrices.count == layers.count {
-            PackedMatrix.multiply(x.floats, rows: tokens, by: matrices, into: outputs.map(\.floats))
-        } else {
-            for (layer, output) in zip(layers, outputs) { try Fused.linear(x, layer.weight, into: output) }
+        if isPlain, matrices.count < layers.count || Tensor.isRecording([x] + layers.flatMap { [$0.weight, $0.bias] }) {
+            return try Fused.linear(x, layers.map { ($0.weight, $0.bias) })
         }
+        let outputs = layers.map { Tensor(uninitialized: [x.shape[0], $0.outputSize]) }
+        // A weight that was not prepared is rearranged for this product alone.
+        let ready = try layers.map { try $0.packed ?? PackedMatrix($0.weight, exact: true) }
+        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: ready, into: outputs.map(\.floats))
         for (layer, output) in zip(layers, outputs) {
             if let bias = layer.bias { try Fused.addRow(bias, to: output) }
         }

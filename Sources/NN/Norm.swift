@@ -21,19 +21,7 @@ public final class Norm {
 
     /// - Parameter x: `[tokens, size]`, or `[tokens, heads · size]` normalised head by head.
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
-        let result = Tensor(uninitialized: x.shape)
-        try apply(x, into: result)
-        return result
-    }
-
-    /// In place.
-    public func apply(to x: Tensor) throws { try apply(x, into: x) }
-
-    private func apply(_ x: Tensor, into result: Tensor) throws {
-        if let bias {
-            try Fused.layerNorm(x, weight, bias, epsilon: epsilon, into: result)
-        } else {
-            try Fused.rmsNorm(x, weight, offset: weightOffset, epsilon: epsilon, into: result)
-        }
+        if let bias { return try Fused.layerNorm(x, weight, bias, epsilon: epsilon) }
+        return try Fused.rmsNorm(x, weight, offset: weightOffset, epsilon: epsilon)
     }
 }

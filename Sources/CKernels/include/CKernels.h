@@ -10,6 +10,7 @@
 #include "martlet_quantized.h"
 #include "martlet_attention.h"
 #include "martlet_vector.h"
+#include "martlet_training.h"
 #include "martlet_pool.h"
 #include "martlet_thread.h"
 
@@ -19,6 +20,7 @@ typedef struct martlet_kernels {
     martlet_quantized_kernels quantized;
     martlet_attention_kernels attention;
     martlet_vector_kernels vector;
+    martlet_training_kernels training;
 } martlet_kernels;
 
 /// The table in use: the best this processor runs, or what MARTLET_KERNELS names (portable, avx2, avx512, neon)

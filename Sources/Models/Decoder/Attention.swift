@@ -32,19 +32,30 @@ final class Attention {
 
     func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
         let projected = try Linear.project(x, qProj, kProj, vProj)
-        let (q, k, v) = (projected[0], projected[1], projected[2])
-        try qNorm?.apply(to: q)
-        try kNorm?.apply(to: k)
+        var (q, k, v) = (projected[0], projected[1], projected[2])
+        if let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
         if !spec.rotary.isEmpty {
-            try batch.rotate(q, heads: spec.heads, rotary: spec.rotaryOfLayer[layer])
-            try batch.rotate(k, heads: spec.keyValueHeads, rotary: spec.rotaryOfLayer[layer])
+            q = try batch.rotate(q, heads: spec.heads, rotary: spec.rotaryOfLayer[layer])
+            k = try batch.rotate(k, heads: spec.keyValueHeads, rotary: spec.rotaryOfLayer[layer])
         }
+        return try oProj(batch.isCached ? attendCached(q, k, v, batch) : attendWhole(q, k, v, batch))
+    }
+
+    private func attendWhole(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) throws -> Tensor {
+        try Fused.attention(
+            q, k, v, segments: batch.segments,
+            AttentionShape(
+                heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
+                scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer]))
+    }
+
+    private func attendCached(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) -> Tensor {
         let mixed = Tensor(uninitialized: q.shape)
         let options = AttentionOptions(scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer])
         for sequence in batch.sequences {
             sequence.cache.append(k, v, rows: sequence.rows, layer: layer)
         }
         KVCache.attend(q, batch.sequences, layer: layer, heads: spec.heads, options, into: mixed)
-        return try oProj(mixed)
+        return mixed
     }
 }

@@ -29,6 +29,9 @@ public final class Decoder {
     /// Every linear layer, in the order of computation.
     package var linears: [Linear] { layers.flatMap(\.linears) + [head] }
 
+    /// Forgets what `prepare` made, as must be done when parameters change.
+    public func releasePrepared() { for linear in linears { linear.release() } }
+
     /// Rearranges all weights for inference.
     /// - Parameter progress: called with the number of layers done and their total.
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
@@ -43,24 +46,44 @@ public final class Decoder {
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
     /// - Throws: `ModelError.tokenOutOfRange`; `ModelError.contextExceeded` where positions are learned.
     public func hiddenStates(_ tokens: [Int32], _ sequences: [DecoderSequence]) throws -> Tensor {
+        let batch = try DecoderBatch(tokens: tokens.count, sequences, self)
+        let hidden = try run(tokens, batch)
+        for sequence in sequences { sequence.cache.advance(by: sequence.rows.count) }
+        return hidden
+    }
+
+    /// Runs whole sequences that are not continued, as training and scoring do: no cache, and everything noted for
+    /// gradients where the parameters want them.
+    /// - Parameters:
+    ///   - segments: the rows of each sequence or packed document; they cover the tokens.
+    ///   - positions: of every row; from 0 in every segment when left out.
+    /// - Returns: the normalised hidden states, `[tokens, hidden]`.
+    public func hiddenStates(
+        _ tokens: [Int32], segments: [Range<Int>], positions: [Int32]? = nil
+    ) throws -> Tensor {
+        try run(tokens, DecoderBatch(tokens: tokens.count, segments: segments, positions: positions, self))
+    }
+
+    private func run(_ tokens: [Int32], _ batch: DecoderBatch) throws -> Tensor {
         for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
             throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
         }
-        let batch = try DecoderBatch(tokens: tokens.count, sequences, self)
-        let x = try Fused.embed(tokens, embedding, scale: configuration.embeddingScale)
+        var x = try Fused.embed(tokens, embedding, scale: configuration.embeddingScale)
         if let positionEmbedding {
-            try Fused.add(Fused.embed(batch.positions, positionEmbedding, scale: 1), to: x)
+            x = try Fused.add(x, Fused.embed(batch.positions, positionEmbedding, scale: 1))
         }
-        for layer in layers { try layer(x, batch) }
-        for sequence in batch.sequences { sequence.cache.advance(by: sequence.rows.count) }
+        for layer in layers { x = try layer(x, batch) }
         return try norm(x)
     }
+
+    /// The output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
+    public var headWeight: Tensor { head.weight }
 
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
     public func logits(_ hidden: Tensor) throws -> Tensor {
         let logits = try head(hidden)
-        if let cap = configuration.logitSoftCap { try Fused.softCap(logits, cap) }
-        return logits
+        guard let cap = configuration.logitSoftCap else { return logits }
+        return try Fused.softCap(logits, cap)
     }
 
     /// The logits of every token of one sequence without a cache kept: `[tokens, vocabulary]`.

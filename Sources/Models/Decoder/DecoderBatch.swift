@@ -3,8 +3,11 @@ import MartletTensor
 
 /// What the layers of one forward pass share.
 struct DecoderBatch {
-    /// In the order of their rows.
+    /// In the order of their rows; none for whole sequences without a cache.
     let sequences: [DecoderSequence]
+    /// The rows that see each other.
+    let segments: [Range<Int>]
+    let isCached: Bool
     /// The position of every row.
     let positions: [Int32]
     /// For each rotary embedding of the model, runs of rows with the tables they are rotated by.
@@ -12,11 +15,6 @@ struct DecoderBatch {
     /// Dynamic and LongRoPE frequencies follow from the length of a sequence, so each takes its own table: what stands
     /// beside it in the batch must not change it. Neighbours with the same table share a run; mostly there is one.
     let rotations: [[RotationRun]]
-
-    struct RotationRun {
-        var rows: Range<Int>
-        let rotation: Rotation
-    }
 
     init(tokens: Int, _ sequences: [DecoderSequence], _ decoder: Decoder) throws {
         let sequences = sequences.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
@@ -27,6 +25,8 @@ struct DecoderBatch {
         }
         precondition(end == tokens, "the sequences cover every row once")
         self.sequences = sequences
+        segments = sequences.map(\.rows)
+        isCached = true
         var positions = [Int32](repeating: 0, count: tokens)
         for sequence in sequences {
             for (offset, row) in sequence.rows.enumerated() { positions[row] = Int32(sequence.cache.length + offset) }
@@ -37,17 +37,53 @@ struct DecoderBatch {
         if spec.learnedPositions, longest > spec.contextLength {
             throw ModelError.contextExceeded(tokens: longest, limit: spec.contextLength)
         }
-        rotations = decoder.rotary.map { Self.runs(sequences, $0) }
+        let parts = sequences.map { Part(rows: $0.rows, length: $0.newLength) }
+        rotations = decoder.rotary.map { Self.runs(parts, $0) }
         for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
     }
 
-    private static func runs(_ sequences: [DecoderSequence], _ rotary: RotaryEmbedding) -> [RotationRun] {
+    /// Whole sequences, or documents packed into some, without a cache.
+    init(tokens: Int, segments: [Range<Int>], positions: [Int32]?, _ decoder: Decoder) throws {
+        let segments = segments.sorted { $0.lowerBound < $1.lowerBound }
+        var end = 0
+        for segment in segments {
+            guard segment.lowerBound == end else {
+                throw TensorError(.argument, "decoder", "the segments do not cover row \(min(end, segment.lowerBound))")
+            }
+            end = segment.upperBound
+        }
+        guard end == tokens, positions.map({ $0.count == tokens }) ?? true else {
+            throw TensorError(.argument, "decoder", "segments up to \(end) do not fit \(tokens) tokens")
+        }
+        sequences = []
+        isCached = false
+        self.segments = segments
+        let positions = positions ?? segments.flatMap { 0..<Int32($0.count) }
+        self.positions = positions
+        let longest = Int(positions.max() ?? -1) + 1
+        let spec = decoder.configuration
+        if spec.learnedPositions, longest > spec.contextLength {
+            throw ModelError.contextExceeded(tokens: longest, limit: spec.contextLength)
+        }
+        let parts = segments.map { segment in
+            Part(rows: segment, length: Int(positions[segment].max() ?? 0) + 1)
+        }
+        rotations = decoder.rotary.map { Self.runs(parts, $0) }
+    }
+
+    /// Rows of one sequence, and how long it is with them.
+    private struct Part {
+        let rows: Range<Int>
+        let length: Int
+    }
+
+    private static func runs(_ parts: [Part], _ rotary: RotaryEmbedding) -> [RotationRun] {
         var runs: [RotationRun] = []
-        var rest = sequences.filter { !$0.rows.isEmpty }[...]
+        var rest = parts.filter { !$0.rows.isEmpty }[...]
         while let first = rest.first {
-            let regime = rotary.configuration.regime(length: first.newLength)
-            let run = rest.prefix { rotary.configuration.regime(length: $0.newLength) == regime }
-            let longest = run.reduce(0) { max($0, $1.newLength) }
+            let regime = rotary.configuration.regime(length: first.length)
+            let run = rest.prefix { rotary.configuration.regime(length: $0.length) == regime }
+            let longest = run.reduce(0) { max($0, $1.length) }
             let last = run.last ?? first
             let tables = rotary.tables(length: longest)
             runs.append(
@@ -61,15 +97,9 @@ struct DecoderBatch {
         return runs
     }
 
-    /// Rotates queries or keys, `[tokens, heads · headDimension]`, in place.
-    func rotate(_ x: Tensor, heads: Int, rotary: Int) throws {
-        for run in rotations[rotary] {
-            // The usual case without a slice of the positions.
-            if run.rows.count == positions.count { return try Fused.rotate(x, heads: heads, run.rotation, positions) }
-            try Fused.rotate(
-                x.leadingRows(run.rows.lowerBound, count: run.rows.count), heads: heads, run.rotation,
-                Array(positions[run.rows]))
-        }
+    /// Queries or keys, `[tokens, heads · headDimension]`, rotated; x is used up.
+    func rotate(_ x: Tensor, heads: Int, rotary: Int) throws -> Tensor {
+        try Fused.rotate(x, heads: heads, rotations[rotary], positions)
     }
 }
 

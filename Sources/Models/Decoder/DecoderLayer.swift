@@ -30,15 +30,15 @@ final class DecoderLayer {
 
     var linears: [Linear] { attention.linears + (feedForward?.linears ?? []) + (experts?.linears ?? []) }
 
-    /// Updates the residual stream `x`, `[tokens, hidden]`, in place.
-    func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws {
+    /// The residual stream, `[tokens, hidden]`, after this block; x is used up.
+    func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
         var update = try attention(inputNorm(x), batch)
         if let attentionOutputNorm { update = try attentionOutputNorm(update) }
-        try Fused.add(update, to: x)
-        let normalized = try feedForwardNorm(x)
+        let middle = try Fused.add(x, update)
+        let normalized = try feedForwardNorm(middle)
         update = try feedForward?(normalized) ?? experts?(normalized) ?? normalized
         if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
-        try Fused.add(update, to: x)
+        return try Fused.add(middle, update)
     }
 }
 

@@ -21,13 +21,10 @@ final class FeedForward {
     /// `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor) throws -> Tensor {
         guard let gateProj else {
-            let inner = try upProj(x)
-            try Fused.activate(inner, activation.kernel)
-            return try downProj(inner)
+            return try downProj(Fused.activate(upProj(x), activation.kernel))
         }
         let inner = try Linear.project(x, gateProj, upProj)
-        try Fused.gate(inner[0], inner[1], activation.kernel)
-        return try downProj(inner[0])
+        return try downProj(Fused.gate(inner[0], inner[1], activation.kernel))
     }
 }
 
@@ -51,15 +48,11 @@ final class MixtureOfExperts {
 
     func callAsFunction(_ x: Tensor) throws -> Tensor {
         let tokens = x.shape[0], hidden = x.shape[1]
-        let scores = try gate(x)
-        try Fused.softmax(scores)
+        let scores = try Fused.softmax(gate(x))
+        if Tensor.isRecording(scores, x) { return try mixed(x, scores) }
         var rowsOfExpert: [[(row: Int, weight: Float)]] = Array(repeating: [], count: spec.count)
         for row in 0..<tokens {
-            let probabilities = UnsafeBufferPointer(start: scores.floats + row * spec.count, count: spec.count)
-            // Highest probability first, the lower index on a tie.
-            let chosen = probabilities.indices.sorted {
-                probabilities[$0] != probabilities[$1] ? probabilities[$0] > probabilities[$1] : $0 < $1
-            }.prefix(spec.active)
+            let (chosen, probabilities) = chosen(scores, row)
             let total = spec.normalizesWeights ? chosen.reduce(0) { $0 + probabilities[$1] } : 1
             for expert in chosen { rowsOfExpert[expert].append((row, probabilities[expert] / total)) }
         }
@@ -76,6 +69,38 @@ final class MixtureOfExperts {
                 let source = result.floats + index * hidden, target = output.floats + entry.row * hidden
                 for column in 0..<hidden { target[column] += entry.weight * source[column] }
             }
+        }
+        return output
+    }
+
+    /// The experts of a row, the likeliest first, the lower index on a tie.
+    private func chosen(_ scores: Tensor, _ row: Int) -> (ArraySlice<Int>, UnsafeBufferPointer<Float>) {
+        let probabilities = UnsafeBufferPointer(start: scores.floats + row * spec.count, count: spec.count)
+        let order = probabilities.indices.sorted {
+            probabilities[$0] != probabilities[$1] ? probabilities[$0] > probabilities[$1] : $0 < $1
+        }
+        return (order.prefix(spec.active), probabilities)
+    }
+
+    /// The same with every step on the tape: the router learns through the weights of the experts it chose.
+    private func mixed(_ x: Tensor, _ scores: Tensor) throws -> Tensor {
+        let tokens = x.shape[0]
+        let mask = try Tensor.zeros([tokens, spec.count])
+        var rowsOfExpert: [[Int32]] = Array(repeating: [], count: spec.count)
+        for row in 0..<tokens {
+            for expert in chosen(scores, row).0 {
+                rowsOfExpert[expert].append(Int32(row))
+                mask.floats[row * spec.count + expert] = 1
+            }
+        }
+        var weights = try scores * mask
+        if spec.normalizesWeights { weights = try weights / weights.sum(axes: [1], keepDimensions: true) }
+        var output = try Tensor.zeros(x.shape)
+        for (expert, rows) in rowsOfExpert.enumerated() where !rows.isEmpty {
+            let result = try experts[expert](Fused.embed(rows, x, scale: 1))
+            let column = try weights.slice(1, from: expert, to: expert + 1).contiguous()
+            let weighted = try result * Fused.embed(rows, column, scale: 1)
+            output = try output + Fused.placeRows(weighted, at: rows, of: tokens)
         }
         return output
     }

@@ -82,11 +82,11 @@ public final class Encoder {
         else {
             throw TensorError(.argument, "encoder", "the segments do not fit the \(tokens.count) tokens")
         }
-        let x = try Fused.embed(tokens, wordEmbedding, scale: 1)
-        try Fused.add(Fused.embed(segments, typeEmbedding, scale: 1), to: x)
-        try Fused.add(Fused.embed(positions, positionEmbedding, scale: 1), to: x)
-        try embeddingNorm.apply(to: x)
-        for layer in layers { try layer(x, ranges) }
+        var x = try Fused.embed(tokens, wordEmbedding, scale: 1)
+        x = try Fused.add(x, Fused.embed(segments, typeEmbedding, scale: 1))
+        x = try Fused.add(x, Fused.embed(positions, positionEmbedding, scale: 1))
+        x = try embeddingNorm(x)
+        for layer in layers { x = try layer(x, ranges) }
         return x
     }
 
@@ -139,10 +139,26 @@ private final class EncoderLayer {
 
     var linears: [Linear] { [query, key, value, output, intermediate, down] }
 
-    func callAsFunction(_ x: Tensor, _ texts: [Range<Int>]) throws {
+    func callAsFunction(_ x: Tensor, _ texts: [Range<Int>]) throws -> Tensor {
         let projected = try Linear.project(x, query, key, value)
-        let mixed = Tensor(uninitialized: x.shape)
         let dimension = spec.hiddenSize / spec.heads
+        let attended: Tensor
+        if Tensor.isRecording(projected) {
+            attended = try Fused.attention(
+                projected[0], projected[1], projected[2], segments: texts,
+                AttentionShape(
+                    heads: spec.heads, keyValueHeads: spec.heads, headDimension: dimension,
+                    scale: 1 / Float(dimension).squareRoot(), isCausal: false))
+        } else {
+            attended = cachedAttention(projected, texts, dimension)
+        }
+        let middle = try attentionNorm(Fused.add(x, output(attended)))
+        let inner = try Fused.activate(intermediate(middle), spec.activation.kernel)
+        return try outputNorm(Fused.add(middle, down(inner)))
+    }
+
+    private func cachedAttention(_ projected: [Tensor], _ texts: [Range<Int>], _ dimension: Int) -> Tensor {
+        let mixed = Tensor(uninitialized: projected[0].shape)
         for text in texts where !text.isEmpty {
             let cache = KVCache(layers: 1, heads: spec.heads, headDimension: dimension, dtype: .float32)
             cache.reserve(text.count)
@@ -151,11 +167,6 @@ private final class EncoderLayer {
                 projected[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
                 AttentionOptions(scale: 1 / Float(dimension).squareRoot(), isCausal: false), into: mixed)
         }
-        try Fused.add(output(mixed), to: x)
-        try attentionNorm.apply(to: x)
-        let inner = try intermediate(x)
-        try Fused.activate(inner, spec.activation.kernel)
-        try Fused.add(down(inner), to: x)
-        try outputNorm.apply(to: x)
+        return mixed
     }
 }

@@ -1,8 +1,13 @@
 /// What a node's backward function works with: the gradients of its results, and the way to its inputs.
 package struct GradientFlow {
     private let node: GradientNode
+    /// Whether the graph is freed behind this pass, so that what the node keeps may be given away.
+    package let isLast: Bool
 
-    init(_ node: GradientNode) { self.node = node }
+    init(_ node: GradientNode, isLast: Bool) {
+        self.node = node
+        self.isLast = isLast
+    }
 
     /// Whether input `index` wants a gradient.
     package func needs(_ index: Int) -> Bool { node.inputs[index] != nil }

@@ -30,7 +30,7 @@ struct GradientPass {
                     + "noted at \(version))")
         }
         // Nothing arrives at a node when all that depends on it stopped the gradient.
-        if node.pending.contains(where: { $0 != nil }) { try backward(GradientFlow(node)) }
+        if node.pending.contains(where: { $0 != nil }) { try backward(GradientFlow(node, isLast: !retainGraph)) }
         node.clearPending()
         if !retainGraph { node.release() }
     }

@@ -113,12 +113,3 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 }
-
-extension Fused {
-    /// y = x Wᵀ with a weight that is not packed.
-    package static func linear(_ x: Tensor, _ weight: Tensor, into output: Tensor) throws(TensorError) {
-        try check("linear", x, output)
-        let packed = try PackedMatrix(weight, exact: true)
-        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: [packed], into: [output.floats])
-    }
-}

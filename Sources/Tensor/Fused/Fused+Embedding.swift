@@ -1,3 +1,5 @@
+import CKernels
+
 extension Fused {
     /// Rows of a table `[vocabulary, width]` of any type, times `scale`: `[ids, width]`.
     public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
@@ -15,7 +17,41 @@ extension Fused {
             try Dequantize.row(table.dtype, table.pointer + Int(id) * rowBytes, count: width, into: target)
             if scale != 1 { for i in 0..<width { target[i] *= scale } }
         }
-        return result
+        guard Tensor.isRecording(table) else { return result }
+        return result.recorded("embed", [table]) { flow in
+            let gradient = try flow.contiguousGradient()
+            try flow.write(0) { destination, accumulate in
+                if !accumulate { try destination.fill(0) }
+                // In the order of the ids, so that a row's sum is the same on any number of threads: each thread adds
+                // to rows of its own.
+                let axpy = martlet_kernels_active().pointee.vector.axpy
+                let shares = ThreadPool.shared.workerCount
+                ThreadPool.shared.run(shares) { share in
+                    for (row, id) in ids.enumerated() where Int(id) % shares == share {
+                        axpy(scale, gradient.floats + row * width, destination.floats + Int(id) * width, width)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Fused {
+    /// The rows of x at the given places of a matrix of zeros, the opposite of `embed`; places are named once.
+    public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
+        try check("placeRows", x)
+        guard x.rank == 2, x.shape[0] == rows.count, rows.allSatisfy({ (0..<count).contains(Int($0)) }) else {
+            throw TensorError(.index, "placeRows", "\(rows.count) places among \(count) rows do not fit \(x.shape)")
+        }
+        let width = x.shape[1]
+        let result = try Tensor.zeros([count, width])
+        for (index, row) in rows.enumerated() {
+            (result.floats + Int(row) * width).update(from: x.floats + index * width, count: width)
+        }
+        guard Tensor.isRecording(x) else { return result }
+        return result.recorded("placeRows", [x]) { flow in
+            try flow.give(0, embed(rows, flow.contiguousGradient(), scale: 1))
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 import CKernels
 
+/// Where nothing is noted for gradients, these write over their first operand, which is used up; otherwise they leave
+/// it alone, because its gradient needs it.
 extension Fused {
     /// The non-linearities that have a kernel.
     public enum PointwiseFunction: Sendable { case silu, gelu, geluTanh, relu }
 
     private static var vector: martlet_vector_kernels { martlet_kernels_active().pointee.vector }
+    private static var training: martlet_training_kernels { martlet_kernels_active().pointee.training }
 
-    /// x ← f(x).
-    public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) {
+    /// f(x); x is used up.
+    public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) -> Tensor {
         try check("activate", x)
-        let values = x.floats
+        let records = Tensor.isRecording(x)
+        let result = records ? Tensor(uninitialized: x.shape) : x
+        let source = x.floats, target = result.floats
         let kernel =
             switch function {
             case .silu: vector.silu
@@ -18,54 +23,89 @@ extension Fused {
             case .relu: vector.relu
             }
         forRows(x.elementCount, width: 1) { range in
-            kernel(values + range.lowerBound, values + range.lowerBound, range.count)
+            kernel(source + range.lowerBound, target + range.lowerBound, range.count)
+        }
+        guard records else { return result }
+        let x0 = x.withoutOrigin
+        return result.recorded("activate", [x], saved: [x0]) { flow in
+            let gradient = try flow.contiguousGradient()
+            let kernel =
+                switch function {
+                case .silu: training.silu_gradient
+                case .gelu: training.gelu_gradient
+                case .geluTanh: training.gelu_tanh_gradient
+                case .relu: training.relu_gradient
+                }
+            try flow.write(0) { destination, accumulate in
+                forRows(x0.elementCount, width: 1) { range in
+                    let start = range.lowerBound
+                    kernel(
+                        x0.floats + start, gradient.floats + start, destination.floats + start, accumulate,
+                        range.count)
+                }
+            }
         }
     }
 
-    /// gate ← f(gate) · up.
-    public static func gate(_ gate: Tensor, _ up: Tensor, _ function: PointwiseFunction) throws(TensorError) {
+    /// f(gate) · up (Shazeer 2020); gate is used up.
+    public static func gate(
+        _ gate: Tensor, _ up: Tensor, _ function: PointwiseFunction
+    ) throws(TensorError) -> Tensor {
         try check("gate", gate, up)
-        guard gate.shape == up.shape else { throw TensorError(.shape, "gate", "\(up.shape) does not fit \(gate.shape)") }
-        let kernel: martlet_gated
-        switch function {
-        case .silu: kernel = vector.swiglu
-        case .gelu: kernel = vector.geglu
-        case .geluTanh: kernel = vector.geglu_tanh
-        case .relu:
-            try activate(gate, .relu)
-            return try multiply(up, into: gate)
+        guard gate.shape == up.shape else {
+            throw TensorError(.shape, "gate", "\(up.shape) does not fit \(gate.shape)")
         }
-        let target = gate.floats, factor = up.floats
+        let kernel: martlet_gated
+        let gradientKernel: martlet_gated_gradient
+        switch function {
+        case .silu: (kernel, gradientKernel) = (vector.swiglu, training.swiglu_gradient)
+        case .gelu: (kernel, gradientKernel) = (vector.geglu, training.geglu_gradient)
+        case .geluTanh: (kernel, gradientKernel) = (vector.geglu_tanh, training.geglu_tanh_gradient)
+        case .relu: return try activate(gate, .relu) * up
+        }
+        let records = Tensor.isRecording(gate, up)
+        let result = records ? Tensor(uninitialized: gate.shape) : gate
+        let left = gate.floats, right = up.floats, target = result.floats
         forRows(gate.elementCount, width: 1) { range in
             let start = range.lowerBound, count = range.count
-            kernel(target + start, count, factor + start, count, target + start, count, 1, count)
+            kernel(left + start, count, right + start, count, target + start, count, 1, count)
+        }
+        guard records else { return result }
+        let gate0 = gate.withoutOrigin, up0 = up.withoutOrigin
+        return result.recorded("gate", [gate, up], saved: [gate0, up0]) { flow in
+            let gradient = try flow.contiguousGradient()
+            let (dgate, dup) = (Tensor(uninitialized: gate0.shape), Tensor(uninitialized: gate0.shape))
+            forRows(gate0.elementCount, width: 1) { range in
+                let start = range.lowerBound
+                gradientKernel(
+                    gate0.floats + start, up0.floats + start, gradient.floats + start, dgate.floats + start,
+                    dup.floats + start, range.count)
+            }
+            try flow.give(0, dgate)
+            try flow.give(1, dup)
         }
     }
 
-    /// x ← x + y.
-    public static func add(_ y: Tensor, to x: Tensor) throws(TensorError) {
-        try combine("add", y, into: x, vector.add)
-    }
-
-    /// x ← x · y.
-    public static func multiply(_ y: Tensor, into x: Tensor) throws(TensorError) {
-        try combine("multiply", y, into: x, vector.multiply)
-    }
-
-    private static func combine(
-        _ operation: String, _ y: Tensor, into x: Tensor, _ kernel: martlet_binary
-    ) throws(TensorError) {
-        try check(operation, x, y)
-        guard x.shape == y.shape else { throw TensorError(.shape, operation, "\(y.shape) does not fit \(x.shape)") }
-        let target = x.floats, source = y.floats
+    /// x + y for equal shapes; x is used up.
+    public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor {
+        try check("add", x, y)
+        guard x.shape == y.shape else { throw TensorError(.shape, "add", "\(y.shape) does not fit \(x.shape)") }
+        let records = Tensor.isRecording(x, y)
+        let result = records ? Tensor(uninitialized: x.shape) : x
+        let left = x.floats, right = y.floats, target = result.floats, kernel = vector.add
         forRows(x.elementCount, width: 1) { range in
             let start = range.lowerBound
-            kernel(target + start, source + start, target + start, range.count)
+            kernel(left + start, right + start, target + start, range.count)
+        }
+        guard records else { return result }
+        return result.recorded("add", [x, y]) { flow in
+            try flow.give(0, flow.gradient)
+            try flow.give(1, flow.gradient)
         }
     }
 
-    /// Adds a vector to every row of x.
-    public static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError) {
+    /// Adds a vector to every row of x, in place.
+    package static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError) {
         try check("addRow", x, row)
         let width = row.elementCount
         guard x.shape.last == width else { throw TensorError(.shape, "addRow", "\(row.shape) does not fit \(x.shape)") }
@@ -76,23 +116,33 @@ extension Fused {
         }
     }
 
-    /// x ← cap · tanh(x / cap).
-    public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) {
+    /// cap · tanh(x / cap); x is used up.
+    public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
         try check("softCap", x)
+        if Tensor.isRecording(x) { return try (x / Double(cap)).tanh() * Double(cap) }
         let values = x.floats, kernel = vector.soft_cap
         forRows(x.elementCount, width: 1) { range in
             kernel(values + range.lowerBound, cap, values + range.lowerBound, range.count)
         }
+        return x
     }
 
-    /// Each row becomes its softmax.
-    public static func softmax(_ x: Tensor) throws(TensorError) {
+    /// Each row becomes its softmax; x is used up.
+    public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
         try check("softmax", x)
-        guard let width = x.shape.last, width > 0 else { return }
-        let values = x.floats, kernel = vector.softmax
+        guard let width = x.shape.last, width > 0 else { return x }
+        let records = Tensor.isRecording(x)
+        let result = records ? Tensor(uninitialized: x.shape) : x
+        let source = x.floats, target = result.floats, kernel = vector.softmax
         forRows(x.elementCount / width, width: width) { range in
             let start = range.lowerBound * width
-            kernel(values + start, width, 1, values + start, width, range.count, width)
+            kernel(source + start, width, 1, target + start, width, range.count, width)
+        }
+        guard records else { return result }
+        return result.recorded("softmax", [x], saved: [result]) { flow in
+            // p (g - sum(g p))
+            let weighted = try flow.gradient * result
+            try flow.give(0, weighted - result * weighted.sum(axes: [-1], keepDimensions: true))
         }
     }
 }

@@ -17,30 +17,69 @@ public struct Rotation: Sendable {
     }
 }
 
+/// Rows that are rotated by the same tables.
+public struct RotationRun: Sendable {
+    public let rows: Range<Int>
+    public let rotation: Rotation
+
+    public init(rows: Range<Int>, rotation: Rotation) {
+        self.rows = rows
+        self.rotation = rotation
+    }
+}
+
 extension Fused {
-    /// Rotates every pair of each head by its position's angle, in place. `x` is `[tokens, heads · headDimension]`.
+    /// Every pair of each head rotated by its position's angle (Su et al. 2021). `x` is `[tokens, heads · headDimension]`
+    /// and is used up: the result takes its place in memory.
     public static func rotate(
-        _ x: Tensor, heads: Int, _ rotation: Rotation, _ positions: [Int32]
-    ) throws(TensorError) {
-        try check("rotate", x, rotation.cosine, rotation.sine)
+        _ x: Tensor, heads: Int, _ runs: [RotationRun], _ positions: [Int32]
+    ) throws(TensorError) -> Tensor {
+        try check("rotate", x)
         guard x.rank == 2, x.shape[0] == positions.count, x.shape[1] % heads == 0 else {
             throw TensorError(.shape, "rotate", "\(positions.count) positions of \(heads) heads do not fit \(x.shape)")
         }
-        let width = x.shape[1], headDimension = width / heads
-        let limit = rotation.cosine.shape[0]
-        guard positions.allSatisfy({ (0..<limit).contains(Int($0)) }) else {
-            throw TensorError(.index, "rotate", "a position is outside the table of \(limit)")
+        for run in runs {
+            try check("rotate", run.rotation.cosine, run.rotation.sine)
+            let limit = run.rotation.cosine.shape[0]
+            guard positions[run.rows].allSatisfy({ (0..<limit).contains(Int($0)) }) else {
+                throw TensorError(.index, "rotate", "a position is outside the table of \(limit)")
+            }
         }
-        let cosine = rotation.cosine.floats, sine = rotation.sine.floats, values = x.floats
+        let result = x.takenOver()
+        for run in runs { turn(result, heads, run, positions, run.rotation.sine) }
+        guard Tensor.isRecording(x) else { return result }
+        return result.recorded("rotate", [x]) { flow in
+            let gradient = try flow.gradient.copied()
+            // Back by the same angles.
+            for run in runs { turn(gradient, heads, run, positions, try run.rotation.sine.negative()) }
+            try flow.give(0, gradient)
+        }
+    }
+
+    private static func turn(
+        _ x: Tensor, _ heads: Int, _ run: RotationRun, _ positions: [Int32], _ sineTable: Tensor
+    ) {
+        let rotation = run.rotation, first = run.rows.lowerBound
+        let width = x.shape[1], values = x.floats + first * width
+        let cosine = rotation.cosine.floats, sine = sineTable.floats
         let vector = martlet_kernels_active().pointee.vector
         let kernel = rotation.interleaved ? vector.rope_interleaved : vector.rope_half_split
         positions.withUnsafeBufferPointer { positions in
             guard let positions = positions.baseAddress else { return }
-            forRows(x.shape[0], width: width) { range in
+            forRows(run.rows.count, width: width) { range in
                 kernel(
-                    values + range.lowerBound * width, width, range.count, heads, headDimension, rotation.dimension,
-                    cosine, sine, positions + range.lowerBound)
+                    values + range.lowerBound * width, width, range.count, heads, width / heads, rotation.dimension,
+                    cosine, sine, positions + first + range.lowerBound)
             }
         }
+        withExtendedLifetime((rotation, sineTable)) {}
+    }
+}
+
+extension Tensor {
+    /// This storage for a result that replaces the tensor. Whoever saved the old contents for a gradient will notice.
+    func takenOver() -> Tensor {
+        storage.version += 1
+        return withoutOrigin
     }
 }

@@ -112,29 +112,31 @@ private typealias BinaryRun<T, R> = (
 private func applyArithmetic<T: ComputeElement>(
     _ operation: BinaryOperation, _ type: T.Type, _ a: Tensor, _ b: Tensor, _ out: Tensor
 ) {
-    let run: BinaryRun<T, T> = switch operation {
-    case .add: { binaryRun(Plus<T>.self, $0, $1, $2, $3, $4) }
-    case .subtract: { binaryRun(Minus<T>.self, $0, $1, $2, $3, $4) }
-    case .multiply: { binaryRun(Times<T>.self, $0, $1, $2, $3, $4) }
-    case .divide: { binaryRun(Over<T>.self, $0, $1, $2, $3, $4) }
-    case .floorDivide: { binaryRun(FloorOver<T>.self, $0, $1, $2, $3, $4) }
-    case .remainder: { binaryRun(Modulo<T>.self, $0, $1, $2, $3, $4) }
-    case .power: { binaryRun(Power<T>.self, $0, $1, $2, $3, $4) }
-    case .minimum: { binaryRun(Smaller<T>.self, $0, $1, $2, $3, $4) }
-    case .maximum: { binaryRun(Larger<T>.self, $0, $1, $2, $3, $4) }
-    }
+    let run: BinaryRun<T, T> =
+        switch operation {
+        case .add: { binaryRun(Plus<T>.self, $0, $1, $2, $3, $4) }
+        case .subtract: { binaryRun(Minus<T>.self, $0, $1, $2, $3, $4) }
+        case .multiply: { binaryRun(Times<T>.self, $0, $1, $2, $3, $4) }
+        case .divide: { binaryRun(Over<T>.self, $0, $1, $2, $3, $4) }
+        case .floorDivide: { binaryRun(FloorOver<T>.self, $0, $1, $2, $3, $4) }
+        case .remainder: { binaryRun(Modulo<T>.self, $0, $1, $2, $3, $4) }
+        case .power: { binaryRun(Power<T>.self, $0, $1, $2, $3, $4) }
+        case .minimum: { binaryRun(Smaller<T>.self, $0, $1, $2, $3, $4) }
+        case .maximum: { binaryRun(Larger<T>.self, $0, $1, $2, $3, $4) }
+        }
     binaryRuns(run, a, b, out)
 }
 
 private func applyComparison<T: ComputeElement>(
     _ operation: ComparisonOperation, _ type: T.Type, _ a: Tensor, _ b: Tensor, _ out: Tensor
 ) {
-    let run: BinaryRun<T, Bool> = switch operation {
-    case .equal: { binaryRun(Equal<T>.self, $0, $1, $2, $3, $4) }
-    case .notEqual: { binaryRun(NotEqual<T>.self, $0, $1, $2, $3, $4) }
-    case .less: { binaryRun(Less<T>.self, $0, $1, $2, $3, $4) }
-    case .lessEqual: { binaryRun(LessEqual<T>.self, $0, $1, $2, $3, $4) }
-    }
+    let run: BinaryRun<T, Bool> =
+        switch operation {
+        case .equal: { binaryRun(Equal<T>.self, $0, $1, $2, $3, $4) }
+        case .notEqual: { binaryRun(NotEqual<T>.self, $0, $1, $2, $3, $4) }
+        case .less: { binaryRun(Less<T>.self, $0, $1, $2, $3, $4) }
+        case .lessEqual: { binaryRun(LessEqual<T>.self, $0, $1, $2, $3, $4) }
+        }
     binaryRuns(run, a, b, out)
 }
 

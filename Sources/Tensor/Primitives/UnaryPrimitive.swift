@@ -159,46 +159,48 @@ private typealias UnaryRun<T> = (Int, UnsafeMutablePointer<T>, UnsafePointer<T>,
 private func applySimple<T: ComputeElement>(
     _ operation: UnaryOperation, _ type: T.Type, _ x: Tensor, _ out: Tensor
 ) {
-    let run: UnaryRun<T> = switch operation {
-    case .negative: { unaryRun(Negative<T>.self, $0, $1, $2, $3) }
-    case .absolute: { unaryRun(Absolute<T>.self, $0, $1, $2, $3) }
-    case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
-    case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
-    default: { unaryRun(Identity<T>.self, $0, $1, $2, $3) }
-    }
+    let run: UnaryRun<T> =
+        switch operation {
+        case .negative: { unaryRun(Negative<T>.self, $0, $1, $2, $3) }
+        case .absolute: { unaryRun(Absolute<T>.self, $0, $1, $2, $3) }
+        case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
+        case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
+        default: { unaryRun(Identity<T>.self, $0, $1, $2, $3) }
+        }
     unaryRuns(run, x, out)
 }
 
 private func applyReal<T: RealElement>(
     _ operation: UnaryOperation, _ type: T.Type, _ x: Tensor, _ out: Tensor
 ) {
-    let run: UnaryRun<T> = switch operation {
-    case .negative: { unaryRun(NegativeReal<T>.self, $0, $1, $2, $3) }
-    case .absolute: { unaryRun(AbsoluteReal<T>.self, $0, $1, $2, $3) }
-    case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
-    case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
-    case .exp: { unaryRun(Exponential<T>.self, $0, $1, $2, $3) }
-    case .expm1: { unaryRun(ExponentialMinusOne<T>.self, $0, $1, $2, $3) }
-    case .log: { unaryRun(Logarithm<T>.self, $0, $1, $2, $3) }
-    case .log1p: { unaryRun(LogarithmOnePlus<T>.self, $0, $1, $2, $3) }
-    case .log2: { unaryRun(BinaryLogarithm<T>.self, $0, $1, $2, $3) }
-    case .sqrt: { unaryRun(SquareRoot<T>.self, $0, $1, $2, $3) }
-    case .rsqrt: { unaryRun(ReciprocalSquareRoot<T>.self, $0, $1, $2, $3) }
-    case .reciprocal: { unaryRun(Reciprocal<T>.self, $0, $1, $2, $3) }
-    case .sin: { unaryRun(Sine<T>.self, $0, $1, $2, $3) }
-    case .cos: { unaryRun(Cosine<T>.self, $0, $1, $2, $3) }
-    case .tan: { unaryRun(Tangent<T>.self, $0, $1, $2, $3) }
-    case .tanh: { unaryRun(HyperbolicTangent<T>.self, $0, $1, $2, $3) }
-    case .erf: { unaryRun(ErrorFunction<T>.self, $0, $1, $2, $3) }
-    case .sigmoid: { unaryRun(Sigmoid<T>.self, $0, $1, $2, $3) }
-    case .silu: { unaryRun(SiLU<T>.self, $0, $1, $2, $3) }
-    case .gelu: { unaryRun(GELU<T>.self, $0, $1, $2, $3) }
-    case .geluTanh: { unaryRun(TanhGELU<T>.self, $0, $1, $2, $3) }
-    case .floor: { unaryRun(Floor<T>.self, $0, $1, $2, $3) }
-    case .ceil: { unaryRun(Ceiling<T>.self, $0, $1, $2, $3) }
-    case .round: { unaryRun(Rounding<T>.self, $0, $1, $2, $3) }
-    case .truncate: { unaryRun(Truncation<T>.self, $0, $1, $2, $3) }
-    }
+    let run: UnaryRun<T> =
+        switch operation {
+        case .negative: { unaryRun(NegativeReal<T>.self, $0, $1, $2, $3) }
+        case .absolute: { unaryRun(AbsoluteReal<T>.self, $0, $1, $2, $3) }
+        case .sign: { unaryRun(Sign<T>.self, $0, $1, $2, $3) }
+        case .square: { unaryRun(Square<T>.self, $0, $1, $2, $3) }
+        case .exp: { unaryRun(Exponential<T>.self, $0, $1, $2, $3) }
+        case .expm1: { unaryRun(ExponentialMinusOne<T>.self, $0, $1, $2, $3) }
+        case .log: { unaryRun(Logarithm<T>.self, $0, $1, $2, $3) }
+        case .log1p: { unaryRun(LogarithmOnePlus<T>.self, $0, $1, $2, $3) }
+        case .log2: { unaryRun(BinaryLogarithm<T>.self, $0, $1, $2, $3) }
+        case .sqrt: { unaryRun(SquareRoot<T>.self, $0, $1, $2, $3) }
+        case .rsqrt: { unaryRun(ReciprocalSquareRoot<T>.self, $0, $1, $2, $3) }
+        case .reciprocal: { unaryRun(Reciprocal<T>.self, $0, $1, $2, $3) }
+        case .sin: { unaryRun(Sine<T>.self, $0, $1, $2, $3) }
+        case .cos: { unaryRun(Cosine<T>.self, $0, $1, $2, $3) }
+        case .tan: { unaryRun(Tangent<T>.self, $0, $1, $2, $3) }
+        case .tanh: { unaryRun(HyperbolicTangent<T>.self, $0, $1, $2, $3) }
+        case .erf: { unaryRun(ErrorFunction<T>.self, $0, $1, $2, $3) }
+        case .sigmoid: { unaryRun(Sigmoid<T>.self, $0, $1, $2, $3) }
+        case .silu: { unaryRun(SiLU<T>.self, $0, $1, $2, $3) }
+        case .gelu: { unaryRun(GELU<T>.self, $0, $1, $2, $3) }
+        case .geluTanh: { unaryRun(TanhGELU<T>.self, $0, $1, $2, $3) }
+        case .floor: { unaryRun(Floor<T>.self, $0, $1, $2, $3) }
+        case .ceil: { unaryRun(Ceiling<T>.self, $0, $1, $2, $3) }
+        case .round: { unaryRun(Rounding<T>.self, $0, $1, $2, $3) }
+        case .truncate: { unaryRun(Truncation<T>.self, $0, $1, $2, $3) }
+        }
     unaryRuns(run, x, out)
 }
 

@@ -7,12 +7,13 @@ extension Tensor {
     ) throws(TensorError) -> Tensor {
         try requireFloat(shape, dtype, "uniform")
         // As many bits as the type holds, so that no number of [0, 1) is rounded up to 1.
-        let shift: UInt64 = switch dtype {
-        case .float64: 11
-        case .float32: 40
-        case .float16: 53
-        default: 56
-        }
+        let shift: UInt64 =
+            switch dtype {
+            case .float64: 11
+            case .float32: 40
+            case .float16: 53
+            default: 56
+            }
         let unit = 1 / Double(1 << (64 - shift))
         return try drawn(shape, dtype, &stream, "uniform") { bits, values, count in
             for i in 0..<count { values[i] = low + (high - low) * (Double(bits[i] >> shift) * unit) }

@@ -38,7 +38,16 @@ extension Tensor {
             }
             start += tensor.shape[axis]
         }
-        return result
+        guard isRecording(tensors) else { return result }
+        let sizes = tensors.map { $0.shape[axis] }
+        return result.recorded("concatenate", tensors) { flow in
+            var start = 0
+            for (index, size) in sizes.enumerated() {
+                let first = start
+                try flow.give(index, flow.gradient.narrow(axis, from: first, length: size))
+                start += size
+            }
+        }
     }
 
     /// Tensors of one shape along a new axis.

@@ -1,0 +1,107 @@
+// Kernels of training: gradients of what martlet_vector.h computes forward, the loss, and attention over whole
+// sequences with its gradient.
+//
+// As there, every result is the same bits on every instruction set, and a row's result depends on that row alone.
+#pragma once
+#include "martlet_cpu.h"
+#include "martlet_gemm.h"
+
+/// dx (+)= dy f'(x)
+typedef void (*martlet_unary_gradient)(const float *_Nonnull x, const float *_Nonnull dy, float *_Nonnull dx,
+                                       bool accumulate, ptrdiff_t count);
+/// Of out = f(gate) up: dgate = dout up f'(gate), dup = dout f(gate). dgate and dup may be gate and up.
+typedef void (*martlet_gated_gradient)(const float *_Nonnull gate, const float *_Nonnull up,
+                                       const float *_Nonnull dout, float *_Nonnull dgate, float *_Nonnull dup,
+                                       ptrdiff_t count);
+
+/// Numbers of one AdamW step (Loshchilov and Hutter 2019, Algorithm 2).
+typedef struct martlet_adamw_step {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    /// 1 - beta1^t and 1 - beta2^t.
+    float correction1, correction2;
+    /// Factor on the gradient: 1, or what clipping asks for.
+    float gradient_scale;
+} martlet_adamw_step;
+
+typedef struct martlet_training_kernels {
+    /// Of y = x r (weight + offset), r = 1 / sqrt(mean(x^2) + epsilon), for contiguous rows of `count`:
+    ///     dx (+)= r (g - x r^2 mean(g x)), g = dy (weight + offset);   dweight += sum over rows of dy x r.
+    /// dweight may be NULL.
+    void (*_Nonnull rms_norm_gradient)(const float *_Nonnull x, const float *_Nonnull dy,
+                                       const float *_Nullable weight, float offset, float epsilon,
+                                       float *_Nonnull dx, bool accumulate, float *_Nullable dweight, ptrdiff_t rows,
+                                       ptrdiff_t count);
+    /// Of y = z weight + bias, z = (x - mean) r: dx (+)= r (g - mean(g) - z mean(g z)), g = dy weight;
+    /// dweight += sum of dy z, dbias += sum of dy. dweight and dbias may be NULL.
+    void (*_Nonnull layer_norm_gradient)(const float *_Nonnull x, const float *_Nonnull dy,
+                                         const float *_Nullable weight, float epsilon, float *_Nonnull dx,
+                                         bool accumulate, float *_Nullable dweight, float *_Nullable dbias,
+                                         ptrdiff_t rows, ptrdiff_t count);
+
+    martlet_unary_gradient _Nonnull silu_gradient, gelu_gradient, gelu_tanh_gradient, relu_gradient;
+    martlet_gated_gradient _Nonnull swiglu_gradient, geglu_gradient, geglu_tanh_gradient;
+
+    /// Of a row of logits z: the log-partition log(sum(exp(z))) is returned, and with `gradient` the row becomes
+    ///     scale (softmax(z) (1 + 2 z_loss log-partition) - (1 - smoothing) [i = target] - smoothing / count).
+    float (*_Nonnull cross_entropy)(float *_Nonnull logits, ptrdiff_t target, float smoothing, float z_loss,
+                                    float scale, bool gradient, ptrdiff_t count);
+
+    /// Scores of one query: s[low ..< high] becomes exp(scale s - m) / sum, the rest of 0 ..< count zero; returns
+    /// log(sum(exp(scale s))). With a soft cap scale s becomes cap tanh(scale s / cap) first.
+    float (*_Nonnull attention_softmax)(float *_Nonnull s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t count,
+                                        float scale, float soft_cap);
+    /// The same probabilities again from a known log-sum, into p; s keeps the derivative of the capped score (times
+    /// scale), which is `scale` itself without a cap.
+    void (*_Nonnull attention_probabilities)(float *_Nonnull s, float *_Nonnull p, float log_sum, ptrdiff_t low,
+                                             ptrdiff_t high, ptrdiff_t count, float scale, float soft_cap);
+    /// ds = p (dp - delta) slope on low ..< high, zero elsewhere, in place of dp.
+    void (*_Nonnull attention_score_gradient)(const float *_Nonnull p, float *_Nonnull dp,
+                                              const float *_Nonnull slope, float delta, ptrdiff_t low,
+                                              ptrdiff_t high, ptrdiff_t count);
+
+    /// sum(a b)
+    float (*_Nonnull dot)(const float *_Nonnull a, const float *_Nonnull b, ptrdiff_t count);
+
+    /// One pass: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = w (1 - lr decay) - lr (m / c1) / (sqrt(v / c2) + e).
+    void (*_Nonnull adamw)(float *_Nonnull w, const float *_Nonnull g, float *_Nonnull m, float *_Nonnull v,
+                           const martlet_adamw_step *_Nonnull step, ptrdiff_t count);
+} martlet_training_kernels;
+
+/// Attention of every token of a sequence over the tokens before it (and around it, when not causal), for whole
+/// sequences in training. Rows are tokens, `*_stride` floats apart; a head is `head_dimension` neighbours.
+typedef struct martlet_sequence_attention {
+    const float *_Nonnull queries;
+    const float *_Nonnull keys;
+    const float *_Nonnull values;
+    ptrdiff_t query_stride, key_stride, value_stride;
+    ptrdiff_t tokens, head_dimension;
+    /// Query heads per key/value head.
+    ptrdiff_t group;
+    /// A query at i sees keys max(0, i - before) ... i, or all of them when not causal.
+    ptrdiff_t before;
+    bool causal;
+    float scale, soft_cap;
+    /// The result, with the layout of the queries, and log(sum(exp(scores))) as [heads][log_sum_stride].
+    float *_Nonnull output;
+    float *_Nullable log_sums;
+    ptrdiff_t log_sum_stride;
+    // For the gradient only: of the output, and of queries, keys and values, each with the layout of its own.
+    const float *_Nullable output_gradient;
+    float *_Nullable query_gradient;
+    float *_Nullable key_gradient;
+    float *_Nullable value_gradient;
+} martlet_sequence_attention;
+
+/// Bytes of scratch memory, aligned to 64, for one head of a sequence.
+size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *_Nonnull gemm, ptrdiff_t tokens,
+                                          ptrdiff_t head_dimension, bool gradient);
+/// The query heads of one key/value head, forward. `gemm` and `training` are of one instruction set.
+void martlet_sequence_attend(const martlet_gemm_kernels *_Nonnull gemm,
+                             const martlet_training_kernels *_Nonnull training,
+                             const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,
+                             void *_Nonnull scratch);
+/// Writes the gradients of one key/value head and its query heads (nothing is accumulated).
+void martlet_sequence_attend_gradient(const martlet_gemm_kernels *_Nonnull gemm,
+                                      const martlet_training_kernels *_Nonnull training,
+                                      const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,
+                                      void *_Nonnull scratch);

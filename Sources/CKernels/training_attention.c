@@ -1,0 +1,201 @@
+// Attention over whole sequences and its gradient, in tiles of queries by blocks of keys: per thread a strip of
+// scores of one tile exists, never the tokens x tokens matrix. The products are the matrix kernels', so the arithmetic
+// of each score and sum is one chain in ascending order.
+//
+// Source: Dao et al. 2022 (FlashAttention) for recomputing the scores in the gradient from their log-sums.
+#include "include/CKernels.h"
+
+#include <string.h>
+
+/// Keys of a block, a multiple of every panel's width.
+#define KEYS 96
+/// Queries of a tile: a whole number of the kernel's tiles, about a hundred.
+static ptrdiff_t tile_of(const martlet_gemm_kernels *gemm) { return 96 / gemm->tile_rows * gemm->tile_rows; }
+
+static ptrdiff_t rounded(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static ptrdiff_t greater(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+/// Where the parts of the scratch memory lie. Packed blocks of keys or values are `block` floats each.
+typedef struct layout {
+    ptrdiff_t blocks, padded, tile, wide_block, deep_block;
+    float *scores, *probabilities, *gradients, *rows;
+    /// Keys and values as depth x keys panels (for scores), and as keys x dimension panels (for sums).
+    float *keys_deep, *values_deep, *keys_wide, *values_wide;
+    /// A tile of queries, or of output gradients, as rows x dimension panels.
+    float *queries_wide, *outputs_wide;
+} layout;
+
+static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t tokens, ptrdiff_t dimension,
+                      bool gradient, float *base) {
+    at->blocks = (tokens + KEYS - 1) / KEYS;
+    at->padded = at->blocks * KEYS;
+    at->tile = tile_of(gemm);
+    at->deep_block = dimension * rounded(KEYS, gemm->lanes);
+    at->wide_block = KEYS * rounded(dimension, gemm->lanes);
+    ptrdiff_t strip = at->tile * at->padded, used = 0;
+#define PLACE(name, count)                \
+    do {                                  \
+        at->name = base + used;           \
+        used += rounded((count), 16);     \
+    } while (0)
+    PLACE(scores, strip);
+    PLACE(rows, greater(rounded(KEYS, gemm->tile_rows), at->tile) * greater(greater(dimension, KEYS), at->tile));
+    PLACE(keys_deep, at->blocks * at->deep_block);
+    PLACE(values_wide, at->blocks * at->wide_block);
+    if (gradient) {
+        PLACE(probabilities, strip);
+        PLACE(gradients, strip);
+        PLACE(values_deep, at->blocks * at->deep_block);
+        PLACE(keys_wide, at->blocks * at->wide_block);
+        PLACE(queries_wide, at->tile * rounded(dimension, gemm->lanes));
+        PLACE(outputs_wide, at->tile * rounded(dimension, gemm->lanes));
+    }
+#undef PLACE
+    return (size_t)used * sizeof(float);
+}
+
+size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *gemm, ptrdiff_t tokens,
+                                          ptrdiff_t head_dimension, bool gradient) {
+    layout at;
+    return lay_out(&at, gemm, tokens, head_dimension, gradient, NULL);
+}
+
+/// The keys that any query of first ..< end sees, in whole blocks from `low`.
+static void visible(const martlet_sequence_attention *a, ptrdiff_t first, ptrdiff_t end, ptrdiff_t *low_block,
+                    ptrdiff_t *end_block) {
+    ptrdiff_t low = a->causal ? greater(0, first - a->before) : 0, high = a->causal ? end : a->tokens;
+    *low_block = low / KEYS;
+    *end_block = (high + KEYS - 1) / KEYS;
+}
+
+/// The keys of one query, counted from the first visible block.
+static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdiff_t offset, ptrdiff_t *low,
+                     ptrdiff_t *high) {
+    *low = (a->causal ? greater(0, query - a->before) : 0) - offset;
+    *high = (a->causal ? query + 1 : a->tokens) - offset;
+}
+
+/// strip[rows x width] = x packed blocks, block by block.
+static void multiply_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t x_stride,
+                            ptrdiff_t rows, ptrdiff_t dimension, const float *deep, ptrdiff_t first, ptrdiff_t end,
+                            ptrdiff_t tokens, float *strip, ptrdiff_t width) {
+    gemm->pack_rows(x, x_stride, 1, rows, dimension, at->rows);
+    for (ptrdiff_t block = first; block < end; block++) {
+        ptrdiff_t columns = smaller(KEYS, tokens - block * KEYS);
+        gemm->block(rows, columns, dimension, at->rows, deep + block * at->deep_block, strip + (block - first) * KEYS,
+                    width, false, true);
+    }
+}
+
+/// out[rows x dimension] (+)= strip x packed blocks.
+static void sum_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *strip, ptrdiff_t width,
+                       ptrdiff_t rows, ptrdiff_t dimension, const float *wide, ptrdiff_t first, ptrdiff_t end,
+                       ptrdiff_t tokens, float *out, ptrdiff_t out_stride) {
+    for (ptrdiff_t block = first; block < end; block++) {
+        ptrdiff_t depth = smaller(KEYS, tokens - block * KEYS);
+        gemm->pack_rows(strip + (block - first) * KEYS, width, 1, rows, depth, at->rows);
+        gemm->block(rows, dimension, depth, at->rows, wide + block * at->wide_block, out, out_stride, block > first,
+                    true);
+    }
+}
+
+/// gradient of the keys (or values) of each block += stripᵀ x the packed tile.
+static void add_transposed(const martlet_gemm_kernels *gemm, const layout *at, const float *strip, ptrdiff_t width,
+                           ptrdiff_t rows, ptrdiff_t dimension, const float *wide, ptrdiff_t first, ptrdiff_t end,
+                           ptrdiff_t tokens, float *out, ptrdiff_t out_stride) {
+    for (ptrdiff_t block = first; block < end; block++) {
+        ptrdiff_t keys = smaller(KEYS, tokens - block * KEYS);
+        gemm->pack_rows(strip + (block - first) * KEYS, 1, width, keys, rows, at->rows);
+        gemm->block(keys, dimension, rows, at->rows, wide, out + block * KEYS * out_stride, out_stride, true, true);
+    }
+}
+
+/// Packs all blocks of x [tokens x dimension]: transposed (deep) or as it is (wide).
+static void pack_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t stride,
+                        ptrdiff_t tokens, ptrdiff_t dimension, bool deep, float *packed) {
+    for (ptrdiff_t block = 0; block < at->blocks; block++) {
+        ptrdiff_t keys = smaller(KEYS, tokens - block * KEYS);
+        const float *from = x + block * KEYS * stride;
+        if (deep) gemm->pack_columns(from, 1, stride, keys, dimension, packed + block * at->deep_block);
+        else gemm->pack_columns(from, stride, 1, dimension, keys, packed + block * at->wide_block);
+    }
+}
+
+void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
+                             const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
+    const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
+    layout at;
+    lay_out(&at, gemm, tokens, dimension, false, scratch);
+    pack_blocks(gemm, &at, a->keys + kv_head * dimension, a->key_stride, tokens, dimension, true, at.keys_deep);
+    pack_blocks(gemm, &at, a->values + kv_head * dimension, a->value_stride, tokens, dimension, false,
+                at.values_wide);
+    for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
+        for (ptrdiff_t first = 0; first < tokens; first += at.tile) {
+            ptrdiff_t rows = smaller(at.tile, tokens - first), low_block, end_block;
+            visible(a, first, first + rows, &low_block, &end_block);
+            const ptrdiff_t width = (end_block - low_block) * KEYS;
+            multiply_blocks(gemm, &at, a->queries + first * a->query_stride + head * dimension, a->query_stride, rows,
+                            dimension, at.keys_deep, low_block, end_block, tokens, at.scores, width);
+            for (ptrdiff_t row = 0; row < rows; row++) {
+                ptrdiff_t low, high;
+                range_of(a, first + row, low_block * KEYS, &low, &high);
+                float log_sum = training->attention_softmax(at.scores + row * width, low, high, width, a->scale,
+                                                            a->soft_cap);
+                if (a->log_sums) a->log_sums[head * a->log_sum_stride + first + row] = log_sum;
+            }
+            sum_blocks(gemm, &at, at.scores, width, rows, dimension, at.values_wide, low_block, end_block, tokens,
+                       a->output + first * a->query_stride + head * dimension, a->query_stride);
+        }
+    }
+}
+
+void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
+                                      const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
+    const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
+    layout at;
+    lay_out(&at, gemm, tokens, dimension, true, scratch);
+    const float *keys = a->keys + kv_head * dimension, *values = a->values + kv_head * dimension;
+    pack_blocks(gemm, &at, keys, a->key_stride, tokens, dimension, true, at.keys_deep);
+    pack_blocks(gemm, &at, keys, a->key_stride, tokens, dimension, false, at.keys_wide);
+    pack_blocks(gemm, &at, values, a->value_stride, tokens, dimension, true, at.values_deep);
+    float *key_gradient = a->key_gradient + kv_head * dimension;
+    float *value_gradient = a->value_gradient + kv_head * dimension;
+    for (ptrdiff_t token = 0; token < tokens; token++) {
+        memset(key_gradient + token * a->key_stride, 0, (size_t)dimension * sizeof(float));
+        memset(value_gradient + token * a->value_stride, 0, (size_t)dimension * sizeof(float));
+    }
+    for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
+        for (ptrdiff_t first = 0; first < tokens; first += at.tile) {
+            ptrdiff_t rows = smaller(at.tile, tokens - first), low_block, end_block;
+            visible(a, first, first + rows, &low_block, &end_block);
+            const ptrdiff_t width = (end_block - low_block) * KEYS;
+            const ptrdiff_t offset = first * a->query_stride + head * dimension;
+            const float *output_gradient = a->output_gradient + offset;
+            multiply_blocks(gemm, &at, a->queries + offset, a->query_stride, rows, dimension, at.keys_deep, low_block,
+                            end_block, tokens, at.scores, width);
+            multiply_blocks(gemm, &at, output_gradient, a->query_stride, rows, dimension, at.values_deep, low_block,
+                            end_block, tokens, at.gradients, width);
+            for (ptrdiff_t row = 0; row < rows; row++) {
+                ptrdiff_t low, high;
+                range_of(a, first + row, low_block * KEYS, &low, &high);
+                float *scores = at.scores + row * width, *p = at.probabilities + row * width;
+                training->attention_probabilities(scores, p, a->log_sums[head * a->log_sum_stride + first + row], low,
+                                                  high, width, a->scale, a->soft_cap);
+                // delta = sum of dO O over the head.
+                const float *o = a->output + offset + row * a->query_stride;
+                const float *d = output_gradient + row * a->query_stride;
+                const float delta = training->dot(o, d, dimension);
+                training->attention_score_gradient(p, at.gradients + row * width, scores, delta, low, high, width);
+            }
+            sum_blocks(gemm, &at, at.gradients, width, rows, dimension, at.keys_wide, low_block, end_block, tokens,
+                       a->query_gradient + offset, a->query_stride);
+            gemm->pack_columns(a->queries + offset, a->query_stride, 1, dimension, rows, at.queries_wide);
+            gemm->pack_columns(output_gradient, a->query_stride, 1, dimension, rows, at.outputs_wide);
+            add_transposed(gemm, &at, at.gradients, width, rows, dimension, at.queries_wide, low_block, end_block,
+                           tokens, key_gradient, a->key_stride);
+            add_transposed(gemm, &at, at.probabilities, width, rows, dimension, at.outputs_wide, low_block, end_block,
+                           tokens, value_gradient, a->value_stride);
+        }
+    }
+}

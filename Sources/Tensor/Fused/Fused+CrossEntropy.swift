@@ -1,0 +1,240 @@
+import CKernels
+
+/// How a language model's loss is computed.
+public struct CrossEntropyOptions: Sendable, Equatable {
+    /// Targets of this value do not count.
+    public var ignored: Int32 = -100
+    /// Weight of the uniform distribution beside the target (Szegedy et al. 2016).
+    public var smoothing: Float = 0
+    /// Factor on the squared log-partition, which keeps logits from drifting (Chowdhery et al. 2022).
+    public var zLoss: Float = 0
+    /// logits ← cap · tanh(logits / cap) first, Gemma 2.
+    public var softCap: Float?
+
+    public init(ignored: Int32 = -100, smoothing: Float = 0, zLoss: Float = 0, softCap: Float? = nil) {
+        self.ignored = ignored
+        self.smoothing = smoothing
+        self.zLoss = zLoss
+        self.softCap = softCap
+    }
+}
+
+extension Fused {
+    /// Rows of logits at a time: enough that the products run at full speed, few enough that logits stay small.
+    private static let logitBytes = 1 << 25
+
+    /// The language-model loss of hidden states without ever holding all logits:
+    ///
+    ///     z = x Wᵀ,   L = Σ over rows of weight · (lse(z) - (1 - s) z[target] - s mean(z) + zLoss lse(z)²) / divisor
+    ///
+    /// - Parameters:
+    ///   - x: `[tokens, hidden]`. - weight: `[vocabulary, hidden]`. - targets: one per row.
+    ///   - rowWeights: a factor per row, 1 when left out.
+    ///   - divisor: what the sum is divided by: the number of trained tokens of the whole optimiser step, so that the
+    ///     loss does not depend on how the step is cut into micro-batches.
+    /// - Returns: a scalar. Its gradient is computed along with it, a block of rows at a time (Hsu et al. 2024).
+    public static func crossEntropy(
+        _ x: Tensor, _ weight: Tensor, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
+        _ options: CrossEntropyOptions = .init()
+    ) throws(TensorError) -> Tensor {
+        let loss = try LogitLoss(x, weight, targets: targets, options)
+        guard divisor > 0 else {
+            throw TensorError(.argument, "crossEntropy", "the divisor \(divisor) is not positive")
+        }
+        if let rowWeights, rowWeights.count != targets.count {
+            throw TensorError(.shape, "crossEntropy", "\(rowWeights.count) weights do not fit \(targets.count) rows")
+        }
+        let records = Tensor.isRecording(x, weight)
+        let wantsX = records && x.requiresGrad, wantsWeight = records && weight.requiresGrad
+        let dx = wantsX ? try Tensor.zeros(x.shape) : nil
+        let dw = wantsWeight ? Tensor(uninitialized: weight.shape) : nil
+        var total = 0.0, isFirst = true
+        for rows in loss.blocks {
+            let logits = loss.logits(rows)
+            let slope = loss.cap(logits, keepsSlope: records)
+            total += loss.reduce(logits, rows, gradient: records) { row in
+                let factor = rowWeights.map { Double($0[row]) } ?? 1
+                return (factor, Float(factor / divisor))
+            }
+            guard records else { continue }
+            if let slope { multiply(slope, into: logits) }
+            if let dx {
+                let part = dx.leadingRows(rows.lowerBound, count: rows.count)
+                product(logits, weight, transposed: false, into: part, accumulate: false)
+            }
+            if let dw {
+                outer(logits, x.leadingRows(rows.lowerBound, count: rows.count), into: dw, accumulate: !isFirst)
+            }
+            isFirst = false
+        }
+        if isFirst, let dw { try dw.fill(0) }
+        let result = Tensor(Float(total / divisor), dtype: .float32)
+        guard records else { return result }
+        return result.recorded("crossEntropy", [x, weight]) { flow in
+            let upstream: Float = try flow.gradient.item()
+            for (index, gradient) in [dx, dw].enumerated() {
+                guard let gradient else { continue }
+                try flow.give(index, upstream == 1 && flow.isLast ? gradient : gradient * Double(upstream))
+            }
+        }
+    }
+
+    /// log p(target) of every row, 0 where the target is ignored: `[tokens]`. The gradient computes the logits again.
+    public static func logProbabilities(
+        _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions = .init()
+    ) throws(TensorError) -> Tensor {
+        let loss = try LogitLoss(x, weight, targets: targets, options)
+        let result = try Tensor.zeros([targets.count])
+        for rows in loss.blocks {
+            let logits = loss.logits(rows)
+            _ = loss.cap(logits, keepsSlope: false)
+            loss.logProbabilities(logits, rows, into: result.floats)
+        }
+        guard Tensor.isRecording(x, weight) else { return result }
+        let x0 = x.withoutOrigin, weight0 = weight.withoutOrigin
+        return result.recorded("logProbabilities", [x, weight], saved: [x0, weight0]) { flow in
+            let upstream = try flow.contiguousGradient()
+            let loss = try LogitLoss(x0, weight0, targets: targets, options)
+            let dx = try Tensor.zeros(x0.shape)
+            try flow.write(1) { destination, accumulate in if !accumulate { try destination.fill(0) } }
+            for rows in loss.blocks {
+                let logits = loss.logits(rows)
+                let slope = loss.cap(logits, keepsSlope: true)
+                _ = loss.reduce(logits, rows, gradient: true) { row in (0, -upstream.floats[row]) }
+                if let slope { multiply(slope, into: logits) }
+                let part = dx.leadingRows(rows.lowerBound, count: rows.count)
+                product(logits, weight0, transposed: false, into: part, accumulate: false)
+                try flow.write(1) { destination, _ in
+                    outer(
+                        logits, x0.leadingRows(rows.lowerBound, count: rows.count), into: destination, accumulate: true)
+                }
+            }
+            try flow.give(0, dx)
+        }
+    }
+
+    private static func multiply(_ y: Tensor, into x: Tensor) {
+        let target = x.floats, source = y.floats, kernel = martlet_kernels_active().pointee.vector.multiply
+        forRows(x.elementCount, width: 1) { range in
+            let start = range.lowerBound
+            kernel(target + start, source + start, target + start, range.count)
+        }
+    }
+
+    /// A head over hidden states, a block of rows at a time.
+    private struct LogitLoss {
+        let x, weight: Tensor
+        let targets: [Int32]
+        let options: CrossEntropyOptions
+        var vocabulary: Int { weight.shape[0] }
+
+        init(
+            _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions
+        ) throws(TensorError) {
+            try check("crossEntropy", x, weight)
+            guard x.rank == 2, weight.rank == 2, weight.shape[1] == x.shape[1], targets.count == x.shape[0] else {
+                throw TensorError(
+                    .shape, "crossEntropy",
+                    "\(targets.count) targets, hidden states \(x.shape) and a head of \(weight.shape) do not fit")
+            }
+            for (row, target) in targets.enumerated()
+            where target != options.ignored && !(0..<weight.shape[0]).contains(Int(target)) {
+                throw TensorError(
+                    .index, "crossEntropy", "target \(target) of row \(row) is outside the \(weight.shape[0]) logits")
+            }
+            self.x = x.withoutOrigin
+            self.weight = weight.withoutOrigin
+            self.targets = targets
+            self.options = options
+        }
+
+        /// Runs of rows; those without a target at either end of a block are left out.
+        var blocks: [Range<Int>] {
+            let size = max(64, min(1024, Fused.logitBytes / (4 * max(vocabulary, 1))) / 4 * 4)
+            var result: [Range<Int>] = []
+            for first in stride(from: 0, to: targets.count, by: size) {
+                var rows = first..<min(first + size, targets.count)
+                while let row = rows.first, targets[row] == options.ignored { rows.removeFirst() }
+                while let row = rows.last, targets[row] == options.ignored { rows.removeLast() }
+                if !rows.isEmpty { result.append(rows) }
+            }
+            return result
+        }
+
+        func logits(_ rows: Range<Int>) -> Tensor {
+            let result = Tensor(uninitialized: [rows.count, vocabulary])
+            Fused.product(
+                x.leadingRows(rows.lowerBound, count: rows.count), weight, transposed: true, into: result,
+                accumulate: false)
+            return result
+        }
+
+        /// Applies the soft cap in place; its derivative 1 - (z / cap)².
+        func cap(_ logits: Tensor, keepsSlope: Bool) -> Tensor? {
+            guard let cap = options.softCap else { return nil }
+            let slope = Tensor(uninitialized: keepsSlope ? logits.shape : [0])
+            let kernel = martlet_kernels_active().pointee.vector.soft_cap
+            let values = logits.floats, slopes = slope.floats
+            Fused.forRows(logits.elementCount, width: 1) { range in
+                kernel(values + range.lowerBound, cap, values + range.lowerBound, range.count)
+                guard keepsSlope else { return }
+                for index in range {
+                    let ratio = values[index] / cap
+                    slopes[index] = 1 - ratio * ratio
+                }
+            }
+            return keepsSlope ? slope : nil
+        }
+
+        /// The weighted sum of the rows' losses; with `gradient` the logits become its gradient. `factor` gives a row's
+        /// weight in the sum and in the gradient.
+        func reduce(
+            _ logits: Tensor, _ rows: Range<Int>, gradient: Bool, _ factor: (Int) -> (Double, Float)
+        ) -> Double {
+            let kernels = martlet_kernels_active()
+            let kernel = kernels.pointee.training.cross_entropy, sum = kernels.pointee.vector.sum
+            let values = logits.floats, vocabulary = vocabulary
+            let losses = Tensor(uninitialized: [rows.count], dtype: .float64)
+            let perRow = losses.pointer.assumingMemoryBound(to: Double.self)
+            Fused.forRows(rows.count, width: vocabulary) { range in
+                for index in range {
+                    let row = rows.lowerBound + index, target = targets[row]
+                    let z = values + index * vocabulary
+                    guard target != options.ignored else {
+                        perRow[index] = 0
+                        if gradient { z.update(repeating: 0, count: vocabulary) }
+                        continue
+                    }
+                    let (weight, scale) = factor(row)
+                    let wanted = z[Int(target)]
+                    let mean = options.smoothing == 0 ? 0 : sum(z, vocabulary) / Float(vocabulary)
+                    let partition = kernel(
+                        z, Int(target), options.smoothing, options.zLoss, scale, gradient, vocabulary)
+                    let loss =
+                        Double(partition) - Double(1 - options.smoothing) * Double(wanted)
+                        - Double(options.smoothing) * Double(mean)
+                        + Double(options.zLoss) * Double(partition) * Double(partition)
+                    perRow[index] = weight * loss
+                }
+            }
+            var total = 0.0
+            for index in 0..<rows.count { total += perRow[index] }
+            withExtendedLifetime((losses, logits)) {}
+            return total
+        }
+
+        func logProbabilities(_ logits: Tensor, _ rows: Range<Int>, into result: UnsafeMutablePointer<Float>) {
+            let kernel = martlet_kernels_active().pointee.training.cross_entropy
+            let values = logits.floats, vocabulary = vocabulary
+            Fused.forRows(rows.count, width: vocabulary) { range in
+                for index in range {
+                    let row = rows.lowerBound + index, target = targets[row]
+                    guard target != options.ignored else { continue }
+                    let z = values + index * vocabulary
+                    result[row] = z[Int(target)] - kernel(z, Int(target), 0, 0, 0, false, vocabulary)
+                }
+            }
+            withExtendedLifetime(logits) {}
+        }
+    }
+}

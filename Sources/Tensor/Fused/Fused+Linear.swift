@@ -1,0 +1,83 @@
+import CKernels
+
+extension Fused {
+    /// Y = X Wᵀ + b for several weights over one X `[tokens, in]`, W `[out, in]`, b `[out]`: the results `[tokens, out]`.
+    ///
+    /// Gradients: dX = Σ dY W, dW = dYᵀ X, db = Σ over tokens of dY, each added in place to what has arrived.
+    public static func linear(_ x: Tensor, _ layers: [(weight: Tensor, bias: Tensor?)]) throws(TensorError) -> [Tensor]
+    {
+        try check("linear", x)
+        var outputs: [Tensor] = []
+        for (weight, bias) in layers {
+            try check("linear", weight)
+            guard x.rank == 2, weight.rank == 2, weight.shape[1] == x.shape[1] else {
+                throw TensorError(.shape, "linear", "a weight of \(weight.shape) does not fit \(x.shape)")
+            }
+            let output = Tensor(uninitialized: [x.shape[0], weight.shape[0]])
+            product(x, weight, transposed: true, into: output, accumulate: false)
+            if let bias { try addRow(bias.withoutOrigin, to: output) }
+            outputs.append(output)
+        }
+        let inputs: [Tensor?] = [x] + layers.flatMap { [$0.weight, $0.bias] }
+        guard Tensor.isRecording(inputs) else { return outputs }
+        let x = x.withoutOrigin, weights = layers.map(\.weight.withoutOrigin)
+        return Tensor.record("linear", inputs, outputs, saved: [x] + weights) { flow in
+            for (index, weight) in weights.enumerated() {
+                guard flow.gradient(index) != nil else { continue }
+                let gradient = try flow.contiguousGradient(index)
+                try flow.write(0) { product(gradient, weight, transposed: false, into: $0, accumulate: $1) }
+                try flow.write(1 + 2 * index) { outer(gradient, x, into: $0, accumulate: $1) }
+                try flow.write(2 + 2 * index) { sumRows(gradient, into: $0, accumulate: $1) }
+            }
+        }
+    }
+
+    /// C (+)= A B, or A Bᵀ.
+    package static func product(_ a: Tensor, _ b: Tensor, transposed: Bool, into c: Tensor, accumulate: Bool) {
+        let n = transposed ? b.shape[0] : b.shape[1]
+        GEMM.multiply(
+            m: a.shape[0], n: n, k: a.shape[1], a: a.floats, aStride: a.shape[1], b: b.floats, bStride: b.shape[1],
+            transposeB: transposed, beta: accumulate ? 1 : 0, c: c.floats, cStride: n)
+    }
+
+    /// C (+)= Aᵀ B.
+    package static func outer(_ a: Tensor, _ b: Tensor, into c: Tensor, accumulate: Bool) {
+        GEMM.multiply(
+            m: a.shape[1], n: b.shape[1], k: a.shape[0], a: a.floats, aStride: a.shape[1], transposeA: true,
+            b: b.floats, bStride: b.shape[1], beta: accumulate ? 1 : 0, c: c.floats, cStride: b.shape[1])
+    }
+
+    /// The sum of the rows of a matrix, in an order that the number of threads does not change.
+    package static func sumRows(_ x: Tensor, into row: Tensor, accumulate: Bool) {
+        let width = x.shape[1], source = x.floats
+        let add = martlet_kernels_active().pointee.vector.add
+        inChunks(x.shape[0], width: width, into: row.floats, accumulate: accumulate) { range, partial in
+            for index in range { add(partial, source + index * width, partial, width) }
+        }
+    }
+
+    /// Sums over rows in fixed chunks: `body` adds its rows to a partial sum that begins with zeros, and the partial
+    /// sums are added in order.
+    package static func inChunks(
+        _ rows: Int, width: Int, parts: Int = 1, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
+        _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let chunks = max(1, min(16, rows / 32)), size = (rows + chunks - 1) / chunks, length = width * parts
+        let partial = Tensor(uninitialized: [chunks, length])
+        let sums = partial.floats
+        ThreadPool.shared.run(chunks) { chunk in
+            let mine = sums + chunk * length
+            mine.update(repeating: 0, count: length)
+            body(min(chunk * size, rows)..<min((chunk + 1) * size, rows), mine)
+        }
+        let add = martlet_kernels_active().pointee.vector.add
+        for chunk in 0..<chunks {
+            if chunk == 0, !accumulate {
+                target.update(from: sums, count: length)
+            } else {
+                add(target, sums + chunk * length, target, length)
+            }
+        }
+        withExtendedLifetime(partial) {}
+    }
+}

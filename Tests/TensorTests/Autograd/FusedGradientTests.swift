@@ -1,0 +1,305 @@
+import MartletTensor
+import Testing
+
+/// Fused operations against the same formula out of plain operations in float64, results and gradients.
+@Suite struct FusedGradientTests {
+    private func compare(
+        _ name: String, shapes: [Shape], tolerance: Double = 2e-5, seed: UInt64 = 3,
+        fused: ([Tensor]) throws -> Tensor, reference: ([Tensor]) throws -> Tensor,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        var stream = RandomStream(seed: seed)
+        let values = try shapes.map { shape in
+            try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape)
+        }
+        let single = try values.map { try $0.requiringGrad() }
+        let double = try values.map { try $0.to(.float64).requiringGrad() }
+        // What is used up must not be the leaf itself.
+        let result = try fused(single), wanted = try reference(double)
+        let plain = try noGrad { try fused(values.map { $0.copied() }) }
+        #expect(result.shape == wanted.shape, sourceLocation: sourceLocation)
+        #expect(try plain.toArray(as: Float.self) == result.toArray(as: Float.self), sourceLocation: sourceLocation)
+        let weights = try Tensor(
+            (0..<result.elementCount).map { _ in Float(stream.nextNormal()) }, shape: result.shape)
+        // Twice, so that gradients are added to.
+        for _ in 0..<2 {
+            try (fused(single) * weights).sum().backward()
+            try (reference(double) * weights.to(.float64)).sum().backward()
+        }
+        try expectClose("\(name), result", result, wanted, tolerance, sourceLocation)
+        for (index, (a, b)) in zip(single, double).enumerated() {
+            let found = try #require(a.gradient), expected = try #require(b.gradient)
+            try expectClose("\(name), gradient \(index)", found, expected, tolerance, sourceLocation)
+        }
+    }
+
+    private func expectClose(
+        _ name: String, _ found: Tensor, _ wanted: Tensor, _ tolerance: Double, _ sourceLocation: SourceLocation
+    ) throws {
+        let scale: Double = try max(1e-1, wanted.detach().abs().max(axes: []).item())
+        let error: Double = try (found.detach().to(.float64) - wanted.detach()).abs().max(axes: []).item()
+        #expect(error <= tolerance * scale, "\(name): off by \(error) of \(scale)", sourceLocation: sourceLocation)
+    }
+
+    @Test(arguments: [(1, 1, 1), (3, 5, 7), (70, 48, 33), (200, 16, 130)])
+    func linearAgrees(rows: Int, inputs: Int, outputs: Int) throws {
+        try compare("linear", shapes: [[rows, inputs], [outputs, inputs], [outputs], [2 * outputs, inputs]]) {
+            let y = try Fused.linear($0[0], [($0[1], $0[2]), ($0[3], nil)])
+            return try Tensor.concatenated(y)
+        } reference: {
+            let first = try $0[0].matmul($0[1].transposed()) + $0[2]
+            return try Tensor.concatenated([first, $0[0].matmul($0[3].transposed())])
+        }
+    }
+
+    @Test(arguments: [(1, 1), (3, 5), (100, 64), (40, 100), (700, 17)])
+    func normsAgree(rows: Int, width: Int) throws {
+        let shapes: [Shape] = [[rows, width], [width]]
+        for offset in [0.0, 1.0] {
+            try compare("rmsNorm", shapes: shapes, tolerance: 1e-4) {
+                try Fused.rmsNorm($0[0], $0[1], offset: Float(offset), epsilon: 1e-5)
+            } reference: {
+                let mean = try $0[0].square().mean(axes: [-1], keepDimensions: true)
+                return try $0[0] * (mean + Double(Float(1e-5))).rsqrt() * ($0[1] + offset)
+            }
+        }
+        guard width > 1 else { return }
+        try compare("layerNorm", shapes: shapes + [[width]], tolerance: 1e-4) {
+            try Fused.layerNorm($0[0], $0[1], $0[2], epsilon: 1e-5)
+        } reference: {
+            let centred = try $0[0] - $0[0].mean(axes: [-1], keepDimensions: true)
+            let variance = try centred.square().mean(axes: [-1], keepDimensions: true)
+            return try centred * (variance + Double(Float(1e-5))).rsqrt() * $0[1] + $0[2]
+        }
+    }
+
+    @Test func headsAreNormalisedOneByOne() throws {
+        try compare("rmsNorm of heads", shapes: [[6, 24], [8]], tolerance: 1e-4) {
+            try Fused.rmsNorm($0[0], $0[1], offset: 0, epsilon: 1e-6)
+        } reference: {
+            let heads = try $0[0].reshape(18, 8)
+            let mean = try heads.square().mean(axes: [-1], keepDimensions: true)
+            return try (heads * (mean + 1e-6).rsqrt() * $0[1]).reshape(6, 24)
+        }
+    }
+
+    @Test func activationsAndGatesAgree() throws {
+        let functions: [(Fused.PointwiseFunction, (Tensor) throws -> Tensor)] = [
+            (.silu, { try $0.silu() }), (.gelu, { try $0.gelu() }), (.geluTanh, { try $0.gelu(approximate: true) }),
+            (.relu, { try $0.relu() }),
+        ]
+        for (function, reference) in functions {
+            try compare("activate \(function)", shapes: [[5, 37]]) {
+                try Fused.activate($0[0], function)
+            } reference: {
+                try reference($0[0])
+            }
+            try compare("gate \(function)", shapes: [[9, 70], [9, 70]]) {
+                try Fused.gate($0[0], $0[1], function)
+            } reference: {
+                try reference($0[0]) * $0[1]
+            }
+        }
+        try compare("add", shapes: [[3, 40], [3, 40]]) {
+            try Fused.add($0[0], $0[1])
+        } reference: {
+            try $0[0] + $0[1]
+        }
+        try compare("softmax", shapes: [[3, 41]]) {
+            try Fused.softmax($0[0])
+        } reference: {
+            try softmax($0[0])
+        }
+        try compare("softCap", shapes: [[3, 41]]) {
+            try Fused.softCap($0[0], 2)
+        } reference: {
+            try ($0[0] / 2.0).tanh() * 2.0
+        }
+    }
+
+    private func softmax(_ x: Tensor) throws -> Tensor {
+        try (x - x.logSumExp(axes: [-1], keepDimensions: true)).exp()
+    }
+
+    @Test func embeddingAddsRowsThatAreNamedTwice() throws {
+        let ids: [Int32] = [2, 0, 2, 4, 2]
+        try compare("embed", shapes: [[5, 33]]) {
+            try Fused.embed(ids, $0[0], scale: 3)
+        } reference: { table in
+            try Tensor.stack(ids.map { try table[0][Int($0)] * 3.0 })
+        }
+        try compare("placeRows", shapes: [[2, 33]]) {
+            try Fused.placeRows($0[0], at: [3, 1], of: 4)
+        } reference: {
+            let zero = try $0[0][0] * 0.0
+            return try Tensor.stack([zero, $0[0][1], zero, $0[0][0]])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func rotationTurnsGradientsBack(interleaved: Bool) throws {
+        let tokens = 7, heads = 2, dimension = 8, rotary = 6
+        let positions: [Int32] = [0, 1, 2, 0, 1, 9, 3]
+        var cosines: [Float] = [], sines: [Float] = []
+        for position in 0..<10 {
+            for pair in 0..<rotary / 2 {
+                let angle = Double(position) / Double(1 + pair * 3)
+                cosines.append(try Tensor(angle).cos().item())
+                sines.append(try Tensor(angle).sin().item())
+            }
+        }
+        let table: Shape = [10, rotary / 2]
+        let rotation = Rotation(
+            cosine: try Tensor(cosines, shape: table), sine: try Tensor(sines, shape: table), dimension: rotary,
+            interleaved: interleaved)
+        let runs = [
+            RotationRun(rows: 0..<3, rotation: rotation), RotationRun(rows: 3..<tokens, rotation: rotation),
+        ]
+        try compare("rotate", shapes: [[tokens, heads * dimension]]) {
+            try Fused.rotate($0[0] + 0.0, heads: heads, runs, positions)
+        } reference: { inputs in
+            let x = try inputs[0].reshape(tokens, heads, dimension)
+            let rows = try positions.map { Int($0) }.map { try rotation.cosine.to(.float64)[$0] }
+            let c = try Tensor.stack(rows).unsqueeze(1)
+            let s = try Tensor.stack(positions.map { try rotation.sine.to(.float64)[Int($0)] }).unsqueeze(1)
+            let turned = try x.slice(2, to: rotary), rest = try x.slice(2, from: rotary)
+            let a: Tensor, b: Tensor
+            if interleaved {
+                (a, b) = (try turned.slice(2, step: 2), try turned.slice(2, from: 1, step: 2))
+            } else {
+                (a, b) = (try turned.slice(2, to: rotary / 2), try turned.slice(2, from: rotary / 2))
+            }
+            let left = try a * c - b * s, right = try b * c + a * s
+            let both =
+                try interleaved
+                ? Tensor.stack([left, right], axis: 3).reshape(tokens, heads, rotary)
+                : Tensor.concatenate([left, right], axis: 2)
+            return try Tensor.concatenate([both, rest], axis: 2).reshape(tokens, heads * dimension)
+        }
+    }
+
+    struct AttentionCase: Sendable {
+        var lengths: [Int]
+        var heads = 2, keyValueHeads = 2, dimension = 8
+        var window: Int?
+        var softCap: Float?
+        var isCausal = true
+    }
+
+    @Test(arguments: [
+        AttentionCase(lengths: [1]), AttentionCase(lengths: [5, 1, 9]),
+        AttentionCase(lengths: [130], heads: 4, keyValueHeads: 2, dimension: 16),
+        AttentionCase(lengths: [211, 3], heads: 3, keyValueHeads: 1, dimension: 33),
+        AttentionCase(lengths: [230], window: 17), AttentionCase(lengths: [97], softCap: 3),
+        AttentionCase(lengths: [100, 200], isCausal: false),
+    ])
+    func attentionAgrees(_ test: AttentionCase) throws {
+        let tokens = test.lengths.reduce(0, +), dimension = test.dimension
+        var segments: [Range<Int>] = []
+        for length in test.lengths {
+            let start = segments.last?.upperBound ?? 0
+            segments.append(start..<start + length)
+        }
+        let scale = 0.3
+        let shape = AttentionShape(
+            heads: test.heads, keyValueHeads: test.keyValueHeads, headDimension: dimension, scale: Float(scale),
+            softCap: test.softCap, window: test.window, isCausal: test.isCausal)
+        let width: Shape = [tokens, test.keyValueHeads * dimension]
+        try compare("attention \(test)", shapes: [[tokens, test.heads * dimension], width, width], tolerance: 1e-4) {
+            try Fused.attention($0[0], $0[1], $0[2], segments: segments, shape)
+        } reference: { inputs in
+            let segmentOf = segments.enumerated().flatMap { index, range in range.map { _ in index } }
+            var visible: [Bool] = []
+            for i in 0..<tokens {
+                for j in 0..<tokens {
+                    let near = !test.isCausal || (j <= i && test.window.map { i - j < $0 } ?? true)
+                    visible.append(near && segmentOf[i] == segmentOf[j])
+                }
+            }
+            let mask = try Tensor(visible, shape: [tokens, tokens])
+            func heads(_ x: Tensor, _ count: Int) throws -> Tensor {
+                try x.reshape(tokens, count, dimension).permute(1, 0, 2)
+            }
+            let group = test.heads / test.keyValueHeads
+            let q = try heads(inputs[0], test.heads)
+            func grouped(_ x: Tensor) throws -> Tensor {
+                try heads(x, test.keyValueHeads).unsqueeze(1)
+                    .expand(test.keyValueHeads, group, tokens, dimension).reshape(test.heads, tokens, dimension)
+            }
+            var scores = try q.matmul(grouped(inputs[1]).transposed()) * Double(Float(scale))
+            if let cap = test.softCap { scores = try (scores / Double(cap)).tanh() * Double(cap) }
+            let p = try softmax(Tensor.where(mask, scores, -1e30))
+            return try p.matmul(grouped(inputs[2])).permute(1, 0, 2).reshape(tokens, test.heads * dimension)
+        }
+    }
+
+    @Test(arguments: [(Float(0), Float(0), nil), (0.1, 0, nil), (0, 0.01, nil), (0.05, 0.001, Float(2))])
+    func crossEntropyAgrees(smoothing: Float, zLoss: Float, cap: Float?) throws {
+        let rows = 150, vocabulary = 71
+        let targets = (0..<rows).map { $0 % 7 == 3 ? Int32(-100) : Int32(($0 * 37) % vocabulary) }
+        let factors = (0..<rows).map { Float($0 % 3) / 2 }
+        let options = CrossEntropyOptions(smoothing: smoothing, zLoss: zLoss, softCap: cap)
+        try compare("crossEntropy", shapes: [[rows, 24], [vocabulary, 24]]) {
+            try Fused.crossEntropy($0[0], $0[1], targets: targets, rowWeights: factors, divisor: 13, options)
+        } reference: {
+            var z = try $0[0].matmul($0[1].transposed())
+            if let cap { z = try (z / Double(cap)).tanh() * Double(cap) }
+            let partition = try z.logSumExp(axes: [1])
+            var total = try partition.sum() * 0.0
+            for (row, target) in targets.enumerated() where target >= 0 {
+                let s = Double(smoothing)
+                var loss = try partition[row] - z[row, Int(target)] * (1 - s) - z[row].mean() * s
+                loss = try loss + partition[row].square() * Double(zLoss)
+                total = try total + loss * Double(factors[row])
+            }
+            return try total / 13.0
+        }
+        try compare("logProbabilities", shapes: [[rows, 24], [vocabulary, 24]]) {
+            try Fused.logProbabilities($0[0], $0[1], targets: targets, CrossEntropyOptions(softCap: cap))
+        } reference: {
+            var z = try $0[0].matmul($0[1].transposed())
+            if let cap { z = try (z / Double(cap)).tanh() * Double(cap) }
+            let partition = try z.logSumExp(axes: [1])
+            return try Tensor.stack(
+                targets.enumerated().map { row, target in
+                    target < 0 ? try partition[row] * 0.0 : try z[row, Int(target)] - partition[row]
+                })
+        }
+    }
+
+    @Test func lossDoesNotDependOnTheCutIntoMicroBatches() throws {
+        var stream = RandomStream(seed: 5)
+        let x = try Tensor((0..<40 * 8).map { _ in Float(stream.nextNormal()) }, shape: [40, 8])
+        let weight = try Tensor((0..<30 * 8).map { _ in Float(stream.nextNormal()) }, shape: [30, 8])
+        let targets = (0..<40).map { Int32($0 % 5 == 0 ? -100 : $0 % 30) }
+        func gradient(_ cuts: [Range<Int>]) throws -> (Double, [Double]) {
+            let w = try weight.requiringGrad()
+            var total = 0.0
+            for rows in cuts {
+                let loss = try Fused.crossEntropy(
+                    x.slice(0, from: rows.lowerBound, to: rows.upperBound), w, targets: Array(targets[rows]),
+                    divisor: 32)
+                total += try loss.item(as: Double.self)
+                try loss.backward()
+            }
+            return (total, try #require(w.gradient).toArray())
+        }
+        let whole = try gradient([0..<40]), parts = try gradient([0..<7, 7..<20, 20..<40])
+        #expect(abs(whole.0 - parts.0) < 1e-6)
+        #expect(zip(whole.1, parts.1).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+
+    @Test func targetsOutsideTheVocabularyAreNamed() throws {
+        let x = try Tensor.zeros([2, 4]), weight = try Tensor.zeros([3, 4])
+        #expect { try Fused.crossEntropy(x, weight, targets: [0, 3], divisor: 1) } throws: {
+            "\($0)".contains("target 3 of row 1")
+        }
+    }
+}
+
+extension Tensor {
+    /// All elements of several tensors in a row, by operations that have a gradient.
+    fileprivate static func concatenated(_ parts: [Tensor]) throws -> Tensor {
+        try concatenate(parts.map { try $0.reshape(-1) }, axis: 0)
+    }
+}
