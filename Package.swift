@@ -35,6 +35,7 @@ var targets: [Target] = [
     floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON"]),
     floor("MartletNN", "NN", ["MartletTensor"]),
     floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
+    floor("MartletData", "Data", ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON"]),
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
@@ -46,6 +47,7 @@ var targets: [Target] = [
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
+    tests("Data", ["MartletData"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
