@@ -20,5 +20,7 @@ done
 for check in scripts/neon/*.c; do
     $compile "$check" -o "$work/check.main"
     aarch64-linux-gnu-gcc -static -x none "$work/check.main" "$work"/*.o -o "$work/check" -lm -lpthread
-    qemu-aarch64 "$work/check"
+    # A processor with every extension, and one with none beyond ARMv8.0.
+    qemu-aarch64 -cpu max "$work/check"
+    qemu-aarch64 -cpu cortex-a53 "$work/check"
 done
