@@ -15,6 +15,7 @@ extension FileField {
             for field in try required("normalizers").elements() {
                 if let step = try field.normalizer(depth: depth + 1) { steps.append(step) }
             }
+            guard steps.count <= Growth.mostSteps else { throw malformed("more than \(Growth.mostSteps) steps") }
             return steps.isEmpty ? nil : steps.count == 1 ? steps[0] : SequenceNormalizer(steps)
         case "NFC": return FormNormalizer(.nfc)
         case "NFD": return FormNormalizer(.nfd)

@@ -15,7 +15,7 @@ extension FileField {
             guard depth < 16 else { throw malformed("sequences nested deeper than 16") }
             var steps: [PieceStages.Step] = []
             for field in try required("pretokenizers").elements() { steps += try field.pieceSteps(depth: depth + 1) }
-            guard steps.count <= 256 else { throw malformed("more than 256 steps") }
+            guard steps.count <= Growth.mostSteps else { throw malformed("more than \(Growth.mostSteps) steps") }
             return steps
         case "Metaspace":
             let replacement = Array(try string("replacement", or: "▁").utf8)

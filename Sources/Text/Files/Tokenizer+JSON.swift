@@ -13,7 +13,9 @@ extension Tokenizer {
         guard json.object != nil else { throw root.malformed("expected object, found \(json.kind)") }
         let model = try root.required("model")
         var steps = try root["pre_tokenizer"]?.pieceSteps() ?? []
+        try root["pre_tokenizer"]?.checkGrowth(steps.map(\.growth))
         let normalizer = try root["normalizer"]?.normalizer()
+        try root["normalizer"]?.checkGrowth([normalizer?.growth ?? 1])
         // A byte-level BPE works on bytes; the alphabet of visible characters is only how its file spells them.
         let kind = try model.modelKind()
         let isByteLevel =
@@ -36,6 +38,7 @@ extension Tokenizer {
         parts.details.kind = kind
         parts.template = try root["post_processor"]?.template() ?? .bare
         parts.decoderSteps = try root["decoder"]?.decoderSteps(modelKnowsBytes: isByteLevel) ?? [.spaced]
+        try root["decoder"]?.checkGrowth(parts.decoderSteps.map(\.growth))
         parts.addedTokens = try root["added_tokens"]?.addedTokens() ?? []
         try parts.checkAddedTokens(root)
         try parts.checkTemplate(root)

@@ -7,11 +7,13 @@
 package struct CharsMap: Sendable {
     private let units: [UInt32]
     private let replacements: [UInt8]
+    /// Bytes of the longest replacement. Those of Unicode's compatibility forms have 33.
+    let longestReplacement: Int
 
     /// An empty blob is a map that changes nothing.
     package init(_ blob: [UInt8], file: String, field: String) throws(TokenizerError) {
         guard !blob.isEmpty else {
-            (units, replacements) = ([], [])
+            (units, replacements, longestReplacement) = ([], [], 0)
             return
         }
         func malformed(_ reason: String) -> TokenizerError { .malformed(file: file, field: field, reason: reason) }
@@ -25,7 +27,13 @@ package struct CharsMap: Sendable {
         }
         units = (0..<(size / 4)).map { word(4 + 4 * $0) }
         replacements = Array(blob[(4 + size)...])
+        longestReplacement = replacements.split(separator: 0).map(\.count).max() ?? 0
+        guard longestReplacement <= Self.longestAllowed else {
+            throw malformed("a replacement of \(longestReplacement) bytes; at most \(Self.longestAllowed) are allowed")
+        }
     }
+
+    private static let longestAllowed = 256
 
     package var isEmpty: Bool { units.isEmpty }
 

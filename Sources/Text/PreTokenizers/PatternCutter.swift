@@ -102,7 +102,7 @@ package enum Pattern: Sendable {
     }
 }
 
-/// Replaces what a regular expression matches.
+/// Replaces what a regular expression matches. An empty match stays: text must not grow between all its bytes.
 package struct PatternReplaceNormalizer: Normalizer {
     package let pattern: Pattern
     package let replacement: [UInt8]
@@ -116,7 +116,7 @@ package struct PatternReplaceNormalizer: Normalizer {
         text.withUnsafeBufferPointer { bytes in
             var output: [UInt8] = []
             var position = 0
-            for match in pattern.matches(in: bytes) {
+            for match in pattern.matches(in: bytes) where !match.isEmpty {
                 output += bytes[position..<match.lowerBound]
                 output += replacement
                 position = match.upperBound
