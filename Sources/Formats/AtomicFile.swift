@@ -16,32 +16,9 @@ public enum AtomicFile {
     public static func write(
         _ path: String, _ body: (FileWriter) throws(FileError) -> Void
     ) throws(FileError) {
-        let (folder, name) = split(path)
-        guard !name.isEmpty, name != ".", name != ".." else { throw FileError(path: path, reason: "is no file name") }
-        var temporary = ""
-        var descriptor: Int32 = -1
-        for _ in 0..<16 where descriptor < 0 {
-            let tag = String(UInt64.random(in: 0...UInt64.max), radix: 36)
-            temporary = "\(folder)/.martlet-\(tag).partial"
-            descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
-            if descriptor < 0, errno != EEXIST { break }
-        }
-        guard descriptor >= 0 else { throw FileError(path: path, doing: "create a file beside it") }
-        var isOpen = true
-        do throws(FileError) {
-            let writer = FileWriter(descriptor: descriptor, path: path)
-            try body(writer)
-            try writer.flush()
-            guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
-            isOpen = false
-            guard close(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
-            guard rename(temporary, path) == 0 else { throw FileError(path: path, doing: "put the new file in place") }
-        } catch {
-            if isOpen { close(descriptor) }
-            unlink(temporary)
-            throw error
-        }
-        try syncFolder(folder)
+        let file = try PendingFile(path)
+        try body(file.writer)
+        try file.commit()
     }
 
     public static func write(_ path: String, bytes: some Sequence<UInt8>) throws(FileError) {
@@ -95,6 +72,20 @@ public final class FileWriter {
             do throws(FileError) { return .success(try write(raw)) } catch { return .failure(error) }
         }
         try result.get()
+    }
+
+    /// Writes over bytes that were written before, at `offset`: a header whose counts are known at the end only.
+    public func replace(at offset: Int, with bytes: [UInt8]) throws(FileError) {
+        try flush()
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { raw in
+                pwrite(descriptor, raw.baseAddress.map { $0 + done }, raw.count - done, off_t(offset + done))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError(path: path, doing: "write") }
+            done += count
+        }
     }
 
     /// Zeros up to the next multiple of `alignment`.

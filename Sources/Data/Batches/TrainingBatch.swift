@@ -1,0 +1,65 @@
+import MartletTensor
+
+/// Rows of token ids with what a model should say after each, and which tokens may see each other.
+public struct TrainingBatch: Sendable, Equatable {
+    /// The target of a position whose prediction does not count, as in PyTorch.
+    public static let ignoredTarget: Int32 = -100
+
+    /// A stretch of one row within which tokens see each other, and no others.
+    public struct Segment: Sendable, Hashable {
+        public var row: Int
+        public var start: Int
+        /// One after the last.
+        public var end: Int
+        /// Filling up to the row's length: nothing in it is trained on.
+        public var isPadding: Bool
+
+        public init(row: Int, start: Int, end: Int, isPadding: Bool = false) {
+            self.row = row
+            self.start = start
+            self.end = end
+            self.isPadding = isPadding
+        }
+    }
+
+    public let rows: Int
+    public let length: Int
+    /// [rows, length], as the other two.
+    public var inputs: [Int32]
+    /// The token after each input, or `ignoredTarget`.
+    public var targets: [Int32]
+    /// Each token's place in its segment, from 0.
+    public var positions: [Int32]
+    /// In order; together they cover every row from its start to its end.
+    public var segments: [Segment]
+
+    /// A batch of padding.
+    public init(rows: Int, length: Int, padToken: Int32 = 0) {
+        precondition(rows >= 0 && length > 0, "a batch of \(rows) rows of \(length)")
+        self.rows = rows
+        self.length = length
+        inputs = Array(repeating: padToken, count: rows * length)
+        targets = Array(repeating: Self.ignoredTarget, count: rows * length)
+        positions = Array(repeating: 0, count: rows * length)
+        segments = []
+    }
+
+    /// How many positions count.
+    public var trainedTokenCount: Int { targets.count { $0 != Self.ignoredTarget } }
+
+    /// Whether every row is one segment, so that attention needs no boundaries.
+    public var isContiguous: Bool { segments.count == rows }
+
+    public func inputTensor() throws(TensorError) -> Tensor { try Tensor(inputs, shape: [rows, length]) }
+    public func targetTensor() throws(TensorError) -> Tensor { try Tensor(targets, shape: [rows, length]) }
+    public func positionTensor() throws(TensorError) -> Tensor { try Tensor(positions, shape: [rows, length]) }
+
+    /// Closes a segment that was filled in: notes it and counts its positions from 0.
+    mutating func addSegment(row: Int, _ range: Range<Int>, isPadding: Bool = false) {
+        guard !range.isEmpty else { return }
+        segments.append(Segment(row: row, start: range.lowerBound, end: range.upperBound, isPadding: isPadding))
+        for (position, place) in range.enumerated() {
+            positions[row * length + place] = Int32(truncatingIfNeeded: position)
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import MartletFormats
+import MartletTensor
+
+/// Documents as token ids, in a file that is mapped, not read. The format is told in `ShardHeader.swift`; llm.c's
+/// shards are read too.
+public final class TokenShard: Sendable {
+    public let path: String
+    public let tokenCount: Int
+    public let documentCount: Int
+    /// Bytes a token: 2 or 4.
+    public let tokenWidth: Int
+    /// The vocabulary the ids belong to; llm.c's files do not say.
+    public let vocabulary: VocabularyIdentity?
+    /// The token that ends every document, if there is one.
+    public let separator: Int32?
+    /// How many bytes of text the tokens stand for, for bits per byte; nil when the file does not say.
+    public let sourceByteCount: Int?
+    /// Whether some tokens are only read, and not trained on.
+    public let hasMask: Bool
+
+    let file: MappedFile
+    /// Where tokens begin in the file.
+    let tokensStart: Int
+    private let layout: Layout
+
+    private enum Layout: Sendable {
+        case martlet(ShardHeader, offsetsStart: Int)
+        /// Where documents begin, and the token count.
+        case listed([Int])
+    }
+
+    /// Opens a shard and checks its header and every document's place. Ids are checked as they are read.
+    /// - Parameters:
+    ///   - findsDocuments: for llm.c's files, which do not list their documents: look for the tokens they begin with,
+    ///     which reads the whole file. Without it the file counts as one document.
+    ///   - copying: read into memory instead of mapping.
+    public convenience init(path: String, findsDocuments: Bool = false, copying: Bool = false) throws(DataError) {
+        let file: MappedFile
+        do throws(FileError) {
+            file = try MappedFile(path: path, copying: copying)
+        } catch {
+            throw DataError(error)
+        }
+        try self.init(file, findsDocuments: findsDocuments)
+    }
+
+    init(_ file: MappedFile, findsDocuments: Bool = false) throws(DataError) {
+        self.file = file
+        path = file.path
+        guard file.bytes.starts(with: ShardHeader.magic) else {
+            guard let shard = try LLMCShard(file, findsDocuments: findsDocuments) else {
+                throw DataError(.malformed, path: file.path, "is no token shard: neither Martlet's nor llm.c's")
+            }
+            tokenCount = shard.tokenCount
+            documentCount = shard.documentStarts.count - 1
+            tokenWidth = shard.tokenWidth
+            vocabulary = nil
+            separator = nil
+            sourceByteCount = nil
+            hasMask = false
+            tokensStart = LLMCShard.headerByteCount
+            layout = .listed(shard.documentStarts)
+            return
+        }
+        let header = try ShardHeader(file.bytes, path: file.path)
+        let start = header.offsetsStart ?? 0
+        var previous = 0
+        for document in 0...header.documentCount {
+            let offset = Int(
+                truncatingIfNeeded: Int64(
+                    littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + 8 * document, as: Int64.self)))
+            let isBound = document == 0 || document == header.documentCount
+            let bound = document == 0 ? 0 : header.tokenCount
+            guard isBound ? offset == bound && offset >= previous : offset >= previous else {
+                throw DataError(
+                    .malformed, path: file.path, place: "document \(document)", field: "offset",
+                    "is \(offset)" + (isBound ? ", expected \(bound)" : ", before the previous one (\(previous))"))
+            }
+            previous = offset
+        }
+        tokenCount = header.tokenCount
+        documentCount = header.documentCount
+        tokenWidth = header.tokenWidth
+        vocabulary = header.vocabulary
+        separator = header.separator
+        sourceByteCount = header.sourceByteCount == 0 ? nil : header.sourceByteCount
+        hasMask = header.hasMask
+        tokensStart = ShardHeader.byteCount
+        layout = .martlet(header, offsetsStart: start)
+    }
+
+    /// The index of the document's first token; of `documentCount`, the token count.
+    @inline(__always)
+    public func start(ofDocument document: Int) -> Int {
+        precondition(document >= 0 && document <= documentCount, "document \(document) of \(documentCount)")
+        switch layout {
+        case .martlet(_, let start):
+            return Int(
+                truncatingIfNeeded: Int64(
+                    littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + 8 * document, as: Int64.self)))
+        case .listed(let starts): return starts[document]
+        }
+    }
+
+    public func range(ofDocument document: Int) -> Range<Int> {
+        start(ofDocument: document)..<start(ofDocument: document + 1)
+    }
+
+    /// The document a token belongs to, or nil when there is no such token.
+    public func document(containing token: Int) -> Int? {
+        guard token >= 0, token < tokenCount else { return nil }
+        // The last document that starts at or before the token: empty documents before it start there too.
+        var low = 0, high = documentCount
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if start(ofDocument: middle) <= token { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    /// Copies tokens. Ids outside the vocabulary are an error that names the place.
+    public func copyTokens(_ range: Range<Int>, into target: UnsafeMutableBufferPointer<Int32>) throws(DataError) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= tokenCount && target.count >= range.count)
+        try checkUnchanged()
+        let limit = vocabulary.map { UInt32($0.size) } ?? UInt32(Int32.max)
+        var largest: UInt32 = 0
+        if tokenWidth == 2 {
+            for index in 0..<range.count {
+                let place = tokensStart + 2 * (range.lowerBound + index)
+                let id = UInt32(UInt16(littleEndian: file.bytes.loadUnaligned(fromByteOffset: place, as: UInt16.self)))
+                largest = max(largest, id)
+                target[index] = Int32(truncatingIfNeeded: id)
+            }
+        } else {
+            for index in 0..<range.count {
+                let place = tokensStart + 4 * (range.lowerBound + index)
+                let id = UInt32(littleEndian: file.bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
+                largest = max(largest, id)
+                target[index] = Int32(truncatingIfNeeded: id)
+            }
+        }
+        guard range.isEmpty || largest < limit else {
+            let index = (0..<range.count).first { UInt32(bitPattern: target[$0]) >= limit } ?? 0
+            throw DataError(
+                .malformed, path: path, place: "token \(range.lowerBound + index)",
+                "has id \(largest), but the vocabulary has \(limit) tokens")
+        }
+    }
+
+    public func tokens(_ range: Range<Int>) throws(DataError) -> [Int32] {
+        var failure: DataError?
+        let tokens = [Int32](unsafeUninitializedCapacity: range.count) { buffer, count in
+            do throws(DataError) {
+                try copyTokens(range, into: UnsafeMutableBufferPointer(rebasing: buffer[..<range.count]))
+                count = range.count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return tokens
+    }
+
+    public func tokens(ofDocument document: Int) throws(DataError) -> [Int32] {
+        try tokens(range(ofDocument: document))
+    }
+
+    /// Whether the token is to be predicted in training; always, without a mask.
+    @inline(__always)
+    public func isTrained(_ token: Int) -> Bool {
+        guard case .martlet(let header, let start) = layout, header.hasMask else { return true }
+        let byte = file.bytes[start + 8 * (documentCount + 1) + token >> 3]
+        return byte >> UInt8(token & 7) & 1 != 0
+    }
+
+    /// Reads the whole file and compares it with the hash it was written with. llm.c's files have none.
+    public func verify() throws(DataError) {
+        guard case .martlet(let header, _) = layout else { return }
+        var hash = ShardHash()
+        var buffer = [Int32](repeating: 0, count: 1 << 16)
+        var position = 0
+        while position < tokenCount {
+            let count = min(buffer.count, tokenCount - position)
+            let result = buffer.withUnsafeMutableBufferPointer { buffer in
+                Result { () throws(DataError) in try copyTokens(position..<position + count, into: buffer) }
+            }
+            try result.get()
+            for index in 0..<count { hash.add(token: buffer[index], isTrained: isTrained(position + index)) }
+            position += count
+        }
+        for document in 0..<documentCount { hash.add(documentStart: start(ofDocument: document)) }
+        guard hash.value == header.contentHash else {
+            throw DataError(
+                .malformed, path: path,
+                "is damaged: its contents have the hash \(String(hash.value, radix: 16)), "
+                    + "but were written with \(String(header.contentHash, radix: 16))")
+        }
+    }
+
+    private func checkUnchanged() throws(DataError) {
+        do throws(FileError) { try file.checkUnchanged() } catch { throw DataError(error) }
+    }
+}
+
+/// The hash over what a shard holds.
+struct ShardHash {
+    private var tokens = StreamHash()
+    private var documents = StreamHash()
+
+    @inline(__always)
+    mutating func add(token: Int32, isTrained: Bool) {
+        tokens.add(UInt64(UInt32(bitPattern: token)) << 1 | (isTrained ? 1 : 0))
+    }
+    mutating func add(documentStart: Int) { documents.add(UInt64(documentStart)) }
+
+    var value: UInt64 { tokens.value ^ documents.value }
+}

@@ -1,0 +1,68 @@
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A file being written that is not there yet: `AtomicFile` for writers whose work does not fit into one closure.
+///
+/// The bytes lie in a temporary file beside the target until `commit` puts it in place. Without a commit the
+/// temporary file goes away with the object.
+public final class PendingFile {
+    public let path: String
+    public let writer: FileWriter
+    private let folder: String
+    private let temporary: String
+    private var descriptor: Int32
+
+    public init(_ path: String) throws(FileError) {
+        let (folder, name) = AtomicFile.split(path)
+        guard !name.isEmpty, name != ".", name != ".." else { throw FileError(path: path, reason: "is no file name") }
+        var temporary = ""
+        var descriptor: Int32 = -1
+        for _ in 0..<16 where descriptor < 0 {
+            let tag = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+            temporary = "\(folder)/.martlet-\(tag).partial"
+            descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
+            if descriptor < 0, errno != EEXIST { break }
+        }
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "create a file beside it") }
+        self.path = path
+        self.folder = folder
+        self.temporary = temporary
+        self.descriptor = descriptor
+        writer = FileWriter(descriptor: descriptor, path: path)
+    }
+
+    deinit { discard() }
+
+    /// Flushes the file to the disk and puts it in place. When that fails, the temporary file is removed and the
+    /// target is as it was.
+    public func commit() throws(FileError) {
+        guard descriptor >= 0 else { throw FileError(path: path, reason: "was already put in place or given up") }
+        do throws(FileError) {
+            try writer.flush()
+            guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
+            let closed = close(descriptor)
+            descriptor = -1
+            guard closed == 0 else { throw FileError(path: path, doing: "write") }
+            guard rename(temporary, path) == 0 else { throw FileError(path: path, doing: "put the new file in place") }
+        } catch {
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = -1
+            unlink(temporary)
+            throw error
+        }
+        try AtomicFile.syncFolder(folder)
+    }
+
+    /// Removes the temporary file; does nothing after a commit.
+    public func discard() {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        descriptor = -1
+        unlink(temporary)
+    }
+}
