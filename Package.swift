@@ -42,6 +42,8 @@ var targets: [Target] = [
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
+    .executableTarget(
+        name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
     tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
@@ -49,6 +51,7 @@ var targets: [Target] = [
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
+    tests("Training", ["MartletModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(

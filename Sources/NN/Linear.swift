@@ -10,11 +10,13 @@ public final class Linear {
     /// The weight rearranged for inference, once `prepare` has run.
     private var packed: PackedMatrix?
 
-    public init(_ source: ParameterSource, _ name: String, from inputSize: Int, to outputSize: Int, bias: Bool = false)
-    {
+    public init(
+        _ source: ParameterSource, _ name: String, from inputSize: Int, to outputSize: Int, bias: Bool = false,
+        role: ParameterRole = .weight
+    ) {
         self.name = name
-        weight = source.parameter(name + ".weight", shape: [outputSize, inputSize])
-        self.bias = bias ? source.parameter(name + ".bias", shape: [outputSize]) : nil
+        weight = source.parameter(name + ".weight", shape: [outputSize, inputSize], role: role)
+        self.bias = bias ? source.parameter(name + ".bias", shape: [outputSize], role: .bias) : nil
     }
 
     /// A layer that shares its weight with another, such as an output projection with the embeddings.

@@ -13,8 +13,8 @@ public final class Norm {
         _ source: ParameterSource, _ name: String, size: Int, epsilon: Float, weightOffset: Float = 0,
         bias: Bool = false
     ) {
-        weight = source.parameter(name + ".weight", shape: [size])
-        self.bias = bias ? source.parameter(name + ".bias", shape: [size]) : nil
+        weight = source.parameter(name + ".weight", shape: [size], role: .scale(initial: 1 - weightOffset))
+        self.bias = bias ? source.parameter(name + ".bias", shape: [size], role: .bias) : nil
         self.epsilon = epsilon
         self.weightOffset = weightOffset
     }

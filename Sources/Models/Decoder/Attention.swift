@@ -15,7 +15,8 @@ final class Attention {
         qProj = Linear(source, name + ".q_proj", from: hidden, to: queryWidth, bias: spec.inputBias)
         kProj = Linear(source, name + ".k_proj", from: hidden, to: keyWidth, bias: spec.inputBias)
         vProj = Linear(source, name + ".v_proj", from: hidden, to: keyWidth, bias: spec.inputBias)
-        oProj = Linear(source, name + ".o_proj", from: queryWidth, to: hidden, bias: spec.outputBias)
+        oProj = Linear(
+            source, name + ".o_proj", from: queryWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
         func headNorm(_ part: String) -> Norm? {
             guard spec.normalizesQueriesAndKeys else { return nil }
             return Norm(

@@ -13,10 +13,12 @@ public final class Decoder {
 
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
         configuration = spec
-        embedding = source.parameter("model.embed_tokens.weight", shape: [spec.vocabularySize, spec.hiddenSize])
+        embedding = source.parameter(
+            "model.embed_tokens.weight", shape: [spec.vocabularySize, spec.hiddenSize], role: .embedding)
         positionEmbedding =
             spec.learnedPositions
-            ? source.parameter("model.embed_positions.weight", shape: [spec.contextLength, spec.hiddenSize]) : nil
+            ? source.parameter(
+                "model.embed_positions.weight", shape: [spec.contextLength, spec.hiddenSize], role: .embedding) : nil
         layers = (0..<spec.layerCount).map { DecoderLayer(source, index: $0, spec) }
         norm = Norm(source, "model.norm", spec)
         head =

@@ -12,7 +12,7 @@ final class FeedForward {
         gateProj =
             spec.feedForward.isGated ? Linear(source, name + ".gate_proj", from: hidden, to: size, bias: bias) : nil
         upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
-        downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias)
+        downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
         activation = spec.feedForward.activation
     }
 

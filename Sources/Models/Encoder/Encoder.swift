@@ -45,11 +45,13 @@ public final class Encoder {
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         configuration = spec
         let width = spec.hiddenSize
-        wordEmbedding = source.parameter("embeddings.word_embeddings.weight", shape: [spec.vocabularySize, width])
+        wordEmbedding = source.parameter(
+            "embeddings.word_embeddings.weight", shape: [spec.vocabularySize, width],
+            role: .embedding)
         positionEmbedding = source.parameter(
-            "embeddings.position_embeddings.weight", shape: [spec.contextLength, width])
+            "embeddings.position_embeddings.weight", shape: [spec.contextLength, width], role: .embedding)
         typeEmbedding = source.parameter(
-            "embeddings.token_type_embeddings.weight", shape: [spec.typeVocabularySize, width])
+            "embeddings.token_type_embeddings.weight", shape: [spec.typeVocabularySize, width], role: .embedding)
         embeddingNorm = Norm(source, "embeddings.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
         layers = (0..<spec.layerCount).map { EncoderLayer(source, "encoder.layer.\($0)", spec) }
     }

@@ -39,13 +39,28 @@ public struct Checkpoint: Sendable {
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
 
-    public func decoder() throws -> Decoder {
+    public func decoder() throws -> Decoder { try decoder { PlainParameters($0) }.0 }
+
+    /// The decoder with float32 parameters of its own that want gradients, and those parameters.
+    /// - Parameter isTrained: says by name which of them are trained; the others stay as they are.
+    public func trainableDecoder(
+        where isTrained: @escaping (String) -> Bool = { _ in true }
+    ) throws -> (Decoder, [Parameter]) {
+        let (decoder, parameters) = try decoder { TrainableParameters($0, where: isTrained) }
+        try parameters.finish()
+        return (decoder, parameters.parameters)
+    }
+
+    private func decoder<Source: ParameterSource>(
+        _ wrapped: (any ParameterSource) -> Source
+    ) throws -> (Decoder, Source) {
         let (family, spec) = try Family.configuration(configuration)
         let naming = gguf == nil ? family.naming : .gguf
         let parameters = CheckpointParameters(tensors, file: path) { naming.places($0, spec) }
-        let decoder = Decoder(parameters, spec)
+        let source = wrapped(parameters)
+        let decoder = Decoder(source, spec)
         try parameters.finish()
-        return decoder
+        return (decoder, source)
     }
 
     /// Whether this is a text encoder (BERT and its kind) rather than a language model.
@@ -60,4 +75,13 @@ public struct Checkpoint: Sendable {
         return encoder
     }
 
+}
+
+/// Parameters as the checkpoint gives them.
+private final class PlainParameters: ParameterSource {
+    let source: any ParameterSource
+    init(_ source: any ParameterSource) { self.source = source }
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        source.parameter(name, shape: shape, role: role)
+    }
 }

@@ -28,7 +28,7 @@ final class CheckpointParameters: ParameterSource {
         places(name).contains { source.entry($0.storedName) != nil }
     }
 
-    func parameter(_ name: String, shape: Shape) -> Tensor {
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let places = places(name)
         guard let place = places.first(where: { source.entry($0.storedName) != nil }) else {
             missing.append(places.first?.storedName ?? name)

@@ -1,0 +1,109 @@
+// A whole training step, one JSON line: the counterpart of PyTorch's with the same shapes.
+//
+//     swift run -c release train-step cs336|llama15m|gpt2 [steps]
+//
+// Forward, loss, backward, clipping to norm 1, AdamW, in float32; the median of the steps after the third.
+
+import CKernels
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+let arguments = CommandLine.arguments
+let name = arguments.count > 1 ? arguments[1] : "cs336"
+let steps = arguments.count > 2 ? Int(arguments[2]) ?? 8 : 8
+let isDetailed = arguments.count > 3
+
+func llama(vocabulary: Int, width: Int, feedForward: Int, layers: Int, heads: Int, tied: Bool) -> String {
+    """
+    {"model_type": "llama", "vocab_size": \(vocabulary), "hidden_size": \(width), "intermediate_size": \(feedForward),
+     "num_hidden_layers": \(layers), "num_attention_heads": \(heads), "max_position_embeddings": 256,
+     "rms_norm_eps": 1e-6, "tie_word_embeddings": \(tied)}
+    """
+}
+
+let (configuration, batch, length): (String, Int, Int) =
+    switch name {
+    case "gpt2":
+        (
+            """
+            {"model_type": "gpt2", "vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024,
+             "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"}
+            """, 4, 64
+        )
+    case "llama15m":
+        (llama(vocabulary: 32000, width: 288, feedForward: 768, layers: 6, heads: 6, tied: true), 8, 256)
+    default:
+        (llama(vocabulary: 10000, width: 512, feedForward: 1344, layers: 4, heads: 16, tied: false), 8, 256)
+    }
+
+let reader = ConfigurationReader(file: name, json: try JSON(parsing: Array(configuration.utf8)))
+let (_, spec) = try Family.configuration(reader)
+let source = TrainableParameters(Initializer(.normal(deviation: 0.02, layers: spec.layerCount), seed: 1))
+let model = Decoder(source, spec)
+try source.finish()
+let optimizer = AdamW(ParameterGroup.decaying(source.parameters, weightDecay: 0.01), beta2: 0.999)
+
+let tokens = batch * length
+var stream = RandomStream(seed: 2)
+let ids = (0..<tokens).map { _ in Int32(stream.nextIndex(below: spec.vocabularySize)) }
+let segments = (0..<batch).map { $0 * length..<($0 + 1) * length }
+// As the peer: the labels are the inputs shifted by one, the last of each sequence without one.
+let targets = (0..<tokens).map { $0 % length == length - 1 ? Int32(-100) : ids[$0 + 1] }
+
+let clock = ContinuousClock()
+var seconds: [Double] = [], parts: [[Double]] = []
+var loss = 0.0
+for _ in 0..<steps {
+    let start = clock.now
+    let hidden = try model.hiddenStates(ids, segments: segments)
+    let forward = clock.now
+    let result = try Fused.crossEntropy(
+        hidden, model.headWeight, targets: targets, divisor: Double(targets.count { $0 >= 0 }))
+    loss = try result.item()
+    let head = clock.now
+    try result.backward()
+    let backward = clock.now
+    let norm = try source.parameters.gradientNorm()
+    try optimizer.step(learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
+    source.parameters.clearGradients()
+    let end = clock.now
+    seconds.append((end - start) / .seconds(1))
+    parts.append([forward - start, head - forward, backward - head, end - backward].map { $0 / .milliseconds(1) })
+}
+
+/// Multiply-adds of the matrices of a token, forward and twice backward, and of attention (causal, half the square).
+func operations() -> Double {
+    let attention = spec.attention
+    let width = Double(spec.hiddenSize), layers = Double(spec.layerCount)
+    let heads = Double(attention.heads * attention.headDimension)
+    let keys = Double(attention.keyValueHeads * attention.headDimension)
+    let feed = Double(spec.feedForward.size) * (spec.feedForward.isGated ? 3 : 2)
+    let matrices = layers * (width * (2 * heads + 2 * keys) + width * feed) + width * Double(spec.vocabularySize)
+    let scores = layers * heads * Double(length)
+    return 6 * (matrices + scores) * Double(tokens)
+}
+
+let sorted = seconds.dropFirst(3).sorted()
+let median = sorted.isEmpty ? seconds[seconds.count - 1] : sorted[sorted.count / 2]
+let peak = GEMM.multiplyAddPeak(threads: ThreadPool.shared.workerCount, seconds: 0.2)
+var usage = rusage()
+getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+let gigaflops = operations() / median / 1e9
+print(
+    """
+    {"case": "\(name)", "params": \(source.count), "batch": \(batch), "seq": \(length), \
+    "tok_per_s": \((Double(tokens) / median * 10).rounded() / 10), "step_ms": \((median * 1000).rounded()), \
+    "gflops": \(gigaflops.rounded()), "peak_share": \((gigaflops / peak * 1e12).rounded() / 1000), \
+    "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024)}
+    """)
+if isDetailed {
+    for part in parts { print("forward, head, backward, update in ms:", part.map { $0.rounded() }) }
+}

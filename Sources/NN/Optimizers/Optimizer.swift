@@ -1,0 +1,107 @@
+import CKernels
+import MartletTensor
+
+/// Changes parameters along their gradients.
+public protocol Optimizer: AnyObject {
+    /// Steps taken.
+    var stepCount: Int { get }
+    /// One step with the gradients that have arrived; parameters without one stay.
+    /// - Parameters:
+    ///   - learningRate: the schedule's value; groups may scale it.
+    ///   - gradientScale: a factor on every gradient, as clipping asks for.
+    func step(learningRate: Double, gradientScale: Double) throws
+    /// Everything besides the parameters that the next step depends on, by name.
+    func state() throws -> [(name: String, tensor: Tensor)]
+    /// Goes on from a state. - Throws: `OptimizerError` naming what is missing or does not fit.
+    func restore(stepCount: Int, state: (String) throws -> Tensor?) throws
+}
+
+/// Parameters that are treated alike.
+public struct ParameterGroup: Sendable {
+    public var parameters: [Parameter]
+    public var weightDecay: Double
+    /// Factor on the learning rate.
+    public var rate: Double
+
+    public init(_ parameters: [Parameter], weightDecay: Double = 0, rate: Double = 1) {
+        self.parameters = parameters
+        self.weightDecay = weightDecay
+        self.rate = rate
+    }
+
+    /// The usual two groups: matrices decay, scales and biases do not.
+    public static func decaying(_ parameters: [Parameter], weightDecay: Double) -> [ParameterGroup] {
+        [
+            ParameterGroup(parameters.filter { $0.role.isDecayed }, weightDecay: weightDecay),
+            ParameterGroup(parameters.filter { !$0.role.isDecayed }),
+        ]
+    }
+}
+
+/// Why an optimiser's state could not be restored.
+public struct OptimizerError: Error, Equatable, CustomStringConvertible {
+    public var description: String
+    public init(_ description: String) { self.description = description }
+}
+
+/// A buffer per parameter, made of zeros when it is first needed.
+struct OptimizerBuffers {
+    let suffix: String
+    private var buffers: [String: Tensor] = [:]
+
+    init(_ suffix: String) { self.suffix = suffix }
+
+    mutating func of(_ parameter: Parameter, shape: Shape? = nil) throws -> Tensor {
+        if let known = buffers[parameter.name] { return known }
+        let made = try Tensor.zeros(shape ?? parameter.tensor.shape)
+        buffers[parameter.name] = made
+        return made
+    }
+
+    func all() -> [(name: String, tensor: Tensor)] {
+        buffers.sorted { $0.key < $1.key }.map { ($0.key + "." + suffix, $0.value) }
+    }
+
+    mutating func restore(
+        _ parameters: [Parameter], shape: (Parameter) -> Shape = { $0.tensor.shape },
+        from state: (String) throws -> Tensor?
+    ) throws {
+        buffers = [:]
+        for parameter in parameters {
+            let name = parameter.name + "." + suffix
+            guard let stored = try state(name) else { continue }
+            guard stored.shape == shape(parameter) else {
+                throw OptimizerError("\(name) has shape \(stored.shape), the parameter needs \(shape(parameter))")
+            }
+            buffers[parameter.name] = try stored.to(.float32).copied()
+        }
+    }
+}
+
+extension Array<Parameter> {
+    /// Lets every gradient go.
+    public func clearGradients() { for parameter in self { parameter.tensor.gradient = nil } }
+
+    /// √(Σ g²) over all gradients: in chunks of fixed size whose sums are added in double precision and in order, so
+    /// the number of threads does not change it.
+    public func gradientNorm() throws -> Double {
+        var pieces: [(UnsafePointer<Float>, Int)] = []
+        var alive: [Tensor] = []
+        for parameter in self {
+            guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
+            alive.append(gradient)
+            for start in stride(from: 0, to: gradient.elementCount, by: 1 << 15) {
+                pieces.append(
+                    (UnsafePointer(gradient.floats) + start, Swift.min(1 << 15, gradient.elementCount - start)))
+            }
+        }
+        let sums = Tensor(uninitialized: [pieces.count])
+        let kernel = martlet_kernels_active().pointee.vector.sum_of_squares
+        let target = sums.floats
+        ThreadPool.shared.run(pieces.count) { index in target[index] = kernel(pieces[index].0, pieces[index].1) }
+        var total = 0.0
+        for index in pieces.indices { total += Double(target[index]) }
+        withExtendedLifetime((alive, sums)) {}
+        return total.squareRoot()
+    }
+}

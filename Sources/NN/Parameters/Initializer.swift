@@ -1,0 +1,68 @@
+import MartletTensor
+
+/// Parameters of a model that begins from nothing. Each has a random stream of its own, chosen by its name, so that
+/// adding one layer does not change the others.
+public final class Initializer: ParameterSource {
+    /// How matrices begin.
+    public enum Scheme: Sendable, Equatable {
+        /// N(0, 2 / (in + out)) cut off at three standard deviations, embeddings N(0, 1) cut off at 3: CS336's.
+        case truncatedXavier
+        /// N(0, σ²), those of the residual stream N(0, σ² / 2 layers): GPT-2's, with σ 0.02.
+        case normal(deviation: Double, layers: Int)
+        /// U(±√(6 / (in + out))) (Glorot and Bengio 2010).
+        case xavierUniform
+        /// N(0, 2 / in) (He et al. 2015).
+        case kaimingNormal
+        /// nanochat's: U(±√3 / √in), what adds to the residual stream 0, embeddings N(0, 1).
+        case zeroResidual
+    }
+
+    private let scheme: Scheme
+    private let seed: UInt64
+
+    public init(_ scheme: Scheme, seed: UInt64) {
+        self.scheme = scheme
+        self.seed = seed
+    }
+
+    public func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        // FNV-1a of the name.
+        let stream = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        var random = RandomStream(seed: seed, stream: stream)
+        do {
+            return try value(shape, role, &random)
+        } catch {
+            // Shapes come from a checked configuration; an impossible one is noticed by whoever uses the tensor.
+            return Tensor(uninitialized: [0, 0])
+        }
+    }
+
+    private func value(_ shape: Shape, _ role: ParameterRole, _ random: inout RandomStream) throws -> Tensor {
+        let fanOut = Double(shape.first ?? 1), fanIn = Double(shape.last ?? 1)
+        func normal(_ deviation: Double) throws -> Tensor {
+            try Tensor.normal(shape, mean: 0, std: deviation, using: &random)
+        }
+        func cut(_ deviation: Double) throws -> Tensor {
+            try Tensor.truncatedNormal(
+                shape, mean: 0, std: deviation, low: -3 * deviation, high: 3 * deviation, using: &random)
+        }
+        func uniform(_ bound: Double) throws -> Tensor {
+            try Tensor.uniform(shape, low: -bound, high: bound, using: &random)
+        }
+        switch (role, scheme) {
+        case (.scale(let initial), _): return try Tensor.full(shape, Double(initial), dtype: .float32)
+        case (.bias, _): return try Tensor.zeros(shape)
+        case (.embedding, .truncatedXavier): return try cut(1)
+        case (_, .truncatedXavier): return try cut((2 / (fanIn + fanOut)).squareRoot())
+        case (.residualWeight, .normal(let deviation, let layers)):
+            return try normal(deviation / (2 * Double(max(layers, 1))).squareRoot())
+        case (_, .normal(let deviation, _)): return try normal(deviation)
+        case (.embedding, .xavierUniform), (.embedding, .kaimingNormal), (.embedding, .zeroResidual):
+            return try normal(1)
+        case (_, .xavierUniform): return try uniform((6 / (fanIn + fanOut)).squareRoot())
+        case (_, .kaimingNormal): return try normal((2 / fanIn).squareRoot())
+        case (.residualWeight, .zeroResidual): return try Tensor.zeros(shape)
+        case (_, .zeroResidual): return try uniform((3 / fanIn).squareRoot())
+        }
+    }
+}
