@@ -23,7 +23,7 @@ var products: [Product] = [
         name: "MartletCore",
         targets: [
             "MartletJSON", "MartletTensor", "MartletText", "MartletFormats", "MartletNN", "MartletModels",
-            "MartletInference",
+            "MartletInference", "MartletData", "MartletTraining",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -37,6 +37,8 @@ var targets: [Target] = [
     floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
     floor("MartletData", "Data", ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON"]),
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
+    floor(
+        "MartletTraining", "Training", ["MartletInference", "MartletData", "MartletFormats", "MartletJSON"]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
     .executableTarget(
@@ -51,7 +53,7 @@ var targets: [Target] = [
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"]),
-    tests("Training", ["MartletModels"], exclude: ["Goldens"]),
+    tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
@@ -76,7 +78,7 @@ if !coreOnly {
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        floor("Martlet", "Martlet", ["MartletInference", "MartletHub"]),
+        floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
         .executableTarget(
             name: "MartletCLI",
             dependencies: ["Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser")],

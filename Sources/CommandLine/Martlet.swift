@@ -22,7 +22,7 @@ struct MartletCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
-            TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self,
+            TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
         ])
 
     static func main() async {

@@ -1,4 +1,5 @@
 // Everything a program needs to load a model and talk to it: `import Martlet`.
+@_exported import MartletData
 @_exported import MartletFormats
 @_exported import MartletHub
 @_exported import MartletInference
@@ -7,3 +8,4 @@
 @_exported import MartletNN
 @_exported import MartletTensor
 @_exported import MartletText
+@_exported import MartletTraining

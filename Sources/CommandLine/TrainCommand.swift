@@ -1,0 +1,190 @@
+import ArgumentParser
+import Martlet
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a language model from token shards.",
+        discussion: """
+            The data folder holds shards made by `martlet data pack` and the tokenizer that made them. --depth sets \
+            every size; each derived value is printed, and --set overrides it. The run folder is a model: \
+            `martlet run runs/first` talks to it, and transformers loads it.
+
+            Ctrl-C saves and stops; --resume goes on, to the same weights as if nothing had happened.
+
+            Examples:
+              martlet train --depth 6 --data shards/ --out runs/first
+              martlet train --data shards/ --out runs/wide --set hidden_size=512 --set steps=2000
+              martlet train --data shards/ --out runs/first --resume auto
+            """)
+
+    @Option(help: "A folder of token shards with its tokenizer.") var data: String
+    @Option(help: "The run folder to write.") var out: String
+    @Option(help: "A tokenizer's folder, when it is not the data's own.") var tokenizer: String?
+    @Option(help: "Layers; the dial that sets every size.") var depth: Int?
+    @Option(help: "Optimiser steps.") var steps: Int?
+    @Option(help: "Stop after this many minutes of training.") var minutes: Double?
+    @Option(help: "A JSON file of options.") var config: String?
+    @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
+    var settings: [String] = []
+    @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
+    var resume = "never"
+    @Flag(help: "One JSON line for every reported step on standard output.") var json = false
+
+    func validate() throws {
+        guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
+    }
+
+    func run() throws {
+        let options = try options()
+        let data = try TrainingData(folder: data, tokenizer: tokenizer)
+        let trainer = try Trainer(run: out, options: options, data: data)
+        for value in trainer.options.values {
+            Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
+        }
+        if resume == "auto" {
+            let (checkpoint, broken) = try trainer.resume()
+            for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
+            Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
+        } else if !TrainingCheckpoint.list(run: out).usable.isEmpty {
+            throw ValidationError(
+                "\(out) holds a run already: --resume auto goes on with it; else choose another --out")
+        }
+        tellPlan(trainer)
+        let interrupted = Interruption()
+        let peak = MachinePeak.operationsPerSecond
+        var line = ProgressLine()
+        let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
+            switch event {
+            case .step(let report):
+                let every = trainer.options["log_every"].integer ?? 10
+                if json, report.step % every == 0 || report.step == report.total {
+                    Terminal.show(jsonLine(report, peak))
+                }
+                line.show(text(report, peak), isDue: report.step % every == 0 || report.step == 1)
+            case .evaluated(let step, let evaluation):
+                line.end()
+                let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
+                Terminal.note(
+                    "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
+                        + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
+                Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
+            case .saved(let step, let path):
+                line.end()
+                Terminal.note("step \(step): saved \(path)")
+            case .notSaved(let step, let why):
+                line.end()
+                Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+            }
+        }
+        line.end()
+        if !isDone { throw ExitCode(130) }
+        Terminal.note("done: martlet run \(out)")
+    }
+
+    private func options() throws -> TrainingOptions {
+        var options = TrainingOptions()
+        if let config {
+            try options.set(file: config)
+        }
+        if let depth { try options.set("depth", .integer(Int64(depth))) }
+        if let steps { try options.set("steps", .integer(Int64(steps))) }
+        if let minutes { try options.set("minutes", .number(minutes)) }
+        for setting in settings {
+            guard let cut = setting.firstIndex(of: "=") else {
+                throw ValidationError("--set \(setting): expected name=value")
+            }
+            let text = String(setting[setting.index(after: cut)...])
+            let value = (try? JSON(parsing: Array(text.utf8))) ?? .string(text)
+            try options.set(String(setting[..<cut]), value)
+        }
+        return options
+    }
+
+    private func tellPlan(_ trainer: Trainer) {
+        let spec = trainer.decoder.configuration
+        let rows = (trainer.options["batch_rows"].integer ?? 1) / (trainer.options["micro_batches"].integer ?? 1)
+        let length = trainer.options["context_length"].integer ?? 1
+        let activations = TrainingCost.activationByteCount(spec, tokens: rows * length)
+        Terminal.note(
+            "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "
+                + "tokens; memory: \(Terminal.bytes(trainer.cost.stateByteCount)) of parameters, gradients and moments, "
+                + "about \(Terminal.bytes(activations)) of activations")
+    }
+
+    private func text(_ report: StepReport, _ peak: Double) -> String {
+        let minutes = Int(report.remaining) / 60, seconds = Int(report.remaining) % 60
+        return "\(report.step)/\(report.total) loss \(fixed(report.loss, 4)) lr \(scientific(report.learningRate)) "
+            + "gnorm \(fixed(report.gradientNorm, 3)) \(Int(report.tokensPerSecond)) tok/s "
+            + "MFU \(fixed(100 * report.operationsPerSecond / peak, 1))% mem \(Terminal.bytes(Terminal.peakMemory)) "
+            + "eta \(minutes):\(seconds < 10 ? "0" : "")\(seconds)"
+    }
+
+    private func jsonLine(_ report: StepReport, _ peak: Double) -> String {
+        let line: JSON = [
+            "step": .integer(Int64(report.step)), "loss": .number(report.loss),
+            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
+            "tokens_per_second": .number(report.tokensPerSecond.rounded()),
+            "peak_share": .number((report.operationsPerSecond / peak).rounded(to: 4)),
+            "peak_memory_bytes": .integer(Int64(Terminal.peakMemory)),
+        ]
+        return line.text() + "\n"
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private func fixed(_ value: Double, _ decimals: Int) -> String {
+        var text = "\(value.rounded(to: decimals))"
+        guard value.isFinite, let point = text.firstIndex(of: ".") else { return text }
+        let have = text.distance(from: point, to: text.endIndex) - 1
+        text += String(repeating: "0", count: max(0, decimals - have))
+        return text
+    }
+
+    private func scientific(_ value: Double) -> String { "\((value * 1e6).rounded() / 1e6)" }
+}
+
+/// One line that is written over on a terminal; elsewhere a line now and then.
+private struct ProgressLine {
+    private var isOpen = false
+
+    mutating func show(_ text: String, isDue: Bool) {
+        if Terminal.errorIsTerminal {
+            Terminal.write("\r\u{1B}[K" + text, to: STDERR_FILENO)
+            isOpen = true
+        } else if isDue {
+            Terminal.note(text)
+        }
+    }
+
+    mutating func end() {
+        if isOpen { Terminal.write("\n", to: STDERR_FILENO) }
+        isOpen = false
+    }
+}
+
+/// Ctrl-C asks for an end after the present step; a second one ends the process as usual.
+private struct Interruption {
+    private static let flag = Atomic(false)
+
+    init() {
+        let handler: @convention(c) (Int32) -> Void = { _ in
+            Interruption.flag.store(true, ordering: .relaxed)
+            signal(SIGINT, SIG_DFL)
+            signal(SIGTERM, SIG_DFL)
+        }
+        signal(SIGINT, handler)
+        signal(SIGTERM, handler)
+    }
+
+    var isRequested: Bool { Self.flag.load(ordering: .relaxed) }
+}

@@ -1,0 +1,181 @@
+import MartletFormats
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The state of a run at the end of a step: a folder that is a model in its own right (config.json, model.safetensors,
+/// tokenizer files), with what only training needs beside it, and a manifest written last. A folder without a manifest
+/// whose files have the sizes it names is no checkpoint.
+public struct TrainingCheckpoint: Sendable {
+    public let path: String
+    public let step: Int
+    /// trainer_state.json
+    public let state: JSON
+
+    static let manifestName = "manifest.json"
+
+    /// Writes `checkpoints/step-00001200` under the run's folder.
+    /// - Parameter files: small files of the model: names and contents.
+    static func write(
+        run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, state: JSON,
+        files: [(name: String, bytes: [UInt8])]
+    ) throws -> TrainingCheckpoint {
+        let folder = run + "/checkpoints"
+        let name = "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
+        let path = folder + "/" + name, partial = folder + "/." + name + ".partial"
+        try makeFolder(folder)
+        removeFolder(partial)
+        removeFolder(path)
+        try makeFolder(partial)
+        do {
+            try SafetensorsWriter.write(
+                parameters.map { ($0.name, $0.tensor.detach()) }, to: partial + "/model.safetensors")
+            try SafetensorsWriter.write(
+                optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
+            for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
+            try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
+            var sizes: [JSONObject.Element] = []
+            for name in ["model.safetensors", "optimizer.safetensors", "trainer_state.json"] + files.map(\.name) {
+                sizes.append((name, .integer(Int64(try fileSize(partial + "/" + name)))))
+            }
+            let manifest: JSON = ["version": 1, "step": .integer(Int64(step)), "files": .object(JSONObject(sizes))]
+            try AtomicFile.write(partial + "/" + manifestName, bytes: manifest.bytes(indent: 2))
+            guard rename(partial, path) == 0 else {
+                throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+            }
+            try AtomicFile.syncFolder(folder)
+        } catch {
+            removeFolder(partial)
+            throw error
+        }
+        return TrainingCheckpoint(path: path, step: step, state: state)
+    }
+
+    /// The checkpoints of a run, oldest first, and what is wrong with those that cannot be used.
+    public static func list(run: String) -> (usable: [TrainingCheckpoint], broken: [(path: String, why: String)]) {
+        var usable: [TrainingCheckpoint] = [], broken: [(String, String)] = []
+        for name in folderNames(run + "/checkpoints").sorted() where name.hasPrefix("step-") {
+            let path = run + "/checkpoints/" + name
+            do {
+                usable.append(try TrainingCheckpoint(path: path))
+            } catch {
+                broken.append((path, "\(error)"))
+            }
+        }
+        return (usable.sorted { $0.step < $1.step }, broken)
+    }
+
+    private init(path: String, step: Int, state: JSON) {
+        self.path = path
+        self.step = step
+        self.state = state
+    }
+
+    /// Opens a checkpoint and compares it with its manifest.
+    public init(path: String) throws {
+        let manifest = path + "/" + Self.manifestName
+        guard Folder.exists(manifest) else { throw TrainingError(.checkpoint, "\(path) has no \(Self.manifestName)") }
+        let json = try JSON(parsing: Folder.read(manifest))
+        guard let step = json["step"]?.integer, let files = json["files"]?.object else {
+            throw TrainingError(.checkpoint, "\(manifest) names no step and files")
+        }
+        for (name, size) in files {
+            guard !name.contains("/"), let found = try? fileSize(path + "/" + name) else {
+                throw TrainingError(.checkpoint, "\(path) lacks \(name)")
+            }
+            guard found == size.integer else {
+                throw TrainingError(
+                    .checkpoint, "\(path)/\(name) has \(found) bytes, the manifest says \(size.text())")
+            }
+        }
+        self.path = path
+        self.step = step
+        state = try JSON(parsing: Folder.read(path + "/trainer_state.json"))
+    }
+
+    /// Puts parameters and optimiser back to where they were.
+    func restore(_ parameters: [Parameter], _ optimizer: any Optimizer) throws {
+        let model = try SafetensorsFile(path: path + "/model.safetensors")
+        for parameter in parameters {
+            guard model.entry(parameter.name) != nil else {
+                throw TrainingError(.checkpoint, "\(path)/model.safetensors lacks \(parameter.name)")
+            }
+            let stored = try model.tensor(parameter.name)
+            guard stored.shape == parameter.tensor.shape else {
+                throw TrainingError(
+                    .checkpoint,
+                    "\(path): \(parameter.name) has shape \(stored.shape), the model needs "
+                        + "\(parameter.tensor.shape)")
+            }
+            try noGrad { try parameter.tensor.copy(from: stored) }
+        }
+        let saved = try SafetensorsFile(path: path + "/optimizer.safetensors")
+        try optimizer.restore(stepCount: state["optimizer_steps"]?.integer ?? step) { name in
+            saved.entry(name) == nil ? nil : try saved.tensor(name)
+        }
+    }
+
+    /// Makes the run's own folder show this model: each file appears there under its name, at once.
+    func publish(in run: String) throws {
+        let manifest = try JSON(parsing: Folder.read(path + "/" + Self.manifestName))
+        for (name, _) in manifest["files"]?.object ?? JSONObject() where name != "optimizer.safetensors" {
+            let temporary = run + "/." + name + ".new"
+            unlink(temporary)
+            if link(path + "/" + name, temporary) != 0 {
+                try AtomicFile.write(temporary, bytes: Folder.read(path + "/" + name))
+            }
+            guard rename(temporary, run + "/" + name) == 0 else {
+                throw TrainingError(.checkpoint, "\(run)/\(name): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    func remove() { removeFolder(path) }
+}
+
+func makeFolder(_ path: String) throws {
+    var made = ""
+    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+        made += made.isEmpty && !path.hasPrefix("/") ? String(part) : "/" + part
+        if made == "/" || made.isEmpty { continue }
+        if mkdir(made, 0o755) != 0 && errno != EEXIST {
+            throw TrainingError(.checkpoint, "\(made): \(String(cString: strerror(errno)))")
+        }
+    }
+}
+
+/// Removes a folder of files and folders of files.
+func removeFolder(_ path: String) {
+    for name in folderNames(path) {
+        let inner = path + "/" + name
+        if unlink(inner) != 0 { removeFolder(inner) }
+    }
+    rmdir(path)
+}
+
+func folderNames(_ path: String) -> [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+}
+
+func fileSize(_ path: String) throws -> Int {
+    var information = stat()
+    guard stat(path, &information) == 0 else {
+        throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+    }
+    return Int(information.st_size)
+}

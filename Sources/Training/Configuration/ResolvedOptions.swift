@@ -1,0 +1,140 @@
+import MartletJSON
+import MartletModels
+import MartletNN
+
+/// A training run with no value left open.
+public struct ResolvedOptions: Sendable, Equatable {
+    public struct Value: Sendable, Equatable {
+        public let name: String
+        public let value: JSON
+        /// "given", or how it follows from others.
+        public let origin: String
+    }
+    /// In the order in which they follow from each other.
+    public private(set) var values: [Value] = []
+
+    public subscript(name: String) -> JSON { values.first { $0.name == name }?.value ?? .null }
+    func integer(_ name: String) -> Int { self[name].integer ?? 0 }
+    func number(_ name: String) -> Double { self[name].double ?? 0 }
+    func flag(_ name: String) -> Bool { self[name].bool ?? false }
+    func text(_ name: String) -> String { self[name].string ?? "" }
+
+    /// - Parameters:
+    ///   - vocabularySize: of the tokenizer. - rowsPerEpoch: what the data holds at `context_length`.
+    /// - Throws: `TrainingError` when values contradict each other.
+    public init(_ options: TrainingOptions, vocabularySize: Int) throws(TrainingError) {
+        func put(_ name: String, _ derived: JSON, _ how: String) {
+            if let given = options.given[name] {
+                values.append(Value(name: name, value: given, origin: "given"))
+            } else {
+                values.append(Value(name: name, value: derived, origin: how))
+            }
+        }
+        func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+        put("depth", whole(6), "the usual")
+        put("family", .string("llama"), "the usual")
+        put("hidden_size", whole(integer("depth") * 64), "64 × depth")
+        let hidden = integer("hidden_size")
+        put("heads", whole(max(1, hidden / 64)), "hidden_size / 64")
+        put("key_value_heads", whole(integer("heads")), "heads")
+        put("intermediate_size", whole(max(64, (hidden * 8 / 3 + 32) / 64 * 64)), "8/3 × hidden_size, in 64s")
+        put("context_length", whole(256), "the usual")
+        put("tied_embeddings", .bool(true), "the usual for small models")
+        put("rope_theta", .number(10_000), "the usual")
+        values.append(Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's"))
+        put("batch_rows", whole(max(1, 8192 / integer("context_length"))), "8192 tokens / context_length")
+        put(
+            "micro_batches", whole(max(1, integer("batch_rows") * integer("context_length") / 8192)), "8192 tokens each"
+        )
+        let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
+        put("steps", whole(isTimed ? 1_000_000 : 1000), isTimed ? "until the minutes are over" : "the usual")
+        put("minutes", .null, "no limit")
+        // The usual 1/width rule around 3e-3 at 256.
+        put(
+            "learning_rate", .number((3e-3 * min(2, 256 / Double(hidden)) * 1e5).rounded() / 1e5),
+            "3e-3 × 256 / hidden_size")
+        put("final_rate", .number(0.1), "a tenth of learning_rate")
+        put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "works with a time limit" : "the usual")
+        let steps = integer("steps")
+        put("warmup", whole(isTimed ? 50 : max(1, min(200, steps / 20))), isTimed ? "the usual" : "steps / 20")
+        put("decay", whole(isTimed ? 0 : steps / 5), isTimed ? "the last fifth of the minutes" : "steps / 5")
+        put("weight_decay", .number(0.1), "the usual")
+        put("beta1", .number(0.9), "the usual")
+        put("beta2", .number(0.95), "the usual")
+        put("epsilon", .number(1e-8), "the usual")
+        put("clip", .number(1), "the usual")
+        put("z_loss", .number(0), "none")
+        put("label_smoothing", .number(0), "none")
+        put("seed", whole(1), "the usual")
+        put("initialization", .string("gpt2"), "the usual")
+        put("layout", .string("contiguous"), "the usual for pre-training")
+        put("evaluate_every", whole(isTimed ? 200 : max(1, steps / 10)), "a tenth of the steps")
+        put("evaluation_rows", whole(64), "the usual")
+        put("save_every", whole(isTimed ? 200 : max(1, steps / 5)), "a fifth of the steps")
+        put("keep", whole(2), "the usual")
+        put("log_every", whole(10), "the usual")
+        put("spike_factor", .number(100), "the usual")
+        try check()
+    }
+
+    private func check() throws(TrainingError) {
+        let hidden = integer("hidden_size"), heads = integer("heads")
+        guard hidden % heads == 0, hidden / heads % 8 == 0 else {
+            throw TrainingError(
+                .configuration,
+                "hidden_size \(hidden) over \(heads) heads gives heads of \(hidden / heads) numbers; "
+                    + "they must be whole multiples of 8")
+        }
+        guard heads % integer("key_value_heads") == 0 else {
+            throw TrainingError(
+                .configuration, "\(heads) heads cannot share \(integer("key_value_heads")) key/value heads evenly")
+        }
+        guard integer("batch_rows") % integer("micro_batches") == 0 else {
+            throw TrainingError(
+                .configuration,
+                "batch_rows \(integer("batch_rows")) does not divide into \(integer("micro_batches")) micro-batches")
+        }
+        guard integer("warmup") <= integer("steps") else {
+            throw TrainingError(
+                .configuration, "warmup \(integer("warmup")) is longer than the \(integer("steps")) steps")
+        }
+    }
+
+    /// `config.json` of the model, as transformers writes it.
+    public func modelConfiguration(endToken: Int?, beginToken: Int?) -> JSON {
+        let family = text("family")
+        var members: [JSONObject.Element] = [
+            ("architectures", .array([.string(family == "qwen3" ? "Qwen3ForCausalLM" : "LlamaForCausalLM")])),
+            ("model_type", .string(family)), ("vocab_size", self["vocabulary_size"]),
+            ("hidden_size", self["hidden_size"]), ("intermediate_size", self["intermediate_size"]),
+            ("num_hidden_layers", self["depth"]), ("num_attention_heads", self["heads"]),
+            ("num_key_value_heads", self["key_value_heads"]),
+            ("head_dim", .integer(Int64(integer("hidden_size") / integer("heads")))),
+            ("max_position_embeddings", self["context_length"]), ("rope_theta", self["rope_theta"]),
+            ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")), ("attention_bias", .bool(false)),
+            ("tie_word_embeddings", self["tied_embeddings"]), ("torch_dtype", .string("float32")),
+        ]
+        if family == "llama" { members.append(("mlp_bias", .bool(false))) }
+        members.append(("bos_token_id", beginToken.map { .integer(Int64($0)) } ?? .null))
+        members.append(("eos_token_id", endToken.map { .integer(Int64($0)) } ?? .null))
+        return .object(JSONObject(members))
+    }
+
+    public func initializer() -> Initializer {
+        let scheme: Initializer.Scheme =
+            switch text("initialization") {
+            case "cs336": .truncatedXavier
+            case "xavier": .xavierUniform
+            case "kaiming": .kaimingNormal
+            case "zero-residual": .zeroResidual
+            default: .normal(deviation: 0.02, layers: integer("depth"))
+            }
+        return Initializer(scheme, seed: UInt64(integer("seed")))
+    }
+
+    /// As a JSON object of the values alone: a configuration file that gives the same run.
+    public var json: JSON {
+        .object(
+            JSONObject(values.filter { $0.name != "vocabulary_size" && !$0.value.isNull }.map { ($0.name, $0.value) }))
+    }
+}

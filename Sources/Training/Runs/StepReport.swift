@@ -1,0 +1,41 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One optimiser step, as it is shown and logged.
+public struct StepReport: Sendable {
+    /// Steps done, this one included, and planned.
+    public let step, total: Int
+    /// Mean negative log-likelihood of the step's trained tokens, in nats.
+    public let loss: Double
+    public let learningRate, gradientNorm: Double
+    public let tokens: Int
+    /// Of this step, and of the whole run.
+    public let seconds, totalSeconds: Double
+    /// The run's time limit in seconds.
+    public let limit: Double?
+    /// Floating-point operations of the step.
+    public let operations: Double
+
+    public var tokensPerSecond: Double { Double(tokens) / seconds }
+    public var operationsPerSecond: Double { operations / seconds }
+    /// Seconds until the end.
+    public var remaining: Double {
+        let bySteps = totalSeconds / Double(max(step, 1)) * Double(total - step)
+        return limit.map { min(bySteps, max(0, $0 - totalSeconds)) } ?? bySteps
+    }
+}
+
+/// A look at held-out data.
+public struct Evaluation: Sendable {
+    /// Nats a token.
+    public let loss: Double
+    public let tokens: Int
+    public let bytesPerToken: Double?
+    public let sample: String
+
+    public var perplexity: Double { exp(loss) }
+    public var bitsPerByte: Double? { bytesPerToken.map { loss / 0.6931471805599453 / $0 } }
+}

@@ -1,0 +1,262 @@
+import MartletData
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletText
+
+/// Pre-training from a run folder: forward, backward, clip, step, with evaluation, samples and checkpoints on the way.
+///
+/// A run is a function of its configuration and data: the batch of a step follows from its number, and a run that is
+/// resumed from a checkpoint ends with the same weights, bit for bit, as one that was never interrupted (unless it is
+/// limited by minutes).
+public final class Trainer {
+    public let run: String
+    public let options: ResolvedOptions
+    public let data: TrainingData
+    public let decoder: Decoder
+    public let parameters: [Parameter]
+    public let cost: TrainingCost
+    let optimizer: AdamW
+    let batches: BatchStream
+    let validation: SequenceSet?
+    let log: RunLog
+    private let configurationFile: JSON
+    /// Steps done.
+    public private(set) var step = 0
+    private var seconds = 0.0
+    private var bestLoss = Double.infinity
+    private var recentNorms: [Double] = []
+
+    /// - Parameters:
+    ///   - run: the folder to write to. - peak: the machine's multiply-add rate, for the share of it that is reached.
+    public init(run: String, options: TrainingOptions, data: TrainingData) throws {
+        self.run = run
+        self.data = data
+        let resolved = try ResolvedOptions(options, vocabularySize: data.tokenizer.vocabularySize)
+        self.options = resolved
+        let length = resolved.integer("context_length")
+        configurationFile = resolved.modelConfiguration(
+            endToken: data.tokenizer.eosTokens.min().map(Int.init), beginToken: data.tokenizer.bosToken.map(Int.init))
+        let reader = ConfigurationReader(file: "the configuration", json: configurationFile)
+        let (_, spec) = try Family.configuration(reader)
+        let source = TrainableParameters(resolved.initializer())
+        decoder = Decoder(source, spec)
+        try source.finish()
+        parameters = source.parameters
+        cost = TrainingCost(spec, parameters: source.count, length: length)
+        optimizer = AdamW(
+            ParameterGroup.decaying(parameters, weightDecay: resolved.number("weight_decay")),
+            beta1: resolved.number("beta1"), beta2: resolved.number("beta2"), epsilon: resolved.number("epsilon"))
+        let layout: SequenceLayout = resolved.text("layout") == "packed" ? .packed(.bestFit) : .contiguous
+        let set = try SequenceSet(data.training, length: length, layout: layout, vocabulary: data.vocabulary)
+        batches = try BatchStream(
+            set, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
+        validation =
+            data.validation.isEmpty
+            ? nil
+            : try SequenceSet(
+                data.validation, length: length, layout: layout, vocabulary: data.vocabulary, shiftsWindows: false)
+        try makeFolder(run)
+        log = try RunLog(path: run + "/log.jsonl")
+    }
+
+    /// Goes on from the newest checkpoint that is whole. - Returns: it, and those that were passed over.
+    public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
+        let (usable, broken) = TrainingCheckpoint.list(run: run)
+        guard let newest = usable.last else { return (nil, broken) }
+        if let before = newest.state["configuration"], before != options.json {
+            let changed = options.json.object?.first { before[$0.key] != $0.value }?.key ?? "a key"
+            throw TrainingError(
+                .configuration,
+                "\(newest.path) was trained with another \(changed); "
+                    + "use the same configuration, or another run folder")
+        }
+        try newest.restore(parameters, optimizer)
+        step = newest.step
+        seconds = newest.state["seconds"]?.double ?? 0
+        bestLoss = newest.state["best_loss"]?.double ?? .infinity
+        recentNorms = newest.state["recent_norms"]?.array?.compactMap(\.double) ?? []
+        return (newest, broken)
+    }
+
+    /// What happens during a run, for a progress line or a page.
+    public enum Event: Sendable {
+        case step(StepReport)
+        case evaluated(step: Int, Evaluation)
+        case saved(step: Int, path: String)
+        /// A checkpoint could not be written; the one before is still good.
+        case notSaved(step: Int, why: String)
+    }
+
+    /// Trains until the last step, the last minute, or until `isInterrupted`; then saves.
+    /// - Returns: whether it came to its end.
+    @discardableResult
+    public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
+        let total = options.integer("steps")
+        let limit = options["minutes"].double.map { $0 * 60 }
+        let clock = ContinuousClock()
+        while step < total, limit.map({ seconds < $0 }) ?? true {
+            if isInterrupted() {
+                save(report)
+                return false
+            }
+            let start = clock.now
+            let result = try advance(rate: rate(limit))
+            let elapsed = (clock.now - start) / .seconds(1)
+            seconds += elapsed
+            let done = StepReport(
+                step: step, total: total, loss: result.loss, learningRate: result.rate, gradientNorm: result.norm,
+                tokens: batches.rowsPerStep * batches.length, seconds: elapsed, totalSeconds: seconds, limit: limit,
+                operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
+            if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
+            report(.step(done))
+            if step % options.integer("evaluate_every") == 0, step < total { try evaluate(report) }
+            if step % options.integer("save_every") == 0, step < total { save(report) }
+        }
+        try evaluate(report)
+        save(report)
+        return true
+    }
+
+    private func rate(_ limit: Double?) -> Double {
+        let highest = options.number("learning_rate"), lowest = highest * options.number("final_rate")
+        let schedule = LearningRateSchedule(rawValue: options.text("schedule")) ?? .cosine
+        if let limit {
+            // By the clock: warm-up in steps, then constant, then down over the last fifth of the time.
+            let warmup = options.integer("warmup")
+            if step < warmup { return highest * Double(step + 1) / Double(warmup) }
+            let left = max(0, 1 - seconds / limit) / 0.2
+            return lowest + (highest - lowest) * min(1, left)
+        }
+        return schedule.rate(
+            step: step + (options.integer("warmup") > 0 ? 1 : 0), highest: highest, lowest: lowest,
+            warmup: options.integer("warmup"), total: options.integer("steps"), decay: options.integer("decay"))
+    }
+
+    /// One optimiser step over all its micro-batches.
+    private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double) {
+        let count = options.integer("micro_batches")
+        let parts = try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
+        let trained = parts.reduce(0) { $0 + $1.trainedTokenCount }
+        guard trained > 0 else {
+            throw TrainingError(
+                .data, "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on")
+        }
+        let compute = LossComputation(
+            decoder: decoder, smoothing: Float(options.number("label_smoothing")),
+            zLoss: Float(options.number("z_loss")))
+        var total = 0.0
+        for part in parts {
+            let loss = try compute(part, divisor: trained)
+            total += try loss.item(as: Double.self)
+            try loss.backward()
+        }
+        let norm = try parameters.gradientNorm()
+        try guardNumbers(loss: total, norm: norm)
+        let clip = options.number("clip")
+        try optimizer.step(learningRate: rate, gradientScale: norm > clip ? clip / norm : 1)
+        parameters.clearGradients()
+        step += 1
+        return (total, norm, rate)
+    }
+
+    /// Stops before a broken step reaches the parameters.
+    private func guardNumbers(loss: Double, norm: Double) throws {
+        let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
+            .joined(separator: "; ")
+        guard loss.isFinite, norm.isFinite else {
+            throw TrainingError(
+                .numbers,
+                "step \(step + 1): the loss is \(loss), the gradient norm \(norm); the step's rows begin with "
+                    + "\(samples); lower learning_rate, or look at these rows")
+        }
+        let usual = recentNorms.sorted()[safe: recentNorms.count / 2] ?? norm
+        if recentNorms.count >= 50, norm > options.number("spike_factor") * usual {
+            throw TrainingError(
+                .numbers,
+                "step \(step + 1): the gradient norm leapt to \(norm) from a usual \(usual); the step's rows "
+                    + "begin with \(samples)")
+        }
+        recentNorms.append(norm)
+        if recentNorms.count > 100 { recentNorms.removeFirst() }
+    }
+
+    private func evaluate(_ report: (Event) -> Void) throws {
+        guard let validation else { return }
+        let result = try evaluation(validation)
+        log.evaluation(step: step, result)
+        report(.evaluated(step: step, result))
+        bestLoss = min(bestLoss, result.loss)
+    }
+
+    /// Mean loss over validation rows, and what the model writes now.
+    func evaluation(_ set: SequenceSet) throws -> Evaluation {
+        try noGrad {
+            let rows = min(set.count, options.integer("evaluation_rows"))
+            let compute = LossComputation(decoder: decoder)
+            var total = 0.0, tokens = 0
+            for first in stride(from: 0, to: rows, by: 8) {
+                let batch = try set.batch(first..<min(first + 8, rows))
+                let count = batch.trainedTokenCount
+                guard count > 0 else { continue }
+                total += try compute(batch, divisor: 1).item(as: Double.self)
+                tokens += count
+            }
+            guard tokens > 0 else { throw TrainingError(.data, "no validation token is trained on") }
+            let bytes = set.shards.reduce(0.0) { $0 + Double($1.sourceByteCount ?? 0) }
+            let all = set.shards.reduce(0.0) { $0 + Double($1.tokenCount) }
+            return Evaluation(
+                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / all : nil,
+                sample: try sample(set))
+        }
+    }
+
+    /// The beginning of the first validation row, continued.
+    private func sample(_ set: SequenceSet) throws -> String {
+        let start = Array(try set.batch(0..<1).inputs.prefix(16))
+        let session = GenerationSession(decoder: decoder, tokenizer: data.tokenizer, precision: .exact)
+        var options = GenerationOptions()
+        options.maximumTokens = min(48, max(1, self.options.integer("context_length") - start.count - 1))
+        options.sampling.temperature = 0.8
+        options.sampling.seed = 1
+        var text = try data.tokenizer.decode(start)
+        try session.run(start, options, endTokens: data.tokenizer.eosTokens, isCancelled: { false }) { text += $0.text }
+        return text
+    }
+
+    /// Saves, and keeps the newest few. A full disk leaves the run and the checkpoint before as they are.
+    private func save(_ report: (Event) -> Void) {
+        do {
+            let state: JSON = [
+                "step": .integer(Int64(step)), "optimizer_steps": .integer(Int64(optimizer.stepCount)),
+                "seconds": .number(seconds), "best_loss": bestLoss.isFinite ? .number(bestLoss) : .null,
+                "recent_norms": .array(recentNorms.map { .number($0) }), "configuration": options.json,
+                "vocabulary": .string(data.vocabulary.description),
+            ]
+            let generation: JSON = [
+                "do_sample": true, "temperature": 0.8, "top_p": 0.95,
+                "eos_token_id": configurationFile["eos_token_id"] ?? .null,
+                "bos_token_id": configurationFile["bos_token_id"] ?? .null,
+            ]
+            let files: [(name: String, bytes: [UInt8])] =
+                [
+                    ("config.json", configurationFile.bytes(indent: 2)),
+                    ("generation_config.json", generation.bytes(indent: 2)),
+                ] + data.tokenizerFiles
+            let saved = try TrainingCheckpoint.write(
+                run: run, step: step, parameters: parameters, optimizer: optimizer, state: state, files: files)
+            try saved.publish(in: run)
+            let all = TrainingCheckpoint.list(run: run).usable
+            for old in all.dropLast(options.integer("keep")) { old.remove() }
+            report(.saved(step: step, path: saved.path))
+        } catch {
+            report(.notSaved(step: step, why: "\(error)"))
+        }
+    }
+}
+
+extension Array {
+    fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
+}

@@ -1,0 +1,20 @@
+/// Why a training run cannot begin, go on or be resumed. One sentence that says what to do.
+public struct TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable {
+        /// A key, value or combination of values.
+        case configuration
+        /// What the model is trained on.
+        case data
+        /// The loss or the gradient is no number, or leapt.
+        case numbers
+        /// A saved state that is incomplete or does not fit.
+        case checkpoint
+    }
+    public var kind: Kind
+    public var description: String
+
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}

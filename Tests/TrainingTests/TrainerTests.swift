@@ -1,0 +1,170 @@
+import MartletData
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletTraining
+import Testing
+import TinyModels
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+@Suite struct TrainerTests {
+    /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
+    private func scratch(_ name: String, documents: Int = 60) throws -> String {
+        var template = Array("/tmp/martlet-training-\(name)-XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+        }
+        let folder = try #require(made)
+        mkdir(folder + "/data", 0o755)
+        try TinyModel().write(folder: folder + "/data")
+        let tokenizer = try ModelFiles(path: folder + "/data").tokenizer()
+        let identity = VocabularyIdentity(tokenizer)
+        for (prefix, seeds) in [("train", 0..<documents), ("validation", 1000..<1010)] {
+            let writer = try TokenShardWriter(path: "\(folder)/data/\(prefix)-0.shard", vocabulary: identity)
+            for seed in seeds {
+                let text = (0..<20).map { "\($0 + seed % 7) is \($0 + 1 + seed % 7). " }.joined()
+                try writer.append(tokenizer.encode(text, addSpecialTokens: false), sourceByteCount: text.utf8.count)
+            }
+            try writer.finish()
+        }
+        return folder
+    }
+
+    private func options(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
+        var options = TrainingOptions()
+        let usual: [String: JSON] = [
+            "depth": 2, "hidden_size": 32, "heads": 4, "context_length": 32, "batch_rows": 4, "micro_batches": 2,
+            "steps": 12, "warmup": 2, "save_every": 4, "evaluate_every": 6, "evaluation_rows": 4, "log_every": 1,
+        ]
+        for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
+        return options
+    }
+
+    private func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
+
+    @Test func lossFallsAndTheRunIsAModel() throws {
+        let folder = try scratch("learns")
+        var losses: [Double] = [], validations: [Double] = []
+        let trainer = try Trainer(
+            run: folder + "/run", options: options(["steps": 60]), data: TrainingData(folder: folder + "/data"))
+        try trainer.train { event in
+            switch event {
+            case .step(let report): losses.append(report.loss)
+            case .evaluated(_, let evaluation): validations.append(evaluation.loss)
+            default: break
+            }
+        }
+        let first = try #require(losses.first), last = try #require(losses.last)
+        #expect(losses.count == 60 && last < 0.7 * first, "\(first) to \(last)")
+        #expect(try #require(validations.last) < #require(validations.first))
+        // The run folder opens as any other model, and gives the trainer's own logits.
+        let model = try LanguageModel(path: folder + "/run", precision: .exact)
+        let ids: [Int32] = [5, 6, 7, 8]
+        let found: [Float] = try model.decoder(ids).toArray()
+        let wanted: [Float] = try trainer.decoder(ids).detach().toArray()
+        #expect(zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+
+    @Test func resumedRunEndsWithTheSameBits() throws {
+        let folder = try scratch("resume")
+        let data = try TrainingData(folder: folder + "/data")
+        try Trainer(run: folder + "/whole", options: options(), data: data).train { _ in }
+        var steps = 0
+        let first = try Trainer(run: folder + "/parts", options: options(), data: data)
+        let isDone = try first.train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } }
+        #expect(!isDone && steps == 5)
+        let second = try Trainer(run: folder + "/parts", options: options(), data: data)
+        #expect(try second.resume().checkpoint?.step == 5)
+        #expect(try second.train { _ in })
+        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+    }
+
+    @Test func killedWhileSavingGoesOnFromTheCheckpointBefore() throws {
+        let folder = try scratch("killed")
+        let data = try TrainingData(folder: folder + "/data")
+        let whole = try Trainer(run: folder + "/run", options: options(), data: data)
+        try whole.train { _ in }
+        let wanted = try weights(folder + "/run")
+        // As if the process had died in the middle of the last checkpoint: no manifest, half a file.
+        let (usable, _) = TrainingCheckpoint.list(run: folder + "/run")
+        let last = try #require(usable.last)
+        #expect(usable.map(\.step) == [8, 12])
+        unlink(last.path + "/manifest.json")
+        truncate(last.path + "/model.safetensors", 100)
+        let again = try Trainer(run: folder + "/run", options: options(), data: data)
+        let (checkpoint, broken) = try again.resume()
+        #expect(checkpoint?.step == 8)
+        #expect(broken.count == 1 && broken[0].why.contains("manifest.json"))
+        try again.train { _ in }
+        #expect(try weights(folder + "/run") == wanted)
+    }
+
+    @Test func truncatedFileOfACheckpointIsNamed() throws {
+        let folder = try scratch("truncated")
+        let data = try TrainingData(folder: folder + "/data")
+        try Trainer(run: folder + "/run", options: options(), data: data).train { _ in }
+        let last = try #require(TrainingCheckpoint.list(run: folder + "/run").usable.last)
+        truncate(last.path + "/optimizer.safetensors", 64)
+        let (usable, broken) = TrainingCheckpoint.list(run: folder + "/run")
+        #expect(usable.count == 1)
+        #expect(broken.first?.why.contains("optimizer.safetensors has 64 bytes") == true)
+    }
+
+    @Test func lossDoesNotDependOnMicroBatches() throws {
+        let folder = try scratch("micro")
+        let data = try TrainingData(folder: folder + "/data")
+        var curves: [[Double]] = []
+        for count in [1, 2, 4] {
+            var losses: [Double] = []
+            let run = try Trainer(
+                run: "\(folder)/run-\(count)", options: options(["micro_batches": .integer(Int64(count))]), data: data)
+            try run.train { if case .step(let report) = $0 { losses.append(report.loss) } }
+            curves.append(losses)
+        }
+        for curve in curves { #expect(zip(curve, curves[0]).allSatisfy { abs($0 - $1) < 1e-4 * $1 }) }
+    }
+
+    @Test func wrongOptionsAreNamedBeforeTimeIsSpent() throws {
+        var options = TrainingOptions()
+        #expect { try options.set("learning_rat", 0.1) } throws: { "\($0)".contains("did you mean \"learning_rate\"") }
+        #expect { try options.set("beta1", 2) } throws: { "\($0)".contains("from 0.0 to 0.9999") }
+        #expect { try options.set("schedule", "coside") } throws: { "\($0)".contains("cosine") }
+        let folder = try scratch("options")
+        let data = try TrainingData(folder: folder + "/data")
+        for (key, value, word) in [
+            ("heads", 3 as JSON, "heads"), ("micro_batches", 3, "micro-batches"), ("warmup", 100, "warmup"),
+        ] {
+            #expect { try Trainer(run: folder + "/run", options: options_(key, value), data: data) } throws: {
+                "\($0)".contains(word)
+            }
+        }
+        #expect { try TrainingData(folder: folder) } throws: { _ in true }
+    }
+
+    private func options_(_ key: String, _ value: JSON) throws -> TrainingOptions { try options([key: value]) }
+
+    @Test func divergenceStopsBeforeTheParametersAreTouched() throws {
+        let folder = try scratch("diverges")
+        let trainer = try Trainer(
+            run: folder + "/run", options: options(["learning_rate": 1, "clip": 1e6, "steps": 400, "epsilon": 1e-15]),
+            data: TrainingData(folder: folder + "/data"))
+        // Poison one weight, as a bad cell of memory would.
+        trainer.parameters[0].tensor.floats[40] = .nan
+        #expect { try trainer.train { _ in } } throws: { error in
+            "\(error)".contains("step 1:") && "\(error)".contains("train-0.shard")
+        }
+    }
+
+    @Test func otherConfigurationIsNotResumed() throws {
+        let folder = try scratch("other")
+        let data = try TrainingData(folder: folder + "/data")
+        try Trainer(run: folder + "/run", options: options(), data: data).train { _ in }
+        let other = try Trainer(run: folder + "/run", options: options(["beta2": 0.9]), data: data)
+        #expect { try other.resume() } throws: { "\($0)".contains("beta2") }
+    }
+}
