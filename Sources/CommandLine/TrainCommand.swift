@@ -58,9 +58,9 @@ struct TrainCommand: ParsableCommand {
                 "\(out) holds a run already: --resume auto goes on with it; else choose another --out")
         }
         tellPlan(trainer)
-        let interrupted = Interruption()
+        let interrupted = StopRequest()
         let peak = MachinePeak.operationsPerSecond
-        var line = ProgressLine()
+        var line = TrainingLine()
         let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
             switch event {
             case .step(let report):
@@ -154,7 +154,7 @@ struct TrainCommand: ParsableCommand {
 }
 
 /// One line that is written over on a terminal; elsewhere a line now and then.
-private struct ProgressLine {
+private struct TrainingLine {
     private var isOpen = false
 
     mutating func show(_ text: String, isDue: Bool) {
@@ -173,12 +173,12 @@ private struct ProgressLine {
 }
 
 /// Ctrl-C asks for an end after the present step; a second one ends the process as usual.
-private struct Interruption {
+private struct StopRequest {
     private static let flag = Atomic(false)
 
     init() {
         let handler: @convention(c) (Int32) -> Void = { _ in
-            Interruption.flag.store(true, ordering: .relaxed)
+            StopRequest.flag.store(true, ordering: .relaxed)
             signal(SIGINT, SIG_DFL)
             signal(SIGTERM, SIG_DFL)
         }
