@@ -22,6 +22,29 @@ extension Tensor {
         }
     }
 
+    /// Notes a function whose gradient follows from its own value and the gradient that arrives.
+    func recordedFunction(
+        _ operation: String, of x: Tensor, _ back: @escaping (Tensor, Tensor) throws(TensorError) -> Tensor
+    ) -> Tensor {
+        guard Tensor.isRecording(x) else { return self }
+        let value = withoutOrigin
+        return value.recorded(operation, [x], saved: [value]) { flow in try flow.give(0, back(value, flow.gradient)) }
+    }
+
+    /// Notes a view in which elements appear more than once; `add` adds the gradient to a tensor like x.
+    func recordedSum(
+        _ operation: String, of x: Tensor, _ add: @escaping (_ destination: Tensor, _ gradient: Tensor) throws -> Void
+    ) -> Tensor {
+        guard Tensor.isRecording(x) else { return self }
+        return withoutOrigin.recorded(operation, [x]) { flow in
+            let gradient = try flow.gradient
+            try flow.write(0) { destination, accumulate in
+                if !accumulate { try destination.fill(0) }
+                try add(destination, gradient)
+            }
+        }
+    }
+
     /// Notes the same elements in another order of axes, shape or type.
     func recordedReshape(of x: Tensor) -> Tensor {
         let before = x.shape

@@ -68,7 +68,12 @@ extension Tensor {
     public func softmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("softmax")
         if elementCount == 0 { return self }
-        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.softmax) { return result }
+        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.softmax) {
+            return result.recordedFunction("softmax", of: self) { y, gradient throws(TensorError) in
+                let weighted = try gradient * y
+                return try weighted - y * weighted.sum(-1, keepDimensions: true)
+            }
+        }
         let shifted = try (self - max(axis, keepDimensions: true)).exp()
         return try shifted / shifted.sum(axis, keepDimensions: true)
     }
@@ -77,14 +82,18 @@ extension Tensor {
     public func logSoftmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("logSoftmax")
         if elementCount == 0 { return self }
-        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.log_softmax) { return result }
+        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.log_softmax) {
+            return result.recordedFunction("logSoftmax", of: self) { y, gradient throws(TensorError) in
+                try gradient - y.exp() * gradient.sum(-1, keepDimensions: true)
+            }
+        }
         return try self - logSumExp(axis, keepDimensions: true)
     }
 
     /// One of the row kernels along the last axis, computed in float32; nil for other axes and float64.
     private func lastAxis(_ axis: Int, _ kernel: martlet_softmax) throws(TensorError) -> Tensor? {
         guard dtype != .float64, rank > 0, try checkedAxis(axis, "softmax") == rank - 1 else { return nil }
-        let source = try to(.float32).contiguous()
+        let source = try withoutOrigin.to(.float32).contiguous()
         let result = Tensor(uninitialized: shape, dtype: .float32)
         let width = shape[rank - 1], from = source.floats, to = result.floats
         parallelRanges(elementCount / width, grain: Swift.max(1, elementGrain / 4 / width)) { rows in

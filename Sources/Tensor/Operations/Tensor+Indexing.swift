@@ -38,9 +38,14 @@ extension Tensor {
         extents[axis] = indices.elementCount
         let result = try Tensor.allocated(extents, dtype, "indexSelect")
         if result.elementCount > 0 {
-            contiguous().selectSlices(axis, places.pointer(as: Int64.self), into: result)
+            withoutOrigin.contiguous().selectSlices(axis, places.pointer(as: Int64.self), into: result)
         }
-        return result
+        guard Tensor.isRecording(self) else { return result }
+        let before = shape
+        return result.recorded("indexSelect", [self], saved: [places]) { flow in
+            let gradient = try flow.gradient
+            try flow.give(0, Tensor.zeros(before, dtype: gradient.dtype).indexAdd(axis, places, gradient))
+        }
     }
 
     /// Rows named by indices of any shape: shape `indices.shape + shape[1...]` (PyTorch's `embedding`, `x[indices]`).
@@ -75,15 +80,27 @@ extension Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: nil, "gather")
         let result = Tensor(uninitialized: index.shape, dtype: dtype)
         gatherElements(axis, places, into: result)
-        return result
+        guard Tensor.isRecording(self) else { return result }
+        let before = shape
+        return result.recorded("gather", [self], saved: [places]) { flow in
+            let gradient = try flow.gradient
+            try flow.give(0, Tensor.zeros(before, dtype: gradient.dtype).scatterAdd(axis, places, gradient))
+        }
     }
 
     /// A copy with `copy[index[i][j]][j] = source[i][j]` for axis 0, and so on. The last of equal indices wins.
     public func scatter(_ axis: Int, _ index: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatter")
-        let result = copied()
+        let result = withoutOrigin.copied()
         result.scatterElements(.scatter, axis, places, source)
-        return result
+        guard Tensor.isRecording(self, source) else { return result }
+        let sourceShape = source.shape
+        return result.recorded("scatter", [self, source], saved: [places]) { flow in
+            let gradient = try flow.gradient
+            let nothing = try Tensor.zeros(places.shape, dtype: gradient.dtype)
+            try flow.give(0, gradient.scatter(axis, places, nothing))
+            try flow.give(1, gradient.gathered(axis, places, padded: sourceShape))
+        }
     }
 
     public func scatter(_ axis: Int, _ index: Tensor, value: some TensorScalar) throws(TensorError) -> Tensor {
@@ -93,10 +110,17 @@ extension Tensor {
     /// `scatter` that adds. Equal indices are added in row-major order.
     public func scatterAdd(_ axis: Int, _ index: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatterAdd")
-        let wide = try to(dtype.computed)
+        let wide = try withoutOrigin.to(dtype.computed)
         let result = wide.storage === storage ? wide.copied() : wide
-        result.scatterElements(.scatterAdd, axis, places, try source.to(dtype.computed))
-        return try result.to(dtype)
+        result.scatterElements(.scatterAdd, axis, places, try source.withoutOrigin.to(dtype.computed))
+        let converted = try result.to(dtype)
+        guard Tensor.isRecording(self, source) else { return converted }
+        let sourceShape = source.shape
+        return converted.recorded("scatterAdd", [self, source], saved: [places]) { flow in
+            let gradient = try flow.gradient
+            try flow.give(0, gradient)
+            try flow.give(1, gradient.gathered(axis, places, padded: sourceShape))
+        }
     }
 
     /// A copy with `copy[.., indices[i], ..] += source[.., i, ..]` along `axis`.
@@ -121,7 +145,7 @@ extension Tensor {
         }
         let result = Tensor(uninitialized: shape, dtype: dtype)
         Tensor.choose(mask, Tensor(value.scalar, dtype: dtype), self, into: result)
-        return result
+        return result.recordedView("maskedFill", of: self) { try Tensor.where(mask, 0.0, $0) }
     }
 
     /// The elements where `mask` is true, in row-major order, in one dimension. Both broadcast.
@@ -151,6 +175,17 @@ extension Tensor {
             }
         }
         return try Tensor(indices, shape: [positions.count, rank])
+    }
+
+    /// `gather`, with zeros where `places` has no index for an element of the source.
+    private func gathered(_ axis: Int, _ places: Tensor, padded target: Shape) throws(TensorError) -> Tensor {
+        let found = try gather(axis, places)
+        if found.shape == target { return found }
+        let result = try Tensor.zeros(target, dtype: found.dtype)
+        var part = result
+        for axis in 0..<target.rank { part = try part.slice(axis, to: found.shape[axis]) }
+        try part.copy(from: found)
+        return result
     }
 
     private func truePositions() throws(TensorError) -> [Int64] {

@@ -85,10 +85,42 @@ extension Tensor {
         let target: DType = dtype.isFloatingPoint ? dtype : .int64
         if rank == 0 { return try to(target) }
         let axis = try checkedAxis(axis, name)
-        let source = try to(target).rows(axis)
+        let source = try withoutOrigin.to(target).rows(axis)
         let result = Tensor(uninitialized: source.shape, dtype: source.dtype)
         source.scanRows(operation, into: result)
-        return try result.moveAxis(-1, to: axis).to(target).contiguous()
+        let scanned = try result.moveAxis(-1, to: axis).to(target).contiguous()
+        guard Tensor.isRecording(self), target.isFloatingPoint else { return scanned }
+        return scanned.recorded(name, [self], saved: operation == .product ? [source] : []) { flow in
+            let gradient = try flow.gradient
+            switch operation {
+            case .sum: try flow.give(0, gradient.flip(axis).cumulativeSum(axis).flip(axis))
+            case .product:
+                let back = try gradient.moveAxis(axis, to: -1).to(source.dtype).scannedProductGradient(source)
+                try flow.give(0, back.moveAxis(-1, to: axis))
+            }
+        }
+    }
+
+    /// Of running products p over rows of x, with this gradient: dx_j = Σ over i ≥ j of g_i · (p_i without x_j), zeros
+    /// in x included, hence quadratic in the length.
+    private func scannedProductGradient(_ x: Tensor) throws(TensorError) -> Tensor {
+        let width = x.shape[x.rank - 1]
+        let values = try x.to(.float64).contiguous(), gradient = try to(.float64).contiguous()
+        let result = try Tensor.zeros(x.shape, dtype: .float64)
+        let from = values.pointer(as: Double.self), g = gradient.pointer(as: Double.self)
+        let to = result.pointer(as: Double.self)
+        for row in stride(from: 0, to: x.elementCount, by: Swift.max(width, 1)) {
+            var before = 1.0
+            for j in 0..<width {
+                var product = before
+                for i in j..<width {
+                    if i > j { product *= from[row + i] }
+                    to[row + j] += g[row + i] * product
+                }
+                before *= from[row + j]
+            }
+        }
+        return result
     }
 
     /// The distinct elements in ascending order, for each element the place of its value among them (in this shape),

@@ -162,7 +162,15 @@ extension Tensor {
         var extents = Array(shape), steps = Array(strides)
         extents[axis] = (shape[axis] - size) / step + 1
         steps[axis] *= step
+        let windows = extents[axis]
         return view(Shape(extents + [size]), Shape(steps + [strides[axis]]))
+            .recordedSum("unfold", of: self) { destination, gradient in
+                for place in 0..<size {
+                    let part = try destination.slice(
+                        axis, from: place, to: place + (windows - 1) * step + 1, step: step)
+                    try part += gradient.select(-1, place)
+                }
+            }
     }
 
     /// The bytes to an element, for quantised tensors only at the start of whole rows.

@@ -108,7 +108,13 @@ extension Tensor {
             steps[axis] = -strides[axis]
         }
         // Negative strides stay inside this function: elsewhere a tensor's first element is its lowest address.
+        let chosen = flipped.sorted()
         return view(shape, steps, byteOffset: byteOffset + first * dtype.blockByteCount).copied()
+            .recordedView("flip", of: self) { gradient in
+                var back = gradient
+                for axis in chosen { back = try back.flip(axis) }
+                return back
+            }
     }
 
     /// Elements moved `shift` places towards higher indices along `axis`, those at the end coming in at the start.

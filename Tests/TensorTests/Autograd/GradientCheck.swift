@@ -5,7 +5,7 @@ import Testing
 /// is weighted with random numbers, so that every element of it counts differently.
 func expectGradients(
     _ name: String, shapes: [Shape], low: Double = -1, high: Double = 1, seed: UInt64 = 7,
-    tolerance: Double = 1e-6, sourceLocation: SourceLocation = #_sourceLocation,
+    tolerance: Double = 1e-6, step: Double = 1e-5, sourceLocation: SourceLocation = #_sourceLocation,
     _ function: ([Tensor]) throws -> Tensor
 ) throws {
     var stream = RandomStream(seed: seed)
@@ -19,7 +19,6 @@ func expectGradients(
     func value(_ inputs: [Tensor]) throws -> Double {
         try noGrad { try (function(inputs) * weights).sum().item() }
     }
-    let step = 1e-5
     for (index, input) in inputs.enumerated() {
         let gradient: [Double] = try input.gradient?.toArray() ?? Array(repeating: 0, count: input.elementCount)
         let values: [Double] = try input.toArray()

@@ -65,6 +65,68 @@ import Testing
         try expectGradients("diagonal", shapes: [[4, 4]]) { try $0[0].diagonal() }
     }
 
+    @Test func pickingAndPlacingAgreeWithDifferences() throws {
+        let rows = try Tensor([Int64(2), 0, 2, -1])
+        try expectGradients("indexSelect", shapes: [[4, 3]]) { try $0[0].indexSelect(0, rows) }
+        try expectGradients("take", shapes: [[4, 3]]) { try $0[0].take(rows: rows.reshape(2, 2)) }
+        let places = try Tensor([[Int64(0), 2], [1, 1], [2, 0]])
+        try expectGradients("gather", shapes: [[3, 4]]) { try $0[0].gather(1, places) }
+        try expectGradients("scatterAdd", shapes: [[3, 4], [3, 3]]) { try $0[0].scatterAdd(1, places, $0[1]) }
+        let distinct = try Tensor([[Int64(0), 2], [1, 3], [2, 0]])
+        try expectGradients("scatter", shapes: [[3, 4], [3, 2]]) { try $0[0].scatter(1, distinct, $0[1]) }
+        try expectGradients("indexAdd", shapes: [[4, 3], [3, 3]]) {
+            try $0[0].indexAdd(0, Tensor([Int64(1), 1, 3]), $0[1])
+        }
+        try expectGradients("maskedFill", shapes: [[3, 4]]) { try $0[0].maskedFill($0[0] .> 0.2, 5) * $0[0] }
+        try expectGradients("maskedSelect", shapes: [[3, 4]]) {
+            try $0[0].maskedSelect(Tensor([true, false, true, true]))
+        }
+        try expectGradients("tril", shapes: [[4, 4]]) { try $0[0].tril() + $0[0].triu(1) * 2 }
+    }
+
+    @Test func orderScansAndJoinsAgreeWithDifferences() throws {
+        try expectGradients("sort", shapes: [[3, 5]]) { try $0[0].sort(axis: 1).values }
+        try expectGradients("topK", shapes: [[3, 5]]) { try $0[0].topK(2).values }
+        try expectGradients("cumulativeSum", shapes: [[3, 5]]) { try $0[0].cumulativeSum(0) }
+        try expectGradients("cumulativeProduct", shapes: [[3, 5]]) { try $0[0].cumulativeProduct(1) }
+        try expectGradients("product with a zero", shapes: [[4]]) {
+            try ($0[0] * Tensor([1.0, 0, 1, 1])).cumulativeProduct(0)
+        }
+        try expectGradients("concatenate", shapes: [[2, 3], [2, 1]]) {
+            try .concatenate([$0[0], $0[1], $0[0]], axis: 1)
+        }
+        try expectGradients("stack", shapes: [[3], [3]]) { try .stack([$0[0], $0[1]], axis: 1) }
+        try expectGradients("tile", shapes: [[2, 3]]) { try $0[0].tile(2, 2) }
+        try expectGradients("repeatInterleave", shapes: [[2, 3]]) { try $0[0].repeatInterleave(2, axis: 1) }
+        try expectGradients("flip", shapes: [[2, 3, 2]]) { try $0[0].flip(0, 2) }
+        try expectGradients("roll", shapes: [[2, 3]]) { try $0[0].roll(2, axis: 1) }
+        try expectGradients("unfold", shapes: [[9]]) { try $0[0].unfold(0, size: 4, step: 2) }
+        try expectGradients("split", shapes: [[7, 2]]) {
+            let parts = try $0[0].split(3); return try parts[2] * parts[0]
+        }
+    }
+
+    @Test func softmaxesAndSumsOfProductsAgreeWithDifferences() throws {
+        for axis in [0, 1] {
+            try expectGradients("softmax", shapes: [[3, 4]]) { try $0[0].softmax(axis: axis) }
+            try expectGradients("logSoftmax", shapes: [[3, 4]]) { try $0[0].logSoftmax(axis: axis) }
+            // In float32 the row kernels are at work.
+            try expectGradients("softmax in float32", shapes: [[3, 4]], tolerance: 2e-2, step: 1e-3) {
+                try $0[0].to(.float32).softmax(axis: axis).to(.float64)
+            }
+            try expectGradients("logSoftmax in float32", shapes: [[3, 4]], tolerance: 2e-2, step: 1e-3) {
+                try $0[0].to(.float32).logSoftmax(axis: axis).to(.float64)
+            }
+        }
+        try expectGradients("softplus", shapes: [[3, 4]]) { try $0[0].softplus() }
+        try expectGradients("std", shapes: [[3, 4]]) { try $0[0].std(axes: [0]) }
+        try expectGradients("norm", shapes: [[3, 4]]) { try $0[0].norm(axes: [1]) }
+        try expectGradients("einsum", shapes: [[2, 3, 4], [2, 4, 5]]) { try einsum("bij,bjk->bik", $0[0], $0[1]) }
+        try expectGradients("trace", shapes: [[4, 4]]) { try einsum("ii->", $0[0]) }
+        try expectGradients("outer", shapes: [[3], [4]]) { try $0[0].outer($0[1]) }
+        try expectGradients("remainder", shapes: [[6], [6]], low: 0.6, high: 0.9) { try ($0[0] * 3).remainder($0[1]) }
+    }
+
     @Test func productWithAZeroHasTheRightGradient() throws {
         let x = try Tensor([2.0, 0, 3]).requiringGrad()
         try x.prod(axes: [0]).backward()
