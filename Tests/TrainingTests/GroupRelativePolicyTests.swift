@@ -1,0 +1,82 @@
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletTraining
+import Testing
+
+@Suite struct GroupRelativePolicyTests {
+    private func model(_ seed: UInt64) throws -> (Decoder, [Parameter]) {
+        let text = """
+            {"model_type": "llama", "vocab_size": 24, "hidden_size": 32, "intermediate_size": 64,
+             "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "max_position_embeddings": 32, "rms_norm_eps": 1e-5, "tie_word_embeddings": true}
+            """
+        let reader = ConfigurationReader(file: "test", json: try JSON(parsing: Array(text.utf8)))
+        let source = TrainableParameters(Initializer(.normal(deviation: 0.1, layers: 2), seed: seed))
+        let decoder = Decoder(source, try Family.configuration(reader).1)
+        try source.finish()
+        return (decoder, source.parameters)
+    }
+
+    /// CS336's numbers for groups of four.
+    @Test func advantagesHaveTheCoursesNumbers() {
+        let found = GroupRelativePolicy().advantages([0.2, 0.5, 0, 0.4, 0.9, 0.7, 0.2, 0], groupSize: 4)
+        let wanted = [-0.33824, 1.01472, -1.24021, 0.56373, 1.07062, 0.59479, -0.59479, -1.07062]
+        for (a, b) in zip(found, wanted) { #expect(abs(a - b) < 1e-4) }
+        #expect(GroupRelativePolicy().advantages([1, 1, 1], groupSize: 3).allSatisfy { $0 == 0 })
+    }
+
+    @Test func rolloutsHaveTheProbabilitiesThatTrainingSees() throws {
+        let (decoder, _) = try model(3)
+        let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 20)
+        let rollouts = try engine.replies(to: [[5, 6, 7], [9]], copies: 8, seed: 11)
+        #expect(rollouts.count == 16)
+        let (_, difference) = try GroupRelativePolicy().loss(
+            decoder, rollouts, advantages: Array(repeating: 1, count: 16))
+        #expect(difference <= 1e-5)
+        // The same alone as beside others.
+        let alone = try engine.replies(to: [[5, 6, 7]], copies: 8, seed: 11)
+        #expect(alone.map(\.reply) == rollouts.prefix(8).map(\.reply))
+        #expect(alone.map(\.logProbabilities) == rollouts.prefix(8).map(\.logProbabilities))
+    }
+
+    /// Reward for every 7 in the reply: the mean reward must rise.
+    @Test func rewardedTokensBecomeLikelier() throws {
+        let (decoder, parameters) = try model(4)
+        let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0))
+        let policy = GroupRelativePolicy()
+        var means: [Double] = []
+        for step in 0..<40 {
+            let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 6)
+            let rollouts = try engine.replies(to: [[5], [6]], copies: 16, seed: UInt64(step))
+            let rewards = rollouts.map { Double($0.reply.count { $0 == 7 }) / 6 }
+            means.append(rewards.reduce(0, +) / Double(rewards.count))
+            let (loss, _) = try policy.loss(
+                decoder, rollouts, advantages: policy.advantages(rewards, groupSize: 16))
+            try loss.backward()
+            let norm = try parameters.gradientNorm()
+            try optimizer.step(learningRate: 3e-3, gradientScale: min(1, 1 / (norm + 1e-6)))
+            parameters.clearGradients()
+        }
+        let first = means.prefix(5).reduce(0, +) / 5, last = means.suffix(5).reduce(0, +) / 5
+        #expect(last > first + 0.4, "\(first) to \(last)")
+    }
+
+    /// Outside the clip range in the favourable direction, a token has no gradient any more.
+    @Test func clippedTokensHaveNoGradient() throws {
+        let (decoder, parameters) = try model(5)
+        let engine = RolloutEngine(decoder: decoder, endTokens: [], maximumTokens: 4)
+        let written = try engine.replies(to: [[5, 6]], copies: 1, seed: 1)
+        // As if the tokens had been far less likely when they were written.
+        let rollout = Rollout(
+            prompt: written[0].prompt, reply: written[0].reply,
+            logProbabilities: written[0].logProbabilities.map { $0 - 1 }, isFinished: false)
+        let policy = GroupRelativePolicy()
+        try policy.loss(decoder, [rollout], advantages: [1]).loss.backward()
+        #expect(try parameters.gradientNorm() == 0)
+        parameters.clearGradients()
+        try policy.loss(decoder, [rollout], advantages: [-1]).loss.backward()
+        #expect(try parameters.gradientNorm() > 0)
+    }
+}
