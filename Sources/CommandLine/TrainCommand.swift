@@ -97,26 +97,19 @@ struct TrainCommand: ParsableCommand {
         if let depth { try options.set("depth", .integer(Int64(depth))) }
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
-        for setting in settings {
-            guard let cut = setting.firstIndex(of: "=") else {
-                throw ValidationError("--set \(setting): expected name=value")
-            }
-            let text = String(setting[setting.index(after: cut)...])
-            let value = (try? JSON(parsing: Array(text.utf8))) ?? .string(text)
-            try options.set(String(setting[..<cut]), value)
-        }
+        for setting in settings { try options.set(assignment: setting) }
         return options
     }
 
     private func tellPlan(_ trainer: Trainer) {
-        let spec = trainer.decoder.configuration
         let rows = (trainer.options["batch_rows"].integer ?? 1) / (trainer.options["micro_batches"].integer ?? 1)
         let length = trainer.options["context_length"].integer ?? 1
-        let activations = TrainingCost.activationByteCount(spec, tokens: rows * length)
+        let memory = trainer.cost.memory(tokens: rows * length)
+        let total = memory.reduce(0) { $0 + $1.bytes }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "
-                + "tokens; memory: \(Terminal.bytes(trainer.cost.stateByteCount)) of parameters, gradients and moments, "
-                + "about \(Terminal.bytes(activations)) of activations")
+                + "tokens; about \(Terminal.bytes(total)) of memory: "
+                + memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", "))
     }
 
     private func text(_ report: StepReport, _ peak: Double) -> String {

@@ -63,6 +63,9 @@ public struct Checkpoint: Sendable {
         return (decoder, source)
     }
 
+    /// The configuration of the language model, without its parameters.
+    public func decoderConfiguration() throws -> DecoderConfiguration { try Family.configuration(configuration).1 }
+
     /// Whether this is a text encoder (BERT and its kind) rather than a language model.
     public var isEncoder: Bool { modelType == "bert" }
 

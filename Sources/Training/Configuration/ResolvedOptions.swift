@@ -120,6 +120,11 @@ public struct ResolvedOptions: Sendable, Equatable {
         return .object(JSONObject(members))
     }
 
+    public func decoderConfiguration() throws -> DecoderConfiguration {
+        let json = modelConfiguration(endToken: nil, beginToken: nil)
+        return try Family.configuration(ConfigurationReader(file: "the configuration", json: json)).1
+    }
+
     public func initializer() -> Initializer {
         let scheme: Initializer.Scheme =
             switch text("initialization") {

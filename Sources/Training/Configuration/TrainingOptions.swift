@@ -25,6 +25,15 @@ public struct TrainingOptions: Sendable, Equatable {
         given[key] = value
     }
 
+    /// "name=value", the value JSON or else a string.
+    public mutating func set(assignment: String, from origin: String = "command line") throws(TrainingError) {
+        guard let cut = assignment.firstIndex(of: "=") else {
+            throw TrainingError(.configuration, "\(origin): \"\(assignment)\" is not name=value")
+        }
+        let text = String(assignment[assignment.index(after: cut)...])
+        try set(String(assignment[..<cut]), (try? JSON(parsing: Array(text.utf8))) ?? .string(text), from: origin)
+    }
+
     /// All members of a JSON object, as a configuration file holds them.
     public mutating func set(_ object: JSON, from origin: String) throws(TrainingError) {
         guard let members = object.object else {

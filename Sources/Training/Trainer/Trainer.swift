@@ -45,7 +45,7 @@ public final class Trainer {
         decoder = Decoder(source, spec)
         try source.finish()
         parameters = source.parameters
-        cost = TrainingCost(spec, parameters: source.count, length: length)
+        cost = TrainingCost(spec, length: length)
         optimizer = AdamW(
             ParameterGroup.decaying(parameters, weightDecay: resolved.number("weight_decay")),
             beta1: resolved.number("beta1"), beta2: resolved.number("beta2"), epsilon: resolved.number("epsilon"))

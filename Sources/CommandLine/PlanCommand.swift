@@ -1,0 +1,134 @@
+import ArgumentParser
+import Martlet
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Say what a model will cost to train, before anything is made.",
+        discussion: """
+            Parameters, floating-point operations, memory by kind and the time at a throughput, counted from the shape \
+            alone: of a depth with options as `martlet train` takes them, or of a model's folder or GGUF file.
+
+            Examples:
+              martlet plan --depth 12 --batch 32
+              martlet plan --depth 12 --set hidden_size=1024 --tokens 1e9
+              martlet plan smollm2 --length 2048 --whole-square
+            """)
+
+    @Argument(help: "A model, instead of --depth.") var model: String?
+    @Option(help: "Layers; the dial that sets every size.") var depth: Int?
+    @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
+    @Option(help: "Tokens of the vocabulary.") var vocabulary = 8192
+    @Option(help: "Rows of a micro-batch.") var batch: Int?
+    @Option(help: "Tokens of a row.") var length: Int?
+    @Option(help: "Tokens to train on, for the time.") var tokens = 1e8
+    @Option(help: "Floating-point operations a second; measured on this machine when left out.") var throughput: Double?
+    @Option(help: "The share of them that training reaches.") var share = 0.7
+    @Flag(help: "Count attention's whole square, as papers do, instead of the causal half.") var wholeSquare = false
+    @Flag(help: "One JSON object on standard output.") var json = false
+
+    func validate() throws {
+        guard model == nil || (depth == nil && settings.isEmpty) else {
+            throw ValidationError("give a model, or --depth and --set")
+        }
+        guard batch ?? 1 > 0, length ?? 1 > 0, tokens > 0, share > 0, share <= 1, throughput ?? 1 > 0, vocabulary > 0
+        else { throw ValidationError("--batch, --length, --tokens, --throughput and --share must be positive") }
+    }
+
+    func run() throws {
+        let spec: DecoderConfiguration
+        var rows = batch ?? 8
+        if let model {
+            spec = try Checkpoint(path: ModelLocator.locate(model)).decoderConfiguration()
+        } else {
+            var options = TrainingOptions()
+            if let depth { try options.set("depth", .integer(Int64(depth))) }
+            if let length { try options.set("context_length", .integer(Int64(length))) }
+            for setting in settings { try options.set(assignment: setting) }
+            let resolved = try ResolvedOptions(options, vocabularySize: vocabulary)
+            rows = batch ?? (resolved["batch_rows"].integer ?? 1) / (resolved["micro_batches"].integer ?? 1)
+            spec = try resolved.decoderConfiguration()
+        }
+        let length = length ?? min(spec.contextLength, 1024)
+        let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
+        let memory = cost.memory(tokens: rows * length)
+        let throughput = throughput ?? MachinePeak.operationsPerSecond
+        let seconds = cost.trainingPerToken * tokens / (throughput * share)
+        if json {
+            show(cost, memory, rows, length, throughput, seconds)
+        } else {
+            tell(cost, memory, rows, length, throughput, seconds)
+        }
+    }
+
+    private func tell(
+        _ cost: TrainingCost, _ memory: [(kind: String, bytes: Int)], _ rows: Int, _ length: Int, _ throughput: Double,
+        _ seconds: Double
+    ) {
+        var lines = ["parameters            \(grouped(cost.parameters))"]
+        for (part, count) in cost.parametersByPart { lines.append("  \(padded(part, 20))\(grouped(count))") }
+        lines.append(
+            "forward, one row      \(engineering(cost.forwardPerToken * Double(length))) operations of \(length) tokens"
+        )
+        for (part, count) in cost.operationsByPart {
+            lines.append(
+                "  \(padded(part, 22))\(engineering(count * Double(length)))  \(percent(count / cost.forwardPerToken))")
+        }
+        lines.append(
+            "training step         \(engineering(cost.trainingPerToken * Double(rows * length))) of \(rows) × \(length) tokens"
+        )
+        lines.append("memory                \(Terminal.bytes(memory.reduce(0) { $0 + $1.bytes }))")
+        for (kind, bytes) in memory { lines.append("  \(padded(kind, 20))\(Terminal.bytes(bytes))") }
+        lines.append("cache, a token        \(Terminal.bytes(cost.cacheBytesPerToken))")
+        lines.append(
+            "\(engineering(tokens)) tokens         \(duration(seconds)) at \(percent(share)) of "
+                + "\(engineering(throughput)) operations/s")
+        Terminal.show(lines.joined(separator: "\n") + "\n")
+    }
+
+    private func show(
+        _ cost: TrainingCost, _ memory: [(kind: String, bytes: Int)], _ rows: Int, _ length: Int, _ throughput: Double,
+        _ seconds: Double
+    ) {
+        func object(_ pairs: [(String, JSON)]) -> JSON { .object(JSONObject(pairs)) }
+        let line: JSON = [
+            "parameters": .integer(Int64(cost.parameters)),
+            "parameters_by_part": object(cost.parametersByPart.map { ($0.part, .integer(Int64($0.count))) }),
+            "rows": .integer(Int64(rows)), "length": .integer(Int64(length)),
+            "forward_operations_per_row": .number(cost.forwardPerToken * Double(length)),
+            "forward_operations_by_part": object(
+                cost.operationsByPart.map { ($0.part, .number($0.count * Double(length))) }),
+            "training_operations_per_step": .number(cost.trainingPerToken * Double(rows * length)),
+            "memory_bytes": object(memory.map { ($0.kind, .integer(Int64($0.bytes))) }),
+            "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)), "tokens": .number(tokens),
+            "operations_per_second": .number(throughput), "share": .number(share),
+            "seconds": .number(seconds.rounded(to: 1)),
+        ]
+        Terminal.show(line.text() + "\n")
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private func grouped(_ count: Int) -> String {
+        var digits = Array(String(count))
+        for place in stride(from: digits.count - 3, to: 0, by: -3) { digits.insert(",", at: place) }
+        return String(digits)
+    }
+
+    /// "4.513e12"
+    private func engineering(_ value: Double) -> String {
+        guard value > 0 else { return "0" }
+        var exponent = 0, mantissa = value
+        while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+        return "\(mantissa.rounded(to: 3))e\(exponent)"
+    }
+
+    private func percent(_ share: Double) -> String { "\((share * 100).rounded(to: 1)) %" }
+
+    private func duration(_ seconds: Double) -> String {
+        seconds < 120
+            ? "\(Int(seconds)) s" : seconds < 7200 ? "\(Int(seconds / 60)) min" : "\((seconds / 3600).rounded(to: 1)) h"
+    }
+}

@@ -1,0 +1,105 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// What a model costs, counted from its shape alone: parameters, floating-point operations and memory.
+///
+/// An operation is a multiplication or an addition: a product of `[m, k]` and `[k, n]` is 2mkn. Norms, activations and
+/// the optimiser are left out, as is usual: they are some thousandths.
+public struct TrainingCost: Sendable, Equatable {
+    public let parameters: Int
+    /// By what they do: "embedding", "attention", "feed-forward", "norm", "head".
+    public let parametersByPart: [(part: String, count: Int)]
+    public let length: Int
+    /// Operations of a token forward, by part: "attention projections", "attention scores", "feed-forward", "head".
+    public let operationsByPart: [(part: String, count: Double)]
+    /// The share of attention's square that is computed: 1 as papers count it, about 1/2 as causal attention does it.
+    public let attentionShare: Double
+    private let spec: DecoderConfiguration
+
+    /// - Parameter countsWholeSquare: attention's scores for every pair of tokens, as papers and courses count, instead
+    ///   of the causal half.
+    public init(_ spec: DecoderConfiguration, length: Int, countsWholeSquare: Bool = false) {
+        let counter = ParameterCounter()
+        _ = Decoder(counter, spec)
+        parameters = counter.parts.reduce(0) { $0 + $1.count }
+        parametersByPart = counter.parts
+        self.length = length
+        self.spec = spec
+        let hidden = Double(spec.hiddenSize), layers = Double(spec.layerCount)
+        let queries = Double(spec.attention.heads * spec.attention.headDimension)
+        let keys = Double(spec.attention.keyValueHeads * spec.attention.headDimension)
+        let active = Double(spec.feedForward.experts?.active ?? 1)
+        // Each token sees all of them, or itself and those before it.
+        let share = countsWholeSquare ? 1 : (Double(length) + 1) / (2 * Double(length))
+        attentionShare = share
+        let seen = spec.attention.windows.reduce(0.0) { total, window in
+            total + min(Double(window ?? length), Double(length) * share)
+        }
+        operationsByPart = [
+            ("attention projections", 2 * layers * hidden * (2 * queries + 2 * keys)),
+            ("attention scores", 4 * queries * seen),
+            (
+                "feed-forward",
+                2 * layers * hidden * Double(spec.feedForward.size) * active
+                    * (spec.feedForward.isGated ? 3 : 2)
+            ),
+            ("head", 2 * hidden * Double(spec.vocabularySize)),
+        ]
+    }
+
+    public var forwardPerToken: Double { operationsByPart.reduce(0) { $0 + $1.count } }
+    /// Forward and backward: the gradient of a product is two products of its size.
+    public var trainingPerToken: Double { 3 * forwardPerToken }
+
+    /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, AdamW's two moments, and what a
+    /// micro-batch of `tokens` tokens keeps for its gradient.
+    public func memory(tokens: Int) -> [(kind: String, bytes: Int)] {
+        [
+            ("parameters", 4 * parameters), ("gradients", 4 * parameters), ("moments", 8 * parameters),
+            ("activations", activationBytes(tokens: tokens)),
+            // A block of logits; the gradient of the head is the parameters' own.
+            ("logits", min(1 << 25, tokens * spec.vocabularySize * 4)),
+        ]
+    }
+
+    /// What the operations of a layer save for their gradients, see the fused operations of `Tensor`.
+    private func activationBytes(tokens: Int) -> Int {
+        let hidden = spec.hiddenSize
+        let queries = spec.attention.heads * spec.attention.headDimension
+        let keys = spec.attention.keyValueHeads * spec.attention.headDimension
+        let heads = spec.attention.normalizesQueriesAndKeys ? queries + keys : 0
+        // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product.
+        let layer =
+            4 * hidden + 2 * queries + 2 * keys + heads + spec.attention.heads
+            + spec.feedForward.size * (spec.feedForward.isGated ? 3 : 2)
+        return (spec.layerCount * layer + 2 * hidden) * tokens * 4
+    }
+
+    /// Bytes of keys and values of one token in all layers, in float16.
+    public var cacheBytesPerToken: Int {
+        4 * spec.layerCount * spec.attention.keyValueHeads * spec.attention.headDimension
+    }
+
+    public static func == (a: TrainingCost, b: TrainingCost) -> Bool { a.spec == b.spec && a.length == b.length }
+}
+
+/// Counts parameters without making them.
+private final class ParameterCounter: ParameterSource {
+    private(set) var parts: [(part: String, count: Int)] = []
+
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        let part =
+            name.hasPrefix("lm_head")
+            ? "head"
+            : role == .embedding
+                ? "embedding"
+                : name.contains("norm") ? "norm" : name.contains("self_attn") ? "attention" : "feed-forward"
+        if let index = parts.firstIndex(where: { $0.part == part }) {
+            parts[index].count += shape.elementCount
+        } else {
+            parts.append((part, shape.elementCount))
+        }
+        return Tensor(uninitialized: [0, 0])
+    }
+}

@@ -1,0 +1,42 @@
+import MartletJSON
+import MartletModels
+import MartletTraining
+import Testing
+
+@Suite struct TrainingCostTests {
+    private func configuration(_ text: String) throws -> DecoderConfiguration {
+        try Family.configuration(ConfigurationReader(file: "test", json: JSON(parsing: Array(text.utf8)))).1
+    }
+
+    /// CS336's accounting of GPT-2 XL in its own shape: gated feed-forward, no biases, nothing tied.
+    @Test func gpt2XLHasTheCoursesNumbers() throws {
+        let spec = try configuration(
+            """
+            {"model_type": "llama", "vocab_size": 50257, "hidden_size": 1600, "intermediate_size": 6400,
+             "num_hidden_layers": 48, "num_attention_heads": 25, "max_position_embeddings": 1024,
+             "rms_norm_eps": 1e-5, "tie_word_embeddings": false}
+            """)
+        let cost = TrainingCost(spec, length: 1024, countsWholeSquare: true)
+        #expect(cost.parameters == 2_127_057_600)
+        #expect(abs(cost.forwardPerToken * 1024 - 4.513e12) < 0.001e12)
+        #expect(cost.parametersByPart.reduce(0) { $0 + $1.count } == cost.parameters)
+        #expect(cost.memory(tokens: 1).prefix(3).reduce(0) { $0 + $1.bytes } == 16 * cost.parameters)
+    }
+
+    @Test func causalHalfAndWindowsCountWhatIsSeen() throws {
+        func text(_ window: String) -> String {
+            """
+            {"model_type": "mistral", "vocab_size": 100, "hidden_size": 32, "intermediate_size": 64,
+             "num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 1024,
+             "rms_norm_eps": 1e-5, "sliding_window": \(window)}
+            """
+        }
+        func scores(_ window: String, whole: Bool) throws -> Double {
+            let cost = TrainingCost(try configuration(text(window)), length: 100, countsWholeSquare: whole)
+            return try #require(cost.operationsByPart.first { $0.part == "attention scores" }).count
+        }
+        #expect(try scores("null", whole: true) == 4 * 32 * 100)
+        #expect(try scores("null", whole: false) == 4 * 32 * 50.5)
+        #expect(try scores("10", whole: false) == 4 * 32 * 10)
+    }
+}
