@@ -3,11 +3,16 @@ package enum KnownPatterns {
     private static let cl100k =
         #"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
     private static let anyCase = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
-    private static let o200k =
+    static let o200k =
         #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"#
         + #"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"#
         + #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
     private static let gpt2Tail = #" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    /// cl100k's expression with at most so many digits together.
+    static func gpt4(digits: Int) -> String {
+        anyCase + cl100k.replacing("{1,3}", with: digits == 1 ? "" : "{1,\(digits)}")
+    }
 
     /// The scanner for an expression, when there is one.
     package static func scanner(for expression: String) -> WordCutter? {

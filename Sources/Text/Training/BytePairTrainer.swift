@@ -1,0 +1,120 @@
+import MartletJSON
+
+/// Trains byte-level BPE.
+///
+/// With the default ties, the merges are those of the `tokenizers` library's `BpeTrainer` behind its `ByteLevel`
+/// pre-tokeniser, for the same text, cuts, alphabet, special tokens and sizes. Results do not depend on the number of
+/// threads. Memory is that of the different words and a few megabytes of text, however long the text is.
+///
+///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ["<|endoftext|>"])
+///         .train(files: ["corpus.txt"])
+///     let tokenizer = try trained.tokenizer()
+public struct BytePairTrainer: Sendable {
+    /// How many tokens there will be, special ones and bytes included; fewer when the text has no more pairs.
+    public var vocabularySize: Int
+    /// A pair that occurs less often is not merged.
+    public var minimumFrequency = 0
+    /// Tokens that stand for themselves wherever they occur. They have the first ids, in this order.
+    public var specialTokens: [String]
+    /// Whether special tokens in the text separate texts, as they do when it is encoded. The `tokenizers` library learns
+    /// from them as from any text.
+    public var cutsAtSpecialTokens = true
+    /// Whether bytes that the text does not have are tokens, too, so that any text can be encoded.
+    public var hasAllBytes = true
+    public var ties = TieRule.ids
+    public var cut = TrainingCut.gpt2
+    public var unit = TrainingUnit.text
+    /// 0 takes all processors.
+    public var threads = 0
+    public var observer: TrainingObserver?
+
+    public init(vocabularySize: Int, specialTokens: [String] = []) {
+        self.vocabularySize = vocabularySize
+        self.specialTokens = specialTokens
+    }
+
+    /// Trains on files, which are read in blocks.
+    public func train(files: [String]) throws(TrainingError) -> TrainedTokenizer {
+        try train(files.map(TrainingText.file), total: try TrainingText.size(ofFiles: files))
+    }
+
+    /// Trains on texts, which are taken from the sequence as they are needed.
+    public func train(_ texts: some Sequence<TrainingText>) throws(TrainingError) -> TrainedTokenizer {
+        try train(texts, total: nil)
+    }
+
+    private func train(_ texts: some Sequence<TrainingText>, total: Int?) throws(TrainingError) -> TrainedTokenizer {
+        try check()
+        let counting = WordCounting(
+            cutter: cut.cutter, unit: unit, specials: cutsAtSpecialTokens ? specialTokens : [],
+            threads: ThreadTeam.size(threads))
+        return try train(try counting.count(texts, total: total, observer: observer))
+    }
+
+    private func check() throws(TrainingError) {
+        try TrainingSettings.check(vocabularySize: vocabularySize, specialTokens: specialTokens)
+        guard minimumFrequency >= 0 else {
+            throw .setting("minimumFrequency", found: "\(minimumFrequency)", expected: "0 or more")
+        }
+    }
+
+    private func train(_ counts: WordCounts) throws(TrainingError) -> TrainedTokenizer {
+        var names = TokenNames()
+        for token in specialTokens { names.insert(Array(token.utf8)) }
+        let specials = names.tokens.enumerated().map { (Int32($0), String(decoding: $1, as: UTF8.self)) }
+        let ids = alphabet(of: counts, &names)
+        guard names.count <= vocabularySize else {
+            throw .setting(
+                "vocabularySize", found: "\(vocabularySize)",
+                expected: "at least \(names.count), for the bytes and the special tokens")
+        }
+        var learner = MergeLearner(
+            names: names, words: Self.words(counts, ids),
+            settings: .init(
+                vocabularySize: vocabularySize, minimumFrequency: minimumFrequency, ties: ties,
+                tieBytes: { ByteAlphabet.bytes(spelledBy: $0) ?? $0 }))
+        let merges = try learner.run(observer)
+        let tokens = learner.names.tokens.map { String(decoding: $0, as: UTF8.self) }
+        return trained(tokens, merges.map { .init(left: tokens[Int($0.left)], right: tokens[Int($0.right)]) }, specials)
+    }
+
+    /// The tokens of the 256 bytes, in the order of their spellings; -1 for one that is no token.
+    private func alphabet(of counts: WordCounts, _ names: inout TokenNames) -> [Int32] {
+        var isUsed = [Bool](repeating: hasAllBytes, count: 256)
+        if !hasAllBytes {
+            counts.forEach { word, _ in
+                for byte in word { isUsed[Int(byte)] = true }
+            }
+        }
+        var ids = [Int32](repeating: -1, count: 256)
+        let spelled = (UInt8.min...UInt8.max).filter { isUsed[Int($0)] }.map { ($0, ByteAlphabet.spelling(of: [$0])) }
+        // In UTF-8 the order of bytes is that of scalars.
+        for (byte, spelling) in spelled.sorted(by: { $0.1.lexicographicallyPrecedes($1.1) }) {
+            ids[Int(byte)] = names.insert(spelling)
+        }
+        return ids
+    }
+
+    private static func words(_ counts: WordCounts, _ ids: [Int32]) -> SymbolWords {
+        var words = SymbolWords()
+        words.reserveCapacity(words: counts.count, symbols: counts.count * 8)
+        counts.forEach { word, count in words.append(word.lazy.map { ids[Int($0)] }, count: count) }
+        return words
+    }
+
+    private func trained(
+        _ tokens: [String], _ merges: [TrainedTokenizer.Merge], _ specials: [(Int32, String)]
+    ) -> TrainedTokenizer {
+        var trained = TrainedTokenizer(
+            tokens: tokens, specials: specials, roles: .guessed(among: specialTokens), preTokenizer: cut.json,
+            decoder: ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
+            model: [
+                "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
+                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                "vocab": TrainedTokenizer.vocabulary(tokens),
+                "merges": .array(merges.map { [.string($0.left), .string($0.right)] }),
+            ])
+        trained.merges = merges
+        return trained
+    }
+}

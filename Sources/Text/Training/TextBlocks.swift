@@ -1,0 +1,170 @@
+import Glibc
+import Synchronization
+
+/// Bytes of one or more texts, to be cut into words by one thread.
+final class TextBlock: @unchecked Sendable {
+    // Filled under the lock of `TextBlocks`, then handed to one thread.
+    fileprivate(set) var bytes: [UInt8] = []
+    /// Where each text, or part of one, ends.
+    fileprivate(set) var ends: [Int] = []
+
+    /// Bytes after the last text that may be read, so that sixteen can be loaded at any place.
+    static let padding = 16
+}
+
+/// Hands out texts in blocks: small ones together, large ones cut where words end. Memory is that of a few blocks.
+final class TextBlocks: Sendable {
+    private let source: Mutex<Source>
+    private let observer: TrainingObserver?
+
+    /// - Parameters:
+    ///   - total: bytes of all texts, when known.
+    ///   - blockSize: how many bytes a block has, unless a word needs more.
+    init(
+        _ texts: some Sequence<TrainingText>, cuts: SafeCut, total: Int?, blockSize: Int = 4 << 20,
+        observer: TrainingObserver?
+    ) {
+        source = Mutex(
+            Source(texts: TextIterator(AnyIterator(texts.makeIterator())), cuts: cuts, total: total, size: blockSize))
+        self.observer = observer
+    }
+
+    /// The next block, or nil after the last. After an error there are no more.
+    func next() throws(TrainingError) -> TextBlock? {
+        let observer = observer
+        let result = source.withLock { source -> Result<TextBlock?, TrainingError> in
+            guard !source.hasEnded else { return .success(nil) }
+            do throws(TrainingError) {
+                let block = try source.next()
+                if block == nil { source.hasEnded = true }
+                try TrainingProgress.report(.counting, source.given, of: source.total, to: observer)
+                return .success(block)
+            } catch {
+                source.hasEnded = true
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+}
+
+/// Only ever used under a lock.
+private final class TextIterator: @unchecked Sendable {
+    private var texts: AnyIterator<TrainingText>
+
+    init(_ texts: AnyIterator<TrainingText>) { self.texts = texts }
+
+    func next() -> TrainingText? { texts.next() }
+}
+
+extension TextBlocks {
+    fileprivate struct Source: Sendable {
+        let texts: TextIterator
+        let cuts: SafeCut
+        let total: Int?
+        let size: Int
+        var file: OpenFile?
+        /// The beginning of the current file's next block.
+        var carried: [UInt8] = []
+        var given = 0
+        var hasEnded = false
+
+        init(texts: TextIterator, cuts: SafeCut, total: Int?, size: Int) {
+            self.texts = texts
+            self.cuts = cuts
+            self.total = total
+            self.size = size
+        }
+
+        mutating func next() throws(TrainingError) -> TextBlock? {
+            let block = TextBlock()
+            while block.bytes.count < size {
+                if let open = file {
+                    guard try read(open, into: block) else { break }
+                } else {
+                    switch texts.next() {
+                    case .file(let path): file = try OpenFile(path)
+                    case .text(let text): append(text.utf8, to: block)
+                    case .bytes(let bytes): append(bytes, to: block)
+                    case nil: return finish(block)
+                    }
+                }
+            }
+            return finish(block)
+        }
+
+        private mutating func append(_ bytes: some Collection<UInt8>, to block: TextBlock) {
+            guard !bytes.isEmpty else { return }
+            block.bytes += bytes
+            block.ends.append(block.bytes.count)
+        }
+
+        private mutating func finish(_ block: TextBlock) -> TextBlock? {
+            guard !block.ends.isEmpty else { return nil }
+            given += block.bytes.count
+            block.bytes += repeatElement(0, count: TextBlock.padding)
+            return block
+        }
+
+        /// Fills the block from a file; what comes after its last safe place waits for the next. True at the file's end.
+        private mutating func read(_ open: OpenFile, into block: TextBlock) throws(TrainingError) -> Bool {
+            let start = block.bytes.count
+            block.bytes += carried
+            carried = []
+            var wanted = size
+            while true {
+                let isEnd = try open.read(upTo: start + wanted, into: &block.bytes)
+                if isEnd {
+                    file = nil
+                    if block.bytes.count > start { block.ends.append(block.bytes.count) }
+                    return true
+                }
+                let place = block.bytes.withUnsafeBufferPointer {
+                    cuts.last(in: UnsafeBufferPointer(rebasing: $0[start...]))
+                }
+                if let place {
+                    carried = Array(block.bytes[(start + place)...])
+                    block.bytes.removeSubrange((start + place)...)
+                    block.ends.append(block.bytes.count)
+                    return false
+                }
+                wanted *= 2
+            }
+        }
+    }
+}
+
+/// A file that is being read.
+private final class OpenFile: Sendable {
+    private let path: String
+    private let descriptor: Int32
+
+    init(_ path: String) throws(TrainingError) {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw .unreadable(file: path, reason: String(cString: strerror(errno)))
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Adds bytes until there are `count`; true when the file ends before that.
+    func read(upTo count: Int, into bytes: inout [UInt8]) throws(TrainingError) -> Bool {
+        let filled = bytes.count
+        guard filled < count else { return false }
+        bytes += repeatElement(0, count: count - filled)
+        var position = filled
+        while position < count {
+            let got = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress.map { $0 + position }, count - position)
+            }
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { throw .unreadable(file: path, reason: String(cString: strerror(errno))) }
+            if got == 0 { break }
+            position += got
+        }
+        bytes.removeSubrange(position...)
+        return position < count
+    }
+}

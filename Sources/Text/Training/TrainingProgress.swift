@@ -1,0 +1,29 @@
+/// How far training is. `total` is nil when nobody knows it.
+public struct TrainingProgress: Sendable, Equatable {
+    public enum Stage: String, Sendable {
+        /// Counted in bytes of text.
+        case counting = "counting words"
+        /// Counted in tokens of the vocabulary.
+        case merging = "merging pairs"
+        /// Counted in scalars of a candidate, up to the longest.
+        case seeding = "finding candidates"
+        /// Counted in rounds of estimation.
+        case estimating = "estimating"
+    }
+
+    public var stage: Stage
+    public var done: Int
+    public var total: Int?
+}
+
+/// Told now and then how far training is, by one thread at a time; false ends it with `TrainingError.cancelled`.
+public typealias TrainingObserver = @Sendable (TrainingProgress) -> Bool
+
+extension TrainingProgress {
+    static func report(
+        _ stage: Stage, _ done: Int, of total: Int?, to observer: TrainingObserver?
+    ) throws(TrainingError) {
+        guard let observer else { return }
+        guard observer(TrainingProgress(stage: stage, done: done, total: total)) else { throw .cancelled }
+    }
+}
