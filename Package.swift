@@ -42,6 +42,9 @@ var targets: [Target] = [
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
     .executableTarget(
+        name: "tokenizer-training", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerTraining",
+        exclude: ["train.py", "make_text.py", "compare.sh"]),
+    .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
