@@ -27,10 +27,10 @@ struct Chat {
         Terminal.note("\(name), \(model.configuration.contextLength) tokens of context. /? for help, /bye to leave.")
         var editor = LineEditor()
         while let line = editor.read(prompt: ">>> ") {
-            let text = line.hasPrefix("\"\"\"") ? readBlock(line, &editor) : line
-            if text.hasPrefix("/") {
-                if try obey(text) { continue } else { return }
+            if line.hasPrefix("/"), !line.contains("\n") {
+                if try obey(line) { continue } else { return }
             }
+            guard let text = line.hasPrefix("\"\"\"") ? readBlock(line, &editor) : line else { continue }
             if text.allSatisfy(\.isWhitespace) { continue }
             await answer(text)
         }
@@ -42,14 +42,17 @@ struct Chat {
         try await copy.runLoop()
     }
 
-    /// Lines up to the closing """.
-    private func readBlock(_ first: String, _ editor: inout LineEditor) -> String {
-        var block = String(first.dropFirst(3))
-        while !block.hasSuffix("\"\"\"") {
-            guard let line = editor.read(prompt: "... ") else { return block }
-            block += "\n" + line
+    /// Lines up to the closing """, or nil when it is given up.
+    private func readBlock(_ first: String, _ editor: inout LineEditor) -> String? {
+        var lines = [String(first.dropFirst(3))]
+        while !(lines.last ?? "").hasSuffix("\"\"\"") {
+            guard let line = editor.read(prompt: "... ") else { return nil }
+            lines.append(line)
         }
-        return String(block.dropLast(3))
+        // The quotes may stand on lines of their own, which are no lines of the message.
+        if lines.first == "" { lines.removeFirst() }
+        if lines.last == "\"\"\"" { lines.removeLast() } else { lines[lines.count - 1].removeLast(3) }
+        return lines.joined(separator: "\n")
     }
 
     private mutating func answer(_ text: String) async {
@@ -59,14 +62,20 @@ struct Chat {
         do {
             let reply = try await Reply.show(stream)
             Terminal.show("\n")
+            if reply.reason == .cancelled, reply.text.isEmpty {
+                messages.removeLast()
+                return Terminal.note("stopped before there was an answer")
+            }
             messages.append(ChatMessage(role: "assistant", content: reply.text))
             if showsStatistics, let statistics = reply.statistics {
-                Terminal.note(Terminal.dim(Reply.summary(statistics)))
+                Terminal.note(Terminal.dim(Reply.summary(statistics, reply.reason)))
             }
         } catch {
             // The question that could not be answered is not part of the conversation.
             messages.removeLast()
-            Terminal.note("martlet: \(error)")
+            var hint = ""
+            if case ModelError.contextExceeded = error { hint = "; /clear forgets the conversation" }
+            Terminal.note("martlet: \(error)\(hint)")
         }
     }
 
@@ -160,7 +169,7 @@ struct Chat {
         /save FILE, /load FILE      the conversation as JSON
         /clear                      forget the conversation
         /bye                        leave
-        \"\"\" … \"\"\"                 a message of several lines
+        \"\"\" … \"\"\"                 a message of several lines; Alt-Enter and pasting work as well
         Ctrl-C stops a reply; what was said stays.
         """
 }

@@ -1,11 +1,4 @@
-import Dispatch
 import Martlet
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// A reply being shown as it comes.
 enum Reply {
@@ -15,13 +8,15 @@ enum Reply {
         var statistics: GenerationStatistics?
     }
 
-    /// Streams a reply to standard output. Ctrl-C stops it; what has been said stays.
+    /// Streams a reply to standard output. Ctrl-C stops it; what has been said stays. The caller restores the terminal's
+    /// input in the end.
     static func show(_ stream: AsyncThrowingStream<GeneratedToken, any Error>) async throws -> Result {
         let task = Task {
             var result = Result()
+            var wrap = WordWrap(columns: Terminal.outputIsTerminal ? Terminal.columns : nil)
             for try await piece in stream {
                 result.text += piece.text
-                if !piece.text.isEmpty, !Terminal.show(piece.text) { break }
+                if !piece.text.isEmpty, !Terminal.show(wrap.append(piece.text)) { break }
                 if let reason = piece.finishReason {
                     result.reason = reason
                     result.statistics = piece.statistics
@@ -30,11 +25,14 @@ enum Reply {
             if Task.isCancelled { result.reason = .cancelled }
             return result
         }
-        return try await Interruption.cancelling(task) { try await task.value }
+        return try await Interruption.cancelling(task) {
+            Terminal.quietInput()
+            return try await task.value
+        }
     }
 
     /// One line of counts, speeds and memory.
-    static func summary(_ statistics: GenerationStatistics) -> String {
+    static func summary(_ statistics: GenerationStatistics, _ reason: FinishReason?) -> String {
         var parts: [String] = []
         var prompt = "prompt \(statistics.promptTokens) tokens"
         if statistics.cachedTokens > 0 { prompt += " (\(statistics.cachedTokens) cached)" }
@@ -42,28 +40,8 @@ enum Reply {
         parts.append(prompt)
         parts.append(
             "reply \(statistics.replyTokens) tokens at \(Terminal.fixed(statistics.replyTokensPerSecond, 1)) tok/s")
+        if reason == .length { parts.append("cut at the token limit") }
         parts.append("peak memory \(Terminal.bytes(Terminal.peakMemory))")
         return parts.joined(separator: " · ")
-    }
-}
-
-/// Ctrl-C while something is under way.
-enum Interruption {
-    /// Cancels `task` at the first interrupt; a second one ends the process.
-    static func cancelling<Success: Sendable, Value>(
-        _ task: Task<Success, any Error>, _ body: () async throws -> Value
-    ) async rethrows -> Value {
-        signal(SIGINT, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        source.setEventHandler {
-            if task.isCancelled { Glibc._exit(130) }
-            task.cancel()
-        }
-        source.resume()
-        defer {
-            source.cancel()
-            signal(SIGINT, SIG_DFL)
-        }
-        return try await body()
     }
 }

@@ -81,6 +81,40 @@ enum Terminal {
 }
 
 extension Terminal {
+    /// Columns of the terminal, 80 where it does not tell.
+    static var columns: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// How the terminal was before the program changed it; set once, before there is anything to interrupt.
+    private static let original: termios? = {
+        var mode = termios()
+        return inputIsTerminal && tcgetattr(STDIN_FILENO, &mode) == 0 ? mode : nil
+    }()
+
+    /// Keys reach the program one by one, and none is shown or means a signal.
+    static func rawInput() { change(ICANON | ECHO | ISIG) }
+
+    /// What is typed ahead waits, as single keys, without being shown in the middle of a reply; Ctrl-C is a signal.
+    static func quietInput() { change(ICANON | ECHO) }
+
+    static func restoreInput() {
+        guard var mode = original else { return }
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &mode)
+    }
+
+    private static func change(_ off: Int32) {
+        guard var mode = original else { return }
+        mode.c_lflag &= ~tcflag_t(off)
+        // Line ends arrive as they were typed or pasted.
+        mode.c_iflag &= ~tcflag_t(ICRNL)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &mode)
+    }
+}
+
+extension Terminal {
     /// All of standard input, or nil when it is not UTF-8.
     static func readAll() -> String? {
         var bytes: [UInt8] = []
