@@ -16,6 +16,8 @@ struct BenchCommand: ParsableCommand {
     @Option(name: .customShort("n"), help: "Tokens to generate.") var newTokens = 128
     @Option(name: .shortAndLong, help: "Rounds.") var rounds = 5
 
+    @Flag(help: "As without it: the output is JSON lines.") var json = false
+
     func run() throws {
         guard promptTokens > 0, newTokens >= 0, rounds > 0 else {
             throw ValidationError("-p and --rounds must be at least 1, -n at least 0")

@@ -20,6 +20,8 @@ struct EmbedCommand: ParsableCommand {
     var texts: [String] = []
     @Flag(help: "Print the cosine similarity of every pair instead.") var similarity = false
 
+    @Flag(help: "One JSON object instead of a line a text.") var json = false
+
     func run() throws {
         var inputs = texts
         if inputs.isEmpty {
@@ -27,11 +29,24 @@ struct EmbedCommand: ParsableCommand {
             inputs = piped.split(separator: "\n").map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
-        let embedder = try TextEmbedder(path: ModelLocator.locate(model))
+        let files = try ModelFiles(path: ModelLocator.locate(model))
+        guard files.checkpoint.isEncoder else { throw WrongKind(model: model, isEncoder: false) }
+        let embedder = try TextEmbedder(files)
         let vectors = try embedder.embed(inputs)
-        for vector in vectors {
-            let row = similarity ? vectors.map { zip(vector, $0).reduce(0) { $0 + $1.0 * $1.1 } } : vector
-            Terminal.show(JSON.array(row.map { .number(Double("\($0)") ?? Double($0)) }).text() + "\n")
+        let rows = vectors.map { vector in
+            similarity ? vectors.map { zip(vector, $0).reduce(0) { $0 + $1.0 * $1.1 } } : vector
+        }
+        // A float's own shortest digits, not those of the double that equals it.
+        let lists = rows.map { row in JSON.array(row.map { .number(Double("\($0)") ?? Double($0)) }) }
+        if json {
+            let width = Int64(embedder.encoder.configuration.hiddenSize)
+            let object: JSON = [
+                "model": .string(model), "dimension": .integer(width),
+                similarity ? "similarity" : "embeddings": .array(lists),
+            ]
+            Terminal.show(object.text() + "\n")
+        } else {
+            for list in lists { Terminal.show(list.text() + "\n") }
         }
     }
 }

@@ -57,12 +57,13 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Add the special tokens the model begins or ends a text with.") var special =
         true
     @Flag(help: "Print only the number of tokens.") var count = false
-    @Flag(help: "A JSON object with ids and tokens.") var json = false
+    @Flag(help: "A JSON object with ids and tokens, or the text.") var json = false
 
     func run() throws {
         let tokenizer = try ModelFiles(path: ModelLocator.locate(model)).tokenizer()
         if let decode {
-            print(try tokenizer.decode(TokenList.parse(decode)))
+            let text = try tokenizer.decode(TokenList.parse(decode))
+            print(json ? JSON.object(["text": .string(text)]).text() : text)
             return
         }
         var input = text.joined(separator: " ")
@@ -72,7 +73,7 @@ struct TokenizeCommand: ParsableCommand {
         }
         let ids = try tokenizer.encode(input, addSpecialTokens: special)
         if count {
-            print(ids.count)
+            print(json ? JSON.object(["count": .integer(Int64(ids.count))]).text() : "\(ids.count)")
         } else if json {
             let tokens = ids.map { JSON.string(tokenizer.token($0) ?? "") }
             print(JSON.object(["ids": .array(ids.map { .integer(Int64($0)) }), "tokens": .array(tokens)]).text())
@@ -108,7 +109,7 @@ struct LogitsCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file to write.") var out: String
 
     func run() throws {
-        let files = try ModelFiles(path: ModelLocator.locate(flags.model))
+        let files = try flags.files()
         let decoder = try files.decoder()
         let tokens: [Int32]
         if let ids {
@@ -134,7 +135,13 @@ struct LogitsCommand: ParsableCommand {
 
 struct EnvironmentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "env", abstract: "Print what Martlet found on this machine: kernels, threads, folders.")
+        commandName: "env",
+        abstract: "Print what Martlet found on this machine: kernels, threads, folders.",
+        discussion: """
+            Examples:
+              martlet env
+              martlet env --json
+            """)
     @Flag(help: "One JSON object.") var json = false
 
     func run() throws {
@@ -149,7 +156,16 @@ struct EnvironmentCommand: ParsableCommand {
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the models on this machine.", aliases: ["ls"])
+        commandName: "list",
+        abstract: "List the models on this machine.",
+        discussion: """
+            Models fetched by ./quickstart, and what the hub's cache holds.
+
+            Examples:
+              martlet list
+              martlet list --json
+            """,
+        aliases: ["ls"])
     @Flag(help: "A JSON array.") var json = false
 
     func run() throws {

@@ -31,10 +31,16 @@ struct MartletCommand: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+            do {
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch let error as ValidationError {
+                let name = type(of: command).configuration.commandName ?? ""
+                Terminal.note("martlet: \(error.message); `martlet \(name) --help` has examples")
+                Glibc.exit(2)
             }
         } catch {
             Terminal.exit(error)
@@ -54,6 +60,10 @@ extension Terminal {
         if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
         if code == .validationFailure {
             Terminal.note(MartletCommand.fullMessage(for: error))
+            Glibc.exit(2)
+        }
+        if error is OptionError {
+            note("martlet: \(error)")
             Glibc.exit(2)
         }
         if error is CancellationError { Glibc.exit(130) }

@@ -13,6 +13,7 @@ struct RunCommand: AsyncParsableCommand {
             Examples:
               martlet run smollm2 "Why is the sky blue?"
               git diff | martlet run smollm2 "Write a commit message for this change:"
+              martlet run smollm2 --beams 4 "Name three birds."
               martlet run ./my-model --temp 0 -n 64 --raw "Once upon a time"
             """)
 
@@ -29,8 +30,8 @@ struct RunCommand: AsyncParsableCommand {
             question += question.isEmpty ? piped : "\n\n" + piped
         }
         let model = try flags.load()
-        var options = try sampling.apply(to: SamplingFlags.defaults(model))
-        try options.sampling.validate(vocabularySize: model.configuration.vocabularySize)
+        var options = try sampling.options(for: model)
+        defer { Terminal.restoreInput() }
         guard !question.isEmpty else {
             guard Terminal.inputIsTerminal else { throw ValidationError("there is no prompt: give one, or pipe it in") }
             try await Chat(model: model, name: flags.model, options: options, system: system, showsStatistics: !quiet)
@@ -49,7 +50,9 @@ struct RunCommand: AsyncParsableCommand {
         }
         let reply = try await Reply.show(stream)
         Terminal.show("\n")
-        if !quiet, let statistics = reply.statistics { Terminal.note(Terminal.dim(Reply.summary(statistics))) }
+        if !quiet, let statistics = reply.statistics {
+            Terminal.note(Terminal.dim(Reply.summary(statistics, reply.reason)))
+        }
         if reply.reason == .cancelled { throw ExitCode(130) }
     }
 }

@@ -25,6 +25,12 @@ struct SamplingFlags: ParsableArguments {
     var frequencyPenalty: Float?
     @Option(help: "The same seed gives the same reply.")
     var seed: UInt64?
+    @Option(help: "Search for the most probable reply with so many beams, instead of drawing one.")
+    var beams: Int?
+    @Option(help: "With --beams: above 0 favours long replies, below 0 short ones.")
+    var lengthPenalty: Double?
+    @Flag(help: "With --beams: stop as soon as there are as many finished replies as beams.")
+    var earlyStopping = false
     @Option(name: .customLong("stop"), help: "Text that ends the reply; may be given several times.")
     var stopStrings: [String] = []
     @Option(
@@ -33,7 +39,7 @@ struct SamplingFlags: ParsableArguments {
 
     /// What a person gets who asks for nothing: the model's own recommendation, else a cautious one, since plain sampling
     /// (temperature 1) makes small models wander.
-    static func defaults(_ model: LanguageModel) -> GenerationOptions {
+    private static func defaults(_ model: LanguageModel) -> GenerationOptions {
         var options = model.defaultOptions
         if model.recommendedSampling == nil {
             options.sampling.temperature = 0.2
@@ -43,9 +49,38 @@ struct SamplingFlags: ParsableArguments {
         return options
     }
 
-    /// The options given with what was asked for on top.
-    func apply(to options: GenerationOptions) throws -> GenerationOptions {
-        var options = options
+    private func beamOptions() throws -> BeamSearchOptions? {
+        guard let beams else {
+            guard lengthPenalty == nil, !earlyStopping else {
+                throw ValidationError("--length-penalty and --early-stopping are for --beams")
+            }
+            return nil
+        }
+        let drawing: [(String, Any?)] = [
+            ("--temperature", temperature), ("--top-k", topK), ("--top-p", topP), ("--min-p", minP),
+            ("--typical-p", typicalP), ("--seed", seed),
+        ]
+        if let name = drawing.first(where: { $0.1 != nil })?.0 {
+            throw ValidationError("\(name) says how tokens are drawn, and --beams draws none; leave one of them out")
+        }
+        var options = BeamSearchOptions(width: beams)
+        if let lengthPenalty { options.lengthPenalty = lengthPenalty }
+        if earlyStopping { options.stopping = .whenFull }
+        try options.validate()
+        return options
+    }
+
+    /// What the model recommends, else a default, with what was asked for on top.
+    func options(for model: LanguageModel) throws -> GenerationOptions {
+        var options = Self.defaults(model)
+        // Repetition is discouraged because drawn tokens wander into it; a search weighs whole replies.
+        if beams != nil, model.recommendedSampling == nil { options.sampling.repetitionPenalty = 1 }
+        try apply(to: &options)
+        try options.sampling.validate(vocabularySize: model.configuration.vocabularySize)
+        return options
+    }
+
+    private func apply(to options: inout GenerationOptions) throws {
         if let maximumTokens {
             guard maximumTokens >= 0 else {
                 throw ValidationError("--max-tokens is \(maximumTokens); expected 0 or more")
@@ -62,6 +97,7 @@ struct SamplingFlags: ParsableArguments {
         if let frequencyPenalty { options.sampling.frequencyPenalty = frequencyPenalty }
         if let seed { options.sampling.seed = seed }
         options.stopStrings += stopStrings
+        options.beams = try beamOptions()
         for entry in logitBias {
             let parts = entry.split(separator: "=")
             guard parts.count == 2, let token = Int32(parts[0]), let bias = Float(parts[1]) else {
@@ -69,7 +105,6 @@ struct SamplingFlags: ParsableArguments {
             }
             options.sampling.logitBias[token] = bias
         }
-        return options
     }
 }
 
@@ -82,7 +117,23 @@ struct ModelFlags: ParsableArguments {
 
     var precision: Precision { exact ? .exact : .fast }
 
-    func load() throws -> LanguageModel {
-        try LanguageModel(path: ModelLocator.locate(model), precision: precision)
+    func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision) }
+
+    /// The files, of a language model.
+    func files() throws -> ModelFiles {
+        let files = try ModelFiles(path: ModelLocator.locate(model))
+        guard !files.checkpoint.isEncoder else { throw WrongKind(model: model, isEncoder: true) }
+        return files
+    }
+}
+
+/// A model asked for what its kind does not do.
+struct WrongKind: Error, CustomStringConvertible {
+    let model: String
+    let isEncoder: Bool
+    var description: String {
+        isEncoder
+            ? "\(model) is a text encoder: use `martlet embed`, or give a language model"
+            : "\(model) is a language model: use `martlet run`, or give a text encoder such as minilm"
     }
 }
