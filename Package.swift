@@ -55,7 +55,7 @@ var targets: [Target] = [
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),
-    tests("Models", ["MartletModels"]),
+    tests("Models", ["MartletModels"], exclude: ["Goldens"]),
     tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
@@ -87,7 +87,7 @@ if !coreOnly {
             dependencies: ["Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/CommandLine"),
         tests("Hub", ["MartletHub"]),
-        tests("CommandLine", ["Martlet"]),
+        tests("CommandLine", ["Martlet", "TinyModels"]),
     ]
 }
 
