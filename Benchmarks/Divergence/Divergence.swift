@@ -6,8 +6,9 @@ import MartletTensor
 
 /// How far the fast path (8-bit activations, float16 cache) is from the exact one (float32) on running text.
 ///
-///     divergence MODEL TEXT [TOKENS] [WINDOW]
+///     divergence MODEL TEXT [TOKENS] [WINDOW] [EXACT]
 ///
+/// EXACT names parts, as `lm_head,down_proj`, that the fast path computes exactly too: what they leave is the others'.
 /// The first TOKENS of TEXT are cut into windows, each computed from an empty cache with the model's first token before
 /// it where its tokenizer adds one. Prints one JSON line.
 @main struct Divergence {
@@ -21,18 +22,20 @@ import MartletTensor
 
     static func main() throws {
         let arguments = CommandLine.arguments
-        let counts = arguments.dropFirst(3).map { Int($0) ?? 0 }
-        guard 3...5 ~= arguments.count, counts.allSatisfy({ $0 >= 2 }) else {
-            print("usage: divergence MODEL TEXT [TOKENS] [WINDOW]")
+        let counts = arguments.dropFirst(3).prefix(2).map { Int($0) ?? 0 }
+        guard 3...6 ~= arguments.count, counts.allSatisfy({ $0 >= 2 }) else {
+            print("usage: divergence MODEL TEXT [TOKENS] [WINDOW] [EXACT]")
             exit(2)
         }
         let window = counts.count > 1 ? counts[1] : 512
-        var measured = try Divergence(model: arguments[1], text: arguments[2], limit: counts.first ?? 8192)
+        let parts = arguments.dropFirst(5).first?.split(separator: ",").map(String.init) ?? []
+        var measured = try Divergence(
+            model: arguments[1], text: arguments[2], limit: counts.first ?? 8192, exactParts: parts)
         let positions = try measured.positions(window: window)
         print(measured.summary(of: positions, model: arguments[1], window: window))
     }
 
-    init(model: String, text: String, limit: Int) throws {
+    init(model: String, text: String, limit: Int, exactParts: [String]) throws {
         let files = try ModelFiles(path: model)
         let tokenizer = try files.tokenizer()
         prefix = Array(try tokenizer.encode("").prefix(1))
@@ -41,7 +44,9 @@ import MartletTensor
         tokens = Array(try tokenizer.encode(String(text)).dropFirst(prefix.count).prefix(limit))
         (exact, fast) = (try files.decoder(), try files.decoder())
         try exact.prepare(.exact)
-        try fast.prepare(.fast)
+        for linear in fast.linears {
+            try linear.prepare(exactParts.contains { linear.name.contains($0) } ? .exact : .fast)
+        }
     }
 
     mutating func positions(window: Int) throws -> [Position] {
