@@ -1,0 +1,114 @@
+/// A chart of lines as one SVG element: no script, readable in light and dark.
+struct LineChart {
+    struct Line {
+        var name: String
+        var points: [(x: Double, y: Double)]
+        var color: String
+        /// Drawn thin and pale, behind the others.
+        var isFaint = false
+        var hasDots = false
+    }
+
+    let title: String
+    let lines: [Line]
+    var startsAtZero = false
+
+    private static let width = 560.0, height = 260.0, left = 64.0, right = 12.0, top = 28.0, bottom = 30.0
+
+    /// Empty when there is nothing to draw.
+    var svg: String {
+        let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
+        guard let first = points.first else { return "" }
+        var (lowX, highX, lowY, highY) = (first.x, first.x, first.y, first.y)
+        for point in points {
+            (lowX, highX) = (min(lowX, point.x), max(highX, point.x))
+            (lowY, highY) = (min(lowY, point.y), max(highY, point.y))
+        }
+        if startsAtZero { lowY = min(0, lowY) }
+        if highX == lowX { highX = lowX + 1 }
+        if highY == lowY { (lowY, highY) = (lowY - 0.5, highY + 0.5) }
+        let plotWidth = Self.width - Self.left - Self.right, plotHeight = Self.height - Self.top - Self.bottom
+        func x(_ value: Double) -> Double { Self.left + (value - lowX) / (highX - lowX) * plotWidth }
+        func y(_ value: Double) -> Double { Self.top + (highY - value) / (highY - lowY) * plotHeight }
+        var out =
+            "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(escaped(title))\">"
+        out += "<text class=\"title\" x=\"\(Self.left)\" y=\"16\">\(escaped(title))</text>"
+        for tick in Self.ticks(lowY, highY) {
+            out +=
+                "<line class=\"grid\" x1=\"\(Self.left)\" x2=\"\(Self.width - Self.right)\" y1=\"\(short(y(tick)))\" "
+                + "y2=\"\(short(y(tick)))\"/><text class=\"tick\" text-anchor=\"end\" x=\"\(Self.left - 6)\" "
+                + "y=\"\(short(y(tick) + 4))\">\(label(tick))</text>"
+        }
+        for tick in Self.ticks(lowX, highX) {
+            out +=
+                "<text class=\"tick\" text-anchor=\"middle\" x=\"\(short(x(tick)))\" "
+                + "y=\"\(Self.height - 10)\">\(label(tick))</text>"
+        }
+        for line in lines.sorted(by: { $0.isFaint && !$1.isFaint }) {
+            let path = thinned(line.points).filter { $0.y.isFinite }
+                .map { "\(short(x($0.x))),\(short(y($0.y)))" }.joined(separator: " ")
+            out +=
+                "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(line.color)\" "
+                + "stroke-width=\"\(line.isFaint ? 1 : 2)\" opacity=\"\(line.isFaint ? 0.35 : 1)\"/>"
+            guard line.hasDots else { continue }
+            for point in line.points where point.y.isFinite {
+                out +=
+                    "<circle cx=\"\(short(x(point.x)))\" cy=\"\(short(y(point.y)))\" r=\"3\" fill=\"\(line.color)\">"
+                    + "<title>\(escaped(line.name)), step \(label(point.x)): \(label(point.y))</title></circle>"
+            }
+        }
+        return out + "</svg>"
+    }
+
+    /// At most about a thousand points: of each run of neighbours the lowest and the highest.
+    private func thinned(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
+        guard points.count > 1200 else { return points }
+        let size = points.count / 500
+        var kept: [(x: Double, y: Double)] = []
+        for start in stride(from: 0, to: points.count, by: size) {
+            let part = points[start..<min(start + size, points.count)]
+            guard let low = part.min(by: { $0.y < $1.y }), let high = part.max(by: { $0.y < $1.y }) else { continue }
+            kept += low.x < high.x ? [low, high] : [high, low]
+        }
+        return kept
+    }
+
+    /// Four to eight round numbers.
+    static func ticks(_ low: Double, _ high: Double) -> [Double] {
+        var step = 1.0
+        while step * 8 < high - low { step *= 10 }
+        while step > high - low { step /= 10 }
+        if (high - low) / step > 8 { step *= 2 } else if (high - low) / step < 3 { step /= 4 }
+        var ticks: [Double] = [], tick = (low / step).rounded(.up) * step
+        while tick <= high + step * 1e-9, ticks.count < 20 {
+            ticks.append(tick)
+            tick += step
+        }
+        return ticks
+    }
+
+    private func short(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+
+    private func label(_ value: Double) -> String {
+        let magnitude = abs(value)
+        if magnitude >= 1000 || magnitude == magnitude.rounded() && magnitude < 1e6 { return "\(Int(value.rounded()))" }
+        var scale = 1.0
+        while magnitude * scale < 1000, scale < 1e9 { scale *= 10 }
+        return "\((value * scale).rounded() / scale)"
+    }
+}
+
+/// Text as it may stand in HTML.
+func escaped(_ text: String) -> String {
+    var out = ""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "&": out += "&amp;"
+        case "<": out += "&lt;"
+        case ">": out += "&gt;"
+        case "\"": out += "&quot;"
+        default: out.unicodeScalars.append(scalar)
+        }
+    }
+    return out
+}
