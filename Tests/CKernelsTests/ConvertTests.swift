@@ -83,8 +83,10 @@ import Testing
         let input =
             generator.floats(1001, in: -300...300) + generator.floats(500, in: -4e9...4e9)
             + generator.floats(500, in: -1e20...1e20)
-            + [.nan, .infinity, -.infinity, 0, -0.0, 127, 128, -128, -129, 255, 256, 2_147_483_648, -2_147_483_648,
-                2_147_483_520, 9_223_372_036_854_775_808, -9_223_372_036_854_775_808, 0.99, -0.99, 127.99, 255.99]
+            + [
+                .nan, .infinity, -.infinity, 0, -0.0, 127, 128, -128, -129, 255, 256, 2_147_483_648, -2_147_483_648,
+                2_147_483_520, 9_223_372_036_854_775_808, -9_223_372_036_854_775_808, 0.99, -0.99, 127.99, 255.99,
+            ]
         func saturating<T: FixedWidthInteger>(_ x: Float, _: T.Type) -> T {
             if x.isNaN { return 0 }
             if Double(x) >= Double(T.max) { return T.max }

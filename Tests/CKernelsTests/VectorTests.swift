@@ -5,7 +5,9 @@ import Testing
 @Suite struct VectorTests {
     private typealias Table = martlet_vector_kernels
     /// Lengths around the widths of registers and unrolled loops.
-    private static let lengths = [0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 48, 63, 64, 65, 100, 127, 128, 129, 257, 576, 1000]
+    private static let lengths = [
+        0, 1, 2, 7, 8, 15, 16, 17, 31, 33, 48, 63, 64, 65, 100, 127, 128, 129, 257, 576, 1000,
+    ]
 
     private static func apply(_ f: martlet_unary, _ x: [Float]) -> [Float] {
         var out = [Float](repeating: 0, count: x.count)
@@ -55,7 +57,8 @@ import Testing
     @Test func specialValues() {
         for (name, kernels) in instructionSets {
             let v = kernels.vector
-            #expect(Self.apply(v.exp, [0, -0.0, .infinity, -.infinity, 89, -105]) == [1, 1, .infinity, 0, .infinity, 0])
+            #expect(
+                Self.apply(v.exp, [0, -0.0, .infinity, -.infinity, 89, -105]) == [1, 1, .infinity, 0, .infinity, 0])
             #expect(Self.apply(v.log, [0, -0.0, 1, .infinity]) == [-.infinity, -.infinity, 0, .infinity], "\(name)")
             #expect(Self.apply(v.tanh, [.infinity, -.infinity, 0]) == [1, -1, 0], "\(name)")
             #expect(Self.apply(v.erf, [.infinity, -.infinity, 0]) == [1, -1, 0], "\(name)")

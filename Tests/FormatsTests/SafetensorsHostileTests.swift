@@ -28,7 +28,8 @@ import Testing
         Lie(rule: "header is a list", bytes: safetensors("[]"), says: ["header", "'{'"]),
         Lie(rule: "text after the header", bytes: safetensors("{}x"), says: ["header"]),
         Lie(
-            rule: "header not UTF-8", bytes: [6, 0, 0, 0, 0, 0, 0, 0] + Array("{\"".utf8) + [0xFF] + Array("\":1".utf8),
+            rule: "header not UTF-8",
+            bytes: [6, 0, 0, 0, 0, 0, 0, 0] + Array("{\"".utf8) + [0xFF] + Array("\":1".utf8),
             says: ["header"]),
         Lie(
             rule: "invalid UTF-8 in a name",
@@ -150,8 +151,10 @@ import Testing
             rule: "a name that steers the terminal",
             bytes: safetensors(#"{"\u001b[2J\u202e":{"dtype":"X","shape":[],"data_offsets":[0,0]}}"#),
             says: [#"\u{1b}[2J\u{202e}"#]),
-        Lie(rule: "zip archive", bytes: [0x50, 0x4B, 3, 4] + Array(repeating: 0, count: 60), says: ["pickle", "torch"]),
-        Lie(rule: "pickle", bytes: [0x80, 2, 0x8A, 0x0A] + Array(repeating: 0, count: 60), says: ["pickle", "convert"]),
+        Lie(
+            rule: "zip archive", bytes: [0x50, 0x4B, 3, 4] + Array(repeating: 0, count: 60), says: ["pickle", "torch"]),
+        Lie(
+            rule: "pickle", bytes: [0x80, 2, 0x8A, 0x0A] + Array(repeating: 0, count: 60), says: ["pickle", "convert"]),
     ]
 
     @Test(arguments: lies) func lieIsRefusedByName(_ lie: Lie) throws {
@@ -189,6 +192,8 @@ import Testing
             }
             #expect(error != nil, "\(length) of \(whole.count) bytes were accepted")
         }
-        #expect(failure { () throws(FormatError) in _ = try SafetensorsFile(MappedFile(path: "t", contents: whole + [0])) } != nil)
+        #expect(
+            failure { () throws(FormatError) in _ = try SafetensorsFile(MappedFile(path: "t", contents: whole + [0])) }
+                != nil)
     }
 }

@@ -56,7 +56,8 @@ struct GoldenCase: CustomStringConvertible {
             let extents = json["s"]?.array?.compactMap(\.integer), let elements = json["d"]?.array
         else { throw Malformed(description: "tensor \(json.text())") }
         let shape = Shape(extents)
-        var tensor = dtype.isFloatingPoint
+        var tensor =
+            dtype.isFloatingPoint
             ? try Tensor(elements.map(real), shape: shape).to(dtype)
             : try Tensor(elements.map { $0.integer ?? 0 }, shape: shape).to(dtype)
         for view in json["v"]?.array ?? [] {

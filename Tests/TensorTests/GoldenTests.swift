@@ -26,13 +26,14 @@ import Testing
                     #expect(result.shape == expected.shape, "\(golden)")
                     guard result.shape == expected.shape else { continue }
                     let found = try result.toArray(as: Double.self), wanted = try expected.toArray(as: Double.self)
-                    let tolerance = switch expected.dtype {
-                    case .float32: 3e-6
-                    case .float64: 1e-12
-                    case .float16: 1e-3
-                    case .bfloat16: 8e-3
-                    default: 0.0
-                    }
+                    let tolerance =
+                        switch expected.dtype {
+                        case .float32: 3e-6
+                        case .float64: 1e-12
+                        case .float16: 1e-3
+                        case .bfloat16: 8e-3
+                        default: 0.0
+                        }
                     for (a, b) in zip(found, wanted) where !(a == b || (a.isNaN && b.isNaN)) {
                         #expect(
                             (a - b).magnitude <= tolerance * max(1, b.magnitude),

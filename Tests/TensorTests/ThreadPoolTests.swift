@@ -90,7 +90,11 @@ import Darwin
         let pool = ThreadPool(workerCount: workers)
         for _ in 0..<100 { pool.run(workers) { _ in } }
         usleep(20_000)
-        guard let before = pool.workerSeconds, let after = { usleep(200_000); return pool.workerSeconds }() else {
+        guard let before = pool.workerSeconds,
+            let after = {
+                usleep(200_000); return pool.workerSeconds
+            }()
+        else {
             return
         }
         #expect(after - before < 0.001)

@@ -16,7 +16,8 @@ public enum NumPyArray {
         }
         let start = major == 1 ? 10 : 12
         guard bytes.count >= start else { throw bad("ends inside the header") }
-        let length = major == 1
+        let length =
+            major == 1
             ? Int(bytes[8]) | Int(bytes[9]) << 8
             : Int(bytes[8]) | Int(bytes[9]) << 8 | Int(bytes[10]) << 16 | Int(bytes[11]) << 24
         guard length <= 1 << 20, length <= bytes.count - start else {

@@ -11,11 +11,13 @@ struct ZipWriter {
         }
         let checksum = Int(CyclicChecksum.of(data))
         // Version 2.0, no flags, stored, 1 January 1980.
-        let common = Self.two(20) + Self.two(0x0800) + Self.two(0) + Self.two(0) + Self.two(0x21)
+        let common =
+            Self.two(20) + Self.two(0x0800) + Self.two(0) + Self.two(0) + Self.two(0x21)
             + Self.four(checksum) + Self.four(data.count) + Self.four(data.count) + Self.two(name.utf8.count)
             + Self.two(0)
         bytes += Self.four(0x0403_4b50) + common + Array(name.utf8) + data
-        directory += Self.four(0x0201_4b50) + Self.two(20) + common + Self.two(0) + Self.two(0) + Self.two(0)
+        directory +=
+            Self.four(0x0201_4b50) + Self.two(20) + common + Self.two(0) + Self.two(0) + Self.two(0)
             + Self.four(0) + Self.four(offset) + Array(name.utf8)
         count += 1
     }

@@ -149,7 +149,8 @@ struct SafetensorsHeader {
         }
         guard expected == end else {
             throw malformed(
-                "data", "\(end - expected) bytes at the end belong to no tensor (\(end - dataStart) bytes of data, "
+                "data",
+                "\(end - expected) bytes at the end belong to no tensor (\(end - dataStart) bytes of data, "
                     + "\(expected - dataStart) used)")
         }
     }

@@ -13,7 +13,7 @@ struct LineChart {
     let lines: [Line]
     var startsAtZero = false
 
-    private static let width = 560.0, height = 260.0, left = 64.0, right = 12.0, top = 28.0, bottom = 30.0
+    private static let width = 560.0, height = 260.0, left = 64.0, right = 26.0, top = 28.0, bottom = 30.0
 
     /// Empty when there is nothing to draw.
     var svg: String {
