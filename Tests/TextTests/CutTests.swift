@@ -54,8 +54,8 @@ import Testing
 
     @Test(arguments: familyExpressions)
     func expressionsOfTheFamiliesHaveScanners(_ expression: String) {
-        #expect(KnownPatterns.scanner(for: expression) != nil)
-        #expect(KnownPatterns.scanner(for: expression + "|x") == nil)
+        #expect(KnownPatterns.scanner(for: expression, .tiktoken) != nil)
+        #expect(KnownPatterns.scanner(for: expression + "|x", .tiktoken) == nil)
     }
 
     /// Found by fuzzing: U+FFFD is three bytes, and the byte it stands for is one, so that places went beyond the text.
@@ -65,7 +65,7 @@ import Testing
     ])
     func expressionsCutBytesThatAreNotTextWhereTheyStand(_ bytes: [UInt8]) throws {
         for (expression, isInverted) in [(#"\S+"#, false), (#" "#, false), (#"[^ ]"#, true), (#"\x{FFFD}"#, false)] {
-            let pattern = try #require(Pattern(checking: expression))
+            let pattern = Pattern.expression(try RegularExpression(expression, .oniguruma))
             for behavior in [SplitBehavior.isolated, .mergedWithPrevious, .mergedWithNext, .contiguous] {
                 let cutter = PatternCutter(pattern, behavior: behavior, isInverted: isInverted)
                 var found: [Range<Int>] = []
@@ -76,7 +76,8 @@ import Testing
     }
 
     static let cutters: [(String, WordCutter)] = [
-        ("gpt2", .gpt2), ("qwen2", .modern(digits: 1)), ("llama3", .modern(digits: 3)), ("o200k", .o200k),
+        ("gpt2", .gpt2), ("qwen2", .modern(digits: 1)), ("llama3", .modern(digits: 3)), ("cl100k", .cl100k),
+        ("o200k", .o200k),
     ]
 
     @Test(arguments: cutters)

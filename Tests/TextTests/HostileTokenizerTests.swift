@@ -25,6 +25,7 @@ import Testing
         (replace("a", "aa"), 10, 11), (replace("ab", "abab"), 10, 11),
         (replace("a", String(repeating: "a", count: 1024)), 1, 2),
         (["type": "Replace", "pattern": ["Regex": "[a-z]+"], "content": "bcd"], 6, 7),
+        (["type": "Replace", "pattern": ["Regex": "^"], "content": "▁"], 3, 4),
         (["type": "Prepend", "prepend": "▁"], 5, 6), (["type": "NFKD"], 2, 3), (["type": "ByteLevel"], 10, 11),
         (replace("aa", "a"), 256, 257), (["type": "Lowercase"], 256, 257),
     ]
@@ -55,9 +56,12 @@ import Testing
         #expect(throws: TokenizerError.self) { try CharsMap(map(257), file: "f", field: "map") }
     }
 
-    @Test func anEmptyMatchReplacesNothing() throws {
-        let pattern = try #require(Pattern(checking: "x*"))
-        let text = Array("axxb".utf8)
-        #expect(PatternReplaceNormalizer(pattern, with: "-").normalize(text) == Array("a-b".utf8))
+    /// As the tokenizers library has it.
+    @Test(arguments: [
+        ("x*", "abxx", "-a-b-"), ("(?=b)", "abb", "a-b-b"), ("^", "a\nb", "-a\n-b"), ("$", "a\nb\n", "a-\nb-\n-"),
+    ])
+    func emptyMatchesAreReplaced(_ expression: String, _ text: String, _ expected: String) throws {
+        let pattern = Pattern.expression(try RegularExpression(expression, .oniguruma))
+        #expect(PatternReplaceNormalizer(pattern, with: "-").normalize(Array(text.utf8)) == Array(expected.utf8))
     }
 }

@@ -129,10 +129,15 @@ extension Tokenizer {
     /// Cuts by a family's name, or by a regular expression.
     private static func steps(named name: String, file: String) throws(TokenizerError) -> [PieceStages.Step] {
         if let steps = KnownPatterns.steps(named: name) { return steps }
-        if let scanner = KnownPatterns.scanner(for: name) { return [.cut(scanner)] }
+        if let scanner = KnownPatterns.scanner(for: name, .tiktoken) { return [.cut(scanner)] }
         // A name has no sign of a pattern in it.
-        if name.utf8.contains(where: { "|\\[(".utf8.contains($0) }), let pattern = Pattern(checking: name) {
-            return [.cut(PatternCutter(pattern, behavior: .removed, isInverted: true))]
+        if name.utf8.contains(where: { "|\\[(".utf8.contains($0) }) {
+            do {
+                let expression = try RegularExpression(name, .tiktoken)
+                return [.cut(PatternCutter(.expression(expression), behavior: .removed, isInverted: true))]
+            } catch {
+                throw .malformed(file: file, field: "pre-tokeniser", reason: "\(error)")
+            }
         }
         throw .unsupported(file: file, field: "pre-tokeniser", found: name, known: KnownPatterns.names)
     }

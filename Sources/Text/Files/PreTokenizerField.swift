@@ -50,7 +50,9 @@ extension FileField {
         let field = try required("pattern")
         let behavior = try required("behavior").splitBehavior()
         let isInverted = try bool("invert", or: false)
-        if let expression = field["Regex"], let scanner = KnownPatterns.scanner(for: try expression.string()) {
+        if let expression = field["Regex"],
+            let scanner = KnownPatterns.scanner(for: try expression.string(), .oniguruma)
+        {
             // Everything is matched by these, so that only what matches is a piece.
             switch (behavior, isInverted) {
             case (.isolated, _), (.removed, true): return scanner
@@ -68,10 +70,11 @@ extension FileField {
         }
         let field = try required("Regex")
         let expression = try field.string()
-        guard expression.utf8.count <= 16_384, let pattern = Pattern(checking: expression) else {
-            throw field.malformed("not a regular expression this library can run")
+        do {
+            return .expression(try RegularExpression(expression, .oniguruma))
+        } catch {
+            throw field.malformed("\(error)")
         }
-        return pattern
     }
 
     private func splitBehavior() throws(TokenizerError) -> SplitBehavior {

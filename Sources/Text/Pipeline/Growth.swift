@@ -24,7 +24,10 @@ extension Normalizer {
         switch self {
         case let sequence as SequenceNormalizer: Growth.product(sequence.steps.lazy.map(\.growth))
         case let step as ReplaceNormalizer: Growth.exchange(step.pattern.count, for: step.replacement.count)
-        case let step as PatternReplaceNormalizer: Growth.exchange(1, for: step.replacement.count)
+        // Empty matches may stand before every byte and at the end.
+        case let step as PatternReplaceNormalizer:
+            step.pattern.canMatchNothing
+                ? 1 + 2 * step.replacement.count : Growth.exchange(1, for: step.replacement.count)
         case let step as RunReplaceNormalizer: Growth.exchange(step.shortest, for: step.replacement.count)
         // The text between two added tokens may be one byte.
         case let step as PrependNormalizer: 1 + step.prefix.count

@@ -7,6 +7,14 @@ package enum KnownPatterns {
         #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"#
         + #"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"#
         + #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    /// What tiktoken writes today, without what makes it faster in its own engine only.
+    private static let tiktokenSpellings: [(String, WordCutter)] = [
+        (#"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+$|\s+(?!\S)|\s"#, .gpt2),
+        (
+            #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+$|\s*[\r\n]"#
+                + #"|\s+(?!\S)|\s"#, .cl100k
+        ),
+    ]
     private static let gpt2Tail = #" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
     /// cl100k's expression with at most so many digits together.
@@ -15,16 +23,15 @@ package enum KnownPatterns {
     }
 
     /// The scanner for an expression, when there is one.
-    package static func scanner(for expression: String) -> WordCutter? {
+    package static func scanner(for expression: String, _ dialect: PatternDialect) -> WordCutter? {
         var text = expression
-        // tiktoken writes possessive quantifiers, which change nothing here but speed. A brace closes one only after a
-        // number; the one of `\p{L}+` does not.
-        for quantifier in ["?", "+", "*", "2}", "3}"] {
+        // tiktoken writes possessive quantifiers, which change nothing here but speed.
+        for quantifier in ["?", "+", "*"] + (dialect == .tiktoken ? ["{1,2}", "{1,3}"] : []) {
             while let range = text.firstRange(of: quantifier + "+") {
                 text.replaceSubrange(range, with: quantifier)
             }
         }
-        let spellings: [(String, WordCutter)] = [
+        var spellings: [(String, WordCutter)] = [
             ("'s|'t|'re|'ve|'m|'ll|'d|" + gpt2Tail, .gpt2),
             ("'(?:[sdmt]|ll|ve|re)|" + gpt2Tail, .gpt2),
             (anyCase + cl100k, .modern(digits: 3)),
@@ -33,18 +40,23 @@ package enum KnownPatterns {
             (anyCase + cl100k.replacing("{1,3}", with: "{1,2}"), .modern(digits: 2)),
             (o200k, .o200k),
         ]
-        let bare = text
-        return spellings.first { $0.0.utf8.elementsEqual(bare.utf8) }?.1
+        if dialect == .tiktoken { spellings += tiktokenSpellings }
+        return spellings.first { $0.0.utf8.elementsEqual(text.utf8) }?.1
     }
+
+    /// DeepSeek LLM's: the cased letters of some version of Unicode. Those that normalisation would change are spelt out.
+    private static let casedLetters =
+        #"A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\x{1F7D}ᾀ-ᾴᾶ-ᾼ\x{1FBE}"#
+        + #"ῂ-ῄῆ-ῌῐ-\x{1FD3}ῖ-\x{1FDB}ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212A}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"#
 
     private static let digits = PieceStages.Step.cut(ScalarCutter(.digits(individual: true)))
 
     /// The cuts a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name stands for; nil for an unknown name.
     package static func steps(named name: String) -> [PieceStages.Step]? {
         func isolated(_ expressions: String...) -> [PieceStages.Step]? {
-            let patterns = expressions.compactMap { Pattern(checking: $0) }
+            let patterns = expressions.compactMap { try? RegularExpression($0, .oniguruma) }
             guard patterns.count == expressions.count else { return nil }
-            return patterns.map { .cut(PatternCutter($0, behavior: .isolated)) }
+            return patterns.map { .cut(PatternCutter(.expression($0), behavior: .isolated)) }
         }
         switch name {
         case "gpt2", "gpt-2", "r50k_base", "p50k_base", "phi-2", "mpt", "olmo", "dbrx", "jais", "jina-es", "jina-de",
@@ -52,16 +64,16 @@ package enum KnownPatterns {
             return [.cut(WordCutter.gpt2)]
         case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b":
             return [digits, .cut(WordCutter.gpt2)]
-        case "llama3", "llama-bpe", "llama-v3", "smaug-bpe", "falcon3", "cl100k_base", "pixtral", "lfm2", "dots1":
+        case "llama3", "llama-bpe", "llama-v3", "smaug-bpe", "falcon3", "pixtral", "lfm2", "dots1":
             return [.cut(WordCutter.modern(digits: 3))]
+        case "cl100k_base": return [.cut(WordCutter.cl100k)]
         case "qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan", "solar-open":
             return [.cut(WordCutter.modern(digits: 1))]
         case "gpt-4o", "o200k_base", "llama4", "o200k": return [.cut(WordCutter.o200k)]
         case "deepseek-llm":
             return isolated(
-                #"[\r\n]"#, #"\s?[\p{Lu}\p{Ll}\p{Lt}]+"#,
-                #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#, #"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+"#,
-                #"\p{N}+"#)
+                #"[\r\n]"#, #"\s?["# + casedLetters + "]+", #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#,
+                #"[一-龥ࠀ-一가-퟿]+"#, #"\p{N}+"#)
         case "deepseek-coder":
             return isolated(
                 #"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, #"[\u{4e00}-\u{9fa5}\u{800}-\u{4e00}\u{ac00}-\u{d7ff}]+"#,

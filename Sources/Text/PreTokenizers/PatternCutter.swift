@@ -1,7 +1,5 @@
-/// Cuts at what a pattern matches: a string, or a regular expression that no scanner here knows.
-///
-/// Regular expressions go through the standard library's engine, which is general and slow; the patterns of the known
-/// families are recognised before it comes to that (`KnownPatterns`).
+/// Cuts at what a pattern matches: a string, or a regular expression. The expressions of the known families have scanners
+/// of their own, which are faster (`KnownPatterns`).
 package struct PatternCutter: PreTokenizer {
     package let pattern: Pattern
     package let behavior: SplitBehavior
@@ -15,94 +13,74 @@ package struct PatternCutter: PreTokenizer {
     }
 
     package func split(_ text: UnsafeBufferPointer<UInt8>, _ emit: (Range<Int>) throws -> Void) rethrows {
-        var stretches: [(range: Range<Int>, isSeparator: Bool)] = []
-        var position = 0
-        for match in pattern.matches(in: text) where !match.isEmpty {
-            if position < match.lowerBound { stretches.append((position..<match.lowerBound, isInverted)) }
-            stretches.append((match, !isInverted))
-            position = match.upperBound
+        switch behavior {
+        case .isolated:
+            var position = 0
+            try pattern.forEachMatch(in: text) { match in
+                if position < match.lowerBound { try emit(position..<match.lowerBound) }
+                if !match.isEmpty { try emit(match) }
+                position = match.upperBound
+            }
+            if position < text.count { try emit(position..<text.count) }
+        case .removed:
+            var position = 0
+            try pattern.forEachMatch(in: text) { match in
+                let range = isInverted ? match : position..<match.lowerBound
+                if !range.isEmpty { try emit(range) }
+                position = match.upperBound
+            }
+            if !isInverted, position < text.count { try emit(position..<text.count) }
+        case .contiguous, .mergedWithNext, .mergedWithPrevious:
+            // An empty match separates, too.
+            var stretches: [(range: Range<Int>, isSeparator: Bool)] = []
+            var position = 0
+            pattern.forEachMatch(in: text) { match in
+                if position < match.lowerBound { stretches.append((position..<match.lowerBound, isInverted)) }
+                stretches.append((match, !isInverted))
+                position = match.upperBound
+            }
+            if position < text.count { stretches.append((position..<text.count, isInverted)) }
+            for range in behavior.arrange(stretches) where !range.isEmpty { try emit(range) }
         }
-        if position < text.count { stretches.append((position..<text.count, isInverted)) }
-        for range in behavior.arrange(stretches) { try emit(range) }
     }
 }
 
 /// A string or a regular expression to look for.
 package enum Pattern: Sendable {
     case string([UInt8])
-    case expression(String)
+    case expression(RegularExpression)
 
-    /// nil when the expression is not one the engine understands.
-    package init?(checking expression: String) {
-        let expression = Self.inOurDialect(expression)
-        guard (try? Regex(expression)) != nil else { return nil }
-        self = .expression(expression)
-    }
-
-    /// `\w` is letters, marks, digits, connectors and Latin-1's small numbers to the engine these files are written
-    /// for (Oniguruma), and less to the standard library's.
-    private static func inOurDialect(_ expression: String) -> String {
-        var output = ""
-        var depth = 0
-        var isEscaped = false
-        for scalar in expression.unicodeScalars {
-            if isEscaped {
-                isEscaped = false
-                let word = #"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u{B2}\u{B3}\u{B9}\u{BC}-\u{BE}"#
-                switch scalar {
-                case "w": output += depth > 0 ? word : "[\(word)]"
-                case "W" where depth == 0: output += "[^\(word)]"
-                default:
-                    output += "\\"
-                    output.unicodeScalars.append(scalar)
-                }
-                continue
-            }
-            switch scalar {
-            case "\\":
-                isEscaped = true
-                continue
-            case "[": depth += 1
-            case "]": depth = max(0, depth - 1)
-            default: break
-            }
-            output.unicodeScalars.append(scalar)
+    /// A match may be empty.
+    package var canMatchNothing: Bool {
+        switch self {
+        case .string(let pattern): pattern.isEmpty
+        case .expression(let expression): expression.canMatchNothing
         }
-        return isEscaped ? output + "\\" : output
     }
 
     /// Matches from left to right, without overlap.
-    package func matches(in text: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+    package func forEachMatch(
+        in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) throws -> Void
+    ) rethrows {
         switch self {
         case .string(let pattern):
-            guard let first = pattern.first, text.count >= pattern.count else { return [] }
-            var found: [Range<Int>] = []
+            guard let first = pattern.first, text.count >= pattern.count else { return }
             var index = 0
             while index <= text.count - pattern.count {
                 let end = index + pattern.count
                 if text[index] == first, UnsafeBufferPointer(rebasing: text[index..<end]).elementsEqual(pattern) {
-                    found.append(index..<end)
+                    try body(index..<end)
                     index = end
                 } else {
                     index += 1
                 }
             }
-            return found
-        case .expression(let expression):
-            // An expression is not to be shared between threads, so that each use makes its own.
-            guard let regex = try? Regex(expression).matchingSemantics(.unicodeScalar) else { return [] }
-            let repaired = RepairedText(text)
-            let string = repaired.string
-            return string.matches(of: regex).map { match in
-                let start = string.utf8.distance(from: string.startIndex, to: match.range.lowerBound)
-                let length = string.utf8.distance(from: match.range.lowerBound, to: match.range.upperBound)
-                return repaired.place(start)..<repaired.place(start + length)
-            }
+        case .expression(let expression): try expression.forEachMatch(in: text, body)
         }
     }
 }
 
-/// Replaces what a regular expression matches. An empty match stays: text must not grow between all its bytes.
+/// Replaces what a pattern matches, if only nothing: `^` puts the replacement before every line.
 package struct PatternReplaceNormalizer: Normalizer {
     package let pattern: Pattern
     package let replacement: [UInt8]
@@ -116,7 +94,7 @@ package struct PatternReplaceNormalizer: Normalizer {
         text.withUnsafeBufferPointer { bytes in
             var output: [UInt8] = []
             var position = 0
-            for match in pattern.matches(in: bytes) where !match.isEmpty {
+            pattern.forEachMatch(in: bytes) { match in
                 output += bytes[position..<match.lowerBound]
                 output += replacement
                 position = match.upperBound

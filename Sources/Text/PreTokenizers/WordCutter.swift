@@ -27,6 +27,8 @@ package struct WordCutter: PreTokenizer {
     package var digits = Digits.all
     /// `[\r\n]*` after signs, and `\s*[\r\n]+` as a cut of its own.
     package var gathersNewlines = false
+    /// White space at the end of the text is one cut, line breaks or not.
+    package var keepsEndWhole = false
     /// Words change where small letters end; contractions belong to their word; `/` follows signs (o200k).
     package var cutsAtCase = false
     private let table = CategoryTable.shared
@@ -47,6 +49,13 @@ package struct WordCutter: PreTokenizer {
         cutter.gathersNewlines = true
         return cutter
     }
+
+    /// cl100k as tiktoken has it today.
+    package static let cl100k: WordCutter = {
+        var cutter = WordCutter.modern(digits: 3)
+        cutter.keepsEndWhole = true
+        return cutter
+    }()
 
     package static let o200k: WordCutter = {
         var cutter = WordCutter.modern(digits: 3)
@@ -136,7 +145,7 @@ package struct WordCutter: PreTokenizer {
             position = next
             if traits.has(.newline) { afterNewline = next }
         }
-        if gathersNewlines, afterNewline > start { return afterNewline }
+        if gathersNewlines, afterNewline > start, !keepsEndWhole || position < text.count { return afterNewline }
         if position == text.count || last == start { return max(position, start + 1) }
         return last
     }
