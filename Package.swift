@@ -45,6 +45,8 @@ var targets: [Target] = [
         name: "tokenizer-training", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerTraining",
         exclude: ["train.py", "make_text.py", "compare.sh"]),
     .executableTarget(
+        name: "pattern-speed", dependencies: ["MartletText"], path: "Benchmarks/PatternSpeed"),
+    .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
