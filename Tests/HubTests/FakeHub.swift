@@ -57,13 +57,14 @@ final class FakeHub: @unchecked Sendable {
             while case let connection = accept(socket, nil, nil), connection >= 0 {
                 Thread.detachNewThread { [self] in serve(connection) }
             }
+            // Closed here and not in `stop`: the number might go to another hub's socket while this thread is on its
+            // way back to `accept`, and that hub's visitors would be served these files.
+            close(socket)
         }
     }
 
-    func stop() {
-        shutdown(socket, Int32(SHUT_RDWR))
-        close(socket)
-    }
+    /// Wakes the thread that accepts, which ends.
+    func stop() { shutdown(socket, Int32(SHUT_RDWR)) }
 
     var requests: [Request] { log.withLock { $0 } }
 
