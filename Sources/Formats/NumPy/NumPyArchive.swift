@@ -21,9 +21,9 @@ public enum NumPyArchive {
             if member.isDeflated {
                 let plain: [UInt8]
                 do {
-                    plain = try Inflate.decode(data, size: member.size)
+                    plain = try InflateSource(MemorySource(data)).readAll(count: member.size)
                 } catch {
-                    throw FormatError(.malformed, path: place, "compressed data is broken (\(error))")
+                    throw FormatError(.malformed, path: place, "\(error)")
                 }
                 try check(plain, member.checksum, place)
                 tensor = try decodeArray(plain, place)
@@ -59,24 +59,9 @@ public enum NumPyArchive {
         return try result.get()
     }
 
-    private static func check(_ bytes: some Sequence<UInt8>, _ expected: UInt32, _ name: String) throws(FormatError) {
+    private static func check(_ bytes: some Collection<UInt8>, _ expected: UInt32, _ name: String) throws(FormatError) {
         guard CyclicChecksum.of(bytes) == expected else {
             throw FormatError(.malformed, path: name, "checksum does not match: the data is damaged")
         }
-    }
-}
-
-/// CRC-32 as zip has it (polynomial 0xEDB88320, reflected).
-enum CyclicChecksum {
-    private static let table: [UInt32] = (0..<256).map { byte in
-        (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
-    }
-
-    static func of(_ bytes: some Sequence<UInt8>) -> UInt32 {
-        var value: UInt32 = 0xffff_ffff
-        table.withUnsafeBufferPointer { table in
-            for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 0xff)] ^ value >> 8 }
-        }
-        return ~value
     }
 }
