@@ -1,0 +1,95 @@
+import MartletFormats
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A stream's bytes, looked through for what ends a line or a document.
+struct ByteScanner {
+    private let stream: CorpusStream
+    private var buffer: [UInt8] = []
+    /// What of the buffer has been taken.
+    private var position = 0
+    private var isAtEnd = false
+    private var isAtStart = true
+    private static let stretch = 1 << 18
+
+    init(_ stream: CorpusStream) { self.stream = stream }
+
+    /// What has been read and not taken.
+    var ready: ArraySlice<UInt8> { buffer[position...] }
+
+    mutating func take(_ count: Int) -> ArraySlice<UInt8> {
+        defer { position += count }
+        return buffer[position..<position + count]
+    }
+
+    /// Reads more behind what is ready. False at the end.
+    mutating func readMore() throws(DataError) -> Bool {
+        guard !isAtEnd else { return false }
+        if position > 0 {
+            buffer.removeFirst(position)
+            position = 0
+        }
+        let start = buffer.count
+        // Long documents are read in ever longer stretches, so that what is ready is moved seldom.
+        let wanted = max(Self.stretch, start)
+        buffer.append(contentsOf: repeatElement(0, count: wanted))
+        var count = 0
+        var failure: DecompressionError?
+        buffer.withUnsafeMutableBytes { raw in
+            do throws(DecompressionError) {
+                while count < wanted {
+                    let rest = UnsafeMutableRawBufferPointer(rebasing: raw[(start + count)...])
+                    let step = try stream.read(into: rest)
+                    if step == 0 { break }
+                    count += step
+                }
+            } catch {
+                failure = error
+            }
+        }
+        buffer.removeLast(wanted - count)
+        if let failure { throw DataError(failure, path: stream.path) }
+        if isAtStart, buffer.count >= 3 || count == 0 {
+            isAtStart = false
+            try checkMark()
+        }
+        isAtEnd = count == 0
+        return count > 0
+    }
+
+    /// Drops the mark of UTF-8, and refuses UTF-16.
+    private mutating func checkMark() throws(DataError) {
+        if buffer.starts(with: [0xef, 0xbb, 0xbf]) { buffer.removeFirst(3) }
+        if buffer.starts(with: [0xff, 0xfe]) || buffer.starts(with: [0xfe, 0xff]) {
+            throw DataError(.unsupported, path: stream.path, "is UTF-16; convert it to UTF-8 first")
+        }
+    }
+
+    /// Where `byte` is in what is ready, counted from its start, from `offset` on.
+    func find(_ byte: UInt8, from offset: Int = 0) -> Int? {
+        buffer.withUnsafeBytes { raw in
+            let start = position + offset
+            guard start < raw.count, let base = raw.baseAddress,
+                let found = memchr(base + start, Int32(byte), raw.count - start)
+            else { return nil }
+            return UnsafeRawPointer(found) - base - position
+        }
+    }
+
+    /// Where `pattern` is in what is ready, counted from its start, from `offset` on.
+    func find(_ pattern: [UInt8], from offset: Int = 0) -> Int? {
+        guard let first = pattern.first else { return nil }
+        var place = offset
+        while let found = find(first, from: place) {
+            let rest = buffer[(position + found)...]
+            if rest.count < pattern.count { return nil }
+            if rest.starts(with: pattern) { return found }
+            place = found + 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,128 @@
+/// The records of a table of comma-separated values, quoted fields with line ends in them included.
+///
+/// Source: RFC 4180. A quote inside a field that does not begin with one is a character like others, as other readers
+/// have it; anything but a delimiter behind a closing quote is an error.
+struct CSVReader {
+    private var scanner: ByteScanner
+    private let path: String
+    private let delimiter: UInt8
+    private let largest: Int
+    /// The line the record that was last read begins on, from 1.
+    private(set) var line = 0
+    private var nextLine = 1
+
+    init(_ stream: CorpusStream, delimiter: UInt8, largest: Int = CorpusOptions.largestRecord) {
+        scanner = ByteScanner(stream)
+        path = stream.path
+        self.delimiter = delimiter
+        self.largest = largest
+    }
+
+    /// The fields of the next record; nil at the end.
+    mutating func next() throws(DataError) -> [[UInt8]]? {
+        line = nextLine
+        var place = 0
+        while true {
+            switch parse() {
+            case .record(let fields, let byteCount, let lines):
+                _ = scanner.take(byteCount)
+                nextLine += lines
+                return fields
+            case .failure(let reason, let lines):
+                throw DataError(.malformed, path: path, place: "line \(line + lines)", reason)
+            case .more(let reason):
+                place = scanner.ready.count
+                guard place <= largest else {
+                    throw DataError(
+                        .malformed, path: path, place: "line \(line)", "a record is longer than \(largest) bytes")
+                }
+                if try scanner.readMore() { continue }
+                guard place > 0 else { return nil }
+                if let reason { throw DataError(.malformed, path: path, place: "line \(line)", reason) }
+                return try last()
+            }
+        }
+    }
+
+    private enum Outcome {
+        case record([[UInt8]], byteCount: Int, lines: Int)
+        /// The record goes on; why it cannot end here, if it cannot.
+        case more(String?)
+        case failure(String, lines: Int)
+    }
+
+    /// The last record, which no line end follows.
+    private mutating func last() throws(DataError) -> [[UInt8]]? {
+        switch parse(endsHere: true) {
+        case .record(let fields, let byteCount, _):
+            _ = scanner.take(byteCount)
+            return fields
+        case .failure(let reason, let lines):
+            throw DataError(.malformed, path: path, place: "line \(line + lines)", reason)
+        case .more(let reason):
+            throw DataError(.malformed, path: path, place: "line \(line)", reason ?? "ends in the middle of a record")
+        }
+    }
+
+    private func parse(endsHere: Bool = false) -> Outcome {
+        let delimiter = delimiter
+        return scanner.ready.withUnsafeBufferPointer { bytes in
+            var fields: [[UInt8]] = [], field: [UInt8] = []
+            var place = 0, lines = 0
+            while true {
+                if place < bytes.count, bytes[place] == UInt8(ascii: "\"") {
+                    let openedAt = lines
+                    place += 1
+                    while true {
+                        guard place < bytes.count else {
+                            let reason =
+                                "field \(fields.count + 1) opens a quote on line \(line + openedAt) and never closes it"
+                            return .more(reason)
+                        }
+                        let byte = bytes[place]
+                        place += 1
+                        if byte == UInt8(ascii: "\n") { lines += 1 }
+                        guard byte == UInt8(ascii: "\"") else {
+                            field.append(byte)
+                            continue
+                        }
+                        // Whether the quote is doubled cannot be told without the byte after it.
+                        guard place < bytes.count || endsHere else { return .more(nil) }
+                        guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") else { break }
+                        field.append(byte)
+                        place += 1
+                    }
+                    if place < bytes.count, bytes[place] != delimiter, bytes[place] != 0x0a, bytes[place] != 0x0d {
+                        return .failure("field \(fields.count + 1) goes on after its closing quote", lines: lines)
+                    }
+                } else {
+                    let start = place
+                    while place < bytes.count, bytes[place] != delimiter, bytes[place] != 0x0a { place += 1 }
+                    guard place < bytes.count || endsHere else { return .more(nil) }
+                    var end = place
+                    if end > start, bytes[end - 1] == 0x0d, place == bytes.count || bytes[place] == 0x0a { end -= 1 }
+                    field = Array(bytes[start..<end])
+                }
+                fields.append(field)
+                field = []
+                guard place < bytes.count else {
+                    return endsHere ? .record(fields, byteCount: place, lines: lines + 1) : .more(nil)
+                }
+                if bytes[place] == delimiter {
+                    place += 1
+                    if place == bytes.count, !endsHere { return .more(nil) }
+                    continue
+                }
+                // A quoted field is followed by its line's end here, CR LF or LF.
+                if bytes[place] == 0x0d {
+                    place += 1
+                    guard place < bytes.count || endsHere else { return .more(nil) }
+                    if place < bytes.count, bytes[place] != 0x0a {
+                        return .failure("a carriage return stands without a line feed", lines: lines)
+                    }
+                }
+                return .record(fields, byteCount: min(place + 1, bytes.count), lines: lines + 1)
+            }
+        }
+    }
+}

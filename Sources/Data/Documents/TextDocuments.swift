@@ -1,0 +1,70 @@
+/// The documents of a text file: the whole file, or what stands between separators.
+final class TextDocuments: DocumentReader {
+    private let path: String
+    private let separator: [UInt8]
+    private let largest: Int
+    private var scanner: ByteScanner
+    private var number = 0
+    private var isWhole = true
+    /// How often a text without separator was cut because it is too long for one document.
+    private(set) var cutCount = 0
+
+    init(_ stream: CorpusStream, separator: String?, largest: Int) {
+        path = stream.path
+        self.separator = Array((separator ?? "").utf8)
+        self.largest = max(largest, 16)
+        scanner = ByteScanner(stream)
+    }
+
+    func next() throws(DataError) -> Document? {
+        while let bytes = try part() {
+            let text = isWhole ? bytes : Self.trimmed(bytes)
+            number += 1
+            guard !text.isEmpty else { continue }
+            return Document(.text(Array(text)), path: path, place: isWhole ? nil : "document \(number)")
+        }
+        return nil
+    }
+
+    /// The bytes up to the next separator.
+    private func part() throws(DataError) -> ArraySlice<UInt8>? {
+        var seen = 0
+        while true {
+            if !separator.isEmpty, let end = scanner.find(separator, from: max(seen - separator.count + 1, 0)) {
+                isWhole = false
+                let bytes = scanner.take(end)
+                _ = scanner.take(separator.count)
+                return bytes
+            }
+            seen = scanner.ready.count
+            if seen > largest {
+                isWhole = false
+                cutCount += 1
+                return scanner.take(Self.cut(scanner.ready.prefix(largest)))
+            }
+            if try scanner.readMore() { continue }
+            return seen > 0 ? scanner.take(seen) : nil
+        }
+    }
+
+    /// After the last line that ends in the later half, else before a character that is not whole.
+    private static func cut(_ bytes: ArraySlice<UInt8>) -> Int {
+        if let end = bytes.lastIndex(of: UInt8(ascii: "\n")), end - bytes.startIndex > bytes.count / 2 {
+            return end - bytes.startIndex + 1
+        }
+        var end = bytes.endIndex
+        for _ in 0..<4 where end > bytes.startIndex + 1 {
+            end -= 1
+            if bytes[end] & 0xc0 != 0x80 { return max(end - bytes.startIndex, 1) }
+        }
+        return bytes.count
+    }
+
+    /// Without the line ends that set the separator apart.
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        func isLineEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
+        var bytes = bytes.drop(while: isLineEnd)
+        while let last = bytes.last, isLineEnd(last) { bytes.removeLast() }
+        return bytes
+    }
+}

@@ -1,0 +1,89 @@
+import MartletFormats
+
+/// The header of a page of values.
+struct ParquetPageHeader {
+    enum Kind { case data, dictionary, dataVersion2, other }
+    var kind = Kind.other
+    var unpackedSize = -1
+    var packedSize = -1
+    var valueCount = -1
+    var encoding = -1
+    var definitionEncoding = 3
+    /// Version 2 keeps the levels apart from the values, and does not compress them.
+    var definitionByteCount = 0
+    var repetitionByteCount = 0
+    var isCompressed = true
+    /// How long the header is.
+    var byteCount = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) throws(ThriftReader.Failure) {
+        typealias Failure = ThriftReader.Failure
+        var reader = ThriftReader(bytes)
+        var header = self
+        try reader.structure { (reader, field, kind) throws(Failure) in
+            switch (field, kind) {
+            case (1, .int32):
+                switch try reader.integer() {
+                case 0: header.kind = .data
+                case 2: header.kind = .dictionary
+                case 3: header.kind = .dataVersion2
+                default: header.kind = .other
+                }
+            case (2, .int32): header.unpackedSize = try reader.integer()
+            case (3, .int32): header.packedSize = try reader.integer()
+            case (5, .structure), (7, .structure):
+                try reader.structure { (reader, field, kind) throws(Failure) in
+                    switch (field, kind) {
+                    case (1, .int32): header.valueCount = try reader.integer()
+                    case (2, .int32): header.encoding = try reader.integer()
+                    case (3, .int32): header.definitionEncoding = try reader.integer()
+                    default: return false
+                    }
+                    return true
+                }
+            case (8, .structure):
+                try reader.structure { (reader, field, kind) throws(Failure) in
+                    switch (field, kind) {
+                    case (1, .int32): header.valueCount = try reader.integer()
+                    case (4, .int32): header.encoding = try reader.integer()
+                    case (5, .int32): header.definitionByteCount = try reader.integer()
+                    case (6, .int32): header.repetitionByteCount = try reader.integer()
+                    case (7, .yes), (7, .no): header.isCompressed = kind == .yes
+                    default: return false
+                    }
+                    return true
+                }
+            default: return false
+            }
+            return true
+        }
+        header.byteCount = reader.position
+        self = header
+    }
+}
+
+/// Unpacking of pages.
+enum ParquetCodec {
+    /// No page is larger; writers make them of about a megabyte.
+    static let largestPage = 1 << 30
+
+    static func unpack(
+        _ bytes: UnsafeRawBufferPointer, codec: Int, size: Int
+    ) throws(DecompressionError) -> [UInt8] {
+        switch codec {
+        case 0:
+            guard bytes.count == size else {
+                throw .malformed("a page has \(bytes.count) bytes, expected \(size)")
+            }
+            return Array(bytes)
+        case 1: return try SnappyDecoder.decode(bytes, size: size)
+        case 2: return try GzipSource(MemorySource(bytes)).readAll(count: size)
+        case 6: return try ZstdSource(MemorySource(bytes)).readAll(count: size)
+        default:
+            let names = [3: "LZO", 4: "Brotli", 5: "LZ4", 7: "LZ4_RAW"]
+            throw .unsupported(
+                "pages are compressed by \(names[codec] ?? "codec \(codec)"); read are Snappy, gzip, Zstandard and none"
+            )
+        }
+    }
+}
