@@ -1,6 +1,5 @@
 import ArgumentParser
 import Martlet
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -163,21 +162,4 @@ private struct TrainingLine {
         if isOpen { Terminal.write("\n", to: STDERR_FILENO) }
         isOpen = false
     }
-}
-
-/// Ctrl-C asks for an end after the present step; a second one ends the process as usual.
-private struct StopRequest {
-    private static let flag = Atomic(false)
-
-    init() {
-        let handler: @convention(c) (Int32) -> Void = { _ in
-            StopRequest.flag.store(true, ordering: .relaxed)
-            signal(SIGINT, SIG_DFL)
-            signal(SIGTERM, SIG_DFL)
-        }
-        signal(SIGINT, handler)
-        signal(SIGTERM, handler)
-    }
-
-    var isRequested: Bool { Self.flag.load(ordering: .relaxed) }
 }

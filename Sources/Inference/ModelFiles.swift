@@ -69,7 +69,7 @@ public struct ModelFiles: Sendable {
 
 extension Tokenizer {
     /// The special tokens a chat template may name: `bos_token`, `eos_token`, ….
-    var namedSpecialTokens: [String: String] {
+    package var namedSpecialTokens: [String: String] {
         var names: [String: String] = [:]
         names["bos_token"] = details.bosToken.flatMap(token)
         names["eos_token"] = details.eosTokens.min().flatMap(token)

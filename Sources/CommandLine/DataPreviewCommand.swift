@@ -1,0 +1,125 @@
+import ArgumentParser
+import Martlet
+
+struct DataPreviewCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "preview",
+        abstract: "Show what a model would be trained on, token by token.",
+        discussion: """
+            Shows documents of a corpus, or of a .shard file, as tokens. On a terminal, tokens that are trained on are \
+            green, by turns light and dark, and those that are only read are grey; elsewhere what is trained on stands \
+            between ⟦ and ⟧. --tokens lists one token a line.
+
+            Examples:
+              martlet data preview chat.jsonl --tokenizer model/
+              martlet data preview shards/train-00000.shard --tokenizer shards/ --documents 1 --tokens
+            """)
+
+    @Argument(help: "Files and folders, or one .shard file.") var paths: [String]
+    @OptionGroup var source: CorpusFlags
+    @Option(help: "Documents to show.") var documents = 3
+    @Option(help: "Documents to pass over first.") var skip = 0
+    @Option(help: "Tokens to show of each.") var limit = 400
+    @Flag(help: "One token a line: place, label, id, token.") var tokens = false
+
+    func validate() throws {
+        guard documents > 0, skip >= 0, limit > 0 else {
+            throw ValidationError("--documents and --limit are at least 1, --skip at least 0")
+        }
+    }
+
+    func run() throws {
+        let tokenizer = try Tokenizer(folder: source.tokenizer)
+        if paths.count == 1, paths[0].hasSuffix(".shard") || paths[0].hasSuffix(".bin") {
+            let shard = try TokenShard(path: paths[0], findsDocuments: true)
+            let own = VocabularyIdentity(tokenizer)
+            if let made = shard.vocabulary, made != own {
+                throw DataError(
+                    .invalid, path: shard.path, field: "vocabulary", "is \(made), but the tokenizer has \(own)")
+            }
+            for document in skip..<max(min(shard.documentCount, skip + documents), skip) {
+                let range = shard.range(ofDocument: document)
+                let ids = try shard.tokens(range.lowerBound..<min(range.upperBound, range.lowerBound + limit))
+                let labels = range.prefix(limit).map { shard.isTrained($0) }
+                let trained = range.count { shard.isTrained($0) }
+                try show(
+                    ids, labels, total: range.count, trained: trained, "\(shard.path): document \(document)", tokenizer)
+            }
+            return
+        }
+        let corpus = try Corpus(paths, options: source.options), encoder = try source.encoder(tokenizer)
+        for _ in 0..<skip { _ = try corpus.nextDocument() }
+        for _ in 0..<documents {
+            guard let document = try corpus.nextDocument() else { break }
+            let encoded = try encoder.encode(document)
+            let labels = encoded.isTrained ?? Array(repeating: true, count: encoded.tokens.count)
+            let place = document.place.map { ": \($0)" } ?? ""
+            try show(
+                Array(encoded.tokens.prefix(limit)), Array(labels.prefix(limit)), total: encoded.tokens.count,
+                trained: labels.count { $0 }, document.path + place, tokenizer)
+        }
+    }
+
+    private func show(
+        _ ids: [Int32], _ isTrained: [Bool], total: Int, trained: Int, _ title: String, _ tokenizer: Tokenizer
+    ) throws {
+        print("\(title): \(total) tokens, \(trained) trained on")
+        if tokens {
+            for (index, id) in ids.enumerated() {
+                let label = isTrained[index] ? "train" : "read"
+                print("\(index)".padding(7) + label.padding(7) + "\(id)".padding(8) + (tokenizer.token(id) ?? ""))
+            }
+        } else {
+            print(Terminal.outputIsTerminal ? coloured(ids, isTrained, tokenizer) : marked(ids, isTrained, tokenizer))
+        }
+        if ids.count < total { print("… \(total - ids.count) tokens more") }
+        print("")
+    }
+
+    /// Runs of one label, each decoded as a whole, so that characters of several tokens come out.
+    private func runs(_ ids: [Int32], _ isTrained: [Bool]) -> [Range<Int>] {
+        var runs: [Range<Int>] = []
+        for index in ids.indices {
+            if let last = runs.last, isTrained[last.lowerBound] == isTrained[index] {
+                runs[runs.count - 1] = last.lowerBound..<index + 1
+            } else {
+                runs.append(index..<index + 1)
+            }
+        }
+        return runs
+    }
+
+    private func marked(_ ids: [Int32], _ isTrained: [Bool], _ tokenizer: Tokenizer) -> String {
+        runs(ids, isTrained).map { run in
+            let text = safe(ids[run].flatMap { tokenizer.bytes(of: $0) ?? [] })
+            return isTrained[run.lowerBound] ? "⟦\(text)⟧" : text
+        }.joined()
+    }
+
+    private func coloured(_ ids: [Int32], _ isTrained: [Bool], _ tokenizer: Tokenizer) -> String {
+        var text = "", pending: [UInt8] = []
+        for (index, id) in ids.enumerated() {
+            pending += tokenizer.bytes(of: id) ?? []
+            // A character may be spread over tokens: it is shown with the last of them.
+            let isWhole = String(validating: pending, as: UTF8.self) != nil || pending.count > 8
+            guard isWhole || index == ids.count - 1 else { continue }
+            let colour = !isTrained[index] ? "90" : index % 2 == 0 ? "30;42" : "30;102"
+            text += "\u{1B}[\(colour)m\(safe(pending).replacing("\n", with: "⏎\u{1B}[0m\n\u{1B}[\(colour)m"))\u{1B}[0m"
+            pending = []
+        }
+        return text
+    }
+
+    /// Text that cannot steer the terminal.
+    private func safe(_ bytes: [UInt8]) -> String {
+        var result = ""
+        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+            if scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control {
+                result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            }
+        }
+        return result
+    }
+}
