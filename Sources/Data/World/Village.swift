@@ -1,0 +1,27 @@
+/// Someone of the village, with what is always true of them.
+package struct Resident: Sendable {
+    package let name, job, house, pet, petName, dish, hobby, sibling: Word
+    package let isFemale, siblingIsFemale: Bool
+}
+
+/// The people of a world: facts that no story changes and that are learnt by heart. They depend on the seed alone, so
+/// that training and validation speak of the same village.
+package struct Village: Sendable {
+    package let residents: [Resident]
+
+    package init(seed: UInt64) {
+        var random = WorldRandom(seed, 0x76696C6C616765)
+        let order = random.shuffled(Array(Lexicon.people.indices))
+        let jobs = random.shuffled(Lexicon.jobs), petNames = random.shuffled(Lexicon.petNames)
+        let houses = random.shuffled(Lexicon.colours)
+        // Brothers and sisters come in pairs and share a house.
+        residents = order.indices.map { i in
+            let sibling = order[i ^ 1]
+            return Resident(
+                name: Lexicon.people[order[i]], job: jobs[i], house: houses[i / 2 % houses.count],
+                pet: random.pick(Lexicon.animals), petName: petNames[i], dish: random.pick(Lexicon.dishes),
+                hobby: random.pick(Lexicon.hobbies), sibling: Lexicon.people[sibling],
+                isFemale: order[i] < Lexicon.women.count, siblingIsFemale: sibling < Lexicon.women.count)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+/// One turn of a conversation, as chat data and templates name it.
+public struct WorldMessage: Sendable, Equatable {
+    /// "user" or "assistant".
+    public var role: String
+    public var content: String
+
+    public init(role: String, content: String) {
+        self.role = role
+        self.content = content
+    }
+}
+
+/// When a reply counts as right.
+public enum WorldCheck: Sendable, Equatable {
+    /// The reply is this text, whatever the case of ASCII letters, surrounding space and a full stop at the end.
+    case exact(String)
+    /// The reply has this word, and none of those that would also have been possible.
+    case mentions(String, without: [String])
+    /// The last whole number of the reply is this one, so that a reply may show its work first.
+    case number(Int)
+
+    public func accepts(_ reply: String) -> Bool {
+        switch self {
+        case .exact(let text): Self.bare(reply) == Self.bare(text)
+        case .mentions(let word, let others):
+            Self.has(word, in: reply) && !others.contains { Self.has($0, in: reply) }
+        case .number(let number): Self.lastNumber(reply) == number
+        }
+    }
+
+    /// "exact", "mentions" or "number", as files of questions have it.
+    public var name: String {
+        switch self {
+        case .exact: "exact"
+        case .mentions: "mentions"
+        case .number: "number"
+        }
+    }
+
+    /// What the reply must be or have.
+    public var expected: String {
+        switch self {
+        case .exact(let text), .mentions(let text, _): text
+        case .number(let number): String(number)
+        }
+    }
+
+    private static func bare(_ text: String) -> [UInt8] {
+        var bytes = lower(text)[...]
+        let fullStop = Array("。".utf8)
+        while let last = bytes.last, [0x20, 0x0A, 0x0D, 0x2E].contains(last) { bytes.removeLast() }
+        if bytes.suffix(fullStop.count).elementsEqual(fullStop) { bytes.removeLast(fullStop.count) }
+        while let first = bytes.first, [0x20, 0x0A, 0x0D].contains(first) { bytes.removeFirst() }
+        return Array(bytes)
+    }
+
+    private static func lower(_ text: String) -> [UInt8] {
+        text.utf8.map { (0x41...0x5A).contains($0) ? $0 + 32 : $0 }
+    }
+
+    /// Whether `word` is in `text` with no ASCII letter or digit beside an end of it that is one itself.
+    private static func has(_ word: String, in text: String) -> Bool {
+        let word = lower(word), text = lower(text)
+        func isWord(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) }
+        guard let first = word.first, let last = word.last, text.count >= word.count else { return false }
+        for start in 0...(text.count - word.count) where text[start] == first {
+            let end = start + word.count
+            guard text[start..<end].elementsEqual(word) else { continue }
+            let opens = start == 0 || !isWord(first) || !isWord(text[start - 1])
+            let closes = end == text.count || !isWord(last) || !isWord(text[end])
+            if opens && closes { return true }
+        }
+        return false
+    }
+
+    private static func lastNumber(_ text: String) -> Int? {
+        let bytes = Array(text.utf8)
+        guard let last = bytes.lastIndex(where: { (0x30...0x39).contains($0) }) else { return nil }
+        var start = last
+        while start > 0, (0x30...0x39).contains(bytes[start - 1]) { start -= 1 }
+        // "-7" is a number, "15-7" ends with 7.
+        if start > 0, bytes[start - 1] == 0x2D, start == 1 || bytes[start - 2] == 0x20 { start -= 1 }
+        return Int(String(decoding: bytes[start...last], as: UTF8.self))
+    }
+}
+
+/// A question with one right answer that a program can tell.
+public struct WorldQuestion: Sendable, Equatable {
+    /// "story.place", "fact.job", "arithmetic.add": what is asked for, under what it needs.
+    public var category: String
+    public var language: WorldLanguage
+    /// What the model is given; ends with the user's message.
+    public var prompt: [WorldMessage]
+    /// A reply as a good pupil would give it.
+    public var reply: String
+    public var check: WorldCheck
+}
+
+/// A question and its answer before it stands in a passage, a chat or an evaluation.
+package struct WorldExchange: Sendable {
+    package var category: String
+    package var question: String
+    package var reply: String
+    package var check: WorldCheck
+
+    package init(_ category: String, _ question: String, _ reply: String, _ check: WorldCheck) {
+        self.category = category
+        self.question = question
+        self.reply = reply
+        self.check = check
+    }
+}
