@@ -70,6 +70,7 @@ if !coreOnly {
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.24.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ]
     products += [
         .library(name: "Martlet", targets: ["Martlet"]),
@@ -86,7 +87,10 @@ if !coreOnly {
         floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
         .executableTarget(
             name: "MartletCLI",
-            dependencies: ["Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             path: "Sources/CommandLine"),
         tests("Hub", ["MartletHub"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),

@@ -16,25 +16,35 @@ struct TrainCommand: ParsableCommand {
             every size; each derived value is printed, and --set overrides it. The run folder is a model: \
             `martlet run runs/first` talks to it, and transformers loads it.
 
+            A configuration file holds any of the options, data and out among them; flags override it. --print-config \
+            writes one to start from, and every run keeps its own as configuration.json.
+
             Ctrl-C saves and stops; --resume goes on, to the same weights as if nothing had happened.
 
             Examples:
+              martlet train --print-config --depth 8 > run.yaml
+              martlet train --config run.yaml --resume auto
               martlet train --depth 6 --data shards/ --out runs/first
               martlet train --data shards/ --out runs/wide --set hidden_size=512 --set steps=2000
               martlet train --data shards/ --out runs/first --resume auto
             """)
 
-    @Option(help: "A folder of token shards with its tokenizer.") var data: String
-    @Option(help: "The run folder to write.") var out: String
+    @Option(help: "A folder of token shards with its tokenizer.") var data: String?
+    @Option(help: "The run folder to write.") var out: String?
     @Option(help: "A tokenizer's folder, when it is not the data's own.") var tokenizer: String?
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
     @Option(help: "Optimiser steps.") var steps: Int?
     @Option(help: "Stop after this many minutes of training.") var minutes: Double?
-    @Option(help: "A JSON file of options.") var config: String?
+    @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
     var settings: [String] = []
     @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
     var resume = "never"
+    @Option(help: "Stop after this many looks at held-out data without a lower loss.") var patience: Int?
+    @Option(help: "The newest checkpoints to keep.") var keep: Int?
+    @Option(help: "continue or stop, when a checkpoint cannot be written.") var onDiskFull: String?
+    @Flag(help: "Write a configuration file with every option to standard output, and train nothing.")
+    var printConfig = false
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
 
     func validate() throws {
@@ -43,18 +53,31 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         let options = try options()
-        let data = try TrainingData(folder: data, tokenizer: tokenizer)
+        if printConfig {
+            Terminal.show(try ResolvedOptions(options, vocabularySize: 0).yaml)
+            return
+        }
+        guard let folder = options.data, let out = options.out else {
+            throw ValidationError("--data and --out are needed, or data and out in a --config file")
+        }
+        // Before anything is read or made.
+        let hasBegun = !TrainingCheckpoint.list(run: out).usable.isEmpty
+        guard resume == "auto" || !hasBegun else {
+            throw ValidationError(
+                "\(out) holds a run already: --resume auto goes on with it; else choose another --out")
+        }
+        let data = try TrainingData(folder: folder, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data)
         for value in trainer.options.values {
             Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
+        }
+        if data.validation.isEmpty {
+            Terminal.note("martlet: \(folder) holds no validation shards: nothing is evaluated, no sample is written")
         }
         if resume == "auto" {
             let (checkpoint, broken) = try trainer.resume()
             for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
             Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
-        } else if !TrainingCheckpoint.list(run: out).usable.isEmpty {
-            throw ValidationError(
-                "\(out) holds a run already: --resume auto goes on with it; else choose another --out")
         }
         tellPlan(trainer)
         let interrupted = StopRequest()
@@ -81,6 +104,12 @@ struct TrainCommand: ParsableCommand {
             case .notSaved(let step, let why):
                 line.end()
                 Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+            case .stoppedEarly(let step, let best):
+                line.end()
+                let shown = trainer.options["keep_best"].bool == true ? "; the run is that model" : ""
+                Terminal.note(
+                    "stopped at step \(step): the validation loss of step \(best.step), \(best.loss.rounded(to: 4)), is "
+                        + "still the lowest after \(best.looksSince) looks\(shown)")
             }
         }
         line.end()
@@ -90,9 +119,14 @@ struct TrainCommand: ParsableCommand {
 
     private func options() throws -> TrainingOptions {
         var options = TrainingOptions()
-        if let config {
-            try options.set(file: config)
+        if let config { try ConfigurationFile.read(config, into: &options) }
+        for (key, path) in [("data", data), ("out", out), ("tokenizer", tokenizer)] {
+            if let path { try options.set(key, .string(path)) }
         }
+        for (key, number) in [("patience", patience), ("keep", keep)] {
+            if let number { try options.set(key, .integer(Int64(number))) }
+        }
+        if let onDiskFull { try options.set("on_disk_full", .string(onDiskFull)) }
         if let depth { try options.set("depth", .integer(Int64(depth))) }
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }

@@ -7,8 +7,9 @@ public struct ResolvedOptions: Sendable, Equatable {
     public struct Value: Sendable, Equatable {
         public let name: String
         public let value: JSON
-        /// "given", or how it follows from others.
+        /// Who gave it ("command line", "run.yaml, line 3"), or how it follows from others.
         public let origin: String
+        public let isGiven: Bool
     }
     /// In the order in which they follow from each other.
     public private(set) var values: [Value] = []
@@ -25,12 +26,14 @@ public struct ResolvedOptions: Sendable, Equatable {
     public init(_ options: TrainingOptions, vocabularySize: Int) throws(TrainingError) {
         func put(_ name: String, _ derived: JSON, _ how: String) {
             if let given = options.given[name] {
-                values.append(Value(name: name, value: given, origin: "given"))
+                let origin = options.origins[name] ?? "given"
+                values.append(Value(name: name, value: given, origin: origin, isGiven: true))
             } else {
-                values.append(Value(name: name, value: derived, origin: how))
+                values.append(Value(name: name, value: derived, origin: how, isGiven: false))
             }
         }
         func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+        for key in OptionKey.all where key.isPath && options.given[key.name] != nil { put(key.name, .null, "") }
         put("depth", whole(6), "the usual")
         put("family", .string("llama"), "the usual")
         put("hidden_size", whole(integer("depth") * 64), "64 × depth")
@@ -41,7 +44,8 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("context_length", whole(256), "the usual")
         put("tied_embeddings", .bool(true), "the usual for small models")
         put("rope_theta", .number(10_000), "the usual")
-        values.append(Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's"))
+        values.append(
+            Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's", isGiven: false))
         put("batch_rows", whole(max(1, 8192 / integer("context_length"))), "8192 tokens / context_length")
         put(
             "micro_batches", whole(max(1, integer("batch_rows") * integer("context_length") / 8192)), "8192 tokens each"
@@ -70,8 +74,11 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("layout", .string("contiguous"), "the usual for pre-training")
         put("evaluate_every", whole(isTimed ? 200 : max(1, steps / 10)), "a tenth of the steps")
         put("evaluation_rows", whole(64), "the usual")
+        put("patience", whole(0), "no early stop")
         put("save_every", whole(isTimed ? 200 : max(1, steps / 5)), "a fifth of the steps")
         put("keep", whole(2), "the usual")
+        put("keep_best", .bool(integer("patience") > 0), "where there is an early stop")
+        put("on_disk_full", .string("continue"), "the usual")
         put("log_every", whole(10), "the usual")
         put("spike_factor", .number(100), "the usual")
         try check()
@@ -137,9 +144,46 @@ public struct ResolvedOptions: Sendable, Equatable {
         return Initializer(scheme, seed: UInt64(integer("seed")))
     }
 
-    /// As a JSON object of the values alone: a configuration file that gives the same run.
+    /// As a JSON object of the values alone, without paths: what a checkpoint remembers.
     public var json: JSON {
-        .object(
-            JSONObject(values.filter { $0.name != "vocabulary_size" && !$0.value.isNull }.map { ($0.name, $0.value) }))
+        let known = Set(OptionKey.all.lazy.filter { !$0.isPath }.map(\.name))
+        return .object(
+            JSONObject(values.filter { known.contains($0.name) && !$0.value.isNull }.map { ($0.name, $0.value) }))
+    }
+
+    /// A configuration file that gives the same run, with where each value came from: `configuration.json` of a run.
+    public var document: JSON {
+        let present = values.filter { !$0.value.isNull }
+        let members = present.filter { $0.name != "vocabulary_size" }.map { ($0.name, $0.value) }
+        let origins: JSON = .object(JSONObject(present.map { ($0.name, .string($0.origin)) }))
+        return .object(JSONObject(members + [("origins", origins)]))
+    }
+
+    /// The first option that makes other weights than `before`, the options of a checkpoint.
+    func difference(from before: JSON) -> String? {
+        OptionKey.all.first { key in
+            guard !key.isFree, let old = before[key.name] else { return false }
+            return old != self[key.name]
+        }?.name
+    }
+
+    /// Every option with its meaning as a YAML file to start from. What was not given is commented out, so that it
+    /// goes on following from the rest.
+    public var yaml: String {
+        var text = """
+            # Options of a training run: martlet train --config run.yaml
+            # Flags override this file. Lines that begin with # show what follows by itself; to set one, take the # away.
+
+            """
+        for key in OptionKey.all {
+            let value = values.first { $0.name == key.name }
+            text += "\n# \(key.meaning) \(key.expected.prefix(1).uppercased())\(key.expected.dropFirst()).\n"
+            let written = value.map { $0.value.isNull ? "" : " " + $0.value.text() } ?? ""
+            let given = value?.isGiven ?? false
+            text += "\(given ? "" : "# ")\(key.name):\(written)"
+            text += value.map { "  # " + $0.origin } ?? ""
+            text += "\n"
+        }
+        return text
     }
 }

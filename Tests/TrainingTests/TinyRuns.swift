@@ -1,0 +1,52 @@
+import MartletData
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletTraining
+import Testing
+import TinyModels
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Runs of a few steps on text that can be learnt.
+protocol TinyRuns {}
+
+extension TinyRuns {
+    /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
+    func scratch(_ name: String, documents: Int = 60) throws -> String {
+        var template = Array("/tmp/martlet-training-\(name)-XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+        }
+        let folder = try #require(made)
+        mkdir(folder + "/data", 0o755)
+        try TinyModel().write(folder: folder + "/data")
+        let tokenizer = try ModelFiles(path: folder + "/data").tokenizer()
+        let identity = VocabularyIdentity(tokenizer)
+        for (prefix, seeds) in [("train", 0..<documents), ("validation", 1000..<1010)] {
+            let writer = try TokenShardWriter(path: "\(folder)/data/\(prefix)-0.shard", vocabulary: identity)
+            for seed in seeds {
+                let text = (0..<20).map { "\($0 + seed % 7) is \($0 + 1 + seed % 7). " }.joined()
+                try writer.append(tokenizer.encode(text, addSpecialTokens: false), sourceByteCount: text.utf8.count)
+            }
+            try writer.finish()
+        }
+        return folder
+    }
+
+    func options(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
+        var options = TrainingOptions()
+        let usual: [String: JSON] = [
+            "depth": 2, "hidden_size": 32, "heads": 4, "context_length": 32, "batch_rows": 4, "micro_batches": 2,
+            "steps": 12, "warmup": 2, "save_every": 4, "evaluate_every": 6, "evaluation_rows": 4, "log_every": 1,
+        ]
+        for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
+        return options
+    }
+
+    func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
+}
