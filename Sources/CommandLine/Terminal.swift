@@ -1,3 +1,5 @@
+import Martlet
+
 #if canImport(Glibc)
 import Glibc
 #else
@@ -42,19 +44,7 @@ enum Terminal {
     }
 
     /// The largest resident size this process has had, in bytes.
-    static var peakMemory: Int {
-        var usage = rusage()
-        #if os(Linux)
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        #else
-        getrusage(RUSAGE_SELF, &usage)
-        #endif
-        #if os(Linux)
-        return usage.ru_maxrss * 1024
-        #else
-        return usage.ru_maxrss
-        #endif
-    }
+    static var peakMemory: Int { ProcessMemory.peak }
 
     /// "98.4 MB": powers of ten, as disks and downloads are sold.
     static func bytes(_ count: Int) -> String {

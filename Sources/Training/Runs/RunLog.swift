@@ -7,11 +7,15 @@ import Darwin
 #endif
 
 /// `log.jsonl`: one JSON object a line, appended as things happen. A resumed run appends; where steps repeat, the later
-/// line counts.
+/// line counts. The same goes to an event file for TensorBoard.
 final class RunLog {
     private let descriptor: Int32
+    private let folder: String
+    private var events: EventFile?
 
-    init(path: String) throws {
+    init(folder: String) throws {
+        self.folder = folder
+        let path = folder + "/log.jsonl"
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         guard descriptor >= 0 else {
             throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
@@ -20,16 +24,32 @@ final class RunLog {
 
     deinit { close(descriptor) }
 
+    /// What follows is of the steps after `step`.
+    func begin(after step: Int) throws { events = try EventFile(folder: folder, after: step) }
+
     func step(_ report: StepReport) {
+        let share = report.operationsPerSecond / MachinePeak.operationsPerSecond
+        let memory = ProcessMemory.peak
+        events?.scalars(
+            [
+                ("train/loss", report.loss), ("train/learning_rate", report.learningRate),
+                ("train/gradient_norm", report.gradientNorm), ("speed/tokens_per_second", report.tokensPerSecond),
+                ("speed/peak_share", share), ("memory/peak_bytes", Double(memory)),
+            ], step: report.step)
         write([
             "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
             "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
             "tokens_per_second": .number(report.tokensPerSecond.rounded()),
             "seconds": .number((report.totalSeconds * 1000).rounded() / 1000),
+            "peak_share": .number((share * 10_000).rounded() / 10_000), "peak_memory_bytes": .integer(Int64(memory)),
         ])
     }
 
     func evaluation(step: Int, _ evaluation: Evaluation) {
+        var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
+        if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }
+        events?.scalars(values.map { (tag: $0.0, value: $0.1) }, step: step)
+        events?.text("sample", evaluation.sample, step: step)
         write([
             "kind": "evaluation", "step": .integer(Int64(step)), "loss": .number(evaluation.loss),
             "perplexity": .number(evaluation.perplexity),

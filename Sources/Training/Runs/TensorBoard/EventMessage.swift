@@ -1,0 +1,122 @@
+/// The few protocol buffers that TensorBoard reads, written by hand: an event with a summary of numbers or text.
+///
+/// Source: tensorboard/compat/proto, event.proto, summary.proto, tensor.proto; field numbers are given where they are
+/// used.
+struct EventMessage {
+    private(set) var bytes: [UInt8] = []
+
+    /// The first event of every file.
+    static func version(time: Double) -> [UInt8] {
+        var event = EventMessage()
+        event.put(1, time)
+        event.put(3, text: "brain.Event:2")
+        return event.bytes
+    }
+
+    /// Numbers of one step. Those that are not finite are left out: charts cannot show them.
+    static func scalars(_ values: [(tag: String, value: Double)], step: Int, time: Double) -> [UInt8] {
+        summary(
+            step: step, time: time,
+            values.filter(\.value.isFinite).map { tag, number in
+                var value = EventMessage()
+                value.put(1, text: tag)
+                value.put(2, Float(number))
+                return value
+            })
+    }
+
+    /// A text, as the text plugin shows it.
+    static func text(_ tag: String, _ text: String, step: Int, time: Double) -> [UInt8] {
+        var dimension = EventMessage()
+        dimension.put(1, 1 as Int)
+        var shape = EventMessage()
+        shape.put(2, message: dimension)
+        var tensor = EventMessage()
+        // DT_STRING
+        tensor.put(1, 7 as Int)
+        tensor.put(2, message: shape)
+        tensor.put(8, text: text)
+        var plugin = EventMessage()
+        plugin.put(1, text: "text")
+        var metadata = EventMessage()
+        metadata.put(1, message: plugin)
+        // DATA_CLASS_TENSOR
+        metadata.put(4, 2 as Int)
+        var value = EventMessage()
+        value.put(1, text: tag + "/text_summary")
+        value.put(8, message: tensor)
+        value.put(9, message: metadata)
+        return summary(step: step, time: time, [value])
+    }
+
+    private static func summary(step: Int, time: Double, _ values: [EventMessage]) -> [UInt8] {
+        var summary = EventMessage()
+        for value in values { summary.put(1, message: value) }
+        var event = EventMessage()
+        event.put(1, time)
+        event.put(2, step)
+        event.put(5, message: summary)
+        return event.bytes
+    }
+
+    /// The step of an event, 0 when it has none; nil for what is no event.
+    static func step(of bytes: ArraySlice<UInt8>) -> Int? {
+        var rest = bytes[...]
+        while let key = varint(&rest) {
+            switch key {
+            case 2 << 3: return varint(&rest).flatMap { Int(exactly: $0) }
+            case 1 << 3 | 1: rest = rest.dropFirst(8)
+            default:
+                guard key & 7 == 2, let count = varint(&rest).flatMap({ Int(exactly: $0) }), count <= rest.count
+                else { return nil }
+                rest = rest.dropFirst(count)
+            }
+        }
+        return rest.isEmpty ? 0 : nil
+    }
+
+    // MARK: - Wire format
+
+    private mutating func put(_ field: Int, _ value: Double) {
+        varint(UInt64(field << 3 | 1))
+        bytes += RecordFraming.littleEndian(value.bitPattern)
+    }
+
+    private mutating func put(_ field: Int, _ value: Float) {
+        varint(UInt64(field << 3 | 5))
+        bytes += RecordFraming.littleEndian(value.bitPattern)
+    }
+
+    private mutating func put(_ field: Int, _ value: Int) {
+        varint(UInt64(field << 3))
+        varint(UInt64(bitPattern: Int64(value)))
+    }
+
+    private mutating func put(_ field: Int, text: String) { put(field, Array(text.utf8)) }
+    private mutating func put(_ field: Int, message: EventMessage) { put(field, message.bytes) }
+
+    private mutating func put(_ field: Int, _ content: [UInt8]) {
+        varint(UInt64(field << 3 | 2))
+        varint(UInt64(content.count))
+        bytes += content
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    private static func varint(_ bytes: inout ArraySlice<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for shift in stride(from: 0 as UInt64, to: 64, by: 7) {
+            guard let byte = bytes.popFirst() else { return nil }
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+        }
+        return nil
+    }
+}
