@@ -29,6 +29,8 @@ struct MartletCommand: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (`| head`) ends a write with an error, not the process.
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             do {

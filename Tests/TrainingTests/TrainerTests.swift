@@ -12,41 +12,7 @@ import Glibc
 import Darwin
 #endif
 
-@Suite struct TrainerTests {
-    /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
-    private func scratch(_ name: String, documents: Int = 60) throws -> String {
-        var template = Array("/tmp/martlet-training-\(name)-XXXXXX".utf8CString)
-        let made = template.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
-        }
-        let folder = try #require(made)
-        mkdir(folder + "/data", 0o755)
-        try TinyModel().write(folder: folder + "/data")
-        let tokenizer = try ModelFiles(path: folder + "/data").tokenizer()
-        let identity = VocabularyIdentity(tokenizer)
-        for (prefix, seeds) in [("train", 0..<documents), ("validation", 1000..<1010)] {
-            let writer = try TokenShardWriter(path: "\(folder)/data/\(prefix)-0.shard", vocabulary: identity)
-            for seed in seeds {
-                let text = (0..<20).map { "\($0 + seed % 7) is \($0 + 1 + seed % 7). " }.joined()
-                try writer.append(tokenizer.encode(text, addSpecialTokens: false), sourceByteCount: text.utf8.count)
-            }
-            try writer.finish()
-        }
-        return folder
-    }
-
-    private func options(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
-        var options = TrainingOptions()
-        let usual: [String: JSON] = [
-            "depth": 2, "hidden_size": 32, "heads": 4, "context_length": 32, "batch_rows": 4, "micro_batches": 2,
-            "steps": 12, "warmup": 2, "save_every": 4, "evaluate_every": 6, "evaluation_rows": 4, "log_every": 1,
-        ]
-        for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
-        return options
-    }
-
-    private func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
-
+@Suite struct TrainerTests: TinyRuns {
     @Test func lossFallsAndTheRunIsAModel() throws {
         let folder = try scratch("learns")
         var losses: [Double] = [], validations: [Double] = []
@@ -128,25 +94,6 @@ import Darwin
         }
         for curve in curves { #expect(zip(curve, curves[0]).allSatisfy { abs($0 - $1) < 1e-4 * $1 }) }
     }
-
-    @Test func wrongOptionsAreNamedBeforeTimeIsSpent() throws {
-        var options = TrainingOptions()
-        #expect { try options.set("learning_rat", 0.1) } throws: { "\($0)".contains("did you mean \"learning_rate\"") }
-        #expect { try options.set("beta1", 2) } throws: { "\($0)".contains("from 0.0 to 0.9999") }
-        #expect { try options.set("schedule", "coside") } throws: { "\($0)".contains("cosine") }
-        let folder = try scratch("options")
-        let data = try TrainingData(folder: folder + "/data")
-        for (key, value, word) in [
-            ("heads", 3 as JSON, "heads"), ("micro_batches", 3, "micro-batches"), ("warmup", 100, "warmup"),
-        ] {
-            #expect { try Trainer(run: folder + "/run", options: options_(key, value), data: data) } throws: {
-                "\($0)".contains(word)
-            }
-        }
-        #expect { try TrainingData(folder: folder) } throws: { _ in true }
-    }
-
-    private func options_(_ key: String, _ value: JSON) throws -> TrainingOptions { try options([key: value]) }
 
     @Test func divergenceStopsBeforeTheParametersAreTouched() throws {
         let folder = try scratch("diverges")

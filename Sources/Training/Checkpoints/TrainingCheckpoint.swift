@@ -30,8 +30,8 @@ public struct TrainingCheckpoint: Sendable {
         let name = "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
         let path = folder + "/" + name, partial = folder + "/." + name + ".partial"
         try makeFolder(folder)
-        removeFolder(partial)
-        removeFolder(path)
+        // What a process left that was ended in the middle of this.
+        for left in folderNames(folder) where left.hasPrefix(".step-") { removeFolder(folder + "/" + left) }
         try makeFolder(partial)
         do {
             try SafetensorsWriter.write(
@@ -46,9 +46,15 @@ public struct TrainingCheckpoint: Sendable {
             }
             let manifest: JSON = ["version": 1, "step": .integer(Int64(step)), "files": .object(JSONObject(sizes))]
             try AtomicFile.write(partial + "/" + manifestName, bytes: manifest.bytes(indent: 2))
+            // A folder cannot be renamed over another: the one of an earlier try steps aside, whole as it is.
+            let aside = folder + "/." + name + ".old"
+            rename(path, aside)
             guard rename(partial, path) == 0 else {
-                throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+                let why = String(cString: strerror(errno))
+                rename(aside, path)
+                throw TrainingError(.checkpoint, "\(path): \(why)")
             }
+            removeFolder(aside)
             try AtomicFile.syncFolder(folder)
         } catch {
             removeFolder(partial)
@@ -136,7 +142,12 @@ public struct TrainingCheckpoint: Sendable {
         }
     }
 
-    func remove() { removeFolder(path) }
+    /// Takes the checkpoint away at once, so that one that is half removed is never taken for one that is broken.
+    func remove() {
+        let (folder, name) = AtomicFile.split(path)
+        let aside = folder + "/." + name + ".removed"
+        removeFolder(rename(path, aside) == 0 ? aside : path)
+    }
 }
 
 func makeFolder(_ path: String) throws {

@@ -1,4 +1,5 @@
 import MartletData
+import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletModels
@@ -22,15 +23,16 @@ public final class Trainer {
     let batches: BatchStream
     let validation: SequenceSet?
     let log: RunLog
-    private let configurationFile: JSON
+    let configurationFile: JSON
     /// Steps done.
-    public private(set) var step = 0
-    private var seconds = 0.0
-    private var bestLoss = Double.infinity
-    private var recentNorms: [Double] = []
+    public internal(set) var step = 0
+    var seconds = 0.0
+    var best = BestEvaluation()
+    var recentNorms: [Double] = []
+    /// Whether the checkpoint that was resumed is the run's last.
+    private var isFinished = false
 
-    /// - Parameters:
-    ///   - run: the folder to write to. - peak: the machine's multiply-add rate, for the share of it that is reached.
+    /// - Parameter run: the folder to write to; made only when everything fits.
     public init(run: String, options: TrainingOptions, data: TrainingData) throws {
         self.run = run
         self.data = data
@@ -50,7 +52,18 @@ public final class Trainer {
             ParameterGroup.decaying(parameters, weightDecay: resolved.number("weight_decay")),
             beta1: resolved.number("beta1"), beta2: resolved.number("beta2"), epsilon: resolved.number("epsilon"))
         let layout: SequenceLayout = resolved.text("layout") == "packed" ? .packed(.bestFit) : .contiguous
+        guard length <= spec.contextLength else {
+            throw TrainingError(
+                .configuration,
+                "context_length \(length) is longer than the model's context of \(spec.contextLength) tokens")
+        }
         let set = try SequenceSet(data.training, length: length, layout: layout, vocabulary: data.vocabulary)
+        guard set.count >= resolved.integer("batch_rows") else {
+            throw TrainingError(
+                .data,
+                "the training data makes \(set.count) rows of \(length) tokens, a step takes "
+                    + "\(resolved.integer("batch_rows")): pack more text, or lower batch_rows or context_length")
+        }
         batches = try BatchStream(
             set, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
         validation =
@@ -59,24 +72,29 @@ public final class Trainer {
             : try SequenceSet(
                 data.validation, length: length, layout: layout, vocabulary: data.vocabulary, shiftsWindows: false)
         try makeFolder(run)
-        log = try RunLog(path: run + "/log.jsonl")
+        log = try RunLog(folder: run)
     }
 
     /// Goes on from the newest checkpoint that is whole. - Returns: it, and those that were passed over.
     public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
         let (usable, broken) = TrainingCheckpoint.list(run: run)
         guard let newest = usable.last else { return (nil, broken) }
-        if let before = newest.state["configuration"], before != options.json {
-            let changed = options.json.object?.first { before[$0.key] != $0.value }?.key ?? "a key"
+        if let before = newest.state["configuration"], let changed = options.difference(from: before) {
             throw TrainingError(
                 .configuration,
-                "\(newest.path) was trained with another \(changed); "
-                    + "use the same configuration, or another run folder")
+                "\(newest.path) was trained with another \(changed): \(before[changed]?.text() ?? "none"), now "
+                    + "\(options[changed].text()); use the same configuration, or another run folder")
+        }
+        if let before = newest.state["vocabulary"]?.string, before != data.vocabulary.description {
+            throw TrainingError(
+                .checkpoint,
+                "\(newest.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
         }
         try newest.restore(parameters, optimizer)
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
-        bestLoss = newest.state["best_loss"]?.double ?? .infinity
+        best = BestEvaluation(newest.state)
+        isFinished = newest.state["finished"]?.bool ?? false
         recentNorms = newest.state["recent_norms"]?.array?.compactMap(\.double) ?? []
         return (newest, broken)
     }
@@ -88,18 +106,23 @@ public final class Trainer {
         case saved(step: Int, path: String)
         /// A checkpoint could not be written; the one before is still good.
         case notSaved(step: Int, why: String)
+        /// Held-out loss has not fallen for as long as was asked; the run's folder shows the model of `best`.
+        case stoppedEarly(step: Int, best: BestEvaluation)
     }
 
-    /// Trains until the last step, the last minute, or until `isInterrupted`; then saves.
+    /// Trains until the last step, the last minute, the end of patience, or until `isInterrupted`; then saves.
     /// - Returns: whether it came to its end.
     @discardableResult
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
         let total = options.integer("steps")
         let limit = options["minutes"].double.map { $0 * 60 }
         let clock = ContinuousClock()
+        if isFinished { return true }
+        try AtomicFile.write(run + "/configuration.json", bytes: options.document.bytes(indent: 2))
+        try log.begin(after: step)
         while step < total, limit.map({ seconds < $0 }) ?? true {
             if isInterrupted() {
-                save(report)
+                try save(report, mustSucceed: true)
                 return false
             }
             let start = clock.now
@@ -112,11 +135,17 @@ public final class Trainer {
                 operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
             if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
             report(.step(done))
-            if step % options.integer("evaluate_every") == 0, step < total { try evaluate(report) }
-            if step % options.integer("save_every") == 0, step < total { save(report) }
+            guard step < total else { break }
+            var isDue = step % options.integer("save_every") == 0
+            if step % options.integer("evaluate_every") == 0 {
+                let isBetter = try evaluate(report)
+                if isOutOfPatience { return try stopEarly(report) }
+                isDue = isDue || isBetter && options.flag("keep_best")
+            }
+            if isDue { try save(report) }
         }
         try evaluate(report)
-        save(report)
+        try save(report, mustSucceed: true, finished: true)
         return true
     }
 
@@ -183,12 +212,14 @@ public final class Trainer {
         if recentNorms.count > 100 { recentNorms.removeFirst() }
     }
 
-    private func evaluate(_ report: (Event) -> Void) throws {
-        guard let validation else { return }
+    /// - Returns: whether the loss is lower than ever before.
+    @discardableResult
+    private func evaluate(_ report: (Event) -> Void) throws -> Bool {
+        guard let validation else { return false }
         let result = try evaluation(validation)
         log.evaluation(step: step, result)
         report(.evaluated(step: step, result))
-        bestLoss = min(bestLoss, result.loss)
+        return best.take(result.loss, step: step)
     }
 
     /// Mean loss over validation rows, and what the model writes now.
@@ -224,36 +255,6 @@ public final class Trainer {
         var text = try data.tokenizer.decode(start)
         try session.run(start, options, endTokens: data.tokenizer.eosTokens, isCancelled: { false }) { text += $0.text }
         return text
-    }
-
-    /// Saves, and keeps the newest few. A full disk leaves the run and the checkpoint before as they are.
-    private func save(_ report: (Event) -> Void) {
-        do {
-            let state: JSON = [
-                "step": .integer(Int64(step)), "optimizer_steps": .integer(Int64(optimizer.stepCount)),
-                "seconds": .number(seconds), "best_loss": bestLoss.isFinite ? .number(bestLoss) : .null,
-                "recent_norms": .array(recentNorms.map { .number($0) }), "configuration": options.json,
-                "vocabulary": .string(data.vocabulary.description),
-            ]
-            let generation: JSON = [
-                "do_sample": true, "temperature": 0.8, "top_p": 0.95,
-                "eos_token_id": configurationFile["eos_token_id"] ?? .null,
-                "bos_token_id": configurationFile["bos_token_id"] ?? .null,
-            ]
-            let files: [(name: String, bytes: [UInt8])] =
-                [
-                    ("config.json", configurationFile.bytes(indent: 2)),
-                    ("generation_config.json", generation.bytes(indent: 2)),
-                ] + data.tokenizerFiles
-            let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: parameters, optimizer: optimizer, state: state, files: files)
-            try saved.publish(in: run)
-            let all = TrainingCheckpoint.list(run: run).usable
-            for old in all.dropLast(options.integer("keep")) { old.remove() }
-            report(.saved(step: step, path: saved.path))
-        } catch {
-            report(.notSaved(step: step, why: "\(error)"))
-        }
     }
 }
 

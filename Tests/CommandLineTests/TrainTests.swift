@@ -1,0 +1,197 @@
+import Foundation
+import Martlet
+import Testing
+import TinyModels
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// `martlet train` as a process: configuration files, a kill at any moment, a disk without room.
+@Suite struct TrainTests {
+    let program: Program
+    let data: String
+
+    init() throws {
+        program = try Program()
+        data = try program.folder("data")
+        try TinyModel().write(folder: data)
+        let tokenizer = try ModelFiles(path: data).tokenizer()
+        for (prefix, seeds) in [("train", 0..<60), ("validation", 1000..<1010)] {
+            let writer = try TokenShardWriter(
+                path: "\(data)/\(prefix)-0.shard", vocabulary: VocabularyIdentity(tokenizer))
+            for seed in seeds {
+                let text = (0..<20).map { "\($0 + seed % 7) is \($0 + 1 + seed % 7). " }.joined()
+                try writer.append(tokenizer.encode(text, addSpecialTokens: false), sourceByteCount: text.utf8.count)
+            }
+            try writer.finish()
+        }
+    }
+
+    private let yaml = """
+        # a run of seconds
+        data: data
+        out: run
+        depth: 2
+        hidden_size: 32
+        heads: 4
+        context_length: 32
+        batch_rows: 4
+        micro_batches: 2
+        steps: 12
+        warmup: 2
+        save_every: 3
+        evaluate_every: 5
+        evaluation_rows: 4
+        log_every: 1
+        epsilon: 1e-8
+        tied_embeddings: no
+
+        """
+
+    private func write(_ text: String, _ name: String = "run.yaml") throws {
+        try text.write(toFile: program.home + "/" + name, atomically: true, encoding: .utf8)
+    }
+
+    private func weights(_ run: String) throws -> Data {
+        try Data(contentsOf: URL(fileURLWithPath: "\(program.home)/\(run)/model.safetensors"))
+    }
+
+    @Test func configurationFilesSetEverythingAndFlagsOverrideThem() throws {
+        try write(yaml)
+        let result = try program.run("train", "--config", "run.yaml", "--steps", "3", "--set", "seed=5")
+        #expect(result.code == 0, "\(result.error)")
+        let saved = try JSON(
+            parsing: Array(Data(contentsOf: URL(fileURLWithPath: program.home + "/run/configuration.json"))))
+        #expect(saved["steps"] == 3 && saved["origins"]?["steps"] == "command line")
+        #expect(saved["tied_embeddings"] == false && saved["origins"]?["tied_embeddings"] == "run.yaml, line 17")
+        #expect(saved["origins"]?["intermediate_size"] == "8/3 × hidden_size, in 64s")
+        #expect(result.error.contains("run.yaml, line 4") && result.error.contains("seed"))
+        // What a run saved begins it again.
+        let again = try program.run("train", "--config", "run/configuration.json", "--out", "again")
+        #expect(again.code == 0)
+        #expect(try weights("run") == weights("again"))
+    }
+
+    @Test func wrongConfigurationsAreToldInOneSentenceBeforeAnythingIsMade() throws {
+        for (line, expected) in [
+            (
+                "learning_rat: 1",
+                "run.yaml, line 18: there is no option \"learning_rat\"; did you mean \"learning_rate\"?"
+            ),
+            ("beta2: 3", "run.yaml, line 18: \"beta2\" is 3; expected a number from 0 to 0.99999"),
+            ("clip: yes", "expected a number from 1e-06 to 1000000"),
+            ("schedule: [cosine]", "run.yaml, line 18: \"schedule\" is no single value"),
+            ("seed: 'x", "run.yaml: "),
+        ] {
+            try write(yaml + line + "\n")
+            let result = try program.run("train", "--config", "run.yaml")
+            #expect(result.code == 1 && result.error.contains(expected), "\(result.error)")
+            #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+            #expect(!FileManager.default.fileExists(atPath: program.home + "/run"))
+        }
+        #expect(try program.run("train", "--depth", "2").code == 2)
+    }
+
+    @Test func thePrintedConfigurationIsOneToStartFrom() throws {
+        let printed = try program.run("train", "--print-config", "--depth", "3", "--data", "data")
+        #expect(printed.code == 0 && printed.output.contains("\n# hidden_size: 192  # 64 × depth\n"))
+        try write(printed.output)
+        let again = try program.run("train", "--config", "run.yaml", "--print-config")
+        #expect(again.code == 0 && again.output.contains("\ndepth: 3  # run.yaml, line "))
+    }
+
+    /// Kills the process outright, again and again, at moments that differ; what is resumed must end as if nothing had
+    /// happened.
+    @Test func killedAtAnyMomentAndResumedEndsWithTheSameBits() throws {
+        try write(yaml.replacingOccurrences(of: "steps: 12", with: "steps: 60"))
+        #expect(try program.run("train", "--config", "run.yaml", "--out", "whole").code == 0)
+        let wanted = try weights("whole")
+        var kills = 0
+        for (attempt, event) in ["step", "saved", "validation", "late", "partial"].enumerated() {
+            let out = "killed-\(event)"
+            for again in 0..<3 {
+                let process = program.process(["train", "--config", "run.yaml", "--out", out, "--resume", "auto"])
+                process.standardError = FileHandle(forWritingAtPath: program.error)
+                try process.run()
+                try wait(for: event, in: out, process, again)
+                // Somewhere within what follows the event.
+                usleep(UInt32((attempt * 7 + again * 13) % 29) * 300)
+                if process.isRunning { kills += 1 }
+                kill(process.processIdentifier, SIGKILL)
+                process.waitUntilExit()
+            }
+            let last = try program.run("train", "--config", "run.yaml", "--out", out, "--resume", "auto")
+            #expect(last.code == 0, "\(last.error)")
+            #expect(try weights(out) == wanted, "killed at \(event)")
+        }
+        #expect(kills >= 8, "only \(kills) processes were still running when they were to be killed")
+    }
+
+    /// Waits until a process that trains into `out` has come somewhere new.
+    private func wait(for event: String, in out: String, _ process: Process, _ again: Int) throws {
+        let folder = "\(program.home)/\(out)/checkpoints"
+        func names() -> Set<String> { Set((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []) }
+        func log() -> String {
+            (try? String(contentsOfFile: "\(program.home)/\(out)/log.jsonl", encoding: .utf8)) ?? ""
+        }
+        let before = names(), length = log().utf8.count
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while process.isRunning, Date() < deadline {
+            switch event {
+            case "step": if log().utf8.count > length { return }
+            case "saved": if !names().subtracting(before).filter({ $0.hasPrefix("step-") }).isEmpty { return }
+            case "partial": if names().contains(where: { $0.hasPrefix(".step-") }) { return }
+            case "validation": if log().dropFirst(length).contains("evaluation") { return }
+            default: if log().utf8.count > length + 1500 { return }
+            }
+            usleep(200)
+        }
+    }
+
+    @Test func anIncompleteCheckpointIsNamedAndTheOneBeforeUsed() throws {
+        try write(yaml)
+        #expect(try program.run("train", "--config", "run.yaml").code == 0)
+        let wanted = try weights("run")
+        truncate("\(program.home)/run/checkpoints/step-00000012/optimizer.safetensors", 64)
+        let result = try program.run("train", "--config", "run.yaml", "--resume", "auto")
+        #expect(result.code == 0)
+        #expect(result.error.contains("step-00000012 is incomplete (") && result.error.contains("has 64 bytes"))
+        #expect(result.error.contains("going on from run/checkpoints/step-00000009"))
+        #expect(try weights("run") == wanted)
+        let anew = try program.run("train", "--config", "run.yaml")
+        #expect(anew.code == 2 && anew.error.contains("--resume auto goes on with it"))
+    }
+
+    /// `ulimit -f` stands for a full disk: the system refuses to write what a checkpoint needs.
+    @Test func aDiskWithoutRoomIsToldAndTheRunGoesOnOrStopsAsAsked() throws {
+        try write(yaml)
+        for (policy, code) in [("continue", Int32(1)), ("stop", 1)] {
+            let out = "full-\(policy)"
+            let first = try program.run("train", "--config", "run.yaml", "--out", out, "--set", "steps=12")
+            #expect(first.code == 0)
+            let good = "\(out)/checkpoints/step-00000009"
+            try FileManager.default.removeItem(atPath: "\(program.home)/\(out)/checkpoints/step-00000012")
+            let process = program.process([])
+            process.executableURL = URL(fileURLWithPath: "/bin/bash")
+            process.arguments = [
+                "-c",
+                "ulimit -f 40; exec '\(Program.path)' train --config run.yaml --out \(out) --resume auto "
+                    + "--on-disk-full \(policy) --set save_every=1",
+            ]
+            let error = program.error
+            process.standardError = FileHandle(forWritingAtPath: error)
+            try process.run()
+            #expect(process.exitCode(within: 60) == code)
+            let said = try String(contentsOfFile: error, encoding: .utf8)
+            #expect(said.contains("step 10 could not be saved"), "\(said)")
+            // Going on, it comes to the end, where what cannot be saved is lost.
+            #expect(said.contains("step 12 could not be saved") == (policy == "continue"), "\(said)")
+            #expect(said.contains("\(good) is good: make room, and --resume auto goes on from it"), "\(said)")
+            truncate(error, 0)
+            let last = try program.run("train", "--config", "run.yaml", "--out", out, "--resume", "auto")
+            #expect(last.code == 0)
+            #expect(try TrainingCheckpoint.list(run: "\(program.home)/\(out)").usable.map(\.step).last == 12)
+        }
+    }
+}
