@@ -57,6 +57,7 @@ var targets: [Target] = [
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),
+    tests("NN", ["MartletNN", "MartletFormats"], exclude: ["Goldens"]),
     tests("Models", ["MartletModels"], exclude: ["Goldens"]),
     tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),

@@ -35,6 +35,8 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
     @Option(help: "Optimiser steps.") var steps: Int?
     @Option(help: "Stop after this many minutes of training.") var minutes: Double?
+    @Option(help: "adamw, adam, sgd, rmsprop, adafactor, lion or muon.") var optimizer: String?
+    @Option(help: "Evaluate and save an average of the weights with this decay, such as 0.999.") var ema: Double?
     @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
     var settings: [String] = []
@@ -130,6 +132,8 @@ struct TrainCommand: ParsableCommand {
         if let depth { try options.set("depth", .integer(Int64(depth))) }
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
+        if let optimizer { try options.set("optimizer", .string(optimizer), from: "--optimizer") }
+        if let ema { try options.set("ema", .number(ema), from: "--ema") }
         for setting in settings { try options.set(assignment: setting) }
         return options
     }
@@ -137,7 +141,9 @@ struct TrainCommand: ParsableCommand {
     private func tellPlan(_ trainer: Trainer) {
         let rows = (trainer.options["batch_rows"].integer ?? 1) / (trainer.options["micro_batches"].integer ?? 1)
         let length = trainer.options["context_length"].integer ?? 1
-        let memory = trainer.cost.memory(tokens: rows * length)
+        let memory = trainer.cost.memory(
+            tokens: rows * length, optimizer: trainer.options.optimizerKind,
+            averages: (trainer.options["ema"].double ?? 0) > 0)
         let total = memory.reduce(0) { $0 + $1.bytes }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "

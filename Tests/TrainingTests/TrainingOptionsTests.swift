@@ -31,6 +31,7 @@ import Testing
         #expect(message { try options.set("depth", 0) }.contains("a whole number from 1 to 256"))
         #expect(message { try options.set("depth", 1.5) }.contains("a whole number from 1 to 256"))
         #expect(message { try options.set("schedule", "coside") }.contains("one of constant, linear, cosine"))
+        #expect(message { try options.set("optimizer", "mouon") }.contains("did you mean \"muon\""))
         #expect(message { try options.set("tied_embeddings", 1) }.contains("true or false"))
         #expect(message { try options.set(.array([]), from: "run.json") }.contains("found array"))
         #expect(message { try options.set(assignment: "depth") }.contains("is not name=value"))

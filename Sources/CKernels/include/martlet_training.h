@@ -14,14 +14,18 @@ typedef void (*martlet_gated_gradient)(const float *_Nonnull gate, const float *
                                        const float *_Nonnull dout, float *_Nonnull dgate, float *_Nonnull dup,
                                        ptrdiff_t count);
 
-/// Numbers of one AdamW step (Loshchilov and Hutter 2019, Algorithm 2).
-typedef struct martlet_adamw_step {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+/// Numbers of one step of an optimiser; each kernel says which it reads.
+typedef struct martlet_optimizer_step {
+    float learning_rate, beta1, beta2, epsilon;
+    /// Decoupled decay: the parameters shrink by learning_rate weight_decay. Coupled decay: added to the gradient.
+    float weight_decay, coupled_decay;
     /// 1 - beta1^t and 1 - beta2^t.
     float correction1, correction2;
     /// Factor on the gradient: 1, or what clipping asks for.
     float gradient_scale;
-} martlet_adamw_step;
+    /// The step looks ahead along the momentum (Nesterov 1983).
+    bool nesterov;
+} martlet_optimizer_step;
 
 typedef struct martlet_training_kernels {
     /// Of y = x r (weight + offset), r = 1 / sqrt(mean(x^2) + epsilon), for contiguous rows of `count`:
@@ -62,9 +66,38 @@ typedef struct martlet_training_kernels {
     /// sum(a b)
     float (*_Nonnull dot)(const float *_Nonnull a, const float *_Nonnull b, ptrdiff_t count);
 
-    /// One pass: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w = w (1 - lr decay) - lr (m / c1) / (sqrt(v / c2) + e).
+    // Optimisers, each one pass over memory. Below g stands for gradient_scale g + coupled_decay w, and a step for
+    // w = w (1 - learning_rate weight_decay) - learning_rate (...).
+
+    /// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, step by (m / c1) / (sqrt(v / c2) + epsilon).
     void (*_Nonnull adamw)(float *_Nonnull w, const float *_Nonnull g, float *_Nonnull m, float *_Nonnull v,
-                           const martlet_adamw_step *_Nonnull step, ptrdiff_t count);
+                           const martlet_optimizer_step *_Nonnull step, ptrdiff_t count);
+    /// m = b1 m + g, step by m, or by g + b1 m with nesterov. Without m, step by g.
+    void (*_Nonnull sgd)(float *_Nonnull w, const float *_Nonnull g, float *_Nullable m,
+                         const martlet_optimizer_step *_Nonnull step, ptrdiff_t count);
+    /// v = b2 v + (1 - b2) g^2, u = g / (sqrt(v) + epsilon), m = b1 m + u, step by m; without m, step by u.
+    void (*_Nonnull rmsprop)(float *_Nonnull w, const float *_Nonnull g, float *_Nonnull v, float *_Nullable m,
+                             const martlet_optimizer_step *_Nonnull step, ptrdiff_t count);
+    /// Step by sign(b1 m + (1 - b1) g), then m = b2 m + (1 - b2) g.
+    void (*_Nonnull lion)(float *_Nonnull w, const float *_Nonnull g, float *_Nonnull m,
+                          const martlet_optimizer_step *_Nonnull step, ptrdiff_t count);
+    /// m = b1 m + (1 - b1) g, u = m, or (1 - b1) g + b1 m with nesterov. Reads no w.
+    void (*_Nonnull momentum)(const float *_Nonnull g, float *_Nonnull m, float *_Nonnull u,
+                              const martlet_optimizer_step *_Nonnull step, ptrdiff_t count);
+    /// a += weight (b - a)
+    void (*_Nonnull move_toward)(float *_Nonnull a, const float *_Nonnull b, float weight, ptrdiff_t count);
+    /// a += weight ((scale g)^2 - a)
+    void (*_Nonnull move_toward_square)(float *_Nonnull a, const float *_Nonnull g, float scale, float weight,
+                                        ptrdiff_t count);
+    /// columns += (scale g)^2, and the sum of (scale g)^2 is returned.
+    float (*_Nonnull add_squares)(const float *_Nonnull g, float scale, float *_Nonnull columns, ptrdiff_t count);
+    /// The sum of u^2 for u = scale g / sqrt(max(row columns, floor)).
+    float (*_Nonnull factored_norm)(const float *_Nonnull g, float scale, float row, const float *_Nonnull columns,
+                                    float floor, ptrdiff_t count);
+    /// w = w keep - rate u, u as above.
+    void (*_Nonnull factored_step)(float *_Nonnull w, const float *_Nonnull g, float scale, float row,
+                                   const float *_Nonnull columns, float floor, float keep, float rate,
+                                   ptrdiff_t count);
 } martlet_training_kernels;
 
 /// Attention of every token of a sequence over the tokens before it (and around it, when not causal), for whole

@@ -58,25 +58,6 @@ static void swiglu_gradient_f32(const float *gate, const float *up, const float 
     }
 }
 
-static void adamw_f32(float *w, const float *g, float *m, float *v, const martlet_adamw_step *step,
-                      ptrdiff_t count) {
-    const f32x16 b1 = splat(step->beta1), b2 = splat(step->beta2), c1 = splat(1.0f - step->beta1),
-                 c2 = splat(1.0f - step->beta2), scale = splat(step->gradient_scale), epsilon = splat(step->epsilon);
-    const f32x16 keep = splat(1.0f - step->learning_rate * step->weight_decay);
-    const f32x16 rate = splat(step->learning_rate / step->correction1);
-    const f32x16 root = splat(1.0f / __builtin_sqrtf(step->correction2));
-    for (ptrdiff_t i = 0; i < count; i += LANES) {
-        ptrdiff_t n = count - i;
-        f32x16 gradient = load_up_to(g + i, n) * scale;
-        f32x16 first = fma16(b1, load_up_to(m + i, n), c1 * gradient);
-        f32x16 second = fma16(b2, load_up_to(v + i, n), c2 * gradient * gradient);
-        f32x16 update = rate * first / fma16(__builtin_elementwise_sqrt(second), root, epsilon);
-        store_up_to(m + i, first, n);
-        store_up_to(v + i, second, n);
-        store_up_to(w + i, fma16(load_up_to(w + i, n), keep, -update), n);
-    }
-}
-
 static void fill_training_pointwise(martlet_training_kernels *table) {
     table->silu_gradient = silu_gradient_f32;
     table->gelu_gradient = gelu_gradient_f32;
@@ -85,5 +66,4 @@ static void fill_training_pointwise(martlet_training_kernels *table) {
     table->swiglu_gradient = swiglu_gradient_f32;
     table->geglu_gradient = geglu_gradient_f32;
     table->geglu_tanh_gradient = geglu_tanh_gradient_f32;
-    table->adamw = adamw_f32;
 }

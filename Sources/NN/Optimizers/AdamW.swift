@@ -5,39 +5,42 @@ import MartletTensor
 ///
 ///     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 ///     w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+///
+/// With coupled decay it is Adam (Kingma and Ba 2015), where decay is part of the gradient: g ← g + λ w.
 public final class AdamW: Optimizer {
     public var groups: [ParameterGroup]
     public let beta1, beta2, epsilon: Double
+    public let couplesDecay: Bool
     public private(set) var stepCount = 0
     private var first = OptimizerBuffers("exp_avg")
     private var second = OptimizerBuffers("exp_avg_sq")
 
-    public init(_ groups: [ParameterGroup], beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8) {
+    public init(
+        _ groups: [ParameterGroup], beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,
+        couplesDecay: Bool = false
+    ) {
         self.groups = groups
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
+        self.couplesDecay = couplesDecay
     }
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
         let kernel = martlet_kernels_active().pointee.training.adamw
-        for group in groups {
-            let numbers = martlet_adamw_step(
-                learning_rate: Float(learningRate * group.rate), beta1: Float(beta1), beta2: Float(beta2),
-                epsilon: Float(epsilon), weight_decay: Float(group.weightDecay),
-                correction1: Float(1 - power(beta1, stepCount)), correction2: Float(1 - power(beta2, stepCount)),
-                gradient_scale: Float(gradientScale))
-            for parameter in group.parameters {
-                guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
-                let m = try first.of(parameter), v = try second.of(parameter)
-                let (w, g, mean, square) = (parameter.tensor.floats, gradient.floats, m.floats, v.floats)
-                parameter.tensor.storage.version += 1
-                Fused.forRows(parameter.tensor.elementCount, width: 1) { range in
-                    var numbers = numbers
-                    let start = range.lowerBound
-                    kernel(w + start, g + start, mean + start, square + start, &numbers, range.count)
-                }
+        try groups.forEachGradient { parameter, gradient, group in
+            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: couplesDecay)
+            numbers.beta1 = Float(beta1)
+            numbers.beta2 = Float(beta2)
+            numbers.epsilon = Float(epsilon)
+            numbers.correction1 = Float(1 - power(beta1, stepCount))
+            numbers.correction2 = Float(1 - power(beta2, stepCount))
+            let m = try first.of(parameter).floats, v = try second.of(parameter).floats
+            let w = parameter.tensor.floats, g = gradient.floats
+            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
+                let start = range.lowerBound
+                withUnsafePointer(to: numbers) { kernel(w + start, g + start, m + start, v + start, $0, range.count) }
             }
         }
     }
@@ -45,10 +48,22 @@ public final class AdamW: Optimizer {
     public func state() -> [(name: String, tensor: Tensor)] { first.all() + second.all() }
 
     public func restore(stepCount: Int, state: (String) throws -> Tensor?) throws {
-        let parameters = groups.flatMap(\.parameters)
-        try first.restore(parameters, from: state)
-        try second.restore(parameters, from: state)
+        try first.restore(groups.parameters, from: state)
+        try second.restore(groups.parameters, from: state)
         self.stepCount = stepCount
+    }
+}
+
+extension martlet_optimizer_step {
+    /// What every optimiser takes from a group; decay is coupled where it is part of the gradient.
+    init(_ group: ParameterGroup, rate: Double, scale: Double, coupled: Bool) {
+        self.init()
+        learning_rate = Float(rate * group.rate)
+        weight_decay = coupled ? 0 : Float(group.weightDecay)
+        coupled_decay = coupled ? Float(group.weightDecay) : 0
+        gradient_scale = Float(scale)
+        correction1 = 1
+        correction2 = 1
     }
 }
 

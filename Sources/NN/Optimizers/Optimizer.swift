@@ -82,26 +82,43 @@ extension Array<Parameter> {
     /// Lets every gradient go.
     public func clearGradients() { for parameter in self { parameter.tensor.gradient = nil } }
 
-    /// √(Σ g²) over all gradients: in chunks of fixed size whose sums are added in double precision and in order, so
-    /// the number of threads does not change it.
+    /// √(Σ g²) over all gradients; the number of threads does not change it.
     public func gradientNorm() throws -> Double {
-        var pieces: [(UnsafePointer<Float>, Int)] = []
-        var alive: [Tensor] = []
-        for parameter in self {
-            guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
-            alive.append(gradient)
-            for start in stride(from: 0, to: gradient.elementCount, by: 1 << 15) {
-                pieces.append(
-                    (UnsafePointer(gradient.floats) + start, Swift.min(1 << 15, gradient.elementCount - start)))
+        try sumOfSquares(compactMap { $0.tensor.gradient?.contiguous() }).squareRoot()
+    }
+}
+
+/// Σ x² over contiguous float32 tensors: in chunks of fixed size whose sums are added in double precision and in
+/// order, so that the number of threads does not change it.
+func sumOfSquares(_ tensors: [Tensor]) throws -> Double {
+    var pieces: [(UnsafePointer<Float>, Int)] = []
+    for tensor in tensors {
+        for start in stride(from: 0, to: tensor.elementCount, by: 1 << 15) {
+            pieces.append((UnsafePointer(tensor.floats) + start, min(1 << 15, tensor.elementCount - start)))
+        }
+    }
+    let sums = Tensor(uninitialized: [pieces.count])
+    let kernel = martlet_kernels_active().pointee.vector.sum_of_squares
+    let target = sums.floats
+    ThreadPool.shared.run(pieces.count) { index in target[index] = kernel(pieces[index].0, pieces[index].1) }
+    var total = 0.0
+    for index in pieces.indices { total += Double(target[index]) }
+    withExtendedLifetime((tensors, sums)) {}
+    return total
+}
+
+extension [ParameterGroup] {
+    /// Every parameter that a gradient has arrived at, with the contiguous gradient; the parameter counts as changed.
+    func forEachGradient(_ body: (Parameter, Tensor, ParameterGroup) throws -> Void) throws {
+        for group in self {
+            for parameter in group.parameters {
+                guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
+                parameter.tensor.storage.version += 1
+                try body(parameter, gradient, group)
+                withExtendedLifetime(gradient) {}
             }
         }
-        let sums = Tensor(uninitialized: [pieces.count])
-        let kernel = martlet_kernels_active().pointee.vector.sum_of_squares
-        let target = sums.floats
-        ThreadPool.shared.run(pieces.count) { index in target[index] = kernel(pieces[index].0, pieces[index].1) }
-        var total = 0.0
-        for index in pieces.indices { total += Double(target[index]) }
-        withExtendedLifetime((alive, sums)) {}
-        return total.squareRoot()
     }
+
+    var parameters: [Parameter] { flatMap(\.parameters) }
 }

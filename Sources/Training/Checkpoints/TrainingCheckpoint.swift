@@ -19,12 +19,16 @@ public struct TrainingCheckpoint: Sendable {
     public let state: JSON
 
     static let manifestName = "manifest.json"
+    /// The parameters themselves, where the model is their average.
+    static let weightsName = "weights.safetensors"
 
     /// Writes `checkpoints/step-00001200` under the run's folder.
-    /// - Parameter files: small files of the model: names and contents.
+    /// - Parameters:
+    ///   - average: the model to show, where there is one; the parameters go on in a file of their own.
+    ///   - files: small files of the model: names and contents.
     static func write(
-        run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, state: JSON,
-        files: [(name: String, bytes: [UInt8])]
+        run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, average: WeightAverage? = nil,
+        state: JSON, files: [(name: String, bytes: [UInt8])]
     ) throws -> TrainingCheckpoint {
         let folder = run + "/checkpoints"
         let name = "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
@@ -34,14 +38,17 @@ public struct TrainingCheckpoint: Sendable {
         for left in folderNames(folder) where left.hasPrefix(".step-") { removeFolder(folder + "/" + left) }
         try makeFolder(partial)
         do {
-            try SafetensorsWriter.write(
-                parameters.map { ($0.name, $0.tensor.detach()) }, to: partial + "/model.safetensors")
+            let weights = parameters.map { ($0.name, $0.tensor.detach()) }
+            let averages = average.map { Array(zip(parameters.map(\.name), $0.averages)) }
+            try SafetensorsWriter.write(averages ?? weights, to: partial + "/model.safetensors")
+            if averages != nil { try SafetensorsWriter.write(weights, to: partial + "/" + weightsName) }
             try SafetensorsWriter.write(
                 optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
             for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
             try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
             var sizes: [JSONObject.Element] = []
-            for name in ["model.safetensors", "optimizer.safetensors", "trainer_state.json"] + files.map(\.name) {
+            let own = ["model.safetensors", "optimizer.safetensors", "trainer_state.json"]
+            for name in own + (average == nil ? [] : [weightsName]) + files.map(\.name) {
                 sizes.append((name, .integer(Int64(try fileSize(partial + "/" + name)))))
             }
             let manifest: JSON = ["version": 1, "step": .integer(Int64(step)), "files": .object(JSONObject(sizes))]
@@ -105,12 +112,13 @@ public struct TrainingCheckpoint: Sendable {
         state = try JSON(parsing: Folder.read(path + "/trainer_state.json"))
     }
 
-    /// Puts parameters and optimiser back to where they were.
-    func restore(_ parameters: [Parameter], _ optimizer: any Optimizer) throws {
-        let model = try SafetensorsFile(path: path + "/model.safetensors")
+    /// Puts parameters, optimiser and average back to where they were.
+    func restore(_ parameters: [Parameter], _ optimizer: any Optimizer, _ average: WeightAverage? = nil) throws {
+        let file = average == nil ? "model.safetensors" : Self.weightsName
+        let model = try SafetensorsFile(path: path + "/" + file)
         for parameter in parameters {
             guard model.entry(parameter.name) != nil else {
-                throw TrainingError(.checkpoint, "\(path)/model.safetensors lacks \(parameter.name)")
+                throw TrainingError(.checkpoint, "\(path)/\(file) lacks \(parameter.name)")
             }
             let stored = try model.tensor(parameter.name)
             guard stored.shape == parameter.tensor.shape else {
@@ -125,12 +133,16 @@ public struct TrainingCheckpoint: Sendable {
         try optimizer.restore(stepCount: state["optimizer_steps"]?.integer ?? step) { name in
             saved.entry(name) == nil ? nil : try saved.tensor(name)
         }
+        guard let average else { return }
+        let averages = try SafetensorsFile(path: path + "/model.safetensors")
+        try average.restore(stepCount: step) { averages.entry($0) == nil ? nil : try averages.tensor($0) }
     }
 
     /// Makes the run's own folder show this model: each file appears there under its name, at once.
     func publish(in run: String) throws {
         let manifest = try JSON(parsing: Folder.read(path + "/" + Self.manifestName))
-        for (name, _) in manifest["files"]?.object ?? JSONObject() where name != "optimizer.safetensors" {
+        for (name, _) in manifest["files"]?.object ?? JSONObject()
+        where name != "optimizer.safetensors" && name != Self.weightsName {
             let temporary = run + "/." + name + ".new"
             unlink(temporary)
             if link(path + "/" + name, temporary) != 0 {

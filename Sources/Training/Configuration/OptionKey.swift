@@ -33,6 +33,9 @@ struct OptionKey: Sendable {
         value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : "\(value)"
     }
 
+    /// What a choice may be.
+    var choices: [String] { if case .choice(let names) = kind { names } else { [] } }
+
     func accepts(_ value: JSON) -> Bool {
         switch kind {
         case .integer(let range): value.integer.map { range.contains($0) } ?? false
@@ -105,10 +108,14 @@ struct OptionKey: Sendable {
         choice("schedule", LearningRateSchedule.allCases.map(\.rawValue), "How the learning rate goes."),
         integer("warmup", 0...1_000_000, "Steps until the highest learning rate."),
         integer("decay", 0...100_000_000, "Steps of the last part of a wsd schedule."),
-        number("weight_decay", 0...10, "AdamW's decay of matrices."),
-        number("beta1", 0...0.9999, "AdamW's memory of the gradient."),
-        number("beta2", 0...0.99999, "AdamW's memory of its square."),
-        number("epsilon", 1e-15...1, "What AdamW adds to the root."),
+        choice("optimizer", OptimizerKind.allCases.map(\.rawValue), "What changes the weights along the gradient."),
+        number("weight_decay", 0...10, "Decay of matrices."),
+        number("beta1", 0...0.9999, "Memory of the gradient: adamw, adam, lion."),
+        number("beta2", 0...0.99999, "Memory of its square: adamw, adam, rmsprop; of lion's momentum."),
+        number("epsilon", 1e-15...1, "What is added to the root: adamw, adam, rmsprop."),
+        number("momentum", 0...0.9999, "Momentum of sgd, rmsprop and muon."),
+        flag("nesterov", "Whether sgd and muon look ahead along the momentum."),
+        number("ema", 0...0.999999, "Decay of an average of the weights that is evaluated and saved; 0: none."),
         number("clip", 1e-6...1e6, "The largest gradient norm."),
         number("z_loss", 0...1, "Weight of the squared log-partition."),
         number("label_smoothing", 0...0.99, "Weight of the uniform distribution beside the target."),

@@ -53,20 +53,22 @@ public struct ResolvedOptions: Sendable, Equatable {
         let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
         put("steps", whole(isTimed ? 1_000_000 : 1000), isTimed ? "until the minutes are over" : "the usual")
         put("minutes", .null, "no limit")
-        // The usual 1/width rule around 3e-3 at 256.
-        put(
-            "learning_rate", .number((3e-3 * min(2, 256 / Double(hidden)) * 1e5).rounded() / 1e5),
-            "3e-3 × 256 / hidden_size")
+        put("optimizer", .string("adamw"), "the usual")
+        let usual = UsualNumbers(optimizerKind, hiddenSize: hidden)
+        put("learning_rate", .number(usual.learningRate), usual.origin)
         put("final_rate", .number(0.1), "a tenth of learning_rate")
         put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "works with a time limit" : "the usual")
         let steps = integer("steps")
         put("warmup", whole(isTimed ? 50 : max(1, min(200, steps / 20))), isTimed ? "the usual" : "steps / 20")
         put("decay", whole(isTimed ? 0 : steps / 5), isTimed ? "the last fifth of the minutes" : "steps / 5")
-        put("weight_decay", .number(0.1), "the usual")
+        put("weight_decay", .number(usual.weightDecay), "the usual of the optimizer")
         put("beta1", .number(0.9), "the usual")
-        put("beta2", .number(0.95), "the usual")
+        put("beta2", .number(usual.beta2), "the usual of the optimizer")
+        put("momentum", .number(usual.momentum), "the usual of the optimizer")
+        put("nesterov", .bool(true), "the usual")
         put("epsilon", .number(1e-8), "the usual")
         put("clip", .number(1), "the usual")
+        put("ema", .number(0), "none")
         put("z_loss", .number(0), "none")
         put("label_smoothing", .number(0), "none")
         put("seed", whole(1), "the usual")

@@ -22,8 +22,13 @@ public struct TrainingOptions: Sendable, Equatable {
             return
         }
         guard known.accepts(value) else {
+            let nearest = value.string.flatMap { given in
+                known.choices.min { distance($0, given) < distance($1, given) }
+            }
             throw TrainingError(
-                .configuration, "\(origin): \"\(key)\" is \(value.text()); expected \(known.expected)")
+                .configuration,
+                "\(origin): \"\(key)\" is \(value.text()); expected \(known.expected)"
+                    + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""))
         }
         given[key] = value
         origins[key] = origin

@@ -23,7 +23,7 @@ extension Trainer {
     func save(_ report: (Event) -> Void, mustSucceed: Bool = false, finished: Bool = false) throws {
         do {
             let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: parameters, optimizer: optimizer,
+                run: run, step: step, parameters: parameters, optimizer: optimizer, average: average,
                 state: trainerState(finished: finished), files: modelFiles)
             try saved.publish(in: run)
             removeOldCheckpoints()

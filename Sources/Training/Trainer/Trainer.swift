@@ -19,7 +19,9 @@ public final class Trainer {
     public let decoder: Decoder
     public let parameters: [Parameter]
     public let cost: TrainingCost
-    let optimizer: AdamW
+    let optimizer: any Optimizer
+    /// Evaluated and shown in place of the parameters, where `ema` asks for it.
+    let average: WeightAverage?
     let batches: BatchStream
     let validation: SequenceSet?
     let log: RunLog
@@ -48,9 +50,9 @@ public final class Trainer {
         try source.finish()
         parameters = source.parameters
         cost = TrainingCost(spec, length: length)
-        optimizer = AdamW(
-            ParameterGroup.decaying(parameters, weightDecay: resolved.number("weight_decay")),
-            beta1: resolved.number("beta1"), beta2: resolved.number("beta2"), epsilon: resolved.number("epsilon"))
+        optimizer = resolved.optimizer(parameters)
+        let decay = resolved.number("ema")
+        average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
         let layout: SequenceLayout = resolved.text("layout") == "packed" ? .packed(.bestFit) : .contiguous
         guard length <= spec.contextLength else {
             throw TrainingError(
@@ -90,7 +92,7 @@ public final class Trainer {
                 .checkpoint,
                 "\(newest.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
         }
-        try newest.restore(parameters, optimizer)
+        try newest.restore(parameters, optimizer, average)
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
         best = BestEvaluation(newest.state)
@@ -187,6 +189,7 @@ public final class Trainer {
         let clip = options.number("clip")
         try optimizer.step(learningRate: rate, gradientScale: norm > clip ? clip / norm : 1)
         parameters.clearGradients()
+        average?.update()
         step += 1
         return (total, norm, rate)
     }
@@ -216,7 +219,7 @@ public final class Trainer {
     @discardableResult
     private func evaluate(_ report: (Event) -> Void) throws -> Bool {
         guard let validation else { return false }
-        let result = try evaluation(validation)
+        let result = try average?.withAverages { try evaluation(validation) } ?? evaluation(validation)
         log.evaluation(step: step, result)
         report(.evaluated(step: step, result))
         return best.take(result.loss, step: step)

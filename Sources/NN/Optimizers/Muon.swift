@@ -1,0 +1,124 @@
+import CKernels
+import MartletTensor
+
+/// Momentum made orthogonal (Jordan et al. 2024), for the matrices between embedding and head:
+///
+///     m ← μ m + (1 − μ) g,   u = (1 − μ) g + μ m (Nesterov),   O ≈ the orthogonal matrix nearest to u
+///     w ← w (1 − η λ) − η 0.2 √max(n, k) O
+///
+/// O comes from five Newton-Schulz steps X ← (a I + b X Xᵀ + c (X Xᵀ)²) X from u / ‖u‖, which bring every singular value
+/// near 1. The factor 0.2 √max(n, k) gives updates the root mean square of AdamW's (Liu et al. 2025), so that both
+/// share one learning rate: AdamW takes what is no matrix, embeddings and the head.
+public final class Muon: Optimizer {
+    /// How the step grows with the shape of a matrix `[n, k]`.
+    public enum Scaling: Sendable { case rootMeanSquareOfAdamW, original }
+
+    public let matrices: [ParameterGroup]
+    public let momentum, epsilon: Double
+    public let nesterov: Bool
+    public let scaling: Scaling
+    public private(set) var stepCount = 0
+    private let others: AdamW
+    private var buffer = OptimizerBuffers("momentum_buffer")
+
+    /// - Parameter isMatrix: which parameters are made orthogonal; by role and name where left out.
+    public init(
+        _ groups: [ParameterGroup], momentum: Double = 0.95, nesterov: Bool = true, epsilon: Double = 1e-7,
+        scaling: Scaling = .rootMeanSquareOfAdamW, beta1: Double = 0.9, beta2: Double = 0.95,
+        adamEpsilon: Double = 1e-8, where isMatrix: (Parameter) -> Bool = Muon.isHiddenMatrix
+    ) {
+        matrices = groups.map {
+            ParameterGroup($0.parameters.filter(isMatrix), weightDecay: $0.weightDecay, rate: $0.rate)
+        }
+        let rest = groups.map {
+            ParameterGroup($0.parameters.filter { !isMatrix($0) }, weightDecay: $0.weightDecay, rate: $0.rate)
+        }
+        others = AdamW(rest, beta1: beta1, beta2: beta2, epsilon: adamEpsilon)
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.epsilon = epsilon
+        self.scaling = scaling
+    }
+
+    /// Whether a parameter is a matrix that is neither embedding nor head.
+    public static func isHiddenMatrix(_ parameter: Parameter) -> Bool {
+        parameter.tensor.rank == 2 && parameter.role != .embedding && !parameter.name.hasPrefix("lm_head")
+            && parameter.role.isDecayed
+    }
+
+    public func step(learningRate: Double, gradientScale: Double = 1) throws {
+        stepCount += 1
+        let kernels = martlet_kernels_active().pointee.training
+        try matrices.forEachGradient { parameter, gradient, group in
+            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: false)
+            numbers.beta1 = Float(momentum)
+            numbers.nesterov = nesterov
+            let update = Tensor(uninitialized: gradient.shape)
+            let m = try buffer.of(parameter).floats, u = update.floats, g = gradient.floats
+            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
+                let start = range.lowerBound
+                withUnsafePointer(to: numbers) {
+                    kernels.momentum(g + start, m + start, u + start, $0, range.count)
+                }
+            }
+            let direction = try orthogonalized(update)
+            // The decay goes by the plain rate, the step by the scaled one.
+            let height = Double(gradient.shape[0]), width = Double(gradient.shape[1])
+            let factor =
+                scaling == .original
+                ? max(1, height / width).squareRoot() : 0.2 * max(height, width).squareRoot()
+            numbers.weight_decay /= Float(factor)
+            numbers.learning_rate *= Float(factor)
+            numbers.gradient_scale = 1
+            let w = parameter.tensor.floats, o = direction.floats
+            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
+                let start = range.lowerBound
+                withUnsafePointer(to: numbers) { kernels.sgd(w + start, o + start, nil, $0, range.count) }
+            }
+            withExtendedLifetime((update, direction)) {}
+        }
+        try others.step(learningRate: learningRate, gradientScale: gradientScale)
+    }
+
+    /// Five Newton-Schulz steps; x is used up. The smaller of the two Gram matrices is taken.
+    private func orthogonalized(_ x: Tensor) throws -> Tensor {
+        let (a, b, c) = (Float(3.4445), Float(-4.7750), Float(2.0315))
+        let height = x.shape[0], width = x.shape[1], side = min(height, width), isTall = height > width
+        let scale = try Float(1 / max(sumOfSquares([x]).squareRoot(), epsilon))
+        let values = x.floats
+        Fused.forRows(x.elementCount, width: 1) { range in for i in range { values[i] *= scale } }
+        let gram = Tensor(uninitialized: [side, side]), squared = Tensor(uninitialized: [side, side])
+        var x = x, other = Tensor(uninitialized: x.shape)
+        for _ in 0..<5 {
+            if isTall {
+                Fused.outer(x, x, into: gram, accumulate: false)
+            } else {
+                Fused.product(x, x, transposed: true, into: gram, accumulate: false)
+            }
+            Fused.product(gram, gram, transposed: false, into: squared, accumulate: false)
+            // a I + b G + c G²
+            let g = gram.floats, s = squared.floats
+            Fused.forRows(side, width: side) { range in
+                for row in range {
+                    for i in row * side..<(row + 1) * side { s[i] = b * g[i] + c * s[i] }
+                    s[row * side + row] += a
+                }
+            }
+            if isTall {
+                Fused.product(x, squared, transposed: false, into: other, accumulate: false)
+            } else {
+                Fused.product(squared, x, transposed: false, into: other, accumulate: false)
+            }
+            swap(&x, &other)
+        }
+        return x
+    }
+
+    public func state() -> [(name: String, tensor: Tensor)] { buffer.all() + others.state() }
+
+    public func restore(stepCount: Int, state: (String) throws -> Tensor?) throws {
+        try buffer.restore(matrices.parameters, from: state)
+        try others.restore(stepCount: stepCount, state: state)
+        self.stepCount = stepCount
+    }
+}

@@ -1,0 +1,53 @@
+import MartletTensor
+
+/// The optimisers by the names a configuration uses.
+public enum OptimizerKind: String, Sendable, CaseIterable {
+    case adamw, adam, sgd, rmsprop, adafactor, lion, muon
+
+    /// What an optimiser is set by besides its learning rate; each takes what it has a use for.
+    public struct Numbers: Sendable, Equatable {
+        public var weightDecay, beta1, beta2, epsilon, momentum: Double
+        public var nesterov: Bool
+
+        public init(
+            weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,
+            momentum: Double = 0.9, nesterov: Bool = true
+        ) {
+            self.weightDecay = weightDecay
+            self.beta1 = beta1
+            self.beta2 = beta2
+            self.epsilon = epsilon
+            self.momentum = momentum
+            self.nesterov = nesterov
+        }
+    }
+
+    /// An optimiser of `parameters`, of which matrices decay.
+    public func make(_ parameters: [Parameter], _ numbers: Numbers) -> any Optimizer {
+        let groups = ParameterGroup.decaying(parameters, weightDecay: numbers.weightDecay)
+        switch self {
+        case .adamw, .adam:
+            return AdamW(
+                groups, beta1: numbers.beta1, beta2: numbers.beta2, epsilon: numbers.epsilon,
+                couplesDecay: self == .adam)
+        case .sgd: return SGD(groups, momentum: numbers.momentum, nesterov: numbers.nesterov)
+        case .rmsprop:
+            return RMSprop(groups, alpha: numbers.beta2, epsilon: numbers.epsilon, momentum: numbers.momentum)
+        case .adafactor: return Adafactor(groups)
+        case .lion: return Lion(groups, beta1: numbers.beta1, beta2: numbers.beta2)
+        case .muon:
+            return Muon(
+                groups, momentum: numbers.momentum, nesterov: numbers.nesterov, beta1: numbers.beta1,
+                beta2: numbers.beta2, adamEpsilon: numbers.epsilon)
+        }
+    }
+
+    /// Numbers kept for each parameter element, to plan memory by; the factors of Adafactor are few.
+    public var stateCountPerParameter: Int {
+        switch self {
+        case .adamw, .adam: 2
+        case .sgd, .rmsprop, .lion, .muon: 1
+        case .adafactor: 0
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import CKernels
+import MartletTensor
+
+/// An exponential moving average of the parameters (Polyak and Juditsky 1992), which evaluates better than the last
+/// step's: a ← a + (1 − decay) (w − a), in one pass over memory. The first steps count fully: the decay of step t is at
+/// most (1 + t) / (10 + t).
+public final class WeightAverage {
+    public let parameters: [Parameter]
+    public let decay: Double
+    /// In the order of `parameters`.
+    public private(set) var averages: [Tensor]
+    public private(set) var stepCount = 0
+
+    public init(_ parameters: [Parameter], decay: Double) {
+        self.parameters = parameters
+        self.decay = decay
+        averages = parameters.map { $0.tensor.detach().copied() }
+    }
+
+    /// Takes the parameters' values after a step into account.
+    public func update() {
+        stepCount += 1
+        let share = Float(1 - min(decay, Double(1 + stepCount) / Double(10 + stepCount)))
+        let kernel = martlet_kernels_active().pointee.training.move_toward
+        for (parameter, average) in zip(parameters, averages) {
+            let a = average.floats, w = parameter.tensor.floats
+            Fused.forRows(average.elementCount, width: 1) { range in
+                kernel(a + range.lowerBound, w + range.lowerBound, share, range.count)
+            }
+        }
+    }
+
+    /// Runs `body` with the averages in the parameters' place; `averages` holds the parameters meanwhile.
+    public func withAverages<Result>(_ body: () throws -> Result) rethrows -> Result {
+        exchange()
+        defer { exchange() }
+        return try body()
+    }
+
+    private func exchange() {
+        for (parameter, average) in zip(parameters, averages) {
+            let a = average.floats, w = parameter.tensor.floats
+            parameter.tensor.storage.version += 1
+            Fused.forRows(average.elementCount, width: 1) { range in
+                for i in range { (a[i], w[i]) = (w[i], a[i]) }
+            }
+        }
+    }
+
+    /// Goes on from stored averages. - Throws: `OptimizerError` naming what is missing or does not fit.
+    public func restore(stepCount: Int, state: (String) throws -> Tensor?) throws {
+        averages = try parameters.map { parameter in
+            guard let stored = try state(parameter.name) else {
+                throw OptimizerError("no average of \(parameter.name)")
+            }
+            guard stored.shape == parameter.tensor.shape else {
+                throw OptimizerError(
+                    "the average of \(parameter.name) has shape \(stored.shape), not \(parameter.tensor.shape)")
+            }
+            return try stored.to(.float32).copied()
+        }
+        self.stepCount = stepCount
+    }
+}
