@@ -58,8 +58,8 @@ INLINE __m256i four(const int8_t *codes) {
     return _mm256_set1_epi32(value);
 }
 
-/// Σ code · activation over groups first ..< last of one half, for `count` rows of activations.
-INLINE void dot(const int bits, const int first, const int last, const int count, const uint8_t *w,
+/// Σ code · digit over groups first ..< last of one half, for `count` rows of activations; the digits lie at `at`.
+INLINE void dot(const int bits, const int first, const int last, const int count, const int at, const uint8_t *w,
                 const int8_t *const *codes, __m256i *sum) {
     const __m256i ones = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
     const int room = bits == 5 ? 4 : bits == 6 ? 2 : 8;
@@ -73,13 +73,13 @@ INLINE void dot(const int bits, const int first, const int last, const int count
             if (bits == 8) {
                 const __m256i l = _mm256_and_si256(v, low), h = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
                 for (int c = 0; c < count; c++) {
-                    const __m256i a = four(codes[c] + 4 * g);
+                    const __m256i a = four(codes[c] + at + 4 * g);
                     narrow[c] = _mm256_add_epi16(narrow[c], _mm256_maddubs_epi16(l, a));
                     high[c] = _mm256_add_epi16(high[c], _mm256_maddubs_epi16(h, a));
                 }
             } else {
                 for (int c = 0; c < count; c++) {
-                    narrow[c] = _mm256_add_epi16(narrow[c], _mm256_maddubs_epi16(v, four(codes[c] + 4 * g)));
+                    narrow[c] = _mm256_add_epi16(narrow[c], _mm256_maddubs_epi16(v, four(codes[c] + at + 4 * g)));
                 }
             }
         }
@@ -104,15 +104,18 @@ INLINE void half_rows(const int bits, const int parts, const bool minimum, const
     for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
         const uint8_t *w = bytes + b * 512 + (size_t)s * 256;
         const int8_t *codes[4];
-        for (int c = 0; c < count; c++) codes[c] = x->codes + (row + (size_t)c) * x->columns + b * MARTLET_BLOCK;
+        for (int c = 0; c < count; c++) codes[c] = x->codes + ((row + (size_t)c) * blocks + b) * 2 * MARTLET_BLOCK;
         for (int h = 0; h < parts; h++) {
             const __m256 scale = eight_halves(panel + 32 * h + 16 * s);
-            __m256i sum[4];
-            dot(bits, h * GROUPS / parts, (h + 1) * GROUPS / parts, count, w, codes, sum);
+            const int first = h * GROUPS / parts, last = (h + 1) * GROUPS / parts;
+            __m256i sum[4], high[4];
+            dot(bits, first, last, count, 0, w, codes, high);
+            dot(bits, first, last, count, MARTLET_BLOCK, w, codes, sum);
             for (int c = 0; c < count; c++) {
                 const size_t at = (row + (size_t)c) * blocks + b;
                 const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
                 const __m256 factor = _mm256_set1_ps(x->scales[at]);
+                sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(high[c], 7));
                 if (offset) sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * total));
                 acc[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[c]), _mm256_mul_ps(scale, factor), acc[c]);
                 if (minimum) {
@@ -230,6 +233,12 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
 
 INLINE __m256 absolute(__m256 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
 
+/// To the nearest integer, ties to even; what is no number converts to -2^31 and counts as zero.
+INLINE __m256i rounded(__m256 x) {
+    const __m256i code = _mm256_cvtps_epi32(x);
+    return _mm256_andnot_si256(_mm256_cmpeq_epi32(code, _mm256_set1_epi32(INT32_MIN)), code);
+}
+
 TARGET static void quantize(const float *values, size_t rows, size_t columns, int8_t *codes, float *scales,
                             int32_t *sums) {
     for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
@@ -240,19 +249,23 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
         float lanes[8], top = 0;
         _mm256_storeu_ps(lanes, largest);
         for (int i = 0; i < 8; i++) top = lanes[i] > top ? lanes[i] : top;
-        const __m256 inverse = _mm256_set1_ps(top > 0 ? 127.0f / top : 0);
+        const __m256 inverse = _mm256_set1_ps(top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
         for (int half = 0; half < 2; half++) {
-            const __m256i p = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * half], inverse));
-            const __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * half + 1], inverse));
+            const __m256i p = rounded(_mm256_mul_ps(v[2 * half], inverse));
+            const __m256i q = rounded(_mm256_mul_ps(v[2 * half + 1], inverse));
             const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(p, q), 0xD8);
-            const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-            _mm_storeu_si128((__m128i *)(codes + block * 32 + 16 * (size_t)half), bytes);
+            const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(64)), 7);
+            const __m256i low = _mm256_sub_epi16(words, _mm256_slli_epi16(high, 7));
+            const __m256i digits = _mm256_permute4x64_epi64(_mm256_packs_epi16(high, low), 0xD8);
+            int8_t *target = codes + block * 64 + 16 * half;
+            _mm_storeu_si128((__m128i *)target, _mm256_castsi256_si128(digits));
+            _mm_storeu_si128((__m128i *)(target + 32), _mm256_extracti128_si256(digits, 1));
             int32_t parts[8], sum = 0;
             _mm256_storeu_si256((__m256i *)parts, _mm256_add_epi32(p, q));
             for (int i = 0; i < 8; i++) sum += parts[i];
             sums[2 * block + (size_t)half] = sum;
         }
-        scales[block] = top / 127.0f;
+        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
     }
 }
 #endif

@@ -39,6 +39,12 @@ INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
 
 INLINE __m512 half_row(const uint8_t *from) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)); }
 
+INLINE __m512i four(const int8_t *codes) {
+    int32_t value;
+    __builtin_memcpy(&value, codes, 4);
+    return _mm512_set1_epi32(value);
+}
+
 /// One block into the accumulators of `count` activation rows.
 INLINE void block_step(const int parts, const bool minimum, const int offset, const int count, const __m512i *w,
                        const uint8_t *header, const martlet_activations *x, size_t row, size_t block, __m512 *acc) {
@@ -50,26 +56,19 @@ INLINE void block_step(const int parts, const bool minimum, const int offset, co
     }
     for (int c = 0; c < count; c++) {
         const size_t m = row + (size_t)c;
-        const int8_t *codes = x->codes + m * x->columns + block * MARTLET_BLOCK;
+        const int8_t *codes = x->codes + (m * blocks + block) * 2 * MARTLET_BLOCK;
         const int32_t *sums = x->sums + (m * blocks + block) * 2;
         const __m512 factor = _mm512_set1_ps(x->scales[m * blocks + block]);
-        __m512i s[2];
-        if (offset) {
-            s[0] = _mm512_set1_epi32(-offset * (parts == 2 ? sums[0] : sums[0] + sums[1]));
-            s[1] = parts == 2 ? _mm512_set1_epi32(-offset * sums[1]) : _mm512_setzero_si512();
-        } else {
-            s[0] = s[1] = _mm512_setzero_si512();
-        }
-        for (int g = 0; g < GROUPS; g++) {
-            int32_t four;
-            __builtin_memcpy(&four, codes + 4 * g, 4);
-            s[g / 4] = _mm512_dpbusd_epi32(s[g / 4], w[g], _mm512_set1_epi32(four));
-        }
-        if (parts == 1) s[0] = _mm512_add_epi32(s[0], s[1]);
         for (int h = 0; h < parts; h++) {
-            acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[h]), _mm512_mul_ps(scale[h], factor), acc[c]);
+            const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
+            __m512i high = _mm512_setzero_si512(), s = offset ? _mm512_set1_epi32(-offset * sum) : high;
+            for (int g = h * GROUPS / parts; g < (h + 1) * GROUPS / parts; g++) {
+                high = _mm512_dpbusd_epi32(high, w[g], four(codes + 4 * g));
+                s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
+            }
+            s = _mm512_add_epi32(s, _mm512_slli_epi32(high, 7));
+            acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(scale[h], factor), acc[c]);
             if (minimum) {
-                const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
                 acc[c] = _mm512_fmadd_ps(low[h], _mm512_mul_ps(factor, _mm512_set1_ps((float)sum)), acc[c]);
             }
         }
@@ -220,14 +219,20 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
     for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
         const __m512 a = _mm512_loadu_ps(values + block * 32), b = _mm512_loadu_ps(values + block * 32 + 16);
         const float top = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-        const __m512 inverse = _mm512_set1_ps(top > 0 ? 127.0f / top : 0);
-        const __m512i p = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
-        const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-        _mm_storeu_si128((__m128i *)(codes + block * 32), _mm512_cvtsepi32_epi8(p));
-        _mm_storeu_si128((__m128i *)(codes + block * 32 + 16), _mm512_cvtsepi32_epi8(q));
-        scales[block] = top / 127.0f;
-        sums[2 * block] = _mm512_reduce_add_epi32(p);
-        sums[2 * block + 1] = _mm512_reduce_add_epi32(q);
+        const __m512 inverse = _mm512_set1_ps(top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
+        for (int half = 0; half < 2; half++) {
+            const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(half ? b : a, inverse));
+            // What is no number converts to -2^31 and counts as zero.
+            const __mmask16 number = _mm512_cmpneq_epi32_mask(rounded, _mm512_set1_epi32(INT32_MIN));
+            const __m512i code = _mm512_maskz_mov_epi32(number, rounded);
+            const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(64)), 7);
+            const __m512i low = _mm512_sub_epi32(code, _mm512_slli_epi32(high, 7));
+            int8_t *target = codes + block * 64 + 16 * half;
+            _mm_storeu_si128((__m128i *)target, _mm512_cvtepi32_epi8(high));
+            _mm_storeu_si128((__m128i *)(target + 32), _mm512_cvtepi32_epi8(low));
+            sums[2 * block + (size_t)half] = _mm512_reduce_add_epi32(code);
+        }
+        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
     }
 }
 #endif

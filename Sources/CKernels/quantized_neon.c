@@ -124,18 +124,22 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
             // Of a number and an undefined value, the number.
             largest = vmaxnmq_f32(largest, vabsq_f32(v[i]));
         }
-        const float top = vmaxnmvq_f32(largest), exact = top > 0 ? 127.0f / top : 0;
+        const float top = vmaxnmvq_f32(largest), exact = top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
         // Values so small that their inverse is infinite count as zeros; undefined values convert to zero.
         const float inverse = exact < INFINITY ? exact : 0;
         for (int half = 0; half < 2; half++) {
             int32x4_t q[4];
             for (int i = 0; i < 4; i++) q[i] = vcvtnq_s32_f32(vmulq_n_f32(v[4 * half + i], inverse));
-            const int16x8_t a = vcombine_s16(vmovn_s32(q[0]), vmovn_s32(q[1]));
-            const int16x8_t b = vcombine_s16(vmovn_s32(q[2]), vmovn_s32(q[3]));
-            vst1q_s8(codes + block * 32 + 16 * (size_t)half, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
-            sums[2 * block + (size_t)half] = vaddlvq_s16(vaddq_s16(a, b));
+            int8_t *target = codes + block * 64 + 16 * (size_t)half;
+            for (int i = 0; i < 2; i++) {
+                const int16x8_t code = vcombine_s16(vmovn_s32(q[2 * i]), vmovn_s32(q[2 * i + 1]));
+                const int16x8_t high = vrshrq_n_s16(code, 7);
+                vst1_s8(target + 8 * i, vmovn_s16(high));
+                vst1_s8(target + 32 + 8 * i, vmovn_s16(vsubq_s16(code, vshlq_n_s16(high, 7))));
+            }
+            sums[2 * block + (size_t)half] = vaddvq_s32(vaddq_s32(vaddq_s32(q[0], q[1]), vaddq_s32(q[2], q[3])));
         }
-        scales[block] = top / 127.0f;
+        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
     }
 }
 #endif

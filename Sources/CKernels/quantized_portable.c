@@ -24,7 +24,7 @@ static void quantized_panel(const martlet_packing *packing, const uint8_t *panel
     const size_t header = (size_t)parts * 32 * (packing->has_minimum ? 2 : 1), blocks = x->columns / MARTLET_BLOCK;
     for (size_t b = 0; b < blocks; b++, panel += packing->block_bytes) {
         const uint16_t *scales = (const uint16_t *)panel;
-        const int8_t *codes = x->codes + row * x->columns + b * MARTLET_BLOCK;
+        const int8_t *codes = x->codes + (row * blocks + b) * 2 * MARTLET_BLOCK;
         const int32_t *sums = x->sums + (row * blocks + b) * 2;
         const float factor = x->scales[row * blocks + b];
         for (int r = 0; r < MARTLET_PANEL; r++) {
@@ -32,7 +32,8 @@ static void quantized_panel(const martlet_packing *packing, const uint8_t *panel
                 const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
                 int32_t dot = -packing->offset * sum;
                 for (int k = h * span; k < (h + 1) * span; k++) {
-                    dot += (int32_t)code_at(packing->bits, panel + header, k, r) * codes[k];
+                    dot += (int32_t)code_at(packing->bits, panel + header, k, r) *
+                           (128 * codes[k] + codes[k + MARTLET_BLOCK]);
                 }
                 acc[r] = fmaf((float)dot, half_to_float(scales[h * 16 + r]) * factor, acc[r]);
                 if (packing->has_minimum) {
@@ -82,15 +83,17 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
         const float *x = values + block * 32;
         float top = 0;
         for (int i = 0; i < 32; i++) top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-        const float inverse = top > 0 ? 127.0f / top : 0;
+        const float inverse = top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
         sums[2 * block] = sums[2 * block + 1] = 0;
         for (int i = 0; i < 32; i++) {
             const float scaled = rintf(x[i] * inverse);
-            const int32_t code = scaled >= -128 && scaled <= 127 ? (int32_t)scaled : 0;
-            codes[block * 32 + (size_t)i] = (int8_t)code;
+            const int32_t code = fabsf(scaled) <= MARTLET_ACTIVATION_TOP ? (int32_t)scaled : 0;
+            const int32_t high = (code + 64) >> 7;
+            codes[block * 64 + (size_t)i] = (int8_t)high;
+            codes[block * 64 + 32 + (size_t)i] = (int8_t)(code - 128 * high);
             sums[2 * block + (size_t)(i / 16)] += code;
         }
-        scales[block] = top / 127.0f;
+        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
     }
 }
 

@@ -59,7 +59,8 @@ public final class Linear {
 
 /// How products with constant weights are computed.
 public enum Precision: String, Sendable, CaseIterable {
-    /// In the format the weights are stored in, activations quantised to 8 bits where the weights are.
+    /// In the format the weights are stored in, activations rounded to 15 bits in blocks of 32 where the weights
+    /// are quantised.
     case fast
     /// Weights dequantised to float32, everything in float32.
     case exact

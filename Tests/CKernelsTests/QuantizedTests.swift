@@ -75,7 +75,7 @@ import Testing
             }
         }
         let blocks = columns / 32
-        var codes = [Int8](repeating: 0, count: count * columns + 4)
+        var codes = [Int8](repeating: 0, count: count * columns * 2)
         var scales = [Float](repeating: 0, count: count * blocks + 1)
         var sums = [Int32](repeating: 0, count: count * blocks * 2 + 1)
         if packing.bits != 0 { kernels.pointee.quantized.quantize(x, count, columns, &codes, &scales, &sums) }
@@ -143,9 +143,9 @@ import Testing
         for exact in [true, false] {
             let found = product(Self.sets.last!, type, weights, rows: rows, columns: columns, x, exact: exact)
             let error = zip(found, expected).map { abs(Double($0) - $1) / scale }.max() ?? 0
-            // 8-bit activations are good to about half a per cent; float32 chains to rounding.
+            // Scales stored as float16 are good to half a thousandth; float32 chains to rounding.
             let isFloat = exact || martlet_type_block(type) == 1
-            #expect(error < (isFloat ? 1e-5 : 2e-2), "\(type) exact \(exact): \(error)")
+            #expect(error < (isFloat ? 1e-5 : 5e-4), "\(type) exact \(exact): \(error)")
         }
     }
 

@@ -26,7 +26,8 @@ static float activation(int round) {
     switch (round % 8) {
     case 5: return below(20) ? value * 1e-38f : 0;
     case 6: return below(40) ? value : below(2) ? NAN : INFINITY;
-    case 7: return below(3) ? 0 : (float)(below(255) - 127) / 2;
+    // With 8128 in the block the scale is 1/2: quarters are ties.
+    case 7: return below(3) ? 0 : below(8) ? (float)(below(255) - 127) / 4 : 8128;
     default: return value;
     }
 }
@@ -39,7 +40,7 @@ typedef struct {
 
 static rounded round_with(const martlet_kernels *table, const float *x, size_t count, size_t columns) {
     const size_t blocks = count * columns / 32;
-    rounded r = {malloc(count * columns + 1), malloc(blocks * 4 + 4), malloc(blocks * 8 + 4)};
+    rounded r = {malloc(2 * count * columns + 1), malloc(blocks * 4 + 4), malloc(blocks * 8 + 4)};
     table->quantized.quantize(x, count, columns, r.codes, r.scales, r.sums);
     return r;
 }
@@ -70,7 +71,7 @@ static int check(martlet_type type, int round) {
     for (size_t i = 0; i < count * columns; i++) x[i] = activation(round);
     rounded expected = round_with(portable, x, count, columns), found = round_with(neon, x, count, columns);
     const size_t blocks = count * (columns / 32);
-    bool equal = columns % 32 || (!memcmp(expected.codes, found.codes, blocks * 32) &&
+    bool equal = columns % 32 || (!memcmp(expected.codes, found.codes, blocks * 64) &&
                                   !memcmp(expected.sums, found.sums, blocks * 8) &&
                                   same(expected.scales, found.scales, blocks));
     const martlet_activations activations = {x, expected.codes, expected.scales, expected.sums, count, columns};

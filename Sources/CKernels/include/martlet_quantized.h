@@ -19,6 +19,9 @@
 #define MARTLET_PANEL 16
 #define MARTLET_BLOCK 32
 
+/// The largest number an activation is stored as.
+#define MARTLET_ACTIVATION_TOP (128 * 127)
+
 typedef struct martlet_packing {
     /// 4, 5, 6 or 8 bits a code; 0 for float panels.
     int bits;
@@ -31,14 +34,16 @@ typedef struct martlet_packing {
     size_t block_bytes;
 } martlet_packing;
 
-/// Activations quantised to 8 bits in blocks of 32: x ≈ scale · code.
+/// Activations as numbers of 15 bits in blocks of 32, in two digits of 8 bits: x ≈ scale · (128 · high + low) with
+/// high in −127 … 127 and low in −64 … 63. A product sums 32 columns of both digits, an exact integer.
 typedef struct martlet_activations {
     /// float32 [rows, columns], for float panels.
     const float *_Nullable values;
+    /// [rows, columns / 32, 2, 32]: the high digits of a block, then the low ones
     const int8_t *_Nullable codes;
     /// [rows, columns / 32]
     const float *_Nullable scales;
-    /// Sums of the codes of each half block, [rows, columns / 16]
+    /// Sums of 128 · high + low over each half block, [rows, columns / 16]
     const int32_t *_Nullable sums;
     size_t rows;
     size_t columns;
@@ -63,7 +68,7 @@ void martlet_pack_panel(martlet_type type, const martlet_packing *_Nonnull packi
 void martlet_dequantize(martlet_type type, const void *_Nonnull source, size_t count, float *_Nonnull target);
 
 typedef struct martlet_quantized_kernels {
-    /// Rounds `rows` of float32 to 8-bit codes: scale = max|x| / 127 in each block of 32, ties to even.
+    /// Rounds `rows` of float32 to pairs of digits: scale = max|x| / 16256 in each block of 32, ties to even.
     void (*_Nonnull quantize)(const float *_Nonnull values, size_t rows, size_t columns, int8_t *_Nonnull codes,
                               float *_Nonnull scales, int32_t *_Nonnull sums);
     /// y[m, 16p … ] for panels `first ..< last` and all activation rows. `outputs` is the number of columns of y that

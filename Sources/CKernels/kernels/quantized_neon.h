@@ -42,6 +42,12 @@ INLINE int32x4_t SUFFIX(dot)(const int bits, const int n, const int8x16_t *w, co
 #endif
 }
 
+/// Σ code · (128 · high + low), four rows.
+INLINE int32x4_t SUFFIX(digits)(const int bits, const int n, const int8x16_t *w, const int8x16_t *high,
+                                const int8x16_t *low) {
+    return vaddq_s32(vshlq_n_s32(SUFFIX(dot)(bits, n, w, high), 7), SUFFIX(dot)(bits, n, w, low));
+}
+
 /// The integer sum and its scale into four rows' accumulator.
 INLINE float32x4_t SUFFIX(add)(const bool minimum, const int offset, const int32x4_t dot, const int32_t total,
                                const float factor, const float32x4_t scale, const float32x4_t low, float32x4_t acc) {
@@ -58,8 +64,9 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
     float32x4_t acc[4];
     for (int q = 0; q < 4; q++) acc[q] = vdupq_n_f32(0);
     for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
-        const int8_t *codes = x->codes + row * x->columns + b * MARTLET_BLOCK;
-        const int8x16_t a[2] = {vld1q_s8(codes), vld1q_s8(codes + 16)};
+        const int8_t *codes = x->codes + (row * blocks + b) * 2 * MARTLET_BLOCK;
+        int8x16_t a[4];
+        for (int i = 0; i < 4; i++) a[i] = vld1q_s8(codes + 16 * i);
         const int32_t *sums = x->sums + 2 * (row * blocks + b);
         const float factor = x->scales[row * blocks + b];
         __builtin_prefetch(panel + 4 * block_bytes);
@@ -70,8 +77,8 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
                 const float32x4_t scale = four_halves(panel + 32 * h + 8 * q);
                 const float32x4_t low = minimum ? four_halves(panel + 32 * (parts + h) + 8 * q) : scale;
                 const int32_t total = parts == 2 ? sums[h] : sums[0] + sums[1];
-                acc[q] = SUFFIX(add)(minimum, offset, SUFFIX(dot)(bits, n, w + h * n, a + h), total, factor, scale, low,
-                                     acc[q]);
+                const int32x4_t dot = SUFFIX(digits)(bits, n, w + h * n, a + h, a + 2 + h);
+                acc[q] = SUFFIX(add)(minimum, offset, dot, total, factor, scale, low, acc[q]);
             }
         }
     }
@@ -94,12 +101,15 @@ INLINE void SUFFIX(rows)(const int bits, const int parts, const bool minimum, co
             const float32x4_t low = minimum ? four_halves(panel + 32 * (parts + h) + 8 * q) : scale;
             for (int c = 0; c < count; c++) {
                 const size_t m = row + (size_t)c, at = m * blocks + b;
-                const int8_t *codes = x->codes + m * x->columns + b * MARTLET_BLOCK + 16 * h;
-                int8x16_t a[2];
-                for (int i = 0; i < n / 4; i++) a[i] = vld1q_s8(codes + 16 * i);
+                const int8_t *codes = x->codes + at * 2 * MARTLET_BLOCK + 16 * h;
+                int8x16_t a[4];
+                for (int i = 0; i < n / 4; i++) {
+                    a[i] = vld1q_s8(codes + 16 * i);
+                    a[2 + i] = vld1q_s8(codes + MARTLET_BLOCK + 16 * i);
+                }
                 const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
-                acc[c] = SUFFIX(add)(minimum, offset, SUFFIX(dot)(bits, n, w, a), total, x->scales[at], scale, low,
-                                     acc[c]);
+                const int32x4_t dot = SUFFIX(digits)(bits, n, w, a, a + 2);
+                acc[c] = SUFFIX(add)(minimum, offset, dot, total, x->scales[at], scale, low, acc[c]);
             }
         }
     }

@@ -69,7 +69,7 @@ public final class PackedMatrix: @unchecked Sendable {
         let kernels = martlet_kernels_active().pointee.quantized
         let quantizes = matrices.contains { $0.packing.bits != 0 }
         let blocks = quantizes ? columns / block : 0
-        let scales = count * columns, sums = scales + count * blocks * 4
+        let scales = count * columns * 2, sums = scales + count * blocks * 4
         let buffer = Storage(byteCount: quantizes ? sums + count * blocks * 8 : 64)
         var activations = martlet_activations()
         activations.values = x
@@ -84,7 +84,7 @@ public final class PackedMatrix: @unchecked Sendable {
             activations.sums = UnsafePointer(sums)
             Fused.forRows(count, width: columns) { range in
                 kernels.quantize(
-                    x + range.lowerBound * columns, range.count, columns, codes + range.lowerBound * columns,
+                    x + range.lowerBound * columns, range.count, columns, codes + range.lowerBound * columns * 2,
                     scales + range.lowerBound * blocks, sums + range.lowerBound * blocks * 2)
             }
         }
