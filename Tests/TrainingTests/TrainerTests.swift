@@ -54,7 +54,7 @@ import Darwin
     func resumedRunWithAnAverageEndsWithTheSameBits(optimizer: String) throws {
         let folder = try scratch("resume-\(optimizer)")
         let data = try TrainingData(folder: folder + "/data")
-        let options = try options(["optimizer": .string(optimizer), "ema": 0.9])
+        let options = try options(["optimizer": .string(optimizer), "ema": 0.9, "dropout": 0.1])
         try Trainer(run: folder + "/whole", options: options, data: data).train { _ in }
         var steps = 0
         let first = try Trainer(run: folder + "/parts", options: options, data: data)
@@ -100,14 +100,16 @@ import Darwin
         #expect(broken.first?.why.contains("optimizer.safetensors has 64 bytes") == true)
     }
 
-    @Test func lossDoesNotDependOnMicroBatches() throws {
+    @Test(arguments: [0, 0.2])
+    func lossDoesNotDependOnMicroBatches(dropout: Double) throws {
         let folder = try scratch("micro")
         let data = try TrainingData(folder: folder + "/data")
         var curves: [[Double]] = []
         for count in [1, 2, 4] {
             var losses: [Double] = []
             let run = try Trainer(
-                run: "\(folder)/run-\(count)", options: options(["micro_batches": .integer(Int64(count))]), data: data)
+                run: "\(folder)/run-\(count)",
+                options: options(["micro_batches": .integer(Int64(count)), "dropout": .number(dropout)]), data: data)
             try run.train { if case .step(let report) = $0 { losses.append(report.loss) } }
             curves.append(losses)
         }

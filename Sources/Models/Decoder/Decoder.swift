@@ -59,11 +59,14 @@ public final class Decoder {
     /// - Parameters:
     ///   - segments: the rows of each sequence or packed document; they cover the tokens.
     ///   - positions: of every row; from 0 in every segment when left out.
+    ///   - dropout: what is dropped, in training.
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
     public func hiddenStates(
-        _ tokens: [Int32], segments: [Range<Int>], positions: [Int32]? = nil
+        _ tokens: [Int32], segments: [Range<Int>], positions: [Int32]? = nil, dropout: DecoderDropout? = nil
     ) throws -> Tensor {
-        try run(tokens, DecoderBatch(tokens: tokens.count, segments: segments, positions: positions, self))
+        try run(
+            tokens,
+            DecoderBatch(tokens: tokens.count, segments: segments, positions: positions, dropout: dropout, self))
     }
 
     private func run(_ tokens: [Int32], _ batch: DecoderBatch) throws -> Tensor {
@@ -74,6 +77,7 @@ public final class Decoder {
         if let positionEmbedding {
             x = try Fused.add(x, Fused.embed(batch.positions, positionEmbedding, scale: 1))
         }
+        x = try batch.dropped(x, site: 0)
         for layer in layers { x = try layer(x, batch) }
         return try norm(x)
     }

@@ -15,6 +15,8 @@ struct DecoderBatch {
     /// Dynamic and LongRoPE frequencies follow from the length of a sequence, so each takes its own table: what stands
     /// beside it in the batch must not change it. Neighbours with the same table share a run; mostly there is one.
     let rotations: [[RotationRun]]
+    /// In training only.
+    var dropout: DecoderDropout?
 
     init(tokens: Int, _ sequences: [DecoderSequence], _ decoder: Decoder) throws {
         let sequences = sequences.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
@@ -43,7 +45,10 @@ struct DecoderBatch {
     }
 
     /// Whole sequences, or documents packed into some, without a cache.
-    init(tokens: Int, segments: [Range<Int>], positions: [Int32]?, _ decoder: Decoder) throws {
+    init(
+        tokens: Int, segments: [Range<Int>], positions: [Int32]?, dropout: DecoderDropout? = nil, _ decoder: Decoder
+    ) throws {
+        self.dropout = dropout
         let segments = segments.sorted { $0.lowerBound < $1.lowerBound }
         var end = 0
         for segment in segments {
@@ -96,6 +101,9 @@ struct DecoderBatch {
         }
         return runs
     }
+
+    /// x with dropout where the pass has it; a site is a place of the network.
+    func dropped(_ x: Tensor, site: Int) throws -> Tensor { try dropout?.callAsFunction(x, site: site) ?? x }
 
     /// Queries or keys, `[tokens, heads · headDimension]`, rotated; x is used up.
     func rotate(_ x: Tensor, heads: Int, rotary: Int) throws -> Tensor {

@@ -3,6 +3,7 @@ import MartletTensor
 
 /// One block: attention, then feed-forward, each added to the residual stream.
 final class DecoderLayer {
+    let index: Int
     let inputNorm, feedForwardNorm: Norm
     /// Norms on what is added, where a family has them (Gemma).
     let attentionOutputNorm, feedForwardOutputNorm: Norm?
@@ -11,6 +12,7 @@ final class DecoderLayer {
     let experts: MixtureOfExperts?
 
     init(_ source: ParameterSource, index: Int, _ spec: DecoderConfiguration) {
+        self.index = index
         let name = "model.layers.\(index)"
         func norm(_ part: String) -> Norm { Norm(source, "\(name).\(part)", spec) }
         inputNorm = norm("input_layernorm")
@@ -34,11 +36,11 @@ final class DecoderLayer {
     func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
         var update = try attention(inputNorm(x), batch)
         if let attentionOutputNorm { update = try attentionOutputNorm(update) }
-        let middle = try Fused.add(x, update)
+        let middle = try Fused.add(x, batch.dropped(update, site: 1 + 2 * index))
         let normalized = try feedForwardNorm(middle)
         update = try feedForward?(normalized) ?? experts?(normalized) ?? normalized
         if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
-        return try Fused.add(middle, update)
+        return try Fused.add(middle, batch.dropped(update, site: 2 + 2 * index))
     }
 }
 

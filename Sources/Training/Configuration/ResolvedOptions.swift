@@ -67,6 +67,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("momentum", .number(usual.momentum), "the usual of the optimizer")
         put("nesterov", .bool(true), "the usual")
         put("epsilon", .number(1e-8), "the usual")
+        put("dropout", .number(0), "none")
         put("clip", .number(1), "the usual")
         put("ema", .number(0), "none")
         put("z_loss", .number(0), "none")

@@ -179,8 +179,11 @@ public final class Trainer {
             decoder: decoder, smoothing: Float(options.number("label_smoothing")),
             zLoss: Float(options.number("z_loss")))
         var total = 0.0
+        var dropout = DecoderDropout(
+            probability: options.number("dropout"), seed: UInt64(options.integer("seed")), step: step)
         for part in parts {
-            let loss = try compute(part, divisor: trained)
+            let loss = try compute(part, divisor: trained, dropout: dropout)
+            dropout.firstToken += part.inputs.count
             total += try loss.item(as: Double.self)
             try loss.backward()
         }

@@ -1,0 +1,31 @@
+import MartletTensor
+
+/// Dropout of one pass of a decoder in training: of the embeddings and of what each block adds to the residual stream
+/// (Vaswani et al. 2017, section 5.4).
+///
+/// The mask of a number is a function of seed, step, place in the network and place in the step's tokens alone, so a
+/// step does not depend on how it is cut into micro-batches, and a resumed run draws what it would have drawn.
+public struct DecoderDropout: Sendable, Equatable {
+    public var probability: Double
+    public var seed: UInt64
+    public var step: Int
+    /// How many tokens of the step were computed before this pass.
+    public var firstToken: Int
+
+    public init(probability: Double, seed: UInt64, step: Int, firstToken: Int = 0) {
+        self.probability = probability
+        self.seed = seed
+        self.step = step
+        self.firstToken = firstToken
+    }
+
+    /// - Parameter site: the place in the network, below 4096.
+    func callAsFunction(_ x: Tensor, site: Int) throws -> Tensor {
+        guard probability > 0 else { return x }
+        // Initial weights and the order of data use the seed as it is; two words are drawn for an element.
+        let stream = RandomStream(
+            seed: seed ^ 0x6472_6f70_6f75_7400, stream: UInt64(step) << 12 | UInt64(site),
+            position: UInt64(firstToken * (x.shape.last ?? 1) * 2))
+        return try x.dropout(probability, stream: stream)
+    }
+}
