@@ -53,7 +53,7 @@ var targets: [Target] = [
         name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
-    tests("Tensor", ["MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Tensor", ["MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),

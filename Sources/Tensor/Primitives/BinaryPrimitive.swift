@@ -1,7 +1,7 @@
 import CKernels
 
 /// Two operands, one result, element by element: arithmetic keeps the type, comparison gives bools.
-enum BinaryOperation: String, Sendable {
+enum BinaryOperation: String, Sendable, CaseIterable {
     case add, subtract, multiply, divide, floorDivide, remainder, power, minimum, maximum
 }
 

@@ -1,7 +1,7 @@
 import CKernels
 
 /// One operand, one result of the same type.
-enum UnaryOperation: String, Sendable {
+enum UnaryOperation: String, Sendable, CaseIterable {
     case negative, absolute, sign, square
     case exp, expm1, log, log1p, log2, sqrt, rsqrt, reciprocal
     case sin, cos, tan, tanh, erf, sigmoid, silu, gelu, geluTanh
