@@ -38,7 +38,9 @@ public final class Initializer: ParameterSource {
     }
 
     private func value(_ shape: Shape, _ role: ParameterRole, _ random: inout RandomStream) throws -> Tensor {
-        let fanOut = Double(shape.first ?? 1), fanIn = Double(shape.last ?? 1)
+        // Of a matrix [out, in]; of a convolution [out, in, window…] times the window.
+        let window = Double(shape.dropFirst(2).reduce(1, *)), rank = shape.count
+        let fanOut = Double(shape.first ?? 1) * window, fanIn = Double(rank > 1 ? shape[1] : shape.first ?? 1) * window
         func normal(_ deviation: Double) throws -> Tensor {
             try Tensor.normal(shape, mean: 0, std: deviation, using: &random)
         }

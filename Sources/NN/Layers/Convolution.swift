@@ -1,0 +1,49 @@
+import MartletTensor
+
+/// Convolution over one or two dimensions: every window as a row of a matrix (im2col), times the weights. With PyTorch's
+/// layout: weight `[out, in / groups, size…]`, bias `[out]`.
+public final class Convolution {
+    public let weight: Tensor
+    public let bias: Tensor?
+    public let windows: Windows
+    public let groups: Int
+
+    /// - Parameter size: of the window, one number per dimension. - stride: 1 when left out.
+    public init(
+        _ source: ParameterSource, _ name: String, from inputs: Int, to outputs: Int, size: [Int],
+        stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, groups: Int = 1, bias: Bool = true
+    ) {
+        let shape = Shape([outputs, inputs / max(1, groups)] + size)
+        weight = source.parameter(name + ".weight", shape: shape, role: .weight)
+        self.bias = bias ? source.parameter(name + ".bias", shape: [outputs], role: .bias) : nil
+        windows = Windows(size, stride: stride ?? size.map { _ in 1 }, padding: padding, dilation: dilation)
+        self.groups = groups
+    }
+
+    /// `[batch, in, …]` -> `[batch, out, …]`. - Throws: `TensorError` where shapes do not fit.
+    public func callAsFunction(_ x: Tensor) throws -> Tensor {
+        let outputs = weight.shape[0], inputs = weight.shape[1]
+        guard x.rank == windows.rank + 2, groups > 0, x.shape[1] == inputs * groups, outputs % groups == 0 else {
+            throw TensorError(
+                .shape, "convolution", "weights \(weight.shape) in \(groups) groups do not fit \(x.shape)")
+        }
+        let seen = try windows.over(x, filler: 0, "convolution")
+        let rank = windows.rank, places = Array(seen.shape[2..<2 + rank])
+        // [batch, out…, channels, size…]: what a window sees becomes a row.
+        let rows = try seen.permute([0] + Array(2..<2 + rank) + [1] + Array(2 + rank..<2 + 2 * rank))
+        let count = x.shape[0] * places.reduce(1, *), width = weight.elementCount / max(1, outputs)
+        let matrix = try weight.reshape(outputs, width)
+        var results: [Tensor] = []
+        for group in 0..<groups {
+            let part = groups == 1 ? rows : try rows.narrow(1 + rank, from: group * inputs, length: inputs)
+            let size = outputs / groups, first = group * size
+            let input = try part.reshape(count, width).contiguous()
+            let factor = groups == 1 ? matrix : try matrix.narrow(0, from: first, length: size).contiguous()
+            let shift = try bias.map { groups == 1 ? $0 : try $0.narrow(0, from: first, length: size).contiguous() }
+            results.append(try Fused.linear(input, [(factor, shift)])[0])
+        }
+        let joined = groups == 1 ? results[0] : try Tensor.concatenate(results, axis: 1)
+        return try joined.reshape([x.shape[0]] + places + [outputs])
+            .permute([0, rank + 1] + Array(1...rank)).contiguous()
+    }
+}
