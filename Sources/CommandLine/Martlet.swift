@@ -23,7 +23,7 @@ struct MartletCommand: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
-            PlanCommand.self, ReportCommand.self, DataCommand.self,
+            PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self,
         ])
 
     static func main() async {

@@ -46,11 +46,14 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Stop after this many looks at held-out data without a lower loss.") var patience: Int?
     @Option(help: "The newest checkpoints to keep.") var keep: Int?
     @Option(help: "continue or stop, when a checkpoint cannot be written.") var onDiskFull: String?
+    @Option(help: "Tell where the time of this many steps goes; trace.json in the run is for Perfetto.")
+    var profile: Int?
     @Flag(help: "Write a configuration file with every option to standard output, and train nothing.")
     var printConfig = false
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
 
     func validate() throws {
+        guard profile ?? 1 > 0 else { throw ValidationError("--profile is a count of steps") }
         guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
     }
 
@@ -83,6 +86,7 @@ struct TrainCommand: ParsableCommand {
             Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
         }
         tellPlan(trainer)
+        trainer.profiledSteps = profile ?? 0
         let interrupted = StopRequest()
         let peak = MachinePeak.operationsPerSecond
         var line = TrainingLine()
@@ -107,6 +111,10 @@ struct TrainCommand: ParsableCommand {
             case .notSaved(let step, let why):
                 line.end()
                 Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+            case .profiled(let profile):
+                line.end()
+                Terminal.note(profile.table)
+                write(profile, to: out)
             case .stoppedEarly(let step, let best):
                 line.end()
                 let shown = trainer.options["keep_best"].bool == true ? "; the run is that model" : ""
@@ -170,6 +178,17 @@ struct TrainCommand: ParsableCommand {
             "peak_memory_bytes": .integer(Int64(Terminal.peakMemory)),
         ]
         return line.text() + "\n"
+    }
+
+    /// A profile that cannot be written is no reason to end a run.
+    private func write(_ profile: StepProfile, to out: String) {
+        do {
+            try AtomicFile.write(out + "/trace.json", bytes: profile.trace.bytes())
+            try AtomicFile.write(out + "/profile.json", bytes: profile.json.bytes(indent: 2))
+            Terminal.note("\(out)/trace.json opens in ui.perfetto.dev and chrome://tracing")
+        } catch {
+            Terminal.note("martlet: the profile could not be written: \(error)")
+        }
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

@@ -16,6 +16,8 @@ final class BufferPool: Sendable {
         /// Addresses, since pointers are not `Sendable`.
         var lists: [[UInt]] = Array(repeating: [], count: 256)
         var cachedByteCount = 0
+        /// Bytes taken and not given back.
+        var liveByteCount = 0
     }
     private let free = Mutex(Free())
 
@@ -25,6 +27,8 @@ final class BufferPool: Sendable {
 
     /// Bytes held for reuse.
     var cachedByteCount: Int { free.withLock { $0.cachedByteCount } }
+    /// Bytes under tensors that are alive, in the sizes of their classes.
+    var liveByteCount: Int { free.withLock { $0.liveByteCount } }
 
     /// The smallest class that holds `byteCount`: its number and its size.
     static func sizeClass(_ byteCount: Int) -> (index: Int, byteCount: Int) {
@@ -38,6 +42,7 @@ final class BufferPool: Sendable {
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let (index, size) = Self.sizeClass(byteCount)
         let cached = free.withLock { free -> UInt? in
+            free.liveByteCount += size
             guard let address = free.lists[index].popLast() else { return nil }
             free.cachedByteCount -= size
             return address
@@ -63,11 +68,13 @@ final class BufferPool: Sendable {
     func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let (index, size) = Self.sizeClass(byteCount)
         guard size <= Self.largestCached else {
+            free.withLock { $0.liveByteCount -= size }
             pointer.deallocate()
             return
         }
         let address = UInt(bitPattern: pointer)
         free.withLock { free in
+            free.liveByteCount -= size
             free.lists[index].append(address)
             free.cachedByteCount += size
         }
@@ -77,7 +84,9 @@ final class BufferPool: Sendable {
     func empty() {
         let addresses = free.withLock { free -> [UInt] in
             let all = free.lists.flatMap { $0 }
+            let live = free.liveByteCount
             free = Free()
+            free.liveByteCount = live
             return all
         }
         for address in addresses { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }

@@ -52,7 +52,10 @@ struct OptimizerBuffers {
     init(_ suffix: String) { self.suffix = suffix }
 
     mutating func of(_ parameter: Parameter, shape: Shape? = nil) throws -> Tensor {
-        if let known = buffers[parameter.name] { return known }
+        if let known = buffers[parameter.name] {
+            OperationSpan.count(bytes: 2 * known.elementBytes)
+            return known
+        }
         let made = try Tensor.zeros(shape ?? parameter.tensor.shape)
         buffers[parameter.name] = made
         return made
@@ -80,11 +83,17 @@ struct OptimizerBuffers {
 
 extension Array<Parameter> {
     /// Lets every gradient go.
-    public func clearGradients() { for parameter in self { parameter.tensor.gradient = nil } }
+    public func clearGradients() {
+        let span = OperationSpan("clearGradients", .update)
+        defer { span.end() }
+        for parameter in self { parameter.tensor.gradient = nil }
+    }
 
     /// √(Σ g²) over all gradients; the number of threads does not change it.
     public func gradientNorm() throws -> Double {
-        try sumOfSquares(compactMap { $0.tensor.gradient?.contiguous() }).squareRoot()
+        let span = OperationSpan("gradientNorm", .update)
+        defer { span.end() }
+        return try sumOfSquares(compactMap { $0.tensor.gradient?.contiguous() }).squareRoot()
     }
 }
 
@@ -93,6 +102,7 @@ extension Array<Parameter> {
 func sumOfSquares(_ tensors: [Tensor]) throws -> Double {
     var pieces: [(UnsafePointer<Float>, Int)] = []
     for tensor in tensors {
+        OperationSpan.count(bytes: tensor.elementBytes)
         for start in stride(from: 0, to: tensor.elementCount, by: 1 << 15) {
             pieces.append((UnsafePointer(tensor.floats) + start, min(1 << 15, tensor.elementCount - start)))
         }
@@ -114,6 +124,8 @@ extension [ParameterGroup] {
             for parameter in group.parameters {
                 guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
                 parameter.tensor.storage.version += 1
+                // The gradient is read, the parameter read and written.
+                OperationSpan.count(bytes: 3 * gradient.elementBytes)
                 try body(parameter, gradient, group)
                 withExtendedLifetime(gradient) {}
             }

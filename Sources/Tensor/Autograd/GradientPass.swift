@@ -18,6 +18,9 @@ struct GradientPass {
             node.gradient = try node.gradient.map { try $0 + gradient } ?? gradient
         }
         if node.isLeaf { return try node.settle() }
+        let span = OperationSpan(node.operation, .backward)
+        defer { span.end() }
+        OperationSpan.count(bytes: node.trafficBytes)
         guard !node.isReleased, let backward = node.backward else {
             throw TensorError(
                 .gradient, node.operation,
@@ -50,6 +53,18 @@ struct GradientPass {
 }
 
 extension GradientNode {
+    /// What going back through this node reads and writes at least: gradients that arrived, what was saved, gradients
+    /// of the inputs. Nothing where nothing was saved: such nodes pass gradients on, or count for themselves.
+    fileprivate var trafficBytes: Double {
+        func bytes(_ tensor: (shape: Shape, dtype: DType)) -> Double {
+            Double(tensor.shape.elementCount) * Double(tensor.dtype.blockByteCount)
+        }
+        guard !saved.isEmpty else { return 0 }
+        return pending.reduce(0) { $0 + ($1?.elementBytes ?? 0) }
+            + saved.reduce(0) { $0 + Double($1.storage.byteCount) }
+            + inputs.reduce(0) { $0 + ($1.map { bytes($0.node.outputs[$0.index]) } ?? 0) }
+    }
+
     func clearPending() { for index in pending.indices { pending[index] = nil } }
 
     func seed(_ gradient: Tensor, at index: Int) throws {

@@ -31,6 +31,8 @@ extension Tensor {
         _ operation: String, _ inputs: [Tensor?], _ results: [Tensor], saved: [Tensor] = [],
         backward: @escaping GradientNode.Backward
     ) -> [Tensor] {
+        OperationSpan.count(
+            bytes: (inputs.compactMap { $0 } + results).reduce(0) { $0 + $1.elementBytes })
         let node = GradientNode(
             operation, inputs: inputs.map { $0?.origin }, outputs: results.map { ($0.shape, $0.dtype) }, saved: saved,
             backward: backward)

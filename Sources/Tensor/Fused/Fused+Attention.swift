@@ -34,6 +34,8 @@ extension Fused {
     public static func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>], _ shape: AttentionShape
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("attention")
+        defer { span.end() }
         try check("attention", q, k, v)
         let tokens = q.shape[0], width = shape.keyValueHeads * shape.headDimension
         guard q.rank == 2, k.shape == [tokens, width], v.shape == k.shape,
@@ -75,6 +77,7 @@ private struct SequenceAttention {
 
     /// Every key/value head of every segment is a task of its own; the longest segments go first.
     func run(_ segments: [Range<Int>], gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
+        OperationSpan.count(operations: operations(segments, backward: gradients != nil))
         let kernels = martlet_kernels_active()
         let order = segments.filter { !$0.isEmpty }.sorted { $0.count > $1.count }
         let heads = shape.keyValueHeads
@@ -95,6 +98,16 @@ private struct SequenceAttention {
             }
         }
         withExtendedLifetime((self, gradients)) {}
+    }
+
+    /// Multiplications and additions: two products forward, q kᵀ and p v, over the pairs that are seen; backward those
+    /// of q kᵀ again, p and the three gradients.
+    private func operations(_ segments: [Range<Int>], backward: Bool) -> Double {
+        let pairs = segments.reduce(0.0) { total, segment in
+            let tokens = Double(segment.count), window = Double(min(shape.window ?? segment.count, segment.count))
+            return total + (shape.isCausal ? window * (tokens - (window - 1) / 2) : tokens * tokens)
+        }
+        return (backward ? 5 : 2) * 2 * pairs * Double(shape.heads * shape.headDimension)
     }
 
     private func arguments(

@@ -37,6 +37,8 @@ extension Fused {
         _ x: Tensor, _ weight: Tensor, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
         _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("crossEntropy")
+        defer { span.end() }
         let loss = try LogitLoss(x, weight, targets: targets, options)
         guard divisor > 0 else {
             throw TensorError(.argument, "crossEntropy", "the divisor \(divisor) is not positive")
@@ -83,6 +85,8 @@ extension Fused {
     public static func logProbabilities(
         _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("logProbabilities")
+        defer { span.end() }
         let loss = try LogitLoss(x, weight, targets: targets, options)
         let result = try Tensor.zeros([targets.count])
         for rows in loss.blocks {
@@ -163,6 +167,8 @@ extension Fused {
 
         func logits(_ rows: Range<Int>) -> Tensor {
             let result = Tensor(uninitialized: [rows.count, vocabulary])
+            // Written, reduced to its gradient in place, and read for two products.
+            OperationSpan.count(bytes: 5 * result.elementBytes)
             Fused.product(
                 x.leadingRows(rows.lowerBound, count: rows.count), weight, transposed: true, into: result,
                 accumulate: false)

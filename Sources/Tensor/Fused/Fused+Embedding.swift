@@ -3,6 +3,8 @@ import CKernels
 extension Fused {
     /// Rows of a table `[vocabulary, width]` of any type, times `scale`: `[ids, width]`.
     public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
+        let span = OperationSpan("embed")
+        defer { span.end() }
         guard table.rank == 2, table.isContiguous else {
             throw TensorError(.shape, "embed", "needs a contiguous table [vocabulary, width], got \(table.shape)")
         }
@@ -20,6 +22,8 @@ extension Fused {
         guard Tensor.isRecording(table) else { return result }
         return result.recorded("embed", [table]) { flow in
             let gradient = try flow.contiguousGradient()
+            // Read, and added to rows that are read and written.
+            OperationSpan.count(bytes: 3 * gradient.elementBytes)
             try flow.write(0) { destination, accumulate in
                 if !accumulate { try destination.fill(0) }
                 // In the order of the ids, so that a row's sum is the same on any number of threads: each thread adds
@@ -39,6 +43,8 @@ extension Fused {
 extension Fused {
     /// The rows of x at the given places of a matrix of zeros, the opposite of `embed`; places are named once.
     public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
+        let span = OperationSpan("placeRows")
+        defer { span.end() }
         try check("placeRows", x)
         guard x.rank == 2, x.shape[0] == rows.count, rows.allSatisfy({ (0..<count).contains(Int($0)) }) else {
             throw TensorError(.index, "placeRows", "\(rows.count) places among \(count) rows do not fit \(x.shape)")

@@ -6,6 +6,8 @@ extension Fused {
     /// Gradients: dX = Σ dY W, dW = dYᵀ X, db = Σ over tokens of dY, each added in place to what has arrived.
     public static func linear(_ x: Tensor, _ layers: [(weight: Tensor, bias: Tensor?)]) throws(TensorError) -> [Tensor]
     {
+        let span = OperationSpan("linear")
+        defer { span.end() }
         try check("linear", x)
         var outputs: [Tensor] = []
         for (weight, bias) in layers {
@@ -35,6 +37,7 @@ extension Fused {
     /// C (+)= A B, or A Bᵀ.
     package static func product(_ a: Tensor, _ b: Tensor, transposed: Bool, into c: Tensor, accumulate: Bool) {
         let n = transposed ? b.shape[0] : b.shape[1]
+        OperationSpan.count(operations: 2 * Double(a.elementCount) * Double(n))
         GEMM.multiply(
             m: a.shape[0], n: n, k: a.shape[1], a: a.floats, aStride: a.shape[1], b: b.floats, bStride: b.shape[1],
             transposeB: transposed, beta: accumulate ? 1 : 0, c: c.floats, cStride: n)
@@ -42,6 +45,7 @@ extension Fused {
 
     /// C (+)= Aᵀ B.
     package static func outer(_ a: Tensor, _ b: Tensor, into c: Tensor, accumulate: Bool) {
+        OperationSpan.count(operations: 2 * Double(a.elementCount) * Double(b.shape[1]))
         GEMM.multiply(
             m: a.shape[1], n: b.shape[1], k: a.shape[0], a: a.floats, aStride: a.shape[1], transposeA: true,
             b: b.floats, bStride: b.shape[1], beta: accumulate ? 1 : 0, c: c.floats, cStride: b.shape[1])

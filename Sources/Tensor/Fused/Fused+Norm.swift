@@ -14,6 +14,8 @@ extension Fused {
     public static func rmsNorm(
         _ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("rmsNorm")
+        defer { span.end() }
         try check("rmsNorm", x, weight)
         let (count, size) = try rows("rmsNorm", x, weight)
         let result = Tensor(uninitialized: x.shape)
@@ -41,6 +43,8 @@ extension Fused {
     public static func layerNorm(
         _ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("layerNorm")
+        defer { span.end() }
         try check("layerNorm", x, weight, bias)
         let (count, size) = try rows("layerNorm", x, weight)
         let result = Tensor(uninitialized: x.shape)

@@ -11,6 +11,8 @@ extension Fused {
 
     /// f(x); x is used up.
     public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) -> Tensor {
+        let span = OperationSpan("activate")
+        defer { span.end() }
         try check("activate", x)
         let records = Tensor.isRecording(x)
         let result = records ? Tensor(uninitialized: x.shape) : x
@@ -51,6 +53,8 @@ extension Fused {
     public static func gate(
         _ gate: Tensor, _ up: Tensor, _ function: PointwiseFunction
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("gate")
+        defer { span.end() }
         try check("gate", gate, up)
         guard gate.shape == up.shape else {
             throw TensorError(.shape, "gate", "\(up.shape) does not fit \(gate.shape)")
@@ -88,6 +92,8 @@ extension Fused {
 
     /// x + y for equal shapes; x is used up.
     public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor {
+        let span = OperationSpan("add")
+        defer { span.end() }
         try check("add", x, y)
         guard x.shape == y.shape else { throw TensorError(.shape, "add", "\(y.shape) does not fit \(x.shape)") }
         let records = Tensor.isRecording(x, y)
@@ -106,6 +112,8 @@ extension Fused {
 
     /// Adds a vector to every row of x, in place.
     package static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError) {
+        let span = OperationSpan("addRow")
+        defer { span.end() }
         try check("addRow", x, row)
         let width = row.elementCount
         guard x.shape.last == width else { throw TensorError(.shape, "addRow", "\(row.shape) does not fit \(x.shape)") }
@@ -118,6 +126,8 @@ extension Fused {
 
     /// cap · tanh(x / cap); x is used up.
     public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
+        let span = OperationSpan("softCap")
+        defer { span.end() }
         try check("softCap", x)
         if Tensor.isRecording(x) { return try (x / Double(cap)).tanh() * Double(cap) }
         let values = x.floats, kernel = vector.soft_cap
@@ -129,6 +139,8 @@ extension Fused {
 
     /// Each row becomes its softmax; x is used up.
     public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
+        let span = OperationSpan("softmax")
+        defer { span.end() }
         try check("softmax", x)
         guard let width = x.shape.last, width > 0 else { return x }
         let records = Tensor.isRecording(x)

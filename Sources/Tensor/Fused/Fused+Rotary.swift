@@ -34,6 +34,8 @@ extension Fused {
     public static func rotate(
         _ x: Tensor, heads: Int, _ runs: [RotationRun], _ positions: [Int32]
     ) throws(TensorError) -> Tensor {
+        let span = OperationSpan("rotate")
+        defer { span.end() }
         try check("rotate", x)
         guard x.rank == 2, x.shape[0] == positions.count, x.shape[1] % heads == 0 else {
             throw TensorError(.shape, "rotate", "\(positions.count) positions of \(heads) heads do not fit \(x.shape)")
@@ -50,6 +52,7 @@ extension Fused {
         guard Tensor.isRecording(x) else { return result }
         return result.recorded("rotate", [x]) { flow in
             let gradient = try flow.gradient.copied()
+            OperationSpan.count(bytes: 2 * gradient.elementBytes)
             // Back by the same angles.
             for run in runs { turn(gradient, heads, run, positions, try run.rotation.sine.negative()) }
             try flow.give(0, gradient)

@@ -78,6 +78,9 @@ extension Tensor {
     /// - Precondition: all are of one computed type, and the operands broadcast to `destination.shape`.
     @inline(never)
     static func apply(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
+        let span = OperationSpan(operation.rawValue)
+        defer { span.end() }
+        OperationSpan.count(bytes: a.elementBytes + b.elementBytes + destination.elementBytes)
         switch destination.dtype {
         case .float32:
             if let kernels = operation.kernels {

@@ -4,6 +4,9 @@ extension Tensor {
     /// - Precondition: plain type; the shapes broadcast to `destination.shape`; the two do not overlap.
     @inline(never)
     func copyElements(to destination: Tensor) {
+        let span = OperationSpan("copy")
+        defer { span.end() }
+        OperationSpan.count(bytes: elementBytes + destination.elementBytes)
         let source = stridesBroadcast(to: destination.shape)
         let loop = StridedLoop(destination.shape, destination.strides, source)
         switch dtype.blockByteCount {

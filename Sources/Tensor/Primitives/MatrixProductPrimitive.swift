@@ -3,6 +3,10 @@ extension Tensor {
     /// - Precondition: `a [batch, m, k]`, `b [batch, k, n]` (batch strides may be 0), `destination [batch, m, n]`
     ///   contiguous; all of one type among float32, float64 and int64.
     static func multiplyMatrices(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
+        let span = OperationSpan("matrixProduct")
+        defer { span.end() }
+        OperationSpan.count(bytes: a.elementBytes + b.elementBytes + destination.elementBytes)
+        OperationSpan.count(operations: 2 * Double(destination.elementCount) * Double(a.shape.last ?? 1))
         switch destination.dtype {
         case .float32: multiplySingle(a, b, destination)
         case .float64: multiply(Double.self, a, b, destination)

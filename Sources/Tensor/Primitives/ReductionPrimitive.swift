@@ -98,6 +98,9 @@ extension Tensor {
     /// - Precondition: one computed type; the reduced extents are not zero for minimum and maximum.
     @inline(never)
     func reduce(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
+        let span = OperationSpan("\(operation)")
+        defer { span.end() }
+        OperationSpan.count(bytes: elementBytes + destination.elementBytes)
         switch (dtype, operation) {
         case (.float32, .sum): reduceRuns(FloatSum.self, self, reduced, destination)
         case (.float32, .product): reduceRuns(FloatProduct.self, self, reduced, destination)

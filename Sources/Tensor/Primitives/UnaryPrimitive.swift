@@ -48,6 +48,9 @@ extension Tensor {
     /// - Precondition: both of one computed type (a float one unless the operation keeps integers) and one shape.
     @inline(never)
     func apply(_ operation: UnaryOperation, into destination: Tensor) {
+        let span = OperationSpan(operation.rawValue)
+        defer { span.end() }
+        OperationSpan.count(bytes: elementBytes + destination.elementBytes)
         switch dtype {
         case .float32:
             if let kernel = operation.kernel {

@@ -31,6 +31,9 @@ public final class Trainer {
     var seconds = 0.0
     var best = BestEvaluation()
     var recentNorms: [Double] = []
+    /// Record where the time of this many steps goes, after the first two, in which buffers are made.
+    public var profiledSteps = 0
+    var recording = StepRecording()
     /// Whether the checkpoint that was resumed is the run's last.
     private var isFinished = false
 
@@ -110,6 +113,8 @@ public final class Trainer {
         case notSaved(step: Int, why: String)
         /// Held-out loss has not fallen for as long as was asked; the run's folder shows the model of `best`.
         case stoppedEarly(step: Int, best: BestEvaluation)
+        /// As many steps as `profiledSteps` asked for have been recorded.
+        case profiled(StepProfile)
     }
 
     /// Trains until the last step, the last minute, the end of patience, or until `isInterrupted`; then saves.
@@ -128,7 +133,7 @@ public final class Trainer {
                 return false
             }
             let start = clock.now
-            let result = try advance(rate: rate(limit))
+            let result = try profiled { try advance(rate: rate(limit)) }
             let elapsed = (clock.now - start) / .seconds(1)
             seconds += elapsed
             let done = StepReport(
@@ -137,6 +142,7 @@ public final class Trainer {
                 operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
             if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
             report(.step(done))
+            if let profile = takeProfile() { report(.profiled(profile)) }
             guard step < total else { break }
             var isDue = step % options.integer("save_every") == 0
             if step % options.integer("evaluate_every") == 0 {
@@ -168,8 +174,12 @@ public final class Trainer {
 
     /// One optimiser step over all its micro-batches.
     private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double) {
+        let span = OperationSpan("step \(step + 1)", .part)
+        defer { span.end() }
         let count = options.integer("micro_batches")
-        let parts = try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
+        let parts = try OperationSpan.of("batch", .data) {
+            try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
+        }
         let trained = parts.reduce(0) { $0 + $1.trainedTokenCount }
         guard trained > 0 else {
             throw TrainingError(
@@ -182,15 +192,19 @@ public final class Trainer {
         var dropout = DecoderDropout(
             probability: options.number("dropout"), seed: UInt64(options.integer("seed")), step: step)
         for part in parts {
-            let loss = try compute(part, divisor: trained, dropout: dropout)
+            let loss = try OperationSpan.of("forward", .part) {
+                try compute(part, divisor: trained, dropout: dropout)
+            }
             dropout.firstToken += part.inputs.count
             total += try loss.item(as: Double.self)
-            try loss.backward()
+            try OperationSpan.of("backward", .part) { try loss.backward() }
         }
         let norm = try parameters.gradientNorm()
         try guardNumbers(loss: total, norm: norm)
         let clip = options.number("clip")
-        try optimizer.step(learningRate: rate, gradientScale: norm > clip ? clip / norm : 1)
+        try OperationSpan.of(options.text("optimizer"), .update) {
+            try optimizer.step(learningRate: rate, gradientScale: norm > clip ? clip / norm : 1)
+        }
         parameters.clearGradients()
         average?.update()
         step += 1
