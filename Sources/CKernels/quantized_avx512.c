@@ -75,23 +75,73 @@ INLINE void block_step(const int parts, const bool minimum, const int offset, co
     }
 }
 
-/// One panel for `count` activation rows; codes from the panel, or unpacked already when `bytes` is given.
+/// One panel for `count` activation rows.
 INLINE void panel_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
-                       const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const martlet_activations *x,
-                       size_t row, float *y, size_t stride, __mmask16 mask) {
+                       const uint8_t *panel, size_t block_bytes, const martlet_activations *x, size_t row, float *y,
+                       size_t stride, __mmask16 mask) {
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
-    __m512 acc[8];
+    __m512 acc[4];
     for (int c = 0; c < count; c++) acc[c] = _mm512_setzero_ps();
     for (size_t b = 0; b < x->columns / MARTLET_BLOCK; b++, panel += block_bytes) {
         __m512i w[GROUPS];
-        if (bytes) {
-            for (int g = 0; g < GROUPS; g++) w[g] = _mm512_load_si512(bytes + b * 512 + 64 * (size_t)g);
-        } else {
-            unpack(bits, panel + header, w);
-        }
+        unpack(bits, panel + header, w);
         block_step(parts, minimum, offset, count, w, panel, x, row, b, acc);
     }
     for (int c = 0; c < count; c++) _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride, mask, acc[c]);
+}
+
+/// Two panels, unpacked, for four activation rows: a row's digits are loaded once for both. The order of operations is
+/// that of `block_step`.
+INLINE void pair_rows(const int parts, const bool minimum, const int offset, const uint8_t *panel, size_t panel_bytes,
+                      size_t block_bytes, const uint8_t *bytes, const martlet_activations *x, size_t row, float *y,
+                      size_t stride, const __mmask16 *mask) {
+    const size_t blocks = x->columns / MARTLET_BLOCK;
+    __m512 acc[2][4];
+    for (int c = 0; c < 4; c++) acc[0][c] = acc[1][c] = _mm512_setzero_ps();
+    for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
+        for (int h = 0; h < parts; h++) {
+            __m512i high[2][4], s[2][4];
+            float factor[4];
+            int32_t sum[4];
+            for (int c = 0; c < 4; c++) {
+                const size_t at = (row + (size_t)c) * blocks + b;
+                const int32_t *sums = x->sums + at * 2;
+                factor[c] = x->scales[at];
+                sum[c] = parts == 2 ? sums[h] : sums[0] + sums[1];
+                high[0][c] = high[1][c] = _mm512_setzero_si512();
+                s[0][c] = s[1][c] = offset ? _mm512_set1_epi32(-offset * sum[c]) : high[0][c];
+            }
+            for (int g = h * GROUPS / parts; g < (h + 1) * GROUPS / parts; g++) {
+                __m512i w[2];
+                for (size_t p = 0; p < 2; p++) w[p] = _mm512_load_si512(bytes + (p * blocks + b) * 512 + 64 * g);
+                for (int c = 0; c < 4; c++) {
+                    const int8_t *codes = x->codes + ((row + (size_t)c) * blocks + b) * 2 * MARTLET_BLOCK + 4 * g;
+                    const __m512i a = four(codes), rest = four(codes + MARTLET_BLOCK);
+                    for (int p = 0; p < 2; p++) {
+                        high[p][c] = _mm512_dpbusd_epi32(high[p][c], w[p], a);
+                        s[p][c] = _mm512_dpbusd_epi32(s[p][c], w[p], rest);
+                    }
+                }
+            }
+            for (size_t p = 0; p < 2; p++) {
+                const uint8_t *scales = panel + p * panel_bytes + 32 * h;
+                const __m512 scale = half_row(scales);
+                for (int c = 0; c < 4; c++) {
+                    const __m512i dot = _mm512_add_epi32(s[p][c], _mm512_slli_epi32(high[p][c], 7));
+                    const __m512 product = _mm512_mul_ps(scale, _mm512_set1_ps(factor[c]));
+                    acc[p][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), product, acc[p][c]);
+                    if (minimum) {
+                        const __m512 low = half_row(scales + 32 * parts);
+                        acc[p][c] = _mm512_fmadd_ps(low, _mm512_set1_ps(factor[c] * (float)sum[c]), acc[p][c]);
+                    }
+                }
+            }
+        }
+    }
+    for (int p = 0; p < 2; p++) {
+        float *out = y + row * stride + p * MARTLET_PANEL;
+        for (size_t c = 0; c < 4; c++) _mm512_mask_storeu_ps(out + c * stride, mask[p], acc[p][c]);
+    }
 }
 
 INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const int offset,
@@ -99,34 +149,39 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
                              const martlet_activations *x, float *y, size_t stride, size_t outputs, uint8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
-    for (size_t p = first; p < last; p++) {
+    for (size_t p = first; p < last;) {
         const uint8_t *panel = panels + p * blocks * size;
-        const size_t left = outputs - p * MARTLET_PANEL;
-        const __mmask16 mask = left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1);
+        const size_t width = x->rows > 4 && last - p >= 2 ? 2 : 1;
         float *out = y + p * MARTLET_PANEL;
-        const uint8_t *bytes = NULL;
-        if (x->rows > 4) {
-            for (size_t b = 0; b < blocks; b++) {
+        __mmask16 mask[2];
+        for (size_t i = 0; i < width; i++) {
+            const size_t left = outputs - (p + i) * MARTLET_PANEL;
+            mask[i] = left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1);
+        }
+        p += width;
+        size_t m = 0;
+        if (width == 2) {
+            for (size_t b = 0; b < 2 * blocks; b++) {
                 __m512i w[GROUPS];
                 unpack(bits, panel + b * size + header, w);
                 for (int g = 0; g < GROUPS; g++) _mm512_store_si512(scratch + b * 512 + 64 * (size_t)g, w[g]);
             }
-            bytes = scratch;
+            for (; m + 4 <= x->rows; m += 4) {
+                pair_rows(parts, minimum, offset, panel, blocks * size, size, scratch, x, m, out, stride, mask);
+            }
         }
-        size_t m = 0;
+        const size_t from = m;
+        for (size_t i = 0; i < width; i++) {
+            m = from;
 #define ROWS(n)                                                                                                      \
     for (; m + n <= x->rows; m += n)                                                                                 \
-        panel_rows(bits, parts, minimum, offset, n, panel, size, bytes, x, m, out, stride, mask)
-        if (bytes) {
-            ROWS(8);
-            ROWS(4);
-            ROWS(1);
-        } else {
+        panel_rows(bits, parts, minimum, offset, n, panel + i * blocks * size, size, x, m, out + i * MARTLET_PANEL,  \
+                   stride, mask[i])
             ROWS(4);
             ROWS(2);
             ROWS(1);
-        }
 #undef ROWS
+        }
     }
 }
 
