@@ -88,6 +88,17 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
         }
     }
 
+    @Test func `little memory changes nothing while words fit into it, and is told when it is too little`() throws {
+        let golden = try #require(TrainingGolden.all.first)
+        var trainer = golden.trainer
+        trainer.memory = 40 << 20
+        let trained = try trainer.train([golden.text])
+        #expect(trained.tokens == (golden.json["tokens"]?.array ?? []).compactMap(\.string))
+        #expect(trained.forgottenWords == 0)
+        trainer.memory = 1000
+        #expect(throws: TokenizerTrainingError.self) { try trainer.train([golden.text]) }
+    }
+
     @Test func `special tokens cut text and are never learned from`() throws {
         var trainer = BytePairTrainer(vocabularySize: 300, specialTokens: ["<|end|>"])
         let trained = try trainer.train([.text(String(repeating: "ab<|end|>", count: 40))])
@@ -98,15 +109,17 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
     }
 
     @Test func `settings out of range, no text and missing files are told`() throws {
-        #expect(throws: TrainingError.noText) { try BytePairTrainer(vocabularySize: 300).train([.text("")]) }
-        #expect(throws: TrainingError.noText) { try BytePairTrainer(vocabularySize: 300).train([]) }
+        #expect(throws: TokenizerTrainingError.noText) { try BytePairTrainer(vocabularySize: 300).train([.text("")]) }
+        #expect(throws: TokenizerTrainingError.noText) {
+            try BytePairTrainer(vocabularySize: 300).train([TrainingText]())
+        }
         #expect {
             try BytePairTrainer(vocabularySize: 200).train([.text("a text")])
         } throws: {
             "\($0)" == "vocabularySize is 200; expected at least 256, for the bytes and the special tokens"
         }
-        #expect(throws: TrainingError.self) { try BytePairTrainer(vocabularySize: 0).train([.text("a text")]) }
-        #expect(throws: TrainingError.self) {
+        #expect(throws: TokenizerTrainingError.self) { try BytePairTrainer(vocabularySize: 0).train([.text("a text")]) }
+        #expect(throws: TokenizerTrainingError.self) {
             try BytePairTrainer(vocabularySize: 300, specialTokens: [""]).train([.text("a text")])
         }
         #expect {
@@ -127,6 +140,6 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
         _ = try trainer.train([.text(golden.text)])
         #expect(seen.withLock { $0 } == [.counting, .merging])
         trainer.observer = { $0.stage != .merging }
-        #expect(throws: TrainingError.cancelled) { try trainer.train([.text(golden.text)]) }
+        #expect(throws: TokenizerTrainingError.cancelled) { try trainer.train([.text(golden.text)]) }
     }
 }

@@ -41,7 +41,7 @@ import Testing
             try Data(text.utf8).write(to: file)
             for unit in TrainingUnit.allCases {
                 for specials in [[], ["<|end|>", "<|end of it|>"]] {
-                    let counting = WordCounting(cutter: cutter, unit: unit, specials: specials, threads: 2)
+                    let counting = WordCounting(source: .scanner(cutter), unit: unit, specials: specials, threads: 2)
                     let whole = try counting.count([.text(text)], total: nil, observer: nil)
                     for size in [100, 257, 1000, 1 << 20] {
                         let blocks = try counting.count(
@@ -65,9 +65,23 @@ import Testing
             bytes.withUnsafeBufferPointer { bytes in
                 cutter.split(bytes) { expected[Array(bytes[$0]), default: 0] += 1 }
             }
-            let counting = WordCounting(cutter: cutter, unit: .text, specials: [], threads: 1)
+            let counting = WordCounting(source: .scanner(cutter), unit: .text, specials: [], threads: 1)
             #expect(words(try counting.count([.text(text)], total: nil, observer: nil)) == expected)
         }
+    }
+
+    @Test func `with a limit the frequent words stay and their counts are nearly right`() throws {
+        let counts = WordCounts(capacity: 16, limit: 100)
+        for number in 0..<5000 {
+            // One word in ten places is one of five; every other is new.
+            let word = number % 10 == 0 ? "word \(number / 10 % 5)" : "a word met once only, \(number)"
+            Array(word.utf8).withUnsafeBufferPointer { counts.add($0) }
+            #expect(counts.count <= 100)
+        }
+        let found = words(counts)
+        let total = found.values.reduce(0, +) + counts.forgotten
+        #expect(total == 5000)
+        for index in 0..<5 { #expect(found[Array("word \(index)".utf8), default: 0] >= 90) }
     }
 
     @Test func `long words and many words are counted`() throws {

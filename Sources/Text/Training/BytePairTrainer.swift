@@ -9,7 +9,7 @@ import MartletJSON
 ///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ["<|endoftext|>"])
 ///         .train(files: ["corpus.txt"])
 ///     let tokenizer = try trained.tokenizer()
-public struct BytePairTrainer: Sendable {
+public struct BytePairTrainer: TokenizerTrainer {
     /// How many tokens there will be, special ones and bytes included; fewer when the text has no more pairs.
     public var vocabularySize: Int
     /// A pair that occurs less often is not merged.
@@ -24,6 +24,9 @@ public struct BytePairTrainer: Sendable {
     public var ties = TieRule.ids
     public var cut = TrainingCut.gpt2
     public var unit = TrainingUnit.text
+    /// About how many bytes of memory to use: when the different words need more, the rarest are forgotten, and words
+    /// are counted on one thread. Nil takes what it needs.
+    public var memory: Int?
     /// 0 takes all processors.
     public var threads = 0
     public var observer: TrainingObserver?
@@ -33,41 +36,30 @@ public struct BytePairTrainer: Sendable {
         self.specialTokens = specialTokens
     }
 
-    /// Trains on files, which are read in blocks.
-    public func train(files: [String]) throws(TrainingError) -> TrainedTokenizer {
-        try train(files.map(TrainingText.file), total: try TrainingText.size(ofFiles: files))
-    }
-
-    /// Trains on texts, which are taken from the sequence as they are needed.
-    public func train(_ texts: some Sequence<TrainingText>) throws(TrainingError) -> TrainedTokenizer {
-        try train(texts, total: nil)
-    }
-
-    private func train(_ texts: some Sequence<TrainingText>, total: Int?) throws(TrainingError) -> TrainedTokenizer {
-        try check()
-        let counting = WordCounting(
-            cutter: cut.cutter, unit: unit, specials: cutsAtSpecialTokens ? specialTokens : [],
-            threads: ThreadTeam.size(threads))
-        return try train(try counting.count(texts, total: total, observer: observer))
-    }
-
-    private func check() throws(TrainingError) {
-        try TrainingSettings.check(vocabularySize: vocabularySize, specialTokens: specialTokens)
-        guard minimumFrequency >= 0 else {
-            throw .setting("minimumFrequency", found: "\(minimumFrequency)", expected: "0 or more")
+    public func train(
+        _ texts: some Sequence<TrainingText>, byteCount: Int?
+    ) throws(TokenizerTrainingError) -> TrainedTokenizer {
+        try TrainingSettings.check(
+            vocabularySize: vocabularySize, specialTokens: specialTokens, minimumFrequency: minimumFrequency)
+        if hasAllBytes {
+            // Known before any text is read.
+            try TrainingSettings.check(
+                vocabularySize: vocabularySize, holds: 256 + Set(specialTokens).count,
+                what: "the bytes and the special tokens")
         }
+        let counting = WordCounting(
+            source: .scanner(cut.cutter), unit: unit, specials: cutsAtSpecialTokens ? specialTokens : [],
+            threads: ThreadTeam.size(threads), limit: try TrainingSettings.words(inMemory: memory))
+        return try train(try counting.count(texts, total: byteCount, observer: observer))
     }
 
-    private func train(_ counts: WordCounts) throws(TrainingError) -> TrainedTokenizer {
+    private func train(_ counts: WordCounts) throws(TokenizerTrainingError) -> TrainedTokenizer {
         var names = TokenNames()
         for token in specialTokens { names.insert(Array(token.utf8)) }
         let specials = names.tokens.enumerated().map { (Int32($0), String(decoding: $1, as: UTF8.self)) }
         let ids = alphabet(of: counts, &names)
-        guard names.count <= vocabularySize else {
-            throw .setting(
-                "vocabularySize", found: "\(vocabularySize)",
-                expected: "at least \(names.count), for the bytes and the special tokens")
-        }
+        try TrainingSettings.check(
+            vocabularySize: vocabularySize, holds: names.count, what: "the bytes and the special tokens")
         var learner = MergeLearner(
             names: names, words: Self.words(counts, ids),
             settings: .init(
@@ -75,7 +67,9 @@ public struct BytePairTrainer: Sendable {
                 tieBytes: { ByteAlphabet.bytes(spelledBy: $0) ?? $0 }))
         let merges = try learner.run(observer)
         let tokens = learner.names.tokens.map { String(decoding: $0, as: UTF8.self) }
-        return trained(tokens, merges.map { .init(left: tokens[Int($0.left)], right: tokens[Int($0.right)]) }, specials)
+        return trained(
+            tokens, merges.map { .init(left: tokens[Int($0.left)], right: tokens[Int($0.right)]) }, specials,
+            forgotten: Int(counts.forgotten))
     }
 
     /// The tokens of the 256 bytes, in the order of their spellings; -1 for one that is no token.
@@ -103,7 +97,8 @@ public struct BytePairTrainer: Sendable {
     }
 
     private func trained(
-        _ tokens: [String], _ merges: [TrainedTokenizer.Merge], _ specials: [(Int32, String)]
+        _ tokens: [String], _ merges: [TrainedTokenizer.Merge], _ specials: [(Int32, String)],
+        forgotten: Int
     ) -> TrainedTokenizer {
         var trained = TrainedTokenizer(
             tokens: tokens, specials: specials, roles: .guessed(among: specialTokens), preTokenizer: cut.json,
@@ -115,6 +110,7 @@ public struct BytePairTrainer: Sendable {
                 "merges": .array(merges.map { [.string($0.left), .string($0.right)] }),
             ])
         trained.merges = merges
+        trained.forgottenWords = forgotten
         return trained
     }
 }

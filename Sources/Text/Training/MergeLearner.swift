@@ -44,7 +44,7 @@ struct MergeLearner {
     }
 
     /// Merges until the vocabulary is full or no pair is frequent enough; a pair merged twice counts where it was last.
-    mutating func run(_ observer: TrainingObserver?) throws(TrainingError) -> [Merge] {
+    mutating func run(_ observer: TrainingObserver?) throws(TokenizerTrainingError) -> [Merge] {
         countPairs()
         var merges: [Merge] = []
         var places: [Int32: Int] = [:]

@@ -1,13 +1,13 @@
 /// Places where text may be cut in two such that the words of both parts are the words of the whole.
 struct SafeCut: Sendable {
-    let cutter: WordCutter
+    let source: WordSource
     let specials: [[UInt8]]
     let unit: TrainingUnit
     private let longest: Int
     private let matcher: AddedTokenMatcher
 
-    init(cutter: WordCutter, specials: [String], unit: TrainingUnit) {
-        self.cutter = cutter
+    init(source: WordSource, specials: [String], unit: TrainingUnit) {
+        self.source = source
         self.specials = specials.map { Array($0.utf8) }
         self.unit = unit
         longest = self.specials.reduce(0) { max($0, $1.count) }
@@ -26,14 +26,17 @@ struct SafeCut: Sendable {
             defer { place -= 1 }
             if isSafe(place, text), !isInsideSpecial(place, text) { return place }
         }
-        return lastWordEnd(text)
+        switch source {
+        case .scanner(let cutter): return lastWordEnd(text, cutter)
+        case .pieces: return lastScalarEnd(text)
+        }
     }
 
     private func isSafe(_ place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard place < text.count else { return false }
         if unit == .line, text[place - 1] == 0x0A { return true }
         // A line break may follow signs in a word, except in GPT-2's.
-        guard text[place] == 0x20 || text[place] == 0x0A && !cutter.gathersNewlines else { return false }
+        guard text[place] == 0x20 || text[place] == 0x0A && !source.gathersNewlines else { return false }
         let before = text[place - 1]
         if before < 0x80 { return before > 0x20 && before < 0x7F }
         return !CategoryTable.shared[WhiteSpace.precedingScalar(text, before: place, notBefore: 0).scalar].has(.space)
@@ -49,9 +52,16 @@ struct SafeCut: Sendable {
         }
     }
 
+    /// Where a scalar ends, for words without a scanner: a block without any blank or line break is cut somewhere.
+    private func lastScalarEnd(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+        var place = text.count - max(longest, 16)
+        while place > 0, text[place] & 0xC0 == 0x80 || isInsideSpecial(place, text) { place -= 1 }
+        return place > 0 ? place : nil
+    }
+
     /// The end of the last word that no text after this block can change: one before the letters and white space at the
     /// end, which are all that a scanner looks at far ahead, and a little more for contractions and special tokens.
-    private func lastWordEnd(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+    private func lastWordEnd(_ text: UnsafeBufferPointer<UInt8>, _ cutter: WordCutter) -> Int? {
         var limit = text.count - max(longest, 16)
         while limit > 0 {
             let (scalar, start) = WhiteSpace.precedingScalar(text, before: limit, notBefore: 0)

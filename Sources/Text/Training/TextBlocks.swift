@@ -30,11 +30,11 @@ final class TextBlocks: Sendable {
     }
 
     /// The next block, or nil after the last. After an error there are no more.
-    func next() throws(TrainingError) -> TextBlock? {
+    func next() throws(TokenizerTrainingError) -> TextBlock? {
         let observer = observer
-        let result = source.withLock { source -> Result<TextBlock?, TrainingError> in
+        let result = source.withLock { source -> Result<TextBlock?, TokenizerTrainingError> in
             guard !source.hasEnded else { return .success(nil) }
-            do throws(TrainingError) {
+            do throws(TokenizerTrainingError) {
                 let block = try source.next()
                 if block == nil { source.hasEnded = true }
                 try TrainingProgress.report(.counting, source.given, of: source.total, to: observer)
@@ -76,7 +76,7 @@ extension TextBlocks {
             self.size = size
         }
 
-        mutating func next() throws(TrainingError) -> TextBlock? {
+        mutating func next() throws(TokenizerTrainingError) -> TextBlock? {
             let block = TextBlock()
             while block.bytes.count < size {
                 if let open = file {
@@ -86,6 +86,7 @@ extension TextBlocks {
                     case .file(let path): file = try OpenFile(path)
                     case .text(let text): append(text.utf8, to: block)
                     case .bytes(let bytes): append(bytes, to: block)
+                    case .missing(let error): throw error
                     case nil: return finish(block)
                     }
                 }
@@ -107,7 +108,7 @@ extension TextBlocks {
         }
 
         /// Fills the block from a file; what comes after its last safe place waits for the next. True at the file's end.
-        private mutating func read(_ open: OpenFile, into block: TextBlock) throws(TrainingError) -> Bool {
+        private mutating func read(_ open: OpenFile, into block: TextBlock) throws(TokenizerTrainingError) -> Bool {
             let start = block.bytes.count
             block.bytes += carried
             carried = []
@@ -139,7 +140,7 @@ private final class OpenFile: Sendable {
     private let path: String
     private let descriptor: Int32
 
-    init(_ path: String) throws(TrainingError) {
+    init(_ path: String) throws(TokenizerTrainingError) {
         self.path = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -150,7 +151,7 @@ private final class OpenFile: Sendable {
     deinit { close(descriptor) }
 
     /// Adds bytes until there are `count`; true when the file ends before that.
-    func read(upTo count: Int, into bytes: inout [UInt8]) throws(TrainingError) -> Bool {
+    func read(upTo count: Int, into bytes: inout [UInt8]) throws(TokenizerTrainingError) -> Bool {
         let filled = bytes.count
         guard filled < count else { return false }
         bytes += repeatElement(0, count: count - filled)

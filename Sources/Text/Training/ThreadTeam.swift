@@ -11,13 +11,13 @@ enum ThreadTeam {
 
     /// Calls `body` with 0 to `count` - 1. The first error in order of these numbers is thrown when all have ended.
     static func run<Value: Sendable>(
-        _ count: Int, _ body: @Sendable (Int) throws(TrainingError) -> Value
-    ) throws(TrainingError) -> [Value] {
+        _ count: Int, _ body: @Sendable (Int) throws(TokenizerTrainingError) -> Value
+    ) throws(TokenizerTrainingError) -> [Value] {
         if count == 1 { return [try body(0)] }
-        let results = Mutex([Result<Value, TrainingError>?](repeating: nil, count: count))
+        let results = Mutex([Result<Value, TokenizerTrainingError>?](repeating: nil, count: count))
         DispatchQueue.concurrentPerform(iterations: count) { index in
-            let result: Result<Value, TrainingError>
-            do throws(TrainingError) {
+            let result: Result<Value, TokenizerTrainingError>
+            do throws(TokenizerTrainingError) {
                 result = .success(try body(index))
             } catch {
                 result = .failure(error)
@@ -29,5 +29,20 @@ enum ThreadTeam {
             if let result { values.append(try result.get()) }
         }
         return values
+    }
+
+    /// Calls `body` with 0 to `parts` - 1, which are shared out among threads. Results are in order.
+    static func map<Value: Sendable>(
+        parts: Int, threads: Int, _ body: @Sendable (Int) -> Value
+    ) -> [Value] {
+        let results = Mutex([Value?](repeating: nil, count: parts))
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: min(threads, parts)) { _ in
+            while case let part = next.wrappingAdd(1, ordering: .relaxed).oldValue, part < parts {
+                let value = body(part)
+                results.withLock { $0[part] = value }
+            }
+        }
+        return results.withLock { $0 }.compactMap { $0 }
     }
 }

@@ -6,10 +6,14 @@ public struct TrainedTokenizer: Sendable {
     public internal(set) var tokens: [String]
     /// The pairs that BPE merges, in order, as the file spells them; empty for other models.
     public internal(set) var merges: [Merge] = []
+    /// How often words were met that were forgotten to stay within the memory that was allowed.
+    public internal(set) var forgottenWords = 0
     /// The contents of `tokenizer.json`, which the `tokenizers` library reads, too.
     public internal(set) var json: JSON
     /// The special tokens that mean something to a model; written to `tokenizer_config.json`.
     public var roles: Roles
+    /// How conversations become text, in Jinja; written to `tokenizer_config.json`.
+    public var chatTemplate: String?
 
     public struct Merge: Sendable, Hashable {
         public var left: String
@@ -41,6 +45,7 @@ public struct TrainedTokenizer: Sendable {
             if let token { members.append((key, .string(token))) }
         }
         members.append(("clean_up_tokenization_spaces", false))
+        if let chatTemplate { members.append(("chat_template", .string(chatTemplate))) }
         return .object(JSONObject(members.map { (key: $0.0, value: $0.1) }))
     }
 
@@ -50,6 +55,17 @@ public struct TrainedTokenizer: Sendable {
             ("tokenizer.json", json.bytes(indent: 2) + [0x0A]),
             ("tokenizer_config.json", configuration.bytes(indent: 2) + [0x0A]),
         ]
+    }
+
+    /// Takes ChatML for conversations: a reply ends with `<|im_end|>`, and `<|endoftext|>`, if there, fills batches.
+    public mutating func adoptChatMarkup() throws(TokenizerTrainingError) {
+        for token in [ChatMarkup.start, ChatMarkup.end] where !tokens.contains(token) {
+            throw .setting("specialTokens", found: "without \(token)", expected: "it among them, for conversations")
+        }
+        chatTemplate = ChatMarkup.template
+        roles.begin = nil
+        roles.end = ChatMarkup.end
+        if roles.pad == nil, tokens.contains(ChatMarkup.document) { roles.pad = ChatMarkup.document }
     }
 
     /// The tokenizer itself.

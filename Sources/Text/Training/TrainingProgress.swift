@@ -16,13 +16,13 @@ public struct TrainingProgress: Sendable, Equatable {
     public var total: Int?
 }
 
-/// Told now and then how far training is, by one thread at a time; false ends it with `TrainingError.cancelled`.
+/// Told now and then how far training is, by one thread at a time; false ends it with `TokenizerTrainingError.cancelled`.
 public typealias TrainingObserver = @Sendable (TrainingProgress) -> Bool
 
 extension TrainingProgress {
     static func report(
         _ stage: Stage, _ done: Int, of total: Int?, to observer: TrainingObserver?
-    ) throws(TrainingError) {
+    ) throws(TokenizerTrainingError) {
         guard let observer else { return }
         guard observer(TrainingProgress(stage: stage, done: done, total: total)) else { throw .cancelled }
     }

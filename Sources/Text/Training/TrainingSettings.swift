@@ -4,19 +4,43 @@ import Glibc
 enum TrainingSettings {
     static let largestVocabulary = 1 << 24
 
-    static func check(vocabularySize: Int, specialTokens: [String]) throws(TrainingError) {
+    static func check(
+        vocabularySize: Int, specialTokens: [String], minimumFrequency: Int = 0
+    ) throws(TokenizerTrainingError) {
         guard (1...largestVocabulary).contains(vocabularySize) else {
             throw .setting("vocabularySize", found: "\(vocabularySize)", expected: "1 to \(largestVocabulary)")
         }
         guard !specialTokens.contains("") else {
             throw .setting("specialTokens", found: "an empty string", expected: "tokens of at least one character")
         }
+        guard minimumFrequency >= 0 else {
+            throw .setting("minimumFrequency", found: "\(minimumFrequency)", expected: "0 or more")
+        }
+    }
+
+    /// How many different words fit: each takes so much in its table and, in tokens and pairs, while merges are learned.
+    static func words(inMemory bytes: Int?) throws(TokenizerTrainingError) -> Int {
+        guard let bytes else { return .max }
+        guard bytes >= leastMemory else {
+            throw .setting("memory", found: "\(bytes)", expected: "at least \(leastMemory) bytes")
+        }
+        return (bytes - leastMemory / 2) / 256
+    }
+
+    /// Blocks of text and the learner's tables.
+    private static let leastMemory = 32 << 20
+
+    /// - Parameter count: how many tokens there must be, for `what`.
+    static func check(vocabularySize: Int, holds count: Int, what: String) throws(TokenizerTrainingError) {
+        guard count <= vocabularySize else {
+            throw .setting("vocabularySize", found: "\(vocabularySize)", expected: "at least \(count), for \(what)")
+        }
     }
 }
 
 extension TrainingText {
     /// The bytes of all files together; the first that is none is an error.
-    static func size(ofFiles files: [String]) throws(TrainingError) -> Int {
+    static func size(ofFiles files: [String]) throws(TokenizerTrainingError) -> Int {
         var total = 0
         for file in files {
             var status = stat()

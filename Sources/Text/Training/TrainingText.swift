@@ -4,6 +4,8 @@ public enum TrainingText: Sendable {
     case file(String)
     case text(String)
     case bytes([UInt8])
+    /// A text that could not be had: training ends with this error.
+    case missing(TokenizerTrainingError)
 }
 
 /// What is cut into words at a time.

@@ -1,27 +1,45 @@
+/// What makes words of text.
+package enum WordSource: Sendable {
+    /// A scanner of the text as it is.
+    case scanner(WordCutter)
+    /// The normaliser and the cuts of a tokenizer. They are told each line by itself, and no line begins in another's word.
+    case pieces((any Normalizer)?, PieceStages)
+
+    var gathersNewlines: Bool {
+        if case .scanner(let cutter) = self { cutter.gathersNewlines } else { true }
+    }
+}
+
 /// Counts the words of texts on several threads, each with a table of its own.
 package struct WordCounting: Sendable {
-    let cutter: WordCutter
+    let source: WordSource
     let unit: TrainingUnit
     /// Strings between which text is learned from, and which are never part of a word.
     let specials: [String]
     let threads: Int
+    /// How many different words there may be.
+    let limit: Int
 
-    package init(cutter: WordCutter, unit: TrainingUnit, specials: [String], threads: Int) {
-        self.cutter = cutter
+    package init(
+        source: WordSource, unit: TrainingUnit, specials: [String], threads: Int, limit: Int = .max
+    ) {
+        self.source = source
         self.unit = unit
         self.specials = specials
-        self.threads = threads
+        self.limit = limit
+        // Which words are the rarest must not depend on who counts them.
+        self.threads = limit < .max ? 1 : threads
     }
 
     /// - Throws: `noText` when there is not one word.
     package func count(
         _ texts: some Sequence<TrainingText>, total: Int?, blockSize: Int = 4 << 20, observer: TrainingObserver?
-    ) throws(TrainingError) -> WordCounts {
-        let cuts = SafeCut(cutter: cutter, specials: specials, unit: unit)
+    ) throws(TokenizerTrainingError) -> WordCounts {
+        let cuts = SafeCut(source: source, specials: specials, unit: unit)
         let blocks = TextBlocks(texts, cuts: cuts, total: total, blockSize: blockSize, observer: observer)
         let matcher = AddedTokenMatcher.specials(specials)
-        let tables = try ThreadTeam.run(threads) { (_) throws(TrainingError) in
-            let table = WordCounts()
+        let tables = try ThreadTeam.run(threads) { (_) throws(TokenizerTrainingError) in
+            let table = WordCounts(limit: limit)
             while let block = try blocks.next() { count(block, matcher, into: table) }
             return table
         }
@@ -48,18 +66,37 @@ package struct WordCounting: Sendable {
     }
 
     private func count(_ text: UnsafeBufferPointer<UInt8>, into table: WordCounts) {
-        guard unit == .line else { return countWords(text, into: table) }
+        switch source {
+        case .scanner(let cutter):
+            if unit == .text { return Self.countWords(text, cutter, into: table) }
+            forEachLine(of: text) { Self.countWords($0, cutter, into: table) }
+        case .pieces(let normalizer, let stages):
+            forEachLine(of: text) { line in
+                let repaired = Array(String(decoding: line, as: UTF8.self).utf8)
+                let normalized = normalizer?.normalize(repaired) ?? repaired
+                normalized.withUnsafeBufferPointer {
+                    stages.forEachPiece(of: $0, isFirst: true) { table.add($0) }
+                }
+            }
+        }
+    }
+
+    private func forEachLine(
+        of text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Void
+    ) {
         var start = 0
         while start < text.count {
             let rest = UnsafeBufferPointer(rebasing: text[start...])
             let end = rest.firstIndex(of: 0x0A).map { start + $0 + 1 } ?? text.count
-            countWords(UnsafeBufferPointer(rebasing: text[start..<end]), into: table)
+            body(UnsafeBufferPointer(rebasing: text[start..<end]))
             start = end
         }
     }
 
     /// - Parameter text: followed by `TextBlock.padding` bytes that may be read.
-    private func countWords(_ text: UnsafeBufferPointer<UInt8>, into table: WordCounts) {
+    private static func countWords(
+        _ text: UnsafeBufferPointer<UInt8>, _ cutter: WordCutter, into table: WordCounts
+    ) {
         guard let base = UnsafeRawPointer(text.baseAddress) else { return }
         var start = 0
         while start < text.count {

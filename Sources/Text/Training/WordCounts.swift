@@ -17,12 +17,17 @@ package final class WordCounts: @unchecked Sendable {
     private var mask: Int
     /// How many different words there are.
     package private(set) var count = 0
+    /// How many different words there may be: when there would be more, the rarest are forgotten.
+    private let limit: Int
+    /// How often words were met that were forgotten since.
+    package private(set) var forgotten: Int64 = 0
     private var longBytes: [UInt8] = []
 
     static let longestShort = 15
     private static let longMark: UInt64 = 0xFF << 56
 
-    package init(capacity: Int = 1 << 15) {
+    package init(capacity: Int = 1 << 15, limit: Int = .max) {
+        self.limit = max(16, limit)
         slots = .allocate(capacity: capacity)
         slots.initialize(repeating: Slot(), count: capacity)
         mask = capacity - 1
@@ -93,6 +98,7 @@ package final class WordCounts: @unchecked Sendable {
     private func insert(_ new: Slot, at slot: Int) {
         slots[slot] = new
         count += 1
+        if count > limit { forgetRarest() }
         guard count * 2 > mask else { return }
         let old = slots, oldSize = mask + 1
         mask = oldSize * 2 - 1
@@ -104,6 +110,23 @@ package final class WordCounts: @unchecked Sendable {
             slots[slot] = old[index]
         }
         old.deallocate()
+    }
+
+    /// Forgets words that were met once, then twice, four times and so on, until half of what may be is left.
+    /// Source: Manku and Motwani 2002 (lossy counting), with a bound on words in place of one on errors.
+    private func forgetRarest() {
+        var threshold: Int64 = 1
+        while count > limit / 2 {
+            let kept = WordCounts(capacity: mask + 1)
+            forEach { word, times in
+                if times > threshold { kept.add(word, times: times) } else { forgotten += times }
+            }
+            swap(&slots, &kept.slots)
+            swap(&mask, &kept.mask)
+            swap(&count, &kept.count)
+            swap(&longBytes, &kept.longBytes)
+            threshold *= 2
+        }
     }
 
     private func home(of slot: Slot) -> Int {

@@ -1,5 +1,5 @@
 /// Why a tokenizer could not be trained.
-public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum TokenizerTrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file could not be read at all, or not to its end.
     case unreadable(file: String, reason: String)
     /// A setting is out of its range.
