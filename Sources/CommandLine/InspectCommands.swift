@@ -60,7 +60,10 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(help: "A JSON object with ids and tokens, or the text.") var json = false
 
     func run() throws {
-        let tokenizer = try ModelFiles(path: ModelLocator.locate(model)).tokenizer()
+        let path = try ModelLocator.locate(model)
+        // A tokenizer that was trained and has no model yet.
+        let isAlone = Folder.isFile(path + "/tokenizer.json") && !Folder.isFile(path + "/config.json")
+        let tokenizer = isAlone ? try Tokenizer(folder: path) : try ModelFiles(path: path).tokenizer()
         if let decode {
             let text = try tokenizer.decode(TokenList.parse(decode))
             print(json ? JSON.object(["text": .string(text)]).text() : text)

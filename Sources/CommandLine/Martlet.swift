@@ -23,7 +23,7 @@ struct MartletCommand: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
-            PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self,
+            PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
         ])
 
     static func main() async {
@@ -40,13 +40,22 @@ struct MartletCommand: AsyncParsableCommand {
                     try command.run()
                 }
             } catch let error as ValidationError {
-                let name = type(of: command).configuration.commandName ?? ""
-                Terminal.note("martlet: \(error.message); `martlet \(name) --help` has examples")
+                Terminal.note("martlet: \(error.message); `martlet \(verb(of: command)) --help` has examples")
                 Glibc.exit(2)
             }
         } catch {
             Terminal.exit(error)
         }
+    }
+}
+
+extension MartletCommand {
+    /// What a user types for a command: "data pack".
+    private static func verb(of command: any ParsableCommand) -> String {
+        let kind = type(of: command)
+        let name = kind.configuration.commandName ?? ""
+        let group = configuration.subcommands.first { $0.configuration.subcommands.contains { $0 == kind } }
+        return (group?.configuration.commandName).map { $0 + " " + name } ?? name
     }
 }
 

@@ -77,7 +77,7 @@ final class ShardFolder {
         }
     }
 
-    private static func makeFolders(_ path: String) throws(DataError) {
+    static func makeFolders(_ path: String) throws(DataError) {
         guard !Folder.isFolder(path) else { return }
         let parent = AtomicFile.split(path).folder
         if parent != path { try makeFolders(parent) }

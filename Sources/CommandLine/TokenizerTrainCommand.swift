@@ -1,0 +1,211 @@
+import ArgumentParser
+import Martlet
+import Synchronization
+
+struct TokenizerTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a tokenizer on a corpus.",
+        discussion: """
+            A corpus is files and folders: text (.txt, .md), records (.jsonl, .json), tables (.csv, .tsv, .parquet), \
+            each also with .gz or .zst. The folder that --out names gets tokenizer.json and tokenizer_config.json, \
+            which martlet, tokenizers and transformers read.
+
+            Special tokens have the first ids, in the order given; without --special they are \
+            \(ChatMarkup.specialTokens.joined(separator: " ")) (wordpiece: BERT's). Where both tokens that \
+            conversations need are among them, the configuration gets a chat template; --no-chat-template leaves it out.
+
+            Examples:
+              martlet tokenizer train corpus/*.txt --vocab-size 10000 --out tok/
+              martlet tokenizer train tinystories.txt.gz --vocab-size 10000 --tie cs336 \
+            --special "<|endoftext|>" --out tok/
+              martlet tokenizer train corpus/ --kind unigram --vocab-size 8000 --out tok/ --json
+            """)
+
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case bpe, wordpiece, unigram }
+
+    enum Pattern: String, ExpressibleByArgument, CaseIterable {
+        case gpt2, cl100k, o200k, llama3, qwen2
+
+        var cut: TrainingCut {
+            switch self {
+            case .gpt2: .gpt2
+            case .cl100k, .llama3: .gpt4()
+            case .qwen2: .gpt4(digits: 1)
+            case .o200k: .gpt4o
+            }
+        }
+    }
+
+    enum Tie: String, ExpressibleByArgument, CaseIterable {
+        case wheel, cs336
+
+        var rule: TieRule { self == .wheel ? .ids : .bytes }
+    }
+
+    @Argument(help: "Files and folders.") var paths: [String]
+    @Option(help: "How many tokens, special ones and bytes included.") var vocabSize: Int
+    @Option(name: .shortAndLong, help: "The folder to write.") var out: String
+    @Option(help: "The model.") var kind = Kind.bpe
+    @Option(help: "How bpe cuts text into words: as the tokenizer of this name does. (default: gpt2)")
+    var pattern: Pattern?
+    @Option(help: "A special token; can be given several times.") var special: [String] = []
+    @Option(help: "A pair of tokens that occurs less often is not merged (bpe, wordpiece).") var minFrequency: Int?
+    @Option(help: "Which of equally frequent pairs bpe merges: as the tokenizers library, or as Stanford's CS336.")
+    var tie: Tie?
+    @Flag(inversion: .prefixedNo, help: "Write a ChatML template. (default: when its tokens are special)")
+    var chatTemplate: Bool?
+    @Option(help: "The field or column of records that holds the text.") var field: String?
+    @Option(help: "About how much memory bpe may use, as 2GB or 500MB; beyond it the rarest words are forgotten.")
+    var memory: ByteCount?
+    @Option(help: "Threads; 0 for all processors. The result is the same.") var threads = 0
+    @Flag(help: "Print the result as a JSON object.") var json = false
+
+    private var specials: [String] {
+        guard special.isEmpty else { return special }
+        return kind == .wordpiece ? WordPieceTrainer(vocabularySize: vocabSize).specialTokens : ChatMarkup.specialTokens
+    }
+
+    func validate() throws {
+        guard threads >= 0 else { throw ValidationError("--threads is \(threads); expected 0 or more") }
+        guard kind == .bpe || pattern == nil && tie == nil && memory == nil else {
+            throw ValidationError("--pattern, --tie and --memory are for --kind bpe")
+        }
+        guard kind != .unigram || minFrequency == nil else {
+            throw ValidationError("--min-frequency is for --kind bpe and wordpiece")
+        }
+        if chatTemplate == true {
+            for token in [ChatMarkup.start, ChatMarkup.end] where !specials.contains(token) {
+                throw ValidationError("--chat-template needs --special \"\(token)\"")
+            }
+        }
+    }
+
+    func run() throws {
+        let interrupted = StopRequest()
+        let line = Mutex(TokenizerLine())
+        var trainer = trainer()
+        trainer.threads = threads
+        trainer.observer = { progress in
+            line.withLock { $0.show(progress) }
+            return !interrupted.isRequested
+        }
+        try TrainedTokenizer.checkPlace(out)
+        var options = CorpusOptions()
+        options.field = field
+        let clock = ContinuousClock()
+        let started = clock.now
+        var trained: TrainedTokenizer
+        do {
+            defer { line.withLock { $0.end() } }
+            trained = try trainer.train(corpus: paths, options: options)
+        } catch TokenizerTrainingError.cancelled {
+            Terminal.note("interrupted; nothing was written")
+            throw ExitCode(130)
+        } catch TokenizerTrainingError.setting(let name, let found, let expected) {
+            throw ValidationError("\(Self.flags[name] ?? name) is \(found); expected \(expected)")
+        }
+        if chatTemplate ?? [ChatMarkup.start, ChatMarkup.end].allSatisfy(specials.contains) {
+            try trained.adoptChatMarkup()
+        }
+        let seconds = (clock.now - started) / .seconds(1)
+        try trained.write(to: out)
+        let bytes = line.withLock { $0.bytes }
+        if trained.tokens.count < vocabSize {
+            Terminal.note("the text has no more to learn: \(trained.tokens.count) tokens instead of \(vocabSize)")
+        }
+        if trained.forgottenWords > 0 {
+            Terminal.note("rare words, met \(trained.forgottenWords) times in all, were forgotten to save memory")
+        }
+        tell(trained, bytes, seconds)
+    }
+
+    private static let flags = [
+        "vocabularySize": "--vocab-size", "specialTokens": "--special", "minimumFrequency": "--min-frequency",
+        "memory": "--memory",
+    ]
+
+    private func trainer() -> any TokenizerTrainer {
+        switch kind {
+        case .bpe:
+            var trainer = BytePairTrainer(vocabularySize: vocabSize, specialTokens: specials)
+            trainer.minimumFrequency = minFrequency ?? trainer.minimumFrequency
+            trainer.cut = pattern?.cut ?? .gpt2
+            trainer.ties = tie?.rule ?? .ids
+            trainer.memory = memory?.bytes
+            return trainer
+        case .wordpiece:
+            var trainer = WordPieceTrainer(vocabularySize: vocabSize, specialTokens: specials)
+            trainer.minimumFrequency = minFrequency ?? trainer.minimumFrequency
+            return trainer
+        case .unigram: return UnigramTrainer(vocabularySize: vocabSize, specialTokens: specials)
+        }
+    }
+
+    private func tell(_ trained: TrainedTokenizer, _ bytes: Int, _ seconds: Double) {
+        let speed = Double(bytes) / 1e6 / max(seconds, 1e-9)
+        if json {
+            let result: JSON = [
+                "path": .string(out), "kind": .string(kind.rawValue),
+                "vocabulary_size": .integer(Int64(trained.tokens.count)),
+                "merges": .integer(Int64(trained.merges.count)),
+                "special_tokens": .array(specials.map { .string($0) }),
+                "chat_template": .bool(trained.chatTemplate != nil), "bytes": .integer(Int64(bytes)),
+                "seconds": .number(seconds.rounded(to: 3)), "megabytes_per_second": .number(speed.rounded(to: 2)),
+                "forgotten_words": .integer(Int64(trained.forgottenWords)),
+                "peak_memory_bytes": .integer(Int64(Terminal.peakMemory)),
+            ]
+            print(result.text())
+        } else {
+            print(
+                "\(out): \(trained.tokens.count) tokens learned from \(Terminal.bytes(bytes)) in "
+                    + "\(Terminal.fixed(seconds, 1)) s (\(Terminal.fixed(speed, 1)) MB/s)")
+        }
+    }
+}
+
+/// A number of bytes as people write it: 500MB, 2GB, 1000000.
+struct ByteCount: ExpressibleByArgument {
+    let bytes: Int
+
+    init?(argument: String) {
+        let text = argument.uppercased()
+        for (unit, scale) in [("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1), ("", 1)] where text.hasSuffix(unit) {
+            guard let number = Double(text.dropLast(unit.count)), number > 0, number * scale < 1e15 else { return nil }
+            bytes = Int(number * scale)
+            return
+        }
+        return nil
+    }
+}
+
+/// Progress of training: one line that is written over on a terminal, a line every ten seconds elsewhere.
+private struct TokenizerLine {
+    private let started = ContinuousClock.now
+    private var shown = 0.0
+    private var isOpen = false
+    /// Of text, counted so far.
+    private(set) var bytes = 0
+
+    mutating func show(_ progress: TrainingProgress) {
+        if progress.stage == .counting { bytes = progress.done }
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        guard seconds - shown >= (Terminal.errorIsTerminal ? 0.1 : 10) else { return }
+        shown = seconds
+        let isText = progress.stage == .counting
+        let done = isText ? Terminal.bytes(progress.done) : "\(progress.done)"
+        let total = progress.total.map { " of \(isText ? Terminal.bytes($0) : "\($0)")" } ?? ""
+        let text = "\(progress.stage.rawValue): \(done)\(total), \(Terminal.fixed(seconds, 0)) s"
+        if Terminal.errorIsTerminal {
+            Terminal.write("\r\u{1B}[K" + text, to: 2)
+            isOpen = true
+        } else {
+            Terminal.note(text)
+        }
+    }
+
+    mutating func end() {
+        if isOpen { Terminal.write("\r\u{1B}[K", to: 2) }
+        isOpen = false
+    }
+}

@@ -1,0 +1,91 @@
+import MartletFormats
+import MartletText
+
+/// What a corpus says, text after text, for a tokenizer to be trained on. Plain text files are handed on by name, to be
+/// read in blocks; documents of other files are read one by one.
+struct CorpusTexts: Sequence, IteratorProtocol {
+    private let options: CorpusOptions
+    /// Whether a text file's separators are tokens, at which training cuts by itself.
+    private let cutsItself: Bool
+    private var files: ArraySlice<CorpusFile>
+    private var corpus: Corpus?
+
+    init(_ corpus: Corpus, options: CorpusOptions, specialTokens: [String]) {
+        files = corpus.files[...]
+        self.options = options
+        cutsItself = options.separator.map(specialTokens.contains) ?? true
+    }
+
+    mutating func next() -> TrainingText? {
+        do throws(DataError) {
+            while true {
+                if let document = try corpus?.nextDocument() { return .bytes(document.plainText) }
+                corpus = nil
+                guard let file = files.popFirst() else { return nil }
+                if file.format == .text, cutsItself, !file.isPacked, try Self.isPlain(file.path) {
+                    return .file(file.path)
+                }
+                corpus = try Corpus([file.path], options: options)
+            }
+        } catch {
+            files = []
+            return .missing(error.asTokenizerTrainingError)
+        }
+    }
+
+    /// Whether a file's first bytes are neither those of a compressed one nor marks of an encoding.
+    private static func isPlain(_ path: String) throws(DataError) -> Bool {
+        var start = [UInt8](repeating: 0, count: 4)
+        var failure: DecompressionError?
+        do throws(DecompressionError) {
+            let file = try FileSource(path: path)
+            start.withUnsafeMutableBytes { buffer in
+                do throws(DecompressionError) { _ = try file.read(into: buffer) } catch { failure = error }
+            }
+            if let failure { throw failure }
+        } catch {
+            throw DataError(error, path: path)
+        }
+        let marks: [[UInt8]] = [
+            [0x1F, 0x8B], [0x28, 0xB5, 0x2F, 0xFD], [0xEF, 0xBB, 0xBF], [0xFF, 0xFE], [0xFE, 0xFF],
+        ]
+        let isSkippable = start[0] & 0xF0 == 0x50 && start[1...] == [0x2A, 0x4D, 0x18]
+        return !isSkippable && !marks.contains { start.starts(with: $0) }
+    }
+}
+
+extension CorpusFile {
+    fileprivate var isPacked: Bool { [".gz", ".zst"].contains { path.lowercased().hasSuffix($0) } }
+}
+
+extension DataError {
+    fileprivate var asTokenizerTrainingError: TokenizerTrainingError {
+        .unreadable(file: [path, place].compactMap { $0 }.joined(separator: ": "), reason: reason)
+    }
+}
+
+extension TokenizerTrainer {
+    /// Trains on files and folders of text, records, tables and their compressed forms: what `Corpus` reads.
+    ///
+    ///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ChatMarkup.specialTokens)
+    ///         .train(corpus: ["corpus/"])
+    ///     try trained.write(to: "tok")
+    ///
+    /// - Throws: `DataError` that names the file; `TokenizerTrainingError`.
+    public func train(corpus paths: [String], options: CorpusOptions = CorpusOptions()) throws -> TrainedTokenizer {
+        let corpus = try Corpus(paths, options: options)
+        let texts = CorpusTexts(corpus, options: options, specialTokens: specialTokens)
+        // How much there is in packed files is not known.
+        let isPacked = corpus.files.contains { $0.isPacked || $0.format == .parquet }
+        let byteCount: Int? = isPacked ? nil : corpus.byteCount
+        let failure: TokenizerTrainingError
+        do throws(TokenizerTrainingError) {
+            return try train(texts, byteCount: byteCount)
+        } catch {
+            failure = error
+        }
+        guard failure == .noText else { throw failure }
+        let name = paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
+        throw DataError(.missing, path: name, "holds no text to train a tokenizer on")
+    }
+}
