@@ -40,10 +40,11 @@ var targets: [Target] = [
     floor(
         "MartletTraining", "Training", ["MartletInference", "MartletData", "MartletFormats", "MartletJSON"]),
     .executableTarget(
-        name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed"),
+        name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
+        exclude: ["tiktoken_speed.py", "compare.sh"]),
     .executableTarget(
         name: "tokenizer-training", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerTraining",
-        exclude: ["train.py", "make_text.py", "compare.sh"]),
+        exclude: ["train.py", "make_text.py", "compare.py", "compare.sh"]),
     .executableTarget(
         name: "pattern-speed", dependencies: ["MartletText"], path: "Benchmarks/PatternSpeed"),
     .executableTarget(

@@ -6,7 +6,7 @@ final class StageClock: Sendable {
     private let end = Mutex<ContinuousClock.Instant?>(nil)
 
     func note(_ stage: TrainingProgress.Stage) -> Bool {
-        if stage == .merging { end.withLock { if $0 == nil { $0 = .now } } }
+        if stage != .counting { end.withLock { if $0 == nil { $0 = .now } } }
         return true
     }
 
