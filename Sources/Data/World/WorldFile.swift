@@ -120,3 +120,27 @@ extension World {
         return (documents, tokens)
     }
 }
+
+extension WorldQuestion {
+    /// The questions of a file that `World.write` made, one JSON object a line.
+    public static func read(_ path: String) throws(DataError) -> [WorldQuestion] {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try Folder.read(path)
+        } catch {
+            throw DataError(error)
+        }
+        var questions: [WorldQuestion] = []
+        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
+        where !line.isEmpty {
+            let json: JSON
+            do throws(JSONError) {
+                json = try JSON(parsing: Array(line))
+            } catch {
+                throw DataError(.malformed, path: path, place: "line \(index + 1)", error.description)
+            }
+            questions.append(try WorldQuestion(json, path: path, place: "line \(index + 1)"))
+        }
+        return questions
+    }
+}

@@ -94,6 +94,16 @@ public struct WorldQuestion: Sendable, Equatable {
     /// A reply as a good pupil would give it.
     public var reply: String
     public var check: WorldCheck
+
+    public init(
+        category: String, language: WorldLanguage, prompt: [WorldMessage], reply: String, check: WorldCheck
+    ) {
+        self.category = category
+        self.language = language
+        self.prompt = prompt
+        self.reply = reply
+        self.check = check
+    }
 }
 
 /// A question and its answer before it stands in a passage, a chat or an evaluation.

@@ -112,6 +112,15 @@ public struct TrainingCheckpoint: Sendable {
         state = try JSON(parsing: Folder.read(path + "/trainer_state.json"))
     }
 
+    /// - Throws: `TrainingError` naming the first value that differs from what the checkpoint was trained with.
+    func demand(_ configuration: JSON) throws {
+        guard let before = state["configuration"], before != configuration else { return }
+        let changed = configuration.object?.first { before[$0.key] != $0.value }?.key ?? "a key"
+        throw TrainingError(
+            .configuration,
+            "\(path) was trained with another \(changed); use the same configuration, or another run folder")
+    }
+
     /// Puts parameters, optimiser and average back to where they were.
     func restore(_ parameters: [Parameter], _ optimizer: any Optimizer, _ average: WeightAverage? = nil) throws {
         let file = average == nil ? "model.safetensors" : Self.weightsName

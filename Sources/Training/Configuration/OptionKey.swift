@@ -102,6 +102,7 @@ struct OptionKey: Sendable {
         integer("batch_rows", 1...65_536, "Rows of an optimiser step."),
         integer("micro_batches", 1...65_536, "Parts a step's rows are computed in, to save memory."),
         integer("steps", 1...100_000_000, "Optimiser steps."),
+        number("epochs", 0.001...100_000, "Times to go through the data, instead of steps."),
         number("minutes", 0.01...100_000, "Stop after this much training."),
         number("learning_rate", 1e-7...1, "The highest learning rate."),
         number("final_rate", 0...1, "The last learning rate, as a share of the highest."),

@@ -21,9 +21,18 @@ public struct ResolvedOptions: Sendable, Equatable {
     func text(_ name: String) -> String { self[name].string ?? "" }
 
     /// - Parameters:
-    ///   - vocabularySize: of the tokenizer. - rowsPerEpoch: what the data holds at `context_length`.
+    ///   - vocabularySize: of the tokenizer.
+    ///   - model: what training goes on from: its shape is not open to options.
+    ///   - rowsPerEpoch: what the data holds at a context length and layout, for `epochs`.
     /// - Throws: `TrainingError` when values contradict each other.
-    public init(_ options: TrainingOptions, vocabularySize: Int) throws(TrainingError) {
+    public init(
+        _ options: TrainingOptions, vocabularySize: Int, model: DecoderConfiguration? = nil,
+        rowsPerEpoch: (_ length: Int, _ layout: String) -> Int? = { _, _ in nil }
+    ) throws(TrainingError) {
+        if model != nil, let name = Self.shapeNames.first(where: { options.given[$0] != nil }) {
+            throw TrainingError(
+                .configuration, "\(name) cannot be chosen: the model that training goes on from has its shape")
+        }
         func put(_ name: String, _ derived: JSON, _ how: String) {
             if let given = options.given[name] {
                 let origin = options.origins[name] ?? "given"
@@ -34,28 +43,64 @@ public struct ResolvedOptions: Sendable, Equatable {
         }
         func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
         for key in OptionKey.all where key.isPath && options.given[key.name] != nil { put(key.name, .null, "") }
-        put("depth", whole(6), "the usual")
-        put("family", .string("llama"), "the usual")
-        put("hidden_size", whole(integer("depth") * 64), "64 × depth")
+        if let model {
+            for (name, value) in [
+                ("depth", model.layerCount), ("hidden_size", model.hiddenSize), ("heads", model.attention.heads),
+                ("key_value_heads", model.attention.keyValueHeads), ("intermediate_size", model.feedForward.size),
+            ] { values.append(Value(name: name, value: whole(value), origin: "the model's", isGiven: false)) }
+        } else {
+            put("depth", whole(6), "the usual")
+            put("family", .string("llama"), "the usual")
+            put("hidden_size", whole(integer("depth") * 64), "64 × depth")
+            let hidden = integer("hidden_size")
+            put("heads", whole(max(1, hidden / 64)), "hidden_size / 64")
+            put("key_value_heads", whole(integer("heads")), "heads")
+            put("intermediate_size", whole(max(64, (hidden * 8 / 3 + 32) / 64 * 64)), "8/3 × hidden_size, in 64s")
+        }
         let hidden = integer("hidden_size")
-        put("heads", whole(max(1, hidden / 64)), "hidden_size / 64")
-        put("key_value_heads", whole(integer("heads")), "heads")
-        put("intermediate_size", whole(max(64, (hidden * 8 / 3 + 32) / 64 * 64)), "8/3 × hidden_size, in 64s")
-        put("context_length", whole(256), "the usual")
-        put("tied_embeddings", .bool(true), "the usual for small models")
-        put("rope_theta", .number(10_000), "the usual")
+        put(
+            "context_length", whole(min(model?.contextLength ?? 256, 1024)),
+            model == nil ? "the usual" : "the model's, 1024 at most")
+        if let model, integer("context_length") > model.contextLength {
+            throw TrainingError(
+                .configuration,
+                "context_length \(integer("context_length")) is longer than the model's \(model.contextLength)")
+        }
+        if model == nil {
+            put("tied_embeddings", .bool(true), "the usual for small models")
+            put("rope_theta", .number(10_000), "the usual")
+        }
         values.append(
             Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's", isGiven: false))
         put("batch_rows", whole(max(1, 8192 / integer("context_length"))), "8192 tokens / context_length")
         put(
             "micro_batches", whole(max(1, integer("batch_rows") * integer("context_length") / 8192)), "8192 tokens each"
         )
+        put(
+            "layout", .string(model == nil ? "contiguous" : "packed"),
+            model == nil ? "the usual for pre-training" : "whole conversations")
         let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
-        put("steps", whole(isTimed ? 1_000_000 : 1000), isTimed ? "until the minutes are over" : "the usual")
+        let rows = rowsPerEpoch(integer("context_length"), text("layout"))
+        if model != nil, !isTimed, options.given["steps"] == nil {
+            put("epochs", .number(2), "the usual for fine-tuning")
+        } else {
+            put("epochs", .null, "by steps")
+        }
+        if let epochs = self["epochs"].double, let rows {
+            let perEpoch = (rows + integer("batch_rows") - 1) / integer("batch_rows")
+            put(
+                "steps", whole(max(1, Int((epochs * Double(perEpoch)).rounded()))),
+                "epochs × \(rows) rows / batch_rows")
+        } else {
+            put("steps", whole(isTimed ? 1_000_000 : 1000), isTimed ? "until the minutes are over" : "the usual")
+        }
         put("minutes", .null, "no limit")
         put("optimizer", .string("adamw"), "the usual")
         let usual = UsualNumbers(optimizerKind, hiddenSize: hidden)
-        put("learning_rate", .number(usual.learningRate), usual.origin)
+        // What was learnt is to be kept: a third of what one begins with.
+        put(
+            "learning_rate", .number(model == nil ? usual.learningRate : usual.learningRate / 3),
+            model == nil ? usual.origin : usual.origin + ", a third to go on")
         put("final_rate", .number(0.1), "a tenth of learning_rate")
         put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "works with a time limit" : "the usual")
         let steps = integer("steps")
@@ -73,8 +118,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("z_loss", .number(0), "none")
         put("label_smoothing", .number(0), "none")
         put("seed", whole(1), "the usual")
-        put("initialization", .string("gpt2"), "the usual")
-        put("layout", .string("contiguous"), "the usual for pre-training")
+        if model == nil { put("initialization", .string("gpt2"), "the usual") }
         put("evaluate_every", whole(isTimed ? 200 : max(1, steps / 10)), "a tenth of the steps")
         put("evaluation_rows", whole(64), "the usual")
         put("patience", whole(0), "no early stop")
@@ -87,17 +131,22 @@ public struct ResolvedOptions: Sendable, Equatable {
         try check()
     }
 
+    private static let shapeNames = [
+        "depth", "family", "hidden_size", "heads", "key_value_heads", "intermediate_size", "tied_embeddings",
+        "rope_theta", "initialization",
+    ]
+
     private func check() throws(TrainingError) {
-        let hidden = integer("hidden_size"), heads = integer("heads")
-        guard hidden % heads == 0, hidden / heads % 8 == 0 else {
+        let hidden = integer("hidden_size"), heads = integer("heads"), sharing = integer("key_value_heads")
+        let isOpen = self["family"].string != nil
+        guard !isOpen || hidden % heads == 0 && hidden / heads % 8 == 0 else {
             throw TrainingError(
                 .configuration,
                 "hidden_size \(hidden) over \(heads) heads gives heads of \(hidden / heads) numbers; "
                     + "they must be whole multiples of 8")
         }
-        guard heads % integer("key_value_heads") == 0 else {
-            throw TrainingError(
-                .configuration, "\(heads) heads cannot share \(integer("key_value_heads")) key/value heads evenly")
+        guard !isOpen || heads % sharing == 0 else {
+            throw TrainingError(.configuration, "\(heads) heads cannot share \(sharing) key/value heads evenly")
         }
         guard integer("batch_rows") % integer("micro_batches") == 0 else {
             throw TrainingError(
@@ -157,7 +206,9 @@ public struct ResolvedOptions: Sendable, Equatable {
     /// A configuration file that gives the same run, with where each value came from: `configuration.json` of a run.
     public var document: JSON {
         let present = values.filter { !$0.value.isNull }
-        let members = present.filter { $0.name != "vocabulary_size" }.map { ($0.name, $0.value) }
+        let members = present.filter { $0.name != "vocabulary_size" && $0.origin != "the model's" }.map {
+            ($0.name, $0.value)
+        }
         let origins: JSON = .object(JSONObject(present.map { ($0.name, .string($0.origin)) }))
         return .object(JSONObject(members + [("origins", origins)]))
     }

@@ -57,6 +57,33 @@ final class RunLog {
         ])
     }
 
+    func policy(_ report: PolicyReport) {
+        events?.scalars(
+            [
+                ("train/reward", report.reward), ("train/loss", report.loss),
+                ("train/gradient_norm", report.gradientNorm), ("train/useful_groups", report.usefulGroups),
+                ("replies/tokens", report.replyTokens), ("replies/finished", report.finished),
+                ("memory/peak_bytes", Double(ProcessMemory.peak)),
+            ], step: report.step)
+        write([
+            "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
+            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
+            "tokens_per_second": .number((Double(report.tokens) / report.seconds).rounded()),
+            "seconds": .number((report.totalSeconds * 1000).rounded() / 1000), "reward": .number(report.reward),
+            "reply_tokens": .number(report.replyTokens), "finished": .number(report.finished),
+            "useful_groups": .number(report.usefulGroups),
+            "rollout_difference": .number(report.largestDifference),
+        ])
+    }
+
+    func score(step: Int, _ evaluation: QuestionEvaluation) {
+        events?.scalars([("score/" + evaluation.task, evaluation.accuracy)], step: step)
+        var members = evaluation.json().object ?? JSONObject()
+        members["kind"] = "score"
+        members["step"] = .integer(Int64(step))
+        write(.object(members))
+    }
+
     /// A log that cannot be written must not end hours of training.
     private func write(_ line: JSON) {
         let bytes = Array((line.text() + "\n").utf8)

@@ -6,6 +6,16 @@ public struct RunRecord: Sendable {
     public struct Step: Sendable {
         public let step: Int
         public let loss, learningRate, gradientNorm, tokensPerSecond, seconds: Double
+        /// Mean reward of the step's replies, in reinforcement learning.
+        public let reward: Double?
+    }
+    /// How many questions of a task were answered right.
+    public struct Score: Sendable {
+        public let step: Int
+        public let task: String
+        public let right, count: Int
+        public let categories: [(name: String, right: Int, count: Int)]
+        public var accuracy: Double { Double(right) / Double(max(count, 1)) }
     }
     public struct Evaluation: Sendable {
         public let step: Int
@@ -17,6 +27,8 @@ public struct RunRecord: Sendable {
     public let name: String
     public private(set) var steps: [Step] = []
     public private(set) var evaluations: [Evaluation] = []
+    /// In the order they were made; `martlet eval` adds to them.
+    public private(set) var scores: [Score] = []
     /// Options of the newest checkpoint; empty before the first.
     public let configuration: [(name: String, value: String)]
 
@@ -30,7 +42,12 @@ public struct RunRecord: Sendable {
         let lines = try Folder.read(file).split(separator: UInt8(ascii: "\n"))
         var steps: [Int: Step] = [:], evaluations: [Int: Evaluation] = [:]
         for (index, bytes) in lines.enumerated() {
-            guard let line = try? JSON(parsing: Array(bytes)), let step = line["step"]?.integer,
+            let parsed = try? JSON(parsing: Array(bytes))
+            if let parsed, parsed["kind"]?.string == "score" {
+                scores.append(Self.score(parsed))
+                continue
+            }
+            guard let line = parsed, let step = line["step"]?.integer,
                 let loss = line["loss"]?.double
             else {
                 if index == lines.count - 1 { break }
@@ -45,12 +62,30 @@ public struct RunRecord: Sendable {
                 steps[step] = Step(
                     step: step, loss: loss, learningRate: line["learning_rate"]?.double ?? 0,
                     gradientNorm: line["gradient_norm"]?.double ?? 0,
-                    tokensPerSecond: line["tokens_per_second"]?.double ?? 0, seconds: line["seconds"]?.double ?? 0)
+                    tokensPerSecond: line["tokens_per_second"]?.double ?? 0, seconds: line["seconds"]?.double ?? 0,
+                    reward: line["reward"]?.double)
             }
         }
         self.steps = steps.values.sorted { $0.step < $1.step }
         self.evaluations = evaluations.values.sorted { $0.step < $1.step }
         let newest = TrainingCheckpoint.list(run: path).usable.last?.state["configuration"]?.object
         configuration = newest?.map { ($0.key, $0.value.text()) } ?? []
+    }
+
+    private static func score(_ line: JSON) -> Score {
+        let categories = (line["categories"]?.object ?? JSONObject()).map {
+            (name: $0.key, right: $0.value["right"]?.integer ?? 0, count: $0.value["questions"]?.integer ?? 0)
+        }
+        return Score(
+            step: line["step"]?.integer ?? 0, task: line["task"]?.string ?? "", right: line["right"]?.integer ?? 0,
+            count: line["questions"]?.integer ?? 0, categories: categories)
+    }
+}
+
+extension RunRecord {
+    /// Writes a score into a run's log, at its newest step.
+    public static func add(_ evaluation: QuestionEvaluation, to run: String) throws {
+        let step = TrainingCheckpoint.list(run: run).usable.last?.step ?? 0
+        try RunLog(folder: run).score(step: step, evaluation)
     }
 }

@@ -24,7 +24,7 @@ extension Trainer {
         do {
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: parameters, optimizer: optimizer, average: average,
-                state: trainerState(finished: finished), files: modelFiles)
+                state: trainerState(finished: finished), files: files.all)
             try saved.publish(in: run)
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
@@ -58,17 +58,5 @@ extension Trainer {
             ("configuration", options.json), ("vocabulary", .string(data.vocabulary.description)),
         ]
         return .object(JSONObject(members))
-    }
-
-    private var modelFiles: [(name: String, bytes: [UInt8])] {
-        let generation: JSON = [
-            "do_sample": true, "temperature": 0.8, "top_p": 0.95,
-            "eos_token_id": configurationFile["eos_token_id"] ?? .null,
-            "bos_token_id": configurationFile["bos_token_id"] ?? .null,
-        ]
-        return [
-            ("config.json", configurationFile.bytes(indent: 2)),
-            ("generation_config.json", generation.bytes(indent: 2)),
-        ] + data.tokenizerFiles
     }
 }

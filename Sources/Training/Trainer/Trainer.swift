@@ -25,7 +25,7 @@ public final class Trainer {
     let batches: BatchStream
     let validation: SequenceSet?
     let log: RunLog
-    let configurationFile: JSON
+    let files: ModelFolderFiles
     /// Steps done.
     public internal(set) var step = 0
     var seconds = 0.0
@@ -37,26 +37,48 @@ public final class Trainer {
     /// Whether the checkpoint that was resumed is the run's last.
     private var isFinished = false
 
-    /// - Parameter run: the folder to write to; made only when everything fits.
-    public init(run: String, options: TrainingOptions, data: TrainingData) throws {
+    /// - Parameters:
+    ///   - run: the folder to write to; made only when everything fits.
+    ///   - model: what training goes on from; a model is begun anew without it.
+    public init(run: String, options: TrainingOptions, data: TrainingData, from model: StartingModel? = nil) throws {
         self.run = run
         self.data = data
-        let resolved = try ResolvedOptions(options, vocabularySize: data.tokenizer.vocabularySize)
+        if let model, VocabularyIdentity(model.tokenizer) != data.vocabulary {
+            throw TrainingError(
+                .data,
+                "the data was made with the vocabulary \(data.vocabulary), but \(model.path) has "
+                    + "\(VocabularyIdentity(model.tokenizer))")
+        }
+        let resolved = try ResolvedOptions(
+            options, vocabularySize: data.tokenizer.vocabularySize, model: model?.decoder.configuration
+        ) { length, layout in
+            try? SequenceSet(data.training, length: length, layout: .named(layout), vocabulary: data.vocabulary).count
+        }
         self.options = resolved
         let length = resolved.integer("context_length")
-        configurationFile = resolved.modelConfiguration(
-            endToken: data.tokenizer.eosTokens.min().map(Int.init), beginToken: data.tokenizer.bosToken.map(Int.init))
-        let reader = ConfigurationReader(file: "the configuration", json: configurationFile)
-        let (_, spec) = try Family.configuration(reader)
-        let source = TrainableParameters(resolved.initializer())
-        decoder = Decoder(source, spec)
-        try source.finish()
-        parameters = source.parameters
+        let spec: DecoderConfiguration
+        if let model {
+            files = model.files
+            (decoder, parameters) = (model.decoder, model.parameters)
+            spec = model.decoder.configuration
+        } else {
+            files = ModelFolderFiles(
+                configuration: resolved.modelConfiguration(
+                    endToken: data.tokenizer.eosTokens.min().map(Int.init),
+                    beginToken: data.tokenizer.bosToken.map(Int.init)),
+                tokenizerFiles: data.tokenizerFiles)
+            let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
+            spec = try Family.configuration(reader).1
+            let source = TrainableParameters(resolved.initializer())
+            decoder = Decoder(source, spec)
+            try source.finish()
+            parameters = source.parameters
+        }
         cost = TrainingCost(spec, length: length)
         optimizer = resolved.optimizer(parameters)
         let decay = resolved.number("ema")
         average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
-        let layout: SequenceLayout = resolved.text("layout") == "packed" ? .packed(.bestFit) : .contiguous
+        let layout = SequenceLayout.named(resolved.text("layout"))
         guard length <= spec.contextLength else {
             throw TrainingError(
                 .configuration,
@@ -276,6 +298,11 @@ public final class Trainer {
         try session.run(start, options, endTokens: data.tokenizer.eosTokens, isCancelled: { false }) { text += $0.text }
         return text
     }
+}
+
+extension SequenceLayout {
+    /// As the option `layout` names it.
+    static func named(_ name: String) -> SequenceLayout { name == "packed" ? .packed(.bestFit) : .contiguous }
 }
 
 extension Array {

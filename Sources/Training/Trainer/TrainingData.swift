@@ -33,10 +33,10 @@ public struct TrainingData {
         guard !training.isEmpty else {
             throw TrainingError(.data, "\(folder) holds no shards named train*; martlet data pack makes them")
         }
-        var files: [(String, [UInt8])] = []
-        for name in Self.fileNames where Folder.isFile(tokenizerFolder + "/" + name) {
-            files.append((name, try Folder.read(tokenizerFolder + "/" + name)))
-        }
-        tokenizerFiles = files
+        tokenizerFiles = try Self.tokenizerFiles(tokenizerFolder)
+    }
+
+    static func tokenizerFiles(_ folder: String) throws -> [(name: String, bytes: [UInt8])] {
+        try fileNames.filter { Folder.isFile(folder + "/" + $0) }.map { ($0, try Folder.read(folder + "/" + $0)) }
     }
 }

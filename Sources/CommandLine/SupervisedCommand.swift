@@ -1,0 +1,88 @@
+import ArgumentParser
+import Martlet
+
+struct SupervisedCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sft",
+        abstract: "Fine-tune a model on conversations.",
+        discussion: """
+            Conversations are turned into tokens by the model's own chat template, and what the assistant says is \
+            trained on, nothing else; `martlet data preview` shows which tokens these are. Records hold messages, \
+            conversations, or instruction and output, question and answer, prompt and completion, as JSONL, JSON, CSV or \
+            Parquet.
+
+            Examples:
+              martlet sft runs/first --data chat.jsonl
+              martlet sft runs/first --data chat.jsonl --data alpaca.json --out runs/chatty --set epochs=3
+              martlet data preview chat.jsonl --tokenizer runs/first
+            """)
+
+    @Argument(help: "The folder of the model to begin with.") var model: String
+    @Option(help: "Files and folders of conversations; may be given several times.") var data: [String]
+    @Option(help: "The run folder to write; sft beside the model by default.") var out: String?
+    @Option(help: "The share of conversations kept for validation.") var validation = 0.02
+    @Option(help: "Times to go through the data.") var epochs: Double?
+    @Option(help: "Optimiser steps, instead of epochs.") var steps: Int?
+    @Option(help: "Stop after this many minutes of training.") var minutes: Double?
+    @Option(help: "A YAML or JSON file of options.") var config: String?
+    @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
+    var settings: [String] = []
+    @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
+    var resume = "never"
+    @Flag(help: "One JSON line for every reported step on standard output.") var json = false
+
+    func validate() throws {
+        guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
+        guard !data.isEmpty else { throw ValidationError("--data names no conversations") }
+    }
+
+    func run() throws {
+        let run = out ?? sibling(of: model, "sft")
+        if resume != "auto" { try TrainingProgress.demandNew(run) }
+        var options = TrainingOptions()
+        if let config { try ConfigurationFile.read(config, into: &options) }
+        if let epochs { try options.set("epochs", .number(epochs)) }
+        if let steps { try options.set("steps", .integer(Int64(steps))) }
+        if let minutes { try options.set("minutes", .number(minutes)) }
+        for setting in settings { try options.set(assignment: setting) }
+        let model = try StartingModel(path: model)
+        let folder = run + "/data"
+        try pack(model, into: folder)
+        let progress = TrainingProgress(
+            trainer: try Trainer(run: run, options: options, data: TrainingData(folder: folder), from: model),
+            json: json)
+        try progress.begin(resume: resume == "auto")
+        try progress.drive()
+    }
+
+    /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
+    private func pack(_ model: StartingModel, into folder: String) throws {
+        if resume == "auto", Folder.exists(folder + "/shards.json") { return }
+        let corpus = try Corpus(data)
+        let chats = try model.chatEncoder()
+        let encoder = DocumentEncoder(
+            tokenizer: model.tokenizer, separator: model.tokenizer.documentEnd,
+            chats: .encoded { messages, tools in
+                let encoded = try chats.encode(messages, tools: tools)
+                return (encoded.tokens, encoded.isTrained)
+            })
+        var options = PackOptions()
+        options.validation = validation
+        options.split = .documents
+        options.replacesShards = true
+        let interrupted = StopRequest()
+        let result = try CorpusPacker(corpus, encoder: encoder, options: options).pack(
+            into: folder, tokenizerFolder: model.path, isInterrupted: { interrupted.isRequested })
+        guard let result else { throw ExitCode(130) }
+        Terminal.note(
+            "\(result.documents) conversations, \(result.trainingTokens) training and \(result.validationTokens) "
+                + "validation tokens")
+    }
+}
+
+/// "runs/sft" for "runs/first".
+func sibling(of path: String, _ name: String) -> String {
+    var parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    while parts.count > 1, parts.last?.isEmpty == true { parts.removeLast() }
+    return (parts.dropLast() + [Substring(name)]).joined(separator: "/")
+}

@@ -1,0 +1,162 @@
+import ArgumentParser
+import Martlet
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
+struct TrainingProgress {
+    let trainer: Trainer
+    let json: Bool
+
+    /// Goes on from a checkpoint where there is one, or refuses to write over it.
+    func begin(resume: Bool) throws {
+        for value in trainer.options.values {
+            Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
+        }
+        if trainer.data.validation.isEmpty {
+            Terminal.note("martlet: there are no validation shards: nothing is evaluated, no sample is written")
+        }
+        if resume {
+            let (checkpoint, broken) = try trainer.resume()
+            Self.tell(checkpoint, broken)
+        } else {
+            try Self.demandNew(trainer.run)
+        }
+        tellPlan()
+    }
+
+    static func tell(_ checkpoint: TrainingCheckpoint?, _ broken: [(path: String, why: String)]) {
+        for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
+        Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
+    }
+
+    static func demandNew(_ run: String) throws {
+        guard TrainingCheckpoint.list(run: run).usable.isEmpty else {
+            throw ValidationError(
+                "\(run) holds a run already: --resume auto goes on with it; else choose another --out")
+        }
+    }
+
+    /// Trains to the end, or until Ctrl-C, which saves and leaves with 130.
+    func drive() throws {
+        let interrupted = StopRequest()
+        let peak = MachinePeak.operationsPerSecond
+        let every = trainer.options["log_every"].integer ?? 10
+        var line = StatusLine()
+        let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
+            switch event {
+            case .step(let report):
+                if json, report.step % every == 0 || report.step == report.total {
+                    Terminal.show(jsonLine(report, peak))
+                }
+                line.show(text(report, peak), isDue: report.step % every == 0 || report.step == 1)
+            case .evaluated(let step, let evaluation):
+                line.end()
+                let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
+                Terminal.note(
+                    "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
+                        + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
+                Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
+            case .saved(let step, let path):
+                line.end()
+                Terminal.note("step \(step): saved \(path)")
+            case .notSaved(let step, let why):
+                line.end()
+                Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+            case .profiled(let profile):
+                line.end()
+                Terminal.note(profile.table)
+                write(profile, to: trainer.run)
+            case .stoppedEarly(let step, let best):
+                line.end()
+                let shown = trainer.options["keep_best"].bool == true ? "; the run is that model" : ""
+                Terminal.note(
+                    "stopped at step \(step): the validation loss of step \(best.step), \(best.loss.rounded(to: 4)), is "
+                        + "still the lowest after \(best.looksSince) looks\(shown)")
+            }
+        }
+        line.end()
+        if !isDone { throw ExitCode(130) }
+        Terminal.note("done: martlet run \(trainer.run)")
+    }
+
+    private func tellPlan() {
+        let rows = (trainer.options["batch_rows"].integer ?? 1) / (trainer.options["micro_batches"].integer ?? 1)
+        let length = trainer.options["context_length"].integer ?? 1
+        let memory = trainer.cost.memory(
+            tokens: rows * length, optimizer: trainer.options.optimizerKind,
+            averages: (trainer.options["ema"].double ?? 0) > 0)
+        let total = memory.reduce(0) { $0 + $1.bytes }
+        Terminal.note(
+            "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "
+                + "tokens; about \(Terminal.bytes(total)) of memory: "
+                + memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", "))
+    }
+
+    private func text(_ report: StepReport, _ peak: Double) -> String {
+        "\(report.step)/\(report.total) loss \(Terminal.fixed(report.loss, 4)) "
+            + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
+            + "\(Int(report.tokensPerSecond)) tok/s "
+            + "MFU \(Terminal.fixed(100 * report.operationsPerSecond / peak, 1))% "
+            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+    }
+
+    private func jsonLine(_ report: StepReport, _ peak: Double) -> String {
+        let line: JSON = [
+            "step": .integer(Int64(report.step)), "loss": .number(report.loss),
+            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
+            "tokens_per_second": .number(report.tokensPerSecond.rounded()),
+            "peak_share": .number((report.operationsPerSecond / peak).rounded(to: 4)),
+            "peak_memory_bytes": .integer(Int64(Terminal.peakMemory)),
+        ]
+        return line.text() + "\n"
+    }
+
+    /// A profile that cannot be written is no reason to end a run.
+    private func write(_ profile: StepProfile, to out: String) {
+        do {
+            try AtomicFile.write(out + "/trace.json", bytes: profile.trace.bytes())
+            try AtomicFile.write(out + "/profile.json", bytes: profile.json.bytes(indent: 2))
+            Terminal.note("\(out)/trace.json opens in ui.perfetto.dev and chrome://tracing")
+        } catch {
+            Terminal.note("martlet: the profile could not be written: \(error)")
+        }
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private func scientific(_ value: Double) -> String { "\((value * 1e6).rounded() / 1e6)" }
+}
+
+extension Terminal {
+    /// "3:07"
+    static func minutes(_ seconds: Double) -> String {
+        let minutes = Int(seconds) / 60, rest = Int(seconds) % 60
+        return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
+    }
+}
+
+/// One line that is written over on a terminal; elsewhere a line now and then.
+struct StatusLine {
+    private var isOpen = false
+
+    mutating func show(_ text: String, isDue: Bool) {
+        if Terminal.errorIsTerminal {
+            Terminal.write("\r\u{1B}[K" + text, to: STDERR_FILENO)
+            isOpen = true
+        } else if isDue {
+            Terminal.note(text)
+        }
+    }
+
+    mutating func end() {
+        if isOpen { Terminal.write("\n", to: STDERR_FILENO) }
+        isOpen = false
+    }
+}

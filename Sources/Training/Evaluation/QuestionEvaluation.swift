@@ -1,0 +1,99 @@
+import MartletData
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletText
+
+/// How many questions with one right answer a model gets right, by category.
+public struct QuestionEvaluation: Sendable {
+    public struct Answer: Sendable {
+        public let question: WorldQuestion
+        public let reply: String
+        public let isRight: Bool
+    }
+    public struct Category: Sendable, Equatable {
+        public let name: String
+        public var right = 0, count = 0
+    }
+
+    /// "world", "arithmetic", or a file's name.
+    public let task: String
+    public private(set) var answers: [Answer] = []
+    /// In the order of their names.
+    public private(set) var categories: [Category] = []
+    public var right: Int { answers.count { $0.isRight } }
+    public var accuracy: Double { answers.isEmpty ? 0 : Double(right) / Double(answers.count) }
+
+    /// Greedy replies to questions, many side by side.
+    /// - Parameters:
+    ///   - maximumTokens: of a reply; one that has not ended by then is checked as it stands.
+    ///   - isInterrupted: asked between groups of questions. - progress: questions answered.
+    /// - Returns: nil after an interruption.
+    public init?(
+        task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder,
+        maximumTokens: Int = 64, isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
+    ) throws {
+        self.task = task
+        let engine = RolloutEngine(
+            decoder: decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: maximumTokens, temperature: 0)
+        for start in stride(from: 0, to: questions.count, by: 64) {
+            if isInterrupted() { return nil }
+            let group = questions[start..<min(start + 64, questions.count)]
+            let replies = try engine.replies(to: group.map { try encoder.prompt($0.chat) }, copies: 1, seed: 0)
+            for (question, rollout) in zip(group, replies) {
+                let reply = try rollout.text(encoder.tokenizer)
+                answers.append(Answer(question: question, reply: reply, isRight: question.check.accepts(reply)))
+            }
+            progress(answers.count)
+        }
+        var counts: [String: Category] = [:]
+        for answer in answers {
+            counts[answer.question.category, default: Category(name: answer.question.category)].count += 1
+            if answer.isRight { counts[answer.question.category]?.right += 1 }
+        }
+        categories = counts.values.sorted { $0.name < $1.name }
+    }
+
+    /// Task, totals and categories; with every reply when asked.
+    public func json(withReplies: Bool = false) -> JSON {
+        var members: [JSONObject.Element] = [
+            ("task", .string(task)), ("questions", .integer(Int64(answers.count))), ("right", .integer(Int64(right))),
+            ("accuracy", .number((accuracy * 10_000).rounded() / 10_000)),
+            (
+                "categories",
+                .object(
+                    JSONObject(
+                        categories.map {
+                            ($0.name, ["right": .integer(Int64($0.right)), "questions": .integer(Int64($0.count))])
+                        }))
+            ),
+        ]
+        if withReplies {
+            members.append(
+                (
+                    "replies",
+                    .array(
+                        answers.map {
+                            [
+                                "category": .string($0.question.category),
+                                "question": .string($0.question.prompt.last?.content ?? ""),
+                                "expected": .string($0.question.check.expected), "reply": .string($0.reply),
+                                "right": .bool($0.isRight),
+                            ]
+                        })
+                ))
+        }
+        return .object(JSONObject(members))
+    }
+}
+
+extension WorldQuestion {
+    public var chat: [ChatMessage] { prompt.map { ChatMessage(role: $0.role, content: $0.content) } }
+}
+
+extension Rollout {
+    /// The reply without the token that ends it.
+    public func text(_ tokenizer: Tokenizer) throws -> String {
+        try tokenizer.decode(isFinished ? Array(reply.dropLast()) : reply)
+    }
+}

@@ -1,0 +1,72 @@
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletText
+
+/// A published or trained model that training goes on from.
+public struct StartingModel {
+    public let path: String
+    public let decoder: Decoder
+    public let parameters: [Parameter]
+    public let tokenizer: Tokenizer
+    let files: ModelFolderFiles
+
+    /// - Parameter path: a folder with config.json, safetensors and tokenizer files. Every parameter becomes float32.
+    public init(path: String) throws {
+        guard Folder.isFolder(path) else {
+            throw TrainingError(
+                .data,
+                "\(path) is no folder; training goes on from a folder with config.json, safetensors and a tokenizer")
+        }
+        let model = try ModelFiles(path: path)
+        self.path = path
+        (decoder, parameters) = try model.checkpoint.trainableDecoder()
+        tokenizer = try model.tokenizer()
+        let size = decoder.configuration.vocabularySize
+        guard tokenizer.vocabularySize <= size else {
+            throw TrainingError(
+                .data, "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(size)")
+        }
+        files = ModelFolderFiles(
+            configuration: model.checkpoint.configuration.json, tokenizerFiles: try TrainingData.tokenizerFiles(path))
+    }
+
+    /// Conversations through the model's own template.
+    public func chatEncoder() throws -> ChatEncoder {
+        try ChatEncoder(tokenizer: tokenizer, whose: path)
+    }
+}
+
+extension ChatEncoder {
+    /// With the tokenizer's own chat template.
+    /// - Parameter path: the model's, for the error when it has none.
+    public init(tokenizer: Tokenizer, whose path: String) throws {
+        guard let source = tokenizer.chatTemplate else {
+            throw TrainingError(
+                .data,
+                "\(path) has no chat template: neither chat_template in tokenizer_config.json nor chat_template.jinja")
+        }
+        self.init(
+            tokenizer: tokenizer,
+            template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
+    }
+}
+
+/// The small files that make a folder of weights a model.
+struct ModelFolderFiles {
+    let configuration: JSON
+    let tokenizerFiles: [(name: String, bytes: [UInt8])]
+
+    var all: [(name: String, bytes: [UInt8])] {
+        let generation: JSON = [
+            "do_sample": true, "temperature": 0.8, "top_p": 0.95,
+            "eos_token_id": configuration["eos_token_id"] ?? .null,
+            "bos_token_id": configuration["bos_token_id"] ?? .null,
+        ]
+        return [
+            ("config.json", configuration.bytes(indent: 2)), ("generation_config.json", generation.bytes(indent: 2)),
+        ] + tokenizerFiles
+    }
+}

@@ -1,0 +1,163 @@
+import MartletData
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletText
+import MartletTraining
+import Testing
+import TinyModels
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// From a folder with a model to a fine-tuned one, and to one that learnt from rewards.
+@Suite struct FineTuningTests {
+    private func scratch(_ name: String) throws -> String {
+        var template = Array("/tmp/martlet-tuning-\(name)-XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+        }
+        let folder = try #require(made)
+        var model = TinyModel()
+        model.contextLength = 256
+        mkdir(folder + "/model", 0o755)
+        try model.write(folder: folder + "/model")
+        return folder
+    }
+
+    private func shards(_ folder: String, _ model: StartingModel, chats: String) throws -> TrainingData {
+        try AtomicFile.write(folder + "/chats.jsonl", bytes: Array(chats.utf8))
+        let encoder = try model.chatEncoder()
+        let packer = CorpusPacker(
+            try Corpus([folder + "/chats.jsonl"]),
+            encoder: DocumentEncoder(
+                tokenizer: model.tokenizer, separator: nil,
+                chats: .encoded { messages, tools in
+                    let encoded = try encoder.encode(messages, tools: tools)
+                    return (encoded.tokens, encoded.isTrained)
+                }))
+        _ = try packer.pack(into: folder + "/shards", tokenizerFolder: folder + "/model")
+        return try TrainingData(folder: folder + "/shards")
+    }
+
+    private let chats = (0..<64).map {
+        """
+        {"messages": [{"role": "user", "content": "say \($0 % 4)"}, {"role": "assistant", "content": "ok \($0 % 4)"}]}
+
+        """
+    }.joined()
+
+    @Test func fineTuningLowersTheLossOfRepliesAndKeepsTheModelsShape() throws {
+        let folder = try scratch("sft")
+        let model = try StartingModel(path: folder + "/model")
+        var options = TrainingOptions()
+        for (key, value) in ["epochs": 12, "batch_rows": 2, "context_length": 128] as [String: JSON] {
+            try options.set(key, value)
+        }
+        let data = try shards(folder, model, chats: chats)
+        let trainer = try Trainer(run: folder + "/run", options: options, data: data, from: model)
+        #expect(trainer.options["depth"].integer == model.decoder.configuration.layerCount)
+        var losses: [Double] = []
+        try trainer.train { if case .step(let report) = $0 { losses.append(report.loss) } }
+        let first = try #require(losses.first), last = try #require(losses.last)
+        #expect(last < 0.5 * first, "\(first) to \(last)")
+        let tuned = try ModelFiles(path: folder + "/run")
+        #expect(tuned.checkpoint.modelType == (try ModelFiles(path: folder + "/model")).checkpoint.modelType)
+        #expect(try tuned.tokenizer().chatTemplate == model.tokenizer.chatTemplate)
+    }
+
+    @Test func theModelsShapeIsNotOpenToOptions() throws {
+        let folder = try scratch("shape")
+        let model = try StartingModel(path: folder + "/model")
+        let data = try shards(folder, model, chats: chats)
+        var options = TrainingOptions()
+        try options.set("hidden_size", 64)
+        #expect(throws: MartletTraining.TrainingError.self) {
+            try Trainer(run: folder + "/run", options: options, data: data, from: model)
+        }
+        options = TrainingOptions()
+        try options.set("context_length", 512)
+        let error = #expect(throws: MartletTraining.TrainingError.self) {
+            try Trainer(run: folder + "/run", options: options, data: data, from: model)
+        }
+        #expect("\(try #require(error))".contains("256"))
+    }
+
+    @Test func aRowThatIsNoChatIsNamedWithFileAndLine() throws {
+        let folder = try scratch("rows")
+        let model = try StartingModel(path: folder + "/model")
+        let broken = chats + "{\"messages\": [{\"role\": \"user\", \"content\": \"no reply\"}]}\n"
+        let error = #expect(throws: DataError.self) { try shards(folder, model, chats: broken) }
+        let text = "\(try #require(error))"
+        #expect(text.contains("chats.jsonl") && text.contains("65"), "\(text)")
+    }
+
+    @Test func policyRunsResumeToTheSameBits() throws {
+        let folder = try scratch("grpo")
+        var options = PolicyOptions()
+        (options.steps, options.problems, options.groupSize, options.maximumTokens) = (4, 2, 4, 8)
+        (options.evaluationQuestions, options.evaluateEvery, options.saveEvery) = (4, 2, 2)
+        // The tiny tokenizer knows ASCII only.
+        let task = try WorldTask(named: "arithmetic", chinese: 0)
+        func trainer(_ run: String) throws -> PolicyTrainer {
+            try PolicyTrainer(
+                run: folder + run, model: StartingModel(path: folder + "/model"), task: task, options: options)
+        }
+        var differences: [Double] = []
+        try trainer("/whole").train {
+            if case .step(let report) = $0 { differences.append(report.largestDifference) }
+        }
+        #expect(differences.count == 4 && differences.allSatisfy { $0 <= 1e-5 })
+        var steps = 0
+        let first = try trainer("/parts")
+        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer("/parts")
+        #expect(try second.resume().checkpoint?.step == 3)
+        #expect(try second.train { _ in })
+        let wanted = try Folder.read(folder + "/whole/model.safetensors")
+        #expect(try Folder.read(folder + "/parts/model.safetensors") == wanted)
+        options.groupSize = 8
+        #expect(throws: MartletTraining.TrainingError.self) { try trainer("/parts").resume() }
+        let record = try RunRecord(path: folder + "/whole")
+        #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
+        #expect(record.steps.allSatisfy { $0.reward != nil })
+    }
+
+    @Test func policyOptionsSayTheirRanges() throws {
+        var options = PolicyOptions()
+        options.groupSize = 1
+        let error = #expect(throws: MartletTraining.TrainingError.self) { try options.check() }
+        #expect("\(try #require(error))".contains("2 to 1024"))
+        #expect(throws: MartletTraining.TrainingError.self) { try WorldTask(named: "chess") }
+    }
+
+    /// A model that was tuned to say one answer gets just those questions right whose answer it is.
+    @Test func evaluationCountsByCategory() throws {
+        let folder = try scratch("eval")
+        let model = try StartingModel(path: folder + "/model")
+        var options = TrainingOptions()
+        for (key, value) in ["epochs": 20, "batch_rows": 2, "context_length": 128] as [String: JSON] {
+            try options.set(key, value)
+        }
+        let same = (0..<64).map { _ in
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"7\"}]}\n"
+        }
+        let data = try shards(
+            folder, model, chats: same.enumerated().map { $1.replacing("\"a\"", with: "\"a\($0)\"") }.joined())
+        try Trainer(run: folder + "/run", options: options, data: data, from: model).train { _ in }
+        let questions = [7, 8, 7].map {
+            WorldQuestion(
+                category: "n.\($0)", language: .english, prompt: [WorldMessage(role: "user", content: "a\($0)")],
+                reply: "\($0)", check: .number($0))
+        }
+        let result = try #require(
+            try QuestionEvaluation(
+                task: "t", questions, ModelFiles(path: folder + "/run").decoder(), model.chatEncoder()))
+        #expect(result.right == 2 && result.accuracy == 2.0 / 3)
+        #expect(result.categories.map(\.name) == ["n.7", "n.8"])
+        #expect(result.categories.map(\.right) == [2, 0])
+    }
+}
