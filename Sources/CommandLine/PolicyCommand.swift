@@ -50,7 +50,7 @@ struct PolicyCommand: ParsableCommand {
 
     func run() throws {
         let run = out ?? sibling(of: model, "grpo")
-        if resume != "auto" { try TrainingProgress.demandNew(run) }
+        if resume != "auto" { try TrainingDisplay.demandNew(run) }
         var options = PolicyOptions()
         options.steps = steps
         options.problems = problems
@@ -70,7 +70,7 @@ struct PolicyCommand: ParsableCommand {
             options: options)
         if resume == "auto" {
             let (checkpoint, broken) = try trainer.resume()
-            TrainingProgress.tell(checkpoint, broken)
+            TrainingDisplay.tell(checkpoint, broken)
         }
         let interrupted = StopRequest()
         var line = StatusLine()

@@ -38,7 +38,7 @@ struct SupervisedCommand: ParsableCommand {
 
     func run() throws {
         let run = out ?? sibling(of: model, "sft")
-        if resume != "auto" { try TrainingProgress.demandNew(run) }
+        if resume != "auto" { try TrainingDisplay.demandNew(run) }
         var options = TrainingOptions()
         if let config { try ConfigurationFile.read(config, into: &options) }
         if let epochs { try options.set("epochs", .number(epochs)) }
@@ -48,7 +48,7 @@ struct SupervisedCommand: ParsableCommand {
         let model = try StartingModel(path: model)
         let folder = run + "/data"
         try pack(model, into: folder)
-        let progress = TrainingProgress(
+        let progress = TrainingDisplay(
             trainer: try Trainer(run: run, options: options, data: TrainingData(folder: folder), from: model),
             json: json)
         try progress.begin(resume: resume == "auto")

@@ -61,11 +61,11 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--data and --out are needed, or data and out in a --config file")
         }
         // Before anything is read or made.
-        if resume != "auto" { try TrainingProgress.demandNew(out) }
+        if resume != "auto" { try TrainingDisplay.demandNew(out) }
         let data = try TrainingData(folder: folder, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data)
         trainer.profiledSteps = profile ?? 0
-        let progress = TrainingProgress(trainer: trainer, json: json)
+        let progress = TrainingDisplay(trainer: trainer, json: json)
         try progress.begin(resume: resume == "auto")
         try progress.drive()
     }

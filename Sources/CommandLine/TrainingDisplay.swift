@@ -8,7 +8,7 @@ import Darwin
 #endif
 
 /// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
-struct TrainingProgress {
+struct TrainingDisplay {
     let trainer: Trainer
     let json: Bool
 
