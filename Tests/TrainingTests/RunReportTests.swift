@@ -33,6 +33,59 @@ import Darwin
         #expect { try RunRecord(path: "/tmp") } throws: { "\($0)".contains("no log.jsonl") }
     }
 
+    @Test func configurationIsShownWithItsOriginsAndDifferencesAreMarked() throws {
+        func run(_ steps: Int, _ origin: String) throws -> RunRecord {
+            let path = try folder(step(1, 5))
+            let text =
+                "{\"depth\": 4, \"steps\": \(steps), "
+                + "\"origins\": {\"depth\": \"the usual\", \"steps\": \"\(origin)\"}}"
+            try AtomicFile.write(path + "/configuration.json", bytes: Array(text.utf8))
+            return try RunRecord(path: path)
+        }
+        let one = try run(10, "command line"), two = try run(20, "run.yaml, line 3")
+        #expect(one.configuration.map(\.name) == ["depth", "steps"])
+        #expect(one.configuration.map(\.origin) == ["the usual", "command line"])
+        let alone = RunReport([one]).html
+        #expect(alone.contains("<td class=\"origin\">command line</td>") && !alone.contains("class=\"differs\""))
+        let both = RunReport([one, two]).html
+        #expect(both.contains("<td class=\"differs\">20</td><td class=\"origin\">run.yaml, line 3</td>"))
+        #expect(both.contains("1 options that are the same"))
+    }
+
+    @Test func evaluationsOfSeveralRunsStandSideBySideAtTheirMinutes() throws {
+        func held(_ step: Int, _ loss: Double, _ sample: String) -> String {
+            "{\"kind\":\"evaluation\",\"step\":\(step),\"loss\":\(loss),\"perplexity\":2,\"bits_per_byte\":null,"
+                + "\"sample\":\"\(sample)\"}\n"
+        }
+        let one = try RunRecord(
+            path: folder(step(60, 5) + held(60, 3, "first words") + step(120, 4) + held(120, 2, "later words")))
+        let two = try RunRecord(path: folder(step(60, 5) + held(60, 2.5, "others")))
+        #expect(one.evaluations.map(\.minutes) == [1, 2])
+        let page = RunReport([one, two]).html
+        #expect(page.contains("<td class=\"number\">60</td><td class=\"number\">3.0000</td>"))
+        #expect(page.contains("<td class=\"number\">–</td>"))
+        // The last sample in sight, the one before folded away.
+        #expect(page.contains("<summary>1 earlier</summary>") && page.contains("first words"))
+        #expect(page.contains("validation loss by minutes"))
+        #expect(!RunReport([one]).html.contains("validation loss by minutes"))
+    }
+
+    @Test func scoresOfATaskAreATableByCategoryAndACurveWhereThereAreSeveral() throws {
+        func score(_ step: Int, _ right: Int) -> String {
+            "{\"kind\":\"score\",\"step\":\(step),\"task\":\"arithmetic\",\"questions\":200,\"right\":\(right),"
+                + "\"categories\":{\"sums\":{\"right\":\(right - 10),\"questions\":100}}}\n"
+        }
+        let one = try RunRecord(path: folder(step(1, 5) + score(1, 50) + score(2, 90)))
+        let two = try RunRecord(path: folder(step(1, 5)))
+        #expect(one.scores.map(\.accuracy) == [0.25, 0.45])
+        let page = RunReport([one, two]).html
+        #expect(page.contains("arithmetic: questions answered right"))
+        #expect(page.contains("<td>all</td><td class=\"number differs\">45.0 %</td><td class=\"number\">200</td>"))
+        #expect(page.contains("<td class=\"key\">sums</td><td class=\"number\">80.0 %</td>"))
+        #expect(page.contains("share of questions answered right"))
+        #expect(!RunReport([two]).html.contains("questions answered right"))
+    }
+
     @Test func pageShowsCurvesAndSamplesAndCannotBeBrokenByThem() throws {
         let sample =
             "{\"kind\":\"evaluation\",\"step\":2,\"loss\":3.5,\"perplexity\":33,\"bits_per_byte\":null,"
@@ -40,7 +93,8 @@ import Darwin
         let one = try RunRecord(path: folder((1...50).map { step($0, 5 / Double($0)) }.joined() + sample))
         let two = try RunRecord(path: folder(step(1, 5) + step(2, 4)))
         let page = RunReport([one, two]).html
-        #expect(page.components(separatedBy: "<svg").count - 1 == 5)
+        // Losses, held-out loss by step and by minutes, rate, norm, speed; no line of the log has a share of peak.
+        #expect(page.components(separatedBy: "<svg").count - 1 == 6)
         #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"))
         #expect(!page.contains("<script"))
         #expect(page.contains(one.name) && page.contains(two.name))

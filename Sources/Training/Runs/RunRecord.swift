@@ -8,6 +8,8 @@ public struct RunRecord: Sendable {
         public let loss, learningRate, gradientNorm, tokensPerSecond, seconds: Double
         /// Mean reward of the step's replies, in reinforcement learning.
         public let reward: Double?
+        /// Of the machine's multiply-adds, from 0 to 1; and the most bytes the process had, where the log says.
+        public let peakShare, peakMemory: Double?
     }
     /// How many questions of a task were answered right.
     public struct Score: Sendable {
@@ -20,8 +22,15 @@ public struct RunRecord: Sendable {
     public struct Evaluation: Sendable {
         public let step: Int
         public let loss: Double
-        public let bitsPerByte: Double?
+        public let perplexity, bitsPerByte: Double?
         public let sample: String
+        /// Of training before it.
+        public internal(set) var minutes = 0.0
+    }
+    public struct Option: Sendable {
+        public let name, value: String
+        /// Who set it, or what it follows from; nil in runs that do not say.
+        public let origin: String?
     }
 
     public let name: String
@@ -29,8 +38,10 @@ public struct RunRecord: Sendable {
     public private(set) var evaluations: [Evaluation] = []
     /// In the order they were made; `martlet eval` adds to them.
     public private(set) var scores: [Score] = []
-    /// Options of the newest checkpoint; empty before the first.
-    public let configuration: [(name: String, value: String)]
+    /// Of `configuration.json`, or of the newest checkpoint where there is none.
+    public let configuration: [Option]
+    /// `profile.json`, where the run was profiled.
+    let profile: JSON?
 
     /// - Parameter path: the run's folder.
     /// - Throws: `TrainingError` when it has no log, or a line of it is broken before the last (a run that is being
@@ -55,7 +66,8 @@ public struct RunRecord: Sendable {
             }
             if line["kind"]?.string == "evaluation" {
                 evaluations[step] = Evaluation(
-                    step: step, loss: loss, bitsPerByte: line["bits_per_byte"]?.double,
+                    step: step, loss: loss, perplexity: line["perplexity"]?.double,
+                    bitsPerByte: line["bits_per_byte"]?.double,
                     sample: line["sample"]?.string ?? "")
             } else {
                 // Of a step that was done again after a resume, the later line counts.
@@ -63,13 +75,29 @@ public struct RunRecord: Sendable {
                     step: step, loss: loss, learningRate: line["learning_rate"]?.double ?? 0,
                     gradientNorm: line["gradient_norm"]?.double ?? 0,
                     tokensPerSecond: line["tokens_per_second"]?.double ?? 0, seconds: line["seconds"]?.double ?? 0,
-                    reward: line["reward"]?.double)
+                    reward: line["reward"]?.double, peakShare: line["peak_share"]?.double,
+                    peakMemory: line["peak_memory_bytes"]?.double)
             }
         }
         self.steps = steps.values.sorted { $0.step < $1.step }
         self.evaluations = evaluations.values.sorted { $0.step < $1.step }
-        let newest = TrainingCheckpoint.list(run: path).usable.last?.state["configuration"]?.object
-        configuration = newest?.map { ($0.key, $0.value.text()) } ?? []
+        configuration = Self.options(path)
+        profile = Self.object(path + "/profile.json")
+        for index in self.evaluations.indices {
+            let step = self.evaluations[index].step
+            let before = self.steps.last { $0.step <= step }
+            self.evaluations[index].minutes = (before?.seconds ?? 0) / 60
+        }
+    }
+
+    private static func object(_ path: String) -> JSON? { (try? Folder.read(path)).flatMap { try? JSON(parsing: $0) } }
+
+    private static func options(_ path: String) -> [Option] {
+        let own = object(path + "/configuration.json")
+        let newest = own == nil ? TrainingCheckpoint.list(run: path).usable.last?.state["configuration"] : nil
+        return ((own ?? newest)?.object ?? JSONObject()).filter { $0.key != "origins" }.map { key, value in
+            Option(name: key, value: value.string ?? value.text(), origin: own?["origins"]?[key]?.string)
+        }
     }
 
     private static func score(_ line: JSON) -> Score {

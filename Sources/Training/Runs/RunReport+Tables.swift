@@ -1,0 +1,135 @@
+import MartletJSON
+
+extension RunRecord {
+    /// Those it was scored in, in order.
+    var tasks: [String] {
+        var names: [String] = []
+        for score in scores where !names.contains(score.task) { names.append(score.task) }
+        return names
+    }
+}
+
+extension RunReport {
+    /// Held-out loss by step, the runs side by side.
+    var evaluations: String {
+        let shown = runs.filter { !$0.evaluations.isEmpty }
+        guard !shown.isEmpty else { return "" }
+        var columns = ["#step"]
+        for run in shown {
+            let name = shown.count > 1 ? run.name + ": " : ""
+            columns += ["#\(name)loss", "#perplexity", "#bits per byte"]
+        }
+        var table = HTMLTable(columns)
+        for step in Set(shown.flatMap { $0.evaluations.map(\.step) }).sorted() {
+            var cells: [String?] = [String(step)], classes: [Int: String] = [:]
+            for run in shown {
+                let found = run.evaluations.first { $0.step == step }
+                let lowest = run.evaluations.map(\.loss).min()
+                if let found, found.loss == lowest { classes[cells.count] = "differs" }
+                cells += [decimal(found?.loss, 4), decimal(found?.perplexity, 2), decimal(found?.bitsPerByte, 4)]
+            }
+            table.add(cells, classes: classes)
+        }
+        return "<h2>Held-out loss</h2>" + table.html
+    }
+
+    /// Questions answered right by task and category, the newest of each run.
+    var scores: String {
+        let shown = runs.filter { !$0.scores.isEmpty }
+        var tasks: [String] = []
+        for run in shown { tasks += run.tasks.filter { !tasks.contains($0) } }
+        return tasks.map { task in
+            let newest = shown.map { run in run.scores.last { $0.task == task } }
+            var table = HTMLTable([""] + shown.flatMap { ["#" + $0.name, "#questions"] })
+            func percent(_ right: Int, _ count: Int) -> String? {
+                count > 0 ? decimal(100 * Double(right) / Double(count), 1).map { $0 + " %" } : nil
+            }
+            var classes: [Int: String] = [:]
+            for index in shown.indices { classes[1 + 2 * index] = "differs" }
+            table.add(
+                ["all"] + newest.flatMap { [$0.flatMap { percent($0.right, $0.count) }, $0.map { String($0.count) }] },
+                classes: classes)
+            var names: [String] = []
+            for score in newest { names += score?.categories.map(\.name).filter { !names.contains($0) } ?? [] }
+            for name in names {
+                let found = newest.map { $0?.categories.first { $0.name == name } }
+                table.add(
+                    [name]
+                        + found.flatMap { [$0.flatMap { percent($0.right, $0.count) }, $0.map { String($0.count) }] },
+                    classes: [0: "key"])
+            }
+            return "<h2>\(escaped(task)): questions answered right</h2>" + table.html
+        }.joined()
+    }
+
+    /// What the model wrote as it learned: the last to be seen, the others folded away.
+    var samples: String {
+        runs.map { run in
+            let all = run.evaluations.filter { !$0.sample.isEmpty }
+            guard let last = all.last else { return "" }
+            func block(_ evaluation: RunRecord.Evaluation) -> String {
+                "<div class=\"sample\"><b>step \(evaluation.step)</b><pre>\(escaped(evaluation.sample))</pre></div>"
+            }
+            let earlier = all.dropLast().map(block).joined()
+            return "<h2>\(escaped(run.name)): samples over time</h2>"
+                + (earlier.isEmpty ? "" : "<details><summary>\(all.count - 1) earlier</summary>\(earlier)</details>")
+                + block(last)
+        }.joined()
+    }
+
+    /// Where the time of a step went, of runs that were asked.
+    var profiles: String {
+        runs.map { run in
+            guard let profile = run.profile, let rows = profile["operations"]?.array,
+                let steps = profile["steps"]?.double, let seconds = profile["seconds"]?.double, steps > 0
+            else { return "" }
+            let peak = profile["machine_operations_per_second"]?.double ?? 0
+            var table = HTMLTable(["operation", "phase", "#calls", "#ms", "#time", "#GFLOP", "#of peak", "#MB"])
+            func number(_ row: JSON, _ key: String) -> Double { row[key]?.double ?? 0 }
+            for row in rows where number(row, "seconds") >= 1e-3 * seconds {
+                let work = number(row, "operations"), time = number(row, "seconds")
+                table.add([
+                    row["operation"]?.string, row["phase"]?.string, decimal(number(row, "calls") / steps, 0),
+                    decimal(time / steps * 1e3, 2), decimal(100 * time / seconds, 1).map { $0 + " %" },
+                    work > 0 ? decimal(work / steps * 1e-9, 2) : "",
+                    work > 0 && peak > 0 ? decimal(100 * work / time / peak, 0).map { $0 + " %" } : "",
+                    decimal(number(row, "bytes") / steps * 1e-6, 1),
+                ])
+            }
+            return "<h2>\(escaped(run.name)): where a step's time goes</h2>" + table.html
+        }.joined()
+    }
+
+    /// Every option with where its value came from; for several runs, what differs first.
+    var configuration: String {
+        var names: [String] = []
+        for run in runs {
+            for option in run.configuration where !names.contains(option.name) { names.append(option.name) }
+        }
+        guard !names.isEmpty else { return "" }
+        func option(_ name: String, _ run: RunRecord) -> RunRecord.Option? {
+            run.configuration.first { $0.name == name }
+        }
+        let differing = names.filter { name in Set(runs.map { option(name, $0)?.value }).count > 1 }
+
+        func table(_ names: [String], marked: Bool) -> String {
+            var table = HTMLTable([""] + runs.flatMap { [$0.name, ""] })
+            for name in names {
+                var cells: [String?] = [name], classes = [0: "key"]
+                for run in runs {
+                    let found = option(name, run)
+                    if marked { classes[cells.count] = "differs" }
+                    classes[cells.count + 1] = "origin"
+                    cells += [found?.value, found?.origin ?? ""]
+                }
+                table.add(cells, classes: classes)
+            }
+            return table.html
+        }
+        guard runs.count > 1 else { return "<h2>Configuration</h2>" + table(names, marked: false) }
+        let same = names.filter { !differing.contains($0) }
+        return "<h2>Configuration</h2>"
+            + (differing.isEmpty ? "<p>The same in all.</p>" : table(differing, marked: true))
+            + "<details><summary>\(same.count) options that are the same</summary>\(table(same, marked: false))</details>"
+    }
+}
