@@ -30,6 +30,8 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Optimiser steps.") var steps: Int?
     @Option(help: "Stop after this many minutes of training.") var minutes: Double?
     @Option(help: "adamw, adam, sgd, rmsprop, adafactor, lion or muon.") var optimizer: String?
+    @Option(help: "fp32, or matrices and their gradients rounded to bf16 or fp16 around float32 masters.")
+    var precision: String?
     @Option(help: "Share of what is added to the residual stream that is dropped in training.") var dropout: Double?
     @Option(help: "Evaluate and save an average of the weights with this decay, such as 0.999.") var ema: Double?
     @Option(help: "A YAML or JSON file of options.") var config: String?
@@ -84,6 +86,7 @@ struct TrainCommand: ParsableCommand {
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
         if let optimizer { try options.set("optimizer", .string(optimizer), from: "--optimizer") }
+        if let precision { try options.set("precision", .string(precision), from: "--precision") }
         if let dropout { try options.set("dropout", .number(dropout), from: "--dropout") }
         if let ema { try options.set("ema", .number(ema), from: "--ema") }
         for setting in settings { try options.set(assignment: setting) }

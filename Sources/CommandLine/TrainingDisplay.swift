@@ -89,7 +89,7 @@ struct TrainingDisplay {
         let length = trainer.options["context_length"].integer ?? 1
         let memory = trainer.cost.memory(
             tokens: rows * length, optimizer: trainer.options.optimizerKind,
-            averages: (trainer.options["ema"].double ?? 0) > 0)
+            copies: ((trainer.options["ema"].double ?? 0) > 0 ? 1 : 0) + (trainer.options.roundedType == nil ? 0 : 1))
         let total = memory.reduce(0) { $0 + $1.bytes }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "

@@ -19,15 +19,15 @@ public struct TrainingCheckpoint: Sendable {
     public let state: JSON
 
     static let manifestName = "manifest.json"
-    /// The parameters themselves, where the model is their average.
+    /// The parameters themselves, where the model is their average or rounded.
     static let weightsName = "weights.safetensors"
 
     /// Writes `checkpoints/step-00001200` under the run's folder.
     /// - Parameters:
-    ///   - average: the model to show, where there is one; the parameters go on in a file of their own.
+    ///   - shown: the model to show, where it is not the parameters; they go into a file of their own then.
     ///   - files: small files of the model: names and contents.
     static func write(
-        run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, average: WeightAverage? = nil,
+        run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, shown: [(String, Tensor)]? = nil,
         state: JSON, files: [(name: String, bytes: [UInt8])]
     ) throws -> TrainingCheckpoint {
         let folder = run + "/checkpoints"
@@ -39,16 +39,15 @@ public struct TrainingCheckpoint: Sendable {
         try makeFolder(partial)
         do {
             let weights = parameters.map { ($0.name, $0.tensor.detach()) }
-            let averages = average.map { Array(zip(parameters.map(\.name), $0.averages)) }
-            try SafetensorsWriter.write(averages ?? weights, to: partial + "/model.safetensors")
-            if averages != nil { try SafetensorsWriter.write(weights, to: partial + "/" + weightsName) }
+            try SafetensorsWriter.write(shown ?? weights, to: partial + "/model.safetensors")
+            if shown != nil { try SafetensorsWriter.write(weights, to: partial + "/" + weightsName) }
             try SafetensorsWriter.write(
                 optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
             for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
             try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
             var sizes: [JSONObject.Element] = []
             let own = ["model.safetensors", "optimizer.safetensors", "trainer_state.json"]
-            for name in own + (average == nil ? [] : [weightsName]) + files.map(\.name) {
+            for name in own + (shown == nil ? [] : [weightsName]) + files.map(\.name) {
                 sizes.append((name, .integer(Int64(try fileSize(partial + "/" + name)))))
             }
             let manifest: JSON = ["version": 1, "step": .integer(Int64(step)), "files": .object(JSONObject(sizes))]
@@ -123,7 +122,7 @@ public struct TrainingCheckpoint: Sendable {
 
     /// Puts parameters, optimiser and average back to where they were.
     func restore(_ parameters: [Parameter], _ optimizer: any Optimizer, _ average: WeightAverage? = nil) throws {
-        let file = average == nil ? "model.safetensors" : Self.weightsName
+        let file = Folder.exists(path + "/" + Self.weightsName) ? Self.weightsName : "model.safetensors"
         let model = try SafetensorsFile(path: path + "/" + file)
         for parameter in parameters {
             guard model.entry(parameter.name) != nil else {

@@ -110,6 +110,7 @@ struct OptionKey: Sendable {
         integer("warmup", 0...1_000_000, "Steps until the highest learning rate."),
         integer("decay", 0...100_000_000, "Steps of the last part of a wsd schedule."),
         choice("optimizer", OptimizerKind.allCases.map(\.rawValue), "What changes the weights along the gradient."),
+        choice("precision", ["fp32", "bf16", "fp16"], "What matrices and their gradients are rounded to."),
         number("weight_decay", 0...10, "Decay of matrices."),
         number("beta1", 0...0.9999, "Memory of the gradient: adamw, adam, lion."),
         number("beta2", 0...0.99999, "Memory of its square: adamw, adam, rmsprop; of lion's momentum."),

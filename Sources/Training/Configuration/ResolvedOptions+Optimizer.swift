@@ -1,8 +1,28 @@
 import MartletJSON
 import MartletNN
+import MartletTensor
 
 extension ResolvedOptions {
     public var optimizerKind: OptimizerKind { OptimizerKind(rawValue: text("optimizer")) ?? .adamw }
+
+    /// What matrices are rounded to, if at all.
+    public var roundedType: DType? {
+        switch text("precision") {
+        case "bf16": .bfloat16
+        case "fp16": .float16
+        default: nil
+        }
+    }
+
+    /// The type of the saved model's matrices; an average is kept in float32.
+    var savedTypeName: String {
+        guard number("ema") == 0 else { return "float32" }
+        switch roundedType {
+        case .bfloat16?: return "bfloat16"
+        case .float16?: return "float16"
+        default: return "float32"
+        }
+    }
 
     func optimizer(_ parameters: [Parameter]) -> any Optimizer {
         optimizerKind.make(

@@ -115,6 +115,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("dropout", .number(0), "none")
         put("clip", .number(1), "the usual")
         put("ema", .number(0), "none")
+        put("precision", .string("fp32"), "the usual")
         put("z_loss", .number(0), "none")
         put("label_smoothing", .number(0), "none")
         put("seed", whole(1), "the usual")
@@ -171,7 +172,7 @@ public struct ResolvedOptions: Sendable, Equatable {
             ("head_dim", .integer(Int64(integer("hidden_size") / integer("heads")))),
             ("max_position_embeddings", self["context_length"]), ("rope_theta", self["rope_theta"]),
             ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")), ("attention_bias", .bool(false)),
-            ("tie_word_embeddings", self["tied_embeddings"]), ("torch_dtype", .string("float32")),
+            ("tie_word_embeddings", self["tied_embeddings"]), ("torch_dtype", .string(savedTypeName)),
         ]
         if family == "llama" { members.append(("mlp_bias", .bool(false))) }
         members.append(("bos_token_id", beginToken.map { .integer(Int64($0)) } ?? .null))

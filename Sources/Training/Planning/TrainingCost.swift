@@ -52,14 +52,14 @@ public struct TrainingCost: Sendable, Equatable {
     /// Forward and backward: the gradient of a product is two products of its size.
     public var trainingPerToken: Double { 3 * forwardPerToken }
 
-    /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, the optimiser's state and an
-    /// average of the weights where there is one, and what a micro-batch of `tokens` tokens keeps for its gradient.
+    /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, the optimiser's state and further
+    /// copies of the weights (an average, rounded ones), and what a micro-batch of `tokens` tokens keeps for its gradient.
     public func memory(
-        tokens: Int, optimizer: OptimizerKind = .adamw, averages: Bool = false
+        tokens: Int, optimizer: OptimizerKind = .adamw, copies: Int = 0
     ) -> [(kind: String, bytes: Int)] {
         [
             ("parameters", 4 * parameters), ("gradients", 4 * parameters),
-            ("moments", 4 * parameters * (optimizer.stateCountPerParameter + (averages ? 1 : 0))),
+            ("moments", 4 * parameters * (optimizer.stateCountPerParameter + copies)),
             ("activations", activationBytes(tokens: tokens)),
             // A block of logits; the gradient of the head is the parameters' own.
             ("logits", min(1 << 25, tokens * spec.vocabularySize * 4)),

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletTensor
 
 extension Trainer {
     var isOutOfPatience: Bool {
@@ -23,7 +24,7 @@ extension Trainer {
     func save(_ report: (Event) -> Void, mustSucceed: Bool = false, finished: Bool = false) throws {
         do {
             let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: parameters, optimizer: optimizer, average: average,
+                run: run, step: step, parameters: parameters, optimizer: optimizer, shown: shownModel(),
                 state: trainerState(finished: finished), files: files.all)
             try saved.publish(in: run)
             removeOldCheckpoints()
@@ -40,6 +41,12 @@ extension Trainer {
         }
     }
 
+    /// The model to show, where it is not the parameters: their average, or what they are rounded to.
+    private func shownModel() throws -> [(String, Tensor)]? {
+        if let average { return Array(zip(parameters.map(\.name), average.averages)) }
+        return try mixed?.model()
+    }
+
     private func removeOldCheckpoints() {
         let all = TrainingCheckpoint.list(run: run).usable
         for old in all.dropLast(options.integer("keep"))
@@ -53,6 +60,7 @@ extension Trainer {
             ("seconds", .number(seconds)),
         ]
         members += best.state
+        if let scaler = mixed?.scaler { members.append(("loss_scale", scaler.state)) }
         members += [
             ("recent_norms", .array(recentNorms.map { .number($0) })), ("finished", .bool(finished)),
             ("configuration", options.json), ("vocabulary", .string(data.vocabulary.description)),

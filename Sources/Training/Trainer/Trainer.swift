@@ -17,7 +17,9 @@ public final class Trainer {
     public let options: ResolvedOptions
     public let data: TrainingData
     public let decoder: Decoder
+    /// What the optimiser changes: the decoder's own, or the float32 masters of what it computes with.
     public let parameters: [Parameter]
+    package let mixed: MixedPrecision?
     public let cost: TrainingCost
     let optimizer: any Optimizer
     /// Evaluated and shown in place of the parameters, where `ema` asks for it.
@@ -56,10 +58,10 @@ public final class Trainer {
         }
         self.options = resolved
         let length = resolved.integer("context_length")
-        let spec: DecoderConfiguration
+        let spec: DecoderConfiguration, trained: [Parameter]
         if let model {
             files = model.files
-            (decoder, parameters) = (model.decoder, model.parameters)
+            (decoder, trained) = (model.decoder, model.parameters)
             spec = model.decoder.configuration
         } else {
             files = ModelFolderFiles(
@@ -72,8 +74,10 @@ public final class Trainer {
             let source = TrainableParameters(resolved.initializer())
             decoder = Decoder(source, spec)
             try source.finish()
-            parameters = source.parameters
+            trained = source.parameters
         }
+        mixed = try resolved.roundedType.map { try MixedPrecision(trained, $0) }
+        parameters = mixed?.masters ?? trained
         cost = TrainingCost(spec, length: length)
         optimizer = resolved.optimizer(parameters)
         let decay = resolved.number("ema")
@@ -118,6 +122,8 @@ public final class Trainer {
                 "\(newest.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
         }
         try newest.restore(parameters, optimizer, average)
+        try mixed?.roundMasters()
+        if let state = newest.state["loss_scale"] { mixed?.scaler = LossScaler(state) }
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
         best = BestEvaluation(newest.state)
@@ -194,7 +200,7 @@ public final class Trainer {
             warmup: options.integer("warmup"), total: options.integer("steps"), decay: options.integer("decay"))
     }
 
-    /// One optimiser step over all its micro-batches.
+    /// One optimiser step over all its micro-batches. The norm is 0 where the step was left out.
     private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double) {
         let span = OperationSpan("step \(step + 1)", .part)
         defer { span.end() }
@@ -211,6 +217,7 @@ public final class Trainer {
             decoder: decoder, smoothing: Float(options.number("label_smoothing")),
             zLoss: Float(options.number("z_loss")))
         var total = 0.0
+        let scale = mixed?.scaler?.scale ?? 1
         var dropout = DecoderDropout(
             probability: options.number("dropout"), seed: UInt64(options.integer("seed")), step: step)
         for part in parts {
@@ -219,15 +226,25 @@ public final class Trainer {
             }
             dropout.firstToken += part.inputs.count
             total += try loss.item(as: Double.self)
-            try OperationSpan.of("backward", .part) { try loss.backward() }
+            try OperationSpan.of("backward", .part) { try loss.backward(gradient: Tensor(Float(scale))) }
         }
-        let norm = try parameters.gradientNorm()
+        try mixed?.collectGradients()
+        let norm = try parameters.gradientNorm() / scale
+        if mixed?.scaler != nil, total.isFinite, !norm.isFinite {
+            // Not the numbers but the factor was too large: this step is left out.
+            try mixed?.scaler?.overflowed(step: step + 1)
+            parameters.clearGradients()
+            step += 1
+            return (total, 0, rate)
+        }
         try guardNumbers(loss: total, norm: norm)
+        mixed?.scaler?.succeeded()
         let clip = options.number("clip")
         try OperationSpan.of(options.text("optimizer"), .update) {
-            try optimizer.step(learningRate: rate, gradientScale: norm > clip ? clip / norm : 1)
+            try optimizer.step(learningRate: rate, gradientScale: (norm > clip ? clip / norm : 1) / scale)
         }
         parameters.clearGradients()
+        try mixed?.roundMasters()
         average?.update()
         step += 1
         return (total, norm, rate)
@@ -254,11 +271,22 @@ public final class Trainer {
         if recentNorms.count > 100 { recentNorms.removeFirst() }
     }
 
+    /// Runs `body` on the average of the weights, where there is one.
+    private func averaged<Result>(_ body: () throws -> Result) throws -> Result {
+        guard let average else { return try body() }
+        let result = try average.withAverages {
+            try mixed?.roundMasters()
+            return try body()
+        }
+        try mixed?.roundMasters()
+        return result
+    }
+
     /// - Returns: whether the loss is lower than ever before.
     @discardableResult
     private func evaluate(_ report: (Event) -> Void) throws -> Bool {
         guard let validation else { return false }
-        let result = try average?.withAverages { try evaluation(validation) } ?? evaluation(validation)
+        let result = try averaged { try evaluation(validation) }
         log.evaluation(step: step, result)
         report(.evaluated(step: step, result))
         return best.take(result.loss, step: step)

@@ -1,0 +1,87 @@
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+/// Training with matrices and their gradients rounded to 16 bits while the optimiser works on float32 masters
+/// (Micikevicius et al. 2018). Norms and biases stay as they are, and so do activations: every product is computed in
+/// float32 from rounded weights, so the model that is saved in 16 bits is exactly the one that was trained.
+package final class MixedPrecision {
+    let dtype: DType
+    /// What the optimiser changes, in the order of the decoder's parameters; those that are not rounded are the
+    /// decoder's own.
+    let masters: [Parameter]
+    /// Of float16, whose range is too short for small gradients.
+    package var scaler: LossScaler?
+    private let working: [Parameter]
+
+    init(_ parameters: [Parameter], _ dtype: DType) throws {
+        self.dtype = dtype
+        working = parameters
+        masters = try parameters.map { parameter in
+            guard parameter.role.isDecayed else { return parameter }
+            let master = try parameter.tensor.detach().copied().requiringGrad()
+            return Parameter(name: parameter.name, role: parameter.role, tensor: master)
+        }
+        scaler = dtype == .float16 ? LossScaler() : nil
+        try roundMasters()
+    }
+
+    private var rounded: [(working: Tensor, master: Tensor)] {
+        zip(working, masters).filter { $0.0.role.isDecayed }.map { ($0.0.tensor, $0.1.tensor) }
+    }
+
+    /// Gives the decoder the masters' values.
+    func roundMasters() throws {
+        try noGrad {
+            for (tensor, master) in rounded { try tensor.copy(from: master.detach().to(dtype)) }
+        }
+    }
+
+    /// Hands the decoder's gradients, rounded, over to the masters.
+    func collectGradients() throws {
+        for (tensor, master) in rounded {
+            master.gradient = try tensor.gradient?.to(dtype).to(.float32)
+            tensor.gradient = nil
+        }
+    }
+
+    /// The model as it is saved: matrices in 16 bits.
+    func model() throws -> [(String, Tensor)] {
+        try masters.map { ($0.name, $0.role.isDecayed ? try $0.tensor.detach().to(dtype) : $0.tensor.detach()) }
+    }
+}
+
+/// The factor on the loss that keeps gradients inside the range of float16: halved when a gradient overflows, and the
+/// step with it left out; doubled after a run of steps without.
+package struct LossScaler: Equatable {
+    package static let patience = 200, highest = 0x1p24
+    package private(set) var scale = 0x1p16
+    package private(set) var goodSteps = 0
+
+    package init() {}
+
+    /// - Throws: `TrainingError` when gradients overflow even without a factor.
+    package mutating func overflowed(step: Int) throws(TrainingError) {
+        scale /= 2
+        goodSteps = 0
+        guard scale >= 1 else {
+            throw TrainingError(
+                .numbers, "step \(step): gradients overflow float16 even unscaled; use precision bf16 or fp32")
+        }
+    }
+
+    package mutating func succeeded() {
+        goodSteps += 1
+        guard goodSteps >= Self.patience else { return }
+        scale = min(Self.highest, scale * 2)
+        goodSteps = 0
+    }
+
+    /// For trainer_state.json.
+    package var state: JSON { ["scale": .number(scale), "good_steps": .integer(Int64(goodSteps))] }
+
+    package init(_ state: JSON) {
+        scale = state["scale"]?.double ?? scale
+        goodSteps = state["good_steps"]?.integer ?? 0
+    }
+}

@@ -1,0 +1,77 @@
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletTensor
+import MartletTraining
+import Testing
+
+@Suite struct MixedPrecisionTests: TinyRuns {
+    private func losses(_ trainer: Trainer) throws -> [Double] {
+        var losses: [Double] = []
+        try trainer.train { if case .step(let report) = $0 { losses.append(report.loss) } }
+        return losses
+    }
+
+    @Test(arguments: ["bf16", "fp16"])
+    func lossStaysNearFloat32AndTheSavedModelIsTheTrainedOne(precision: String) throws {
+        let folder = try scratch("mixed-\(precision)")
+        let data = try TrainingData(folder: folder + "/data")
+        let plain = try losses(Trainer(run: folder + "/plain", options: options(["steps": 40]), data: data))
+        let trainer = try Trainer(
+            run: folder + "/run", options: options(["steps": 40, "precision": .string(precision)]), data: data)
+        let rounded = try losses(trainer)
+        for (a, b) in zip(plain, rounded) { #expect(abs(a - b) < 0.03 * a, "\(a) in float32, \(b)") }
+        let file = try SafetensorsFile(path: folder + "/run/model.safetensors")
+        let matrix = try file.tensor("model.layers.0.mlp.up_proj.weight")
+        #expect(matrix.dtype == (precision == "bf16" ? .bfloat16 : .float16))
+        #expect(try file.tensor("model.norm.weight").dtype == .float32)
+        let model = try LanguageModel(path: folder + "/run", precision: .exact)
+        let ids: [Int32] = [5, 6, 7, 8]
+        let found: [Float] = try model.decoder(ids).toArray()
+        let wanted: [Float] = try trainer.decoder(ids).detach().toArray()
+        #expect(zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+
+    @Test(arguments: [("bf16", 0.0), ("fp16", 0.0), ("bf16", 0.9)])
+    func resumedRunEndsWithTheSameBits(precision: String, ema: Double) throws {
+        let folder = try scratch("mixed-resume-\(precision)")
+        let data = try TrainingData(folder: folder + "/data")
+        let options = try options(["precision": .string(precision), "ema": .number(ema)])
+        try Trainer(run: folder + "/whole", options: options, data: data).train { _ in }
+        var steps = 0
+        let first = try Trainer(run: folder + "/parts", options: options, data: data)
+        _ = try first.train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } }
+        let second = try Trainer(run: folder + "/parts", options: options, data: data)
+        #expect(try second.resume().checkpoint?.step == 5)
+        #expect(second.mixed?.scaler == first.mixed?.scaler)
+        try second.train { _ in }
+        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+    }
+
+    @Test func stepWhoseGradientsOverflowIsLeftOut() throws {
+        let folder = try scratch("mixed-overflow")
+        let data = try TrainingData(folder: folder + "/data")
+        let trainer = try Trainer(run: folder + "/run", options: options(["precision": "fp16"]), data: data)
+        trainer.mixed?.scaler = LossScaler(["scale": .number(0x1p24)])
+        var norms: [Double] = []
+        try trainer.train { if case .step(let report) = $0 { norms.append(report.gradientNorm) } }
+        let scaler = try #require(trainer.mixed?.scaler)
+        #expect(norms.first == 0 && norms.last != 0)
+        #expect(scaler.scale == 0x1p24 / Double(1 << norms.filter { $0 == 0 }.count))
+        for parameter in trainer.parameters {
+            #expect(try parameter.tensor.detach().isFinite().all(axes: []).item(as: Bool.self))
+        }
+    }
+
+    @Test func factorHalvesDoublesAndGivesUp() throws {
+        var scaler = LossScaler()
+        let start = scaler.scale
+        for _ in 0..<LossScaler.patience { scaler.succeeded() }
+        #expect(scaler.scale == 2 * start && scaler.goodSteps == 0)
+        scaler.succeeded()
+        try scaler.overflowed(step: 1)
+        #expect(scaler.scale == start && scaler.goodSteps == 0)
+        #expect(LossScaler(scaler.state) == scaler)
+        #expect(throws: TrainingError.self) { for _ in 0..<40 { try scaler.overflowed(step: 7) } }
+    }
+}
