@@ -71,23 +71,24 @@ extension GradientNode {
         }
     }
 
+    /// `body` runs while nothing of the node is being changed: a recorder may look at gradients meanwhile.
     fileprivate func receive(at index: Int, _ body: (Tensor, Bool) throws -> Void) throws {
-        if takesDirectly {
-            try write(into: &gradient, index, body)
+        let isDirect = takesDirectly
+        let present = isDirect ? Self.claimed(&gradient) : Self.claimed(&pending[index])
+        if let present { return try body(present, true) }
+        let fresh = Tensor(uninitialized: outputs[index].shape, dtype: outputs[index].dtype)
+        try body(fresh, false)
+        if isDirect {
+            gradient = fresh
         } else {
-            try write(into: &pending[index], index, body)
+            pending[index] = fresh
         }
     }
 
-    private func write(into slot: inout Tensor?, _ index: Int, _ body: (Tensor, Bool) throws -> Void) throws {
-        if slot == nil {
-            let fresh = Tensor(uninitialized: outputs[index].shape, dtype: outputs[index].dtype)
-            try body(fresh, false)
-            slot = fresh
-        } else {
-            if !slot.isUnshared { slot = slot?.copied() }
-            if let destination = slot { try body(destination, true) }
-        }
+    /// What is in the slot, as a tensor that nobody else sees.
+    private static func claimed(_ slot: inout Tensor?) -> Tensor? {
+        if slot != nil, !slot.isUnshared { slot = slot?.copied() }
+        return slot
     }
 
     private func accumulate(_ incoming: Tensor, into slot: inout Tensor?) throws {
