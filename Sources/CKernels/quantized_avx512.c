@@ -6,6 +6,8 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 #define GROUPS 8
+/// How far ahead to fetch weights that are read once, in bytes: the processor's own prefetchers stay closer.
+#define BYTES_AHEAD 16384
 
 /// The codes of 32 columns of 16 rows as bytes: vector g holds columns 4g … 4g + 3 of row r in lane r.
 INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
@@ -84,6 +86,9 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
     for (int c = 0; c < count; c++) acc[c] = _mm512_setzero_ps();
     for (size_t b = 0; b < x->columns / MARTLET_BLOCK; b++, panel += block_bytes) {
         __m512i w[GROUPS];
+        for (size_t line = 0; line < block_bytes; line += 64) {
+            _mm_prefetch((const char *)((uintptr_t)panel + BYTES_AHEAD + line), _MM_HINT_T0);
+        }
         unpack(bits, panel + header, w);
         block_step(parts, minimum, offset, count, w, panel, x, row, b, acc);
     }
