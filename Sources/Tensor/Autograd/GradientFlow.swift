@@ -62,7 +62,7 @@ extension GradientNode {
             if gradient == nil {
                 gradient = incoming.isContiguous && incoming.isOnlyView ? incoming : incoming.copied()
             } else {
-                try accumulate(incoming, into: &gradient)
+                try accumulateIntoGradient(incoming)
             }
         } else if pending[index] == nil {
             pending[index] = incoming
@@ -91,6 +91,14 @@ extension GradientNode {
         return slot
     }
 
+    private func accumulateIntoGradient(_ incoming: Tensor) throws {
+        // Taken out meanwhile, for the same reason.
+        var held = gradient
+        gradient = nil
+        defer { gradient = held }
+        try accumulate(incoming, into: &held)
+    }
+
     private func accumulate(_ incoming: Tensor, into slot: inout Tensor?) throws {
         if slot.isUnshared, let destination = slot {
             Tensor.apply(.add, destination, incoming, into: destination)
@@ -106,7 +114,7 @@ extension GradientNode {
         if gradient == nil {
             gradient = arrived.copied()
         } else {
-            try accumulate(arrived, into: &gradient)
+            try accumulateIntoGradient(arrived)
         }
     }
 }
