@@ -30,9 +30,10 @@ extension Trainer {
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
         } catch {
-            report(.notSaved(step: step, why: "\(error)"))
+            guard mustSucceed || options.text("on_disk_full") == "stop" else {
+                return report(.notSaved(step: step, why: "\(error)"))
+            }
             let before = TrainingCheckpoint.list(run: run).usable.last?.path
-            guard mustSucceed || options.text("on_disk_full") == "stop" else { return }
             throw TrainingError(
                 .checkpoint,
                 "step \(step) could not be saved (\(error)); "
