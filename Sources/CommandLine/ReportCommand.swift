@@ -16,9 +16,10 @@ struct ReportCommand: ParsableCommand {
 
     @Argument(help: "Run folders.") var runs: [String]
     @Option(help: "The file to write; report.html in the first run by default.") var out: String?
+    @Option(help: "A sentence to stand at the head of the page.") var note: String?
 
     func run() throws {
-        let report = RunReport(try runs.map { try RunRecord(path: $0) })
+        let report = RunReport(try runs.map { try RunRecord(path: $0) }, note: note)
         let file = out ?? runs[0] + "/report.html"
         try AtomicFile.write(file, bytes: Array(report.html.utf8))
         Terminal.show(file + "\n")

@@ -1,8 +1,13 @@
 /// `report.html`: one file without script or network that shows one run, or compares several.
 public struct RunReport {
     public let runs: [RunRecord]
+    /// What readers should know first.
+    public let note: String?
 
-    public init(_ runs: [RunRecord]) { self.runs = runs }
+    public init(_ runs: [RunRecord], note: String? = nil) {
+        self.runs = runs
+        self.note = note
+    }
 
     private static let colors = [
         "#0b6fb8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0f766e", "#a16207", "#475569",
@@ -19,6 +24,7 @@ public struct RunReport {
         \(Self.style)
         </style></head><body>
         <h1>\(escaped(runs.map(\.name).joined(separator: " · ")))</h1>
+        \(note.map { "<p>\(escaped($0))</p>" } ?? "")
         \(legend)
         \(summary)
         <div class="charts">\(charts)</div>
