@@ -9,24 +9,44 @@ import Darwin
 /// Keeps freed buffers for the next taker, so that a step which repeats allocates nothing after its second round.
 ///
 /// Sizes are rounded up to one of four steps per power of two, which wastes at most a quarter and makes reuse likely.
-final class BufferPool: Sendable {
-    static let shared = BufferPool()
+/// No more is kept than was once in use at a time, so that work whose sizes change from step to step (replies of other
+/// lengths, say) does not gather buffers of every size there ever was.
+package final class BufferPool: Sendable {
+    package static let shared = BufferPool()
 
     private struct Free {
         /// Addresses, since pointers are not `Sendable`.
         var lists: [[UInt]] = Array(repeating: [], count: 256)
         var cachedByteCount = 0
-        /// Bytes taken and not given back.
+        /// Bytes taken and not given back, and the most there ever were.
         var liveByteCount = 0
+        var peakLiveByteCount = 0
+
+        /// Takes buffers out, of other classes than `kept` and the largest first, until `size` more may be kept.
+        mutating func makeRoom(for size: Int, keeping kept: Int) -> [UInt] {
+            let limit = max(BufferPool.smallestLimit, peakLiveByteCount)
+            var removed: [UInt] = []
+            for index in lists.indices.reversed() where index != kept {
+                while cachedByteCount + size > limit, let address = lists[index].popLast() {
+                    cachedByteCount -= BufferPool.byteCount(ofClass: index)
+                    removed.append(address)
+                }
+            }
+            return removed
+        }
     }
     private let free = Mutex(Free())
+
+    package init() {}
 
     /// Buffers larger than this go back to the system at once: they are weights and caches, not intermediates.
     private static let largestCached = 1 << 28
     private static let alignment = 64
+    /// So much is always kept.
+    private static let smallestLimit = 1 << 26
 
     /// Bytes held for reuse.
-    var cachedByteCount: Int { free.withLock { $0.cachedByteCount } }
+    package var cachedByteCount: Int { free.withLock { $0.cachedByteCount } }
     /// Bytes under tensors that are alive, in the sizes of their classes.
     var liveByteCount: Int { free.withLock { $0.liveByteCount } }
 
@@ -39,10 +59,14 @@ final class BufferPool: Sendable {
         return (exponent * 4 + quarters - 4, quarters * quarter)
     }
 
-    func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    /// The size of a class.
+    static func byteCount(ofClass index: Int) -> Int { (index % 4 + 4) << (index / 4 - 2) }
+
+    package func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let (index, size) = Self.sizeClass(byteCount)
         let cached = free.withLock { free -> UInt? in
             free.liveByteCount += size
+            free.peakLiveByteCount = max(free.peakLiveByteCount, free.liveByteCount)
             guard let address = free.lists[index].popLast() else { return nil }
             free.cachedByteCount -= size
             return address
@@ -65,7 +89,7 @@ final class BufferPool: Sendable {
         return pointer
     }
 
-    func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
+    package func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let (index, size) = Self.sizeClass(byteCount)
         guard size <= Self.largestCached else {
             free.withLock { $0.liveByteCount -= size }
@@ -73,20 +97,23 @@ final class BufferPool: Sendable {
             return
         }
         let address = UInt(bitPattern: pointer)
-        free.withLock { free in
+        let removed = free.withLock { free in
             free.liveByteCount -= size
+            let removed = free.makeRoom(for: size, keeping: index)
             free.lists[index].append(address)
             free.cachedByteCount += size
+            return removed
         }
+        for address in removed { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
     }
 
     /// Returns every cached buffer to the system.
-    func empty() {
+    package func empty() {
         let addresses = free.withLock { free -> [UInt] in
             let all = free.lists.flatMap { $0 }
-            let live = free.liveByteCount
+            let (live, peak) = (free.liveByteCount, free.peakLiveByteCount)
             free = Free()
-            free.liveByteCount = live
+            (free.liveByteCount, free.peakLiveByteCount) = (live, peak)
             return all
         }
         for address in addresses { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }

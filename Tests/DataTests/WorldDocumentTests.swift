@@ -21,7 +21,7 @@ import Testing
                 }
             }
         }
-        #expect(hash == 3_315_164_510_673_161_782)
+        #expect(hash == 2_742_093_975_432_725_382)
     }
 
     @Test(arguments: WorldKind.allCases)

@@ -65,13 +65,13 @@ import Testing
             return found
         }
         var train: Set<String> = [], validation: Set<String> = []
-        for index in 0..<6000 {
+        for index in 0..<9000 {
             for kind in [WorldKind.text, .chat, .arithmetic] {
                 train.formUnion(problems(Self.world.document(index, kind: kind).text))
                 validation.formUnion(problems(Self.world.document(index, split: .validation, kind: kind).text))
             }
         }
-        #expect(train.count > 4000 && validation.count > 500)
+        #expect(train.count > 3500 && validation.count > 450)
         #expect(train.isDisjoint(with: validation))
     }
 

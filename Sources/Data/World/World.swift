@@ -64,10 +64,12 @@ public struct World: Sendable {
 
     // MARK: - Plain text
 
+    /// Stories most of all: to look up what a story says is learnt last. Several questions on one story are more to
+    /// learn from for the tokens that must be read.
     private func passage(_ draw: inout WorldDraw) -> String {
-        switch draw.random.weighted([52, 16, 18, 14]) {
+        switch draw.random.weighted([64, 12, 10, 14]) {
         case 0:
-            guard let story = Story(&draw, village: village, questions: draw.random.within(2...3)) else { return "" }
+            guard let story = Story(&draw, village: village, questions: draw.random.within(3...5)) else { return "" }
             return ([story.text] + story.exchanges.map { Self.asked($0, draw.language) }).joined(separator: "\n")
         case 1:
             var lines = [book.passage(&draw, village: village, sentences: draw.random.within(2...5))]
@@ -127,9 +129,9 @@ public struct World: Sendable {
 
     private func chat(_ draw: inout WorldDraw) -> [WorldMessage] {
         var messages = draw.random.chance(8) ? SmallTalk.hello(&draw) : []
-        switch draw.random.weighted([42, 22, 16, 12, 4, 4]) {
+        switch draw.random.weighted([60, 14, 8, 12, 3, 3]) {
         case 0:
-            guard let story = Story(&draw, village: village, questions: draw.random.within(1...3)) else { break }
+            guard let story = Story(&draw, village: village, questions: draw.random.within(2...4)) else { break }
             for (i, exchange) in story.exchanges.enumerated() {
                 messages += Self.turn(exchange, i == 0 ? story.text : nil)
             }

@@ -1,0 +1,32 @@
+import MartletTensor
+import Testing
+
+@Suite struct BufferPoolTests {
+    /// What changes its size from step to step must not gather buffers of every size there was.
+    @Test func noMoreIsKeptThanWasOnceInUse() {
+        let pool = BufferPool()
+        var size = 1 << 20, given = 0
+        while size < 100 << 20 {
+            pool.give(pool.take(size), size)
+            given += size
+            size += size / 3
+            #expect(pool.cachedByteCount <= max(1 << 26, size * 5 / 4))
+        }
+        #expect(given > 300 << 20)
+        pool.empty()
+        #expect(pool.cachedByteCount == 0)
+    }
+
+    @Test func aRepeatedStepFindsItsBuffersAgain() {
+        let pool = BufferPool()
+        let sizes = [100, 5000, 70_000, 1 << 22, 3 << 22, 1 << 26]
+        func step() -> Set<UInt> {
+            let taken = sizes.map { ($0, pool.take($0)) }
+            defer { for (size, pointer) in taken { pool.give(pointer, size) } }
+            return Set(taken.map { UInt(bitPattern: $0.1) })
+        }
+        let first = step()
+        for _ in 0..<3 { #expect(step() == first) }
+        pool.empty()
+    }
+}
