@@ -57,6 +57,48 @@ import Testing
         #expect(message.contains(key), "\(message)")
     }
 
+    @Test func tensorsThatAreNoWeightsAreNamedWithTheirType() throws {
+        let message = error(
+            try folder(tensors: {
+                $0.map { name, tensor in
+                    let isWrong = name.contains("q_proj") || name == "model.norm.weight"
+                    return (name, isWrong ? Tensor(uninitialized: tensor.shape, dtype: .int32) : tensor)
+                }
+            }))
+        #expect(message.contains("I32 as in model.layers.0.self_attn.q_proj.weight"), "\(message)")
+        #expect(message.contains("layers.1.self_attn.q_proj") && message.contains("model.norm.weight"))
+    }
+
+    @Test(arguments: ["pytorch_model.bin", "model.pt", "consolidated.00.pth"])
+    func aPickleIsRefusedWithAWayOut(_ name: String) throws {
+        let path = try folder()
+        try FileManager.default.removeItem(atPath: path + "/model.safetensors")
+        let pickle = URL(filePath: path + "/" + name)
+        try Data([0x50, 0x4B, 3, 4] + [UInt8](repeating: 0, count: 64)).write(to: pickle)
+        #expect(error(pickle.path).contains("torch.load('\(name)', weights_only=True)"))
+        let whole = try folder()
+        try FileManager.default.removeItem(atPath: whole + "/model.safetensors")
+        try Data([0x80, 2]).write(to: URL(filePath: whole + "/" + name))
+        let message = error(whole)
+        #expect(message.contains(name) && message.contains("safetensors.torch"), "\(message)")
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    @Test func aFileCutShortIsNamed() throws {
+        let path = try folder()
+        let file = URL(filePath: path + "/model.safetensors")
+        try Data(contentsOf: file).dropLast(100).write(to: file)
+        let message = error(path)
+        #expect(message.contains("model.safetensors") && message.contains("bytes"), "\(message)")
+    }
+
+    @Test(arguments: ["", "{", "[]", "null", #"{"model_type": 3}"#, "{}"])
+    func aConfigurationThatIsNoneIsNamed(_ text: String) throws {
+        let path = try folder()
+        try Data(text.utf8).write(to: URL(filePath: path + "/config.json"))
+        #expect(error(path).contains("config.json"))
+    }
+
     @Test func aFolderWithoutConfigurationIsNoModel() throws {
         let path = try folder()
         try FileManager.default.removeItem(atPath: path + "/config.json")

@@ -9,6 +9,7 @@ final class CheckpointParameters: ParameterSource {
     private let places: (String) -> [WeightPlace]
     private var missing: [String] = []
     private var mismatches: [ModelError.ShapeMismatch] = []
+    private var wrongTypes: [String] = []
     private var failure: (any Error)?
 
     init(_ source: any TensorSource, file: String, places: @escaping (String) -> [WeightPlace]) {
@@ -21,6 +22,10 @@ final class CheckpointParameters: ParameterSource {
     func finish() throws {
         if let failure { throw failure }
         if !missing.isEmpty { throw ModelError.missingTensors(file: file, names: missing) }
+        if !wrongTypes.isEmpty {
+            let reason = "weights are floating-point or quantised numbers, not " + wrongTypes.joined(separator: ", ")
+            throw ModelError.unsupported(file: file, reason: reason)
+        }
         if !mismatches.isEmpty { throw ModelError.wrongShapes(file: file, mismatches) }
     }
 
@@ -36,6 +41,10 @@ final class CheckpointParameters: ParameterSource {
         }
         do {
             let stored = try source.tensor(place.storedName)
+            guard stored.dtype.isFloatingPoint || stored.dtype.isQuantized else {
+                wrongTypes.append("\(stored.dtype.name) as in \(place.storedName)")
+                return placeholder
+            }
             guard let tensor = try place.take(from: stored), tensor.shape == shape else {
                 mismatches.append(
                     .init(name: place.storedName, found: Array(stored.shape), expected: Array(place.expected(shape))))
