@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets `tokenizer` and `jinja`: the tests' tokenizers with a vocabulary of a few dozen
-tokens, and the snippets that render, a few kB to a file. Needs sentencepiece. Usage: Fuzz/make_seeds.py"""
+"""Writes seeds of fuzz targets, a few kB to a file: the tests' tokenizers with a vocabulary of a few dozen tokens, the
+snippets that render, the tests' configurations, and random models of one layer in GGUF. Needs sentencepiece and gguf.
+Usage: Fuzz/make_seeds.py"""
 import base64
 import io
 import json
 import pathlib
 
+import gguf
+import numpy
 import sentencepiece
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -122,5 +125,79 @@ def snippets():
             texts, size, number = [], 0, number + 1
 
 
+def configurations():
+    for path in sorted((HERE.parent / "Tests/ModelsTests/Goldens").glob("*/config.json")):
+        text = json.dumps(json.loads(path.read_text()), separators=(",", ":"))
+        (HERE / "seeds/configuration" / path.parent.name).write_text(text)
+
+
+def model(name, architecture, kind=None, experts=0, width=16, vocabulary=8, **values):
+    """One layer of two heads, whose tensors are all of one type but for the norms."""
+    writer = gguf.GGUFWriter(str(HERE / "seeds/model" / name), architecture)
+    writer.add_block_count(1)
+    writer.add_context_length(64)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(width)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2 if architecture == "gpt2" else 1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_layer_norm_eps(1e-5)
+    for key, value in values.items():
+        getattr(writer, "add_" + key)(value)
+    generator = numpy.random.default_rng(1)
+
+    def tensor(name, *shape):
+        data = generator.standard_normal(shape).astype(numpy.float32)
+        if kind is None or len(shape) == 1:
+            writer.add_tensor(name, data)
+        else:
+            writer.add_tensor(name, gguf.quants.quantize(data, kind), raw_dtype=kind)
+
+    tensor("token_embd.weight", vocabulary, width)
+    if architecture == "gpt2":
+        tensor("position_embd.weight", 64, width)
+        for part in ("attn_qkv", "attn_output", "ffn_up", "ffn_down"):
+            rows = 3 * width if part == "attn_qkv" else width
+            tensor(f"blk.0.{part}.weight", rows, width)
+            tensor(f"blk.0.{part}.bias", rows)
+        for part in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+            tensor(part + ".weight", width)
+            tensor(part + ".bias", width)
+    else:
+        for part, rows in (("q", width), ("k", width // 2), ("v", width // 2), ("output", width)):
+            tensor(f"blk.0.attn_{part}.weight", rows, width)
+        if experts:
+            writer.add_expert_count(experts)
+            writer.add_expert_used_count(1)
+            tensor("blk.0.ffn_gate_inp.weight", experts, width)
+        for part in ("gate", "up", "down"):
+            if experts:
+                tensor(f"blk.0.ffn_{part}_exps.weight", experts, width, width)
+            else:
+                tensor(f"blk.0.ffn_{part}.weight", width, width)
+        for part in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+            tensor(part + ".weight", width)
+        if architecture == "qwen3":
+            tensor("blk.0.attn_q_norm.weight", width // 2)
+            tensor("blk.0.attn_k_norm.weight", width // 2)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def models():
+    kinds = gguf.GGMLQuantizationType
+    model("llama-f32", "llama", rope_scaling_type=gguf.RopeScalingType.YARN, rope_scaling_factor=4.0,
+          rope_scaling_orig_ctx_len=16)
+    model("llama-experts", "llama", kinds.F16, experts=2)
+    model("qwen3-bf16", "qwen3", kinds.BF16, rope_freq_base=1e6)
+    model("gpt2", "gpt2")
+    for kind in (kinds.Q8_0, kinds.Q4_0, kinds.Q4_1, kinds.Q5_0, kinds.Q5_1):
+        model("llama-" + kind.name.lower(), "llama", kind, width=32)
+
+
 tokenizers()
 snippets()
+configurations()
+models()

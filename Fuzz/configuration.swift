@@ -1,0 +1,50 @@
+// floors: JSON Tensor NN Formats Models
+import Glibc
+import MartletFormats
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+
+private let folder = "/dev/shm/martlet-fuzz-\(getpid())"
+private let goldens = "Tests/ModelsTests/Goldens/"
+/// The tensors that go with a `model_type`.
+private let tensors = [
+    "llama": "llama", "mistral": "mistral", "mixtral": "mixtral", "qwen2": "qwen2", "qwen3": "qwen3", "phi3": "phi3",
+    "gemma2": "gemma2", "gemma3_text": "gemma3", "gemma3": "gemma3", "gpt2": "gpt2", "bert": "bert",
+]
+
+/// Opens the input as the `config.json` beside tensors of the tests, and computes with what that makes.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    let bytes = UnsafeBufferPointer(start: start, count: count)
+    guard let json = try? JSON(parsing: bytes) else { return 0 }
+    let name = json["model_type"]?.string.flatMap { tensors[$0] } ?? "llama"
+    mkdir(folder, 0o700)
+    guard let file = fopen(folder + "/config.json", "w") else { return 0 }
+    fwrite(start, 1, count, file)
+    fclose(file)
+    let link = folder + "/model.safetensors"
+    unlink(link)
+    guard let source = realpath(goldens + name + "/model.safetensors", nil) else { return 0 }
+    defer { free(source) }
+    symlink(source, link)
+    guard let checkpoint = try? Checkpoint(path: folder) else { return 0 }
+    if checkpoint.isEncoder {
+        guard let encoder = try? checkpoint.encoder(), (try? encoder.prepare(.exact)) != nil else { return 0 }
+        _ = try? encoder.embeddings([[1, 2, 3], [4]])
+        return 0
+    }
+    for precision in [Precision.exact, .fast] {
+        guard let decoder = try? checkpoint.decoder(), (try? decoder.prepare(precision)) != nil else { continue }
+        let cache = KVCache(decoder.configuration, precision: precision)
+        for tokens: [Int32] in [[1, 0, 2], [1], [7]] {
+            let rows = [DecoderSequence(rows: 0..<tokens.count, cache: cache)]
+            guard let hidden = try? decoder.hiddenStates(tokens, rows), let logits = try? decoder.logits(hidden) else {
+                break
+            }
+            precondition(Array(logits.shape) == [tokens.count, decoder.configuration.vocabularySize])
+        }
+    }
+    return 0
+}
