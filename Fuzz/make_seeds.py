@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes seeds of fuzz targets, a few kB to a file: the tests' tokenizers with a vocabulary of a few dozen tokens, the
-snippets that render, the tests' configurations, and random models of one layer in GGUF. Needs sentencepiece and gguf.
+snippets that render, the tests' expressions and configurations, and random models of one layer in GGUF. Needs sentencepiece and gguf.
 Usage: Fuzz/make_seeds.py"""
 import base64
 import io
@@ -197,7 +197,19 @@ def models():
         model("llama-" + kind.name.lower(), "llama", kind, width=32)
 
 
+def expressions():
+    golden = json.loads((GOLDENS / "expressions.json").read_text())
+    seeds = {name.replace(" ", "-"): (family["expressions"][-1], golden["text"][200:700])
+             for name, family in golden["families"].items()}
+    seeds |= {f"case-{number}": golden["cases"][number][:2] for number in (5, 20, 33, 40, 46, 61)}
+    seeds["mixed"] = (r"(?:(?>a|ab)+(?=b|a)|(?<!b)a{2,5}?)+c|(?i:Σ[[:alpha:]&&[^a-c]])", "aabab cΣσx 1234 'S aac  \n ")
+    for name, (expression, text) in seeds.items():
+        if "\n" not in expression and len(expression) < 800:
+            (HERE / "seeds/expression" / name).write_text("0" + expression + "\n" + text)
+
+
 tokenizers()
 snippets()
 configurations()
 models()
+expressions()
