@@ -21,11 +21,15 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard let json = try? JSON(parsing: bytes) else { return 0 }
     let name = json["model_type"]?.string.flatMap { tensors[$0] } ?? "llama"
     mkdir(folder, 0o700)
+    let link = folder + "/model.safetensors"
+    defer {
+        unlink(link)
+        unlink(folder + "/config.json")
+        rmdir(folder)
+    }
     guard let file = fopen(folder + "/config.json", "w") else { return 0 }
     fwrite(start, 1, count, file)
     fclose(file)
-    let link = folder + "/model.safetensors"
-    unlink(link)
     guard let source = realpath(goldens + name + "/model.safetensors", nil) else { return 0 }
     defer { free(source) }
     symlink(source, link)

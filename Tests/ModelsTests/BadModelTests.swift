@@ -50,11 +50,32 @@ import Testing
     @Test(arguments: [
         ("hidden_size", JSON.integer(-1)), ("hidden_size", .string("x")), ("hidden_size", .integer(1 << 40)),
         ("num_hidden_layers", .number(1.5)), ("num_attention_heads", .integer(0)), ("num_key_value_heads", .integer(3)),
-        ("head_dim", .integer(7)), ("hidden_act", "swishh"), ("vocab_size", .null),
+        ("head_dim", .integer(7)), ("rms_norm_eps", .number(-1)), ("rms_norm_eps", .number(1e300)),
+        ("hidden_act", "swishh"), ("vocab_size", .null),
     ])
     func aBadValueIsNamedWithItsKey(_ key: String, _ value: JSON) throws {
         let message = error(try folder { $0[key] = value })
         #expect(message.contains(key), "\(message)")
+    }
+
+    @Test(arguments: [-1, 0, 0.1, 1.5, 1e300])
+    func aShareOfRotatedDimensionsThatIsNoneIsNamed(_ share: Double) throws {
+        let message = error(
+            try folder { $0["rope_parameters"] = ["rope_theta": 10000.0, "partial_rotary_factor": .number(share)] })
+        #expect(message.contains("partial_rotary_factor"), "\(message)")
+    }
+
+    @Test func moreExpertsThanAnyModelHasAreRefused() throws {
+        func message(_ experts: Int64, layers: Int64) throws -> String {
+            error(
+                try folder {
+                    $0["model_type"] = "mixtral"
+                    $0["num_local_experts"] = .integer(experts)
+                    $0["num_hidden_layers"] = .integer(layers)
+                })
+        }
+        #expect(try message(1025, layers: 1).contains("num_local_experts"))
+        #expect(try message(1024, layers: 65).contains("num_local_experts"))
     }
 
     @Test func tensorsThatAreNoWeightsAreNamedWithTheirType() throws {

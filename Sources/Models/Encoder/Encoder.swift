@@ -32,6 +32,10 @@ public struct EncoderConfiguration: Sendable, Equatable {
         contextLength = try reader.integer("max_position_embeddings")
         typeVocabularySize = try reader.integer("type_vocab_size", default: 2)
         epsilon = Float(try reader.number("layer_norm_eps", default: 1e-12))
+        guard epsilon >= 0, epsilon.isFinite else {
+            throw .wrongValue(
+                file: reader.file, key: "layer_norm_eps", found: "\(epsilon)", expected: "a number from 0")
+        }
     }
 }
 

@@ -87,6 +87,17 @@ extension DecoderConfiguration {
             throw .wrongValue(
                 file: file, key: "head_dim", found: "\(attention.headDimension)", expected: "a multiple of 8 up to 512")
         }
+        guard norm.epsilon >= 0, norm.epsilon.isFinite else {
+            throw .wrongValue(
+                file: file, key: norm.kind == .layer ? "layer_norm_epsilon" : "rms_norm_eps", found: "\(norm.epsilon)",
+                expected: "a number from 0")
+        }
+        // Each expert is looked up by name; no published model has half as many.
+        if let experts = feedForward.experts, experts.count * layerCount > 65_536 {
+            throw .wrongValue(
+                file: file, key: "num_local_experts", found: "\(experts.count)",
+                expected: "at most 65536 in all \(layerCount) layers")
+        }
         if let experts = feedForward.experts, experts.active > experts.count {
             throw .wrongValue(
                 file: file, key: "num_experts_per_tok", found: "\(experts.active)",

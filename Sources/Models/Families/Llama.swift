@@ -16,7 +16,7 @@ extension Family {
     static let mixtral = Family("mixtral", naming: .mixtral) { (spec, config) throws(ModelError) in
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }
         spec.feedForward.experts = DecoderConfiguration.Experts(
-            count: try config.integer("num_local_experts", in: 1...65_536, default: 8),
+            count: try config.integer("num_local_experts", in: 1...1024, default: 8),
             active: try config.integer("num_experts_per_tok", in: 1...65_536, default: 2))
     }
 }

@@ -27,7 +27,7 @@ extension RotaryEmbedding.Configuration {
         guard theta > 0, theta.isFinite else {
             throw .wrongValue(file: reader.file, key: "rope_theta", found: "\(theta)", expected: "a positive number")
         }
-        let dimension = Int(Double(headDimension) * share)
+        let dimension = (0...1).contains(share) ? Int(Double(headDimension) * share) : 0
         guard (2...headDimension).contains(dimension), dimension % 2 == 0 else {
             throw .wrongValue(
                 file: reader.file, key: "partial_rotary_factor", found: "\(share)",
