@@ -67,6 +67,8 @@ import Darwin
         let tuned = try ModelFiles(path: folder + "/run")
         #expect(tuned.checkpoint.modelType == (try ModelFiles(path: folder + "/model")).checkpoint.modelType)
         #expect(try tuned.tokenizer().chatTemplate == model.tokenizer.chatTemplate)
+        // What ends a reply ends it for every program that reads the folder.
+        #expect(try tuned.endTokens().isSuperset(of: model.tokenizer.eosTokens))
     }
 
     @Test func theModelsShapeIsNotOpenToOptions() throws {

@@ -30,7 +30,8 @@ public struct StartingModel {
                 .data, "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(size)")
         }
         files = ModelFolderFiles(
-            configuration: model.checkpoint.configuration.json, tokenizerFiles: try TrainingData.tokenizerFiles(path))
+            configuration: model.checkpoint.configuration.json, tokenizerFiles: try TrainingData.tokenizerFiles(path),
+            endTokens: try model.endTokens().union(tokenizer.eosTokens))
     }
 
     /// Conversations through the model's own template.
@@ -58,11 +59,15 @@ extension ChatEncoder {
 struct ModelFolderFiles {
     let configuration: JSON
     let tokenizerFiles: [(name: String, bytes: [UInt8])]
+    /// What ends a text or a reply. All of them are needed: a model that learnt conversations after texts ends the one
+    /// with another token than the other.
+    let endTokens: Set<Int32>
 
     var all: [(name: String, bytes: [UInt8])] {
+        let ends = endTokens.sorted().map { JSON.integer(Int64($0)) }
         let generation: JSON = [
             "do_sample": true, "temperature": 0.8, "top_p": 0.95,
-            "eos_token_id": configuration["eos_token_id"] ?? .null,
+            "eos_token_id": ends.count > 1 ? .array(ends) : ends.first ?? .null,
             "bos_token_id": configuration["bos_token_id"] ?? .null,
         ]
         return [

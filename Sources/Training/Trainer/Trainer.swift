@@ -68,7 +68,7 @@ public final class Trainer {
                 configuration: resolved.modelConfiguration(
                     endToken: data.tokenizer.eosTokens.min().map(Int.init),
                     beginToken: data.tokenizer.bosToken.map(Int.init)),
-                tokenizerFiles: data.tokenizerFiles)
+                tokenizerFiles: data.tokenizerFiles, endTokens: data.tokenizer.eosTokens)
             let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
             spec = try Family.configuration(reader).1
             let source = TrainableParameters(resolved.initializer())
