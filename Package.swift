@@ -37,6 +37,7 @@ var targets: [Target] = [
     floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
     floor("MartletData", "Data", ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON"]),
     floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
+    floor("MartletAPI", "API", ["MartletInference", "MartletText", "MartletJSON"]),
     floor(
         "MartletTraining", "Training", ["MartletInference", "MartletData", "MartletFormats", "MartletJSON"]),
     .executableTarget(
@@ -62,6 +63,7 @@ var targets: [Target] = [
     tests("Models", ["MartletModels"], exclude: ["Goldens"]),
     tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
+    tests("API", ["MartletAPI", "TinyModels"]),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
         name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),
@@ -73,6 +75,9 @@ if !coreOnly {
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.24.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ]
     products += [
         .library(name: "Martlet", targets: ["Martlet"]),
@@ -87,14 +92,25 @@ if !coreOnly {
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
+        floor(
+            "MartletServer", "Server",
+            [
+                "Martlet", "MartletAPI",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
-                "Martlet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Martlet", "MartletServer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/CommandLine"),
         tests("Hub", ["MartletHub"]),
+        tests("Server", ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         tests("CommandLine", ["Martlet", "TinyModels"]),
     ]
 }

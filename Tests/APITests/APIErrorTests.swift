@@ -1,0 +1,4 @@
+import MartletAPI
+import Testing
+
+@Test func anErrorSaysItsMessage() { #expect("\(APIError("no such model"))" == "no such model") }

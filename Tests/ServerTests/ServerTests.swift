@@ -1,0 +1,4 @@
+import MartletServer
+import Testing
+
+@Test func errorsReachThroughTheServer() { #expect(APIError("x").status == 400) }
