@@ -10,17 +10,65 @@ public struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
     public var parameter: String?
     /// A word for programs: `context_length_exceeded`, `model_not_found`, ….
     public var code: String?
+    /// When to come again, for 429 and 503.
+    public var retryAfterSeconds: Double?
 
     public init(
         status: Int = 400, _ message: String, type: String = "invalid_request_error", parameter: String? = nil,
-        code: String? = nil
+        code: String? = nil, retryAfterSeconds: Double? = nil
     ) {
         self.status = status
         self.message = message
         self.type = type
         self.parameter = parameter
         self.code = code
+        self.retryAfterSeconds = retryAfterSeconds
     }
 
     public var description: String { message }
+
+    /// The body of the reply.
+    public var json: JSON {
+        [
+            "error": [
+                "message": .string(message), "type": .string(type), "param": .string(orNull: parameter),
+                "code": .string(orNull: code),
+            ]
+        ]
+    }
+}
+
+extension APIError {
+    /// A parameter of the wrong type or outside its range.
+    public static func invalid(_ parameter: String, _ problem: String, code: String? = nil) -> APIError {
+        APIError("\(parameter) \(problem)", parameter: parameter, code: code)
+    }
+
+    /// A parameter that this server knows, does not implement, and will not pretend to.
+    public static func unsupported(_ parameter: String, _ problem: String = "is not supported") -> APIError {
+        APIError("\(parameter) \(problem)", parameter: parameter, code: "unsupported_parameter")
+    }
+
+    public static func contextExceeded(promptTokens: Int, maximumTokens: Int?, limit: Int) -> APIError {
+        let reply = maximumTokens.map { " and \($0) were asked for in the reply" } ?? ""
+        return APIError(
+            "This model's maximum context length is \(limit) tokens. The prompt has \(promptTokens) tokens\(reply). "
+                + "Shorten one or both.", parameter: "messages", code: "context_length_exceeded")
+    }
+
+    public static func unknownModel(_ name: String) -> APIError {
+        APIError(
+            status: 404, "The model '\(name.prefix(200))' does not exist.", parameter: "model", code: "model_not_found")
+    }
+
+    /// What went wrong inside, without a word about it: the request's id leads to the log.
+    public static func internalError(requestID: String) -> APIError {
+        APIError(status: 500, "Internal error. Request id: \(requestID)", type: "server_error")
+    }
+}
+
+extension JSON {
+    /// The string, or null.
+    static func string(orNull text: String?) -> JSON { text.map { .string($0) } ?? .null }
+    static func integer(_ value: Int) -> JSON { .integer(Int64(value)) }
 }

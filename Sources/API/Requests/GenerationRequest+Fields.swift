@@ -1,0 +1,151 @@
+import MartletJSON
+
+/// Members that the dialects of OpenAI, vLLM and llama.cpp share.
+extension GenerationRequest {
+    mutating func readShared(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+        model = try fields.string("model", longest: 1024)
+        samples = try fields.integer("n", 1...limits.samples) ?? 1
+        if let best = try fields.integer("best_of", 1...limits.samples), best != samples {
+            throw .unsupported("best_of", "is \(best); only the value of n (\(samples)) is supported")
+        }
+        try sampling.read(&fields, limits)
+        try stopping.read(&fields, limits)
+        try readStream(&fields)
+        try readTruncation(&fields)
+        let returnsTokens = try fields.bool("return_tokens")
+        self.returnsTokens = try fields.bool("return_token_ids") ?? returnsTokens ?? false
+        spellsTokensAsIDs = try fields.bool("return_tokens_as_token_ids") ?? false
+        addsSpecialTokens = try fields.bool("add_special_tokens")
+        cacheSalt = try fields.string("cache_salt", longest: limits.cacheSaltBytes) ?? ""
+        let identifier = try fields.string("safety_identifier", longest: 1024)
+        user = try fields.string("user", longest: 1024) ?? identifier
+        requestID = try fields.string("request_id", longest: 256)
+        constraint = try ConstraintSource(&fields)
+        promptLogProbabilities = try fields.integer("prompt_logprobs", 0...limits.topLogProbabilities)
+        try Self.refuseUnsupported(&fields)
+        fields.ignore(
+            "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt",
+            "id_slot",
+            "priority", "prediction", "verbosity", "guided_decoding_backend")
+    }
+
+    private mutating func readStream(_ fields: inout FieldReader) throws(APIError) {
+        let isStreamed = try fields.bool("stream") ?? false
+        var settings = StreamSettings()
+        settings.hasTimings = try fields.bool("timings_per_token") ?? false
+        if var options = try fields.fields("stream_options") {
+            guard isStreamed else {
+                throw APIError("stream_options is only allowed when stream is true", parameter: "stream_options")
+            }
+            settings.includesUsage = try options.bool("include_usage") ?? false
+            settings.hasContinuousUsage = try options.bool("continuous_usage_stats") ?? false
+            options.ignore("include_obfuscation")
+            unknownFields += options.unread
+        }
+        stream = isStreamed ? settings : nil
+    }
+
+    private mutating func readTruncation(_ fields: inout FieldReader) throws(APIError) {
+        guard let tokens = try fields.integer("truncate_prompt_tokens", -1...(1 << 24)), tokens != 0 else {
+            fields.ignore("truncation_side")
+            return
+        }
+        let side = try fields.string("truncation_side") ?? "left"
+        guard side == "left" || side == "right" else {
+            throw fields.error("truncation_side", "must be 'left' or 'right'")
+        }
+        truncation = Truncation(tokens: tokens, keepsEnd: side == "left")
+    }
+
+    /// Members that would change the answer and that nothing here implements, unless they ask for what is done anyway.
+    private static func refuseUnsupported(_ fields: inout FieldReader) throws(APIError) {
+        func isZero(_ value: JSON) -> Bool { value.double == 0 }
+        func isNotPositive(_ value: JSON) -> Bool { value.double.map { $0 <= 0 } ?? false }
+        func isEmpty(_ value: JSON) -> Bool { value.array?.isEmpty ?? false }
+        func isFalse(_ value: JSON) -> Bool { value.bool == false }
+        for key in ["min_tokens", "mirostat", "dry_multiplier", "xtc_probability", "dynatemp_range", "n_keep"] {
+            try fields.refuse(key, unless: isZero)
+        }
+        fields.ignore(
+            "mirostat_tau", "mirostat_eta", "dry_base", "dry_allowed_length", "dry_penalty_last_n",
+            "dry_sequence_breakers", "xtc_threshold", "dynatemp_exponent")
+        for key in ["top_n_sigma", "thinking_token_budget", "n_probs"] {
+            try fields.refuse(key, unless: isNotPositive)
+        }
+        try fields.refuse("length_penalty", unless: { $0.double == 1 })
+        for key in ["bad_words", "samplers", "lora", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
+        for key in ["use_beam_search", "include_stop_str_in_output", "return_progress", "post_sampling_probs"] {
+            try fields.refuse(key, unless: isFalse)
+        }
+        for key in ["web_search_options", "audio", "logits_processors", "grammar_triggers", "kv_transfer_params"] {
+            try fields.refuse(key)
+        }
+        try fields.refuse(
+            "modalities", unless: { $0.array?.allSatisfy { $0.string == "text" } ?? false }, "may be ['text'] only")
+    }
+}
+
+extension SamplingSettings {
+    mutating func read(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+        temperature = try fields.number("temperature", 0...2)
+        topP = try fields.number("top_p", 0...1)
+        if topP == 0 { topP = .leastNonzeroMagnitude }
+        topK = try fields.integer("top_k", -1...Int(Int32.max)).map { Swift.max($0, 0) }
+        minP = try fields.number("min_p", 0...1)
+        typicalP = try fields.number("typical_p", 0...1).map { $0 == 0 ? 1 : $0 }
+        repetitionPenalty = try fields.number("repetition_penalty", 0.01...100)
+        if repetitionPenalty == nil { repetitionPenalty = try fields.number("repeat_penalty", 0.01...100) }
+        presencePenalty = try fields.number("presence_penalty", -2...2)
+        frequencyPenalty = try fields.number("frequency_penalty", -2...2)
+        seed = try fields.integer("seed", .min ... .max).map { UInt64(bitPattern: Int64($0)) }
+        allowedTokens = try fields.tokens("allowed_token_ids", most: 1 << 20)
+        logitBias = try Self.logitBias(&fields, limits)
+    }
+
+    private static func logitBias(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) -> [Int32:
+        Float]
+    {
+        guard let object = try fields.object("logit_bias") else { return [:] }
+        guard object.count <= limits.logitBiases else {
+            throw fields.error("logit_bias", "has \(object.count) members; at most \(limits.logitBiases) are allowed")
+        }
+        var biases: [Int32: Float] = [:]
+        for (key, value) in object {
+            guard let token = Int32(key), token >= 0 else {
+                throw fields.error("logit_bias", "has the key '\(key.prefix(40))'; keys must be token ids")
+            }
+            guard let bias = value.double, (-100...100).contains(bias) else {
+                throw .invalid("logit_bias.\(key)", "must be a number from -100 to 100")
+            }
+            biases[token] = Float(bias)
+        }
+        return biases
+    }
+}
+
+extension StoppingSettings {
+    mutating func read(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+        strings = try Self.stopStrings(&fields, "stop", limits)
+        tokens = Set(try fields.tokens("stop_token_ids", most: limits.stopTokens) ?? [])
+        ignoresEndOfSequence = try fields.bool("ignore_eos") ?? false
+        skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
+        fields.ignore("spaces_between_special_tokens")
+    }
+
+    static func stopStrings(
+        _ fields: inout FieldReader, _ key: String, _ limits: RequestLimits
+    ) throws(APIError) -> [String] {
+        let strings: [String]
+        if let text = fields.json(key)?.string {
+            guard text.utf8.count <= limits.stopStringBytes else {
+                throw fields.error(key, "is longer than \(limits.stopStringBytes) bytes")
+            }
+            strings = [text]
+        } else if let value = fields.json(key), value.array == nil {
+            throw fields.error(key, "must be a string or an array of strings, not \(value.kind)")
+        } else {
+            strings = try fields.strings(key, most: limits.stopStrings, longest: limits.stopStringBytes) ?? []
+        }
+        return strings.filter { !$0.isEmpty }
+    }
+}

@@ -1,0 +1,177 @@
+import MartletJSON
+
+/// Reads the members of one object of a request by name and type, and knows afterwards which were never asked for.
+///
+/// A member that is null counts as absent, as OpenAI's clients send it. An error names the member by its path from the
+/// request's root: `messages[2].content[0].type`.
+struct FieldReader {
+    let object: JSONObject
+    /// Of the object; empty at the root.
+    let path: String
+    private var read: Set<String> = []
+
+    init(_ json: JSON, path: String) throws(APIError) {
+        guard let object = json.object else {
+            throw .invalid(path.isEmpty ? "The body" : path, "must be an object, not \(json.kind)")
+        }
+        self.init(object, path: path)
+    }
+
+    init(_ object: JSONObject, path: String = "") {
+        self.object = object
+        self.path = path
+    }
+
+    func path(of key: String) -> String { path.isEmpty ? key : path + "." + key }
+
+    func error(_ key: String, _ problem: String) -> APIError { .invalid(path(of: key), problem) }
+
+    /// The members that nothing has read.
+    var unread: [String] { object.keys.filter { !read.contains($0) }.map(path(of:)) }
+
+    mutating func json(_ key: String) -> JSON? {
+        read.insert(key)
+        guard let value = object[key], !value.isNull else { return nil }
+        return value
+    }
+
+    /// Says that a member is known and does not change the answer.
+    mutating func ignore(_ keys: String...) { read.formUnion(keys) }
+
+    /// Refuses a member unless it is absent or asks for nothing.
+    mutating func refuse(
+        _ key: String, unless isHarmless: (JSON) -> Bool = { _ in false }, _ problem: String = "is not supported"
+    ) throws(APIError) {
+        guard let value = json(key), !isHarmless(value) else { return }
+        throw .unsupported(path(of: key), problem)
+    }
+
+    private func mismatch(_ key: String, _ expected: String, _ value: JSON) -> APIError {
+        error(key, "must be \(expected), not \(value.kind)")
+    }
+
+    mutating func string(_ key: String, longest: Int? = nil) throws(APIError) -> String? {
+        guard let value = json(key) else { return nil }
+        guard let text = value.string else { throw mismatch(key, "a string", value) }
+        if let longest, text.utf8.count > longest { throw error(key, "is longer than \(longest) bytes") }
+        return text
+    }
+
+    mutating func bool(_ key: String) throws(APIError) -> Bool? {
+        guard let value = json(key) else { return nil }
+        guard let flag = value.bool else { throw mismatch(key, "a boolean", value) }
+        return flag
+    }
+
+    mutating func integer(_ key: String, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let value = json(key) else { return nil }
+        return try Self.integer(value, range, path(of: key))
+    }
+
+    mutating func number(_ key: String, _ range: ClosedRange<Double>) throws(APIError) -> Float? {
+        guard let value = json(key) else { return nil }
+        guard let number = value.double else { throw mismatch(key, "a number", value) }
+        guard range.contains(number) else { throw error(key, "is \(number); it must be \(Self.words(range))") }
+        return Float(number)
+    }
+
+    mutating func array(_ key: String, most: Int) throws(APIError) -> [JSON]? {
+        guard let value = json(key) else { return nil }
+        guard let items = value.array else { throw mismatch(key, "an array", value) }
+        guard items.count <= most else { throw error(key, "has \(items.count) items; at most \(most) are allowed") }
+        return items
+    }
+
+    mutating func object(_ key: String) throws(APIError) -> JSONObject? {
+        guard let value = json(key) else { return nil }
+        guard let members = value.object else { throw mismatch(key, "an object", value) }
+        return members
+    }
+
+    /// The members of an object that is a member of this one.
+    mutating func fields(_ key: String) throws(APIError) -> FieldReader? {
+        try object(key).map { FieldReader($0, path: path(of: key)) }
+    }
+
+    mutating func strings(_ key: String, most: Int, longest: Int? = nil) throws(APIError) -> [String]? {
+        guard let items = try array(key, most: most) else { return nil }
+        var texts: [String] = []
+        for (index, item) in items.enumerated() {
+            let place = "\(path(of: key))[\(index)]"
+            guard let text = item.string else { throw .invalid(place, "must be a string, not \(item.kind)") }
+            if let longest, text.utf8.count > longest { throw .invalid(place, "is longer than \(longest) bytes") }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    mutating func tokens(_ key: String, most: Int) throws(APIError) -> [Int32]? {
+        guard let items = try array(key, most: most) else { return nil }
+        return try Self.tokens(items, path(of: key))
+    }
+
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(
+        _ key: String, _ type: Choice.Type
+    ) throws(APIError) -> Choice? where Choice.RawValue == String {
+        guard let text = try string(key) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let names = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            throw error(key, "is '\(text.prefix(80))'; it must be one of \(names)")
+        }
+        return choice
+    }
+
+    func required<Value>(_ key: String, _ value: Value?) throws(APIError) -> Value {
+        guard let value else {
+            throw APIError("Missing required parameter: '\(path(of: key))'.", parameter: path(of: key))
+        }
+        return value
+    }
+
+    // MARK: - Values on their own
+
+    static func integer(_ value: JSON, _ range: ClosedRange<Int>, _ place: String) throws(APIError) -> Int {
+        guard let double = value.double else { throw .invalid(place, "must be an integer, not \(value.kind)") }
+        guard let integer = value.integer else {
+            if abs(double) < 9e15 { throw .invalid(place, "is \(double); it must be an integer") }
+            throw .invalid(place, "is \(double); it must be \(words(range))")
+        }
+        guard range.contains(integer) else { throw .invalid(place, "is \(integer); it must be \(words(range))") }
+        return integer
+    }
+
+    static func tokens(_ items: [JSON], _ place: String) throws(APIError) -> [Int32] {
+        var tokens: [Int32] = []
+        tokens.reserveCapacity(items.count)
+        for (index, item) in items.enumerated() {
+            // The path costs more than the token.
+            if case .integer(let value) = item, let token = Int32(exactly: value), token >= 0 {
+                tokens.append(token)
+            } else {
+                tokens.append(Int32(try integer(item, 0...Int(Int32.max), "\(place)[\(index)]")))
+            }
+        }
+        return tokens
+    }
+
+    private static func words<Bound>(_ range: ClosedRange<Bound>) -> String {
+        let isOpen = (range.upperBound as? Int) == .max
+        return isOpen ? "\(range.lowerBound) or more" : "from \(range.lowerBound) to \(range.upperBound)"
+    }
+}
+
+extension FieldReader {
+    /// The object that the body of a request must be.
+    static func body(_ bytes: some Sequence<UInt8>, _ limits: RequestLimits) throws(APIError) -> FieldReader {
+        var json = JSONLimits()
+        json.depth = limits.depth
+        json.replacesLoneSurrogates = true
+        let value: JSON
+        do throws(JSONError) {
+            value = try JSON(parsing: bytes, limits: json)
+        } catch {
+            throw APIError("The body is not valid JSON: \(error.reason) (byte \(error.offset)).", code: "invalid_json")
+        }
+        return try FieldReader(value, path: "")
+    }
+}

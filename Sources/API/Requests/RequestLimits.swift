@@ -1,0 +1,22 @@
+/// Bounds on what one request may ask for. Whatever passes them costs the server no more than a request can be worth.
+public struct RequestLimits: Sendable {
+    public var samples = 16
+    public var prompts = 2048
+    public var messages = 4096
+    public var tools = 128
+    public var stopStrings = 16
+    /// UTF-8 bytes of one stop string.
+    public var stopStringBytes = 256
+    public var stopTokens = 64
+    public var logitBiases = 1024
+    public var topLogProbabilities = 20
+    public var embeddingInputs = 2048
+    public var documents = 1024
+    public var cacheSaltBytes = 128
+    /// Levels of JSON.
+    public var depth = 100
+    /// Whether a request may bring a chat template of its own.
+    public var allowsChatTemplate = false
+
+    public init() {}
+}

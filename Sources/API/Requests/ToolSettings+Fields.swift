@@ -1,0 +1,127 @@
+import MartletJSON
+
+extension ToolSettings {
+    /// `tools`, `tool_choice` and `parallel_tool_calls` of chat completions.
+    init(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+        self.init()
+        for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
+            let tool = try Tool(item, path: "tools[\(index)]")
+            guard !tools.contains(where: { $0.name == tool.name }) else {
+                throw .invalid("tools[\(index)].function.name", "is '\(tool.name)' a second time")
+            }
+            tools.append(tool)
+        }
+        allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        choice = try Self.choice(fields.json("tool_choice")) ?? .auto
+        try check()
+    }
+
+    /// What is chosen must exist.
+    func check() throws(APIError) {
+        let names: [String]
+        switch choice {
+        case .none, .auto: return
+        case .required: names = []
+        case .named(let name): names = [name]
+        case .allowed(let allowed, _): names = allowed
+        }
+        guard !tools.isEmpty else { throw .invalid("tool_choice", "asks for a call, but there are no tools") }
+        for name in names where !tools.contains(where: { $0.name == name }) {
+            throw .invalid("tool_choice", "names '\(name.prefix(80))', which is not among the tools")
+        }
+    }
+
+    private static func choice(_ json: JSON?) throws(APIError) -> ToolChoice? {
+        switch json {
+        case nil: return nil
+        case .string("none")?: return ToolChoice.none
+        case .string("auto")?: return .auto
+        case .string("required")?, .string("any")?: return .required
+        case .object(let object)?:
+            var fields = FieldReader(object, path: "tool_choice")
+            switch try fields.required("type", fields.string("type")) {
+            case "function":
+                if let name = try fields.string("name") { return .named(name) }
+                var function = try fields.required("function", fields.fields("function"))
+                return .named(try function.required("name", function.string("name")))
+            case "allowed_tools":
+                var allowed = try fields.fields("allowed_tools") ?? fields
+                let mode = try allowed.string("mode") ?? "auto"
+                guard mode == "auto" || mode == "required" else {
+                    throw allowed.error("mode", "must be 'auto' or 'required'")
+                }
+                var names: [String] = []
+                for (index, item) in (try allowed.required("tools", allowed.array("tools", most: 1024))).enumerated() {
+                    guard let name = (item["function"] ?? item)["name"]?.string else {
+                        throw .invalid("\(allowed.path).tools[\(index)]", "must name a function")
+                    }
+                    names.append(name)
+                }
+                return .allowed(names, isRequired: mode == "required")
+            case let other:
+                throw fields.error("type", "is '\(other.prefix(40))'; it must be 'function' or 'allowed_tools'")
+            }
+        case let other?:
+            throw .invalid(
+                "tool_choice", "must be 'none', 'auto', 'required' or an object, not \(other.text().prefix(60))")
+        }
+    }
+
+    /// The tools that may be called.
+    public var callable: [Tool] {
+        switch choice {
+        case .none: []
+        case .auto, .required: tools
+        case .named(let name): tools.filter { $0.name == name }
+        case .allowed(let names, _): tools.filter { names.contains($0.name) }
+        }
+    }
+}
+
+extension ToolChoice {
+    /// Whether a reply without a call is no answer to the request.
+    public var forcesCalls: Bool {
+        switch self {
+        case .required, .named: true
+        case .allowed(_, let isRequired): isRequired
+        case .none, .auto: false
+        }
+    }
+}
+
+extension Tool {
+    init(_ json: JSON, path: String) throws(APIError) {
+        var fields = try FieldReader(json, path: path)
+        let type = try fields.required("type", fields.string("type"))
+        guard type == "function" else {
+            throw .unsupported("\(path).type", "is '\(type.prefix(40))'; only 'function' is supported")
+        }
+        self = try Tool(function: try fields.required("function", fields.fields("function")), json: json)
+    }
+
+    /// A function definition: `name`, `description`, `parameters`, `strict`.
+    init(function: FieldReader, schemaKey: String = "parameters", json: JSON? = nil) throws(APIError) {
+        var function = function
+        name = try function.required("name", function.string("name"))
+        guard (1...128).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
+            throw function.error("name", "must be 1 to 128 letters, digits, '_', '-', '.' or ':'")
+        }
+        description = try function.string("description")
+        isStrict = try function.bool("strict") ?? false
+        parameters = try function.object(schemaKey).map { .object($0) } ?? ["type": "object", "properties": [:]]
+        if let type = parameters["type"], type.string != "object" {
+            throw function.error(schemaKey + ".type", "must be 'object'")
+        }
+        var members = JSONObject([("name", .string(name))])
+        members["description"] = description.map { .string($0) }
+        members["parameters"] = parameters
+        self.json = json ?? ["type": "function", "function": .object(members)]
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x3A, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+        default: false
+        }
+    }
+}
