@@ -1,6 +1,6 @@
 /// Something that happens in a story. Slots: A, B, C people; P a place, T a thing (S with its colour), K a container, G a garment, O a colour,
 /// F a dish, R a drink, V fruit, N a number, X an animal, Z its name, M a game, D a day, E a feeling, H what helps.
-package struct StoryEvent: Sendable {
+package struct StoryEvent: StoryPart {
     package enum Kind: String, Sendable, CaseIterable {
         case arrive, move, find, recover, give, giveBack, put, wear, eat, order, pick, pickMore, share, lose, search,
             rank1,
@@ -9,17 +9,8 @@ package struct StoryEvent: Sendable {
     package let kind: Kind
     package let words: [Character: Word]
 
-    package init(_ kind: Kind, _ words: [Character: Word]) {
-        self.kind = kind
-        self.words = words
-    }
-
-    /// The word in a slot; events are made by plots, which fill every slot their kind has.
-    package subscript(slot: Character) -> Word { words[slot] ?? Word("?", "?") }
-
     package func sentence(_ random: inout WorldRandom, _ language: WorldLanguage) -> String {
-        guard let wordings = Self.wordings[kind] else { return "" }
-        return random.pick(wordings[language]).filled(words, language)
+        wording(Self.wordings, &random, language)
     }
 
     package static let wordings: [Kind: Wordings] = [

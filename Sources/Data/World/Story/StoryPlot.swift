@@ -35,11 +35,11 @@ package struct StoryPlot: Sendable {
     }
 
     private mutating func event(_ kind: StoryEvent.Kind, _ words: [Character: Word]) {
-        events.append(StoryEvent(kind, words))
+        events.append(StoryEvent(kind: kind, words: words))
     }
 
     private mutating func ask(_ kind: StoryQuery.Kind, _ words: [Character: Word]) {
-        queries.append(StoryQuery(kind, words))
+        queries.append(StoryQuery(kind: kind, words: words))
     }
 
     private mutating func walk(_ random: inout WorldRandom) {

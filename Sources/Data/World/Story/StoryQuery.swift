@@ -1,5 +1,5 @@
 /// A question about a story, answered from its state.
-package struct StoryQuery: Sendable {
+package struct StoryQuery: StoryPart {
     package enum Kind: String, Sendable, CaseIterable {
         case place, finder, found, foundPlace, holder, giver, received, container, putter, clothes, lost, loser, dish,
             drink,
@@ -7,13 +7,6 @@ package struct StoryQuery: Sendable {
     }
     package let kind: Kind
     package let words: [Character: Word]
-
-    package init(_ kind: Kind, _ words: [Character: Word]) {
-        self.kind = kind
-        self.words = words
-    }
-
-    package subscript(slot: Character) -> Word { words[slot] ?? Word("?", "?") }
 
     /// The word that answers the question; a number as a word. Nil where the story does not say.
     package func answer(_ state: StoryState) -> Word? {
@@ -49,8 +42,7 @@ package struct StoryQuery: Sendable {
     }
 
     package func question(_ random: inout WorldRandom, _ language: WorldLanguage) -> String {
-        guard let wordings = Self.questions[kind] else { return "" }
-        return random.pick(wordings[language]).filled(words, language)
+        wording(Self.questions, &random, language)
     }
 
     /// The answer as a sentence: always the same one for a kind, since regular answers are learnt soonest.
