@@ -5,7 +5,7 @@ import Synchronization
 final class StageClock: Sendable {
     private let end = Mutex<ContinuousClock.Instant?>(nil)
 
-    func note(_ stage: TrainingProgress.Stage) -> Bool {
+    func note(_ stage: TokenizerTrainingProgress.Stage) -> Bool {
         if stage != .counting { end.withLock { if $0 == nil { $0 = .now } } }
         return true
     }

@@ -187,7 +187,7 @@ private struct TokenizerLine {
     /// Of text, counted so far.
     private(set) var bytes = 0
 
-    mutating func show(_ progress: TrainingProgress) {
+    mutating func show(_ progress: TokenizerTrainingProgress) {
         if progress.stage == .counting { bytes = progress.done }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         guard seconds - shown >= (Terminal.errorIsTerminal ? 0.1 : 10) else { return }

@@ -132,7 +132,7 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
     @Test func `the observer sees each stage and can end training`() throws {
         let golden = try #require(TrainingGolden.all.first)
         var trainer = golden.trainer
-        let seen = Mutex<[TrainingProgress.Stage]>([])
+        let seen = Mutex<[TokenizerTrainingProgress.Stage]>([])
         trainer.observer = { progress in
             seen.withLock { if $0.last != progress.stage { $0.append(progress.stage) } }
             return true

@@ -48,7 +48,7 @@ struct MergeLearner {
         countPairs()
         var merges: [Merge] = []
         var places: [Int32: Int] = [:]
-        try TrainingProgress.report(.merging, names.count, of: settings.vocabularySize, to: observer)
+        try TokenizerTrainingProgress.report(.merging, names.count, of: settings.vocabularySize, to: observer)
         while names.count < settings.vocabularySize, var top = queue.first {
             let count = counts[Int(top.pair)]
             if top.count != count {
@@ -63,10 +63,10 @@ struct MergeLearner {
             places[top.pair] = merges.count
             merges.append(Merge(left: top.left, right: top.right))
             if isNew, names.count % 256 == 0 {
-                try TrainingProgress.report(.merging, names.count, of: settings.vocabularySize, to: observer)
+                try TokenizerTrainingProgress.report(.merging, names.count, of: settings.vocabularySize, to: observer)
             }
         }
-        try TrainingProgress.report(.merging, names.count, of: names.count, to: observer)
+        try TokenizerTrainingProgress.report(.merging, names.count, of: names.count, to: observer)
         guard places.count < merges.count else { return merges }
         let last = Set(places.values)
         return merges.indices.filter { last.contains($0) }.map { merges[$0] }

@@ -37,7 +37,7 @@ final class TextBlocks: Sendable {
             do throws(TokenizerTrainingError) {
                 let block = try source.next()
                 if block == nil { source.hasEnded = true }
-                try TrainingProgress.report(.counting, source.given, of: source.total, to: observer)
+                try TokenizerTrainingProgress.report(.counting, source.given, of: source.total, to: observer)
                 return .success(block)
             } catch {
                 source.hasEnded = true

@@ -40,7 +40,7 @@ struct UnigramEstimation {
         }
         while true {
             round += 1
-            try TrainingProgress.report(.estimating, round, of: max(round, rounds), to: observer)
+            try TokenizerTrainingProgress.report(.estimating, round, of: max(round, rounds), to: observer)
             // After the last pruning there are as many tokens as are wanted, and so many there will be.
             let isLast = round > 1 && lattice.tokens.count <= target
             for _ in 0..<iterations { estimate(keepsAll: isLast) }

@@ -48,7 +48,7 @@ struct UnigramSeeds {
             singles.append(Seed(bytes: bytes(level.firsts[number], 1), score: level.counts[number]))
         }
         for length in 1...max(1, longest) {
-            try TrainingProgress.report(.seeding, length, of: longest, to: observer)
+            try TokenizerTrainingProgress.report(.seeding, length, of: longest, to: observer)
             let next = length < longest ? extended(level, length) : nil
             if length > 1 {
                 var isWhole = [Bool](repeating: true, count: level.counts.count)

@@ -1,5 +1,5 @@
 /// How far training is. `total` is nil when nobody knows it.
-public struct TrainingProgress: Sendable, Equatable {
+public struct TokenizerTrainingProgress: Sendable, Equatable {
     public enum Stage: String, Sendable {
         /// Counted in bytes of text.
         case counting = "counting words"
@@ -17,13 +17,13 @@ public struct TrainingProgress: Sendable, Equatable {
 }
 
 /// Told now and then how far training is, by one thread at a time; false ends it with `TokenizerTrainingError.cancelled`.
-public typealias TrainingObserver = @Sendable (TrainingProgress) -> Bool
+public typealias TrainingObserver = @Sendable (TokenizerTrainingProgress) -> Bool
 
-extension TrainingProgress {
+extension TokenizerTrainingProgress {
     static func report(
         _ stage: Stage, _ done: Int, of total: Int?, to observer: TrainingObserver?
     ) throws(TokenizerTrainingError) {
         guard let observer else { return }
-        guard observer(TrainingProgress(stage: stage, done: done, total: total)) else { throw .cancelled }
+        guard observer(TokenizerTrainingProgress(stage: stage, done: done, total: total)) else { throw .cancelled }
     }
 }
