@@ -11,11 +11,11 @@ import MartletJSON
 ///     let tokenizer = try trained.tokenizer()
 public struct BytePairTrainer: TokenizerTrainer {
     /// How many tokens there will be, special ones and bytes included; fewer when the text has no more pairs.
-    public var vocabularySize: Int
+    public var vocabularySize = 32_000
     /// A pair that occurs less often is not merged.
     public var minimumFrequency = 0
     /// Tokens that stand for themselves wherever they occur. They have the first ids, in this order.
-    public var specialTokens: [String]
+    public var specialTokens: [String] = []
     /// Whether special tokens in the text separate texts, as they do when it is encoded. The `tokenizers` library learns
     /// from them as from any text.
     public var cutsAtSpecialTokens = true
@@ -31,10 +31,7 @@ public struct BytePairTrainer: TokenizerTrainer {
     public var threads = 0
     public var observer: TrainingObserver?
 
-    public init(vocabularySize: Int, specialTokens: [String] = []) {
-        self.vocabularySize = vocabularySize
-        self.specialTokens = specialTokens
-    }
+    public init() {}
 
     public func train(
         _ texts: some Sequence<TrainingText>, byteCount: Int?

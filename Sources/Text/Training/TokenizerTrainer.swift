@@ -6,6 +6,8 @@ public protocol TokenizerTrainer: Sendable {
     var threads: Int { get set }
     var observer: TrainingObserver? { get set }
 
+    init()
+
     /// Trains on texts, which are taken from the sequence as they are needed.
     /// - Parameter byteCount: of all texts together, for progress; nil when nobody knows.
     func train(
@@ -14,6 +16,13 @@ public protocol TokenizerTrainer: Sendable {
 }
 
 extension TokenizerTrainer {
+    /// - Parameter specialTokens: the trainer's usual ones when left out.
+    public init(vocabularySize: Int, specialTokens: [String]? = nil) {
+        self.init()
+        self.vocabularySize = vocabularySize
+        if let specialTokens { self.specialTokens = specialTokens }
+    }
+
     /// Trains on files, which are read in blocks.
     public func train(files: [String]) throws(TokenizerTrainingError) -> TrainedTokenizer {
         try train(files.map(TrainingText.file), byteCount: try TrainingText.size(ofFiles: files))

@@ -7,9 +7,9 @@ import MartletJSON
 /// good. Results do not depend on the number of threads.
 public struct UnigramTrainer: TokenizerTrainer {
     /// How many tokens there will be, special ones and bytes included; fewer when the text has no more candidates.
-    public var vocabularySize: Int
+    public var vocabularySize = 32_000
     /// Tokens with the first ids, in this order. `unknownToken` comes first when it is not among them.
-    public var specialTokens: [String]
+    public var specialTokens: [String] = []
     /// Stands for characters that are no token, when bytes do not.
     public var unknownToken = "<unk>"
     /// Whether characters that are no token are spelled in 256 tokens for bytes, so that any text can be encoded.
@@ -35,10 +35,7 @@ public struct UnigramTrainer: TokenizerTrainer {
     /// The log-probability of tokens that are not found in text but put in its place: far below any other.
     private static let controlScore = -1000.0
 
-    public init(vocabularySize: Int, specialTokens: [String] = []) {
-        self.vocabularySize = vocabularySize
-        self.specialTokens = specialTokens
-    }
+    public init() {}
 
     public func train(
         _ texts: some Sequence<TrainingText>, byteCount: Int?

@@ -7,11 +7,11 @@ import MartletJSON
 /// by ids; here they are in order of their scalars. Given the same order, the tokens are the same.
 public struct WordPieceTrainer: TokenizerTrainer {
     /// How many tokens there will be, special ones included; fewer when the text has no more pairs.
-    public var vocabularySize: Int
+    public var vocabularySize = 32_000
     /// A pair that occurs less often is not merged.
     public var minimumFrequency = 0
     /// Tokens with the first ids, in this order. `unknownToken` comes first when it is not among them.
-    public var specialTokens: [String]
+    public var specialTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     /// Stands for a word with a character that is no token.
     public var unknownToken = "[UNK]"
     /// How many different characters may be tokens; the most frequent are.
@@ -26,12 +26,7 @@ public struct WordPieceTrainer: TokenizerTrainer {
 
     private static let prefix = Array("##".utf8)
 
-    public init(
-        vocabularySize: Int, specialTokens: [String] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    ) {
-        self.vocabularySize = vocabularySize
-        self.specialTokens = specialTokens
-    }
+    public init() {}
 
     private var normalizer: JSON {
         [
