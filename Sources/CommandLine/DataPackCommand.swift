@@ -132,12 +132,7 @@ struct CorpusFlags: ParsableArguments {
         let chat = ChatEncoder(
             tokenizer: tokenizer,
             template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
-        return DocumentEncoder(
-            tokenizer: tokenizer, separator: end,
-            chats: .encoded { messages, tools in
-                let encoded = try chat.encode(messages, tools: tools)
-                return (encoded.tokens, encoded.isTrained)
-            })
+        return chat.documentEncoder(separator: end)
     }
 }
 

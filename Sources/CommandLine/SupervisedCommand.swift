@@ -59,13 +59,7 @@ struct SupervisedCommand: ParsableCommand {
     private func pack(_ model: StartingModel, into folder: String) throws {
         if resume == "auto", Folder.exists(folder + "/shards.json") { return }
         let corpus = try Corpus(data)
-        let chats = try model.chatEncoder()
-        let encoder = DocumentEncoder(
-            tokenizer: model.tokenizer, separator: model.tokenizer.documentEnd,
-            chats: .encoded { messages, tools in
-                let encoded = try chats.encode(messages, tools: tools)
-                return (encoded.tokens, encoded.isTrained)
-            })
+        let encoder = try model.chatEncoder().documentEncoder(separator: model.tokenizer.documentEnd)
         var options = PackOptions()
         options.validation = validation
         options.split = .documents

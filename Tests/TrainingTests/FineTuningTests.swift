@@ -30,15 +30,8 @@ import Darwin
 
     private func shards(_ folder: String, _ model: StartingModel, chats: String) throws -> TrainingData {
         try AtomicFile.write(folder + "/chats.jsonl", bytes: Array(chats.utf8))
-        let encoder = try model.chatEncoder()
         let packer = CorpusPacker(
-            try Corpus([folder + "/chats.jsonl"]),
-            encoder: DocumentEncoder(
-                tokenizer: model.tokenizer, separator: nil,
-                chats: .encoded { messages, tools in
-                    let encoded = try encoder.encode(messages, tools: tools)
-                    return (encoded.tokens, encoded.isTrained)
-                }))
+            try Corpus([folder + "/chats.jsonl"]), encoder: try model.chatEncoder().documentEncoder(separator: nil))
         _ = try packer.pack(into: folder + "/shards", tokenizerFolder: folder + "/model")
         return try TrainingData(folder: folder + "/shards")
     }

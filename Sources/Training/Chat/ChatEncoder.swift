@@ -1,3 +1,4 @@
+import MartletData
 import MartletJSON
 import MartletText
 
@@ -56,6 +57,16 @@ public struct ChatEncoder: Sendable {
                     + "both add one: \(shown(messages))")
         }
         return EncodedChat(tokens: whole, isTrained: isTrained)
+    }
+
+    /// Turns documents into tokens: conversations through the template, texts with `separator` at their end.
+    public func documentEncoder(separator: Int32?) -> DocumentEncoder {
+        DocumentEncoder(
+            tokenizer: tokenizer, separator: separator,
+            chats: .encoded { messages, tools in
+                let encoded = try encode(messages, tools: tools)
+                return (encoded.tokens, encoded.isTrained)
+            })
     }
 
     /// The prompt that asks for the next reply.
