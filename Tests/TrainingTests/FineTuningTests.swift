@@ -14,13 +14,9 @@ import Darwin
 #endif
 
 /// From a folder with a model to a fine-tuned one, and to one that learnt from rewards.
-@Suite struct FineTuningTests {
-    private func scratch(_ name: String) throws -> String {
-        var template = Array("/tmp/martlet-tuning-\(name)-XXXXXX".utf8CString)
-        let made = template.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
-        }
-        let folder = try #require(made)
+@Suite struct FineTuningTests: TinyRuns {
+    private func modelFolder(_ name: String) throws -> String {
+        let folder = try emptyFolder(name)
         var model = TinyModel()
         model.contextLength = 256
         mkdir(folder + "/model", 0o755)
@@ -36,6 +32,14 @@ import Darwin
         return try TrainingData(folder: folder + "/shards")
     }
 
+    private func options(epochs: Int64) throws -> TrainingOptions {
+        var options = TrainingOptions()
+        for (key, value) in ["epochs": .integer(epochs), "batch_rows": 2, "context_length": 128] as [String: JSON] {
+            try options.set(key, value)
+        }
+        return options
+    }
+
     private let chats = (0..<64).map {
         """
         {"messages": [{"role": "user", "content": "say \($0 % 4)"}, {"role": "assistant", "content": "ok \($0 % 4)"}]}
@@ -44,12 +48,9 @@ import Darwin
     }.joined()
 
     @Test func fineTuningLowersTheLossOfRepliesAndKeepsTheModelsShape() throws {
-        let folder = try scratch("sft")
+        let folder = try modelFolder("sft")
         let model = try StartingModel(path: folder + "/model")
-        var options = TrainingOptions()
-        for (key, value) in ["epochs": 12, "batch_rows": 2, "context_length": 128] as [String: JSON] {
-            try options.set(key, value)
-        }
+        let options = try options(epochs: 12)
         let data = try shards(folder, model, chats: chats)
         let trainer = try Trainer(run: folder + "/run", options: options, data: data, from: model)
         #expect(trainer.options["depth"].integer == model.decoder.configuration.layerCount)
@@ -65,7 +66,7 @@ import Darwin
     }
 
     @Test func theModelsShapeIsNotOpenToOptions() throws {
-        let folder = try scratch("shape")
+        let folder = try modelFolder("shape")
         let model = try StartingModel(path: folder + "/model")
         let data = try shards(folder, model, chats: chats)
         var options = TrainingOptions()
@@ -82,7 +83,7 @@ import Darwin
     }
 
     @Test func aRowThatIsNoChatIsNamedWithFileAndLine() throws {
-        let folder = try scratch("rows")
+        let folder = try modelFolder("rows")
         let model = try StartingModel(path: folder + "/model")
         let broken = chats + "{\"messages\": [{\"role\": \"user\", \"content\": \"no reply\"}]}\n"
         let error = #expect(throws: DataError.self) { try shards(folder, model, chats: broken) }
@@ -91,7 +92,7 @@ import Darwin
     }
 
     @Test func policyRunsResumeToTheSameBits() throws {
-        let folder = try scratch("grpo")
+        let folder = try modelFolder("grpo")
         var options = PolicyOptions()
         (options.steps, options.problems, options.groupSize, options.maximumTokens) = (4, 2, 4, 8)
         (options.evaluationQuestions, options.evaluateEvery, options.saveEvery) = (4, 2, 2)
@@ -131,12 +132,9 @@ import Darwin
 
     /// A model that was tuned to say one answer gets just those questions right whose answer it is.
     @Test func evaluationCountsByCategory() throws {
-        let folder = try scratch("eval")
+        let folder = try modelFolder("eval")
         let model = try StartingModel(path: folder + "/model")
-        var options = TrainingOptions()
-        for (key, value) in ["epochs": 20, "batch_rows": 2, "context_length": 128] as [String: JSON] {
-            try options.set(key, value)
-        }
+        let options = try options(epochs: 20)
         let same = (0..<64).map { _ in
             "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"7\"}]}\n"
         }

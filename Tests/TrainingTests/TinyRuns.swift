@@ -16,13 +16,18 @@ import Darwin
 protocol TinyRuns {}
 
 extension TinyRuns {
-    /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
-    func scratch(_ name: String, documents: Int = 60) throws -> String {
+    /// An empty folder of its own.
+    func emptyFolder(_ name: String) throws -> String {
         var template = Array("/tmp/martlet-training-\(name)-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
         }
-        let folder = try #require(made)
+        return try #require(made)
+    }
+
+    /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
+    func scratch(_ name: String, documents: Int = 60) throws -> String {
+        let folder = try emptyFolder(name)
         mkdir(folder + "/data", 0o755)
         try TinyModel().write(folder: folder + "/data")
         let tokenizer = try ModelFiles(path: folder + "/data").tokenizer()
@@ -49,4 +54,32 @@ extension TinyRuns {
     }
 
     func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
+
+    /// Trains `whole` at once, and `parts` in two goes with a stop after five steps: they must end with the same bits.
+    /// - Parameter atResume: given the trainer that was stopped and the one that goes on, before it does.
+    func expectSameBitsWhenResumed(
+        _ folder: String, _ options: TrainingOptions, atResume: (Trainer, Trainer) throws -> Void = { _, _ in }
+    ) throws {
+        let data = try TrainingData(folder: folder + "/data")
+        try Trainer(run: folder + "/whole", options: options, data: data).train { _ in }
+        var steps = 0
+        let first = try Trainer(run: folder + "/parts", options: options, data: data)
+        let isDone = try first.train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } }
+        #expect(!isDone && steps == 5)
+        let second = try Trainer(run: folder + "/parts", options: options, data: data)
+        #expect(try second.resume().checkpoint?.step == 5)
+        try atResume(first, second)
+        #expect(try second.train { _ in })
+        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+    }
+
+    /// What an error says; "" where there is none.
+    func message(_ body: () throws -> Void) -> String {
+        do {
+            try body()
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
 }

@@ -14,15 +14,6 @@ import Darwin
 
 /// What stops a run, or keeps it from beginning.
 @Suite struct TrainerGuardTests: TinyRuns {
-    private func message(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return ""
-        } catch {
-            return "\(error)"
-        }
-    }
-
     @Test func patienceEndsARunAndShowsItsBestModel() throws {
         let folder = try scratch("patience")
         // A rate that makes it worse after a while.

@@ -37,32 +37,14 @@ import Darwin
     }
 
     @Test func resumedRunEndsWithTheSameBits() throws {
-        let folder = try scratch("resume")
-        let data = try TrainingData(folder: folder + "/data")
-        try Trainer(run: folder + "/whole", options: options(), data: data).train { _ in }
-        var steps = 0
-        let first = try Trainer(run: folder + "/parts", options: options(), data: data)
-        let isDone = try first.train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } }
-        #expect(!isDone && steps == 5)
-        let second = try Trainer(run: folder + "/parts", options: options(), data: data)
-        #expect(try second.resume().checkpoint?.step == 5)
-        #expect(try second.train { _ in })
-        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+        try expectSameBitsWhenResumed(scratch("resume"), options())
     }
 
     @Test(arguments: ["adafactor", "lion", "muon", "sgd"])
     func resumedRunWithAnAverageEndsWithTheSameBits(optimizer: String) throws {
         let folder = try scratch("resume-\(optimizer)")
-        let data = try TrainingData(folder: folder + "/data")
-        let options = try options(["optimizer": .string(optimizer), "ema": 0.9, "dropout": 0.1])
-        try Trainer(run: folder + "/whole", options: options, data: data).train { _ in }
-        var steps = 0
-        let first = try Trainer(run: folder + "/parts", options: options, data: data)
-        _ = try first.train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } }
-        let second = try Trainer(run: folder + "/parts", options: options, data: data)
-        #expect(try second.resume().checkpoint?.step == 5)
-        try second.train { _ in }
-        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+        try expectSameBitsWhenResumed(
+            folder, options(["optimizer": .string(optimizer), "ema": 0.9, "dropout": 0.1]))
         // The run shows the average; the weights that training goes on from stay with the checkpoint.
         let last = try #require(TrainingCheckpoint.list(run: folder + "/parts").usable.last)
         #expect(try Folder.read(last.path + "/weights.safetensors") != weights(folder + "/parts"))

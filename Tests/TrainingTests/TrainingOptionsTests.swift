@@ -4,15 +4,6 @@ import MartletTraining
 import Testing
 
 @Suite struct TrainingOptionsTests: TinyRuns {
-    private func message(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return ""
-        } catch {
-            return "\(error)"
-        }
-    }
-
     @Test func unknownKeysGetTheNearestName() throws {
         var options = TrainingOptions()
         for (wrong, right) in [
