@@ -47,12 +47,15 @@ struct DataPackCommand: ParsableCommand {
         options.shardTokens = shardTokens
         options.replacesShards = overwrite
         let interrupted = StopRequest()
-        var line = PackLine()
+        var line = StatusLine(shown: -10)
         let started = ContinuousClock.now
         let result = try CorpusPacker(corpus, encoder: encoder, options: options).pack(
             into: out, tokenizerFolder: source.tokenizer, isInterrupted: { interrupted.isRequested }
-        ) { line.show($0, after: (ContinuousClock.now - started).inSeconds) }
-        line.end()
+        ) { progress in
+            let seconds = (ContinuousClock.now - started).inSeconds
+            line.show(progress.line(after: seconds), after: seconds)
+        }
+        line.clear()
         guard let result else {
             Terminal.note("interrupted; nothing was written")
             throw ExitCode(130)
@@ -136,27 +139,11 @@ struct CorpusFlags: ParsableArguments {
     }
 }
 
-/// Progress of packing: one line that is written over on a terminal, a line every ten seconds elsewhere.
-private struct PackLine {
-    private var shown = -10.0
-    private var isOpen = false
-
-    mutating func show(_ progress: PackProgress, after seconds: Double) {
-        guard seconds - shown >= (Terminal.errorIsTerminal ? 0.1 : 10) else { return }
-        shown = seconds
-        let share = Int(100 * Double(progress.bytesRead) / Double(max(progress.byteCount, 1)))
-        let speed = Terminal.bytes(Int(Double(progress.textBytes) / max(seconds, 0.001)))
-        let text = "\(share)% \(progress.documents) documents, \(progress.tokens) tokens, \(speed)/s"
-        if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K" + text, to: 2)
-            isOpen = true
-        } else {
-            Terminal.note(text)
-        }
-    }
-
-    mutating func end() {
-        if isOpen { Terminal.write("\r\u{1B}[K", to: 2) }
-        isOpen = false
+extension PackProgress {
+    /// "12% 340 documents, 50000 tokens, 3.1 MB/s", after so many seconds.
+    fileprivate func line(after seconds: Double) -> String {
+        let share = Int(100 * Double(bytesRead) / Double(max(byteCount, 1)))
+        let speed = Terminal.bytes(Int(Double(textBytes) / max(seconds, 0.001)))
+        return "\(share)% \(documents) documents, \(tokens) tokens, \(speed)/s"
     }
 }

@@ -90,10 +90,10 @@ struct PolicyCommand: ParsableCommand {
                 }
             case .saved(let step, let path):
                 line.end()
-                Terminal.note("step \(step): saved \(path)")
+                TrainingDisplay.tellSaved(step, path)
             case .notSaved(let step, let why):
                 line.end()
-                Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+                TrainingDisplay.tellNotSaved(step, why)
             }
         }
         line.end()

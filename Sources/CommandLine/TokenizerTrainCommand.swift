@@ -97,7 +97,7 @@ struct TokenizerTrainCommand: ParsableCommand {
         let started = clock.now
         var trained: TrainedTokenizer
         do {
-            defer { line.withLock { $0.end() } }
+            defer { line.withLock { $0.clear() } }
             trained = try trainer.train(corpus: paths, options: options)
         } catch TokenizerTrainingError.cancelled {
             Terminal.note("interrupted; nothing was written")
@@ -179,33 +179,27 @@ struct ByteCount: ExpressibleByArgument {
     }
 }
 
-/// Progress of training: one line that is written over on a terminal, a line every ten seconds elsewhere.
+/// Progress of training, and how much text there was.
 private struct TokenizerLine {
     private let started = ContinuousClock.now
-    private var shown = 0.0
-    private var isOpen = false
+    private var line = StatusLine()
     /// Of text, counted so far.
     private(set) var bytes = 0
 
     mutating func show(_ progress: TokenizerTrainingProgress) {
         if progress.stage == .counting { bytes = progress.done }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
-        guard seconds - shown >= (Terminal.errorIsTerminal ? 0.1 : 10) else { return }
-        shown = seconds
-        let isText = progress.stage == .counting
-        let done = isText ? Terminal.bytes(progress.done) : "\(progress.done)"
-        let total = progress.total.map { " of \(isText ? Terminal.bytes($0) : "\($0)")" } ?? ""
-        let text = "\(progress.stage.rawValue): \(done)\(total), \(Terminal.fixed(seconds, 0)) s"
-        if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K" + text, to: 2)
-            isOpen = true
-        } else {
-            Terminal.note(text)
-        }
+        line.show(progress.line(after: seconds), after: seconds)
     }
 
-    mutating func end() {
-        if isOpen { Terminal.write("\r\u{1B}[K", to: 2) }
-        isOpen = false
+    mutating func clear() { line.clear() }
+}
+
+extension TokenizerTrainingProgress {
+    /// "merging pairs: 900 of 2000, 3 s"
+    fileprivate func line(after seconds: Double) -> String {
+        func text(_ count: Int) -> String { stage == .counting ? Terminal.bytes(count) : "\(count)" }
+        let total = total.map { " of \(text($0))" } ?? ""
+        return "\(stage.rawValue): \(text(done))\(total), \(Terminal.fixed(seconds, 0)) s"
     }
 }

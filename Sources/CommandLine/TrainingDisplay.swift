@@ -1,12 +1,6 @@
 import ArgumentParser
 import Martlet
 
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
-
 /// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
 struct TrainingDisplay {
     let trainer: Trainer
@@ -32,6 +26,12 @@ struct TrainingDisplay {
     static func tell(_ checkpoint: TrainingCheckpoint?, _ broken: [(path: String, why: String)]) {
         for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
         Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
+    }
+
+    static func tellSaved(_ step: Int, _ path: String) { Terminal.note("step \(step): saved \(path)") }
+
+    static func tellNotSaved(_ step: Int, _ why: String) {
+        Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
     }
 
     static func demandNew(_ run: String) throws {
@@ -63,10 +63,10 @@ struct TrainingDisplay {
                 Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
             case .saved(let step, let path):
                 line.end()
-                Terminal.note("step \(step): saved \(path)")
+                Self.tellSaved(step, path)
             case .notSaved(let step, let why):
                 line.end()
-                Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+                Self.tellNotSaved(step, why)
             case .profiled(let profile):
                 line.end()
                 Terminal.note(profile.table)
@@ -139,24 +139,5 @@ extension Terminal {
     static func minutes(_ seconds: Double) -> String {
         let minutes = Int(seconds) / 60, rest = Int(seconds) % 60
         return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
-    }
-}
-
-/// One line that is written over on a terminal; elsewhere a line now and then.
-struct StatusLine {
-    private var isOpen = false
-
-    mutating func show(_ text: String, isDue: Bool) {
-        if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K" + text, to: STDERR_FILENO)
-            isOpen = true
-        } else if isDue {
-            Terminal.note(text)
-        }
-    }
-
-    mutating func end() {
-        if isOpen { Terminal.write("\n", to: STDERR_FILENO) }
-        isOpen = false
     }
 }
