@@ -10,4 +10,16 @@ extension Tensor {
         part[0] = count
         return Tensor(storage: storage, byteOffset: byteOffset + first * rowBytes, dtype: dtype, shape: part)
     }
+
+    /// A new matrix of some rows of a float32 matrix, in the order they are named.
+    /// - Precondition: the tensor is a contiguous matrix and the rows are its own.
+    package func gatheredRows(_ rows: [Int]) -> Tensor {
+        precondition(rank == 2 && isContiguous && dtype == .float32)
+        let result = Tensor(uninitialized: [rows.count, shape[1]])
+        for (index, row) in rows.enumerated() {
+            precondition((0..<shape[0]).contains(row))
+            (result.floats + index * shape[1]).update(from: floats + row * shape[1], count: shape[1])
+        }
+        return result
+    }
 }

@@ -7,6 +7,10 @@ public struct GenerationOptions: Sendable, Equatable {
     public var beams: BeamSearchOptions?
     /// Text that ends the reply; it is not part of it.
     public var stopStrings: [String] = []
+    /// The stop string that ended a reply is part of it after all.
+    public var includesStopString = false
+    /// Tokens before which nothing that ends the reply is picked.
+    public var minimumTokens = 0
     /// Tokens that end the reply besides the model's own.
     public var stopTokens: Set<Int32> = []
     /// Goes on past the model's end-of-sequence tokens.
@@ -24,6 +28,8 @@ public enum FinishReason: String, Sendable {
     /// `maximumTokens` or the context is used up.
     case length
     case cancelled
+    /// The time a request was given is over.
+    case deadline
 }
 
 /// One step of a reply.
@@ -46,6 +52,11 @@ public struct GenerationStatistics: Sendable {
     public var replyTokens = 0
     public var promptSeconds = 0.0
     public var replySeconds = 0.0
+    /// Between the request and the beginning of its computation.
+    public var queueSeconds = 0.0
+    /// Tokens guessed ahead for this reply, and those of them that were right.
+    public var draftedTokens = 0
+    public var acceptedTokens = 0
 
     public init() {}
 

@@ -11,9 +11,11 @@ public final class KVCache: @unchecked Sendable {
     public private(set) var length = 0
     let layers, heads, headDimension: Int
     let dtype: DType
-    private(set) var blocks: [Storage] = []
+    package private(set) var blocks: [KVBlock] = []
+    private let ledger: KVBlockLedger?
 
-    init(layers: Int, heads: Int, headDimension: Int, dtype: DType) {
+    init(layers: Int, heads: Int, headDimension: Int, dtype: DType, ledger: KVBlockLedger? = nil) {
+        self.ledger = ledger
         self.layers = layers
         self.heads = heads
         self.headDimension = headDimension
@@ -27,10 +29,28 @@ public final class KVCache: @unchecked Sendable {
             headDimension: configuration.attention.headDimension, dtype: precision == .exact ? .float32 : .float16)
     }
 
+    /// A cache that begins with blocks computed elsewhere for the same tokens.
+    /// - Parameters:
+    ///   - ledger: counts the blocks of all caches made with it.
+    ///   - length: positions of `blocks` that count; the last block may be used in part.
+    package init(
+        _ configuration: DecoderConfiguration, precision: Precision, ledger: KVBlockLedger?, blocks: [KVBlock] = [],
+        length: Int = 0
+    ) {
+        layers = configuration.layerCount
+        heads = configuration.attention.keyValueHeads
+        headDimension = configuration.attention.headDimension
+        dtype = precision == .exact ? .float32 : .float16
+        self.ledger = ledger
+        precondition(blocks.count == blocksNeeded(length), "as many blocks as the length fills")
+        self.blocks = blocks
+        self.length = length
+    }
+
     public var byteCount: Int { blocks.count * blockByteCount }
 
     var pageByteCount: Int { Self.blockLength * headDimension * dtype.blockByteCount }
-    private var blockByteCount: Int { layers * heads * 2 * pageByteCount }
+    package var blockByteCount: Int { layers * heads * 2 * pageByteCount }
 
     /// Forgets every position from `length` on.
     public func truncate(to length: Int) {
@@ -42,26 +62,33 @@ public final class KVCache: @unchecked Sendable {
     /// A cache that goes on from here in another way, as the beams of a search do. The blocks are shared until one of
     /// the two writes to them.
     package func fork() -> KVCache {
-        let fork = KVCache(layers: layers, heads: heads, headDimension: headDimension, dtype: dtype)
+        let fork = KVCache(layers: layers, heads: heads, headDimension: headDimension, dtype: dtype, ledger: ledger)
         fork.blocks = blocks
         fork.length = length
         return fork
     }
 
-    private func blocksNeeded(_ length: Int) -> Int { (length + Self.blockLength - 1) / Self.blockLength }
+    private func blocksNeeded(_ length: Int) -> Int { Self.blocks(for: length) }
+
+    /// Blocks that hold `length` positions.
+    package static func blocks(for length: Int) -> Int { (length + blockLength - 1) / blockLength }
+
+    /// New blocks that growing to `length` takes at most: fresh ones, and a copy of a last block that is shared.
+    package func growth(to length: Int) -> Int {
+        max(Self.blocks(for: length) - blocks.count, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
+    }
 
     /// Makes room for positions up to `length`, in blocks of this cache's own.
     func reserve(_ length: Int) {
         // Positions are only ever written from the present length on.
         for index in min(self.length / Self.blockLength, blocks.count)..<blocks.count
         where !isKnownUniquelyReferenced(&blocks[index]) {
-            let own = Storage(byteCount: blockByteCount)
+            let own = KVBlock(byteCount: blockByteCount, ledger: ledger)
             own.pointer.copyMemory(from: blocks[index].pointer, byteCount: blockByteCount)
             blocks[index] = own
         }
         while blocks.count < blocksNeeded(length) {
-            let block = Storage(byteCount: blockByteCount)
-            blocks.append(block)
+            blocks.append(KVBlock(byteCount: blockByteCount, ledger: ledger))
         }
     }
 

@@ -1,0 +1,26 @@
+/// How an engine shares a model among requests.
+public struct EngineOptions: Sendable {
+    /// Sequences in one step at most.
+    public var maximumRunning = 64
+    /// Sequences that may wait before requests are refused.
+    public var maximumWaiting = 256
+    /// Rows of a step at most: one for each reply under way, and what is left for prompts. More is faster for prompts and
+    /// makes replies under way wait longer for their next token.
+    public var tokensPerStep = 256
+    /// Bytes for keys and values, prompts kept for later included; at least one whole context is taken.
+    public var cacheBytes = 1 << 30
+    /// Keeps computed prompts and replies for requests that begin alike.
+    public var keepsPrefixes = true
+    /// Tokens guessed ahead in each step and verified in the next; 0 for none. Replies do not change by it.
+    public var speculation = Speculation.none
+
+    public enum Speculation: Sendable {
+        case none
+        /// What followed the latest tokens where they stood before, in prompt or reply (Saxena 2023).
+        case promptLookup(tokens: Int)
+        /// What a smaller model with the same vocabulary says (Leviathan et al. 2023).
+        case draft(LanguageModel, tokens: Int)
+    }
+
+    public init() {}
+}

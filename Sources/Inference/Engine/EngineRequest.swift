@@ -1,0 +1,92 @@
+import MartletText
+
+/// What an engine is asked to generate.
+public struct EngineRequest: Sendable {
+    public var prompt: [Int32]
+    public var options: GenerationOptions
+    /// Replies to draw; they share the prompt's keys and values.
+    public var samples = 1
+    /// Log-probabilities of the reply's tokens: nil for none, 0 for the chosen tokens alone, k for the k most probable too.
+    public var topLogProbabilities: Int?
+    /// The same for the tokens of the prompt.
+    public var promptLogProbabilities: Int?
+    /// A grammar that the reply follows.
+    public var constraint: (any TokenConstraint)?
+    /// Requests share computed prompts only with the same salt.
+    public var cacheSalt = ""
+    /// Replies that are not complete by then end with `FinishReason.deadline`.
+    public var deadline: ContinuousClock.Instant?
+    /// For logs.
+    public var identifier = ""
+
+    public init(prompt: [Int32], options: GenerationOptions = GenerationOptions()) {
+        self.prompt = prompt
+        self.options = options
+    }
+}
+
+/// A token of a reply, or the text held back at its end.
+public struct GeneratedPiece: Sendable {
+    /// Nil in a last piece that only carries text held back. The end-of-sequence token comes too, with no text.
+    public var token: Int32?
+    /// The characters that became certain; empty in the middle of a character or of what may be a stop string.
+    public var text: String
+    public var logProbability: TokenLogProbability?
+}
+
+/// How probable the model found a token, before penalties, temperature and grammar.
+public struct TokenLogProbability: Sendable {
+    public struct Alternative: Sendable, Equatable {
+        public var token: Int32
+        public var logProbability: Float
+    }
+    public var token: Int32
+    /// Natural logarithm.
+    public var logProbability: Float
+    /// The most probable tokens, falling, the lower id first among equals.
+    public var top: [Alternative]
+}
+
+/// What happens to a request.
+public enum EngineEvent: Sendable {
+    /// The prompt is being computed; `cachedTokens` of it were there already.
+    case started(cachedTokens: Int, promptTokens: Int)
+    /// One element for each token of the prompt, nil for the first, before any token of the reply.
+    case prompt([TokenLogProbability?])
+    case token(sample: Int, GeneratedPiece)
+    case finished(sample: Int, FinishReason, GenerationStatistics)
+}
+
+/// The events of one request, up to the `finished` of its last sample. It holds at most one reply's worth of events.
+/// Leaving the loop, or cancelling the task, stops the computation with the step that is under way.
+public struct EngineReply: AsyncSequence, Sendable {
+    public typealias Element = EngineEvent
+    let stream: AsyncThrowingStream<EngineEvent, any Error>
+    let cancelled: CancellationFlag
+
+    public func makeAsyncIterator() -> AsyncThrowingStream<EngineEvent, any Error>.Iterator {
+        stream.makeAsyncIterator()
+    }
+
+    /// Stops the computation; the samples end with `FinishReason.cancelled`.
+    public func cancel() { cancelled.set() }
+}
+
+/// Why a request is not taken.
+public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// As many requests wait as may.
+    case overloaded(retryAfterSeconds: Double)
+    /// The prompt leaves no room in the context for what is asked.
+    case contextExceeded(tokens: Int, maximumTokens: Int?, limit: Int)
+    case shuttingDown
+
+    public var description: String {
+        switch self {
+        case .overloaded(let seconds): "too many requests wait; try again in \(Int(seconds.rounded(.up))) s"
+        case .contextExceeded(let tokens, let maximum, let limit):
+            "the prompt has \(tokens) tokens" + (maximum.map { " and \($0) are asked for" } ?? "")
+                + "; the context holds \(limit)"
+        case .shuttingDown: "the engine is shutting down"
+        }
+    }
+}

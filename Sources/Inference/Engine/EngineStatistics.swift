@@ -1,0 +1,66 @@
+/// What an engine has done and is doing, as `/metrics` tells it.
+public struct EngineStatistics: Sendable {
+    public var runningRequests = 0
+    public var waitingRequests = 0
+    public var usedBlocks = 0
+    public var totalBlocks = 0
+    /// Tokens of one block.
+    public var blockTokens = 0
+    /// Blocks of prompts and replies kept for later.
+    public var keptBlocks = 0
+
+    public var steps = 0
+    /// Sequences over all steps; divided by `steps`, how full a step is.
+    public var sequenceSteps = 0
+    public var promptTokens = 0
+    /// Prompt tokens that were looked for among the kept ones, and those found.
+    public var prefixQueries = 0
+    public var prefixHits = 0
+    public var replyTokens = 0
+    public var preemptions = 0
+    public var draftedTokens = 0
+    public var acceptedTokens = 0
+    public var promptSeconds = 0.0
+    public var replySeconds = 0.0
+    /// Samples that ended, by reason.
+    public var finished: [FinishReason: Int] = [:]
+    /// Requests refused because too many waited.
+    public var refused = 0
+
+    public var timeToFirstToken = Histogram.seconds
+    public var interTokenLatency = Histogram.seconds
+    public var endToEndLatency = Histogram.seconds
+    public var queueTime = Histogram.seconds
+    public var prefillTime = Histogram.seconds
+    public var decodeTime = Histogram.seconds
+    public var promptLength = Histogram.tokens
+    public var replyLength = Histogram.tokens
+    public var stepTokens = Histogram.tokens
+
+    public init() {}
+}
+
+/// Counts of values by upper bounds, as Prometheus has them.
+public struct Histogram: Sendable {
+    /// Upper bounds, rising; a last bucket without bound is implied.
+    public let bounds: [Double]
+    /// Values of each bucket alone (not cumulative), one more than there are bounds.
+    public private(set) var counts: [Int]
+    public private(set) var sum = 0.0
+    public var count: Int { counts.reduce(0, +) }
+
+    public init(bounds: [Double]) {
+        self.bounds = bounds
+        counts = [Int](repeating: 0, count: bounds.count + 1)
+    }
+
+    public mutating func add(_ value: Double) {
+        counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+        sum += value
+    }
+
+    static let seconds = Histogram(bounds: [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
+    ])
+    static let tokens = Histogram(bounds: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
+}
