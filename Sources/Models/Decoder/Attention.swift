@@ -39,7 +39,10 @@ final class Attention {
             q = try batch.rotate(q, heads: spec.heads, rotary: spec.rotaryOfLayer[layer])
             k = try batch.rotate(k, heads: spec.keyValueHeads, rotary: spec.rotaryOfLayer[layer])
         }
-        return try oProj(batch.isCached ? attendCached(q, k, v, batch) : attendWhole(q, k, v, batch))
+        batch.observation?.see(queries: q, keys: k, layer: layer, spec)
+        let mixed = try batch.isCached ? attendCached(q, k, v, batch) : attendWhole(q, k, v, batch)
+        batch.observation?.switchOff(mixed, layer: layer, spec)
+        return try oProj(mixed)
     }
 
     private func attendWhole(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) throws -> Tensor {

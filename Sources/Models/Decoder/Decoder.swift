@@ -48,7 +48,14 @@ public final class Decoder {
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
     /// - Throws: `ModelError.tokenOutOfRange`; `ModelError.contextExceeded` where positions are learned.
     public func hiddenStates(_ tokens: [Int32], _ sequences: [DecoderSequence]) throws -> Tensor {
-        let batch = try DecoderBatch(tokens: tokens.count, sequences, self)
+        try hiddenStates(tokens, sequences, nil)
+    }
+
+    func hiddenStates(
+        _ tokens: [Int32], _ sequences: [DecoderSequence], _ observation: DecoderObservation?
+    ) throws -> Tensor {
+        var batch = try DecoderBatch(tokens: tokens.count, sequences, self)
+        batch.observation = observation
         let hidden = try run(tokens, batch)
         for sequence in sequences { sequence.cache.advance(by: sequence.rows.count) }
         return hidden
@@ -78,7 +85,11 @@ public final class Decoder {
             x = try Fused.add(x, Fused.embed(batch.positions, positionEmbedding, scale: 1))
         }
         x = try batch.dropped(x, site: 0)
-        for layer in layers { x = try layer(x, batch) }
+        batch.observation?.see(residual: x)
+        for layer in layers {
+            x = try layer(x, batch)
+            batch.observation?.see(residual: x)
+        }
         return try norm(x)
     }
 

@@ -17,6 +17,8 @@ struct DecoderBatch {
     let rotations: [[RotationRun]]
     /// In training only.
     var dropout: DecoderDropout?
+    /// Where the pass is looked at.
+    var observation: DecoderObservation?
 
     init(tokens: Int, _ sequences: [DecoderSequence], _ decoder: Decoder) throws {
         let sequences = sequences.sorted { $0.rows.lowerBound < $1.rows.lowerBound }

@@ -4,6 +4,8 @@
 
 For every family: config.json, model.safetensors (weights rounded to bf16 values and stored as BF16) and
 expected.safetensors (ids and the fp32 logits that transformers computes from them with eager attention).
+For some, inspection.safetensors: attention [layers, heads, tokens, tokens], the residual stream before every layer
+[layers, tokens, hidden], and the logits with head 1 of layer 0 switched off (its columns of the output projection zero).
 """
 import json, os, shutil, sys
 import torch
@@ -51,6 +53,7 @@ cases = {
              bos_token_id=1, eos_token_id=2), 24),
 }
 
+inspected = ["llama", "mistral", "qwen3", "gemma2", "gpt2"]
 only = sys.argv[1:]
 for name, (kind, config, length) in cases.items():
     if only and name not in only: continue
@@ -63,9 +66,26 @@ for name, (kind, config, length) in cases.items():
             parameter.copy_(parameter.to(torch.bfloat16).float())
     ids = torch.randint(3, V, (1, length), generator=torch.Generator().manual_seed(2))
     with torch.no_grad(): logits = model(input_ids=ids).logits[0].float()
+    if name in inspected:
+        with torch.no_grad():
+            seen = model(input_ids=ids, output_attentions=True, output_hidden_states=True)
+            if name == "gpt2":
+                projection, width = model.transformer.h[0].attn.c_proj, H // A
+                kept = projection.weight.clone()
+                projection.weight[width:2 * width, :] = 0
+            else:
+                projection, width = model.model.layers[0].self_attn.o_proj, model.model.layers[0].self_attn.head_dim
+                kept = projection.weight.clone()
+                projection.weight[:, width:2 * width] = 0
+            without = model(input_ids=ids).logits[0].float()
+            projection.weight.copy_(kept)
+        inspection = {"attention": torch.stack([a[0] for a in seen.attentions]).float().contiguous(),
+                      "residuals": torch.stack([h[0] for h in seen.hidden_states[:-1]]).float().contiguous(),
+                      "logits_without": without.contiguous()}
     folder = os.path.join(here, name)
     shutil.rmtree(folder, ignore_errors=True)
     model.to(torch.bfloat16).save_pretrained(folder)
+    if name in inspected: save_file(inspection, os.path.join(folder, "inspection.safetensors"))
     for extra in ("generation_config.json",):
         if os.path.exists(os.path.join(folder, extra)): os.remove(os.path.join(folder, extra))
     save_file({"ids": ids[0].to(torch.int32), "logits": logits.contiguous()}, os.path.join(folder, "expected.safetensors"))

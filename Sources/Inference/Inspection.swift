@@ -1,0 +1,121 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What happens inside the model while it reads a short text: attention, what every layer would say next, how large the
+/// residual stream grows, and the prediction after the last token.
+public struct Inspection: Sendable {
+    public var tokens: [Int32]
+    public var headsOff: Set<DecoderHead>
+    public var headCount: Int
+    /// For every layer `[heads, tokens, tokens]`: how much the query of a row attends to each key.
+    public var attention: [[Float]]
+    /// The logit lens: first the embeddings, then every layer; for each position the most probable next tokens if the
+    /// last norm and the output matrix came right there. The last entry is the model's own prediction.
+    public var lens: [[[TokenScore]]]
+    /// Euclidean length of the residual stream, `[layers + 1][tokens]`: first the embeddings.
+    public var residualNorms: [[Float]]
+    /// What the model predicts after the last token, one logit a token of the vocabulary.
+    public var logits: [Float]
+
+    public struct TokenScore: Sendable, Equatable {
+        public var token: Int32
+        public var probability: Float
+    }
+
+    public var layerCount: Int { attention.count }
+
+    /// The `count` largest logits, best first, the lower id first among equals.
+    public func top(_ count: Int) -> [(token: Int32, logit: Float)] {
+        logits.withUnsafeBufferPointer { logits in
+            Self.largest(logits, count).map { (Int32($0), logits[$0]) }
+        }
+    }
+
+    /// The indices of the `count` largest values, in falling order: one pass with a short sorted list.
+    static func largest(_ values: UnsafeBufferPointer<Float>, _ count: Int) -> [Int] {
+        guard count > 0 else { return [] }
+        var best: [Int] = []
+        best.reserveCapacity(count + 1)
+        for index in values.indices where best.count < count || values[index] > values[best[best.count - 1]] {
+            let place = best.firstIndex { values[$0] < values[index] } ?? best.count
+            best.insert(index, at: place)
+            if best.count > count { best.removeLast() }
+        }
+        return best
+    }
+}
+
+extension LanguageModel {
+    /// Tokens looked into at most: attention is their square for every head.
+    public static let inspectedTokens = 256
+
+    /// Reads `tokens` and tells what was seen. It computes in the caller's thread and holds nothing of the model's
+    /// sessions, so replies that are being generated go on.
+    /// - Parameters:
+    ///   - headsOff: attention heads whose output is replaced by zeros.
+    ///   - lensTokens: candidates kept a layer and position.
+    /// - Throws: `OptionError` for no or too many tokens, a head that is not there, or too many candidates;
+    ///   `ModelError.tokenOutOfRange`, `ModelError.contextExceeded`.
+    public func inspect(_ tokens: [Int32], headsOff: Set<DecoderHead> = [], lensTokens: Int = 5) throws -> Inspection {
+        let spec = configuration
+        func check(_ option: String, _ value: String, _ isGood: Bool, _ expected: String) throws {
+            if !isGood { throw OptionError(option: option, value: value, expected: expected) }
+        }
+        try check(
+            "tokens", "\(tokens.count)", (1...Self.inspectedTokens).contains(tokens.count),
+            "from 1 to \(Self.inspectedTokens) to look into")
+        try check("lens_top_k", "\(lensTokens)", (1...20).contains(lensTokens), "from 1 to 20")
+        guard tokens.count <= spec.contextLength else {
+            throw ModelError.contextExceeded(tokens: tokens.count, limit: spec.contextLength)
+        }
+        for off in headsOff {
+            let isThere = (0..<spec.layerCount).contains(off.layer) && (0..<spec.attention.heads).contains(off.head)
+            try check(
+                "heads_off", "[\(off.layer), \(off.head)]", isThere,
+                "a layer below \(spec.layerCount) and a head below \(spec.attention.heads)")
+        }
+        let observation = DecoderObservation(headsOff: headsOff)
+        let hidden = try decoder.hiddenStates(tokens, observing: observation, precision: precision)
+        let last = try decoder.logits(hidden.leadingRows(tokens.count - 1, count: 1))
+        return Inspection(
+            tokens: tokens, headsOff: headsOff, headCount: spec.attention.heads, attention: observation.attention,
+            lens: try observation.residuals.map { try lens($0, lensTokens) },
+            residualNorms: observation.residuals.map(Self.norms),
+            logits: Array(UnsafeBufferPointer(start: last.floats, count: last.elementCount)))
+    }
+
+    /// The most probable tokens after each row of a residual stream, a few rows at a time to bound the memory of logits.
+    private func lens(_ residual: Tensor, _ count: Int) throws -> [[Inspection.TokenScore]] {
+        var result: [[Inspection.TokenScore]] = []
+        let rows = residual.shape[0]
+        for start in stride(from: 0, to: rows, by: 32) {
+            let part = residual.leadingRows(start, count: min(32, rows - start))
+            let logits = try decoder.logits(ofResidual: part)
+            let size = logits.shape[1]
+            for row in 0..<logits.shape[0] {
+                let values = UnsafeBufferPointer(start: logits.floats + row * size, count: size)
+                let best = Inspection.largest(values, count)
+                let top = best.first.map { values[$0] } ?? 0
+                let total = values.reduce(0.0) { $0 + Double(expf($1 - top)) }
+                result.append(
+                    best.map { .init(token: Int32($0), probability: Float(Double(expf(values[$0] - top)) / total)) })
+            }
+        }
+        return result
+    }
+
+    private static func norms(_ residual: Tensor) -> [Float] {
+        let width = residual.shape[1]
+        return (0..<residual.shape[0]).map { row in
+            let values = UnsafeBufferPointer(start: residual.floats + row * width, count: width)
+            return Float(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+        }
+    }
+}
