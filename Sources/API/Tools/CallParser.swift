@@ -1,0 +1,175 @@
+/// Tells calls of tools from the text around them, byte by byte.
+struct CallParser: Sendable {
+    private let openings: [[UInt8]]
+    /// Calls begin only where the reply does.
+    private let isWholeReply: Bool
+    private let makeBody: @Sendable () -> any CallBody
+    private var isAtStart = true
+    private var held: [UInt8] = []
+    private var body: (any CallBody)?
+    /// What was read since the body began, to be shown when it turns out to be no call.
+    private var raw: [UInt8] = []
+    private var sink = CallSink()
+
+    init(_ syntax: ToolSyntax, tools: [Tool]) {
+        let names = Set(tools.map(\.name))
+        switch syntax {
+        case .hermes:
+            openings = [Array("<tool_call>".utf8)]
+            makeBody = { JSONCalls(closing: "</tool_call>", names: nil) }
+        case .qwenCoder:
+            openings = [Array("<tool_call>".utf8), Array("<function=".utf8)]
+            makeBody = { XMLCall(tools: tools) }
+        case .mistral:
+            openings = [Array("[TOOL_CALLS]".utf8)]
+            makeBody = { MistralCall() }
+        case .deepSeek:
+            openings = [Array(DeepSeekCalls.opening.utf8)]
+            makeBody = { DeepSeekCalls() }
+        case .gemma:
+            openings = [Array("<start_function_call>".utf8), Array("<|tool_call>".utf8)]
+            makeBody = { GemmaCall() }
+        case .llamaJSON, .json:
+            openings = [Array("<|python_tag|>".utf8)]
+            makeBody = { JSONCalls(closing: nil, names: names) }
+        case .pythonic:
+            openings = [Array("<|python_start|>".utf8)]
+            makeBody = { PythonCalls(names: names) }
+        }
+        isWholeReply = [.llamaJSON, .json, .pythonic].contains(syntax)
+    }
+
+    mutating func push(_ byte: UInt8, _ found: inout DeltaList) {
+        if body != nil { return read(byte, &found) }
+        held.append(byte)
+        if isWholeReply, isAtStart {
+            let text = held.drop(while: \.isSpace)
+            guard let first = text.first else { return }
+            if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+                begin()
+                return read(first, &found)
+            }
+        }
+        while !held.isEmpty {
+            let text = isAtStart && isWholeReply ? held.drop(while: \.isSpace) : held[...]
+            if let opening = openings.first(where: { text.elementsEqual($0) }) {
+                begin()
+                raw = opening
+                // The qwen coder's opening without a tag around it is part of the call.
+                if opening.last == UInt8(ascii: "=") { for byte in opening { _ = body?.push(byte, &sink, &found) } }
+                return
+            }
+            if openings.contains(where: { $0.starts(with: text) }) { return }
+            isAtStart = false
+            sink.content(held.removeFirst(), &found)
+        }
+    }
+
+    private mutating func begin() {
+        body = makeBody()
+        raw = []
+        held = []
+    }
+
+    private mutating func read(_ byte: UInt8, _ found: inout DeltaList) {
+        guard var body else { return }
+        self.body = nil
+        let calls = sink.count
+        let wasOpen = sink.isOpen
+        let state = body.push(byte, &sink, &found)
+        // What has been told of a call cannot be taken back; what has not may yet be text.
+        if wasOpen || sink.isOpen || sink.count > calls { raw = [] } else { raw.append(byte) }
+        switch state {
+        case .more: self.body = body
+        case .done: isAtStart = isWholeReply
+        case .failed:
+            isAtStart = false
+            sink.end()
+            for byte in raw { sink.content(byte, &found) }
+        }
+    }
+
+    mutating func finish(_ found: inout DeltaList) {
+        if var body {
+            let calls = sink.count
+            if !body.finish(&sink, &found), sink.count == calls, !sink.isOpen {
+                for byte in raw { sink.content(byte, &found) }
+            }
+        }
+        for byte in held { sink.content(byte, &found) }
+        sink.finish(&found)
+        body = nil
+        held = []
+    }
+}
+
+enum CallState { case more, done, failed }
+
+/// Reads what stands between the opening and the closing of calls.
+protocol CallBody: Sendable {
+    /// `.failed` says that this is no call after all, from the end of the last whole call on.
+    mutating func push(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState
+    /// The reply ends here; says whether what was read since the last call can be forgotten.
+    mutating func finish(_ sink: inout CallSink, _ found: inout DeltaList) -> Bool
+}
+
+/// Numbers calls, and keeps the white space around them out of the text.
+struct CallSink: Sendable {
+    /// Calls so far.
+    private(set) var count = 0
+    /// A call has begun and not ended.
+    private(set) var isOpen = false
+    private var space: [UInt8] = []
+    /// There is text since the last call, or since the beginning.
+    private var hasText = false
+
+    mutating func content(_ byte: UInt8, _ found: inout DeltaList) {
+        if byte.isSpace {
+            if hasText || count == 0 { space.append(byte) }
+            return
+        }
+        found.add(.content, space + CollectionOfOne(byte))
+        space = []
+        hasText = true
+    }
+
+    mutating func start(_ name: some Sequence<UInt8>, _ found: inout DeltaList) {
+        space = []
+        hasText = false
+        found.add(.name(count), name)
+        count += 1
+        isOpen = true
+    }
+
+    mutating func arguments(_ bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
+        found.add(.arguments(count - 1), bytes)
+    }
+
+    mutating func end() { isOpen = false }
+
+    mutating func call(_ name: some Sequence<UInt8>, arguments bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
+        start(name, &found)
+        arguments(bytes, &found)
+        end()
+    }
+
+    mutating func finish(_ found: inout DeltaList) {
+        found.add(.content, space)
+        space = []
+    }
+}
+
+/// Recognises a text that may stand in the way, byte by byte.
+struct MarkerMatch: Sendable {
+    let text: [UInt8]
+    var count = 0
+    init(_ text: String) { self.text = Array(text.utf8) }
+
+    /// True when the byte continues the text; `isComplete` then says whether it ends it.
+    mutating func push(_ byte: UInt8) -> Bool {
+        guard count < text.count, text[count] == byte else { return false }
+        count += 1
+        return true
+    }
+    var isComplete: Bool { count == text.count }
+}
