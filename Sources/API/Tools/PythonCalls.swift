@@ -34,7 +34,8 @@ struct PythonCalls: CallBody {
         case UInt8(ascii: "("):
             depth += 1
             if !hasName {
-                guard names.contains(String(decoding: Array(bytes[1..<(bytes.count - 1)]).trimmed, as: UTF8.self)) else {
+                guard names.contains(String(decoding: Array(bytes[1..<(bytes.count - 1)]).trimmed, as: UTF8.self))
+                else {
                     return .failed
                 }
                 hasName = true

@@ -40,8 +40,11 @@ public enum ToolSyntax: String, Sendable, CaseIterable {
         case .pythonic: ["<|python_start|>", "<|python_end|>"]
         case .mistral: ["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"]
         case .deepSeek:
-            [DeepSeekCalls.opening, DeepSeekCalls.closing] + [DeepSeekCalls.begin, DeepSeekCalls.end, DeepSeekCalls.separator]
-        case .gemma: ["<start_function_call>", "<end_function_call>", "<escape>", "<|tool_call>", "<tool_call|>", "<|\"|>"]
+            [DeepSeekCalls.opening, DeepSeekCalls.closing] + [
+                DeepSeekCalls.begin, DeepSeekCalls.end, DeepSeekCalls.separator,
+            ]
+        case .gemma:
+            ["<start_function_call>", "<end_function_call>", "<escape>", "<|tool_call>", "<tool_call|>", "<|\"|>"]
         case .json: []
         }
     }

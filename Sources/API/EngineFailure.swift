@@ -1,0 +1,28 @@
+import MartletInference
+import MartletModels
+import MartletText
+
+extension APIError {
+    /// What an error of the engine says to a client; nil for one that is nobody's business outside.
+    public init?(_ error: any Error, parameter: String = "messages") {
+        switch error {
+        case let error as APIError: self = error
+        case .overloaded(let seconds) as EngineError:
+            self.init(
+                status: 429, "The server is busy. Try again later.", type: "rate_limit_error",
+                code: "rate_limit_exceeded", retryAfterSeconds: seconds)
+        case .contextExceeded(let tokens, let maximum, let limit) as EngineError:
+            self = .contextExceeded(promptTokens: tokens, maximumTokens: maximum, limit: limit)
+            self.parameter = parameter
+        case .shuttingDown as EngineError:
+            self.init(
+                status: 503, "The server is shutting down.", type: "unavailable_error", code: "unavailable",
+                retryAfterSeconds: 5)
+        case let error as OptionError: self.init("\(error)", parameter: error.option)
+        case let error as TokenizerError: self.init("\(error)", parameter: parameter)
+        case let error as ChatTemplateError: self.init("\(error)", parameter: parameter)
+        case ModelError.tokenOutOfRange: self.init("\(error)", parameter: parameter)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import MartletInference
+import MartletJSON
+import MartletText
+
+/// A request made ready for one model: prompts as tokens, options with every default filled in, and how to read what the
+/// model will write.
+///
+/// ```swift
+/// let plan = try GenerationPlan(GenerationRequest(chatCompletion: body), model: model, name: "smollm2")
+/// let constraint = try plan.constraint.map { try compiler.compile($0) }
+/// var reply = plan.reply(ReplyHeader(id: "chatcmpl-…", created: now))
+/// for (index, request) in plan.engineRequests(constraint: constraint).enumerated() {
+///     for try await event in try engine.submit(request) { send(reply.add(event, prompt: index)) }
+/// }
+/// send(reply.finish())
+/// ```
+public struct GenerationPlan: Sendable {
+    public let request: GenerationRequest
+    /// What replies call the model.
+    public let modelName: String
+    public let prompts: [[Int32]]
+    public let options: GenerationOptions
+    /// What the reply must look like: what the request says, or the calls that its `tool_choice` asks for.
+    public let constraint: ConstraintSource?
+    let voice: ModelVoice
+    /// The prompt has opened the model's thinking.
+    let startsInReasoning: Bool
+    /// Calls are read from the reply, in this syntax.
+    let callSyntax: ToolSyntax?
+    let texts: TokenTexts
+
+    /// - Parameters:
+    ///   - defaults: the server's options; nil takes the model's own.
+    /// - Throws: `APIError` for what the request asks of this model and it cannot give.
+    public init(
+        _ request: GenerationRequest, model: LanguageModel, name: String, defaults: GenerationOptions? = nil
+    ) throws(APIError) {
+        let voice = ModelVoice(model)
+        var prompts: [[Int32]] = []
+        var startsInReasoning = false
+        switch request.input {
+        case .conversation(let conversation):
+            let rendered = try voice.prompt(conversation, request)
+            prompts = [rendered.tokens]
+            startsInReasoning = rendered.opensReasoning
+        case .prompts(let list):
+            for (index, prompt) in list.enumerated() {
+                let place = list.count == 1 ? "prompt" : "prompt[\(index)]"
+                prompts.append(try Self.tokens(prompt, model, addsSpecial: request.addsSpecialTokens ?? true, place))
+            }
+        }
+        let limit = model.configuration.contextLength
+        let place = request.input.parameter
+        for index in prompts.indices {
+            prompts[index] = try Self.fit(prompts[index], request, limit: limit, place: place)
+        }
+        var options = try Self.options(request, defaults ?? model.defaultOptions, model)
+        options.maximumTokens = Self.maximum(request, longest: prompts.map(\.count).max() ?? 0, limit: limit)
+        self.request = request
+        self.modelName = name
+        self.prompts = prompts
+        self.voice = voice
+        self.startsInReasoning = startsInReasoning
+        texts = TokenTexts(model, spellsIDs: request.spellsTokensAsIDs)
+        let callable = request.tools.callable
+        var constraint = request.constraint
+        var callSyntax = callable.isEmpty ? nil : voice.syntax
+        if request.tools.choice.forcesCalls {
+            (constraint, callSyntax) = voice.forcedCalls(request.tools)
+            // A grammar that begins with a call leaves no place for thinking.
+            if startsInReasoning {
+                throw .unsupported(
+                    "tool_choice", "that forces a call cannot be combined with a prompt that opens thinking")
+            }
+        }
+        self.callSyntax = callSyntax
+        self.constraint = constraint
+        if callSyntax.map(voice.needsSpecialTokens) ?? false { options.skipsSpecialTokens = false }
+        if case .conversation = request.input, request.reasoning.isSplit, voice.reasoningIsSpecial {
+            options.skipsSpecialTokens = false
+        }
+        self.options = options
+    }
+
+    /// What to submit: one request a prompt.
+    public func engineRequests(
+        constraint: (any TokenConstraint)? = nil, deadline: ContinuousClock.Instant? = nil, identifier: String = ""
+    ) -> [EngineRequest] {
+        prompts.map { prompt in
+            var engine = EngineRequest(prompt: prompt, options: options)
+            engine.samples = request.samples
+            engine.topLogProbabilities = request.logProbabilities
+            engine.promptLogProbabilities = request.promptLogProbabilities
+            engine.constraint = constraint
+            engine.cacheSalt = request.cacheSalt
+            engine.deadline = deadline
+            engine.identifier = identifier
+            return engine
+        }
+    }
+
+    // MARK: - Prompts
+
+    private static func tokens(
+        _ prompt: GenerationRequest.Prompt, _ model: LanguageModel, addsSpecial: Bool, _ place: String
+    ) throws(APIError) -> [Int32] {
+        switch prompt {
+        case .tokens(let tokens):
+            let size = model.configuration.vocabularySize
+            for (index, token) in tokens.enumerated() where Int(token) >= size {
+                throw .invalid("\(place)[\(index)]", "is \(token); the model has \(size) tokens")
+            }
+            return tokens
+        case .text(let text):
+            do throws(TokenizerError) {
+                return try model.tokenizer.encode(text, addSpecialTokens: addsSpecial)
+            } catch {
+                throw .invalid(place, "cannot be expressed in the model's vocabulary: \(error)")
+            }
+        }
+    }
+
+    /// The prompt, cut where the request allows it.
+    private static func fit(
+        _ prompt: [Int32], _ request: GenerationRequest, limit: Int, place: String
+    ) throws(APIError) -> [Int32] {
+        var prompt = prompt
+        let maximum = request.stopping.maximumTokens
+        if let truncation = request.truncation {
+            let room = max(limit - (maximum ?? 1), 1)
+            let count = truncation.tokens < 0 ? room : truncation.tokens
+            if prompt.count > count {
+                prompt = Array(truncation.keepsEnd ? prompt.suffix(count) : prompt.prefix(count))
+            }
+        }
+        guard !prompt.isEmpty else { throw .invalid(place, "is empty; the model needs at least one token") }
+        let needed = prompt.count + (maximum ?? 1)
+        guard needed <= limit else {
+            var error = APIError.contextExceeded(promptTokens: prompt.count, maximumTokens: maximum, limit: limit)
+            error.parameter = place
+            throw error
+        }
+        return prompt
+    }
+
+    /// Tokens of the reply: what was asked for, or 16 for a text to continue, or what there is room for.
+    private static func maximum(_ request: GenerationRequest, longest: Int, limit: Int) -> Int? {
+        if let maximum = request.stopping.maximumTokens { return maximum }
+        return request.dialect == .completions ? min(16, limit - longest) : nil
+    }
+
+    private static func options(
+        _ request: GenerationRequest, _ defaults: GenerationOptions, _ model: LanguageModel
+    ) throws(APIError) -> GenerationOptions {
+        var options = defaults
+        options.beams = nil
+        let wanted = request.sampling
+        options.sampling.temperature = wanted.temperature ?? options.sampling.temperature
+        options.sampling.topK = wanted.topK ?? options.sampling.topK
+        options.sampling.topP = wanted.topP ?? options.sampling.topP
+        options.sampling.minP = wanted.minP ?? options.sampling.minP
+        options.sampling.typicalP = wanted.typicalP ?? options.sampling.typicalP
+        options.sampling.repetitionPenalty = wanted.repetitionPenalty ?? options.sampling.repetitionPenalty
+        options.sampling.presencePenalty = wanted.presencePenalty ?? options.sampling.presencePenalty
+        options.sampling.frequencyPenalty = wanted.frequencyPenalty ?? options.sampling.frequencyPenalty
+        options.sampling.seed = wanted.seed ?? options.sampling.seed
+        let size = model.configuration.vocabularySize
+        for (token, bias) in wanted.logitBias {
+            guard Int(token) < size else {
+                throw .invalid("logit_bias.\(token)", "is for a token beyond the model's \(size)")
+            }
+            options.sampling.logitBias[token] = bias
+        }
+        if let allowed = wanted.allowedTokens {
+            guard !allowed.isEmpty else { throw .invalid("allowed_token_ids", "must hold at least one token") }
+            var isAllowed = [Bool](repeating: false, count: size)
+            for token in allowed {
+                guard Int(token) < size else {
+                    throw .invalid("allowed_token_ids", "holds \(token); the model has \(size) tokens")
+                }
+                isAllowed[Int(token)] = true
+            }
+            for token in 0..<size where !isAllowed[token] { options.sampling.logitBias[Int32(token)] = -.infinity }
+        }
+        options.stopStrings += request.stopping.strings
+        options.stopTokens.formUnion(request.stopping.tokens)
+        options.ignoresEndOfSequence = request.stopping.ignoresEndOfSequence
+        options.skipsSpecialTokens = request.stopping.skipsSpecialTokens
+        do throws(OptionError) {
+            try options.sampling.validate(vocabularySize: size)
+        } catch {
+            throw APIError("\(error)", parameter: error.option)
+        }
+        return options
+    }
+}
+
+extension GenerationRequest.Input {
+    /// Where the prompt stands in the request.
+    var parameter: String {
+        switch self {
+        case .conversation: "messages"
+        case .prompts: "prompt"
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import MartletInference
+import MartletText
+
+/// Tokens as a reply spells them.
+struct TokenTexts: Sendable {
+    private let tokenizer: Tokenizer
+    private let spellsIDs: Bool
+    private let endTokens: Set<Int32>
+
+    init(_ model: LanguageModel, spellsIDs: Bool) {
+        tokenizer = model.tokenizer
+        endTokens = model.endTokens
+        self.spellsIDs = spellsIDs
+    }
+
+    func isEnd(_ token: Int32) -> Bool { endTokens.contains(token) }
+
+    func bytes(_ token: Int32) -> [UInt8] { tokenizer.bytes(of: token) ?? [] }
+
+    /// The token's text; what is not UTF-8 is U+FFFD.
+    func text(_ token: Int32) -> String {
+        spellsIDs ? "token_id:\(token)" : String(decoding: bytes(token), as: UTF8.self)
+    }
+
+    func decoder(skipsSpecialTokens: Bool) -> StreamingDecoder {
+        tokenizer.streamingDecoder(skipSpecialTokens: skipsSpecialTokens)
+    }
+}

@@ -1,0 +1,81 @@
+import MartletJSON
+
+/// The body of `POST /v1/embeddings`.
+public struct EmbeddingsRequest: Sendable {
+    public enum Format: String, Sendable, CaseIterable { case float, base64 }
+
+    public var model: String?
+    public var inputs: [GenerationRequest.Prompt]
+    public var format: Format
+    /// Numbers of a vector to keep; nil keeps all.
+    public var dimensions: Int?
+    public var truncation: Truncation?
+    public var user: String?
+    public var unknownFields: [String]
+
+    public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
+        var fields = try FieldReader.body(body, limits)
+        model = try fields.string("model", longest: 1024)
+        inputs = try GenerationRequest.Prompt.list(
+            fields.required("input", fields.json("input")), "input", most: limits.embeddingInputs)
+        format = try fields.choice("encoding_format", Format.self) ?? .float
+        dimensions = try fields.integer("dimensions", 1...65536)
+        user = try fields.string("user", longest: 1024)
+        if let tokens = try fields.integer("truncate_prompt_tokens", -1...(1 << 24)), tokens != 0 {
+            truncation = Truncation(tokens: tokens, keepsEnd: false)
+        }
+        unknownFields = fields.unread
+    }
+
+    /// The reply.
+    /// - Parameter vectors: one for each input, of length one.
+    public func reply(model: String, vectors: [[Float]], promptTokens: Int) -> JSON {
+        let data: [JSON] = vectors.enumerated().map { index, vector in
+            let embedding: JSON =
+                switch format {
+                case .float: .array(vector.map { .number(Double($0)) })
+                case .base64: .string(Base64.text(vector))
+                }
+            return ["object": "embedding", "index": .integer(index), "embedding": embedding]
+        }
+        return [
+            "object": "list", "data": .array(data), "model": .string(model),
+            "usage": ["prompt_tokens": .integer(promptTokens), "total_tokens": .integer(promptTokens)],
+        ]
+    }
+
+    /// The first numbers of a vector, of length one again (Kusupati et al. 2022). Only models trained for it keep their
+    /// meaning.
+    public static func shortened(_ vector: [Float], to dimensions: Int) -> [Float] {
+        let short = vector.prefix(dimensions)
+        let square = short.reduce(0.0) { $0 + Double($1) * Double($1) }
+        let scale = square > 0 ? Float(1 / square.squareRoot()) : 0
+        return short.map { $0 * scale }
+    }
+}
+
+/// RFC 4648, with padding.
+enum Base64 {
+    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    /// Numbers as little-endian IEEE 754.
+    static func text(_ vector: [Float]) -> String {
+        text(
+            vector.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) } })
+    }
+
+    static func text(_ bytes: [UInt8]) -> String {
+        var result: [UInt8] = []
+        result.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var value: UInt32 = 0
+            for offset in 0..<3 { value = value << 8 | (offset < group.count ? UInt32(group[start + offset]) : 0) }
+            for digit in 0..<4 {
+                result.append(
+                    digit <= group.count ? digits[Int(value >> (18 - 6 * UInt32(digit)) & 63)] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}
