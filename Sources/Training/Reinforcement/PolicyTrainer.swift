@@ -131,9 +131,10 @@ public final class PolicyTrainer {
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
         let clock = ContinuousClock()
         try log.begin(after: step)
+        defer { log.end() }
         if step == 0 { try evaluate(report) }
         while step < options.steps {
-            if isInterrupted() {
+            if isInterrupted() || RunControl.takeStop(run) {
                 save(report)
                 return false
             }

@@ -15,7 +15,7 @@ final class RunLog {
 
     init(folder: String) throws {
         self.folder = folder
-        let path = folder + "/log.jsonl"
+        let path = "\(folder)/\(RunControl.logName)"
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         guard descriptor >= 0 else {
             throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
@@ -24,8 +24,15 @@ final class RunLog {
 
     deinit { close(descriptor) }
 
-    /// What follows is of the steps after `step`.
-    func begin(after step: Int) throws { events = try EventFile(folder: folder, after: step) }
+    /// What follows is of the steps after `step`. Until `end`, others see that the run is being trained.
+    func begin(after step: Int) throws {
+        events = try EventFile(folder: folder, after: step)
+        flock(descriptor, LOCK_SH)
+        // A wish from before, that nobody was there to grant.
+        _ = RunControl.takeStop(folder)
+    }
+
+    func end() { flock(descriptor, LOCK_UN) }
 
     func step(_ report: StepReport) {
         let share = report.operationsPerSecond / MachinePeak.operationsPerSecond

@@ -92,7 +92,7 @@ public struct RunRecord: Sendable {
 
     private static func object(_ path: String) -> JSON? { (try? Folder.read(path)).flatMap { try? JSON(parsing: $0) } }
 
-    private static func options(_ path: String) -> [Option] {
+    static func options(_ path: String) -> [Option] {
         let own = object(path + "/configuration.json")
         let newest = own == nil ? TrainingCheckpoint.list(run: path).usable.last?.state["configuration"] : nil
         return ((own ?? newest)?.object ?? JSONObject()).filter { $0.key != "origins" }.map { key, value in

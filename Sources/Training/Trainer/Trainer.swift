@@ -145,7 +145,8 @@ public final class Trainer {
         case profiled(StepProfile)
     }
 
-    /// Trains until the last step, the last minute, the end of patience, or until `isInterrupted`; then saves.
+    /// Trains until the last step, the last minute, the end of patience, or until `isInterrupted` or
+    /// `RunControl.requestStop`; then saves.
     /// - Returns: whether it came to its end.
     @discardableResult
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
@@ -155,8 +156,9 @@ public final class Trainer {
         if isFinished { return true }
         try AtomicFile.write(run + "/configuration.json", bytes: options.document.bytes(indent: 2))
         try log.begin(after: step)
+        defer { log.end() }
         while step < total, limit.map({ seconds < $0 }) ?? true {
-            if isInterrupted() {
+            if isInterrupted() || RunControl.takeStop(run) {
                 try save(report, mustSucceed: true)
                 return false
             }

@@ -1,0 +1,36 @@
+import MartletFormats
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Tells from outside whether a run's folder is being trained in, and asks for an end.
+///
+/// Whoever trains holds a shared lock on the run's log, which the system lets go of however the process ends. A file
+/// called `stop` asks; the trainer looks for it after every step, takes it away, saves a checkpoint and ends as it does
+/// on Ctrl-C, to be resumed later.
+public enum RunControl {
+    static let logName = "log.jsonl"
+    private static let stopName = "stop"
+
+    public static func isRunning(_ run: String) -> Bool {
+        let descriptor = open("\(run)/\(logName)", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
+    /// Asks a running trainer to end after its step.
+    /// - Throws: `TrainingError` where nothing trains in the folder, or it cannot be written to.
+    public static func requestStop(_ run: String) throws {
+        guard isRunning(run) else { throw TrainingError(.data, "\(run): nothing is training in this run") }
+        try AtomicFile.write("\(run)/\(stopName)", bytes: [])
+    }
+
+    public static func isStopRequested(_ run: String) -> Bool { Folder.exists("\(run)/\(stopName)") }
+
+    /// Whether an end was asked for; the request is forgotten with that.
+    static func takeStop(_ run: String) -> Bool { unlink("\(run)/\(stopName)") == 0 }
+}

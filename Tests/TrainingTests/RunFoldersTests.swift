@@ -1,0 +1,91 @@
+import Foundation
+import MartletJSON
+import MartletTraining
+import Testing
+
+/// Watching runs from outside, and stopping them.
+@Suite struct RunFoldersTests: TinyRuns {
+    @Test func aRunIsSeenWhileItTrainsAndStopsWhenAsked() throws {
+        let folder = try scratch("watched"), run = folder + "/runs/one"
+        let runs = RunFolders(path: folder + "/runs")
+        try FileManager.default.createDirectory(atPath: folder + "/runs", withIntermediateDirectories: true)
+        #expect(runs.list().isEmpty)
+        let data = try TrainingData(folder: folder + "/data")
+        let trainer = try Trainer(run: run, options: options(), data: data)
+        #expect(!RunControl.isRunning(run))
+        let isDone = try trainer.train { event in
+            guard case .step(let report) = event, report.step == 5 else { return }
+            let seen = runs.list().first
+            #expect(seen?.isRunning == true && seen?.step == 5 && seen?.plannedSteps == 12 && seen?.isFinished == false)
+            #expect(throws: Never.self) { try RunControl.requestStop(run) }
+            #expect(RunControl.isStopRequested(run))
+        }
+        #expect(!isDone && trainer.step == 5)
+        let after = try runs.summary("one")
+        #expect(!after.isRunning && !after.isStopRequested && !after.isFinished)
+        // Nobody is there to be asked.
+        #expect(throws: TrainingError.self) { try RunControl.requestStop(run) }
+        // And a wish that was left behind does not stop the next one.
+        FileManager.default.createFile(atPath: run + "/stop", contents: nil)
+        let next = try Trainer(run: run, options: options(), data: data)
+        _ = try next.resume()
+        #expect(try next.train { _ in })
+        #expect(try runs.summary("one").isFinished)
+    }
+
+    @Test func aLogIsReadLineByLineAsItGrows() throws {
+        let folder = try emptyFolder("growing"), run = folder + "/r", file = run + "/log.jsonl"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        func write(_ text: String) throws { try text.write(toFile: file, atomically: false, encoding: .utf8) }
+        let first = #"{"kind":"step","step":1,"loss":2.5}"# + "\n"
+        let runs = RunFolders(path: folder)
+        try write(first + #"{"kind":"st"#)
+        let part = try runs.log("r", from: 0)
+        #expect(part.lines.map { $0["step"]?.integer } == [1] && part.offset == first.utf8.count && !part.hasMore)
+        try write(first + #"{"kind":"step","step":2,"loss":2}"# + "\nnonsense\n")
+        let more = try runs.log("r", from: part.offset)
+        #expect(more.lines.map { $0["step"]?.integer } == [2] && !more.hasRestarted)
+        #expect(try runs.summary("r").loss == 2)
+        // Begun anew: shorter than what has been read.
+        try write(first)
+        let anew = try runs.log("r", from: more.offset)
+        #expect(anew.hasRestarted && anew.lines.count == 1)
+    }
+
+    @Test func aLongLogComesInParts() throws {
+        let folder = try emptyFolder("long"), run = folder + "/r"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        let lines = (1...40_000).map { #"{"kind":"step","step":\#($0),"loss":2.5,"seconds":12.25}"# + "\n" }
+        try lines.joined().write(toFile: run + "/log.jsonl", atomically: false, encoding: .utf8)
+        var offset = 0, steps = 0, parts = 0
+        while true {
+            let part = try RunFolders(path: folder).log("r", from: offset)
+            offset = part.offset
+            steps += part.lines.count
+            parts += 1
+            if !part.hasMore { break }
+        }
+        #expect(steps == 40_000 && parts > 1)
+        #expect(RunFolders(path: folder).list().first?.step == 40_000)
+    }
+
+    @Test(arguments: ["..", "../other", "", "none", "a/b", ".hidden", "x\0y"])
+    func onlyNamesOfRunsAreTaken(_ name: String) throws {
+        let folder = try emptyFolder("names")
+        for path in ["runs/r", "other"] {
+            try FileManager.default.createDirectory(atPath: "\(folder)/\(path)", withIntermediateDirectories: true)
+            FileManager.default.createFile(atPath: "\(folder)/\(path)/log.jsonl", contents: nil)
+        }
+        let runs = RunFolders(path: folder + "/runs")
+        #expect(runs.list().map(\.name) == ["r"])
+        #expect(throws: TrainingError.self) { try runs.folder(name) }
+        #expect(throws: TrainingError.self) { try runs.log(name, from: 0) }
+    }
+
+    @Test func aFolderThatIsARunListsItself() throws {
+        let folder = try emptyFolder("itself")
+        FileManager.default.createFile(atPath: folder + "/log.jsonl", contents: nil)
+        let runs = RunFolders(path: folder)
+        #expect(try runs.list().map(\.name).map(runs.folder) == [folder])
+    }
+}
