@@ -50,6 +50,7 @@ var targets: [Target] = [
         name: "pattern-speed", dependencies: ["MartletText"], path: "Benchmarks/PatternSpeed"),
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
+    .executableTarget(name: "engine-load", dependencies: ["MartletInference"], path: "Benchmarks/Engine"),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
         name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),

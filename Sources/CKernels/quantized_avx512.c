@@ -96,14 +96,21 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
 }
 
 /// Two panels, unpacked, for four activation rows: a row's digits are loaded once for both. The order of operations is
-/// that of `block_step`.
-INLINE void pair_rows(const int parts, const bool minimum, const int offset, const uint8_t *panel, size_t panel_bytes,
+/// that of `block_step`. What the next pair will unpack is fetched meanwhile, where `fetches` says so: with few rows
+/// the memory would otherwise idle through the arithmetic and the arithmetic through the unpacking.
+INLINE void pair_rows(const int parts, const bool minimum, const int offset, const bool fetches, const uint8_t *panel, size_t panel_bytes,
                       size_t block_bytes, const uint8_t *bytes, const martlet_activations *x, size_t row, float *y,
                       size_t stride, const __mmask16 *mask) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m512 acc[2][4];
     for (int c = 0; c < 4; c++) acc[0][c] = acc[1][c] = _mm512_setzero_ps();
+    const uintptr_t next = (uintptr_t)panel + 2 * panel_bytes;
     for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
+        if (fetches) {
+            for (size_t line = 0; line < 2 * block_bytes; line += 64) {
+                _mm_prefetch((const char *)(next + b * 2 * block_bytes + line), _MM_HINT_T0);
+            }
+        }
         for (int h = 0; h < parts; h++) {
             __m512i high[2][4], s[2][4];
             float factor[4];
@@ -171,8 +178,12 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
                 unpack(bits, panel + b * size + header, w);
                 for (int g = 0; g < GROUPS; g++) _mm512_store_si512(scratch + b * 512 + 64 * (size_t)g, w[g]);
             }
+            if (m + 4 <= x->rows) {
+                pair_rows(parts, minimum, offset, true, panel, blocks * size, size, scratch, x, m, out, stride, mask);
+                m += 4;
+            }
             for (; m + 4 <= x->rows; m += 4) {
-                pair_rows(parts, minimum, offset, panel, blocks * size, size, scratch, x, m, out, stride, mask);
+                pair_rows(parts, minimum, offset, false, panel, blocks * size, size, scratch, x, m, out, stride, mask);
             }
         }
         const size_t from = m;
