@@ -70,7 +70,8 @@ struct PolicyCommand: ParsableCommand {
             options: options)
         if resume == "auto" {
             let (checkpoint, broken) = try trainer.resume()
-            TrainingDisplay.tell(checkpoint, broken)
+            TrainingDisplay.tell(checkpoint, broken, isFinished: trainer.isFinished)
+            if trainer.isFinished { return }
         }
         let interrupted = StopRequest()
         var line = StatusLine()

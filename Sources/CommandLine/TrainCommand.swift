@@ -67,9 +67,7 @@ struct TrainCommand: ParsableCommand {
         let data = try TrainingData(folder: folder, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data)
         trainer.profiledSteps = profile ?? 0
-        let progress = TrainingDisplay(trainer: trainer, json: json)
-        try progress.begin(resume: resume == "auto")
-        try progress.drive()
+        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
     }
 
     private func options() throws -> TrainingOptions {

@@ -6,8 +6,16 @@ struct TrainingDisplay {
     let trainer: Trainer
     let json: Bool
 
+    /// Trains, or says that there is nothing left to train.
+    func run(resume: Bool) throws {
+        try begin(resume: resume)
+        if trainer.isFinished { return }
+        tellPlan()
+        try drive()
+    }
+
     /// Goes on from a checkpoint where there is one, or refuses to write over it.
-    func begin(resume: Bool) throws {
+    private func begin(resume: Bool) throws {
         for value in trainer.options.values {
             Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
         }
@@ -16,16 +24,19 @@ struct TrainingDisplay {
         }
         if resume {
             let (checkpoint, broken) = try trainer.resume()
-            Self.tell(checkpoint, broken)
+            Self.tell(checkpoint, broken, isFinished: trainer.isFinished)
         } else {
             try Self.demandNew(trainer.run)
         }
-        tellPlan()
     }
 
-    static func tell(_ checkpoint: TrainingCheckpoint?, _ broken: [(path: String, why: String)]) {
+    static func tell(
+        _ checkpoint: TrainingCheckpoint?, _ broken: [(path: String, why: String)], isFinished: Bool
+    ) {
         for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
-        Terminal.note(checkpoint.map { "going on from \($0.path)" } ?? "there is no checkpoint yet: beginning")
+        guard let checkpoint else { return Terminal.note("there is no checkpoint yet: beginning") }
+        Terminal.note(
+            isFinished ? "the run is finished: it ended with \(checkpoint.path)" : "going on from \(checkpoint.path)")
     }
 
     static func tellSaved(_ step: Int, _ path: String) { Terminal.note("step \(step): saved \(path)") }
@@ -42,7 +53,7 @@ struct TrainingDisplay {
     }
 
     /// Trains to the end, or until Ctrl-C, which saves and leaves with 130.
-    func drive() throws {
+    private func drive() throws {
         let interrupted = StopRequest()
         let peak = MachinePeak.operationsPerSecond
         let every = trainer.options["log_every"].integer ?? 10

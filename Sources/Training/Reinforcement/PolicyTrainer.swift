@@ -108,6 +108,9 @@ public final class PolicyTrainer {
         return .object(members)
     }
 
+    /// Whether all steps are done; the checkpoint of the last one is written after the last evaluation.
+    public var isFinished: Bool { step >= options.steps }
+
     /// Goes on from the newest checkpoint that is whole. - Returns: it, and those that were passed over.
     public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
         let (usable, broken) = TrainingCheckpoint.list(run: run)
@@ -126,9 +129,10 @@ public final class PolicyTrainer {
         case notSaved(step: Int, why: String)
     }
 
-    /// - Returns: whether it came to its end.
+    /// Does nothing where the run is finished. - Returns: whether it came to its end.
     @discardableResult
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
+        if isFinished { return true }
         let clock = ContinuousClock()
         try log.begin(after: step)
         defer { log.end() }

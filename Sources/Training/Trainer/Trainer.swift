@@ -36,8 +36,8 @@ public final class Trainer {
     /// Record where the time of this many steps goes, after the first two, in which buffers are made.
     public var profiledSteps = 0
     var recording = StepRecording()
-    /// Whether the checkpoint that was resumed is the run's last.
-    private var isFinished = false
+    /// Whether the checkpoint that was resumed is the run's last: there is nothing left to train.
+    public private(set) var isFinished = false
 
     /// - Parameters:
     ///   - run: the folder to write to; made only when everything fits.
