@@ -46,18 +46,29 @@ struct SupervisedCommand: ParsableCommand {
         if let minutes { try options.set("minutes", .number(minutes)) }
         for setting in settings { try options.set(assignment: setting) }
         let model = try StartingModel(path: model)
-        let folder = run + "/data"
-        try pack(model, into: folder)
-        let progress = TrainingDisplay(
-            trainer: try Trainer(run: run, options: options, data: TrainingData(folder: folder), from: model),
-            json: json)
-        try progress.begin(resume: resume == "auto")
-        try progress.drive()
+        let isNew = !Folder.exists(run), folder = run + "/data"
+        let isPacked = try pack(model, into: folder)
+        let trainer: Trainer
+        do {
+            trainer = try Trainer(run: run, options: options, data: TrainingData(folder: folder), from: model)
+        } catch {
+            // Nothing was trained on what was packed: a corrected call begins anew.
+            if isPacked { CorpusPacker.remove(folder: folder) }
+            if isNew { Folder.removeIfEmpty(run) }
+            throw error
+        }
+        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
     }
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
-    private func pack(_ model: StartingModel, into folder: String) throws {
-        if resume == "auto", Folder.exists(folder + "/shards.json") { return }
+    /// - Returns: whether they were packed now.
+    private func pack(_ model: StartingModel, into folder: String) throws -> Bool {
+        if resume == "auto", Folder.exists(folder + "/shards.json") {
+            Terminal.note(
+                "martlet: the conversations are those of \(folder), packed when the run began; --data is not read again"
+            )
+            return false
+        }
         let corpus = try Corpus(data)
         let encoder = try model.chatEncoder().documentEncoder(separator: model.tokenizer.documentEnd)
         var options = PackOptions()
@@ -71,6 +82,7 @@ struct SupervisedCommand: ParsableCommand {
         Terminal.note(
             "\(result.documents) conversations, \(result.trainingTokens) training and \(result.validationTokens) "
                 + "validation tokens")
+        return true
     }
 }
 

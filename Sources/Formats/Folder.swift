@@ -29,6 +29,9 @@ package enum Folder {
     /// Removes a file; a file that is not there, or will not go, is left.
     package static func remove(_ path: String) { unlink(path) }
 
+    /// Removes a folder with nothing in it; one that is not there, or holds anything, is left.
+    package static func removeIfEmpty(_ path: String) { rmdir(path) }
+
     /// The path with every link followed, or nil when it leads nowhere.
     package static func real(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }

@@ -36,11 +36,19 @@ public struct CorpusPacker {
         }
         let cutsTails =
             options.validation > 0 && (options.split == .tail || options.split == .auto && waiting.count == 1)
-        if options.validation > 0, options.split == .documents, waiting.count == 1 {
-            throw DataError(
-                .invalid, path: first.path,
-                "the corpus is one document, which cannot be split by documents; split its tail off, or ask for no "
-                    + "validation")
+        if options.validation > 0, waiting.count == 1 {
+            if case .chat = first.content {
+                throw DataError(
+                    .invalid, path: first.path,
+                    "the corpus is one conversation, of which nothing can be kept for validation; add more, or ask for "
+                        + "no validation")
+            }
+            if options.split == .documents {
+                throw DataError(
+                    .invalid, path: first.path,
+                    "the corpus is one document, which cannot be split by documents; split its tail off, or ask for no "
+                        + "validation")
+            }
         }
         let output = try ShardFolder(
             folder, vocabulary: VocabularyIdentity(encoder.tokenizer),
@@ -83,6 +91,9 @@ public struct CorpusPacker {
             ])
         return progress
     }
+
+    /// Takes away a folder that `pack` has written.
+    package static func remove(folder: String) { ShardFolder.remove(folder) }
 
     /// A document, or the two parts it was cut into.
     private struct Part: Sendable {

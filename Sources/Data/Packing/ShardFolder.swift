@@ -16,6 +16,8 @@ final class ShardFolder {
     private let target: String
     private let temporary: String
     private let replaces: Bool
+    /// The folders above it that were not there, outermost first.
+    private let madeParents: [String]
     private var isOpen = true
     private(set) var train, validation: Side
 
@@ -48,10 +50,11 @@ final class ShardFolder {
         try Self.checkFree(target, replaces)
         let (parent, name) = AtomicFile.split(target)
         temporary = "\(parent)/.\(name)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).partial"
-        try Self.makeFolders(parent)
+        madeParents = try Self.makeFolders(parent)
         guard mkdir(temporary, 0o777) == 0 else {
-            isOpen = false
-            throw DataError(FileError(path: target, doing: "create a folder beside it"))
+            let error = DataError(FileError(path: target, doing: "create a folder beside it"))
+            discard()
+            throw error
         }
     }
 
@@ -77,13 +80,16 @@ final class ShardFolder {
         }
     }
 
-    static func makeFolders(_ path: String) throws(DataError) {
-        guard !Folder.isFolder(path) else { return }
+    /// - Returns: those that were not there, outermost first.
+    @discardableResult
+    static func makeFolders(_ path: String) throws(DataError) -> [String] {
+        guard !Folder.isFolder(path) else { return [] }
         let parent = AtomicFile.split(path).folder
-        if parent != path { try makeFolders(parent) }
+        let made = parent == path ? [] : try makeFolders(parent)
         guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
             throw DataError(FileError(path: path, doing: "create the folder"))
         }
+        return made + [path]
     }
 
     func append(_ document: EncodedDocument, toValidation: Bool) throws(DataError) {
@@ -188,17 +194,19 @@ final class ShardFolder {
         try AtomicFile.syncFolder(AtomicFile.split(target).folder)
     }
 
-    /// Removes what was written; does nothing after `finish`.
+    /// Removes what was written, and the folders that were made for it; does nothing after `finish`.
     func discard() {
         guard isOpen else { return }
         isOpen = false
         train.writer = nil
         validation.writer = nil
         Self.remove(temporary)
+        // One in which somebody put something meanwhile stays.
+        for parent in madeParents.reversed() { rmdir(parent) }
     }
 
     /// A folder of files made here.
-    private static func remove(_ folder: String) {
+    static func remove(_ folder: String) {
         for name in Folder.contents(folder) { Folder.remove("\(folder)/\(name)") }
         rmdir(folder)
     }
