@@ -21,12 +21,33 @@ enum ConfigurationFile {
         }
         for (key, value) in mapping {
             let line = key.mark.map { ", line \($0.line)" } ?? ""
-            guard case .scalar(let name) = key, case .scalar(let scalar) = value else {
-                let name = key.scalar?.string ?? "a key"
-                throw TrainingError(.configuration, "\(path)\(line): \"\(name)\" is no single value")
+            guard case .scalar(let name) = key else {
+                throw TrainingError(.configuration, "\(path)\(line): a key is no single value")
+            }
+            if name.string == "data", let folders = folders(value) {
+                try options.set("data", folders, from: path + line)
+                continue
+            }
+            guard case .scalar(let scalar) = value else {
+                throw TrainingError(.configuration, "\(path)\(line): \"\(name.string)\" is no single value")
             }
             // A run's own configuration, turned to YAML, says where its values came from.
             try options.set(name.string, text: scalar.string, from: path + line)
+        }
+    }
+
+    /// A list of folders, or folders with weights, as JSON; nil for what is neither.
+    private static func folders(_ node: Node) -> JSON? {
+        switch node {
+        case .sequence(let items): .array(items.map { .string($0.scalar?.string ?? "") })
+        case .mapping(let mapping):
+            .object(
+                JSONObject(
+                    mapping.map { folder, weight in
+                        let text = weight.scalar?.string ?? ""
+                        return (folder.scalar?.string ?? "", Double(text).map { .number($0) } ?? .string(text))
+                    }))
+        default: nil
         }
     }
 

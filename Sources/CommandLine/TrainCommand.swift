@@ -10,6 +10,9 @@ struct TrainCommand: ParsableCommand {
             every size; each derived value is printed, and --set overrides it. The run folder is a model: \
             `martlet run runs/first` talks to it, and transformers loads it.
 
+            --data given several times mixes folders: rows are drawn in proportion to the weights, 1 where none is given, \
+            whatever the folders' sizes, and a small folder is gone through more often. In a file: data: {web: 1, books: 0.3}.
+
             A configuration file holds any of the options, data and out among them; flags override it. --print-config \
             writes one to start from, and every run keeps its own as configuration.json.
 
@@ -19,11 +22,13 @@ struct TrainCommand: ParsableCommand {
               martlet train --print-config --depth 8 > run.yaml
               martlet train --config run.yaml --resume auto
               martlet train --depth 6 --data shards/ --out runs/first
+              martlet train --data web/ --data books/=0.3 --out runs/mixed
               martlet train --data shards/ --out runs/wide --set hidden_size=512 --set steps=2000
               martlet train --data shards/ --out runs/first --resume auto
             """)
 
-    @Option(help: "A folder of token shards with its tokenizer.") var data: String?
+    @Option(help: "A folder of token shards with its tokenizer; folder=0.3 for a share of several.") var data:
+        [String] = []
     @Option(help: "The run folder to write.") var out: String?
     @Option(help: "A tokenizer's folder, when it is not the data's own.") var tokenizer: String?
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
@@ -59,12 +64,12 @@ struct TrainCommand: ParsableCommand {
             Terminal.show(try ResolvedOptions(options, vocabularySize: 0).yaml)
             return
         }
-        guard let folder = options.data, let out = options.out else {
+        guard !options.portions.isEmpty, let out = options.out else {
             throw ValidationError("--data and --out are needed, or data and out in a --config file")
         }
         // Before anything is read or made.
         if resume != "auto" { try TrainingDisplay.demandNew(out) }
-        let data = try TrainingData(folder: folder, tokenizer: options.tokenizer)
+        let data = try TrainingData(options.portions, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data)
         trainer.profiledSteps = profile ?? 0
         try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
@@ -73,7 +78,8 @@ struct TrainCommand: ParsableCommand {
     private func options() throws -> TrainingOptions {
         var options = TrainingOptions()
         if let config { try ConfigurationFile.read(config, into: &options) }
-        for (key, path) in [("data", data), ("out", out), ("tokenizer", tokenizer)] {
+        if !data.isEmpty { try options.set("data", .array(data.map { .string($0) }), from: "--data") }
+        for (key, path) in [("out", out), ("tokenizer", tokenizer)] {
             if let path { try options.set(key, .string(path)) }
         }
         for (key, number) in [("patience", patience), ("keep", keep)] {

@@ -71,6 +71,7 @@ struct TrainingDisplay {
                 Terminal.note(
                     "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
                         + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
+                for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
                 Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
             case .saved(let step, let path):
                 line.end()

@@ -101,6 +101,36 @@ import Glibc
         #expect(again.code == 0 && again.output.contains("\ndepth: 3  # run.yaml, line "))
     }
 
+    @Test func foldersAreMixedAsFlagsAndFilesSay() throws {
+        try FileManager.default.copyItem(atPath: data, toPath: program.home + "/more")
+        func portions(_ run: String) throws -> JSON? {
+            try JSON(
+                parsing: Array(Data(contentsOf: URL(fileURLWithPath: "\(program.home)/\(run)/configuration.json"))))[
+                    "data"]
+        }
+        try write(yaml)
+        let flags = try program.run(
+            "train", "--config", "run.yaml", "--data", "data", "--data", "more=0.25", "--out", "flags", "--steps", "3")
+        #expect(flags.code == 0 && flags.error.contains("  more: "), "\(flags.error)")
+        #expect(try portions("flags") == ["data": 1, "more": 0.25])
+        for (index, text) in ["{data: 1, more: 0.25}", "[data, more=0.25]", "\n  data: 1\n  more: 0.25"].enumerated() {
+            try write(
+                yaml.replacingOccurrences(of: "data: data", with: "data: " + text)
+                    .replacingOccurrences(of: "steps: 12", with: "steps: 3"))
+            let result = try program.run("train", "--config", "run.yaml", "--out", "file\(index)")
+            #expect(result.code == 0, "\(result.error)")
+            #expect(try weights("file\(index)") == weights("flags"))
+        }
+        try write(yaml.replacingOccurrences(of: "data: data", with: "data: {data: 1, more: a lot}"))
+        let wrong = try program.run("train", "--config", "run.yaml", "--out", "wrong")
+        #expect(wrong.code == 1 && wrong.error.contains("run.yaml, line 2: \"data\" is"), "\(wrong.error)")
+        #expect(wrong.error.contains("expected a folder, or several with weights above 0"), "\(wrong.error)")
+        // What --print-config writes of a mixture is read again.
+        let printed = try program.run("train", "--print-config", "--data", "data", "--data", "more=0.25")
+        try write(printed.output)
+        #expect(try program.run("train", "--config", "run.yaml", "--print-config").output.contains("0.25"))
+    }
+
     /// Kills the process outright, again and again, at moments that differ; what is resumed must end as if nothing had
     /// happened.
     @Test func killedAtAnyMomentAndResumedEndsWithTheSameBits() throws {

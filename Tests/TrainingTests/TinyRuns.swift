@@ -56,11 +56,14 @@ extension TinyRuns {
     func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
 
     /// Trains `whole` at once, and `parts` in two goes with a stop after five steps: they must end with the same bits.
-    /// - Parameter atResume: given the trainer that was stopped and the one that goes on, before it does.
+    /// - Parameters:
+    ///   - data: the folder's own when left out.
+    ///   - atResume: given the trainer that was stopped and the one that goes on, before it does.
     func expectSameBitsWhenResumed(
-        _ folder: String, _ options: TrainingOptions, atResume: (Trainer, Trainer) throws -> Void = { _, _ in }
+        _ folder: String, _ options: TrainingOptions, _ data: TrainingData? = nil,
+        atResume: (Trainer, Trainer) throws -> Void = { _, _ in }
     ) throws {
-        let data = try TrainingData(folder: folder + "/data")
+        let data = try data ?? TrainingData(folder: folder + "/data")
         try Trainer(run: folder + "/whole", options: options, data: data).train { _ in }
         var steps = 0
         let first = try Trainer(run: folder + "/parts", options: options, data: data)

@@ -9,6 +9,8 @@ struct OptionKey: Sendable {
         case flag
         case choice([String])
         case path
+        /// A folder, or several with their weights.
+        case folders
     }
     let name: String
     let kind: Kind
@@ -16,7 +18,13 @@ struct OptionKey: Sendable {
     /// Whether a run may be resumed with another value: the weights do not depend on it.
     var isFree = false
 
-    var isPath: Bool { if case .path = kind { true } else { false } }
+    /// Whether it says where something lies, which the weights do not depend on.
+    var isPath: Bool {
+        switch kind {
+        case .path, .folders: true
+        default: false
+        }
+    }
 
     /// Completes "expected …".
     var expected: String {
@@ -26,6 +34,7 @@ struct OptionKey: Sendable {
         case .flag: "true or false"
         case .choice(let names): "one of " + names.joined(separator: ", ")
         case .path: "a path"
+        case .folders: "a folder, or several with weights above 0, as {\"a\": 1, \"b\": 0.3}"
         }
     }
 
@@ -43,6 +52,7 @@ struct OptionKey: Sendable {
         case .flag: value.bool != nil
         case .choice(let names): value.string.map { names.contains($0) } ?? false
         case .path: value.string.map { !$0.isEmpty } ?? false
+        case .folders: DataPortion.all(value) != nil
         }
     }
 
@@ -63,7 +73,7 @@ struct OptionKey: Sendable {
             case "false", "no", "off": return .bool(false)
             default: return .string(text)
             }
-        case .choice, .path: return .string(text)
+        case .choice, .path, .folders: return .string(text)
         }
     }
 
@@ -87,7 +97,10 @@ struct OptionKey: Sendable {
 
     /// In the order in which they follow from each other.
     static let all: [OptionKey] = [
-        path("data", "The folder of token shards."),
+        OptionKey(
+            name: "data", kind: .folders,
+            meaning: "The folder of token shards, or folders with their shares of the rows.",
+            isFree: true),
         path("out", "The run folder to write."),
         path("tokenizer", "The tokenizer's folder, when it is not the data's own."),
         integer("depth", 1...256, "Layers; the dial that sets every size."),

@@ -30,7 +30,11 @@ public struct TrainingOptions: Sendable, Equatable {
                 "\(origin): \"\(key)\" is \(value.text()); expected \(known.expected)"
                     + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""))
         }
-        given[key] = value
+        if case .folders = known.kind, let portions = DataPortion.all(value) {
+            given[key] = DataPortion.json(portions)
+        } else {
+            given[key] = value
+        }
         origins[key] = origin
     }
 
@@ -72,6 +76,8 @@ public struct TrainingOptions: Sendable, Equatable {
 
     /// Where the run reads and writes; these are no part of what makes its weights.
     public var data: String? { given["data"]?.string }
+    /// The folders to read, where there are several with weights, too; empty when none is given.
+    public var portions: [DataPortion] { given["data"].flatMap(DataPortion.all) ?? [] }
     public var out: String? { given["out"]?.string }
     public var tokenizer: String? { given["tokenizer"]?.string }
 

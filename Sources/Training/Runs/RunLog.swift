@@ -55,13 +55,19 @@ final class RunLog {
     func evaluation(step: Int, _ evaluation: Evaluation) {
         var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }
+        values += evaluation.parts.map { ("validation/loss/" + $0.folder, $0.loss) }
         events?.scalars(values.map { (tag: $0.0, value: $0.1) }, step: step)
         events?.text("sample", evaluation.sample, step: step)
-        write([
-            "kind": "evaluation", "step": .integer(Int64(step)), "loss": .number(evaluation.loss),
-            "perplexity": .number(evaluation.perplexity),
-            "bits_per_byte": evaluation.bitsPerByte.map { .number($0) } ?? .null, "sample": .string(evaluation.sample),
-        ])
+        var members: [JSONObject.Element] = [
+            ("kind", "evaluation"), ("step", .integer(Int64(step))), ("loss", .number(evaluation.loss)),
+            ("perplexity", .number(evaluation.perplexity)),
+            ("bits_per_byte", evaluation.bitsPerByte.map { .number($0) } ?? .null),
+            ("sample", .string(evaluation.sample)),
+        ]
+        if !evaluation.parts.isEmpty {
+            members.append(("losses", .object(JSONObject(evaluation.parts.map { ($0.folder, .number($0.loss)) }))))
+        }
+        write(.object(JSONObject(members)))
     }
 
     func policy(_ report: PolicyReport) {

@@ -34,6 +34,8 @@ public struct Evaluation: Sendable {
     public let loss: Double
     public let tokens: Int
     public let bytesPerToken: Double?
+    /// The loss on each folder of data; empty where there is one.
+    public let parts: [(folder: String, loss: Double)]
     public let sample: String
 
     public var perplexity: Double { exp(loss) }

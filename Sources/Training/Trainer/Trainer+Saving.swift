@@ -61,6 +61,7 @@ extension Trainer {
             ("seconds", .number(seconds)),
         ]
         members += best.state
+        if !data.proportions.isNull { members.append(("proportions", data.proportions)) }
         if let scaler = mixed?.scaler { members.append(("loss_scale", scaler.state)) }
         members += [
             ("recent_norms", .array(recentNorms.map { .number($0) })), ("finished", .bool(finished)),

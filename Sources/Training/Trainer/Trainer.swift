@@ -24,8 +24,8 @@ public final class Trainer {
     let optimizer: any Optimizer
     /// Evaluated and shown in place of the parameters, where `ema` asks for it.
     let average: WeightAverage?
-    let batches: BatchStream
-    let validation: SequenceSet?
+    package let batches: BatchStream
+    let validation: [HeldOutRows]
     let log: RunLog
     let files: ModelFolderFiles
     /// Steps done.
@@ -54,7 +54,8 @@ public final class Trainer {
         let resolved = try ResolvedOptions(
             options, vocabularySize: data.tokenizer.vocabularySize, model: model?.decoder.configuration
         ) { length, layout in
-            try? SequenceSet(data.training, length: length, layout: .named(layout), vocabulary: data.vocabulary).count
+            let rows = try? data.trainingRows(length: length, layout: .named(layout))
+            return rows.flatMap { try? BatchStream($0, rowsPerStep: 1, seed: 0).stepsPerEpoch }
         }
         self.options = resolved
         let length = resolved.integer("context_length")
@@ -88,20 +89,16 @@ public final class Trainer {
                 .configuration,
                 "context_length \(length) is longer than the model's context of \(spec.contextLength) tokens")
         }
-        let set = try SequenceSet(data.training, length: length, layout: layout, vocabulary: data.vocabulary)
-        guard set.count >= resolved.integer("batch_rows") else {
+        let rows = try data.trainingRows(length: length, layout: layout), count = rows.reduce(0) { $0 + $1.set.count }
+        guard count >= resolved.integer("batch_rows") else {
             throw TrainingError(
                 .data,
-                "the training data makes \(set.count) rows of \(length) tokens, a step takes "
+                "the training data makes \(count) rows of \(length) tokens, a step takes "
                     + "\(resolved.integer("batch_rows")): pack more text, or lower batch_rows or context_length")
         }
         batches = try BatchStream(
-            set, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
-        validation =
-            data.validation.isEmpty
-            ? nil
-            : try SequenceSet(
-                data.validation, length: length, layout: layout, vocabulary: data.vocabulary, shiftsWindows: false)
+            rows, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
+        validation = try data.heldOutRows(length: length, layout: layout)
         try makeFolder(run)
         log = try RunLog(folder: run)
     }
@@ -120,6 +117,13 @@ public final class Trainer {
             throw TrainingError(
                 .checkpoint,
                 "\(newest.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
+        }
+        let proportions = newest.state["proportions"] ?? .null
+        if proportions != data.proportions {
+            throw TrainingError(
+                .configuration,
+                "\(newest.path) was trained on data in the proportions \(proportions.text()), now \(data.proportions.text()); "
+                    + "use the same, or another run folder")
         }
         try newest.restore(parameters, optimizer, average)
         try mixed?.roundMasters()
@@ -287,32 +291,38 @@ public final class Trainer {
     /// - Returns: whether the loss is lower than ever before.
     @discardableResult
     private func evaluate(_ report: (Event) -> Void) throws -> Bool {
-        guard let validation else { return false }
+        guard !validation.isEmpty else { return false }
         let result = try averaged { try evaluation(validation) }
         log.evaluation(step: step, result)
         report(.evaluated(step: step, result))
         return best.take(result.loss, step: step)
     }
 
-    /// Mean loss over validation rows, and what the model writes now.
-    func evaluation(_ set: SequenceSet) throws -> Evaluation {
+    /// Mean loss over held-out rows, in the proportions of the training rows, and what the model writes now.
+    func evaluation(_ all: [HeldOutRows]) throws -> Evaluation {
         try noGrad {
-            let rows = min(set.count, options.integer("evaluation_rows"))
             let compute = LossComputation(decoder: decoder)
-            var total = 0.0, tokens = 0
-            for first in stride(from: 0, to: rows, by: 8) {
-                let batch = try set.batch(first..<min(first + 8, rows))
-                let count = batch.trainedTokenCount
-                guard count > 0 else { continue }
-                total += try compute(batch, divisor: 1).item(as: Double.self)
-                tokens += count
+            var total = 0.0, tokens = 0, parts: [(folder: String, loss: Double)] = []
+            for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.integer("evaluation_rows"))) {
+                var partTotal = 0.0, partTokens = 0
+                for first in stride(from: 0, to: rows, by: 8) {
+                    let batch = try held.set.batch(first..<min(first + 8, rows))
+                    let count = batch.trainedTokenCount
+                    guard count > 0 else { continue }
+                    partTotal += try compute(batch, divisor: 1).item(as: Double.self)
+                    partTokens += count
+                }
+                if partTokens > 0 { parts.append((held.folder, partTotal / Double(partTokens))) }
+                total += partTotal
+                tokens += partTokens
             }
             guard tokens > 0 else { throw TrainingError(.data, "no validation token is trained on") }
-            let bytes = set.shards.reduce(0.0) { $0 + Double($1.sourceByteCount ?? 0) }
-            let all = set.shards.reduce(0.0) { $0 + Double($1.tokenCount) }
+            let shards = all.flatMap(\.set.shards)
+            let bytes = shards.reduce(0.0) { $0 + Double($1.sourceByteCount ?? 0) }
+            let count = shards.reduce(0.0) { $0 + Double($1.tokenCount) }
             return Evaluation(
-                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / all : nil,
-                sample: try sample(set))
+                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
+                parts: all.count > 1 ? parts : [], sample: try sample(all[0].set))
         }
     }
 
