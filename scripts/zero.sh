@@ -4,6 +4,8 @@
 #
 #   scripts/zero.sh MARTLET FOLDER [MINUTES]      MINUTES of training in the two long steps together, 10.5 by default
 set -euo pipefail
+# A step that is interrupted at its very end is done and says nothing of it: the next must not begin all the same.
+trap 'exit 130' INT TERM
 
 martlet="$1" home="$2" minutes="${3:-10.5}"
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
