@@ -26,7 +26,8 @@ struct PolicyCommand: ParsableCommand {
     @Option(help: "Problems a step.") var problems = 16
     @Option(help: "Replies to each problem.") var group = 8
     @Option(help: "Optimiser updates on the replies of a step.") var updates = 1
-    @Option(help: "Learning rate.") var rate = 3e-4
+    @Option(help: "adamw, adam, sgd, rmsprop, adafactor, lion or muon.") var optimizer = OptimizerKind.adamw
+    @Option(help: "Learning rate; by default the optimiser's usual one, 3e-4 for adamw.") var rate: Double?
     @Option(help: "Tokens of a reply at most.") var tokens = 64
     @Option(help: "Sampling temperature of the replies.") var temperature = 1.0
     @Option(help: "How far probabilities may move from those of the replies' writer.") var clip = 0.2
@@ -56,6 +57,7 @@ struct PolicyCommand: ParsableCommand {
         options.problems = problems
         options.groupSize = group
         options.updates = updates
+        options.optimizer = optimizer
         options.learningRate = rate
         options.maximumTokens = tokens
         options.temperature = temperature
@@ -121,3 +123,5 @@ struct PolicyCommand: ParsableCommand {
         return line.text() + "\n"
     }
 }
+
+extension OptimizerKind: ExpressibleByArgument {}

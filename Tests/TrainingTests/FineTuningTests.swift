@@ -2,6 +2,7 @@ import MartletData
 import MartletFormats
 import MartletInference
 import MartletJSON
+import MartletNN
 import MartletText
 import MartletTraining
 import Testing
@@ -91,9 +92,11 @@ import Darwin
         #expect(text.contains("chats.jsonl") && text.contains("65"), "\(text)")
     }
 
-    @Test func policyRunsResumeToTheSameBits() throws {
-        let folder = try modelFolder("grpo")
+    @Test(arguments: [OptimizerKind.adamw, .muon, .lion])
+    func policyRunsResumeToTheSameBits(optimizer: OptimizerKind) throws {
+        let folder = try modelFolder("grpo-\(optimizer)")
         var options = PolicyOptions()
+        options.optimizer = optimizer
         (options.steps, options.problems, options.groupSize, options.maximumTokens) = (4, 2, 4, 8)
         (options.evaluationQuestions, options.evaluateEvery, options.saveEvery) = (4, 2, 2)
         // The tiny tokenizer knows ASCII only.
@@ -117,6 +120,9 @@ import Darwin
         #expect(try Folder.read(folder + "/parts/model.safetensors") == wanted)
         options.groupSize = 8
         #expect(throws: MartletTraining.TrainingError.self) { try trainer("/parts").resume() }
+        options.groupSize = 4
+        options.optimizer = .rmsprop
+        #expect(message { _ = try trainer("/parts").resume() }.contains("another optimizer"))
         let record = try RunRecord(path: folder + "/whole")
         #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
         #expect(record.steps.allSatisfy { $0.reward != nil })

@@ -5,68 +5,6 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// What a run of group relative policy optimisation is made of.
-public struct PolicyOptions: Sendable, Equatable {
-    public var steps = 60
-    /// Problems a step, and replies to each.
-    public var problems = 16, groupSize = 8
-    public var learningRate = 3e-4
-    /// Steps of the optimiser on the same replies.
-    public var updates = 1
-    public var maximumTokens = 64
-    public var temperature = 1.0
-    public var clip = 0.2, gradientClip = 1.0
-    public var dividesByDeviation = true
-    public var seed: UInt64 = 1
-    public var evaluateEvery = 20, evaluationQuestions = 200
-    public var saveEvery = 20, keep = 2
-
-    public init() {}
-
-    var json: JSON {
-        [
-            "steps": .integer(Int64(steps)), "problems": .integer(Int64(problems)),
-            "group_size": .integer(Int64(groupSize)), "learning_rate": .number(learningRate),
-            "updates": .integer(Int64(updates)), "maximum_tokens": .integer(Int64(maximumTokens)),
-            "temperature": .number(temperature), "clip": .number(clip), "gradient_clip": .number(gradientClip),
-            "divides_by_deviation": .bool(dividesByDeviation), "seed": .integer(Int64(seed)),
-        ]
-    }
-
-    /// - Throws: `TrainingError` naming the first value that is out of range, and the range.
-    public func check() throws(TrainingError) {
-        func need(_ holds: Bool, _ name: String, _ value: Any, _ expected: String) throws(TrainingError) {
-            guard holds else {
-                throw TrainingError(.configuration, "\(name) is \(value); expected \(expected)")
-            }
-        }
-        try need((1...1_000_000).contains(steps), "steps", steps, "1 to 1000000")
-        try need((1...4096).contains(problems), "problems", problems, "1 to 4096")
-        try need((2...1024).contains(groupSize), "group", groupSize, "2 to 1024: replies are compared with each other")
-        try need(learningRate > 0 && learningRate <= 1, "learning rate", learningRate, "more than 0, at most 1")
-        try need((1...64).contains(updates), "updates", updates, "1 to 64")
-        try need((1...65_536).contains(maximumTokens), "maximum tokens", maximumTokens, "1 to 65536")
-        try need(temperature > 0 && temperature <= 10, "temperature", temperature, "more than 0, at most 10")
-        try need(clip > 0 && clip < 1, "clip", clip, "between 0 and 1")
-    }
-}
-
-/// One step of policy optimisation, as it is shown and logged.
-public struct PolicyReport: Sendable {
-    public let step, total: Int
-    /// Mean over all replies.
-    public let reward: Double
-    public let loss, gradientNorm, learningRate: Double
-    /// Mean tokens of a reply, and the share that came to an end.
-    public let replyTokens, finished: Double
-    /// Groups whose replies were not all worth the same: only they teach.
-    public let usefulGroups: Double
-    /// The largest |log p of the rollout − log p in training| before the first update.
-    public let largestDifference: Double
-    public let seconds, totalSeconds: Double
-    public let tokens: Int
-}
-
 /// Reinforcement learning with verifiable rewards: replies written by the model itself, compared within their group.
 ///
 /// The replies of a step follow from its number, the seed and the weights, so that a resumed run is the same run.
@@ -77,7 +15,7 @@ public final class PolicyTrainer {
     public let decoder: Decoder
     public let encoder: ChatEncoder
     private let model: StartingModel
-    private let optimizer: AdamW
+    private let optimizer: any Optimizer
     private let policy: GroupRelativePolicy
     private let log: RunLog
     public private(set) var step = 0
@@ -91,7 +29,10 @@ public final class PolicyTrainer {
         self.options = options
         decoder = model.decoder
         encoder = try model.chatEncoder()
-        optimizer = AdamW(ParameterGroup.decaying(model.parameters, weightDecay: 0), beta1: 0.9, beta2: 0.95)
+        let usual = UsualNumbers(options.optimizer, hiddenSize: decoder.configuration.hiddenSize)
+        // Nothing decays: what was learnt before is to stay.
+        optimizer = options.optimizer.make(
+            model.parameters, OptimizerKind.Numbers(beta2: usual.beta2, momentum: usual.momentum))
         var policy = GroupRelativePolicy()
         policy.clip = options.clip
         policy.dividesByDeviation = options.dividesByDeviation
@@ -148,7 +89,7 @@ public final class PolicyTrainer {
             seconds += elapsed
             let done = PolicyReport(
                 step: step, total: options.steps, reward: made.reward, loss: made.loss, gradientNorm: made.norm,
-                learningRate: options.learningRate, replyTokens: made.replyTokens, finished: made.finished,
+                learningRate: options.resolvedRate, replyTokens: made.replyTokens, finished: made.finished,
                 usefulGroups: made.usefulGroups, largestDifference: made.difference, seconds: elapsed,
                 totalSeconds: seconds, tokens: made.tokens)
             log.policy(done)
@@ -211,7 +152,7 @@ public final class PolicyTrainer {
                         + "\"\(problems[0].messages.last?.content ?? "")\"; lower the learning rate")
             }
             try optimizer.step(
-                learningRate: options.learningRate,
+                learningRate: options.resolvedRate,
                 gradientScale: norm > options.gradientClip ? options.gradientClip / norm : 1)
             model.parameters.clearGradients()
         }
