@@ -19,7 +19,7 @@ struct PolicyCommand: ParsableCommand {
               martlet grpo runs/sft --task arithmetic --steps 200 --problems 32 --group 16 --out runs/better
             """)
 
-    @Argument(help: "The folder of the model to begin with.") var model: String
+    @Argument(help: "The folder or GGUF file of the model to begin with.") var model: String
     @Option(help: "arithmetic or world.") var task: String
     @Option(help: "The run folder to write; grpo beside the model by default.") var out: String?
     @Option(help: "Steps.") var steps = 60

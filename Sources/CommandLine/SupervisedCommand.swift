@@ -17,7 +17,7 @@ struct SupervisedCommand: ParsableCommand {
               martlet data preview chat.jsonl --tokenizer runs/first
             """)
 
-    @Argument(help: "The folder of the model to begin with.") var model: String
+    @Argument(help: "The folder or GGUF file of the model to begin with.") var model: String
     @Option(help: "Files and folders of conversations; may be given several times.") var data: [String]
     @Option(help: "The run folder to write; sft beside the model by default.") var out: String?
     @Option(help: "The share of conversations kept for validation.") var validation = 0.02
@@ -77,7 +77,9 @@ struct SupervisedCommand: ParsableCommand {
         options.replacesShards = true
         let interrupted = StopRequest()
         let result = try CorpusPacker(corpus, encoder: encoder, options: options).pack(
-            into: folder, tokenizerFolder: model.path, isInterrupted: { interrupted.isRequested })
+            into: folder, tokenizerFolder: Folder.isFolder(model.path) ? model.path : nil,
+            tokenizerFiles: Folder.isFolder(model.path) ? [] : model.tokenizerFiles,
+            isInterrupted: { interrupted.isRequested })
         guard let result else { throw ExitCode(130) }
         Terminal.note(
             "\(result.documents) conversations, \(result.trainingTokens) training and \(result.validationTokens) "

@@ -21,6 +21,11 @@ public struct ModelFiles: Sendable {
         return try Tokenizer(folder: path)
     }
 
+    /// The tokenizer of a GGUF file as files of a folder; nil for a folder, which has them.
+    package func tokenizerFiles() throws -> [(name: String, bytes: [UInt8])]? {
+        try checkpoint.gguf?.tokenizerMetadata().files()
+    }
+
     public func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate? {
         guard let source = tokenizer.chatTemplate else { return nil }
         return try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens)

@@ -44,6 +44,14 @@ import TinyModels
         }
     }
 
+    @Test func aGGUFFileIsABeginningToo() throws {
+        try write(rows)
+        let file = try program.file()
+        let result = try program.run(["sft", file, "--data", "chat.jsonl", "--out", "sft"] + tuning)
+        #expect(result.code == 0, "\(result.error)")
+        #expect(try program.run("run", "sft", "say 3").code == 0)
+    }
+
     @Test func aFinishedRunIsLeftAsItIs() throws {
         try write(rows)
         let sft = ["sft", model, "--data", "chat.jsonl", "--out", "sft", "--resume", "auto"] + tuning

@@ -66,6 +66,33 @@ import Darwin
         #expect(try tuned.endTokens().isSuperset(of: model.tokenizer.eosTokens))
     }
 
+    /// What a conversion to GGUF changed is changed back: the folder that is saved says the same as the file.
+    @Test func aGGUFFileIsABeginningToo() throws {
+        let folder = try modelFolder("gguf")
+        var tiny = TinyModel()
+        tiny.contextLength = 256
+        try tiny.write(gguf: folder + "/tiny.gguf")
+        let model = try StartingModel(path: folder + "/tiny.gguf")
+        let ids: [Int32] = [5, 6, 7, 8, 40, 41, 42]
+        let stored = try LanguageModel(path: folder + "/tiny.gguf", precision: .exact)
+        func expectClose(_ a: [Float], _ b: [Float], _ tolerance: Float) {
+            #expect(a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= tolerance })
+        }
+        try expectClose(model.decoder(ids).detach().toArray(), stored.decoder(ids).toArray(), 1e-4)
+        let data = try shards(folder, model, chats: chats)
+        let trainer = try Trainer(run: folder + "/run", options: options(epochs: 4), data: data, from: model)
+        var losses: [Double] = []
+        try trainer.train { if case .step(let report) = $0 { losses.append(report.loss) } }
+        #expect(try #require(losses.last) < #require(losses.first))
+        let tuned = try LanguageModel(path: folder + "/run", precision: .exact)
+        try expectClose(tuned.decoder(ids).toArray(), model.decoder(ids).detach().toArray(), 1e-4)
+        let config = try JSON(parsing: Folder.read(folder + "/run/config.json"))
+        #expect(config["architectures"] == ["LlamaForCausalLM"] && config["martlet_rope_layout"] == nil)
+        let text = "user said: the end\n<|im_end|>"
+        #expect(try tuned.tokenizer.encode(text) == model.tokenizer.encode(text))
+        #expect(try ModelFiles(path: folder + "/run").endTokens() == model.tokenizer.eosTokens)
+    }
+
     @Test func theModelsShapeIsNotOpenToOptions() throws {
         let folder = try modelFolder("shape")
         let model = try StartingModel(path: folder + "/model")

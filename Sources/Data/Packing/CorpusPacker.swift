@@ -21,10 +21,12 @@ public struct CorpusPacker {
     /// appears when all of it is done; after an error or an interruption there is nothing.
     /// - Parameters:
     ///   - tokenizerFolder: whose files are copied.
+    ///   - tokenizerFiles: what is written beside the shards where there is no such folder.
     ///   - isInterrupted: asked between stretches of documents.
     /// - Returns: nil after an interruption.
     public func pack(
-        into folder: String, tokenizerFolder: String? = nil, isInterrupted: () -> Bool = { false },
+        into folder: String, tokenizerFolder: String? = nil, tokenizerFiles: [(name: String, bytes: [UInt8])] = [],
+        isInterrupted: () -> Bool = { false },
         progress report: (PackProgress) -> Void = { _ in }
     ) throws(DataError) -> PackProgress? {
         try options.check()
@@ -78,7 +80,7 @@ public struct CorpusPacker {
             throw DataError(.invalid, path: first.path, "the corpus has no text to train on")
         }
         try output.finish(
-            tokenizerFolder: tokenizerFolder,
+            tokenizerFolder: tokenizerFolder, tokenizerFiles,
             [
                 (
                     "split",

@@ -135,7 +135,9 @@ final class ShardFolder {
     ]
 
     /// Copies the tokenizer that made the shards, closes them and puts the folder in its place.
-    func finish(tokenizerFolder: String?, _ facts: [(String, JSON)]) throws(DataError) {
+    func finish(
+        tokenizerFolder: String?, _ tokenizerFiles: [(name: String, bytes: [UInt8])], _ facts: [(String, JSON)]
+    ) throws(DataError) {
         try close(&train)
         try close(&validation)
         if let tokenizerFolder {
@@ -160,6 +162,7 @@ final class ShardFolder {
                     ("train", .array(train.shards)), ("validation", .array(validation.shards)),
                 ] + facts))
         do throws(FileError) {
+            for file in tokenizerFiles { try AtomicFile.write("\(temporary)/\(file.name)", bytes: file.bytes) }
             try AtomicFile.write("\(temporary)/\(Self.manifestName)", bytes: manifest.text().utf8)
             try Self.checkPlace(target)
             try putInPlace()

@@ -39,28 +39,43 @@ public struct Checkpoint: Sendable {
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
 
-    public func decoder() throws -> Decoder { try decoder { PlainParameters($0) }.0 }
+    public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
-    /// The decoder with float32 parameters of its own that want gradients, and those parameters.
+    /// The decoder with float32 parameters of its own that want gradients, and those parameters. A GGUF file gives what
+    /// a folder of the same model would.
     /// - Parameter isTrained: says by name which of them are trained; the others stay as they are.
     public func trainableDecoder(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (Decoder, [Parameter]) {
-        let (decoder, parameters) = try decoder { TrainableParameters($0, where: isTrained) }
+        let published = ConfigurationReader(file: path, json: publishedConfiguration())
+        let (_, spec) = try Family.configuration(gguf == nil ? configuration : published)
+        let (decoder, parameters) = try decoder(as: spec) { source, stored in
+            TrainableParameters(
+                gguf == nil ? source : PublishedParameters(source, stored: stored, published: spec), where: isTrained)
+        }
         try parameters.finish()
         return (decoder, parameters.parameters)
     }
 
+    /// - Parameter shape: what the decoder is like, when not as the file's parameters lie.
     private func decoder<Source: ParameterSource>(
-        _ wrapped: (any ParameterSource) -> Source
+        as shape: DecoderConfiguration? = nil,
+        _ wrapped: (CheckpointParameters, DecoderConfiguration) -> Source
     ) throws -> (Decoder, Source) {
-        let (family, spec) = try Family.configuration(configuration)
-        let naming = gguf == nil ? family.naming : .gguf
-        let parameters = CheckpointParameters(tensors, file: path) { naming.places($0, spec) }
-        let source = wrapped(parameters)
+        let (family, stored) = try Family.configuration(configuration)
+        let naming = gguf == nil ? family.naming : .gguf, spec = shape ?? stored
+        let parameters = CheckpointParameters(tensors, file: path) { naming.places($0, stored) }
+        let source = wrapped(parameters, stored)
         let decoder = Decoder(source, spec)
         try parameters.finish()
         return (decoder, source)
+    }
+
+    /// What a folder of this model calls a parameter; nil where its files hold it as a part of another tensor.
+    package func publishedName(_ name: String) throws -> String? {
+        let (family, spec) = try Family.configuration(configuration)
+        guard case .tensor(let stored)? = family.naming.places(name, spec).first else { return nil }
+        return stored
     }
 
     /// The configuration of the language model, without its parameters.

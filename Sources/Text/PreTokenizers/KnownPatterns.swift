@@ -1,3 +1,5 @@
+import MartletJSON
+
 /// The cuts that files name, or spell out as a regular expression, and the scanners that make them.
 package enum KnownPatterns {
     private static let cl100k =
@@ -51,6 +53,44 @@ package enum KnownPatterns {
 
     private static let digits = PieceStages.Step.cut(ScalarCutter(.digits(individual: true)))
 
+    /// The cuts of most byte-level tokenizers, which `tokenizer.json` can say, too.
+    private enum Usual {
+        case gpt2, digitsAndGPT2, gpt4o
+        case gpt4(digits: Int)
+
+        init?(_ name: String) {
+            switch name {
+            case "gpt2", "gpt-2", "r50k_base", "p50k_base", "phi-2", "mpt", "olmo", "dbrx", "jais", "jina-es",
+                "jina-de",
+                "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "gigachat", "trillion":
+                self = .gpt2
+            case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b":
+                self = .digitsAndGPT2
+            case "llama3", "llama-bpe", "llama-v3", "smaug-bpe", "falcon3", "pixtral", "lfm2", "dots1":
+                self = .gpt4(digits: 3)
+            case "qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan", "solar-open": self = .gpt4(digits: 1)
+            case "gpt-4o", "o200k_base", "llama4", "o200k": self = .gpt4o
+            default: return nil
+            }
+        }
+    }
+
+    /// The same cuts as the `pre_tokenizer` of a `tokenizer.json`; nil for an unknown name, and for cuts that other
+    /// readers of such files may understand in another way.
+    static func json(named name: String) -> JSON? {
+        switch Usual(name) {
+        case .gpt2: return TrainingCut.gpt2.json
+        case .digitsAndGPT2:
+            return [
+                "type": "Sequence",
+                "pretokenizers": [["type": "Digits", "individual_digits": true], TrainingCut.gpt2.json],
+            ]
+        case .gpt4(let digits): return TrainingCut.gpt4(digits: digits).json
+        case .gpt4o: return TrainingCut.gpt4o.json
+        case nil: return nil
+        }
+    }
+
     /// The cuts a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name stands for; nil for an unknown name.
     package static func steps(named name: String) -> [PieceStages.Step]? {
         func isolated(_ expressions: String...) -> [PieceStages.Step]? {
@@ -58,18 +98,15 @@ package enum KnownPatterns {
             guard patterns.count == expressions.count else { return nil }
             return patterns.map { .cut(PatternCutter(.expression($0), behavior: .isolated)) }
         }
+        switch Usual(name) {
+        case .gpt2: return [.cut(WordCutter.gpt2)]
+        case .digitsAndGPT2: return [digits, .cut(WordCutter.gpt2)]
+        case .gpt4(let digits): return [.cut(WordCutter.modern(digits: digits))]
+        case .gpt4o: return [.cut(WordCutter.o200k)]
+        case nil: break
+        }
         switch name {
-        case "gpt2", "gpt-2", "r50k_base", "p50k_base", "phi-2", "mpt", "olmo", "dbrx", "jais", "jina-es", "jina-de",
-            "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "gigachat", "trillion":
-            return [.cut(WordCutter.gpt2)]
-        case "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b":
-            return [digits, .cut(WordCutter.gpt2)]
-        case "llama3", "llama-bpe", "llama-v3", "smaug-bpe", "falcon3", "pixtral", "lfm2", "dots1":
-            return [.cut(WordCutter.modern(digits: 3))]
         case "cl100k_base": return [.cut(WordCutter.cl100k)]
-        case "qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan", "solar-open":
-            return [.cut(WordCutter.modern(digits: 1))]
-        case "gpt-4o", "o200k_base", "llama4", "o200k": return [.cut(WordCutter.o200k)]
         case "deepseek-llm":
             return isolated(
                 #"[\r\n]"#, #"\s?["# + casedLetters + "]+", #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#,

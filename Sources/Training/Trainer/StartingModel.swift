@@ -13,24 +13,40 @@ public struct StartingModel {
     public let tokenizer: Tokenizer
     let files: ModelFolderFiles
 
-    /// - Parameter path: a folder with config.json, safetensors and tokenizer files. Every parameter becomes float32.
+    /// The files that make the tokenizer in a folder.
+    public var tokenizerFiles: [(name: String, bytes: [UInt8])] { files.tokenizerFiles }
+
+    /// - Parameter path: a folder with config.json, safetensors and tokenizer files, or a GGUF file. Every parameter
+    ///   becomes float32; what is saved has the folder's form.
     public init(path: String) throws {
-        guard Folder.isFolder(path) else {
-            throw TrainingError(
-                .data,
-                "\(path) is no folder; training goes on from a folder with config.json, safetensors and a tokenizer")
-        }
-        let model = try ModelFiles(path: path)
+        let model = try ModelFiles(path: path), checkpoint = model.checkpoint
         self.path = path
-        (decoder, parameters) = try model.checkpoint.trainableDecoder()
+        let (decoder, parameters) = try checkpoint.trainableDecoder()
+        self.decoder = decoder
+        self.parameters = try parameters.map { parameter in
+            guard let name = try checkpoint.publishedName(parameter.name) else {
+                throw TrainingError(
+                    .data,
+                    "\(path) is a \(checkpoint.modelType), whose files join \(parameter.name) with others; training goes "
+                        + "on from models that hold each matrix by itself, as llama, qwen and gemma do")
+            }
+            return Parameter(name: name, role: parameter.role, tensor: parameter.tensor)
+        }
         tokenizer = try model.tokenizer()
         let size = decoder.configuration.vocabularySize
         guard tokenizer.vocabularySize <= size else {
             throw TrainingError(
                 .data, "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(size)")
         }
+        var configuration = checkpoint.publishedConfiguration()
+        if checkpoint.gguf != nil, var members = configuration.object {
+            members["bos_token_id"] = tokenizer.bosToken.map { .integer(Int64($0)) } ?? .null
+            members["eos_token_id"] = tokenizer.eosTokens.min().map { .integer(Int64($0)) } ?? .null
+            configuration = .object(members)
+        }
         files = ModelFolderFiles(
-            configuration: model.checkpoint.configuration.json, tokenizerFiles: try TrainingData.tokenizerFiles(path),
+            configuration: configuration,
+            tokenizerFiles: try model.tokenizerFiles() ?? TrainingData.tokenizerFiles(path),
             endTokens: try model.endTokens().union(tokenizer.eosTokens))
     }
 

@@ -1,0 +1,161 @@
+import MartletJSON
+
+extension GGUFTokenizerMetadata {
+    /// The tokenizer as files of a model's folder, which `Tokenizer(folder:)` and transformers read:
+    /// `tokenizer_config.json`, and `tokenizer.json` for a byte-level BPE or sentencepiece's `tokenizer.model`.
+    /// - Throws: `TokenizerError.unsupported` for other models, and for a byte-level BPE whose cuts no such file can say.
+    package func files() throws(TokenizerError) -> [(name: String, bytes: [UInt8])] {
+        let vocabulary: (name: String, bytes: [UInt8])
+        switch model {
+        case "gpt2": vocabulary = ("tokenizer.json", try byteLevel().bytes() + [0x0A])
+        case "llama": vocabulary = ("tokenizer.model", sentencePiece())
+        default:
+            throw .unsupported(
+                file: "GGUF metadata", field: "tokenizer.ggml.model", found: model, known: ["gpt2", "llama"])
+        }
+        return [vocabulary, ("tokenizer_config.json", configuration.bytes(indent: 2) + [0x0A])]
+    }
+
+    private func spelling(_ id: Int) -> String { String(decoding: tokens[id], as: UTF8.self) }
+
+    private func type(_ id: Int) -> TokenType {
+        tokenTypes.indices.contains(id) ? TokenType(rawValue: tokenTypes[id]) ?? .normal : .normal
+    }
+
+    private func named(_ id: Int32?) -> String? {
+        id.flatMap { tokens.indices.contains(Int($0)) ? spelling(Int($0)) : nil }
+    }
+
+    private var beginsTexts: Bool { addsBOS ?? (model == "llama" || pre == "llama-bpe") }
+
+    // MARK: - tokenizer_config.json
+
+    private var configuration: JSON {
+        let isScored = model == "llama"
+        var members: [JSONObject.Element] = [
+            ("tokenizer_class", isScored ? "LlamaTokenizer" : "PreTrainedTokenizerFast"),
+            ("add_bos_token", .bool(beginsTexts)), ("add_eos_token", .bool(addsEOS ?? false)),
+        ]
+        // sentencepiece's ids of old, where the file names none.
+        let names = [
+            ("bos_token", named(bosID ?? (isScored ? 1 : nil))), ("eos_token", named(eosID ?? (isScored ? 2 : nil))),
+            ("pad_token", named(padID)), ("unk_token", named(unknownID)),
+        ]
+        for case (let key, let token?) in names { members.append((key, .string(token))) }
+        members.append(("clean_up_tokenization_spaces", false))
+        if isScored { members.append(("legacy", false)) }
+        if let template = chatTemplates["default"] { members.append(("chat_template", .string(template))) }
+        return .object(JSONObject(members))
+    }
+
+    // MARK: - tokenizer.json
+
+    private func byteLevel() throws(TokenizerError) -> JSON {
+        let pre = pre ?? "default"
+        guard let cuts = KnownPatterns.json(named: pre) else {
+            throw .unsupported(
+                file: "GGUF metadata", field: "tokenizer.ggml.pre", found: pre,
+                known: ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o"])
+        }
+        let turnEnds = Set(Tokenizer.Details.turnEnds.map { String($0) })
+        let added = tokens.indices.compactMap { id -> JSON? in
+            let type = type(id), content = spelling(id), endsTurn = turnEnds.contains(content)
+            guard type == .control || type == .unknown || type == .userDefined || endsTurn, !content.isEmpty else {
+                return nil
+            }
+            return [
+                "id": .integer(Int64(id)), "content": .string(content), "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": .bool(type != .userDefined || endsTurn),
+            ]
+        }
+        let byteLevel: JSON = ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true]
+        return [
+            "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array(added),
+            "normalizer": .null, "pre_tokenizer": cuts, "post_processor": postProcessor, "decoder": byteLevel,
+            "model": [
+                "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
+                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                "vocab": TrainedTokenizer.vocabulary(tokens.indices.map(spelling)),
+                "merges": .array(merges.filter { !$0.isEmpty }.map { .string($0) }),
+            ],
+        ]
+    }
+
+    private var postProcessor: JSON {
+        guard beginsTexts, let id = bosID, let token = named(id) else { return .null }
+        let begin: JSON = ["SpecialToken": ["id": .string(token), "type_id": 0]]
+        func sequence(_ name: String, _ type: Int64) -> JSON {
+            ["Sequence": ["id": .string(name), "type_id": .integer(type)]]
+        }
+        let special = JSON.object(
+            JSONObject([
+                (token, ["id": .string(token), "ids": [.integer(Int64(id))], "tokens": [.string(token)]] as JSON)
+            ]))
+        return [
+            "type": "TemplateProcessing", "single": [begin, sequence("A", 0)],
+            "pair": [begin, sequence("A", 0), sequence("B", 1)], "special_tokens": special,
+        ]
+    }
+
+    // MARK: - tokenizer.model
+
+    /// The protocol buffer `ModelProto`; the numbers of its fields are those of sentencepiece_model.proto.
+    private func sentencePiece() -> [UInt8] {
+        var model = ProtobufWriter()
+        for id in tokens.indices {
+            var piece = ProtobufWriter()
+            piece.write(1, bytes: tokens[id])
+            piece.write(2, float: scores.isEmpty ? -Float(id) : scores[id])
+            let type = type(id)
+            piece.write(3, number: UInt64(type == .undefined ? TokenType.normal.rawValue : type.rawValue))
+            model.write(1, bytes: piece.bytes)
+        }
+        var trainer = ProtobufWriter()
+        trainer.write(3, number: 2)
+        if tokenTypes.contains(TokenType.byte.rawValue) { trainer.write(35, number: 1) }
+        let unknown = unknownID ?? tokens.indices.first { type($0) == .unknown }.map(Int32.init) ?? 0
+        for (field, id) in [(40, unknown), (41, bosID ?? 1), (42, eosID ?? 2), (43, padID ?? -1)] {
+            trainer.write(field, number: UInt64(bitPattern: Int64(id)))
+        }
+        model.write(2, bytes: trainer.bytes)
+        var normalizer = ProtobufWriter()
+        normalizer.write(1, bytes: Array("identity".utf8))
+        normalizer.write(3, number: addsSpacePrefix ?? true ? 1 : 0)
+        normalizer.write(4, number: removesExtraWhitespaces ?? false ? 1 : 0)
+        normalizer.write(5, number: 1)
+        model.write(3, bytes: normalizer.bytes)
+        return model.bytes
+    }
+}
+
+/// Writes fields of a protocol buffer. Source: the Protocol Buffers encoding reference.
+struct ProtobufWriter {
+    private(set) var bytes: [UInt8] = []
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    mutating func write(_ field: Int, number value: UInt64) {
+        varint(UInt64(field) << 3)
+        varint(value)
+    }
+
+    mutating func write(_ field: Int, float value: Float) {
+        varint(UInt64(field) << 3 | 5)
+        for shift in stride(from: 0, to: 32, by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+        }
+    }
+
+    mutating func write(_ field: Int, bytes value: [UInt8]) {
+        varint(UInt64(field) << 3 | 2)
+        varint(UInt64(value.count))
+        bytes += value
+    }
+}
