@@ -122,6 +122,28 @@ static void pack_blocks(const martlet_gemm_kernels *gemm, const layout *at, cons
     }
 }
 
+/// A 64-bit mix of a counter. Source: Steele, Lea and Flood 2014 (SplitMix), constants by Stafford (mix 13).
+static uint64_t mixed(uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+/// Drops some of a query's probabilities, or of their gradients, and scales the others. One word is drawn for four keys.
+static void drop(const martlet_sequence_attention *a, float *row, ptrdiff_t head, ptrdiff_t query, ptrdiff_t low,
+                 ptrdiff_t high, ptrdiff_t offset) {
+    const uint64_t odd = 0x9e3779b97f4a7c15;
+    const uint64_t start = mixed(a->dropout_key + mixed((a->first_token + (uint64_t)query) * odd) + (uint64_t)head);
+    low = greater(low, 0);
+    for (ptrdiff_t key = low; key < high;) {
+        ptrdiff_t place = key + offset, end = smaller(high, (place / 4 + 1) * 4 - offset);
+        uint64_t word = mixed(start + (uint64_t)(place / 4 + 1) * odd) >> 16 * (place % 4);
+        for (; key < end; key++, word >>= 16) {
+            row[key] = (word & 0xffff) < a->dropped ? 0 : row[key] * a->kept_scale;
+        }
+    }
+}
+
 void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
                              const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
     const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
@@ -143,6 +165,7 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
                 float log_sum = training->attention_softmax(at.scores + row * width, low, high, width, a->scale,
                                                             a->soft_cap);
                 if (a->log_sums) a->log_sums[head * a->log_sum_stride + first + row] = log_sum;
+                if (a->dropped) drop(a, at.scores + row * width, head, first + row, low, high, low_block * KEYS);
             }
             sum_blocks(gemm, &at, at.scores, width, rows, dimension, at.values_wide, low_block, end_block, tokens,
                        a->output + first * a->query_stride + head * dimension, a->query_stride);
@@ -182,11 +205,15 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                 float *scores = at.scores + row * width, *p = at.probabilities + row * width;
                 training->attention_probabilities(scores, p, a->log_sums[head * a->log_sum_stride + first + row], low,
                                                   high, width, a->scale, a->soft_cap);
+                // What was dropped has no gradient. With d for the factors of dropout, O = (d p) V, so that the sum of
+                // p (d dP) that the softmax's gradient takes off is the sum of dO O as without it.
+                if (a->dropped) drop(a, at.gradients + row * width, head, first + row, low, high, low_block * KEYS);
                 // delta = sum of dO O over the head.
                 const float *o = a->output + offset + row * a->query_stride;
                 const float *d = output_gradient + row * a->query_stride;
                 const float delta = training->dot(o, d, dimension);
                 training->attention_score_gradient(p, at.gradients + row * width, scores, delta, low, high, width);
+                if (a->dropped) drop(a, p, head, first + row, low, high, low_block * KEYS);
             }
             sum_blocks(gemm, &at, at.gradients, width, rows, dimension, at.keys_wide, low_block, end_block, tokens,
                        a->query_gradient + offset, a->query_stride);

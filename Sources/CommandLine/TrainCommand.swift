@@ -38,6 +38,7 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "fp32, or matrices and their gradients rounded to bf16 or fp16 around float32 masters.")
     var precision: String?
     @Option(help: "Share of what is added to the residual stream that is dropped in training.") var dropout: Double?
+    @Option(help: "Share of attention's probabilities that is dropped in training.") var attentionDropout: Double?
     @Option(help: "Evaluate and save an average of the weights with this decay, such as 0.999.") var ema: Double?
     @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
@@ -92,6 +93,9 @@ struct TrainCommand: ParsableCommand {
         if let optimizer { try options.set("optimizer", .string(optimizer), from: "--optimizer") }
         if let precision { try options.set("precision", .string(precision), from: "--precision") }
         if let dropout { try options.set("dropout", .number(dropout), from: "--dropout") }
+        if let attentionDropout {
+            try options.set("attention_dropout", .number(attentionDropout), from: "--attention-dropout")
+        }
         if let ema { try options.set("ema", .number(ema), from: "--ema") }
         for setting in settings { try options.set(assignment: setting) }
         return options

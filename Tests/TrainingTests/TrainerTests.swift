@@ -44,7 +44,7 @@ import Darwin
     func resumedRunWithAnAverageEndsWithTheSameBits(optimizer: String) throws {
         let folder = try scratch("resume-\(optimizer)")
         try expectSameBitsWhenResumed(
-            folder, options(["optimizer": .string(optimizer), "ema": 0.9, "dropout": 0.1]))
+            folder, options(["optimizer": .string(optimizer), "ema": 0.9, "dropout": 0.1, "attention_dropout": 0.1]))
         // The run shows the average; the weights that training goes on from stay with the checkpoint.
         let last = try #require(TrainingCheckpoint.list(run: folder + "/parts").usable.last)
         #expect(try Folder.read(last.path + "/weights.safetensors") != weights(folder + "/parts"))
@@ -91,7 +91,10 @@ import Darwin
             var losses: [Double] = []
             let run = try Trainer(
                 run: "\(folder)/run-\(count)",
-                options: options(["micro_batches": .integer(Int64(count)), "dropout": .number(dropout)]), data: data)
+                options: options([
+                    "micro_batches": .integer(Int64(count)), "dropout": .number(dropout),
+                    "attention_dropout": .number(dropout),
+                ]), data: data)
             try run.train { if case .step(let report) = $0 { losses.append(report.loss) } }
             curves.append(losses)
         }

@@ -114,6 +114,14 @@ typedef struct martlet_sequence_attention {
     ptrdiff_t before;
     bool causal;
     float scale, soft_cap;
+    /// Dropout of the probabilities: those whose draw of 16 bits is below `dropped` become 0, the others times `kept_scale`.
+    /// A draw is a function of the key below, the query's number, the head and the position of the key: the gradient draws
+    /// it again. Nothing is dropped where it is 0.
+    uint32_t dropped;
+    float kept_scale;
+    uint64_t dropout_key;
+    /// The number that the sequence's first token has among those that the key is for.
+    uint64_t first_token;
     /// The result, with the layout of the queries, and log(sum(exp(scores))) as [heads][log_sum_stride].
     float *_Nonnull output;
     float *_Nullable log_sums;

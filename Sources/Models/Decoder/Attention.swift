@@ -50,7 +50,8 @@ final class Attention {
             q, k, v, segments: batch.segments,
             AttentionShape(
                 heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
-                scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer]))
+                scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer]),
+            dropout: batch.dropout?.ofAttention(layer: layer))
     }
 
     private func attendCached(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) -> Tensor {

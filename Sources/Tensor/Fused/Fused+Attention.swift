@@ -25,14 +25,35 @@ public struct AttentionShape: Sendable, Equatable {
     }
 }
 
+/// Dropout of attention's probabilities in one layer of one pass. Nothing is kept: what is dropped is a function of the
+/// key, the number of the query's token, the head and the key's place in its sequence.
+public struct AttentionDropout: Sendable, Equatable {
+    /// The share that is dropped, in steps of 1/65536.
+    public var probability: Double
+    public var key: UInt64
+    /// The number of the pass's first token, where several passes are one step.
+    public var firstToken: Int
+
+    public init(probability: Double, key: UInt64, firstToken: Int = 0) {
+        self.probability = probability
+        self.key = key
+        self.firstToken = firstToken
+    }
+
+    /// Of 65536.
+    var dropped: UInt32 { UInt32(min(max(probability, 0), 0.999) * 65536) }
+}
+
 extension Fused {
     /// softmax(scale · q kᵀ) v within each of `segments`, ranges of rows that see only themselves: whole sequences,
     /// or the documents packed into one.
     ///
     /// - Shapes: q `[tokens, heads · headDimension]`, k and v `[tokens, keyValueHeads · headDimension]` -> as q.
     ///   Memory grows with the tokens, not with their square (Dao et al. 2022).
+    /// - Parameter dropout: what is dropped of the probabilities, in training.
     public static func attention(
-        _ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>], _ shape: AttentionShape
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>], _ shape: AttentionShape,
+        dropout: AttentionDropout? = nil
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("attention")
         defer { span.end() }
@@ -52,7 +73,8 @@ extension Fused {
         let output = Tensor(uninitialized: q.shape)
         let records = Tensor.isRecording([q, k, v])
         let logSums = Tensor(uninitialized: records ? [shape.heads, tokens] : [0])
-        let call = SequenceAttention(q: q, k: k, v: v, output: output, logSums: logSums, shape: shape)
+        let call = SequenceAttention(
+            q: q, k: k, v: v, output: output, logSums: logSums, shape: shape, dropout: dropout)
         call.run(segments, gradients: nil)
         guard records else { return output }
         let (q0, k0, v0) = (q.withoutOrigin, k.withoutOrigin, v.withoutOrigin)
@@ -61,7 +83,8 @@ extension Fused {
             let (dq, dk, dv) = (
                 Tensor(uninitialized: q0.shape), Tensor(uninitialized: k0.shape), Tensor(uninitialized: v0.shape)
             )
-            let call = SequenceAttention(q: q0, k: k0, v: v0, output: output, logSums: logSums, shape: shape)
+            let call = SequenceAttention(
+                q: q0, k: k0, v: v0, output: output, logSums: logSums, shape: shape, dropout: dropout)
             call.run(segments, gradients: (gradient, dq, dk, dv))
             try flow.give(0, dq)
             try flow.give(1, dk)
@@ -74,6 +97,7 @@ extension Fused {
 private struct SequenceAttention {
     let q, k, v, output, logSums: Tensor
     let shape: AttentionShape
+    let dropout: AttentionDropout?
 
     /// Every key/value head of every segment is a task of its own; the longest segments go first.
     func run(_ segments: [Range<Int>], gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
@@ -114,14 +138,16 @@ private struct SequenceAttention {
         _ segment: Range<Int>, _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
     ) -> martlet_sequence_attention {
         let queryWidth = shape.heads * shape.headDimension, keyWidth = shape.keyValueHeads * shape.headDimension
-        let first = segment.lowerBound
+        let first = segment.lowerBound, dropped = dropout?.dropped ?? 0
         func queries(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * queryWidth }
         func keys(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * keyWidth }
         return martlet_sequence_attention(
             queries: queries(q), keys: keys(k), values: keys(v), query_stride: queryWidth, key_stride: keyWidth,
             value_stride: keyWidth, tokens: segment.count, head_dimension: shape.headDimension,
             group: shape.heads / shape.keyValueHeads, before: shape.window.map { $0 - 1 } ?? 1 << 40,
-            causal: shape.isCausal, scale: shape.scale, soft_cap: shape.softCap ?? 0, output: queries(output),
+            causal: shape.isCausal, scale: shape.scale, soft_cap: shape.softCap ?? 0,
+            dropped: dropped, kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
+            first_token: UInt64((dropout?.firstToken ?? 0) + first), output: queries(output),
             log_sums: logSums.elementCount > 0 ? logSums.floats + first : nil, log_sum_stride: q.shape[0],
             output_gradient: gradients.map { UnsafePointer(queries($0.output)) },
             query_gradient: gradients.map { queries($0.q) }, key_gradient: gradients.map { keys($0.k) },

@@ -132,6 +132,7 @@ struct OptionKey: Sendable {
         flag("nesterov", "Whether sgd and muon look ahead along the momentum."),
         number("ema", 0...0.999999, "Decay of an average of the weights that is evaluated and saved; 0: none."),
         number("dropout", 0...0.9, "Share of the numbers added to the residual stream that is dropped."),
+        number("attention_dropout", 0...0.9, "Share of attention's probabilities that is dropped."),
         number("clip", 1e-6...1e6, "The largest gradient norm."),
         number("z_loss", 0...1, "Weight of the squared log-partition."),
         number("label_smoothing", 0...0.99, "Weight of the uniform distribution beside the target."),

@@ -113,6 +113,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("nesterov", .bool(true), "the usual")
         put("epsilon", .number(1e-8), "the usual")
         put("dropout", .number(0), "none")
+        put("attention_dropout", .number(0), "none")
         put("clip", .number(1), "the usual")
         put("ema", .number(0), "none")
         put("precision", .string("fp32"), "the usual")

@@ -225,7 +225,8 @@ public final class Trainer {
         var total = 0.0
         let scale = mixed?.scaler?.scale ?? 1
         var dropout = DecoderDropout(
-            probability: options.number("dropout"), seed: UInt64(options.integer("seed")), step: step)
+            probability: options.number("dropout"), attentionProbability: options.number("attention_dropout"),
+            seed: UInt64(options.integer("seed")), step: step)
         for part in parts {
             let loss = try OperationSpan.of("forward", .part) {
                 try compute(part, divisor: trained, dropout: dropout)

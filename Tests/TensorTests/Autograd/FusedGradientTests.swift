@@ -184,6 +184,22 @@ import Testing
         var window: Int?
         var softCap: Float?
         var isCausal = true
+        var dropout = 0.0
+    }
+
+    /// What the kernel's dropout multiplies a probability with.
+    private static func factor(_ dropout: AttentionDropout, token: Int, head: Int, key: Int) -> Double {
+        func mixed(_ z: UInt64) -> UInt64 {
+            var z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+            z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+            return z ^ z >> 31
+        }
+        let odd: UInt64 = 0x9e37_79b9_7f4a_7c15
+        let start = mixed(
+            dropout.key &+ mixed(UInt64(dropout.firstToken + token) &* odd) &+ UInt64(head))
+        let draw = mixed(start &+ UInt64(key / 4 + 1) &* odd) >> UInt64(16 * (key % 4)) & 0xffff
+        let dropped = (dropout.probability * 65536).rounded(.down)
+        return Double(draw) < dropped ? 0 : 65536 / (65536 - dropped)
     }
 
     @Test(arguments: [
@@ -192,6 +208,8 @@ import Testing
         AttentionCase(lengths: [211, 3], heads: 3, keyValueHeads: 1, dimension: 33),
         AttentionCase(lengths: [230], window: 17), AttentionCase(lengths: [97], softCap: 3),
         AttentionCase(lengths: [100, 200], isCausal: false),
+        AttentionCase(lengths: [130, 7], heads: 4, keyValueHeads: 2, window: 101, dropout: 0.3),
+        AttentionCase(lengths: [99], softCap: 3, isCausal: false, dropout: 0.1),
     ])
     func attentionAgrees(_ test: AttentionCase) throws {
         let tokens = test.lengths.reduce(0, +), dimension = test.dimension
@@ -205,8 +223,9 @@ import Testing
             heads: test.heads, keyValueHeads: test.keyValueHeads, headDimension: dimension, scale: Float(scale),
             softCap: test.softCap, window: test.window, isCausal: test.isCausal)
         let width: Shape = [tokens, test.keyValueHeads * dimension]
+        let dropout = AttentionDropout(probability: test.dropout, key: 77, firstToken: 1000)
         try compare("attention \(test)", shapes: [[tokens, test.heads * dimension], width, width], tolerance: 1e-4) {
-            try Fused.attention($0[0], $0[1], $0[2], segments: segments, shape)
+            try Fused.attention($0[0], $0[1], $0[2], segments: segments, shape, dropout: dropout)
         } reference: { inputs in
             let segmentOf = segments.enumerated().flatMap { index, range in range.map { _ in index } }
             var visible: [Bool] = []
@@ -228,7 +247,22 @@ import Testing
             }
             var scores = try q.matmul(grouped(inputs[1]).transposed()) * Double(Float(scale))
             if let cap = test.softCap { scores = try (scores / Double(cap)).tanh() * Double(cap) }
-            let p = try softmax(Tensor.where(mask, scores, -1e30))
+            var p = try softmax(Tensor.where(mask, scores, -1e30))
+            if test.dropout > 0 {
+                var factors: [Double] = []
+                for head in 0..<test.heads {
+                    for i in 0..<tokens {
+                        let start = segments[segmentOf[i]].lowerBound
+                        for j in 0..<tokens {
+                            let isSame = segmentOf[i] == segmentOf[j]
+                            factors.append(isSame ? Self.factor(dropout, token: i, head: head, key: j - start) : 0)
+                        }
+                    }
+                }
+                let share = Double(factors.count { $0 == 0 }) / Double(factors.count)
+                if segments.count == 1 { #expect(abs(share - test.dropout) < 0.02) }
+                p = try p * Tensor(factors, shape: [test.heads, tokens, tokens])
+            }
             return try p.matmul(grouped(inputs[2])).permute(1, 0, 2).reshape(tokens, test.heads * dimension)
         }
     }
