@@ -1,1 +1,61 @@
-@_exported import MartletAPI
+import HTTPTypes
+import Logging
+import Martlet
+import MartletAPI
+import Synchronization
+
+/// Serves models over HTTP.
+///
+/// ```swift
+/// let models = try ModelRegistry([(name: "smollm2", aliases: [], path: path)])
+/// try await Server(ServerSettings(), models).run()
+/// ```
+public final class Server: Sendable {
+    public let settings: ServerSettings
+    public let models: ModelRegistry
+    public let logger: Logger
+    let keys: KeyRing
+    let rules: SiteRules
+    let metrics = ServerMetrics()
+    let connections = ConnectionTable()
+    private let draining = Atomic(false)
+
+    /// - Throws: `ServerError` where the settings do not fit each other.
+    public init(_ settings: ServerSettings, _ models: ModelRegistry, logger: Logger? = nil) throws {
+        try settings.check()
+        self.settings = settings
+        self.models = models
+        self.logger = logger ?? Logger(label: "martlet")
+        keys = KeyRing(settings.keys)
+        rules = SiteRules(settings)
+    }
+
+    package var isDraining: Bool { draining.load(ordering: .relaxed) }
+    func startDraining() { draining.store(true, ordering: .relaxed) }
+
+    /// Who shows these header fields.
+    func caller(_ fields: HTTPFields) throws(APIError) -> Caller {
+        guard !keys.isEmpty else {
+            // What changes the server itself is for this machine alone, where nobody has to show a key.
+            let scopes: Set<Scope> = settings.isLoopback ? Set(Scope.allCases) : [.open, .inference, .metrics]
+            return Caller(name: nil, scopes: scopes)
+        }
+        var secret = fields[.apiKey]
+        if let authorization = fields[.authorization] {
+            let words = authorization.split(separator: " ", maxSplits: 1)
+            if words.count == 2, words[0].lowercased() == "bearer" {
+                secret = words[1].split(separator: " ").first.map(String.init)
+            }
+        }
+        guard let secret else {
+            throw APIError(
+                status: 401, "No API key: send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\".",
+                type: "authentication_error", code: "missing_api_key")
+        }
+        guard let caller = keys.caller(showing: secret) else {
+            throw APIError(
+                status: 401, "Invalid API key.", type: "authentication_error", code: "invalid_api_key")
+        }
+        return caller
+    }
+}

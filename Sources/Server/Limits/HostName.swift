@@ -1,0 +1,76 @@
+import HTTPTypes
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The host of a `Host` or `Origin` field.
+enum HostName {
+    /// "example.org" of "example.org:8080", "::1" of "[::1]:8080".
+    static func name(of authority: some StringProtocol) -> String {
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+            return String(authority[authority.index(after: authority.startIndex)..<end])
+        }
+        return String(authority.prefix { $0 != ":" }).lowercased()
+    }
+
+    static func isAddress(_ name: String) -> Bool {
+        var storage = in6_addr()
+        return inet_pton(AF_INET, name, &storage) == 1 || inet_pton(AF_INET6, name, &storage) == 1
+    }
+}
+
+/// Keeps other people's web pages from using a server that trusts whoever reaches it.
+///
+/// A page can have its own name point at 127.0.0.1 (DNS rebinding): the browser then takes the server for the page's own,
+/// but still says the name in `Host`. A name that is not listed is refused where no key protects the server. A page can
+/// also send requests to a server whose replies it may not read: those that change anything say where they come from in
+/// `Origin`, which must be this server or listed.
+struct SiteRules: Sendable {
+    var hosts: Set<String>
+    var origins: Set<String>
+    var hasKeys: Bool
+
+    init(_ settings: ServerSettings) {
+        hosts = Set(settings.allowedHosts.map { $0.lowercased() } + [settings.host.lowercased()])
+        origins = Set(settings.allowedOrigins.map { $0.lowercased() })
+        hasKeys = !settings.keys.isEmpty
+    }
+
+    func allows(host authority: String?) -> Bool {
+        guard let authority, !hasKeys, !hosts.contains("*") else { return true }
+        let name = HostName.name(of: authority)
+        return name == "localhost" || name.hasSuffix(".localhost") || HostName.isAddress(name) || hosts.contains(name)
+    }
+
+    /// Whether a page of this origin may send requests that change something, and read replies.
+    func allows(origin: String, authority: String?) -> Bool {
+        let origin = origin.lowercased()
+        if origins.contains("*") || origins.contains(origin) { return true }
+        guard let authority, let scheme = origin.range(of: "://") else { return false }
+        return origin[scheme.upperBound...] == authority.lowercased()
+    }
+
+    /// What lets a page of another, listed origin read the reply.
+    func fields(origin: String?) -> HTTPFields {
+        guard let origin, origins.contains("*") || origins.contains(origin.lowercased()) else { return [:] }
+        return [.accessControlAllowOrigin: origin, .vary: "Origin", .accessControlExposeHeaders: "x-request-id"]
+    }
+
+    /// The answer to a browser that asks what it may send.
+    func preflightFields(origin: String?, methods: String) -> HTTPFields {
+        var fields = fields(origin: origin)
+        guard !fields.isEmpty else { return fields }
+        fields[.accessControlAllowMethods] = methods
+        fields[.accessControlAllowHeaders] = "authorization, content-type, x-api-key, x-request-id"
+        fields[.accessControlMaxAge] = "600"
+        return fields
+    }
+}
+
+extension String {
+    /// The first place of `other`.
+    fileprivate func range(of other: String) -> Range<Index>? { firstRange(of: other) }
+}

@@ -1,0 +1,73 @@
+import Dispatch
+import Martlet
+
+/// A model in memory, and what computes with it.
+package final class LoadedModel: Sendable {
+    package enum Content: Sendable {
+        case language(Engine)
+        case embedding(EmbeddingWorker)
+    }
+
+    package let name: String
+    package let content: Content
+    /// What it counts for in the server's memory.
+    let bytes: Int
+
+    init(name: String, content: Content, bytes: Int) {
+        self.name = name
+        self.content = content
+        self.bytes = bytes
+    }
+
+    package var engine: Engine? { if case .language(let engine) = content { engine } else { nil } }
+    package var embedder: EmbeddingWorker? { if case .embedding(let worker) = content { worker } else { nil } }
+
+    package var tokenizer: Tokenizer {
+        switch content {
+        case .language(let engine): engine.model.tokenizer
+        case .embedding(let worker): worker.tokenizer
+        }
+    }
+
+    func stop() { if case .language(let engine) = content { engine.stop() } }
+}
+
+/// Embeds for many callers, one batch at a time on a queue of its own: each batch uses every core already.
+package final class EmbeddingWorker: @unchecked Sendable {
+    // Touched on the queue alone, except for what never changes.
+    private let embedder: TextEmbedder
+    private let queue = DispatchQueue(label: "martlet.embedding")
+    package let tokenizer: Tokenizer
+    package let contextLength: Int
+    package let width: Int
+    package let vocabularySize: Int
+
+    package init(_ embedder: TextEmbedder) {
+        self.embedder = embedder
+        tokenizer = embedder.tokenizer
+        contextLength = embedder.encoder.configuration.contextLength
+        width = embedder.encoder.configuration.hiddenSize
+        vocabularySize = embedder.encoder.configuration.vocabularySize
+    }
+
+    /// One vector of length one for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
+    package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
+        var vectors: [[Float]] = []
+        for start in stride(from: 0, to: sequences.count, by: 16) {
+            try Task.checkCancellation()
+            let batch = Array(sequences[start..<min(start + 16, sequences.count)])
+            vectors += try await withCheckedThrowingContinuation { continuation in
+                queue.async { [self] in
+                    continuation.resume(
+                        with: Result {
+                            let result = try embedder.encoder.embeddings(batch)
+                            return batch.indices.map {
+                                Array(UnsafeBufferPointer(start: result.floats + $0 * width, count: width))
+                            }
+                        })
+                }
+            }
+        }
+        return vectors
+    }
+}

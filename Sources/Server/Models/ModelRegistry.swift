@@ -1,0 +1,272 @@
+import Dispatch
+import Martlet
+import MartletAPI
+import Synchronization
+
+/// How models come into memory and leave it.
+public struct ModelSettings: Sendable {
+    /// Bytes that all models may take together; nil is what the machine, or the control group, has.
+    public var maximumMemory: Int?
+    /// Bytes of keys and values for each language model, where there is room.
+    public var cacheBytes = 1 << 30
+    /// A model nobody has used for so long leaves memory; nil keeps it.
+    public var idleUnload: Duration?
+    public var engine = EngineOptions()
+
+    public init() {}
+}
+
+/// The models that a server offers: loaded when first asked for, at most once, and unloaded when nobody needs them or
+/// another one needs the memory.
+public final class ModelRegistry: Sendable {
+    fileprivate enum State: Sendable {
+        case unloaded
+        case loading(Task<LoadedModel, any Error>)
+        case loaded(LoadedModel)
+    }
+    fileprivate struct Entry: Sendable {
+        var model: ServedModel
+        var state = State.unloaded
+        var users = 0
+        var lastUse = ContinuousClock.now
+        /// Bytes that a load under way has been promised.
+        var promised = 0
+    }
+
+    private let settings: ModelSettings
+    private let entries: Mutex<[Entry]>
+
+    /// - Parameter models: names, and the paths they stand for.
+    /// - Throws: what is wrong with a model's files; `ServerError` where two have one name.
+    public init(_ models: [(name: String, aliases: [String], path: String)], _ settings: ModelSettings = .init()) throws
+    {
+        self.settings = settings
+        var all: [Entry] = []
+        for model in models {
+            let served = try ServedModel(name: model.name, aliases: model.aliases, path: model.path)
+            if all.contains(where: { $0.model.answers(to: served.name) }) {
+                throw ServerError("two models are called \"\(served.name)\"; give one another name as NAME=MODEL")
+            }
+            all.append(Entry(model: served))
+        }
+        entries = Mutex(all)
+    }
+
+    /// What is offered, with whether it is in memory.
+    package var models: [(model: ServedModel, loaded: LoadedModel?)] {
+        entries.withLock { entries in
+            entries.map { entry in
+                if case .loaded(let loaded) = entry.state { (entry.model, loaded) } else { (entry.model, nil) }
+            }
+        }
+    }
+
+    package var loaded: [LoadedModel] { models.compactMap(\.loaded) }
+
+    /// The model a request names, or the only one (of its kind) where it names none.
+    package func find(_ name: String?, embedding: Bool? = nil) throws(APIError) -> ServedModel {
+        let all = models.map(\.model)
+        guard let name, !name.isEmpty else {
+            let fitting = all.filter { embedding == nil || $0.isEmbedding == embedding }
+            guard fitting.count == 1, let only = fitting.first else {
+                throw APIError(
+                    "model is missing; this server has \(Self.list(fitting))", parameter: "model", code: "model_missing"
+                )
+            }
+            return only
+        }
+        guard let found = all.first(where: { $0.answers(to: name) }) else {
+            throw APIError(
+                status: 404, "The model '\(name.prefix(200))' does not exist; this server has \(Self.list(all)).",
+                parameter: "model", code: "model_not_found")
+        }
+        if let embedding, found.isEmbedding != embedding {
+            throw APIError(
+                "The model '\(found.name)' "
+                    + (found.isEmbedding ? "makes embeddings and generates no text." : "makes no embeddings."),
+                parameter: "model", code: "wrong_model_kind")
+        }
+        return found
+    }
+
+    private static func list(_ models: [ServedModel]) -> String {
+        models.isEmpty ? "none of this kind" : models.map(\.name).joined(separator: ", ")
+    }
+
+    /// The model in memory, for as long as the lease is held.
+    package func use(_ name: String?, embedding: Bool? = nil) async throws -> ModelLease {
+        let model = try find(name, embedding: embedding)
+        let (task, loaded) = try begin(model.name)
+        do {
+            let result = if let loaded { loaded } else { try await task?.value }
+            guard let result else { throw CancellationError() }
+            return ModelLease(result) { [weak self] in self?.end(model.name) }
+        } catch {
+            end(model.name)
+            throw error
+        }
+    }
+
+    private func end(_ name: String) {
+        change(name) { entry in
+            entry.users -= 1
+            entry.lastUse = .now
+        }
+    }
+
+    private func change(_ name: String, _ body: (inout Entry) -> Void) {
+        entries.withLock { entries in
+            if let index = entries.firstIndex(where: { $0.model.name == name }) { body(&entries[index]) }
+        }
+    }
+
+    /// Counts a user, and begins to load where nobody has.
+    private func begin(_ name: String) throws -> (Task<LoadedModel, any Error>?, LoadedModel?) {
+        var unloaded: [LoadedModel] = []
+        defer { for model in unloaded { model.stop() } }
+        return try entries.withLock { entries in
+            guard let index = entries.firstIndex(where: { $0.model.name == name }) else {
+                throw APIError.unknownModel(name)
+            }
+            switch entries[index].state {
+            case .loaded(let model):
+                entries[index].users += 1
+                return (nil, model)
+            case .loading(let task):
+                entries[index].users += 1
+                return (task, nil)
+            case .unloaded:
+                let model = entries[index].model
+                let cache = try admit(model, &entries, unloading: &unloaded)
+                let engine = settings.engine
+                let task = Task { [weak self] in
+                    do {
+                        let loaded = try await Self.load(model, cacheBytes: cache, engine)
+                        self?.change(name) { $0.state = .loaded(loaded) }
+                        return loaded
+                    } catch {
+                        self?.change(name) { $0.state = .unloaded }
+                        throw ModelLoadFailure(model: name, reason: "\(error)")
+                    }
+                }
+                entries[index].state = .loading(task)
+                entries[index].users += 1
+                entries[index].promised = model.plan.weights + (model.isEmbedding ? 0 : cache) + MemoryPlan.working
+                return (task, nil)
+            }
+        }
+    }
+
+    /// Loading computes for seconds: not on the threads that serve requests.
+    private static func load(_ model: ServedModel, cacheBytes: Int, _ options: EngineOptions) async throws
+        -> LoadedModel
+    {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(with: Result { try model.load(cacheBytes: cacheBytes, options) })
+            }
+        }
+    }
+
+    /// Makes room, or says why there is none.
+    /// - Returns: bytes for the model's cache.
+    private func admit(_ model: ServedModel, _ entries: inout [Entry], unloading: inout [LoadedModel]) throws(APIError)
+        -> Int
+    {
+        func room() -> Int? {
+            let held = entries.reduce(0) { $0 + (($1.isInMemory) ? $1.promised : 0) }
+            let machine = MachineMemory.available()
+            guard let maximum = settings.maximumMemory else { return machine }
+            return min(maximum - held, machine ?? .max)
+        }
+        var left = room()
+        while let available = left, available < model.plan.minimum {
+            // The model that was used longest ago goes first.
+            let idle = entries.indices.filter { entries[$0].users == 0 && entries[$0].isLoaded }
+            guard let index = idle.min(by: { entries[$0].lastUse < entries[$1].lastUse }) else {
+                throw APIError(
+                    status: 503,
+                    "The model '\(model.name)' needs \(model.plan.minimum.asBytes) of memory (weights "
+                        + "\(model.plan.weights.asBytes), one context \(model.plan.context.asBytes), working space "
+                        + "\(MemoryPlan.working.asBytes)), and \(max(available, 0).asBytes) are left"
+                        + (settings.maximumMemory.map { " of the \($0.asBytes) that models may take." } ?? "."),
+                    type: "server_error", code: "insufficient_memory", retryAfterSeconds: 30)
+            }
+            if case .loaded(let loaded) = entries[index].state { unloading.append(loaded) }
+            // What the machine has back shows only later.
+            left = available + entries[index].promised
+            entries[index].state = .unloaded
+        }
+        return model.isEmbedding ? 0 : model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes)
+    }
+
+    /// Takes a model out of memory unless it is in use.
+    /// - Returns: whether it was in memory and now is not.
+    package func unload(_ name: String) throws(APIError) -> Bool {
+        let model = try find(name)
+        let (stopped, isInUse): (LoadedModel?, Bool) = entries.withLock { entries in
+            guard let index = entries.firstIndex(where: { $0.model.name == model.name }),
+                case .loaded(let loaded) = entries[index].state
+            else { return (nil, false) }
+            guard entries[index].users == 0 else { return (nil, true) }
+            entries[index].state = .unloaded
+            return (loaded, false)
+        }
+        if isInUse {
+            throw APIError(
+                status: 409, "The model '\(model.name)' is in use.", code: "model_in_use", retryAfterSeconds: 1)
+        }
+        stopped?.stop()
+        return stopped != nil
+    }
+
+    /// Unloads what has been idle for longer than the settings allow.
+    package func unloadIdle(now: ContinuousClock.Instant = .now) {
+        guard let limit = settings.idleUnload else { return }
+        let stopped: [LoadedModel] = entries.withLock { entries in
+            var stopped: [LoadedModel] = []
+            for index in entries.indices where entries[index].users == 0 && now - entries[index].lastUse >= limit {
+                guard case .loaded(let loaded) = entries[index].state else { continue }
+                stopped.append(loaded)
+                entries[index].state = .unloaded
+            }
+            return stopped
+        }
+        for model in stopped { model.stop() }
+    }
+
+    /// Waits for what the engines have taken on.
+    package func drain() async {
+        await withTaskGroup { group in
+            for case let engine? in loaded.map(\.engine) { group.addTask { await engine.drain() } }
+        }
+    }
+
+    /// Ends whatever runs.
+    package func stop() { for model in loaded { model.stop() } }
+}
+
+extension ModelRegistry.Entry {
+    fileprivate var isLoaded: Bool { if case .loaded = state { true } else { false } }
+    fileprivate var isInMemory: Bool { if case .unloaded = state { false } else { true } }
+}
+
+/// A model whose files could not be loaded. The reason names paths, which are for the log.
+struct ModelLoadFailure: Error, CustomStringConvertible {
+    let model: String
+    let reason: String
+    var description: String { "the model \"\(model)\" could not be loaded: \(reason)" }
+}
+
+/// Keeps a model in memory while it is held.
+package final class ModelLease: Sendable {
+    package let model: LoadedModel
+    private let release: @Sendable () -> Void
+
+    init(_ model: LoadedModel, release: @escaping @Sendable () -> Void) {
+        self.model = model
+        self.release = release
+    }
+
+    deinit { release() }
+}

@@ -1,0 +1,8 @@
+extension Server {
+    /// The table of routes: one line a group.
+    func routes() -> [Route] {
+        let routes =
+            statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes() + pageRoutes()
+        return routes + [openAPIRoute(routes)]
+    }
+}

@@ -1,0 +1,99 @@
+import Hummingbird
+import Martlet
+import MartletAPI
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+extension Server {
+    /// Chats and completions.
+    func generationRoutes() -> [Route] {
+        let limits = requestLimits
+        let chat: Route.Handler = { [self] call in
+            try await generate(try GenerationRequest(chatCompletion: call.body, limits: limits), call)
+        }
+        let complete: Route.Handler = { [self] call in
+            try await generate(try GenerationRequest(completion: call.body, limits: limits), call)
+        }
+        return [
+            Route(.post, "/v1/chat/completions", scope: .inference, summary: "A reply to a conversation.", chat),
+            Route(.post, "/chat/completions", scope: .inference, summary: "As /v1/chat/completions.", chat),
+            Route(.post, "/v1/completions", scope: .inference, summary: "The continuation of a text.", complete),
+            Route(.post, "/completions", scope: .inference, summary: "As /v1/completions.", complete),
+        ]
+    }
+
+    var requestLimits: RequestLimits { RequestLimits() }
+
+    private func generate(_ request: GenerationRequest, _ call: Call) async throws -> Response {
+        var request = request
+        let lease = try await models.use(request.model, embedding: false)
+        guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
+        call.note.update { $0.model = lease.model.name }
+        if !request.unknownFields.isEmpty {
+            // Names of fields are the client's text: no more than it takes to find a typing error.
+            let names = request.unknownFields.prefix(8).map { String($0.prefix(40)) }.joined(separator: ",")
+            call.logger.debug("unknown fields", metadata: ["fields": .string(names)])
+        }
+        // Nobody learns from the time a reply takes what another key's prompts were.
+        request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
+        let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
+        let constraint = try plan.constraint.map { try lease.model.compile($0) }
+        let header = ReplyHeader(
+            id: plan.identifierPrefix + Self.identifier(), created: Self.now(),
+            systemFingerprint: fingerprint(lease.model))
+        let run = try GenerationRun(engine, plan.engineRequests(constraint: constraint, identifier: call.requestID))
+        guard request.stream != nil else {
+            var reply = plan.reply(header)
+            var tokens = 0
+            defer { note(reply.usage, tokens, call) }
+            for try await (prompt, event) in run {
+                if case .token = event { tokens += 1 }
+                _ = reply.add(event, prompt: prompt)
+            }
+            try Task.checkCancellation()
+            _ = lease
+            return .json(reply.json())
+        }
+        let blank = plan.reply(header)
+        return .stream(
+            blank.contentType, to: call, limits: settings.limits, failure: { blank.failure($0) }
+        ) { [self] sink in
+            var reply = blank, tokens = 0
+            defer {
+                note(reply.usage, tokens, call)
+                // Until here the model stays in memory.
+                _ = lease
+            }
+            for try await (prompt, event) in run {
+                if case .token = event { tokens += 1 }
+                try sink.send(reply.add(event, prompt: prompt))
+            }
+            try Task.checkCancellation()
+            try sink.send(reply.finish())
+        }
+    }
+
+    /// - Parameter tokens: generated so far, which a reply that was left early does not count.
+    private func note(_ usage: Usage, _ tokens: Int, _ call: Call) {
+        call.note.update { content in
+            content.promptTokens = usage.promptTokens
+            content.cachedTokens = usage.cachedTokens
+            content.replyTokens = max(usage.completionTokens, tokens)
+        }
+    }
+
+    /// Unix time in seconds.
+    static func now() -> Int { time(nil) }
+
+    static func identifier() -> String {
+        let digits = String(UInt64.random(in: 0...(.max)), radix: 36)
+        return String(repeating: "0", count: max(0, 13 - digits.utf8.count)) + digits
+    }
+
+    /// Changes when the server or the weights do.
+    private func fingerprint(_ model: LoadedModel) -> String { "martlet-\(Self.version)-\(model.name)" }
+}

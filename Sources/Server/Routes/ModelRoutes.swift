@@ -1,0 +1,47 @@
+import Hummingbird
+import MartletAPI
+import MartletJSON
+
+extension Server {
+    /// What is served, and taking it into memory and out.
+    func modelRoutes() -> [Route] {
+        [
+            Route(.get, "/v1/models", scope: .inference, summary: "The models.") { [self] _ in
+                .json(ModelCard.list(models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }))
+            },
+            Route(.get, "/v1/models/{model...}", scope: .inference, summary: "One model.") { [self] call in
+                let model = try models.find(call.parameters["model"])
+                let loaded = models.models.first { $0.model.name == model.name }?.loaded
+                return .json(card(model, as: call.parameters["model"] ?? model.name, loaded: loaded).json)
+            },
+            Route(.post, "/admin/models/load", scope: .admin, summary: "Takes a model into memory.") { [self] call in
+                let lease = try await models.use(try call.json()["model"]?.string)
+                return .json(["model": .string(lease.model.name), "loaded": true])
+            },
+            Route(.post, "/admin/models/unload", scope: .admin, summary: "Takes a model out of memory.") {
+                [self] call in
+                let model = try models.find(try call.json()["model"]?.string)
+                return .json(["model": .string(model.name), "unloaded": .bool(try models.unload(model.name))])
+            },
+        ]
+    }
+
+    private func card(_ model: ServedModel, as name: String, loaded: LoadedModel?) -> ModelCard {
+        var card: ModelCard
+        if let model = loaded?.engine?.model {
+            card = ModelCard(id: name, created: 0, model)
+        } else {
+            card = ModelCard(id: name, created: 0)
+            card.capabilities = [model.isEmbedding ? "embedding" : "completion"]
+            card.embeddingSize = loaded?.embedder?.width
+        }
+        card.created = model.created
+        card.aliases = model.aliases
+        card.root = model.name
+        card.contextLength = model.contextLength
+        card.vocabularySize = model.vocabularySize
+        card.fileBytes = model.fileBytes
+        card.isLoaded = loaded != nil
+        return card
+    }
+}

@@ -1,0 +1,56 @@
+import Hummingbird
+import MartletAPI
+import MartletJSON
+
+extension Server {
+    static let version = "0.1.0"
+
+    /// How the server is.
+    func statusRoutes() -> [Route] {
+        [
+            Route(.get, "/livez", scope: .open, summary: "Whether the process turns.", answersWhileDraining: true) {
+                _ in
+                .json(["status": "ok"])
+            },
+            Route(
+                .get, "/readyz", scope: .open, summary: "Whether requests are taken.", answersWhileDraining: true
+            ) { [self] _ in try readiness() },
+            Route(
+                .get, "/health", scope: .open, summary: "As /readyz, in llama.cpp's words.", answersWhileDraining: true
+            ) { [self] _ in try readiness() },
+            Route(.get, "/version", scope: .inference, summary: "The server's version.") { _ in
+                .json(["version": .string(Self.version)])
+            },
+            Route(
+                .get, "/metrics", scope: .metrics, summary: "Metrics in Prometheus' text format.",
+                answersWhileDraining: true
+            ) { [self] _ in .text(metricsText(), type: "text/plain; version=0.0.4; charset=utf-8") },
+        ]
+    }
+
+    private func readiness() throws(APIError) -> Response {
+        guard !isDraining else {
+            throw APIError(
+                status: 503, "The server is shutting down.", type: "unavailable_error", code: "shutting_down")
+        }
+        return .json(["status": "ok"])
+    }
+
+    func metricsText() -> String {
+        var text = PrometheusText()
+        text.one("martlet_info", .gauge, "What runs.", ["version": Self.version], 1)
+        metrics.write(to: &text, connections: connections.count)
+        text.family("martlet_model_loaded", .gauge, "1 for a model in memory, 0 for one that is loaded on demand.")
+        let all = models.models
+        for (model, loaded) in all {
+            text.sample("martlet_model_loaded", ["model_name": model.name], loaded == nil ? 0 : 1)
+        }
+        text.family("martlet_model_bytes", .gauge, "Memory a loaded model counts for.")
+        for case (let model, let loaded?) in all {
+            text.sample("martlet_model_bytes", ["model_name": model.name], Double(loaded.bytes))
+        }
+        EngineMetrics.write(
+            all.compactMap { entry in entry.loaded?.engine.map { (entry.model.name, $0.statistics()) } }, to: &text)
+        return text.text
+    }
+}

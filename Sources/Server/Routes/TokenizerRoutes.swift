@@ -1,0 +1,34 @@
+import Hummingbird
+import Martlet
+import MartletAPI
+
+extension Server {
+    /// Tokens of texts, and back; the prompt that a conversation becomes.
+    func tokenizerRoutes() -> [Route] {
+        let limits = requestLimits
+        return [
+            Route(.post, "/tokenize", scope: .inference, summary: "The tokens of a text.") { [self] call in
+                let request = try TokenizeRequest(call.body, limits: limits)
+                return try await withModel(request.model) { .json(try request.reply($0)) }
+            },
+            Route(.post, "/detokenize", scope: .inference, summary: "The text of tokens.") { [self] call in
+                let request = try DetokenizeRequest(call.body, limits: limits)
+                return try await withModel(request.model) { .json(try request.reply($0)) }
+            },
+            Route(.post, "/apply-template", scope: .inference, summary: "The prompt of a conversation.") {
+                [self] call in
+                let request = try ApplyTemplateRequest(call.body, limits: limits)
+                return try await withModel(request.model) { .json(try request.reply($0)) }
+            },
+            Route(.get, "/tokenizer_info", scope: .inference, summary: "What a tokenizer is.") { [self] call in
+                try await withModel(call.query["model"]) { .json(TokenizerInformation.json($0)) }
+            },
+        ]
+    }
+
+    private func withModel(_ name: String?, _ body: (LanguageModel) throws -> Response) async throws -> Response {
+        let lease = try await models.use(name, embedding: false)
+        guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
+        return try body(engine.model)
+    }
+}

@@ -1,0 +1,116 @@
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOSSL
+import ServiceLifecycle
+import UnixSignals
+
+extension Server {
+    /// The Hummingbird application, to be run by a service group of the caller's own.
+    /// - Throws: `ServerError` where a certificate cannot be read.
+    func application(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) throws -> Application<
+        some HTTPResponder<ServerContext>
+    > {
+        let limits = settings.limits, table = connections
+        let http = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ConnectionGuard(limits, table)],
+                idleTimeout: TimeAmount(limits.idleTime),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headers, maxHeaderListSize: limits.headers,
+                    maxHeaderFieldCount: limits.headerCount)))
+        var quiet = Logger(label: "martlet.http") { [logger] _ in logger.handler }
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return Application(
+            responder: Responder(server: self, table: RouteTable(routes())),
+            server: try settings.certificate.map { try .tls(http, tlsConfiguration: Self.tls($0)) } ?? http,
+            configuration: ApplicationConfiguration(
+                address: .hostname(settings.host, port: settings.port), serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
+            onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
+    }
+
+    private static func tls(_ files: ServerCertificate) throws -> TLSConfiguration {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(files.chain).map { NIOSSLCertificateSource.certificate($0) }
+            let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
+            return .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+        } catch {
+            throw ServerError(
+                "--tls-cert \(files.chain) and --tls-key \(files.key) cannot be used: \(error); "
+                    + "expected a certificate chain and its private key, both as PEM")
+        }
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// The first SIGTERM or SIGINT lets requests under way end (for `settings.drain` at most) and refuses new ones; the
+    /// second calls `onSecondSignal`.
+    /// - Parameter onRunning: called with the port once connections are accepted.
+    public func run(
+        onSecondSignal: @escaping @Sendable (Int32) -> Void = { _ in },
+        onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }
+    ) async throws {
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: try application(onRunning: onRunning))], gracefulShutdownSignals: [],
+                logger: Logger(label: "martlet.service") { _ in SwiftLogNoOpLogHandler() }))
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let watcher = Task {
+            var first = true
+            for await signal in signals {
+                guard first else { return onSecondSignal(signal.rawValue) }
+                first = false
+                Task {
+                    await self.drain()
+                    await group.triggerGracefulShutdown()
+                }
+            }
+        }
+        let idle = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(10))
+                models.unloadIdle()
+            }
+        }
+        defer {
+            watcher.cancel()
+            idle.cancel()
+        }
+        try await group.run()
+    }
+
+    /// Refuses new requests, waits for those under way, and ends those that take longer than `settings.drain`.
+    package func drain() async {
+        startDraining()
+        logger.info("draining", metadata: ["requests": "\(metrics.running)"])
+        let deadline = ContinuousClock.now + settings.drain
+        while metrics.running > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(20)) }
+        let left = metrics.running
+        models.stop()
+        guard left > 0 else { return }
+        logger.warning("requests were ended by the shutdown", metadata: ["requests": "\(left)"])
+        // Time for their last event to go out.
+        let end = ContinuousClock.now + .seconds(2)
+        while metrics.running > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
+    }
+}
+
+extension Server {
+    /// Loads the first model, or all, so that the first request need not wait.
+    public func preload(all: Bool = false) async throws {
+        for model in models.models.map(\.model).prefix(all ? .max : 1) {
+            let started = ContinuousClock.now
+            _ = try await models.use(model.name)
+            logger.info(
+                "loaded",
+                metadata: [
+                    "model": .string(model.name),
+                    "seconds": "\(((ContinuousClock.now - started).inSeconds * 1000).rounded() / 1000)",
+                    "context": "\(model.contextLength)", "weights": .string(model.plan.weights.asBytes),
+                ])
+        }
+    }
+}

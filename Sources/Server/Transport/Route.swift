@@ -1,0 +1,108 @@
+import HTTPTypes
+import Hummingbird
+
+/// What a caller needs to be allowed, to use a route.
+package enum Scope: String, Sendable, CaseIterable {
+    /// Nothing: health checks and the pages, which hold no data.
+    case open
+    case inference
+    case metrics
+    /// Loading and unloading models.
+    case admin
+}
+
+/// One row of the table of routes: everything that routing, keys, metrics and the OpenAPI document know of it.
+package struct Route: Sendable {
+    package typealias Handler = @Sendable (Call) async throws -> Response
+
+    package let method: HTTPRequest.Method
+    /// With `{name}` for one part of the path, or `{name...}` at the end for the rest of it.
+    package let path: String
+    package let scope: Scope
+    package let summary: String
+    /// Whether it is answered while the server drains.
+    package let answersWhileDraining: Bool
+    package let handler: Handler
+
+    package init(
+        _ method: HTTPRequest.Method, _ path: String, scope: Scope, summary: String, answersWhileDraining: Bool = false,
+        _ handler: @escaping Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.scope = scope
+        self.summary = summary
+        self.answersWhileDraining = answersWhileDraining
+        self.handler = handler
+    }
+}
+
+/// Finds the route of a request.
+package struct RouteTable: Sendable {
+    package let routes: [Route]
+    private var plain: [String: [Route]] = [:]
+    private var patterns: [(parts: [Substring], route: Route)] = []
+
+    package enum Match {
+        case route(Route, parameters: [String: String])
+        /// The path is there, but not with this method.
+        case otherMethods([HTTPRequest.Method])
+        case none
+    }
+
+    package init(_ routes: [Route]) {
+        self.routes = routes
+        for route in routes {
+            if route.path.contains("{") {
+                patterns.append((Self.parts(route.path), route))
+            } else {
+                plain[route.path, default: []].append(route)
+            }
+        }
+    }
+
+    private static func parts(_ path: String) -> [Substring] {
+        path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    }
+
+    /// HEAD is GET without the body.
+    package func match(_ method: HTTPRequest.Method, _ path: String) -> Match {
+        let wanted = method == .head ? .get : method
+        var found: [(route: Route, parameters: [String: String])] = (plain[path] ?? []).map { ($0, [:]) }
+        if found.isEmpty {
+            let parts = Self.parts(path)
+            for pattern in patterns {
+                if let parameters = Self.parameters(of: parts, pattern.parts) {
+                    found.append((pattern.route, parameters))
+                }
+            }
+        }
+        guard !found.isEmpty else { return .none }
+        if let hit = found.first(where: { $0.route.method == wanted }) {
+            return .route(hit.route, parameters: hit.parameters)
+        }
+        var methods = found.map(\.route.method)
+        if methods.contains(.get) { methods.append(.head) }
+        return .otherMethods(methods + [.options])
+    }
+
+    private static func parameters(of parts: [Substring], _ pattern: [Substring]) -> [String: String]? {
+        var result: [String: String] = [:]
+        for (index, part) in pattern.enumerated() {
+            guard index < parts.count else { return nil }
+            if part.hasPrefix("{"), part.hasSuffix("...}") {
+                let rest = parts[index...].joined(separator: "/")
+                guard !rest.isEmpty else { return nil }
+                result[String(part.dropFirst().dropLast(4))] = rest
+                return result
+            }
+            if part.hasPrefix("{"), part.hasSuffix("}") {
+                guard !parts[index].isEmpty else { return nil }
+                result[String(part.dropFirst().dropLast())] = String(parts[index])
+            } else if part != parts[index] {
+                return nil
+            }
+        }
+        return parts.count == pattern.count ? result : nil
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import MartletAPI
+import MartletJSON
+import MartletServer
+import Testing
+import TinyModels
+
+@Suite struct ModelRegistryTests {
+    private func registry(_ settings: ModelSettings = ModelSettings()) throws -> (ModelRegistry, String) {
+        let folder = try RunningServer.write(["one", "two"])
+        var settings = settings
+        settings.cacheBytes = 1 << 20
+        return (
+            try ModelRegistry(["one", "two"].map { (name: $0, aliases: [], path: "\(folder)/\($0)") }, settings), folder
+        )
+    }
+
+    @Test func aModelIsLoadedOnceForAllWhoAsk() async throws {
+        let (registry, _) = try registry()
+        #expect(registry.loaded.isEmpty)
+        let models = try await withThrowingTaskGroup(of: ModelLease.self) { group in
+            for _ in 0..<8 { group.addTask { try await registry.use("one") } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(Set(models.map { ObjectIdentifier($0.model) }).count == 1)
+        #expect(registry.loaded.map(\.name) == ["one"])
+        registry.stop()
+    }
+
+    @Test func anIdleModelIsUnloadedAndOneInUseIsNot() async throws {
+        var settings = ModelSettings()
+        settings.idleUnload = .seconds(60)
+        let (registry, _) = try registry(settings)
+        var lease: ModelLease? = try await registry.use("one")
+        registry.unloadIdle(now: .now + .seconds(100))
+        #expect(registry.loaded.count == 1)
+        #expect(throws: APIError.self) { try registry.unload("one") }
+        _ = lease
+        lease = nil
+        registry.unloadIdle(now: .now + .seconds(30))
+        #expect(registry.loaded.count == 1)
+        registry.unloadIdle(now: .now + .seconds(100))
+        #expect(registry.loaded.isEmpty)
+        let again = try await registry.use("one")
+        #expect(again.model.name == "one")
+        registry.stop()
+    }
+
+    @Test func whatDoesNotFitIsRefusedWithNumbers() async throws {
+        var settings = ModelSettings()
+        settings.maximumMemory = 1 << 20
+        let (registry, _) = try registry(settings)
+        do {
+            _ = try await registry.use("one")
+            Issue.record("it was loaded")
+        } catch let error as APIError {
+            #expect(error.status == 503)
+            #expect(error.code == "insufficient_memory")
+            #expect(error.message.contains("MiB"))
+        }
+    }
+
+    @Test func theModelUsedLongestAgoMakesRoom() async throws {
+        var settings = ModelSettings()
+        settings.maximumMemory = 150 << 20
+        let (registry, _) = try registry(settings)
+        _ = try await registry.use("one")
+        _ = try await registry.use("two")
+        #expect(registry.loaded.map(\.name) == ["two"])
+        registry.stop()
+    }
+
+    @Test func aModelWhoseFilesVanishOrChangeGoesOnBeingServed() async throws {
+        try await RunningServer.with { running in
+            let body: JSON = ["prompt": "hello", "max_tokens": 16, "temperature": 0]
+            let before = try await running.post("/v1/completions", body).json()["choices"]
+            let file = running.folder + "/tiny/model.safetensors"
+            // Another model takes its place, then nothing does.
+            try FileManager.default.createDirectory(atPath: running.folder + "/next", withIntermediateDirectories: true)
+            var next = TinyModel()
+            next.seed = 99
+            try next.write(folder: running.folder + "/next")
+            #expect(rename(running.folder + "/next/model.safetensors", file) == 0)
+            #expect(try await running.post("/v1/completions", body).json()["choices"] == before)
+            try FileManager.default.removeItem(atPath: file)
+            #expect(try await running.post("/v1/completions", body).json()["choices"] == before)
+            // Loaded anew, it is missed; the server goes on.
+            #expect(try await running.post("/admin/models/unload", ["model": "tiny"]).status == 200)
+            let missed = try await running.post("/v1/completions", body)
+            #expect(missed.status == 500)
+            #expect(missed.errorCode == "model_load_failed")
+            #expect(!missed.text.contains(running.folder))
+            #expect(try await running.get("/health").status == 200)
+        }
+    }
+}

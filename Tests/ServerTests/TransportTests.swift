@@ -1,0 +1,138 @@
+import Foundation
+import MartletJSON
+import MartletServer
+import Testing
+
+/// What comes over the wire, whole and broken.
+@Suite struct TransportTests {
+    @Test func errorsHaveOpenAIsShapeEverywhere() async throws {
+        var settings = ServerSettings()
+        settings.limits.body = 1000
+        settings.limits.headers = 2048
+        try await RunningServer.with(settings: settings) { running in
+            let long = String(repeating: "a", count: 4000)
+            let cases: [(Int, String, [UInt8])] = [
+                (404, "not_found", RunningServer.request("GET", "/nothing", [:], body: nil)),
+                (405, "method_not_allowed", RunningServer.request("DELETE", "/v1/models", [:], body: nil)),
+                (413, "request_too_large", RunningServer.request("POST", "/tokenize", [:], body: Array(long.utf8))),
+                (
+                    413, "request_too_large",
+                    Array(
+                        "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n\(long)"
+                            .utf8)
+                ),
+                (431, "header_too_large", RunningServer.request("GET", "/health", ["X-Long": long], body: nil)),
+                (400, "bad_http", Array("This is no HTTP\r\n\r\n".utf8)),
+                (400, "bad_path", RunningServer.request("GET", "/%zz", [:], body: nil)),
+                (400, "invalid_json", RunningServer.request("POST", "/admin/models/load", [:], body: Array("{".utf8))),
+                (
+                    415, "unsupported_encoding",
+                    RunningServer.request("POST", "/tokenize", ["Content-Encoding": "gzip"], body: Array("x".utf8))
+                ),
+            ]
+            for (status, code, bytes) in cases {
+                let reply = try await running.exchange(bytes)
+                #expect(reply.status == status, "\(code)")
+                let error = try reply.json()["error"]
+                #expect(error?["code"]?.string == code)
+                #expect(error?["message"]?.string?.isEmpty == false)
+                #expect(error?["type"]?.string?.isEmpty == false)
+            }
+            #expect(try await running.get("/v1/models", method: "DELETE").fields["allow"] == "GET, HEAD, OPTIONS")
+        }
+    }
+
+    @Test func headIsGetWithoutTheBody() async throws {
+        try await RunningServer.with { running in
+            let get = try await running.get("/v1/models")
+            let head = try await running.get("/v1/models", method: "HEAD")
+            #expect(head.status == 200)
+            #expect(head.body.isEmpty)
+            #expect(head.fields["content-length"] == "\(get.body.count)")
+        }
+    }
+
+    @Test func requestIDsAreEchoedOrMade() async throws {
+        try await RunningServer.with { running in
+            #expect(try await running.get("/health", ["x-request-id": "abc-123"]).fields["x-request-id"] == "abc-123")
+            let bad = try await running.get("/health", ["x-request-id": "a b\"c"]).fields["x-request-id"]
+            #expect(bad?.hasPrefix("req-") == true)
+        }
+    }
+
+    @Test func slowHeadersEndTheConnection() async throws {
+        var settings = ServerSettings()
+        settings.limits.headerTime = .milliseconds(300)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let reply = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                try socket.send(Array("GET /health HTTP/1.1\r\nHost: ".utf8))
+                return try RawReply(socket.readToEnd())
+            }
+            #expect(reply.status == 408)
+            #expect(reply.errorCode == "request_timeout")
+        }
+    }
+
+    @Test func slowBodiesEndTheConnection() async throws {
+        var settings = ServerSettings()
+        settings.limits.bodyTime = .milliseconds(300)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let reply = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                try socket.send(
+                    Array("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{".utf8))
+                return try RawReply(socket.readToEnd())
+            }
+            #expect(reply.status == 408)
+        }
+    }
+
+    @Test func halfARequestIsNotTakenForAWhole() async throws {
+        try await RunningServer.with { running in
+            // Valid JSON so far, but shorter than announced.
+            let bytes = Array(
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{\"prompt\":\"a\"}".utf8)
+            let reply = try await running.exchange(bytes, halfClose: true)
+            #expect(reply.status == 400)
+            #expect(reply.errorCode == "bad_http")
+        }
+    }
+
+    @Test func aConnectionServesSeveralRequests() async throws {
+        try await RunningServer.with { running in
+            let port = running.port
+            let text = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                let get = Array("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+                try socket.send(get + get)
+                let first = socket.read(until: "}")
+                try socket.send(get)
+                socket.shutDownOutput()
+                return String(decoding: first + socket.readToEnd(), as: UTF8.self)
+            }
+            #expect(text.components(separatedBy: "HTTP/1.1 200 OK").count == 4)
+        }
+    }
+
+    @Test func clientsThatAskWhetherToSendAreTold() async throws {
+        try await RunningServer.with { running in
+            let port = running.port
+            let text = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                let body = "{\"prompt\": \"a\"}"
+                try socket.send(
+                    Array(
+                        "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                            .utf8))
+                let answer = socket.read(until: "\r\n\r\n")
+                try socket.send(Array(body.utf8))
+                return String(decoding: answer + socket.readToEnd(), as: UTF8.self)
+            }
+            #expect(text.hasPrefix("HTTP/1.1 100 Continue"))
+            #expect(text.contains("HTTP/1.1 200 OK"))
+        }
+    }
+}
