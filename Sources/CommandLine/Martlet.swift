@@ -24,7 +24,7 @@ struct MartletCommand: AsyncParsableCommand {
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
-            SupervisedCommand.self, PolicyCommand.self, EvalCommand.self,
+            SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self,
         ])
 
     static func main() async {

@@ -170,7 +170,11 @@ struct ByteCount: ExpressibleByArgument {
 
     init?(argument: String) {
         let text = argument.uppercased()
-        for (unit, scale) in [("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1), ("", 1)] where text.hasSuffix(unit) {
+        let units = [
+            ("KIB", 1024.0), ("MIB", 1_048_576), ("GIB", 1_073_741_824), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9),
+            ("B", 1), ("", 1),
+        ]
+        for (unit, scale) in units where text.hasSuffix(unit) {
             guard let number = Double(text.dropLast(unit.count)), number > 0, number * scale < 1e15 else { return nil }
             bytes = Int(number * scale)
             return

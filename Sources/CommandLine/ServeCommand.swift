@@ -1,0 +1,84 @@
+import ArgumentParser
+import Logging
+import Martlet
+import MartletServer
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve models over HTTP, as OpenAI's API and with pages for people.",
+        discussion: """
+            Each MODEL is a folder, a GGUF file, org/name or a short name; NAME=MODEL gives it another name for clients. \
+            The first is loaded at once, the others when first asked for (--load-all: all at once).
+
+            A key file has one key a line: a name, the key or sha256: and its digest, and what it may do, as in
+              alice  sk-3f1c…  scopes=inference,metrics rpm=60 tokens-per-day=100000 concurrent=4
+
+            The first SIGTERM or Ctrl-C lets requests under way end, the second stops at once.
+
+            Examples:
+              martlet serve smollm2
+              martlet serve smollm2 minilm --api-key-file keys.txt --port 9000 --max-memory 4GiB
+              martlet serve chat=./my-model --host 0.0.0.0 --api-key "$KEY" --tls-cert cert.pem --tls-key key.pem
+            """)
+
+    @Argument(help: "A model, or NAME=MODEL; several are told apart by \"model\" in a request.")
+    var models: [String]
+    @Option(help: "Address to listen on.") var host = "127.0.0.1"
+    @Option(help: "Port to listen on; 0 lets the system choose.") var port = 8080
+    @OptionGroup(title: "Who may use it") var access: ServeAccess
+    @OptionGroup(title: "Models") var loading: ServeLoading
+    @OptionGroup(title: "Limits") var bounds: ServeBounds
+    @Option(help: "Lines of the log for people or for programs: text or json.") var logFormat = "text"
+    @Option(help: "debug, info, warning or error.") var logLevel = "info"
+
+    func run() async throws {
+        guard let format = LogFormat(rawValue: logFormat) else {
+            throw ValidationError("--log-format is \"\(logFormat)\"; expected text or json")
+        }
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("--log-level is \"\(logLevel)\"; expected debug, info, warning or error")
+        }
+        let logger = Logger(label: "martlet") { LineLog(label: $0, format: format, level: level) }
+        guard (0...65_535).contains(port) else {
+            throw ValidationError("--port is \(port); expected a number from 0 to 65535")
+        }
+        var settings = ServerSettings()
+        settings.host = host
+        settings.port = port
+        try access.apply(to: &settings)
+        try bounds.apply(to: &settings)
+        settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
+        // Before anything is loaded.
+        let registry = try ModelRegistry(try models.map(Self.named), try loading.settings())
+        let server = try Server(settings, registry, logger: logger)
+        try await server.preload(all: loading.loadAll)
+        let scheme = settings.certificate == nil ? "http" : "https"
+        let address = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
+        try await server.run(
+            onSecondSignal: { _exit(128 + $0) },
+            onRunning: { [port = settings.port] in
+                Terminal.note("serving on \(scheme)://\(address):\($0 ?? port)")
+            })
+    }
+
+    private static func named(_ text: String) throws -> (name: String, aliases: [String], path: String) {
+        let sides = text.split(separator: "=", maxSplits: 1).map(String.init)
+        // A path may have an equals sign, too.
+        if sides.count == 2, !Folder.exists(text), !sides[0].contains("/") {
+            return (sides[0], [], try ModelLocator.locate(sides[1]))
+        }
+        let path = try ModelLocator.locate(text)
+        // A path is called as its file or folder, a name as it was given.
+        let isPath = Folder.exists(text)
+        var name = isPath ? String(path.split(separator: "/").last ?? "model") : text
+        if isPath, name.hasSuffix(".gguf") { name.removeLast(5) }
+        return (name, ShortName.find(text).map { [$0.repository] } ?? [], path)
+    }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Martlet
+import MartletServer
+
+/// Flags of `martlet serve` about keys and sites.
+struct ServeAccess: ParsableArguments {
+    @Option(
+        name: .customLong("api-key"),
+        help:
+            "A key that may do everything; may be given several times. Also MARTLET_API_KEY, which no list of processes shows."
+    )
+    var keys: [String] = []
+    @Option(name: .customLong("api-key-file"), help: "A file of keys, one a line.") var keyFile: String?
+    @Flag(help: "Serve whoever connects, from other machines too, without a key.") var allowAnonymous = false
+    @Option(
+        name: .customLong("allow-host"),
+        help: "A host name under which browsers may reach a server without keys, or *; may be given several times.")
+    var hosts: [String] = []
+    @Option(
+        name: .customLong("allow-origin"),
+        help:
+            "An origin whose pages may use the server (CORS), as https://example.org, or *; may be given several times."
+    )
+    var origins: [String] = []
+    @Option(name: .customLong("tls-cert"), help: "A certificate chain (PEM), for https.") var certificate: String?
+    @Option(name: .customLong("tls-key"), help: "Its private key (PEM).") var privateKey: String?
+
+    func apply(to settings: inout ServerSettings) throws {
+        var secrets = keys
+        if let secret = getenv("MARTLET_API_KEY").map({ String(cString: $0) }), !secret.isEmpty {
+            secrets.append(secret)
+        }
+        guard !secrets.contains("") else { throw ValidationError("--api-key is empty") }
+        for (index, secret) in secrets.enumerated() {
+            settings.keys.append(APIKey(name: index == 0 ? "owner" : "owner\(index + 1)", secret: secret))
+        }
+        if let keyFile { settings.keys += try KeyFile.read(keyFile) }
+        settings.allowsAnonymous = allowAnonymous
+        settings.allowedHosts = hosts
+        settings.allowedOrigins = origins
+        switch (certificate, privateKey) {
+        case (let chain?, let key?): settings.certificate = ServerCertificate(chain: chain, key: key)
+        case (nil, nil): break
+        default: throw ValidationError("--tls-cert and --tls-key go together")
+        }
+    }
+}
+
+/// Flags of `martlet serve` about memory and what stays in it.
+struct ServeLoading: ParsableArguments {
+    @Flag(help: "Load every model at the start, not only the first.") var loadAll = false
+    @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")
+    var maxMemory: ByteCount?
+    @Option(help: "Memory for the keys and values of one model; 1GiB where that is left.") var cacheMemory: ByteCount?
+    @Option(help: "Minutes after which an unused model leaves memory.") var idleUnload: Double?
+    @Option(help: "Requests of one model computed together at most.") var maxRunning = 64
+    @Option(help: "Requests of one model that may wait; the next are refused with 429.") var maxQueue = 256
+
+    func settings() throws -> ModelSettings {
+        var settings = ModelSettings()
+        settings.maximumMemory = maxMemory?.bytes
+        if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
+        if let idleUnload {
+            guard idleUnload > 0, idleUnload < 1e6 else {
+                throw ValidationError("--idle-unload is \(idleUnload); expected minutes above 0")
+            }
+            settings.idleUnload = .seconds(idleUnload * 60)
+        }
+        guard (1...4096).contains(maxRunning), (0...1_000_000).contains(maxQueue) else {
+            throw ValidationError("--max-running must be from 1 to 4096, --max-queue from 0 to 1000000")
+        }
+        settings.engine.maximumRunning = maxRunning
+        settings.engine.maximumWaiting = maxQueue
+        return settings
+    }
+}
+
+/// Flags of `martlet serve` that bound what one client takes.
+struct ServeBounds: ParsableArguments {
+    @Option(help: "Size of a request's body at most; 32MiB when left out.") var maxBody: ByteCount?
+    @Option(help: "Open connections.") var maxConnections = 1024
+    @Option(help: "Seconds a client may take for the header of its request, and to read what waits for it.")
+    var clientTimeout: Double = 30
+    @Option(help: "Seconds that requests under way get when the server is told to stop.") var drain: Double = 30
+
+    func apply(to settings: inout ServerSettings) throws {
+        if let maxBody { settings.limits.body = maxBody.bytes }
+        settings.limits.connections = maxConnections
+        guard clientTimeout > 0, clientTimeout < 1e6, drain >= 0, drain < 1e6 else {
+            throw ValidationError("--client-timeout must be above 0 seconds and --drain at least 0")
+        }
+        settings.limits.headerTime = min(settings.limits.headerTime, .seconds(clientTimeout))
+        settings.limits.bodyTime = .seconds(clientTimeout)
+        settings.limits.writeTime = .seconds(clientTimeout)
+        settings.drain = .seconds(drain)
+    }
+}
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
