@@ -1,0 +1,28 @@
+# A small image with the one program, run by nobody in particular:
+#   docker build -t martlet .
+#   docker run -p 8080:8080 -v "$HOME/models:/models:ro" -e MARTLET_API_KEY=… martlet serve --host 0.0.0.0 /models/my.gguf
+FROM swift:6.3-noble AS build
+WORKDIR /build
+COPY Package.swift ./
+COPY Sources Sources
+COPY Benchmarks Benchmarks
+COPY Tests Tests
+RUN swift build -c release --product martlet --static-swift-stdlib \
+    && cp "$(swift build -c release --show-bin-path)/martlet" /martlet \
+    && strip /martlet
+
+FROM ubuntu:24.04
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 martlet \
+    && install -d -o martlet /data
+COPY --from=build /martlet /usr/local/bin/martlet
+USER martlet
+# Downloaded models; mount a volume to keep them.
+ENV HF_HOME=/data/hub MARTLET_HOME=/data/martlet
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD curl -fsS http://127.0.0.1:8080/readyz || exit 1
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["martlet"]
+CMD ["--help"]

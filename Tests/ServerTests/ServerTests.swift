@@ -1,4 +1,0 @@
-import MartletServer
-import Testing
-
-@Test func errorsReachThroughTheServer() { #expect(APIError("x").status == 400) }
