@@ -127,7 +127,10 @@ if !coreOnly {
             ],
             path: "Sources/CommandLine"),
         tests("Hub", ["MartletHub"]),
-        tests("Server", ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests(
+            "Server",
+            ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")],
+            exclude: ["clients"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),
     ]
 }
