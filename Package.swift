@@ -118,10 +118,18 @@ if !coreOnly {
             ],
             // Embedded by scripts/embed_pages.py.
             exclude: ["Pages"]),
+        floor(
+            "MartletLoad", "Load",
+            [
+                "MartletTraining", "MartletTensor", "MartletJSON",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
-                "Martlet", "MartletServer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Martlet", "MartletServer", "MartletLoad",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -131,6 +139,7 @@ if !coreOnly {
             "Server",
             ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")],
             exclude: ["clients"]),
+        tests("Load", ["MartletLoad"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),
     ]
 }

@@ -1,9 +1,15 @@
 import ArgumentParser
 import Martlet
 
-struct BenchCommand: ParsableCommand {
+struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench",
+        commandName: "bench", abstract: "Measure a model, or a server under load.",
+        subcommands: [BenchModelCommand.self, BenchServeCommand.self], defaultSubcommand: BenchModelCommand.self)
+}
+
+struct BenchModelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
         abstract: "Measure prompt and generation speed; one JSON line a round.",
         discussion: """
             Each round computes a random prompt of P tokens, then generates N tokens after it, greedily.

@@ -1,22 +1,38 @@
 /// A chart of lines as one SVG element: no script, readable in light and dark.
-struct LineChart {
-    struct Line {
+package struct LineChart {
+    package struct Line {
         var name: String
         var points: [(x: Double, y: Double)]
         var color: String
         /// Drawn thin and pale, behind the others.
         var isFaint = false
         var hasDots = false
+
+        package init(
+            name: String, points: [(x: Double, y: Double)], color: String, isFaint: Bool = false, hasDots: Bool = false
+        ) {
+            self.name = name
+            self.points = points
+            self.color = color
+            self.isFaint = isFaint
+            self.hasDots = hasDots
+        }
     }
 
-    let title: String
-    let lines: [Line]
-    var startsAtZero = false
+    package let title: String
+    package let lines: [Line]
+    package var startsAtZero = false
+
+    package init(title: String, lines: [Line], startsAtZero: Bool = false) {
+        self.title = title
+        self.lines = lines
+        self.startsAtZero = startsAtZero
+    }
 
     private static let width = 560.0, height = 260.0, left = 64.0, right = 26.0, top = 28.0, bottom = 30.0
 
     /// Empty when there is nothing to draw.
-    var svg: String {
+    package var svg: String {
         let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
         guard let first = points.first else { return "" }
         var (lowX, highX, lowY, highY) = (first.x, first.x, first.y, first.y)

@@ -1,0 +1,139 @@
+import AsyncHTTPClient
+import MartletJSON
+import MartletTensor
+import NIOCore
+import Synchronization
+
+/// Puts load on a server that speaks OpenAI's API, and notes when what came back.
+public final class LoadGenerator: Sendable {
+    private let options: LoadOptions
+    private let clock = ContinuousClock()
+    private let started: ContinuousClock.Instant
+    private let records = Mutex<[LoadRecord]>([])
+    /// The request that the next free client sends.
+    private let next = Atomic(0)
+
+    public init(_ options: LoadOptions) {
+        self.options = options
+        started = clock.now
+    }
+
+    /// Requests that are finished so far, and tokens of their replies.
+    public var progress: (requests: Int, replyTokens: Int) {
+        records.withLock { records in (records.count, records.reduce(0) { $0 + $1.replyTokens }) }
+    }
+
+    /// Runs to the end, or until the task is cancelled; what was finished by then counts.
+    public func run() async throws -> LoadReport {
+        var configuration = HTTPClient.Configuration(timeout: .init(connect: .seconds(10)))
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 4096
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let requests = (0..<options.requests).map { LoadRequest(options, index: $0) }
+        switch options.arrivals {
+        case .closed(let clients): await runClosed(client, requests, clients: clients)
+        case .open(let rate, let isPoisson): await runOpen(client, requests, rate: rate, isPoisson: isPoisson)
+        }
+        try await client.shutdown()
+        return LoadReport(options, records.withLock { $0 })
+    }
+
+    private var now: Double { (clock.now - started) / Duration.seconds(1) }
+    private var isOver: Bool { Task.isCancelled || options.seconds.map { now >= $0 } ?? false }
+
+    private func runClosed(_ client: HTTPClient, _ requests: [LoadRequest], clients: Int) async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<min(clients, requests.count) {
+                group.addTask {
+                    while !self.isOver {
+                        let index = self.next.add(1, ordering: .relaxed).oldValue
+                        guard index < requests.count else { return }
+                        await self.send(requests[index], client)
+                    }
+                }
+            }
+        }
+    }
+
+    private func runOpen(_ client: HTTPClient, _ requests: [LoadRequest], rate: Double, isPoisson: Bool) async {
+        await withTaskGroup(of: Void.self) { group in
+            var due = now, random = RandomStream(seed: options.seed, stream: 1)
+            for request in requests {
+                let wait = due - now
+                if wait > 0 { try? await clock.sleep(for: .seconds(wait)) }
+                guard !isOver else { break }
+                group.addTask { await self.send(request, client) }
+                due += isPoisson ? random.nextExponential() / rate : 1 / rate
+            }
+        }
+    }
+
+    private func send(_ load: LoadRequest, _ client: HTTPClient) async {
+        var request = HTTPClientRequest(url: options.url + options.endpoint.rawValue)
+        request.method = .POST
+        request.headers.add(name: "content-type", value: "application/json")
+        if let key = options.key { request.headers.add(name: "authorization", value: "Bearer " + key) }
+        request.body = .bytes(load.body)
+        var record = LoadRecord(sent: now)
+        do {
+            let deadline = NIODeadline.now() + .milliseconds(Int64(options.timeoutSeconds * 1000))
+            let response = try await client.execute(request, deadline: deadline)
+            record.status = Int(response.status.code)
+            if response.status == .ok {
+                try await read(response.body, into: &record)
+            } else {
+                let body = try await response.body.collect(upTo: 1 << 20)
+                record.failure = "\(response.status.code) \(Self.message(Array(body.readableBytesView)))"
+            }
+        } catch {
+            record.failure = "\(error)"
+        }
+        record.ended = now
+        let finished = record
+        // What was under way when the run was called off says nothing about the server.
+        if !Task.isCancelled { records.withLock { $0.append(finished) } }
+    }
+
+    private func read(_ body: HTTPClientResponse.Body, into record: inout LoadRecord) async throws {
+        var events = ServerSentEvents()
+        var isDone = false
+        for try await buffer in body {
+            let time = now
+            for event in events.append(buffer.readableBytesView) {
+                if event.elementsEqual("[DONE]".utf8) {
+                    isDone = true
+                    continue
+                }
+                let chunk = try JSON(parsing: event)
+                if let error = chunk["error"] { record.failure = error["message"]?.string ?? error.text() }
+                if Self.hasText(chunk) { record.pieces.append(time) }
+                if let usage = chunk["usage"], !usage.isNull {
+                    record.promptTokens = Int(usage["prompt_tokens"]?.integer ?? 0)
+                    record.replyTokens = Int(usage["completion_tokens"]?.integer ?? 0)
+                    record.cachedTokens = Int(usage["prompt_tokens_details"]?["cached_tokens"]?.integer ?? 0)
+                }
+            }
+        }
+        if record.failure == nil, !isDone { record.failure = "the stream ended without [DONE]" }
+        // A server that counts nothing: every piece was a token.
+        if record.replyTokens == 0 { record.replyTokens = record.pieces.count }
+    }
+
+    private static func hasText(_ chunk: JSON) -> Bool {
+        guard let choice = chunk["choices"]?.array?.first else { return false }
+        for text in [choice["text"], choice["delta"]?["content"], choice["delta"]?["reasoning_content"]] {
+            if let text = text?.string, !text.isEmpty { return true }
+        }
+        return choice["delta"]?["tool_calls"]?.array?.isEmpty == false
+    }
+
+    /// The message of an error in OpenAI's shape, or the beginning of what was sent instead.
+    private static func message(_ body: [UInt8]) -> String {
+        if let json = try? JSON(parsing: body), let message = json["error"]?["message"]?.string { return message }
+        return String(decoding: body.prefix(200), as: UTF8.self)
+    }
+}
+
+extension RandomStream {
+    /// Exponential with mean 1, by inversion.
+    package mutating func nextExponential() -> Double { -logarithm(1 - nextUniform()) }
+}
