@@ -104,58 +104,26 @@ extension GGUFTokenizerMetadata {
         var model = ProtobufWriter()
         for id in tokens.indices {
             var piece = ProtobufWriter()
-            piece.write(1, bytes: tokens[id])
-            piece.write(2, float: scores.isEmpty ? -Float(id) : scores[id])
+            piece.put(1, tokens[id])
+            piece.put(2, scores.isEmpty ? -Float(id) : scores[id])
             let type = type(id)
-            piece.write(3, number: UInt64(type == .undefined ? TokenType.normal.rawValue : type.rawValue))
-            model.write(1, bytes: piece.bytes)
+            piece.put(3, Int(type == .undefined ? TokenType.normal.rawValue : type.rawValue))
+            model.put(1, message: piece)
         }
         var trainer = ProtobufWriter()
-        trainer.write(3, number: 2)
-        if tokenTypes.contains(TokenType.byte.rawValue) { trainer.write(35, number: 1) }
+        trainer.put(3, 2)
+        if tokenTypes.contains(TokenType.byte.rawValue) { trainer.put(35, 1) }
         let unknown = unknownID ?? tokens.indices.first { type($0) == .unknown }.map(Int32.init) ?? 0
         for (field, id) in [(40, unknown), (41, bosID ?? 1), (42, eosID ?? 2), (43, padID ?? -1)] {
-            trainer.write(field, number: UInt64(bitPattern: Int64(id)))
+            trainer.put(field, Int(id))
         }
-        model.write(2, bytes: trainer.bytes)
+        model.put(2, message: trainer)
         var normalizer = ProtobufWriter()
-        normalizer.write(1, bytes: Array("identity".utf8))
-        normalizer.write(3, number: addsSpacePrefix ?? true ? 1 : 0)
-        normalizer.write(4, number: removesExtraWhitespaces ?? false ? 1 : 0)
-        normalizer.write(5, number: 1)
-        model.write(3, bytes: normalizer.bytes)
+        normalizer.put(1, text: "identity")
+        normalizer.put(3, addsSpacePrefix ?? true ? 1 : 0)
+        normalizer.put(4, removesExtraWhitespaces ?? false ? 1 : 0)
+        normalizer.put(5, 1)
+        model.put(3, message: normalizer)
         return model.bytes
-    }
-}
-
-/// Writes fields of a protocol buffer. Source: the Protocol Buffers encoding reference.
-struct ProtobufWriter {
-    private(set) var bytes: [UInt8] = []
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
-    mutating func write(_ field: Int, number value: UInt64) {
-        varint(UInt64(field) << 3)
-        varint(value)
-    }
-
-    mutating func write(_ field: Int, float value: Float) {
-        varint(UInt64(field) << 3 | 5)
-        for shift in stride(from: 0, to: 32, by: 8) {
-            bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
-        }
-    }
-
-    mutating func write(_ field: Int, bytes value: [UInt8]) {
-        varint(UInt64(field) << 3 | 2)
-        varint(UInt64(value.count))
-        bytes += value
     }
 }

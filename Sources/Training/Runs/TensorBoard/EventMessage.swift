@@ -1,13 +1,13 @@
+import MartletText
+
 /// The few protocol buffers that TensorBoard reads, written by hand: an event with a summary of numbers or text.
 ///
 /// Source: tensorboard/compat/proto, event.proto, summary.proto, tensor.proto; field numbers are given where they are
 /// used.
-struct EventMessage {
-    private(set) var bytes: [UInt8] = []
-
+enum EventMessage {
     /// The first event of every file.
     static func version(time: Double) -> [UInt8] {
-        var event = EventMessage()
+        var event = ProtobufWriter()
         event.put(1, time)
         event.put(3, text: "brain.Event:2")
         return event.bytes
@@ -18,7 +18,7 @@ struct EventMessage {
         summary(
             step: step, time: time,
             values.filter(\.value.isFinite).map { tag, number in
-                var value = EventMessage()
+                var value = ProtobufWriter()
                 value.put(1, text: tag)
                 value.put(2, Float(number))
                 return value
@@ -27,32 +27,32 @@ struct EventMessage {
 
     /// A text, as the text plugin shows it.
     static func text(_ tag: String, _ text: String, step: Int, time: Double) -> [UInt8] {
-        var dimension = EventMessage()
+        var dimension = ProtobufWriter()
         dimension.put(1, 1 as Int)
-        var shape = EventMessage()
+        var shape = ProtobufWriter()
         shape.put(2, message: dimension)
-        var tensor = EventMessage()
+        var tensor = ProtobufWriter()
         // DT_STRING
         tensor.put(1, 7 as Int)
         tensor.put(2, message: shape)
         tensor.put(8, text: text)
-        var plugin = EventMessage()
+        var plugin = ProtobufWriter()
         plugin.put(1, text: "text")
-        var metadata = EventMessage()
+        var metadata = ProtobufWriter()
         metadata.put(1, message: plugin)
         // DATA_CLASS_TENSOR
         metadata.put(4, 2 as Int)
-        var value = EventMessage()
+        var value = ProtobufWriter()
         value.put(1, text: tag + "/text_summary")
         value.put(8, message: tensor)
         value.put(9, message: metadata)
         return summary(step: step, time: time, [value])
     }
 
-    private static func summary(step: Int, time: Double, _ values: [EventMessage]) -> [UInt8] {
-        var summary = EventMessage()
+    private static func summary(step: Int, time: Double, _ values: [ProtobufWriter]) -> [UInt8] {
+        var summary = ProtobufWriter()
         for value in values { summary.put(1, message: value) }
-        var event = EventMessage()
+        var event = ProtobufWriter()
         event.put(1, time)
         event.put(2, step)
         event.put(5, message: summary)
@@ -73,41 +73,6 @@ struct EventMessage {
             }
         }
         return rest.isEmpty ? 0 : nil
-    }
-
-    // MARK: - Wire format
-
-    private mutating func put(_ field: Int, _ value: Double) {
-        varint(UInt64(field << 3 | 1))
-        bytes += RecordFraming.littleEndian(value.bitPattern)
-    }
-
-    private mutating func put(_ field: Int, _ value: Float) {
-        varint(UInt64(field << 3 | 5))
-        bytes += RecordFraming.littleEndian(value.bitPattern)
-    }
-
-    private mutating func put(_ field: Int, _ value: Int) {
-        varint(UInt64(field << 3))
-        varint(UInt64(bitPattern: Int64(value)))
-    }
-
-    private mutating func put(_ field: Int, text: String) { put(field, Array(text.utf8)) }
-    private mutating func put(_ field: Int, message: EventMessage) { put(field, message.bytes) }
-
-    private mutating func put(_ field: Int, _ content: [UInt8]) {
-        varint(UInt64(field << 3 | 2))
-        varint(UInt64(content.count))
-        bytes += content
-    }
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
     }
 
     private static func varint(_ bytes: inout ArraySlice<UInt8>) -> UInt64? {
