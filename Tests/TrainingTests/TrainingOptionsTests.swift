@@ -92,11 +92,26 @@ import Testing
         let data = try TrainingData(folder: folder + "/data")
         for (key, value, word) in [
             ("heads", 3 as JSON, "heads"), ("micro_batches", 3, "micro-batches"), ("warmup", 100, "warmup"),
-            ("batch_rows", 40_000, "a step takes 40000"),
+            ("batch_rows", 40_000, "a step takes 40000"), ("sliding_window", 8, "qwen3"),
         ] {
             let options = try options([key: value])
             #expect(message { _ = try Trainer(run: folder + "/run", options: options, data: data) }.contains(word))
         }
         #expect(!Folder.exists(folder + "/run"))
+    }
+
+    @Test func everyOtherLayerSlidesWhereAWindowIsGiven() throws {
+        var options = TrainingOptions()
+        for (key, value) in [("family", "qwen3"), ("depth", "5"), ("sliding_window", "8")] {
+            try options.set(key, text: value)
+        }
+        let resolved = try ResolvedOptions(options, vocabularySize: 512)
+        #expect(try resolved.decoderConfiguration().attention.windows == [8, nil, 8, nil, 8])
+        let json = resolved.modelConfiguration(endToken: nil, beginToken: nil)
+        #expect(json["use_sliding_window"] == true && json["layer_types"]?.array?.count == 5)
+        try options.set("sliding_window", 0)
+        let plain = try ResolvedOptions(options, vocabularySize: 512)
+        #expect(try plain.decoderConfiguration().attention.windows.allSatisfy { $0 == nil })
+        #expect(plain.modelConfiguration(endToken: nil, beginToken: nil)["layer_types"] == nil)
     }
 }

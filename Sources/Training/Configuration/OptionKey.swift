@@ -112,6 +112,9 @@ struct OptionKey: Sendable {
         integer("context_length", 8...1_048_576, "Tokens of a row, and the most the model sees."),
         flag("tied_embeddings", "The head is the embedding."),
         number("rope_theta", 1...1e9, "Base of the rotary frequencies."),
+        integer(
+            "sliding_window", 0...1_048_576,
+            "How far back every other layer looks, from the first on, itself included (qwen3); 0: all see everything."),
         integer("batch_rows", 1...65_536, "Rows of an optimiser step."),
         integer("micro_batches", 1...65_536, "Parts a step's rows are computed in, to save memory."),
         integer("steps", 1...100_000_000, "Optimiser steps."),

@@ -69,6 +69,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         if model == nil {
             put("tied_embeddings", .bool(true), "the usual for small models")
             put("rope_theta", .number(10_000), "the usual")
+            put("sliding_window", whole(0), "none")
         }
         values.append(
             Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's", isGiven: false))
@@ -135,7 +136,7 @@ public struct ResolvedOptions: Sendable, Equatable {
 
     private static let shapeNames = [
         "depth", "family", "hidden_size", "heads", "key_value_heads", "intermediate_size", "tied_embeddings",
-        "rope_theta", "initialization",
+        "rope_theta", "sliding_window", "initialization",
     ]
 
     private func check() throws(TrainingError) {
@@ -149,6 +150,9 @@ public struct ResolvedOptions: Sendable, Equatable {
         }
         guard !isOpen || heads % sharing == 0 else {
             throw TrainingError(.configuration, "\(heads) heads cannot share \(sharing) key/value heads evenly")
+        }
+        guard integer("sliding_window") == 0 || text("family") == "qwen3" else {
+            throw TrainingError(.configuration, "sliding_window needs family qwen3; \(text("family")) has none")
         }
         guard integer("batch_rows") % integer("micro_batches") == 0 else {
             throw TrainingError(
@@ -176,6 +180,17 @@ public struct ResolvedOptions: Sendable, Equatable {
             ("tie_word_embeddings", self["tied_embeddings"]), ("torch_dtype", .string(savedTypeName)),
         ]
         if family == "llama" { members.append(("mlp_bias", .bool(false))) }
+        let window = integer("sliding_window"), depth = integer("depth")
+        if window > 0 {
+            members += [
+                ("use_sliding_window", .bool(true)), ("sliding_window", .integer(Int64(window))),
+                ("max_window_layers", .integer(Int64(depth))),
+                (
+                    "layer_types",
+                    .array((0..<depth).map { .string($0 % 2 == 0 ? "sliding_attention" : "full_attention") })
+                ),
+            ]
+        }
         members.append(("bos_token_id", beginToken.map { .integer(Int64($0)) } ?? .null))
         members.append(("eos_token_id", endToken.map { .integer(Int64($0)) } ?? .null))
         return .object(JSONObject(members))
