@@ -21,7 +21,7 @@ import Testing
                 }
             }
         }
-        #expect(hash == 2_742_093_975_432_725_382)
+        #expect(hash == 12_950_168_183_882_980_131)
     }
 
     @Test(arguments: WorldKind.allCases)

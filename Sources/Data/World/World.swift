@@ -69,7 +69,7 @@ public struct World: Sendable {
     private func passage(_ draw: inout WorldDraw) -> String {
         switch draw.random.weighted([64, 12, 10, 14]) {
         case 0:
-            guard let story = Story(&draw, village: village, questions: draw.random.within(3...5)) else { return "" }
+            guard let story = Story(&draw, village: village, questions: draw.random.within(4...8)) else { return "" }
             return ([story.text] + story.exchanges.map { Self.asked($0, draw.language) }).joined(separator: "\n")
         case 1:
             var lines = [book.passage(&draw, village: village, sentences: draw.random.within(2...5))]
@@ -83,9 +83,7 @@ public struct World: Sendable {
     }
 
     private static func asked(_ exchange: WorldExchange, _ language: WorldLanguage) -> String {
-        language == .english
-            ? "Question: \(exchange.question)\nAnswer: \(exchange.reply)"
-            : "问：\(exchange.question)\n答：\(exchange.reply)"
+        "\(exchange.question)\n\(exchange.reply)"
     }
 
     private func asked(_ make: (inout WorldDraw) -> WorldExchange?, _ draw: inout WorldDraw) -> String {
@@ -131,7 +129,7 @@ public struct World: Sendable {
         var messages = draw.random.chance(8) ? SmallTalk.hello(&draw) : []
         switch draw.random.weighted([60, 14, 8, 12, 3, 3]) {
         case 0:
-            guard let story = Story(&draw, village: village, questions: draw.random.within(2...4)) else { break }
+            guard let story = Story(&draw, village: village, questions: draw.random.within(3...5)) else { break }
             for (i, exchange) in story.exchanges.enumerated() {
                 messages += Self.turn(exchange, i == 0 ? story.text : nil)
             }

@@ -97,8 +97,9 @@ package struct Wordings: Sendable {
 
     package subscript(language: WorldLanguage) -> [WorldTemplate] { language == .english ? english : chinese }
 
-    /// How sentences are joined in a paragraph.
+    /// How sentences are joined in a paragraph. Chinese ones have a line each: tokenizers take the mark before a word
+    /// into it, and a name is to be the same token wherever a sentence begins.
     package static func paragraph(_ sentences: [String], _ language: WorldLanguage) -> String {
-        sentences.joined(separator: language == .english ? " " : "")
+        sentences.joined(separator: language == .english ? " " : "\n")
     }
 }

@@ -115,7 +115,7 @@ package struct StoryQuery: StoryPart {
             ["{A}和{B}玩了什么？", "{A}和{B}玩的是什么？"]),
         .visit: Wordings(
             ["Where did {A} go on {D}?", "Which place did {A} visit on {D}?", "On {D}, where was {A}?"],
-            ["{A}{D}去了哪里？", "{D}，{A}去了哪里？"]),
+            ["{A}{D}去了哪里？", "{D}{A}去了哪里？"]),
         .pet: Wordings(
             ["Where is {Z}?", "Where is {Z} the {X}?", "Where did {Z} run?"], ["{Z}在哪里？", "{X}{Z}跑到哪里去了？"]),
     ]
@@ -145,7 +145,7 @@ package struct StoryQuery: StoryPart {
         .animal: Wordings(["{A} saw {Y.a}."], ["{A}看见了{Y.a}。"]),
         .sighting: Wordings(["{X.the} was {Y.at}."], ["{X}在{Y.at}。"]),
         .game: Wordings(["{A} and {B} played {Y}."], ["{A}和{B}玩了{Y}。"]),
-        .visit: Wordings(["On {D}, {A} went {Y.to}."], ["{D}，{A}去了{Y}。"]),
+        .visit: Wordings(["On {D}, {A} went {Y.to}."], ["{D}{A}去了{Y}。"]),
         .pet: Wordings(["{Z} is {Y.at}."], ["{Z}在{Y.at}。"]),
     ]
 }

@@ -24,19 +24,19 @@ package enum Puzzle: String, Sendable, CaseIterable {
 
     package static let wordings: [Puzzle: Wordings] = [
         .spell: Wordings(
-            ["Spell the word '{W}'.", "How do you spell '{W}'?", "Spell '{W}' for me.", "Which letters are in '{W}'?"],
+            ["Spell the word {W}.", "How do you spell {W}?", "Spell {W} for me.", "Which letters are in {W}?"],
             ["“{W}”这个词有哪些字？", "请一个字一个字地读“{W}”。", "把“{W}”拆成单个的字。", "“{W}”怎么写？"]),
         .letters: Wordings(
             [
-                "How many letters does '{W}' have?", "How many letters are in '{W}'?", "Count the letters of '{W}'.",
-                "How long is the word '{W}'?",
+                "How many letters does {W} have?", "How many letters are in {W}?", "Count the letters of {W}.",
+                "How long is the word {W}?",
             ],
             ["“{W}”有几个字？", "数一数“{W}”有几个字。", "“{W}”这个词有多少个字？", "“{W}”有多长？"]),
         .firstLetter: Wordings(
             [
-                "What is the first letter of '{W}'?", "Which letter does '{W}' start with?",
-                "What does '{W}' begin with?",
-                "Tell me the first letter of '{W}'.",
+                "What is the first letter of {W}?", "Which letter does {W} start with?",
+                "What does {W} begin with?",
+                "Tell me the first letter of {W}.",
             ],
             ["“{W}”的第一个字是什么？", "“{W}”以什么字开头？", "请说出“{W}”的第一个字。", "“{W}”开头是什么字？"]),
         .list: Wordings(
@@ -54,7 +54,7 @@ package enum Puzzle: String, Sendable, CaseIterable {
             ["What number comes after {N}?", "Which number follows {N}?", "What is the next number after {N}?"],
             ["{N} 后面是哪个数？", "{N} 的下一个数是几？", "比 {N} 大一的数是几？"]),
         .repetition: Wordings(
-            ["Say '{W}' {N} times.", "Repeat the word '{W}' {N} times.", "Write '{W}' {N} times."],
+            ["Say the word {W} {N} times.", "Repeat the word {W} {N} times.", "Write the word {W} {N} times."],
             ["把“{W}”说{N}遍。", "请写{N}遍“{W}”。"]),
         .odd: Wordings(
             ["Which word does not fit: {L}?", "Find the odd one out: {L}.", "Which one is different: {L}?"],
@@ -88,14 +88,14 @@ package enum Puzzle: String, Sendable, CaseIterable {
         case .spell:
             let spelling = letters.joined(separator: english ? "-" : "、")
             return WorldExchange(
-                category, question, english ? "\(text): \(spelling)." : "\(text)：\(spelling)。",
+                category, question, english ? "The word \(text): \(spelling)." : "\(text)：\(spelling)。",
                 .mentions(spelling, without: []))
         case .letters:
-            let reply = english ? "'\(text)' has \(letters.count) letters." : "“\(text)”有\(letters.count)个字。"
+            let reply = english ? "The word \(text) has \(letters.count) letters." : "“\(text)”有\(letters.count)个字。"
             return WorldExchange(category, question, reply, .number(letters.count))
         default:
             let first = letters.first ?? ""
-            let reply = english ? "'\(text)' starts with \(first)." : "“\(text)”的第一个字是\(first)。"
+            let reply = english ? "The word \(text) starts with \(first)." : "“\(text)”的第一个字是\(first)。"
             return WorldExchange(category, question, reply, .exact(reply))
         }
     }
@@ -112,7 +112,8 @@ package enum Puzzle: String, Sendable, CaseIterable {
         let texts = items.map { $0[language] }, list = Self.list(texts, language)
         let question = question(["L": Word(list, list)], &draw)
         if self == .reversal {
-            let reply = Self.list(texts.reversed(), language)
+            // A word that a reply began with would be another token than the same word in the question.
+            let reply = (language == .english ? "Backwards: " : "") + Self.list(texts.reversed(), language)
             return WorldExchange(category, question, reply, .exact(reply))
         }
         let reply = language == .english ? "There are \(items.count) words." : "有\(items.count)个词。"
@@ -150,7 +151,8 @@ package enum Puzzle: String, Sendable, CaseIterable {
             return ("repetition:\(language.rawValue):\(word.id):\(times)", (word, times))
         }
         guard let (word, times) = drawn else { return nil }
-        let reply = Self.list(Array(repeating: word[language], count: times), language)
+        let reply =
+            (language == .english ? "I say " : "") + Self.list(Array(repeating: word[language], count: times), language)
         return WorldExchange(category, question(["W": word, "N": Word(times)], &draw), reply, .exact(reply))
     }
 

@@ -160,7 +160,7 @@ package struct FactWordings: Sendable {
             ["The Chinese word for {A} is {D}.", "Chinese speakers say {D} for {A}."],
             ["“{D}”在英语里叫 {A}。", "英国人把“{D}”叫做 {A}。"]),
         questions: Wordings(
-            ["How do you say '{A}' in Chinese?", "What is '{A}' in Chinese?", "Translate '{A}' into Chinese."],
+            ["How do you say {A} in Chinese?", "What is {A} in Chinese?", "Translate {A} into Chinese."],
             ["“{D}”用英语怎么说？", "“{D}”的英语是什么？", "把“{D}”翻译成英语。"]),
-        reply: Wordings(["In Chinese, '{A}' is {D}."], ["“{D}”的英语是 {A}。"]))
+        reply: Wordings(["In Chinese, {A} is {D}."], ["“{D}”的英语是 {A}。"]))
 }
