@@ -35,7 +35,7 @@ say "3 · pre-training on the text"
     --minutes "$(share 0.42)"
 say "4 · instruction tuning on conversations"
 "$martlet" sft "$home/base" --data "$home/chat.jsonl" --out "$home/sft" --resume auto "${usual[@]}" \
-    --set learning_rate=0.004 --validation 0.002 --minutes "$(share 0.58)"
+    --set learning_rate=0.0015 --validation 0.002 --minutes "$(share 0.58)"
 "$martlet" eval "$home/sft" --show 0
 say "5 · reinforcement learning on sums the program can check"
 "$martlet" grpo "$home/sft" --task arithmetic --out "$home/grpo" --resume auto
