@@ -46,6 +46,7 @@ struct CallParser: Sendable {
             let text = held.drop(while: \.isSpace)
             guard let first = text.first else { return }
             if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+                held.removeLast()
                 begin()
                 return read(first, &found)
             }
@@ -54,7 +55,6 @@ struct CallParser: Sendable {
             let text = isAtStart && isWholeReply ? held.drop(while: \.isSpace) : held[...]
             if let opening = openings.first(where: { text.elementsEqual($0) }) {
                 begin()
-                raw = opening
                 // The qwen coder's opening without a tag around it is part of the call.
                 if opening.last == UInt8(ascii: "=") { for byte in opening { _ = body?.push(byte, &sink, &found) } }
                 return
@@ -67,7 +67,7 @@ struct CallParser: Sendable {
 
     private mutating func begin() {
         body = makeBody()
-        raw = []
+        raw = held
         held = []
     }
 
