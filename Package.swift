@@ -66,7 +66,7 @@ var targets: [Target] = [
     tests("Models", ["MartletModels"], exclude: ["Goldens"]),
     tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
     tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
-    tests("API", ["MartletAPI", "TinyModels"]),
+    tests("API", ["MartletAPI", "TinyModels"], exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
         name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),

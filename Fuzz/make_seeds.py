@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Writes seeds of fuzz targets, a few kB to a file: the tests' tokenizers with a vocabulary of a few dozen tokens, the
-snippets that render, the tests' expressions and configurations, and random models of one layer in GGUF. Needs sentencepiece and gguf.
-Usage: Fuzz/make_seeds.py"""
+snippets that render, the tests' expressions and configurations, random models of one layer in GGUF, and what OpenAI's
+client sends. Needs sentencepiece and gguf.
+Usage: Fuzz/make_seeds.py [KIND...]"""
 import base64
 import io
 import json
 import pathlib
+import sys
 
 import gguf
 import numpy
@@ -208,8 +210,39 @@ def expressions():
             (HERE / "seeds/expression" / name).write_text("0" + expression + "\n" + text)
 
 
-tokenizers()
-snippets()
-configurations()
-models()
-expressions()
+def requests():
+    """The first byte chooses the decoder, or the syntax in which calls are looked for."""
+    (HERE / "seeds/request").mkdir(exist_ok=True)
+    file = HERE.parent / "Tests/APITests/Goldens/requests.json"
+    kinds = {"chat/completions": 0, "completions": 2, "embeddings": 3, "responses": 12}
+    for number, entry in enumerate(json.loads(file.read_text())):
+        kind = kinds[entry["path"].removeprefix("/v1/")]
+        (HERE / f"seeds/request/client-{number}").write_text(chr(kind) + json.dumps(entry["body"]))
+    others = {
+        "rerank": (4, {"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}),
+        "score": (5, {"text_1": "a", "text_2": ["b", "c"]}),
+        "tokenize": (6, {"content": "a", "with_pieces": True, "parse_special": False}),
+        "detokenize": (7, {"tokens": [1, 2, 3]}),
+        "template": (8, {"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": {"b": 1}}),
+        "messages": (9, {"model": "m", "max_tokens": 5, "system": "a", "messages": [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "c"}]}]}),
+        "ollama-chat": (10, {"model": "m", "messages": [{"role": "user", "content": "a"}], "think": "low",
+                             "options": {"num_predict": 3, "stop": ["b"]}, "keep_alive": "1h5m"}),
+        "ollama-generate": (11, {"model": "m", "prompt": "a", "system": "b", "format": {"type": "object"}})}
+    for name, (kind, body) in others.items():
+        (HERE / "seeds/request" / name).write_text(chr(kind) + json.dumps(body))
+    call = '{"name": "f", "arguments": {"a": "b"}}'
+    replies = [
+        "<think>x</think>a<tool_call>" + call + "</tool_call>",
+        "<tool_call><function=f><parameter=a>\nb\n</parameter></function></tool_call>",
+        "<|python_tag|>" + call.replace("arguments", "parameters"), '[f(a="b", c=[1, None])]',
+        "[TOOL_CALLS]f[CALL_ID]x[ARGS]{}[TOOL_CALLS][" + call + "]",
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        "<start_function_call>call:f{a:<escape>b<escape>,c:[1,{d:2}]}<end_function_call>", "[" + call + "]"]
+    for number, text in enumerate(replies):
+        (HERE / f"seeds/request/reply-{number}").write_bytes(bytes([13 + 14 * number]) + text.encode())
+
+
+MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests)}
+for name in sys.argv[1:] or MAKERS:
+    MAKERS[name]()

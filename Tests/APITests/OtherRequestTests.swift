@@ -27,7 +27,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{}"#, "input"), (#"{"input": []}"#, "input"), (#"{"input": "a", "encoding_format": "int8"}"#, "encoding_format"),
+        (#"{}"#, "input"), (#"{"input": []}"#, "input"),
+        (#"{"input": "a", "encoding_format": "int8"}"#, "encoding_format"),
         (#"{"input": "a", "dimensions": 0}"#, "dimensions"), (#"{"input": [[]], "dimensions": "x"}"#, "dimensions"),
     ])
     func wrongEmbeddingRequestsAreRefusedByName(_ body: String, _ parameter: String) {

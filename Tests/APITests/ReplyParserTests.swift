@@ -71,7 +71,8 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
             name: "a tag in the middle of the answer is text", syntax: nil, text: "Write <think> here",
             content: "Write <think> here"),
         ReplyCase(
-            name: "no call at all", syntax: .hermes, text: "a < b <tool_cal and <tool\n", content: "a < b <tool_cal and <tool\n"),
+            name: "no call at all", syntax: .hermes, text: "a < b <tool_cal and <tool\n",
+            content: "a < b <tool_cal and <tool\n"),
     ]
 
     static let marked = [
@@ -90,7 +91,8 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
             ]),
         ReplyCase(
             name: "hermes with a list", syntax: .hermes,
-            text: #"<tool_call>[{"name": "now", "arguments": {}}, {"name": "get_weather", "arguments": {"city": "Rom"}}]</tool_call>"#,
+            text:
+                #"<tool_call>[{"name": "now", "arguments": {}}, {"name": "get_weather", "arguments": {"city": "Rom"}}]</tool_call>"#,
             calls: [["now", "{}"], ["get_weather", #"{"city": "Rom"}"#]]),
         ReplyCase(
             name: "hermes with arguments as text", syntax: .hermes,
@@ -125,7 +127,8 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
             calls: [["get_weather", #"{"city": "12", "days": 3, "detail": true}"#], ["now", "{}"]]),
         ReplyCase(
             name: "mistral with a list", syntax: .mistral,
-            text: #"[TOOL_CALLS] [{"name": "now", "arguments": {}, "id": "abc123def"}, {"name": "get_weather", "arguments": {"city": "]"}}]"#,
+            text:
+                #"[TOOL_CALLS] [{"name": "now", "arguments": {}, "id": "abc123def"}, {"name": "get_weather", "arguments": {"city": "]"}}]"#,
             calls: [["now", "{}"], ["get_weather", #"{"city": "]"}"#]]),
         ReplyCase(
             name: "mistral with names", syntax: .mistral,
@@ -145,11 +148,13 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
                 """, content: "Hm.", calls: [["get_weather", #"{"city": "Rom"}"#], ["now", "{}"]]),
         ReplyCase(
             name: "deepseek v3.1", syntax: .deepSeek,
-            text: #"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Ä"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"#,
+            text:
+                #"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Ä"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"#,
             calls: [["now", "{}"], ["get_weather", #"{"city": "Ä"}"#]]),
         ReplyCase(
             name: "gemma", syntax: .gemma,
-            text: "<start_function_call>call:get_weather{city:<escape>Bern, {CH}<escape>,days:2,detail:false,tags:[<escape>a<escape>,b]}<end_function_call>",
+            text:
+                "<start_function_call>call:get_weather{city:<escape>Bern, {CH}<escape>,days:2,detail:false,tags:[<escape>a<escape>,b]}<end_function_call>",
             calls: [["get_weather", #"{"city":"Bern, {CH}","days":2,"detail":false,"tags":["a","b"]}"#]]),
         ReplyCase(
             name: "gemma 4", syntax: .gemma,
@@ -160,7 +165,8 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
     static let whole = [
         ReplyCase(
             name: "llama", syntax: .llamaJSON,
-            text: #"<|python_tag|>{"name": "get_weather", "parameters": {"city": "Rom"}}; {"name": "now", "parameters": {}}"#,
+            text:
+                #"<|python_tag|>{"name": "get_weather", "parameters": {"city": "Rom"}}; {"name": "now", "parameters": {}}"#,
             calls: [["get_weather", #"{"city": "Rom"}"#], ["now", "{}"]]),
         ReplyCase(
             name: "llama with types", syntax: .llamaJSON,
@@ -173,7 +179,8 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
             name: "a name that is no tool", syntax: .json, text: #" {"name": "Ada", "arguments": {}}"#,
             content: #" {"name": "Ada", "arguments": {}}"#),
         ReplyCase(
-            name: "json later in the text", syntax: .json, text: #"See {"name": "now"}"#, content: #"See {"name": "now"}"#),
+            name: "json later in the text", syntax: .json, text: #"See {"name": "now"}"#,
+            content: #"See {"name": "now"}"#),
         ReplyCase(
             name: "a list in json", syntax: .json,
             text: #"[{"name": "now", "arguments": {}}, {"name": "now", "arguments": {"x": "\\\""}}]"#,
@@ -249,7 +256,9 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: ToolSyntax.allCases)
     func mixturesOfMarkersAreCutAnywhere(_ syntax: ToolSyntax) {
         let parts =
-            syntax.samples + ["{", "}", "\"", "[", "]", "name", ":", ",", " ", "\n", "now", "(", ")", "x", "<", "é", "`"]
+            syntax.samples + [
+                "{", "}", "\"", "[", "]", "name", ":", ",", " ", "\n", "now", "(", ")", "x", "<", "é", "`",
+            ]
         var seed: UInt64 = 1
         func random(_ bound: Int) -> Int {
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

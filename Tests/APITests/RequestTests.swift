@@ -74,7 +74,8 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         (#""stream_options": {}"#, "stream_options"),
         (#""stream": true, "stream_options": {"include_usage": 1}"#, "stream_options.include_usage"),
         (#""top_logprobs": 3"#, "top_logprobs"), (#""logprobs": true, "top_logprobs": 21"#, "top_logprobs"),
-        (#""seed": 1.5"#, "seed"), (#""model": 5"#, "model"), (#""tools": {}"#, "tools"), (#""tools": [1]"#, "tools[0]"),
+        (#""seed": 1.5"#, "seed"), (#""model": 5"#, "model"), (#""tools": {}"#, "tools"),
+        (#""tools": [1]"#, "tools[0]"),
         (#""tools": [{"type": "web"}]"#, "tools[0].type"), (#""tools": [{"type": "function"}]"#, "tools[0].function"),
         (#""tools": [{"type": "function", "function": {"name": "a b"}}]"#, "tools[0].function.name"),
         (
@@ -84,7 +85,10 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         (#""tool_choice": "required""#, "tool_choice"), (#""tool_choice": "maybe""#, "tool_choice"),
         (#""response_format": {"type": "xml"}"#, "response_format.type"),
         (#""response_format": {"type": "json_schema"}"#, "response_format.json_schema"),
-        (#""response_format": {"type": "json_schema", "json_schema": {"schema": 5}}"#, "response_format.json_schema.schema"),
+        (
+            #""response_format": {"type": "json_schema", "json_schema": {"schema": 5}}"#,
+            "response_format.json_schema.schema"
+        ),
         (#""response_format": {"type": "json_object"}, "guided_regex": "a""#, "guided_regex"),
         (#""guided_choice": []"#, "guided_choice"), (#""reasoning_effort": "huge""#, "reasoning_effort"),
         (#""chat_template": "x""#, "chat_template"), (#""cache_salt": 5"#, "cache_salt"),
@@ -147,7 +151,8 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
     }
 
     @Test func toolsAndTheirChoiceAreRead() throws {
-        let tools = #""tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}}, {"type": "function", "function": {"name": "g"}}]"#
+        let tools =
+            #""tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}}, {"type": "function", "function": {"name": "g"}}]"#
         #expect(try chat(tools).tools.choice == .auto)
         #expect(try chat(tools + #", "tool_choice": "none""#).tools.callable.isEmpty)
         let named = try chat(tools + #", "tool_choice": {"type": "function", "function": {"name": "g"}}"#).tools
@@ -164,7 +169,8 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         #expect(unknown?.parameter == "tool_choice")
         let twice = #expect(throws: APIError.self) {
             try chat(
-                #""tools": [{"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "f"}}]"#)
+                #""tools": [{"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "f"}}]"#
+            )
         }
         #expect(twice?.parameter == "tools[1].function.name")
     }
@@ -189,8 +195,11 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
     @Test func aLastMessageOfTheAssistantsIsContinued() throws {
         func conversation(_ extra: String) throws -> Conversation? {
             let body =
-                #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well,"}]"# + extra + "}"
-            guard case .conversation(let found) = try GenerationRequest(chatCompletion: body.utf8).input else { return nil }
+                #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well,"}]"# + extra
+                + "}"
+            guard case .conversation(let found) = try GenerationRequest(chatCompletion: body.utf8).input else {
+                return nil
+            }
             return found
         }
         #expect(try conversation("")?.continuesFinalMessage == true)
@@ -224,7 +233,8 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
 
     @Test(arguments: [
         (#""model": "m""#, "prompt"), (#""prompt": []"#, "prompt"), (#""prompt": 5"#, "prompt"),
-        (#""prompt": [1, "a"]"#, "prompt[1]"), (#""prompt": [[1], {}]"#, "prompt[1]"), (#""prompt": [[1.5]]"#, "prompt[0][0]"),
+        (#""prompt": [1, "a"]"#, "prompt[1]"), (#""prompt": [[1], {}]"#, "prompt[1]"),
+        (#""prompt": [[1.5]]"#, "prompt[0][0]"),
         (#""prompt": [-5]"#, "prompt[0]"), (#""prompt": [3000000000]"#, "prompt[0]"),
         (#""prompt": "a", "max_tokens": 0"#, "max_tokens"), (#""prompt": "a", "logprobs": 99"#, "logprobs"),
         (#""prompt": "a", "suffix": "b""#, "suffix"), (#""prompt": "a", "echo": "b""#, "echo"),

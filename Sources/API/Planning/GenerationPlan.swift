@@ -67,11 +67,6 @@ public struct GenerationPlan: Sendable {
         var callSyntax = callable.isEmpty ? nil : voice.syntax
         if request.tools.choice.forcesCalls {
             (constraint, callSyntax) = voice.forcedCalls(request.tools)
-            // A grammar that begins with a call leaves no place for thinking.
-            if startsInReasoning {
-                throw .unsupported(
-                    "tool_choice", "that forces a call cannot be combined with a prompt that opens thinking")
-            }
         }
         self.callSyntax = callSyntax
         self.constraint = constraint
@@ -86,7 +81,12 @@ public struct GenerationPlan: Sendable {
     public func engineRequests(
         constraint: (any TokenConstraint)? = nil, deadline: ContinuousClock.Instant? = nil, identifier: String = ""
     ) -> [EngineRequest] {
-        prompts.map { prompt in
+        // Where the prompt has opened the model's thinking, the grammar is for what comes after it.
+        var constraint = constraint
+        if let grammar = constraint, startsInReasoning, let reasoning = voice.reasoning {
+            constraint = ThinkingFirst(grammar, model: voice.model, closing: reasoning.closing)
+        }
+        return prompts.map { prompt in
             var engine = EngineRequest(prompt: prompt, options: options)
             engine.samples = request.samples
             engine.topLogProbabilities = request.logProbabilities
@@ -101,7 +101,7 @@ public struct GenerationPlan: Sendable {
 
     // MARK: - Prompts
 
-    private static func tokens(
+    static func tokens(
         _ prompt: GenerationRequest.Prompt, _ model: LanguageModel, addsSpecial: Bool, _ place: String
     ) throws(APIError) -> [Int32] {
         switch prompt {

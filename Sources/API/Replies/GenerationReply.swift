@@ -39,8 +39,11 @@ extension GenerationPlan {
     /// An empty reply in the shape that the request's dialect wants.
     public func reply(_ header: ReplyHeader) -> any GenerationReply {
         switch request.dialect {
+        case .chatCompletions: ChatReply(self, header)
         case .completions: CompletionReply(self, header)
-        default: ChatReply(self, header)
+        case .ollamaChat, .ollamaGenerate: OllamaReply(self, header)
+        case .messages: MessagesReply(self, header)
+        case .responses: ResponsesReply(self, header)
         }
     }
 
@@ -50,7 +53,7 @@ extension GenerationPlan {
         case .completions: "cmpl-"
         case .responses: "resp_"
         case .messages: "msg_"
-        default: "chatcmpl-"
+        case .chatCompletions, .ollamaChat, .ollamaGenerate: "chatcmpl-"
         }
     }
 }

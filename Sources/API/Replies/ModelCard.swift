@@ -20,6 +20,14 @@ public struct ModelCard: Sendable {
     /// `completion`, `embedding`, `tools`, `thinking`.
     public var capabilities: [String] = []
     public var isLoaded: Bool?
+    /// `llama`, `qwen3`, ….
+    public var family: String?
+    /// `gguf` or `safetensors`.
+    public var format: String?
+    /// `Q4_K_M`, `F16`, ….
+    public var quantization: String?
+    /// SHA-256 of the file, in hexadecimal.
+    public var digest: String?
 
     public init(id: String, created: Int) {
         self.id = id

@@ -12,23 +12,4 @@ public enum ConstraintSource: Sendable, Equatable {
     case choice([String])
     /// A grammar in GBNF with the rule `root`.
     case gbnf(String)
-    /// Calls of tools in the model's own syntax.
-    case toolCalls(ToolCallShape)
-}
-
-/// One or more calls: `opening`, then one alternative after another with `separator` between, then `closing`.
-public struct ToolCallShape: Sendable, Equatable {
-    /// One tool: text before its arguments, a JSON Schema of the arguments, text after.
-    public struct Alternative: Sendable, Equatable {
-        public var opening: String
-        public var arguments: JSON
-        public var closing: String
-    }
-
-    public var opening: String
-    public var alternatives: [Alternative]
-    public var separator: String
-    public var closing: String
-    /// Whether more than one call may be made.
-    public var allowsSeveral: Bool
 }

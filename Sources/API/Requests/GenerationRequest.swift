@@ -53,9 +53,13 @@ public struct GenerationRequest: Sendable {
     /// Prompts with different salts share nothing in the cache.
     public var cacheSalt = ""
     public var user: String?
+    /// The caller's own notes, which a reply may repeat.
+    public var metadata = JSONObject()
     public var requestID: String?
     /// Seconds to keep the model after this request; negative keeps it for good.
     public var keepAliveSeconds: Double?
+    /// Nothing is to be generated: the model is to be there.
+    public var loadsOnly = false
     /// Members of the request that nothing read, for a log.
     public var unknownFields: [String] = []
 

@@ -31,7 +31,7 @@ extension ToolSettings {
         }
     }
 
-    private static func choice(_ json: JSON?) throws(APIError) -> ToolChoice? {
+    static func choice(_ json: JSON?) throws(APIError) -> ToolChoice? {
         switch json {
         case nil: return nil
         case .string("none")?: return ToolChoice.none

@@ -32,6 +32,12 @@ public struct GeneratedPiece: Sendable {
     /// The characters that became certain; empty in the middle of a character or of what may be a stop string.
     public var text: String
     public var logProbability: TokenLogProbability?
+
+    public init(token: Int32?, text: String, logProbability: TokenLogProbability? = nil) {
+        self.token = token
+        self.text = text
+        self.logProbability = logProbability
+    }
 }
 
 /// How probable the model found a token, before penalties, temperature and grammar.
@@ -39,12 +45,23 @@ public struct TokenLogProbability: Sendable {
     public struct Alternative: Sendable, Equatable {
         public var token: Int32
         public var logProbability: Float
+
+        public init(token: Int32, logProbability: Float) {
+            self.token = token
+            self.logProbability = logProbability
+        }
     }
     public var token: Int32
     /// Natural logarithm.
     public var logProbability: Float
     /// The most probable tokens, falling, the lower id first among equals.
     public var top: [Alternative]
+
+    public init(token: Int32, logProbability: Float, top: [Alternative] = []) {
+        self.token = token
+        self.logProbability = logProbability
+        self.top = top
+    }
 }
 
 /// What happens to a request.

@@ -1,0 +1,138 @@
+import MartletJSON
+
+/// Schemas by name. Requests take members that are not listed; those listed are held to their types and ranges.
+enum OpenAPISchemas {
+    static let all: JSONObject = {
+        var all: JSONObject = [:]
+        for part in [common, generation, others, replies] { for (name, schema) in part { all[name] = schema } }
+        return all
+    }()
+
+    // MARK: - Building
+
+    static func reference(_ name: String) -> JSON { ["$ref": .string("#/components/schemas/\(name)")] }
+
+    static func nullable(_ schema: JSON) -> JSON { ["anyOf": [schema, ["type": "null"]]] }
+
+    static func object(_ members: JSONObject, required: [String] = []) -> JSON {
+        var schema = JSONObject([("type", "object"), ("properties", .object(members))])
+        if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
+        return .object(schema)
+    }
+
+    /// An object of a request: every member that is not required may be null.
+    static func request(_ members: JSONObject, required: [String] = []) -> JSON {
+        object(
+            JSONObject(members.map { ($0.key, required.contains($0.key) ? $0.value : nullable($0.value)) }),
+            required: required)
+    }
+
+    static func list(_ items: JSON, atLeast: Int = 0, atMost: Int? = nil) -> JSON {
+        var schema = JSONObject([("type", "array"), ("items", items), ("minItems", .integer(atLeast))])
+        schema["maxItems"] = atMost.map { .integer($0) }
+        return .object(schema)
+    }
+
+    static func number(_ least: Double, _ most: Double) -> JSON {
+        ["type": "number", "minimum": .number(least), "maximum": .number(most)]
+    }
+
+    static func integer(_ least: Int, _ most: Int? = nil) -> JSON {
+        var schema = JSONObject([("type", "integer"), ("minimum", .integer(least))])
+        schema["maximum"] = most.map { .integer($0) }
+        return .object(schema)
+    }
+
+    static func choice(_ values: [String]) -> JSON { ["type": "string", "enum": .array(values.map { .string($0) })] }
+
+    static let text: JSON = ["type": "string"]
+    static let flag: JSON = ["type": "boolean"]
+    static let anyObject: JSON = ["type": "object"]
+    static let token = integer(0, Int(Int32.max))
+    static let count = integer(0)
+
+    // MARK: - Common
+
+    static let common: JSONObject = [
+        "Error": object(
+            [
+                "error": object(
+                    [
+                        "message": text, "type": text, "param": nullable(text),
+                        "code": nullable(["type": ["string", "integer"]]),
+                    ], required: ["message", "type"])
+            ], required: ["error"]),
+        "Usage": object(
+            [
+                "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
+                "prompt_tokens_details": object(["cached_tokens": count]),
+                "completion_tokens_details": object(["reasoning_tokens": count]),
+            ], required: ["prompt_tokens", "total_tokens"]),
+        "Prompt": [
+            "anyOf": [
+                text, list(text, atLeast: 1, atMost: 2048), list(token, atLeast: 1),
+                list(list(token), atLeast: 1, atMost: 2048),
+            ]
+        ],
+        "TextPart": object(
+            ["type": choice(["text", "input_text", "output_text"]), "text": text], required: ["type", "text"]),
+        "RefusalPart": object(["type": ["const": "refusal"], "refusal": text], required: ["type", "refusal"]),
+        "Content": [
+            "anyOf": [text, list(["anyOf": [reference("TextPart"), reference("RefusalPart")]], atLeast: 1)]
+        ],
+        "ToolCall": object(
+            [
+                "id": text, "type": ["const": "function"],
+                "function": object(["name": text, "arguments": ["type": ["string", "object"]]], required: ["name"]),
+            ], required: ["function"]),
+        "Message": [
+            "anyOf": [
+                object(
+                    [
+                        "role": choice(["system", "developer", "user", "tool", "function"]),
+                        "content": reference("Content"), "name": nullable(text), "tool_call_id": nullable(text),
+                    ], required: ["role", "content"]),
+                object(
+                    [
+                        "role": ["const": "assistant"], "content": nullable(reference("Content")),
+                        "tool_calls": nullable(list(reference("ToolCall"), atMost: 1024)),
+                        "reasoning_content": nullable(text), "name": nullable(text),
+                    ], required: ["role"]),
+            ]
+        ],
+        "Tool": object(
+            [
+                "type": ["const": "function"],
+                "function": object(
+                    [
+                        "name": ["type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"],
+                        "description": nullable(text),
+                        "parameters": nullable(object(["type": ["const": "object"]])), "strict": nullable(flag),
+                    ], required: ["name"]),
+            ], required: ["type", "function"]),
+        "ToolChoice": [
+            "anyOf": [
+                choice(["none", "auto", "required"]),
+                object(
+                    ["type": ["const": "function"], "function": object(["name": text], required: ["name"])],
+                    required: ["type", "function"]),
+            ]
+        ],
+        "ResponseFormat": [
+            "anyOf": [
+                object(["type": choice(["text", "json_object"])], required: ["type"]),
+                object(
+                    [
+                        "type": ["const": "json_schema"],
+                        "json_schema": object(
+                            [
+                                "name": text, "description": nullable(text), "schema": anyObject,
+                                "strict": nullable(flag),
+                            ],
+                            required: ["schema"]),
+                    ], required: ["type", "json_schema"]),
+            ]
+        ],
+        "StreamOptions": request(["include_usage": flag, "continuous_usage_stats": flag]),
+    ]
+}

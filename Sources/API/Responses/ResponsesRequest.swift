@@ -1,0 +1,109 @@
+import MartletJSON
+import MartletText
+
+extension GenerationRequest {
+    /// The body of `POST /v1/responses`. Nothing is kept between requests: a conversation comes whole in `input`.
+    public init(responses body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
+        var fields = try FieldReader.body(body, limits)
+        var messages: [ChatMessage] = []
+        if let instructions = try fields.string("instructions"), !instructions.isEmpty {
+            messages.append(ChatMessage(role: "system", content: instructions))
+        }
+        switch try fields.required("input", fields.json("input")) {
+        case .string(let text): messages.append(ChatMessage(role: "user", content: text))
+        case .array(let items):
+            guard items.count <= limits.messages else {
+                throw fields.error("input", "has \(items.count) items; at most \(limits.messages) are allowed")
+            }
+            for (index, item) in items.enumerated() { try ResponsesInput.add(item, "input[\(index)]", to: &messages) }
+        case let other: throw fields.error("input", "must be a string or an array, not \(other.kind)")
+        }
+        guard !messages.isEmpty else { throw .invalid("input", "must not be empty") }
+        self.init(dialect: .responses, input: .conversation(Conversation(messages)))
+        model = try fields.string("model", longest: 1024)
+        stopping.maximumTokens = try fields.integer("max_output_tokens", 1...Int(Int32.max))
+        sampling.temperature = try fields.number("temperature", 0...2)
+        sampling.topP = try fields.number("top_p", 0...1).map { $0 == 0 ? .leastNonzeroMagnitude : $0 }
+        stream = try fields.bool("stream") ?? false ? StreamSettings() : nil
+        tools.allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
+            var tool = try FieldReader(item, path: "tools[\(index)]")
+            let type = try tool.required("type", tool.string("type"))
+            guard type == "function" else {
+                throw .unsupported("tools[\(index)].type", "is '\(type.prefix(40))'; only 'function' is supported")
+            }
+            tools.tools.append(try Tool(function: tool))
+        }
+        tools.choice = try ToolSettings.choice(fields.json("tool_choice")) ?? .auto
+        try tools.check()
+        if var settings = try fields.fields("reasoning") {
+            reasoning.effort = try settings.choice("effort", ReasoningSettings.Effort.self)
+            if reasoning.effort == ReasoningSettings.Effort.none { reasoning.isEnabled = false }
+        }
+        try readText(&fields)
+        for key in ["previous_response_id", "conversation", "prompt"] {
+            try fields.refuse(key, "is not supported: nothing is kept between requests")
+        }
+        try fields.refuse("background", unless: { $0.bool == false })
+        try fields.refuse("truncation", unless: { $0.string == "disabled" }, "may be 'disabled' only")
+        try fields.refuse("top_logprobs", unless: { $0.double == 0 })
+        user = try fields.string("user", longest: 1024)
+        if let metadata = try fields.object("metadata") { self.metadata = metadata }
+        fields.ignore(
+            "store", "include", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
+            "max_tool_calls", "stream_options")
+        applyReasoning()
+        unknownFields += fields.unread
+    }
+
+    /// `text.format`.
+    private mutating func readText(_ fields: inout FieldReader) throws(APIError) {
+        guard var text = try fields.fields("text"), var format = try text.fields("format") else { return }
+        switch try format.required("type", format.string("type")) {
+        case "text": break
+        case "json_object": constraint = .jsonObject
+        case "json_schema": constraint = .jsonSchema(.object(try format.required("schema", format.object("schema"))))
+        default: throw format.error("type", "must be 'text', 'json_object' or 'json_schema'")
+        }
+    }
+}
+
+/// The items of a conversation.
+enum ResponsesInput {
+    static func add(_ json: JSON, _ path: String, to messages: inout [ChatMessage]) throws(APIError) {
+        var item = try FieldReader(json, path: path)
+        switch try item.string("type") ?? "message" {
+        case "message":
+            var object = item.object
+            object["type"] = nil
+            object["id"] = nil
+            object["status"] = nil
+            messages.append(try MessageReading.message(.object(object), path: path))
+        case "function_call":
+            let text = try item.required("arguments", item.string("arguments"))
+            let call = ChatMessage.ToolCall(
+                id: try item.required("call_id", item.string("call_id")),
+                name: try item.required("name", item.string("name")),
+                arguments: (try? JSON(parsing: text)) ?? .string(text))
+            // Calls made together belong to one message.
+            if let last = messages.indices.last, messages[last].role == "assistant" {
+                messages[last].toolCalls += [call]
+            } else {
+                var message = ChatMessage(role: "assistant", content: "")
+                message.toolCalls = [call]
+                messages.append(message)
+            }
+        case "function_call_output":
+            let output = try item.required("output", item.json("output"))
+            let texts = output.array?.compactMap { $0["text"]?.string }.joined(separator: "\n")
+            guard let text = output.string ?? texts else {
+                throw item.error("output", "must be a string or an array of parts")
+            }
+            var message = ChatMessage(role: "tool", content: text)
+            message.toolCallID = try item.required("call_id", item.string("call_id"))
+            messages.append(message)
+        case "reasoning": break
+        case let other: throw .unsupported("\(path).type", "is '\(other.prefix(40))', which is not supported")
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import MartletAPI
+import MartletInference
+import MartletJSON
+import Testing
+
+@Suite struct PlanTests {
+    @Test func everyBodyOfTheClientIsUnderstood() throws {
+        for entry in try #require(JSON(parsing: Golden.text("requests.json")).array) {
+            let body = try #require(entry["body"]).bytes()
+            switch entry["path"]?.string {
+            case "/v1/chat/completions":
+                let request = try GenerationRequest(chatCompletion: body)
+                #expect(request.unknownFields.isEmpty)
+                #expect(request.model == "m")
+            case "/v1/completions":
+                let request = try GenerationRequest(completion: body)
+                #expect(request.unknownFields.isEmpty)
+            case "/v1/embeddings": _ = try EmbeddingsRequest(body)
+            default: break
+            }
+        }
+    }
+
+    @Test func aPromptThatIsTooLongIsRefusedWithBothCounts() throws {
+        let model = try LanguageModel.tiny()
+        let long = String(repeating: "z ", count: 300)
+        let body: JSON = ["messages": [["role": "user", "content": .string(long)]]]
+        let request = try GenerationRequest(chatCompletion: body.bytes())
+        let error = #expect(throws: APIError.self) { try GenerationPlan(request, model: model, name: "m") }
+        #expect(error?.code == "context_length_exceeded")
+        #expect(error?.message.contains("256") == true)
+        #expect(error?.parameter == "messages")
+        var truncated = request
+        truncated.truncation = Truncation(tokens: -1)
+        #expect(try GenerationPlan(truncated, model: model, name: "m").prompts[0].count == 255)
+        let reply = try chat(#""max_tokens": 1000"#)
+        let tooMuch = #expect(throws: APIError.self) { try GenerationPlan(reply, model: model, name: "m") }
+        #expect(tooMuch?.message.contains("1000") == true)
+    }
+
+    @Test(arguments: [
+        (#""prompt": [5000]"#, "prompt[0]"), (#""prompt": [[1], [9999]]"#, "prompt[1][0]"),
+        (#""prompt": """#, "prompt"),
+        (#""prompt": "a", "logit_bias": {"5000": 1}"#, "logit_bias.5000"),
+        (#""prompt": "a", "allowed_token_ids": [5000]"#, "allowed_token_ids"),
+    ])
+    func whatTheModelDoesNotHaveIsRefused(_ members: String, _ parameter: String) throws {
+        let model = try LanguageModel.tiny()
+        let request = try completion(members)
+        let error = #expect(throws: APIError.self) { try GenerationPlan(request, model: model, name: "m") }
+        #expect(error?.parameter == parameter)
+    }
+
+    @Test func optionsAreTheRequestsThenTheServers() throws {
+        let model = try LanguageModel.tiny()
+        var defaults = GenerationOptions()
+        defaults.sampling.temperature = 0.5
+        defaults.sampling.topK = 7
+        let plan = try GenerationPlan(
+            try chat(#""top_k": 3, "allowed_token_ids": [40, 41]"#), model: model, name: "m", defaults: defaults)
+        #expect(plan.options.sampling.temperature == 0.5)
+        #expect(plan.options.sampling.topK == 3)
+        #expect(plan.options.sampling.logitBias.count == model.configuration.vocabularySize - 2)
+        #expect(
+            try GenerationPlan(try completion(#""prompt": "a""#), model: model, name: "m").options.maximumTokens == 16)
+    }
+
+    @Test func toolsAreTaughtWhereTheTemplateKnowsNone() throws {
+        let model = try LanguageModel.tiny { $0.contextLength = 2048 }
+        let tools = #""tools": [{"type": "function", "function": {"name": "f"}}]"#
+        let plan = try GenerationPlan(try chat(tools), model: model, name: "m")
+        let prompt = try model.tokenizer.decode(plan.prompts[0])
+        #expect(prompt.contains(#"{"name":"f"}"#))
+        #expect(prompt.contains("<tool_call>"))
+        #expect(plan.constraint == nil)
+        let none = try GenerationPlan(try chat(tools + #", "tool_choice": "none""#), model: model, name: "m")
+        #expect(try !model.tokenizer.decode(none.prompts[0]).contains("<tool_call>"))
+        let forced = try GenerationPlan(try chat(tools + #", "tool_choice": "required""#), model: model, name: "m")
+        #expect(forced.constraint != nil)
+    }
+
+    @Test func conversationsNeedATemplate() throws {
+        let model = try LanguageModel.tiny { $0.hasChatTemplate = false }
+        let error = #expect(throws: APIError.self) { try GenerationPlan(try chat(""), model: model, name: "m") }
+        #expect(error?.status == 400)
+    }
+
+    @Test func aFinalMessageIsContinued() throws {
+        let body = #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well,"}]}"#
+        let model = try LanguageModel.tiny()
+        let plan = try GenerationPlan(try GenerationRequest(chatCompletion: body.utf8), model: model, name: "m")
+        #expect(try model.tokenizer.decode(plan.prompts[0]).hasSuffix("Well,"))
+    }
+
+    @Test func tokensAndTextsGoBothWays() throws {
+        let model = try LanguageModel.tiny()
+        let tokens = try TokenizeRequest(#"{"prompt": "the end", "return_token_strs": true}"#.utf8).reply(model)
+        #expect(tokens["max_model_len"] == 256)
+        #expect(tokens["count"]?.integer == tokens["tokens"]?.array?.count)
+        #expect(tokens["token_strs"]?.array?.count == tokens["tokens"]?.array?.count)
+        let body: JSON = ["tokens": try #require(tokens["tokens"])]
+        let text = try DetokenizeRequest(body.bytes()).reply(model)
+        #expect(text == ["prompt": "the end", "content": "the end"])
+        let pieces = try TokenizeRequest(#"{"content": "the", "with_pieces": true}"#.utf8).reply(model)
+        #expect(pieces["tokens"]?.array?.compactMap { $0["piece"]?.string }.joined() == "the")
+        let rendered = try TokenizeRequest(#"{"messages": [{"role": "user", "content": "Hi"}]}"#.utf8).reply(model)
+        #expect(rendered["tokens"]?.array?.first == 1)
+        let prompt = try ApplyTemplateRequest(#"{"messages": [{"role": "user", "content": "Hi"}]}"#.utf8).reply(model)
+        #expect(prompt["prompt"] == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+        #expect(TokenizerInformation.json(model)["eos_token"] == "<|im_end|>")
+        let error = #expect(throws: APIError.self) { try DetokenizeRequest(#"{"tokens": [5, 900]}"#.utf8).reply(model) }
+        #expect(error?.parameter == "tokens[1]")
+    }
+}
+
+/// What the engine says goes through the dialects as it is.
+@Suite struct EngineReplyTests {
+    @Test func theEnginesWordsArriveWholeAndStreamed() async throws {
+        let model = try LanguageModel.tiny()
+        let engine = try Engine(model)
+        defer { engine.stop() }
+        let settings = #""max_tokens": 12, "seed": 3, "n": 2, "logprobs": true, "top_logprobs": 1"#
+        let whole = try await run(try chat(settings), engine)
+        let streamed = try await run(try chat(settings + #", "stream": true"#), engine)
+        for sample in 0..<2 {
+            var text = ""
+            for event in streamed.stream.split(separator: "\n\n").dropLast() {
+                let json = try JSON(parsing: String(event.dropFirst(6)))
+                guard let choice = json["choices"]?.array?.first, choice["index"]?.integer == sample else { continue }
+                text += choice["delta"]?["content"]?.string ?? ""
+            }
+            let choice = whole.json["choices"]?.array?[sample]
+            #expect(choice?["message"]?["content"]?.string == text)
+            #expect(choice?["logprobs"]?["content"]?.array?.count ?? 0 > 0)
+        }
+        #expect(whole.json["usage"]?["completion_tokens"]?.integer ?? 0 <= 24)
+    }
+
+    @Test func aPromptIsScoredAsTheEngineFindsIt() async throws {
+        let model = try LanguageModel.tiny()
+        let engine = try Engine(model)
+        defer { engine.stop() }
+        let request = try completion(
+            #""prompt": [[40, 41, 42, 43]], "echo": true, "logprobs": 1, "max_tokens": 1, "temperature": 0"#)
+        let logprobs = try await run(request, engine).json["choices"]?.array?[0]["logprobs"]
+        #expect(logprobs?["tokens"]?.array?.count == 5)
+        #expect(logprobs?["token_logprobs"]?.array?[0].isNull == true)
+        let values = logprobs?["token_logprobs"]?.array?.dropFirst().compactMap(\.double) ?? []
+        #expect(values.count == 4)
+        #expect(values.allSatisfy { $0 < 0 })
+        // The last was drawn greedily.
+        let top = logprobs?["top_logprobs"]?.array?[4].object?.compactMap(\.value.double).max()
+        #expect(values.last == top)
+    }
+
+    private func run(_ request: GenerationRequest, _ engine: Engine) async throws -> (stream: String, json: JSON) {
+        let plan = try GenerationPlan(request, model: engine.model, name: "m")
+        var reply = plan.reply(ReplyHeader(id: "x", created: 0))
+        var bytes: [UInt8] = []
+        for (index, request) in plan.engineRequests().enumerated() {
+            for try await event in try engine.submit(request) { bytes += reply.add(event, prompt: index) }
+        }
+        bytes += reply.finish()
+        return (String(decoding: bytes, as: UTF8.self), reply.json())
+    }
+}
+
+/// Allows one token and nothing else.
+private struct OnlyToken: TokenConstraint, TokenMatcher {
+    var token: Int32
+    var isComplete: Bool { false }
+    func makeMatcher() -> any TokenMatcher { self }
+    mutating func accept(_ token: Int32) throws { #expect(token == self.token) }
+    mutating func allowedTokens() throws -> TokenMask {
+        var words = [UInt64](repeating: 0, count: 3)
+        words[Int(token) / 64] = 1 << UInt64(token % 64)
+        return TokenMask(words: words)
+    }
+}
+
+@Suite struct ThinkingFirstTests {
+    @Test func aGrammarWaitsForTheEndOfTheThinking() throws {
+        let opened =
+            "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<think>{% endif %}{# </think> #}"
+        let model = try LanguageModel.tiny(template: opened)
+        let plan = try GenerationPlan(try chat(#""response_format": {"type": "json_object"}"#), model: model, name: "m")
+        let only = OnlyToken(token: 70)
+        var matcher = try #require(plan.engineRequests(constraint: only)[0].constraint).makeMatcher()
+        let free = try matcher.allowedTokens()
+        #expect(free.allows(70) && free.allows(5) && !free.allows(2))
+        for token in try model.tokenizer.encode("so </thi", addSpecialTokens: false) { try matcher.accept(token) }
+        #expect(try matcher.allowedTokens().allows(5))
+        for token in try model.tokenizer.encode("nk>", addSpecialTokens: false) { try matcher.accept(token) }
+        #expect(try !matcher.allowedTokens().allows(5))
+        #expect(try matcher.allowedTokens().allows(70))
+        // Without thinking the grammar holds from the first token.
+        let closed = try LanguageModel.tiny()
+        let direct = try GenerationPlan(
+            try chat(#""response_format": {"type": "json_object"}"#), model: closed, name: "m")
+        var first = try #require(direct.engineRequests(constraint: only)[0].constraint).makeMatcher()
+        #expect(try !first.allowedTokens().allows(5))
+    }
+}
