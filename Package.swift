@@ -53,6 +53,9 @@ var targets: [Target] = [
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
     .executableTarget(name: "engine-load", dependencies: ["MartletInference"], path: "Benchmarks/Engine"),
+    .executableTarget(
+        name: "grammar-benchmark", dependencies: ["MartletInference", "MartletText", "MartletJSON"],
+        path: "Benchmarks/Grammar", exclude: ["check_walks.py"]),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
         name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),

@@ -243,6 +243,27 @@ def requests():
         (HERE / f"seeds/request/reply-{number}").write_bytes(bytes([13 + 14 * number]) + text.encode())
 
 
-MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests)}
+def grammars():
+    """Schemas of the oracle's cases, one file for each of their keywords, and the grammars of the tests."""
+    seen = set()
+    cases = json.loads((HERE.parent / "Tests/InferenceTests/Goldens/schema-cases.json").read_text())
+    for case in cases:
+        text = json.dumps(case["schema"], ensure_ascii=False, separators=(",", ":"))
+        keywords = set(case["schema"] if isinstance(case["schema"], dict) else ["boolean"]) - seen
+        if keywords and len(text) < 1500:
+            seen |= keywords
+            name = sorted(keywords)[0].replace("$", "")
+            (HERE / "seeds/schema" / name).write_text(text + "\0" + "0a1B2c~\x03\x7f" * 8)
+    grammars = {
+        "arithmetic": 'root ::= (expr "=" term "\\n")+\nexpr ::= term ([-+*/] term)*\nterm ::= [a-z]+ | "(" expr ")"\n',
+        "classes": 'root ::= [^a-c\\n]{2} . "\\u00e9\\x41" x?\nx ::= ("ab" | [\\]\\[-]){1,3} # end\n',
+        "nested": 'root ::= "[" root* "]" | "a" root "b" | "c"\n',
+        "nullable": 'root ::= x x "."\nx ::= y?\ny ::= "a" | "b" x\n',
+    }
+    for name, text in grammars.items():
+        (HERE / "seeds/gbnf" / name).write_text(text + "\0" + "0a1B2c~\x03\x7f" * 8)
+
+
+MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests, grammars)}
 for name in sys.argv[1:] or MAKERS:
     MAKERS[name]()

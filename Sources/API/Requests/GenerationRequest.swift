@@ -129,6 +129,11 @@ public struct Truncation: Sendable, Equatable {
     public var tokens: Int
     /// The end is kept, or the beginning.
     public var keepsEnd = true
+
+    public init(tokens: Int, keepsEnd: Bool = true) {
+        self.tokens = tokens
+        self.keepsEnd = keepsEnd
+    }
 }
 
 public struct ReasoningSettings: Sendable, Equatable {

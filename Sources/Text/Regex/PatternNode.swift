@@ -1,10 +1,10 @@
 /// An expression, parsed. Groups are gone: nothing here needs what they caught.
-indirect enum PatternNode: Sendable {
-    enum Eagerness: Sendable {
+package indirect enum PatternNode: Sendable {
+    package enum Eagerness: Sendable {
         case greedy, lazy, possessive
     }
 
-    enum Assertion: Int32, Sendable {
+    package enum Assertion: Int32, Sendable {
         case lineStart, lineEnd, textStart, textEnd, textEndOrFinalNewline, wordBoundary, notWordBoundary
     }
 

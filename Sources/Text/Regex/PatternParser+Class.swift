@@ -13,19 +13,19 @@ extension PatternParser {
         var intersection: ScalarSet?
         var members: [ScalarSet] = []
         // A bracket that would end an empty class is a member.
-        if next == "]" {
+        if next == "]", dialect != .ecma262 {
             guard scalars[(index + 1)...].contains("]") else { throw malformed("a class without members", at: start) }
             index += 1
             members.append(try range(from: ScalarSet(0x5D), at: index - 1))
         }
         while !take("]") {
             guard let scalar = next else { throw malformed("a class without an end", at: start) }
-            if scalar == "&", peek(1) == "&" {
+            if scalar == "&", peek(1) == "&", dialect != .ecma262 {
                 index += 2
                 let sofar = ScalarSet(union: members)
                 intersection = intersection?.intersection(sofar) ?? sofar
                 members.removeAll()
-            } else if scalar == "[" {
+            } else if scalar == "[", dialect != .ecma262 {
                 members.append(try peek(1) == ":" ? named() : characterClass())
             } else {
                 let place = index
@@ -58,7 +58,7 @@ extension PatternParser {
     /// `a-z` after its first member; a `-` at the end of a class is a member.
     private mutating func range(from first: ScalarSet, at start: Int) throws(PatternError) -> ScalarSet {
         guard next == "-", let after = peek(1), after != "]" else { return first }
-        guard let low = first.onlyScalar, after != "[" else {
+        guard let low = first.onlyScalar, after != "[" || dialect == .ecma262 else {
             throw malformed("a range of what is not one character", at: start)
         }
         index += 1
@@ -95,7 +95,7 @@ extension PatternParser {
         switch next {
         case "A": return assertion(.textStart)
         case "z": return assertion(.textEnd)
-        case "Z": return assertion(.textEndOrFinalNewline)
+        case "Z": return assertion(dialect == .ecma262 ? .textEnd : .textEndOrFinalNewline)
         case "b": return assertion(.wordBoundary)
         case "B": return assertion(.notWordBoundary)
         default: break
@@ -115,6 +115,13 @@ extension PatternParser {
         guard let scalar = next else { throw malformed("an escape of nothing", at: start) }
         let set: ScalarSet
         switch scalar {
+        case "h" where dialect == .ecma262, "H" where dialect == .ecma262: return nil
+        case "s" where dialect == .ecma262: set = .ecmaSpace
+        case "S" where dialect == .ecma262: set = ScalarSet.ecmaSpace.inverted
+        case "d" where dialect == .ecma262: set = .asciiDigits
+        case "D" where dialect == .ecma262: set = ScalarSet.asciiDigits.inverted
+        case "w" where dialect == .ecma262: set = .asciiWord
+        case "W" where dialect == .ecma262: set = ScalarSet.asciiWord.inverted
         case "s": set = .whiteSpace
         case "S": set = ScalarSet.whiteSpace.inverted
         case "d": set = .digits
@@ -141,6 +148,13 @@ extension PatternParser {
                 index += 1
             }
             guard take("}") else { throw malformed("a property without an end", at: start) }
+            if dialect == .ecma262, let sign = name.firstIndex(of: "=") {
+                let kind = name[..<sign]
+                guard ["Script", "sc", "General_Category", "gc"].contains(kind) else {
+                    throw unsupported("the property \"\(name)\"", at: start)
+                }
+                name = String(name[name.index(after: sign)...])
+            }
         } else {
             // To the one engine \pL is a property, to the other the text "pL".
             guard dialect == .tiktoken, let scalar = next else {
@@ -166,7 +180,14 @@ extension PatternParser {
         case "e": return 0x1B
         case "0" where !isDigit(next): return 0
         case "x": return try hexadecimal(2, shortest: 1, from: start)
+        case "u" where dialect == .ecma262 && next != "{": return try codeUnits(from: start)
         case "u": return try hexadecimal(4, shortest: 4, from: start)
+        case "c" where dialect == .ecma262:
+            guard let letter = next, letter.isASCII, letter.properties.isAlphabetic else {
+                throw malformed("a control character without its letter", at: start)
+            }
+            index += 1
+            return letter.value & 31
         case "U" where dialect == .tiktoken: return try hexadecimal(8, shortest: 8, from: start)
         default:
             // Punctuation and all beyond ASCII stand for themselves; of letters and digits, that may change.
@@ -174,6 +195,30 @@ extension PatternParser {
             if isNamed { throw unsupported("\\\(scalar)", at: start) }
             return scalar.value
         }
+    }
+
+    /// `\uD83D\uDE00` is one character.
+    private mutating func codeUnits(from start: Int) throws(PatternError) -> UInt32 {
+        func unit(at place: Int) -> UInt32? {
+            var value: UInt32 = 0
+            for offset in 0..<4 {
+                guard place + offset < scalars.count, scalars[place + offset].isASCII,
+                    let digit = Character(scalars[place + offset]).hexDigitValue
+                else { return nil }
+                value = value << 4 | UInt32(digit)
+            }
+            return value
+        }
+        guard let first = unit(at: index) else { throw malformed("an escape that gives no character", at: start) }
+        index += 4
+        if (0xD800...0xDBFF).contains(first), next == "\\", peek(1) == "u", let second = unit(at: index + 2),
+            (0xDC00...0xDFFF).contains(second)
+        {
+            index += 6
+            return 0x10000 + (first - 0xD800) << 10 + (second - 0xDC00)
+        }
+        guard Unicode.Scalar(first) != nil else { throw unsupported("half of a surrogate pair", at: start) }
+        return first
     }
 
     private func isDigit(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { ("0"..."9").contains($0) } ?? false }
@@ -194,4 +239,15 @@ extension PatternParser {
         }
         return value
     }
+}
+
+/// The classes of ECMA-262.
+extension ScalarSet {
+    static let lineTerminators = ScalarSet([0x0A...0x0A, 0x0D...0x0D, 0x2028...0x2029])
+    static let asciiDigits = ScalarSet([0x30...0x39])
+    static let asciiWord = ScalarSet([0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A])
+    static let ecmaSpace = ScalarSet([
+        0x09...0x0D, 0x20...0x20, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029, 0x202F...0x202F,
+        0x205F...0x205F, 0x3000...0x3000, 0xFEFF...0xFEFF,
+    ])
 }

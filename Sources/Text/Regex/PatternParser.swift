@@ -5,13 +5,18 @@ package enum PatternDialect: Sendable {
     case oniguruma
     /// Rust's fancy-regex, which runs those of tiktoken: `^` and `$` are ends of the text, `{1,3}+` is possessive.
     case tiktoken
+    /// ECMA-262, as `pattern` of JSON Schema has it: `^` and `$` are ends of the text, `\d` and `\w` are ASCII, a bracket
+    /// within a class is a bracket.
+    case ecma262
 }
 
 /// Expressions to trees. See `RegularExpression` for what is understood.
-struct PatternParser {
+package struct PatternParser {
     static let longestExpression = 8_192
     static let deepestNesting = 32
     static let mostRepeats = 1_000
+    /// In ECMA-262, whose expressions become automata of bounded size.
+    static let mostRepeatsOfAutomata = 100_000
 
     struct Flags {
         var ignoresCase = false
@@ -25,7 +30,7 @@ struct PatternParser {
     var flags = Flags()
     var depth = 0
 
-    static func parse(_ expression: String, _ dialect: PatternDialect) throws(PatternError) -> PatternNode {
+    package static func parse(_ expression: String, _ dialect: PatternDialect) throws(PatternError) -> PatternNode {
         let scalars = Array(expression.unicodeScalars)
         guard scalars.count <= longestExpression else {
             throw PatternError(.tooLarge("more than \(longestExpression) characters"), at: longestExpression)
@@ -100,7 +105,8 @@ struct PatternParser {
         case "\\": return try escape()
         case ".":
             index += 1
-            return .one(flags.dotIsAll ? .all : .notNewline)
+            if flags.dotIsAll { return .one(.all) }
+            return .one(dialect == .ecma262 ? ScalarSet.lineTerminators.inverted : .notNewline)
         case "^":
             index += 1
             return .assertion(dialect == .oniguruma || flags.isMultiline ? .lineStart : .textStart)
@@ -158,8 +164,8 @@ struct PatternParser {
             switch (scalar, dialect) {
             case ("-", _): turnsOn = false
             case ("i", _): flags.ignoresCase = turnsOn
-            case ("m", .oniguruma), ("s", .tiktoken): flags.dotIsAll = turnsOn
-            case ("m", .tiktoken): flags.isMultiline = turnsOn
+            case ("m", .oniguruma), ("s", .tiktoken), ("s", .ecma262): flags.dotIsAll = turnsOn
+            case ("m", .tiktoken), ("m", .ecma262): flags.isMultiline = turnsOn
             default:
                 let construct = String(String.UnicodeScalarView(scalars[start...index]))
                 throw unsupported("the group \"\(construct)\"", at: start)
@@ -194,7 +200,10 @@ struct PatternParser {
 
     private mutating func quantified(_ item: PatternNode, from start: Int) throws(PatternError) -> PatternNode {
         var item = item
+        var isRepeated = false
         while let (least, most, isBraced) = try quantifier() {
+            if isRepeated, dialect == .ecma262 { throw malformed("a repeat of a repeat", at: start) }
+            isRepeated = true
             var eagerness = PatternNode.Eagerness.greedy
             if take("?") {
                 if isBraced, least == most, dialect == .oniguruma {
@@ -203,7 +212,7 @@ struct PatternParser {
                     continue
                 }
                 eagerness = .lazy
-            } else if !(isBraced && dialect == .oniguruma), take("+") {
+            } else if dialect != .ecma262, !(isBraced && dialect == .oniguruma), take("+") {
                 eagerness = .possessive
             }
             item = try repeated(item, least, most, eagerness, from: start)
@@ -215,7 +224,7 @@ struct PatternParser {
         _ item: PatternNode, _ least: Int, _ most: Int?, _ eagerness: PatternNode.Eagerness, from start: Int
     ) throws(PatternError) -> PatternNode {
         // Engines differ in when such a repeat ends.
-        if most ?? 2 > 1, item.start.canBeEmpty {
+        if dialect != .ecma262, most ?? 2 > 1, item.start.canBeEmpty {
             // (x?)* and its like are x*.
             if most == nil, case .repeated(let inner, 0...1, let times, .greedy) = item, times ?? 1 == 1,
                 eagerness == .greedy, !inner.start.canBeEmpty
@@ -252,8 +261,9 @@ struct PatternParser {
         var value: Int?
         while let scalar = next, ("0"..."9").contains(scalar) {
             value = (value ?? 0) * 10 + Int(scalar.value - 0x30)
-            guard let value, value <= Self.mostRepeats else {
-                throw PatternError(.tooLarge("more than \(Self.mostRepeats) repeats"), at: start)
+            let most = dialect == .ecma262 ? Self.mostRepeatsOfAutomata : Self.mostRepeats
+            guard let value, value <= most else {
+                throw PatternError(.tooLarge("more than \(most) repeats"), at: start)
             }
             index += 1
         }

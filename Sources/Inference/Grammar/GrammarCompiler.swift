@@ -1,0 +1,133 @@
+import MartletJSON
+import Synchronization
+
+/// What a reply must look like.
+public enum GrammarSource: Sendable {
+    /// JSON that validates against a JSON Schema of 2020-12, with properties in the order of the schema.
+    case jsonSchema(JSON, JSONSpacing = .single)
+    /// Any JSON object.
+    case jsonObject(JSONSpacing = .lines)
+    /// A text that an expression of ECMA-262 matches as a whole.
+    case regularExpression(String)
+    /// One of the texts.
+    case choice([String])
+    /// A text that `root` of a grammar in llama.cpp's notation derives.
+    case gbnf(String)
+
+    var kind: GrammarKind {
+        switch self {
+        case .jsonSchema: .jsonSchema
+        case .jsonObject: .jsonObject
+        case .regularExpression: .regularExpression
+        case .choice: .choice
+        case .gbnf: .gbnf
+        }
+    }
+}
+
+/// The white space that constrained JSON may have. It is bounded, so that a model cannot go on with it forever.
+public enum JSONSpacing: Sendable, Hashable {
+    /// None.
+    case compact
+    /// At most one space after each `:` and `,`.
+    case single
+    /// The same, or a line break and up to sixteen spaces inside brackets and after commas.
+    case lines
+}
+
+/// Compiles grammars for one vocabulary and keeps those used last. Thread safe.
+///
+/// ```swift
+/// let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
+/// request.constraint = try compiler.compile(.jsonSchema(schema))
+/// ```
+public final class GrammarCompiler: Sendable {
+    public let tree: TokenTree
+    public let limits: GrammarLimits
+    private let capacity: Int
+
+    private struct Key: Hashable {
+        var kind: GrammarKind
+        var spacing: JSONSpacing?
+        var text: String
+    }
+
+    private struct Entry {
+        var grammar: CompiledGrammar
+        var lastUse: Int
+    }
+
+    private struct Cache {
+        var entries: [Key: Entry] = [:]
+        var clock = 0
+    }
+
+    private let cache = Mutex(Cache())
+
+    /// - Parameter capacity: how many compiled grammars are kept.
+    public init(_ tree: TokenTree, limits: GrammarLimits = GrammarLimits(), capacity: Int = 64) {
+        self.tree = tree
+        self.limits = limits
+        self.capacity = max(1, capacity)
+    }
+
+    /// The grammar, compiled now or before.
+    /// - Throws: what it cannot enforce, and why; never a grammar that is enforced in part.
+    public func compile(_ source: GrammarSource) throws(GrammarError) -> CompiledGrammar {
+        let key = try key(of: source)
+        let known = cache.withLock { cache -> CompiledGrammar? in
+            cache.clock += 1
+            cache.entries[key]?.lastUse = cache.clock
+            return cache.entries[key]?.grammar
+        }
+        if let known { return known }
+        let compiled = try CompiledGrammar(Self.grammar(source, limits), tree, limits)
+        cache.withLock { cache in
+            cache.clock += 1
+            if cache.entries.count >= capacity,
+                let oldest = cache.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                cache.entries[oldest.key] = nil
+            }
+            cache.entries[key] = Entry(grammar: compiled, lastUse: cache.clock)
+        }
+        return compiled
+    }
+
+    private func key(of source: GrammarSource) throws(GrammarError) -> Key {
+        var key = Key(kind: source.kind, spacing: nil, text: "")
+        switch source {
+        case .jsonSchema(let schema, let spacing):
+            key.spacing = spacing
+            key.text = schema.text()
+        case .jsonObject(let spacing): key.spacing = spacing
+        case .regularExpression(let expression): key.text = expression
+        case .choice(let texts): key.text = JSON.array(texts.map { .string($0) }).text()
+        case .gbnf(let text): key.text = text
+        }
+        guard key.text.utf8.count <= limits.sourceLength else {
+            throw .tooLarge(what: "bytes of source", limit: limits.sourceLength)
+        }
+        return key
+    }
+
+    /// Compiles without a vocabulary.
+    static func grammar(_ source: GrammarSource, _ limits: GrammarLimits) throws(GrammarError) -> Grammar {
+        var budget = GrammarBudget(limits)
+        switch source {
+        case .jsonSchema(let schema, let spacing):
+            return try SchemaCompiler.grammar(schema, spacing, &budget)
+        case .jsonObject(let spacing):
+            return try SchemaCompiler.grammar(.object(["type": "object"]), spacing, &budget)
+        case .regularExpression(let expression):
+            let automaton = try PatternLanguage.automaton(expression, isWhole: true, &budget)
+            return try Grammar(rules: [automaton], names: ["the expression"], start: 0)
+        case .choice(let texts):
+            guard !texts.isEmpty else {
+                throw .malformed(.choice, position: 0, problem: "there is nothing to choose from")
+            }
+            return try Grammar(rules: [.texts(texts, &budget)], names: ["the choice"], start: 0)
+        case .gbnf(let text): return try GBNFReader.grammar(text, &budget)
+        }
+    }
+}

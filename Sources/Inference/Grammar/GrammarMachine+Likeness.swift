@@ -1,0 +1,69 @@
+extension GrammarMachine {
+    /// For every state one that stands for it: no text of up to `length` bytes tells the two apart, whatever stack they are
+    /// on, so that their masks are the same. Strings and arrays whose length is counted have thousands of states and
+    /// few that differ in this sense.
+    ///
+    /// States are parted by what they are, then `length` times by where bytes lead. Calls read nothing, so each round goes
+    /// on until calls part no further. Where that takes more than `work` edges, every state stands for itself.
+    static func likeness(_ states: [State], length: Int, work: Int) -> [Int32] {
+        let itself = states.indices.map { Int32($0) }
+        var classes = states.map { Int32($0.isFinal ? 1 : 0) }
+        var classCount = 0
+        var spent = 0
+        let size = states.reduce(states.count) { $0 + $1.ranges.count + $1.calls.count }
+
+        /// Parts classes by the signatures of their members; says how many there are now.
+        func part(_ signature: (State, inout [Int32]) -> Void) -> Int {
+            var numbers: [[Int32]: Int32] = [:]
+            var result = [Int32](repeating: 0, count: states.count)
+            var key: [Int32] = []
+            for (index, state) in states.enumerated() {
+                key.removeAll(keepingCapacity: true)
+                key.append(classes[index])
+                signature(state, &key)
+                if let number = numbers[key] {
+                    result[index] = number
+                } else {
+                    result[index] = Int32(numbers.count)
+                    numbers[key] = Int32(numbers.count)
+                }
+            }
+            classes = result
+            spent += size
+            return numbers.count
+        }
+
+        for _ in 0...length {
+            let before = classes
+            let count = part { state, key in
+                for range in state.ranges {
+                    key.append(Int32(range.low) << 8 | Int32(range.high))
+                    key.append(before[Int(range.target)])
+                }
+            }
+            var settled = count
+            while spent < work {
+                let parted = classes
+                let next = part { state, key in
+                    for call in state.calls {
+                        key.append(parted[Int(call.start)])
+                        key.append(parted[Int(call.target)])
+                        key.append(call.isTail ? 1 : 0)
+                    }
+                }
+                if next == settled { break }
+                settled = next
+            }
+            guard spent < work else { return itself }
+            // Nothing was parted by a whole round, so nothing ever will be.
+            if settled == classCount { break }
+            classCount = settled
+        }
+        var first: [Int32: Int32] = [:]
+        return states.indices.map { index in
+            if let known = first[classes[index]] { return known }
+            first[classes[index]] = Int32(index)
+            return Int32(index)
+        }
+    }
+}

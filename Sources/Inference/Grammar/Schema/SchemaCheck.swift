@@ -1,0 +1,12 @@
+import MartletJSON
+
+/// Values held against schemas, for tests of what grammars let through.
+package enum SchemaCheck {
+    package static func admits(_ schema: JSON, _ value: JSON) throws(GrammarError) -> Bool {
+        var limits = GrammarLimits()
+        limits.work *= 10
+        limits.states *= 10
+        var reader = SchemaReader(schema, GrammarBudget(limits))
+        return try reader.admits(SchemaConjunction([.schema("")]), value)
+    }
+}

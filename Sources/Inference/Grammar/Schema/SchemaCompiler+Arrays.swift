@@ -1,0 +1,150 @@
+import MartletJSON
+
+/// Arrays: a walk over positions and over how many of the items that are to be contained have come.
+extension SchemaCompiler {
+    /// Items of which no two may be equal are kept apart by the set of those used: so many at most.
+    private static let mostUnique = 8
+
+    private struct Place: Hashable {
+        var position: Int
+        var counts: [Int]
+    }
+
+    mutating func add(
+        _ shape: ArrayShape, to network: inout ByteNetwork, from first: Int, to last: Int
+    ) throws(GrammarError) {
+        let most = shape.most ?? Int.max
+        if shape.least > most { return }
+        let limit = reader.budget.limits.states
+        guard max(shape.least, shape.most ?? 0) <= limit else { throw .tooLarge(what: "items to count", limit: limit) }
+        if let pointer = shape.unique, most > 1 {
+            return try addUnique(shape, pointer, to: &network, from: first, to: last)
+        }
+        let contained = shape.contained.filter { $0.least > 0 || $0.most != nil }
+        guard contained.count <= 2 else {
+            throw .unsupportedKeyword(
+                "contains", pointer: contained[0].pointer, reason: "more than two of them on one array")
+        }
+        // Beyond this, positions are all the same.
+        let lastPosition = shape.most ?? max(shape.prefix.count, shape.least, 1)
+        var numbers: [Place: Int] = [:]
+        var order: [Place] = []
+        func number(_ place: Place, _ network: inout ByteNetwork) throws(GrammarError) -> Int {
+            if let known = numbers[place] { return known }
+            let number = try network.state()
+            numbers[place] = number
+            order.append(place)
+            return number
+        }
+        let start = try number(Place(position: 0, counts: contained.map { _ in 0 }), &network)
+        try network.add(bytes: [0x5B], from: first, to: start)
+        let close = try network.state()
+        network.add(.bytes(0x5D, 0x5D, last), from: close)
+        var next = 0
+        while next < order.count {
+            let place = order[next]
+            let state = numbers[place] ?? start
+            next += 1
+            if place.position >= shape.least, zip(place.counts, contained).allSatisfy({ $0 >= $1.least }) {
+                if place.position == 0 {
+                    network.add(.empty(close), from: state)
+                } else {
+                    try addClosing(&network, state, close)
+                }
+            }
+            guard place.position < most else { continue }
+            let begin = try network.state()
+            try place.position == 0 ? addOpening(&network, state, begin) : addComma(&network, state, begin)
+            // Each schema that is to be contained counts an item or does not.
+            for choice in 0..<(1 << contained.count) {
+                var item = shape.item(place.position)
+                var counts = place.counts
+                var isOpen = true
+                for (index, wanted) in contained.enumerated() {
+                    let isCounted = choice >> index & 1 == 1
+                    if isCounted {
+                        counts[index] += 1
+                        item = item.and(wanted.items)
+                        if let most = wanted.most {
+                            isOpen = isOpen && counts[index] <= most
+                        } else {
+                            // More than enough need not be counted.
+                            isOpen = isOpen && counts[index] <= wanted.least
+                        }
+                    } else if wanted.most != nil {
+                        do throws(GrammarError) {
+                            item = try negated(wanted, item)
+                        } catch {
+                            guard case .unsupportedKeyword("not", _, let reason) = error else { throw error }
+                            throw .unsupportedKeyword("contains", pointer: wanted.pointer, reason: reason)
+                        }
+                    }
+                }
+                guard isOpen else { continue }
+                let after = Place(position: min(place.position + 1, lastPosition), counts: counts)
+                network.add(.call(rule: try rule(item), try number(after, &network)), from: begin)
+            }
+        }
+    }
+
+    private mutating func negated(
+        _ contained: ArrayShape.Contained, _ item: SchemaConjunction
+    ) throws(GrammarError) -> SchemaConjunction {
+        guard contained.items.terms.count == 1, let term = contained.items.terms.first else { return item }
+        let opposite: SchemaTerm =
+            switch term {
+            case .schema(let pointer): .not(pointer)
+            case .not(let pointer): .schema(pointer)
+            }
+        _ = try reader.shapes(opposite)
+        return item.and(opposite)
+    }
+
+    /// Different items, where there are few values that items may have.
+    private mutating func addUnique(
+        _ shape: ArrayShape, _ pointer: String, to network: inout ByteNetwork, from first: Int, to last: Int
+    ) throws(GrammarError) {
+        func unsupported(_ reason: String) -> GrammarError {
+            .unsupportedKeyword("uniqueItems", pointer: pointer, reason: reason)
+        }
+        guard shape.prefix.isEmpty, shape.contained.isEmpty else {
+            throw unsupported("beside prefixItems or contains")
+        }
+        var values: [JSON] = []
+        for shape in try reader.shapes(shape.rest) {
+            let more: [JSON]
+            switch shape {
+            case .literals(let literals): more = literals
+            case .null: more = [.null]
+            case .boolean(let value): more = value.map { [.bool($0)] } ?? [true, false]
+            default: throw unsupported("the items are not of an enum")
+            }
+            for value in more where !values.contains(where: { SchemaReader.areEqual($0, value) }) {
+                values.append(value)
+            }
+            guard values.count <= Self.mostUnique else {
+                throw unsupported("the items have more than \(Self.mostUnique) values")
+            }
+        }
+        let sets = try (0..<(1 << values.count)).map { _ throws(GrammarError) in try network.state() }
+        let close = try network.state()
+        try network.add(bytes: [0x5B], from: first, to: sets[0])
+        network.add(.bytes(0x5D, 0x5D, last), from: close)
+        for (used, state) in sets.enumerated() {
+            let count = used.nonzeroBitCount
+            if count >= shape.least {
+                if count == 0 {
+                    network.add(.empty(close), from: state)
+                } else {
+                    try addClosing(&network, state, close)
+                }
+            }
+            guard count < shape.most ?? Int.max, count < values.count else { continue }
+            let begin = try network.state()
+            try count == 0 ? addOpening(&network, state, begin) : addComma(&network, state, begin)
+            for (index, value) in values.enumerated() where used >> index & 1 == 0 {
+                try add(value, to: &network, from: begin, to: sets[used | 1 << index])
+            }
+        }
+    }
+}

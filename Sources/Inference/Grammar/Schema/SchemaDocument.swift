@@ -1,0 +1,111 @@
+import MartletJSON
+
+/// A schema's text, whose parts are found by JSON pointer (RFC 6901).
+struct SchemaDocument {
+    let root: JSON
+    private let limits: GrammarLimits
+    private var anchors: [String: String] = [:]
+    private let identifier: String?
+
+    init(_ root: JSON, _ limits: GrammarLimits) {
+        self.root = root
+        self.limits = limits
+        identifier = root["$id"]?.string
+        var anchors: [String: String] = [:]
+        Self.findAnchors(root, "", &anchors)
+        self.anchors = anchors
+    }
+
+    private static func findAnchors(_ value: JSON, _ pointer: String, _ anchors: inout [String: String]) {
+        switch value {
+        case .object(let object):
+            if let name = object["$anchor"]?.string { anchors[name] = anchors[name] ?? pointer }
+            for (key, value) in object { findAnchors(value, pointer.appending(key), &anchors) }
+        case .array(let values):
+            for (index, value) in values.enumerated() { findAnchors(value, pointer.appending(index), &anchors) }
+        default: break
+        }
+    }
+
+    subscript(pointer: String) -> JSON? {
+        var place = root
+        for token in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            switch place {
+            case .object(let object):
+                guard let value = object[Self.unescaped(token)] else { return nil }
+                place = value
+            case .array(let values):
+                guard let index = Int(token), values.indices.contains(index) else { return nil }
+                place = values[index]
+            default: return nil
+            }
+        }
+        return place
+    }
+
+    private static func unescaped(_ token: Substring) -> String {
+        guard token.utf8.contains(0x7E) else { return String(token) }
+        var bytes: [UInt8] = []
+        var isEscaped = false
+        for byte in token.utf8 {
+            if isEscaped {
+                bytes.append(byte == 0x31 ? 0x2F : 0x7E)
+                isEscaped = false
+            } else if byte == 0x7E {
+                isEscaped = true
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// What a `$ref` means. Nothing outside of the document is ever fetched.
+    func target(of reference: String, at pointer: String) throws(GrammarError) -> String {
+        var fragment = Substring(reference)
+        if let identifier, reference.hasPrefix(identifier) { fragment = fragment.dropFirst(identifier.count) }
+        if fragment.isEmpty, reference == identifier { return "" }
+        guard fragment.hasPrefix("#") else {
+            throw .unsupportedKeyword("$ref", pointer: pointer, reason: "\"\(reference)\" is not in this document")
+        }
+        let name = Self.withoutPercents(fragment.dropFirst())
+        let target = name.isEmpty || name.hasPrefix("/") ? name : anchors[name]
+        guard let target, self[target] != nil else {
+            throw .invalidSchema(pointer: pointer, problem: "there is no \"\(reference)\"")
+        }
+        return target
+    }
+
+    private static func withoutPercents(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == 0x25, rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension String {
+    /// A JSON pointer and one more step.
+    func appending(_ token: String) -> String {
+        var escaped = ""
+        for scalar in token.unicodeScalars {
+            switch scalar {
+            case "~": escaped += "~0"
+            case "/": escaped += "~1"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return self + "/" + escaped
+    }
+
+    func appending(_ index: Int) -> String { self + "/\(index)" }
+}
