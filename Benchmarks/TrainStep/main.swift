@@ -102,7 +102,7 @@ print(
     {"case": "\(name)", "params": \(source.count), "batch": \(batch), "seq": \(length), \
     "tok_per_s": \((Double(tokens) / median * 10).rounded() / 10), "step_ms": \((median * 1000).rounded()), \
     "gflops": \(gigaflops.rounded()), "peak_share": \((gigaflops / peak * 1e12).rounded() / 1000), \
-    "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024)}
+    "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024), "buffers_mb": \(BufferPool.shared.peakLiveByteCount >> 20)}
     """)
 if isDetailed {
     for part in parts { print("forward, head, backward, update in ms:", part.map { $0.rounded() }) }

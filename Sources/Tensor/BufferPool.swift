@@ -6,11 +6,12 @@ import Glibc
 import Darwin
 #endif
 
-/// Keeps freed buffers for the next taker, so that a step which repeats allocates nothing after its second round.
+/// Keeps freed buffers for the next taker, so that a step which repeats allocates little after its second round.
 ///
-/// Sizes are rounded up to one of four steps per power of two, which wastes at most a quarter and makes reuse likely.
-/// No more is kept than was once in use at a time, so that work whose sizes change from step to step (replies of other
-/// lengths, say) does not gather buffers of every size there ever was.
+/// Sizes are rounded up to one of four steps per power of two, which wastes at most a quarter of the addresses (memory
+/// that is never touched costs nothing) and makes reuse likely. What is in use and what is kept together never exceed
+/// the most that was once in use by more than `allowance`: a buffer that is not at hand takes the place of kept ones
+/// of other sizes, so activations let go make room for gradients.
 package final class BufferPool: Sendable {
     package static let shared = BufferPool()
 
@@ -22,14 +23,14 @@ package final class BufferPool: Sendable {
         var liveByteCount = 0
         var peakLiveByteCount = 0
 
-        /// Takes buffers out, of other classes than `kept` and the largest first, until `size` more may be kept.
-        mutating func makeRoom(for size: Int, keeping kept: Int) -> [UInt] {
-            let limit = max(BufferPool.smallestLimit, peakLiveByteCount)
-            var removed: [UInt] = []
-            for index in lists.indices.reversed() where index != kept {
-                while cachedByteCount + size > limit, let address = lists[index].popLast() {
+        /// Takes buffers out, the largest first, until those in use and those kept are within the limit.
+        mutating func makeRoom() -> [(address: UInt, byteCount: Int)] {
+            let limit = peakLiveByteCount + BufferPool.allowance
+            var removed: [(UInt, Int)] = []
+            for index in lists.indices.reversed() {
+                while liveByteCount + cachedByteCount > limit, let address = lists[index].popLast() {
                     cachedByteCount -= BufferPool.byteCount(ofClass: index)
-                    removed.append(address)
+                    removed.append((address, BufferPool.byteCount(ofClass: index)))
                 }
             }
             return removed
@@ -42,13 +43,16 @@ package final class BufferPool: Sendable {
     /// Buffers larger than this go back to the system at once: they are weights and caches, not intermediates.
     private static let largestCached = 1 << 28
     private static let alignment = 64
-    /// So much is always kept.
-    private static let smallestLimit = 1 << 26
+    /// Kept beyond what was once in use.
+    private static let allowance = 1 << 26
+    private static let largePage = 1 << 21
 
     /// Bytes held for reuse.
     package var cachedByteCount: Int { free.withLock { $0.cachedByteCount } }
     /// Bytes under tensors that are alive, in the sizes of their classes.
-    var liveByteCount: Int { free.withLock { $0.liveByteCount } }
+    package var liveByteCount: Int { free.withLock { $0.liveByteCount } }
+    /// The most bytes that were ever under tensors at a time.
+    package var peakLiveByteCount: Int { free.withLock { $0.peakLiveByteCount } }
 
     /// The smallest class that holds `byteCount`: its number and its size.
     static func sizeClass(_ byteCount: Int) -> (index: Int, byteCount: Int) {
@@ -64,58 +68,79 @@ package final class BufferPool: Sendable {
 
     package func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let (index, size) = Self.sizeClass(byteCount)
-        let cached = free.withLock { free -> UInt? in
+        let (cached, removed) = free.withLock { free -> (UInt?, [(address: UInt, byteCount: Int)]) in
             free.liveByteCount += size
             free.peakLiveByteCount = max(free.peakLiveByteCount, free.liveByteCount)
-            guard let address = free.lists[index].popLast() else { return nil }
+            guard let address = free.lists[index].popLast() else { return (nil, free.makeRoom()) }
             free.cachedByteCount -= size
-            return address
+            return (address, [])
         }
-        return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:))
-            ?? Self.allocate(size)
-    }
-
-    /// Large buffers ask for large pages: weights are read from end to end, and with small pages every 4 kB costs a
-    /// translation.
-    private static func allocate(_ size: Int) -> UnsafeMutableRawPointer {
-        let largePage = 1 << 21
-        guard size >= 2 * largePage else {
-            return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
-        }
-        let pointer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: largePage)
-        #if os(Linux)
-        madvise(pointer, size, Int32(MADV_HUGEPAGE))
-        #endif
-        return pointer
+        for (address, byteCount) in removed { Self.release(address, byteCount) }
+        return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:)) ?? Self.allocate(size, touched: byteCount)
     }
 
     package func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let (index, size) = Self.sizeClass(byteCount)
-        guard size <= Self.largestCached else {
-            free.withLock { $0.liveByteCount -= size }
-            pointer.deallocate()
-            return
-        }
-        let address = UInt(bitPattern: pointer)
-        let removed = free.withLock { free in
+        let address = UInt(bitPattern: pointer), isKept = size <= Self.largestCached
+        free.withLock { free in
             free.liveByteCount -= size
-            let removed = free.makeRoom(for: size, keeping: index)
+            guard isKept else { return }
             free.lists[index].append(address)
             free.cachedByteCount += size
-            return removed
         }
-        for address in removed { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+        if !isKept { Self.release(address, size) }
     }
 
     /// Returns every cached buffer to the system.
     package func empty() {
-        let addresses = free.withLock { free -> [UInt] in
-            let all = free.lists.flatMap { $0 }
+        let lists = free.withLock { free in
+            let lists = free.lists
             let (live, peak) = (free.liveByteCount, free.peakLiveByteCount)
             free = Free()
             (free.liveByteCount, free.peakLiveByteCount) = (live, peak)
-            return all
+            return lists
         }
-        for address in addresses { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+        for (index, addresses) in lists.enumerated() {
+            for address in addresses { Self.release(address, Self.byteCount(ofClass: index)) }
+        }
+    }
+
+    // MARK: - The system's memory
+
+    /// Buffers from this size on are mapped, so that the system has them back when they are released: an allocator keeps
+    /// what lies between blocks in use.
+    private static let smallestMapped = 1 << 18
+
+    /// Whole large pages where there is room for two: weights are read from end to end, and with small pages every 4 kB
+    /// costs a translation. What is beyond `touched` lies on small pages, of which only those are taken that are used.
+    private static func allocate(_ size: Int, touched: Int) -> UnsafeMutableRawPointer {
+        guard size >= smallestMapped else {
+            return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
+        }
+        let isLarge = size >= 2 * largePage, spare = isLarge ? largePage : 0
+        guard let start = mmap(nil, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0),
+            start != MAP_FAILED
+        else {
+            // As an allocation that fails: there is nothing to go on with.
+            fatalError("no memory for a buffer of \(size) bytes")
+        }
+        guard isLarge else { return start }
+        let before = (largePage - Int(bitPattern: start) % largePage) % largePage
+        let pointer = start + before
+        if before > 0 { munmap(start, before) }
+        if spare > before { munmap(pointer + size, spare - before) }
+        #if os(Linux)
+        madvise(pointer, touched / largePage * largePage, Int32(MADV_HUGEPAGE))
+        #endif
+        return pointer
+    }
+
+    private static func release(_ address: UInt, _ size: Int) {
+        guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { return }
+        if size >= smallestMapped {
+            munmap(pointer, size)
+        } else {
+            pointer.deallocate()
+        }
     }
 }
