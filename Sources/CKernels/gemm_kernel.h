@@ -63,8 +63,58 @@ INLINE void tile(const int R, const int V, const bool packed_a, const bool packe
     }
 }
 
+/// Floats of a cache line, and how far ahead rows of A are fetched: four lines, some eight hundred cycles before the
+/// tile comes to them, which hides a trip to the level 3 cache.
+#define LINE 16
+#define FETCH_AHEAD 64
+
+/// The tile for a row-major A that is read where it lies: every row is a stream of its own, too many for the
+/// processor's prefetchers, so each line is asked for ahead, at the end those of the tile that begins at `next`.
+INLINE void row_tile(const int R, const int V, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next,
+                     const float *b, float *c, ptrdiff_t c_stride, int last, bool accumulate) {
+    VEC acc[MR][NV];
+    UNROLL for (int r = 0; r < R; r++) {
+        UNROLL for (int v = 0; v < V; v++) {
+            const float *from = c + r * c_stride + v * W;
+            if (accumulate) {
+                acc[r][v] = v + 1 < V || last == W ? vload(from) : vload_part(from, last);
+            } else {
+                __builtin_prefetch(from, 1);
+                acc[r][v] = vzero();
+            }
+        }
+    }
+#define ROW_STEP(k)                                                                                     \
+    do {                                                                                                \
+        VEC right[NV];                                                                                  \
+        UNROLL for (int v = 0; v < V; v++) right[v] = vload(b + v * W);                                 \
+        UNROLL for (int r = 0; r < R; r++) {                                                            \
+            VEC left = vset1(a[r * a_row + (k)]);                                                       \
+            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(left, right[v], acc[r][v]);             \
+        }                                                                                               \
+        b += V * W;                                                                                     \
+    } while (0)
+    ptrdiff_t whole = depth & ~(ptrdiff_t)(LINE - 1);
+    for (ptrdiff_t k = 0; k < whole; k += LINE, a += LINE) {
+        const float *ahead = k + FETCH_AHEAD < depth ? a + FETCH_AHEAD : next + (k + FETCH_AHEAD - depth);
+        UNROLL for (int r = 0; r < R; r++) __builtin_prefetch(ahead + r * a_row);
+        _Pragma("nounroll") for (int i = 0; i < LINE; i++) ROW_STEP(i);
+    }
+    for (ptrdiff_t k = whole; k < depth; k++, a++) ROW_STEP(0);
+#undef ROW_STEP
+    UNROLL for (int r = 0; r < R; r++) {
+        UNROLL for (int v = 0; v < V; v++) {
+            float *to = c + r * c_stride + v * W;
+            if (v + 1 < V || last == W) vstore(to, acc[r][v]);
+            else vstore_part(to, acc[r][v], last);
+        }
+    }
+}
+
 typedef void packed_tile(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride, int last,
                          bool accumulate);
+typedef void row_major_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next, const float *b,
+                            float *c, ptrdiff_t c_stride, int last, bool accumulate);
 typedef void thin_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b,
                        ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate);
 
@@ -72,6 +122,10 @@ typedef void thin_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff
     static void packed_##R##_##V(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride,      \
                                  int last, bool accumulate) {                                                        \
         tile(R, V, true, true, depth, a, 0, 0, b, 0, c, c_stride, last, accumulate);                                 \
+    }                                                                                                                \
+    static void rows_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next, const float *b,  \
+                               float *c, ptrdiff_t c_stride, int last, bool accumulate) {                            \
+        row_tile(R, V, depth, a, a_row, next, b, c, c_stride, last, accumulate);                                     \
     }                                                                                                                \
     static void mixed_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, \
                                 ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate) {        \
@@ -93,9 +147,11 @@ typedef void thin_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff
 #define TILES(R) EACH_WIDTH(TILE, R)
 EACH_ROW(TILES)
 #define PACKED_NAMES(R) NAMES(packed, R)
+#define ROWS_NAMES(R) NAMES(rows, R)
 #define MIXED_NAMES(R) NAMES(mixed, R)
 #define PLAIN_NAMES(R) NAMES(plain, R)
 static packed_tile *const packed_tiles[MR][NV] = {EACH_ROW(PACKED_NAMES)};
+static row_major_tile *const row_tiles[MR][NV] = {EACH_ROW(ROWS_NAMES)};
 static thin_tile *const mixed_tiles[MR][NV] = {EACH_ROW(MIXED_NAMES)};
 static thin_tile *const plain_tiles[MR][NV] = {EACH_ROW(PLAIN_NAMES)};
 
@@ -122,118 +178,27 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
     }
 }
 
-// MARK: - Packing
-
-/// Rows of k that are copied side by side: more would share the ways of a level 1 set when the stride is a power of
-/// two, fewer would leave the prefetcher fewer streams.
-#define COPY_DEPTH 8
-/// How far ahead to fetch, in rows of k and in floats: rows of large matrices lie on different pages, where the
-/// processor's own prefetchers begin anew.
-#define ROWS_AHEAD 24
-#define FLOATS_AHEAD 64
-
-static void pack_rows(const float *a, ptrdiff_t row_stride, ptrdiff_t depth_stride, ptrdiff_t rows, ptrdiff_t depth,
-                      float *packed) {
-    if (depth_stride == 1) {
-        for (ptrdiff_t i = 0; i < rows; i += MR, packed += MR * depth) {
-            const float *from = a + i * row_stride;
-            int there = rows - i < MR ? (int)(rows - i) : MR;
-            ptrdiff_t k = 0;
-            if (there == MR) {
-                for (; k + PK <= depth; k += PK) pack_patch(from + k, row_stride, MR, packed + k * MR);
-            } else {
-                for (; k + PK <= depth; k += PK) pack_patch(from + k, row_stride, there, packed + k * MR);
-            }
-            for (; k < depth; k++) {
-                for (int r = 0; r < MR; r++) packed[k * MR + r] = r < there ? from[r * row_stride + k] : 0;
-            }
-        }
-        return;
-    }
-    // A column of A is contiguous: row_stride is 1.
-    for (ptrdiff_t first = 0; first < depth; first += COPY_DEPTH) {
-        ptrdiff_t end = first + COPY_DEPTH < depth ? first + COPY_DEPTH : depth;
+/// The same for a row-major A that is not packed: panel after panel of B, which stays in the level 2 cache while all
+/// rows of A go by.
+static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
+                       const float *b, float *c, ptrdiff_t c_stride, bool accumulate) {
+    for (ptrdiff_t j = 0; j < columns;) {
+        int vectors = panel_vectors(columns - j);
+        ptrdiff_t left = columns - j - (vectors - 1) * W;
+        int last = left < W ? (int)left : W;
         for (ptrdiff_t i = 0; i < rows; i += MR) {
-            for (ptrdiff_t k = first; k < end; k++) {
-                const float *from = a + k * depth_stride + i;
-                float *to = packed + i * depth + k * MR;
-                __builtin_prefetch(from + ROWS_AHEAD * depth_stride);
-                if (rows - i >= MR) {
-                    UNROLL for (int r = 0; r < MR; r++) to[r] = from[r];
-                } else {
-                    for (int r = 0; r < MR; r++) to[r] = r < rows - i ? from[r] : 0;
-                }
-            }
+            int height = rows - i < MR ? (int)(rows - i) : MR;
+            const bool follows = rows - i >= 2 * MR;
+            const float *from = a + i * a_row, *next = follows ? from + MR * a_row : from;
+            row_tiles[height - 1][vectors - 1](depth, from, a_row, next, b, c + i * c_stride + j, c_stride, last,
+                                               accumulate);
         }
+        b += vectors * W * depth;
+        j += vectors * W;
     }
 }
 
-/// Columns that are contiguous along k, `width` of them, into a panel of `stride` floats per k.
-INLINE void pack_slab(const float *b, ptrdiff_t column_stride, int width, ptrdiff_t stride, ptrdiff_t depth,
-                      float *packed) {
-    for (ptrdiff_t k = 0; k < depth; k += W) {
-        int there = depth - k < W ? (int)(depth - k) : W;
-        VEC square[W];
-        UNROLL for (int r = 0; r < W; r++) {
-            __builtin_prefetch(b + (r < width ? r : 0) * column_stride + k + FLOATS_AHEAD);
-            square[r] = r >= width ? vzero()
-                : there == W       ? vload(b + r * column_stride + k)
-                                   : vload_part(b + r * column_stride + k, there);
-        }
-        transpose(square);
-        UNROLL for (int x = 0; x < W; x++) {
-            if (x >= there) break;
-            vstore(packed + (k + x) * stride, square[x]);
-        }
-    }
-}
-
-/// Rows first ..< end of k, contiguous along n, into a panel of V vectors.
-INLINE void copy_panel(const int V, const float *b, ptrdiff_t depth_stride, ptrdiff_t first, ptrdiff_t end, int last,
-                       float *packed) {
-    for (ptrdiff_t k = first; k < end; k++) {
-        const float *from = b + k * depth_stride;
-        float *to = packed + k * V * W;
-        UNROLL for (int v = 0; v < V; v++) {
-            __builtin_prefetch(from + ROWS_AHEAD * depth_stride + v * W);
-            vstore(to + v * W, v + 1 < V || last == W ? vload(from + v * W) : vload_part(from + v * W, last));
-        }
-    }
-}
-
-static void pack_columns(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride, ptrdiff_t columns,
-                         ptrdiff_t depth, float *packed) {
-    if (depth_stride == 1) {
-        for (ptrdiff_t j = 0; j < columns;) {
-            int vectors = panel_vectors(columns - j);
-            for (int v = 0; v < vectors; v++) {
-                ptrdiff_t left = columns - j - v * W;
-                const float *from = b + (j + v * W) * column_stride;
-                if (left >= W) pack_slab(from, column_stride, W, vectors * W, depth, packed + v * W);
-                else pack_slab(from, column_stride, (int)left, vectors * W, depth, packed + v * W);
-            }
-            packed += vectors * W * depth;
-            j += vectors * W;
-        }
-        return;
-    }
-    for (ptrdiff_t first = 0; first < depth; first += COPY_DEPTH) {
-        ptrdiff_t end = first + COPY_DEPTH < depth ? first + COPY_DEPTH : depth;
-        float *panel = packed;
-        for (ptrdiff_t j = 0; j < columns;) {
-            int vectors = panel_vectors(columns - j);
-            ptrdiff_t left = columns - j - (vectors - 1) * W;
-            int last = left < W ? (int)left : W;
-            switch (vectors) {
-            case 1: copy_panel(1, b + j, depth_stride, first, end, last, panel); break;
-            case 2: copy_panel(2, b + j, depth_stride, first, end, last, panel); break;
-            default: copy_panel(NV, b + j, depth_stride, first, end, last, panel); break;
-            }
-            panel += vectors * W * depth;
-            j += vectors * W;
-        }
-    }
-}
+#include "gemm_packing.h"
 
 // MARK: - Few rows
 
@@ -322,6 +287,7 @@ static double multiply_add_burn(ptrdiff_t rounds) {
         (table)->pack_rows = pack_rows;                  \
         (table)->pack_columns = pack_columns;            \
         (table)->block = block;                          \
+        (table)->block_rows = block_rows;                \
         (table)->thin = thin;                            \
         (table)->combine = combine;                      \
         (table)->multiply_add_burn = multiply_add_burn;  \

@@ -58,6 +58,25 @@ import Testing
         }
     }
 
+    @Test func rowsThatAreNotPackedAreTheChain() {
+        var generator = SystemRandomNumberGenerator()
+        for (name, kernels) in Self.sets {
+            let mr = Int(kernels.tile_rows), nr = Int(kernels.tile_columns), lanes = Int(kernels.lanes)
+            for round in 0..<100 {
+                let m = Int.random(in: 1...3 * mr), n = Int.random(in: 1...2 * nr + lanes)
+                let k = Int.random(in: 1...150), aStride = k + round % 3, stride = n + round % 4
+                let a = Self.random(m * aStride, &generator), b = Self.random(k * n, &generator)
+                let before = Self.random(m * stride, &generator), accumulate = round & 4 != 0
+                var packedB = [Float](repeating: 7, count: (n + lanes - 1) / lanes * lanes * k)
+                var c = before, expected = before
+                kernels.pack_columns(b, n, 1, n, k, &packedB)
+                kernels.block_rows(m, n, k, a, aStride, packedB, &c, stride, accumulate)
+                Self.chain(m, n, k, a, aStride, 1, b, n, 1, &expected, stride, accumulate: accumulate)
+                #expect(c == expected, "\(name) \(m)x\(n)x\(k) \(accumulate)")
+            }
+        }
+    }
+
     @Test func thinProductsAreTheChain() {
         var generator = SystemRandomNumberGenerator()
         for (name, kernels) in Self.sets {

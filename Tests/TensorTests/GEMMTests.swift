@@ -71,7 +71,7 @@ import Testing
 
     static let pools = [ThreadPool(workerCount: 1), ThreadPool(workerCount: 2), ThreadPool(workerCount: 3)]
 
-    /// Random shapes over all paths: thin, sharing A, sharing B, blocks of k, batches, the four transposes.
+    /// Random shapes over all paths: thin, reading A, sharing A, sharing B, blocks of k, batches, the four transposes.
     @Test func everyVariantIsTheChainBitForBit() {
         for round in 0..<160 {
             var p = Problem(m: .random(in: 1...100), n: .random(in: 1...160), k: .random(in: 1...90))
@@ -96,6 +96,18 @@ import Testing
                     #expect(Self.product(p, a, b, c, kernels: kernels, pool: pool) == expected, "\(p)")
                 }
             }
+        }
+    }
+
+    /// More of A than is read at once: several passes over k, or over the rows.
+    @Test func partsOfALargeOperandAreTheChain() {
+        for p in [
+            Problem(m: 300, n: 50, k: 9000), Problem(m: 5000, n: 20, k: 700, transposeB: true, beta: 1),
+            Problem(m: 9000, n: 50, k: 300, transposeA: true),
+        ] {
+            let a = Self.random(p.aSize), b = Self.random(p.bSize), c = Self.random(p.cSize)
+            let expected = Self.definition(p, a, b, c)
+            for pool in Self.pools { #expect(Self.product(p, a, b, c, pool: pool) == expected, "\(p)") }
         }
     }
 

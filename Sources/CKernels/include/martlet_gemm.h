@@ -26,6 +26,10 @@ typedef struct martlet_gemm_kernels {
     void (*_Nonnull block)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull packed_a,
                            const float *_Nonnull packed_b, float *_Nonnull c, ptrdiff_t c_stride, bool accumulate,
                            bool rows_inside);
+    /// C (+)= A x packed B with A row-major and not packed, its rows `a_row` floats apart.
+    void (*_Nonnull block_rows)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull a,
+                                ptrdiff_t a_row, const float *_Nonnull packed_b, float *_Nonnull c,
+                                ptrdiff_t c_stride, bool accumulate);
     /// C (+)= op(A) op(B) for at most `tile_rows` rows, with nothing packed ahead: B is read once.
     void (*_Nonnull thin)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull a,
                           ptrdiff_t row_stride, ptrdiff_t depth_stride, const float *_Nonnull b,

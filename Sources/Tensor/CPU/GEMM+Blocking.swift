@@ -3,10 +3,10 @@ import CKernels
 extension GEMM {
     /// A product cut into blocks for the caches and dealt out to threads.
     ///
-    /// The smaller operand is packed once, together, and then read by everyone; the larger one is cut into slices that
-    /// fit the level 2 cache, and whoever takes a slice packs it for itself. Nothing is packed twice, and no thread
-    /// reads what another one packs except the operand that is meant to be shared. Blocks of k follow each other, the
-    /// accumulators going on from C.
+    /// A row-major A is read where it lies (`readingA`). Otherwise the smaller operand is packed once, together, and
+    /// then read by everyone; the larger one is cut into slices that fit the level 2 cache, and whoever takes a slice
+    /// packs it for itself. Nothing is packed twice, and no thread reads what another one packs except the operand that
+    /// is meant to be shared. Blocks of k follow each other, the accumulators going on from C.
     struct Run {
         let kernels: martlet_gemm_kernels
         let pool: ThreadPool
@@ -15,7 +15,7 @@ extension GEMM {
         static let serialWork = 1 << 19
         private static let level1 = martlet_cache_bytes(1)
         private static let level2 = martlet_cache_bytes(2)
-        private static let level3 = martlet_cache_bytes(3)
+        static let level3 = martlet_cache_bytes(3)
 
         /// Applies alpha and beta around the chain.
         func scaled(_ product: Product, alpha: Float, beta: Float, parallel: Bool) {
@@ -68,7 +68,9 @@ extension GEMM {
                 return
             }
             let parallel = parallel && pool.workerCount > 1 && work >= Self.serialWork
-            if product.m >= product.n {
+            if product.aDepth == 1 {
+                readingA(product, accumulate: accumulate, parallel: parallel)
+            } else if product.m >= product.n {
                 sharingB(product, accumulate: accumulate, parallel: parallel)
             } else {
                 sharingA(product, accumulate: accumulate, parallel: parallel)
@@ -90,9 +92,9 @@ extension GEMM {
 
         // MARK: - Blocks
 
-        /// Length of the blocks of k: a panel of A fills half of the level 1 cache, and the blocks are about equal.
-        private func depthBlock(_ k: Int) -> Int {
-            let most = max(64, Self.level1 / 2 / (4 * Int(kernels.tile_rows)) & ~15)
+        /// Length of the blocks of k: a panel of A fills two thirds of the level 1 cache, and the blocks are about equal.
+        func depthBlock(_ k: Int) -> Int {
+            let most = max(64, Self.level1 / 3 * 2 / (4 * Int(kernels.tile_rows)) & ~15)
             let blocks = (k + most - 1) / most
             return min(k, ((k + blocks - 1) / blocks + 15) & ~15)
         }
@@ -231,14 +233,14 @@ extension GEMM {
         // MARK: - Threads and buffers
 
         /// Calls `body(piece, pieces)` for every piece, on the pool if there are several.
-        private func each(_ pieces: Int, _ body: (Int, Int) -> Void) {
+        func each(_ pieces: Int, _ body: (Int, Int) -> Void) {
             guard pieces > 1 else { return body(0, 1) }
             pool.run(pieces) { body($0, pieces) }
         }
 
         private static func rounded(_ count: Int, _ unit: Int) -> Int { (count + unit - 1) / unit * unit }
 
-        private static func withBuffer(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+        static func withBuffer(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
             let byteCount = count * MemoryLayout<Float>.stride
             let bytes = BufferPool.shared.take(byteCount)
             body(bytes.assumingMemoryBound(to: Float.self))
