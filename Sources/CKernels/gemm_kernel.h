@@ -157,6 +157,14 @@ static thin_tile *const plain_tiles[MR][NV] = {EACH_ROW(PLAIN_NAMES)};
 
 // MARK: - A block of tiles
 
+/// Asks for a tile of C that is added to next: its lines come while the tile before it is computed, and come for
+/// writing.
+INLINE void fetch_tile(const float *c, ptrdiff_t c_stride) {
+    UNROLL for (int r = 0; r < MR; r++) {
+        UNROLL for (int v = 0; v < NR; v += LINE) __builtin_prefetch(c + r * c_stride + v, 1);
+    }
+}
+
 static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, const float *b, float *c,
                   ptrdiff_t c_stride, bool accumulate, bool rows_inside) {
     ptrdiff_t rows_step = rows_inside ? rows : MR;
@@ -169,6 +177,10 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
             ptrdiff_t bottom = top + rows_step < rows ? top + rows_step : rows;
             for (ptrdiff_t i = top; i < bottom; i += MR) {
                 int height = bottom - i < MR ? (int)(bottom - i) : MR;
+                if (accumulate) {
+                    if (bottom - i >= 2 * MR) fetch_tile(c + (i + MR) * c_stride + j, c_stride);
+                    else if (bottom - top >= MR) fetch_tile(c + top * c_stride + j + vectors * W, c_stride);
+                }
                 packed_tiles[height - 1][vectors - 1](depth, a + i * depth, panel, c + i * c_stride + j, c_stride,
                                                       last, accumulate);
             }
@@ -190,6 +202,7 @@ static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const
             int height = rows - i < MR ? (int)(rows - i) : MR;
             const bool follows = rows - i >= 2 * MR;
             const float *from = a + i * a_row, *next = follows ? from + MR * a_row : from;
+            if (accumulate && follows) fetch_tile(c + (i + MR) * c_stride + j, c_stride);
             row_tiles[height - 1][vectors - 1](depth, from, a_row, next, b, c + i * c_stride + j, c_stride, last,
                                                accumulate);
         }

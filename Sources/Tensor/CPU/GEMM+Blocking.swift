@@ -166,9 +166,9 @@ extension GEMM {
             let wide = Int(kernels.tile_columns), unit = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
             let columnsAtOnce = max(wide, Self.level3 / 4 / (4 * depthBlock) / wide * wide)
             let units = (product.m + unit - 1) / unit
-            // About a hundred rows use each panel of B often enough.
+            // 64 rows use each panel of B often enough and leave it room in the level 2 cache.
             let slices = Slices(
-                units: units, most: max(1, 112 / unit), bytesPerUnit: 4 * unit * depthBlock,
+                units: units, most: max(1, 64 / unit), bytesPerUnit: 4 * unit * depthBlock,
                 workers: parallel ? pool.workerCount : 1)
             Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
                 for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
