@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-/// Keys of a block, a multiple of every panel's width.
-#define KEYS 96
-/// Queries of a tile: a whole number of the kernel's tiles, about a hundred.
-static ptrdiff_t tile_of(const martlet_gemm_kernels *gemm) { return 96 / gemm->tile_rows * gemm->tile_rows; }
+/// Keys of a block, a multiple of every panel's width. Small, since with causal attention half of the last block of a
+/// tile is computed for nothing.
+#define KEYS 48
+/// Queries of a tile: a whole number of the kernel's tiles, about as many as keys.
+static ptrdiff_t tile_of(const martlet_gemm_kernels *gemm) { return KEYS / gemm->tile_rows * gemm->tile_rows; }
 
 static ptrdiff_t rounded(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
@@ -19,7 +20,9 @@ static ptrdiff_t greater(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 /// Where the parts of the scratch memory lie. Packed blocks of keys or values are `block` floats each.
 typedef struct layout {
     ptrdiff_t blocks, padded, tile, wide_block, deep_block;
-    float *scores, *probabilities, *gradients, *rows;
+    float *scores, *probabilities, *gradients;
+    /// A block of scores by queries as rows x queries panels.
+    float *rows;
     /// Keys and values as depth x keys panels (for scores), and as keys x dimension panels (for sums).
     float *keys_deep, *values_deep, *keys_wide, *values_wide;
     /// A tile of queries, or of output gradients, as rows x dimension panels.
@@ -40,10 +43,10 @@ static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t to
         used += rounded((count), 16);     \
     } while (0)
     PLACE(scores, strip);
-    PLACE(rows, greater(rounded(KEYS, gemm->tile_rows), at->tile) * greater(greater(dimension, KEYS), at->tile));
     PLACE(keys_deep, at->blocks * at->deep_block);
     PLACE(values_wide, at->blocks * at->wide_block);
     if (gradient) {
+        PLACE(rows, rounded(KEYS, gemm->tile_rows) * at->tile);
         PLACE(probabilities, strip);
         PLACE(gradients, strip);
         PLACE(values_deep, at->blocks * at->deep_block);
@@ -80,11 +83,10 @@ static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdi
 static void multiply_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t x_stride,
                             ptrdiff_t rows, ptrdiff_t dimension, const float *deep, ptrdiff_t first, ptrdiff_t end,
                             ptrdiff_t tokens, float *strip, ptrdiff_t width) {
-    gemm->pack_rows(x, x_stride, 1, rows, dimension, at->rows);
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t columns = smaller(KEYS, tokens - block * KEYS);
-        gemm->block(rows, columns, dimension, at->rows, deep + block * at->deep_block, strip + (block - first) * KEYS,
-                    width, false, true);
+        gemm->block_rows(rows, columns, dimension, x, x_stride, deep + block * at->deep_block,
+                         strip + (block - first) * KEYS, width, false);
     }
 }
 
@@ -94,9 +96,8 @@ static void sum_blocks(const martlet_gemm_kernels *gemm, const layout *at, const
                        ptrdiff_t tokens, float *out, ptrdiff_t out_stride) {
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t depth = smaller(KEYS, tokens - block * KEYS);
-        gemm->pack_rows(strip + (block - first) * KEYS, width, 1, rows, depth, at->rows);
-        gemm->block(rows, dimension, depth, at->rows, wide + block * at->wide_block, out, out_stride, block > first,
-                    true);
+        gemm->block_rows(rows, dimension, depth, strip + (block - first) * KEYS, width, wide + block * at->wide_block,
+                         out, out_stride, block > first);
     }
 }
 
