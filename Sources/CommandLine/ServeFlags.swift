@@ -66,8 +66,8 @@ struct ServeLoading: ParsableArguments {
             }
             settings.idleUnload = .seconds(idleUnload * 60)
         }
-        guard (1...4096).contains(maxRunning), (0...1_000_000).contains(maxQueue) else {
-            throw ValidationError("--max-running must be from 1 to 4096, --max-queue from 0 to 1000000")
+        guard (1...4096).contains(maxRunning), (1...1_000_000).contains(maxQueue) else {
+            throw ValidationError("--max-running must be from 1 to 4096, --max-queue from 1 to 1000000")
         }
         settings.engine.maximumRunning = maxRunning
         settings.engine.maximumWaiting = maxQueue
