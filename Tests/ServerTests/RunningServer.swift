@@ -67,7 +67,7 @@ final class RunningServer: Sendable {
                 try TinyEncoder.write(folder: "\(folder)/\(name)")
             } else {
                 var model = TinyModel()
-                model.contextLength = 512
+                model.contextLength = 1024
                 try model.write(folder: "\(folder)/\(name)")
             }
         }

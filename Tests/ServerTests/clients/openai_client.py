@@ -3,9 +3,10 @@
 log-probabilities, completions, embeddings, errors and retries. One line a check; the exit code counts the failures.
 
   martlet serve smollm2 minilm --api-key sk-test-key &
-  python openai_client.py http://127.0.0.1:8080/v1 sk-test-key smollm2 minilm [--grammar]
+  python openai_client.py http://127.0.0.1:8080/v1 sk-test-key smollm2 minilm [--grammar] [--random]
 
-With --grammar, structured output and forced calls must be obeyed; without, they may be refused by name.
+With --grammar, structured output and forced calls must be obeyed; without, they may be refused by name. With --random,
+the models are small and random: nothing they say is looked at.
 """
 import asyncio
 import base64
@@ -20,7 +21,7 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 
 arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
-has_grammar = "--grammar" in sys.argv
+has_grammar, is_random = "--grammar" in sys.argv, "--random" in sys.argv
 base, key, chat_model = arguments[:3]
 embedding_model = arguments[3] if len(arguments) > 3 else None
 client = OpenAI(base_url=base, api_key=key, timeout=120)
@@ -78,12 +79,12 @@ def seeds_and_samples():
 
 @check
 def the_second_turn_finds_the_first():
-    long = [{"role": "user", "content": "Count. " + " ".join(str(i) for i in range(150))}]
+    long = [{"role": "user", "content": "Count. " + " ".join(str(i) for i in range(40 if is_random else 150))}]
     first = client.chat.completions.create(model=chat_model, messages=long, max_tokens=8, temperature=0)
     turn = long + [{"role": "assistant", "content": first.choices[0].message.content}, {"role": "user", "content": "On."}]
     second = client.chat.completions.create(model=chat_model, messages=turn, max_tokens=2, temperature=0)
     cached = second.usage.prompt_tokens_details.cached_tokens
-    assert cached > 0.8 * first.usage.prompt_tokens, (cached, first.usage.prompt_tokens)
+    assert cached > (0.5 if is_random else 0.8) * first.usage.prompt_tokens, (cached, first.usage.prompt_tokens)
 
 
 @check
@@ -110,7 +111,7 @@ def completions_echo_with_log_probabilities():
 
 @check
 def prompts_come_in_batches_of_tokens():
-    reply = client.completions.create(model=chat_model, prompt=[[504, 3, 9], [20, 21]], max_tokens=2, temperature=0)
+    reply = client.completions.create(model=chat_model, prompt=[[50, 30, 90], [20, 21]], max_tokens=2, temperature=0)
     assert [c.index for c in reply.choices] == [0, 1]
 
 
@@ -128,10 +129,12 @@ def structured_output_is_obeyed():
     call = lambda: client.chat.completions.create(  # noqa: E731
         model=chat_model, messages=[{"role": "user", "content": "Invent a person."}], max_tokens=80, temperature=0,
         response_format={"type": "json_schema", "json_schema": {"name": "person", "schema": schema, "strict": True}})
-    if not has_grammar:
-        return refused_by_name(call, "response_format")
-    value = json.loads(call().choices[0].message.content)
-    assert set(value) == {"name", "age"} and 0 <= value["age"] <= 150
+    reply = unless_refused(call, "response_format")
+    if reply is None:
+        return "refused by name"
+    if reply.choices[0].finish_reason == "stop":
+        value = json.loads(reply.choices[0].message.content)
+        assert set(value) == {"name", "age"} and 0 <= value["age"] <= 150
 
 
 @check
@@ -139,9 +142,9 @@ def json_objects_are_obeyed():
     call = lambda: client.chat.completions.create(  # noqa: E731
         model=chat_model, messages=[{"role": "user", "content": "A JSON object with one number."}], max_tokens=200,
         temperature=0, response_format={"type": "json_object"})
-    if not has_grammar:
-        return refused_by_name(call, "response_format")
-    reply = call()
+    reply = unless_refused(call, "response_format")
+    if reply is None:
+        return "refused by name"
     if reply.choices[0].finish_reason == "stop":
         assert isinstance(json.loads(reply.choices[0].message.content), dict)
 
@@ -156,9 +159,11 @@ def forced_tools_are_called():
     call = lambda **more: client.chat.completions.create(  # noqa: E731
         model=chat_model, messages=[{"role": "user", "content": "What is the weather in Paris?"}], tools=[weather],
         tool_choice="required", max_tokens=80, temperature=0, **more)
-    if not has_grammar:
-        return refused_by_name(call, None)
-    reply = call()
+    reply = unless_refused(call, None)
+    if reply is None:
+        return "refused by name"
+    if reply.choices[0].finish_reason == "length":
+        return "cut short"
     tool = reply.choices[0].message.tool_calls[0]
     assert tool.function.name == "weather" and set(json.loads(tool.function.arguments)) == {"city"}
     assert reply.choices[0].finish_reason == "tool_calls"
@@ -199,16 +204,17 @@ def embeddings_in_both_formats():
     assert max(abs(a - b) for a, b in zip(floats, plain.data[0].embedding)) < 1e-6
     dot = lambda a, b: sum(x * y for x, y in zip(a.embedding, b.embedding))  # noqa: E731
     assert abs(dot(packed.data[0], packed.data[0]) - 1) < 1e-4
-    assert dot(packed.data[0], packed.data[1]) > dot(packed.data[0], packed.data[2])
+    assert is_random or dot(packed.data[0], packed.data[1]) > dot(packed.data[0], packed.data[2])
 
 
-def refused_by_name(call, parameter):
+def unless_refused(call, parameter):
+    """The reply, or None where the server says that it cannot do this and --grammar does not ask for it."""
     try:
-        call()
+        return call()
     except openai.BadRequestError as error:
-        assert error.status_code == 400 and (parameter is None or parameter in str(error.param)), error
-        return "refused by name"
-    raise AssertionError("neither obeyed nor refused")
+        assert not has_grammar, error
+        assert parameter is None or parameter in str(error.param), error
+        return None
 
 
 def fails(kind, status, call, **wanted):
@@ -252,7 +258,7 @@ def many_at_once():
 
 @check
 def leaving_a_stream_is_clean():
-    stream = client.chat.completions.create(model=chat_model, messages=question, max_tokens=500, stream=True)
+    stream = client.chat.completions.create(model=chat_model, messages=question, max_tokens=200 if is_random else 2000, stream=True)
     next(iter(stream))
     stream.close()
     assert client.chat.completions.create(model=chat_model, messages=question, max_tokens=1).choices
