@@ -116,6 +116,35 @@ import Testing
         }
     }
 
+    @Test func grammarsAreObeyedOrRefusedByName() async throws {
+        try await RunningServer.with { running in
+            let schema: JSON = [
+                "type": "object", "properties": ["a": ["enum": [1, 2]]], "required": ["a"],
+                "additionalProperties": false,
+            ]
+            let reply = try await running.post(
+                "/v1/chat/completions",
+                asking {
+                    $0["max_tokens"] = 60
+                    $0["response_format"] = ["type": "json_schema", "json_schema": ["name": "x", "schema": schema]]
+                })
+            #expect(reply.status == 200)
+            let text = try reply.json()["choices"]?.array?.first?["message"]?["content"]?.string ?? ""
+            let value = try JSON(parsing: Array(text.utf8))["a"]?.integer
+            #expect(value == 1 || value == 2, "\(text)")
+            let impossible: JSON = ["type": "array", "uniqueItems": true]
+            let refused = try await running.post(
+                "/v1/chat/completions",
+                asking {
+                    $0["response_format"] = [
+                        "type": "json_schema", "json_schema": ["name": "x", "schema": impossible],
+                    ]
+                })
+            #expect(refused.status == 400)
+            #expect(refused.text.contains("uniqueItems"))
+        }
+    }
+
     @Test func aFullQueueSaysWhenToComeAgain() async throws {
         var loading = ModelSettings()
         loading.engine.maximumRunning = 1

@@ -1,5 +1,6 @@
 import Dispatch
 import Martlet
+import Synchronization
 
 /// A model in memory, and what computes with it.
 package final class LoadedModel: Sendable {
@@ -10,6 +11,7 @@ package final class LoadedModel: Sendable {
 
     package let name: String
     package let content: Content
+    let grammars = Mutex<GrammarCompiler?>(nil)
     /// What it counts for in the server's memory.
     let bytes: Int
 

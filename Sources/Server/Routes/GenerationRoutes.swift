@@ -41,7 +41,8 @@ extension Server {
         // Nobody learns from the time a reply takes what another key's prompts were.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
-        let constraint = try plan.constraint.map { try lease.model.compile($0) }
+        var constraint: (any TokenConstraint)?
+        if let source = plan.constraint { constraint = try await lease.model.compile(source) }
         let header = ReplyHeader(
             id: plan.identifierPrefix + Self.identifier(), created: Self.now(),
             systemFingerprint: fingerprint(lease.model))
