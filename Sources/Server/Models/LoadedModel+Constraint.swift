@@ -6,7 +6,7 @@ extension LoadedModel {
     /// The grammar of a request, compiled for this model's vocabulary, away from the threads that serve requests.
     /// - Throws: `APIError` that names what cannot be enforced.
     func compile(_ source: ConstraintSource) async throws -> any TokenConstraint {
-        let grammar = try source.grammar()
+        let grammar = source.grammar()
         return try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async { [self] in
                 continuation.resume(
@@ -34,15 +34,13 @@ extension LoadedModel {
 }
 
 extension ConstraintSource {
-    fileprivate func grammar() throws(APIError) -> GrammarSource {
+    fileprivate func grammar() -> GrammarSource {
         switch self {
         case .jsonObject: .jsonObject()
         case .jsonSchema(let schema): .jsonSchema(schema)
         case .regex(let expression): .regularExpression(expression)
         case .choice(let texts): .choice(texts)
         case .gbnf(let text): .gbnf(text)
-        case .toolCalls:
-            throw .unsupported("tool_choice", "that forces calls in this model's own syntax is not supported")
         }
     }
 
@@ -53,7 +51,6 @@ extension ConstraintSource {
         case .regex: "structured_outputs.regex"
         case .choice: "structured_outputs.choice"
         case .gbnf: "grammar"
-        case .toolCalls: "tool_choice"
         }
     }
 

@@ -2,7 +2,8 @@ extension Server {
     /// The table of routes: one line a group.
     func routes() -> [Route] {
         let routes =
-            statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes() + pageRoutes()
+            statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes()
+            + dialectRoutes() + pageRoutes()
         return routes + [openAPIRoute(routes)]
     }
 }

@@ -28,7 +28,7 @@ extension Server {
 
     var requestLimits: RequestLimits { RequestLimits() }
 
-    private func generate(_ request: GenerationRequest, _ call: Call) async throws -> Response {
+    func generate(_ request: GenerationRequest, _ call: Call) async throws -> Response {
         var request = request
         let lease = try await models.use(request.model, embedding: false)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }

@@ -26,7 +26,7 @@ extension Server {
         ]
     }
 
-    private func card(_ model: ServedModel, as name: String, loaded: LoadedModel?) -> ModelCard {
+    func card(_ model: ServedModel, as name: String, loaded: LoadedModel?) -> ModelCard {
         var card: ModelCard
         if let model = loaded?.engine?.model {
             card = ModelCard(id: name, created: 0, model)

@@ -26,7 +26,7 @@ extension Server {
         ]
     }
 
-    private func withModel(_ name: String?, _ body: (LanguageModel) throws -> Response) async throws -> Response {
+    func withModel<Result>(_ name: String?, _ body: (LanguageModel) throws -> Result) async throws -> Result {
         let lease = try await models.use(name, embedding: false)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         return try body(engine.model)

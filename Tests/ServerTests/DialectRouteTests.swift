@@ -1,0 +1,48 @@
+import MartletJSON
+import MartletServer
+import Testing
+
+/// The interfaces of others than OpenAI's first.
+@Suite struct DialectRouteTests {
+    @Test func messagesAreAnsweredAndRefusedInTheirShape() async throws {
+        try await RunningServer.with { running in
+            let messages: JSON = [["role": "user", "content": "hello"]]
+            let reply = try await running.post(
+                "/v1/messages", ["model": "tiny", "max_tokens": 8, "messages": messages])
+            #expect(reply.status == 200)
+            #expect(try reply.json()["type"]?.string == "message")
+            let count = try await running.post("/v1/messages/count_tokens", ["model": "tiny", "messages": messages])
+            #expect(try count.json()["input_tokens"]?.integer ?? 0 > 0)
+            let refused = try await running.post(
+                "/v1/messages", ["model": "none", "max_tokens": 8, "messages": messages])
+            #expect(refused.status == 404)
+            #expect(try refused.json()["type"]?.string == "error")
+        }
+    }
+
+    @Test func responsesAreAnswered() async throws {
+        try await RunningServer.with { running in
+            let reply = try await running.post(
+                "/v1/responses", ["model": "tiny", "input": "hello", "max_output_tokens": 16])
+            #expect(reply.status == 200)
+            #expect(try reply.json()["object"]?.string == "response")
+        }
+    }
+
+    @Test func ollamasClientsFindModelsAndStreamLines() async throws {
+        try await RunningServer.with { running in
+            let tags = try await running.get("/api/tags").json()["models"]?.array ?? []
+            #expect(tags.first?["name"]?.string == "tiny:latest")
+            let reply = try await running.post(
+                "/api/generate", ["model": "tiny:latest", "prompt": "hello", "options": ["num_predict": 8]])
+            #expect(reply.fields["content-type"] == "application/x-ndjson")
+            let lines = try reply.text.split(separator: "\n").map { try JSON(parsing: Array($0.utf8)) }
+            #expect(lines.last?["done"]?.bool == true)
+            #expect(lines.dropLast().allSatisfy { $0["done"]?.bool == false })
+            let missing = try await running.post(
+                "/api/chat", ["model": "none", "messages": [["role": "user", "content": "a"]]])
+            #expect(missing.status == 404)
+            #expect(try missing.json()["error"]?.string != nil)
+        }
+    }
+}
