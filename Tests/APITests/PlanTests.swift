@@ -149,7 +149,7 @@ import Testing
         #expect(values.count == 4)
         #expect(values.allSatisfy { $0 < 0 })
         // The last was drawn greedily.
-        let top = logprobs?["top_logprobs"]?.array?[4].object?.compactMap(\.value.double).max()
+        let top = logprobs?["top_logprobs"]?.array?[4].object?.compactMap { $0.value.double }.max()
         #expect(values.last == top)
     }
 
@@ -186,18 +186,20 @@ private struct OnlyToken: TokenConstraint, TokenMatcher {
         let plan = try GenerationPlan(try chat(#""response_format": {"type": "json_object"}"#), model: model, name: "m")
         let only = OnlyToken(token: 70)
         var matcher = try #require(plan.engineRequests(constraint: only)[0].constraint).makeMatcher()
-        let free = try matcher.allowedTokens()
-        #expect(free.allows(70) && free.allows(5) && !free.allows(2))
+        func allows(_ token: Int32) throws -> Bool { try matcher.allowedTokens().allows(token) }
+        let (one, other, end) = (try allows(70), try allows(5), try allows(2))
+        #expect(one && other && !end)
         for token in try model.tokenizer.encode("so </thi", addSpecialTokens: false) { try matcher.accept(token) }
-        #expect(try matcher.allowedTokens().allows(5))
+        let before = try allows(5)
+        #expect(before)
         for token in try model.tokenizer.encode("nk>", addSpecialTokens: false) { try matcher.accept(token) }
-        #expect(try !matcher.allowedTokens().allows(5))
-        #expect(try matcher.allowedTokens().allows(70))
+        let (after, wanted) = (try allows(5), try allows(70))
+        #expect(!after && wanted)
         // Without thinking the grammar holds from the first token.
-        let closed = try LanguageModel.tiny()
-        let direct = try GenerationPlan(
-            try chat(#""response_format": {"type": "json_object"}"#), model: closed, name: "m")
+        let request = try chat(#""response_format": {"type": "json_object"}"#)
+        let direct = try GenerationPlan(request, model: .tiny(), name: "m")
         var first = try #require(direct.engineRequests(constraint: only)[0].constraint).makeMatcher()
-        #expect(try !first.allowedTokens().allows(5))
+        let mask = try first.allowedTokens()
+        #expect(!mask.allows(5))
     }
 }

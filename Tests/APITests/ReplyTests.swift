@@ -10,7 +10,8 @@ import Testing
 
     private func script(_ members: String, _ texts: [[String]], template: String? = nil) throws -> Script {
         Script(
-            model: try .tiny(template: template), request: try chat(members), pieces: texts.map { Script.pieces($0) })
+            model: try .tiny(template: template) { $0.contextLength = 2048 }, request: try chat(members),
+            pieces: texts.map { Script.pieces($0) })
     }
 
     @Test func aChatIsWhatTheClientReads() throws {
@@ -94,7 +95,7 @@ import Testing
         let model = try LanguageModel.tiny()
         let request = try completion(
             #""prompt": [[40, 41, 42], [50]], "echo": true, "logprobs": 1, "max_tokens": 1, "temperature": 0"#)
-        var script = Script(model: model, request: request, pieces: [[piece(60, "x", -1, [(60, -1)])]])
+        var script = Script(model: model, request: request, pieces: [[piece(60, "X", -1, [(60, -1)])]])
         script.header.id = "cmpl-abc"
         script.promptEvents = [[nil, entry(41, -3, [(7, -0.5)]), entry(42, -0.25, [(42, -0.25)])], [nil]]
         let json = try script.run().json
@@ -110,7 +111,7 @@ import Testing
             let token = try #require(logprobs["tokens"]?.array?[index].string)
             let top = try #require(logprobs["top_logprobs"]?.array?[index])
             #expect(top[token]?.double == value)
-            let isGreedy = value == top.object?.compactMap(\.value.double).max()
+            let isGreedy = value == top.object?.compactMap { $0.value.double }.max()
             #expect(isGreedy == (index != 1))
         }
         let text = try #require(choices[0]["text"]?.string)

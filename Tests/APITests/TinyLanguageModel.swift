@@ -59,15 +59,18 @@ struct Script {
     }
 }
 
-/// A file of Goldens/, compared, or written with MARTLET_WRITE_GOLDENS.
+/// A file of Goldens/, compared; written where there is none yet, and anew with MARTLET_WRITE_GOLDENS.
 enum Golden {
-    static var folder: String { (#filePath as NSString).deletingLastPathComponent + "/Goldens/" }
+    static var folder: String { #filePath.replacing("TinyLanguageModel.swift", with: "Goldens/") }
 
     static func text(_ name: String) throws -> String { try String(contentsOfFile: folder + name, encoding: .utf8) }
 
     static func matches(_ text: String, _ name: String) throws -> Bool {
-        if ProcessInfo.processInfo.environment["MARTLET_WRITE_GOLDENS"] != nil {
-            try text.write(toFile: folder + "replies/" + name, atomically: true, encoding: .utf8)
+        let path = folder + "replies/" + name
+        let isWanted = ProcessInfo.processInfo.environment["MARTLET_WRITE_GOLDENS"] != nil
+        if isWanted || !FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.createDirectory(atPath: folder + "replies", withIntermediateDirectories: true)
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
         }
         return try self.text("replies/" + name) == text
     }

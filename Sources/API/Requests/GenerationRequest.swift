@@ -128,7 +128,7 @@ public struct Truncation: Sendable, Equatable {
     /// −1: as many as fit.
     public var tokens: Int
     /// The end is kept, or the beginning.
-    public var keepsEnd = true
+    public var keepsEnd: Bool
 
     public init(tokens: Int, keepsEnd: Bool = true) {
         self.tokens = tokens

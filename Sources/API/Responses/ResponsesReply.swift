@@ -75,22 +75,35 @@ public struct ResponsesReply: GenerationReply {
 
     private func response(status: String, output: [JSON]) -> JSON {
         let request = plan.request
-        var object = JSONObject([
-            ("id", .string(header.id)), ("object", "response"), ("created_at", .integer(header.created)),
-            ("status", .string(status)), ("error", .null),
-            ("incomplete_details", status == "incomplete" ? ["reason": "max_output_tokens"] : .null),
-            ("instructions", .null), ("model", .string(plan.modelName)), ("output", .array(output)),
-            ("parallel_tool_calls", .bool(request.tools.allowsParallelCalls)), ("previous_response_id", .null),
-            ("max_output_tokens", request.stopping.maximumTokens.map { .integer($0) } ?? .null),
-            ("reasoning", ["effort": .string(orNull: request.reasoning.effort?.rawValue), "summary": .null]),
-            ("store", false), ("temperature", .number(Double(plan.options.sampling.temperature))),
-            ("text", ["format": format]), ("tool_choice", choice), ("tools", .array(request.tools.tools.map(tool))),
-            ("top_p", .number(Double(plan.options.sampling.topP))), ("truncation", "disabled"), ("usage", .null),
-            ("user", .string(orNull: request.user)), ("metadata", .object(request.metadata)),
-        ])
+        var object = JSONObject()
+        object["id"] = .string(header.id)
+        object["object"] = "response"
+        object["created_at"] = .integer(header.created)
+        object["status"] = .string(status)
+        object["error"] = JSON.null
+        object["incomplete_details"] = status == "incomplete" ? Self.incomplete : JSON.null
+        object["instructions"] = JSON.null
+        object["model"] = .string(plan.modelName)
+        object["output"] = .array(output)
+        object["parallel_tool_calls"] = .bool(request.tools.allowsParallelCalls)
+        object["previous_response_id"] = JSON.null
+        object["max_output_tokens"] = request.stopping.maximumTokens.map { JSON.integer($0) } ?? JSON.null
+        object["reasoning"] = ["effort": .string(orNull: request.reasoning.effort?.rawValue), "summary": .null]
+        object["store"] = false
+        object["temperature"] = .number(Double(plan.options.sampling.temperature))
+        object["text"] = ["format": format]
+        object["tool_choice"] = choice
+        object["tools"] = .array(request.tools.tools.map(tool))
+        object["top_p"] = .number(Double(plan.options.sampling.topP))
+        object["truncation"] = "disabled"
+        object["usage"] = JSON.null
+        object["user"] = .string(orNull: request.user)
+        object["metadata"] = .object(request.metadata)
         if status != "in_progress" { object["usage"] = usageJSON }
         return .object(object)
     }
+
+    private static let incomplete: JSON = ["reason": "max_output_tokens"]
 
     private var usageJSON: JSON {
         let usage = usage
