@@ -141,7 +141,7 @@ if !coreOnly {
         tests(
             "Server",
             ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")],
-            exclude: ["clients"]),
+            exclude: ["clients", "pages"]),
         tests("Load", ["MartletLoad"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),
     ]

@@ -1,0 +1,68 @@
+/** Talks to the server this page came from. */
+import { EventParser } from "./sse.js";
+
+const keyName = "martlet-key";
+export const apiKey = () => sessionStorage.getItem(keyName) ?? "";
+/** Kept for this tab only. */
+export function setApiKey(key) {
+  if (key) sessionStorage.setItem(keyName, key);
+  else sessionStorage.removeItem(keyName);
+}
+
+/** What the server said, in its own words. */
+export class ServerError extends Error {
+  constructor(status, message, parameter) {
+    super(message);
+    this.status = status;
+    this.parameter = parameter;
+  }
+}
+
+async function send(path, body, { signal, method } = {}) {
+  const headers = {};
+  if (apiKey()) headers.Authorization = "Bearer " + apiKey();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await fetch(path, {
+    method: method ?? (body === undefined ? "GET" : "POST"), headers, signal,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (response.ok) return response;
+  let error;
+  try { error = (await response.json()).error; } catch { /* not our server's shape */ }
+  if (response.status === 401) document.dispatchEvent(new Event("martlet-key-needed"));
+  throw new ServerError(response.status, error?.message ?? `HTTP ${response.status}`, error?.param);
+}
+
+export const getJSON = async (path, options) => (await send(path, undefined, options)).json();
+export const postJSON = async (path, body, options) => (await send(path, body, options)).json();
+
+/** Posts and calls `onEvent` with each JSON event of the stream, until `[DONE]`. */
+export async function stream(path, body, { signal, onEvent }) {
+  const response = await send(path, { ...body, stream: true }, { signal });
+  const reader = response.body.getReader();
+  const parser = new EventParser();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    for (const event of parser.push(value)) {
+      if (event.data === "[DONE]") return;
+      const data = JSON.parse(event.data);
+      if (data.error) throw new ServerError(0, data.error.message ?? "error", data.error.param);
+      onEvent(data);
+    }
+  }
+}
+
+let known;
+/** The models the server has: `[{id, max_model_len, …}]`, asked for once a page. */
+export function models() {
+  known ??= getJSON("/v1/models").then((answer) => answer.data ?? []);
+  known.catch(() => { known = undefined; });
+  return known;
+}
+/** Those that write text; embedding models are told by their `meta`. */
+export async function textModels() {
+  const all = await models();
+  const text = all.filter((model) => model.meta?.type !== "embedding" && !model.capabilities?.includes("embedding"));
+  return text.length ? text : all;
+}

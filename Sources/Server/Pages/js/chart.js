@@ -1,0 +1,116 @@
+/** Line charts as SVG, with a cross-hair that reads values off. */
+import { el, replace } from "./dom.js";
+import { significant } from "./i18n.js";
+
+const svgSpace = "http://www.w3.org/2000/svg";
+function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(svgSpace, tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== null) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Round numbers that cover low ... high, about `count` of them. */
+export function ticks(low, high, count = 5) {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const out = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) {
+    out.push(Math.abs(value) < step * 1e-9 ? 0 : Number(value.toPrecision(12)));
+  }
+  return out;
+}
+
+/** The powers of ten in low ... high, with 2 and 5 where they are few. */
+export function logTicks(low, high) {
+  const out = [];
+  const factors = Math.log10(high / low) > 3 ? [1] : Math.log10(high / low) > 1 ? [1, 3] : [1, 2, 3, 5, 7];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    for (const factor of factors) {
+      const value = factor * 10 ** power;
+      if (value >= low && value <= high) out.push(Number(value.toPrecision(3)));
+    }
+  }
+  return out.length > 1 ? out : ticks(low, high);
+}
+
+/** Few enough points for a screen: of every stretch the smallest and the largest, so that no spike is lost. */
+export function thin(points, most = 500) {
+  if (points.length <= most) return points;
+  const out = [], width = points.length / (most / 2);
+  for (let start = 0; start < points.length; start += width) {
+    const part = points.slice(Math.floor(start), Math.floor(start + width));
+    if (!part.length) continue;
+    let low = part[0], high = part[0];
+    for (const point of part) {
+      if (point[1] < low[1]) low = point;
+      if (point[1] > high[1]) high = point;
+    }
+    out.push(...(low[0] < high[0] ? [low, high] : low === high ? [low] : [high, low]));
+  }
+  return out;
+}
+
+/**
+ * @param {HTMLElement} target is filled with the chart
+ * @param {{title: string, series: {name: string, colour: string, points: number[][], faint?: boolean, dots?: boolean}[],
+ *   log?: boolean, height?: number, xName?: string}} chart
+ */
+export function lineChart(target, { title, series, log = false, height = 240, xName = "" }) {
+  const width = 560, left = 58, right = 22, top = 12, bottom = 30;
+  const drawn = series.map((one) => ({
+    ...one, points: thin(one.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!log || y > 0))),
+  })).filter((one) => one.points.length);
+  const all = drawn.flatMap((one) => one.points);
+  if (!all.length) { replace(target, el("figcaption", {}, title), el("p.quiet.small", {}, "–")); return; }
+  const range = (index) => all.reduce(([a, b], point) => [Math.min(a, point[index]), Math.max(b, point[index])],
+    [Infinity, -Infinity]);
+  const [x0, x1] = range(0);
+  let [y0, y1] = range(1);
+  if (y0 === y1) { y0 -= Math.abs(y0) * 0.1 || 1; y1 += Math.abs(y1) * 0.1 || 1; }
+  const pad = log ? 0 : (y1 - y0) * 0.04;
+  [y0, y1] = [log && y0 <= 0 ? 1e-12 : y0 >= 0 ? Math.max(0, y0 - pad) : y0 - pad, y1 + pad];
+  const x = (value) => left + ((value - x0) / (x1 - x0 || 1)) * (width - left - right);
+  const share = (value) => (log ? Math.log(value / y0) / Math.log(y1 / y0) : (value - y0) / (y1 - y0));
+  const y = (value) => height - bottom - share(value) * (height - top - bottom);
+  const lines = (log ? logTicks(y0, y1) : ticks(y0, y1, 4)).flatMap((value) => [
+    svg("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
+    svg("text", { class: "tick", x: left - 7, y: y(value) + 4, "text-anchor": "end" }, significant(value)),
+  ]);
+  const marks = ticks(x0, x1, 5).map((value) =>
+    svg("text", { class: "tick", x: x(value), y: height - 10, "text-anchor": "middle" }, significant(value)));
+  const curves = drawn.flatMap((one) => {
+    const path = one.points.map(([a, b], index) => `${index ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("");
+    const curve = svg("path", { d: path, class: one.faint ? "curve faint" : "curve", stroke: one.colour });
+    const dots = one.dots || one.points.length === 1
+      ? one.points.map(([a, b]) => svg("circle", { cx: x(a), cy: y(b), r: 2.6, fill: one.colour })) : [];
+    return [curve, ...dots];
+  });
+  const hair = svg("line", { class: "hair", y1: top, y2: height - bottom, visibility: "hidden" });
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, ...lines, ...marks,
+    ...curves, hair);
+  const reading = el("span.reading");
+  const read = (event) => {
+    const box = picture.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * width;
+    if (at < left - 8 || at > width) { leave(); return; }
+    const wanted = x0 + ((at - left) / (width - left - right)) * (x1 - x0);
+    const parts = drawn.filter((one) => !one.faint).map((one) => {
+      const near = one.points.reduce((best, point) => (Math.abs(point[0] - wanted) < Math.abs(best[0] - wanted) ? point : best));
+      const dot = el("i.dot");
+      dot.style.background = one.colour;
+      return el("span", {}, dot, significant(near[1]));
+    });
+    hair.setAttribute("x1", at);
+    hair.setAttribute("x2", at);
+    hair.setAttribute("visibility", "visible");
+    replace(reading, el("span", {}, `${xName} ${significant(Number(wanted.toPrecision(4)))}`), parts);
+  };
+  const leave = () => { hair.setAttribute("visibility", "hidden"); replace(reading); };
+  picture.addEventListener("pointermove", read);
+  picture.addEventListener("pointerleave", leave);
+  replace(target, el("figcaption", {}, el("b", {}, title), reading), picture);
+}
+
+export const colours = ["#3b82b8", "#c8702e", "#3f9463", "#9560b8", "#c0504d", "#2f9a94", "#a88a2c", "#7a8594"];

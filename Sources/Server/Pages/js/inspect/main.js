@@ -1,0 +1,67 @@
+/** The page that looks inside the model. */
+import { postJSON, textModels } from "../api.js";
+import { el, replace } from "../dom.js";
+import { t } from "../i18n.js";
+import { modelSelect, shell } from "../shell.js";
+import { attentionCard } from "./attention.js";
+import { lensCard, normsCard } from "./lens.js";
+import { nextCard } from "./next.js";
+
+shell("/inspect");
+let answer = null, whole = null;
+const off = new Set();
+const text = el("textarea", { rows: 2, value: t("inspect.example"), "aria-label": t("inspect.text"), id: "inspect-text" });
+const go = el("button.primary", { type: "submit" }, t("look"));
+const note = el("div", { "aria-live": "polite" }), switched = el("div.row.switched");
+const attention = attentionCard(() => ({ answer, off }), toggle), lens = lensCard(), norms = normsCard(), next = nextCard();
+const results = el("div", { hidden: true }, attention.element, next.element, lens.element, norms.element);
+let model;
+
+async function look() {
+  go.disabled = true;
+  replace(note);
+  try {
+    const heads = [...off].map((place) => place.split(",").map(Number));
+    const found = await postJSON("/inspect", { model: model.value, text: text.value, heads_off: heads });
+    answer = found;
+    if (!heads.length) whole = answer;
+    results.hidden = false;
+    attention.draw();
+    lens.draw(answer);
+    norms.draw(answer);
+    next.draw(answer, heads.length ? whole : null);
+  } catch (error) {
+    replace(note, el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+  }
+  drawSwitched();
+  go.disabled = false;
+}
+
+function toggle(layer, head) {
+  const place = `${layer},${head}`;
+  if (!off.delete(place)) off.add(place);
+  look();
+}
+
+function drawSwitched() {
+  const chips = [...off].map((place) => {
+    const [layer, head] = place.split(",").map(Number);
+    return el("button", { type: "button", title: t("head.on"), onclick: () => toggle(layer, head) }, `${layer + 1}.${head + 1} ×`);
+  });
+  replace(switched, off.size ? [el("span.small.quiet", {}, t("heads.off")), chips,
+    el("button.plain", { type: "button", onclick: () => { off.clear(); look(); } }, t("all.on"))] : null);
+}
+
+const form = el("form.card", { onsubmit: (event) => { event.preventDefault(); off.clear(); whole = null; look(); } }, text,
+  el("div.row.controls", {}, el("span.picker"), el("span.grow"), go), note, switched);
+text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.isComposing && !event.shiftKey) { event.preventDefault(); form.requestSubmit(); }
+});
+document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
+  el("header", {}, el("h1", {}, t("inspect.title")), el("p", {}, t("inspect.more"))), form, results)));
+document.addEventListener("martlet-theme", () => attention.draw());
+textModels().then((models) => {
+  model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; });
+  replace(form.querySelector(".picker"), model);
+  look();
+}, (error) => replace(note, el("p.notice", { role: "alert" }, t("no.server", { why: error.message }))));

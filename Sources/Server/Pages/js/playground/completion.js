@@ -1,0 +1,81 @@
+/** A text, what a model makes of it, and how sure it was of every token. */
+import { postJSON } from "../api.js";
+import { el, replace } from "../dom.js";
+import { number, percent, t } from "../i18n.js";
+import { modelSelect } from "../shell.js";
+import { perplexity, tokensOf, visible } from "./tokens.js";
+
+export function completionCard(models) {
+  const prompt = el("textarea", { rows: 4, value: t("prompt.example"), "aria-label": t("prompt"), id: "prompt" });
+  const model = modelSelect(models, "playground");
+  const length = el("input", { type: "number", value: "48", min: "1", max: "512", "aria-label": t("parameter.max_tokens") });
+  const temperature = el("input", { type: "number", value: "0.8", min: "0", max: "2", step: "0.1",
+    "aria-label": t("parameter.temperature") });
+  const echo = el("input", { type: "checkbox", checked: true });
+  const go = el("button.primary", { type: "submit" }, t("continue"));
+  const output = el("div.output", { "aria-label": t("result") });
+  const detail = el("div.detail", { "aria-live": "polite" });
+  const summary = el("p.small.quiet");
+  let abort = null;
+
+  async function run() {
+    if (abort) { abort.abort(); return; }
+    abort = new AbortController();
+    go.textContent = t("stop");
+    try {
+      const answer = await postJSON("/v1/completions", {
+        model: model.value, prompt: prompt.value, max_tokens: Number(length.value) || 16,
+        temperature: Number(temperature.value) || 0, logprobs: 5, echo: echo.checked,
+      }, { signal: abort.signal });
+      draw(tokensOf(answer.choices[0].logprobs));
+    } catch (error) {
+      if (!abort.signal.aborted) replace(output, el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+    }
+    abort = null;
+    go.textContent = t("continue");
+  }
+
+  function draw(tokens) {
+    replace(detail);
+    let before = echo.checked ? "" : prompt.value;
+    replace(output, echo.checked ? null : el("span.given", {}, prompt.value), tokens.map((token) => {
+      const start = before;
+      before += token.text;
+      const show = () => showDetail(token, start, span);
+      const span = el("span.token", { tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
+        "aria-label": token.probability === null ? visible(token.text)
+          : `${visible(token.text)} ${percent(token.probability)}` }, token.text);
+      if (token.probability !== null) span.style.setProperty("--doubt", (1 - token.probability).toFixed(3));
+      return span;
+    }));
+    const { value, count } = perplexity(tokens);
+    summary.textContent = t("mean.probability", { n: number(value, 2), tokens: number(count) });
+    const likely = output.querySelector(".token:nth-last-child(2)");
+    if (likely) likely.dispatchEvent(new Event("mouseenter"));
+  }
+
+  function showDetail(token, before, span) {
+    output.querySelector(".token.seen")?.classList.remove("seen");
+    span.classList.add("seen");
+    const rows = token.alternatives.map((one) => {
+      const bar = el("i");
+      bar.style.width = one.probability * 100 + "%";
+      return el("button.alternative", { type: "button", "aria-current": one.isChosen ? "true" : null, onclick: () => {
+        prompt.value = before + one.text;
+        run();
+      } }, el("code", {}, visible(one.text)), el("span.track", {}, bar), el("span.number", {}, percent(one.probability)));
+    });
+    replace(detail, el("p", {}, el("code.big", {}, visible(token.text)), " ",
+      el("span.quiet", {}, token.probability === null ? "" : percent(token.probability, 2))), rows);
+  }
+
+  const form = el("form", { onsubmit: (event) => { event.preventDefault(); run(); } }, prompt,
+    el("div.row.controls", {}, model, el("label.short", {}, t("parameter.max_tokens"), length),
+      el("label.short", {}, t("parameter.temperature"), temperature), el("label.check", {}, echo, t("prompt.too")),
+      el("span.grow"), go));
+  prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  return el("section.card", {}, form, el("div.split", {}, el("div.grow", {}, output, summary),
+    el("aside", { "aria-label": t("alternatives") }, el("h2", {}, t("alternatives")), detail)));
+}

@@ -1,0 +1,70 @@
+/** What a run's log says, as points. No drawing here. */
+
+/**
+ * Puts lines of `log.jsonl` into a run. Of a step that was done again after a resume, the later line counts, and what
+ * came after it before is forgotten.
+ */
+export function addLines(run, lines) {
+  run.steps ??= new Map();
+  run.evaluations ??= new Map();
+  run.scores ??= [];
+  for (const line of lines) {
+    if (line.kind === "score") run.scores.push(line);
+    else if (line.kind === "evaluation") run.evaluations.set(line.step, line);
+    else if (Number.isFinite(line.step)) run.steps.set(line.step, line);
+  }
+  return run;
+}
+
+const sorted = (map) => [...map.values()].sort((a, b) => a.step - b.step);
+export const stepsOf = (run) => sorted(run.steps ?? new Map());
+export const evaluationsOf = (run) => sorted(run.evaluations ?? new Map());
+
+/** Tokens done up to each step, from the speeds and times of the log: nothing else says them. */
+function tokensAt(steps) {
+  let tokens = 0, seconds = 0;
+  return new Map(steps.map((line) => {
+    tokens += (line.tokens_per_second ?? 0) * Math.max(0, (line.seconds ?? 0) - seconds);
+    seconds = line.seconds ?? seconds;
+    return [line.step, tokens];
+  }));
+}
+
+/**
+ * @param {"step"|"time"|"tokens"} axis
+ * @param {"step"|"evaluation"} kind of lines
+ * @returns {number[][]} [x, y], without gaps
+ */
+export function points(run, name, axis, kind = "step") {
+  const steps = stepsOf(run);
+  const lines = kind === "step" ? steps : evaluationsOf(run);
+  const tokens = axis === "tokens" ? tokensAt(steps) : null;
+  const place = (line) => {
+    if (axis === "step") return line.step;
+    const near = kind === "step" ? line : steps.findLast((step) => step.step <= line.step);
+    if (!near) return NaN;
+    return axis === "time" ? (near.seconds ?? NaN) / 60 : tokens.get(near.step);
+  };
+  return lines.filter((line) => Number.isFinite(line[name])).map((line) => [place(line), line[name]]);
+}
+
+/** Exponential smoothing without the pull to zero at the start: each value is a mean of all before, the newest heaviest. */
+export function smooth(points, amount) {
+  if (amount <= 0) return points;
+  let sum = 0, weight = 0;
+  return points.map(([x, y]) => {
+    sum = sum * amount + y * (1 - amount);
+    weight = weight * amount + (1 - amount);
+    return [x, sum / weight];
+  });
+}
+
+/** Options by name with each run's value; `differs` where they are not all the same. */
+export function compareConfigurations(runs) {
+  const names = [...new Set(runs.flatMap((run) => run.configuration.map((option) => option.name)))];
+  return names.map((name) => {
+    const options = runs.map((run) => run.configuration.find((option) => option.name === name));
+    const values = options.map((option) => (option ? JSON.stringify(option.value) : undefined));
+    return { name, options, differs: values.some((value) => value !== values[0]) };
+  });
+}

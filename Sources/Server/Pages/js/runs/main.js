@@ -1,0 +1,131 @@
+/** The page that watches training: runs of a folder, side by side, as they are written. */
+import { getJSON, postJSON } from "../api.js";
+import { colours } from "../chart.js";
+import { el, replace, toast } from "../dom.js";
+import { number, significant, t } from "../i18n.js";
+import { shell } from "../shell.js";
+import { addLines, evaluationsOf } from "./curves.js";
+import { drawConfiguration, drawCurves, drawSamples, drawScores } from "./views.js";
+
+shell("/runs");
+/** By name: what the list says, the log so far (`offset`), the configuration. */
+const runs = new Map();
+const chosen = new Set();
+const view = { smoothing: 0.6, axis: "step", isLog: false, onlyDifferences: true, sample: null };
+let isFirst = true;
+
+const list = el("div.runs"), note = el("div", { "aria-live": "polite" });
+const parts = { curves: el("div.charts"), samples: el("div"), scores: el("div"), configuration: el("div") };
+const shown = () => [...runs.values()].filter((run) => chosen.has(run.name) && run.steps);
+
+function controls() {
+  const smoothing = el("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: String(view.smoothing),
+    oninput: () => { view.smoothing = Number(smoothing.value); drawCurves(parts.curves, shown(), view); } });
+  const axis = el("select", { onchange: () => { view.axis = axis.value; drawCurves(parts.curves, shown(), view); } },
+    ["step", "time", "tokens"].map((name) => el("option", { value: name }, t("axis." + name))));
+  const isLog = el("input", { type: "checkbox", onchange: () => { view.isLog = isLog.checked; drawCurves(parts.curves, shown(), view); } });
+  return el("div.row.controls", {}, el("label.short", {}, t("smoothing"), smoothing), el("label.short", {}, t("axis"), axis),
+    el("label.check", {}, isLog, t("log.scale")));
+}
+
+function drawAll() {
+  drawList();
+  const all = shown();
+  drawCurves(parts.curves, all, view);
+  drawSamples(parts.samples, all, view);
+  drawScores(parts.scores, all);
+  drawConfiguration(parts.configuration, all, view);
+}
+
+// MARK: - The list
+
+function drawList() {
+  const focus = document.activeElement?.dataset?.run;
+  replace(list, [...runs.values()].map((run) => {
+    const box = el("input", { type: "checkbox", checked: chosen.has(run.name), data: { run: run.name }, onchange: async () => {
+      if (box.checked) chosen.add(run.name);
+      else chosen.delete(run.name);
+      await load(run);
+      drawAll();
+    } });
+    box.style.accentColor = run.colour;
+    const last = run.evaluations && evaluationsOf(run).at(-1);
+    const bar = el("i");
+    bar.style.width = (run.steps_planned ? Math.min(100, (100 * run.step) / run.steps_planned) : 0) + "%";
+    bar.style.background = run.colour;
+    return el("div.run", { class: run.running ? "running" : "" },
+      el("label.check", {}, box, el("b", {}, run.name)),
+      el("span.state", {}, t(run.stopping && run.running ? "stopping" : run.running ? "running" : run.finished ? "finished" : "paused")),
+      el("span.track", { title: t("progress", { n: number(run.step), of: number(run.steps_planned) }) }, bar),
+      el("span.number.small", {}, t("progress", { n: number(run.step), of: number(run.steps_planned) })),
+      el("span.number.small", {}, `${t("loss")} ${significant(run.loss)}`),
+      el("span.number.small", {}, last ? `${t("validation")} ${significant(last.loss)}` : ""),
+      run.running ? el("button.danger", { type: "button", disabled: Boolean(run.stopping), onclick: () => stop(run) }, t("run.stop")) : el("span"));
+  }));
+  if (focus) [...list.querySelectorAll("input")].find((box) => box.dataset.run === focus)?.focus();
+}
+
+async function stop(run) {
+  if (!confirm(t("run.stop.sure", { name: run.name }))) return;
+  try {
+    await postJSON(`/api/runs/${encodeURIComponent(run.name)}/stop`, {});
+    run.stopping = true;
+    toast(t("run.stop.asked", { name: run.name }));
+  } catch (error) {
+    toast(t("error", { why: error.message }));
+  }
+  drawList();
+}
+
+// MARK: - Loading
+
+async function load(run) {
+  const path = `/api/runs/${encodeURIComponent(run.name)}`;
+  run.configuration ??= (await getJSON(path)).configuration;
+  for (;;) {
+    const { offset, lines, restarted, more } = await getJSON(`${path}/log?offset=${run.offset ?? 0}`);
+    if (restarted) run.steps = run.evaluations = run.scores = undefined;
+    addLines(run, lines);
+    run.offset = offset;
+    if (!more) return;
+  }
+}
+
+async function refresh() {
+  try {
+    const { data } = await getJSON("/api/runs");
+    const old = [...runs.values()].map((run) => [run.name, run.modified, run.running].join());
+    for (const name of [...runs.keys()]) if (!data.some((run) => run.name === name)) runs.delete(name);
+    data.forEach((found) => {
+      const { steps, ...rest } = found;
+      const run = runs.get(found.name) ?? { colour: colours[runs.size % colours.length] };
+      runs.set(found.name, Object.assign(run, rest, { steps_planned: steps }));
+    });
+    if (isFirst) {
+      // What is running, or else what is newest.
+      const newest = data.toSorted((a, b) => b.modified - a.modified);
+      for (const run of newest.filter((one, index) => one.running || index < 3)) chosen.add(run.name);
+    }
+    const changed = [...runs.values()].map((run) => [run.name, run.modified, run.running].join());
+    await Promise.all([...chosen].map((name) => runs.get(name)).filter((run) => run && (run.running || !run.steps || isFirst)).map(load));
+    if (isFirst || old.join() !== changed.join()) drawAll();
+    isFirst = false;
+    replace(note, data.length ? null : el("p.notice.calm", {}, t("runs.none")));
+    content.hidden = data.length === 0;
+  } catch (error) {
+    replace(note, el("p.notice", { role: "alert" }, t("no.server", { why: error.message })));
+  }
+  setTimeout(refresh, document.hidden ? 15_000 : 2_000);
+}
+
+const card = (title, ...children) => el("section.card", {}, el("h2", {}, t(title)), children);
+const differences = el("input", { type: "checkbox", checked: true, onchange: () => {
+  view.onlyDifferences = differences.checked;
+  drawConfiguration(parts.configuration, shown(), view);
+} });
+const content = el("div", { hidden: true }, el("section.card", { "aria-label": t("choose.runs") }, list),
+  card("curves", controls(), parts.curves), card("samples", parts.samples), parts.scores,
+  card("configuration", el("label.check.small", {}, differences, t("only.differences")), parts.configuration));
+document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
+  el("header", {}, el("h1", {}, t("runs.title")), el("p", {}, t("runs.more"))), note, content)));
+refresh();

@@ -1,0 +1,157 @@
+// A few lines of Chromium's debugging protocol over its pipe: enough to drive pages, without any package.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
+  .find((path) => path && existsSync(path));
+
+export class Browser {
+  #process; #profile; #rest = ""; #next = 1; #waiting = new Map(); #pages = new Map();
+
+  static async launch() {
+    const browser = new Browser();
+    browser.#profile = mkdtempSync(join(tmpdir(), "martlet-pages-"));
+    browser.#process = spawn(chromium, ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
+      "--no-first-run", "--disable-background-networking", `--user-data-dir=${browser.#profile}`],
+    { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    browser.#process.stdio[4].on("data", (data) => browser.#read(data));
+    await browser.send("Browser.getVersion");
+    return browser;
+  }
+
+  #read(data) {
+    const parts = (this.#rest + data.toString("utf8")).split("\0");
+    this.#rest = parts.pop();
+    for (const part of parts) {
+      const message = JSON.parse(part);
+      if (message.id) {
+        const { resolve, reject } = this.#waiting.get(message.id);
+        this.#waiting.delete(message.id);
+        if (message.error) reject(new Error(message.error.message));
+        else resolve(message.result);
+      } else this.#pages.get(message.sessionId)?.receive(message);
+    }
+  }
+
+  send(method, params = {}, sessionId) {
+    const id = this.#next++;
+    this.#process.stdio[3].write(JSON.stringify({ id, method, params, sessionId }) + "\0");
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  /** A window of its own, with storage of its own. */
+  async page(settings = {}) {
+    const { browserContextId } = await this.send("Target.createBrowserContext");
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId });
+    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
+    const page = new Page((method, params) => this.send(method, params, sessionId));
+    this.#pages.set(sessionId, page);
+    await page.prepare(settings);
+    return page;
+  }
+
+  async close() {
+    await this.send("Browser.close").catch(() => {});
+    await new Promise((resolve) => { this.#process.exitCode === null ? this.#process.on("exit", resolve) : resolve(); });
+    rmSync(this.#profile, { recursive: true, force: true });
+  }
+}
+
+export class Page {
+  /** What went wrong on the page: exceptions, refused scripts and styles, failed loads. */
+  problems = [];
+  #send;
+
+  constructor(send) { this.#send = send; }
+
+  async prepare({ width = 1280, height = 800, dark = false, phone = false, language = "en" }) {
+    for (const domain of ["Page", "Runtime", "Log"]) await this.#send(domain + ".enable");
+    if (phone) [width, height] = [390, 844];
+    await this.#send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: phone });
+    await this.#send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+    await this.#send("Emulation.setUserAgentOverride", {
+      userAgent: "Mozilla/5.0 (X11; Linux) Chrome headless", acceptLanguage: language });
+    await this.#send("Page.addScriptToEvaluateOnNewDocument", { source: "window.confirm = () => true;" });
+  }
+
+  receive({ method, params }) {
+    if (method === "Runtime.exceptionThrown") {
+      this.problems.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
+    }
+    if (method === "Log.entryAdded" && params.entry.level === "error") {
+      this.problems.push(`${params.entry.text} ${params.entry.url ?? ""}`);
+    }
+  }
+
+  async go(address) {
+    await this.#send("Page.navigate", { url: address });
+    await this.until("document.readyState === 'complete' && document.querySelector('.bar')");
+  }
+
+  async evaluate(expression) {
+    const { result, exceptionDetails } = await this.#send("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true, allowUnsafeEvalBlockedByCSP: false });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  }
+
+  /** Waits for an expression to be true, and gives its value. */
+  async until(expression, seconds = 30) {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+      let value;
+      try { value = await this.evaluate(`(() => { const value = (${expression}); return value instanceof Node ? true : value; })()`); }
+      catch (error) { if (Date.now() > end) throw error; }
+      if (value) return value;
+      if (Date.now() > end) throw new Error(`after ${seconds} s still not: ${expression}; on the page: ${this.problems.join("; ")}`);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+  }
+
+  async #middle(selector) {
+    const place = await this.evaluate(`(() => {
+      const element = document.querySelector(${JSON.stringify(selector)});
+      if (!element) return null;
+      element.scrollIntoView({ block: "center" });
+      const box = element.getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    })()`);
+    if (!place) throw new Error("there is no " + selector);
+    return { x: place[0], y: place[1] };
+  }
+
+  async hover(selector) {
+    await this.#send("Input.dispatchMouseEvent", { type: "mouseMoved", ...(await this.#middle(selector)) });
+  }
+
+  async click(selector) {
+    const place = await this.#middle(selector);
+    await this.#send("Input.dispatchMouseEvent", { type: "mouseMoved", ...place });
+    for (const type of ["mousePressed", "mouseReleased"]) {
+      await this.#send("Input.dispatchMouseEvent", { type, ...place, button: "left", clickCount: 1 });
+    }
+  }
+
+  /** Types as a person does, in place of what stood there. */
+  async write(selector, text) {
+    await this.evaluate(`(() => { const field = document.querySelector(${JSON.stringify(selector)}); field.focus(); field.select(); })()`);
+    await this.#send("Input.insertText", { text });
+  }
+
+  /** @param {string} key "Enter", "Tab", "Escape", "k" … @param {string[]} held of "Control", "Shift" */
+  async press(key, held = []) {
+    const modifiers = (held.includes("Control") ? 2 : 0) + (held.includes("Shift") ? 8 : 0);
+    const codes = { Enter: 13, Tab: 9, Escape: 27, ArrowRight: 39, ArrowLeft: 37 };
+    const code = codes[key] ?? key.toUpperCase().charCodeAt(0);
+    const text = key === "Enter" ? "\r" : undefined;
+    for (const type of [text ? "keyDown" : "rawKeyDown", "keyUp"]) {
+      await this.#send("Input.dispatchKeyEvent", { type, key, modifiers, windowsVirtualKeyCode: code, text: type === "keyDown" ? text : undefined });
+    }
+  }
+
+  async screenshot(path, settings = {}) {
+    const { data } = await this.#send("Page.captureScreenshot", { format: "png", ...settings });
+    writeFileSync(path, Buffer.from(data, "base64"));
+  }
+}

@@ -1,0 +1,279 @@
+// The pages in headless Chromium against a running server.
+//
+//   martlet serve smollm2 --runs RUNS &
+//   node Tests/ServerTests/pages/in_browser.mjs http://127.0.0.1:8080 [--screenshots FOLDER] [--answer Paris]
+//
+// --answer: what the model must say about the capital of France; left out for random models.
+// --runs: there are training runs. --key KEY: the server's key.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Browser } from "./browser.mjs";
+
+const [address, ...given] = process.argv.slice(2);
+const option = (name) => (given.includes(name) ? given[given.indexOf(name) + 1] : undefined);
+const folder = option("--screenshots"), wanted = option("--answer"), key = option("--key");
+if (!address) { console.error("usage: in_browser.mjs ADDRESS [--screenshots FOLDER] [--answer TEXT] [--key KEY]"); process.exit(2); }
+if (folder) mkdirSync(folder, { recursive: true });
+
+const browser = await Browser.launch();
+let count = 0;
+/** One check on a page of its own; no page may have had a problem at its end. */
+async function check(name, settings, body) {
+  const page = await browser.page(settings);
+  const started = Date.now();
+  try {
+    if (key && !settings.keyless) {
+      await page.go(address + "/");
+      await page.until("document.querySelector('dialog[open]')");
+      await page.evaluate(`sessionStorage.setItem("martlet-key", ${JSON.stringify(key)})`);
+    }
+    page.problems.length = 0;
+    await body(page);
+    assert.deepEqual(page.problems, []);
+    console.log(`ok ${++count} ${name} (${Date.now() - started} ms)`);
+  } catch (error) {
+    console.log(`not ok ${name}\n${error.stack}`);
+    if (folder) await page.screenshot(join(folder, "failed.png"));
+    await browser.close();
+    process.exit(1);
+  }
+}
+const shot = async (page, name) => { if (folder) await page.screenshot(join(folder, name + ".png")); };
+const answered = "!document.querySelector('.message.pending') && document.querySelectorAll('.message.assistant .stats').length";
+const shown = "[...document.querySelectorAll('.message')].map((one) => one.querySelector('.body').innerText).join('\\n')";
+const isNoWider = "document.documentElement.scrollWidth <= innerWidth";
+
+async function ask(page, text, seconds = 120) {
+  await page.until("document.querySelector('.models select')");
+  const before = await page.evaluate("document.querySelectorAll('.message').length");
+  await page.write("#ask", text);
+  await page.press("Enter");
+  await page.until(`document.querySelectorAll('.message').length >= ${before} + 2`);
+  await page.until(answered, seconds);
+  return page.evaluate("[...document.querySelectorAll('.message.assistant .markdown')].at(-1).innerText");
+}
+/** Short and always the same replies. */
+const brief = `localStorage.setItem("martlet-chat-defaults", JSON.stringify({ settings: { temperature: 0, max_tokens: 40 }, system: "" }))`;
+
+if (key) {
+  await check("a key is asked for, and kept for this tab only", { keyless: true }, async (page) => {
+    await page.go(address + "/");
+    await page.until("document.querySelector('dialog[open] #api-key')");
+    await page.write("#api-key", key);
+    await page.press("Enter");
+    await page.until("document.querySelector('.models select')");
+    assert.equal(await page.evaluate("sessionStorage.getItem('martlet-key')"), key);
+    assert.ok(!(await page.evaluate("JSON.stringify(localStorage)")).includes(key));
+    page.problems.length = 0;
+  });
+}
+
+await check("a question is answered, kept, asked again and branched", {}, async (page) => {
+  await page.go(address + "/");
+  await page.evaluate(brief);
+  await page.go(address + "/");
+  const answer = await ask(page, "What is the capital of France? Answer in one sentence.");
+  assert.ok(answer.trim().length > 0);
+  if (wanted) assert.ok(answer.includes(wanted), answer);
+  assert.match(await page.evaluate("document.querySelector('.message.assistant .stats').innerText"), /\d tokens/);
+  assert.match(await page.evaluate("document.querySelector('.gauge').innerText"), /[1-9]\d* \/ [\d,]+/);
+  await shot(page, "chat");
+  // Again: a second answer beside the first, with arrows between them.
+  await page.evaluate("document.querySelector('.message.assistant [aria-label=\"Answer again\"]').click()");
+  await page.until("document.querySelector('.arrows')?.innerText.trim() === '2/2' && " + answered, 120);
+  await page.evaluate("document.querySelector('.arrows button').click()");
+  await page.until("document.querySelector('.arrows').innerText.trim() === '1/2'");
+  assert.ok((await page.evaluate(shown)).includes(answer.trim().slice(0, 20)));
+  // Editing the question makes a branch; the old one is still there.
+  await page.evaluate("document.querySelector('.message.user [aria-label=Edit]').click()");
+  await page.until("document.querySelector('.editing textarea')");
+  await page.write(".editing textarea", "Say hello.");
+  await page.press("Enter", ["Control"]);
+  await page.until("document.querySelector('.message.user .arrows')?.innerText.trim() === '2/2' && " + answered, 120);
+  assert.ok((await page.evaluate(shown)).startsWith("Say hello."));
+  // Kept: the same after a reload, and found by search.
+  await page.go(address + "/");
+  await page.until("document.querySelector('.entry .title')");
+  await page.write(".side input[type=search]", "capital france");
+  await page.until("document.querySelectorAll('.entry').length === 1");
+  await page.click(".entry .title");
+  await page.until("document.querySelectorAll('.message').length === 2");
+  await page.write(".side input[type=search]", "no such words anywhere");
+  await page.until("document.querySelectorAll('.entry').length === 0");
+});
+
+await check("a reply is stopped and keeps what was said", {}, async (page) => {
+  await page.go(address + "/");
+  await page.evaluate(`localStorage.setItem("martlet-chat-defaults", '{"settings":{"max_tokens":2000},"system":"You are a storyteller."}')`);
+  await page.go(address + "/");
+  await page.until("document.querySelector('.models select')");
+  await page.write("#ask", "Tell a very long story about a swallow.");
+  await page.press("Enter");
+  await page.until("document.querySelector('.message.assistant .markdown')?.innerText.length > 20", 60);
+  await page.press("Escape");
+  await page.until(answered, 10);
+  // A random model may have come to the end of its small context before.
+  assert.match(await page.evaluate("document.querySelector('.message.assistant .stats').innerText"), wanted ? /stopped/ : /stopped|cut/);
+});
+
+await check("hostile text stays text", {}, async (page) => {
+  await page.go(address + "/");
+  const hostile = ["<script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 1'>", "[a](javascript:window.hacked=1)",
+    "![b](http://127.0.0.1:9/x.png)", "<svg onload='window.hacked=1'>", "$\\href{javascript:window.hacked=1}{x}$", "```html\n<script>window.hacked=1</script>\n```",
+    "<javascript:window.hacked=1>", "| <img src=x onerror=window.hacked=1> | b |\n|---|---|\n| c | d |"].join("\n\n");
+  await page.until("document.querySelector('.models select')");
+  const found = await page.evaluate(`(async () => {
+    const { renderMarkdown } = await import("/ui/js/markdown/render.js");
+    const target = document.createElement("div");
+    document.body.append(target);
+    renderMarkdown(target, ${JSON.stringify(hostile)});
+    for (const link of target.querySelectorAll("a, button")) link.click;
+    const tags = [...new Set([...target.querySelectorAll("*")].map((element) => element.localName))].sort();
+    const attributes = [...target.querySelectorAll("*")].flatMap((element) => element.getAttributeNames()).filter((name) => name.startsWith("on"));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return { tags, attributes, hacked: window.hacked ?? null, links: [...target.querySelectorAll("a")].map((link) => link.protocol) };
+  })()`);
+  assert.equal(found.hacked, null);
+  assert.deepEqual(found.attributes, []);
+  assert.ok(!found.tags.some((tag) => ["script", "img", "svg", "iframe", "object"].includes(tag)), found.tags.join());
+  assert.ok(found.links.every((link) => link === "http:"));
+});
+
+await check("scripts and styles from elsewhere are refused", {}, async (page) => {
+  await page.go(address + "/");
+  const refused = await page.evaluate(`(async () => {
+    const inline = document.createElement("script");
+    inline.textContent = "window.hacked = 1";
+    document.body.append(inline);
+    let evaluated = true;
+    try { new Function("window.hacked = 1")(); } catch { evaluated = false; }
+    const fetched = await fetch("http://127.0.0.1:9/").then(() => true, () => false);
+    return [window.hacked ?? null, evaluated, fetched];
+  })()`);
+  assert.deepEqual(refused, [null, false, false]);
+  assert.ok(page.problems.length > 0);
+  page.problems.length = 0;
+});
+
+await check("several answers side by side, and a vote as a preference pair", { width: 1400 }, async (page) => {
+  await page.go(address + "/");
+  await page.evaluate(brief.replace("temperature: 0", "temperature: 1.2"));
+  await page.go(address + "/");
+  await page.until("document.querySelector('.models button')");
+  await page.click(".models button");
+  await page.until("document.querySelectorAll('.models select').length === 2");
+  await page.write("#ask", "Name a bird.");
+  await page.press("Enter");
+  await page.until("document.querySelectorAll('.together .message').length === 2 && " + answered, 120);
+  await page.evaluate("document.querySelectorAll('.vote')[1].click()");
+  await page.until("document.querySelectorAll('.vote')[1]?.getAttribute('aria-pressed') === 'true'");
+  const line = await page.until(`(() => { const found = [...document.querySelectorAll(".side footer button")].find((one) => /JSONL/.test(one.textContent));
+    return found && !found.hidden && found.textContent; })()`);
+  assert.match(line, /\(1\)/);
+  const pair = await page.evaluate(`(async () => {
+    const { all } = await import("/ui/js/chat/store.js"), { preferencesToJSONL } = await import("/ui/js/chat/exchange.js");
+    return preferencesToJSONL(await all("preferences"));
+  })()`);
+  const value = JSON.parse(pair);
+  assert.deepEqual(Object.keys(value), ["prompt", "chosen", "rejected"]);
+  assert.deepEqual(value.prompt, [{ role: "user", content: "Name a bird." }]);
+});
+
+await check("the keyboard does it all", {}, async (page) => {
+  await page.go(address + "/");
+  await page.until("document.activeElement?.id === 'ask'");
+  await page.press("k", ["Control"]);
+  await page.until("document.activeElement?.type === 'search'");
+  await page.press("b", ["Control"]);
+  await page.until("!document.querySelector('.chat').classList.contains('with-side')");
+  await page.press("o", ["Control", "Shift"]);
+  await page.until("document.activeElement?.id === 'ask'");
+  // Every button says what it does.
+  const nameless = await page.evaluate(`[...document.querySelectorAll("button, input, select, textarea")].filter((one) =>
+    !(one.hidden || one.textContent || one.getAttribute("aria-label") || one.labels?.length)).map((one) => one.outerHTML)`);
+  assert.deepEqual(nameless, []);
+});
+
+await check("every token of a completion tells its probability", {}, async (page) => {
+  await page.go(address + "/playground");
+  await page.until("document.querySelector('#prompt')");
+  await page.write("#prompt", "The capital of France is");
+  await page.press("Enter", ["Control"]);
+  await page.until("document.querySelectorAll('.token').length > 5", 120);
+  const text = await page.evaluate("document.querySelector('.output').textContent");
+  assert.ok(text.startsWith("The capital of France is"), text);
+  if (wanted) assert.ok(text.includes(wanted), text);
+  await page.hover(".token:nth-child(6)");
+  await page.until("document.querySelectorAll('.alternative').length >= 5");
+  assert.ok(await page.evaluate("[...document.querySelectorAll('.alternative .number')].every((one) => /%/.test(one.textContent))"));
+  await page.evaluate("document.querySelector('.token:nth-child(4)').focus()");
+  await page.until("document.querySelector('.token:nth-child(4)').classList.contains('seen')");
+  await page.hover(".token:nth-child(7)");
+  await shot(page, "playground");
+  await page.write("#tokenizer-text", wanted ? "Swallows fly. 燕子飞。" : "Swallows fly.");
+  await page.until("document.querySelectorAll('.piece').length > 3 && [...document.querySelectorAll('.piece small')].every((one) => /^\\d+$/.test(one.textContent))");
+});
+
+await check("attention, lens and norms of the served model, and a head switched off", { height: 1000 }, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelectorAll('.head canvas').length", 60);
+  const [heads, rows] = await page.evaluate("[document.querySelectorAll('.head').length, document.querySelectorAll('.lens tbody tr').length]");
+  assert.ok(heads > 1 && rows > 1);
+  if (wanted) assert.deepEqual([heads, rows], [9, 31]);
+  const painted = await page.evaluate(`(() => { const canvas = document.querySelector(".map"), data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return new Set(data.filter((_, index) => index % 4 === 3)).size; })()`);
+  assert.ok(painted > 3, `${painted} shades`);
+  const bars = "document.querySelector('.bars').textContent";
+  const before = await page.evaluate(bars);
+  await page.evaluate(`(() => { const slider = document.querySelector(".next input"); slider.value = "0"; slider.dispatchEvent(new Event("input")); })()`);
+  await page.until(`${bars} !== ${JSON.stringify(before)} && /100/.test(document.querySelector('.bars .number').textContent)`);
+  await page.evaluate(`(() => { const slider = document.querySelector(".next input"); slider.value = "1"; slider.dispatchEvent(new Event("input")); })()`);
+  await page.until(`${bars} === ${JSON.stringify(before)}`);
+  await shot(page, "inspect");
+  await page.click(".large button");
+  await page.until(`document.querySelector(".switched button") && ${bars} !== ${JSON.stringify(before)}`, 60);
+  await page.click(".switched .plain");
+  await page.until(`!document.querySelector(".switched button") && ${bars} === ${JSON.stringify(before)}`, 60);
+});
+
+if (given.includes("--runs")) {
+  await check("training runs are drawn, compared and stopped", { height: 1000 }, async (page) => {
+    await page.go(address + "/runs");
+    await page.until("document.querySelectorAll('.chart .curve').length > 1");
+    await page.until("document.querySelector('.samples blockquote')");
+    const before = await page.evaluate("document.querySelector('.chart .curve:not(.faint)').getAttribute('d')");
+    await page.evaluate(`(() => { const slider = document.querySelector(".controls input"); slider.value = "0.9"; slider.dispatchEvent(new Event("input")); })()`);
+    await page.until(`document.querySelector('.chart .curve:not(.faint)').getAttribute('d') !== ${JSON.stringify(before)}`);
+    await shot(page, "runs");
+    const isRunning = await page.evaluate("Boolean(document.querySelector('.run.running button'))");
+    if (isRunning) {
+      await page.click(".run.running button");
+      await page.until("/stopping|not running/.test(document.querySelector('.runs').innerText)", 30);
+    }
+  });
+}
+
+for (const [name, settings] of [["dark", { dark: true }], ["phone", { phone: true }], ["Chinese", { language: "zh-CN" }],
+  ["dark Chinese phone", { dark: true, phone: true, language: "zh-CN" }]]) {
+  for (const path of ["/", "/playground", "/inspect", "/runs"]) {
+    await check(`${path} ${name}`, settings, async (page) => {
+      await page.go(address + path);
+      await page.until("document.querySelector('main')");
+      // A random model's tokenizer knows no Chinese.
+      await page.until(`!document.querySelector(".notice:not(.calm)${wanted ? "" : ":not(#tokenizer .notice)"}")`);
+      await page.until(isNoWider, 5);
+      const [language, back] = await page.evaluate("[document.documentElement.lang, getComputedStyle(document.body).backgroundColor]");
+      assert.equal(language, settings.language ?? "en");
+      assert.equal(Number(back.match(/\d+/)[0]) < 80, Boolean(settings.dark), back);
+      if (settings.language) {
+        const words = await page.evaluate("document.querySelector('.bar nav').innerText");
+        assert.match(words, /对话/);
+      }
+      await page.until(`document.querySelector(".models select, #prompt, .head canvas, .run, .notice.calm") !== null`, 60);
+      await shot(page, `${path.slice(1) || "chat"}-${name.replaceAll(" ", "-")}`);
+    });
+  }
+}
+await browser.close();
+console.log(`${count} checks passed`);

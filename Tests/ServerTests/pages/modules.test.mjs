@@ -1,0 +1,151 @@
+// The parts of the pages that draw nothing. Run by hand: node --test Tests/ServerTests/pages/
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL("../../../Sources/Server/Pages/", import.meta.url));
+const load = (path) => import(join(folder, "js", path));
+const files = (path) => readdirSync(path).flatMap((name) => {
+  const item = join(path, name);
+  return statSync(item).isDirectory() ? files(item) : [item];
+});
+
+const { EventParser } = await load("sse.js");
+test("events are the same wherever the bytes are cut", () => {
+  const text = ": ping\r\n\r\ndata: {\"a\": \"è燕🐦\"}\n\nevent: error\ndata: one\ndata:two\n\ndata\n\nid: 4\n\n";
+  const bytes = new TextEncoder().encode(text);
+  const whole = new EventParser().push(bytes);
+  assert.deepEqual(whole, [
+    { type: "message", data: '{"a": "è燕🐦"}' }, { type: "error", data: "one\ntwo" }, { type: "message", data: "" },
+  ]);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const parser = new EventParser();
+    assert.deepEqual([...parser.push(bytes.slice(0, cut)), ...parser.push(bytes.slice(cut))], whole);
+  }
+  const single = new EventParser();
+  assert.deepEqual([...bytes].flatMap((byte) => single.push(Uint8Array.of(byte))), whole);
+});
+
+test("every text is there in both languages, with the same blanks", async () => {
+  const { en } = await load("i18n/en.js"), { zh } = await load("i18n/zh.js");
+  assert.deepEqual(Object.keys(en).sort(), Object.keys(zh).sort());
+  const blanks = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
+  for (const key of Object.keys(en)) {
+    assert.deepEqual(blanks(zh[key]), blanks(en[key]), key);
+    assert.ok(en[key].trim() && zh[key].trim(), key);
+  }
+});
+
+test("every text that a page asks for is there, and none is left over", async () => {
+  const { en } = await load("i18n/en.js");
+  const sources = files(folder).filter((path) => path.endsWith(".js") && !path.includes("i18n/")).map((path) => readFileSync(path, "utf8"));
+  const all = sources.join("\n");
+  for (const [, key] of all.matchAll(/\bt\("([^"]+)"[,)]/g)) assert.ok(key in en, key);
+  const prefixes = [...all.matchAll(/\bt\("([^"]+\.)" \+/g)].map((match) => match[1]);
+  for (const key of Object.keys(en)) {
+    const isUsed = all.includes(`"${key}"`) || prefixes.some((prefix) => key.startsWith(prefix));
+    assert.ok(isUsed, `${key} is not used`);
+  }
+});
+
+test("the pages stay small, plain and within their policy", () => {
+  let size = 0;
+  for (const path of files(folder)) {
+    size += statSync(path).size;
+    const text = readFileSync(path, "utf8");
+    assert.ok(text.split("\n").length < 400, path);
+    assert.ok(!/\r/.test(text), path);
+    if (path.endsWith(".html")) {
+      assert.ok(!/<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|<style/i.test(text), path);
+      for (const [, address] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+        assert.ok(address.startsWith("/ui/"), address);
+        assert.ok(statSync(join(folder, address.slice(4))).isFile(), address);
+      }
+    }
+    if (path.endsWith(".js")) {
+      assert.ok(!/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/.test(text), path);
+      assert.ok(!/setAttribute\("style"/.test(text), path);
+      for (const [, address] of text.matchAll(/from "(\.[^"]+)"/g)) assert.ok(statSync(join(path, "..", address)).isFile(), `${path}: ${address}`);
+    }
+    if (path.endsWith(".css")) assert.ok(!/@import|url\(/.test(text), path);
+  }
+  assert.ok(size < 300_000, `${size} bytes`);
+});
+
+const { distribution } = await load("inspect/sampling.js");
+test("the bars follow the sampler", () => {
+  const logits = [2, 1, 0, -1, 1];
+  const plain = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
+  const all = distribution(logits, plain, 5);
+  assert.deepEqual(all.entries.map((entry) => entry.token), [0, 1, 4, 2, 3]);
+  all.entries.forEach((entry) => assert.ok(Math.abs(entry.probability - Math.exp(logits[entry.token]) / sum) < 1e-12));
+  const shares = (options) => distribution(logits, { ...plain, ...options }, 5).entries.map((entry) => entry.probability);
+  assert.deepEqual(shares({ temperature: 0 }), [1, 0, 0, 0, 0]);
+  assert.deepEqual(shares({ topK: 2 }).map((share) => share > 0), [true, true, false, false, false]);
+  // The best has 0.51 of the mass: a nucleus of 0.5 is it alone, one of 0.6 takes a second.
+  assert.equal(distribution(logits, { ...plain, topP: 0.5 }).kept, 1);
+  assert.equal(distribution(logits, { ...plain, topP: 0.6 }).kept, 2);
+  assert.equal(distribution(logits, { ...plain, minP: 0.3 }).kept, 3);
+  for (const options of [{}, { topP: 0.7 }, { topK: 3, topP: 0.9 }, { minP: 0.1 }, { temperature: 0.3 }]) {
+    const total = shares(options).reduce((a, b) => a + b, 0);
+    assert.ok(Math.abs(total - 1) < 1e-9);
+  }
+});
+
+const { attentionOf, floatsOf } = await load("inspect/data.js");
+test("attention and logits are read as the server writes them", () => {
+  const bytes = Uint8Array.of(255, 51, 204, 255, 0, 255);
+  const weight = attentionOf(Buffer.from(bytes).toString("base64"), 2);
+  assert.deepEqual([weight(0, 0, 0), weight(0, 1, 0), weight(0, 1, 1), weight(0, 0, 1), weight(1, 1, 1)], [1, 0.2, 0.8, 0, 1]);
+  assert.deepEqual([...floatsOf(Buffer.from(Float32Array.of(1.5, -2).buffer).toString("base64"))], [1.5, -2]);
+});
+
+const curves = await load("runs/curves.js");
+test("of a step that was done twice the later line counts", () => {
+  const run = curves.addLines({}, [
+    { kind: "step", step: 1, loss: 3, seconds: 60 }, { kind: "step", step: 2, loss: 2, seconds: 120 },
+    { kind: "evaluation", step: 2, loss: 2.5 }, { kind: "step", step: 2, loss: 1, seconds: 180 },
+    { kind: "score", step: 2, task: "a", right: 1, questions: 2 },
+  ]);
+  assert.deepEqual(curves.points(run, "loss", "step"), [[1, 3], [2, 1]]);
+  assert.deepEqual(curves.points(run, "loss", "time", "evaluation"), [[3, 2.5]]);
+  assert.equal(run.scores.length, 1);
+});
+test("smoothing is a mean that begins at the first value", () => {
+  const flat = [[1, 5], [2, 5], [3, 5]];
+  assert.deepEqual(curves.smooth(flat, 0.9).map(([x, y]) => [x, Math.round(y * 1e9) / 1e9]), flat);
+  assert.equal(curves.smooth([[1, 7], [2, 0]], 0.5)[0][1], 7);
+  assert.deepEqual(curves.smooth(flat, 0), flat);
+});
+test("configurations differ where a value differs or is missing", () => {
+  const option = (name, value) => ({ name, value });
+  const rows = curves.compareConfigurations([
+    { configuration: [option("a", 1), option("b", "x")] }, { configuration: [option("a", 1), option("c", 2)] },
+  ]);
+  assert.deepEqual(rows.map((row) => [row.name, row.differs]), [["a", false], ["b", true], ["c", true]]);
+});
+
+const { ticks, logTicks, thin } = await load("chart.js");
+test("axes have few round marks and charts lose no spike", () => {
+  assert.deepEqual(ticks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
+  assert.deepEqual(ticks(0.12, 0.18, 3), [0.12, 0.14, 0.16, 0.18]);
+  assert.ok(logTicks(0.01, 1000).every((value) => Math.abs(Math.log10(value) % 1) < 1e-9));
+  const points = Array.from({ length: 10_000 }, (_, index) => [index, index === 4321 ? 99 : index % 3]);
+  const few = thin(points);
+  assert.ok(few.length <= 502 && few.some(([x, y]) => x === 4321 && y === 99));
+});
+
+const { tokensOf, perplexity, pieces, visible } = await load("playground/tokens.js");
+test("tokens come with what else was likely", () => {
+  const tokens = tokensOf({ tokens: ["a", " b"], token_logprobs: [null, Math.log(0.25)], top_logprobs: [null, { " c": Math.log(0.5), " b": Math.log(0.25) }] });
+  assert.equal(tokens[0].probability, null);
+  assert.deepEqual(tokens[1].alternatives.map((one) => [one.text, one.isChosen]), [[" c", false], [" b", true]]);
+  assert.ok(Math.abs(perplexity(tokens).value - 4) < 1e-9);
+  assert.deepEqual(pieces([{ id: 3, piece: [231, 135] }, { id: 4, piece: "é" }]), [
+    { id: 3, text: null, bytes: [231, 135] }, { id: 4, text: "é", bytes: [195, 169] },
+  ]);
+  assert.equal(visible(" a\n"), "·a⏎");
+});
