@@ -35,6 +35,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Who may use it") var access: ServeAccess
     @OptionGroup(title: "Models") var loading: ServeLoading
     @OptionGroup(title: "Limits") var bounds: ServeBounds
+    @Option(help: "A folder of training runs to watch on the Runs page.") var runs: String?
     @Option(help: "Lines of the log for people or for programs: text or json.") var logFormat = "text"
     @Option(help: "debug, info, warning or error.") var logLevel = "info"
 
@@ -54,6 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
         settings.port = port
         try access.apply(to: &settings)
         try bounds.apply(to: &settings)
+        settings.runsFolder = runs
         settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
         // Before anything is loaded.
         let registry = try ModelRegistry(try models.map(Self.named), try loading.settings())

@@ -14,6 +14,8 @@ public struct ServerSettings: Sendable {
     public var certificate: ServerCertificate?
     /// How long requests under way may go on after the first signal.
     public var drain = Duration.seconds(30)
+    /// Folder whose training runs the Runs page shows.
+    public var runsFolder: String?
     /// Folder that the pages are read from instead of from the program, for work on them.
     public var pagesFolder: String?
 

@@ -15,12 +15,14 @@ final class RunningServer: Sendable {
     let folder: String
     private let task: Task<Void, any Error>
 
-    /// - Parameter models: names of language models; "encoder" is a text encoder.
+    /// - Parameters:
+    ///   - models: names of language models; "encoder" is a text encoder.
+    ///   - paths: where models are that are not made for the test.
     static func with<Result>(
-        _ models: [String] = ["tiny"], settings: ServerSettings = ServerSettings(),
+        _ models: [String] = ["tiny"], at paths: [String: String] = [:], settings: ServerSettings = ServerSettings(),
         loading: ModelSettings = ModelSettings(), _ body: (RunningServer) async throws -> Result
     ) async throws -> Result {
-        let running = try await RunningServer(models, settings, loading)
+        let running = try await RunningServer(models, at: paths, settings, loading)
         do {
             let result = try await body(running)
             await running.stop()
@@ -31,15 +33,17 @@ final class RunningServer: Sendable {
         }
     }
 
-    private init(_ models: [String], _ settings: ServerSettings, _ loading: ModelSettings) async throws {
-        folder = try Self.write(models)
+    private init(
+        _ models: [String], at paths: [String: String], _ settings: ServerSettings, _ loading: ModelSettings
+    ) async throws {
+        folder = try Self.write(models.filter { paths[$0] == nil })
         var settings = settings
         settings.port = 0
         var loading = loading
-        loading.cacheBytes = min(loading.cacheBytes, 8 << 20)
+        if paths.isEmpty { loading.cacheBytes = min(loading.cacheBytes, 8 << 20) }
         let folder = folder
         let registry = try ModelRegistry(
-            models.map { (name: $0, aliases: ["alias-of-\($0)"], path: "\(folder)/\($0)") }, loading)
+            models.map { (name: $0, aliases: ["alias-of-\($0)"], path: paths[$0] ?? "\(folder)/\($0)") }, loading)
         let server = try Server(settings, registry, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         self.server = server
         let (ports, continuation) = AsyncStream<Int>.makeStream()

@@ -1,0 +1,49 @@
+import Dispatch
+import Hummingbird
+import Martlet
+import MartletAPI
+import MartletJSON
+import Synchronization
+
+extension Server {
+    /// What happens inside a model while it reads.
+    func inspectRoutes() -> [Route] {
+        let limits = requestLimits
+        return [
+            Route(
+                .post, "/inspect", scope: .inference, summary: "Attention, logit lens and norms over a short text."
+            ) { [self] call in
+                let request = try InspectionRequest(call.body, limits: limits)
+                let lease = try await models.use(request.model, embedding: false)
+                guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
+                let name = lease.model.name
+                call.note.update { $0.model = name }
+                return .json(
+                    try await InspectionQueue.run {
+                        try withExtendedLifetime(lease) { try request.answer(engine.model, name: name) }
+                    })
+            }
+        ]
+    }
+}
+
+/// One inspection at a time, beside the engine: it computes for tenths of a second, which is too long for the threads
+/// that serve requests, and several at once would only take turns on the same cores.
+private enum InspectionQueue {
+    private static let queue = DispatchQueue(label: "martlet.inspection", qos: .utility)
+    private static let waiting = Atomic(0)
+    private static let mostWaiting = 8
+
+    static func run(_ body: @escaping @Sendable () throws -> JSON) async throws -> JSON {
+        guard waiting.wrappingAdd(1, ordering: .relaxed).newValue <= mostWaiting else {
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+            throw APIError(
+                status: 429, "\(mostWaiting) inspections are waiting already.", type: "rate_limit_error",
+                code: "overloaded", retryAfterSeconds: 2)
+        }
+        defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
+        return try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result(catching: body)) }
+        }
+    }
+}
