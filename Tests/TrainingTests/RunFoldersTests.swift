@@ -54,6 +54,7 @@ import Testing
 
     @Test func aLongLogComesInParts() throws {
         let folder = try emptyFolder("long"), run = folder + "/r"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
         let lines = (1...40_000).map { #"{"kind":"step","step":\#($0),"loss":2.5,"seconds":12.25}"# + "\n" }
         try lines.joined().write(toFile: run + "/log.jsonl", atomically: false, encoding: .utf8)
