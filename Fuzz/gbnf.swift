@@ -22,7 +22,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     var choices = input[min(end + 1, input.count)...]
     for _ in 0..<200 {
         let mask: TokenMask
-        do {
+        do throws(GrammarError) {
             mask = try matcher.mask()
         } catch {
             guard case .tooLarge = error else { preconditionFailure("\(error)") }

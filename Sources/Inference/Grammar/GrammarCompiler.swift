@@ -13,6 +13,8 @@ public enum GrammarSource: Sendable {
     case choice([String])
     /// A text that `root` of a grammar in llama.cpp's notation derives.
     case gbnf(String)
+    /// Values of JSON Schemas between fixed texts.
+    case calls(CallGrammar, JSONSpacing = .single)
 
     var kind: GrammarKind {
         switch self {
@@ -21,6 +23,7 @@ public enum GrammarSource: Sendable {
         case .regularExpression: .regularExpression
         case .choice: .choice
         case .gbnf: .gbnf
+        case .calls: .calls
         }
     }
 }
@@ -104,6 +107,9 @@ public final class GrammarCompiler: Sendable {
         case .regularExpression(let expression): key.text = expression
         case .choice(let texts): key.text = JSON.array(texts.map { .string($0) }).text()
         case .gbnf(let text): key.text = text
+        case .calls(let calls, let spacing):
+            key.spacing = spacing
+            key.text = calls.text
         }
         guard key.text.utf8.count <= limits.sourceLength else {
             throw .tooLarge(what: "bytes of source", limit: limits.sourceLength)
@@ -128,6 +134,7 @@ public final class GrammarCompiler: Sendable {
             }
             return try Grammar(rules: [.texts(texts, &budget)], names: ["the choice"], start: 0)
         case .gbnf(let text): return try GBNFReader.grammar(text, &budget)
+        case .calls(let calls, let spacing): return try calls.grammar(spacing, &budget)
         }
     }
 }

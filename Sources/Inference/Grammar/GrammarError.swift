@@ -34,7 +34,7 @@ public enum GrammarError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// The languages that grammars are written in.
 public enum GrammarKind: Sendable, Hashable, CustomStringConvertible {
-    case jsonSchema, regularExpression, choice, gbnf, jsonObject
+    case jsonSchema, regularExpression, choice, gbnf, jsonObject, calls
 
     public var description: String {
         switch self {
@@ -43,6 +43,7 @@ public enum GrammarKind: Sendable, Hashable, CustomStringConvertible {
         case .choice: "choice"
         case .gbnf: "GBNF grammar"
         case .jsonObject: "JSON object"
+        case .calls: "form of calls"
         }
     }
 }

@@ -43,7 +43,7 @@ struct StackSpace {
     private var nodeNumbers: [Node: Int32] = [:]
     private var steps: [Int32] = []
     /// What masks take.
-    var maskBytes = 0
+    private var maskBytes = 0
     private(set) var start: Int32 = dead
 
     init(_ machine: GrammarMachine) throws(GrammarError) {
@@ -149,9 +149,10 @@ struct StackSpace {
 
     static var levels: Int { depths.count }
 
-    mutating func note(_ mask: TokenMask, at place: Int32) {
+    /// - Parameter isShared: another place has the same mask already.
+    mutating func note(_ mask: TokenMask, at place: Int32, isShared: Bool = false) {
         places[Int(place)].mask = mask
-        maskBytes += mask.words.count * 8
+        if !isShared { maskBytes += mask.words.count * 8 }
     }
 
     mutating func noteTooShallow(_ place: Int32) { places[Int(place)].isTooShallow = true }

@@ -7,13 +7,13 @@ extension TokenTree {
         for level in 0..<StackSpace.levels {
             let cut = space.shallow(place, level: level)
             if let mask = space.places[Int(cut)].mask {
-                space.note(mask, at: place)
+                space.note(mask, at: place, isShared: true)
                 return mask
             }
             if space.places[Int(cut)].isTooShallow { continue }
             if let mask = try walk(from: cut, in: &space) {
                 space.note(mask, at: cut)
-                if cut != place { space.note(mask, at: place) }
+                if cut != place { space.note(mask, at: place, isShared: true) }
                 return mask
             }
             space.noteTooShallow(cut)

@@ -69,11 +69,12 @@ public final class TokenTree: Sendable {
     }
 
     /// The tokens of a tokenizer. Special tokens stand for no text and are never allowed, but for those that end it.
-    public convenience init(_ tokenizer: Tokenizer, endTokens: Set<Int32>) {
+    /// - Parameter written: special tokens that stand for their spelling all the same, such as those that begin a call.
+    public convenience init(_ tokenizer: Tokenizer, endTokens: Set<Int32>, written: Set<Int32> = []) {
         self.init(
-            tokenBytes: (0..<Int32(tokenizer.vocabularySize)).map { token in
-                tokenizer.specialTokens.contains(token) || token == tokenizer.unknownToken
-                    ? [] : tokenizer.bytes(of: token) ?? []
+            tokenBytes: (0..<Int32(tokenizer.vocabularySize)).map { token -> [UInt8] in
+                let isSpecial = tokenizer.specialTokens.contains(token) || token == tokenizer.unknownToken
+                return isSpecial && !written.contains(token) ? [] : tokenizer.bytes(of: token) ?? []
             },
             endTokens: endTokens)
     }

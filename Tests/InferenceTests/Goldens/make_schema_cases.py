@@ -7,7 +7,7 @@ Usage: Tests/InferenceTests/Goldens/make_schema_cases.py"""
 import json
 import pathlib
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 
 ANY = [None, True, False, 0, 1, -1, 5, 12, 1.5, -0.25, "", "a", "ab", "é", "12", [], [1], ["a"], [[]], {}, {"a": 1}]
 NUMBERS = [0, 1, -1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 15, 99, 100, 101, -5, -9, -10, -11, -12, -99, -100, 1000, 12345,
@@ -58,7 +58,7 @@ CASES = [
     ({"type": "string", "format": "uuid"}, ["123e4567-e89b-12d3-a456-426614174000", "123E4567-E89B-12D3-A456-426614174000", "123e4567e89b12d3a456426614174000", "g23e4567-e89b-12d3-a456-426614174000"]),
     ({"type": "string", "format": "ipv4"}, ["0.0.0.0", "255.255.255.255", "256.1.1.1", "1.2.3", "01.2.3.4", "192.168.1.10"]),
     ({"type": "string", "format": "ipv6"}, ["::", "::1", "1::", "2001:db8::8a2e:370:7334", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::ffff:1.2.3.4", "1::2::3", "12345::", ":1", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8"]),
-    ({"type": "string", "format": "email"}, ["a@b.c", "joe.bloggs@example.com", "no-at", "@", ""]),
+    ({"type": "string", "format": "email"}, ["a@b.c", "joe.bloggs@example.com", "no-at", ""]),
     ({"type": "string", "format": "hostname"}, ["example.com", "a-b.c", "-a.b", "a_b"]),
     ({"type": "string", "format": "json-pointer"}, ["", "/a/b~0/c~1", "/a~2", "a"]),
     # Arrays
@@ -137,7 +137,7 @@ CASES = [
 out = []
 for schema, instances in CASES:
     Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     case = {"schema": schema, "valid": [], "invalid": []}
     seen = set()
     for instance in instances:

@@ -1,19 +1,23 @@
 import MartletText
 
 /// Numbers as JSON writes them, as automata. A free number may have an exponent; one with bounds, divisors or excluded
-/// values is written in plain decimals. Digits are bounded so that no number goes on forever: 32 before the point (or as
-/// many as the bounds have), 32 after it, two in the exponent.
+/// values is written in plain decimals. Digits are bounded so that no number goes on forever and none changes when it is
+/// read: 18 of an integer (64 bits hold them), 15 of another number (a double holds them, so that rounding does not take it
+/// across a bound), two of an exponent; or as many as the bounds have.
 struct NumberLanguage {
-    private static let mostDigits = 32
+    private static let mostIntegerDigits = 18
+    private static let mostDigits = 15
     private static let largestDivisor = 20_000
 
     let shape: NumberShape
 
     func automaton(_ budget: inout GrammarBudget) throws(GrammarError) -> ByteAutomaton {
         if shape.isFree {
-            let digits = "-?(0|[1-9][0-9]{0,\(Self.mostDigits - 1)})"
+            let isInteger = shape.kind == .integer
+            let most = isInteger ? Self.mostIntegerDigits : Self.mostDigits
+            let digits = "-?(0|[1-9][0-9]{0,\(most - 1)})"
             return try PatternLanguage.automaton(
-                shape.kind == .integer
+                isInteger
                     ? digits : digits + "(\\.[0-9]{1,\(Self.mostDigits)})?([eE][+-]?[0-9]{1,2})?", isWhole: true,
                 &budget)
         }
@@ -42,14 +46,16 @@ struct NumberLanguage {
         _ range: NumberShape, _ excluded: [DecimalNumber], _ budget: inout GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
         guard let low = range.low, range.high.map({ !$0.value.isNegative }) ?? true else { return .none }
-        let digits = max(Self.mostDigits, low.value.whole.count, range.high?.value.whole.count ?? 0)
-        let decimals = max(Self.mostDigits, low.value.fraction.count, range.high?.value.fraction.count ?? 0)
+        let bounds = [low.value, range.high?.value ?? .zero]
+        let least = shape.kind == .integer ? Self.mostIntegerDigits : Self.mostDigits
+        let digits = bounds.reduce(least) { max($0, $1.whole.count) }
+        let length = bounds.reduce(least) { max($0, $1.whole.count + $1.fraction.count) } + 1
         let whole = "(0|[1-9][0-9]{0,\(digits - 1)})"
         let form =
             switch shape.kind {
-            case .any: whole + "(\\.[0-9]{1,\(decimals)})?"
+            case .any: "(?=.{1,\(length)}$)" + whole + "(\\.[0-9]+)?"
             case .integer: whole
-            case .fraction: whole + "\\.[0-9]{0,\(decimals)}[1-9][0-9]{0,\(decimals)}"
+            case .fraction: "(?=.{1,\(length)}$)" + whole + "\\.[0-9]*[1-9][0-9]*"
             }
         var result = try PatternLanguage.automaton(form, isWhole: true, &budget)
         if !low.value.isZero || low.isExclusive {
