@@ -428,6 +428,8 @@ label.check { font-size: .9rem; color: var(--soft); }
 .token { border-radius: 4px; padding: .12em 0; cursor: pointer;
   background: rgb(200 112 46 / calc(var(--doubt, 0) * var(--doubt, 0) * .62)); }
 .token.seen { box-shadow: 0 0 0 2px var(--accent); }
+/* A line end has no width of its own to point at. */
+.token.line::before { content: "↵"; color: var(--soft); }
 .given { color: var(--soft); }
 .split aside { width: 19rem; flex: none; position: sticky; top: 1rem; }
 .split aside h2 { margin-bottom: .5rem; font-size: .9rem; color: var(--soft); font-weight: 500; }
@@ -3131,7 +3133,7 @@ export function completionCard(models) {
       const start = before;
       before += token.text;
       const show = () => showDetail(token, start, span);
-      const span = el("span.token", { tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
+      const span = el("span.token", { class: token.text.includes("\n") ? "line" : "", tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
         "aria-label": token.probability === null ? visible(token.text)
           : `${visible(token.text)} ${percent(token.probability)}` }, token.text);
       if (token.probability !== null) span.style.setProperty("--doubt", (1 - token.probability).toFixed(3));

@@ -42,7 +42,7 @@ export function completionCard(models) {
       const start = before;
       before += token.text;
       const show = () => showDetail(token, start, span);
-      const span = el("span.token", { tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
+      const span = el("span.token", { class: token.text.includes("\n") ? "line" : "", tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
         "aria-label": token.probability === null ? visible(token.text)
           : `${visible(token.text)} ${percent(token.probability)}` }, token.text);
       if (token.probability !== null) span.style.setProperty("--doubt", (1 - token.probability).toFixed(3));
