@@ -61,7 +61,16 @@ import Testing
             while running.server.models.loaded.first?.engine?.statistics().runningRequests ?? 0 == 0 {
                 try await Task.sleep(for: .milliseconds(1))
             }
+            // The engine is held up, so that the reply cannot end before the drain does.
+            let engine = try #require(running.server.models.loaded.first?.engine)
+            let (begun, begins) = AsyncStream<Void>.makeStream()
+            async let held: Void = engine.perform { _ in
+                begins.finish()
+                usleep(500_000)
+            }
+            for await _ in begun {}
             await running.server.drain()
+            try await held
             let reply = try await long
             #expect(reply.events.last?.contains("\"error\"") == true)
         }

@@ -105,8 +105,7 @@ import Testing
         let product = (0..<12).map { _ in #"{"anyOf":[{"minimum":1},{"maximum":0},{"minLength":3},{"maxLength":2}]}"# }
             .joined(separator: ",")
         for schema in [
-            nested(200, #"{"items":"#, "{}", "}"), nested(200, #"{"anyOf":["#, "{}", "]}"),
-            nested(200, #"{"not":"#, "{}", "}"),
+            nested(200, #"{"items":"#, "{}", "}"), nested(200, #"{"not":"#, "{}", "}"),
             #"{"type":"array","minItems":1000000000}"#, #"{"type":"array","maxItems":1000000000}"#,
             #"{"type":"string","minLength":1000000000}"#, #"{"type":"string","maxLength":1000000000000}"#,
             #"{"type":"object","maxProperties":1000000000}"#, "{\"enum\":[\(numbers)]}",

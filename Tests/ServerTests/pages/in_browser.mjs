@@ -30,7 +30,7 @@ async function check(name, settings, body) {
     }
     page.problems.length = 0;
     await body(page);
-    assert.deepEqual(page.problems, []);
+    assert.deepEqual(page.problems.filter((problem) => !settings.allowed?.test(problem)), []);
     console.log(`ok ${++count} ${name} (${Date.now() - started} ms)`);
   } catch (error) {
     console.log(`not ok ${name}\n${error.stack}`);
@@ -105,7 +105,9 @@ await check("a question is answered, kept, asked again and branched", {}, async 
 
 await check("a reply is stopped and keeps what was said", {}, async (page) => {
   await page.go(address + "/");
-  await page.evaluate(`localStorage.setItem("martlet-chat-defaults", '{"settings":{"max_tokens":2000},"system":"You are a storyteller."}')`);
+  // A random model's context holds 256 tokens.
+  const most = wanted ? 2000 : 100;
+  await page.evaluate(`localStorage.setItem("martlet-chat-defaults", '{"settings":{"max_tokens":${most}},"system":"You are a storyteller."}')`);
   await page.go(address + "/");
   await page.until("document.querySelector('.models select')");
   await page.write("#ask", "Tell a very long story about a swallow.");
@@ -195,7 +197,9 @@ await check("the keyboard does it all", {}, async (page) => {
   assert.deepEqual(nameless, []);
 });
 
-await check("every token of a completion tells its probability", {}, async (page) => {
+// A random model of the tests has no token for the Chinese of the example: the page says so.
+const unspelled = wanted ? undefined : /400 .*\/tokenize$/;
+await check("every token of a completion tells its probability", { allowed: unspelled }, async (page) => {
   await page.go(address + "/playground");
   await page.until("document.querySelector('#prompt')");
   await page.write("#prompt", "The capital of France is");
@@ -257,7 +261,7 @@ if (given.includes("--runs")) {
 for (const [name, settings] of [["dark", { dark: true }], ["phone", { phone: true }], ["Chinese", { language: "zh-CN" }],
   ["dark Chinese phone", { dark: true, phone: true, language: "zh-CN" }]]) {
   for (const path of ["/", "/playground", "/inspect", "/runs"]) {
-    await check(`${path} ${name}`, settings, async (page) => {
+    await check(`${path} ${name}`, { ...settings, allowed: unspelled }, async (page) => {
       await page.go(address + path);
       await page.until("document.querySelector('main')");
       // A random model's tokenizer knows no Chinese.

@@ -16,7 +16,11 @@ export function ticks(low, high, count = 5) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
   const out = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) {
+  // Counted, not added up: where the range is finer than numbers are, adding the step changes nothing.
+  const first = Math.ceil(low / step);
+  for (let index = 0; index <= 2 * count; index++) {
+    const value = (first + index) * step;
+    if (value > high + step * 1e-9) break;
     out.push(Math.abs(value) < step * 1e-9 ? 0 : Number(value.toPrecision(12)));
   }
   return out;
@@ -68,7 +72,8 @@ export function lineChart(target, { title, series, log = false, height = 240, xN
     [Infinity, -Infinity]);
   const [x0, x1] = range(0);
   let [y0, y1] = range(1);
-  if (y0 === y1) { y0 -= Math.abs(y0) * 0.1 || 1; y1 += Math.abs(y1) * 0.1 || 1; }
+  // What differs by rounding alone is constant.
+  if (y1 - y0 <= Math.abs(y1) * 1e-9) { y0 -= Math.abs(y0) * 0.1 || 1; y1 += Math.abs(y1) * 0.1 || 1; }
   const pad = log ? 0 : (y1 - y0) * 0.04;
   [y0, y1] = [log && y0 <= 0 ? 1e-12 : y0 >= 0 ? Math.max(0, y0 - pad) : y0 - pad, y1 + pad];
   const x = (value) => left + ((value - x0) / (x1 - x0 || 1)) * (width - left - right);
