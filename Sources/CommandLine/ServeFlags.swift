@@ -56,8 +56,32 @@ struct ServeLoading: ParsableArguments {
     @Option(help: "Requests of one model computed together at most.") var maxRunning = 64
     @Option(help: "Requests of one model that may wait; the next are refused with 429.") var maxQueue = 256
 
+    @Option(
+        help: ArgumentHelp(
+            "Guess so many tokens ahead from what stood in the text before; replies stay the same.", valueName: "tokens"))
+    var promptLookup: Int?
+    @Option(
+        help: ArgumentHelp(
+            "A smaller model with the same vocabulary that guesses ahead; replies stay the same.", valueName: "model"))
+    var draft: String?
+    @Option(help: "Tokens that the draft model guesses at a time.") var draftTokens = 4
+
+    private func speculation() throws -> EngineOptions.Speculation {
+        guard (1...64).contains(promptLookup ?? 1), (1...64).contains(draftTokens) else {
+            throw ValidationError("--prompt-lookup and --draft-tokens must be from 1 to 64")
+        }
+        switch (promptLookup, draft) {
+        case (nil, nil): return .none
+        case (let tokens?, nil): return .promptLookup(tokens: tokens)
+        case (nil, let draft?):
+            return .draft(try LanguageModel(path: ModelLocator.locate(draft)), tokens: draftTokens)
+        default: throw ValidationError("give --prompt-lookup or --draft, not both")
+        }
+    }
+
     func settings() throws -> ModelSettings {
         var settings = ModelSettings()
+        settings.engine.speculation = try speculation()
         settings.maximumMemory = maxMemory?.bytes
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
         if let idleUnload {
