@@ -94,6 +94,7 @@ public struct GenerationPlan: Sendable {
             engine.constraint = constraint
             engine.cacheSalt = request.cacheSalt
             engine.deadline = deadline
+            engine.deliversTogether = request.stream == nil
             engine.identifier = identifier
             return engine
         }

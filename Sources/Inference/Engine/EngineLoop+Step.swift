@@ -148,7 +148,7 @@ extension EngineLoop {
             counters.promptSeconds += (now - started).seconds
         }
         if sequence.request.promptLogProbabilities != nil {
-            submission.continuation.yield(.prompt(sequence.promptLogProbabilities))
+            submission.tell(.prompt(sequence.promptLogProbabilities))
         }
     }
 
@@ -166,7 +166,7 @@ extension EngineLoop {
         }
         sequence.lastToken = now
         for pick in picks {
-            sequence.submission.continuation.yield(.token(sample: sequence.sample, pick.piece))
+            sequence.submission.tell(.token(sample: sequence.sample, pick.piece))
             if let reason = pick.finished { finish(sequence, reason, text: pick.last) }
         }
     }

@@ -119,7 +119,7 @@ final class EngineLoop: @unchecked Sendable {
             publish()
         }
         for sequence in waiting + running {
-            sequence.submission.continuation.finish(throwing: EngineError.shuttingDown)
+            sequence.submission.close(throwing: EngineError.shuttingDown)
         }
         (waiting, running) = ([], [])
         let drained = mailbox.withLock { mailbox in
@@ -201,7 +201,7 @@ final class EngineLoop: @unchecked Sendable {
         counters.queueTime.add(sequence.statistics.queueSeconds)
         counters.promptLength.add(Double(request.prompt.count))
         mailbox.withLock { $0.waiting -= 1 }
-        sequence.submission.continuation.yield(
+        sequence.submission.tell(
             .started(cachedTokens: sequence.cache.length, promptTokens: request.prompt.count))
     }
 
@@ -252,12 +252,12 @@ final class EngineLoop: @unchecked Sendable {
         counters.replyLength.add(Double(sequence.statistics.replyTokens))
         counters.endToEndLatency.add((now - submission.submitted).seconds)
         if !text.isEmpty {
-            submission.continuation.yield(
+            submission.tell(
                 .token(sample: sequence.sample, GeneratedPiece(token: nil, text: text, logProbability: nil)))
         }
         // Before its samples parted, the first stands for all of them.
         for sample in sequence.isParted ? sequence.sample..<(sequence.sample + 1) : 0..<submission.request.samples {
-            submission.continuation.yield(.finished(sample: sample, reason, sequence.statistics))
+            submission.tell(.finished(sample: sample, reason, sequence.statistics))
             submission.open -= 1
         }
         if submission.open == 0 { close(submission, throwing: nil) }
@@ -271,7 +271,7 @@ final class EngineLoop: @unchecked Sendable {
     }
 
     private func close(_ submission: EngineSubmission, throwing error: (any Error)?) {
-        if let error { submission.continuation.finish(throwing: error) } else { submission.continuation.finish() }
+        submission.close(throwing: error)
         let drained = mailbox.withLock { mailbox in
             if submission.started == nil { mailbox.waiting -= 1 }
             mailbox.open -= 1

@@ -16,6 +16,8 @@ public struct EngineRequest: Sendable {
     public var cacheSalt = ""
     /// Replies that are not complete by then end with `FinishReason.deadline`.
     public var deadline: ContinuousClock.Instant?
+    /// The events come all at once at the end: nobody is woken for a token who waits for the whole reply.
+    public var deliversTogether = false
     /// For logs.
     public var identifier = ""
 

@@ -10,7 +10,9 @@ final class EngineSubmission: @unchecked Sendable {
     let maximum: Int
     let ends: Set<Int32>
     let seed: UInt64
-    let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
+    private let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
+    /// Events that wait for the end, where the request wants them together; the loop's own.
+    private var held: [EngineEvent] = []
     let cancelled: CancellationFlag
     let submitted: ContinuousClock.Instant
     /// Samples that are not finished; the loop's own.
@@ -30,6 +32,16 @@ final class EngineSubmission: @unchecked Sendable {
         seed = request.options.sampling.seed ?? UInt64.random(in: 0...(.max))
         submitted = ContinuousClock.now
         open = request.samples
+    }
+
+    func tell(_ event: EngineEvent) {
+        if request.deliversTogether { held.append(event) } else { continuation.yield(event) }
+    }
+
+    func close(throwing error: (any Error)? = nil) {
+        for event in held { continuation.yield(event) }
+        held = []
+        if let error { continuation.finish(throwing: error) } else { continuation.finish() }
     }
 }
 

@@ -18,7 +18,19 @@ struct GenerationRun: AsyncSequence, Sendable {
         first = try engine.submit(requests[0])
     }
 
-    func makeAsyncIterator() -> AsyncThrowingStream<Element, any Error>.Iterator {
+    /// Of one request its own events, without a stream between; of several all, as they come.
+    struct Iterator: AsyncIteratorProtocol {
+        fileprivate var one: AsyncThrowingStream<EngineEvent, any Error>.Iterator?
+        fileprivate var many: AsyncThrowingStream<Element, any Error>.Iterator?
+
+        mutating func next() async throws -> Element? {
+            if one != nil { return try await one?.next().map { (0, $0) } }
+            return try await many?.next()
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator {
+        guard requests.count > 1 else { return Iterator(one: first.makeAsyncIterator()) }
         let (stream, continuation) = AsyncThrowingStream<Element, any Error>.makeStream()
         let task = Task {
             do {
@@ -29,7 +41,7 @@ struct GenerationRun: AsyncSequence, Sendable {
             }
         }
         continuation.onTermination = { _ in task.cancel() }
-        return stream.makeAsyncIterator()
+        return Iterator(many: stream.makeAsyncIterator())
     }
 
     private func run(_ emit: @escaping @Sendable (Element) -> Void) async throws {
