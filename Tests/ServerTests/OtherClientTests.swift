@@ -4,15 +4,15 @@ import Testing
 
 /// Other people's clients, where this machine has them.
 @Suite struct OtherClientTests {
-    private static let python = find("python3", "/opt/peers/bin/python") { run($0, ["-c", "import openai"]) == 0 }
+    private static let python = find("python3", or: "MARTLET_PYTHON") { run($0, ["-c", "import openai"]) == 0 }
     private static let curl = find("curl") { run($0, ["--version"]) == 0 }
     private static let openssl = find("openssl") { run($0, ["version"]) == 0 }
 
-    private static func find(_ names: String..., where works: (String) -> Bool) -> String? {
-        let folders = ["/usr/bin/", "/usr/local/bin/"]
-        let all = names.flatMap { name in name.hasPrefix("/") ? [name] : folders.map { $0 + name } }
-        let given = ProcessInfo.processInfo.environment["MARTLET_PYTHON"].map { [$0] } ?? []
-        return (given + all).first { FileManager.default.isExecutableFile(atPath: $0) && works($0) }
+    /// What a variable of the environment names, or else the program where machines have it.
+    private static func find(_ name: String, or variable: String? = nil, where works: (String) -> Bool) -> String? {
+        let given = variable.flatMap { ProcessInfo.processInfo.environment[$0] }
+        let all = [given, "/usr/bin/" + name, "/usr/local/bin/" + name].compactMap { $0 }
+        return all.first { FileManager.default.isExecutableFile(atPath: $0) && works($0) }
     }
 
     private static func run(_ program: String, _ arguments: [String], output: String = "/dev/null") -> Int32 {
