@@ -58,7 +58,8 @@ struct ServeLoading: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Guess so many tokens ahead from what stood in the text before; replies stay the same.", valueName: "tokens"))
+            "Guess so many tokens ahead from what stood in the text before; replies stay the same.", valueName: "tokens"
+        ))
     var promptLookup: Int?
     @Option(
         help: ArgumentHelp(
