@@ -5,6 +5,7 @@ FROM swift:6.3-noble AS build
 WORKDIR /build
 COPY Package.swift ./
 COPY Sources Sources
+COPY Plugins Plugins
 COPY Benchmarks Benchmarks
 COPY Tests Tests
 RUN swift build -c release --product martlet --static-swift-stdlib \

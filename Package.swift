@@ -102,9 +102,12 @@ if !coreOnly {
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
-        floor(
-            "MartletServer", "Server",
-            [
+        .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),
+        .plugin(
+            name: "EmbedPages", capability: .buildTool(), dependencies: ["embed-pages"], path: "Plugins/EmbedPages"),
+        .target(
+            name: "MartletServer",
+            dependencies: [
                 "Martlet", "MartletAPI",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -119,8 +122,7 @@ if !coreOnly {
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
-            // Embedded by scripts/embed_pages.py.
-            exclude: ["Pages"]),
+            path: "Sources/Server", exclude: ["Pages"], plugins: ["EmbedPages"]),
         floor(
             "MartletLoad", "Load",
             [
