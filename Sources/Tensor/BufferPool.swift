@@ -76,7 +76,7 @@ package final class BufferPool: Sendable {
             return (address, [])
         }
         for (address, byteCount) in removed { Self.release(address, byteCount) }
-        return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:)) ?? Self.allocate(size, touched: byteCount)
+        return cached.flatMap(UnsafeMutableRawPointer.init(bitPattern:)) ?? allocate(size, touched: byteCount)
     }
 
     package func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
@@ -113,17 +113,26 @@ package final class BufferPool: Sendable {
 
     /// Whole large pages where there is room for two: weights are read from end to end, and with small pages every 4 kB
     /// costs a translation. What is beyond `touched` lies on small pages, of which only those are taken that are used.
-    private static func allocate(_ size: Int, touched: Int) -> UnsafeMutableRawPointer {
-        guard size >= smallestMapped else {
-            return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
+    ///
+    /// Where the system refuses, the buffers kept for reuse go back to it first. What is refused then as well ends the
+    /// program as Swift's own allocation does: tensors are values, whose operations have no error to give.
+    private func allocate(_ size: Int, touched: Int) -> UnsafeMutableRawPointer {
+        guard size >= Self.smallestMapped else {
+            return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
         }
+        if let pointer = Self.map(size, touched: touched) { return pointer }
+        empty()
+        guard let pointer = Self.map(size, touched: touched) else {
+            fatalError("no memory for a buffer of \(size) bytes")
+        }
+        return pointer
+    }
+
+    private static func map(_ size: Int, touched: Int) -> UnsafeMutableRawPointer? {
         let isLarge = size >= 2 * largePage, spare = isLarge ? largePage : 0
         guard let start = mmap(nil, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0),
             start != MAP_FAILED
-        else {
-            // As an allocation that fails: there is nothing to go on with.
-            fatalError("no memory for a buffer of \(size) bytes")
-        }
+        else { return nil }
         guard isLarge else { return start }
         let before = (largePage - Int(bitPattern: start) % largePage) % largePage
         let pointer = start + before

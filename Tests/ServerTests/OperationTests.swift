@@ -34,11 +34,10 @@ import Testing
 
     @Test func drainingLetsRequestsEndAndRefusesNewOnes() async throws {
         try await RunningServer.with { running in
-            let body: JSON = ["prompt": "hello", "max_tokens": 400, "n": 8, "temperature": 1]
+            let slowed = try await running.slowedEngine()
+            let body: JSON = ["prompt": "hello", "max_tokens": 20, "n": 8, "temperature": 1]
             async let long = running.post("/v1/completions", body)
-            while running.server.models.loaded.first?.engine?.statistics().runningRequests ?? 0 == 0 {
-                try await Task.sleep(for: .milliseconds(1))
-            }
+            while slowed.engine.statistics().runningRequests == 0 { try await Task.sleep(for: .milliseconds(1)) }
             async let drained: Void = running.server.drain()
             while !running.server.isDraining { try await Task.sleep(for: .milliseconds(1)) }
             let refused = try await running.post("/v1/completions", body)
@@ -47,6 +46,7 @@ import Testing
             #expect(refused.errorCode == "shutting_down")
             #expect(try await running.get("/readyz").status == 503)
             #expect(try await running.get("/livez").status == 200)
+            slowed.letGo()
             #expect(try await long.status == 200)
             await drained
         }
@@ -56,23 +56,14 @@ import Testing
         var settings = ServerSettings()
         settings.drain = .zero
         try await RunningServer.with(settings: settings) { running in
+            let slowed = try await running.slowedEngine()
             let body: JSON = ["prompt": "hello", "max_tokens": 500, "n": 16, "stream": true, "temperature": 1]
             async let long = running.post("/v1/completions", body)
-            while running.server.models.loaded.first?.engine?.statistics().runningRequests ?? 0 == 0 {
-                try await Task.sleep(for: .milliseconds(1))
-            }
-            // The engine is held up, so that the reply cannot end before the drain does.
-            let engine = try #require(running.server.models.loaded.first?.engine)
-            let (begun, begins) = AsyncStream<Void>.makeStream()
-            async let held: Void = engine.perform { _ in
-                begins.finish()
-                usleep(500_000)
-            }
-            for await _ in begun {}
+            while slowed.engine.statistics().runningRequests == 0 { try await Task.sleep(for: .milliseconds(1)) }
             await running.server.drain()
-            try await held
             let reply = try await long
             #expect(reply.events.last?.contains("\"error\"") == true)
+            slowed.letGo()
         }
     }
 

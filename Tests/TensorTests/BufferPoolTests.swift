@@ -1,3 +1,4 @@
+import Foundation
 import MartletTensor
 import Testing
 
@@ -48,4 +49,25 @@ import Testing
         for _ in 0..<3 { #expect(step() == first) }
         pool.empty()
     }
+
+    #if os(Linux)
+    /// In a process of its own, whose addresses are limited to those it has.
+    @Test func whatIsKeptGoesBackWhereTheSystemHasNoMore() async {
+        await #expect(processExitsWith: .success) {
+            let pool = BufferPool(), mebibyte = 1 << 20
+            let buffers = (0..<2).map { _ in pool.take(64 * mebibyte) }
+            for buffer in buffers { pool.give(buffer, 64 * mebibyte) }
+            let statistics = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+            let pages = try #require(UInt(statistics.prefix { $0 != " " }))
+            var limit = rlimit()
+            try #require(getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+            limit.rlim_cur = rlim_t(pages) * rlim_t(sysconf(Int32(_SC_PAGESIZE)))
+            try #require(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+            // One of the two makes room by itself, which is not enough.
+            let other = pool.take(80 * mebibyte)
+            other.storeBytes(of: 1, toByteOffset: 80 * mebibyte - 1, as: UInt8.self)
+            #expect(pool.cachedByteCount == 0)
+        }
+    }
+    #endif
 }

@@ -90,10 +90,13 @@ public final class Engine: Sendable {
     ) async throws -> Result {
         let model = model
         return try await withCheckedThrowingContinuation { continuation in
-            let taken = loop.enqueue { continuation.resume(with: Swift.Result { try body(model) }) }
+            let taken = enqueue { continuation.resume(with: Swift.Result { try body(model) }) }
             if !taken { continuation.resume(throwing: EngineError.shuttingDown) }
         }
     }
+
+    /// Runs a body before the next step without waiting for it; false where the engine has ended.
+    package func enqueue(_ body: @escaping @Sendable () -> Void) -> Bool { loop.enqueue(body) }
 
     public func statistics() -> EngineStatistics { loop.statistics() }
 
