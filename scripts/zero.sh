@@ -38,7 +38,8 @@ say "4 · instruction tuning on conversations"
     --set learning_rate=0.0015 --validation 0.002 --minutes "$(share 0.58)"
 "$martlet" eval "$home/sft" --show 0
 say "5 · reinforcement learning on sums the program can check"
-"$martlet" grpo "$home/sft" --task arithmetic --out "$home/grpo" --resume auto
+"$martlet" grpo "$home/sft" --task arithmetic --out "$home/grpo" --resume auto \
+    --group 16 --rate 4e-4 --schedule linear --steps 80
 "$martlet" eval "$home/grpo" --show 0
 "$martlet" report "$home/base" "$home/sft" "$home/grpo" --out "$home/report.html" \
     --note "All text, questions and conversations of these runs are synthetic: \`martlet data world\` made them. \

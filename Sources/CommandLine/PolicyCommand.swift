@@ -28,6 +28,8 @@ struct PolicyCommand: ParsableCommand {
     @Option(help: "Optimiser updates on the replies of a step.") var updates = 1
     @Option(help: "adamw, adam, sgd, rmsprop, adafactor, lion or muon.") var optimizer = OptimizerKind.adamw
     @Option(help: "Learning rate; by default the optimiser's usual one, 3e-4 for adamw.") var rate: Double?
+    @Option(help: "How the rate goes: constant, linear, cosine, wsd or inverse-square-root.")
+    var schedule = LearningRateSchedule.constant
     @Option(help: "Tokens of a reply at most.") var tokens = 64
     @Option(help: "Sampling temperature of the replies.") var temperature = 1.0
     @Option(help: "How far probabilities may move from those of the replies' writer.") var clip = 0.2
@@ -59,6 +61,7 @@ struct PolicyCommand: ParsableCommand {
         options.updates = updates
         options.optimizer = optimizer
         options.learningRate = rate
+        options.schedule = schedule
         options.maximumTokens = tokens
         options.temperature = temperature
         options.clip = clip
@@ -125,3 +128,4 @@ struct PolicyCommand: ParsableCommand {
 }
 
 extension OptimizerKind: ExpressibleByArgument {}
+extension LearningRateSchedule: ExpressibleByArgument {}

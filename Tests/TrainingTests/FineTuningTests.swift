@@ -132,10 +132,15 @@ import Darwin
             try PolicyTrainer(
                 run: folder + run, model: StartingModel(path: folder + "/model"), task: task, options: options)
         }
-        var differences: [Double] = []
+        options.schedule = .linear
+        options.learningRate = 4e-4
+        var differences: [Double] = [], rates: [Double] = []
         try trainer("/whole").train {
-            if case .step(let report) = $0 { differences.append(report.largestDifference) }
+            guard case .step(let report) = $0 else { return }
+            differences.append(report.largestDifference)
+            rates.append((report.learningRate * 1e6).rounded())
         }
+        #expect(rates == [400, 300, 200, 100])
         #expect(differences.count == 4 && differences.allSatisfy { $0 <= 1e-5 })
         var steps = 0
         let first = try trainer("/parts")

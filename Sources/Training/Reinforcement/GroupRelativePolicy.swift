@@ -1,15 +1,6 @@
 import MartletModels
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
-
-func exponential(_ x: Double) -> Double { exp(x) }
-func logarithm(_ x: Double) -> Double { log(x) }
-
 /// Group relative policy optimisation (Shao et al. 2024): replies to one prompt are compared with each other.
 public struct GroupRelativePolicy: Sendable {
     /// The ratio of new to old probability counts up to 1 ± this.

@@ -9,6 +9,8 @@ public struct PolicyOptions: Sendable, Equatable {
     public var optimizer = OptimizerKind.adamw
     /// Nil is the optimiser's usual one.
     public var learningRate: Double?
+    /// How the rate goes over the steps, without a warm-up.
+    public var schedule = LearningRateSchedule.constant
     /// Steps of the optimiser on the same replies.
     public var updates = 1
     public var maximumTokens = 64
@@ -26,11 +28,17 @@ public struct PolicyOptions: Sendable, Equatable {
         learningRate ?? (UsualNumbers(optimizer, hiddenSize: 256).learningRate * 1e4).rounded() / 1e5
     }
 
+    /// The rate of a step, counted from 0.
+    func rate(_ step: Int) -> Double {
+        // The usual length of a decay.
+        schedule.rate(step: step, highest: resolvedRate, warmup: 0, total: steps, decay: steps / 5)
+    }
+
     var json: JSON {
         [
             "steps": .integer(Int64(steps)), "problems": .integer(Int64(problems)),
             "group_size": .integer(Int64(groupSize)), "optimizer": .string(optimizer.rawValue),
-            "learning_rate": .number(resolvedRate),
+            "learning_rate": .number(resolvedRate), "schedule": .string(schedule.rawValue),
             "updates": .integer(Int64(updates)), "maximum_tokens": .integer(Int64(maximumTokens)),
             "temperature": .number(temperature), "clip": .number(clip), "gradient_clip": .number(gradientClip),
             "divides_by_deviation": .bool(dividesByDeviation), "seed": .integer(Int64(seed)),

@@ -89,7 +89,7 @@ public final class PolicyTrainer {
             seconds += elapsed
             let done = PolicyReport(
                 step: step, total: options.steps, reward: made.reward, loss: made.loss, gradientNorm: made.norm,
-                learningRate: options.resolvedRate, replyTokens: made.replyTokens, finished: made.finished,
+                learningRate: options.rate(step - 1), replyTokens: made.replyTokens, finished: made.finished,
                 usefulGroups: made.usefulGroups, largestDifference: made.difference, seconds: elapsed,
                 totalSeconds: seconds, tokens: made.tokens)
             log.policy(done)
@@ -152,7 +152,7 @@ public final class PolicyTrainer {
                         + "\"\(problems[0].messages.last?.content ?? "")\"; lower the learning rate")
             }
             try optimizer.step(
-                learningRate: options.resolvedRate,
+                learningRate: options.rate(step),
                 gradientScale: norm > options.gradientClip ? options.gradientClip / norm : 1)
             model.parameters.clearGradients()
         }

@@ -47,21 +47,29 @@ public struct RolloutEngine {
     public func replies(to prompts: [[Int32]], copies: Int, seed: UInt64) throws -> [Rollout] {
         try noGrad {
             var sequences: [Sequence] = []
-            for (index, prompt) in prompts.enumerated() {
+            for prompt in prompts {
                 guard !prompt.isEmpty, prompt.count < decoder.configuration.contextLength else {
                     throw ModelError.contextExceeded(
                         tokens: prompt.count, limit: decoder.configuration.contextLength)
                 }
-                let first = KVCache(decoder.configuration, precision: .exact)
-                let hidden = try decoder.hiddenStates(
-                    prompt, [DecoderSequence(rows: 0..<prompt.count, cache: first)])
-                let logits = try decoder.logits(hidden.leadingRows(prompt.count - 1, count: 1))
+            }
+            // All prompts at once, each computed a single time for its copies.
+            var parts: [DecoderSequence] = [], tokens: [Int32] = [], ends: [Int64] = []
+            for prompt in prompts {
+                let cache = KVCache(decoder.configuration, precision: .exact)
+                parts.append(DecoderSequence(rows: tokens.count..<tokens.count + prompt.count, cache: cache))
+                tokens += prompt
+                ends.append(Int64(tokens.count - 1))
+            }
+            let hidden = try decoder.hiddenStates(tokens, parts)
+            var chances = try TokenChances(decoder.logits(hidden.take(rows: Tensor(ends))), temperature)
+            for (index, prompt) in prompts.enumerated() {
                 for copy in 0..<copies {
-                    let cache = copy == copies - 1 ? first : first.fork()
+                    let cache = copy == copies - 1 ? parts[index].cache : parts[index].cache.fork()
                     var sequence = Sequence(
                         prompt: prompt, cache: cache,
                         stream: RandomStream(seed: seed, stream: UInt64(index * copies + copy)))
-                    choose(logits.floats, &sequence)
+                    choose(chances, index, &sequence)
                     sequences.append(sequence)
                 }
             }
@@ -72,14 +80,13 @@ public struct RolloutEngine {
                     DecoderSequence(rows: row..<row + 1, cache: sequences[index].cache)
                 }
                 let tokens = active.compactMap { sequences[$0].reply.last }
-                let logits = try decoder.logits(decoder.hiddenStates(tokens, parts))
-                let width = logits.shape[1]
-                for (row, index) in active.enumerated() { choose(logits.floats + row * width, &sequences[index]) }
+                chances = try TokenChances(decoder.logits(decoder.hiddenStates(tokens, parts)), temperature)
+                for (row, index) in active.enumerated() { choose(chances, row, &sequences[index]) }
             }
             return sequences.map {
                 Rollout(
-                    prompt: $0.prompt, reply: $0.reply, logProbabilities: $0.logProbabilities, isFinished: $0.isFinished
-                )
+                    prompt: $0.prompt, reply: $0.reply, logProbabilities: $0.logProbabilities,
+                    isFinished: $0.isFinished)
             }
         }
     }
@@ -90,31 +97,45 @@ public struct RolloutEngine {
     }
 
     /// Draws the next token and notes its probability.
-    private func choose(_ logits: UnsafePointer<Float>, _ sequence: inout Sequence) {
-        let count = decoder.configuration.vocabularySize
-        var largest = -Float.infinity, best = 0
-        for index in 0..<count where logits[index] > largest { (largest, best) = (logits[index], index) }
-        let token: Int
-        if temperature == 0 {
-            token = best
-        } else {
-            var total = 0.0
-            for index in 0..<count { total += exponential(Double(logits[index] - largest) / temperature) }
-            var rest = sequence.stream.nextUniform() * total
-            var chosen = best
-            for index in 0..<count {
-                rest -= exponential(Double(logits[index] - largest) / temperature)
-                if rest < 0 {
-                    chosen = index
-                    break
-                }
-            }
-            token = chosen
-        }
-        var partition = 0.0
-        for index in 0..<count { partition += exponential(Double(logits[index] - largest)) }
+    private func choose(_ chances: TokenChances, _ row: Int, _ sequence: inout Sequence) {
+        let token = temperature == 0 ? chances.likeliest(row) : chances.token(row, at: sequence.stream.nextUniform())
         sequence.reply.append(Int32(token))
-        sequence.logProbabilities.append(Float(Double(logits[token] - largest) - logarithm(partition)))
+        sequence.logProbabilities.append(chances.logProbability(row, token))
         if endTokens.contains(Int32(token)) { sequence.isFinished = true }
+    }
+}
+
+/// The distributions of the next tokens, a row each.
+private struct TokenChances {
+    /// log softmax(logits): what training is to find again.
+    private let logProbabilities: Tensor
+    /// softmax(logits / T); of no use at temperature 0.
+    private let probabilities: Tensor
+    private let width: Int
+
+    init(_ logits: Tensor, _ temperature: Double) throws {
+        width = logits.shape[1]
+        logProbabilities = try logits.logSoftmax(axis: -1)
+        let isPlain = temperature == 0 || temperature == 1
+        probabilities = try (isPlain ? logits : logits * (1 / temperature)).softmax(axis: -1)
+    }
+
+    func logProbability(_ row: Int, _ token: Int) -> Float { logProbabilities.floats[row * width + token] }
+
+    func likeliest(_ row: Int) -> Int {
+        let values = UnsafeBufferPointer(start: logProbabilities.floats + row * width, count: width)
+        return values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
+    }
+
+    /// The token that a number in 0..<1 falls on, when all lie side by side in the length of their probability.
+    func token(_ row: Int, at position: Double) -> Int {
+        let values = probabilities.floats + row * width
+        var rest = position
+        for index in 0..<width {
+            rest -= Double(values[index])
+            if rest < 0 { return index }
+        }
+        // What rounding leaves beyond the last.
+        return likeliest(row)
     }
 }
