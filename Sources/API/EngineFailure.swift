@@ -21,6 +21,10 @@ extension APIError {
         case let error as OptionError: self.init("\(error)", parameter: error.option)
         case let error as TokenizerError: self.init("\(error)", parameter: parameter)
         case let error as ChatTemplateError: self.init("\(error)", parameter: parameter)
+        case ModelError.fileChanged:
+            self.init(
+                status: 503, "The model's file was changed while it was in use. Try again: it is loaded anew.",
+                type: "server_error", parameter: "model", code: "model_file_changed", retryAfterSeconds: 1)
         case ModelError.tokenOutOfRange: self.init("\(error)", parameter: parameter)
         default: return nil
         }

@@ -205,9 +205,11 @@ martlet_pool *martlet_pool_create(int workers) {
     pool->spins = workers <= martlet_available_processors();
     pool->workers = workers;
 
-    // Signals belong to the program's own threads.
+    // Signals belong to the program's own threads, except for a worker's own faults: blocked, they end the process.
     sigset_t all, before;
     sigfillset(&all);
+    const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     int made = 1;
     while (made < workers && pthread_create(&pool->threads[made], NULL, serve, pool) == 0) made++;

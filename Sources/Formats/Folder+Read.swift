@@ -4,6 +4,8 @@ extension Folder {
     /// The whole file as bytes.
     package static func read(_ path: String) throws(FileError) -> [UInt8] {
         let file = try MappedFile(path: path)
-        return withExtendedLifetime(file) { Array(file.bytes) }
+        let bytes = withExtendedLifetime(file) { Array(file.bytes) }
+        try file.checkUnchanged()
+        return bytes
     }
 }

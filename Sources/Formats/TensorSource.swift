@@ -11,6 +11,8 @@ public protocol TensorSource: Sendable {
     /// Throws a `FormatError` when there is no such tensor, its type is not one Martlet computes with, or the file
     /// has changed its length since it was opened.
     func tensor(_ name: String) throws -> Tensor
+    /// Checks that what was read of the files until now was there: a file may have been cut short meanwhile.
+    func checkUnchanged() throws(FormatError)
 }
 
 /// A tensor as a file lists it.
@@ -41,6 +43,8 @@ public struct TensorEntry: Sendable, Equatable {
 }
 
 extension TensorSource {
+    /// For sources that are in memory.
+    public func checkUnchanged() throws(FormatError) {}
     public var entries: [TensorEntry] { names.compactMap(entry) }
     /// Bytes of all tensors together.
     public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }

@@ -1,3 +1,5 @@
+import CKernels
+
 #if canImport(Glibc)
 import Glibc
 #else
@@ -23,6 +25,10 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// A file mapped read-only, or read whole, for as long as the object lives.
+///
+/// A mapped file may be written to or cut short by others meanwhile; one that another file takes the name of stays as it
+/// is. Bytes that were cut off, or that the disk does not give, read as zero, and `checkUnchanged` tells so: whoever
+/// computes with the bytes asks it afterwards.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     /// Valid while the object lives, which a use of `bytes` alone does not see to: hold on to the object, or end
@@ -35,9 +41,13 @@ public final class MappedFile: @unchecked Sendable {
     private let allocation: UnsafeMutableRawBufferPointer?
     /// Kept open so that a file cut short later is noticed (`checkUnchanged`); -1 for a copy.
     private let descriptor: Int32
+    /// Notes that zeros were read for bytes that are not there any more (`martlet_mapping.h`).
+    private let watch: OpaquePointer?
+    /// When the file was last written to before it was opened.
+    private let writeTime: timespec
 
     /// - Parameter copying: reads the file into memory instead of mapping it, for file systems where files may be
-    ///   cut short while they are in use (reading a mapped page beyond the end kills the process).
+    ///   cut short while they are in use.
     public init(path: String, copying: Bool = false) throws(FileError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open") }
@@ -70,6 +80,8 @@ public final class MappedFile: @unchecked Sendable {
         allocation = nil
         self.descriptor = copying ? -1 : descriptor
         keepsDescriptor = !copying
+        writeTime = status.writeTime
+        watch = copying ? nil : mapped.flatMap { martlet_mapping_watch($0, size, descriptor) }
     }
 
     private static func read(
@@ -98,22 +110,34 @@ public final class MappedFile: @unchecked Sendable {
         base = nil
         descriptor = -1
         allocation = copy
+        watch = nil
+        writeTime = timespec()
     }
 
     deinit {
+        if let watch { martlet_mapping_unwatch(watch) }
         if let base { munmap(base, bytes.count) }
         allocation?.deallocate()
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Checks that the file still has the length it was mapped with: touching a page that was cut off is SIGBUS.
-    public func checkUnchanged() throws(FileError) {
+    /// Checks that the bytes are those of the file when it was opened, as far as that shows without reading them: none
+    /// of them was missing when it was read, and the file has its length.
+    /// - Parameter byTime: also asks that nobody has written to the file since.
+    public func checkUnchanged(byTime: Bool = false) throws(FileError) {
         guard descriptor >= 0 else { return }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
         guard Int(status.st_size) == bytes.count else {
             throw FileError(
                 path: path, reason: "has \(status.st_size) bytes, but had \(bytes.count) when it was opened")
+        }
+        if let watch, martlet_mapping_is_damaged(watch) {
+            throw FileError(path: path, reason: "could not be read, or was cut short for a time, while it was in use")
+        }
+        let time = status.writeTime
+        guard !byTime || (time.tv_sec == writeTime.tv_sec && time.tv_nsec == writeTime.tv_nsec) else {
+            throw FileError(path: path, reason: "was written to while it was in use")
         }
     }
 
@@ -123,5 +147,15 @@ public final class MappedFile: @unchecked Sendable {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = (range.lowerBound + page - 1) / page * page, last = range.upperBound / page * page
         if last > first { madvise(base + first, last - first, MADV_DONTNEED) }
+    }
+}
+
+extension stat {
+    fileprivate var writeTime: timespec {
+        #if canImport(Glibc)
+        st_mtim
+        #else
+        st_mtimespec
+        #endif
     }
 }

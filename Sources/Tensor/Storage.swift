@@ -37,13 +37,13 @@ public final class Storage: @unchecked Sendable {
         release = .owner(owner)
     }
 
+    /// The file these bytes are mapped from, when they are.
+    package var file: MappedFile? { if case .owner(let owner) = release { owner as? MappedFile } else { nil } }
+
     /// Tells the system that these bytes of a mapped file will not be read again soon. They stop counting as resident
     /// memory, and come back from the file if they are read after all. Nothing happens to bytes that are not mapped.
     package func evict(_ range: Range<Int>) {
-        guard case .owner(let owner) = release, let file = owner as? MappedFile, let base = file.bytes.baseAddress
-        else {
-            return
-        }
+        guard let file, let base = file.bytes.baseAddress else { return }
         let start = UnsafeRawPointer(pointer) - base
         file.release((start + range.lowerBound)..<(start + range.upperBound))
     }

@@ -93,4 +93,75 @@ import TinyModels
             #expect(try await running.get("/health").status == 200)
         }
     }
+
+    @Test(arguments: [0, 5000, nil])
+    func aModelWhoseFileIsCutShortOrWrittenToFailsAloneAndIsLoadedAnew(length: Int?) async throws {
+        try await RunningServer.with(["tiny", "other", "encoder"]) { running in
+            func ask(_ model: String, tokens: Int64 = 16) async throws -> RawReply {
+                try await running.post(
+                    "/v1/completions",
+                    [
+                        "model": .string(model), "prompt": "hello", "max_tokens": .integer(tokens), "temperature": 0,
+                        "ignore_eos": true,
+                    ])
+            }
+            let before = try await ask("tiny").json()["choices"]
+            let vectors = try await running.post("/v1/embeddings", ["model": "encoder", "input": "hello"])
+            #expect(vectors.status == 200)
+            var contents: [String: Data] = [:]
+            for model in ["tiny", "encoder"] {
+                let file = "\(running.folder)/\(model)/model.safetensors"
+                contents[file] = try Data(contentsOf: URL(filePath: file))
+            }
+            async let underWay = ask("tiny", tokens: 900)
+            async let beside = ask("other", tokens: 900)
+            for (file, bytes) in contents {
+                if let length {
+                    #expect(truncate(file, off_t(length)) == 0)
+                } else {
+                    let handle = try FileHandle(forWritingTo: URL(filePath: file))
+                    try handle.seek(toOffset: UInt64(bytes.count - 64))
+                    try handle.write(contentsOf: Data(repeating: 7, count: 64))
+                    try handle.close()
+                }
+            }
+            let ended = try await underWay
+            #expect(ended.status == 200 || ended.errorCode == "model_file_changed" || ended.status == 500)
+            #expect(try await beside.status == 200)
+            let again = try await ask("tiny")
+            if length != nil {
+                // Too short to be a model.
+                #expect(again.errorCode == "model_load_failed")
+                let embedding = try await running.post("/v1/embeddings", ["model": "encoder", "input": "hello"])
+                #expect(embedding.errorCode == "model_load_failed")
+            } else {
+                #expect(again.status == 200)
+            }
+            for (file, bytes) in contents { try bytes.write(to: URL(filePath: file), options: .atomic) }
+            #expect(try await ask("tiny").json()["choices"] == before)
+            #expect(
+                try await running.post("/v1/embeddings", ["model": "encoder", "input": "hello"]).json()["data"]
+                    == vectors.json()["data"])
+        }
+    }
+
+    @Test func aReplyUnderWayEndsWithAnErrorWhenItsFileIsCutShort() async throws {
+        let folder = try RunningServer.write(["one"])
+        let engine = try Engine(LanguageModel(path: folder + "/one"))
+        var request = EngineRequest(prompt: [1, 2, 3])
+        request.options.maximumTokens = 900
+        request.options.ignoresEndOfSequence = true
+        var failure: APIError?
+        do {
+            for try await event in try engine.submit(request) {
+                if case .token = event { truncate(folder + "/one/model.safetensors", 0) }
+            }
+        } catch {
+            failure = APIError(error)
+        }
+        #expect(failure?.status == 503)
+        #expect(failure?.code == "model_file_changed")
+        #expect(failure?.message.contains(folder) == false)
+        engine.stop()
+    }
 }

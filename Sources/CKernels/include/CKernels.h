@@ -13,6 +13,7 @@
 #include "martlet_training.h"
 #include "martlet_pool.h"
 #include "martlet_thread.h"
+#include "martlet_mapping.h"
 
 typedef struct martlet_kernels {
     martlet_instruction_set instruction_set;

@@ -121,7 +121,6 @@ public final class TokenShard: Sendable {
     /// Copies tokens. Ids outside the vocabulary are an error that names the place.
     public func copyTokens(_ range: Range<Int>, into target: UnsafeMutableBufferPointer<Int32>) throws(DataError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= tokenCount && target.count >= range.count)
-        try checkUnchanged()
         let limit = vocabulary.map { UInt32($0.size) } ?? UInt32(Int32.max)
         var largest: UInt32 = 0
         if tokenWidth == 2 {
@@ -139,6 +138,8 @@ public final class TokenShard: Sendable {
                 target[index] = Int32(truncatingIfNeeded: id)
             }
         }
+        // Bytes that were cut off meanwhile have been read as zeros.
+        try checkUnchanged()
         guard range.isEmpty || largest < limit else {
             let index = (0..<range.count).first { UInt32(bitPattern: target[$0]) >= limit } ?? 0
             throw DataError(

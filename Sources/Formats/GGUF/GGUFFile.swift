@@ -41,6 +41,8 @@ public final class GGUFFile: TensorSource {
     public func tensor(_ name: String) throws(FormatError) -> Tensor {
         try index.require(name, path: path).tensor(in: file)
     }
+
+    public func checkUnchanged() throws(FormatError) { try file.recheck() }
 }
 
 private struct GGUFParser {

@@ -38,7 +38,11 @@ public enum NumPyArchive {
 
     public static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
         let file = try MappedFile(path: path)
-        return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
+        return try withExtendedLifetime(file) {
+            let result = Result { try decode(file.bytes, name: path) }
+            try file.recheck()
+            return try result.get()
+        }
     }
 
     /// An archive with the arrays in the given order.

@@ -52,7 +52,11 @@ public enum NumPyArray {
 
     public static func read(path: String) throws -> Tensor {
         let file = try MappedFile(path: path)
-        return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
+        return try withExtendedLifetime(file) {
+            let result = Result { try decode(file.bytes, name: path) }
+            try file.recheck()
+            return try result.get()
+        }
     }
 
     /// The bytes of an .npy file. bfloat16, which NumPy lacks, is widened to float32; quantised tensors are refused.

@@ -34,4 +34,6 @@ public final class SafetensorsFile: TensorSource {
     public func tensor(_ name: String) throws(FormatError) -> Tensor {
         try index.require(name, path: path).tensor(in: file)
     }
+
+    public func checkUnchanged() throws(FormatError) { try file.recheck() }
 }

@@ -69,6 +69,8 @@ public final class SafetensorsFolder: TensorSource {
         }
         return try file.tensor(name)
     }
+
+    public func checkUnchanged() throws(FormatError) { for file in files { try file.checkUnchanged() } }
 }
 
 /// `model.safetensors.index.json`: `{"metadata": {"total_size"}, "weight_map": {tensor: shard file}}`.

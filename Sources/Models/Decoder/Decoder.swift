@@ -10,6 +10,7 @@ public final class Decoder {
     let norm: Norm
     let head: Linear
     let rotary: [RotaryEmbedding]
+    private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
         configuration = spec
@@ -26,6 +27,8 @@ public final class Decoder {
             ? Linear(sharing: embedding, name: "lm_head")
             : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
         rotary = spec.attention.rotary.map(RotaryEmbedding.init)
+        let linears = layers.flatMap(\.linears) + [head]
+        mapped = MappedWeights([embedding, positionEmbedding] + linears.map(\.weight))
     }
 
     /// Every linear layer, in the order of computation.
@@ -42,11 +45,17 @@ public final class Decoder {
             try linear.prepare(precision)
             progress(index + 1, linears.count)
         }
+        try checkFiles()
     }
+
+    /// Checks that the files which the weights are read from are what was loaded, as every pass does at its end.
+    /// - Throws: `ModelError.fileChanged`.
+    package func checkFiles() throws(ModelError) { try mapped.check() }
 
     /// Runs tokens of one or several sequences and extends their caches.
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
-    /// - Throws: `ModelError.tokenOutOfRange`; `ModelError.contextExceeded` where positions are learned.
+    /// - Throws: `ModelError.tokenOutOfRange`; `ModelError.contextExceeded` where positions are learned;
+    ///   `ModelError.fileChanged`.
     public func hiddenStates(_ tokens: [Int32], _ sequences: [DecoderSequence]) throws -> Tensor {
         try hiddenStates(tokens, sequences, nil)
     }
@@ -90,6 +99,7 @@ public final class Decoder {
             x = try layer(x, batch)
             batch.observation?.see(residual: x)
         }
+        try checkFiles()
         return try norm(x)
     }
 
@@ -99,6 +109,7 @@ public final class Decoder {
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
     public func logits(_ hidden: Tensor) throws -> Tensor {
         let logits = try head(hidden)
+        try checkFiles()
         guard let cap = configuration.logitSoftCap else { return logits }
         return try Fused.softCap(logits, cap)
     }

@@ -45,6 +45,7 @@ public final class Encoder {
     private let wordEmbedding, positionEmbedding, typeEmbedding: Tensor
     private let embeddingNorm: Norm
     private let layers: [EncoderLayer]
+    private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         configuration = spec
@@ -58,13 +59,20 @@ public final class Encoder {
             "embeddings.token_type_embeddings.weight", shape: [spec.typeVocabularySize, width], role: .embedding)
         embeddingNorm = Norm(source, "embeddings.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
         layers = (0..<spec.layerCount).map { EncoderLayer(source, "encoder.layer.\($0)", spec) }
+        mapped = MappedWeights(
+            [wordEmbedding, positionEmbedding, typeEmbedding] + layers.flatMap(\.linears).map(\.weight))
     }
 
     package var linears: [Linear] { layers.flatMap(\.linears) }
 
     public func prepare(_ precision: Precision) throws {
         for linear in linears { try linear.prepare(precision) }
+        try checkFiles()
     }
+
+    /// Checks that the files which the weights are read from are what was loaded, as every pass does at its end.
+    /// - Throws: `ModelError.fileChanged`.
+    package func checkFiles() throws(ModelError) { try mapped.check() }
 
     /// The last hidden states of several texts at once, without padding: rows `[tokens of all texts, hidden]`.
     /// - Parameter types: the segment of every token, 0 where absent.
@@ -93,6 +101,7 @@ public final class Encoder {
         x = try Fused.add(x, Fused.embed(positions, positionEmbedding, scale: 1))
         x = try embeddingNorm(x)
         for layer in layers { x = try layer(x, ranges) }
+        try checkFiles()
         return x
     }
 

@@ -68,6 +68,7 @@ public struct Checkpoint: Sendable {
         let source = wrapped(parameters, stored)
         let decoder = Decoder(source, spec)
         try parameters.finish()
+        try tensors.checkUnchanged()
         return (decoder, source)
     }
 

@@ -12,6 +12,8 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case vocabularyMismatch(model: Int, tokenizer: Int)
     case contextExceeded(tokens: Int, limit: Int)
     case tokenOutOfRange(token: Int, vocabularySize: Int)
+    /// A file that the model computes from is not any more what was loaded.
+    case fileChanged(path: String, reason: String)
 
     public struct ShapeMismatch: Sendable, Equatable {
         public var name: String
@@ -44,6 +46,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
             "the tokenizer has \(tokenizer) tokens but the model only \(model): they do not belong together"
         case .contextExceeded(let tokens, let limit):
             "\(tokens) tokens do not fit in the context of \(limit) tokens"
+        case .fileChanged(let path, let reason): "\(path): \(reason); load the model again"
         case .tokenOutOfRange(let token, let size): "token \(token) is outside the vocabulary of \(size)"
         }
     }

@@ -31,6 +31,19 @@ package final class LoadedModel: Sendable {
         }
     }
 
+    /// A file it reads from is not what was loaded any more: its requests fail, and the next one is to load it anew.
+    var hasChangedFile: Bool {
+        do throws(ModelError) {
+            switch content {
+            case .language(let engine): try engine.model.decoder.checkFiles()
+            case .embedding(let worker): try worker.checkFiles()
+            }
+            return false
+        } catch {
+            return true
+        }
+    }
+
     func stop() { if case .language(let engine) = content { engine.stop() } }
 }
 
@@ -51,6 +64,9 @@ package final class EmbeddingWorker: @unchecked Sendable {
         width = embedder.encoder.configuration.hiddenSize
         vocabularySize = embedder.encoder.configuration.vocabularySize
     }
+
+    /// Reads nothing that changes, so that any thread may ask.
+    func checkFiles() throws(ModelError) { try embedder.encoder.checkFiles() }
 
     /// One vector of length one for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
     package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {

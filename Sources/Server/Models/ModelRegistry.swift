@@ -111,6 +111,8 @@ public final class ModelRegistry: Sendable {
         change(name) { entry in
             entry.users -= 1
             entry.lastUse = .now
+            // Nobody will compute with it again.
+            if case .loaded(let model) = entry.state, entry.users == 0, model.hasChangedFile { entry.state = .unloaded }
         }
     }
 
@@ -128,6 +130,8 @@ public final class ModelRegistry: Sendable {
             guard let index = entries.firstIndex(where: { $0.model.name == name }) else {
                 throw APIError.unknownModel(name)
             }
+            // Those who still have it end with an error of their own and take it with them.
+            if case .loaded(let model) = entries[index].state, model.hasChangedFile { entries[index].state = .unloaded }
             switch entries[index].state {
             case .loaded(let model):
                 entries[index].users += 1

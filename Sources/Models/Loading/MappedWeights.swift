@@ -1,0 +1,24 @@
+import MartletTensor
+
+/// The files that a model's parameters are read from in place, for as long as it lives.
+///
+/// Asked after a pass whether what it read was what was loaded: a file may be cut short or written over meanwhile, and a
+/// pass over zeros looks like any other.
+struct MappedWeights {
+    private let files: [MappedFile]
+
+    init(_ tensors: [Tensor?]) {
+        var files: [ObjectIdentifier: MappedFile] = [:]
+        for case let file? in tensors.map({ $0?.storage.file }) { files[ObjectIdentifier(file)] = file }
+        self.files = Array(files.values)
+    }
+
+    /// - Throws: `ModelError.fileChanged`.
+    func check() throws(ModelError) {
+        for file in files {
+            do throws(FileError) { try file.checkUnchanged(byTime: true) } catch {
+                throw .fileChanged(path: error.path, reason: error.reason)
+            }
+        }
+    }
+}
