@@ -54,7 +54,10 @@ struct ServeLoading: ParsableArguments {
     @Option(help: "Memory for the keys and values of one model; 1GiB where that is left.") var cacheMemory: ByteCount?
     @Option(help: "Minutes after which an unused model leaves memory.") var idleUnload: Double?
     @Option(help: "Requests of one model computed together at most.") var maxRunning = 64
-    @Option(help: "Requests of one model that may wait; the next are refused with 429.") var maxQueue = 256
+    @Option(
+        help: "Requests of one model that may wait; the next are refused with 429. Half of --max-running when left out."
+    )
+    var maxQueue: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -91,11 +94,11 @@ struct ServeLoading: ParsableArguments {
             }
             settings.idleUnload = .seconds(idleUnload * 60)
         }
-        guard (1...4096).contains(maxRunning), (1...1_000_000).contains(maxQueue) else {
+        guard (1...4096).contains(maxRunning), (1...1_000_000).contains(maxQueue ?? 1) else {
             throw ValidationError("--max-running must be from 1 to 4096, --max-queue from 1 to 1000000")
         }
         settings.engine.maximumRunning = maxRunning
-        settings.engine.maximumWaiting = maxQueue
+        settings.engine.maximumWaiting = maxQueue ?? max(maxRunning / 2, 1)
         return settings
     }
 }

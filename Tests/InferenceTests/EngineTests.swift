@@ -256,6 +256,23 @@ extension EngineRequest {
         for (reply, request) in replies { #expect(try await Outcome(reply, request).replies[0].reason == .length) }
     }
 
+    @Test func whoFindsAPlaceToRunDoesNotWait() async throws {
+        let engine = try engine {
+            $0.maximumWaiting = 1
+            $0.maximumRunning = 6
+        }
+        for round in 0..<3 {
+            let requests = (0..<7).map {
+                EngineRequest.numbered(7 * round + $0, length: 20, maximum: 50, sampled: true)
+            }
+            let replies = try requests.map { try engine.submit($0) }
+            for (reply, request) in zip(replies, requests) { _ = try await Outcome(reply, request) }
+            // The last of them is told of before its place is.
+            while engine.statistics().runningRequests > 0 { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        #expect(engine.statistics().refused == 0)
+    }
+
     @Test func drainingFinishesWhatWasTakenAndRefusesTheRest() async throws {
         let engine = try engine()
         let request = EngineRequest.numbered(9, length: 30, maximum: 100, sampled: true)

@@ -52,7 +52,9 @@ final class EngineLoop: @unchecked Sendable {
     func submit(_ submission: EngineSubmission) throws {
         try mailbox.withLock { mailbox in
             guard !mailbox.isStopped, !mailbox.isDraining else { throw EngineError.shuttingDown }
-            guard mailbox.waiting < options.maximumWaiting else {
+            // Who comes while there are places to run takes none of those for waiting.
+            let places = max(options.maximumRunning - mailbox.published.runningRequests, 0)
+            guard mailbox.waiting < options.maximumWaiting + places else {
                 mailbox.published.refused += 1
                 // What waits, at the pace of what was finished lately.
                 let average = mailbox.published.endToEndLatency
@@ -200,7 +202,11 @@ final class EngineLoop: @unchecked Sendable {
         sequence.statistics.queueSeconds = (now - sequence.submission.submitted).seconds
         counters.queueTime.add(sequence.statistics.queueSeconds)
         counters.promptLength.add(Double(request.prompt.count))
-        mailbox.withLock { $0.waiting -= 1 }
+        mailbox.withLock { mailbox in
+            mailbox.waiting -= 1
+            // Before the step that it runs in ends: it has a place now.
+            mailbox.published.runningRequests = running.count + 1
+        }
         sequence.submission.tell(
             .started(cachedTokens: sequence.cache.length, promptTokens: request.prompt.count))
     }

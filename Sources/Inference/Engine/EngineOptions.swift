@@ -2,8 +2,9 @@
 public struct EngineOptions: Sendable {
     /// Sequences in one step at most.
     public var maximumRunning = 64
-    /// Sequences that may wait before requests are refused.
-    public var maximumWaiting = 256
+    /// Sequences that may wait for a place to run before requests are refused. What is taken when all places are waited
+    /// for takes 1 + maximumWaiting / maximumRunning times as long as with none waiting.
+    public var maximumWaiting = 32
     /// Rows of a step at most: one for each reply under way, and what is left for prompts. More is faster for prompts and
     /// makes replies under way wait longer for their next token.
     public var tokensPerStep = 256
