@@ -3,13 +3,14 @@
 #   docker run -p 8080:8080 -v "$HOME/models:/models:ro" -e MARTLET_API_KEY=… martlet serve --host 0.0.0.0 /models/my.gguf
 FROM swift:6.3-noble AS build
 WORKDIR /build
-COPY Package.swift ./
+# The versions of the packages are those that were tested.
+COPY Package.swift Package.resolved ./
 COPY Sources Sources
 COPY Plugins Plugins
 COPY Benchmarks Benchmarks
 COPY Tests Tests
-RUN swift build -c release --product martlet --static-swift-stdlib \
-    && cp "$(swift build -c release --show-bin-path)/martlet" /martlet \
+RUN swift build -c release --product martlet --static-swift-stdlib --force-resolved-versions \
+    && cp "$(swift build -c release --static-swift-stdlib --show-bin-path)/martlet" /martlet \
     && strip /martlet
 
 FROM ubuntu:24.04
