@@ -1,5 +1,6 @@
 import Foundation
 import MartletAPI
+import MartletInference
 import MartletJSON
 import MartletServer
 import Testing
@@ -136,6 +137,10 @@ import TinyModels
                 #expect(embedding.errorCode == "model_load_failed")
             } else {
                 #expect(again.status == 200)
+                // A file that takes the place of another is not looked for.
+                for model: JSON in ["tiny", "encoder"] {
+                    _ = try await running.post("/admin/models/unload", ["model": model])
+                }
             }
             for (file, bytes) in contents { try bytes.write(to: URL(filePath: file), options: .atomic) }
             #expect(try await ask("tiny").json()["choices"] == before)
