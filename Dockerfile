@@ -3,16 +3,18 @@
 #   docker run -p 8080:8080 -v "$HOME/models:/models:ro" -e MARTLET_API_KEY=… martlet serve --host 0.0.0.0 /models/my.gguf
 FROM swift:6.3-noble AS build
 WORKDIR /build
-# The versions of the packages are those that were tested.
-COPY Package.swift Package.resolved ./
+COPY Package.swift ./
 COPY Sources Sources
 COPY Plugins Plugins
 COPY Benchmarks Benchmarks
 COPY Tests Tests
-RUN swift build -c release --product martlet --static-swift-stdlib --force-resolved-versions \
+RUN swift build -c release --product martlet --static-swift-stdlib \
     && cp "$(swift build -c release --static-swift-stdlib --show-bin-path)/martlet" /martlet \
     && strip /martlet
 
+# Swift's libraries are inside. What is still looked for at the start, `ldd` says, is in every Debian and Ubuntu: libc and
+# libm; libstdc++ and libgcc_s, for the C++ of Swift's runtime, of its Unicode data and of BoringSSL; libz, for compressed
+# replies of a hub. curl is for the health check, certificates for downloads.
 FROM ubuntu:24.04
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
@@ -24,6 +26,7 @@ USER martlet
 ENV HF_HOME=/data/hub MARTLET_HOME=/data/martlet
 VOLUME /data
 EXPOSE 8080
+# Asks where `serve` listens unless told otherwise; with --tls-cert or another --port, replace it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD curl -fsS http://127.0.0.1:8080/readyz || exit 1
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["martlet"]
