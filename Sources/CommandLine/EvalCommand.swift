@@ -15,7 +15,7 @@ struct EvalCommand: ParsableCommand {
               martlet eval runs/sft --questions questions.jsonl --show 10
             """)
 
-    @Argument(help: "The model's folder.") var model: String
+    @Argument(help: "The model: folder, GGUF file, hub repository or short name.") var model: String
     @Option(help: "world, arithmetic or all.") var task = "all"
     @Option(help: "A file of questions as `martlet data world --kind questions` writes it, instead of a task.")
     var questions: String?
@@ -35,8 +35,8 @@ struct EvalCommand: ParsableCommand {
     }
 
     func run() throws {
-        let files = try ModelFiles(path: model), decoder = try files.decoder()
-        let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: model)
+        let path = try ModelLocator.locate(model), files = try ModelFiles(path: path), decoder = try files.decoder()
+        let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: path)
         var sets: [(String, [WorldQuestion])] = []
         if let questions {
             sets.append((questions, Array(try WorldQuestion.read(questions).prefix(limit))))
@@ -58,7 +58,7 @@ struct EvalCommand: ParsableCommand {
             line.end()
             guard let result else { throw ExitCode(130) }
             results.append(result)
-            if Folder.isFile(model + "/log.jsonl") { try RunRecord.add(result, to: model) }
+            if Folder.isFile(path + "/log.jsonl") { try RunRecord.add(result, to: path) }
         }
         if json {
             print(JSON.array(results.map { $0.json(withReplies: true) }).text())

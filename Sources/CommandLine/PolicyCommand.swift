@@ -19,7 +19,7 @@ struct PolicyCommand: ParsableCommand {
               martlet grpo runs/sft --task arithmetic --steps 200 --problems 32 --group 16 --out runs/better
             """)
 
-    @Argument(help: "The folder or GGUF file of the model to begin with.") var model: String
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String
     @Option(help: "arithmetic or world.") var task: String
     @Option(help: "The run folder to write; grpo beside the model by default.") var out: String?
     @Option(help: "Steps.") var steps = 60
@@ -71,8 +71,8 @@ struct PolicyCommand: ParsableCommand {
         options.saveEvery = saveEvery
         options.seed = seed
         let trainer = try PolicyTrainer(
-            run: run, model: StartingModel(path: model), task: WorldTask(named: task, seed: worldSeed),
-            options: options)
+            run: run, model: StartingModel(path: ModelLocator.locate(model)),
+            task: WorldTask(named: task, seed: worldSeed), options: options)
         if resume == "auto" {
             let (checkpoint, broken) = try trainer.resume()
             TrainingDisplay.tell(checkpoint, broken, isFinished: trainer.isFinished)

@@ -17,7 +17,7 @@ struct SupervisedCommand: ParsableCommand {
               martlet data preview chat.jsonl --tokenizer runs/first
             """)
 
-    @Argument(help: "The folder or GGUF file of the model to begin with.") var model: String
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String
     @Option(help: "Files and folders of conversations; may be given several times.") var data: [String]
     @Option(help: "The run folder to write; sft beside the model by default.") var out: String?
     @Option(help: "The share of conversations kept for validation.") var validation = 0.02
@@ -45,7 +45,7 @@ struct SupervisedCommand: ParsableCommand {
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
         for setting in settings { try options.set(assignment: setting) }
-        let model = try StartingModel(path: model)
+        let model = try StartingModel(path: ModelLocator.locate(model))
         let isNew = !Folder.exists(run), folder = run + "/data"
         let isPacked = try pack(model, into: folder)
         let trainer: Trainer
@@ -88,8 +88,9 @@ struct SupervisedCommand: ParsableCommand {
     }
 }
 
-/// "runs/sft" for "runs/first".
+/// "runs/sft" for "runs/first"; "sft" for a model that is named and not given by path.
 func sibling(of path: String, _ name: String) -> String {
+    guard Folder.exists(path) else { return name }
     var parts = path.split(separator: "/", omittingEmptySubsequences: false)
     while parts.count > 1, parts.last?.isEmpty == true { parts.removeLast() }
     return (parts.dropLast() + [Substring(name)]).joined(separator: "/")

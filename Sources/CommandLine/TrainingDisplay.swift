@@ -110,7 +110,8 @@ struct TrainingDisplay {
     }
 
     private func text(_ report: StepReport, _ peak: Double) -> String {
-        "\(report.step)/\(report.total) loss \(Terminal.fixed(report.loss, 4)) "
+        "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
+            + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + "\(Int(report.tokensPerSecond)) tok/s "
             + "MFU \(Terminal.fixed(100 * report.operationsPerSecond / peak, 1))% "

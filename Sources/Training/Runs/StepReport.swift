@@ -21,6 +21,11 @@ public struct StepReport: Sendable {
 
     public var tokensPerSecond: Double { Double(tokens) / seconds }
     public var operationsPerSecond: Double { operations / seconds }
+    /// Steps at the run's end, at the pace so far: fewer than planned where the time limit comes first.
+    public var expectedTotal: Int {
+        guard let limit, totalSeconds > 0 else { return total }
+        return min(total, max(step, Int((Double(step) * limit / totalSeconds).rounded())))
+    }
     /// Seconds until the end.
     public var remaining: Double {
         let bySteps = totalSeconds / Double(max(step, 1)) * Double(total - step)
