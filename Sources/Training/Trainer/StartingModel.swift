@@ -63,7 +63,8 @@ extension ChatEncoder {
         guard let source = tokenizer.chatTemplate else {
             throw TrainingError(
                 .data,
-                "\(path) has no chat template: neither chat_template in tokenizer_config.json nor chat_template.jinja")
+                "\(path) has no chat template: neither chat_template in tokenizer_config.json, nor chat_template.jinja, nor "
+                    + "tokenizer.chat_template in a GGUF file")
         }
         self.init(
             tokenizer: tokenizer,
