@@ -129,6 +129,7 @@ if !coreOnly {
                 "MartletTraining", "MartletTensor", "MartletJSON",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .executableTarget(
             name: "MartletCLI",

@@ -109,6 +109,11 @@ struct ServeBounds: ParsableArguments {
     @Option(help: "Open connections.") var maxConnections = 1024
     @Option(help: "Seconds a client may take for the header of its request, and to read what waits for it.")
     var clientTimeout: Double = 30
+    @Option(
+        help: ArgumentHelp(
+            "How long a token of a stream may wait for others to be sent with it; 0 sends each at once.",
+            valueName: "milliseconds"))
+    var streamInterval: Double = 16
     @Option(help: "Seconds that requests under way get when the server is told to stop.") var drain: Double = 30
 
     func apply(to settings: inout ServerSettings) throws {
@@ -120,6 +125,10 @@ struct ServeBounds: ParsableArguments {
         settings.limits.headerTime = min(settings.limits.headerTime, .seconds(clientTimeout))
         settings.limits.bodyTime = .seconds(clientTimeout)
         settings.limits.writeTime = .seconds(clientTimeout)
+        guard (0...1000).contains(streamInterval) else {
+            throw ValidationError("--stream-interval must be from 0 to 1000 milliseconds")
+        }
+        settings.limits.delivery = .seconds(streamInterval / 1000)
         settings.drain = .seconds(drain)
     }
 }

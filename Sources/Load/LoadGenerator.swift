@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import MartletJSON
 import MartletTensor
 import NIOCore
+import NIOPosix
 import Synchronization
 
 /// Puts load on a server that speaks OpenAI's API, and notes when what came back.
@@ -12,6 +13,7 @@ public final class LoadGenerator: Sendable {
     private let records = Mutex<[LoadRecord]>([])
     /// The request that the next free client sends.
     private let next = Atomic(0)
+    private let executors = EventLoopExecutors(MultiThreadedEventLoopGroup.singleton)
 
     public init(_ options: LoadOptions) {
         self.options = options
@@ -43,7 +45,7 @@ public final class LoadGenerator: Sendable {
     private func runClosed(_ client: HTTPClient, _ requests: [LoadRequest], clients: Int) async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<min(clients, requests.count) {
-                group.addTask {
+                group.addTask(executorPreference: executors.next()) {
                     while !self.isOver {
                         let index = self.next.add(1, ordering: .relaxed).oldValue
                         guard index < requests.count else { return }
@@ -61,7 +63,7 @@ public final class LoadGenerator: Sendable {
                 let wait = due - now
                 if wait > 0 { try? await clock.sleep(for: .seconds(wait)) }
                 guard !isOver else { break }
-                group.addTask { await self.send(request, client) }
+                group.addTask(executorPreference: executors.next()) { await self.send(request, client) }
                 due += isPoisson ? random.nextExponential() / rate : 1 / rate
             }
         }

@@ -195,15 +195,6 @@ extension EngineRequest {
         #expect(abs((sum ?? 0) - 1) < 1e-5)
     }
 
-    @Test func eventsThatComeTogetherAreTheSame() async throws {
-        let engine = try engine()
-        var request = EngineRequest.numbered(13, length: 30, maximum: 20, sampled: true)
-        request.samples = 2
-        let apart = try await Outcome(engine, request)
-        request.deliversTogether = true
-        #expect(try await Outcome(engine, request).replies == apart.replies)
-    }
-
     // MARK: - Ends
 
     @Test func leavingTheLoopFreesTheBlocksWithinAStep() async throws {

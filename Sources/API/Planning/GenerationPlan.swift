@@ -78,8 +78,10 @@ public struct GenerationPlan: Sendable {
     }
 
     /// What to submit: one request a prompt.
+    /// - Parameter delivery: of a streamed reply; a whole one comes together.
     public func engineRequests(
-        constraint: (any TokenConstraint)? = nil, deadline: ContinuousClock.Instant? = nil, identifier: String = ""
+        constraint: (any TokenConstraint)? = nil, deadline: ContinuousClock.Instant? = nil, identifier: String = "",
+        delivery: EngineRequest.Delivery = .promptly
     ) -> [EngineRequest] {
         // Where the prompt has opened the model's thinking, the grammar is for what comes after it.
         var constraint = constraint
@@ -94,7 +96,7 @@ public struct GenerationPlan: Sendable {
             engine.constraint = constraint
             engine.cacheSalt = request.cacheSalt
             engine.deadline = deadline
-            engine.deliversTogether = request.stream == nil
+            engine.delivery = request.stream == nil ? .together : delivery
             engine.identifier = identifier
             return engine
         }

@@ -41,7 +41,7 @@ public final class Engine: Sendable {
         let maximum = try check(request)
         let ends = (request.options.ignoresEndOfSequence ? [] : model.endTokens).union(request.options.stopTokens)
         let cancelled = CancellationFlag()
-        let (stream, continuation) = AsyncThrowingStream<EngineEvent, any Error>.makeStream()
+        let (stream, continuation) = AsyncThrowingStream<[EngineEvent], any Error>.makeStream()
         let loop = loop
         continuation.onTermination = { _ in
             cancelled.set()
@@ -50,7 +50,7 @@ public final class Engine: Sendable {
         try loop.submit(
             EngineSubmission(
                 request, maximum: maximum, ends: ends, continuation: continuation, cancelled: cancelled))
-        return EngineReply(stream: stream, cancelled: cancelled)
+        return EngineReply(deliveries: stream, cancelled: cancelled)
     }
 
     private func check(_ request: EngineRequest) throws -> Int {

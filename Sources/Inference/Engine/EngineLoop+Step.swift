@@ -11,9 +11,13 @@ extension EngineLoop {
         guess()
         let plan = makeRoom(for: plan())
         guard !plan.isEmpty else { return }
+        let isLong = plan.contains { $0.sequence.promptDone == nil || $0.sequence.pending > 1 }
+        if isLong { deliverAll() }
         do {
+            let begun = ContinuousClock.now
             let (logits, wanted) = try compute(plan)
             let now = ContinuousClock.now
+            if !isLong { stepTime = now - begun }
             counters.steps += 1
             counters.sequenceSteps += plan.count
             counters.stepTokens.add(Double(plan.reduce(0) { $0 + $1.rows }))
@@ -121,6 +125,7 @@ extension EngineLoop {
             case .failure(let error): fail(entry.sequence.submission, error)
             }
         }
+        for entry in picking { entry.sequence.submission.deliver(now, nextStep: stepTime) }
     }
 
     /// Notes how probable the prompt's tokens were.

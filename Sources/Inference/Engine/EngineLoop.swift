@@ -31,6 +31,8 @@ final class EngineLoop: @unchecked Sendable {
     var waiting: [EngineSequence] = []
     var running: [EngineSequence] = []
     var counters = EngineStatistics()
+    /// How long the last step took that computed replies alone: so long will the next.
+    var stepTime = Duration.zero
     let keepsPrefixes: Bool
 
     init(_ model: LanguageModel, _ options: EngineOptions) {
@@ -138,6 +140,8 @@ final class EngineLoop: @unchecked Sendable {
             defer { (mailbox.submissions, mailbox.bodies) = ([], []) }
             return (mailbox.submissions, mailbox.bodies, mailbox.isStopped)
         }
+        // They may take their time.
+        if !bodies.isEmpty { deliverAll() }
         for body in bodies { body() }
         for submission in submissions {
             let cache = KVCache(model.configuration, precision: model.precision, ledger: ledger)
@@ -209,6 +213,7 @@ final class EngineLoop: @unchecked Sendable {
         }
         sequence.submission.tell(
             .started(cachedTokens: sequence.cache.length, promptTokens: request.prompt.count))
+        sequence.submission.deliver()
     }
 
     /// Makes room for what the planned rows write: kept prefixes go first, then the newest sequences go back to wait.
@@ -227,12 +232,16 @@ final class EngineLoop: @unchecked Sendable {
             newest.cache.truncate(to: 0)
             newest.draftCache?.truncate(to: 0)
             newest.draft = []
+            newest.submission.deliver()
             if newest.scoresPrompt { newest.promptLogProbabilities = [nil] }
             waiting.insert(newest, at: 0)
             counters.preemptions += 1
         }
         return plan
     }
+
+    /// Before what may take longer than a step.
+    func deliverAll() { for sequence in running { sequence.submission.deliver() } }
 
     func keep(_ sequence: EngineSequence, isFinished: Bool) {
         guard keepsPrefixes else { return }

@@ -16,14 +16,27 @@ public struct EngineRequest: Sendable {
     public var cacheSalt = ""
     /// Replies that are not complete by then end with `FinishReason.deadline`.
     public var deadline: ContinuousClock.Instant?
-    /// The events come all at once at the end: nobody is woken for a token who waits for the whole reply.
-    public var deliversTogether = false
+    public var delivery = Delivery.promptly
     /// For logs.
     public var identifier = ""
 
     public init(prompt: [Int32], options: GenerationOptions = GenerationOptions()) {
         self.prompt = prompt
         self.options = options
+    }
+}
+
+extension EngineRequest {
+    /// When events reach who asked. Each delivery wakes a thread, on a machine whose processors all compute the next step:
+    /// fewer of them are faster replies. The events themselves are the same.
+    public enum Delivery: Sendable, Equatable {
+        /// With the step they come from.
+        case promptly
+        /// The first token with its step; then what came since the last delivery, no later than this after it, as far as
+        /// the time of a step can be foreseen, and always before a step that computes prompts.
+        case every(Duration)
+        /// All at the end, for who waits for the whole reply.
+        case together
     }
 }
 
@@ -74,18 +87,32 @@ public enum EngineEvent: Sendable {
     case prompt([TokenLogProbability?])
     case token(sample: Int, GeneratedPiece)
     case finished(sample: Int, FinishReason, GenerationStatistics)
+
+    var isToken: Bool { if case .token = self { true } else { false } }
 }
 
 /// The events of one request, up to the `finished` of its last sample. It holds at most one reply's worth of events.
 /// Leaving the loop, or cancelling the task, stops the computation with the step that is under way.
 public struct EngineReply: AsyncSequence, Sendable {
     public typealias Element = EngineEvent
-    let stream: AsyncThrowingStream<EngineEvent, any Error>
+    /// The same events in the portions they come in, for who has something to do once a portion.
+    public let deliveries: AsyncThrowingStream<[EngineEvent], any Error>
     let cancelled: CancellationFlag
 
-    public func makeAsyncIterator() -> AsyncThrowingStream<EngineEvent, any Error>.Iterator {
-        stream.makeAsyncIterator()
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate var deliveries: AsyncThrowingStream<[EngineEvent], any Error>.Iterator
+        fileprivate var delivery: ArraySlice<EngineEvent> = []
+
+        public mutating func next() async throws -> EngineEvent? {
+            while delivery.isEmpty {
+                guard let next = try await deliveries.next() else { return nil }
+                delivery = next[...]
+            }
+            return delivery.removeFirst()
+        }
     }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(deliveries: deliveries.makeAsyncIterator()) }
 
     /// Stops the computation; the samples end with `FinishReason.cancelled`.
     public func cancel() { cancelled.set() }

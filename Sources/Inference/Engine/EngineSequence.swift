@@ -10,9 +10,11 @@ final class EngineSubmission: @unchecked Sendable {
     let maximum: Int
     let ends: Set<Int32>
     let seed: UInt64
-    private let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
-    /// Events that wait for the end, where the request wants them together; the loop's own.
+    private let continuation: AsyncThrowingStream<[EngineEvent], any Error>.Continuation
+    /// Events that wait for their delivery; the loop's own.
     private var held: [EngineEvent] = []
+    /// Of a token; the loop's own.
+    private var lastDelivery: ContinuousClock.Instant?
     let cancelled: CancellationFlag
     let submitted: ContinuousClock.Instant
     /// Samples that are not finished; the loop's own.
@@ -22,7 +24,7 @@ final class EngineSubmission: @unchecked Sendable {
 
     init(
         _ request: EngineRequest, maximum: Int, ends: Set<Int32>,
-        continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation, cancelled: CancellationFlag
+        continuation: AsyncThrowingStream<[EngineEvent], any Error>.Continuation, cancelled: CancellationFlag
     ) {
         self.request = request
         self.maximum = maximum
@@ -34,12 +36,28 @@ final class EngineSubmission: @unchecked Sendable {
         open = request.samples
     }
 
-    func tell(_ event: EngineEvent) {
-        if request.deliversTogether { held.append(event) } else { continuation.yield(event) }
+    func tell(_ event: EngineEvent) { held.append(event) }
+
+    /// Delivers what was told, unless it can wait for the step after this.
+    /// - Parameter nextStep: how long that will take.
+    func deliver(_ now: ContinuousClock.Instant, nextStep: Duration) {
+        if case .every(let interval) = request.delivery, let lastDelivery, now - lastDelivery + nextStep <= interval {
+            return
+        }
+        // What is told of the prompt begins no interval: the first token does not wait for it.
+        if held.contains(where: \.isToken) { lastDelivery = now }
+        deliver()
+    }
+
+    /// Delivers what was told, if it is not for the end.
+    func deliver() {
+        guard request.delivery != .together, !held.isEmpty else { return }
+        continuation.yield(held)
+        held = []
     }
 
     func close(throwing error: (any Error)? = nil) {
-        for event in held { continuation.yield(event) }
+        if !held.isEmpty { continuation.yield(held) }
         held = []
         if let error { continuation.finish(throwing: error) } else { continuation.finish() }
     }

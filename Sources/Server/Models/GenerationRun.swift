@@ -4,7 +4,8 @@ import Martlet
 /// the queue for others. The first is submitted at once: what is wrong with the request, or a full queue, shows before
 /// anything is sent.
 struct GenerationRun: AsyncSequence, Sendable {
-    typealias Element = (prompt: Int, event: EngineEvent)
+    /// Events of one prompt that came at once.
+    typealias Element = (prompt: Int, events: [EngineEvent])
 
     private let engine: Engine
     private let requests: [EngineRequest]
@@ -20,7 +21,7 @@ struct GenerationRun: AsyncSequence, Sendable {
 
     /// Of one request its own events, without a stream between; of several all, as they come.
     struct Iterator: AsyncIteratorProtocol {
-        fileprivate var one: AsyncThrowingStream<EngineEvent, any Error>.Iterator?
+        fileprivate var one: AsyncThrowingStream<[EngineEvent], any Error>.Iterator?
         fileprivate var many: AsyncThrowingStream<Element, any Error>.Iterator?
 
         mutating func next() async throws -> Element? {
@@ -30,7 +31,7 @@ struct GenerationRun: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> Iterator {
-        guard requests.count > 1 else { return Iterator(one: first.makeAsyncIterator()) }
+        guard requests.count > 1 else { return Iterator(one: first.deliveries.makeAsyncIterator()) }
         let (stream, continuation) = AsyncThrowingStream<Element, any Error>.makeStream()
         let task = Task {
             do {
@@ -50,7 +51,7 @@ struct GenerationRun: AsyncSequence, Sendable {
                 if index >= Self.concurrent { try await group.next() }
                 group.addTask {
                     let reply = index == 0 ? first : try await submit(requests[index])
-                    for try await event in reply { emit((index, event)) }
+                    for try await events in reply.deliveries { emit((index, events)) }
                 }
             }
             try await group.waitForAll()

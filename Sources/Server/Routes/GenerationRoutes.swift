@@ -46,14 +46,18 @@ extension Server {
         let header = ReplyHeader(
             id: plan.identifierPrefix + Self.identifier(), created: Self.now(),
             systemFingerprint: fingerprint(lease.model))
-        let run = try GenerationRun(engine, plan.engineRequests(constraint: constraint, identifier: call.requestID))
+        let requests = plan.engineRequests(
+            constraint: constraint, identifier: call.requestID, delivery: .every(settings.limits.delivery))
+        let run = try GenerationRun(engine, requests)
         guard request.stream != nil else {
             var reply = plan.reply(header)
             var tokens = 0
             defer { note(reply.usage, tokens, call) }
-            for try await (prompt, event) in run {
-                if case .token = event { tokens += 1 }
-                _ = reply.add(event, prompt: prompt)
+            for try await (prompt, events) in run {
+                for event in events {
+                    if case .token = event { tokens += 1 }
+                    _ = reply.add(event, prompt: prompt)
+                }
             }
             try Task.checkCancellation()
             _ = lease
@@ -69,9 +73,13 @@ extension Server {
                 // Until here the model stays in memory.
                 _ = lease
             }
-            for try await (prompt, event) in run {
-                if case .token = event { tokens += 1 }
-                try sink.send(reply.add(event, prompt: prompt))
+            for try await (prompt, events) in run {
+                var bytes: [UInt8] = []
+                for event in events {
+                    if case .token = event { tokens += 1 }
+                    bytes += reply.add(event, prompt: prompt)
+                }
+                try sink.send(bytes)
             }
             try Task.checkCancellation()
             try sink.send(reply.finish())

@@ -9,8 +9,12 @@ package final class Connection: Sendable {
         var next = 0
     }
     private let state = Mutex(State())
+    /// Of the event loop that serves it; nil where there is none.
+    let executor: EventLoopExecutor?
 
-    package init() {}
+    package convenience init() { self.init(on: nil) }
+
+    init(on executor: EventLoopExecutor?) { self.executor = executor }
 
     package var isClosed: Bool { state.withLock(\.isClosed) }
 
@@ -58,11 +62,20 @@ package final class Connection: Sendable {
 /// The connections of a server by their channels.
 final class ConnectionTable: Sendable {
     private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+    /// One for each event loop: they are few and stay.
+    private let executors = Mutex<[ObjectIdentifier: EventLoopExecutor]>([:])
 
     var count: Int { connections.withLock(\.count) }
 
     func add(_ channel: any Channel) -> Connection {
-        let connection = Connection()
+        let loop = channel.eventLoop
+        let executor = executors.withLock { executors in
+            if let executor = executors[ObjectIdentifier(loop)] { return executor }
+            let executor = EventLoopExecutor(loop)
+            executors[ObjectIdentifier(loop)] = executor
+            return executor
+        }
+        let connection = Connection(on: executor)
         connections.withLock { $0[ObjectIdentifier(channel)] = connection }
         return connection
     }

@@ -36,8 +36,10 @@ extension Response {
     /// A reply that is made while it is sent.
     ///
     /// A stream of server-sent events gets a comment where nothing else was sent for `limits.keepAlive`, which tells the
-    /// client, and whatever stands between, that the server still works; NDJSON has no such thing. `produce` runs in a task that is cancelled when the client goes, reads too slowly, or the server stops. What it
-    /// throws goes through `failure` and becomes the last event: the status has been sent by then.
+    /// client, and whatever stands between, that the server still works; NDJSON has no such thing. `produce` runs in a task
+    /// that is cancelled when the client goes, reads too slowly, or the server stops, on the connection's event loop: what
+    /// takes time there is for other tasks. What it throws goes through `failure` and becomes the last event: the status has
+    /// been sent by then.
     package static func stream(
         _ contentType: String, to call: Call, limits: ServerLimits,
         failure: @escaping @Sendable (APIError) -> [UInt8],
@@ -46,7 +48,7 @@ extension Response {
         let (connection, requestID, logger) = (call.connection, call.requestID, call.logger)
         let body = ResponseBody { writer in
             let sink = StreamSink(limit: limits.pendingChunks)
-            let producer = Task {
+            let producer = Task(executorPreference: connection.executor) {
                 defer { sink.finish() }
                 do {
                     try await produce(sink)
@@ -71,16 +73,18 @@ extension Response {
                 clock.cancel()
                 producer.cancel()
             }
-            for await piece in sink.pieces {
-                switch piece {
-                case .bytes(let bytes):
-                    try await writer.write(ByteBuffer(bytes: bytes))
-                    sink.sent()
-                case .keepAlive:
-                    if let keepAlive { try await writer.write(ByteBuffer(bytes: keepAlive)) }
+            try await withTaskExecutorPreference(connection.executor) {
+                for await piece in sink.pieces {
+                    switch piece {
+                    case .bytes(let bytes):
+                        try await writer.write(ByteBuffer(bytes: bytes))
+                        sink.sent()
+                    case .keepAlive:
+                        if let keepAlive { try await writer.write(ByteBuffer(bytes: keepAlive)) }
+                    }
                 }
+                try await writer.finish(nil)
             }
-            try await writer.finish(nil)
         }
         return Response(
             status: .ok,
