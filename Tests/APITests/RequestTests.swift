@@ -95,10 +95,10 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         (#""chat_template_kwargs": {"messages": []}"#, "chat_template_kwargs.messages"),
         (#""continue_final_message": true"#, "continue_final_message"),
         (#""allowed_token_ids": [-1]"#, "allowed_token_ids[0]"),
-        (#""best_of": 2"#, "best_of"), (#""mirostat": 2"#, "mirostat"), (#""min_tokens": 2"#, "min_tokens"),
+        (#""best_of": 2"#, "best_of"), (#""mirostat": 2"#, "mirostat"), (#""min_tokens": -2"#, "min_tokens"),
         (#""lora": [{"id": 0}]"#, "lora"), (#""functions": []"#, "functions"), (#""echo": true"#, "echo"),
         (#""modalities": ["audio"]"#, "modalities"), (#""web_search_options": {}"#, "web_search_options"),
-        (#""include_stop_str_in_output": true"#, "include_stop_str_in_output"),
+        (#""include_stop_str_in_output": 1"#, "include_stop_str_in_output"),
     ])
     func whatIsWrongIsRefusedByName(_ members: String, _ parameter: String) {
         let error = #expect(throws: APIError.self) { try chat(members) }

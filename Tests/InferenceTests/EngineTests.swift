@@ -330,6 +330,33 @@ extension EngineRequest {
         #expect(reply.tokens.count == 5 && reply.tokens.last == end && !reply.tokens.dropLast().contains(end))
     }
 
+    @Test func aStopStringEndsNoReplyThatIsTooShort() async throws {
+        let engine = try engine()
+        var request = EngineRequest.numbered(14, length: 20, maximum: 30, sampled: false)
+        request.options.ignoresEndOfSequence = true
+        let free = try await Outcome(engine, request).replies[0]
+        // Some character of it, which is there more than once or not.
+        let text = try #require(free.text.first { $0.isLetter }).description
+        request.options.stopStrings = [text]
+        let stopped = try await Outcome(engine, request).replies[0]
+        #expect(stopped.reason == .stop && !stopped.text.contains(text))
+        request.options.includesStopString = true
+        #expect(try await Outcome(engine, request).replies[0].text == stopped.text + text)
+        request.options.minimumTokens = stopped.tokens.count + 3
+        let longer = try await Outcome(engine, request).replies[0]
+        #expect(longer.tokens.count > stopped.tokens.count + 3 || longer.reason == .length)
+        #expect(free.text.hasPrefix(longer.text))
+    }
+
+    @Test func aGrammarThatEndsIsStrongerThanALeastLength() async throws {
+        let engine = try engine()
+        let end = engine.model.endTokens.min() ?? 0
+        var request = EngineRequest.numbered(15, length: 20, maximum: 30, sampled: true)
+        request.constraint = Countdown(tokens: [40, 41], end: end)
+        request.options.minimumTokens = 9
+        #expect(try await Outcome(engine, request).replies[0].tokens == [40, 41, end])
+    }
+
     @Test func workOnTheModelRunsBetweenSteps() async throws {
         let engine = try engine()
         let size = try await engine.perform { $0.configuration.vocabularySize }

@@ -12,6 +12,7 @@ extension OpenAPISchemas {
             "seed": ["type": "integer", "minimum": .integer(Int64.min), "maximum": .integer(Int64.max)],
             "stop": ["anyOf": [stop, list(stop, atMost: limits.stopStrings)]],
             "stop_token_ids": list(token, atMost: limits.stopTokens), "ignore_eos": flag, "skip_special_tokens": flag,
+            "min_tokens": integer(0, Int(Int32.max)), "include_stop_str_in_output": flag,
             "logit_bias": [
                 "type": "object", "maxProperties": .integer(limits.logitBiases),
                 "additionalProperties": number(-100, 100),

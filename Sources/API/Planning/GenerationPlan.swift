@@ -56,6 +56,9 @@ public struct GenerationPlan: Sendable {
         }
         var options = try Self.options(request, defaults ?? model.defaultOptions, model)
         options.maximumTokens = Self.maximum(request, longest: prompts.map(\.count).max() ?? 0, limit: limit)
+        if let maximum = options.maximumTokens, options.minimumTokens > maximum {
+            throw .invalid("min_tokens", "is \(options.minimumTokens); the reply may have \(maximum) tokens")
+        }
         self.request = request
         self.modelName = name
         self.prompts = prompts
@@ -189,6 +192,8 @@ public struct GenerationPlan: Sendable {
         options.stopTokens.formUnion(request.stopping.tokens)
         options.ignoresEndOfSequence = request.stopping.ignoresEndOfSequence
         options.skipsSpecialTokens = request.stopping.skipsSpecialTokens
+        options.minimumTokens = request.stopping.minimumTokens
+        options.includesStopString = request.stopping.includesStopString
         do throws(OptionError) {
             try options.sampling.validate(vocabularySize: size)
         } catch {

@@ -63,7 +63,7 @@ extension GenerationRequest {
         func isNotPositive(_ value: JSON) -> Bool { value.double.map { $0 <= 0 } ?? false }
         func isEmpty(_ value: JSON) -> Bool { value.array?.isEmpty ?? false }
         func isFalse(_ value: JSON) -> Bool { value.bool == false }
-        for key in ["min_tokens", "mirostat", "dry_multiplier", "xtc_probability", "dynatemp_range", "n_keep"] {
+        for key in ["mirostat", "dry_multiplier", "xtc_probability", "dynatemp_range", "n_keep"] {
             try fields.refuse(key, unless: isZero)
         }
         fields.ignore(
@@ -74,7 +74,7 @@ extension GenerationRequest {
         }
         try fields.refuse("length_penalty", unless: { $0.double == 1 })
         for key in ["bad_words", "samplers", "lora", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
-        for key in ["use_beam_search", "include_stop_str_in_output", "return_progress", "post_sampling_probs"] {
+        for key in ["use_beam_search", "return_progress", "post_sampling_probs"] {
             try fields.refuse(key, unless: isFalse)
         }
         for key in ["web_search_options", "audio", "logits_processors", "grammar_triggers", "kv_transfer_params"] {
@@ -129,6 +129,8 @@ extension StoppingSettings {
         tokens = Set(try fields.tokens("stop_token_ids", most: limits.stopTokens) ?? [])
         ignoresEndOfSequence = try fields.bool("ignore_eos") ?? false
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
+        minimumTokens = try fields.integer("min_tokens", 0...Int(Int32.max)) ?? 0
+        includesStopString = try fields.bool("include_stop_str_in_output") ?? false
         fields.ignore("spaces_between_special_tokens")
     }
 

@@ -105,6 +105,10 @@ public struct SamplingSettings: Sendable, Equatable {
 /// What ends a reply.
 public struct StoppingSettings: Sendable, Equatable {
     public var maximumTokens: Int?
+    /// Nothing ends the reply before so many tokens.
+    public var minimumTokens = 0
+    /// The stop string that ended a reply is part of it.
+    public var includesStopString = false
     public var strings: [String] = []
     public var tokens: Set<Int32> = []
     public var ignoresEndOfSequence = false

@@ -141,10 +141,8 @@ final class EngineSequence {
     func pick(_ logits: UnsafeMutableBufferPointer<Float>) throws -> Pick {
         let original = request.topLogProbabilities.map { _ in Array(logits) }
         let ends = submission.ends
-        if replyCount < request.options.minimumTokens {
-            for token in ends where Int(token) < logits.count { logits[Int(token)] = -.infinity }
-        }
         if matcher != nil, let mask = try matcher?.allowedTokens() { mask.apply(to: logits) }
+        if replyCount < request.options.minimumTokens { logits.forbid(ends) }
         let token = sampler.next(logits)
         var probability: TokenLogProbability?
         if let original, let top = request.topLogProbabilities {
@@ -158,7 +156,10 @@ final class EngineSequence {
                 piece: GeneratedPiece(token: token, text: "", logProbability: probability), finished: .stop, last: last)
         }
         try matcher?.accept(token)
-        let (shown, stop) = text.append(try decoding.append(token))
+        let characters = try decoding.append(token)
+        // Before that many, stop strings are text like any other.
+        let mayStop = replyCount > request.options.minimumTokens
+        let (shown, stop) = mayStop ? text.append(characters) : (characters, nil)
         let piece = GeneratedPiece(token: token, text: shown, logProbability: probability)
         if let stop {
             return Pick(

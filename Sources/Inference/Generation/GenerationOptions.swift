@@ -9,7 +9,7 @@ public struct GenerationOptions: Sendable, Equatable {
     public var stopStrings: [String] = []
     /// The stop string that ended a reply is part of it after all.
     public var includesStopString = false
-    /// Tokens before which nothing that ends the reply is picked.
+    /// Tokens before which nothing ends the reply, unless a grammar leaves nothing else.
     public var minimumTokens = 0
     /// Tokens that end the reply besides the model's own.
     public var stopTokens: Set<Int32> = []

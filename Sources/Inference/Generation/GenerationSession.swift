@@ -56,13 +56,17 @@ package final class GenerationSession {
         statistics.promptSeconds = (clock.now - started).seconds
         started = clock.now
         while true {
-            let token = sampler.next(UnsafeMutableBufferPointer(start: logits.floats, count: logits.elementCount))
+            let row = UnsafeMutableBufferPointer(start: logits.floats, count: logits.elementCount)
+            if statistics.replyTokens < options.minimumTokens { row.forbid(ends) }
+            let token = sampler.next(row)
             statistics.replyTokens += 1
             statistics.replySeconds = (clock.now - started).seconds
             if ends.contains(token) { return finish(.stop, text.append(decoding.finish()).text + text.finish()) }
-            let (shown, stop) = text.append(try decoding.append(token))
+            let characters = try decoding.append(token)
+            let mayStop = statistics.replyTokens > options.minimumTokens
+            let (shown, stop) = mayStop ? text.append(characters) : (characters, nil)
             emit(GeneratedToken(token: token, text: shown, finishReason: nil, statistics: nil))
-            if stop != nil { return finish(.stop, "") }
+            if let stop { return finish(.stop, options.includesStopString ? stop : "") }
             if statistics.replyTokens >= maximum {
                 return finish(.length, text.append(decoding.finish()).text + text.finish())
             }
@@ -108,6 +112,19 @@ package final class GenerationSession {
             if rest.isEmpty { return try decoder.logits(hidden.leadingRows(chunk.count - 1, count: 1)) }
             if isCancelled() { return nil }
         }
+    }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+    /// Makes tokens impossible, unless only they are possible.
+    func forbid(_ tokens: Set<Int32>) {
+        var kept: [(index: Int, value: Float)] = []
+        for token in tokens where indices.contains(Int(token)) {
+            kept.append((Int(token), self[Int(token)]))
+            self[Int(token)] = -.infinity
+        }
+        guard !contains(where: { $0 > -.infinity }) else { return }
+        for (index, value) in kept { self[index] = value }
     }
 }
 
