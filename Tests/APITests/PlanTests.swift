@@ -76,7 +76,30 @@ import Testing
         let none = try GenerationPlan(try chat(tools + #", "tool_choice": "none""#), model: model, name: "m")
         #expect(try !model.tokenizer.decode(none.prompts[0]).contains("<tool_call>"))
         let forced = try GenerationPlan(try chat(tools + #", "tool_choice": "required""#), model: model, name: "m")
-        #expect(forced.constraint != nil)
+        guard case .calls(let grammar, let written)? = forced.constraint else { throw forcedNothing }
+        #expect(grammar.alternatives.map(\.opening) == [#"<tool_call>{"name": "f", "arguments": "#])
+        #expect(grammar.alternatives.map(\.closing) == ["}</tool_call>"] && grammar.allowsSeveral && written.isEmpty)
+        for one in [
+            #""tool_choice": "required", "parallel_tool_calls": false"#,
+            #""tool_choice": {"type": "function", "function": {"name": "f"}}"#,
+        ] {
+            let plan = try GenerationPlan(try chat(tools + ", " + one), model: model, name: "m")
+            guard case .calls(let grammar, _)? = plan.constraint else { throw forcedNothing }
+            #expect(!grammar.allowsSeveral)
+        }
+    }
+
+    private var forcedNothing: APIError { APIError("no calls are forced") }
+
+    @Test func theLeastLengthFitsTheGreatest() throws {
+        let model = try LanguageModel.tiny()
+        let members = #""prompt": "a", "include_stop_str_in_output": true, "min_tokens": "#
+        let plan = try GenerationPlan(try completion(members + "16"), model: model, name: "m")
+        #expect(plan.options.minimumTokens == 16 && plan.options.includesStopString)
+        let error = #expect(throws: APIError.self) {
+            try GenerationPlan(try completion(members + "17"), model: model, name: "m")
+        }
+        #expect(error?.parameter == "min_tokens")
     }
 
     @Test func conversationsNeedATemplate() throws {

@@ -111,16 +111,11 @@ public struct ModelVoice: Sendable {
         return messages
     }
 
-    /// The grammar of calls that a request forces, and the syntax to read them by.
+    /// The grammar of calls that a request forces, and the syntax to read them by: the model's own, or JSON where its
+    /// arguments are not.
     func forcedCalls(_ settings: ToolSettings) -> (ConstraintSource, ToolSyntax) {
-        var one: [JSON] = []
-        for tool in settings.callable {
-            one.append([
-                "type": "object", "required": ["name", "arguments"], "additionalProperties": false,
-                "properties": ["name": ["const": .string(tool.name)], "arguments": tool.parameters],
-            ])
-        }
-        let call: JSON = one.count == 1 ? one[0] : ["anyOf": .array(one)]
-        return (.jsonSchema(call), .json)
+        let form = CallForm(syntax, template: knowsTools ? model.chatTemplate?.source : nil) ?? .json
+        let written = form.syntax.markers.compactMap(model.tokenizer.id).filter(model.tokenizer.specialTokens.contains)
+        return (.calls(form.grammar(settings), written: Set(written)), form.syntax)
     }
 }

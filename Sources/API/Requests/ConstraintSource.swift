@@ -1,3 +1,4 @@
+import MartletInference
 import MartletJSON
 
 /// What a reply must look like, as the request wrote it. Compiling it is the grammar's business, which refuses what it
@@ -12,4 +13,7 @@ public enum ConstraintSource: Sendable, Equatable {
     case choice([String])
     /// A grammar in GBNF with the rule `root`.
     case gbnf(String)
+    /// Calls of tools in a model's own syntax.
+    /// - written: special tokens that stand for their spelling in it.
+    case calls(CallGrammar, written: Set<Int32> = [])
 }

@@ -3,9 +3,9 @@ import MartletJSON
 /// Values of JSON Schemas with fixed text around them: calls of tools in a model's own syntax.
 ///
 /// `opening`, then one of the alternatives, or several with `separator` between them, then `closing`.
-public struct CallGrammar: Sendable {
+public struct CallGrammar: Sendable, Equatable {
     /// Text, a value of the schema, text.
-    public struct Alternative: Sendable {
+    public struct Alternative: Sendable, Equatable {
         public var opening: String
         public var schema: JSON
         public var closing: String

@@ -6,13 +6,13 @@ extension LoadedModel {
     /// The grammar of a request, compiled for this model's vocabulary, away from the threads that serve requests.
     /// - Throws: `APIError` that names what cannot be enforced.
     func compile(_ source: ConstraintSource) async throws -> any TokenConstraint {
-        let grammar = source.grammar()
+        let grammar = source.grammar(), written = source.written
         return try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async { [self] in
                 continuation.resume(
                     with: Result {
                         do throws(GrammarError) {
-                            return try compiler().compile(grammar)
+                            return try compiler(written).compile(grammar)
                         } catch {
                             throw source.refusal(error)
                         }
@@ -22,12 +22,12 @@ extension LoadedModel {
     }
 
     /// Made when the first grammar comes: most models never see one.
-    private func compiler() -> GrammarCompiler {
+    private func compiler(_ written: Set<Int32>) -> GrammarCompiler {
         grammars.withLock { grammars in
-            if let grammars { return grammars }
+            if let known = grammars[written] { return known }
             let ends = engine?.model.endTokens ?? tokenizer.eosTokens
-            let made = GrammarCompiler(TokenTree(tokenizer, endTokens: ends))
-            grammars = made
+            let made = GrammarCompiler(TokenTree(tokenizer, endTokens: ends, written: written))
+            grammars[written] = made
             return made
         }
     }
@@ -41,8 +41,11 @@ extension ConstraintSource {
         case .regex(let expression): .regularExpression(expression)
         case .choice(let texts): .choice(texts)
         case .gbnf(let text): .gbnf(text)
+        case .calls(let calls, _): .calls(calls)
         }
     }
+
+    fileprivate var written: Set<Int32> { if case .calls(_, let written) = self { written } else { [] } }
 
     /// Where a request usually says it.
     private var parameter: String {
@@ -51,6 +54,7 @@ extension ConstraintSource {
         case .regex: "structured_outputs.regex"
         case .choice: "structured_outputs.choice"
         case .gbnf: "grammar"
+        case .calls: "tools"
         }
     }
 

@@ -11,7 +11,8 @@ package final class LoadedModel: Sendable {
 
     package let name: String
     package let content: Content
-    let grammars = Mutex<GrammarCompiler?>(nil)
+    /// By the special tokens that stand for their spelling in a grammar.
+    let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
     /// What it counts for in the server's memory.
     let bytes: Int
 

@@ -1,0 +1,40 @@
+import MartletAPI
+import MartletInference
+import MartletJSON
+import MartletText
+import Testing
+
+/// Calls that are forced are read again as they are written.
+@Suite struct CallFormTests {
+    /// What a template says of calls, where it is not rendered: the tiny model cannot spell every marker.
+    private static let signs: [(ToolSyntax, String)] = [
+        (.hermes, "<tool_call>"), (.llamaJSON, "<|python_tag|>"), (.mistral, "[TOOL_CALLS]"),
+        (.mistral, "[TOOL_CALLS][ARGS]"), (.deepSeek, "<｜tool▁calls▁begin｜>"),
+        (.deepSeek, "<｜tool▁calls▁begin｜>```json"), (.json, ""), (.gemma, "<start_function_call>"),
+    ]
+
+    @Test(arguments: signs.indices) func whatIsForcedIsRead(_ index: Int) throws {
+        let (syntax, sign) = Self.signs[index]
+        let template = "{{ tools }}{#\(sign)#}"
+        #expect(ToolSyntax(template: template) == syntax)
+        let model = try LanguageModel.tiny(template: template) { $0.contextLength = 2048 }
+        let body = """
+            {"messages": [{"role": "user", "content": "a"}], "tool_choice": "required", "tools": [
+            {"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "g"}}]}
+            """
+        let request = try GenerationRequest(chatCompletion: body.utf8)
+        let plan = try GenerationPlan(request, model: model, name: "m")
+        guard case .calls(let grammar, _)? = plan.constraint else { throw APIError("no calls are forced") }
+        let calls = grammar.alternatives.map { $0.opening + #"{"a": [1, "}"]}"# + $0.closing }
+        let text = grammar.opening + calls.joined(separator: grammar.separator) + grammar.closing
+        for pieces in [[text], text.map(String.init)] {
+            var script = Script(model: model, request: request, pieces: [Script.pieces(pieces)])
+            script.reason = .stop
+            let message: JSON? = try script.run().json["choices"]?.array?.first?["message"]
+            let functions: [JSON?] = (message?["tool_calls"]?.array ?? []).map { $0["function"] }
+            #expect(functions.map { $0?["name"]?.string } == ["f", "g"], "\(text)")
+            #expect(functions.allSatisfy { $0?["arguments"]?.string == #"{"a": [1, "}"]}"# })
+            #expect(message?["content"]?.string ?? "" == "")
+        }
+    }
+}
