@@ -45,4 +45,24 @@ import Testing
             #expect(try missing.json()["error"]?.string != nil)
         }
     }
+
+    @Test func llamaServersClientsSeePropertiesAndSlots() async throws {
+        var loading = ModelSettings()
+        loading.engine.maximumRunning = 3
+        try await RunningServer.with(loading: loading) { running in
+            let none = try await running.get("/slots?model=tiny")
+            #expect(none.status == 200)
+            #expect(try none.json() == [])
+            let properties = try await running.get("/props?model=alias-of-tiny").json()
+            #expect(properties["total_slots"] == 3)
+            #expect(properties["chat_template"]?.string?.isEmpty == false)
+            #expect(properties["default_generation_settings"]?["n_ctx"]?.integer ?? 0 > 0)
+            #expect(properties["default_generation_settings"]?["params"]?["temperature"]?.double != nil)
+            let slots = try await running.get("/slots").json().array ?? []
+            #expect(slots.map { $0["id"] } == [0, 1, 2])
+            #expect(slots.allSatisfy { $0["is_processing"] == false })
+            #expect(try await running.get("/slots?fail_on_no_slot=1").status == 200)
+            #expect(try await running.get("/props?model=none").status == 404)
+        }
+    }
 }

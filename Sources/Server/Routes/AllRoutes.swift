@@ -3,7 +3,7 @@ extension Server {
     func routes() -> [Route] {
         let routes =
             statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes()
-            + dialectRoutes() + inspectRoutes() + runRoutes() + pageRoutes()
+            + dialectRoutes() + llamaServerRoutes() + inspectRoutes() + runRoutes() + pageRoutes()
         return routes + [openAPIRoute(routes)]
     }
 }

@@ -1,0 +1,35 @@
+import Hummingbird
+import MartletAPI
+import MartletJSON
+
+extension Server {
+    /// Where clients of llama.cpp's server look first.
+    func llamaServerRoutes() -> [Route] {
+        [
+            Route(.get, "/props", scope: .inference, summary: "A model's properties, in llama.cpp's words.") {
+                [self] call in
+                let lease = try await models.use(call.query["model"], embedding: false)
+                guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
+                return .json(
+                    LlamaServerReply.properties(
+                        engine.model, name: lease.model.name, slots: engine.options.maximumRunning,
+                        build: "martlet-\(Self.version)"))
+            },
+            Route(.get, "/slots", scope: .inference, summary: "Replies under way, in llama.cpp's words.") {
+                [self] call in
+                // Who watches loads nothing.
+                let model = try models.find(call.query["model"], embedding: false)
+                guard let engine = models.loaded.first(where: { $0.name == model.name })?.engine else {
+                    return .json([])
+                }
+                let total = engine.options.maximumRunning, running = engine.statistics().runningRequests
+                if let asked = call.query["fail_on_no_slot"], asked != "0", running >= total {
+                    throw APIError(
+                        status: 503, "All \(total) slots are taken.", type: "unavailable_error", code: "no_slot")
+                }
+                return .json(
+                    LlamaServerReply.slots(running: running, of: total, contextLength: engine.contextLength))
+            },
+        ]
+    }
+}
