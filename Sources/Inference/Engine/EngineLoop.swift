@@ -92,13 +92,13 @@ final class EngineLoop: @unchecked Sendable {
 
     func drain() async {
         await withCheckedContinuation { continuation in
-            let isDone = mailbox.withLock { mailbox in
+            let isStopped = mailbox.withLock { mailbox in
                 mailbox.isDraining = true
-                if mailbox.open == 0 || mailbox.isStopped { return true }
-                mailbox.drained.append(continuation)
-                return false
+                if !mailbox.isStopped { mailbox.drained.append(continuation) }
+                return mailbox.isStopped
             }
-            if isDone { continuation.resume() }
+            // The thread answers, when it has published what it did.
+            if isStopped { continuation.resume() } else { wake() }
         }
     }
 
@@ -154,11 +154,16 @@ final class EngineLoop: @unchecked Sendable {
         counters.runningRequests = running.count
         counters.usedBlocks = ledger.count
         counters.keptBlocks = prefixes.blockCount
-        mailbox.withLock { mailbox in
+        let drained = mailbox.withLock { mailbox in
             let refused = mailbox.published.refused
             mailbox.published = counters
             mailbox.published.refused = refused
+            guard mailbox.isDraining, mailbox.open == 0 else { return [CheckedContinuation<Void, Never>]() }
+            defer { mailbox.drained = [] }
+            return mailbox.drained
         }
+        // Whoever waited for the end finds it in the statistics.
+        for continuation in drained { continuation.resume() }
     }
 
     /// Ends the requests whose caller has gone or whose time is over.
@@ -287,13 +292,9 @@ final class EngineLoop: @unchecked Sendable {
 
     private func close(_ submission: EngineSubmission, throwing error: (any Error)?) {
         submission.close(throwing: error)
-        let drained = mailbox.withLock { mailbox in
+        mailbox.withLock { mailbox in
             if submission.started == nil { mailbox.waiting -= 1 }
             mailbox.open -= 1
-            guard mailbox.isDraining, mailbox.open == 0 else { return [CheckedContinuation<Void, Never>]() }
-            defer { mailbox.drained = [] }
-            return mailbox.drained
         }
-        for continuation in drained { continuation.resume() }
     }
 }
