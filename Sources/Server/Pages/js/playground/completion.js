@@ -1,5 +1,5 @@
 /** A text, what a model makes of it, and how sure it was of every token. */
-import { postJSON } from "../api.js";
+import { stream } from "../api.js";
 import { el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { modelSelect } from "../shell.js";
@@ -13,45 +13,60 @@ export function completionCard(models) {
     "aria-label": t("parameter.temperature") });
   const echo = el("input", { type: "checkbox", checked: true });
   const go = el("button.primary", { type: "submit" }, t("continue"));
-  const output = el("div.output", { "aria-label": t("result") });
+  const output = el("div.output", { "aria-label": t("result"), "aria-busy": "false" });
   const detail = el("div.detail", { "aria-live": "polite" });
   const summary = el("p.small.quiet");
   let abort = null;
+  /** Of the text on the page: its tokens, and all of it as text. */
+  let tokens = [], written = "";
 
   async function run() {
     if (abort) { abort.abort(); return; }
     abort = new AbortController();
     go.textContent = t("stop");
+    begin(prompt.value, echo.checked);
     try {
-      const answer = await postJSON("/v1/completions", {
+      await stream("/v1/completions", {
         model: model.value, prompt: prompt.value, max_tokens: Number(length.value) || 16,
         temperature: Number(temperature.value) || 0, logprobs: 5, echo: echo.checked,
-      }, { signal: abort.signal });
-      draw(tokensOf(answer.choices[0].logprobs));
+      }, { signal: abort.signal, onEvent: (event) => {
+        const scores = event.choices[0]?.logprobs;
+        if (scores) add(tokensOf(scores));
+      } });
+      // Something to look at, unless somebody looks already.
+      const likely = output.querySelector(".token:nth-last-child(2)");
+      if (likely && !output.querySelector(".token.seen")) likely.dispatchEvent(new Event("mouseenter"));
     } catch (error) {
-      if (!abort.signal.aborted) replace(output, el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+      if (!abort.signal.aborted) output.append(el("p.notice", { role: "alert" }, t("error", { why: error.message })));
     }
     abort = null;
+    output.setAttribute("aria-busy", "false");
     go.textContent = t("continue");
   }
 
-  function draw(tokens) {
+  function begin(given, isEchoed) {
+    tokens = [];
+    written = isEchoed ? "" : given;
     replace(detail);
-    let before = echo.checked ? "" : prompt.value;
-    replace(output, echo.checked ? null : el("span.given", {}, prompt.value), tokens.map((token) => {
-      const start = before;
-      before += token.text;
+    replace(output, isEchoed ? null : el("span.given", {}, given));
+    summary.textContent = "";
+    output.setAttribute("aria-busy", "true");
+  }
+
+  function add(more) {
+    for (const token of more) {
+      const start = written;
+      written += token.text;
       const show = () => showDetail(token, start, span);
       const span = el("span.token", { class: token.text.includes("\n") ? "line" : "", tabIndex: 0, role: "button", onmouseenter: show, onfocus: show, onclick: show,
         "aria-label": token.probability === null ? visible(token.text)
           : `${visible(token.text)} ${percent(token.probability)}` }, token.text);
       if (token.probability !== null) span.style.setProperty("--doubt", (1 - token.probability).toFixed(3));
-      return span;
-    }));
+      output.append(span);
+    }
+    tokens.push(...more);
     const { value, count } = perplexity(tokens);
     summary.textContent = t("mean.probability", { n: number(value, 2), tokens: number(count) });
-    const likely = output.querySelector(".token:nth-last-child(2)");
-    if (likely) likely.dispatchEvent(new Event("mouseenter"));
   }
 
   function showDetail(token, before, span) {
