@@ -39,7 +39,9 @@ import Testing
             let list = try await running.get("/api/runs").json()["data"]?.array ?? []
             #expect(list.map { $0["name"]?.string } == ["first", "second"])
             #expect(list.map { $0["running"]?.bool } == [false, true])
-            #expect(list.map { $0["step"]?.integer } == [40, 40] && list.map { $0["steps"]?.integer } == [100, 100])
+            #expect(list.map { $0["step"]?.integer } == [40, 40] && list.map { $0["steps"]?.integer } == [100, nil])
+            #expect(list.map { $0["minutes_planned"]?.double } == [nil, 2])
+            #expect(list.allSatisfy { abs(($0["minutes"]?.double ?? 0) - 40.0 / 60) < 1e-9 })
             let one = try await running.get("/api/runs/first").json()
             let rate = one["configuration"]?.array?.first { $0["name"]?.string == "learning_rate" }
             #expect(rate?["value"]?.string == "0.003" && rate?["origin"]?.string == "command line")

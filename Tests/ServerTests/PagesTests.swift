@@ -71,8 +71,10 @@ final class RunFolder {
             }
             try lines.map { $0.text() + "\n" }.joined().write(
                 toFile: run + "/log.jsonl", atomically: true, encoding: .utf8)
+            // The second ends with its minutes.
             let configuration: JSON = [
-                "steps": 100, "learning_rate": .number(rate), "origins": ["learning_rate": "command line"],
+                "steps": name == "first" ? 100 : 1_000_000, "minutes": name == "first" ? .null : 2,
+                "learning_rate": .number(rate), "origins": ["learning_rate": "command line"],
             ]
             try configuration.text().write(toFile: run + "/configuration.json", atomically: true, encoding: .utf8)
         }

@@ -33,6 +33,24 @@ import Testing
         #expect(try runs.summary("one").isFinished)
     }
 
+    @Test func aRunOfMinutesIsFinishedWhenTheyAreOver() throws {
+        let folder = try emptyFolder("timed"), run = folder + "/r"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        func summary(_ configuration: String, seconds: Double) throws -> RunFolders.Summary {
+            try configuration.write(toFile: run + "/configuration.json", atomically: false, encoding: .utf8)
+            try #"{"kind":"step","step":7,"loss":2,"seconds":\#(seconds)}"#.appending("\n")
+                .write(toFile: run + "/log.jsonl", atomically: false, encoding: .utf8)
+            return try RunFolders(path: folder).summary("r")
+        }
+        let timed = #"{"steps": 1000000, "minutes": 2}"#
+        let half = try summary(timed, seconds: 60)
+        #expect(half.plannedSteps == nil && half.plannedMinutes == 2 && half.minutes == 1 && !half.isFinished)
+        #expect(try summary(timed, seconds: 119.9).isFinished)
+        // Bounded by both.
+        let both = try summary(#"{"steps": 7, "minutes": 2}"#, seconds: 60)
+        #expect(both.plannedSteps == 7 && both.plannedMinutes == 2 && both.isFinished)
+    }
+
     @Test func aLogIsReadLineByLineAsItGrows() throws {
         let folder = try emptyFolder("growing"), run = folder + "/r", file = run + "/log.jsonl"
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)

@@ -67,6 +67,7 @@ extension Server {
             "stopping": .bool(run.isStopRequested), "finished": .bool(run.isFinished),
             "step": .integer(Int64(run.step)),
             "steps": run.plannedSteps.map { .integer(Int64($0)) } ?? .null,
+            "minutes": .number(run.minutes), "minutes_planned": run.plannedMinutes.map { .number($0) } ?? .null,
             "loss": run.loss.map { .number($0) } ?? .null,
         ]
     }

@@ -11,6 +11,8 @@ public struct ResolvedOptions: Sendable, Equatable {
         public let origin: String
         public let isGiven: Bool
     }
+    /// Steps of a run that ends with its minutes.
+    static let unboundedSteps = 1_000_000
     /// In the order in which they follow from each other.
     public private(set) var values: [Value] = []
 
@@ -93,7 +95,9 @@ public struct ResolvedOptions: Sendable, Equatable {
                 "steps", whole(max(1, Int((epochs * Double(perEpoch)).rounded()))),
                 "epochs × \(rows) rows / batch_rows")
         } else {
-            put("steps", whole(isTimed ? 1_000_000 : 1000), isTimed ? "until the minutes are over" : "the usual")
+            put(
+                "steps", whole(isTimed ? Self.unboundedSteps : 1000),
+                isTimed ? "until the minutes are over" : "the usual")
         }
         put("minutes", .null, "no limit")
         put("optimizer", .string("adamw"), "the usual")

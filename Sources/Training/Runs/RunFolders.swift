@@ -19,13 +19,20 @@ public struct RunFolders: Sendable {
         /// When its log was last written to, in seconds since 1970.
         public let modified: Double
         public let isRunning, isStopRequested: Bool
-        /// The last step in its log, and how many were planned where the configuration says.
+        /// The last step in its log, and how many were planned, where they bound the run.
         public let step: Int
         public let plannedSteps: Int?
+        /// Of training up to then, and at most, where they bound the run.
+        public let minutes: Double
+        public let plannedMinutes: Double?
         /// Training loss of the last step.
         public let loss: Double?
 
-        public var isFinished: Bool { !isRunning && plannedSteps.map { step >= $0 } ?? false }
+        /// The last step that is logged comes a little before the last minute is over.
+        public var isFinished: Bool {
+            let isDone = plannedSteps.map { step >= $0 } ?? false
+            return !isRunning && (isDone || plannedMinutes.map { minutes >= 0.99 * $0 } ?? false)
+        }
     }
 
     /// A part of a log.
@@ -75,11 +82,17 @@ public struct RunFolders: Sendable {
             .compactMap { try? JSON(parsing: Array($0)) }
             .first { $0["kind"]?.string == "step" && $0["step"]?.integer != nil }
         let time = information.st_mtim
+        let options = RunRecord.options(run)
+        func number(_ name: String) -> Double? { options.first { $0.name == name }.flatMap { Double($0.value) } }
+        let minutes = number("minutes")
+        // A run of minutes has more steps planned than anybody waits for.
+        let steps = number("steps").flatMap { Int(exactly: $0) }
+        let isTimed = minutes != nil && (steps ?? .max) >= ResolvedOptions.unboundedSteps
         return Summary(
             name: name, modified: Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9,
             isRunning: RunControl.isRunning(run), isStopRequested: RunControl.isStopRequested(run),
             step: last?["step"]?.integer ?? 0,
-            plannedSteps: RunRecord.options(run).first { $0.name == "steps" }.flatMap { Int($0.value) },
+            plannedSteps: isTimed ? nil : steps, minutes: (last?["seconds"]?.double ?? 0) / 60, plannedMinutes: minutes,
             loss: last?["loss"]?.double)
     }
 

@@ -114,6 +114,12 @@ test("of a step that was done twice the later line counts", () => {
   assert.deepEqual(curves.points(run, "loss", "time", "evaluation"), [[3, 2.5]]);
   assert.equal(run.scores.length, 1);
 });
+test("a run is as far as the nearer of its bounds", () => {
+  assert.equal(curves.share({ step: 30, steps_planned: 100 }), 0.3);
+  assert.equal(curves.share({ step: 30, steps_planned: null, minutes: 3, minutes_planned: 4 }), 0.75);
+  assert.equal(curves.share({ step: 90, steps_planned: 100, minutes: 3, minutes_planned: 4 }), 0.9);
+  assert.equal(curves.share({ step: 5, minutes: 1 }), 0);
+});
 test("smoothing is a mean that begins at the first value", () => {
   const flat = [[1, 5], [2, 5], [3, 5]];
   assert.deepEqual(curves.smooth(flat, 0.9).map(([x, y]) => [x, Math.round(y * 1e9) / 1e9]), flat);

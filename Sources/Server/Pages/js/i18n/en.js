@@ -71,6 +71,6 @@ export const en = {
   "axis.time": "minutes", "axis.tokens": "tokens", "log.scale": "Logarithmic", "curves": "Curves", "samples": "Samples",
   "samples.at": "Step {n}, held-out loss {loss}", "configuration": "Configuration", "only.differences": "Only differences",
   "no.differences": "These runs have the same configuration.", "option": "Option", "scores": "Scores", "task": "Task", "accuracy": "Right",
-  "progress": "{n} of {of} steps",
+  "progress": "{n} of {of} steps", "progress.steps": "{n} steps", "progress.minutes": "{n} of {of} minutes",
   "choose.runs": "Choose the runs to show", "no.data": "Nothing yet.",
 };

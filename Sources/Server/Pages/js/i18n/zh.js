@@ -69,5 +69,6 @@ export const zh = {
   "axis.time": "分钟", "axis.tokens": "词元", "log.scale": "对数坐标", "curves": "曲线", "samples": "样例",
   "samples.at": "第 {n} 步，验证损失 {loss}", "configuration": "配置", "only.differences": "只看不同之处",
   "no.differences": "这些训练的配置相同。", "option": "选项", "scores": "成绩", "task": "任务", "accuracy": "正确率",
-  "progress": "{n} / {of} 步", "choose.runs": "选择要显示的训练", "no.data": "还没有数据。",
+  "progress": "{n} / {of} 步", "progress.steps": "{n} 步", "progress.minutes": "{n} / {of} 分钟",
+  "choose.runs": "选择要显示的训练", "no.data": "还没有数据。",
 };

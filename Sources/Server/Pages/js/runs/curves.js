@@ -16,6 +16,13 @@ export function addLines(run, lines) {
   return run;
 }
 
+/** How much of a run is done, from 0 to 1, by the bound that is nearer. */
+export function share(run) {
+  const steps = run.steps_planned ? run.step / run.steps_planned : 0;
+  const minutes = run.minutes_planned ? run.minutes / run.minutes_planned : 0;
+  return Math.min(1, Math.max(steps, minutes));
+}
+
 const sorted = (map) => [...map.values()].sort((a, b) => a.step - b.step);
 export const stepsOf = (run) => sorted(run.steps ?? new Map());
 export const evaluationsOf = (run) => sorted(run.evaluations ?? new Map());

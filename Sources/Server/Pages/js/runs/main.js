@@ -4,7 +4,7 @@ import { colours } from "../chart.js";
 import { el, replace, toast } from "../dom.js";
 import { number, significant, t } from "../i18n.js";
 import { shell } from "../shell.js";
-import { addLines, evaluationsOf } from "./curves.js";
+import { addLines, evaluationsOf, share } from "./curves.js";
 import { drawConfiguration, drawCurves, drawSamples, drawScores } from "./views.js";
 
 shell("/runs");
@@ -39,6 +39,15 @@ function drawAll() {
 
 // MARK: - The list
 
+/** How far a run is, by what bounds it: steps, minutes, both or nothing. */
+function progress(run) {
+  const steps = run.steps_planned ? t("progress", { n: number(run.step), of: number(run.steps_planned) })
+    : t("progress.steps", { n: number(run.step) });
+  const minutes = run.minutes_planned
+    ? t("progress.minutes", { n: number(run.minutes, 1), of: number(run.minutes_planned, run.minutes_planned % 1 ? 1 : 0) }) : null;
+  return [steps, minutes].filter(Boolean).join(" · ");
+}
+
 function drawList() {
   const focus = document.activeElement?.dataset?.run;
   replace(list, [...runs.values()].map((run) => {
@@ -51,13 +60,12 @@ function drawList() {
     box.style.accentColor = run.colour;
     const last = run.evaluations && evaluationsOf(run).at(-1);
     const bar = el("i");
-    bar.style.width = (run.steps_planned ? Math.min(100, (100 * run.step) / run.steps_planned) : 0) + "%";
+    bar.style.width = 100 * share(run) + "%";
     bar.style.background = run.colour;
     return el("div.run", { class: run.running ? "running" : "" },
       el("label.check", {}, box, el("b", {}, run.name)),
       el("span.state", {}, t(run.stopping && run.running ? "stopping" : run.running ? "running" : run.finished ? "finished" : "paused")),
-      el("span.track", { title: t("progress", { n: number(run.step), of: number(run.steps_planned) }) }, bar),
-      el("span.number.small", {}, t("progress", { n: number(run.step), of: number(run.steps_planned) })),
+      el("span.track", { title: progress(run) }, bar), el("span.number.small", {}, progress(run)),
       el("span.number.small", {}, `${t("loss")} ${significant(run.loss)}`),
       el("span.number.small", {}, last ? `${t("validation")} ${significant(last.loss)}` : ""),
       run.running ? el("button.danger", { type: "button", disabled: Boolean(run.stopping), onclick: () => stop(run) }, t("run.stop")) : el("span"));
