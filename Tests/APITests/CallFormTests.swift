@@ -37,4 +37,51 @@ import Testing
             #expect(message?["content"]?.string ?? "" == "")
         }
     }
+
+    private func plan(_ parameters: String, _ model: LanguageModel) throws -> (GenerationRequest, CallGrammar) {
+        let body = """
+            {"messages": [{"role": "user", "content": "a"}], "tool_choice": "required",
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": \(parameters)}}]}
+            """
+        let request = try GenerationRequest(chatCompletion: body.utf8)
+        guard case .calls(let grammar, _)? = try GenerationPlan(request, model: model, name: "m").constraint else {
+            throw APIError("no calls are forced")
+        }
+        return (request, grammar)
+    }
+
+    @Test func qwenCodersParametersAreForcedOneByOne() throws {
+        let model = try LanguageModel.tiny(template: "{{ tools }}{#<function=#}") { $0.contextLength = 2048 }
+        let (request, grammar) = try plan(
+            """
+            {"type": "object", "required": ["code"], "$defs": {"n": {"type": "integer"}}, "properties": {
+            "code": {"type": "string", "description": "x"}, "mode": {"type": "string", "enum": ["a", "b"]},
+            "lines": {"type": "array", "items": {"$ref": "#/$defs/n"}}, "dry": {"type": "boolean"}}}
+            """, model)
+        guard case .members(let members)? = grammar.alternatives.first?.arguments else { throw APIError("one value") }
+        #expect(members.map(\.isRequired) == [true, false, false, false])
+        #expect(members[0].value == .text(without: "</parameter>") && members[1].value == .choice(["a", "b"]))
+        let values = ["if a < b:\n  \"x\"", "b", "[1, 2]", "true"]
+        var text = grammar.alternatives[0].opening
+        for (member, value) in zip(members, values) { text += member.opening + value + member.closing }
+        text += grammar.alternatives[0].closing
+        let script = Script(model: model, request: request, pieces: [Script.pieces(text.map(String.init))])
+        let message: JSON? = try script.run().json["choices"]?.array?.first?["message"]
+        let call = message?["tool_calls"]?.array?.first?["function"]
+        #expect(call?["name"] == "f")
+        #expect(
+            try JSON(parsing: Array((call?["arguments"]?.string ?? "").utf8))
+                == ["code": "if a < b:\n  \"x\"", "mode": "b", "lines": [1, 2], "dry": true])
+    }
+
+    @Test(arguments: [
+        #"{"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}}}"#,
+        #"{"type": "object", "properties": {"a": {"type": ["string", "null"]}}}"#,
+        #"{"type": "object", "minProperties": 1}"#,
+        #"{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}"#,
+    ]) func whatParametersCannotBeHeldToIsForcedAsJSON(_ parameters: String) throws {
+        let model = try LanguageModel.tiny(template: "{{ tools }}{#<function=#}") { $0.contextLength = 2048 }
+        let (_, grammar) = try plan(parameters, model)
+        #expect(grammar.alternatives.map(\.opening) == [#"{"name": "f", "arguments": "#])
+    }
 }

@@ -1,7 +1,8 @@
 import MartletInference
+import MartletJSON
 
-/// How a family writes calls whose arguments are JSON: what stands before, between and after them. What is missing here
-/// (Qwen Coder, Gemma, Python) spells arguments in ways of its own.
+/// How a family writes calls: what stands before, between and after them. What is missing here (Gemma, Python) spells
+/// arguments in ways that no grammar is written for.
 struct CallForm {
     let syntax: ToolSyntax
     /// Around all calls.
@@ -48,18 +49,27 @@ struct CallForm {
                 before = DeepSeekCalls.begin + "NAME" + DeepSeekCalls.separator
                 after = DeepSeekCalls.end
             }
-        case .qwenCoder, .pythonic, .gemma: return nil
+        case .qwenCoder:
+            self.init(json: "", .qwenCoder, separator: "\n")
+            (before, after) = ("<tool_call>\n<function=NAME>\n", "</function>\n</tool_call>")
+        case .pythonic, .gemma: return nil
         }
     }
 
-    /// One call of the tools that may be called, or several where the request allows it and does not name the one.
-    func grammar(_ settings: ToolSettings) -> CallGrammar {
+    /// One call of the tools that may be called, or several where the request allows it and does not name the one; nil
+    /// where the syntax cannot be held to the schema of a tool.
+    func grammar(_ settings: ToolSettings) -> CallGrammar? {
         var grammar = CallGrammar()
         (grammar.opening, grammar.closing, grammar.separator) = (opening, closing, separator)
         let parts = before.split(separator: "NAME", maxSplits: 1, omittingEmptySubsequences: false)
-        grammar.alternatives = settings.callable.map { tool in
-            CallGrammar.Alternative(
-                opening: parts.joined(separator: tool.name), schema: tool.parameters, closing: after)
+        for tool in settings.callable {
+            var arguments = CallGrammar.Arguments.value(.json(tool.parameters))
+            if syntax == .qwenCoder {
+                guard let members = XMLCall.members(of: tool.parameters) else { return nil }
+                arguments = .members(members)
+            }
+            grammar.alternatives.append(
+                .init(opening: parts.joined(separator: tool.name), arguments: arguments, closing: after))
         }
         grammar.allowsSeveral = settings.allowsParallelCalls
         if case .named = settings.choice { grammar.allowsSeveral = false }

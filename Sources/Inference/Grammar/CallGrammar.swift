@@ -1,20 +1,54 @@
 import MartletJSON
 
-/// Values of JSON Schemas with fixed text around them: calls of tools in a model's own syntax.
+/// Arguments with fixed text around them: calls of tools in a model's own syntax.
 ///
 /// `opening`, then one of the alternatives, or several with `separator` between them, then `closing`.
 public struct CallGrammar: Sendable, Equatable {
-    /// Text, a value of the schema, text.
+    /// Text, arguments, text.
     public struct Alternative: Sendable, Equatable {
         public var opening: String
-        public var schema: JSON
+        public var arguments: Arguments
         public var closing: String
 
-        public init(opening: String, schema: JSON, closing: String) {
+        public init(opening: String, arguments: Arguments, closing: String) {
             self.opening = opening
-            self.schema = schema
+            self.arguments = arguments
             self.closing = closing
         }
+
+        public init(opening: String, schema: JSON, closing: String) {
+            self.init(opening: opening, arguments: .value(.json(schema)), closing: closing)
+        }
+    }
+
+    public enum Arguments: Sendable, Equatable {
+        case value(Value)
+        /// One after another in this order; those that are not required may be missing.
+        case members([Member])
+    }
+
+    /// Text, a value, text.
+    public struct Member: Sendable, Equatable {
+        public var opening: String
+        public var value: Value
+        public var closing: String
+        public var isRequired: Bool
+
+        public init(opening: String, value: Value, closing: String, isRequired: Bool) {
+            self.opening = opening
+            self.value = value
+            self.closing = closing
+            self.isRequired = isRequired
+        }
+    }
+
+    public enum Value: Sendable, Equatable {
+        /// JSON of a schema.
+        case json(JSON)
+        /// Any text without this one in it.
+        case text(without: String)
+        /// One of these texts, as they are.
+        case choice([String])
     }
 
     public var opening = ""
@@ -30,7 +64,7 @@ public struct CallGrammar: Sendable, Equatable {
     var text: String {
         JSON.array(
             [.string(opening), .string(separator), .string(closing), .bool(allowsSeveral)]
-                + alternatives.flatMap { [.string($0.opening), $0.schema, .string($0.closing)] }
+                + alternatives.map { .array([.string($0.opening), $0.arguments.json, .string($0.closing)]) }
         ).text()
     }
 
@@ -45,20 +79,77 @@ public struct CallGrammar: Sendable, Equatable {
         let between = try network.state()
         try network.add(bytes: opening.utf8, from: network.start, to: begin)
         for alternative in alternatives {
-            let value = try SchemaCompiler.grammar(alternative.schema, spacing, &budget)
-            let first = rules.count
             let before = try network.state()
-            let after = try network.state()
             try network.add(bytes: alternative.opening.utf8, from: begin, to: before)
-            network.add(.call(rule: first + value.start, after), from: before)
+            var after = try network.state()
+            switch alternative.arguments {
+            case .value(let value): try network.add(value, from: before, to: after, &rules, spacing, &budget)
+            case .members(let members):
+                network.add(.empty(after), from: before)
+                for member in members {
+                    let (opened, valued, next) = (try network.state(), try network.state(), try network.state())
+                    try network.add(bytes: member.opening.utf8, from: after, to: opened)
+                    try network.add(member.value, from: opened, to: valued, &rules, spacing, &budget)
+                    try network.add(bytes: member.closing.utf8, from: valued, to: next)
+                    if !member.isRequired { network.add(.empty(next), from: after) }
+                    after = next
+                }
+            }
             try network.add(bytes: alternative.closing.utf8, from: after, to: between)
-            rules += value.rules.map { $0.calling(from: first) }
         }
         if allowsSeveral { try network.add(bytes: separator.utf8, from: between, to: begin) }
         try network.add(bytes: closing.utf8, from: between, to: network.end)
         rules.append(try network.automaton(&budget))
         return try Grammar(
             rules: rules, names: rules.indices.map { _ in "the calls" }, start: rules.count - 1)
+    }
+}
+
+extension CallGrammar.Arguments {
+    fileprivate var json: JSON {
+        switch self {
+        case .value(let value): value.json
+        case .members(let members):
+            .array(
+                members.map {
+                    .array([.string($0.opening), $0.value.json, .string($0.closing), .bool($0.isRequired)])
+                })
+        }
+    }
+}
+
+extension CallGrammar.Value {
+    fileprivate var json: JSON {
+        switch self {
+        case .json(let schema): schema
+        case .text(let excluded): .string(excluded)
+        case .choice(let texts): .array(texts.map { .string($0) })
+        }
+    }
+}
+
+extension ByteNetwork {
+    /// A value between two states; what a schema takes becomes rules after those there are.
+    fileprivate mutating func add(
+        _ value: CallGrammar.Value, from: Int, to: Int, _ rules: inout [ByteAutomaton], _ spacing: JSONSpacing,
+        _ budget: inout GrammarBudget
+    ) throws(GrammarError) {
+        switch value {
+        case .json(let schema):
+            let grammar = try SchemaCompiler.grammar(schema, spacing, &budget)
+            let first = rules.count
+            add(.call(rule: first + grammar.start, to), from: from)
+            rules += grammar.rules.map { $0.calling(from: first) }
+        case .text(let excluded):
+            let any = try PatternLanguage.automaton("[\\s\\S]*", isWhole: true, &budget)
+            var network = ByteNetwork(limits: budget.limits)
+            let (open, close) = (try network.state(), try network.state())
+            try network.add(any, from: network.start, to: open)
+            try network.add(bytes: excluded.utf8, from: open, to: close)
+            try network.add(any, from: close, to: network.end)
+            try add(any.subtracting(network.automaton(&budget), &budget), from: from, to: to)
+        case .choice(let texts): try add(.texts(texts, &budget), from: from, to: to)
+        }
     }
 }
 

@@ -45,6 +45,36 @@ import Testing
         #expect(try !runner.accepts("<call>\(call)\n</call>"))
     }
 
+    @Test func argumentsMayBeMembersWithTextsAsTheyAre() throws {
+        var calls = CallGrammar()
+        func member(_ name: String, _ value: CallGrammar.Value, _ isRequired: Bool) -> CallGrammar.Member {
+            .init(opening: "<p=\(name)>\n", value: value, closing: "\n</p>\n", isRequired: isRequired)
+        }
+        calls.alternatives = [
+            .init(
+                opening: "<f>\n",
+                arguments: .members([
+                    member("text", .text(without: "</p>"), true), member("kind", .choice(["a", "b c"]), false),
+                    member("count", .json(["type": "integer"]), false),
+                ]), closing: "</f>")
+        ]
+        let runner = try GrammarRunner(.calls(calls))
+        for text in [
+            "<f>\n<p=text>\nx < y </p </x>\né\n</p>\n</f>",
+            "<f>\n<p=text>\n\n</p>\n<p=kind>\nb c\n</p>\n<p=count>\n12\n</p>\n</f>",
+            "<f>\n<p=text>\n\"\n\n\n</p>\n<p=count>\n12\n</p>\n</f>",
+        ] {
+            #expect(try runner.accepts(text), "\(text)")
+        }
+        for text in [
+            "<f>\n</f>", "<f>\n<p=kind>\na\n</p>\n</f>", "<f>\n<p=text>\nx</p>\n</f>",
+            "<f>\n<p=text>\nx\n</p>\n<p=kind>\nc\n</p>\n</f>", "<f>\n<p=text>\nx\n</p>\n<p=count>\n1.5\n</p>\n</f>",
+            "<f>\n<p=text>\nx\n</p>\n<p=count>\n1\n</p>\n<p=kind>\na\n</p>\n</f>",
+        ] {
+            #expect(try !runner.accepts(text), "\(text)")
+        }
+    }
+
     @Test func callsOfNothingAreRefused() {
         #expect(throws: GrammarError.self) { _ = try GrammarRunner(.calls(CallGrammar())) }
     }
