@@ -5,8 +5,8 @@
 
 Three phases: one client alone; as many as the server computes together (--room, its --max-running), so that nobody ever
 waits in its queue; then many more (--clients), each of which asks again as soon as it has an answer, or, refused, after
-the time it was told. Prompts are random words, no two alike, so that nothing is answered from what was kept. While it
-runs: the process's memory, every --every seconds, on stderr. One JSON line at the end: latencies of admitted requests,
+the time it was told. Prompts are random words, no two alike, so that nothing is answered from what was kept; replies are
+from half to one and a half times --tokens long, since replies of one length begin and end in step. While it runs: the process's memory, every --every seconds, on stderr. One JSON line at the end: latencies of admitted requests,
 their p99 over that of the second phase, refusals by status, and the memory. Only the standard library.
 """
 import argparse
@@ -35,7 +35,8 @@ source = random.Random(1)
 
 def request():
     prompt = " ".join(source.choice(words) for _ in range(source.randint(4, options.words)))
-    body = json.dumps({"model": options.model, "prompt": prompt, "max_tokens": options.tokens, "temperature": 1,
+    body = json.dumps({"model": options.model, "prompt": prompt, "temperature": 1,
+                       "max_tokens": source.randint(options.tokens // 2, options.tokens * 3 // 2),
                        "ignore_eos": True}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     if options.key:
