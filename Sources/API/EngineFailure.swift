@@ -18,6 +18,11 @@ extension APIError {
             self.init(
                 status: 503, "The server is shutting down.", type: "unavailable_error", code: "unavailable",
                 retryAfterSeconds: 5)
+        // Ambiguous beyond bounds, or without a token that goes on, which shows only on the way.
+        case let error as GrammarError:
+            var code = "invalid_grammar"
+            if case .tooLarge = error { code = "grammar_too_large" }
+            self.init("The reply cannot be held to its form: \(error)", parameter: "grammar", code: code)
         case let error as OptionError: self.init("\(error)", parameter: error.option)
         case let error as TokenizerError: self.init("\(error)", parameter: parameter)
         case let error as ChatTemplateError: self.init("\(error)", parameter: parameter)

@@ -147,6 +147,27 @@ import Testing
         }
     }
 
+    @Test func aGrammarThatIsTooAmbiguousOnTheWayIsTheRequestsFault() async throws {
+        // With every bracket there is one more place where the text may be.
+        let grammar = #"root ::= "[" root "]"{0,3} | "[""#
+        try await RunningServer.with { running in
+            let tokens = try await running.post("/tokenize", ["prompt": "[", "add_special_tokens": false])
+            let bracket = try #require(try tokens.json()["tokens"]?.array?.first?.integer)
+            for streams in [false, true] {
+                let reply = try await running.post(
+                    "/v1/chat/completions",
+                    asking {
+                        $0["grammar"] = .string(grammar)
+                        $0["logit_bias"] = .object(["\(bracket)": 100])
+                        $0["max_tokens"] = 800
+                        $0["stream"] = .bool(streams)
+                    })
+                #expect(streams || reply.status == 400)
+                #expect(reply.text.contains("grammar_too_large"))
+            }
+        }
+    }
+
     @Test func aFullQueueSaysWhenToComeAgain() async throws {
         var loading = ModelSettings()
         loading.engine.maximumRunning = 1
