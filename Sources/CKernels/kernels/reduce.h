@@ -54,6 +54,11 @@ static float sum_of_squares_around(const float *x, float mean, ptrdiff_t count) 
     return total;
 }
 
+/// Lane i of the result is lane i + n of v, modulo 16.
+#define ROTATED(v, n)                                                                                          \
+    __builtin_shufflevector(v, v, (n) + 0, (n) + 1, (n) + 2, (n) + 3, (n) + 4, (n) + 5, (n) + 6, (n) + 7, (n) + 8, \
+                            (n) + 9, (n) + 10, (n) + 11, (n) + 12, (n) + 13, (n) + 14, (n) + 15)
+
 /// The extreme in lanes, NaN where the lane saw one; lanes behind the end hold `nothing`.
 #define EXTREME(name, better, nothing)                                                                  \
     static float name(const float *x, ptrdiff_t count) {                                                \
@@ -68,13 +73,11 @@ static float sum_of_squares_around(const float *x, float mean, ptrdiff_t count) 
             m0 = better(choose(lane_numbers() < (int)n, load_part_or_all(x + i, n), splat(nothing)), m0); \
         }                                                                                               \
         m0 = better(m0, m1);                                                                            \
-        float result = m0[0];                                                                           \
-        for (int lane = 1; lane < LANES; lane++) {                                                      \
-            float v = m0[lane];                                                                         \
-            if (v != v || COMPARE(v, result)) result = v;                                               \
-            if (result != result) return result;                                                        \
-        }                                                                                               \
-        return result;                                                                                  \
+        m0 = better(ROTATED(m0, 8), m0);                                                                \
+        m0 = better(ROTATED(m0, 4), m0);                                                                \
+        m0 = better(ROTATED(m0, 2), m0);                                                                \
+        m0 = better(ROTATED(m0, 1), m0);                                                                \
+        return m0[0];                                                                                   \
     }
 
 INLINE f32x16 load_part_or_all(const float *p, ptrdiff_t n) { return n == LANES ? load(p) : load_part(p, n); }
@@ -82,12 +85,8 @@ INLINE f32x16 load_part_or_all(const float *p, ptrdiff_t n) { return n == LANES 
 INLINE f32x16 larger_or_nan(f32x16 new, f32x16 old) { return choose((new > old) | (new != new), new, old); }
 INLINE f32x16 smaller_or_nan(f32x16 new, f32x16 old) { return choose((new < old) | (new != new), new, old); }
 
-#define COMPARE(a, b) ((a) > (b))
 EXTREME(largest_f32, larger_or_nan, -INFINITY)
-#undef COMPARE
-#define COMPARE(a, b) ((a) < (b))
 EXTREME(smallest_f32, smaller_or_nan, INFINITY)
-#undef COMPARE
 
 /// Where `value` first stands (as a NaN if it is one). The value was found in x before.
 static ptrdiff_t first_index_of(const float *x, float value, ptrdiff_t count) {
