@@ -152,9 +152,12 @@ extension Fused {
             self.options = options
         }
 
-        /// Runs of rows; those without a target at either end of a block are left out.
+        /// Runs of rows, about equal, so that one buffer serves all; those without a target at either end of a run are
+        /// left out.
         var blocks: [Range<Int>] {
-            let size = max(64, min(1024, Fused.logitBytes / (4 * max(vocabulary, 1))) / 4 * 4)
+            let most = max(64, min(1024, Fused.logitBytes / (4 * max(vocabulary, 1))) / 8 * 8)
+            let count = max(1, (targets.count + most - 1) / most)
+            let size = max(1, ((targets.count + count - 1) / count + 7) / 8 * 8)
             var result: [Range<Int>] = []
             for first in stride(from: 0, to: targets.count, by: size) {
                 var rows = first..<min(first + size, targets.count)
