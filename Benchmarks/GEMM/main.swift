@@ -34,6 +34,16 @@ for m in [1, 4, 8, 20, 64] {
     shapes.append(Shape(name: "thin", m: m, n: 3072, k: 768))
 }
 
+// A product of one's own: "m,n,k,NT" or "m,n,k,TN,1" (beta) as the filter.
+let wish = CommandLine.arguments.dropFirst(2).first.map { $0.split(separator: ",").map(String.init) } ?? []
+if wish.count >= 4, let m = Int(wish[0]), let n = Int(wish[1]), let k = Int(wish[2]) {
+    shapes = [
+        Shape(
+            name: CommandLine.arguments[2], m: m, n: n, k: k, transposeA: wish[3].hasPrefix("T"),
+            transposeB: wish[3].hasSuffix("T"), beta: wish.count > 4 ? 1 : 0)
+    ]
+}
+
 func median(_ values: [Double]) -> Double {
     values.isEmpty ? 0 : values.sorted()[values.count / 2]
 }

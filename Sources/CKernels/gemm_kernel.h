@@ -21,10 +21,10 @@ INLINE int panel_vectors(ptrdiff_t columns) {
 
 // MARK: - One tile
 
-/// C[R x V vectors] (+)= A[R x depth] B[depth x V vectors]; `last` lanes of the last vector exist.
-INLINE void tile(const int R, const int V, const bool packed_a, const bool packed_b, ptrdiff_t depth, const float *a,
-                 ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, ptrdiff_t b_depth, float *c, ptrdiff_t c_stride,
-                 int last, bool accumulate) {
+/// A tile of few rows: C[R x V vectors] (+)= A[R x depth] B[depth x V vectors]; `last` lanes of the last vector exist.
+INLINE void tile(const int R, const int V, const bool packed_b, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
+                 ptrdiff_t a_depth, const float *b, ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last,
+                 bool accumulate) {
     VEC acc[MR][NV];
     if (accumulate) {
         UNROLL for (int r = 0; r < R; r++) {
@@ -48,10 +48,10 @@ INLINE void tile(const int R, const int V, const bool packed_a, const bool packe
             right[v] = packed_b || v + 1 < V || last == W ? vload(b + v * W) : vload_part(b + v * W, last);
         }
         UNROLL for (int r = 0; r < R; r++) {
-            VEC left = vset1(packed_a ? a[r] : a[r * a_row]);
+            VEC left = vset1(a[r * a_row]);
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(left, right[v], acc[r][v]);
         }
-        a += packed_a ? MR : a_depth;
+        a += a_depth;
         b += packed_b ? V * W : b_depth;
     }
     UNROLL for (int r = 0; r < R; r++) {
@@ -67,41 +67,55 @@ INLINE void tile(const int R, const int V, const bool packed_a, const bool packe
 /// tile comes to them, which hides a trip to the level 3 cache.
 #define LINE 16
 #define FETCH_AHEAD 64
+#define FETCH_LINES 3
 
-/// The tile for a row-major A that is read where it lies: every row is a stream of its own, too many for the
-/// processor's prefetchers, so each line is asked for ahead, at the end those of the tile that begins at `next`.
-INLINE void row_tile(const int R, const int V, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next,
-                     const float *b, float *c, ptrdiff_t c_stride, int last, bool accumulate) {
+/// Lines that a tile asks for along the way, three for every LINE steps of k: `at`, and `across` floats further; then
+/// `along` floats on. And the tile of C that comes next, for writing, a row at a time: all rows at once would keep the
+/// lines of A and B waiting.
+typedef struct {
+    const float *at;
+    ptrdiff_t across, along;
+    const float *c;
+} companion;
+
+/// The tile of a block: A packed, or row-major and read where it lies. Every such row is a stream of its own, too many
+/// for the processor's prefetchers, so each line is asked for ahead, at the end those of the tile that begins at `next`.
+INLINE void block_tile(const int R, const int V, const bool packed_a, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
+                       const float *next, const float *b, float *c, ptrdiff_t c_stride, int last, bool accumulate,
+                       companion fetch) {
     VEC acc[MR][NV];
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int v = 0; v < V; v++) {
             const float *from = c + r * c_stride + v * W;
-            if (accumulate) {
-                acc[r][v] = v + 1 < V || last == W ? vload(from) : vload_part(from, last);
-            } else {
-                __builtin_prefetch(from, 1);
-                acc[r][v] = vzero();
-            }
+            acc[r][v] = !accumulate ? vzero() : v + 1 < V || last == W ? vload(from) : vload_part(from, last);
         }
     }
-#define ROW_STEP(k)                                                                                     \
+#define STEP(k)                                                                                         \
     do {                                                                                                \
         VEC right[NV];                                                                                  \
         UNROLL for (int v = 0; v < V; v++) right[v] = vload(b + v * W);                                 \
         UNROLL for (int r = 0; r < R; r++) {                                                            \
-            VEC left = vset1(a[r * a_row + (k)]);                                                       \
+            VEC left = vset1(packed_a ? a[(k) * MR + r] : a[r * a_row + (k)]);                          \
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(left, right[v], acc[r][v]);             \
         }                                                                                               \
         b += V * W;                                                                                     \
     } while (0)
     ptrdiff_t whole = depth & ~(ptrdiff_t)(LINE - 1);
-    for (ptrdiff_t k = 0; k < whole; k += LINE, a += LINE) {
-        const float *ahead = k + FETCH_AHEAD < depth ? a + FETCH_AHEAD : next + (k + FETCH_AHEAD - depth);
-        UNROLL for (int r = 0; r < R; r++) __builtin_prefetch(ahead + r * a_row);
-        _Pragma("nounroll") for (int i = 0; i < LINE; i++) ROW_STEP(i);
+    for (ptrdiff_t k = 0; k < whole; k += LINE, a += packed_a ? LINE * MR : LINE) {
+        if (!packed_a) {
+            const float *ahead = k + FETCH_AHEAD < depth ? a + FETCH_AHEAD : next + (k + FETCH_AHEAD - depth);
+            UNROLL for (int r = 0; r < R; r++) __builtin_prefetch(ahead + r * a_row);
+        }
+        UNROLL for (int i = 0; i < FETCH_LINES; i++) __builtin_prefetch(fetch.at + i * fetch.across, 0, 2);
+        fetch.at += fetch.along;
+        if (k < MR * LINE) {
+            UNROLL for (int v = 0; v < NR; v += LINE) __builtin_prefetch(fetch.c + v, 1);
+            fetch.c += c_stride;
+        }
+        _Pragma("nounroll") for (int i = 0; i < LINE; i++) STEP(i);
     }
-    for (ptrdiff_t k = whole; k < depth; k++, a++) ROW_STEP(0);
-#undef ROW_STEP
+    for (ptrdiff_t k = whole; k < depth; k++, a += packed_a ? MR : 1) STEP(0);
+#undef STEP
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int v = 0; v < V; v++) {
             float *to = c + r * c_stride + v * W;
@@ -111,30 +125,29 @@ INLINE void row_tile(const int R, const int V, ptrdiff_t depth, const float *a, 
     }
 }
 
-typedef void packed_tile(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride, int last,
-                         bool accumulate);
-typedef void row_major_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next, const float *b,
-                            float *c, ptrdiff_t c_stride, int last, bool accumulate);
+typedef void inner_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next, const float *b, float *c,
+                        ptrdiff_t c_stride, int last, bool accumulate, companion fetch);
 typedef void thin_tile(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b,
                        ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate);
 
 #define TILE(R, V)                                                                                                   \
-    static void packed_##R##_##V(ptrdiff_t depth, const float *a, const float *b, float *c, ptrdiff_t c_stride,      \
-                                 int last, bool accumulate) {                                                        \
-        tile(R, V, true, true, depth, a, 0, 0, b, 0, c, c_stride, last, accumulate);                                 \
+    static void packed_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next,                \
+                                 const float *b, float *c, ptrdiff_t c_stride, int last, bool accumulate,            \
+                                 companion fetch) {                                                                  \
+        block_tile(R, V, true, depth, a, a_row, next, b, c, c_stride, last, accumulate, fetch);                      \
     }                                                                                                                \
     static void rows_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *next, const float *b,  \
-                               float *c, ptrdiff_t c_stride, int last, bool accumulate) {                            \
-        row_tile(R, V, depth, a, a_row, next, b, c, c_stride, last, accumulate);                                     \
+                               float *c, ptrdiff_t c_stride, int last, bool accumulate, companion fetch) {           \
+        block_tile(R, V, false, depth, a, a_row, next, b, c, c_stride, last, accumulate, fetch);                     \
     }                                                                                                                \
     static void mixed_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, \
                                 ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate) {        \
         (void)b_depth;                                                                                               \
-        tile(R, V, false, true, depth, a, a_row, a_depth, b, 0, c, c_stride, last, accumulate);                      \
+        tile(R, V, true, depth, a, a_row, a_depth, b, 0, c, c_stride, last, accumulate);                             \
     }                                                                                                                \
     static void plain_##R##_##V(ptrdiff_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_depth, const float *b, \
                                 ptrdiff_t b_depth, float *c, ptrdiff_t c_stride, int last, bool accumulate) {        \
-        tile(R, V, false, false, depth, a, a_row, a_depth, b, b_depth, c, c_stride, last, accumulate);               \
+        tile(R, V, false, depth, a, a_row, a_depth, b, b_depth, c, c_stride, last, accumulate);                      \
     }
 
 #if NV == 2
@@ -150,24 +163,47 @@ EACH_ROW(TILES)
 #define ROWS_NAMES(R) NAMES(rows, R)
 #define MIXED_NAMES(R) NAMES(mixed, R)
 #define PLAIN_NAMES(R) NAMES(plain, R)
-static packed_tile *const packed_tiles[MR][NV] = {EACH_ROW(PACKED_NAMES)};
-static row_major_tile *const row_tiles[MR][NV] = {EACH_ROW(ROWS_NAMES)};
+static inner_tile *const packed_tiles[MR][NV] = {EACH_ROW(PACKED_NAMES)};
+static inner_tile *const row_tiles[MR][NV] = {EACH_ROW(ROWS_NAMES)};
 static thin_tile *const mixed_tiles[MR][NV] = {EACH_ROW(MIXED_NAMES)};
 static thin_tile *const plain_tiles[MR][NV] = {EACH_ROW(PLAIN_NAMES)};
 
 // MARK: - A block of tiles
 
-/// Asks for a tile of C that is added to next: its lines come while the tile before it is computed, and come for
-/// writing.
-INLINE void fetch_tile(const float *c, ptrdiff_t c_stride) {
-    UNROLL for (int r = 0; r < MR; r++) {
-        UNROLL for (int v = 0; v < NR; v += LINE) __builtin_prefetch(c + r * c_stride + v, 1);
-    }
+/// How what is packed next is dealt out to the tiles of a block, the last ones, since what comes early may be gone
+/// again: three runs side by side along their lines, or three lines of each run from run to run.
+typedef struct {
+    const float *from;
+    ptrdiff_t across, along, length, passes, tile, end;
+} fetch_plan;
+
+INLINE fetch_plan plan_fetch(martlet_upcoming next, ptrdiff_t tiles, ptrdiff_t depth) {
+    fetch_plan plan = {next.from, 0, 0, depth / LINE, 1, 0, 0};
+    if (!next.from || plan.length == 0) return plan;
+    const ptrdiff_t lines = (next.width + LINE - 1) / LINE;
+    const bool wide = next.width > next.runs;
+    const ptrdiff_t groups = ((wide ? next.runs : lines) + FETCH_LINES - 1) / FETCH_LINES;
+    plan.across = wide ? next.stride : LINE;
+    plan.along = wide ? LINE : next.stride;
+    plan.passes = ((wide ? lines : next.runs) + plan.length - 1) / plan.length;
+    plan.end = groups * plan.passes;
+    plan.tile = plan.end < tiles ? plan.end - tiles : 0;
+    return plan;
+}
+
+/// What the next tile asks for; nothing new, a line that it reads anyway, where the plan does not hold it.
+INLINE companion next_fetch(fetch_plan *plan, const float *otherwise, const float *c) {
+    const ptrdiff_t tile = plan->tile++;
+    if (tile < 0 || tile >= plan->end) return (companion){otherwise, 0, 0, c};
+    const ptrdiff_t group = tile / plan->passes, pass = tile % plan->passes;
+    return (companion){plan->from + group * FETCH_LINES * plan->across + pass * plan->length * plan->along,
+                       plan->across, plan->along, c};
 }
 
 static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, const float *b, float *c,
-                  ptrdiff_t c_stride, bool accumulate, bool rows_inside) {
+                  ptrdiff_t c_stride, bool accumulate, bool rows_inside, martlet_upcoming next) {
     ptrdiff_t rows_step = rows_inside ? rows : MR;
+    fetch_plan plan = plan_fetch(next, ((rows + MR - 1) / MR) * ((columns + NR - 1) / NR), depth);
     for (ptrdiff_t top = 0; top < rows; top += rows_step) {
         const float *panel = b;
         for (ptrdiff_t j = 0; j < columns;) {
@@ -177,12 +213,9 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
             ptrdiff_t bottom = top + rows_step < rows ? top + rows_step : rows;
             for (ptrdiff_t i = top; i < bottom; i += MR) {
                 int height = bottom - i < MR ? (int)(bottom - i) : MR;
-                if (accumulate) {
-                    if (bottom - i >= 2 * MR) fetch_tile(c + (i + MR) * c_stride + j, c_stride);
-                    else if (bottom - top >= MR) fetch_tile(c + top * c_stride + j + vectors * W, c_stride);
-                }
-                packed_tiles[height - 1][vectors - 1](depth, a + i * depth, panel, c + i * c_stride + j, c_stride,
-                                                      last, accumulate);
+                const float *below = bottom - i > MR ? c + (i + MR) * c_stride + j : c + top * c_stride + j + vectors * W;
+                packed_tiles[height - 1][vectors - 1](depth, a + i * depth, 0, a, panel, c + i * c_stride + j,
+                                                      c_stride, last, accumulate, next_fetch(&plan, panel, below));
             }
             panel += vectors * W * depth;
             j += vectors * W;
@@ -193,7 +226,8 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
 /// The same for a row-major A that is not packed: panel after panel of B, which stays in the level 2 cache while all
 /// rows of A go by.
 static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
-                       const float *b, float *c, ptrdiff_t c_stride, bool accumulate) {
+                       const float *b, float *c, ptrdiff_t c_stride, bool accumulate, martlet_upcoming next) {
+    fetch_plan plan = plan_fetch(next, ((rows + MR - 1) / MR) * ((columns + NR - 1) / NR), depth);
     for (ptrdiff_t j = 0; j < columns;) {
         int vectors = panel_vectors(columns - j);
         ptrdiff_t left = columns - j - (vectors - 1) * W;
@@ -201,10 +235,10 @@ static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const
         for (ptrdiff_t i = 0; i < rows; i += MR) {
             int height = rows - i < MR ? (int)(rows - i) : MR;
             const bool follows = rows - i >= 2 * MR;
-            const float *from = a + i * a_row, *next = follows ? from + MR * a_row : from;
-            if (accumulate && follows) fetch_tile(c + (i + MR) * c_stride + j, c_stride);
-            row_tiles[height - 1][vectors - 1](depth, from, a_row, next, b, c + i * c_stride + j, c_stride, last,
-                                               accumulate);
+            const float *from = a + i * a_row, *below = follows ? from + MR * a_row : from;
+            float *to = c + i * c_stride + j;
+            row_tiles[height - 1][vectors - 1](depth, from, a_row, below, b, to, c_stride, last, accumulate,
+                                               next_fetch(&plan, b, follows ? to + MR * c_stride : to));
         }
         b += vectors * W * depth;
         j += vectors * W;

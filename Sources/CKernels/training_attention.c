@@ -79,6 +79,8 @@ static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdi
     *high = (a->causal ? query + 1 : a->tokens) - offset;
 }
 
+static const martlet_upcoming nothing_next = {0, 0, 0, 0};
+
 /// strip[rows x width] = x packed blocks, block by block.
 static void multiply_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t x_stride,
                             ptrdiff_t rows, ptrdiff_t dimension, const float *deep, ptrdiff_t first, ptrdiff_t end,
@@ -86,7 +88,7 @@ static void multiply_blocks(const martlet_gemm_kernels *gemm, const layout *at, 
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t columns = smaller(KEYS, tokens - block * KEYS);
         gemm->block_rows(rows, columns, dimension, x, x_stride, deep + block * at->deep_block,
-                         strip + (block - first) * KEYS, width, false);
+                         strip + (block - first) * KEYS, width, false, nothing_next);
     }
 }
 
@@ -97,7 +99,7 @@ static void sum_blocks(const martlet_gemm_kernels *gemm, const layout *at, const
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t depth = smaller(KEYS, tokens - block * KEYS);
         gemm->block_rows(rows, dimension, depth, strip + (block - first) * KEYS, width, wide + block * at->wide_block,
-                         out, out_stride, block > first);
+                         out, out_stride, block > first, nothing_next);
     }
 }
 
@@ -108,7 +110,8 @@ static void add_transposed(const martlet_gemm_kernels *gemm, const layout *at, c
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t keys = smaller(KEYS, tokens - block * KEYS);
         gemm->pack_rows(strip + (block - first) * KEYS, 1, width, keys, rows, at->rows);
-        gemm->block(keys, dimension, rows, at->rows, wide, out + block * KEYS * out_stride, out_stride, true, true);
+        gemm->block(keys, dimension, rows, at->rows, wide, out + block * KEYS * out_stride, out_stride, true, true,
+                    nothing_next);
     }
 }
 

@@ -45,10 +45,14 @@ import Testing
                 // A guard behind each buffer shows a store beyond the end.
                 var packedA = [Float](repeating: 7, count: (m + mr - 1) / mr * mr * k + 1)
                 var packedB = [Float](repeating: 7, count: (n + lanes - 1) / lanes * lanes * k + 1)
+                // What is fetched changes nothing, whatever its shape and wherever it ends.
+                let next = a.withUnsafeBufferPointer {
+                    martlet_upcoming(from: $0.baseAddress, runs: n, stride: round * 7, width: m)
+                }
                 var c = before
                 kernels.pack_rows(a, aRow, aDepth, m, k, &packedA)
                 kernels.pack_columns(b, bDepth, bColumn, n, k, &packedB)
-                kernels.block(m, n, k, packedA, packedB, &c, stride, accumulate, round & 8 != 0)
+                kernels.block(m, n, k, packedA, packedB, &c, stride, accumulate, round & 8 != 0, next)
 
                 var expected = before
                 Self.chain(m, n, k, a, aRow, aDepth, b, bDepth, bColumn, &expected, stride, accumulate: accumulate)
@@ -70,7 +74,7 @@ import Testing
                 var packedB = [Float](repeating: 7, count: (n + lanes - 1) / lanes * lanes * k)
                 var c = before, expected = before
                 kernels.pack_columns(b, n, 1, n, k, &packedB)
-                kernels.block_rows(m, n, k, a, aStride, packedB, &c, stride, accumulate)
+                kernels.block_rows(m, n, k, a, aStride, packedB, &c, stride, accumulate, .init())
                 Self.chain(m, n, k, a, aStride, 1, b, n, 1, &expected, stride, accumulate: accumulate)
                 #expect(c == expected, "\(name) \(m)x\(n)x\(k) \(accumulate)")
             }

@@ -9,6 +9,13 @@
 #pragma once
 #include "martlet_cpu.h"
 
+/// What a thread packs next, `runs` runs of `width` floats whose beginnings lie `stride` floats apart: fetched into the
+/// level 2 cache while a block is computed. Only a hint; without `from` nothing is fetched.
+typedef struct martlet_upcoming {
+    const float *_Nullable from;
+    ptrdiff_t runs, stride, width;
+} martlet_upcoming;
+
 typedef struct martlet_gemm_kernels {
     /// A tile is `tile_rows` x `tile_columns`; `lanes` floats make a vector.
     int tile_rows, tile_columns, lanes;
@@ -25,11 +32,11 @@ typedef struct martlet_gemm_kernels {
     /// the columns (A stays close).
     void (*_Nonnull block)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull packed_a,
                            const float *_Nonnull packed_b, float *_Nonnull c, ptrdiff_t c_stride, bool accumulate,
-                           bool rows_inside);
+                           bool rows_inside, martlet_upcoming next);
     /// C (+)= A x packed B with A row-major and not packed, its rows `a_row` floats apart.
     void (*_Nonnull block_rows)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull a,
                                 ptrdiff_t a_row, const float *_Nonnull packed_b, float *_Nonnull c,
-                                ptrdiff_t c_stride, bool accumulate);
+                                ptrdiff_t c_stride, bool accumulate, martlet_upcoming next);
     /// C (+)= op(A) op(B) for at most `tile_rows` rows, with nothing packed ahead: B is read once.
     void (*_Nonnull thin)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *_Nonnull a,
                           ptrdiff_t row_stride, ptrdiff_t depth_stride, const float *_Nonnull b,

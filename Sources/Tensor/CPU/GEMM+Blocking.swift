@@ -128,11 +128,12 @@ extension GEMM {
         /// A packed once for all, B in slices of columns: for products that are wider than high.
         private func sharingA(_ product: Product, accumulate: Bool, parallel: Bool) {
             let unit = Int(kernels.tile_columns), high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
+            let workers = parallel ? pool.workerCount : 1
             let rowsAtOnce = max(high, Self.level3 / 4 / (4 * depthBlock) / high * high)
             let units = (product.n + unit - 1) / unit
             // Two panels suffice for what is read of A to be used often enough.
             let slices = Slices(
-                units: units, most: 2, bytesPerUnit: 4 * unit * depthBlock, workers: parallel ? pool.workerCount : 1)
+                units: units, most: 2, bytesPerUnit: 4 * unit * depthBlock, workers: workers)
             Self.withBuffer(Self.rounded(min(product.m, rowsAtOnce), high) * depthBlock) { packedA in
                 for top in stride(from: 0, to: product.m, by: rowsAtOnce) {
                     let rows = min(rowsAtOnce, product.m - top)
@@ -146,13 +147,19 @@ extension GEMM {
                                     let slice = slices[index]
                                     let first = slice.lowerBound * unit
                                     let end = min(slice.upperBound * unit, product.n)
+                                    var next = martlet_upcoming()
+                                    if index + workers < slices.count {
+                                        let slice = slices[index + workers]
+                                        let columns = slice.lowerBound * unit..<min(slice.upperBound * unit, product.n)
+                                        next = product.upcomingB(columns, k..<k + depth)
+                                    }
                                     kernels.pack_columns(
                                         product.b + k * product.bDepth + first * product.bColumn, product.bDepth,
                                         product.bColumn, end - first, depth, packedB)
                                     kernels.block(
                                         rows, end - first, depth, packedA, packedB,
                                         product.c + top * product.cStride + first, product.cStride,
-                                        accumulate || k > 0, false)
+                                        accumulate || k > 0, false, next)
                                 }
                             }
                         }
@@ -164,12 +171,13 @@ extension GEMM {
         /// B packed once for all, A in slices of rows: for products that are at least as high as wide.
         private func sharingB(_ product: Product, accumulate: Bool, parallel: Bool) {
             let wide = Int(kernels.tile_columns), unit = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
+            let workers = parallel ? pool.workerCount : 1
             let columnsAtOnce = max(wide, Self.level3 / 4 / (4 * depthBlock) / wide * wide)
             let units = (product.m + unit - 1) / unit
             // 64 rows use each panel of B often enough and leave it room in the level 2 cache.
             let slices = Slices(
                 units: units, most: max(1, 64 / unit), bytesPerUnit: 4 * unit * depthBlock,
-                workers: parallel ? pool.workerCount : 1)
+                workers: workers)
             Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
                 for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
                     let columns = min(columnsAtOnce, product.n - left)
@@ -185,13 +193,19 @@ extension GEMM {
                                     let slice = slices[index]
                                     let first = slice.lowerBound * unit
                                     let end = min(slice.upperBound * unit, product.m)
+                                    var next = martlet_upcoming()
+                                    if index + workers < slices.count {
+                                        let slice = slices[index + workers]
+                                        let rows = slice.lowerBound * unit..<min(slice.upperBound * unit, product.m)
+                                        next = product.upcomingA(rows, k..<k + depth)
+                                    }
                                     kernels.pack_rows(
                                         product.a + k * product.aDepth + first * product.aRow, product.aRow,
                                         product.aDepth, end - first, depth, packedA)
                                     kernels.block(
                                         end - first, columns, depth, packedA, packedB,
                                         product.c + first * product.cStride + left, product.cStride,
-                                        accumulate || k > 0, !sharedStaysClose)
+                                        accumulate || k > 0, !sharedStaysClose, next)
                                 }
                             }
                         }

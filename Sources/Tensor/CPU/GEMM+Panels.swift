@@ -26,13 +26,14 @@ extension GEMM.Run {
                             let c = product.c + (top + rows.lowerBound) * product.cStride + columns.lowerBound
                             for k in stride(from: deep, to: end, by: depthBlock) {
                                 let depth = min(depthBlock, end - k)
+                                let next = upcoming(product, panels, after: task, columns, k, depth, deep..<end)
                                 kernels.pack_columns(
                                     product.b + k * product.bDepth + columns.lowerBound * product.bColumn,
                                     product.bDepth, product.bColumn, columns.count, depth, packed)
                                 kernels.block_rows(
                                     rows.count, columns.count, depth,
                                     product.a + (top + rows.lowerBound) * product.aRow + k, product.aRow, packed, c,
-                                    product.cStride, accumulate || k > 0)
+                                    product.cStride, accumulate || k > 0, next)
                             }
                         }
                     }
@@ -41,16 +42,31 @@ extension GEMM.Run {
         }
     }
 
+    /// What this thread packs after a block of k: the next block of the same columns, or else the first one of the task
+    /// that follows when the threads take turns.
+    private func upcoming(
+        _ product: GEMM.Product, _ panels: Panels, after task: Int, _ columns: Range<Int>, _ k: Int, _ depth: Int,
+        _ deep: Range<Int>
+    ) -> martlet_upcoming {
+        var columns = columns, k = k + depth
+        if k == deep.upperBound {
+            guard task + panels.workers < panels.taskCount else { return martlet_upcoming() }
+            columns = panels.task(task + panels.workers).columns
+            k = deep.lowerBound
+        }
+        return product.upcomingB(columns, k..<min(k + depth, deep.upperBound))
+    }
+
     /// Which rows and columns a task computes: panels of columns over all rows, the last panels (one for every thread
     /// and what does not divide evenly) cut into parts of rows, so that the threads finish together.
     private struct Panels {
-        let width: Int, count: Int
+        let width: Int, count: Int, workers: Int
         private let rows: Int, columns: Int, high: Int, lanes: Int
         /// Panels that are not cut, and parts of each of the others.
         private let whole: Int, parts: Int
 
         init(rows: Int, columns: Int, kernels: martlet_gemm_kernels, workers: Int) {
-            (self.rows, self.columns) = (rows, columns)
+            (self.rows, self.columns, self.workers) = (rows, columns, workers)
             width = Int(kernels.tile_columns)
             high = Int(kernels.tile_rows)
             lanes = Int(kernels.lanes)

@@ -100,5 +100,24 @@ extension GEMM {
             moved.c += cOffset
             return moved
         }
+
+        /// Columns of B, for rows of k, as what is packed next.
+        func upcomingB(_ columns: Range<Int>, _ depth: Range<Int>) -> martlet_upcoming {
+            Self.upcoming(b, bColumn, bDepth, columns, depth)
+        }
+
+        /// Rows of A, for columns of k.
+        func upcomingA(_ rows: Range<Int>, _ depth: Range<Int>) -> martlet_upcoming {
+            Self.upcoming(a, aRow, aDepth, rows, depth)
+        }
+
+        private static func upcoming(
+            _ start: UnsafePointer<Float>, _ stride: Int, _ depthStride: Int, _ range: Range<Int>, _ depth: Range<Int>
+        ) -> martlet_upcoming {
+            let from = start + range.lowerBound * stride + depth.lowerBound * depthStride
+            return depthStride == 1
+                ? martlet_upcoming(from: from, runs: range.count, stride: stride, width: depth.count)
+                : martlet_upcoming(from: from, runs: depth.count, stride: depthStride, width: range.count)
+        }
     }
 }
