@@ -84,6 +84,7 @@ if !coreOnly {
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.25.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
@@ -91,6 +92,7 @@ if !coreOnly {
     ]
     products += [
         .library(name: "Martlet", targets: ["Martlet"]),
+        .library(name: "MartletServer", targets: ["MartletServer"]),
         .executable(name: "martlet", targets: ["MartletCLI"]),
     ]
     targets += [
@@ -115,6 +117,7 @@ if !coreOnly {
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -143,7 +146,10 @@ if !coreOnly {
         tests("Hub", ["MartletHub"]),
         tests(
             "Server",
-            ["MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird")],
+            [
+                "MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             exclude: ["clients", "pages"]),
         tests("Load", ["MartletLoad"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),

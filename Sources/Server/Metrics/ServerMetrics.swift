@@ -1,7 +1,9 @@
+import CoreMetrics
 import Synchronization
 
-/// Counts requests by route and status.
-final class ServerMetrics: Sendable {
+/// Counts requests by route and status: for `/metrics`, and for the backend of swift-metrics that the program around the
+/// server has chosen, if it has.
+package final class ServerMetrics: Sendable {
     private struct Key: Hashable {
         var method: String, route: String, status: Int
     }
@@ -9,27 +11,55 @@ final class ServerMetrics: Sendable {
         var requests: [Key: Int] = [:]
         var seconds: [String: (counts: [Int], sum: Double)] = [:]
         var running = 0
+        /// Of the program's backend, each made when it is first needed.
+        private var counters: [Key: Counter] = [:]
+        private var timers: [String: Timer] = [:]
+
+        mutating func counter(_ key: Key, _ factory: any MetricsFactory) -> Counter {
+            if let counter = counters[key] { return counter }
+            let counter = Counter(
+                label: "martlet_http_requests_total",
+                dimensions: [("method", key.method), ("route", key.route), ("status", "\(key.status)")],
+                factory: factory)
+            counters[key] = counter
+            return counter
+        }
+
+        mutating func timer(_ route: String, _ factory: any MetricsFactory) -> Timer {
+            if let timer = timers[route] { return timer }
+            let timer = Timer(
+                label: "martlet_http_request_duration_seconds", dimensions: [("route", route)], factory: factory)
+            timers[route] = timer
+            return timer
+        }
     }
     private let state = Mutex(State())
+    private let factory: any MetricsFactory
     let started = ContinuousClock.now
     static let bounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
     /// Methods are chosen by clients; those beyond the usual share one label.
     private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 
+    package init(factory: any MetricsFactory = MetricsSystem.factory) { self.factory = factory }
+
     var running: Int { state.withLock(\.running) }
 
-    func begin() { state.withLock { $0.running += 1 } }
+    package func begin() { state.withLock { $0.running += 1 } }
 
-    func end(method: String, route: String, status: Int, seconds: Double) {
-        state.withLock { state in
+    package func end(method: String, route: String, status: Int, seconds: Double) {
+        let (counter, timer) = state.withLock { state in
             state.running -= 1
             let method = Self.methods.contains(method) ? method : "other"
-            state.requests[Key(method: method, route: route, status: status), default: 0] += 1
+            let key = Key(method: method, route: route, status: status)
+            state.requests[key, default: 0] += 1
             var entry = state.seconds[route] ?? ([Int](repeating: 0, count: Self.bounds.count + 1), 0)
             entry.counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
             entry.sum += seconds
             state.seconds[route] = entry
+            return (state.counter(key, factory), state.timer(route, factory))
         }
+        counter.increment()
+        timer.recordSeconds(seconds)
     }
 
     func write(to text: inout PrometheusText, connections: Int) {
