@@ -57,8 +57,9 @@ let clock = ContinuousClock()
 
 for shape in shapes where shape.name.hasPrefix(filter) {
     let (m, n, k, batch) = (shape.m, shape.n, shape.k, shape.batch)
+    // Memory as tensors have it: whole lines, large pages where there is room for them.
     func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
-        let pointer = UnsafeMutablePointer<Float>.allocate(capacity: count)
+        let pointer = BufferPool.shared.take(4 * count).bindMemory(to: Float.self, capacity: count)
         for i in 0..<count { pointer[i] = Float((i &* 7919) % 1000) / 1000 - 0.5 }
         return pointer
     }
@@ -66,9 +67,9 @@ for shape in shapes where shape.name.hasPrefix(filter) {
     let b = floats(k * n * batch)
     let c = floats(m * n * batch)
     defer {
-        a.deallocate()
-        b.deallocate()
-        c.deallocate()
+        BufferPool.shared.give(a, 4 * m * k * batch)
+        BufferPool.shared.give(b, 4 * k * n * batch)
+        BufferPool.shared.give(c, 4 * m * n * batch)
     }
     for threads in Set([1, min(2, ThreadPool.shared.workerCount), ThreadPool.shared.workerCount]).sorted() {
         let pool = ThreadPool(workerCount: threads)
@@ -79,8 +80,9 @@ for shape in shapes where shape.name.hasPrefix(filter) {
                 batch: batch, aBatchStride: m * k, bBatchStride: k * n, cBatchStride: m * n, pool: pool)
         }
         let operations = 2 * Double(m) * Double(n) * Double(k) * Double(batch)
-        // Short products are repeated for about two milliseconds.
-        let inner = max(1, Int(2e-3 / (operations / 2e11)))
+        // Products follow each other for about ten milliseconds, as in a model: a single one of half a millisecond would
+        // measure how a thread wakes.
+        let inner = max(1, Int(1e-2 / (operations / (2e11 * Double(threads)))))
         product()
         var rates: [Double] = []
         var peaks: [Double] = []
