@@ -164,15 +164,19 @@ def forced_tools_are_called():
         return "refused by name"
     if reply.choices[0].finish_reason == "length":
         return "cut short"
-    tool = reply.choices[0].message.tool_calls[0]
-    assert tool.function.name == "weather" and set(json.loads(tool.function.arguments)) == {"city"}
+    tools = reply.choices[0].message.tool_calls
+    for tool in tools:
+        assert tool.function.name == "weather" and set(json.loads(tool.function.arguments)) == {"city"}
     assert reply.choices[0].finish_reason == "tool_calls"
-    name, text = None, ""
+    # A model may call several times at once; their pieces have their call's index.
+    streamed = {}
     for chunk in call(stream=True):
         for delta in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
-            name = delta.function.name or name
-            text += delta.function.arguments or ""
-    assert name == "weather" and text == tool.function.arguments, (name, text)
+            name, text = streamed.get(delta.index, (None, ""))
+            streamed[delta.index] = (delta.function.name or name, text + (delta.function.arguments or ""))
+    assert list(streamed.values()) == [(tool.function.name, tool.function.arguments) for tool in tools], streamed
+    one = call(extra_body={"parallel_tool_calls": False})
+    assert len(one.choices[0].message.tool_calls) == 1
 
 
 @check
