@@ -77,7 +77,9 @@ struct PlanCommand: ParsableCommand {
         lines.append(
             "training step         \(engineering(cost.trainingPerToken * Double(rows * length))) of \(rows) × \(length) tokens"
         )
-        lines.append("memory                \(Terminal.bytes(memory.reduce(0) { $0 + $1.bytes }))")
+        let needed = memory.reduce(0) { $0 + $1.bytes }
+        let room = MachineMemory().total.map { needed > $0 ? "; there are \(Terminal.bytes($0)) here" : "" } ?? ""
+        lines.append("memory                \(Terminal.bytes(needed))\(room)")
         for (kind, bytes) in memory { lines.append("  \(padded(kind, 20))\(Terminal.bytes(bytes))") }
         lines.append("cache, a token        \(Terminal.bytes(cost.cacheBytesPerToken))")
         lines.append(

@@ -43,6 +43,7 @@ struct PolicyCommand: ParsableCommand {
     @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
     var resume = "never"
     @Flag(help: "One JSON line for every step on standard output.") var json = false
+    @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
         guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
@@ -71,8 +72,8 @@ struct PolicyCommand: ParsableCommand {
         options.saveEvery = saveEvery
         options.seed = seed
         let trainer = try PolicyTrainer(
-            run: run, model: StartingModel(path: ModelLocator.locate(model)),
-            task: WorldTask(named: task, seed: worldSeed), options: options)
+            run: run, model: StartingModel(path: ModelLocator.locate(model), memory: memory.limit),
+            task: WorldTask(named: task, seed: worldSeed), options: options, memory: memory.limit)
         if resume == "auto" {
             let (checkpoint, broken) = try trainer.resume()
             TrainingDisplay.tell(checkpoint, broken, isFinished: trainer.isFinished)

@@ -22,6 +22,7 @@ struct ProfileCommand: ParsableCommand {
     @Option(help: "Steps to record, after two that are not.") var steps = 5
     @Option(help: "A trace file to write.") var out: String?
     @Flag(help: "One JSON object on standard output instead of the table.") var json = false
+    @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
         guard steps > 0, vocabulary > 0 else { throw ValidationError("--steps and --vocabulary must be positive") }
@@ -33,7 +34,7 @@ struct ProfileCommand: ParsableCommand {
         if let depth { try options.set("depth", .integer(Int64(depth))) }
         for setting in settings { try options.set(assignment: setting) }
         let profile = try StepProfile.measure(
-            ResolvedOptions(options, vocabularySize: vocabulary), steps: steps)
+            ResolvedOptions(options, vocabularySize: vocabulary), steps: steps, memory: memory.limit)
         Terminal.show(json ? profile.json.text() + "\n" : profile.table)
         if let out {
             try AtomicFile.write(out, bytes: profile.trace.bytes())

@@ -30,6 +30,7 @@ struct SupervisedCommand: ParsableCommand {
     @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
     var resume = "never"
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
+    @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
         guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
@@ -45,12 +46,13 @@ struct SupervisedCommand: ParsableCommand {
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
         for setting in settings { try options.set(assignment: setting) }
-        let model = try StartingModel(path: ModelLocator.locate(model))
+        let model = try StartingModel(path: ModelLocator.locate(model), memory: memory.limit)
         let isNew = !Folder.exists(run), folder = run + "/data"
         let isPacked = try pack(model, into: folder)
         let trainer: Trainer
         do {
-            trainer = try Trainer(run: run, options: options, data: TrainingData(folder: folder), from: model)
+            trainer = try Trainer(
+                run: run, options: options, data: TrainingData(folder: folder), from: model, memory: memory.limit)
         } catch {
             // Nothing was trained on what was packed: a corrected call begins anew.
             if isPacked { CorpusPacker.remove(folder: folder) }

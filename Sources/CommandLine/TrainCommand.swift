@@ -53,6 +53,7 @@ struct TrainCommand: ParsableCommand {
     @Flag(help: "Write a configuration file with every option to standard output, and train nothing.")
     var printConfig = false
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
+    @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
         guard profile ?? 1 > 0 else { throw ValidationError("--profile is a count of steps") }
@@ -71,7 +72,7 @@ struct TrainCommand: ParsableCommand {
         // Before anything is read or made.
         if resume != "auto" { try TrainingDisplay.demandNew(out) }
         let data = try TrainingData(options.portions, tokenizer: options.tokenizer)
-        let trainer = try Trainer(run: out, options: options, data: data)
+        let trainer = try Trainer(run: out, options: options, data: data, memory: memory.limit)
         trainer.profiledSteps = profile ?? 0
         try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
     }

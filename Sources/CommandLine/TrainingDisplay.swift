@@ -97,11 +97,7 @@ struct TrainingDisplay {
     }
 
     private func tellPlan() {
-        let rows = (trainer.options["batch_rows"].integer ?? 1) / (trainer.options["micro_batches"].integer ?? 1)
-        let length = trainer.options["context_length"].integer ?? 1
-        let memory = trainer.cost.memory(
-            tokens: rows * length, optimizer: trainer.options.optimizerKind,
-            copies: ((trainer.options["ema"].double ?? 0) > 0 ? 1 : 0) + (trainer.options.roundedType == nil ? 0 : 1))
+        let memory = trainer.options.memory(trainer.cost)
         let total = memory.reduce(0) { $0 + $1.bytes }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "

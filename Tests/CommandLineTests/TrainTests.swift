@@ -225,4 +225,16 @@ import Glibc
             #expect(try TrainingCheckpoint.list(run: "\(program.home)/\(out)").usable.map(\.step).last == 12)
         }
     }
+
+    /// Petabytes: were they begun to be made, the process would not end so, nor at once.
+    @Test func aModelThatNoMachineHoldsIsRefusedInOneSentence() throws {
+        let sizes = ["--set", "hidden_size=65536", "--set", "heads=1024", "--depth", "256"]
+        for arguments in [["train", "--data", data, "--out", "run"] + sizes, ["profile"] + sizes] {
+            let result = try program.run(arguments)
+            #expect(result.code == 1 && result.output.isEmpty)
+            #expect(result.error.hasPrefix("martlet: ") && result.error.filter { $0 == "\n" }.count == 1)
+            #expect(result.error.contains(" needs about ") && result.error.contains("--ignore-memory"), "\(result)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: program.home + "/run"))
+    }
 }

@@ -1,12 +1,6 @@
 import MartletFormats
 import MartletModels
 
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
-
 /// What a model will take, told before it is loaded, so that a model that does not fit is refused and nothing is killed.
 struct MemoryPlan: Sendable, Equatable {
     /// Bytes of the rearranged weights.
@@ -40,51 +34,6 @@ struct MemoryPlan: Sendable, Equatable {
     /// Bytes for the cache out of what is available: as many as asked for, or what is left.
     func cache(available: Int, wanted: Int) -> Int {
         max(context, min(wanted, available - weights - Self.working))
-    }
-}
-
-/// What this process may use.
-enum MachineMemory {
-    /// Bytes that could be taken now without others being pushed out or this process being killed: what the system says is
-    /// available, and what the control group leaves. Nil where neither is known.
-    static func available() -> Int? {
-        var least = systemAvailable()
-        for (limit, usage) in [
-            ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-        ] {
-            guard let limit = number(limit), let used = number(usage), limit < 1 << 50 else { continue }
-            // Cached file pages count as used, but are given back when memory is asked for.
-            let free = limit - used + (fileBytes() ?? 0)
-            least = min(least ?? free, free)
-        }
-        return least
-    }
-
-    private static func systemAvailable() -> Int? {
-        field("MemAvailable:", of: "/proc/meminfo").map { $0 << 10 }
-    }
-
-    private static func fileBytes() -> Int? { field("inactive_file", of: "/sys/fs/cgroup/memory.stat") }
-
-    private static func field(_ name: String, of path: String) -> Int? {
-        guard let text = text(path) else { return nil }
-        for line in text.split(separator: "\n") where line.hasPrefix(name) {
-            return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
-        }
-        return nil
-    }
-
-    private static func number(_ path: String) -> Int? { text(path).flatMap { Int($0.prefix { $0 != "\n" }) } }
-
-    /// Files under /proc have no size, so they are read until they end.
-    private static func text(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 16_384)
-        let count = read(descriptor, &bytes, bytes.count)
-        return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }
 

@@ -179,7 +179,7 @@ public final class ModelRegistry: Sendable {
     {
         func room() -> Int? {
             let held = entries.reduce(0) { $0 + (($1.isInMemory) ? $1.promised : 0) }
-            let machine = MachineMemory.available()
+            let machine = MachineMemory().available
             guard let maximum = settings.maximumMemory else { return machine }
             return min(maximum - held, machine ?? .max)
         }

@@ -1,12 +1,20 @@
+import MartletInference
 import MartletModels
 import MartletNN
 import MartletTensor
 
 extension StepProfile {
     /// Records steps of a new model on random tokens: what training with these options will spend its time on.
-    public static func measure(_ options: ResolvedOptions, steps: Int) throws -> StepProfile {
+    /// - Parameter memory: bytes that the plan may come to; nil does not look.
+    public static func measure(
+        _ options: ResolvedOptions, steps: Int, memory: Int? = MachineMemory().total
+    ) throws -> StepProfile {
+        let spec = try options.decoderConfiguration()
+        try TrainingCost.demand(
+            options.memory(TrainingCost(spec, length: options.integer("context_length"))), within: memory,
+            for: "a training step")
         let source = TrainableParameters(options.initializer())
-        let decoder = Decoder(source, try options.decoderConfiguration())
+        let decoder = Decoder(source, spec)
         try source.finish()
         let optimizer = options.optimizer(source.parameters)
         let length = options.integer("context_length"), parts = options.integer("micro_batches")

@@ -21,8 +21,16 @@ public final class PolicyTrainer {
     public private(set) var step = 0
     private var seconds = 0.0
 
-    public init(run: String, model: StartingModel, task: WorldTask, options: PolicyOptions) throws {
+    /// - Parameter memory: bytes that weights, gradients and the optimiser's state may come to; nil does not look. What
+    ///   replies take depends on how long the model makes them, and is not foreseen.
+    public init(
+        run: String, model: StartingModel, task: WorldTask, options: PolicyOptions,
+        memory: Int? = MachineMemory().total
+    ) throws {
         try options.check()
+        try TrainingCost.demand(
+            TrainingCost(model.decoder.configuration, length: 1).memory(tokens: 0, optimizer: options.optimizer),
+            within: memory, for: "reinforcement learning")
         self.run = run
         self.model = model
         self.task = task

@@ -18,9 +18,15 @@ public struct StartingModel {
 
     /// - Parameter path: a folder with config.json, safetensors and tokenizer files, or a GGUF file. Every parameter
     ///   becomes float32; what is saved has the folder's form.
-    public init(path: String) throws {
+    /// - Parameter memory: bytes that these and their gradients may come to; nil does not look.
+    public init(path: String, memory: Int? = MachineMemory().total) throws {
         let model = try ModelFiles(path: path), checkpoint = model.checkpoint
         self.path = path
+        if !checkpoint.isEncoder {
+            // What every kind of training needs at least; the trainer looks again at the whole.
+            let kinds = try TrainingCost(checkpoint.decoderConfiguration(), length: 1).memory(tokens: 0)
+            try TrainingCost.demand(Array(kinds.prefix(2)), within: memory, for: "training \(path)")
+        }
         let (decoder, parameters) = try checkpoint.trainableDecoder()
         self.decoder = decoder
         self.parameters = try parameters.map { parameter in

@@ -42,7 +42,12 @@ public final class Trainer {
     /// - Parameters:
     ///   - run: the folder to write to; made only when everything fits.
     ///   - model: what training goes on from; a model is begun anew without it.
-    public init(run: String, options: TrainingOptions, data: TrainingData, from model: StartingModel? = nil) throws {
+    ///   - memory: bytes that the plan may come to; nil does not look.
+    /// - Throws: `TrainingError` before anything of a new model is made, where something does not fit.
+    public init(
+        run: String, options: TrainingOptions, data: TrainingData, from model: StartingModel? = nil,
+        memory: Int? = MachineMemory().total
+    ) throws {
         self.run = run
         self.data = data
         if let model, VocabularyIdentity(model.tokenizer) != data.vocabulary {
@@ -59,30 +64,15 @@ public final class Trainer {
         }
         self.options = resolved
         let length = resolved.integer("context_length")
-        let spec: DecoderConfiguration, trained: [Parameter]
-        if let model {
-            files = model.files
-            (decoder, trained) = (model.decoder, model.parameters)
-            spec = model.decoder.configuration
-        } else {
-            files = ModelFolderFiles(
+        files =
+            model?.files
+            ?? ModelFolderFiles(
                 configuration: resolved.modelConfiguration(
                     endToken: data.tokenizer.eosTokens.min().map(Int.init),
                     beginToken: data.tokenizer.bosToken.map(Int.init)),
                 tokenizerFiles: data.tokenizerFiles, endTokens: data.tokenizer.eosTokens)
-            let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
-            spec = try Family.configuration(reader).1
-            let source = TrainableParameters(resolved.initializer())
-            decoder = Decoder(source, spec)
-            try source.finish()
-            trained = source.parameters
-        }
-        mixed = try resolved.roundedType.map { try MixedPrecision(trained, $0) }
-        parameters = mixed?.masters ?? trained
-        cost = TrainingCost(spec, length: length)
-        optimizer = resolved.optimizer(parameters)
-        let decay = resolved.number("ema")
-        average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
+        let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
+        let spec = try model?.decoder.configuration ?? Family.configuration(reader).1
         let layout = SequenceLayout.named(resolved.text("layout"))
         guard length <= spec.contextLength else {
             throw TrainingError(
@@ -96,6 +86,22 @@ public final class Trainer {
                 "the training data makes \(count) rows of \(length) tokens, a step takes "
                     + "\(resolved.integer("batch_rows")): pack more text, or lower batch_rows or context_length")
         }
+        cost = TrainingCost(spec, length: length)
+        try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
+        let trained: [Parameter]
+        if let model {
+            (decoder, trained) = (model.decoder, model.parameters)
+        } else {
+            let source = TrainableParameters(resolved.initializer())
+            decoder = Decoder(source, spec)
+            try source.finish()
+            trained = source.parameters
+        }
+        mixed = try resolved.roundedType.map { try MixedPrecision(trained, $0) }
+        parameters = mixed?.masters ?? trained
+        optimizer = resolved.optimizer(parameters)
+        let decay = resolved.number("ema")
+        average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
         batches = try BatchStream(
             rows, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
         validation = try data.heldOutRows(length: length, layout: layout)

@@ -1,0 +1,40 @@
+import MartletModels
+
+extension TrainingCost {
+    /// Refuses what this machine cannot hold, while none of it is made: a run that outgrew memory later would be killed,
+    /// or push everything else out first.
+    ///
+    /// - Parameters:
+    ///   - memory: bytes by kind, as `memory(tokens:optimizer:copies:)` counts them.
+    ///   - limit: bytes there are; nil where that is not known or not to be looked at.
+    ///   - what: the beginning of the sentence, as "training".
+    static func demand(_ memory: [(kind: String, bytes: Int)], within limit: Int?, for what: String)
+        throws(TrainingError)
+    {
+        let needed = memory.reduce(0) { $0 + $1.bytes }
+        guard let limit, needed > limit else { return }
+        throw TrainingError(
+            .configuration,
+            "\(what) needs about \(sized(needed)) of memory ("
+                + memory.filter { $0.bytes > 0 }.map { "\(sized($0.bytes)) of \($0.kind)" }.joined(separator: ", ")
+                + "), and this machine or its control group has \(sized(limit)): take a smaller model"
+                + (memory.contains { $0.kind == "activations" && $0.bytes > limit / 2 } ? " or more micro_batches" : "")
+                + ", or try it all the same with --ignore-memory")
+    }
+
+    /// "1.3 GB"
+    private static func sized(_ bytes: Int) -> String {
+        var value = Double(bytes) / 1e6, units = ["MB", "GB", "TB"][...]
+        while value >= 1000, units.count > 1 { (value, units) = (value / 1000, units.dropFirst()) }
+        return "\((value * 10).rounded() / 10) \(units.first ?? "")"
+    }
+}
+
+extension ResolvedOptions {
+    /// What training with these options will keep in memory, by kind.
+    public func memory(_ cost: TrainingCost) -> [(kind: String, bytes: Int)] {
+        cost.memory(
+            tokens: integer("batch_rows") / max(1, integer("micro_batches")) * integer("context_length"),
+            optimizer: optimizerKind, copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1))
+    }
+}
