@@ -2,9 +2,22 @@
 its context, a minute each. It says a few tokens instead; everything else goes as it was made up."""
 import schemathesis
 
+LENGTHS = {
+    "completions": (("max_tokens", "max_completion_tokens"), "max_tokens"),
+    "responses": (("max_output_tokens",), "max_output_tokens"),
+}
+
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if isinstance(case.body, dict) and "completions" in case.path:
-        if all(case.body.get(name) is None for name in ("max_tokens", "max_completion_tokens")):
-            case.body["max_tokens"] = 16
+    if not isinstance(case.body, dict):
+        return
+    for part, (names, name) in LENGTHS.items():
+        if part in case.path and all(case.body.get(other) is None for other in names):
+            case.body[name] = 16
+    if case.path in ("/api/chat", "/api/generate"):
+        options = case.body.setdefault("options", {})
+        if options is None:
+            options = case.body["options"] = {}
+        if isinstance(options, dict) and options.get("num_predict") is None:
+            options["num_predict"] = 16

@@ -9,7 +9,13 @@ import Testing
             ("POST", "/v1/chat/completions"), ("POST", "/v1/completions"), ("POST", "/v1/embeddings"),
             ("POST", "/v1/rerank"),
             ("POST", "/v1/score"), ("POST", "/tokenize"), ("POST", "/detokenize"), ("POST", "/apply-template"),
-            ("GET", "/v1/models"), ("GET", "/v1/models/{id...}"), ("GET", "/health"),
+            ("GET", "/v1/models"), ("GET", "/v1/models/{id...}"), ("GET", "/health"), ("POST", "/v1/responses"),
+            ("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("POST", "/api/chat"),
+            ("POST", "/api/generate"), ("POST", "/api/embed"), ("POST", "/api/embeddings"), ("POST", "/api/show"),
+            ("GET", "/api/tags"), ("GET", "/api/runs"), ("GET", "/api/runs/{name}"), ("GET", "/api/runs/{name}/log"),
+            ("POST", "/api/runs/{name}/stop"), ("POST", "/inspect"), ("POST", "/admin/models/load"),
+            ("POST", "/admin/models/unload"), ("GET", "/version"), ("GET", "/props"), ("GET", "/slots"),
+            ("GET", "/tokenizer_info"),
         ].map { OpenAPIRoute(method: $0.0, path: $0.1, summary: "", isOpen: $0.1 == "/health") }
         let document = OpenAPIDocument.json(version: "1", routes: routes)
         let text = document.text()

@@ -45,9 +45,10 @@ extension GenerationRequest {
         if var metadata = try fields.fields("metadata") { user = try metadata.string("user_id", longest: 1024) }
         for key in ["mcp_servers", "container"] { try fields.refuse(key, unless: { $0.array?.isEmpty ?? false }) }
         if var output = try fields.fields("output_config"), var format = try output.fields("format") {
-            if try format.string("type") == "json_schema" {
-                constraint = .jsonSchema(try format.required("schema", format.json("schema")))
+            guard try format.required("type", format.string("type")) == "json_schema" else {
+                throw format.error("type", "must be 'json_schema'")
             }
+            constraint = .jsonSchema(.object(try format.required("schema", format.object("schema"))))
         }
         fields.ignore("service_tier", "cache_control", "inference_geo", "context_management", "betas")
         applyReasoning()

@@ -42,6 +42,11 @@ public enum Ollama {
         ]
     }
 
+    /// `POST /api/embeddings`, which takes one text.
+    public static func embedding(_ vectors: [[Float]]) -> JSON {
+        ["embedding": .array((vectors.first ?? []).map { .number(Double($0)) })]
+    }
+
     /// The reply to a request that only loads (or, with a `keep_alive` of 0, unloads) a model.
     public static func loaded(_ request: GenerationRequest, model: String, created: Int) -> JSON {
         var object = JSONObject([("model", .string(model)), ("created_at", .string(time(created)))])

@@ -40,40 +40,43 @@ public enum OpenAPIDocument {
                     "bearer": ["type": "http", "scheme": "bearer"],
                     "key": ["type": "apiKey", "in": "header", "name": "x-api-key"],
                 ], "schemas": .object(OpenAPISchemas.all),
-                "responses": [
-                    "Error": [
-                        "description": "A refusal that names the parameter.", "content": content("Error"),
-                    ]
-                ],
+                "responses": .object(errors),
             ],
         ]
     }
+
+    /// What refuses before a dialect is known speaks OpenAI's.
+    private static let errors: JSONObject = {
+        var errors: JSONObject = [
+            "Error": ["description": "A refusal that names the parameter.", "content": content("Error")]
+        ]
+        for name in ["MessagesError", "OllamaError"] {
+            let schema = OpenAPISchemas.any(OpenAPISchemas.reference(name), OpenAPISchemas.reference("Error"))
+            errors[name] = ["description": "A refusal.", "content": ["application/json": ["schema": schema]]]
+        }
+        return errors
+    }()
 
     private static func operation(_ route: OpenAPIRoute, _ path: String) -> JSON {
         var object = JSONObject([
             ("summary", .string(route.summary)), ("operationId", .string(identifier(route.method, path))),
         ])
-        let parameters = path.split(separator: "/").filter { $0.hasPrefix("{") }.map { $0.dropFirst().dropLast() }
-        if !parameters.isEmpty {
-            object["parameters"] = .array(
-                parameters.map { name in
-                    ["name": .string(String(name)), "in": "path", "required": true, "schema": ["type": "string"]]
-                })
-        }
-        let body = route.method == "POST" ? OpenAPIBody.known[path] : nil
-        if let body {
-            object["requestBody"] = ["required": true, "content": content(body.request)]
+        let names = path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+        var parameters = names.map { parameter($0, in: "path", ["type": "string", "minLength": 1]) }
+        let body = OpenAPIBody.known[route.method + " " + path]
+        for (name, schema) in body?.query ?? [:] { parameters.append(parameter(name, in: "query", schema)) }
+        if !parameters.isEmpty { object["parameters"] = .array(parameters) }
+        if let request = body?.request {
+            object["requestBody"] = ["required": true, "content": content(request)]
         }
         var responses: JSONObject = [:]
-        if let reply = body?.reply ?? (route.method == "GET" ? OpenAPIBody.replies[path] : nil) {
-            var types = content(reply).object ?? [:]
-            if let stream = body?.stream { types[stream] = ["schema": ["type": "string"]] }
-            responses["200"] = ["description": "Done.", "content": .object(types)]
-        } else {
-            responses["200"] = ["description": "Done."]
-        }
-        let error: JSON = ["$ref": "#/components/responses/Error"]
-        if body != nil {
+        var types: JSONObject = [:]
+        if let reply = body?.reply { types = content(reply).object ?? [:] }
+        if let text = body?.text { types[text] = ["schema": ["type": "string"]] }
+        responses["200"] = ["description": "Done."]
+        if !types.isEmpty { responses["200"] = ["description": "Done.", "content": .object(types)] }
+        let error: JSON = ["$ref": .string("#/components/responses/\(body?.error ?? "Error")")]
+        if body?.request != nil {
             for status in ["400", "404", "408", "411", "413", "415", "422", "429", "501", "503"] {
                 responses[status] = error
             }
@@ -85,6 +88,10 @@ public enum OpenAPIDocument {
         return .object(object)
     }
 
+    private static func parameter(_ name: String, in place: String, _ schema: JSON) -> JSON {
+        ["name": .string(name), "in": .string(place), "required": .bool(place == "path"), "schema": schema]
+    }
+
     private static func content(_ schema: String) -> JSON {
         ["application/json": ["schema": ["$ref": .string("#/components/schemas/\(schema)")]]]
     }
@@ -93,37 +100,4 @@ public enum OpenAPIDocument {
         let parts = path.split { !($0.isLetter || $0.isNumber) }.map { $0.prefix(1).uppercased() + $0.dropFirst() }
         return method.lowercased() + parts.joined()
     }
-}
-
-/// What a route takes and gives, by the names of schemas.
-struct OpenAPIBody: Sendable {
-    var request: String
-    var reply: String
-    /// Content type of the streamed reply.
-    var stream: String?
-
-    static let known: [String: OpenAPIBody] = {
-        let chat = OpenAPIBody(
-            request: "ChatCompletionRequest", reply: "ChatCompletion", stream: ServerEvent.contentType)
-        let completion = OpenAPIBody(request: "CompletionRequest", reply: "Completion", stream: ServerEvent.contentType)
-        let embeddings = OpenAPIBody(request: "EmbeddingsRequest", reply: "Embeddings")
-        let rerank = OpenAPIBody(request: "RerankRequest", reply: "Rerank")
-        let score = OpenAPIBody(request: "ScoreRequest", reply: "Score")
-        var table: [String: OpenAPIBody] = [
-            "/tokenize": OpenAPIBody(request: "TokenizeRequest", reply: "Tokenize"),
-            "/detokenize": OpenAPIBody(request: "DetokenizeRequest", reply: "Detokenize"),
-            "/apply-template": OpenAPIBody(request: "ApplyTemplateRequest", reply: "ApplyTemplate"),
-        ]
-        for (names, body) in [
-            (["/chat/completions"], chat), (["/completions"], completion), (["/embeddings"], embeddings),
-            (["/rerank", "/reranking"], rerank), (["/score"], score),
-        ] {
-            for name in names { for prefix in ["", "/v1", "/v2"] { table[prefix + name] = body } }
-        }
-        return table
-    }()
-
-    static let replies = [
-        "/v1/models": "ModelList", "/models": "ModelList", "/v1/models/{model}": "Model", "/v1/models/{id}": "Model",
-    ]
 }

@@ -3,12 +3,15 @@ import MartletJSON
 extension OpenAPISchemas {
     private static let finish = nullable(choice(["stop", "length", "tool_calls"]))
 
+    /// For each token of the prompt but the first, candidates by their ids.
+    private static let promptLogProbabilities = list(nullable(anyObject))
+
     private static func generated(_ kind: String, _ choice: JSON) -> JSON {
         object(
             [
                 "id": text, "object": ["const": .string(kind)], "created": count, "model": text,
                 "system_fingerprint": nullable(text), "choices": list(choice), "usage": reference("Usage"),
-                "timings": anyObject,
+                "timings": anyObject, "prompt_logprobs": promptLogProbabilities, "prompt_token_ids": list(token),
             ], required: ["id", "object", "created", "model", "choices", "usage"])
     }
 
@@ -18,6 +21,7 @@ extension OpenAPISchemas {
             object(
                 [
                     "index": count, "finish_reason": finish, "logprobs": nullable(anyObject),
+                    "token_ids": list(token),
                     "message": object(
                         [
                             "role": ["const": "assistant"], "content": nullable(text), "refusal": nullable(text),
@@ -27,7 +31,11 @@ extension OpenAPISchemas {
         "Completion": generated(
             "text_completion",
             object(
-                ["index": count, "text": text, "finish_reason": finish, "logprobs": nullable(anyObject)],
+                [
+                    "index": count, "text": text, "finish_reason": finish, "logprobs": nullable(anyObject),
+                    "token_ids": list(token), "prompt_token_ids": list(token),
+                    "prompt_logprobs": promptLogProbabilities,
+                ],
                 required: ["index", "text", "finish_reason"])),
         "Embeddings": object(
             [
@@ -41,6 +49,7 @@ extension OpenAPISchemas {
             ], required: ["object", "model", "data", "usage"]),
         "Rerank": object(
             [
+                "id": text,
                 "object": ["const": "list"], "model": text, "usage": reference("Usage"),
                 "results": list(
                     object(
@@ -49,13 +58,17 @@ extension OpenAPISchemas {
             ], required: ["model", "results"]),
         "Score": object(
             [
+                "id": text, "created": count,
                 "object": ["const": "list"], "model": text, "usage": reference("Usage"),
-                "data": list(object(["index": count, "score": ["type": "number"]], required: ["index", "score"])),
+                "data": list(
+                    object(
+                        ["object": constant("score"), "index": count, "score": decimal], required: ["index", "score"])),
             ], required: ["model", "data"]),
         "Tokenize": object(
             [
                 "count": count, "max_model_len": count, "token_strs": nullable(list(text)),
-                "tokens": list(["anyOf": [token, object(["id": token], required: ["id"])]]),
+                "tokens": list(
+                    any(token, object(["id": token, "piece": any(text, list(count))], required: ["id", "piece"]))),
             ], required: ["tokens"]),
         "Detokenize": object(["prompt": text, "content": text], required: ["prompt", "content"]),
         "ApplyTemplate": object(["prompt": text], required: ["prompt"]),
@@ -63,6 +76,8 @@ extension OpenAPISchemas {
             [
                 "id": text, "object": ["const": "model"], "created": count, "owned_by": text,
                 "max_model_len": nullable(count), "root": nullable(text), "parent": nullable(text), "meta": anyObject,
+                "capabilities": list(text), "aliases": list(text),
+                "status": object(["value": choice(["loaded", "unloaded"])], required: ["value"]),
             ], required: ["id", "object", "created", "owned_by"]),
         "ModelList": object(
             ["object": ["const": "list"], "data": list(reference("Model"))], required: ["object", "data"]),

@@ -5,28 +5,39 @@ extension OpenAPISchemas {
     private static let shared: JSONObject = {
         let limits = RequestLimits()
         return [
-            "model": text, "n": integer(1, limits.samples), "temperature": number(0, 2), "top_p": number(0, 1),
-            "top_k": integer(-1, Int(Int32.max)), "min_p": number(0, 1), "typical_p": number(0, 1),
-            "repetition_penalty": number(0.01, 100), "presence_penalty": number(-2, 2),
-            "frequency_penalty": number(-2, 2),
-            "seed": ["type": "integer", "minimum": .integer(Int64.min), "maximum": .integer(Int64.max)],
-            "stop": ["anyOf": [stop, list(stop, atMost: limits.stopStrings)]],
+            "model": word, "n": integer(1, limits.samples), "best_of": integer(1, limits.samples),
+            "temperature": number(0, 2), "top_p": number(0, 1), "top_k": integer(-1, Int(Int32.max)),
+            "min_p": number(0, 1), "typical_p": number(0, 1), "repetition_penalty": number(0.01, 100),
+            "repeat_penalty": number(0.01, 100), "presence_penalty": number(-2, 2),
+            "frequency_penalty": number(-2, 2), "seed": seed, "stop": stops,
             "stop_token_ids": list(token, atMost: limits.stopTokens), "ignore_eos": flag, "skip_special_tokens": flag,
-            "min_tokens": integer(0, Int(Int32.max)), "include_stop_str_in_output": flag,
-            "logit_bias": [
-                "type": "object", "maxProperties": .integer(limits.logitBiases),
-                "additionalProperties": number(-100, 100),
-                "propertyNames": ["pattern": "^[0-9]{1,9}$"],
-            ], "allowed_token_ids": list(token, atLeast: 1), "stream": flag,
-            "stream_options": reference("StreamOptions"),
-            "response_format": reference("ResponseFormat"), "user": text, "cache_salt": text, "return_token_ids": flag,
-            "return_tokens_as_token_ids": flag, "add_special_tokens": flag,
-            "prompt_logprobs": integer(0, limits.topLogProbabilities), "guided_json": anyObject, "guided_regex": text,
-            "guided_choice": list(text, atLeast: 1, atMost: 4096), "guided_grammar": text,
+            "min_tokens": integer(0, Int(Int32.max)), "include_stop_str_in_output": flag, "logit_bias": logitBias,
+            "allowed_token_ids": list(token, atLeast: 1), "stream": flag,
+            "stream_options": reference("StreamOptions"), "timings_per_token": flag,
+            "response_format": reference("ResponseFormat"), "user": word, "safety_identifier": word,
+            "request_id": text(atMost: 64), "cache_salt": text(atMost: limits.cacheSaltBytes / 4),
+            "return_token_ids": flag, "return_tokens": flag, "return_tokens_as_token_ids": flag,
+            "add_special_tokens": flag, "prompt_logprobs": integer(0, limits.topLogProbabilities),
+            "truncate_prompt_tokens": integer(-1, 1 << 24), "truncation_side": choice(["left", "right"]),
+            "guided_json": schema, "guided_regex": text, "guided_choice": texts, "guided_grammar": text,
+            "grammar": text, "json_schema": schema, "structured_outputs": reference("StructuredOutputs"),
+            "guided_decoding": reference("StructuredOutputs"),
         ]
     }()
 
-    private static var stop: JSON { ["type": "string", "maxLength": 64] }
+    static let seed: JSON = ["type": "integer", "minimum": .integer(Int64.min), "maximum": .integer(Int64.max)]
+    static let stops: JSON = {
+        // Lengths are checked in bytes.
+        let stop = text(atMost: RequestLimits().stopStringBytes / 4)
+        return any(stop, list(stop, atMost: RequestLimits().stopStrings))
+    }()
+    static let logitBias: JSON = [
+        "type": "object", "maxProperties": .integer(RequestLimits().logitBiases),
+        "additionalProperties": number(-100, 100), "propertyNames": ["pattern": "^[0-9]{1,9}$"],
+    ]
+    /// A JSON Schema.
+    static let schema = any(anyObject, flag)
+    private static let texts = list(text, atLeast: 1, atMost: 4096)
 
     private static func merged(_ members: JSONObject, _ more: JSONObject) -> JSONObject {
         var result = members
@@ -38,63 +49,67 @@ extension OpenAPISchemas {
         "ChatCompletionRequest": request(
             merged(
                 [
-                    "messages": list(reference("Message"), atLeast: 1, atMost: RequestLimits().messages),
                     "max_completion_tokens": integer(1, Int(Int32.max)), "max_tokens": integer(1, Int(Int32.max)),
                     "logprobs": flag, "top_logprobs": integer(0, RequestLimits().topLogProbabilities),
-                    "tools": list(reference("Tool"), atMost: RequestLimits().tools),
-                    "tool_choice": reference("ToolChoice"),
-                    "parallel_tool_calls": flag,
                     "reasoning_effort": choice(ReasoningSettings.Effort.allCases.map(\.rawValue)),
-                    "include_reasoning": flag, "chat_template_kwargs": anyObject, "add_generation_prompt": flag,
-                    "continue_final_message": flag, "documents": list(anyObject, atMost: RequestLimits().documents),
-                ], shared), required: ["messages"]),
+                    "include_reasoning": flag, "reasoning_format": choice(["none", "auto", "deepseek"]),
+                ], merged(conversation, shared)), required: ["messages"]),
         "CompletionRequest": request(
             merged(
                 [
                     "prompt": reference("Prompt"), "max_tokens": integer(0, Int(Int32.max)), "echo": flag,
-                    "logprobs": integer(0, RequestLimits().topLogProbabilities), "suffix": ["const": ""],
+                    "logprobs": any(flag, integer(0, RequestLimits().topLogProbabilities)),
+                    "top_logprobs": integer(0, RequestLimits().topLogProbabilities), "suffix": ["const": ""],
                 ], shared), required: ["prompt"]),
+    ]
+
+    private static let conversation: JSONObject = [
+        "messages": list(reference("Message"), atLeast: 1, atMost: RequestLimits().messages),
+        "tools": list(reference("Tool"), atMost: RequestLimits().tools), "tool_choice": reference("ToolChoice"),
+        "parallel_tool_calls": flag, "chat_template_kwargs": anyObject, "add_generation_prompt": flag,
+        "continue_final_message": flag, "documents": list(anyObject, atMost: RequestLimits().documents),
     ]
 
     static let others: JSONObject = [
         "EmbeddingsRequest": request(
             [
-                "input": reference("Prompt"), "model": text,
+                "input": reference("Prompt"), "model": word,
                 "encoding_format": choice(EmbeddingsRequest.Format.allCases.map(\.rawValue)),
-                "dimensions": integer(1, 65536), "user": text,
+                "dimensions": integer(1, 65536), "user": word, "truncate_prompt_tokens": integer(-1, 1 << 24),
             ], required: ["input"]),
         "RerankRequest": request(
             [
-                "query": text, "model": text, "top_n": integer(1, Int(Int32.max)), "return_documents": flag,
+                "query": text, "model": word, "top_n": integer(1, Int(Int32.max)), "return_documents": flag,
                 "documents": list(
                     ["anyOf": [text, object(["text": text], required: ["text"])]], atLeast: 1,
                     atMost: RequestLimits().documents),
             ], required: ["query", "documents"]),
         "ScoreRequest": request(
             [
-                "model": text, "text_1": ["anyOf": [text, list(text, atLeast: 1)]],
+                "model": word, "text_1": ["anyOf": [text, list(text, atLeast: 1)]],
                 "text_2": ["anyOf": [text, list(text, atLeast: 1)]],
             ], required: ["text_1", "text_2"]),
         "TokenizeRequest": [
             "anyOf": [
                 request(
-                    ["prompt": text, "model": text, "add_special_tokens": flag, "return_token_strs": flag],
+                    ["prompt": text, "model": word, "add_special_tokens": flag, "return_token_strs": flag],
                     required: ["prompt"]),
                 request(
-                    [
-                        "messages": list(reference("Message"), atLeast: 1), "model": text, "add_special_tokens": flag,
-                        "add_generation_prompt": flag, "tools": list(reference("Tool")),
-                    ], required: ["messages"]),
+                    merged(
+                        ["model": word, "add_special_tokens": flag, "return_token_strs": flag], conversation),
+                    required: ["messages"]),
                 request(
-                    ["content": text, "add_special": flag, "parse_special": flag, "with_pieces": flag],
+                    [
+                        "content": text, "model": word, "add_special": flag, "parse_special": flag,
+                        "with_pieces": flag,
+                    ],
                     required: ["content"]),
             ]
         ],
         "DetokenizeRequest": request(["tokens": list(token), "model": text], required: ["tokens"]),
-        "ApplyTemplateRequest": request(
-            [
-                "messages": list(reference("Message"), atLeast: 1), "model": text, "tools": list(reference("Tool")),
-                "chat_template_kwargs": anyObject, "add_generation_prompt": flag,
-            ], required: ["messages"]),
+        "ApplyTemplateRequest": request(merged(["model": word], conversation), required: ["messages"]),
+        "StructuredOutputs": request([
+            "json": schema, "regex": text, "choice": texts, "grammar": text, "json_object": flag,
+        ]),
     ]
 }

@@ -4,7 +4,10 @@ import MartletJSON
 enum OpenAPISchemas {
     static let all: JSONObject = {
         var all: JSONObject = [:]
-        for part in [common, generation, others, replies] { for (name, schema) in part { all[name] = schema } }
+        let parts = [
+            common, generation, others, replies, responses, messages, ollama, inspection, information, runs,
+        ]
+        for part in parts { for (name, schema) in part { all[name] = schema } }
         return all
     }()
 
@@ -45,11 +48,28 @@ enum OpenAPISchemas {
 
     static func choice(_ values: [String]) -> JSON { ["type": "string", "enum": .array(values.map { .string($0) })] }
 
+    static func constant(_ value: String) -> JSON { ["const": .string(value)] }
+
+    static func any(_ schemas: JSON...) -> JSON { ["anyOf": .array(schemas)] }
+
+    static func text(atMost length: Int) -> JSON { ["type": "string", "maxLength": .integer(length)] }
+
     static let text: JSON = ["type": "string"]
+    /// A name or a note; lengths are checked in bytes, of which a character has at most four.
+    static let word = text(atMost: 256)
+    static let decimal: JSON = ["type": "number"]
     static let flag: JSON = ["type": "boolean"]
     static let anyObject: JSON = ["type": "object"]
+    static let toolName: JSON = ["type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"]
+    static let toolParameters = object(["type": ["const": "object"]])
     static let token = integer(0, Int(Int32.max))
     static let count = integer(0)
+
+    private static let namedTool = any(
+        object(["name": text], required: ["name"]),
+        object(["function": object(["name": text], required: ["name"])], required: ["function"]))
+    private static let allowedTools = object(
+        ["mode": nullable(choice(["auto", "required"])), "tools": list(namedTool, atMost: 1024)], required: ["tools"])
 
     // MARK: - Common
 
@@ -65,8 +85,11 @@ enum OpenAPISchemas {
         "Usage": object(
             [
                 "prompt_tokens": count, "completion_tokens": count, "total_tokens": count,
-                "prompt_tokens_details": object(["cached_tokens": count]),
-                "completion_tokens_details": object(["reasoning_tokens": count]),
+                "prompt_tokens_details": object(["cached_tokens": count, "audio_tokens": count]),
+                "completion_tokens_details": object([
+                    "reasoning_tokens": count, "audio_tokens": count, "accepted_prediction_tokens": count,
+                    "rejected_prediction_tokens": count,
+                ]),
             ], required: ["prompt_tokens", "total_tokens"]),
         "Prompt": [
             "anyOf": [
@@ -91,12 +114,14 @@ enum OpenAPISchemas {
                     [
                         "role": choice(["system", "developer", "user", "tool", "function"]),
                         "content": reference("Content"), "name": nullable(text), "tool_call_id": nullable(text),
+                        "refusal": nullable(text), "reasoning_content": nullable(text), "reasoning": nullable(text),
                     ], required: ["role", "content"]),
                 object(
                     [
                         "role": ["const": "assistant"], "content": nullable(reference("Content")),
                         "tool_calls": nullable(list(reference("ToolCall"), atMost: 1024)),
-                        "reasoning_content": nullable(text), "name": nullable(text),
+                        "reasoning_content": nullable(text), "reasoning": nullable(text), "name": nullable(text),
+                        "refusal": nullable(text), "tool_call_id": nullable(text),
                     ], required: ["role"]),
             ]
         ],
@@ -105,28 +130,40 @@ enum OpenAPISchemas {
                 "type": ["const": "function"],
                 "function": object(
                     [
-                        "name": ["type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"],
-                        "description": nullable(text),
-                        "parameters": nullable(object(["type": ["const": "object"]])), "strict": nullable(flag),
+                        "name": toolName, "description": nullable(text), "parameters": nullable(toolParameters),
+                        "strict": nullable(flag),
                     ], required: ["name"]),
             ], required: ["type", "function"]),
         "ToolChoice": [
             "anyOf": [
-                choice(["none", "auto", "required"]),
+                choice(["none", "auto", "required", "any"]),
                 object(
                     ["type": ["const": "function"], "function": object(["name": text], required: ["name"])],
                     required: ["type", "function"]),
+                object(["type": ["const": "function"], "name": text], required: ["type", "name"]),
+                object(
+                    ["type": ["const": "allowed_tools"], "allowed_tools": allowedTools],
+                    required: ["type", "allowed_tools"]),
+                object(
+                    [
+                        "type": ["const": "allowed_tools"], "mode": nullable(choice(["auto", "required"])),
+                        "tools": list(namedTool, atMost: 1024),
+                    ], required: ["type", "tools"]),
             ]
         ],
         "ResponseFormat": [
             "anyOf": [
-                object(["type": choice(["text", "json_object"])], required: ["type"]),
+                object(["type": ["const": "text"]], required: ["type"]),
+                object(["type": ["const": "json_object"], "schema": nullable(schema)], required: ["type"]),
+                object(["type": constant("regex"), "pattern": text], required: ["type", "pattern"]),
+                object(["type": constant("grammar"), "grammar": text], required: ["type", "grammar"]),
+                object(["type": constant("json_schema"), "schema": schema], required: ["type", "schema"]),
                 object(
                     [
                         "type": ["const": "json_schema"],
                         "json_schema": object(
                             [
-                                "name": text, "description": nullable(text), "schema": anyObject,
+                                "name": nullable(text), "description": nullable(text), "schema": schema,
                                 "strict": nullable(flag),
                             ],
                             required: ["schema"]),

@@ -87,11 +87,10 @@ extension Conversation {
         let isPrefill = endsWithAssistant && adds == nil && messages.last?.toolCalls.isEmpty ?? false
         continuesFinalMessage = continues ?? (isPrefill && !(messages.last?.content ?? "").isEmpty)
         addsGenerationPrompt = adds ?? !continuesFinalMessage
-        if let template = try fields.string("chat_template") {
-            guard limits.allowsChatTemplate else {
-                throw .unsupported("chat_template", "from a request is not allowed on this server")
-            }
-            self.template = template
+        if limits.allowsChatTemplate {
+            template = try fields.string("chat_template")
+        } else {
+            try fields.refuse("chat_template", "from a request is not allowed on this server")
         }
     }
 }

@@ -13,8 +13,9 @@ extension GenerationRequest {
         if stopping.maximumTokens == 0, !echoesPrompt, promptLogProbabilities == nil {
             throw .invalid("max_tokens", "may be 0 only with echo")
         }
+        let top = try fields.integer("top_logprobs", 0...limits.topLogProbabilities)
         if case .bool(let flag)? = fields.json("logprobs") {
-            logProbabilities = flag ? try fields.integer("top_logprobs", 0...limits.topLogProbabilities) ?? 0 : nil
+            logProbabilities = flag ? top ?? 0 : nil
         } else {
             logProbabilities = try fields.integer("logprobs", 0...limits.topLogProbabilities)
         }

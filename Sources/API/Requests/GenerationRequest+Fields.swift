@@ -46,14 +46,12 @@ extension GenerationRequest {
     }
 
     private mutating func readTruncation(_ fields: inout FieldReader) throws(APIError) {
-        guard let tokens = try fields.integer("truncate_prompt_tokens", -1...(1 << 24)), tokens != 0 else {
-            fields.ignore("truncation_side")
-            return
-        }
+        let tokens = try fields.integer("truncate_prompt_tokens", -1...(1 << 24))
         let side = try fields.string("truncation_side") ?? "left"
         guard side == "left" || side == "right" else {
             throw fields.error("truncation_side", "must be 'left' or 'right'")
         }
+        guard let tokens, tokens != 0 else { return }
         truncation = Truncation(tokens: tokens, keepsEnd: side == "left")
     }
 

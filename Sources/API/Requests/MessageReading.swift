@@ -22,8 +22,7 @@ enum MessageReading {
         case nil: throw fields.error("content", "must be a string or an array of parts")
         case let other?: throw fields.error("content", "must be a string or an array of parts, not \(other.kind)")
         }
-        if role == "tool" { _ = try fields.string("tool_call_id") }
-        for key in ["name", "refusal", "reasoning_content", "reasoning"] { _ = try fields.string(key) }
+        for key in ["name", "tool_call_id", "refusal", "reasoning_content", "reasoning"] { _ = try fields.string(key) }
         var message: ChatMessage
         do throws(ChatTemplateError) {
             message = try ChatMessage(json)
@@ -58,7 +57,8 @@ enum MessageReading {
         return calls.count
     }
 
-    private static func check(_ part: JSON, path: String) throws(APIError) {
+    /// A part that is text.
+    static func check(_ part: JSON, path: String) throws(APIError) {
         var fields = try FieldReader(part, path: path)
         let type = try fields.required("type", fields.string("type"))
         switch type {

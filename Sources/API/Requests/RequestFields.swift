@@ -9,6 +9,7 @@ struct FieldReader {
     /// Of the object; empty at the root.
     let path: String
     private var read: Set<String> = []
+    private let notes = FieldNotes.current
 
     init(_ json: JSON, path: String) throws(APIError) {
         guard let object = json.object else {
@@ -30,6 +31,11 @@ struct FieldReader {
     var unread: [String] { object.keys.filter { !read.contains($0) }.map(path(of:)) }
 
     mutating func json(_ key: String) -> JSON? {
+        notes?.add(path(of: key))
+        return known(key)
+    }
+
+    private mutating func known(_ key: String) -> JSON? {
         read.insert(key)
         guard let value = object[key], !value.isNull else { return nil }
         return value
@@ -42,7 +48,7 @@ struct FieldReader {
     mutating func refuse(
         _ key: String, unless isHarmless: (JSON) -> Bool = { _ in false }, _ problem: String = "is not supported"
     ) throws(APIError) {
-        guard let value = json(key), !isHarmless(value) else { return }
+        guard let value = known(key), !isHarmless(value) else { return }
         throw .unsupported(path(of: key), problem)
     }
 

@@ -20,10 +20,14 @@ public struct RerankRequest: Sendable {
         guard !items.isEmpty else { throw .invalid("documents", "must hold at least one document") }
         documents = []
         for (index, item) in items.enumerated() {
-            guard let text = item.string ?? item["text"]?.string else {
+            if let text = item.string {
+                documents.append(text)
+            } else if item.object != nil {
+                var document = try FieldReader(item, path: "\(key)[\(index)]")
+                documents.append(try document.required("text", document.string("text")))
+            } else {
                 throw .invalid("\(key)[\(index)]", "must be a string or an object with a 'text'")
             }
-            documents.append(text)
         }
         top = try fields.integer("top_n", 1...Int(Int32.max))
         returnsDocuments = try fields.bool("return_documents") ?? true

@@ -52,10 +52,9 @@ extension ToolSettings {
                 }
                 var names: [String] = []
                 for (index, item) in (try allowed.required("tools", allowed.array("tools", most: 1024))).enumerated() {
-                    guard let name = (item["function"] ?? item)["name"]?.string else {
-                        throw .invalid("\(allowed.path).tools[\(index)]", "must name a function")
-                    }
-                    names.append(name)
+                    var tool = try FieldReader(item, path: "\(allowed.path).tools[\(index)]")
+                    if let function = try tool.fields("function") { tool = function }
+                    names.append(try tool.required("name", tool.string("name")))
                 }
                 return .allowed(names, isRequired: mode == "required")
             case let other:

@@ -95,11 +95,14 @@ enum ResponsesInput {
             }
         case "function_call_output":
             let output = try item.required("output", item.json("output"))
-            let texts = output.array?.compactMap { $0["text"]?.string }.joined(separator: "\n")
-            guard let text = output.string ?? texts else {
+            guard let parts = output.array ?? output.string.map({ _ in [] }) else {
                 throw item.error("output", "must be a string or an array of parts")
             }
-            var message = ChatMessage(role: "tool", content: text)
+            for (index, part) in parts.enumerated() {
+                try MessageReading.check(part, path: "\(path).output[\(index)]")
+            }
+            let texts = parts.compactMap { $0["text"]?.string ?? $0["refusal"]?.string }
+            var message = ChatMessage(role: "tool", content: output.string ?? texts.joined(separator: "\n"))
             message.toolCallID = try item.required("call_id", item.string("call_id"))
             messages.append(message)
         case "reasoning": break

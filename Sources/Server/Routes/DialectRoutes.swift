@@ -26,7 +26,7 @@ extension Server {
                     return .json(["input_tokens": .integer(Int64(count))])
                 }
             },
-        ] + ollamaRoutes(limits)
+        ] + ollamaRoutes(limits) + ollamaModelRoutes(limits)
     }
 
     private func ollamaRoutes(_ limits: RequestLimits) -> [Route] {
@@ -42,6 +42,38 @@ extension Server {
                     try await ollama(try GenerationRequest(ollamaGenerate: call.body, limits: limits), call)
                 }
             },
+        ]
+    }
+
+    private func ollamaModelRoutes(_ limits: RequestLimits) -> [Route] {
+        [
+            Route(.post, "/api/embed", scope: .inference, summary: "Ollama's vectors of texts.") { [self] call in
+                try await answering(Ollama.error, call) {
+                    let request = try Self.ollamaEmbedding(call, limits)
+                    let start = ContinuousClock.now
+                    let (model, vectors, tokens) = try await vectors(of: request, call)
+                    return .json(
+                        request.ollamaReply(
+                            model: request.model ?? model, vectors: vectors, promptTokens: tokens,
+                            seconds: (ContinuousClock.now - start) / .seconds(1)))
+                }
+            },
+            Route(.post, "/api/embeddings", scope: .inference, summary: "Ollama's older vector of one text.") {
+                [self] call in
+                try await answering(Ollama.error, call) {
+                    let request = try Self.ollamaEmbedding(call, limits)
+                    return .json(Ollama.embedding(try await vectors(of: request, call).vectors))
+                }
+            },
+            Route(.post, "/api/show", scope: .inference, summary: "A model, for Ollama's clients.") { [self] call in
+                try await answering(Ollama.error, call) {
+                    // Who looks loads nothing.
+                    let name = try ModelRequest(call.body, alias: "name", limits: limits).model
+                    let model = try models.find(name.map(Ollama.untagged))
+                    let loaded = models.loaded.first { $0.name == model.name }
+                    return .json(Ollama.show(card(model, as: model.name, loaded: loaded), loaded?.engine?.model))
+                }
+            },
             Route(.get, "/api/version", scope: .inference, summary: "The server's version, for Ollama's clients.") {
                 _ in .json(Ollama.version(Self.version))
             },
@@ -55,6 +87,12 @@ extension Server {
                 return .json(Ollama.running(cards, expires: Self.now() + 300))
             },
         ]
+    }
+
+    private static func ollamaEmbedding(_ call: Call, _ limits: RequestLimits) throws(APIError) -> EmbeddingsRequest {
+        var request = try EmbeddingsRequest(ollama: call.body, limits: limits)
+        request.model = request.model.map(Ollama.untagged)
+        return request
     }
 
     private func ollama(_ request: GenerationRequest, _ call: Call) async throws -> Response {

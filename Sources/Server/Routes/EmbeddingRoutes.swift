@@ -24,6 +24,14 @@ extension Server {
     }
 
     private func embed(_ request: EmbeddingsRequest, _ call: Call) async throws -> Response {
+        let (model, vectors, count) = try await vectors(of: request, call)
+        return .json(request.reply(model: request.model ?? model, vectors: vectors, promptTokens: count))
+    }
+
+    /// A vector for each input, by the model of that name.
+    func vectors(
+        of request: EmbeddingsRequest, _ call: Call
+    ) async throws -> (model: String, vectors: [[Float]], promptTokens: Int) {
         let lease = try await models.use(request.model, embedding: true)
         let worker = try embedder(lease, call)
         if let dimensions = request.dimensions, dimensions != worker.width {
@@ -34,10 +42,7 @@ extension Server {
             try Self.tokens(
                 input, worker, request.truncation, place: request.inputs.count == 1 ? "input" : "input[\(index)]")
         }
-        let vectors = try await worker.embed(tokens)
-        return .json(
-            request.reply(
-                model: request.model ?? lease.model.name, vectors: vectors, promptTokens: count(tokens, call)))
+        return (lease.model.name, try await worker.embed(tokens), count(tokens, call))
     }
 
     /// By the cosine of the vectors of query and document.

@@ -15,12 +15,12 @@ extension Server {
                 return .json(card(model, as: call.parameters["model"] ?? model.name, loaded: loaded).json)
             },
             Route(.post, "/admin/models/load", scope: .admin, summary: "Takes a model into memory.") { [self] call in
-                let lease = try await models.use(try call.json()["model"]?.string)
+                let lease = try await models.use(try ModelRequest(call.body).model)
                 return .json(["model": .string(lease.model.name), "loaded": true])
             },
             Route(.post, "/admin/models/unload", scope: .admin, summary: "Takes a model out of memory.") {
                 [self] call in
-                let model = try models.find(try call.json()["model"]?.string)
+                let model = try models.find(try ModelRequest(call.body).model)
                 return .json(["model": .string(model.name), "unloaded": .bool(try models.unload(model.name))])
             },
         ]

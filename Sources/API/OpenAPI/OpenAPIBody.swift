@@ -1,0 +1,72 @@
+import MartletJSON
+
+/// What a route takes and gives, by the names of schemas.
+struct OpenAPIBody: Sendable {
+    /// Nil takes no body.
+    var request: String?
+    /// A reply in JSON.
+    var reply: String?
+    /// Content type of a reply that is no JSON, or that is streamed.
+    var text: String?
+    /// Name of the response that a refusal is.
+    var error = "Error"
+    /// Parameters behind the path.
+    var query = JSONObject()
+
+    /// By method and path.
+    static let known: [String: OpenAPIBody] = {
+        var table: [String: OpenAPIBody] = [:]
+        func post(_ paths: [String], _ request: String, _ reply: String, stream: String? = nil, error: String = "Error")
+        {
+            for path in paths {
+                table["POST " + path] = OpenAPIBody(request: request, reply: reply, text: stream, error: error)
+            }
+        }
+        func versions(_ path: String) -> [String] { ["", "/v1", "/v2"].map { $0 + path } }
+        func get(_ path: String, _ reply: String, error: String = "Error", query: JSONObject = [:]) {
+            table["GET " + path] = OpenAPIBody(reply: reply, error: error, query: query)
+        }
+        let events = ServerEvent.contentType, lines = "application/x-ndjson"
+        let model: JSONObject = ["model": OpenAPISchemas.text]
+
+        post(versions("/chat/completions"), "ChatCompletionRequest", "ChatCompletion", stream: events)
+        post(versions("/completions"), "CompletionRequest", "Completion", stream: events)
+        post(versions("/embeddings"), "EmbeddingsRequest", "Embeddings")
+        post(versions("/rerank") + versions("/reranking"), "RerankRequest", "Rerank")
+        post(versions("/score"), "ScoreRequest", "Score")
+        post(["/tokenize"], "TokenizeRequest", "Tokenize")
+        post(["/detokenize"], "DetokenizeRequest", "Detokenize")
+        post(["/apply-template"], "ApplyTemplateRequest", "ApplyTemplate")
+
+        post(["/v1/responses"], "ResponsesRequest", "Response", stream: events)
+        post(["/v1/messages"], "MessagesRequest", "MessagesReply", stream: events, error: "MessagesError")
+        post(["/v1/messages/count_tokens"], "CountTokensRequest", "CountTokens", error: "MessagesError")
+
+        post(["/api/chat"], "OllamaChatRequest", "OllamaChat", stream: lines, error: "OllamaError")
+        post(["/api/generate"], "OllamaGenerateRequest", "OllamaGenerate", stream: lines, error: "OllamaError")
+        post(["/api/embed"], "OllamaEmbedRequest", "OllamaEmbed", error: "OllamaError")
+        post(["/api/embeddings"], "OllamaEmbedRequest", "OllamaEmbeddings", error: "OllamaError")
+        post(["/api/show"], "OllamaShowRequest", "OllamaShow", error: "OllamaError")
+        get("/api/version", "Version")
+        get("/api/tags", "OllamaModels")
+        get("/api/ps", "OllamaModels")
+
+        post(["/inspect"], "InspectionRequest", "Inspection")
+        post(["/admin/models/load"], "ModelName", "ModelLoaded")
+        post(["/admin/models/unload"], "ModelName", "ModelUnloaded")
+        table["POST /api/runs/{name}/stop"] = OpenAPIBody(reply: "RunStopping")
+
+        for path in ["/livez", "/readyz", "/health"] { get(path, "Status") }
+        get("/version", "Version")
+        for path in ["/v1/models", "/models"] { get(path, "ModelList") }
+        for path in ["/v1/models/{model}", "/v1/models/{id}"] { get(path, "Model") }
+        get("/tokenizer_info", "TokenizerInformation", query: model)
+        get("/props", "Properties", query: model)
+        get("/slots", "Slots", query: ["model": OpenAPISchemas.text, "fail_on_no_slot": OpenAPISchemas.text])
+        get("/api/runs", "RunList")
+        get("/api/runs/{name}", "Run")
+        get("/api/runs/{name}/log", "RunLog", query: ["offset": OpenAPISchemas.count])
+        table["GET /metrics"] = OpenAPIBody(text: "text/plain")
+        return table
+    }()
+}

@@ -1,0 +1,89 @@
+import MartletJSON
+
+/// What the server tells of itself, of a model's inside and of training runs.
+extension OpenAPISchemas {
+    static let inspection: JSONObject = [
+        "InspectionRequest": any(
+            request(inspected(["text": text(atMost: 4096)]), required: ["text"]),
+            request(inspected(["tokens": list(token, atLeast: 1, atMost: 256)]), required: ["tokens"])),
+        "Inspection": object(
+            [
+                "object": constant("inspection"), "model": text, "layers": count, "heads": count,
+                "tokens": list(object(["id": token, "text": text], required: ["id", "text"])),
+                "heads_off": list(list(count, atLeast: 2, atMost: 2)), "attention": list(text),
+                "lens": list(
+                    list(
+                        list(
+                            object(
+                                ["token": token, "text": text, "probability": decimal],
+                                required: ["token", "text", "probability"])))),
+                "residual_norms": list(list(decimal)),
+                "next": object(
+                    [
+                        "top": list(
+                            object(
+                                ["token": token, "text": text, "logit": decimal], required: ["token", "text", "logit"])
+                        ), "logits": text,
+                    ], required: ["top", "logits"]),
+            ],
+            required: ["object", "model", "tokens", "layers", "heads", "attention", "lens", "residual_norms", "next"]
+        ),
+    ]
+
+    private static func inspected(_ input: JSONObject) -> JSONObject {
+        var all: JSONObject = [
+            "model": word, "lens_top_k": integer(1, 20),
+            "heads_off": list(list(["type": "integer", "minimum": 0], atLeast: 2, atMost: 2), atMost: 4096),
+        ]
+        for (key, value) in input { all[key] = value }
+        return all
+    }
+
+    static let information: JSONObject = [
+        "Status": object(["status": constant("ok")], required: ["status"]),
+        "Version": object(["version": text], required: ["version"]),
+        "ModelName": request(["model": word]),
+        "ModelLoaded": object(["model": text, "loaded": flag], required: ["model", "loaded"]),
+        "ModelUnloaded": object(["model": text, "unloaded": flag], required: ["model", "unloaded"]),
+        "TokenizerInformation": object(
+            [
+                "bos_token": text, "eos_token": text, "unk_token": text, "pad_token": text, "sep_token": text,
+                "cls_token": text, "mask_token": text, "tokenizer_class": text, "add_bos_token": flag,
+                "add_eos_token": flag, "model_max_length": count,
+                "chat_template": nullable(text),
+            ], required: ["tokenizer_class", "model_max_length"]),
+        "Properties": object(
+            [
+                "default_generation_settings": object(["n_ctx": count, "params": anyObject], required: ["n_ctx"]),
+                "total_slots": count, "model_alias": text, "model_path": text, "modalities": anyObject,
+                "chat_template": text, "bos_token": text, "eos_token": text, "build_info": text, "is_sleeping": flag,
+            ], required: ["default_generation_settings", "total_slots", "chat_template", "build_info"]),
+        "Slots": list(
+            object(["id": count, "n_ctx": count, "is_processing": flag], required: ["id", "n_ctx", "is_processing"])),
+    ]
+
+    static let runs: JSONObject = [
+        "Run": object(
+            run([
+                "configuration": list(
+                    object(["name": text, "value": text, "origin": nullable(text)], required: ["name", "value"]))
+            ]), required: ["name", "running", "step"]),
+        "RunList": object(
+            ["object": constant("list"), "data": list(object(run([:]), required: ["name", "running", "step"]))],
+            required: ["object", "data"]),
+        "RunLog": object(
+            ["offset": count, "restarted": flag, "more": flag, "lines": list([:])],
+            required: ["offset", "restarted", "more", "lines"]),
+        "RunStopping": object(["name": text, "stopping": flag], required: ["name", "stopping"]),
+    ]
+
+    private static func run(_ more: JSONObject) -> JSONObject {
+        var all: JSONObject = [
+            "name": text, "modified": decimal, "running": flag, "stopping": flag, "finished": flag, "step": count,
+            "steps": nullable(count), "minutes": decimal, "minutes_planned": nullable(decimal),
+            "loss": nullable(decimal),
+        ]
+        for (key, value) in more { all[key] = value }
+        return all
+    }
+}

@@ -1,0 +1,16 @@
+/// A body that names a model and nothing else.
+public struct ModelRequest: Sendable {
+    public var model: String?
+
+    /// - Parameter alias: another name of the member.
+    public init(
+        _ body: some Sequence<UInt8>, alias: String? = nil, limits: RequestLimits = RequestLimits()
+    ) throws(APIError) {
+        var fields = try FieldReader.body(body, limits)
+        model = try fields.string("model", longest: 1024)
+        if let alias {
+            let other = try fields.string(alias, longest: 1024)
+            model = model ?? other
+        }
+    }
+}
