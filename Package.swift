@@ -104,13 +104,14 @@ if !coreOnly {
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
+        floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),
         .plugin(
             name: "EmbedPages", capability: .buildTool(), dependencies: ["embed-pages"], path: "Plugins/EmbedPages"),
         .target(
             name: "MartletServer",
             dependencies: [
-                "Martlet", "MartletAPI",
+                "Martlet", "MartletAPI", "MartletEventLoops",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -129,7 +130,7 @@ if !coreOnly {
         floor(
             "MartletLoad", "Load",
             [
-                "MartletTraining", "MartletTensor", "MartletJSON",
+                "MartletTraining", "MartletTensor", "MartletJSON", "MartletEventLoops",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

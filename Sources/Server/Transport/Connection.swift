@@ -1,3 +1,4 @@
+import MartletEventLoops
 import NIOCore
 import Synchronization
 
