@@ -19,9 +19,19 @@ import Testing
 
     @Test(arguments: [
         (
-            #"{"properties":{"a":{"unevaluatedProperties":false}}}"#, "unevaluatedProperties",
-            "/properties/a/unevaluatedProperties"
+            #"{"properties":{"a":{"contains":{},"unevaluatedItems":false}}}"#, "unevaluatedItems",
+            "/properties/a/unevaluatedItems"
         ),
+        (
+            #"{"allOf":[{"enum":[{"a":1}]}],"unevaluatedProperties":false}"#, "unevaluatedProperties",
+            "/unevaluatedProperties"
+        ),
+        (#"{"not":{"unevaluatedProperties":false}}"#, "not", "/not/unevaluatedProperties"),
+        (
+            #"{"type":"array","items":{"type":"integer","minimum":1,"maximum":40},"uniqueItems":true}"#, "uniqueItems",
+            "/uniqueItems"
+        ),
+        (#"{"type":"array","items":{"enum":[1,2]},"contains":{},"uniqueItems":true}"#, "uniqueItems", "/uniqueItems"),
         (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "/uniqueItems"),
         (#"{"type":"array","items":{"type":"string"},"uniqueItems":true,"maxItems":5}"#, "uniqueItems", "/uniqueItems"),
         (#"{"$ref":"https://example.com/schema"}"#, "$ref", "/$ref"),

@@ -2,8 +2,10 @@ import MartletJSON
 
 /// Arrays: a walk over positions and over how many of the items that are to be contained have come.
 extension SchemaCompiler {
-    /// Items of which no two may be equal are kept apart by the set of those used: so many at most.
-    private static let mostUnique = 8
+    /// Items of which no two may be equal are kept apart by the set of those used: so many sets at most.
+    private static let mostSets = 1024
+    /// And so many values: a set is the bits of a word.
+    private static let mostUnique = 64
 
     private struct Place: Hashable {
         var position: Int
@@ -107,30 +109,48 @@ extension SchemaCompiler {
         func unsupported(_ reason: String) -> GrammarError {
             .unsupportedKeyword("uniqueItems", pointer: pointer, reason: reason)
         }
-        guard shape.prefix.isEmpty, shape.contained.isEmpty else {
-            throw unsupported("beside prefixItems or contains")
-        }
+        guard shape.contained.isEmpty else { throw unsupported("beside contains") }
+        let most = shape.most ?? Int.max
         var values: [JSON] = []
-        for shape in try reader.shapes(shape.rest) {
-            let more: [JSON]
-            switch shape {
-            case .literals(let literals): more = literals
-            case .null: more = [.null]
-            case .boolean(let value): more = value.map { [.bool($0)] } ?? [true, false]
-            default: throw unsupported("the items are not of an enum")
-            }
-            for value in more where !values.contains(where: { SchemaReader.areEqual($0, value) }) {
-                values.append(value)
+        // By position; the last is for all that follow.
+        var choices: [[Int]] = []
+        for position in 0...min(shape.prefix.count, most - 1) {
+            var indices: [Int] = []
+            for value in try self.values(of: shape.item(position), unsupported) {
+                var index = values.firstIndex { SchemaReader.areEqual($0, value) }
+                if index == nil {
+                    index = values.count
+                    values.append(value)
+                }
+                if let index, !indices.contains(index) { indices.append(index) }
             }
             guard values.count <= Self.mostUnique else {
                 throw unsupported("the items have more than \(Self.mostUnique) values")
             }
+            choices.append(indices)
         }
-        let sets = try (0..<(1 << values.count)).map { _ throws(GrammarError) in try network.state() }
+        var numbers: [UInt64: Int] = [:]
+        var order: [UInt64] = []
+        func number(_ used: UInt64, _ network: inout ByteNetwork) throws(GrammarError) -> Int {
+            if let known = numbers[used] { return known }
+            guard order.count < Self.mostSets else {
+                throw unsupported(
+                    "more than \(Self.mostSets) sets of items; fewer values or a lesser maxItems would do")
+            }
+            let number = try network.state()
+            numbers[used] = number
+            order.append(used)
+            return number
+        }
+        let start = try number(0, &network)
         let close = try network.state()
-        try network.add(bytes: [0x5B], from: first, to: sets[0])
+        try network.add(bytes: [0x5B], from: first, to: start)
         network.add(.bytes(0x5D, 0x5D, last), from: close)
-        for (used, state) in sets.enumerated() {
+        var next = 0
+        while next < order.count {
+            let used = order[next], state = numbers[used] ?? start
+            next += 1
+            // All items are different, so the set tells how many there are.
             let count = used.nonzeroBitCount
             if count >= shape.least {
                 if count == 0 {
@@ -139,12 +159,46 @@ extension SchemaCompiler {
                     try addClosing(&network, state, close)
                 }
             }
-            guard count < shape.most ?? Int.max, count < values.count else { continue }
+            let free = choices[min(count, choices.count - 1)].filter { used >> $0 & 1 == 0 }
+            guard count < most, !free.isEmpty else { continue }
             let begin = try network.state()
             try count == 0 ? addOpening(&network, state, begin) : addComma(&network, state, begin)
-            for (index, value) in values.enumerated() where used >> index & 1 == 0 {
-                try add(value, to: &network, from: begin, to: sets[used | 1 << index])
+            for index in free {
+                try add(values[index], to: &network, from: begin, to: number(used | 1 << index, &network))
             }
         }
+    }
+
+    /// All values that a schema allows, where they are few.
+    private mutating func values(
+        of conjunction: SchemaConjunction, _ unsupported: (String) -> GrammarError
+    ) throws(GrammarError) -> [JSON] {
+        var values: [JSON] = []
+        for shape in try reader.shapes(conjunction) {
+            switch shape {
+            case .literals(let literals): values += literals
+            case .null: values.append(.null)
+            case .boolean(let value): values += value.map { [.bool($0)] } ?? [true, false]
+            case .number(let number):
+                guard number.kind == .integer, let low = number.low?.value, let high = number.high?.value,
+                    let range = Self.range(low, high), range.count <= 2 * Self.mostUnique
+                else { throw unsupported("the items are numbers without near bounds") }
+                for value in range {
+                    if try reader.admits(shape, .integer(value)) { values.append(.integer(value)) }
+                }
+            default: throw unsupported("the items are not of an enum")
+            }
+        }
+        return values
+    }
+
+    /// Integers that hold those between two numbers; nil beyond what words hold.
+    private static func range(_ low: DecimalNumber, _ high: DecimalNumber) -> ClosedRange<Int64>? {
+        func integer(_ number: DecimalNumber) -> Int64? {
+            let text = String(decoding: number.text.prefix { $0 != 0x2E }, as: UTF8.self)
+            return Int64(text).flatMap { abs($0) < 1 << 53 ? $0 : nil }
+        }
+        guard let first = integer(low), let last = integer(high), first <= last else { return nil }
+        return first...last
     }
 }

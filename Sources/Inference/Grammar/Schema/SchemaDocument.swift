@@ -5,24 +5,25 @@ struct SchemaDocument {
     let root: JSON
     private let limits: GrammarLimits
     private var anchors: [String: String] = [:]
+    /// Whether anything in it asks what other schemas have seen of a value.
+    private(set) var hasUnevaluated = false
     private let identifier: String?
 
     init(_ root: JSON, _ limits: GrammarLimits) {
         self.root = root
         self.limits = limits
         identifier = root["$id"]?.string
-        var anchors: [String: String] = [:]
-        Self.findAnchors(root, "", &anchors)
-        self.anchors = anchors
+        look(into: root, "")
     }
 
-    private static func findAnchors(_ value: JSON, _ pointer: String, _ anchors: inout [String: String]) {
+    private mutating func look(into value: JSON, _ pointer: String) {
         switch value {
         case .object(let object):
+            if object["unevaluatedProperties"] != nil || object["unevaluatedItems"] != nil { hasUnevaluated = true }
             if let name = object["$anchor"]?.string { anchors[name] = anchors[name] ?? pointer }
-            for (key, value) in object { findAnchors(value, pointer.appending(key), &anchors) }
+            for (key, value) in object { look(into: value, pointer.appending(key)) }
         case .array(let values):
-            for (index, value) in values.enumerated() { findAnchors(value, pointer.appending(index), &anchors) }
+            for (index, value) in values.enumerated() { look(into: value, pointer.appending(index)) }
         default: break
         }
     }

@@ -26,7 +26,10 @@ extension SchemaReader {
         case "anyOf":
             var result: [SchemaShape] = []
             for index in try list(value, pointer) {
-                result += try shapes(.schema(pointer.appending(index)))
+                let branch = try shapes(.schema(pointer.appending(index)))
+                // Where it matters what has been seen, two that hold have seen more than either.
+                let both = document.hasUnevaluated ? try merged(result, branch) : []
+                result += branch + both
                 try checkAlternatives(result.count)
             }
             return result
@@ -37,7 +40,10 @@ extension SchemaReader {
             let otherwise = parent.appending("else")
             let yes = keywords["then"] == nil ? [] : [SchemaTerm.schema(then)]
             let no = keywords["else"] == nil ? [] : [SchemaTerm.schema(otherwise)]
-            if yes.isEmpty, no.isEmpty { return SchemaShape.anything }
+            if yes.isEmpty, no.isEmpty {
+                // It still has seen something where it holds.
+                return SchemaShape.anything + (document.hasUnevaluated ? try shapes(.schema(pointer)) : [])
+            }
             let first = try shapes(SchemaConjunction([.schema(pointer)] + yes))
             let negated: [SchemaShape]
             do throws(GrammarError) {
@@ -47,9 +53,6 @@ extension SchemaReader {
             }
             return first + negated
         case "dependentRequired", "dependentSchemas": return try dependencies(keyword, value, pointer)
-        case "unevaluatedProperties", "unevaluatedItems":
-            if value.bool == true { return SchemaShape.anything }
-            throw .unsupportedKeyword(keyword, pointer: pointer, reason: "it depends on what other schemas have seen")
         default:
             throw .unsupportedKeyword(keyword, pointer: pointer, reason: "it is not known")
         }

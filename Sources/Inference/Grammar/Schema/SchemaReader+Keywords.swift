@@ -50,7 +50,8 @@ extension SchemaReader {
         if types.contains("string") { shapes.append(.string(string)) }
         if types.contains("array") { shapes.append(.array(array)) }
         if types.contains("object") { shapes.append(.object(object)) }
-        for (keyword, value, place) in others {
+        for (keyword, value, place) in others.sorted(by: { Self.order($0.keyword) < Self.order($1.keyword) }) {
+            if try readUnevaluated(keyword, place, &shapes) { continue }
             let more = try alternatives(keyword, value, place, keywords, pointer)
             shapes = try merged(shapes, more)
         }
@@ -138,15 +139,18 @@ extension SchemaReader {
                     pointer: pointer, problem: "expected a schema; a list of schemas is \"prefixItems\" now")
             }
             shape.rest = SchemaConjunction([.schema(pointer)])
+            shape.evaluated = Int.max
         case "prefixItems":
             guard let items = value.array, !items.isEmpty else {
                 throw .invalidSchema(pointer: pointer, problem: "expected a list of schemas")
             }
             shape.prefix = items.indices.map { SchemaConjunction([.schema(pointer.appending($0))]) }
+            shape.evaluated = max(shape.evaluated, items.count)
         case "minItems": shape.least = try count(value, pointer)
         case "maxItems": shape.most = try count(value, pointer)
         case "contains":
             let parent = String(pointer.dropLast("/contains".count))
+            shape.evaluatesSome = pointer
             let least = try keywords["minContains"].map { value throws(GrammarError) in
                 try count(value, parent.appending("minContains"))
             }

@@ -34,7 +34,7 @@ struct SchemaReader {
         let shapes =
             switch term {
             case .schema(let pointer): try read(pointer)
-            case .not(let pointer): try readNegated(pointer)
+            case .not(let pointer): try readNegated(pointer).map(Self.unevaluated)
             }
         known[term] = shapes
         return shapes

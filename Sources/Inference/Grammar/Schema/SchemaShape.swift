@@ -107,6 +107,10 @@ struct ArrayShape: Sendable {
     var contained: [Contained] = []
     /// The pointer of the keyword that asks for different items.
     var unique: String?
+    /// So many items at the beginning are what `prefixItems` or `items` spoke of.
+    var evaluated = 0
+    /// The pointer of a `contains`, which speaks of some items and nobody knows which.
+    var evaluatesSome: String?
 
     func item(_ index: Int) -> SchemaConjunction { index < prefix.count ? prefix[index] : rest }
 
@@ -118,6 +122,8 @@ struct ArrayShape: Sendable {
         result.most = smaller(most, other.most)
         result.contained += other.contained.filter { !contained.contains($0) }
         result.unique = unique ?? other.unique
+        result.evaluated = max(evaluated, other.evaluated)
+        result.evaluatesSome = evaluatesSome ?? other.evaluatesSome
         return result
     }
 }
@@ -130,6 +136,8 @@ struct ObjectShape: Sendable {
         var schemas: [String: SchemaTerm] = [:]
         var patterns: [(automaton: ByteAutomaton, schema: SchemaTerm)] = []
         var additional: SchemaTerm?
+        /// Whether what it speaks of is seen by `unevaluatedProperties`.
+        var isEvaluation = true
 
         func terms(of name: String) -> [SchemaTerm] {
             var result = patterns.filter { $0.automaton.accepts(name.utf8) }.map(\.schema)
