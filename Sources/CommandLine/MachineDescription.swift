@@ -23,7 +23,8 @@ enum MachineDescription {
         rows.append(
             ("runs here", sets.map { String(cString: martlet_instruction_set_name($0)) }.joined(separator: ", ")))
         rows.append(("threads", "\(threads)"))
-        rows.append(("memory", Terminal.bytes(sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)))))
+        let memory = MachineMemory().total ?? sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        rows.append(("memory", Terminal.bytes(memory)))
         rows.append(("models", ModelLocator.models))
         rows.append(("hub cache", HubCache().root))
         for name in ["MARTLET_KERNELS", "MARTLET_THREADS", "MARTLET_HOME", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE"] {
