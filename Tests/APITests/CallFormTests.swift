@@ -10,7 +10,7 @@ import Testing
     private static let signs: [(ToolSyntax, String)] = [
         (.hermes, "<tool_call>"), (.llamaJSON, "<|python_tag|>"), (.mistral, "[TOOL_CALLS]"),
         (.mistral, "[TOOL_CALLS][ARGS]"), (.deepSeek, "<｜tool▁calls▁begin｜>"),
-        (.deepSeek, "<｜tool▁calls▁begin｜>```json"), (.json, ""), (.gemma, "<start_function_call>"),
+        (.deepSeek, "<｜tool▁calls▁begin｜>```json"), (.json, ""),
     ]
 
     @Test(arguments: signs.indices) func whatIsForcedIsRead(_ index: Int) throws {
@@ -58,7 +58,9 @@ import Testing
             "code": {"type": "string", "description": "x"}, "mode": {"type": "string", "enum": ["a", "b"]},
             "lines": {"type": "array", "items": {"$ref": "#/$defs/n"}}, "dry": {"type": "boolean"}}}
             """, model)
-        guard case .members(let members)? = grammar.alternatives.first?.arguments else { throw APIError("one value") }
+        guard case .members(let members, _)? = grammar.alternatives.first?.arguments else {
+            throw APIError("one value")
+        }
         #expect(members.map(\.isRequired) == [true, false, false, false])
         #expect(members[0].value == .text(without: "</parameter>") && members[1].value == .choice(["a", "b"]))
         let values = ["if a < b:\n  \"x\"", "b", "[1, 2]", "true"]

@@ -1,8 +1,7 @@
 import MartletInference
 import MartletJSON
 
-/// How a family writes calls: what stands before, between and after them. What is missing here (Gemma, Python) spells
-/// arguments in ways that no grammar is written for.
+/// How a family writes calls: what stands before, between and after them.
 struct CallForm {
     let syntax: ToolSyntax
     /// Around all calls.
@@ -10,6 +9,8 @@ struct CallForm {
     private var separator = ""
     /// Around the arguments of one, with `NAME` for its name.
     private var before = "", after = "}"
+    /// Around strings, where a family has something of its own.
+    private var quote = ""
 
     /// JSON objects, one a line.
     static let json = CallForm(json: "arguments", .json, separator: "\n")
@@ -21,7 +22,7 @@ struct CallForm {
     }
 
     /// - Parameter template: of a model that was trained to call tools, which tells which of the family's ways it knows.
-    init?(_ syntax: ToolSyntax, template: String?) {
+    init(_ syntax: ToolSyntax, template: String?) {
         switch syntax {
         case .json: self = .json
         case .llamaJSON: self.init(json: "parameters", .llamaJSON, separator: "; ")
@@ -52,7 +53,29 @@ struct CallForm {
         case .qwenCoder:
             self.init(json: "", .qwenCoder, separator: "\n")
             (before, after) = ("<tool_call>\n<function=NAME>\n", "</function>\n</tool_call>")
-        case .pythonic, .gemma: return nil
+        case .gemma:
+            self.init(json: "", .gemma, separator: "")
+            if template?.contains("<start_function_call>") ?? false {
+                (before, after) = ("<start_function_call>call:NAME{", "}<end_function_call>")
+                quote = "<escape>"
+            } else {
+                (before, after) = ("<|tool_call>call:NAME{", "}<tool_call|>")
+                quote = "<|\"|>"
+            }
+        case .pythonic:
+            self.init(json: "", .pythonic, separator: ", ")
+            (opening, closing) = ("[", "]")
+            (before, after) = ("NAME(", ")")
+        }
+    }
+
+    /// Of families that write no JSON.
+    private var style: CallMembers? {
+        switch syntax {
+        case .qwenCoder: .tags
+        case .gemma: .quoted(quote)
+        case .pythonic: .python
+        case .hermes, .llamaJSON, .mistral, .deepSeek, .json: nil
         }
     }
 
@@ -64,9 +87,9 @@ struct CallForm {
         let parts = before.split(separator: "NAME", maxSplits: 1, omittingEmptySubsequences: false)
         for tool in settings.callable {
             var arguments = CallGrammar.Arguments.value(.json(tool.parameters))
-            if syntax == .qwenCoder {
-                guard let members = XMLCall.members(of: tool.parameters) else { return nil }
-                arguments = .members(members)
+            if let style {
+                guard let members = style.members(of: tool.parameters), style.canSpell(tool.name) else { return nil }
+                arguments = .members(members, separator: style.separator)
             }
             grammar.alternatives.append(
                 .init(opening: parts.joined(separator: tool.name), arguments: arguments, closing: after))

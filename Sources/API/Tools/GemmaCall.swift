@@ -3,16 +3,25 @@ import MartletJSON
 /// `call:name{key:value,…}` up to its closing token. Strings stand between tokens of their own.
 struct GemmaCall: CallBody {
     private var bytes: [UInt8] = []
-    private let closings = ["<end_function_call>", "<tool_call|>"].map { Array($0.utf8) }
+    /// What ends the string that is open; nothing else counts until then.
+    private var quote: [UInt8]?
+    private static let quotes = ["<escape>", "<|\"|>"]
+    private static let marks = quotes.map { Array($0.utf8) }
+    private static let closings = ["<end_function_call>", "<tool_call|>"].map { Array($0.utf8) }
 
     mutating func push(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
         bytes.append(byte)
         if bytes.count <= 5 { return "call:".utf8.starts(with: bytes) ? .more : .failed }
-        guard byte == UInt8(ascii: ">"),
-            let closing = closings.first(where: { bytes.suffix($0.count).elementsEqual($0) })
-        else { return .more }
+        guard byte == UInt8(ascii: ">") else { return .more }
+        func ends(_ mark: [UInt8]) -> Bool { bytes.suffix(mark.count).elementsEqual(mark) }
+        if let quote {
+            if ends(quote) { self.quote = nil }
+            return .more
+        }
+        quote = Self.marks.first(where: ends)
+        guard quote == nil, let closing = Self.closings.first(where: ends) else { return .more }
         var reader = LiteralReader(
-            Array(bytes.dropFirst(5).dropLast(closing.count)), quotes: ["<escape>", "<|\"|>"], hasBareWords: true)
+            Array(bytes.dropFirst(5).dropLast(closing.count)), quotes: Self.quotes, hasBareWords: true)
         guard let name = reader.identifier(), let arguments = reader.value(), arguments.object != nil else {
             return .failed
         }

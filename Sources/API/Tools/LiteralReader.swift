@@ -34,7 +34,7 @@ struct LiteralReader {
         return start < position ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
     }
 
-    private static func isWord(_ byte: UInt8) -> Bool {
+    static func isWord(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F, 0x2D, 0x2E, 0x80...: true
         default: false
@@ -96,6 +96,7 @@ struct LiteralReader {
     }
 
     private mutating func string(_ quote: UInt8) -> String? {
+        if quote == UInt8(ascii: "\""), let text = jsonString() { return text }
         position += 1
         var result: [UInt8] = []
         while let byte = next {
@@ -110,12 +111,25 @@ struct LiteralReader {
             case UInt8(ascii: "n"): result.append(0x0A)
             case UInt8(ascii: "t"): result.append(0x09)
             case UInt8(ascii: "r"): result.append(0x0D)
+            case UInt8(ascii: "b"): result.append(0x08)
+            case UInt8(ascii: "f"): result.append(0x0C)
             case UInt8(ascii: "x"): append(2, &result)
             case UInt8(ascii: "u"): append(4, &result)
             case UInt8(ascii: "\n"): break
             case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""): result.append(escape)
             default: result += [byte, escape]
             }
+        }
+        return nil
+    }
+
+    /// A string that JSON has too: pairs of surrogates are one character there.
+    private mutating func jsonString() -> String? {
+        var end = JSONValueEnd()
+        for index in position..<bytes.count where end.push(bytes[index]) == .last {
+            guard let text = (try? JSON(parsing: bytes[position...index]))?.string else { return nil }
+            position = index + 1
+            return text
         }
         return nil
     }

@@ -23,8 +23,8 @@ public struct CallGrammar: Sendable, Equatable {
 
     public enum Arguments: Sendable, Equatable {
         case value(Value)
-        /// One after another in this order; those that are not required may be missing.
-        case members([Member])
+        /// One after another in this order, with the separator between them; those that are not required may be missing.
+        case members([Member], separator: String = "")
     }
 
     /// Text, a value, text.
@@ -81,19 +81,29 @@ public struct CallGrammar: Sendable, Equatable {
         for alternative in alternatives {
             let before = try network.state()
             try network.add(bytes: alternative.opening.utf8, from: begin, to: before)
-            var after = try network.state()
+            let after = try network.state()
             switch alternative.arguments {
             case .value(let value): try network.add(value, from: before, to: after, &rules, spacing, &budget)
-            case .members(let members):
-                network.add(.empty(after), from: before)
+            case .members(let members, let separator):
+                // Where none of them has come yet, and where one has, after which the separator stands.
+                var (none, some) = (before, try network.state())
                 for member in members {
-                    let (opened, valued, next) = (try network.state(), try network.state(), try network.state())
-                    try network.add(bytes: member.opening.utf8, from: after, to: opened)
+                    let begin = try network.state()
+                    let (opened, valued) = (try network.state(), try network.state())
+                    let (noneAfter, someAfter) = (try network.state(), try network.state())
+                    network.add(.empty(begin), from: none)
+                    try network.add(bytes: separator.utf8, from: some, to: begin)
+                    try network.add(bytes: member.opening.utf8, from: begin, to: opened)
                     try network.add(member.value, from: opened, to: valued, &rules, spacing, &budget)
-                    try network.add(bytes: member.closing.utf8, from: valued, to: next)
-                    if !member.isRequired { network.add(.empty(next), from: after) }
-                    after = next
+                    try network.add(bytes: member.closing.utf8, from: valued, to: someAfter)
+                    if !member.isRequired {
+                        network.add(.empty(noneAfter), from: none)
+                        network.add(.empty(someAfter), from: some)
+                    }
+                    (none, some) = (noneAfter, someAfter)
                 }
+                network.add(.empty(after), from: none)
+                network.add(.empty(after), from: some)
             }
             try network.add(bytes: alternative.closing.utf8, from: after, to: between)
         }
@@ -109,11 +119,12 @@ extension CallGrammar.Arguments {
     fileprivate var json: JSON {
         switch self {
         case .value(let value): value.json
-        case .members(let members):
+        case .members(let members, let separator):
             .array(
-                members.map {
-                    .array([.string($0.opening), $0.value.json, .string($0.closing), .bool($0.isRequired)])
-                })
+                [.string(separator)]
+                    + members.map {
+                        .array([.string($0.opening), $0.value.json, .string($0.closing), .bool($0.isRequired)])
+                    })
         }
     }
 }
