@@ -2,7 +2,9 @@
 // longest: 2048
 import MartletInference
 
-private let tree = TokenTree(tokenBytes: [[]] + (0..<256).map { [UInt8($0)] } + [Array("ab".utf8)], endTokens: [0])
+private let tree = TokenTree(
+    tokenBytes: [[]] + (0..<256).map { [UInt8($0)] } + [Array("ab".utf8)], endTokens: [0],
+    identify: { $0 == "<ab>" ? 257 : nil })
 
 /// Up to a zero byte a grammar, then choices among the tokens that its masks let through. It is refused with a typed error
 /// or always leads on; what the masks let through is taken byte by byte as well.
@@ -19,6 +21,8 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard let grammar = try? GrammarCompiler(tree, limits: limits).compile(.gbnf(source)) else { return 0 }
     var matcher = grammar.matcher()
     var bytewise = grammar.matcher()
+    // A token that stands for itself is no text.
+    let hasText = !grammar.usesTokens
     var choices = input[min(end + 1, input.count)...]
     for _ in 0..<200 {
         let mask: TokenMask
@@ -38,6 +42,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             return 0
         }
         if token == 0 { return 0 }
+        guard hasText else { continue }
         let bytes = token <= 256 ? [UInt8(token - 1)] : Array("ab".utf8)
         for byte in bytes {
             guard let isTaken = try? bytewise.accept(bytes: CollectionOfOne(byte)) else { return 0 }

@@ -8,11 +8,15 @@ public final class CompiledGrammar: TokenConstraint {
     private let current: Mutex<SharedSpace>
 
     init(_ grammar: Grammar, _ tree: TokenTree, _ limits: GrammarLimits) throws(GrammarError) {
+        let tree = grammar.usesTokens ? tree.withTerminals() : tree
         machine = GrammarMachine(grammar, limits: limits, longest: tree.deepest)
         self.tree = tree
         self.limits = limits
         current = Mutex(SharedSpace(try StackSpace(machine)))
     }
+
+    /// Whether it speaks of tokens, and not of their text alone.
+    package var usesTokens: Bool { tree.hasTerminals }
 
     public func makeMatcher() -> any TokenMatcher { matcher() }
 
@@ -75,22 +79,34 @@ package struct GrammarMatcher: TokenMatcher {
             hasEnded = true
             return
         }
-        let bytes = tree.bytes(of: token)
-        guard !bytes.isEmpty, !hasEnded, try accept(bytes: bytes) else { throw GrammarError.tokenNotAllowed(token) }
+        let bytes = Array(tree.bytes(of: token))
+        let ways = (bytes.isEmpty ? [] : [bytes]) + (tree.hasTerminals ? [TokenTree.terminal(token)] : [])
+        guard !ways.isEmpty, !hasEnded, try accept(ways) else { throw GrammarError.tokenNotAllowed(token) }
     }
 
     /// Goes on by bytes; false, and nothing changed, where they may not come.
     package mutating func accept(bytes: some Sequence<UInt8>) throws(GrammarError) -> Bool {
+        try accept([Array(bytes)])
+    }
+
+    /// Goes on by whichever of these may come.
+    private mutating func accept(_ ways: [[UInt8]]) throws(GrammarError) -> Bool {
         try move()
-        var next = place
+        let place = place
         let result = shared.space.withLock { space in
             Result { () throws(GrammarError) in
-                for byte in bytes where next >= 0 { next = try space.step(next, byte) }
+                var reached = StackSpace.dead
+                for bytes in ways {
+                    var next = place
+                    for byte in bytes where next >= 0 { next = try space.step(next, byte) }
+                    reached = space.union(reached, next)
+                }
+                return reached
             }
         }
-        try result.get()
+        let next = try result.get()
         guard next >= 0 else { return false }
-        place = next
+        self.place = next
         return true
     }
 

@@ -3,6 +3,8 @@
 struct Grammar: Sendable {
     let rules: [ByteAutomaton]
     let start: Int
+    /// Whether it speaks of tokens besides text, by their numbers behind a byte that no text has.
+    var usesTokens = false
 
     /// - Parameters:
     ///   - rules: their automata, still with dead ends.

@@ -84,7 +84,7 @@ public final class GrammarCompiler: Sendable {
             return cache.entries[key]?.grammar
         }
         if let known { return known }
-        let compiled = try CompiledGrammar(Self.grammar(source, limits), tree, limits)
+        let compiled = try CompiledGrammar(Self.grammar(source, limits, tree), tree, limits)
         cache.withLock { cache in
             cache.clock += 1
             if cache.entries.count >= capacity,
@@ -117,8 +117,10 @@ public final class GrammarCompiler: Sendable {
         return key
     }
 
-    /// Compiles without a vocabulary.
-    static func grammar(_ source: GrammarSource, _ limits: GrammarLimits) throws(GrammarError) -> Grammar {
+    /// - Parameter tree: the vocabulary, for grammars that speak of tokens.
+    private static func grammar(
+        _ source: GrammarSource, _ limits: GrammarLimits, _ tree: TokenTree
+    ) throws(GrammarError) -> Grammar {
         var budget = GrammarBudget(limits)
         switch source {
         case .jsonSchema(let schema, let spacing):
@@ -133,7 +135,7 @@ public final class GrammarCompiler: Sendable {
                 throw .malformed(.choice, position: 0, problem: "there is nothing to choose from")
             }
             return try Grammar(rules: [.texts(texts, &budget)], names: ["the choice"], start: 0)
-        case .gbnf(let text): return try GBNFReader.grammar(text, &budget)
+        case .gbnf(let text): return try GBNFReader.grammar(text, tree, &budget)
         case .calls(let calls, let spacing): return try calls.grammar(spacing, &budget)
         }
     }

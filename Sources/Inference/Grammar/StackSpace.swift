@@ -72,6 +72,17 @@ struct StackSpace {
         return result
     }
 
+    /// Where either text leads; one of them may lead nowhere.
+    mutating func union(_ one: Int32, _ other: Int32) -> Int32 {
+        guard one >= 0 else { return other }
+        guard other >= 0, other != one else { return one }
+        let (left, right) = (places[Int(one)], places[Int(other)])
+        return number(
+            PlaceKey(
+                stacks: Set(left.stacks + right.stacks).sorted(), mayEnd: left.mayEnd || right.mayEnd,
+                isUnderCut: left.isUnderCut || right.isUnderCut))
+    }
+
     /// What is reached from states, with the nodes they return to, without reading.
     private mutating func place(from first: [(Int32, Int32)]) throws(GrammarError) -> Int32 {
         var waiting = first

@@ -1,4 +1,5 @@
 import MartletText
+import Synchronization
 
 /// The byte strings of a vocabulary's tokens as a tree, in the order of a walk that goes deep first: a node's subtree
 /// follows it, so that what begins with bytes that may not come is skipped by one addition.
@@ -21,13 +22,29 @@ public final class TokenTree: Sendable {
     let endTokens: [Int32]
     /// One more than the largest token.
     public let vocabularySize: Int
+    /// Whether each token stands a second time in the tree, by its number: for grammars that speak of tokens.
+    let hasTerminals: Bool
     private let offsets: [Int32]
     private let text: [UInt8]
+    private let identify: @Sendable (String) -> Int32?
+    private let terminals = Mutex<TokenTree?>(nil)
 
     /// - Parameters:
     ///   - tokenBytes: what each token adds to a text; empty for those that may never be chosen.
     ///   - endTokens: those that may be chosen where a text may end; they never are part of it.
-    public init(tokenBytes: [[UInt8]], endTokens: Set<Int32>) {
+    ///   - identify: the token that a text is, where it is one.
+    public convenience init(
+        tokenBytes: [[UInt8]], endTokens: Set<Int32>, identify: @escaping @Sendable (String) -> Int32? = { _ in nil }
+    ) {
+        self.init(tokenBytes, endTokens, hasTerminals: false, identify)
+    }
+
+    private init(
+        _ tokenBytes: [[UInt8]], _ endTokens: Set<Int32>, hasTerminals: Bool,
+        _ identify: @escaping @Sendable (String) -> Int32?
+    ) {
+        self.hasTerminals = hasTerminals
+        self.identify = identify
         vocabularySize = tokenBytes.count
         self.endTokens = endTokens.filter { $0 >= 0 && Int($0) < tokenBytes.count }.sorted()
         var offsets: [Int32] = [0]
@@ -38,15 +55,17 @@ public final class TokenTree: Sendable {
         }
         self.offsets = offsets
         self.text = text
-        func bytes(_ token: Int32) -> ArraySlice<UInt8> {
-            text[Int(offsets[Int(token)])..<Int(offsets[Int(token) + 1])]
+        var entries: [(token: Int32, bytes: ArraySlice<UInt8>)] = []
+        for token in 0..<Int32(tokenBytes.count) {
+            let bytes = text[Int(offsets[Int(token)])..<Int(offsets[Int(token) + 1])]
+            if hasTerminals, !endTokens.contains(token) { entries.append((token, Self.terminal(token)[...])) }
+            if !bytes.isEmpty { entries.append((token, bytes)) }
         }
-        let order = (0..<Int32(tokenBytes.count)).filter { !bytes($0).isEmpty }
-            .sorted { bytes($0).lexicographicallyPrecedes(bytes($1)) }
+        entries.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         var nodes: [Node] = []
         var path: [Int] = []
-        for (position, token) in order.enumerated() {
-            let bytes = bytes(token)
+        for (position, entry) in entries.enumerated() {
+            let bytes = entry.bytes
             var shared = 0
             while shared < path.count, shared < bytes.count,
                 nodes[path[shared]].byte == bytes[bytes.startIndex + shared]
@@ -64,7 +83,7 @@ public final class TokenTree: Sendable {
         }
         for index in path { nodes[index].end = Int32(nodes.count) }
         self.nodes = nodes
-        tokens = order
+        tokens = entries.map(\.token)
         deepest = Int(nodes.map(\.depth).max() ?? 0)
     }
 
@@ -76,7 +95,40 @@ public final class TokenTree: Sendable {
                 let isSpecial = tokenizer.specialTokens.contains(token) || token == tokenizer.unknownToken
                 return isSpecial && !written.contains(token) ? [] : tokenizer.bytes(of: token) ?? []
             },
-            endTokens: endTokens)
+            endTokens: endTokens
+        ) { text in
+            guard let tokens = try? tokenizer.encode(text, addSpecialTokens: false, parseSpecial: true),
+                tokens.count == 1
+            else { return nil }
+            return tokens[0]
+        }
+    }
+
+    // MARK: Tokens as terminals
+
+    private static let terminalMark: UInt8 = 0xFF
+
+    /// What stands for a token itself, whatever it spells: bytes that are no text.
+    static func terminal(_ token: Int32) -> [UInt8] {
+        [terminalMark] + [16, 8, 0].map { UInt8(truncatingIfNeeded: token >> $0) }
+    }
+
+    /// The token that a text is; nil for none, or several.
+    func token(_ text: String) -> Int32? { identify(text) }
+
+    /// The same vocabulary with tokens as terminals. Made once: few grammars need it.
+    func withTerminals() -> TokenTree {
+        terminals.withLock { known in
+            if let known { return known }
+            // No text has the byte with which a token's number begins; what a token of it would spell is none.
+            let spelled = (0..<Int32(vocabularySize)).map { token -> [UInt8] in
+                let text = bytes(of: token)
+                return text.contains(Self.terminalMark) ? [] : Array(text)
+            }
+            let tree = TokenTree(spelled, Set(endTokens), hasTerminals: true, identify)
+            known = tree
+            return tree
+        }
     }
 
     func bytes(of token: Int32) -> ArraySlice<UInt8> {

@@ -62,7 +62,12 @@ import Testing
         ("root ::= \"\\q\"", "an unknown escape \"\\q\""), ("root ::= \"\\u12\"", "an escape with fewer than 4 digits"),
         ("root ::= \"\\ud800\"", "an escape that gives no character"),
         ("root ::= [b-a]", "a range that runs backwards"), ("root ::= \"a\"{3,2}", "a repeat from 3 down to 2"),
-        ("root ::= <think>", "a token terminal, which is not supported"),
+        ("root ::= <think>", "\"<think>\" is no token of the vocabulary"),
+        ("root ::= <think", "a token without an end"), ("root ::= !\"a\"", "expected a token after \"!\""),
+        ("root ::= <[x]>", "expected the number of a token as in \"<[1000]>\""),
+        ("root ::= <[3", "expected the number of a token as in \"<[1000]>\""),
+        ("root ::= <[99999999999999999999]>", "the number of a token that the vocabulary does not have"),
+        ("root ::= <[0]>", "a token that ends the text, which comes where the grammar ends"),
         ("root ::= \"a\"\nroot ::= \"b\"", "a second rule \"root\""),
         ("root ::= \"a\" )", "\")\" where the rule should go on or end"),
     ])

@@ -2,18 +2,23 @@ import MartletText
 
 /// Grammars as llama.cpp writes them: rules `name ::= …` of literals, classes, groups, alternatives and repeats, the text
 /// being what `root` derives. Comments run from `#` to the end of the line; a rule ends with its line, except within
-/// parentheses and beside `|`. Token terminals (`<think>`) are refused.
+/// parentheses and beside `|`. Tokens are terminals by their text (`<think>`) or number (`<[1000]>`), any other than one
+/// by `!` before it (`!</think>`).
 struct GBNFReader {
     indirect enum Item {
         case literal([UInt8])
         case set(ScalarSet)
         case rule(Int)
+        /// This token, or any other but those that end a text.
+        case token(Int32, isNegated: Bool)
         case choice([[Item]])
         case repeated(Item, least: Int, most: Int?)
     }
 
     private let scalars: [Unicode.Scalar]
     private let limits: GrammarLimits
+    private let tree: TokenTree
+    private var usesTokens = false
     private var index = 0
     private var depth = 0
     private var names: [String] = []
@@ -22,15 +27,18 @@ struct GBNFReader {
     /// Where each rule was first spoken of.
     private var places: [Int] = []
 
-    private init(_ text: String, _ limits: GrammarLimits) {
+    private init(_ text: String, _ tree: TokenTree, _ limits: GrammarLimits) {
         scalars = Array(text.unicodeScalars)
+        self.tree = tree
         self.limits = limits
     }
 
     /// Reads a grammar.
     /// - Throws: `malformed`, `leftRecursion`, `unsatisfiable`, `tooLarge`.
-    static func grammar(_ text: String, _ budget: inout GrammarBudget) throws(GrammarError) -> Grammar {
-        var reader = GBNFReader(text, budget.limits)
+    static func grammar(
+        _ text: String, _ tree: TokenTree, _ budget: inout GrammarBudget
+    ) throws(GrammarError) -> Grammar {
+        var reader = GBNFReader(text, tree, budget.limits)
         try reader.read()
         guard let root = reader.numbers["root"], reader.bodies[root] != nil else {
             throw reader.malformed("there is no rule \"root\"", at: reader.scalars.count)
@@ -44,7 +52,9 @@ struct GBNFReader {
             try network.add(body, from: network.start, to: network.end)
             rules.append(try network.automaton(&budget))
         }
-        return try Grammar(rules: rules, names: reader.names, start: root) { "the rule \"\($0)\"" }
+        var grammar = try Grammar(rules: rules, names: reader.names, start: root) { "the rule \"\($0)\"" }
+        grammar.usesTokens = reader.usesTokens
+        return grammar
     }
 
     // MARK: Rules
@@ -105,7 +115,7 @@ struct GBNFReader {
                 guard let last = items.popLast() else { throw malformed("nothing for \"\(scalar)\" to repeat") }
                 let (least, most) = try bounds()
                 items.append(.repeated(last, least: least, most: most))
-            case "<", "!": throw malformed("a token terminal, which is not supported")
+            case "<", "!": items.append(try token())
             case _ where Self.isNamed(scalar): items.append(.rule(try ruleNumber(at: start)))
             default: return items
             }
@@ -134,14 +144,53 @@ struct GBNFReader {
         return (least, most)
     }
 
-    private mutating func number() throws(GrammarError) -> Int? {
+    private mutating func number(most: Int? = nil) throws(GrammarError) -> Int? {
         var value: Int?
         while let scalar = peek(), ("0"..."9").contains(scalar) {
             value = (value ?? 0) * 10 + Int(scalar.value - 0x30)
-            if value ?? 0 > limits.states { throw .tooLarge(what: "repeats", limit: limits.states) }
+            if let most, value ?? 0 > most {
+                value = most
+            } else if most == nil, value ?? 0 > limits.states {
+                throw .tooLarge(what: "repeats", limit: limits.states)
+            }
             index += 1
         }
         return value
+    }
+
+    /// `<text>` or `<[number]>`, perhaps after `!`.
+    private mutating func token() throws(GrammarError) -> Item {
+        let start = index
+        let isNegated = take("!")
+        guard peek() == "<" else { throw malformed("expected a token after \"!\"", at: start) }
+        let found: Int32
+        if take("<[") {
+            guard let value = try number(most: tree.vocabularySize), take("]>") else {
+                throw malformed("expected the number of a token as in \"<[1000]>\"", at: start)
+            }
+            guard value < tree.vocabularySize else {
+                throw malformed("the number of a token that the vocabulary does not have", at: start)
+            }
+            found = Int32(value)
+        } else {
+            var text = ""
+            while let scalar = peek(), scalar != ">", !scalar.isLineEnd {
+                text.unicodeScalars.append(scalar)
+                index += 1
+            }
+            guard take(">") else { throw malformed("a token without an end", at: start) }
+            text += ">"
+            guard let token = tree.token(text) else {
+                throw malformed("\"\(text.prefix(40))\" is no token of the vocabulary", at: start)
+            }
+            found = token
+        }
+        // No end is ever among "any other".
+        guard isNegated || !tree.isEnd(found) else {
+            throw malformed("a token that ends the text, which comes where the grammar ends", at: start)
+        }
+        usesTokens = true
+        return .token(found, isNegated: isNegated)
     }
 
     private mutating func ruleNumber(at start: Int) throws(GrammarError) -> Int {
