@@ -87,7 +87,7 @@ import Testing
     }
 
     /// Combinations that decoding refuses for what stands beside the member.
-    private static let combinations: Set<String> = ["continue_final_message", "text_2", "input"]
+    private static let combinations: Set<String> = ["continue_final_message", "text_2", "input", "best_of"]
 
     @Test(arguments: bodies) func aDescribedMemberIsReadAndHeldToItsKind(_ body: Body) throws {
         for probe in try probes(body) {

@@ -16,6 +16,17 @@ enum SchemaCheck {
         if let least = schema["minimum"]?.double, let number = value.double, number < least {
             found.append("\(path): \(number)")
         }
+        if let most = schema["maximum"]?.double, let number = value.double, number > most {
+            found.append("\(path): \(number)")
+        }
+        if let most = schema["maxLength"]?.integer, let text = value.string, text.unicodeScalars.count > most {
+            found.append("\(path): longer than \(most)")
+        }
+        if let count = value.array?.count {
+            if count < schema["minItems"]?.integer ?? 0 || count > schema["maxItems"]?.integer ?? .max {
+                found.append("\(path): \(count) items")
+            }
+        }
         if let items = schema["items"] {
             for (index, item) in (value.array ?? []).enumerated() {
                 found += problems(item, items, document, at: "\(path)[\(index)]")

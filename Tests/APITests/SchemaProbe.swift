@@ -35,6 +35,9 @@ struct SchemaProbe {
                 ("string", "?"), ("boolean", true), ("number", 0.5), ("array", [["?": 1]]), ("object", ["?": 1]),
             ]
             for (kind, value) in values where !kinds.contains(kind) { add(key, value, "", isWrong: true) }
+            for value in edges(member, document) {
+                add(key, value, "", isWrong: !SchemaCheck.problems(value, member, document).isEmpty)
+            }
             for probe in all(member, document) { add(key, probe.value, probe.path, isWrong: probe.isWrong) }
         }
         return probes
@@ -92,6 +95,33 @@ struct SchemaProbe {
         case "boolean": return true
         default: return .null
         }
+    }
+
+    /// Values at the bounds that a schema gives, and one beyond them.
+    private static func edges(_ schema: JSON, _ document: JSON) -> [JSON] {
+        let schema = resolved(schema, document)
+        if let alternatives = schema["anyOf"]?.array { return alternatives.flatMap { edges($0, document) } }
+        var values: [JSON] = []
+        if let most = schema["maxLength"]?.integer {
+            values += [most, most + 1].map { .string(String(repeating: "é", count: $0)) }
+        }
+        for (key, step) in [("minimum", -1), ("maximum", 1)] {
+            if schema["type"]?.string == "number", let bound = schema[key]?.double {
+                values += [.number(bound), .number(bound + 0.25 * Double(step))]
+            } else if let bound = schema[key]?.integer {
+                values.append(.integer(Int64(bound)))
+                let beyond = bound.addingReportingOverflow(step)
+                if !beyond.overflow { values.append(.integer(Int64(beyond.partialValue))) }
+            }
+        }
+        if let items = schema["items"] {
+            let item = valid(items, document)
+            let counts = [schema["minItems"]?.integer.map { $0 - 1 }, schema["maxItems"]?.integer.map { $0 + 1 }]
+            for count in counts.compactMap(\.self) where (0...4097).contains(count) {
+                values.append(.array(Array(repeating: item, count: count)))
+            }
+        }
+        return values
     }
 
     /// The JSON types of the values that a schema allows. An integer is a number.

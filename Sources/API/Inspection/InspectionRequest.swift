@@ -17,14 +17,15 @@ public struct InspectionRequest: Sendable, Equatable {
     public var headsOff: Set<DecoderHead> = []
     public var lensTokens = 5
 
-    /// Bytes of text at most: tokens are bounded too, but counting them costs time.
-    private static let longestText = 16 << 10
+    /// Characters of text at most: tokens are bounded too, but counting them costs time.
+    static let longestText = 16 << 10
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         model = try fields.string("model", longest: 1024)
         let text = try fields.string("text", longest: Self.longestText)
         let tokens = try fields.tokens("tokens", most: LanguageModel.inspectedTokens)
+        if let tokens, tokens.isEmpty { throw fields.error("tokens", "must hold at least one token") }
         switch (text, tokens) {
         case (let text?, nil): input = .text(text)
         case (nil, let tokens?): input = .tokens(tokens)

@@ -26,7 +26,7 @@ extension GenerationRequest {
         let maximum = try fields.integer("max_tokens", 1...Int(Int32.max))
         stopping.maximumTokens = countsOnly ? maximum : try fields.required("max_tokens", maximum)
         stopping.strings =
-            (try fields.strings("stop_sequences", most: limits.stopStrings, longest: limits.stopStringBytes) ?? [])
+            (try fields.strings("stop_sequences", most: limits.stopStrings, longest: limits.stopStringLength) ?? [])
             .filter { !$0.isEmpty }
         stream = try fields.bool("stream") ?? false ? StreamSettings() : nil
         sampling.temperature = try fields.number("temperature", 0...2)

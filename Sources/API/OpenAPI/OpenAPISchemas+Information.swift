@@ -4,7 +4,7 @@ import MartletJSON
 extension OpenAPISchemas {
     static let inspection: JSONObject = [
         "InspectionRequest": any(
-            request(inspected(["text": text(atMost: 4096)]), required: ["text"]),
+            request(inspected(["text": text(atMost: InspectionRequest.longestText)]), required: ["text"]),
             request(inspected(["tokens": list(token, atLeast: 1, atMost: 256)]), required: ["tokens"])),
         "Inspection": object(
             [

@@ -6,7 +6,8 @@ extension OpenAPISchemas {
         "model": word, "max_tokens": integer(1, Int(Int32.max)),
         "messages": list(reference("MessagesMessage"), atLeast: 1, atMost: RequestLimits().messages),
         "system": any(text, list(reference("MessagesText"))),
-        "stop_sequences": list(text(atMost: 64), atMost: RequestLimits().stopStrings), "stream": flag,
+        "stop_sequences": list(text(atMost: RequestLimits().stopStringLength), atMost: RequestLimits().stopStrings),
+        "stream": flag,
         "temperature": number(0, 2), "top_p": number(0, 1), "top_k": integer(0, Int(Int32.max)),
         "tools": list(
             object(

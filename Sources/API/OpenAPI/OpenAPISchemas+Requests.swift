@@ -12,10 +12,10 @@ extension OpenAPISchemas {
             "frequency_penalty": number(-2, 2), "seed": seed, "stop": stops,
             "stop_token_ids": list(token, atMost: limits.stopTokens), "ignore_eos": flag, "skip_special_tokens": flag,
             "min_tokens": integer(0, Int(Int32.max)), "include_stop_str_in_output": flag, "logit_bias": logitBias,
-            "allowed_token_ids": list(token, atLeast: 1), "stream": flag,
+            "allowed_token_ids": list(token, atLeast: 1, atMost: 1 << 20), "stream": flag,
             "stream_options": reference("StreamOptions"), "timings_per_token": flag,
             "response_format": reference("ResponseFormat"), "user": word, "safety_identifier": word,
-            "request_id": text(atMost: 64), "cache_salt": text(atMost: limits.cacheSaltBytes / 4),
+            "request_id": text(atMost: 256), "cache_salt": text(atMost: limits.cacheSaltLength),
             "return_token_ids": flag, "return_tokens": flag, "return_tokens_as_token_ids": flag,
             "add_special_tokens": flag, "prompt_logprobs": integer(0, limits.topLogProbabilities),
             "truncate_prompt_tokens": integer(-1, 1 << 24), "truncation_side": choice(["left", "right"]),
@@ -27,8 +27,7 @@ extension OpenAPISchemas {
 
     static let seed: JSON = ["type": "integer", "minimum": .integer(Int64.min), "maximum": .integer(Int64.max)]
     static let stops: JSON = {
-        // Lengths are checked in bytes.
-        let stop = text(atMost: RequestLimits().stopStringBytes / 4)
+        let stop = text(atMost: RequestLimits().stopStringLength)
         return any(stop, list(stop, atMost: RequestLimits().stopStrings))
     }()
     static let logitBias: JSON = [

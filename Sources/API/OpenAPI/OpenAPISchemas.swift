@@ -55,8 +55,8 @@ enum OpenAPISchemas {
     static func text(atMost length: Int) -> JSON { ["type": "string", "maxLength": .integer(length)] }
 
     static let text: JSON = ["type": "string"]
-    /// A name or a note; lengths are checked in bytes, of which a character has at most four.
-    static let word = text(atMost: 256)
+    /// A name or a note.
+    static let word = text(atMost: 1024)
     static let decimal: JSON = ["type": "number"]
     static let flag: JSON = ["type": "boolean"]
     static let anyObject: JSON = ["type": "object"]

@@ -66,6 +66,9 @@ extension Conversation {
 
     mutating func readTemplateSettings(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         documents = try fields.array("documents", most: limits.documents)
+        for (index, document) in (documents ?? []).enumerated() where document.object == nil {
+            throw .invalid("documents[\(index)]", "must be an object, not \(document.kind)")
+        }
         if let variables = try fields.object("chat_template_kwargs") {
             // What the engine itself gives to a template is not for a request to replace.
             for key in ["messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"]

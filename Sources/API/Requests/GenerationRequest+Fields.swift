@@ -16,7 +16,7 @@ extension GenerationRequest {
         self.returnsTokens = try fields.bool("return_token_ids") ?? returnsTokens ?? false
         spellsTokensAsIDs = try fields.bool("return_tokens_as_token_ids") ?? false
         addsSpecialTokens = try fields.bool("add_special_tokens")
-        cacheSalt = try fields.string("cache_salt", longest: limits.cacheSaltBytes) ?? ""
+        cacheSalt = try fields.string("cache_salt", longest: limits.cacheSaltLength) ?? ""
         let identifier = try fields.string("safety_identifier", longest: 1024)
         user = try fields.string("user", longest: 1024) ?? identifier
         requestID = try fields.string("request_id", longest: 256)
@@ -97,6 +97,9 @@ extension SamplingSettings {
         frequencyPenalty = try fields.number("frequency_penalty", -2...2)
         seed = try fields.integer("seed", .min ... .max).map { UInt64(bitPattern: Int64($0)) }
         allowedTokens = try fields.tokens("allowed_token_ids", most: 1 << 20)
+        if let allowedTokens, allowedTokens.isEmpty {
+            throw fields.error("allowed_token_ids", "must hold at least one token")
+        }
         logitBias = try Self.logitBias(&fields, limits)
     }
 
@@ -137,14 +140,12 @@ extension StoppingSettings {
     ) throws(APIError) -> [String] {
         let strings: [String]
         if let text = fields.json(key)?.string {
-            guard text.utf8.count <= limits.stopStringBytes else {
-                throw fields.error(key, "is longer than \(limits.stopStringBytes) bytes")
-            }
+            try FieldReader.check(text, limits.stopStringLength, fields.path(of: key))
             strings = [text]
         } else if let value = fields.json(key), value.array == nil {
             throw fields.error(key, "must be a string or an array of strings, not \(value.kind)")
         } else {
-            strings = try fields.strings(key, most: limits.stopStrings, longest: limits.stopStringBytes) ?? []
+            strings = try fields.strings(key, most: limits.stopStrings, longest: limits.stopStringLength) ?? []
         }
         return strings.filter { !$0.isEmpty }
     }

@@ -56,10 +56,11 @@ struct FieldReader {
         error(key, "must be \(expected), not \(value.kind)")
     }
 
+    /// - Parameter longest: in Unicode scalars, as JSON Schema counts.
     mutating func string(_ key: String, longest: Int? = nil) throws(APIError) -> String? {
         guard let value = json(key) else { return nil }
         guard let text = value.string else { throw mismatch(key, "a string", value) }
-        if let longest, text.utf8.count > longest { throw error(key, "is longer than \(longest) bytes") }
+        if let longest { try Self.check(text, longest, path(of: key)) }
         return text
     }
 
@@ -105,7 +106,7 @@ struct FieldReader {
         for (index, item) in items.enumerated() {
             let place = "\(path(of: key))[\(index)]"
             guard let text = item.string else { throw .invalid(place, "must be a string, not \(item.kind)") }
-            if let longest, text.utf8.count > longest { throw .invalid(place, "is longer than \(longest) bytes") }
+            if let longest { try Self.check(text, longest, place) }
             texts.append(text)
         }
         return texts
@@ -135,6 +136,12 @@ struct FieldReader {
     }
 
     // MARK: - Values on their own
+
+    static func check(_ text: String, _ longest: Int, _ place: String) throws(APIError) {
+        if text.utf8.count > longest, text.unicodeScalars.count > longest {
+            throw .invalid(place, "is longer than \(longest) characters")
+        }
+    }
 
     static func integer(_ value: JSON, _ range: ClosedRange<Int>, _ place: String) throws(APIError) -> Int {
         guard let double = value.double else { throw .invalid(place, "must be an integer, not \(value.kind)") }

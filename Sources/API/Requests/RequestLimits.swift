@@ -5,14 +5,14 @@ public struct RequestLimits: Sendable {
     public var messages = 4096
     public var tools = 128
     public var stopStrings = 16
-    /// UTF-8 bytes of one stop string.
-    public var stopStringBytes = 256
+    /// Unicode scalars of one stop string.
+    public var stopStringLength = 256
     public var stopTokens = 64
     public var logitBiases = 1024
     public var topLogProbabilities = 20
     public var embeddingInputs = 2048
     public var documents = 1024
-    public var cacheSaltBytes = 128
+    public var cacheSaltLength = 128
     /// Levels of JSON.
     public var depth = 100
     /// Whether a request may bring a chat template of its own.
