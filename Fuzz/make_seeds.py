@@ -258,6 +258,7 @@ def grammars():
         "arithmetic": 'root ::= (expr "=" term "\\n")+\nexpr ::= term ([-+*/] term)*\nterm ::= [a-z]+ | "(" expr ")"\n',
         "classes": 'root ::= [^a-c\\n]{2} . "\\u00e9\\x41" x?\nx ::= ("ab" | [\\]\\[-]){1,3} # end\n',
         "nested": 'root ::= "[" root* "]" | "a" root "b" | "c"\n',
+        "tokens": 'root ::= <ab> !<[3]>* ("a" | <[5]>) "c" | !<ab>{2}\n',
         "nullable": 'root ::= x x "."\nx ::= y?\ny ::= "a" | "b" x\n',
     }
     for name, text in grammars.items():

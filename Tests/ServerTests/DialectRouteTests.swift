@@ -46,6 +46,21 @@ import Testing
         }
     }
 
+    @Test func ollamasClientsGetVectorsAndSeeModels() async throws {
+        try await RunningServer.with(["tiny", "encoder"]) { running in
+            let two = try await running.post("/api/embed", ["model": "encoder:latest", "input": ["hello", "ring"]])
+            let vectors = try two.json()["embeddings"]?.array ?? []
+            #expect(vectors.count == 2)
+            let one = try await running.post("/api/embeddings", ["model": "encoder", "prompt": "hello"])
+            #expect(try one.json()["embedding"] == vectors.first)
+            let model = try await running.post("/api/show", ["name": "tiny:latest"])
+            #expect(try model.json()["details"]?["format"]?.string == "gguf")
+            let missing = try await running.post("/api/show", ["model": "none"])
+            #expect(missing.status == 404)
+            #expect(try missing.json()["error"]?.string != nil)
+        }
+    }
+
     @Test func llamaServersClientsSeePropertiesAndSlots() async throws {
         var loading = ModelSettings()
         loading.engine.maximumRunning = 3

@@ -100,6 +100,21 @@ import Testing
         }
     }
 
+    /// A route whose body or reply nobody has described would be one that no fuzzer reaches.
+    @Test func theOpenAPIDocumentDescribesEveryRoute() async throws {
+        try await RunningServer.with { running in
+            let paths = try #require(try await running.get("/openapi.json").json()["paths"]?.object)
+            for (path, operations) in paths where path != "/openapi.json" {
+                for (method, operation) in operations.object ?? [:] {
+                    // Stopping a run takes no body.
+                    let takesBody = method == "post" && !path.hasSuffix("/stop")
+                    #expect((operation["requestBody"] != nil) == takesBody, "\(method) \(path)")
+                    #expect(operation["responses"]?["200"]?["content"] != nil, "\(method) \(path)")
+                }
+            }
+        }
+    }
+
     @Test func embeddedPagesAreTheFiles() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
