@@ -83,4 +83,15 @@ import Testing
         }
         #expect(schedule.rate(step: 50, highest: 2, warmup: 50, total: 900, decay: 200) == 2)
     }
+
+    /// A run that ends by the clock goes the same way as one that ends by steps.
+    @Test(arguments: LearningRateSchedule.allCases)
+    func clockAndStepsGiveTheSameRate(schedule: LearningRateSchedule) {
+        for step in 0...1100 {
+            let bySteps = schedule.rate(step: step, highest: 2, lowest: 0.1, warmup: 100, total: 1100, decay: 200)
+            let byClock = schedule.rate(
+                step: step, share: Double(step - 100) / 1000, highest: 2, lowest: 0.1, warmup: 100, decay: 0.2)
+            #expect(abs(bySteps - byClock) < 1e-12, "step \(step)")
+        }
+    }
 }

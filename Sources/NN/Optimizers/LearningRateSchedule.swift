@@ -39,4 +39,22 @@ public enum LearningRateSchedule: String, Sendable, CaseIterable {
             return max(lowest, highest * (Double(max(warmup, 1)) / Double(max(step, 1))).squareRoot())
         }
     }
+
+    /// The rate of a step of a run that ends by the clock.
+    /// - Parameters:
+    ///   - step: from 0; the warm-up and `inverseSquareRoot` go by it, since the clock has not told the speed yet.
+    ///   - share: of the run that is over, 0...1. - decay: share of the run that `warmupStableDecay` decays over.
+    public func rate(
+        step: Int, share: Double, highest: Double, lowest: Double = 0, warmup: Int, decay: Double = 0.2
+    ) -> Double {
+        if step < warmup { return highest * Double(step) / Double(warmup) }
+        let share = min(1, max(0, share))
+        switch self {
+        case .constant: return highest
+        case .linear: return highest + (lowest - highest) * share
+        case .cosine: return lowest + (highest - lowest) * (1 + cos(.pi * share)) / 2
+        case .warmupStableDecay: return lowest + (highest - lowest) * min(1, (1 - share) / max(decay, 1e-9))
+        case .inverseSquareRoot: return rate(step: step, highest: highest, lowest: lowest, warmup: warmup, total: 0)
+        }
+    }
 }

@@ -107,7 +107,7 @@ public struct ResolvedOptions: Sendable, Equatable {
             "learning_rate", .number(model == nil ? usual.learningRate : usual.learningRate / 3),
             model == nil ? usual.origin : usual.origin + ", a third to go on")
         put("final_rate", .number(0.1), "a tenth of learning_rate")
-        put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "works with a time limit" : "the usual")
+        put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "the usual with a time limit" : "the usual")
         let steps = integer("steps")
         put("warmup", whole(isTimed ? 50 : max(1, min(200, steps / 20))), isTimed ? "the usual" : "steps / 20")
         put("decay", whole(isTimed ? 0 : steps / 5), isTimed ? "the last fifth of the minutes" : "steps / 5")
@@ -162,6 +162,12 @@ public struct ResolvedOptions: Sendable, Equatable {
             throw TrainingError(
                 .configuration,
                 "batch_rows \(integer("batch_rows")) does not divide into \(integer("micro_batches")) micro-batches")
+        }
+        guard integer("steps") < Self.unboundedSteps || integer("decay") == 0 else {
+            throw TrainingError(
+                .configuration,
+                "decay counts steps and needs their number; a run that ends with its minutes decays over the last fifth of them"
+            )
         }
         guard integer("warmup") <= integer("steps") else {
             throw TrainingError(

@@ -200,16 +200,18 @@ public final class Trainer {
     private func rate(_ limit: Double?) -> Double {
         let highest = options.number("learning_rate"), lowest = highest * options.number("final_rate")
         let schedule = LearningRateSchedule(rawValue: options.text("schedule")) ?? .cosine
+        let warmup = options.integer("warmup"), total = options.integer("steps"), decay = options.integer("decay")
+        // The first step's rate is not 0.
+        let reached = step + (warmup > 0 ? 1 : 0)
         if let limit {
-            // By the clock: warm-up in steps, then constant, then down over the last fifth of the time.
-            let warmup = options.integer("warmup")
-            if step < warmup { return highest * Double(step + 1) / Double(warmup) }
-            let left = max(0, 1 - seconds / limit) / 0.2
-            return lowest + (highest - lowest) * min(1, left)
+            // What comes first ends the run: the last minute or the last step.
+            let share = max(seconds / limit, Double(step) / Double(total))
+            return schedule.rate(
+                step: reached, share: share, highest: highest, lowest: lowest, warmup: warmup,
+                decay: decay > 0 ? Double(decay) / Double(total) : 0.2)
         }
         return schedule.rate(
-            step: step + (options.integer("warmup") > 0 ? 1 : 0), highest: highest, lowest: lowest,
-            warmup: options.integer("warmup"), total: options.integer("steps"), decay: options.integer("decay"))
+            step: reached, highest: highest, lowest: lowest, warmup: warmup, total: total, decay: decay)
     }
 
     /// One optimiser step over all its micro-batches. The norm is 0 where the step was left out.
