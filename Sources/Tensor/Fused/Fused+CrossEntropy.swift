@@ -32,7 +32,8 @@ extension Fused {
     ///   - rowWeights: a factor per row, 1 when left out.
     ///   - divisor: what the sum is divided by: the number of trained tokens of the whole optimiser step, so that the
     ///     loss does not depend on how the step is cut into micro-batches.
-    /// - Returns: a scalar. Its gradient is computed along with it, a block of rows at a time (Hsu et al. 2024).
+    /// - Returns: a scalar. Its gradient is computed along with it, a block of rows at a time (Hsu et al. 2024). Rows
+    ///   without a target cost nothing.
     public static func crossEntropy(
         _ x: Tensor, _ weight: Tensor, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
         _ options: CrossEntropyOptions = .init()
@@ -48,14 +49,14 @@ extension Fused {
         }
         let records = Tensor.isRecording(x, weight)
         let wantsX = records && x.requiresGrad, wantsWeight = records && weight.requiresGrad
-        let dx = wantsX ? try Tensor.zeros(x.shape) : nil
+        let dx = wantsX ? Tensor(uninitialized: loss.x.shape) : nil
         let dw = wantsWeight ? Tensor(uninitialized: weight.shape) : nil
         var total = 0.0, isFirst = true
         for rows in loss.blocks {
             let logits = loss.logits(rows)
             let slope = loss.cap(logits, keepsSlope: records)
             total += loss.reduce(logits, rows, gradient: records) { row in
-                let factor = rowWeights.map { Double($0[row]) } ?? 1
+                let factor = rowWeights.map { Double($0[loss.origin(row)]) } ?? 1
                 return (factor, Float(factor / divisor))
             }
             guard records else { continue }
@@ -65,16 +66,17 @@ extension Fused {
                 product(logits, weight, transposed: false, into: part, accumulate: false)
             }
             if let dw {
-                outer(logits, x.leadingRows(rows.lowerBound, count: rows.count), into: dw, accumulate: !isFirst)
+                outer(logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: dw, accumulate: !isFirst)
             }
             isFirst = false
         }
         if isFirst, let dw { try dw.fill(0) }
+        let gradients = [try dx.map(loss.spread), dw]
         let result = Tensor(Float(total / divisor), dtype: .float32)
         guard records else { return result }
         return result.recorded("crossEntropy", [x, weight]) { flow in
             let upstream: Float = try flow.gradient.item()
-            for (index, gradient) in [dx, dw].enumerated() {
+            for (index, gradient) in gradients.enumerated() {
                 guard let gradient else { continue }
                 try flow.give(index, upstream == 1 && flow.isLast ? gradient : gradient * Double(upstream))
             }
@@ -88,32 +90,34 @@ extension Fused {
         let span = OperationSpan("logProbabilities")
         defer { span.end() }
         let loss = try LogitLoss(x, weight, targets: targets, options)
-        let result = try Tensor.zeros([targets.count])
+        let found = Tensor(uninitialized: [loss.targets.count, 1])
         for rows in loss.blocks {
             let logits = loss.logits(rows)
             _ = loss.cap(logits, keepsSlope: false)
-            loss.logProbabilities(logits, rows, into: result.floats)
+            loss.logProbabilities(logits, rows, into: found.floats)
         }
+        let result = try loss.spread(found).reshape([targets.count])
         guard Tensor.isRecording(x, weight) else { return result }
         let x0 = x.withoutOrigin, weight0 = weight.withoutOrigin
         return result.recorded("logProbabilities", [x, weight], saved: [x0, weight0]) { flow in
             let upstream = try flow.contiguousGradient()
             let loss = try LogitLoss(x0, weight0, targets: targets, options)
-            let dx = try Tensor.zeros(x0.shape)
+            let dx = Tensor(uninitialized: loss.x.shape)
             try flow.write(1) { destination, accumulate in if !accumulate { try destination.fill(0) } }
             for rows in loss.blocks {
                 let logits = loss.logits(rows)
                 let slope = loss.cap(logits, keepsSlope: true)
-                _ = loss.reduce(logits, rows, gradient: true) { row in (0, -upstream.floats[row]) }
+                _ = loss.reduce(logits, rows, gradient: true) { row in (0, -upstream.floats[loss.origin(row)]) }
                 if let slope { multiply(slope, into: logits) }
                 let part = dx.leadingRows(rows.lowerBound, count: rows.count)
                 product(logits, weight0, transposed: false, into: part, accumulate: false)
                 try flow.write(1) { destination, _ in
                     outer(
-                        logits, x0.leadingRows(rows.lowerBound, count: rows.count), into: destination, accumulate: true)
+                        logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: destination,
+                        accumulate: true)
                 }
             }
-            try flow.give(0, dx)
+            try flow.give(0, loss.spread(dx))
         }
     }
 
@@ -125,11 +129,15 @@ extension Fused {
         }
     }
 
-    /// A head over hidden states, a block of rows at a time.
+    /// A head over the hidden states that have a target, a block of rows at a time.
     private struct LogitLoss {
+        /// `[trained, hidden]`, and their targets.
         let x, weight: Tensor
         let targets: [Int32]
         let options: CrossEntropyOptions
+        /// Where the trained rows stood among `count`; nil where all are trained.
+        private let kept: [Int]?
+        private let count: Int
         var vocabulary: Int { weight.shape[0] }
 
         init(
@@ -146,26 +154,44 @@ extension Fused {
                 throw TensorError(
                     .index, "crossEntropy", "target \(target) of row \(row) is outside the \(weight.shape[0]) logits")
             }
-            self.x = x.withoutOrigin
             self.weight = weight.withoutOrigin
-            self.targets = targets
             self.options = options
+            count = targets.count
+            let kept = targets.indices.filter { targets[$0] != options.ignored }
+            guard kept.count < targets.count else {
+                (self.x, self.targets, self.kept) = (x.withoutOrigin, targets, nil)
+                return
+            }
+            let width = x.shape[1]
+            let rows = Tensor(uninitialized: [kept.count, width])
+            let source = x.floats, destination = rows.floats
+            Fused.forRows(kept.count, width: width) { range in
+                for row in range { (destination + row * width).update(from: source + kept[row] * width, count: width) }
+            }
+            (self.x, self.targets, self.kept) = (rows, kept.map { targets[$0] }, kept)
         }
 
-        /// Runs of rows, about equal, so that one buffer serves all; those without a target at either end of a run are
-        /// left out.
+        /// The row of the hidden states given that a trained row was.
+        func origin(_ row: Int) -> Int { kept?[row] ?? row }
+
+        /// Rows `[trained, width]` where they stood, `[count, width]`, zeros between them.
+        func spread(_ rows: Tensor) throws(TensorError) -> Tensor {
+            guard let kept else { return rows }
+            let width = rows.shape[1]
+            let result = try Tensor.zeros([count, width])
+            let source = rows.floats, destination = result.floats
+            Fused.forRows(kept.count, width: width) { range in
+                for row in range { (destination + kept[row] * width).update(from: source + row * width, count: width) }
+            }
+            return result
+        }
+
+        /// Runs of trained rows, about equal, so that one buffer serves all.
         var blocks: [Range<Int>] {
             let most = max(64, min(1024, Fused.logitBytes / (4 * max(vocabulary, 1))) / 8 * 8)
             let count = max(1, (targets.count + most - 1) / most)
             let size = max(1, ((targets.count + count - 1) / count + 7) / 8 * 8)
-            var result: [Range<Int>] = []
-            for first in stride(from: 0, to: targets.count, by: size) {
-                var rows = first..<min(first + size, targets.count)
-                while let row = rows.first, targets[row] == options.ignored { rows.removeFirst() }
-                while let row = rows.last, targets[row] == options.ignored { rows.removeLast() }
-                if !rows.isEmpty { result.append(rows) }
-            }
-            return result
+            return stride(from: 0, to: targets.count, by: size).map { $0..<min($0 + size, targets.count) }
         }
 
         func logits(_ rows: Range<Int>) -> Tensor {
@@ -209,11 +235,6 @@ extension Fused {
                 for index in range {
                     let row = rows.lowerBound + index, target = targets[row]
                     let z = values + index * vocabulary
-                    guard target != options.ignored else {
-                        perRow[index] = 0
-                        if gradient { z.update(repeating: 0, count: vocabulary) }
-                        continue
-                    }
                     let (weight, scale) = factor(row)
                     let wanted = z[Int(target)]
                     let mean = options.smoothing == 0 ? 0 : sum(z, vocabulary) / Float(vocabulary)
@@ -238,7 +259,6 @@ extension Fused {
             Fused.forRows(rows.count, width: vocabulary) { range in
                 for index in range {
                     let row = rows.lowerBound + index, target = targets[row]
-                    guard target != options.ignored else { continue }
                     let z = values + index * vocabulary
                     result[row] = z[Int(target)] - kernel(z, Int(target), 0, 0, 0, false, vocabulary)
                 }

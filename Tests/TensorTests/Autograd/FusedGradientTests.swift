@@ -323,6 +323,19 @@ import Testing
         #expect(zip(whole.1, parts.1).allSatisfy { abs($0 - $1) < 1e-6 })
     }
 
+    @Test func aBatchWithoutTargetsHasNoLossAndNoGradient() throws {
+        let x = try Tensor([Float](repeating: 1, count: 6)).reshape(3, 2).requiringGrad()
+        let weight = try Tensor([Float](repeating: 1, count: 8)).reshape(4, 2).requiringGrad()
+        let targets = [Int32](repeating: -100, count: 3)
+        let loss = try Fused.crossEntropy(x, weight, targets: targets, divisor: 1)
+        let logProbabilities = try Fused.logProbabilities(x, weight, targets: targets)
+        #expect(try loss.item() as Float == 0)
+        #expect(try logProbabilities.toArray() == [Float](repeating: 0, count: 3))
+        try (loss + logProbabilities.sum()).backward()
+        #expect(try #require(x.gradient).toArray() == [Float](repeating: 0, count: 6))
+        #expect(try #require(weight.gradient).toArray() == [Float](repeating: 0, count: 8))
+    }
+
     @Test func targetsOutsideTheVocabularyAreNamed() throws {
         let x = try Tensor.zeros([2, 4]), weight = try Tensor.zeros([3, 4])
         #expect { try Fused.crossEntropy(x, weight, targets: [0, 3], divisor: 1) } throws: {
