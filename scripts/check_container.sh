@@ -4,8 +4,10 @@
 #
 #   scripts/check_container.sh MODEL.gguf [IMAGE]
 #
-# IMAGE (martlet by default) is built unless BUILD=no. Needs a Docker engine, or podman's socket in DOCKER_HOST, and curl.
-# The base images are whatever `docker build` finds under the names in the Dockerfile.
+# IMAGE (martlet by default) is built unless BUILD=no. Needs a Docker engine and curl.
+# The base images are whatever `docker build` finds under the names in the Dockerfile. Where no registry can be reached,
+# stand-ins under these names do: a root from debootstrap through `docker import`, and the same with git, the libraries
+# that swift.org names and the toolchain in /usr, through `docker commit`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ -f ${1:-} ]] || { echo "usage: scripts/check_container.sh MODEL.gguf [IMAGE]" >&2; exit 2; }
