@@ -84,7 +84,9 @@ say version "$(docker run --rm "$image" --version)"
 ! docker run --rm --entrypoint ldd "$image" /usr/local/bin/martlet | grep 'not found' || fail "a library is missing"
 
 # What is to be refused: everybody may connect, and no key; a plan larger than the container.
-! docker run --rm "$image" serve --host 0.0.0.0 2> "$work/said" || fail "it serves everybody without a key"
+! docker run --rm -v "$work/models:/models:ro" "$image" serve --host 0.0.0.0 "$MARTLET_MODEL" 2> "$work/said" \
+    || fail "it serves everybody without a key"
+grep -q -- --api-key "$work/said" || fail "$(tail -1 "$work/said")"
 say refused "$(head -1 "$work/said" | cut -c 1-90)…"
 ! docker run --rm --memory 512m "$image" profile --depth 24 2> "$work/said" || fail "it did not see its memory limit"
 grep -q "has 536.9 MB" "$work/said" || fail "$(tail -1 "$work/said")"
