@@ -49,6 +49,11 @@ struct TokenizerTrainCommand: ParsableCommand {
     @Option(help: "The model.") var kind = Kind.bpe
     @Option(help: "How bpe cuts text into words: as the tokenizer of this name does. (default: gpt2)")
     var pattern: Pattern?
+    @Option(
+        help: ArgumentHelp(
+            "How many of bpe's tokens may join words in small letters, such as \" in the garden\".", valueName: "count")
+    )
+    var phrases: Int?
     @Option(help: "A special token; can be given several times.") var special: [String] = []
     @Option(help: "A pair of tokens that occurs less often is not merged (bpe, wordpiece).") var minFrequency: Int?
     @Option(help: "Which of equally frequent pairs bpe merges: as the tokenizers library, or as Stanford's CS336.")
@@ -68,8 +73,8 @@ struct TokenizerTrainCommand: ParsableCommand {
 
     func validate() throws {
         guard threads >= 0 else { throw ValidationError("--threads is \(threads); expected 0 or more") }
-        guard kind == .bpe || pattern == nil && tie == nil && memory == nil else {
-            throw ValidationError("--pattern, --tie and --memory are for --kind bpe")
+        guard kind == .bpe || pattern == nil && tie == nil && memory == nil && phrases == nil else {
+            throw ValidationError("--pattern, --phrases, --tie and --memory are for --kind bpe")
         }
         guard kind != .unigram || minFrequency == nil else {
             throw ValidationError("--min-frequency is for --kind bpe and wordpiece")
@@ -122,7 +127,7 @@ struct TokenizerTrainCommand: ParsableCommand {
 
     private static let flags = [
         "vocabularySize": "--vocab-size", "specialTokens": "--special", "minimumFrequency": "--min-frequency",
-        "memory": "--memory",
+        "memory": "--memory", "phraseTokens": "--phrases",
     ]
 
     private func trainer() -> any TokenizerTrainer {
@@ -131,6 +136,7 @@ struct TokenizerTrainCommand: ParsableCommand {
             var trainer = BytePairTrainer(vocabularySize: vocabSize, specialTokens: specials)
             trainer.minimumFrequency = minFrequency ?? trainer.minimumFrequency
             trainer.cut = pattern?.cut ?? .gpt2
+            trainer.phraseTokens = phrases ?? 0
             trainer.ties = tie?.rule ?? .ids
             trainer.memory = memory?.bytes
             return trainer

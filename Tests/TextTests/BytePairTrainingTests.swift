@@ -143,3 +143,54 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
         #expect(throws: TokenizerTrainingError.cancelled) { try trainer.train([.text(golden.text)]) }
     }
 }
+
+@Suite struct PhraseTrainingTests {
+    private static let text = (0..<40).map { i in
+        "Anna saw \(["a goat", "an owl", "the sea"][i % 3]) in the garden.\nThen \(i % 10) + \(i / 10) = \(i % 7), in the garden."
+    }.joined(separator: "\n")
+
+    private func trainer(_ phrases: Int) -> BytePairTrainer {
+        var trainer = BytePairTrainer(vocabularySize: 256 + 75)
+        trainer.phraseTokens = phrases
+        trainer.cut = .gpt4(digits: 1)
+        return trainer
+    }
+
+    @Test func `words are joined after they are whole, and only those in small letters`() throws {
+        let trained = try trainer(15).train([.text(Self.text)])
+        let plain = try trainer(0).train([.text(Self.text)])
+        // Merges of words come first, in the order that they have without phrases.
+        #expect(trained.merges.starts(with: plain.merges) && plain.merges.count > 30)
+        let inner = trained.merges.prefix(while: { !$0.right.hasPrefix("Ġ") })
+        #expect(inner.allSatisfy { !($0.left + $0.right).dropFirst().contains("Ġ") })
+        let joined = trained.tokens.filter { $0.dropFirst().contains("Ġ") }
+        #expect(joined.contains("ĠinĠtheĠgarden"))
+        // Every word of a phrase begins with its blank and ends before the next.
+        for token in joined {
+            #expect(token.allSatisfy { $0 == "Ġ" || $0.isLowercase } && token.last != "Ġ", "\(token)")
+        }
+    }
+
+    @Test func `text comes back, and is shorter`() throws {
+        let trained = try trainer(15).train([.text(Self.text)]).tokenizer()
+        let plain = try trainer(0).train([.text(Self.text)]).tokenizer()
+        #expect(try trained.decode(trained.encode(Self.text)) == Self.text)
+        #expect(try trained.encode(" in the garden").count == 1)
+        #expect(try trained.encode(Self.text).count < plain.encode(Self.text).count)
+    }
+
+    @Test func `more phrases than there is room for are refused`() {
+        for phrases in [-1, 331] {
+            #expect {
+                try trainer(phrases).train([.text(Self.text)])
+            } throws: {
+                "\($0)" == "phraseTokens is \(phrases); expected 0 to 330"
+            }
+        }
+        #expect {
+            try trainer(100).train([.text(Self.text)])
+        } throws: {
+            "\($0)".contains("beside the phrases")
+        }
+    }
+}

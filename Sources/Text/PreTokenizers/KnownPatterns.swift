@@ -17,6 +17,7 @@ package enum KnownPatterns {
                 + #"|\s+(?!\S)|\s"#, .cl100k
         ),
     ]
+    static let gpt2 = "'(?:[sdmt]|ll|ve|re)|" + gpt2Tail
     private static let gpt2Tail = #" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
     /// cl100k's expression with at most so many digits together.
@@ -35,7 +36,7 @@ package enum KnownPatterns {
         }
         var spellings: [(String, WordCutter)] = [
             ("'s|'t|'re|'ve|'m|'ll|'d|" + gpt2Tail, .gpt2),
-            ("'(?:[sdmt]|ll|ve|re)|" + gpt2Tail, .gpt2),
+            (gpt2, .gpt2),
             (anyCase + cl100k, .modern(digits: 3)),
             ("'(?i:[sdmt]|ll|ve|re)|" + cl100k, .modern(digits: 3)),
             (anyCase + cl100k.replacing("{1,3}", with: ""), .modern(digits: 1)),

@@ -28,13 +28,14 @@ struct SafeCut: Sendable {
         }
         switch source {
         case .scanner(let cutter): return lastWordEnd(text, cutter)
-        case .pieces: return lastScalarEnd(text)
+        case .pieces, .phrases: return lastScalarEnd(text)
         }
     }
 
     private func isSafe(_ place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard place < text.count else { return false }
-        if unit == .line, text[place - 1] == 0x0A { return true }
+        if unit == .line || source.joinsWords, text[place - 1] == 0x0A { return true }
+        if source.joinsWords { return false }
         // A line break may follow signs in a word, except in GPT-2's.
         guard text[place] == 0x20 || text[place] == 0x0A && !source.gathersNewlines else { return false }
         let before = text[place - 1]

@@ -5,6 +5,8 @@ public struct TrainingCut: Sendable {
     let cutter: WordCutter
     /// Nil for the one cut `ByteLevel` makes by itself.
     let expression: String?
+    /// Cuts text into phrases, which `cutter` cuts into words; nil where words are not joined.
+    private(set) var phrases: PatternCutter?
 
     /// GPT-2's.
     public static let gpt2 = TrainingCut(cutter: .gpt2, expression: nil)
@@ -17,6 +19,19 @@ public struct TrainingCut: Sendable {
 
     /// o200k's.
     public static let gpt4o = TrainingCut(cutter: .o200k, expression: KnownPatterns.o200k)
+
+    /// The same with words in small letters joined to phrases.
+    ///
+    /// A phrase is a run of words without capital letters, digits or signs: " in the garden". Scripts without cases join
+    /// across single spaces, too.
+    func joiningWords() throws(TokenizerTrainingError) -> TrainingCut {
+        let phrases = #"(?: ?[\p{Ll}\p{Lo}]+)+|"# + (expression ?? KnownPatterns.gpt2)
+        guard let matches = try? RegularExpression(phrases, .oniguruma) else {
+            throw .setting("cut", found: phrases, expected: "an expression that can be compiled")
+        }
+        return TrainingCut(
+            cutter: cutter, expression: phrases, phrases: PatternCutter(.expression(matches), behavior: .isolated))
+    }
 
     /// As `tokenizer.json` says it.
     var json: JSON {

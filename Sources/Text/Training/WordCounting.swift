@@ -4,6 +4,11 @@ package enum WordSource: Sendable {
     case scanner(WordCutter)
     /// The normaliser and the cuts of a tokenizer. They are told each line by itself, and no line begins in another's word.
     case pieces((any Normalizer)?, PieceStages)
+    /// Runs of words, each line by itself.
+    case phrases(PatternCutter)
+
+    /// Blanks are inside of words, too.
+    var joinsWords: Bool { if case .phrases = self { true } else { false } }
 
     var gathersNewlines: Bool {
         if case .scanner(let cutter) = self { cutter.gathersNewlines } else { true }
@@ -70,6 +75,13 @@ package struct WordCounting: Sendable {
         case .scanner(let cutter):
             if unit == .text { return Self.countWords(text, cutter, into: table) }
             forEachLine(of: text) { Self.countWords($0, cutter, into: table) }
+        case .phrases(let cutter):
+            forEachLine(of: text) { line in
+                let repaired = Array(String(decoding: line, as: UTF8.self).utf8)
+                repaired.withUnsafeBufferPointer { line in
+                    cutter.split(line) { table.add(UnsafeBufferPointer(rebasing: line[$0])) }
+                }
+            }
         case .pieces(let normalizer, let stages):
             forEachLine(of: text) { line in
                 let repaired = Array(String(decoding: line, as: UTF8.self).utf8)
