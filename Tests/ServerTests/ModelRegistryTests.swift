@@ -153,13 +153,16 @@ import TinyModels
     @Test func aReplyUnderWayEndsWithAnErrorWhenItsFileIsCutShort() async throws {
         let folder = try RunningServer.write(["one"])
         let engine = try Engine(LanguageModel(path: folder + "/one"))
+        let slowed = SlowedEngine(engine)
         var request = EngineRequest(prompt: [1, 2, 3])
         request.options.maximumTokens = 900
         request.options.ignoresEndOfSequence = true
         var failure: APIError?
         do {
             for try await event in try engine.submit(request) {
-                if case .token = event { truncate(folder + "/one/model.safetensors", 0) }
+                guard case .token = event else { continue }
+                truncate(folder + "/one/model.safetensors", 0)
+                slowed.letGo()
             }
         } catch {
             failure = APIError(error)
