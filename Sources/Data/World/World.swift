@@ -67,7 +67,7 @@ public struct World: Sendable {
     /// Stories most of all: to look up what a story says is learnt last. Several questions on one story are more to
     /// learn from for the tokens that must be read.
     private func passage(_ draw: inout WorldDraw) -> String {
-        switch draw.random.weighted([64, 12, 10, 14]) {
+        switch draw.random.weighted([69, 12, 5, 14]) {
         case 0:
             guard let story = Story(&draw, village: village, questions: draw.random.within(4...8)) else { return "" }
             return ([story.text] + story.exchanges.map { Self.asked($0, draw.language) }).joined(separator: "\n")
@@ -127,7 +127,7 @@ public struct World: Sendable {
 
     private func chat(_ draw: inout WorldDraw) -> [WorldMessage] {
         var messages = draw.random.chance(8) ? SmallTalk.hello(&draw) : []
-        switch draw.random.weighted([60, 14, 8, 12, 3, 3]) {
+        switch draw.random.weighted([65, 14, 3, 12, 3, 3]) {
         case 0:
             guard let story = Story(&draw, village: village, questions: draw.random.within(3...5)) else { break }
             for (i, exchange) in story.exchanges.enumerated() {
