@@ -4,7 +4,8 @@ import class Foundation.ProcessInfo
 
 /// `MARTLET_CORE=1` leaves out everything that needs a networking package, so that the
 /// floors below the hub build and test in seconds. See docs/architecture.md.
-let coreOnly = ProcessInfo.processInfo.environment["MARTLET_CORE"] != nil
+let environment = ProcessInfo.processInfo.environment
+let coreOnly = environment["MARTLET_CORE"] != nil
 
 func floor(
     _ name: String, _ folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
@@ -24,24 +25,28 @@ var products: [Product] = [
     .library(
         name: "MartletCore",
         targets: [
-            "MartletJSON", "MartletTensor", "MartletText", "MartletFormats", "MartletNN", "MartletModels",
-            "MartletInference", "MartletData", "MartletTraining",
+            "MartletSystem", "MartletJSON", "MartletTensor", "MartletText", "MartletFormats", "MartletNN",
+            "MartletModels", "MartletInference", "MartletData", "MartletTraining",
         ])
 ]
 var dependencies: [Package.Dependency] = []
 var targets: [Target] = [
     .target(name: "CKernels", path: "Sources/CKernels"),
+    floor("MartletSystem", "System"),
     floor("MartletJSON", "JSON"),
-    floor("MartletTensor", "Tensor", ["CKernels"]),
-    floor("MartletText", "Text", ["MartletJSON"]),
-    floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON"]),
+    floor("MartletTensor", "Tensor", ["CKernels", "MartletSystem"]),
+    floor("MartletText", "Text", ["MartletJSON", "MartletSystem"]),
+    floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON", "MartletSystem"]),
     floor("MartletNN", "NN", ["MartletTensor"]),
-    floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON"]),
-    floor("MartletData", "Data", ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON"]),
-    floor("MartletInference", "Inference", ["MartletModels", "MartletText"]),
-    floor("MartletAPI", "API", ["MartletInference", "MartletText", "MartletJSON"]),
+    floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON", "MartletSystem"]),
     floor(
-        "MartletTraining", "Training", ["MartletInference", "MartletData", "MartletFormats", "MartletJSON"]),
+        "MartletData", "Data",
+        ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor("MartletInference", "Inference", ["MartletModels", "MartletText", "MartletSystem"]),
+    floor("MartletAPI", "API", ["MartletInference", "MartletText", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletTraining", "Training",
+        ["MartletInference", "MartletData", "MartletFormats", "MartletJSON", "MartletSystem"]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
         exclude: ["tiktoken_speed.py", "compare.sh"]),
@@ -59,6 +64,7 @@ var targets: [Target] = [
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
         name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),
+    tests("System", ["MartletSystem"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
     tests("Tensor", ["MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]),
@@ -99,11 +105,11 @@ if !coreOnly {
         floor(
             "MartletHub", "Hub",
             [
-                "MartletJSON", "MartletFormats",
+                "MartletSystem", "MartletJSON", "MartletFormats",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        floor("Martlet", "Martlet", ["MartletInference", "MartletTraining", "MartletHub"]),
+        floor("Martlet", "Martlet", ["MartletSystem", "MartletInference", "MartletTraining", "MartletHub"]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),
         .plugin(
@@ -111,7 +117,7 @@ if !coreOnly {
         .target(
             name: "MartletServer",
             dependencies: [
-                "Martlet", "MartletAPI", "MartletEventLoops",
+                "MartletSystem", "Martlet", "MartletAPI", "MartletEventLoops",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -130,7 +136,7 @@ if !coreOnly {
         floor(
             "MartletLoad", "Load",
             [
-                "MartletTraining", "MartletTensor", "MartletJSON", "MartletEventLoops",
+                "MartletSystem", "MartletTraining", "MartletTensor", "MartletJSON", "MartletEventLoops",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -138,7 +144,7 @@ if !coreOnly {
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
-                "Martlet", "MartletServer", "MartletLoad",
+                "MartletSystem", "Martlet", "MartletServer", "MartletLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -155,6 +161,14 @@ if !coreOnly {
         tests("Load", ["MartletLoad"]),
         tests("CommandLine", ["Martlet", "TinyModels"]),
     ]
+}
+
+// `MARTLET_TESTS=Text,Data` keeps the tests of those rooms only, and no benchmarks: what a change is tried with.
+if let rooms = environment["MARTLET_TESTS"] {
+    let kept = Set(rooms.split(separator: ",").map { "\($0)Tests" })
+    targets.removeAll {
+        ($0.type == .test && !kept.contains($0.name)) || $0.path?.hasPrefix("Benchmarks/") == true
+    }
 }
 
 let package = Package(
