@@ -3,7 +3,7 @@ import MartletJSON
 /// A model's chat template: compiled once, rendered for every request.
 public final class ChatTemplate: Sendable {
     public let source: String
-    private let template: JinjaTemplate
+    let template: JinjaTemplate
     private let specialTokens: [String: String]
     private let now: @Sendable () -> Int
     /// Whether the template looks into content that is an array of parts.

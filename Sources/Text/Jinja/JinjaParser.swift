@@ -10,6 +10,8 @@ struct JinjaParser {
     /// Names read so far: a macro looks at what its body added.
     private var mentioned: Set<Int> = []
     var mentionsLoop: Bool { mentioned.contains(JinjaNames.loop) }
+    /// Whether there is a `generation` block.
+    private(set) var marksGeneration = false
     private var loopDepth = 0
     /// Loops around this point, those around the macro it stands in too.
     private var enclosingLoops = 0
@@ -133,6 +135,7 @@ struct JinjaParser {
         case "generation":
             let body = try body(until: "endgeneration")
             advance()
+            marksGeneration = true
             return [.generation(body)]
         case "print":
             var values: [JinjaStatement.Kind] = []

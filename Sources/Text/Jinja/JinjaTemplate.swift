@@ -5,9 +5,11 @@ import MartletJSON
 /// Behaves as Jinja 3.1's immutable sandbox with `trim_blocks`, `lstrip_blocks`, loop controls and the
 /// `generation` tag, which is how transformers renders chat templates.
 public final class JinjaTemplate: Sendable {
-    private let statements: [JinjaStatement]
-    private let names: JinjaNames
+    let statements: [JinjaStatement]
+    let names: JinjaNames
     private let readsLoop: Bool
+    /// Whether the template has a `generation` block.
+    package let marksGeneration: Bool
     public let limits: JinjaLimits
 
     public init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
@@ -15,6 +17,7 @@ public final class JinjaTemplate: Sendable {
         statements = try parser.template()
         names = parser.names
         readsLoop = parser.mentionsLoop
+        marksGeneration = parser.marksGeneration
         self.limits = limits
     }
 
