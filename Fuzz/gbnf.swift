@@ -1,4 +1,4 @@
-// floors: JSON Tensor Text Formats NN Models Inference
+// floors: System JSON Tensor Text Formats NN Models Inference
 // longest: 2048
 import MartletInference
 

@@ -90,6 +90,10 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
             "response_format.json_schema.schema"
         ),
         (#""response_format": {"type": "json_object"}, "guided_regex": "a""#, "guided_regex"),
+        (#""response_format": {"type": "json_object", "value": 5}"#, "response_format.value"),
+        (#""response_format": {"type": "json_object", "value": {}, "schema": {}}"#, "response_format.value"),
+        (#""response_format": {"type": "json"}"#, "response_format.value"),
+        (#""regex": "a", "ebnf": "root ::= \"a\"""#, "ebnf"), (#""regex": 5"#, "regex"),
         (#""guided_choice": []"#, "guided_choice"), (#""reasoning_effort": "huge""#, "reasoning_effort"),
         (#""chat_template": "x""#, "chat_template"), (#""cache_salt": 5"#, "cache_salt"),
         (#""chat_template_kwargs": {"messages": []}"#, "chat_template_kwargs.messages"),
@@ -180,13 +184,19 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         for members in [
             #""response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}"#,
             #""response_format": {"type": "json_object", "schema": {"type": "object"}}"#,
+            #""response_format": {"type": "json_object", "value": {"type": "object"}}"#,
+            #""response_format": {"type": "json", "value": {"type": "object"}}"#,
             #""guided_json": {"type": "object"}"#, #""guided_json": "{\"type\": \"object\"}""#,
             #""json_schema": {"type": "object"}"#, #""structured_outputs": {"json": {"type": "object"}}"#,
         ] { #expect(try chat(members).constraint == .jsonSchema(schema)) }
         for members in [
             #""response_format": {"type": "json_object"}"#, #""structured_outputs": {"json_object": true}"#,
         ] { #expect(try chat(members).constraint == .jsonObject) }
-        #expect(try chat(#""guided_regex": "a+""#).constraint == .regex("a+"))
+        for members in [
+            #""guided_regex": "a+""#, #""regex": "a+""#, #""response_format": {"type": "regex", "pattern": "a+"}"#,
+            #""response_format": {"type": "regex", "value": "a+"}"#,
+        ] { #expect(try chat(members).constraint == .regex("a+")) }
+        #expect(try chat(#""ebnf": "root ::= \"a\"""#).constraint == .gbnf(#"root ::= "a""#))
         #expect(try chat(#""structured_outputs": {"choice": ["a", "b"]}"#).constraint == .choice(["a", "b"]))
         #expect(try chat(#""grammar": "root ::= \"a\"""#).constraint == .gbnf(#"root ::= "a""#))
         #expect(try chat(#""response_format": {"type": "text"}"#).constraint == nil)

@@ -20,7 +20,8 @@ extension OpenAPISchemas {
             "add_special_tokens": flag, "prompt_logprobs": integer(0, limits.topLogProbabilities),
             "truncate_prompt_tokens": integer(-1, 1 << 24), "truncation_side": choice(["left", "right"]),
             "guided_json": schema, "guided_regex": text, "guided_choice": texts, "guided_grammar": text,
-            "grammar": text, "json_schema": schema, "structured_outputs": reference("StructuredOutputs"),
+            "grammar": text, "json_schema": schema, "regex": text, "ebnf": text,
+            "structured_outputs": reference("StructuredOutputs"),
             "guided_decoding": reference("StructuredOutputs"),
         ]
     }()

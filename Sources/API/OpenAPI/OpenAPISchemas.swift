@@ -155,7 +155,10 @@ enum OpenAPISchemas {
             "anyOf": [
                 object(["type": ["const": "text"]], required: ["type"]),
                 object(["type": ["const": "json_object"], "schema": nullable(schema)], required: ["type"]),
+                object(["type": ["const": "json_object"], "value": nullable(schema)], required: ["type"]),
+                object(["type": constant("json"), "value": schema], required: ["type", "value"]),
                 object(["type": constant("regex"), "pattern": text], required: ["type", "pattern"]),
+                object(["type": constant("regex"), "value": text], required: ["type", "value"]),
                 object(["type": constant("grammar"), "grammar": text], required: ["type", "grammar"]),
                 object(["type": constant("json_schema"), "schema": schema], required: ["type", "schema"]),
                 object(

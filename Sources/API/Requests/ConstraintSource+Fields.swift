@@ -2,7 +2,7 @@ import MartletJSON
 
 extension ConstraintSource {
     /// Whichever of the many members asks for a constraint: OpenAI's `response_format`, vLLM's `structured_outputs` and
-    /// `guided_*`, llama.cpp's `grammar` and `json_schema`. Two of them contradict each other.
+    /// `guided_*`, llama.cpp's `grammar` and `json_schema`, SGLang's `regex` and `ebnf`. Two of them contradict each other.
     init?(_ fields: inout FieldReader) throws(APIError) {
         var found: [(name: String, source: ConstraintSource)] = []
         func add(_ name: String, _ source: ConstraintSource?) {
@@ -11,7 +11,8 @@ extension ConstraintSource {
         add("response_format", try Self.responseFormat(&fields))
         for (key, kind) in [
             ("guided_json", "json"), ("guided_regex", "regex"), ("guided_choice", "choice"),
-            ("guided_grammar", "grammar"), ("grammar", "grammar"), ("json_schema", "json"),
+            ("guided_grammar", "grammar"), ("grammar", "grammar"), ("json_schema", "json"), ("regex", "regex"),
+            ("ebnf", "grammar"),
         ] {
             let path = fields.path(of: key)
             if let value = fields.json(key) { add(key, try Self.extension(kind, value, path)) }
@@ -62,11 +63,17 @@ extension ConstraintSource {
         switch try format.required("type", format.string("type")) {
         case "text": return nil
         case "json_object":
-            // llama.cpp takes a schema here.
-            let path = format.path(of: "schema")
-            return .some(
-                try format.json("schema").map { (value) throws(APIError) in .jsonSchema(try schema(value, path)) }
-                    ?? .jsonObject)
+            // llama.cpp takes a schema here, and Hugging Face's client sends one as "value".
+            var found: ConstraintSource?
+            for key in ["schema", "value"] {
+                guard let value = format.json(key) else { continue }
+                guard found == nil else { throw format.error("value", "cannot be combined with schema") }
+                found = .jsonSchema(try schema(value, format.path(of: key)))
+            }
+            return found ?? .jsonObject
+        case "json":
+            let value = try format.required("value", format.json("value"))
+            return .jsonSchema(try schema(value, format.path(of: "value")))
         case "json_schema":
             if format.object["json_schema"] == nil, let value = format.json("schema") {
                 return .jsonSchema(try schema(value, format.path(of: "schema")))
@@ -78,11 +85,15 @@ extension ConstraintSource {
             let value = try definition.required("schema", definition.json("schema"))
             return .jsonSchema(try schema(value, definition.path(of: "schema")))
         case "regex":
+            // "value" is how text-generation-inference and its clients say it.
+            if let value = try format.string("value") { return .regex(value) }
             return .regex(try format.required("pattern", format.string("pattern")))
         case "grammar":
             return .gbnf(try format.required("grammar", format.string("grammar")))
         case let other:
-            throw format.error("type", "is '\(other.prefix(40))'; it must be 'text', 'json_object' or 'json_schema'")
+            throw format.error(
+                "type",
+                "is '\(other.prefix(40))'; it must be 'text', 'json_object', 'json_schema', 'regex' or 'grammar'")
         }
     }
 

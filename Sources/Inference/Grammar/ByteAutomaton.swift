@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// A deterministic automaton over bytes, some of whose edges may call rules. What it accepts are byte strings, or the
 /// strings of a rule once the calls are run.
 struct ByteAutomaton: Hashable, Sendable {
@@ -102,12 +104,22 @@ struct GrammarBudget {
     let limits: GrammarLimits
     private(set) var work = 0
     private(set) var states = 0
+    private let isCancelled: (@Sendable () -> Bool)?
+    /// When to ask next whether anybody still waits for the grammar.
+    private var nextQuestion = Self.workBetweenQuestions
+    private static let workBetweenQuestions = 50_000
 
-    init(_ limits: GrammarLimits) { self.limits = limits }
+    init(_ limits: GrammarLimits, isCancelled: (@Sendable () -> Bool)? = nil) {
+        self.limits = limits
+        self.isCancelled = isCancelled
+    }
 
     mutating func spend(_ amount: Int) throws(GrammarError) {
-        work += amount
+        work = work.adding(clamped: amount)
         guard work <= limits.work else { throw .tooLarge(what: "steps of compilation", limit: limits.work) }
+        guard work >= nextQuestion else { return }
+        nextQuestion = work + Self.workBetweenQuestions
+        if let isCancelled, isCancelled() { throw .cancelled }
     }
 
     mutating func addState() throws(GrammarError) {

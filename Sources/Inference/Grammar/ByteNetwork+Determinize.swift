@@ -19,6 +19,7 @@ extension ByteNetwork {
             var moves: [(low: UInt8, high: UInt8, target: Int32)] = []
             var calls: [Int32: [Int32]] = [:]
             for place in subset {
+                try budget.spend(edges[Int(place)].count / 4)
                 for edge in edges[Int(place)] {
                     switch edge {
                     case .bytes(let low, let high, let target): moves.append((low, high, Int32(target)))

@@ -1,3 +1,4 @@
+import MartletSystem
 import MartletText
 
 /// A nondeterministic automaton over bytes whose edges may also call rules: what every source of grammars is first
@@ -17,6 +18,9 @@ struct ByteNetwork: Sendable {
     let end: Int
     let limits: GrammarLimits
     private var limit: Int { limits.states }
+    private var edgeCount = 0
+    /// States have few edges each but for classes of very many characters, which repeats copy.
+    private var edgeLimit: Int { limit.multiplied(clampedBy: 8) }
 
     init(limits: GrammarLimits) {
         edges = [[], []]
@@ -27,11 +31,19 @@ struct ByteNetwork: Sendable {
 
     mutating func state() throws(GrammarError) -> Int {
         guard edges.count < limit else { throw .tooLarge(what: "states", limit: limit) }
+        try checkEdges()
         edges.append([])
         return edges.count - 1
     }
 
-    mutating func add(_ edge: Edge, from state: Int) { edges[state].append(edge) }
+    private func checkEdges() throws(GrammarError) {
+        guard edgeCount <= edgeLimit else { throw .tooLarge(what: "edges between states", limit: edgeLimit) }
+    }
+
+    mutating func add(_ edge: Edge, from state: Int) {
+        edges[state].append(edge)
+        edgeCount += 1
+    }
 
     mutating func add(bytes: some Sequence<UInt8>, from first: Int, to last: Int) throws(GrammarError) {
         var place = first
@@ -48,17 +60,18 @@ struct ByteNetwork: Sendable {
         // Sequences that share their first ranges share their states.
         var known: [[ClosedRange<UInt8>]: Int] = [:]
         for sequence in set.byteSequences {
+            try checkEdges()
             var place = first
             for index in sequence.indices {
                 let range = sequence[index]
                 if index == sequence.count - 1 {
-                    edges[place].append(.bytes(range.lowerBound, range.upperBound, last))
+                    add(.bytes(range.lowerBound, range.upperBound, last), from: place)
                 } else if let next = known[Array(sequence[...index])] {
                     place = next
                 } else {
                     let next = try state()
                     known[Array(sequence[...index])] = next
-                    edges[place].append(.bytes(range.lowerBound, range.upperBound, next))
+                    add(.bytes(range.lowerBound, range.upperBound, next), from: place)
                     place = next
                 }
             }
@@ -73,6 +86,8 @@ struct ByteNetwork: Sendable {
             var copied = state.ranges.map { Edge.bytes($0.low, $0.high, base + Int($0.target)) }
             copied += state.calls.map { Edge.call(rule: Int($0.rule), base + Int($0.target)) }
             if state.isFinal { copied.append(.empty(last)) }
+            edgeCount += copied.count
+            try checkEdges()
             edges.append(copied)
         }
         edges[first].append(.empty(base))

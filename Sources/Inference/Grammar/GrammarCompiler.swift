@@ -76,7 +76,10 @@ public final class GrammarCompiler: Sendable {
 
     /// The grammar, compiled now or before.
     /// - Throws: what it cannot enforce, and why; never a grammar that is enforced in part.
-    public func compile(_ source: GrammarSource) throws(GrammarError) -> CompiledGrammar {
+    /// - Parameter isCancelled: asked now and then whether nobody waits any more, which ends it with `cancelled`.
+    public func compile(
+        _ source: GrammarSource, isCancelled: (@Sendable () -> Bool)? = nil
+    ) throws(GrammarError) -> CompiledGrammar {
         let key = try key(of: source)
         let known = cache.withLock { cache -> CompiledGrammar? in
             cache.clock += 1
@@ -84,7 +87,8 @@ public final class GrammarCompiler: Sendable {
             return cache.entries[key]?.grammar
         }
         if let known { return known }
-        let compiled = try CompiledGrammar(Self.grammar(source, limits, tree), tree, limits)
+        var budget = GrammarBudget(limits, isCancelled: isCancelled)
+        let compiled = try CompiledGrammar(Self.grammar(source, &budget, tree), tree, limits)
         cache.withLock { cache in
             cache.clock += 1
             if cache.entries.count >= capacity,
@@ -119,9 +123,8 @@ public final class GrammarCompiler: Sendable {
 
     /// - Parameter tree: the vocabulary, for grammars that speak of tokens.
     private static func grammar(
-        _ source: GrammarSource, _ limits: GrammarLimits, _ tree: TokenTree
+        _ source: GrammarSource, _ budget: inout GrammarBudget, _ tree: TokenTree
     ) throws(GrammarError) -> Grammar {
-        var budget = GrammarBudget(limits)
         switch source {
         case .jsonSchema(let schema, let spacing):
             return try SchemaCompiler.grammar(schema, spacing, &budget)

@@ -16,6 +16,8 @@ public enum GrammarError: Error, Equatable, Sendable, CustomStringConvertible {
     case tokenNotAllowed(Int32)
     /// The vocabulary has no token that could come next.
     case noToken
+    /// Nobody waits for the grammar any more.
+    case cancelled
 
     public var description: String {
         switch self {
@@ -27,6 +29,7 @@ public enum GrammarError: Error, Equatable, Sendable, CustomStringConvertible {
         case .tooLarge(let what, let limit): "the grammar is too large: more than \(limit) \(what)"
         case .leftRecursion(let rule): "the rule \"\(rule)\" begins with itself"
         case .tokenNotAllowed(let token): "token \(token) is not allowed by the grammar here"
+        case .cancelled: "the compilation was cancelled"
         case .noToken: "no token of the vocabulary continues the text as the grammar wants it"
         }
     }

@@ -19,6 +19,10 @@ struct GBNFReader {
     private let limits: GrammarLimits
     private let tree: TokenTree
     private var usesTokens = false
+    /// Those that were looked up.
+    private var tokens: [String: Int32] = [:]
+    /// In bytes of their spelling.
+    private static let longestToken = 512
     private var index = 0
     private var depth = 0
     private var names: [String] = []
@@ -39,6 +43,7 @@ struct GBNFReader {
         _ text: String, _ tree: TokenTree, _ budget: inout GrammarBudget
     ) throws(GrammarError) -> Grammar {
         var reader = GBNFReader(text, tree, budget.limits)
+        try budget.spend(reader.scalars.count)
         try reader.read()
         guard let root = reader.numbers["root"], reader.bodies[root] != nil else {
             throw reader.malformed("there is no rule \"root\"", at: reader.scalars.count)
@@ -174,15 +179,16 @@ struct GBNFReader {
             found = Int32(value)
         } else {
             var text = ""
-            while let scalar = peek(), scalar != ">", !scalar.isLineEnd {
+            while let scalar = peek(), scalar != ">", !scalar.isLineEnd, text.utf8.count < Self.longestToken {
                 text.unicodeScalars.append(scalar)
                 index += 1
             }
             guard take(">") else { throw malformed("a token without an end", at: start) }
             text += ">"
-            guard let token = tree.token(text) else {
+            guard let token = tokens[text] ?? tree.token(text) else {
                 throw malformed("\"\(text.prefix(40))\" is no token of the vocabulary", at: start)
             }
+            tokens[text] = token
             found = token
         }
         // No end is ever among "any other".

@@ -66,7 +66,9 @@ struct NumberLanguage {
             result = try result.intersection(
                 PatternLanguage.automaton(Self.atMost(high), isWhole: true, &budget), &budget)
         }
-        for divisor in shape.divisors { result = try result.intersection(Self.multiples(of: divisor), &budget) }
+        for divisor in shape.divisors {
+            result = try result.intersection(Self.multiples(of: divisor, &budget), &budget)
+        }
         for value in excluded {
             let zeros = value.fraction.isEmpty ? "(\\.0*)?" : "0*"
             let text = String(decoding: value.text, as: UTF8.self).split(separator: ".").joined(separator: "\\.")
@@ -128,7 +130,9 @@ struct NumberLanguage {
     }
 
     /// Multiples of n/10^d: the automaton keeps the remainder of the digits read by n, and how many stand after the point.
-    private static func multiples(of divisor: DecimalNumber) throws(GrammarError) -> ByteAutomaton {
+    private static func multiples(
+        of divisor: DecimalNumber, _ budget: inout GrammarBudget
+    ) throws(GrammarError) -> ByteAutomaton {
         let places = divisor.fraction.count
         let digits = divisor.whole + divisor.fraction
         var size = 0
@@ -139,6 +143,7 @@ struct NumberLanguage {
         guard places <= 9, size * (places + 2) <= largestDivisor * 4 else {
             throw .tooLarge(what: "as a divisor", limit: largestDivisor)
         }
+        try budget.spend(10 * size * (places + 2))
         // States: whole part by remainder, then so many digits after the point, then zeros only. One more begins.
         func state(_ remainder: Int, _ place: Int) -> Int32 { Int32(1 + place * size + remainder) }
         var states = [ByteAutomaton.State](repeating: .init(), count: 1 + size * (places + 2))

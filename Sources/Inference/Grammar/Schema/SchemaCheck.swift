@@ -6,7 +6,7 @@ package enum SchemaCheck {
         var limits = GrammarLimits()
         limits.work *= 10
         limits.states *= 10
-        var reader = SchemaReader(schema, GrammarBudget(limits))
+        var reader = try SchemaReader(schema, GrammarBudget(limits))
         return try reader.admits(SchemaConjunction([.schema("")]), value)
     }
 }

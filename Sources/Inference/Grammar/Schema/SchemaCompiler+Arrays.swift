@@ -123,9 +123,9 @@ extension SchemaCompiler {
                     values.append(value)
                 }
                 if let index, !indices.contains(index) { indices.append(index) }
-            }
-            guard values.count <= Self.mostUnique else {
-                throw unsupported("the items have more than \(Self.mostUnique) values")
+                guard values.count <= Self.mostUnique else {
+                    throw unsupported("the items have more than \(Self.mostUnique) values")
+                }
             }
             choices.append(indices)
         }
@@ -196,7 +196,7 @@ extension SchemaCompiler {
     private static func range(_ low: DecimalNumber, _ high: DecimalNumber) -> ClosedRange<Int64>? {
         func integer(_ number: DecimalNumber) -> Int64? {
             let text = String(decoding: number.text.prefix { $0 != 0x2E }, as: UTF8.self)
-            return Int64(text).flatMap { abs($0) < 1 << 53 ? $0 : nil }
+            return Int64(text).flatMap { $0.magnitude < 1 << 53 ? $0 : nil }
         }
         guard let first = integer(low), let last = integer(high), first <= last else { return nil }
         return first...last

@@ -9,10 +9,11 @@ extension SchemaCompiler {
         _ shape: ObjectShape, to network: inout ByteNetwork, from first: Int, to last: Int
     ) throws(GrammarError) {
         let nameLanguage = shape.names == .any ? nil : try reader.language(shape.names)
+        let forbidden = Set(shape.forbidden)
         let names = shape.knownNames.filter { name in
-            !shape.forbidden.contains(name) && nameLanguage?.accepts(name.utf8) ?? true
+            !forbidden.contains(name) && nameLanguage?.accepts(name.utf8) ?? true
         }
-        guard shape.required.allSatisfy(names.contains), shape.required.count <= shape.most ?? Int.max,
+        guard Set(names).isSuperset(of: shape.required), shape.required.count <= shape.most ?? Int.max,
             shape.least <= shape.most ?? shape.least
         else { return }
         let others = try otherNames(shape, nameLanguage)
@@ -36,6 +37,7 @@ extension SchemaCompiler {
 
         var row = [open]
         for name in names {
+            try reader.budget.spend(highest + shape.sources.reduce(0) { $0 + 1 + $1.patterns.count })
             let rule = try rule(shape.value(of: name))
             var next: [Int?] = Array(repeating: nil, count: highest + 1)
             func state(_ count: Int, _ network: inout ByteNetwork) throws(GrammarError) -> Int {
@@ -133,11 +135,13 @@ extension SchemaCompiler {
     ) throws(GrammarError) -> [(names: ByteAutomaton?, value: SchemaConjunction)] {
         let patterns = shape.sources.flatMap(\.patterns)
         var distinct: [ByteAutomaton] = []
-        for pattern in patterns where !distinct.contains(pattern.automaton) { distinct.append(pattern.automaton) }
-        guard distinct.count <= Self.mostPatterns else {
-            throw .unsupportedKeyword(
-                "patternProperties", pointer: patterns[0].schema.pointer,
-                reason: "more than \(Self.mostPatterns) patterns on one object")
+        for pattern in patterns where !distinct.contains(pattern.automaton) {
+            distinct.append(pattern.automaton)
+            guard distinct.count <= Self.mostPatterns else {
+                throw .unsupportedKeyword(
+                    "patternProperties", pointer: patterns[0].schema.pointer,
+                    reason: "more than \(Self.mostPatterns) patterns on one object")
+            }
         }
         let taken = shape.knownNames + shape.forbidden
         if distinct.isEmpty, taken.isEmpty, language == nil {

@@ -6,11 +6,9 @@ struct SchemaCompiler {
     let spacing: JSONSpacing
     private var numbers: [SchemaConjunction: Int] = [:]
     private var conjunctions: [SchemaConjunction] = []
-    /// Text shared by rules: numbers without bounds.
-    private var numberLanguages: [Bool: ByteAutomaton] = [:]
 
-    private init(_ schema: JSON, _ spacing: JSONSpacing, _ budget: GrammarBudget) {
-        reader = SchemaReader(schema, budget)
+    private init(_ schema: JSON, _ spacing: JSONSpacing, _ budget: GrammarBudget) throws(GrammarError) {
+        reader = try SchemaReader(schema, budget)
         self.spacing = spacing
     }
 
@@ -18,7 +16,7 @@ struct SchemaCompiler {
     static func grammar(
         _ schema: JSON, _ spacing: JSONSpacing, _ budget: inout GrammarBudget
     ) throws(GrammarError) -> Grammar {
-        var compiler = SchemaCompiler(schema, spacing, budget)
+        var compiler = try SchemaCompiler(schema, spacing, budget)
         let start = try compiler.rule(SchemaConjunction([.schema("")]))
         var rules: [ByteAutomaton] = []
         while rules.count < compiler.conjunctions.count {
@@ -28,6 +26,7 @@ struct SchemaCompiler {
             }
             rules.append(try network.automaton(&compiler.reader.budget))
         }
+        budget = compiler.reader.budget
         return try Grammar(rules: rules, names: compiler.conjunctions.map(\.place), start: start)
     }
 
@@ -50,7 +49,7 @@ struct SchemaCompiler {
         case .boolean(let value):
             if value != false { try network.add(bytes: "true".utf8, from: first, to: last) }
             if value != true { try network.add(bytes: "false".utf8, from: first, to: last) }
-        case .number(let shape): try network.add(numbers(shape), from: first, to: last)
+        case .number(let shape): try network.add(reader.language(shape), from: first, to: last)
         case .string(let shape):
             if shape.languages.isEmpty, shape.excluded.isEmpty {
                 if shape.least > shape.most ?? shape.least { return }
@@ -64,14 +63,6 @@ struct SchemaCompiler {
         case .array(let shape): try add(shape, to: &network, from: first, to: last)
         case .object(let shape): try add(shape, to: &network, from: first, to: last)
         }
-    }
-
-    private mutating func numbers(_ shape: NumberShape) throws(GrammarError) -> ByteAutomaton {
-        guard shape.isFree else { return try NumberLanguage(shape: shape).automaton(&reader.budget) }
-        if let known = numberLanguages[shape.kind == .integer] { return known }
-        let result = try NumberLanguage(shape: shape).automaton(&reader.budget)
-        numberLanguages[shape.kind == .integer] = result
-        return result
     }
 
     /// One value, as it is.

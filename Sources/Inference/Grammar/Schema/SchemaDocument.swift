@@ -3,29 +3,60 @@ import MartletJSON
 /// A schema's text, whose parts are found by JSON pointer (RFC 6901).
 struct SchemaDocument {
     let root: JSON
-    private let limits: GrammarLimits
+    /// What `$schema` says.
+    let draft: SchemaDraft
     private var anchors: [String: String] = [:]
     /// Whether anything in it asks what other schemas have seen of a value.
     private(set) var hasUnevaluated = false
     private let identifier: String?
 
-    init(_ root: JSON, _ limits: GrammarLimits) {
+    init(_ root: JSON, _ budget: inout GrammarBudget) throws(GrammarError) {
         self.root = root
-        self.limits = limits
-        identifier = root["$id"]?.string
-        look(into: root, "")
+        draft = SchemaDraft(root["$schema"]?.string)
+        identifier = root["$id"]?.string ?? (draft == .draft4 ? root["id"]?.string : nil)
+        var path: [String] = []
+        try look(into: root, &path, &budget)
     }
 
-    private mutating func look(into value: JSON, _ pointer: String) {
+    /// Finds anchors. Pointers are put together where there is one: the path to a place may be as long as the document.
+    private mutating func look(
+        into value: JSON, _ path: inout [String], _ budget: inout GrammarBudget
+    ) throws(GrammarError) {
+        try budget.spend(1)
         switch value {
         case .object(let object):
             if object["unevaluatedProperties"] != nil || object["unevaluatedItems"] != nil { hasUnevaluated = true }
-            if let name = object["$anchor"]?.string { anchors[name] = anchors[name] ?? pointer }
-            for (key, value) in object { look(into: value, pointer.appending(key)) }
+            for name in names(of: object) where anchors[name] == nil {
+                try budget.spend(path.reduce(0) { $0 + $1.utf8.count } / 16 + 1)
+                anchors[name] = path.reduce("") { $0.appending($1) }
+            }
+            for (key, value) in object {
+                path.append(key)
+                try look(into: value, &path, &budget)
+                path.removeLast()
+            }
         case .array(let values):
-            for (index, value) in values.enumerated() { look(into: value, pointer.appending(index)) }
+            for (index, value) in values.enumerated() {
+                path.append(String(index))
+                try look(into: value, &path, &budget)
+                path.removeLast()
+            }
         default: break
         }
+    }
+
+    /// The plain names that references may call a schema by.
+    private func names(of schema: JSONObject) -> [String] {
+        var names = [schema["$anchor"], schema["$dynamicAnchor"]].compactMap { $0?.string }
+        if let name = schema[draft == .draft4 ? "id" : "$id"], isPlainName(name), let text = name.string {
+            names.append(String(text.dropFirst()))
+        }
+        return names
+    }
+
+    /// `#name` as an identifier, which is what anchors were up to draft-07.
+    func isPlainName(_ identifier: JSON) -> Bool {
+        draft <= .draft7 && identifier.string.map { $0.hasPrefix("#") && $0 != "#" } ?? false
     }
 
     subscript(pointer: String) -> JSON? {

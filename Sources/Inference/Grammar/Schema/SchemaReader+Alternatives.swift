@@ -52,9 +52,10 @@ extension SchemaReader {
                 throw Self.renamed(error, "if", pointer)
             }
             return first + negated
-        case "dependentRequired", "dependentSchemas": return try dependencies(keyword, value, pointer)
+        case "dependentRequired", "dependentSchemas", "dependencies":
+            return try dependencies(keyword, value, pointer)
         default:
-            throw .unsupportedKeyword(keyword, pointer: pointer, reason: "it is not known")
+            throw .unsupportedKeyword(keyword, pointer: pointer, reason: "no grammar has this meaning; use $ref")
         }
     }
 
@@ -116,7 +117,8 @@ extension SchemaReader {
             var with = ObjectShape()
             with.required = [name]
             var whole: [SchemaShape]
-            if keyword == "dependentRequired" {
+            // What was one keyword up to draft-07 is two now.
+            if keyword == "dependentRequired" || keyword == "dependencies" && value.array != nil {
                 with.required += try names(value, pointer.appending(name)).filter { $0 != name }
                 whole = [.object(with)]
             } else {

@@ -2,13 +2,28 @@ import MartletJSON
 
 /// The keywords of JSON Schema 2020-12, by the types they speak of.
 extension SchemaReader {
-    /// Keywords that ask for nothing.
-    static let annotations: Set<String> = [
-        "$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "$vocabulary", "title", "description",
-        "default",
-        "examples", "example", "deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType",
-        "contentSchema", "discriminator", "then", "else", "minContains", "maxContains",
+    /// Keywords that ask something of a value. Every other one is an annotation and asks for nothing (2020-12, Core,
+    /// section 6.5): `title`, `nullable`, `propertyOrdering`, `errorMessage`, `x-…`. What `then`, `else`, `minContains`,
+    /// `maxContains` and `additionalItems` ask for is read with the keyword that they stand beside.
+    private static let assertions: Set<String> = [
+        "type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+        "minLength", "maxLength", "pattern", "format", "items", "prefixItems", "minItems", "maxItems", "uniqueItems",
+        "contains", "properties", "patternProperties", "additionalProperties", "required", "minProperties",
+        "maxProperties", "propertyNames", "dependentRequired", "dependentSchemas", "dependencies", "$ref",
+        "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "not", "if", "unevaluatedProperties",
+        "unevaluatedItems",
     ]
+
+    /// Whether a keyword asks for nothing of any value.
+    func isAnnotation(_ keyword: String, _ value: JSON) -> Bool {
+        guard Self.assertions.contains(keyword) else { return true }
+        // Formats that nobody has defined are annotations: "int32", "password".
+        return keyword == "format" && value.string.map { !StringFormat.isDefined($0) } ?? false
+    }
+
+    /// A count of this many or more is no bound from above, and no reply reaches it from below: it would take billions of
+    /// characters. Generators of schemas write it for "any".
+    static let unreachableCount = Int(Int32.max)
 
     mutating func read(_ pointer: String) throws(GrammarError) -> [SchemaShape] {
         guard let schema = document[pointer] else { return [] }
@@ -25,15 +40,19 @@ extension SchemaReader {
         var object = ObjectShape()
         var types: Set<String> = ["null", "boolean", "number", "string", "array", "object"]
         var others: [(keyword: String, value: JSON, pointer: String)] = []
+        // Pointers of what stands below begin with this one's bytes.
+        try budget.spend((pointer.utf8.count / 16 + 1) * (keywords.count + 1))
+        let readsOnlyReference = document.draft.readsOnlyReference(keywords)
         for (keyword, value) in keywords {
+            if readsOnlyReference, keyword != "$ref" { continue }
             let place = pointer.appending(keyword)
-            if Self.annotations.contains(keyword) || keyword.hasPrefix("x-") {
-                if keyword == "$id", !pointer.isEmpty {
+            if isAnnotation(keyword, value) {
+                if keyword == "$id", !pointer.isEmpty, !document.isPlainName(value) {
                     throw .unsupportedKeyword("$id", pointer: place, reason: "a document within the document")
                 }
             } else if keyword == "type" {
                 types = try readTypes(value, place)
-            } else if try read(number: keyword, value, place, &number) {
+            } else if try read(number: keyword, value, place, &number, keywords) {
             } else if try read(string: keyword, value, place, &string) {
             } else if try read(array: keyword, value, place, &array, keywords) {
             } else if try read(object: keyword, value, place, &object) {
@@ -41,7 +60,7 @@ extension SchemaReader {
                 others.append((keyword, value, place))
             }
         }
-        if let source = try propertySource(keywords, pointer) { object.sources = [source] }
+        if !readsOnlyReference, let source = try propertySource(keywords, pointer) { object.sources = [source] }
         if types.contains("integer"), !types.contains("number") { number.kind = .integer }
         var shapes: [SchemaShape] = []
         if types.contains("null") { shapes.append(.null) }
@@ -75,25 +94,47 @@ extension SchemaReader {
         return number
     }
 
+    /// A count from 0 to `unreachableCount`, which stands for all beyond it: one more or less is a number as well.
     func count(_ value: JSON, _ pointer: String) throws(GrammarError) -> Int {
-        guard let count = value.integer, count >= 0 else {
-            throw .invalidSchema(pointer: pointer, problem: "expected a number of 0 or more")
+        guard let number = DecimalNumber(value), number.isInteger, !number.isNegative else {
+            throw .invalidSchema(pointer: pointer, problem: "expected a whole number of 0 or more")
         }
-        return count
+        return min(value.integer ?? Self.unreachableCount, Self.unreachableCount)
+    }
+
+    /// An upper bound; nil for one that no reply reaches.
+    private func most(_ value: JSON, _ pointer: String) throws(GrammarError) -> Int? {
+        let count = try count(value, pointer)
+        return count < Self.unreachableCount ? count : nil
+    }
+
+    /// The bound that a keyword sets from below or above; nil for a boolean of draft-04, which says how its neighbour is
+    /// meant.
+    func bound(
+        _ keyword: String, _ value: JSON, _ pointer: String, _ keywords: JSONObject
+    ) throws(GrammarError) -> NumberShape.Bound? {
+        let isNamedExclusive = keyword.hasPrefix("exclusive")
+        if isNamedExclusive, value.bool != nil {
+            guard document.draft == .draft4 else {
+                throw .invalidSchema(
+                    pointer: pointer,
+                    problem: "expected a number; a boolean is draft-04's, which \"$schema\" would have to name")
+            }
+            return nil
+        }
+        return NumberShape.Bound(
+            value: try number(value, pointer),
+            isExclusive: isNamedExclusive || document.draft.isExclusive(keyword, beside: keywords))
     }
 
     private func read(
-        number keyword: String, _ value: JSON, _ pointer: String, _ shape: inout NumberShape
+        number keyword: String, _ value: JSON, _ pointer: String, _ shape: inout NumberShape, _ keywords: JSONObject
     ) throws(GrammarError) -> Bool {
         switch keyword {
         case "minimum", "exclusiveMinimum":
-            let bound = NumberShape.Bound(
-                value: try number(value, pointer), isExclusive: keyword == "exclusiveMinimum")
-            shape.limit(low: bound, high: nil)
+            shape.limit(low: try bound(keyword, value, pointer, keywords), high: nil)
         case "maximum", "exclusiveMaximum":
-            let bound = NumberShape.Bound(
-                value: try number(value, pointer), isExclusive: keyword == "exclusiveMaximum")
-            shape.limit(low: nil, high: bound)
+            shape.limit(low: nil, high: try bound(keyword, value, pointer, keywords))
         case "multipleOf":
             let divisor = try number(value, pointer)
             guard !divisor.isNegative, !divisor.isZero else {
@@ -110,7 +151,7 @@ extension SchemaReader {
     ) throws(GrammarError) -> Bool {
         switch keyword {
         case "minLength": shape.least = try count(value, pointer)
-        case "maxLength": shape.most = try count(value, pointer)
+        case "maxLength": shape.most = try most(value, pointer)
         case "pattern":
             guard let text = value.string else {
                 throw .invalidSchema(pointer: pointer, problem: "expected an expression, not \(value.kind)")
@@ -121,7 +162,8 @@ extension SchemaReader {
                 throw .invalidSchema(pointer: pointer, problem: "expected a name, not \(value.kind)")
             }
             guard let text = StringFormat.expressions[name] else {
-                throw .unsupportedKeyword("format", pointer: pointer, reason: "the format \"\(name)\" is not known")
+                throw .unsupportedKeyword(
+                    "format", pointer: pointer, reason: "there is no expression for the format \"\(name)\"")
             }
             shape.languages.append(try expression(text, keyword: "format", at: pointer, isWhole: true))
         default: return false
@@ -134,10 +176,7 @@ extension SchemaReader {
     ) throws(GrammarError) -> Bool {
         switch keyword {
         case "items":
-            if value.array != nil {
-                throw .invalidSchema(
-                    pointer: pointer, problem: "expected a schema; a list of schemas is \"prefixItems\" now")
-            }
+            if let items = value.array { return try read(itemList: items, pointer, &shape, keywords) }
             shape.rest = SchemaConjunction([.schema(pointer)])
             shape.evaluated = Int.max
         case "prefixItems":
@@ -147,25 +186,44 @@ extension SchemaReader {
             shape.prefix = items.indices.map { SchemaConjunction([.schema(pointer.appending($0))]) }
             shape.evaluated = max(shape.evaluated, items.count)
         case "minItems": shape.least = try count(value, pointer)
-        case "maxItems": shape.most = try count(value, pointer)
+        case "maxItems": shape.most = try most(value, pointer)
         case "contains":
             let parent = String(pointer.dropLast("/contains".count))
             shape.evaluatesSome = pointer
             let least = try keywords["minContains"].map { value throws(GrammarError) in
                 try count(value, parent.appending("minContains"))
             }
-            let most = try keywords["maxContains"].map { value throws(GrammarError) in
-                try count(value, parent.appending("maxContains"))
-            }
+            var highest: Int?
+            if let value = keywords["maxContains"] { highest = try most(value, parent.appending("maxContains")) }
             shape.contained.append(
                 .init(
-                    items: SchemaConjunction([.schema(pointer)]), least: least ?? 1, most: most, pointer: pointer))
+                    items: SchemaConjunction([.schema(pointer)]), least: least ?? 1, most: highest, pointer: pointer))
         case "uniqueItems":
             guard let isUnique = value.bool else {
                 throw .invalidSchema(pointer: pointer, problem: "expected a boolean, not \(value.kind)")
             }
             if isUnique { shape.unique = pointer }
         default: return false
+        }
+        return true
+    }
+
+    /// `items` as a list, with `additionalItems` for what follows.
+    private func read(
+        itemList items: [JSON], _ pointer: String, _ shape: inout ArrayShape, _ keywords: JSONObject
+    ) throws(GrammarError) -> Bool {
+        guard document.draft.hasItemLists else {
+            throw .invalidSchema(
+                pointer: pointer,
+                problem: "expected a schema; a list is \"prefixItems\" in 2020-12, and \"items\" only where "
+                    + "\"$schema\" names an earlier version")
+        }
+        shape.prefix = items.indices.map { SchemaConjunction([.schema(pointer.appending($0))]) }
+        shape.evaluated = max(shape.evaluated, items.count)
+        if keywords["additionalItems"] != nil {
+            let parent = String(pointer.dropLast("/items".count))
+            shape.rest = SchemaConjunction([.schema(parent.appending("additionalItems"))])
+            shape.evaluated = Int.max
         }
         return true
     }
@@ -179,7 +237,7 @@ extension SchemaReader {
         case "minProperties":
             shape.least = try count(value, pointer)
             shape.leastPointer = pointer
-        case "maxProperties": shape.most = try count(value, pointer)
+        case "maxProperties": shape.most = try most(value, pointer)
         case "propertyNames": shape.names = SchemaConjunction([.schema(pointer)])
         default: return false
         }
@@ -214,6 +272,7 @@ extension SchemaReader {
             source.names.append(name)
             source.schemas[name] = .schema(pointer.appending("properties").appending(name))
         }
+        try budget.spend((pointer.utf8.count / 16 + 1) * ((properties?.count ?? 0) + (patterns?.count ?? 0)))
         let place = pointer.appending("patternProperties")
         for (pattern, _) in patterns ?? JSONObject() {
             let automaton = try expression(pattern, keyword: "patternProperties", at: place.appending(pattern))

@@ -9,7 +9,9 @@ extension SchemaReader {
         _ = try shapes(.schema(pointer))
         guard case .object(let keywords) = schema else { return [] }
         var result: [SchemaShape] = []
-        for (keyword, value) in keywords where !Self.annotations.contains(keyword) && !keyword.hasPrefix("x-") {
+        let readsOnlyReference = document.draft.readsOnlyReference(keywords)
+        for (keyword, value) in keywords where !isAnnotation(keyword, value) {
+            if readsOnlyReference, keyword != "$ref" { continue }
             result += try negated(keyword, value, pointer, keywords)
             try checkAlternatives(result.count)
         }
@@ -29,10 +31,12 @@ extension SchemaReader {
         case "const": return try negatedValues([value], pointer)
         case "enum": return try negatedValues(value.array ?? [], pointer)
         case "minimum", "exclusiveMinimum":
-            number.high = DecimalNumber(value).map { .init(value: $0, isExclusive: keyword == "minimum") }
+            guard let bound = try bound(keyword, value, pointer, keywords) else { return [] }
+            number.high = .init(value: bound.value, isExclusive: !bound.isExclusive)
             return [.number(number)]
         case "maximum", "exclusiveMaximum":
-            number.low = DecimalNumber(value).map { .init(value: $0, isExclusive: keyword == "maximum") }
+            guard let bound = try bound(keyword, value, pointer, keywords) else { return [] }
+            number.low = .init(value: bound.value, isExclusive: !bound.isExclusive)
             return [.number(number)]
         case "minLength":
             let least = try count(value, pointer)
@@ -40,6 +44,7 @@ extension SchemaReader {
             string.most = least - 1
             return [.string(string)]
         case "maxLength":
+            // No count is so large that one more would not fit.
             string.least = try count(value, pointer) + 1
             return [.string(string)]
         case "pattern":
@@ -53,7 +58,7 @@ extension SchemaReader {
         case "maxItems":
             array.least = try count(value, pointer) + 1
             return [.array(array)]
-        case "items" where keywords["prefixItems"] == nil:
+        case "items" where keywords["prefixItems"] == nil && value.array == nil:
             array.contained = [
                 .init(items: SchemaConjunction([.not(pointer)]), least: 1, most: nil, pointer: pointer)
             ]
@@ -77,6 +82,7 @@ extension SchemaReader {
                 return .object(object)
             }
         case "properties":
+            try budget.spend((pointer.utf8.count / 16 + 1) * (value.object?.count ?? 0))
             return (value.object?.keys ?? []).map { name in
                 var object = ObjectShape()
                 object.required = [name]

@@ -17,20 +17,24 @@ extension SchemaReader {
         case (.number(let shape), .integer), (.number(let shape), .number):
             guard let number = DecimalNumber(value) else { return false }
             if shape.isFree { return shape.kind == .any || number.isInteger }
-            return try NumberLanguage(shape: shape).automaton(&budget).accepts(number.text)
+            return try language(shape).accepts(number.text)
         case (.string(let shape), .string(let value)):
+            try budget.spend(value.utf8.count / 16 * (shape.languages.count + shape.excluded.count + 1))
             let length = value.unicodeScalars.count
             return length >= shape.least && length <= shape.most ?? length
                 && shape.languages.allSatisfy { $0.accepts(value.utf8) }
                 && !shape.excluded.contains { $0.accepts(value.utf8) }
         case (.array(let shape), .array(let values)): return try admits(shape, values)
         case (.object(let shape), .object(let object)): return try admits(shape, object)
-        case (.literals(let values), _): return values.contains { Self.areEqual($0, value) }
+        case (.literals(let values), _):
+            try budget.spend(values.count / 4)
+            return values.contains { Self.areEqual($0, value) }
         default: return false
         }
     }
 
     private mutating func admits(_ shape: ArrayShape, _ values: [JSON]) throws(GrammarError) -> Bool {
+        try budget.spend(values.count * (shape.contained.count + 1))
         guard values.count >= shape.least, values.count <= shape.most ?? values.count else { return false }
         for (index, value) in values.enumerated() {
             guard try admits(shape.item(index), value) else { return false }
@@ -51,6 +55,7 @@ extension SchemaReader {
     }
 
     private mutating func admits(_ shape: ObjectShape, _ object: JSONObject) throws(GrammarError) -> Bool {
+        try budget.spend(shape.size)
         guard object.count >= shape.least, object.count <= shape.most ?? object.count,
             shape.required.allSatisfy({ object[$0] != nil }), !shape.forbidden.contains(where: { object[$0] != nil })
         else { return false }
@@ -101,7 +106,7 @@ extension SchemaReader {
         case .null, .boolean, .literals: return false
         case .number(let shape):
             if shape.isFree { return false }
-            return try NumberLanguage(shape: shape).automaton(&budget).isEmpty
+            return try language(shape).isEmpty
         case .string(let shape): return try language(shape).isEmpty
         case .array(let shape):
             if shape.least > shape.most ?? shape.least { return true }

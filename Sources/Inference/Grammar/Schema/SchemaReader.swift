@@ -10,9 +10,21 @@ struct SchemaReader {
     var languages: [SchemaConjunction: ByteAutomaton] = [:]
     var disjointness: [[SchemaConjunction]: Bool] = [:]
 
-    init(_ schema: JSON, _ budget: GrammarBudget) {
-        document = SchemaDocument(schema, budget.limits)
+    /// By shape: many values may be held against one.
+    var numberLanguages: [NumberShape: ByteAutomaton] = [:]
+
+    init(_ schema: JSON, _ budget: GrammarBudget) throws(GrammarError) {
+        var budget = budget
+        document = try SchemaDocument(schema, &budget)
         self.budget = budget
+    }
+
+    /// The numbers of one shape.
+    mutating func language(_ shape: NumberShape) throws(GrammarError) -> ByteAutomaton {
+        if let known = numberLanguages[shape] { return known }
+        let result = try NumberLanguage(shape: shape).automaton(&budget)
+        numberLanguages[shape] = result
+        return result
     }
 
     /// What values that satisfy all of these schemas look like; nothing where there are none, as far as that shows here.
@@ -45,7 +57,7 @@ struct SchemaReader {
         var result: [SchemaShape] = []
         for one in left {
             for other in right {
-                try budget.spend(1)
+                try budget.spend(one.size + other.size)
                 if let shape = try merged(one, other) { result.append(shape) }
                 try checkAlternatives(result.count)
             }

@@ -18,9 +18,22 @@ enum SchemaShape: Sendable {
         .null, .boolean(nil), .number(NumberShape()), .string(StringShape()), .array(ArrayShape()),
         .object(ObjectShape()),
     ]
+
+    /// How much there is to go through when it is merged with another: what that is charged.
+    var size: Int {
+        switch self {
+        case .null, .boolean, .literals: 1
+        case .number(let shape): 1 + shape.divisors.count + shape.excluded.count * shape.excluded.count / 8
+        case .string(let shape): 1 + shape.languages.count + shape.excluded.count
+        case .array(let shape):
+            1 + shape.contained.count + shape.rest.terms.count
+                + shape.prefix.reduce(0) { $0 + 1 + $1.terms.count }
+        case .object(let shape): shape.size
+        }
+    }
 }
 
-struct NumberShape: Sendable {
+struct NumberShape: Hashable, Sendable {
     enum Kind: Sendable {
         case any, integer
         /// What is no integer.
@@ -158,6 +171,11 @@ struct ObjectShape: Sendable {
     /// What names must be.
     var names = SchemaConjunction.any
 
+    /// How many names and patterns there are.
+    var size: Int {
+        1 + required.count + forbidden.count + sources.reduce(0) { $0 + $1.patterns.count + 1 }
+    }
+
     /// Names that are spoken of, in order.
     var knownNames: [String] {
         var seen: Set<[UInt8]> = []
@@ -169,9 +187,10 @@ struct ObjectShape: Sendable {
     func merged(_ other: ObjectShape) -> ObjectShape? {
         var result = self
         result.sources += other.sources
-        result.required += other.required.filter { !required.contains($0) }
-        result.forbidden += other.forbidden.filter { !forbidden.contains($0) }
-        if result.required.contains(where: { result.forbidden.contains($0) }) { return nil }
+        let known = Set(required), excluded = Set(forbidden)
+        result.required += other.required.filter { !known.contains($0) }
+        result.forbidden += other.forbidden.filter { !excluded.contains($0) }
+        if !Set(result.required).isDisjoint(with: result.forbidden) { return nil }
         if other.least > least {
             result.least = other.least
             result.leastPointer = other.leastPointer

@@ -1,6 +1,14 @@
 /// The values of `format` that can be enforced, as expressions of whole strings. Where a format has rarely used forms
 /// (quoted local parts of e-mail addresses, leap seconds), what is generated is without them.
 enum StringFormat {
+    /// Whether a version of JSON Schema defines the format. Others are annotations.
+    static func isDefined(_ name: String) -> Bool { expressions[name] != nil || withoutExpression.contains(name) }
+
+    /// Formats that JSON Schema defines and no expression here stands for.
+    private static let withoutExpression: Set<String> = [
+        "regex", "idn-email", "idn-hostname", "iri", "iri-reference", "uri-template",
+    ]
+
     static let expressions: [String: String] = [
         "date": date, "time": time, "date-time": "(" + date + ")[Tt]" + time, "duration": duration,
         "uuid": "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -8,8 +16,10 @@ enum StringFormat {
         "uri": scheme + ":(" + authority + "|(/?" + pathStart + ")?)" + query,
         "uri-reference": "(" + scheme + ":)?(" + authority + "|/?(" + firstSegment + "(/" + character + "*)*)?)"
             + query,
-        "json-pointer": "(/([^~/]|~[01])*)*",
+        "json-pointer": pointer, "relative-json-pointer": "(0|[1-9][0-9]*)(#|" + pointer + ")",
     ]
+
+    private static let pointer = "(/([^~/]|~[01])*)*"
 
     /// Every day there is, 29 February in leap years.
     private static let date =
