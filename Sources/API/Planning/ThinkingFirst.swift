@@ -44,6 +44,10 @@ private struct ThinkingFirstMatcher: TokenMatcher {
         isThinking ? constraint.free : try answer.allowedTokens()
     }
 
+    mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool {
+        isThinking ? true : try answer.prepare(until: end)
+    }
+
     mutating func accept(_ token: Int32) throws {
         guard isThinking else { return try answer.accept(token) }
         tail += constraint.tokenizer.bytes(of: token) ?? []

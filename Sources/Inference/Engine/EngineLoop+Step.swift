@@ -112,20 +112,46 @@ extension EngineLoop {
             picking.append((sequence, rows, !others.isEmpty))
             for other in others { picking.append((other, rows, true)) }
         }
-        var picks = [Result<[EngineSequence.Pick], any Error>](repeating: .success([]), count: picking.count)
-        picks.withUnsafeMutableBufferPointer { picks in
-            ThreadPool.shared.run(picking.count) { index in
-                let (sequence, rows, copies) = picking[index]
-                picks[index] = Result { try sequence.verify(rows.map(row), copies: copies) }
-            }
+        let end = now + options.grammarTime
+        let picks = parallel(picking.count) { index in
+            let (sequence, rows, copies) = picking[index]
+            return try sequence.verify(rows.map(row), copies: copies, until: end)
         }
-        for (entry, result) in zip(picking, picks) {
-            switch result {
-            case .success(let picks): tell(entry.sequence, picks, now)
-            case .failure(let error): fail(entry.sequence.submission, error)
-            }
+        for (entry, result) in zip(picking, picks) { tell(entry.sequence, result, now) }
+        for entry in picking { deliver(entry.sequence, now) }
+    }
+
+    /// Picks for the sequences that sat out because their grammars were not ready, as far as they are now.
+    func pickDeferred() {
+        var deferred = running.filter { $0.deferredLogits != nil }
+        guard !deferred.isEmpty else { return }
+        // Time may be over before all have had some: each is first in turn.
+        deferredTurn = (deferredTurn + 1) % deferred.count
+        deferred = Array(deferred[deferredTurn...] + deferred[..<deferredTurn])
+        let now = ContinuousClock.now, end = now + options.grammarTime
+        let picks = parallel(deferred.count) { index in try deferred[index].pickDeferred(until: end) }
+        for (sequence, result) in zip(deferred, picks) {
+            if case .success(nil) = result { continue }
+            tell(sequence, result.map { $0.map { [$0] } ?? [] }, now)
+            deliver(sequence, now)
         }
-        for entry in picking { entry.sequence.submission.deliver(now, nextStep: stepTime) }
+    }
+
+    private func parallel<Value>(_ count: Int, _ body: (Int) throws -> Value) -> [Result<Value, any Error>] {
+        var results = [Result<Value, any Error>?](repeating: nil, count: count)
+        results.withUnsafeMutableBufferPointer { results in
+            ThreadPool.shared.run(count) { index in results[index] = Result { try body(index) } }
+        }
+        return results.compactMap { $0 }
+    }
+
+    /// Delivers what a step told of a sequence.
+    private func deliver(_ sequence: EngineSequence, _ now: ContinuousClock.Instant) {
+        if sequence.deferredLogits == nil {
+            sequence.submission.deliver(now, nextStep: stepTime)
+        } else {
+            sequence.submission.deliver()
+        }
     }
 
     /// Notes how probable the prompt's tokens were.
@@ -157,15 +183,28 @@ extension EngineLoop {
         }
     }
 
-    private func tell(_ sequence: EngineSequence, _ picks: [EngineSequence.Pick], _ now: ContinuousClock.Instant) {
+    private func tell(
+        _ sequence: EngineSequence, _ result: Result<[EngineSequence.Pick], any Error>, _ now: ContinuousClock.Instant
+    ) {
+        let picks: [EngineSequence.Pick]
+        switch result {
+        case .success(let found): picks = found
+        case .failure(let error): return fail(sequence.submission, error)
+        }
+        let isDeferred = sequence.deferredLogits != nil
+        if isDeferred { counters.deferredPicks += 1 }
         counters.replyTokens += picks.count
         counters.draftedTokens += sequence.draft.count
-        counters.acceptedTokens += picks.count - 1
+        // The last one picked is no guess, unless the one after it is still to be picked.
+        let accepted = isDeferred ? picks.count : picks.count - 1
+        counters.acceptedTokens += accepted
         sequence.statistics.draftedTokens += sequence.draft.count
-        sequence.statistics.acceptedTokens += picks.count - 1
+        sequence.statistics.acceptedTokens += accepted
         sequence.draft = []
-        // Keys of guesses that were wrong go.
-        sequence.cache.truncate(to: min(sequence.cache.length, sequence.tokens.count - 1))
+        // Keys of guesses that were wrong go. A sequence that sits out has those of all its tokens.
+        let computed = sequence.tokens.count - (isDeferred ? 0 : 1)
+        sequence.cache.truncate(to: min(sequence.cache.length, computed))
+        guard !picks.isEmpty else { return }
         if let last = sequence.lastToken {
             for _ in picks { counters.interTokenLatency.add((now - last).seconds / Double(picks.count)) }
         }
@@ -183,19 +222,36 @@ extension EngineSequence {
     /// Each token is picked as if nothing had been guessed, with its own random number: a guess that differs from it ends
     /// the row. So the reply is the same with and without guessing, drawn or greedy; a guess is right with the
     /// probability the model gives it, which is what rejection sampling grants a single guess (Leviathan et al. 2023).
-    func verify(_ rows: [UnsafeMutableBufferPointer<Float>], copies: Bool) throws -> [Pick] {
+    ///
+    /// Where the grammar is not ready by `end`, the row is kept and the sequence sits out.
+    func verify(
+        _ rows: [UnsafeMutableBufferPointer<Float>], copies: Bool, until end: ContinuousClock.Instant
+    ) throws -> [Pick] {
         var picks: [Pick] = []
         for (index, row) in rows.enumerated() {
-            let pick: Pick
+            let found: Pick?
             if copies {
                 var copy = Array(row)
-                pick = try copy.withUnsafeMutableBufferPointer { try self.pick($0) }
+                found = try copy.withUnsafeMutableBufferPointer { try self.pick($0, until: end) }
             } else {
-                pick = try self.pick(row)
+                found = try self.pick(row, until: end)
+            }
+            guard let pick = found else {
+                deferredLogits = Array(row)
+                break
             }
             picks.append(pick)
             if pick.finished != nil || index >= draft.count || draft[index] != pick.piece.token { break }
         }
         return picks
+    }
+
+    /// Picks from the logits that were kept; nil where the grammar is still not ready by `end`.
+    func pickDeferred(until end: ContinuousClock.Instant) throws -> Pick? {
+        guard var logits = deferredLogits else { return nil }
+        deferredLogits = nil
+        let pick = try logits.withUnsafeMutableBufferPointer { try self.pick($0, until: end) }
+        if pick == nil { deferredLogits = logits }
+        return pick
     }
 }

@@ -33,6 +33,8 @@ final class EngineLoop: @unchecked Sendable {
     var counters = EngineStatistics()
     /// How long the last step took that computed replies alone: so long will the next.
     var stepTime = Duration.zero
+    /// Which of the sequences that sit out is first.
+    var deferredTurn = 0
     let keepsPrefixes: Bool
 
     init(_ model: LanguageModel, _ options: EngineOptions) {
@@ -119,6 +121,7 @@ final class EngineLoop: @unchecked Sendable {
                 arrived.wait()
                 continue
             }
+            pickDeferred()
             step()
             publish()
         }
@@ -237,6 +240,8 @@ final class EngineLoop: @unchecked Sendable {
             newest.cache.truncate(to: 0)
             newest.draftCache?.truncate(to: 0)
             newest.draft = []
+            // Computed again with the rest, to the same bits.
+            newest.deferredLogits = nil
             newest.submission.deliver()
             if newest.scoresPrompt { newest.promptLogProbabilities = [nil] }
             waiting.insert(newest, at: 0)
@@ -257,6 +262,8 @@ final class EngineLoop: @unchecked Sendable {
 
     /// Ends one sample and, with the last, its request.
     func finish(_ sequence: EngineSequence, _ reason: FinishReason, text: String) {
+        // Another sample of the request may have failed in the same step.
+        guard !sequence.submission.isClosed else { return }
         running.removeAll { $0 === sequence }
         waiting.removeAll { $0 === sequence }
         let submission = sequence.submission, now = ContinuousClock.now
@@ -285,6 +292,7 @@ final class EngineLoop: @unchecked Sendable {
 
     /// Ends a request with an error, all its samples at once.
     func fail(_ submission: EngineSubmission, _ error: any Error) {
+        guard !submission.isClosed else { return }
         running.removeAll { $0.submission === submission }
         waiting.removeAll { $0.submission === submission }
         close(submission, throwing: error)

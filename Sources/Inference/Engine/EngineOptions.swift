@@ -12,6 +12,9 @@ public struct EngineOptions: Sendable {
     public var cacheBytes = 1 << 30
     /// Keeps computed prompts and replies for requests that begin alike.
     public var keepsPrefixes = true
+    /// How long a step may work on which tokens the grammars of its replies allow. A reply whose grammar needs longer
+    /// sits out until it is known; the others go on.
+    public var grammarTime = Duration.milliseconds(4)
     /// Tokens guessed ahead in each step and verified in the next; 0 for none. Replies do not change by it.
     public var speculation = Speculation.none
 

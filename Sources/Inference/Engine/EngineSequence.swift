@@ -19,6 +19,8 @@ final class EngineSubmission: @unchecked Sendable {
     let submitted: ContinuousClock.Instant
     /// Samples that are not finished; the loop's own.
     var open: Int
+    /// Nothing more is told; the loop's own.
+    private(set) var isClosed = false
     /// The loop's own, set when the prompt's computation begins.
     var started: ContinuousClock.Instant?
 
@@ -57,6 +59,7 @@ final class EngineSubmission: @unchecked Sendable {
     }
 
     func close(throwing error: (any Error)? = nil) {
+        isClosed = true
         if !held.isEmpty { continuation.yield(held) }
         held = []
         if let error { continuation.finish(throwing: error) } else { continuation.finish() }
@@ -84,6 +87,9 @@ final class EngineSequence {
     var promptDone: ContinuousClock.Instant?
     /// Of the prompt's tokens, as far as computed, where they are asked for.
     var promptLogProbabilities: [TokenLogProbability?] = [nil]
+    /// The logits after its last token, where the grammar was not ready to say what may come: it sits out of the steps until
+    /// then.
+    var deferredLogits: [Float]?
     /// It stands for itself alone, no longer for all samples of its request.
     var isParted = false
 
@@ -137,8 +143,10 @@ final class EngineSequence {
         var last = ""
     }
 
-    /// Picks the next token after one row of logits, which are used as scratch.
-    func pick(_ logits: UnsafeMutableBufferPointer<Float>) throws -> Pick {
+    /// Picks the next token after one row of logits, which are used as scratch. Nil, and nothing has changed, where the
+    /// grammar is not ready by `end`.
+    func pick(_ logits: UnsafeMutableBufferPointer<Float>, until end: ContinuousClock.Instant) throws -> Pick? {
+        guard try matcher?.prepare(until: end) ?? true else { return nil }
         let original = request.topLogProbabilities.map { _ in Array(logits) }
         let ends = submission.ends
         if matcher != nil, let mask = try matcher?.allowedTokens() { mask.apply(to: logits) }

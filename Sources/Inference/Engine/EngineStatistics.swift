@@ -18,6 +18,8 @@ public struct EngineStatistics: Sendable {
     public var prefixHits = 0
     public var replyTokens = 0
     public var preemptions = 0
+    /// Times that a reply sat out because its grammar was not ready.
+    public var deferredPicks = 0
     public var draftedTokens = 0
     public var acceptedTokens = 0
     public var promptSeconds = 0.0

@@ -16,6 +16,15 @@ public protocol TokenMatcher {
 
     /// Nothing but the end may follow.
     var isComplete: Bool { get }
+
+    /// Works on what `allowedTokens` will answer until it is known or, as near as can be, until `end`; true where it is
+    /// known. It gets further with every call. An engine picks the tokens of others in between.
+    mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool
+}
+
+extension TokenMatcher {
+    /// For those that answer at once.
+    public mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool { true }
 }
 
 /// A set of tokens, shared between the matchers that stand at the same place.

@@ -2,36 +2,52 @@ import Synchronization
 
 /// A grammar ready to run on one vocabulary. What is found out on the way, steps and masks, is shared by all matchers.
 public final class CompiledGrammar: TokenConstraint {
-    let machine: GrammarMachine
     let tree: TokenTree
-    private let limits: GrammarLimits
-    private let current: Mutex<SharedSpace>
+    let shared: SharedSpace
+    private let memory: GrammarMemory
+    /// What is taken besides the space.
+    private let ownBytes: Int
 
-    init(_ grammar: Grammar, _ tree: TokenTree, _ limits: GrammarLimits) throws(GrammarError) {
+    /// - Parameter sourceBytes: of the text it is kept under.
+    init(
+        _ grammar: Grammar, _ tree: TokenTree, _ limits: GrammarLimits, _ memory: GrammarMemory, sourceBytes: Int
+    ) throws(GrammarError) {
         let tree = grammar.usesTokens ? tree.withTerminals() : tree
-        machine = GrammarMachine(grammar, limits: limits, longest: tree.deepest)
+        let machine = GrammarMachine(grammar, limits: limits, longest: tree.deepest)
+        ownBytes = machine.bytes + sourceBytes
+        guard memory.reserve(ownBytes) else {
+            throw .tooLarge(what: "bytes for the grammars in use", limit: memory.limit)
+        }
         self.tree = tree
-        self.limits = limits
-        current = Mutex(SharedSpace(try StackSpace(machine)))
+        self.memory = memory
+        do throws(GrammarError) {
+            shared = SharedSpace(
+                try StackSpace(machine, limits, memory, vocabularySize: tree.vocabularySize), limits, memory)
+        } catch {
+            memory.release(ownBytes)
+            throw error
+        }
     }
+
+    deinit { memory.release(ownBytes) }
 
     /// Whether it speaks of tokens, and not of their text alone.
     package var usesTokens: Bool { tree.hasTerminals }
 
+    /// No text stands in it.
+    var isIdle: Bool { shared.isIdle }
+
     public func makeMatcher() -> any TokenMatcher { matcher() }
 
-    package func matcher() -> GrammarMatcher {
-        let space = current.withLock { $0 }
-        return GrammarMatcher(self, space)
-    }
+    package func matcher() -> GrammarMatcher { GrammarMatcher(self) }
 
-    /// The space to go on in: another one where this has grown beyond its bound.
-    func successor(of space: SharedSpace) throws(GrammarError) -> SharedSpace {
-        guard space.space.withLock({ $0.bytes }) > limits.cacheBytes else { return space }
-        let fresh = SharedSpace(try StackSpace(machine))
-        return current.withLock { current in
-            if current === space { current = fresh }
-            return current
+    /// Finds out which tokens a text may begin with, in short pieces, so that a grammar that is too large for that is
+    /// refused while it can be. It may take seconds: a grammar may be read in very many ways.
+    /// - Parameter isCancelled: asked between the pieces.
+    public func prepare(isCancelled: (() -> Bool)? = nil) throws(GrammarError) {
+        var matcher = matcher()
+        while try !matcher.find(until: ContinuousClock.now + .milliseconds(2)) {
+            if let isCancelled, isCancelled() { throw .cancelled }
         }
     }
 }
@@ -39,101 +55,32 @@ public final class CompiledGrammar: TokenConstraint {
 /// Places in a grammar, for matchers on any thread.
 final class SharedSpace: Sendable {
     let space: Mutex<StackSpace>
+    private let memory: GrammarMemory
+    private let idleBytes: Int
+    private let roots = Atomic<Int>(0)
 
-    init(_ space: sending StackSpace) { self.space = Mutex(space) }
-}
-
-/// Where one text stands in a grammar.
-package struct GrammarMatcher: TokenMatcher {
-    private let grammar: CompiledGrammar
-    private var shared: SharedSpace
-    private var place: Int32
-    private var hasEnded = false
-
-    init(_ grammar: CompiledGrammar, _ shared: SharedSpace) {
-        self.grammar = grammar
-        self.shared = shared
-        place = shared.space.withLock { $0.start }
+    init(_ space: StackSpace, _ limits: GrammarLimits, _ memory: GrammarMemory) {
+        self.space = Mutex(space)
+        self.memory = memory
+        idleBytes = limits.idleBytes
     }
 
-    package mutating func allowedTokens() throws -> TokenMask { try mask() }
+    deinit { memory.release(space.withLock { $0.granted }) }
 
-    /// - Throws: `GrammarError.noToken` where nothing can come, `tooLarge` where too many readings are open.
-    package mutating func mask() throws(GrammarError) -> TokenMask {
-        if hasEnded { return endMask }
-        try move()
-        let place = place
-        let tree = grammar.tree
-        let result = shared.space.withLock { space in
-            Result { () throws(GrammarError) in try tree.mask(at: place, in: &space) }
+    var isIdle: Bool { roots.load(ordering: .relaxed) == 0 }
+
+    /// A place to stand at the beginning, or where another stands.
+    func addRoot(like slot: Int? = nil) -> Int {
+        roots.wrappingAdd(1, ordering: .relaxed)
+        return space.withLock { space in slot.map { space.addRoot(space.roots[$0]) } ?? space.addRoot() }
+    }
+
+    func removeRoot(_ slot: Int) {
+        space.withLock { space in
+            guard space.removeRoot(slot), space.bytes > idleBytes else { return }
+            // Nothing is in use, so that nothing can be too large.
+            try? space.clear()
         }
-        let mask = try result.get()
-        guard mask.words.contains(where: { $0 != 0 }) else { throw .noToken }
-        return mask
-    }
-
-    package mutating func accept(_ token: Int32) throws {
-        let tree = grammar.tree
-        if tree.isEnd(token) {
-            guard mayEnd else { throw GrammarError.tokenNotAllowed(token) }
-            hasEnded = true
-            return
-        }
-        let bytes = Array(tree.bytes(of: token))
-        let ways = (bytes.isEmpty ? [] : [bytes]) + (tree.hasTerminals ? [TokenTree.terminal(token)] : [])
-        guard !ways.isEmpty, !hasEnded, try accept(ways) else { throw GrammarError.tokenNotAllowed(token) }
-    }
-
-    /// Goes on by bytes; false, and nothing changed, where they may not come.
-    package mutating func accept(bytes: some Sequence<UInt8>) throws(GrammarError) -> Bool {
-        try accept([Array(bytes)])
-    }
-
-    /// Goes on by whichever of these may come.
-    private mutating func accept(_ ways: [[UInt8]]) throws(GrammarError) -> Bool {
-        try move()
-        let place = place
-        let result = shared.space.withLock { space in
-            Result { () throws(GrammarError) in
-                var reached = StackSpace.dead
-                for bytes in ways {
-                    var next = place
-                    for byte in bytes where next >= 0 { next = try space.step(next, byte) }
-                    reached = space.union(reached, next)
-                }
-                return reached
-            }
-        }
-        let next = try result.get()
-        guard next >= 0 else { return false }
-        self.place = next
-        return true
-    }
-
-    /// Whether the text so far is one of the grammar's.
-    package var mayEnd: Bool {
-        let place = place
-        return hasEnded || shared.space.withLock { $0.places[Int(place)].mayEnd }
-    }
-
-    package var isComplete: Bool {
-        let place = place
-        return hasEnded
-            || shared.space.withLock { $0.places[Int(place)].mayEnd && $0.places[Int(place)].stacks.isEmpty }
-    }
-
-    private var endMask: TokenMask {
-        var words = [UInt64](repeating: 0, count: (grammar.tree.vocabularySize + 63) / 64)
-        for token in grammar.tree.endTokens { words[Int(token) / 64] |= 1 << UInt64(token % 64) }
-        return TokenMask(words: words)
-    }
-
-    private mutating func move() throws(GrammarError) {
-        let next = try grammar.successor(of: shared)
-        guard next !== shared else { return }
-        let place = place
-        let (frames, mayEnd) = shared.space.withLock { ($0.frames(of: place), $0.places[Int(place)].mayEnd) }
-        self.place = next.space.withLock { $0.place(frames: frames, mayEnd: mayEnd) }
-        shared = next
+        roots.wrappingSubtract(1, ordering: .relaxed)
     }
 }

@@ -1,5 +1,4 @@
 import MartletJSON
-import Synchronization
 
 /// What a reply must look like.
 public enum GrammarSource: Sendable {
@@ -47,62 +46,37 @@ public enum JSONSpacing: Sendable, Hashable {
 public final class GrammarCompiler: Sendable {
     public let tree: TokenTree
     public let limits: GrammarLimits
-    private let capacity: Int
+    public let memory: GrammarMemory
+    private let number: Int
 
-    private struct Key: Hashable {
-        var kind: GrammarKind
-        var spacing: JSONSpacing?
-        var text: String
-    }
-
-    private struct Entry {
-        var grammar: CompiledGrammar
-        var lastUse: Int
-    }
-
-    private struct Cache {
-        var entries: [Key: Entry] = [:]
-        var clock = 0
-    }
-
-    private let cache = Mutex(Cache())
-
-    /// - Parameter capacity: how many compiled grammars are kept.
-    public init(_ tree: TokenTree, limits: GrammarLimits = GrammarLimits(), capacity: Int = 64) {
+    /// - Parameters:
+    ///   - capacity: how many compiled grammars are kept.
+    ///   - memory: what bounds their memory and keeps them; one for several compilers where they share a bound.
+    public init(
+        _ tree: TokenTree, limits: GrammarLimits = GrammarLimits(), capacity: Int = 64, memory: GrammarMemory? = nil
+    ) {
         self.tree = tree
         self.limits = limits
-        self.capacity = max(1, capacity)
+        self.memory = memory ?? GrammarMemory(capacity: capacity)
+        number = self.memory.newCompiler()
     }
 
     /// The grammar, compiled now or before.
-    /// - Throws: what it cannot enforce, and why; never a grammar that is enforced in part.
     /// - Parameter isCancelled: asked now and then whether nobody waits any more, which ends it with `cancelled`.
+    /// - Throws: what it cannot enforce, and why; never a grammar that is enforced in part.
     public func compile(
         _ source: GrammarSource, isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(GrammarError) -> CompiledGrammar {
         let key = try key(of: source)
-        let known = cache.withLock { cache -> CompiledGrammar? in
-            cache.clock += 1
-            cache.entries[key]?.lastUse = cache.clock
-            return cache.entries[key]?.grammar
-        }
-        if let known { return known }
+        if let known = memory.grammar(key) { return known }
         var budget = GrammarBudget(limits, isCancelled: isCancelled)
-        let compiled = try CompiledGrammar(Self.grammar(source, &budget, tree), tree, limits)
-        cache.withLock { cache in
-            cache.clock += 1
-            if cache.entries.count >= capacity,
-                let oldest = cache.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-            {
-                cache.entries[oldest.key] = nil
-            }
-            cache.entries[key] = Entry(grammar: compiled, lastUse: cache.clock)
-        }
-        return compiled
+        let grammar = try Self.grammar(source, &budget, tree)
+        let compiled = try CompiledGrammar(grammar, tree, limits, memory, sourceBytes: key.text.utf8.count)
+        return memory.keep(compiled, key)
     }
 
-    private func key(of source: GrammarSource) throws(GrammarError) -> Key {
-        var key = Key(kind: source.kind, spacing: nil, text: "")
+    private func key(of source: GrammarSource) throws(GrammarError) -> GrammarMemory.Key {
+        var key = GrammarMemory.Key(compiler: number, kind: source.kind, spacing: nil, text: "")
         switch source {
         case .jsonSchema(let schema, let spacing):
             key.spacing = spacing

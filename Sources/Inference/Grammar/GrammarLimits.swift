@@ -15,8 +15,12 @@ public struct GrammarLimits: Sendable, Hashable {
     public var alternatives = 512
     /// Places at which a text may be at once: what an ambiguous grammar costs.
     public var ambiguity = 512
-    /// Bytes that masks and memorised steps of one grammar may take before they are dropped and made anew.
+    /// Bytes that masks and memorised steps of one grammar may take, with all stacks, before they are dropped and made anew.
     public var cacheBytes = 64 << 20
+    /// The same for a grammar that no reply under way uses.
+    public var idleBytes = 16 << 20
+    /// Steps and stacks that may be looked at to find which tokens may come at one place.
+    public var maskWork = 64_000_000
 
     public init() {}
 }

@@ -5,12 +5,14 @@ extension GrammarMachine {
     ///
     /// States are parted by what they are, then `length` times by where bytes lead. Calls read nothing, so each round goes
     /// on until calls part no further. Where that takes more than `work` edges, every state stands for itself.
-    static func likeness(_ states: [State], length: Int, work: Int) -> [Int32] {
+    static func likeness(
+        _ states: [State], _ ranges: [ByteAutomaton.Range], _ calls: [Call], length: Int, work: Int
+    ) -> [Int32] {
         let itself = states.indices.map { Int32($0) }
         var classes = states.map { Int32($0.isFinal ? 1 : 0) }
         var classCount = 0
         var spent = 0
-        let size = states.reduce(states.count) { $0 + $1.ranges.count + $1.calls.count }
+        let size = states.count + ranges.count + calls.count
 
         /// Parts classes by the signatures of their members; says how many there are now.
         func part(_ signature: (State, inout [Int32]) -> Void) -> Int {
@@ -36,7 +38,7 @@ extension GrammarMachine {
         for _ in 0...length {
             let before = classes
             let count = part { state, key in
-                for range in state.ranges {
+                for range in ranges[Int(state.firstRange)..<Int(state.lastRange)] {
                     key.append(Int32(range.low) << 8 | Int32(range.high))
                     key.append(before[Int(range.target)])
                 }
@@ -45,7 +47,7 @@ extension GrammarMachine {
             while spent < work {
                 let parted = classes
                 let next = part { state, key in
-                    for call in state.calls {
+                    for call in calls[Int(state.firstCall)..<Int(state.lastCall)] {
                         key.append(parted[Int(call.start)])
                         key.append(parted[Int(call.target)])
                         key.append(call.isTail ? 1 : 0)

@@ -1,18 +1,34 @@
-/// A grammar laid out for running: the states of all rules in one table.
+import MartletSystem
+
+/// A grammar laid out for running: the states of all rules in one table, their edges in two more.
 final class GrammarMachine: Sendable {
     struct State: Sendable {
-        var ranges: [ByteAutomaton.Range]
-        /// `target` is where to go on after the rule; `isTail` says that nothing follows there but the end of this rule.
-        var calls: [(start: Int32, target: Int32, isTail: Bool)]
+        /// In `ranges` and `calls`.
+        var firstRange: Int32
+        var lastRange: Int32
+        var firstCall: Int32
+        var lastCall: Int32
         var isFinal: Bool
     }
 
+    struct Call: Sendable {
+        var start: Int32
+        /// Where to go on after the rule.
+        var target: Int32
+        /// Nothing follows there but the end of this rule.
+        var isTail: Bool
+    }
+
     let states: [State]
+    private let ranges: [ByteAutomaton.Range]
+    private let calls: [Call]
     let start: Int32
     /// Bytes of one class lead from every state to the same.
     let classes: [UInt8]
     let classCount: Int
     let ambiguity: Int
+    /// Stacks that one step may look at on the way to those that remain.
+    let mostSeen: Int
     /// For every state the one whose masks it shares.
     let like: [Int32]
 
@@ -26,28 +42,28 @@ final class GrammarMachine: Sendable {
             base.append(count)
             count += Int32(rule.states.count)
         }
-        var states: [State] = []
+        var states: [State] = [], ranges: [ByteAutomaton.Range] = [], calls: [Call] = []
         states.reserveCapacity(Int(count))
         var isBound = [Bool](repeating: false, count: 257)
         for (index, rule) in grammar.rules.enumerated() {
             for state in rule.states {
+                let (firstRange, firstCall) = (Int32(ranges.count), Int32(calls.count))
                 for range in state.ranges {
                     isBound[Int(range.low)] = true
                     isBound[Int(range.high) + 1] = true
+                    ranges.append(.init(low: range.low, high: range.high, target: base[index] + range.target))
+                }
+                for call in state.calls {
+                    let after = rule.states[Int(call.target)]
+                    calls.append(
+                        Call(
+                            start: base[Int(call.rule)], target: base[index] + call.target,
+                            isTail: after.isFinal && after.ranges.isEmpty && after.calls.isEmpty))
                 }
                 states.append(
                     State(
-                        ranges: state.ranges.map {
-                            .init(low: $0.low, high: $0.high, target: base[index] + $0.target)
-                        },
-                        calls: state.calls.map { call in
-                            let after = rule.states[Int(call.target)]
-                            return (
-                                base[Int(call.rule)], base[index] + call.target,
-                                after.isFinal && after.ranges.isEmpty && after.calls.isEmpty
-                            )
-                        },
-                        isFinal: state.isFinal))
+                        firstRange: firstRange, lastRange: Int32(ranges.count), firstCall: firstCall,
+                        lastCall: Int32(calls.count), isFinal: state.isFinal))
             }
         }
         var classes: [UInt8] = []
@@ -57,10 +73,37 @@ final class GrammarMachine: Sendable {
             classes.append(UInt8(current))
         }
         self.states = states
-        like = Self.likeness(states, length: longest, work: Self.mostLikenessWork)
+        self.ranges = ranges
+        self.calls = calls
         self.classes = classes
         classCount = current + 1
         start = base[grammar.start]
         ambiguity = limits.ambiguity
+        mostSeen = min(limits.ambiguity.multiplied(clampedBy: 4), 1 << 20)
+        like = Self.likeness(states, ranges, calls, length: longest, work: Self.mostLikenessWork)
+    }
+
+    func ranges(of state: State) -> ArraySlice<ByteAutomaton.Range> {
+        ranges[Int(state.firstRange)..<Int(state.lastRange)]
+    }
+
+    func calls(of state: State) -> ArraySlice<Call> { calls[Int(state.firstCall)..<Int(state.lastCall)] }
+
+    /// Where a byte leads from a state.
+    func target(from state: Int32, _ byte: UInt8) -> Int32? {
+        let state = states[Int(state)]
+        var low = Int(state.firstRange)
+        var high = Int(state.lastRange)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].high < byte { low = middle + 1 } else { high = middle }
+        }
+        return low < Int(state.lastRange) && ranges[low].low <= byte ? ranges[low].target : nil
+    }
+
+    /// What the tables take.
+    var bytes: Int {
+        states.capacity * MemoryLayout<State>.stride + ranges.capacity * MemoryLayout<ByteAutomaton.Range>.stride
+            + calls.capacity * MemoryLayout<Call>.stride + like.capacity * MemoryLayout<Int32>.stride
     }
 }

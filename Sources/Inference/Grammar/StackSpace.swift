@@ -1,73 +1,128 @@
 /// The places that texts lead to in a grammar, found as they are needed and remembered. A place is a set of stacks; a
 /// stack is a state of the automaton that runs and the states to return to, innermost first.
 ///
-/// Stacks share their tails (`nodes`) and places are numbered (`sets`), so that a step that was made before is a look into
-/// a table: `steps[place * classes + class of the byte]`.
-struct StackSpace {
+/// Stacks share their tails (`nodes`) and places are numbered, so that a step that was made before is a look into a table:
+/// `steps[place * classes + class of the byte]`. Everything stands in a few flat lists, so that what it takes is known
+/// exactly and given back at once. Where that is more than may be, all but the places in use is forgotten
+/// (`StackSpace+Memory`).
+struct StackSpace: Sendable {
     /// No text leads here.
     static let dead: Int32 = -1
     private static let unknown: Int32 = -2
     /// The bottom of every stack, and that of stacks cut short.
-    private static let bottom: Int32 = 0
-    private static let cut: Int32 = 1
+    static let bottom: Int32 = 0
+    static let cut: Int32 = 1
 
-    struct Place {
-        /// A state in the upper half, the node to return to in the lower; ascending.
-        var stacks: [UInt64]
+    struct Place: Sendable {
+        /// In `stacks`.
+        var firstStack: Int
+        var stackCount: Int32
         /// The text may end here.
         var mayEnd: Bool
         /// It cannot be said without the rest of a stack that was cut.
         var isUnderCut: Bool
-        /// This place with every stack cut to a few frames, -1 if not known yet.
-        var shallow: [Int32] = [-1, -1]
-        var mask: TokenMask?
         /// A mask needs more than these frames.
         var isTooShallow = false
-    }
-
-    private struct Node: Hashable {
-        var state: Int32
-        var parent: Int32
-    }
-
-    private struct PlaceKey: Hashable {
-        var stacks: [UInt64]
-        var mayEnd: Bool
-        var isUnderCut: Bool
+        /// This place with every stack cut to a few frames, by level; -1 if not known yet.
+        var shallow: (Int32, Int32) = (-1, -1)
+        /// In `masks`; -1 if not known yet.
+        var mask: Int32 = -1
     }
 
     let machine: GrammarMachine
+    let limits: GrammarLimits
+    let memory: GrammarMemory
+    /// The tree's, for counting what masks take.
+    let vocabularySize: Int
     private(set) var places: [Place] = []
-    private var numbers: [PlaceKey: Int32] = [:]
-    private var nodes: [Node]
-    private var nodeNumbers: [Node: Int32] = [:]
+    /// Of all places: a state in the upper half, the node to return to in the lower; ascending within a place.
+    private(set) var stacks: [UInt64] = []
+    private var placeIndex = NumberIndex()
+    /// A state in the upper half, the parent in the lower.
+    private(set) var nodes: [UInt64] = []
+    private var nodeIndex = NumberIndex()
     private var steps: [Int32] = []
-    /// What masks take.
-    private var maskBytes = 0
+    private var masks: [TokenMask] = []
     private(set) var start: Int32 = dead
+    /// Who stands at a place, and what they wait for.
+    var roots: [Root] = []
+    /// Walks over the vocabulary under way, by the place they begin at.
+    var walks: [Int32: MaskWalk] = [:]
+    /// Steps and stacks looked at since the beginning: what work is measured by.
+    private(set) var work = 0
+    /// Places were found since this was last reset.
+    var hasGrown = false
+    /// What the memory has granted to this space.
+    var granted = 0
+    /// What is in use takes so much that forgetting the rest is not worth it below.
+    var leastBytes = 0
+    private var seen: StampedSet
+    private var waiting: [UInt64] = []
+    private var found: [UInt64] = []
 
-    init(_ machine: GrammarMachine) throws(GrammarError) {
-        self.machine = machine
-        nodes = [Node(state: -1, parent: -1), Node(state: -2, parent: -1)]
-        start = try place(from: [(machine.start, Self.bottom)])
+    init(
+        _ machine: GrammarMachine, _ limits: GrammarLimits, _ memory: GrammarMemory, vocabularySize: Int
+    ) throws(GrammarError) {
+        self.init(machine, limits, memory, vocabularySize, seen: StampedSet(most: machine.mostSeen + 2))
+        waiting = [Self.stack(machine.start, Self.bottom)]
+        start = try placeOfWaiting()
     }
 
-    /// A rough count of what is remembered.
-    var bytes: Int { maskBytes + steps.count * 4 + places.count * 160 + nodes.count * 40 }
+    /// With nothing in it.
+    init(emptied other: StackSpace) {
+        self.init(other.machine, other.limits, other.memory, other.vocabularySize, seen: other.seen)
+        work = other.work
+        granted = other.granted
+        roots = other.roots
+    }
+
+    private init(
+        _ machine: GrammarMachine, _ limits: GrammarLimits, _ memory: GrammarMemory, _ vocabularySize: Int,
+        seen: StampedSet
+    ) {
+        self.machine = machine
+        self.limits = limits
+        self.memory = memory
+        self.vocabularySize = vocabularySize
+        self.seen = seen
+        nodes = [Self.stack(-1, -1), Self.stack(-2, -1)]
+    }
+
+    static func stack(_ state: Int32, _ node: Int32) -> UInt64 {
+        UInt64(UInt32(bitPattern: state)) << 32 | UInt64(UInt32(bitPattern: node))
+    }
+
+    static func state(of stack: UInt64) -> Int32 { Int32(truncatingIfNeeded: stack >> 32) }
+    static func node(of stack: UInt64) -> Int32 { Int32(truncatingIfNeeded: stack) }
+
+    func stacks(of place: Int32) -> ArraySlice<UInt64> {
+        let place = places[Int(place)]
+        return stacks[place.firstStack..<(place.firstStack + Int(place.stackCount))]
+    }
+
+    /// What the lists take.
+    var bytes: Int {
+        let masks = masks.count * (vocabularySize / 8 + 64) + walks.count * (vocabularySize / 8 + 1024)
+        return places.capacity * MemoryLayout<Place>.stride + (stacks.capacity + nodes.capacity) * 8
+            + steps.capacity * 4 + placeIndex.bytes + nodeIndex.bytes + seen.bytes + masks
+            + roots.capacity * MemoryLayout<Root>.stride
+    }
 
     // MARK: Steps
 
     mutating func step(_ place: Int32, _ byte: UInt8) throws(GrammarError) -> Int32 {
+        work += 1
         let index = Int(place) * machine.classCount + Int(machine.classes[Int(byte)])
         let known = steps[index]
         if known != Self.unknown { return known }
-        var next: [(Int32, Int32)] = []
-        for stack in places[Int(place)].stacks {
-            if let target = machine.states[Int(stack >> 32)].target(of: byte) {
-                next.append((target, Int32(truncatingIfNeeded: stack)))
+        waiting.removeAll(keepingCapacity: true)
+        for stack in stacks(of: place) {
+            if let target = machine.target(from: Self.state(of: stack), byte) {
+                waiting.append(Self.stack(target, Self.node(of: stack)))
             }
         }
-        let result = next.isEmpty ? Self.dead : try self.place(from: next)
+        work += Int(places[Int(place)].stackCount)
+        let result = waiting.isEmpty ? Self.dead : try placeOfWaiting()
         steps[index] = result
         return result
     }
@@ -78,130 +133,120 @@ struct StackSpace {
         guard other >= 0, other != one else { return one }
         let (left, right) = (places[Int(one)], places[Int(other)])
         return number(
-            PlaceKey(
-                stacks: Set(left.stacks + right.stacks).sorted(), mayEnd: left.mayEnd || right.mayEnd,
-                isUnderCut: left.isUnderCut || right.isUnderCut))
+            Set(stacks(of: one)).union(stacks(of: other)).sorted(), mayEnd: left.mayEnd || right.mayEnd,
+            isUnderCut: left.isUnderCut || right.isUnderCut)
     }
 
-    /// What is reached from states, with the nodes they return to, without reading.
-    private mutating func place(from first: [(Int32, Int32)]) throws(GrammarError) -> Int32 {
-        var waiting = first
-        var seen: Set<UInt64> = []
-        var stacks: [UInt64] = []
+    /// What is reached from the stacks that wait, without reading.
+    private mutating func placeOfWaiting() throws(GrammarError) -> Int32 {
+        seen.removeAll()
+        found.removeAll(keepingCapacity: true)
         var mayEnd = false
         var isUnderCut = false
-        while let (index, node) = waiting.popLast() {
-            let stack = UInt64(UInt32(bitPattern: index)) << 32 | UInt64(UInt32(bitPattern: node))
-            guard seen.insert(stack).inserted else { continue }
-            guard seen.count <= machine.ambiguity * 4, stacks.count < machine.ambiguity else {
+        // A state may call thousands of rules: looking at them is bounded like what is found.
+        let mostWork = work + machine.mostSeen * 64
+        while let stack = waiting.popLast() {
+            guard seen.insert(stack) else { continue }
+            let (index, node) = (Self.state(of: stack), Self.node(of: stack))
+            let state = machine.states[Int(index)]
+            let calls = machine.calls(of: state)
+            work += 1 + calls.count
+            guard seen.count <= machine.mostSeen, found.count < machine.ambiguity, work <= mostWork else {
                 throw .tooLarge(what: "ways to read one text", limit: machine.ambiguity)
             }
-            let state = machine.states[Int(index)]
-            if !state.ranges.isEmpty { stacks.append(stack) }
+            if state.firstRange < state.lastRange { found.append(stack) }
             if state.isFinal {
                 switch node {
                 case Self.bottom: mayEnd = true
                 case Self.cut: isUnderCut = true
-                default: waiting.append((nodes[Int(node)].state, nodes[Int(node)].parent))
+                default: waiting.append(nodes[Int(node)])
                 }
             }
-            for call in state.calls {
-                waiting.append((call.start, call.isTail ? node : self.node(call.target, on: node)))
+            for call in calls {
+                waiting.append(Self.stack(call.start, call.isTail ? node : self.node(call.target, on: node)))
             }
         }
-        stacks.sort()
-        return number(PlaceKey(stacks: stacks, mayEnd: mayEnd, isUnderCut: isUnderCut))
+        found.sort()
+        return number(found, mayEnd: mayEnd, isUnderCut: isUnderCut)
     }
 
-    private mutating func node(_ state: Int32, on parent: Int32) -> Int32 {
-        let node = Node(state: state, parent: parent)
-        if let known = nodeNumbers[node] { return known }
+    mutating func node(_ state: Int32, on parent: Int32) -> Int32 {
+        let node = Self.stack(state, parent)
+        let hash = NumberIndex.hash(node)
+        if let known = nodeIndex.find(hash, { nodes[Int($0)] == node }) { return known }
+        let number = Int32(nodes.count)
         nodes.append(node)
-        nodeNumbers[node] = Int32(nodes.count - 1)
-        return Int32(nodes.count - 1)
-    }
-
-    private mutating func number(_ key: PlaceKey) -> Int32 {
-        if let known = numbers[key] { return known }
-        let number = Int32(places.count)
-        numbers[key] = number
-        places.append(Place(stacks: key.stacks, mayEnd: key.mayEnd, isUnderCut: key.isUnderCut))
-        steps.append(contentsOf: repeatElement(Self.unknown, count: machine.classCount))
+        nodeIndex.insert(number, hash)
         return number
     }
+
+    /// The place of these stacks, which ascend.
+    mutating func number(_ wanted: [UInt64], mayEnd: Bool, isUnderCut: Bool) -> Int32 {
+        var hash = NumberIndex.hash((mayEnd ? 1 : 0) | (isUnderCut ? 2 : 0))
+        for stack in wanted { hash = NumberIndex.hash(stack, hash) }
+        let known = placeIndex.find(hash) { number in
+            let place = places[Int(number)]
+            return place.mayEnd == mayEnd && place.isUnderCut == isUnderCut && stacks(of: number).elementsEqual(wanted)
+        }
+        if let known { return known }
+        let number = Int32(places.count)
+        places.append(
+            Place(
+                firstStack: stacks.count, stackCount: Int32(wanted.count), mayEnd: mayEnd, isUnderCut: isUnderCut))
+        stacks += wanted
+        placeIndex.insert(number, hash)
+        steps.append(contentsOf: repeatElement(Self.unknown, count: machine.classCount))
+        hasGrown = true
+        return number
+    }
+
+    mutating func setStart(_ place: Int32) { start = place }
 
     // MARK: Cut stacks
 
     private static let depths = [2, 8]
+    static var levels: Int { depths.count }
 
     /// The place with its stacks cut to `depths[level]` frames, and states replaced by those that are like them.
     mutating func shallow(_ place: Int32, level: Int) -> Int32 {
-        let known = places[Int(place)].shallow[level]
+        let old = places[Int(place)]
+        let known = level == 0 ? old.shallow.0 : old.shallow.1
         if known >= 0 { return known }
-        var stacks: Set<UInt64> = []
-        for stack in places[Int(place)].stacks {
-            var frames: [Int32] = []
-            var node = Int32(truncatingIfNeeded: stack)
+        var cut: Set<UInt64> = []
+        var frames: [Int32] = []
+        for index in old.firstStack..<(old.firstStack + Int(old.stackCount)) {
+            let stack = stacks[index]
+            frames.removeAll(keepingCapacity: true)
+            var node = Self.node(of: stack)
             while node > Self.cut, frames.count < Self.depths[level] {
-                frames.append(machine.like[Int(nodes[Int(node)].state)])
-                node = nodes[Int(node)].parent
+                frames.append(machine.like[Int(Self.state(of: nodes[Int(node)]))])
+                node = Self.node(of: nodes[Int(node)])
             }
             if node > Self.cut { node = Self.cut }
             for frame in frames.reversed() { node = self.node(frame, on: node) }
-            let state = machine.like[Int(stack >> 32)]
-            stacks.insert(UInt64(UInt32(bitPattern: state)) << 32 | UInt64(UInt32(bitPattern: node)))
+            cut.insert(Self.stack(machine.like[Int(Self.state(of: stack))], node))
+            work += 1 + frames.count
         }
-        let old = places[Int(place)]
-        let result = number(
-            PlaceKey(stacks: stacks.sorted(), mayEnd: old.mayEnd, isUnderCut: old.isUnderCut))
-        places[Int(place)].shallow[level] = result
+        let result = number(cut.sorted(), mayEnd: old.mayEnd, isUnderCut: old.isUnderCut)
+        if level == 0 { places[Int(place)].shallow.0 = result } else { places[Int(place)].shallow.1 = result }
         return result
     }
 
-    static var levels: Int { depths.count }
+    // MARK: Masks
 
-    /// - Parameter isShared: another place has the same mask already.
-    mutating func note(_ mask: TokenMask, at place: Int32, isShared: Bool = false) {
-        places[Int(place)].mask = mask
-        if !isShared { maskBytes += mask.words.count * 8 }
+    func mask(at place: Int32) -> TokenMask? {
+        let index = places[Int(place)].mask
+        return index < 0 ? nil : masks[Int(index)]
     }
+
+    mutating func note(_ mask: TokenMask, at place: Int32) {
+        places[Int(place)].mask = Int32(masks.count)
+        masks.append(mask)
+        hasGrown = true
+    }
+
+    /// Another place has the same mask.
+    mutating func share(maskOf other: Int32, with place: Int32) { places[Int(place)].mask = places[Int(other)].mask }
 
     mutating func noteTooShallow(_ place: Int32) { places[Int(place)].isTooShallow = true }
-
-    // MARK: Moving
-
-    /// A place's stacks, each with its frames innermost first, to be rebuilt in another space.
-    func frames(of place: Int32) -> [[Int32]] {
-        places[Int(place)].stacks.map { stack in
-            var frames = [Int32(truncatingIfNeeded: stack >> 32)]
-            var node = Int32(truncatingIfNeeded: stack)
-            while node > Self.cut {
-                frames.append(nodes[Int(node)].state)
-                node = nodes[Int(node)].parent
-            }
-            return frames
-        }
-    }
-
-    mutating func place(frames: [[Int32]], mayEnd: Bool) -> Int32 {
-        var stacks: [UInt64] = []
-        for stack in frames {
-            var node = Self.bottom
-            for frame in stack.dropFirst().reversed() { node = self.node(frame, on: node) }
-            stacks.append(UInt64(UInt32(bitPattern: stack[0])) << 32 | UInt64(UInt32(bitPattern: node)))
-        }
-        return number(PlaceKey(stacks: stacks.sorted(), mayEnd: mayEnd, isUnderCut: false))
-    }
-}
-
-extension GrammarMachine.State {
-    func target(of byte: UInt8) -> Int32? {
-        var low = 0
-        var high = ranges.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ranges[middle].high < byte { low = middle + 1 } else { high = middle }
-        }
-        return low < ranges.count && ranges[low].low <= byte ? ranges[low].target : nil
-    }
 }

@@ -1,56 +1,137 @@
-extension TokenTree {
-    /// The tokens that may come at a place.
-    func mask(at place: Int32, in space: inout StackSpace) throws(GrammarError) -> TokenMask {
-        if let mask = space.places[Int(place)].mask { return mask }
-        // What tokens reach seldom goes far out of the innermost rules: masks are made for stacks cut short, which many
-        // places share.
-        for level in 0..<StackSpace.levels {
-            let cut = space.shallow(place, level: level)
-            if let mask = space.places[Int(cut)].mask {
-                space.note(mask, at: place, isShared: true)
-                return mask
-            }
-            if space.places[Int(cut)].isTooShallow { continue }
-            if let mask = try walk(from: cut, in: &space) {
-                space.note(mask, at: cut)
-                if cut != place { space.note(mask, at: place, isShared: true) }
-                return mask
-            }
-            space.noteTooShallow(cut)
-        }
-        guard let mask = try walk(from: place, in: &space) else { throw .noToken }
-        space.note(mask, at: place)
-        return mask
-    }
-
-    /// Nil where the answer depends on frames that were cut off.
-    private func walk(from first: Int32, in space: inout StackSpace) throws(GrammarError) -> TokenMask? {
-        if space.places[Int(first)].isUnderCut { return nil }
-        var words = [UInt64](repeating: 0, count: (vocabularySize + 63) / 64)
-        if space.places[Int(first)].mayEnd {
-            for token in endTokens { words[Int(token) / 64] |= 1 << UInt64(token % 64) }
-        }
-        var path = [Int32](repeating: first, count: deepest + 1)
-        var index = 0
-        while index < nodes.count {
-            let node = nodes[index]
-            let place = try space.step(path[Int(node.depth) - 1], node.byte)
-            guard place >= 0 else {
-                index = Int(node.end)
-                continue
-            }
-            if space.isUnderCut(place) { return nil }
-            path[Int(node.depth)] = place
-            for position in Int(node.firstToken)..<Int(node.firstToken + node.tokenCount) {
-                let token = tokens[position]
-                words[Int(token) / 64] |= 1 << UInt64(token % 64)
-            }
-            index += 1
-        }
-        return TokenMask(words: words)
-    }
+/// A walk over the vocabulary's tree that was not finished.
+struct MaskWalk: Sendable {
+    /// The next node of the tree.
+    var index = 0
+    /// The places of the bytes above it, the first being where the walk begins.
+    var path: [Int32]
+    var words: [UInt64]
+    var work = 0
 }
 
 extension StackSpace {
-    func isUnderCut(_ place: Int32) -> Bool { places[Int(place)].isUnderCut }
+    private enum Outcome {
+        case mask(TokenMask)
+        /// The answer depends on frames that were cut off.
+        case tooShallow
+        /// Time is over.
+        case unfinished
+        /// Places must be forgotten first.
+        case full
+    }
+
+    /// How much is done before the clock is looked at.
+    private static let workBetweenLooks = 512
+
+    /// The tokens that may come where a root stands; nil where `end` comes before they are known. What was found out
+    /// stays, so that the next call goes on from there, also for others who stand at the same place.
+    mutating func mask(
+        of slot: Int, _ tree: TokenTree, until end: ContinuousClock.Instant?
+    ) throws(GrammarError) -> TokenMask? {
+        while true {
+            let place = roots[slot].place
+            if let mask = mask(at: place) {
+                roots[slot].awaited = -1
+                return mask
+            }
+            // What tokens reach seldom goes far out of the innermost rules: masks are made for stacks cut short, which
+            // many places share.
+            var target = place
+            while roots[slot].level < Self.levels {
+                target = shallow(place, level: roots[slot].level)
+                guard places[Int(target)].isTooShallow else { break }
+                roots[slot].level += 1
+                target = place
+            }
+            if places[Int(target)].mask >= 0 {
+                share(maskOf: target, with: place)
+                continue
+            }
+            roots[slot].awaited = target
+            switch try walk(from: target, tree, until: end) {
+            case .mask(let mask): note(mask, at: target)
+            case .tooShallow:
+                guard roots[slot].level < Self.levels else { throw .noToken }
+                noteTooShallow(target)
+            case .unfinished: return nil
+            case .full: try compact()
+            }
+        }
+    }
+
+    private mutating func walk(
+        from first: Int32, _ tree: TokenTree, until end: ContinuousClock.Instant?
+    ) throws(GrammarError) -> Outcome {
+        if places[Int(first)].isUnderCut { return .tooShallow }
+        var walk = walks.removeValue(forKey: first) ?? MaskWalk(path: [first], words: tree.words(ending: false))
+        if walk.index == 0, places[Int(first)].mayEnd { walk.words = tree.words(ending: true) }
+        var looked = work
+        while walk.index < tree.nodes.count {
+            if work - looked >= Self.workBetweenLooks {
+                walk.work += work - looked
+                looked = work
+                guard walk.work <= limits.maskWork else {
+                    throw .tooLarge(what: "steps to find which tokens may come", limit: limits.maskWork)
+                }
+                if let end, ContinuousClock.now >= end {
+                    walks[first] = walk
+                    return .unfinished
+                }
+            }
+            if hasGrown, isFull() {
+                walk.work += work - looked
+                walks[first] = walk
+                return .full
+            }
+            let node = tree.nodes[walk.index]
+            walk.path.removeSubrange(Int(node.depth)...)
+            let place = try step(walk.path[Int(node.depth) - 1], node.byte)
+            guard place >= 0 else {
+                walk.index = Int(node.end)
+                continue
+            }
+            if places[Int(place)].isUnderCut { return .tooShallow }
+            walk.path.append(place)
+            for position in Int(node.firstToken)..<Int(node.firstToken + node.tokenCount) {
+                let token = tree.tokens[position]
+                walk.words[Int(token) / 64] |= 1 << UInt64(token % 64)
+            }
+            walk.index += 1
+        }
+        return .mask(TokenMask(words: walk.words))
+    }
+
+    /// Goes on from where a root stands by whichever of these byte strings may come. False, and nothing changed, where none
+    /// may; nil where `end` comes before that is known.
+    mutating func advance(
+        _ slot: Int, by ways: [[UInt8]], until end: ContinuousClock.Instant?
+    ) throws(GrammarError) -> Bool? {
+        if hasGrown, isFull() { try compact() }
+        var reached = Self.dead
+        var looked = work
+        for bytes in ways {
+            var next = roots[slot].place
+            for byte in bytes where next >= 0 {
+                if work - looked >= Self.workBetweenLooks {
+                    looked = work
+                    if let end, ContinuousClock.now >= end { return nil }
+                }
+                next = try step(next, byte)
+            }
+            reached = union(reached, next)
+        }
+        guard reached >= 0 else { return false }
+        roots[slot] = Root(place: reached)
+        return true
+    }
+}
+
+extension TokenTree {
+    /// A bit for every token: those that end a text, or none.
+    func words(ending: Bool) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: (vocabularySize + 63) / 64)
+        if ending {
+            for token in endTokens { words[Int(token) / 64] |= 1 << UInt64(token % 64) }
+        }
+        return words
+    }
 }

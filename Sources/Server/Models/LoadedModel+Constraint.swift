@@ -1,23 +1,36 @@
 import Dispatch
 import Martlet
 import MartletAPI
+import Synchronization
 
 extension LoadedModel {
-    /// The grammar of a request, compiled for this model's vocabulary, away from the threads that serve requests.
+    /// The grammar of a request, compiled for this model's vocabulary, and what a reply may begin with, away from the
+    /// threads that serve requests and the one that computes. It ends when the request's task is cancelled.
     /// - Throws: `APIError` that names what cannot be enforced.
     func compile(_ source: ConstraintSource) async throws -> any TokenConstraint {
-        let grammar = source.grammar(), written = source.written
-        return try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async { [self] in
-                continuation.resume(
-                    with: Result {
-                        do throws(GrammarError) {
-                            return try compiler(written).compile(grammar)
-                        } catch {
-                            throw source.refusal(error)
-                        }
-                    })
+        let isCancelled = GrammarCancellation()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                GrammarQueue.next().async { [self] in
+                    continuation.resume(with: Result { try compile(source, isCancelled) })
+                }
             }
+        } onCancel: {
+            isCancelled.set()
+        }
+    }
+
+    private func compile(
+        _ source: ConstraintSource, _ cancellation: GrammarCancellation
+    ) throws -> any TokenConstraint {
+        // Whoever left while others were compiled has no work done.
+        if cancellation.isSet { throw CancellationError() }
+        do throws(GrammarError) {
+            let grammar = try compiler(source.written).compile(source.grammar()) { cancellation.isSet }
+            try grammar.prepare { cancellation.isSet }
+            return grammar
+        } catch {
+            throw error == .cancelled ? CancellationError() : source.refusal(error)
         }
     }
 
@@ -26,11 +39,29 @@ extension LoadedModel {
         grammars.withLock { grammars in
             if let known = grammars[written] { return known }
             let ends = engine?.model.endTokens ?? tokenizer.eosTokens
-            let made = GrammarCompiler(TokenTree(tokenizer, endTokens: ends, written: written))
+            let made = GrammarCompiler(
+                TokenTree(tokenizer, endTokens: ends, written: written), memory: grammarMemory)
             grammars[written] = made
             return made
         }
     }
+}
+
+/// Grammars are compiled a few at a time, whatever number of requests brings some: each takes a processor and memory for up
+/// to seconds.
+private enum GrammarQueue {
+    private static let queues = (0..<2).map { DispatchQueue(label: "martlet.grammar.\($0)") }
+    private static let turn = Atomic<Int>(0)
+
+    static func next() -> DispatchQueue {
+        queues[turn.wrappingAdd(1, ordering: .relaxed).newValue & 1]
+    }
+}
+
+private final class GrammarCancellation: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set() { flag.store(true, ordering: .relaxed) }
 }
 
 extension ConstraintSource {

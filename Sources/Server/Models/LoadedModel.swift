@@ -13,6 +13,8 @@ package final class LoadedModel: Sendable {
     package let content: Content
     /// By the special tokens that stand for their spelling in a grammar.
     let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
+    /// One bound for all of them.
+    let grammarMemory = GrammarMemory()
     /// What it counts for in the server's memory.
     let bytes: Int
 

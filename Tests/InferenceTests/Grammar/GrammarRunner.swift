@@ -11,6 +11,12 @@ struct GrammarRunner {
 
     let grammar: CompiledGrammar
 
+    /// Of a token that is no end; the last has none.
+    static func bytes(of token: Int32) -> [UInt8] {
+        if token <= 256 { return [UInt8(token - 1)] }
+        return Int(token) - 257 < pieces.count ? Array(pieces[Int(token) - 257].utf8) : []
+    }
+
     init(_ source: GrammarSource, _ limits: GrammarLimits = GrammarLimits()) throws(GrammarError) {
         grammar = try GrammarCompiler(Self.tree, limits: limits).compile(source)
     }

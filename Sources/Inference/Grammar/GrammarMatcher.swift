@@ -1,0 +1,143 @@
+import Synchronization
+
+/// Where one text stands in a grammar. A token that the last mask allows is taken at once; where it leads is found out
+/// with the next mask, which may be done in pieces (`find`).
+package struct GrammarMatcher: TokenMatcher {
+    /// A root of the space, which goes with the last copy.
+    private final class Standpoint: Sendable {
+        let shared: SharedSpace
+        let slot: Int
+
+        init(_ shared: SharedSpace, like other: Int? = nil) {
+            self.shared = shared
+            slot = shared.addRoot(like: other)
+        }
+
+        deinit { shared.removeRoot(slot) }
+    }
+
+    private let grammar: CompiledGrammar
+    private var standpoint: Standpoint
+    /// Tokens that were chosen since.
+    private var chosen: [Int32] = []
+    /// Of what was chosen last.
+    private var known: TokenMask?
+    private var hasEnded = false
+
+    init(_ grammar: CompiledGrammar) {
+        self.grammar = grammar
+        standpoint = Standpoint(grammar.shared)
+    }
+
+    // MARK: Masks
+
+    package mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool { try find(until: end) }
+
+    package mutating func allowedTokens() throws -> TokenMask { try mask() }
+
+    /// - Throws: `GrammarError.noToken` where nothing can come, `tooLarge` where too many readings are open.
+    package mutating func mask() throws(GrammarError) -> TokenMask {
+        if let known { return known }
+        if hasEnded { return TokenMask(words: grammar.tree.words(ending: true)) }
+        _ = try find(until: nil)
+        guard let known else { throw .noToken }
+        return known
+    }
+
+    /// Works towards the next mask; false where `end` comes first.
+    mutating func find(until end: ContinuousClock.Instant?) throws(GrammarError) -> Bool {
+        if known != nil || hasEnded { return true }
+        ownStandpoint()
+        let tree = grammar.tree, slot = standpoint.slot
+        var chosen = chosen
+        let result = standpoint.shared.space.withLock { space in
+            Result { () throws(GrammarError) -> TokenMask? in
+                while let token = chosen.first {
+                    let ways = tree.ways(of: token)
+                    guard let isTaken = try space.advance(slot, by: ways, until: end) else { return nil }
+                    guard isTaken else { throw .tokenNotAllowed(token) }
+                    chosen.removeFirst()
+                }
+                return try space.mask(of: slot, tree, until: end)
+            }
+        }
+        self.chosen = chosen
+        guard let mask = try result.get() else { return false }
+        guard mask.words.contains(where: { $0 != 0 }) else { throw .noToken }
+        known = mask
+        return true
+    }
+
+    // MARK: Going on
+
+    package mutating func accept(_ token: Int32) throws {
+        let tree = grammar.tree
+        guard !hasEnded else { throw GrammarError.tokenNotAllowed(token) }
+        if let mask = known {
+            guard mask.allows(token) else { throw GrammarError.tokenNotAllowed(token) }
+            known = nil
+            if tree.isEnd(token) { hasEnded = true } else { chosen.append(token) }
+        } else if tree.isEnd(token) {
+            guard mayEnd else { throw GrammarError.tokenNotAllowed(token) }
+            hasEnded = true
+        } else {
+            let ways = tree.ways(of: token)
+            guard !ways.isEmpty, try accept(ways) else { throw GrammarError.tokenNotAllowed(token) }
+        }
+    }
+
+    /// Goes on by bytes; false, and nothing changed, where they may not come.
+    package mutating func accept(bytes: some Sequence<UInt8>) throws(GrammarError) -> Bool {
+        try accept([Array(bytes)])
+    }
+
+    /// Goes on by whichever of these may come.
+    private mutating func accept(_ ways: [[UInt8]]) throws(GrammarError) -> Bool {
+        try catchUp()
+        let slot = standpoint.slot
+        let result = standpoint.shared.space.withLock { space in
+            Result { () throws(GrammarError) in try space.advance(slot, by: ways, until: nil) ?? false }
+        }
+        guard try result.get() else { return false }
+        known = nil
+        return true
+    }
+
+    /// Goes on by what was chosen.
+    private mutating func catchUp() throws(GrammarError) {
+        ownStandpoint()
+        let waiting = chosen
+        chosen = []
+        for token in waiting {
+            guard try accept(grammar.tree.ways(of: token)) else { throw .tokenNotAllowed(token) }
+        }
+    }
+
+    private mutating func ownStandpoint() {
+        guard !isKnownUniquelyReferenced(&standpoint) else { return }
+        standpoint = Standpoint(standpoint.shared, like: standpoint.slot)
+    }
+
+    // MARK: The end
+
+    /// Whether the text so far is one of the grammar's.
+    package var mayEnd: Bool { hasEnded || place?.mayEnd ?? false }
+
+    package var isComplete: Bool { hasEnded || place.map { $0.mayEnd && $0.stackCount == 0 } ?? false }
+
+    /// Nil where what was chosen leads nowhere.
+    private var place: StackSpace.Place? {
+        var copy = self
+        do throws(GrammarError) { try copy.catchUp() } catch { return nil }
+        let slot = copy.standpoint.slot
+        return copy.standpoint.shared.space.withLock { $0.places[Int($0.roots[slot].place)] }
+    }
+}
+
+extension TokenTree {
+    /// The byte strings that a token may stand for in a grammar; none for one that never comes.
+    func ways(of token: Int32) -> [[UInt8]] {
+        let bytes = Array(bytes(of: token))
+        return (bytes.isEmpty ? [] : [bytes]) + (hasTerminals ? [Self.terminal(token)] : [])
+    }
+}
