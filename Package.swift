@@ -67,7 +67,7 @@ var targets: [Target] = [
     tests("System", ["MartletSystem"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
-    tests("Tensor", ["MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Tensor", ["MartletTensor", "MartletFormats", "MartletJSON", "MartletSystem"], exclude: ["Goldens"]),
     tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
     tests("Data", ["MartletData"], exclude: ["Goldens"]),

@@ -1,11 +1,8 @@
-import MartletTensor
+import MartletSystem
 
 extension Folder {
-    /// The whole file as bytes.
-    package static func read(_ path: String) throws(FileError) -> [UInt8] {
-        let file = try MappedFile(path: path)
-        let bytes = withExtendedLifetime(file) { Array(file.bytes) }
-        try file.checkUnchanged()
-        return bytes
+    /// The whole file as bytes, when it has at most `limit` of them.
+    package static func read(_ path: String, limit: Int = 1 << 30) throws(FileError) -> [UInt8] {
+        try InputFile.bytes(path, limit: limit)
     }
 }

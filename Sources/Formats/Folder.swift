@@ -1,4 +1,4 @@
-import MartletTensor
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -68,8 +68,8 @@ package enum Folder {
 
     /// A small file's text; nil when it cannot be read or is not UTF-8.
     package static func text(_ path: String) -> String? {
-        guard let file = try? MappedFile(path: path, copying: true) else { return nil }
-        return withExtendedLifetime(file) { String(validating: file.bytes, as: UTF8.self) }
+        guard let bytes = try? InputFile.bytes(path, limit: 1 << 24) else { return nil }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// Whether a name from a file or a request can only mean a file inside the folder it is joined to: not empty, no

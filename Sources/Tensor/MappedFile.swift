@@ -1,28 +1,14 @@
 import CKernels
+import MartletSystem
+@_exported import struct MartletSystem.FileError
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #else
 import Darwin
 #endif
-
-/// Why a file could not be opened or read.
-public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
-    public var path: String
-    public var reason: String
-
-    public init(path: String, reason: String) {
-        self.path = path
-        self.reason = reason
-    }
-
-    /// The reason is the system's word for `errno`.
-    public init(path: String, doing action: String, errno code: Int32 = errno) {
-        self.init(path: path, reason: "cannot \(action): \(String(cString: strerror(code)))")
-    }
-
-    public var description: String { "\(path): \(reason)" }
-}
 
 /// A file mapped read-only, or read whole, for as long as the object lives.
 ///
@@ -39,8 +25,8 @@ public final class MappedFile: @unchecked Sendable {
     /// The map, when there is one.
     private let base: UnsafeMutableRawPointer?
     private let allocation: UnsafeMutableRawBufferPointer?
-    /// Kept open so that a file cut short later is noticed (`checkUnchanged`); -1 for a copy.
-    private let descriptor: Int32
+    /// Kept open so that a file cut short later is noticed (`checkUnchanged`); nil for a copy.
+    private let input: InputFile?
     /// Notes that zeros were read for bytes that are not there any more (`martlet_mapping.h`).
     private let watch: OpaquePointer?
     /// When the file was last written to before it was opened.
@@ -49,25 +35,24 @@ public final class MappedFile: @unchecked Sendable {
     /// - Parameter copying: reads the file into memory instead of mapping it, for file systems where files may be
     ///   cut short while they are in use.
     public init(path: String, copying: Bool = false) throws(FileError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw FileError(path: path, doing: "open") }
-        var keepsDescriptor = false
-        defer { if !keepsDescriptor { close(descriptor) } }
+        let input = try InputFile(path: path)
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, reason: "is not a regular file") }
+        guard fstat(input.descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
         let size = Int(status.st_size)
         var mapped: UnsafeMutableRawPointer?
         if size > 0 {
             mapped =
                 copying
                 ? mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                : mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+                : mmap(nil, size, PROT_READ, MAP_PRIVATE, input.descriptor, 0)
             guard mapped != MAP_FAILED else { throw FileError(path: path, doing: "map into memory") }
         }
         if copying, let mapped {
             do throws(FileError) {
-                try Self.read(descriptor, path, into: mapped, size)
+                let count = try input.read(into: UnsafeMutableRawBufferPointer(start: mapped, count: size), at: 0)
+                guard count == size else {
+                    throw FileError(path: path, reason: "ended after \(count) of \(size) bytes while it was read")
+                }
             } catch {
                 munmap(mapped, size)
                 throw error
@@ -78,25 +63,9 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: mapped, count: size)
         isCopy = copying
         allocation = nil
-        self.descriptor = copying ? -1 : descriptor
-        keepsDescriptor = !copying
+        self.input = copying ? nil : input
         writeTime = status.writeTime
-        watch = copying ? nil : mapped.flatMap { martlet_mapping_watch($0, size, descriptor) }
-    }
-
-    private static func read(
-        _ descriptor: Int32, _ path: String, into buffer: UnsafeMutableRawPointer, _ size: Int
-    ) throws(FileError) {
-        var done = 0
-        while done < size {
-            let count = pread(descriptor, buffer + done, min(size - done, 1 << 30), off_t(done))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileError(path: path, doing: "read") }
-            guard count > 0 else {
-                throw FileError(path: path, reason: "ended after \(done) of \(size) bytes while it was read")
-            }
-            done += count
-        }
+        watch = copying ? nil : mapped.flatMap { martlet_mapping_watch($0, size, input.descriptor) }
     }
 
     /// A file that is in memory already: `contents` are copied. `path` is what errors call it.
@@ -108,7 +77,7 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(copy)
         isCopy = true
         base = nil
-        descriptor = -1
+        input = nil
         allocation = copy
         watch = nil
         writeTime = timespec()
@@ -118,16 +87,15 @@ public final class MappedFile: @unchecked Sendable {
         if let watch { martlet_mapping_unwatch(watch) }
         if let base { munmap(base, bytes.count) }
         allocation?.deallocate()
-        if descriptor >= 0 { close(descriptor) }
     }
 
     /// Checks that the bytes are those of the file when it was opened, as far as that shows without reading them: none
     /// of them was missing when it was read, and the file has its length.
     /// - Parameter byTime: also asks that nobody has written to the file since.
     public func checkUnchanged(byTime: Bool = false) throws(FileError) {
-        guard descriptor >= 0 else { return }
+        guard let input else { return }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
+        guard fstat(input.descriptor, &status) == 0 else { throw FileError(path: path, doing: "read its size") }
         guard Int(status.st_size) == bytes.count else {
             throw FileError(
                 path: path, reason: "has \(status.st_size) bytes, but had \(bytes.count) when it was opened")

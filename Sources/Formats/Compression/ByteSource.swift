@@ -1,7 +1,9 @@
-import MartletTensor
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #else
 import Darwin
 #endif
@@ -33,41 +35,28 @@ package protocol ByteSource: AnyObject {
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(DecompressionError) -> Int
 }
 
-/// A file (or pipe) read from its beginning.
+/// A file read from its beginning.
 package final class FileSource: ByteSource {
-    private let descriptor: Int32
-    private let path: String
+    private let file: InputFile
     /// Bytes read so far.
     package private(set) var position = 0
 
     package init(path: String) throws(DecompressionError) {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        self.path = path
-        guard descriptor >= 0 else { throw .system(FileError(path: path, doing: "open")) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
-            throw .system(FileError(path: path, reason: "is a folder"))
-        }
+        do throws(FileError) { file = try InputFile(path: path) } catch { throw .system(error) }
         #if os(Linux)
-        posix_fadvise(descriptor, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
+        posix_fadvise(file.descriptor, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
         #endif
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
-
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(DecompressionError) -> Int {
-        while true {
-            let count = systemRead(descriptor, buffer.baseAddress, min(buffer.count, 1 << 30))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .system(FileError(path: path, doing: "read")) }
+        do throws(FileError) {
+            let count = try file.read(into: buffer)
             position += count
             return count
+        } catch {
+            throw .system(error)
         }
     }
-}
-
-private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    read(descriptor, buffer, count)
 }
 
 /// Bytes in memory, which the caller keeps alive.

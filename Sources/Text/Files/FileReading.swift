@@ -1,5 +1,13 @@
-import Glibc
 import MartletJSON
+import MartletSystem
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// Files of a tokenizer: small enough to be read whole.
 enum TokenizerFile {
@@ -13,30 +21,11 @@ enum TokenizerFile {
     }
 
     static func bytes(_ path: String) throws(TokenizerError) -> [UInt8] {
-        func failure() -> TokenizerError { .unreadable(file: path, reason: String(cString: strerror(errno))) }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure() }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw failure() }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(file: path, reason: "not a file") }
-        let size = Int(status.st_size)
-        guard size <= largest else {
-            throw .unreadable(file: path, reason: "\(size) bytes, more than the limit of \(largest)")
+        do throws(FileError) {
+            return try InputFile.bytes(path, limit: largest)
+        } catch {
+            throw .unreadable(file: path, reason: error.reason)
         }
-        var result: [UInt8] = []
-        var failed = false
-        result = Array(unsafeUninitializedCapacity: size) { buffer, count in
-            while count < size {
-                let got = read(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
-                if got < 0, errno == EINTR { continue }
-                if got < 0 { failed = true }
-                if got <= 0 { return }
-                count += got
-            }
-        }
-        if failed { throw failure() }
-        return result
     }
 
     static func json(_ path: String) throws(TokenizerError) -> JSON {

@@ -1,4 +1,4 @@
-import Glibc
+import MartletSystem
 import Synchronization
 
 /// Bytes of one or more texts, to be cut into words by one thread.
@@ -137,18 +137,15 @@ extension TextBlocks {
 
 /// A file that is being read.
 private final class OpenFile: Sendable {
-    private let path: String
-    private let descriptor: Int32
+    private let file: InputFile
 
     init(_ path: String) throws(TokenizerTrainingError) {
-        self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw .unreadable(file: path, reason: String(cString: strerror(errno)))
+        do throws(FileError) {
+            file = try InputFile(path: path)
+        } catch {
+            throw .unreadable(file: path, reason: error.reason)
         }
     }
-
-    deinit { close(descriptor) }
 
     /// Adds bytes until there are `count`; true when the file ends before that.
     func read(upTo count: Int, into bytes: inout [UInt8]) throws(TokenizerTrainingError) -> Bool {
@@ -157,11 +154,18 @@ private final class OpenFile: Sendable {
         bytes += repeatElement(0, count: count - filled)
         var position = filled
         while position < count {
-            let got = bytes.withUnsafeMutableBytes {
-                Glibc.read(descriptor, $0.baseAddress.map { $0 + position }, count - position)
+            let start = position
+            let result = bytes.withUnsafeMutableBytes { raw in
+                Result { () throws(FileError) in
+                    try file.read(into: UnsafeMutableRawBufferPointer(rebasing: raw[start..<count]))
+                }
             }
-            if got < 0, errno == EINTR { continue }
-            guard got >= 0 else { throw .unreadable(file: path, reason: String(cString: strerror(errno))) }
+            let got: Int
+            do throws(FileError) {
+                got = try result.get()
+            } catch {
+                throw .unreadable(file: file.path, reason: error.reason)
+            }
             if got == 0 { break }
             position += got
         }

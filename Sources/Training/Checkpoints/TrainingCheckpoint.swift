@@ -154,7 +154,7 @@ public struct TrainingCheckpoint: Sendable {
             let temporary = run + "/." + name + ".new"
             unlink(temporary)
             if link(path + "/" + name, temporary) != 0 {
-                try AtomicFile.write(temporary, bytes: Folder.read(path + "/" + name))
+                try AtomicFile.write(temporary, bytes: Folder.read(path + "/" + name, limit: .max))
             }
             guard rename(temporary, run + "/" + name) == 0 else {
                 throw TrainingError(.checkpoint, "\(run)/\(name): \(String(cString: strerror(errno)))")

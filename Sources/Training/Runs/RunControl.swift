@@ -1,4 +1,5 @@
 import MartletFormats
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -16,10 +17,8 @@ public enum RunControl {
     private static let stopName = "stop"
 
     public static func isRunning(_ run: String) -> Bool {
-        let descriptor = open("\(run)/\(logName)", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        guard let log = try? InputFile(path: "\(run)/\(logName)") else { return false }
+        return withExtendedLifetime(log) { flock(log.descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK }
     }
 
     /// Asks a running trainer to end after its step.

@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletJSON
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -118,18 +119,19 @@ public struct RunFolders: Sendable {
     }
 
     private static func bytes(_ file: String, from start: Int, count: Int) throws -> [UInt8] {
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw TrainingError(.data, "\(file): \(String(cString: strerror(errno)))")
+        let log: InputFile
+        do throws(FileError) { log = try InputFile(path: file) } catch {
+            throw TrainingError(.data, error.description)
         }
-        defer { close(descriptor) }
-        return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            while filled < count {
-                let got = pread(
-                    descriptor, buffer.baseAddress.map { $0 + filled }, count - filled, off_t(start + filled))
-                guard got > 0 else { break }
-                filled += got
+        var failure: FileError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(FileError) {
+                filled = try log.read(into: UnsafeMutableRawBufferPointer(buffer), at: start)
+            } catch {
+                failure = error
             }
         }
+        if let failure { throw TrainingError(.data, failure.description) }
+        return bytes
     }
 }

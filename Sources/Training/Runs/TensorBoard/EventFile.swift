@@ -58,7 +58,7 @@ package final class EventFile {
     }
 
     private static func cut(_ path: String, after step: Int) {
-        guard let bytes = try? Folder.read(path) else { return }
+        guard let bytes = try? Folder.read(path, limit: .max) else { return }
         var end = 0
         for record in RecordFraming.records(in: bytes) {
             guard let its = EventMessage.step(of: record.payload), its <= step else { break }

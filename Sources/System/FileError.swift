@@ -1,0 +1,25 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Why a file could not be opened or read.
+public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var path: String
+    public var reason: String
+
+    public init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    /// The reason is the system's word for `errno`.
+    public init(path: String, doing action: String, errno code: Int32 = errno) {
+        self.init(path: path, reason: "cannot \(action): \(String(cString: strerror(code)))")
+    }
+
+    public var description: String { "\(path): \(reason)" }
+}
