@@ -4,6 +4,8 @@ import MartletTensor
 ///
 /// Unpickling runs code the file chooses, so Martlet does not read pickles at all.
 func refusePickle(path: String, bytes: UnsafeRawBufferPointer) throws(FormatError) {
+    // A safetensors file begins with the length of its header, and the bytes of 384 are those of a pickle.
+    if SafetensorsHeader.mayBegin(bytes) { return }
     let kind: String
     if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || bytes.starts(with: [0x50, 0x4B, 0x05, 0x06]) {
         kind = "is a zip archive, as PyTorch writes checkpoints: a Python pickle"

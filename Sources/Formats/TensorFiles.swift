@@ -7,7 +7,8 @@ public enum TensorFiles {
     public static func open(_ path: String, copying: Bool = false) throws(FormatError) -> any TensorSource {
         if Folder.isFolder(path) {
             let files = Folder.files(path)
-            let models = files.filter { $0.lowercased().hasSuffix(".gguf") }
+            // Of a model that is split, the first file stands for all.
+            let models = files.filter { $0.lowercased().hasSuffix(".gguf") && GGUFSplit.isFirstOrWhole($0, of: files) }
             if !models.isEmpty, !files.contains(where: { $0.hasSuffix(".safetensors") }) {
                 guard models.count == 1 else {
                     throw FormatError(.missing, path: path, "holds several GGUF files; name one of \(list(models))")
@@ -18,7 +19,7 @@ public enum TensorFiles {
         }
         let file = try MappedFile.open(path, copying: copying)
         try refusePickle(path: path, bytes: file.bytes)
-        if file.bytes.starts(with: "GGUF".utf8) { return try GGUFFile(file) }
+        if file.bytes.starts(with: "GGUF".utf8) { return try GGUFFile(path: path, copying: copying) }
         if file.bytes.count > 8, file.bytes[8] == UInt8(ascii: "{") { return try SafetensorsFile(file) }
         if isPickleName(path) {
             throw pickleRefusal(path: path, "is a PyTorch checkpoint by its name: a Python pickle")

@@ -57,7 +57,7 @@ extension TensorEntry {
         guard let dtype else {
             throw FormatError(
                 .unsupported, path: path, field: "tensor \(FormatError.quote(name))",
-                "has type \(typeName), which Martlet does not compute with; it reads "
+                "has type \(FormatError.quote(typeName)), which Martlet does not compute with; it reads "
                     + DType.allCases.map(\.name).joined(separator: ", "))
         }
         try file.recheck()
@@ -94,10 +94,11 @@ struct TensorIndex: Sendable {
 
     subscript(name: String) -> TensorEntry? { positions[name].map { entries[$0] } }
 
-    func require(_ name: String, path: String) throws(FormatError) -> TensorEntry {
-        guard let entry = self[name] else {
+    /// The entry, and its place in `entries`.
+    func require(_ name: String, path: String) throws(FormatError) -> (entry: TensorEntry, position: Int) {
+        guard let position = positions[name] else {
             throw FormatError(.missing, path: path, "has no tensor \(FormatError.quote(name))")
         }
-        return entry
+        return (entries[position], position)
     }
 }

@@ -95,15 +95,19 @@ public final class TokenShard: Sendable {
         precondition(document >= 0 && document <= documentCount, "document \(document) of \(documentCount)")
         switch layout {
         case .martlet(_, let start):
-            return Int(
+            let offset = Int(
                 truncatingIfNeeded: Int64(
                     littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + 8 * document, as: Int64.self)))
+            // It was checked when the file was opened, and the file may have been written over since: whatever stands
+            // there now, the place is one of the shard's. That it changed is told when tokens are copied.
+            return min(max(offset, 0), tokenCount)
         case .listed(let starts): return starts[document]
         }
     }
 
     public func range(ofDocument document: Int) -> Range<Int> {
-        start(ofDocument: document)..<start(ofDocument: document + 1)
+        let start = start(ofDocument: document)
+        return start..<max(start, self.start(ofDocument: document + 1))
     }
 
     /// The document a token belongs to, or nil when there is no such token.

@@ -1,26 +1,42 @@
 import MartletTensor
 
-/// A GGUF file, versions 2 and 3, mapped read-only.
+/// A GGUF file, versions 2 and 3, mapped read-only; of a model that is split, all of its files.
 ///
 /// Layout: magic, version, tensor count, metadata count; metadata (key, type, value); tensor table (name,
 /// dimensions innermost first, type, offset); padding to the alignment; the tensors' bytes, in the order of the
 /// table, each padded to the alignment. Opening checks all of it, and only then are there tensors to ask for.
 /// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public final class GGUFFile: TensorSource {
+    /// Of a split model the first file.
     public let path: String
     public let version: Int
     /// Tensors start at multiples of this many bytes.
     public let alignment: Int
+    /// Of a split model that of its first file, which alone describes the model.
     public let metadata: GGUFMetadata
-    package let file: MappedFile
+    /// The parts of a split model in their order, else the one file.
+    package let files: [MappedFile]
     private let index: TensorIndex
+    /// Which of the files a tensor is in; empty when there is one.
+    private let fileOfTensor: [Int]
 
-    /// - Parameter copying: reads the file into memory instead of mapping it.
+    /// - Parameters:
+    ///   - path: the file; of a split model (`NAME-00001-of-00003.gguf`) any of its files.
+    ///   - copying: reads the file into memory instead of mapping it.
     public convenience init(path: String, copying: Bool = false) throws(FormatError) {
-        try self.init(MappedFile.open(path, copying: copying))
+        let file = try GGUFFile(MappedFile.open(path, copying: copying))
+        guard let split = try GGUFSplit(file) else {
+            self.init(file)
+            return
+        }
+        var parts: [GGUFFile] = []
+        for (number, name) in try split.paths().enumerated() {
+            parts.append(number == split.number ? file : try GGUFFile(MappedFile.open(name, copying: copying)))
+        }
+        try self.init(split, parts)
     }
 
-    /// The file in memory or mapped by someone else.
+    /// One file, in memory or mapped by someone else. Of a split model it has the tensors of this part alone.
     public init(_ file: MappedFile) throws(FormatError) {
         let path = file.path
         try refusePickle(path: path, bytes: file.bytes)
@@ -28,21 +44,61 @@ public final class GGUFFile: TensorSource {
         try parser.parse()
         try file.recheck()
         self.path = path
-        self.file = file
+        files = [file]
         version = parser.version
         alignment = parser.alignment
         metadata = parser.metadata
         index = parser.index
+        fileOfTensor = []
+    }
+
+    private init(_ whole: GGUFFile) {
+        path = whole.path
+        files = whole.files
+        version = whole.version
+        alignment = whole.alignment
+        metadata = whole.metadata
+        index = whole.index
+        fileOfTensor = []
+    }
+
+    /// The parts as one model.
+    private init(_ split: GGUFSplit, _ parts: [GGUFFile]) throws(FormatError) {
+        var index = TensorIndex(capacity: parts.reduce(0) { $0 + $1.index.entries.count }), fileOfTensor: [Int] = []
+        for (number, part) in parts.enumerated() {
+            try split.check(part, number)
+            for entry in part.entries {
+                guard index.append(entry) else {
+                    throw FormatError(
+                        .malformed, path: part.path, field: "tensor \(FormatError.quote(entry.name))",
+                        "is in an earlier part of the split model too")
+                }
+                fileOfTensor.append(number)
+            }
+        }
+        if let expected = split.tensorCount, expected != index.entries.count {
+            throw FormatError(
+                .malformed, path: parts[0].path, field: "key \(FormatError.quote(GGUFSplit.tensorCountKey))",
+                "is \(expected), but the \(parts.count) parts hold \(index.entries.count) tensors")
+        }
+        path = parts[0].path
+        version = parts[0].version
+        alignment = parts[0].alignment
+        metadata = parts[0].metadata
+        files = parts.map { $0.files[0] }
+        self.index = index
+        self.fileOfTensor = fileOfTensor
     }
 
     public var names: [String] { index.entries.map(\.name) }
     public var entries: [TensorEntry] { index.entries }
     public func entry(_ name: String) -> TensorEntry? { index[name] }
     public func tensor(_ name: String) throws(FormatError) -> Tensor {
-        try index.require(name, path: path).tensor(in: file)
+        let (entry, position) = try index.require(name, path: path)
+        return try entry.tensor(in: files[fileOfTensor.isEmpty ? 0 : fileOfTensor[position]])
     }
 
-    public func checkUnchanged() throws(FormatError) { try file.recheck() }
+    public func checkUnchanged() throws(FormatError) { for file in files { try file.recheck() } }
 }
 
 private struct GGUFParser {
@@ -55,7 +111,8 @@ private struct GGUFParser {
 
     init(path: String, file: MappedFile) {
         self.path = path
-        reader = GGUFValueReader(path: path, bytes: file.bytes, owner: file)
+        let header = GGUFHeaderBytes(file.bytes)
+        reader = GGUFValueReader(path: path, bytes: header.bytes, owner: header, fileByteCount: file.bytes.count)
         metadata = GGUFMetadata(path: path, file: file)
     }
 
@@ -76,6 +133,12 @@ private struct GGUFParser {
         let tensorCount = try reader.count(least: 24, "tensor count")
         // The smallest record: key length, type, a one-byte value.
         let metadataCount = try reader.count(least: 13, "metadata count")
+        guard tensorCount <= GGUFLimits.tensors, metadataCount <= GGUFLimits.keys else {
+            throw reader.malformed(
+                nil,
+                "has \(tensorCount) tensors and \(metadataCount) keys; at most \(GGUFLimits.tensors) and "
+                    + "\(GGUFLimits.keys) are read")
+        }
         for number in 0..<metadataCount { try readMetadata(number) }
         try readAlignment()
         try readTensors(tensorCount)
@@ -84,7 +147,7 @@ private struct GGUFParser {
     private mutating func readMetadata(_ number: Int) throws(FormatError) {
         let position = "key \(number)"
         let key = try reader.string(position, limit: GGUFLimits.keyByteCount)
-        let field = "key \(FormatError.quote(key))"
+        var field: String { "key \(FormatError.quote(key))" }
         guard !key.isEmpty, key.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) else {
             throw reader.malformed(position, "\(FormatError.quote(key)) is empty or not printable ASCII")
         }
@@ -111,7 +174,8 @@ private struct GGUFParser {
         records.reserveCapacity(count)
         for number in 0..<count {
             let name = try reader.string("tensor \(number) name", limit: GGUFLimits.keyByteCount)
-            let field = "tensor \(FormatError.quote(name))"
+            // Made only where it is said: files have thousands of tensors.
+            var field: String { "tensor \(FormatError.quote(name))" }
             guard !name.isEmpty else { throw reader.malformed("tensor \(number) name", "is empty") }
             let rank = try reader.number(UInt32.self, "\(field) dimensions")
             guard rank <= GGUFLimits.dimensions else {
@@ -152,12 +216,12 @@ private struct GGUFParser {
         _ records: [(name: String, type: GGMLType, shape: Shape, byteCount: Int, offset: UInt64)]
     ) throws(FormatError) {
         index = TensorIndex(capacity: records.count)
-        let end = reader.bytes.count
+        let end = reader.fileByteCount
         // No overflow: the position is at most the size of a file, and so is every sum that passed the guard.
         let dataStart = (reader.position + alignment - 1) / alignment * alignment
         var expected = dataStart
         for record in records {
-            let field = "tensor \(FormatError.quote(record.name))"
+            var field: String { "tensor \(FormatError.quote(record.name))" }
             guard record.offset == UInt64(expected - dataStart) else {
                 let wrong =
                     record.offset % UInt64(alignment) != 0

@@ -84,6 +84,9 @@ struct GGMLType {
 
 /// What a GGUF file may hold at most. Counts are bounded by the bytes that remain besides.
 enum GGUFLimits {
+    /// More keys and tensors than any model has, so that a header full of the smallest ones takes no memory to speak of.
+    static let keys = 1 << 16
+    static let tensors = 1 << 18
     static let keyByteCount = 65_535
     static let stringByteCount = 1 << 20
     static let arrayDepth = 2

@@ -6,15 +6,25 @@ struct GGUFValueReader {
     let bytes: UnsafeRawBufferPointer
     /// Keeps `bytes` alive, for arrays that stay in place.
     let owner: AnyObject
+    /// The length of the file, of which `bytes` are the beginning.
+    let fileByteCount: Int
     var position = 0
 
-    init(path: String, bytes: UnsafeRawBufferPointer, owner: AnyObject) {
+    init(path: String, bytes: UnsafeRawBufferPointer, owner: AnyObject, fileByteCount: Int? = nil) {
         self.path = path
         self.bytes = bytes
         self.owner = owner
+        self.fileByteCount = fileByteCount ?? bytes.count
     }
 
-    var remaining: Int { bytes.count - position }
+    var remaining: Int { fileByteCount - position }
+
+    /// What was copied reaches as far as the file was sound then; where it is said to go on by now, it has changed.
+    private func require(_ count: Int, _ field: @autoclosure () -> String) throws(FormatError) {
+        guard count <= bytes.count - position else {
+            throw FormatError(.system, path: path, field: field(), "the file was written to while it was read")
+        }
+    }
 
     func malformed(_ field: String?, _ reason: String) -> FormatError {
         FormatError(.malformed, path: path, field: field, reason)
@@ -22,8 +32,9 @@ struct GGUFValueReader {
 
     mutating func number<T: FixedWidthInteger>(_: T.Type, _ field: @autoclosure () -> String) throws(FormatError) -> T {
         guard remaining >= MemoryLayout<T>.size else {
-            throw malformed(field(), "the file ends at byte \(bytes.count), inside this field at byte \(position)")
+            throw malformed(field(), "the file ends at byte \(fileByteCount), inside this field at byte \(position)")
         }
+        try require(MemoryLayout<T>.size, field())
         defer { position += MemoryLayout<T>.size }
         return T(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
     }
@@ -48,6 +59,7 @@ struct GGUFValueReader {
         guard length <= remaining else {
             throw malformed(field(), "a string of \(length) bytes, but only \(remaining) remain")
         }
+        try require(Int(length), field())
         defer { position += Int(length) }
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
     }
@@ -103,6 +115,7 @@ struct GGUFValueReader {
         let start = position
         if let size = type.byteCount {
             // No overflow: the count is bounded by the bytes that remain.
+            try require(count * size, field())
             position += count * size
             if type == .bool, let index = bytes[start..<position].firstIndex(where: { $0 > 1 }) {
                 throw malformed(field(), "element \(index - start) is a bool of \(bytes[index]), expected 0 or 1")

@@ -13,9 +13,9 @@ public enum NumPyArchive {
             guard member.name.hasSuffix(".npy") else { continue }
             let key = String(member.name.dropLast(4))
             guard seen.insert(key).inserted else {
-                throw FormatError(.malformed, path: name, "has two members named \(member.name)")
+                throw FormatError(.malformed, path: name, "has two members named \(FormatError.quote(member.name))")
             }
-            let place = "\(name)[\(key)]"
+            let place = "\(name)[\(FormatError.quote(key))]"
             let data = UnsafeRawBufferPointer(rebasing: bytes[member.data])
             let tensor: Tensor
             if member.isDeflated {

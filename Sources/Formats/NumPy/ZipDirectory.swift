@@ -22,30 +22,36 @@ struct ZipDirectory {
             let nameLength = reader.two(place + 28), extraLength = reader.two(place + 30)
             let commentLength = reader.two(place + 32)
             try reader.require(place + 46, nameLength + extraLength + commentLength, "a directory entry")
-            let own = String(decoding: bytes[place + 46..<place + 46 + nameLength], as: UTF8.self)
+            // A copy first: text that changes while it is checked is none.
+            let own = String(decoding: Array(bytes[place + 46..<place + 46 + nameLength]), as: UTF8.self)
             var size = reader.four(place + 24), packed = reader.four(place + 20), offset = reader.four(place + 42)
             try reader.widen(
                 &size, &packed, &offset, in: place + 46 + nameLength..<place + 46 + nameLength + extraLength)
-            guard flags & 1 == 0 else { throw reader.bad("member \(own) is encrypted") }
+            guard flags & 1 == 0 else { throw reader.bad("member \(FormatError.quote(own)) is encrypted") }
             guard method == 0 || method == 8 else {
-                throw reader.bad("member \(own) is compressed by method \(method)")
+                throw reader.bad("member \(FormatError.quote(own)) is compressed by method \(method)")
             }
-            try reader.require(offset, 30, "member \(own)")
+            try reader.require(offset, 30, "member \(FormatError.quote(own))")
             guard reader.four(offset) == 0x0403_4b50 else {
-                throw reader.bad("member \(own) is not where it should be")
+                throw reader.bad("member \(FormatError.quote(own)) is not where it should be")
             }
             let start = offset + 30 + reader.two(offset + 26) + reader.two(offset + 28)
-            try reader.require(start, packed, "member \(own)")
-            guard method == 8 || size == packed else { throw reader.bad("stored member \(own) has two sizes") }
+            try reader.require(start, packed, "member \(FormatError.quote(own))")
+            guard method == 8 || size == packed else { throw reader.bad("stored member \(FormatError.quote(own)) has two sizes") }
             // Deflate cannot shrink further than this.
             guard size <= packed.multipliedReportingOverflow(by: 1032).partialValue + 1032 else {
-                throw reader.bad("member \(own) claims \(size) bytes from \(packed)")
+                throw reader.bad("member \(FormatError.quote(own)) claims \(size) bytes from \(packed)")
             }
             members.append(
                 Member(
                     name: own, isDeflated: method == 8, checksum: UInt32(truncatingIfNeeded: reader.four(place + 16)),
                     size: size, data: start..<start + packed))
             place += 46 + nameLength + extraLength + commentLength
+        }
+        // Members that share their data would let a small file unpack to any number of large ones.
+        let sorted = members.map(\.data).filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
+        for (former, latter) in zip(sorted, sorted.dropFirst()) where latter.lowerBound < former.upperBound {
+            throw reader.bad("two members share the data at byte \(latter.lowerBound)")
         }
     }
 }

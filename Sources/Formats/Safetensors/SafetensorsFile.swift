@@ -32,7 +32,7 @@ public final class SafetensorsFile: TensorSource {
     public var entries: [TensorEntry] { index.entries }
     public func entry(_ name: String) -> TensorEntry? { index[name] }
     public func tensor(_ name: String) throws(FormatError) -> Tensor {
-        try index.require(name, path: path).tensor(in: file)
+        try index.require(name, path: path).entry.tensor(in: file)
     }
 
     public func checkUnchanged() throws(FormatError) { try file.recheck() }

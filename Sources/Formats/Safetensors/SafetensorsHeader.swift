@@ -11,6 +11,8 @@ struct SafetensorsHeader {
     var index = TensorIndex()
 
     static let maximumByteCount = 100_000_000
+    /// More than any model has, so that a header full of the smallest tensors takes no memory to speak of.
+    static let maximumTensorCount = 1 << 18
     /// Bits of one element, for every type the format knows.
     static let bitsOfType: [String: Int] = [
         "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16,
@@ -36,23 +38,27 @@ struct SafetensorsHeader {
             throw malformed("header length", "\(stated), but only \(bytes.count - 8) bytes follow")
         }
         let dataStart = 8 + Int(stated)
-        let text = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
+        // A copy: what was checked of the text must not change before it is read.
+        let text = Array(bytes[8..<dataStart])
         guard text.first == UInt8(ascii: "{") else { throw malformed("header", "does not start with '{'") }
-        if let reason = Self.structureFault(text) { throw malformed("header", reason) }
-
-        let header: JSON
-        do throws(JSONError) {
-            var limits = JSONLimits()
-            limits.depth = 4
-            header = try JSON(parsing: text, limits: limits)
-        } catch {
-            throw malformed("header", error.description)
+        let extent: (reason: String?, members: Int) = text.withUnsafeBytes(Self.structure)
+        if let reason = extent.reason { throw malformed("header", reason) }
+        guard extent.members <= Self.maximumTensorCount else {
+            throw malformed("header", "has \(extent.members) tensors, more than the limit of \(Self.maximumTensorCount)")
         }
-        guard let members = header.object else { throw malformed("header", "is no JSON object") }
-
-        index = TensorIndex(capacity: members.count)
-        for member in members {
+        // Member by member, so that no tree of the whole header stands beside the index that is made of it.
+        index = TensorIndex(capacity: extent.members)
+        var members = SafetensorsMembers(text)
+        func next() throws(FormatError) -> (key: String, value: JSON)? {
+            do throws(SafetensorsMembers.Fault) { return try members.next() } catch {
+                throw malformed("header", error.description)
+            }
+        }
+        var hasMetadata = false
+        while let member = try next() {
             if member.key == "__metadata__" {
+                guard !hasMetadata else { throw malformed("__metadata__", "appears twice") }
+                hasMetadata = true
                 try readMetadata(member.value, malformed)
                 continue
             }
@@ -85,12 +91,10 @@ struct SafetensorsHeader {
         _ name: String, _ value: JSON, dataStart: Int, dataByteCount: Int, path: String,
         _ malformed: (String?, String) -> FormatError
     ) throws(FormatError) -> TensorEntry {
-        let field = "tensor \(FormatError.quote(name))"
+        // Made only where it is said: headers have thousands of entries.
+        var field: String { "tensor \(FormatError.quote(name))" }
         guard value.object != nil else { throw malformed(field, "is \(value.kind), expected an object") }
         guard let typeName = value["dtype"]?.string else { throw malformed(field, "\"dtype\" is no string") }
-        guard let bits = bitsOfType[typeName] else {
-            throw malformed(field, "\"dtype\" \(FormatError.quote(typeName)) is no type of the format")
-        }
         guard let extents = wholeNumbers(value["shape"]) else {
             throw malformed(field, "\"shape\" is no list of whole numbers from 0 to 2^63 - 1")
         }
@@ -103,6 +107,12 @@ struct SafetensorsHeader {
         }
         guard offsets[0] <= offsets[1], offsets[1] <= dataByteCount else {
             throw malformed(field, "\"data_offsets\" \(offsets) is not inside the \(dataByteCount) bytes of data")
+        }
+        guard let bits = bitsOfType[typeName] else {
+            // A type that came after this program: its tensors can be listed, and are refused when they are asked for.
+            return TensorEntry(
+                name: name, dtype: nil, typeName: typeName, shape: shape, byteCount: offsets[1] - offsets[0],
+                fileOffset: dataStart + offsets[0], path: path)
         }
         let (bitCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: bits)
         guard !overflow else { throw malformed(field, "\"shape\" \(shape) of \(typeName) overflows") }
@@ -155,9 +165,10 @@ struct SafetensorsHeader {
         }
     }
 
-    /// One pass that bounds what the JSON reader will allocate: nesting and the length of lists, outside strings.
-    private static func structureFault(_ text: UnsafeRawBufferPointer) -> String? {
-        var depth = 0, commas = 0
+    /// One pass that bounds what the JSON reader will allocate, outside strings: nesting, the length of lists, and how
+    /// many members the header has.
+    private static func structure(_ text: UnsafeRawBufferPointer) -> (reason: String?, members: Int) {
+        var depth = 0, commas = 0, members = 1
         var inString = false, inList = false, escaped = false
         for byte in text {
             if inString {
@@ -174,7 +185,7 @@ struct SafetensorsHeader {
             case UInt8(ascii: "\""): inString = true
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 depth += 1
-                guard depth <= 4, !inList else { return "is nested deeper than a tensor's shape" }
+                guard depth <= 4, !inList else { return ("is nested deeper than a tensor's shape", members) }
                 inList = byte == UInt8(ascii: "[")
                 commas = 0
             case UInt8(ascii: "}"): depth -= 1
@@ -184,12 +195,22 @@ struct SafetensorsHeader {
             case UInt8(ascii: ",") where inList:
                 commas += 1
                 guard commas < Shape.maximumRank else {
-                    return "has a list of more than \(Shape.maximumRank) numbers; "
+                    let reason =
+                        "has a list of more than \(Shape.maximumRank) numbers; "
                         + "a tensor has at most \(Shape.maximumRank) dimensions"
+                    return (reason, members)
                 }
+            case UInt8(ascii: ",") where depth == 1: members += 1
             default: break
             }
         }
-        return nil
+        return (nil, members)
+    }
+
+    /// Whether a file begins as safetensors files do: a length that fits, and a brace behind it.
+    static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
+        let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        return length <= maximumByteCount && length <= UInt64(bytes.count - 8)
     }
 }
