@@ -1,3 +1,4 @@
+import MartletSystem
 import MartletTensor
 
 /// Why a model file was refused, or could not be read or written. Names the file and the field.
@@ -32,23 +33,8 @@ public struct FormatError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { field.map { "\(path): \($0): \(reason)" } ?? "\(path): \(reason)" }
 
-    /// A name from a file, fit for a message: in quotes, cut after 120 characters, without control characters, which
-    /// could steer a terminal.
-    package static func quote(_ name: String) -> String {
-        var result = "\""
-        for (index, scalar) in name.unicodeScalars.enumerated() {
-            if index == 120 {
-                result += "…"
-                break
-            }
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
+    /// A name from a file, fit for a message.
+    package static func quote(_ name: String) -> String { name.quoted(limit: 120) }
 }
 
 extension MappedFile {

@@ -50,7 +50,8 @@ import Testing
 
     @Test func membersOfAHeaderAreReadOneByOne() throws {
         for (text, reason) in [
-            ("{\"a\" 1}", "':'"), ("{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", "ends too early"), ("{}x", "nothing after"), ("{,}", "a name"),
+            ("{\"a\" 1}", "':'"), ("{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", "ends too early"),
+            ("{}x", "nothing after"), ("{,}", "a name"),
             ("{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},}", "a name"),
             ("{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]} \"b\":1}", "','"),
         ] {

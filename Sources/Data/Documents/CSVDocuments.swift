@@ -1,3 +1,4 @@
+import MartletFormats
 import MartletJSON
 
 /// The rows of a table whose first row names the columns.
@@ -20,7 +21,10 @@ final class CSVDocuments: DocumentReader {
         self.mapping = mapping
         if let field = mapping.field, !columns.contains(field) {
             throw DataError(
-                .missing, path: path, field: field, "is no column; there are \(columns.joined(separator: ", "))")
+                .missing, path: path, field: field,
+                "is no column; there are "
+                    + columns.prefix(12).map(FormatError.quote).joined(separator: ", ")
+                    + (columns.count > 12 ? ", …" : ""))
         }
     }
 

@@ -7,6 +7,8 @@ struct CSVReader {
     private let path: String
     private let delimiter: UInt8
     private let largest: Int
+    /// A field takes a byte in the file and more in memory, so their number has a bound of its own.
+    static let mostFields = 1 << 16
     /// The line the record that was last read begins on, from 1.
     private(set) var line = 0
     private var nextLine = 1
@@ -102,6 +104,9 @@ struct CSVReader {
                     var end = place
                     if end > start, bytes[end - 1] == 0x0d, place == bytes.count || bytes[place] == 0x0a { end -= 1 }
                     field = Array(bytes[start..<end])
+                }
+                guard fields.count < Self.mostFields else {
+                    return .failure("a record has more than \(Self.mostFields) fields", lines: lines)
                 }
                 fields.append(field)
                 field = []

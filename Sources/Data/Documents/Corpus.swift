@@ -89,7 +89,9 @@ public final class Corpus {
 
     private func open(_ file: CorpusFile) throws(DataError) -> any DocumentReader {
         let mapping = RecordMapping(field: options.field)
-        if file.format == .parquet { return try ParquetDocuments(path: file.path, mapping: mapping) }
+        if file.format == .parquet {
+            return try TableDocuments(ParquetTable(path: file.path), mapping: mapping)
+        }
         let stream = try CorpusStream(path: file.path)
         self.stream = stream
         switch file.format {

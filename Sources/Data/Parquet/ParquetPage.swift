@@ -61,29 +61,3 @@ struct ParquetPageHeader {
         self = header
     }
 }
-
-/// Unpacking of pages.
-enum ParquetCodec {
-    /// No page is larger; writers make them of about a megabyte.
-    static let largestPage = 1 << 30
-
-    static func unpack(
-        _ bytes: UnsafeRawBufferPointer, codec: Int, size: Int
-    ) throws(DecompressionError) -> [UInt8] {
-        switch codec {
-        case 0:
-            guard bytes.count == size else {
-                throw .malformed("a page has \(bytes.count) bytes, expected \(size)")
-            }
-            return Array(bytes)
-        case 1: return try SnappyDecoder.decode(bytes, size: size)
-        case 2: return try GzipSource(MemorySource(bytes)).readAll(count: size)
-        case 6: return try ZstdSource(MemorySource(bytes)).readAll(count: size)
-        default:
-            let names = [3: "LZO", 4: "Brotli", 5: "LZ4", 7: "LZ4_RAW"]
-            throw .unsupported(
-                "pages are compressed by \(names[codec] ?? "codec \(codec)"); read are Snappy, gzip, Zstandard and none"
-            )
-        }
-    }
-}

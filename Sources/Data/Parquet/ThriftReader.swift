@@ -1,8 +1,19 @@
+import MartletSystem
+
 /// Reads Thrift's compact protocol, in which Parquet keeps its descriptions.
 ///
 /// Source: Apache Thrift, "Thrift compact protocol encoding".
 struct ThriftReader {
-    enum Failure: Error { case truncated, malformed(String) }
+    enum Failure: Error, CustomStringConvertible {
+        case truncated, malformed(String)
+
+        var description: String {
+            switch self {
+            case .truncated: "it ends too early"
+            case .malformed(let reason): reason
+            }
+        }
+    }
 
     private let bytes: UnsafeRawBufferPointer
     private(set) var position: Int
@@ -65,7 +76,12 @@ struct ThriftReader {
             let header = try byte()
             guard let kind = Kind(rawValue: header & 15) else { throw .malformed("a field has an unknown type") }
             if kind == .stop { return }
-            field = header >> 4 == 0 ? try integer() : field + Int(header >> 4)
+            // Fields are numbered in 16 bits, so that no sum of theirs overflows.
+            guard
+                let next = (header >> 4 == 0 ? try integer() : field + Int(header >> 4))
+                    .narrowed(to: -0x8000...0x7fff)
+            else { throw .malformed("a field has a number of more than 16 bits") }
+            field = next
             if try !body(&self, field, kind) { try skip(kind) }
         }
     }
@@ -73,7 +89,10 @@ struct ThriftReader {
     /// A list's type and count, each entry of which has at least a byte (so that the count is bounded by the file).
     mutating func listHeader() throws(Failure) -> (kind: Kind, count: Int) {
         let header = try byte()
-        guard let kind = Kind(rawValue: header & 15) else { throw .malformed("a list has an unknown type") }
+        // Entries of no type would have no bytes, and a list of them any count.
+        guard let kind = Kind(rawValue: header & 15), kind != .stop else {
+            throw .malformed("a list has an unknown type")
+        }
         let count = header >> 4 == 15 ? try unsigned() : UInt64(header >> 4)
         guard count <= UInt64(bytes.count - position) else { throw .truncated }
         return (kind, Int(count))
@@ -104,9 +123,9 @@ struct ThriftReader {
             guard count <= UInt64(bytes.count - position) else { throw .truncated }
             guard count > 0 else { return }
             let kinds = try byte()
-            guard let key = Kind(rawValue: kinds >> 4), let value = Kind(rawValue: kinds & 15) else {
-                throw .malformed("a map has an unknown type")
-            }
+            guard let key = Kind(rawValue: kinds >> 4), let value = Kind(rawValue: kinds & 15), key != .stop,
+                value != .stop
+            else { throw .malformed("a map has an unknown type") }
             for _ in 0..<count {
                 try skipEntry(key)
                 try skipEntry(value)

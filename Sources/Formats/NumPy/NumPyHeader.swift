@@ -35,7 +35,9 @@ struct NumPyHeader {
             case "descr" where descriptor == nil: descriptor = try parser.string()
             case "fortran_order" where order == nil: order = try parser.boolean()
             case "shape" where extents == nil: extents = try parser.tuple()
-            default: throw FormatError(.malformed, path: name, "header has an unexpected or repeated key \(FormatError.quote(key))")
+            default:
+                throw FormatError(
+                    .malformed, path: name, "header has an unexpected or repeated key \(FormatError.quote(key))")
             }
             if !parser.take(",") {
                 try parser.expect("}")
@@ -50,7 +52,8 @@ struct NumPyHeader {
             let dtype = DType.allCases.first(where: { Self.descriptor($0)?.dropFirst() == kind })
         else {
             let hint = descriptor.contains("O") ? " (a pickled array: save it with allow_pickle=False)" : ""
-            throw FormatError(.malformed, path: name, "element type \(FormatError.quote(descriptor)) is not supported\(hint)")
+            throw FormatError(
+                .malformed, path: name, "element type \(FormatError.quote(descriptor)) is not supported\(hint)")
         }
         self.dtype = dtype
         bigEndian = mark == ">"

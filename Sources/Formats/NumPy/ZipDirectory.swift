@@ -37,7 +37,9 @@ struct ZipDirectory {
             }
             let start = offset + 30 + reader.two(offset + 26) + reader.two(offset + 28)
             try reader.require(start, packed, "member \(FormatError.quote(own))")
-            guard method == 8 || size == packed else { throw reader.bad("stored member \(FormatError.quote(own)) has two sizes") }
+            guard method == 8 || size == packed else {
+                throw reader.bad("stored member \(FormatError.quote(own)) has two sizes")
+            }
             // Deflate cannot shrink further than this.
             guard size <= packed.multipliedReportingOverflow(by: 1032).partialValue + 1032 else {
                 throw reader.bad("member \(FormatError.quote(own)) claims \(size) bytes from \(packed)")

@@ -44,7 +44,8 @@ struct SafetensorsHeader {
         let extent: (reason: String?, members: Int) = text.withUnsafeBytes(Self.structure)
         if let reason = extent.reason { throw malformed("header", reason) }
         guard extent.members <= Self.maximumTensorCount else {
-            throw malformed("header", "has \(extent.members) tensors, more than the limit of \(Self.maximumTensorCount)")
+            throw malformed(
+                "header", "has \(extent.members) tensors, more than the limit of \(Self.maximumTensorCount)")
         }
         // Member by member, so that no tree of the whole header stands beside the index that is made of it.
         index = TensorIndex(capacity: extent.members)
