@@ -12,7 +12,8 @@ package struct JinjaArguments {
         while bound.count < parameters.count { bound.append(nil) }
         for argument in named {
             guard let index = parameters.firstIndex(of: argument.name) else {
-                throw .type("\(function)() got an unexpected keyword argument '\(argument.name)'")
+                let name = JinjaQuote.short(argument.name)
+                throw .type("\(function)() got an unexpected keyword argument '\(name)'")
             }
             guard bound[index] == nil else {
                 throw .type("\(function)() got multiple values for argument '\(argument.name)'")

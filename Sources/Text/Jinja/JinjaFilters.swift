@@ -1,3 +1,5 @@
+import MartletSystem
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -19,15 +21,19 @@ enum JinjaFilters {
     static func apply(
         _ name: String, _ value: JinjaValue, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
     ) throws(JinjaError) -> JinjaValue {
+        let meter = renderer.meter
         switch name {
         case "trim":
             let bound = try arguments.bind(name, ["chars"])
             var characters: JinjaText?
             if let set = bound[0], !set.isNone { characters = try JinjaMethods.text(set, name) }
-            return .string(try value.text().trimmed(characters))
-        case "tojson": return .string(try json(value, arguments))
+            let text = try value.text(meter)
+            try meter.touch(text.weight.adding(clamped: characters?.weight ?? 0))
+            return .string(text.trimmed(characters))
+        case "tojson": return .string(try json(value, arguments, meter))
         case "length", "count":
             try none(name, arguments)
+            if case .string(let text) = value { try meter.touch(text.bytes.count) }
             guard let length = value.length else { throw .type("object of type '\(value.typeName)' has no len()") }
             return .int(Int64(length))
         case "default", "d":
@@ -36,32 +42,36 @@ enum JinjaFilters {
             return isMissing ? bound[0] ?? .string(.empty) : value
         case "string", "safe":
             try none(name, arguments)
-            return .string(try value.text())
+            return .string(try value.text(meter))
         case "upper", "lower", "capitalize", "title":
             try none(name, arguments)
-            return .string(try changeCase(name, try value.text()))
+            return .string(try changeCase(name, try value.text(meter), meter))
         case "replace":
             let bound = try arguments.bind(name, ["old", "new", "count"], required: 2)
             var limit: Int64 = -1
             if let count = bound[2], !count.isNone { limit = try JinjaMethods.integer(count, -1, name) }
-            let old = try (bound[0] ?? .none).text()
-            return .string(try value.text().replacing(old, with: try (bound[1] ?? .none).text(), limit: limit))
-        case "int": return try toInteger(value, arguments)
+            let old = try (bound[0] ?? .none).text(meter)
+            let new = try (bound[1] ?? .none).text(meter)
+            return .string(try value.text(meter).replacing(old, with: new, limit: limit, meter))
+        case "int":
+            if case .string(let text) = value { try meter.scan(text.bytes.count.multiplied(clampedBy: 4)) }
+            return try toInteger(value, arguments)
         case "float":
             let bound = try arguments.bind(name, ["default"])
             if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
+            if case .string(let text) = value { try meter.scan(text.bytes.count.multiplied(clampedBy: 4)) }
             return double(value).map { .float($0) } ?? bound[0] ?? .float(0)
         case "abs":
             try none(name, arguments)
             if case .float(let number) = value { return .float(number.magnitude) }
             guard let index = value.index else { throw .type("bad operand type for abs(): '\(value.typeName)'") }
             return index < 0 ? try JinjaValue.int(index).negated(true) : .int(index)
-        case "round": return try round(value, arguments)
+        case "round": return try round(value, arguments, meter)
         case "attr":
             let bound = try arguments.bind(name, ["name"], required: 1)
             let attribute = try JinjaMethods.text(bound[0], name)
             if case .dict = value, !value.hasMethod(attribute) {
-                return .undefined("'dict object' has no attribute '\(attribute.string)'")
+                return .undefined("'dict object' has no attribute '\(JinjaQuote.short(attribute))'")
             }
             return try value.attribute(attribute)
         case "format":
@@ -69,31 +79,35 @@ enum JinjaFilters {
                 throw .type("can't handle positional and keyword arguments at the same time")
             }
             guard !arguments.named.isEmpty else {
-                return .string(try value.text().formatted(with: .tuple(JinjaList(arguments.positional))))
+                let values = JinjaValue.tuple(JinjaList(arguments.positional))
+                return .string(try value.text(meter).formatted(with: values, meter))
             }
             var members = JinjaDictionary()
             for argument in arguments.named { members.set(JinjaText(argument.name), argument.value) }
-            return .string(try value.text().formatted(with: .dict(members)))
+            return .string(try value.text(meter).formatted(with: .dict(members), meter))
         case "pprint":
-            var builder = JinjaTextBuilder()
+            var builder = JinjaTextBuilder(meter)
             try value.represent(into: &builder)
             return .string(builder.finish())
-        case "indent": return .string(try indent(value, arguments))
-        case "truncate": return .string(try truncate(value, arguments))
+        case "indent": return .string(try indent(value, arguments, meter))
+        case "truncate": return .string(try truncate(value, arguments, meter))
         case "center":
             let bound = try arguments.bind(name, ["width"])
             var forwarded = JinjaArguments()
             forwarded.positional = [bound[0] ?? .int(80)]
-            return try JinjaMethods.call("center", on: .string(try value.text()), forwarded, renderer)
+            return try JinjaMethods.call("center", on: .string(try value.text(meter)), forwarded, renderer)
         case "e", "escape", "forceescape":
             try none(name, arguments)
-            return .string(try escape(try value.text()))
+            return .string(try escape(try value.text(meter), meter))
         case "wordcount":
             try none(name, arguments)
-            return .int(Int64(wordCount(try value.text())))
+            let text = try value.text(meter)
+            try meter.scan(text.bytes.count)
+            return .int(Int64(wordCount(text)))
         case "urlencode": return .string(try urlEncode(value, renderer))
         case "filesizeformat":
             let bound = try arguments.bind(name, ["binary"])
+            if case .string(let text) = value { try meter.scan(text.bytes.count.multiplied(clampedBy: 4)) }
             return .text(try fileSize(value, isBinary: bound[0]?.isTrue ?? false))
         case "striptags", "wordwrap", "random":
             throw JinjaError(.unsupported, "the filter '\(name)' is not allowed in a chat template")
@@ -105,12 +119,12 @@ enum JinjaFilters {
         _ = try arguments.bind(name, [])
     }
 
-    static func changeCase(_ name: String, _ text: JinjaText) throws(JinjaError) -> JinjaText {
+    static func changeCase(_ name: String, _ text: JinjaText, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         switch name {
-        case "upper": try text.uppercased()
-        case "lower": try text.lowercased()
-        case "capitalize": try text.capitalized()
-        default: try text.titledWords()
+        case "upper": try text.uppercased(meter)
+        case "lower": try text.lowercased(meter)
+        case "capitalize": try text.capitalized(meter)
+        default: try text.titledWords(meter)
         }
     }
 
@@ -216,10 +230,12 @@ enum JinjaFilters {
         }
     }
 
-    private static func round(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaValue {
+    private static func round(
+        _ value: JinjaValue, _ arguments: JinjaArguments, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaValue {
         let bound = try arguments.bind("round", ["precision", "method"])
         let digits = try JinjaMethods.integer(bound[0], 0, "round")
-        let method = try bound[1].map { (value) throws(JinjaError) in try value.text().string } ?? "common"
+        let method = try bound[1].map { (value) throws(JinjaError) in try value.text(meter).string } ?? "common"
         guard ["common", "ceil", "floor"].contains(method) else { throw .value("method must be common, ceil or floor") }
         guard let number = value.number else {
             throw .type("type \(value.typeName) doesn't define __round__ method")
@@ -227,21 +243,22 @@ enum JinjaFilters {
         if method == "common" {
             guard case .float = value else {
                 guard digits < 0, let index = value.index else { return try integer(value) }
-                guard digits > -19, case .int(let power) = try JinjaValue.apply(.power, .int(10), .int(-digits)) else {
+                guard digits > -19, case .int(let power) = try JinjaValue.apply(.power, .int(10), .int(-digits), meter)
+                else {
                     return .int(0)
                 }
                 let (quotient, remainder) = index.quotientAndRemainder(dividingBy: power)
                 let twice = remainder.magnitude * 2
                 let up = twice > power.magnitude || (twice == power.magnitude && quotient % 2 != 0)
-                return try JinjaValue.apply(.multiply, .int(quotient + (up ? index.signum() : 0)), .int(power))
+                return try JinjaValue.apply(.multiply, .int(quotient + (up ? index.signum() : 0)), .int(power), meter)
             }
             return .float(JinjaFormatSpec.rounded(number, digits: digits))
         }
-        let power = try JinjaValue.apply(.power, .int(10), .int(digits))
-        let scaled = (try JinjaValue.apply(.multiply, value, power).number ?? 0)
+        let power = try JinjaValue.apply(.power, .int(10), .int(digits), meter)
+        let scaled = (try JinjaValue.apply(.multiply, value, power, meter).number ?? 0)
             .rounded(method == "ceil" ? .up : .down)
         guard let whole = Int64(exactly: scaled) else { throw .value("the number does not fit in 64 bits") }
-        return try JinjaValue.apply(.divide, .int(whole), power)
+        return try JinjaValue.apply(.divide, .int(whole), power, meter)
     }
 
     private static func fileSize(_ value: JinjaValue, isBinary: Bool) throws(JinjaError) -> String {
@@ -265,13 +282,17 @@ enum JinjaFilters {
 
     // MARK: Texts
 
-    private static func json(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+    private static func json(
+        _ value: JinjaValue, _ arguments: JinjaArguments, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaText {
         let bound = try arguments.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"])
-        var writer = JinjaJSONWriter()
+        var writer = JinjaJSONWriter(meter)
         writer.isASCII = bound[0]?.isTrue ?? false
         switch bound[1] {
         case nil, JinjaValue.none?: break
-        case .string(let text)?: writer.indent = text.string
+        case .string(let text)?:
+            guard text.bytes.count <= 256 else { throw .limit("an indent of \(text.bytes.count) bytes") }
+            writer.indent = text.string
         case let width?:
             let count = try JinjaMethods.integer(width, 0, "indent")
             guard count <= 256 else { throw .limit("an indent of \(count)") }
@@ -279,7 +300,9 @@ enum JinjaFilters {
         }
         if writer.indent != nil { writer.itemSeparator = "," }
         if let separators = bound[2], !separators.isNone {
-            guard let pair = separators.items(), pair.count == 2 else { throw .value("separators must be a pair") }
+            guard separators.length == 2, let pair = separators.items() else {
+                throw .value("separators must be a pair")
+            }
             writer.itemSeparator = try JinjaMethods.text(pair[0], "separators")
             writer.keySeparator = try JinjaMethods.text(pair[1], "separators")
         }
@@ -287,9 +310,11 @@ enum JinjaFilters {
         return try writer.write(value)
     }
 
-    private static func indent(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+    private static func indent(
+        _ value: JinjaValue, _ arguments: JinjaArguments, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaText {
         let bound = try arguments.bind("indent", ["width", "first", "blank"])
-        guard case .string(let text) = value else {
+        guard let text = value.asText else {
             if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
             throw .type("indent needs a string, not \(value.typeName)")
         }
@@ -297,12 +322,12 @@ enum JinjaFilters {
         if case .string(let given)? = bound[0] {
             indentation = given
         } else {
-            indentation = try JinjaText(" ").repeated(try JinjaMethods.integer(bound[0], 4, "indent"))
+            indentation = try JinjaText(" ").repeated(try JinjaMethods.integer(bound[0], 4, "indent"), meter)
         }
         let blank = bound[2]?.isTrue ?? false
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         if bound[1]?.isTrue ?? false { try builder.append(indentation) }
-        for (index, line) in try text.joined(with: "\n").lines().enumerated() {
+        for (index, line) in try text.joined(with: "\n", meter).lines(meter).enumerated() {
             if index > 0 {
                 try builder.append("\n")
                 if blank || !line.isEmpty { try builder.append(indentation) }
@@ -312,26 +337,29 @@ enum JinjaFilters {
         return builder.finish()
     }
 
-    private static func truncate(_ value: JinjaValue, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
+    private static func truncate(
+        _ value: JinjaValue, _ arguments: JinjaArguments, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaText {
         let bound = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
         if value.isUndefined { return .empty }
-        guard case .string(let text) = value else { throw .type("truncate needs a string, not \(value.typeName)") }
+        guard let text = value.asText else { throw .type("truncate needs a string, not \(value.typeName)") }
         let length = try JinjaMethods.integer(bound[0], 255, "truncate")
         let end = try bound[2].map { (value) throws(JinjaError) in try JinjaMethods.text(value, "truncate") } ?? "..."
         var leeway: Int64 = 5
         if let given = bound[3], !given.isNone { leeway = try JinjaMethods.integer(given, 5, "truncate") }
         let endCount = Int64(end.count)
         guard length >= endCount, leeway >= 0 else { throw .value("expected length >= \(endCount) and leeway >= 0") }
-        let total = length.addingReportingOverflow(leeway)
-        if total.overflow || Int64(text.count) <= total.partialValue { return text }
+        try meter.touch(text.weight)
+        if Int64(text.count) <= length.adding(clamped: leeway) { return text }
         let cut = text[0..<text.offset(ofScalar: Int(length - endCount))]
-        if bound[1]?.isTrue ?? false { return try cut.joined(with: end) }
-        return try (try cut.splitFromEnd(" ", limit: 1).first ?? cut).joined(with: end)
+        if bound[1]?.isTrue ?? false { return try cut.joined(with: end, meter) }
+        return try (try cut.splitFromEnd(" ", limit: 1, meter).first ?? cut).joined(with: end, meter)
     }
 
-    private static func escape(_ text: JinjaText) throws(JinjaError) -> JinjaText {
-        try text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("'", with: "&#39;").replacing("\"", with: "&#34;")
+    private static func escape(_ text: JinjaText, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        try text.replacing("&", with: "&amp;", meter).replacing("<", with: "&lt;", meter)
+            .replacing(">", with: "&gt;", meter).replacing("'", with: "&#39;", meter)
+            .replacing("\"", with: "&#34;", meter)
     }
 
     private static func wordCount(_ text: JinjaText) -> Int {
@@ -346,8 +374,9 @@ enum JinjaFilters {
     }
 
     private static func urlEncode(_ value: JinjaValue, _ renderer: JinjaRenderer) throws(JinjaError) -> JinjaText {
+        let meter = renderer.meter
         func quote(_ value: JinjaValue, _ safe: String, isQuery: Bool) throws(JinjaError) -> JinjaText {
-            try value.text().mapping { scalar in
+            try value.text(meter).mapping(meter) { scalar in
                 if isQuery, scalar == " " { return "+" }
                 if scalar.isASCII,
                     scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
@@ -363,13 +392,15 @@ enum JinjaFilters {
         }
         var pairs: [JinjaValue]
         switch value {
-        case .dict(let dictionary): pairs = dictionary.entries.map { .tuple([$0.key, $0.value]) }
+        case .dict(let dictionary):
+            try meter.make(texts: dictionary.count)
+            pairs = dictionary.entries.map { .tuple([$0.key, $0.value]) }
         case .string: return try quote(value, "/", isQuery: false)
         default:
-            guard let items = value.items() else { return try quote(value, "/", isQuery: false) }
-            pairs = items
+            guard value.length != nil else { return try quote(value, "/", isQuery: false) }
+            pairs = try renderer.items(value)
         }
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         for (index, pair) in pairs.enumerated() {
             let parts = try renderer.items(pair)
             guard parts.count == 2 else { throw .value("urlencode needs pairs") }

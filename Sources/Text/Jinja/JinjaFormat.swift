@@ -22,6 +22,9 @@ struct JinjaFormatSpec {
     /// Widths and precisions beyond this are refused: they only make padding.
     static let limit = 1 << 16
 
+    /// Steps that the padding and the digits take.
+    var cost: Int { (width + (precision ?? 0)) / 16 }
+
     /// Formats a double with C's conversion `type` (`f`, `e`, `g` and their capitals).
     static func c(_ value: Double, _ type: Character, precision: Int, isAlternate: Bool = false) -> String {
         if !value.isFinite {
@@ -88,13 +91,14 @@ struct JinjaFormatSpec {
     }
 
     /// The formatted value, for one of the types of `str.format`.
-    func format(_ value: JinjaValue) throws(JinjaError) -> JinjaText {
+    func format(_ value: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         switch value {
         case .string(let text):
             guard type == nil || type == "s" else { throw unknownType(value) }
+            try meter.touch(text.weight)
             let cut = precision.map { text[0..<text.offset(ofScalar: $0)] } ?? text
             let (before, after) = padding(count: cut.count, side: "<")
-            var builder = JinjaTextBuilder()
+            var builder = JinjaTextBuilder(meter)
             try builder.append(before)
             try builder.append(cut)
             try builder.append(after)

@@ -26,7 +26,7 @@ enum JinjaGlobals {
             return .namespace(namespace)
         case "raise_exception":
             let message = try arguments.bind(name, ["message"], required: 1)[0] ?? .none
-            throw JinjaError(.raised, try message.text().string)
+            throw JinjaError(.raised, Self.message(try message.text(renderer.meter)))
         case "strftime_now":
             let format = try JinjaMethods.text(try arguments.bind(name, ["format"], required: 1)[0], name)
             return .text(try time(renderer.now(), format.string))
@@ -35,9 +35,16 @@ enum JinjaGlobals {
             return .callable(JinjaCallable(.cycler(JinjaList(arguments.positional))))
         case "joiner":
             let separator = try arguments.bind(name, ["sep"])[0]
-            return .callable(JinjaCallable(.joiner(try separator?.text() ?? ", ")))
+            return .callable(JinjaCallable(.joiner(try separator?.text(renderer.meter) ?? ", ")))
         default: throw .type("no function '\(name)'")
         }
+    }
+
+    /// Errors go into replies and logs: a template may put a whole conversation into its own.
+    private static func message(_ text: JinjaText) -> String {
+        let most = 2000
+        guard text.bytes.count > most else { return text.string }
+        return String(String(decoding: text.bytes.prefix(4 * most), as: UTF8.self).prefix(most)) + "…"
     }
 
     static func call(_ callable: JinjaCallable, _ arguments: JinjaArguments) throws(JinjaError) -> JinjaValue {
@@ -74,9 +81,10 @@ enum JinjaGlobals {
         case .namespace(let namespace)?: result = namespace.members
         case let iterable?:
             for item in try renderer.items(iterable) {
+                try renderer.meter.make(texts: 1)
                 let pair = try renderer.items(item)
                 guard pair.count == 2 else { throw .value("a dictionary item of \(pair.count) values; 2 is required") }
-                try result.set(pair[0], pair[1])
+                try result.set(pair[0], pair[1], renderer.meter)
             }
         }
         for argument in arguments.named { result.set(JinjaText(argument.name), argument.value) }

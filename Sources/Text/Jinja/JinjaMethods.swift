@@ -7,44 +7,58 @@ enum JinjaMethods {
         "isupper", "islower", "istitle", "isidentifier", "isprintable", "center", "ljust", "rjust", "zfill",
         "partition", "rpartition", "removeprefix", "removesuffix", "expandtabs",
     ]
+    /// No attribute of a longer name is a method.
+    static let longestName = 16
     static let ofDictionary: [JinjaText] = ["get", "items", "keys", "values", "copy"]
     static let ofSequence: [JinjaText] = ["index", "count"]
 
     static func call(
         _ name: String, on receiver: JinjaValue, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
     ) throws(JinjaError) -> JinjaValue {
+        let meter = renderer.meter
         switch receiver {
         case .string(let text): return try call(name, on: text, arguments, renderer)
-        case .dict(let dictionary): return try call(name, on: dictionary, arguments)
-        case .loop(let loop): return try call(name, on: loop, arguments)
+        case .dict(let dictionary):
+            if let text = dictionary.spelling, !ofDictionary.contains(JinjaText(name)) {
+                return try call(name, on: text, arguments, renderer)
+            }
+            return try call(name, on: dictionary, arguments, meter)
+        case .loop(let loop): return try call(name, on: loop, arguments, meter)
         case .callable(let callable):
             guard case .cycler(let values) = callable.kind else { break }
             let value = values[callable.position]
             callable.position = name == "next" ? (callable.position + 1) % values.count : 0
             return name == "next" ? value : .none
         default:
+            if let text = receiver.asText, !ofSequence.contains(JinjaText(name)) {
+                return try call(name, on: text, arguments, renderer)
+            }
             guard let items = receiver.items() else { break }
             guard arguments.named.isEmpty, let wanted = arguments.positional.first else {
                 throw .type("\(name)() takes a value")
             }
-            if name == "count" { return .int(Int64(items.count { $0.equals(wanted) })) }
-            guard let index = items.firstIndex(where: { $0.equals(wanted) }) else {
-                throw .value("the value is not in the \(receiver.typeName)")
+            try meter.step(items.count / 8)
+            var count: Int64 = 0
+            for (index, item) in items.enumerated() where try item.equals(wanted, meter) {
+                if name == "index" { return .int(Int64(index)) }
+                count += 1
             }
-            return .int(Int64(index))
+            guard name == "count" else { throw .value("the value is not in the \(receiver.typeName)") }
+            return .int(count)
         }
         throw .type("'\(receiver.typeName)' object has no method '\(name)'")
     }
 
     private static func call(
-        _ name: String, on dictionary: JinjaDictionary, _ arguments: JinjaArguments
+        _ name: String, on dictionary: JinjaDictionary, _ arguments: JinjaArguments, _ meter: JinjaMeter
     ) throws(JinjaError) -> JinjaValue {
         guard arguments.named.isEmpty else { throw .type("\(name)() takes no keyword arguments") }
         if name == "get" {
             let bound = try arguments.bind("get", ["key", "default"], required: 1)
-            return try dictionary.value(for: bound[0] ?? .none) ?? bound[1] ?? .none
+            return try dictionary.value(for: bound[0] ?? .none, meter) ?? bound[1] ?? .none
         }
         guard arguments.positional.isEmpty else { throw .type("\(name)() takes no arguments") }
+        if name == "items" { try meter.make(texts: dictionary.count) } else { try meter.step(dictionary.count / 4) }
         switch name {
         case "items": return .view("dict_items", JinjaList(dictionary.entries.map { .tuple([$0.key, $0.value]) }))
         case "keys": return .view("dict_keys", JinjaList(dictionary.keys))
@@ -54,20 +68,21 @@ enum JinjaMethods {
     }
 
     private static func call(
-        _ name: String, on loop: JinjaLoop, _ arguments: JinjaArguments
+        _ name: String, on loop: JinjaLoop, _ arguments: JinjaArguments, _ meter: JinjaMeter
     ) throws(JinjaError) -> JinjaValue {
         let values = JinjaList(arguments.positional)
         if name == "cycle" {
             guard !values.isEmpty else { throw .type("no items for cycling given") }
             return values[loop.index0 % values.count]
         }
-        let isSame = loop.lastChanged.map { JinjaValue.tuple($0).equals(.tuple(values)) } ?? false
+        var isSame = false
+        if let last = loop.lastChanged { isSame = try JinjaValue.tuple(last).equals(.tuple(values), meter) }
         loop.lastChanged = values
         return .bool(!isSame)
     }
 
     static func text(_ value: JinjaValue?, _ function: String) throws(JinjaError) -> JinjaText {
-        guard case .string(let text)? = value else {
+        guard let text = value?.asText else {
             throw .type("\(function) argument must be str, not \(value?.typeName ?? "missing")")
         }
         return text
@@ -84,7 +99,9 @@ enum JinjaMethods {
     private static func call(
         _ name: String, on text: JinjaText, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
     ) throws(JinjaError) -> JinjaValue {
-        try renderer.step(text.bytes.count / 64)
+        let meter = renderer.meter
+        try meter.touch(text.weight)
+        for case .string(let argument) in arguments.positional { try meter.touch(argument.bytes.count) }
         switch name {
         case "strip", "lstrip", "rstrip":
             let bound = try arguments.bind(name, ["chars"])
@@ -98,31 +115,27 @@ enum JinjaMethods {
             let limit = try integer(bound[1], -1, name)
             let parts =
                 name == "split"
-                ? try text.split(separator, limit: limit) : try text.splitFromEnd(separator, limit: limit)
+                ? try text.split(separator, limit: limit, meter) : try text.splitFromEnd(separator, limit: limit, meter)
             return .list(JinjaList(parts.map { .string($0) }))
         case "splitlines":
             let bound = try arguments.bind(name, ["keepends"])
-            return .list(JinjaList(text.lines(keepingEnds: bound[0]?.isTrue ?? false).map { .string($0) }))
+            return .list(JinjaList(try text.lines(keepingEnds: bound[0]?.isTrue ?? false, meter).map { .string($0) }))
         case "startswith", "endswith": return .bool(try matches(text, arguments, atStart: name == "startswith"))
         case "replace":
             let bound = try arguments.bind(name, ["old", "new", "count"], required: 2)
             let old = try self.text(bound[0], name)
             return .string(
                 try text.replacing(
-                    old, with: try self.text(bound[1], name), limit: try integer(bound[2], -1, name)))
-        case "format": return .string(try text.formatted(arguments))
+                    old, with: try self.text(bound[1], name), limit: try integer(bound[2], -1, name), meter))
+        case "format": return .string(try text.formatted(arguments, meter))
         case "format_map":
             guard case .dict(let members)? = arguments.positional.first else {
                 throw .type("format_map() takes a mapping")
             }
-            var named = JinjaArguments()
-            for entry in members.entries {
-                if case .string(let key) = entry.key { named.named.append((key.string, entry.value)) }
-            }
-            return .string(try text.formatted(named))
+            return .string(try text.formatted(JinjaFormatArguments(members: members, meter: meter)))
         case "join":
             guard let iterable = arguments.positional.first else { throw .type("join() takes exactly one argument") }
-            var builder = JinjaTextBuilder()
+            var builder = JinjaTextBuilder(meter)
             for (index, item) in try renderer.items(iterable).enumerated() {
                 if index > 0 { try builder.append(text) }
                 try builder.append(try self.text(item, "join() item"))
@@ -149,18 +162,18 @@ enum JinjaMethods {
                 return .string(text.hasPrefix(part) ? text[part.bytes.count..<count] : text)
             }
             return .string(text.hasSuffix(part) ? text[0..<count - part.bytes.count] : text)
-        case "center", "ljust", "rjust", "zfill", "expandtabs": return .string(try pad(name, text, arguments))
+        case "center", "ljust", "rjust", "zfill", "expandtabs": return .string(try pad(name, text, arguments, meter))
         default: break
         }
         guard arguments.positional.isEmpty, arguments.named.isEmpty else { throw .type("\(name)() takes no arguments") }
         switch name {
-        case "upper": return .string(try text.uppercased())
-        case "lower", "casefold": return .string(try text.lowercased())
-        case "title": return .string(try text.titled())
-        case "capitalize": return .string(try text.capitalized())
-        case "swapcase": return .string(try text.swappedCase())
+        case "upper": return .string(try text.uppercased(meter))
+        case "lower", "casefold": return .string(try text.lowercased(meter))
+        case "title": return .string(try text.titled(meter))
+        case "capitalize": return .string(try text.capitalized(meter))
+        case "swapcase": return .string(try text.swappedCase(meter))
         default:
-            guard let result = text.isAll(name) else { throw .type("'str' object has no method '\(name)'") }
+            guard let result = try text.isAll(name, meter) else { throw .type("'str' object has no method '\(name)'") }
             return .bool(result)
         }
     }
@@ -228,11 +241,11 @@ enum JinjaMethods {
     }
 
     private static func pad(
-        _ name: String, _ text: JinjaText, _ arguments: JinjaArguments
+        _ name: String, _ text: JinjaText, _ arguments: JinjaArguments, _ meter: JinjaMeter
     ) throws(JinjaError) -> JinjaText {
         if name == "expandtabs" {
             guard arguments.positional.isEmpty, arguments.named.isEmpty else { throw .type("expandtabs() with a size") }
-            return try expandTabs(text)
+            return try expandTabs(text, meter)
         }
         let bound = try arguments.bind(name, ["width", "fillchar"], required: 1)
         let width = try integer(bound[0], 0, name)
@@ -248,27 +261,27 @@ enum JinjaMethods {
         case "center": before = missing / 2 + (missing & width & 1)
         default: before = missing
         }
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         var body = text
         if name == "zfill" {
             if let sign = text.bytes.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
                 try builder.append(text[0..<1])
                 body = text[1..<text.bytes.count]
             }
-            try builder.append(try JinjaText("0").repeated(before))
+            try builder.append(try JinjaText("0").repeated(before, meter))
             before = 0
             try builder.append(body)
             return builder.finish()
         }
-        try builder.append(try fill.repeated(before))
+        try builder.append(try fill.repeated(before, meter))
         try builder.append(body)
-        try builder.append(try fill.repeated(missing - before))
+        try builder.append(try fill.repeated(missing - before, meter))
         return builder.finish()
     }
 
-    private static func expandTabs(_ text: JinjaText) throws(JinjaError) -> JinjaText {
+    private static func expandTabs(_ text: JinjaText, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var column = 0
-        return try text.mapping { scalar in
+        return try text.mapping(meter) { scalar in
             switch scalar {
             case "\t":
                 let spaces = 8 - column % 8

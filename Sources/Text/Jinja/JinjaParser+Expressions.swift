@@ -7,9 +7,14 @@ struct JinjaNode {
 extension JinjaParser {
     /// A node above `children`, unless that makes the tree too deep.
     private func node(_ expression: JinjaExpression, _ children: Int...) throws(JinjaError) -> JinjaNode {
+        try meter.step()
         let depth = 1 + (children.max() ?? 0)
         guard depth <= JinjaLimits.nesting else { throw tooDeep }
         return JinjaNode(expression: expression, depth: depth)
+    }
+
+    private var tooManyArguments: JinjaError {
+        JinjaError(.limit, "more than \(JinjaLimits.argumentCount) named arguments", line: line)
     }
 
     private var tooDeep: JinjaError {
@@ -163,7 +168,7 @@ extension JinjaParser {
         case .string(var text):
             advance()
             while case .string(let more) = current {
-                text = try text.joined(with: more)
+                text = try text.joined(with: more, meter)
                 advance()
             }
             return JinjaNode(expression: .string(text))
@@ -324,6 +329,7 @@ extension JinjaParser {
                 namedSpread = value.expression
             } else if case .name(let name) = current, next == .symbol("=") {
                 try ensure(namedSpread == nil && !named.contains { $0.name == name })
+                guard named.count < JinjaLimits.argumentCount else { throw tooManyArguments }
                 advance()
                 advance()
                 value = try expression()
@@ -370,7 +376,9 @@ extension JinjaParser {
         while isFirst || skip("|") {
             isFirst = false
             let name = try dottedName()
-            guard JinjaFilters.names.contains(name) else { throw failure("no filter named '\(name)'") }
+            guard JinjaFilters.names.contains(name) else {
+                throw failure("no filter named '\(JinjaQuote.short(name))'")
+            }
             var arguments = JinjaCallArguments.none
             var depth = 0
             if current == .symbol("(") { (arguments, depth) = try callArguments() }
@@ -383,7 +391,7 @@ extension JinjaParser {
     private mutating func test(_ base: JinjaNode) throws(JinjaError) -> JinjaNode {
         let isNegated = skip(name: "not")
         let name = try dottedName()
-        guard JinjaTests.names.contains(name) else { throw failure("no test named '\(name)'") }
+        guard JinjaTests.names.contains(name) else { throw failure("no test named '\(JinjaQuote.short(name))'") }
         var arguments = JinjaCallArguments.none
         var depth = 0
         if current == .symbol("(") {

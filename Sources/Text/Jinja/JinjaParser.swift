@@ -16,7 +16,11 @@ struct JinjaParser {
     /// Loops around this point, those around the macro it stands in too.
     private var enclosingLoops = 0
 
-    init(_ source: String) throws(JinjaError) {
+    /// Bounds the time that compiling takes.
+    let meter: JinjaMeter
+
+    init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
+        meter = JinjaMeter(limits)
         var lexer = try JinjaLexer(source)
         tokens = try lexer.tokenize()
     }
@@ -76,6 +80,7 @@ struct JinjaParser {
         }
         var body: [JinjaStatement] = []
         while true {
+            try meter.step()
             let line = line
             switch current {
             case .data(let text):
@@ -149,7 +154,7 @@ struct JinjaParser {
             return [name == "break" ? .breakLoop : .continueLoop]
         case "include", "import", "from", "extends", "block", "do", "autoescape", "trans", "debug":
             throw JinjaError(.unsupported, "the tag '\(name)' is not allowed in a chat template", line: start.line)
-        default: throw JinjaError(.syntax, "encountered unknown tag '\(name)'", line: start.line)
+        default: throw JinjaError(.syntax, "encountered unknown tag '\(JinjaQuote.short(name))'", line: start.line)
         }
     }
 
@@ -256,9 +261,12 @@ struct JinjaParser {
         try expect("(")
         while current != .symbol(")") {
             if !parameters.isEmpty { try expect(",") }
+            guard parameters.count < JinjaLimits.argumentCount else {
+                throw JinjaError(.limit, "more than \(JinjaLimits.argumentCount) parameters", line: line)
+            }
             let label = try expectName()
             guard !["true", "false", "none", "True", "False", "None"].contains(label) else {
-                throw failure("can't assign to '\(label)'")
+                throw failure("can't assign to '\(JinjaQuote.short(label))'")
             }
             let fallback: JinjaExpression? = skip("=") ? try expression().expression : nil
             if fallback == nil, parameters.last?.fallback != nil {
@@ -279,14 +287,15 @@ struct JinjaParser {
     private mutating func macro(
         _ name: String, _ parameters: [JinjaMacro.Parameter], end: String
     ) throws(JinjaError) -> JinjaMacro {
-        let outer = mentioned
+        var outer = mentioned
         let outerLoops = loopDepth
         mentioned = []
         loopDepth = 0
         let content = try body(until: end)
         advance()
         let inner = mentioned
-        mentioned = outer.union(inner)
+        outer.formUnion(inner)
+        mentioned = outer
         loopDepth = outerLoops
         let declared = Set(parameters.map(\.name))
         func reads(_ special: Int) -> Bool { inner.contains(special) && !declared.contains(special) }

@@ -4,7 +4,7 @@ extension JinjaRenderer {
         frames += 1
         defer { frames -= 1 }
         guard frames <= JinjaLimits.frames else { throw .limit("nested too deeply") }
-        try step()
+        try meter.step()
         switch expression {
         case .none: return input ?? .none
         case .bool(let value): return .bool(value)
@@ -15,10 +15,10 @@ extension JinjaRenderer {
         case .attribute(let base, let name): return try evaluate(base).attribute(name)
         case .item(let base, let index):
             let value = try evaluate(base)
-            return try value.item(try evaluate(index))
+            return try value.item(try evaluate(index), meter)
         case .binary(let symbol, let left, let right):
             let left = try evaluate(left)
-            return try charge(try JinjaValue.apply(symbol, left, try evaluate(right)))
+            return try charge(try JinjaValue.apply(symbol, left, try evaluate(right), meter))
         case .compare(let first, let rest): return .bool(try compare(first, rest))
         case .and(let left, let right):
             let value = try evaluate(left)
@@ -39,7 +39,7 @@ extension JinjaRenderer {
             return try charge(try JinjaFilters.apply(name, value, try evaluate(arguments), self))
         case .test(let base, let name, let arguments):
             let value = try evaluate(base)
-            return .bool(try JinjaTests.apply(name, value, try evaluate(arguments)))
+            return .bool(try JinjaTests.apply(name, value, try evaluate(arguments), meter))
         default: return try evaluateRare(expression)
         }
     }
@@ -53,17 +53,17 @@ extension JinjaRenderer {
             var dictionary = JinjaDictionary()
             for (key, value) in entries {
                 let key = try evaluate(key)
-                try dictionary.set(key, try evaluate(value))
+                try dictionary.set(key, try evaluate(value), meter)
             }
             return try charge(.dict(dictionary))
         case .concatenate(let parts):
-            var builder = JinjaTextBuilder()
-            for part in parts { try builder.append(try evaluate(part).text()) }
+            var builder = JinjaTextBuilder(meter)
+            for part in parts { try builder.append(try evaluate(part).text(meter)) }
             return try charge(.string(builder.finish()))
         case .negate(let operand, let isNegative): return try evaluate(operand).negated(isNegative)
         case .slice(let base, let start, let stop, let step):
             let value = try evaluate(base)
-            return try charge(try value.slice(try bound(start), try bound(stop), try bound(step)))
+            return try charge(try value.slice(try bound(start), try bound(stop), try bound(step), meter))
         default: return .none
         }
     }
@@ -84,7 +84,7 @@ extension JinjaRenderer {
         if let value = scope[name] { return value }
         let name = names.list[name]
         if JinjaCallable.globals.contains(name) { return .callable(JinjaCallable(.global(name))) }
-        return .undefined("'\(name)' is undefined")
+        return .undefined("'\(JinjaQuote.short(name))' is undefined")
     }
 
     private func compare(
@@ -93,22 +93,22 @@ extension JinjaRenderer {
         var left = try evaluate(first)
         for (symbol, operand) in rest {
             let right = try evaluate(operand)
-            guard try Self.compare(symbol, left, right) else { return false }
+            guard try Self.compare(symbol, left, right, meter) else { return false }
             left = right
         }
         return true
     }
 
     static func compare(
-        _ symbol: JinjaComparison, _ left: JinjaValue, _ right: JinjaValue
+        _ symbol: JinjaComparison, _ left: JinjaValue, _ right: JinjaValue, _ meter: JinjaMeter
     ) throws(JinjaError) -> Bool {
         switch symbol {
-        case .equal: return left.equals(right)
-        case .notEqual: return !left.equals(right)
-        case .isIn: return try left.isIn(right)
-        case .isNotIn: return !(try left.isIn(right))
+        case .equal: return try left.equals(right, meter)
+        case .notEqual: return !(try left.equals(right, meter))
+        case .isIn: return try left.isIn(right, meter)
+        case .isNotIn: return !(try left.isIn(right, meter))
         default:
-            let order = try left.order(right, symbol.rawValue)
+            let order = try left.order(right, symbol.rawValue, meter)
             switch symbol {
             case .less: return order == .less
             case .lessOrEqual: return order == .less || order == .equal
@@ -120,19 +120,28 @@ extension JinjaRenderer {
 
     // MARK: Calls
 
+    private static var tooManyArguments: JinjaError {
+        .limit("a call with more than \(JinjaLimits.argumentCount) named arguments")
+    }
+
     func evaluate(_ arguments: JinjaCallArguments) throws(JinjaError) -> JinjaArguments {
         var result = JinjaArguments()
         if !arguments.positional.isEmpty { result.positional = try evaluate(arguments.positional) }
         for argument in arguments.named { result.named.append((argument.name, try evaluate(argument.value))) }
-        if let spread = arguments.spread { result.positional += try items(try evaluate(spread)) }
+        if let spread = arguments.spread {
+            result.positional += try items(try evaluate(spread))
+            guard result.positional.count <= JinjaLimits.listCount else { throw Self.tooManyArguments }
+        }
         if let spread = arguments.namedSpread {
             guard case .dict(let members) = try evaluate(spread) else {
                 throw .type("argument after ** must be a mapping")
             }
             for entry in members.entries {
+                try meter.step()
                 guard case .string(let name) = entry.key else { throw .type("keywords must be strings") }
+                guard result.named.count < JinjaLimits.argumentCount else { throw Self.tooManyArguments }
                 guard !result.named.contains(where: { $0.name == name.string }) else {
-                    throw .type("multiple values for keyword argument '\(name.string)'")
+                    throw .type("multiple values for keyword argument '\(JinjaQuote.short(name))'")
                 }
                 result.named.append((name.string, entry.value))
             }

@@ -7,15 +7,12 @@ final class JinjaRenderer {
     var readsLoop = true
     var scope = JinjaScope(parent: nil)
     var line = 0
-    private var steps = 0
-    private var nextCheck = 256
-    private let clock = ContinuousClock()
-    private let deadline: ContinuousClock.Instant
+    let meter: JinjaMeter
     /// Frames of evaluation and of macros at this point.
     var frames = 0
     var calls = 0
 
-    private(set) var output = JinjaTextBuilder()
+    private(set) var output: JinjaTextBuilder
     /// Builders of the texts being captured (macros, set blocks), innermost last.
     private var captures = 0
     private var rootCount = 0
@@ -28,7 +25,8 @@ final class JinjaRenderer {
         self.names = names
         self.limits = limits
         self.now = now
-        deadline = clock.now + .milliseconds(Int64(max(0, min(limits.seconds, 1e6)) * 1000))
+        meter = JinjaMeter(limits)
+        output = JinjaTextBuilder(meter)
     }
 
     enum Flow { case normal, breaksLoop, continuesLoop }
@@ -41,25 +39,13 @@ final class JinjaRenderer {
 
     // MARK: Limits
 
-    func step(_ count: Int = 1) throws(JinjaError) {
-        steps += count
-        if steps >= nextCheck { try check() }
-    }
-
-    private func check() throws(JinjaError) {
-        guard steps <= limits.steps else { throw .limit("more than \(limits.steps) steps") }
-        guard clock.now < deadline else { throw .limit("took longer than \(limits.seconds) s") }
-        nextCheck = steps + 256
-    }
-
-    /// Counts work in proportion to the text made.
+    /// Bounds how deep values stand inside one another, and counts the items of a list that was made.
     func charge(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
         guard value.depth <= JinjaLimits.nesting else {
             throw .limit("values nested deeper than \(JinjaLimits.nesting)")
         }
         switch value {
-        case .string(let text): if text.bytes.count >= 64 { try step(text.bytes.count / 64) }
-        case .list(let values), .tuple(let values): try step(values.count / 8)
+        case .list(let values), .tuple(let values): try meter.step(values.count / 8)
         default: break
         }
         return value
@@ -67,8 +53,14 @@ final class JinjaRenderer {
 
     /// The items of an iterable, which count as steps.
     func items(_ value: JinjaValue) throws(JinjaError) -> [JinjaValue] {
+        if case .string(let text) = value { try meter.touch(text.bytes.count) }
         if let length = value.length {
-            try step(length / 8)
+            // The characters of a text, and the numbers of a range, are made; other items are there.
+            switch value {
+            case .string: try meter.make(texts: length)
+            case .range, .dict: try meter.step(length / 2)
+            default: try meter.step(length / 8)
+            }
             guard length <= JinjaLimits.listCount else { throw .limit("more than \(JinjaLimits.listCount) items") }
         }
         guard let items = value.items() else { throw .type("'\(value.typeName)' object is not iterable") }
@@ -89,15 +81,13 @@ final class JinjaRenderer {
         if captures == 0 { rootCount = output.bytes.count }
         captures += 1
         let outer = output
-        output = JinjaTextBuilder()
+        output = JinjaTextBuilder(meter)
         defer {
             captures -= 1
             output = outer
         }
         try work()
-        let text = output.finish()
-        try step(text.bytes.count / 64)
-        return text
+        return output.finish()
     }
 
     // MARK: Statements
@@ -115,10 +105,10 @@ final class JinjaRenderer {
 
     private func execute(_ statement: JinjaStatement) throws(JinjaError) -> Flow {
         line = statement.line
-        try step()
+        try meter.step()
         switch statement.kind {
         case .text(let text): try write(text)
-        case .output(let expression): try write(try evaluate(expression).text())
+        case .output(let expression): try write(try evaluate(expression).text(meter))
         case .conditional(let branches, let otherwise):
             for branch in branches where try evaluate(branch.test).isTrue { return try execute(branch.body) }
             return try execute(otherwise)
@@ -135,10 +125,10 @@ final class JinjaRenderer {
             captured.append(scope)
             let caller = JinjaValue.callable(JinjaCallable(.macro(macro, scope: scope)))
             guard case .call(let function, let arguments) = call else { return .normal }
-            try write(try evaluateCall(function, arguments, caller: caller).text())
+            try write(try evaluateCall(function, arguments, caller: caller).text(meter))
         case .filterBlock(let filter, let body):
             let text = JinjaValue.string(try captureScoped(body))
-            try write(try evaluate(filter, input: text).text())
+            try write(try evaluate(filter, input: text).text(meter))
         case .with(let values, let body):
             let outer = scope
             let inner = JinjaScope(parent: outer)
@@ -222,7 +212,7 @@ final class JinjaRenderer {
         defer { state.scope = nil }
         var ran = false
         for (index, item) in items.enumerated() {
-            try step()
+            try meter.step()
             if !usesLoop, let filter = loop.filter, !(try passes(item, filter, loop.target, outer)) { continue }
             state.index0 = index
             scope = JinjaScope(parent: outer)
@@ -273,6 +263,7 @@ final class JinjaRenderer {
         _ macro: JinjaMacro, _ arguments: JinjaArguments, in inner: JinjaScope
     ) throws(JinjaError) {
         let parameters = macro.parameters
+        try meter.step(parameters.count + arguments.named.count)
         var named = arguments.named
         var given: [JinjaValue?] = Array(arguments.positional.prefix(parameters.count))
         for parameter in parameters.dropFirst(given.count) {
@@ -292,13 +283,14 @@ final class JinjaRenderer {
             for argument in named { members.set(JinjaText(argument.name), argument.value) }
             inner.set(JinjaNames.kwargs, .dict(members))
         } else if let extra = named.first {
-            throw .type("macro '\(macro.name)' takes no keyword argument '\(extra.name)'")
+            throw .type(
+                "macro '\(JinjaQuote.short(macro.name))' takes no keyword argument '\(JinjaQuote.short(extra.name))'")
         }
         let rest = Array(arguments.positional.dropFirst(parameters.count))
         if macro.readsPositional {
             inner.set(JinjaNames.varargs, .tuple(JinjaList(rest)))
         } else if !rest.isEmpty {
-            throw .type("macro '\(macro.name)' takes not more than \(parameters.count) argument(s)")
+            throw .type("macro '\(JinjaQuote.short(macro.name))' takes not more than \(parameters.count) argument(s)")
         }
         for (parameter, value) in zip(parameters, given) {
             if let value {
@@ -306,7 +298,8 @@ final class JinjaRenderer {
             } else if let fallback = parameter.fallback {
                 inner.set(parameter.name, try evaluate(fallback))
             } else {
-                inner.set(parameter.name, .undefined("parameter '\(parameter.label)' was not provided"))
+                inner.set(
+                    parameter.name, .undefined("parameter '\(JinjaQuote.short(parameter.label))' was not provided"))
             }
         }
     }

@@ -13,7 +13,7 @@ public final class JinjaTemplate: Sendable {
     public let limits: JinjaLimits
 
     public init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
-        var parser = try JinjaParser(source)
+        var parser = try JinjaParser(source, limits: limits)
         statements = try parser.template()
         names = parser.names
         readsLoop = parser.mentionsLoop

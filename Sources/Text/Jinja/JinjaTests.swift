@@ -8,20 +8,22 @@ enum JinjaTests {
     ]
 
     static func apply(
-        _ name: String, _ value: JinjaValue, _ arguments: JinjaArguments
+        _ name: String, _ value: JinjaValue, _ arguments: JinjaArguments, _ meter: JinjaMeter
     ) throws(JinjaError) -> Bool {
         guard arguments.named.isEmpty || name == "divisibleby" else {
             throw .type("the test '\(name)' takes no keyword arguments")
         }
         if let comparison = comparison(name) {
             let other = try only(name, arguments)
-            return try JinjaRenderer.compare(comparison, value, other)
+            return try JinjaRenderer.compare(comparison, value, other, meter)
         }
         switch name {
         case "divisibleby":
             let divisor = try arguments.bind(name, ["num"], required: 1)[0] ?? .none
-            return try JinjaValue.apply(.modulo, value, divisor).equals(.int(0))
-        case "sameas": return value.isSame(as: try only(name, arguments))
+            return try JinjaValue.apply(.modulo, value, divisor, meter).equals(.int(0))
+        case "sameas":
+            try meter.touch(value.asText?.bytes.count ?? 0)
+            return value.isSame(as: try only(name, arguments))
         default: break
         }
         guard arguments.positional.isEmpty else { throw .type("the test '\(name)' takes no arguments") }
@@ -29,16 +31,19 @@ enum JinjaTests {
         case "defined": return !value.isUndefined
         case "undefined": return value.isUndefined
         case "none": return value.isNone
-        case "odd": return try JinjaValue.apply(.modulo, value, .int(2)).equals(.int(1))
-        case "even": return try JinjaValue.apply(.modulo, value, .int(2)).equals(.int(0))
-        case "lower": return try value.text().isAll("islower") ?? false
-        case "upper": return try value.text().isAll("isupper") ?? false
+        case "odd": return try JinjaValue.apply(.modulo, value, .int(2), meter).equals(.int(1))
+        case "even": return try JinjaValue.apply(.modulo, value, .int(2), meter).equals(.int(0))
+        case "lower": return try value.text(meter).isAll("islower", meter) ?? false
+        case "upper": return try value.text(meter).isAll("isupper", meter) ?? false
         case "filter", "test":
             if case .list = value { throw .type("unhashable type: 'list'") }
             guard case .string(let text) = value else { return false }
             return name == "filter" ? JinjaFilters.names.contains(text.string) : names.contains(text.string)
         case "escaped": return false
-        default: return isOfKind(name, value)
+        default:
+            // Python's length of a text counts its characters; here it takes a look at all of them.
+            if case .string = value, name == "iterable" || name == "sequence" { return true }
+            return isOfKind(name, value)
         }
     }
 

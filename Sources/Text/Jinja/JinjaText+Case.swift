@@ -1,36 +1,46 @@
+import MartletSystem
+
 extension JinjaText {
     /// Maps every scalar, run by run, so that each keeps its origin.
-    func mapping(_ transform: (Unicode.Scalar) -> String) throws(JinjaError) -> JinjaText {
-        var builder = JinjaTextBuilder()
+    func mapping(_ meter: JinjaMeter, _ transform: (Unicode.Scalar) -> String) throws(JinjaError) -> JinjaText {
+        var builder = JinjaTextBuilder(meter)
         var start = 0
         for run in runs {
-            var mapped: [UInt8] = []
             while start < run.end {
-                mapped.append(contentsOf: transform(scalar(at: start)).utf8)
-                start = endOfScalar(at: start)
+                // In pieces, so that a long text is counted, and can be cancelled, on the way.
+                let stop = min(run.end, start + 4096)
+                let first = start
+                var mapped: [UInt8] = []
+                while start < stop {
+                    mapped.append(contentsOf: transform(scalar(at: start)).utf8)
+                    start = endOfScalar(at: start)
+                }
+                try meter.scan(start - first)
+                try builder.append(mapped[...], isData: run.isData)
             }
-            try builder.append(mapped[...], isData: run.isData)
         }
         return builder.finish()
     }
 
-    private func mappingASCII(_ transform: (UInt8) -> UInt8) -> JinjaText {
-        JinjaText(bytes: bytes.map(transform), origin: origin)
+    private func mappingASCII(_ meter: JinjaMeter, _ transform: (UInt8) -> UInt8) throws(JinjaError) -> JinjaText {
+        try meter.touch(weight.multiplied(clampedBy: 2))
+        return JinjaText(bytes: bytes.map(transform), origin: origin)
     }
 
-    func uppercased() throws(JinjaError) -> JinjaText {
-        if isASCII { return mappingASCII { (0x61...0x7A).contains($0) ? $0 - 32 : $0 } }
-        return try mapping { $0.properties.uppercaseMapping }
+    func uppercased(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        if isASCII { return try mappingASCII(meter) { (0x61...0x7A).contains($0) ? $0 - 32 : $0 } }
+        return try mapping(meter) { $0.properties.uppercaseMapping }
     }
 
-    func lowercased() throws(JinjaError) -> JinjaText {
-        if isASCII { return mappingASCII { (0x41...0x5A).contains($0) ? $0 + 32 : $0 } }
+    func lowercased(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        if isASCII { return try mappingASCII(meter) { (0x41...0x5A).contains($0) ? $0 + 32 : $0 } }
         let hasSigma = bytes.contains(0xCE)
-        guard hasSigma else { return try mapping { $0.properties.lowercaseMapping } }
+        guard hasSigma else { return try mapping(meter) { $0.properties.lowercaseMapping } }
         // Capital sigma is final, "ς", after a letter and before none.
+        try meter.scan(bytes.count)
         let all = Array(string.unicodeScalars)
         var index = -1
-        return try mapping { scalar in
+        return try mapping(meter) { scalar in
             index += 1
             guard scalar == "\u{3A3}" else { return scalar.properties.lowercaseMapping }
             let before = all[..<index].last { !$0.properties.isCaseIgnorable }
@@ -39,50 +49,53 @@ extension JinjaText {
         }
     }
 
-    func capitalized() throws(JinjaError) -> JinjaText {
+    func capitalized(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         guard !isEmpty else { return self }
         let end = endOfScalar(at: 0)
-        return try self[0..<end].titlecased().joined(with: self[end..<bytes.count].lowercased())
+        return try self[0..<end].titlecased(meter)
+            .joined(with: self[end..<bytes.count].lowercased(meter), meter)
     }
 
-    private func titlecased() throws(JinjaError) -> JinjaText { try mapping { $0.properties.titlecaseMapping } }
+    private func titlecased(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        try mapping(meter) { $0.properties.titlecaseMapping }
+    }
 
     /// `str.title`: every letter after a non-letter is a capital.
-    func titled() throws(JinjaError) -> JinjaText {
+    func titled(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var afterLetter = false
-        return try mapping { scalar in
+        return try mapping(meter) { scalar in
             defer { afterLetter = scalar.properties.isCased }
             return afterLetter ? scalar.properties.lowercaseMapping : scalar.properties.titlecaseMapping
         }
     }
 
     /// The `title` filter: words start after spaces, hyphens and opening brackets.
-    func titledWords() throws(JinjaError) -> JinjaText {
+    func titledWords(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var isStart = true
-        return try mapping { scalar in
+        return try mapping(meter) { scalar in
             let isBreak = scalar.isPythonSpace || "-({[<".unicodeScalars.contains(scalar)
             defer { isStart = isBreak }
             return isStart ? scalar.properties.uppercaseMapping : scalar.properties.lowercaseMapping
         }
     }
 
-    func swappedCase() throws(JinjaError) -> JinjaText {
-        try mapping { scalar in
+    func swappedCase(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        try mapping(meter) { scalar in
             scalar.properties.isUppercase ? scalar.properties.lowercaseMapping : scalar.properties.uppercaseMapping
         }
     }
 
-    func reversedScalars() throws(JinjaError) -> JinjaText {
-        var builder = JinjaTextBuilder()
-        for scalar in scalars.reversed() { try builder.append(scalar) }
-        return builder.finish()
+    func reversedScalars(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        let count = count
+        return try picked((0..<count).reversed(), of: count, meter)
     }
 
     private func all(_ test: (Unicode.Scalar) -> Bool) -> Bool { !isEmpty && string.unicodeScalars.allSatisfy(test) }
 
     /// The `str.is…` methods; nil for a name that is none of them.
-    func isAll(_ name: String) -> Bool? {
-        switch name {
+    func isAll(_ name: String, _ meter: JinjaMeter) throws(JinjaError) -> Bool? {
+        try meter.scan(bytes.count)
+        return switch name {
         case "isalpha": all(\.isPythonLetter)
         case "isdigit": all(\.isPythonDigit)
         case "isdecimal": all { $0.properties.generalCategory == .decimalNumber }

@@ -1,10 +1,13 @@
+import MartletSystem
+
 extension JinjaText {
     /// Python's `format % values`.
-    func formatted(with values: JinjaValue) throws(JinjaError) -> JinjaText {
+    func formatted(with values: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        try meter.touch(weight)
         var arguments: [JinjaValue] = [values]
         if case .tuple(let list) = values { arguments = list.items }
         var used = 0
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         var position = 0
         while let percent = find("%", from: position) {
             try builder.append(self[position..<percent])
@@ -14,7 +17,10 @@ extension JinjaText {
                 guard let close = find(")", from: position) else { throw .value("incomplete format key") }
                 guard case .dict(let members) = values else { throw .type("format requires a mapping") }
                 let key = self[position + 1..<close]
-                guard let member = members[key] else { throw .value("no key '\(key.string)' for the format") }
+                try meter.step(1 + key.bytes.count / 64)
+                guard let member = members[key] else {
+                    throw .value("no key '\(JinjaQuote.short(key))' for the format")
+                }
                 value = member
                 used = arguments.count
                 position = close + 1
@@ -37,7 +43,8 @@ extension JinjaText {
             }
             spec.type = conversion
             let argument = if let value { value } else { try next() }
-            try builder.append(try spec.printf(argument))
+            try meter.step(1 + spec.cost)
+            try builder.append(try spec.printf(argument, meter))
         }
         try builder.append(self[position..<bytes.count])
         if used < arguments.count {
@@ -51,15 +58,22 @@ extension JinjaText {
     private static let conversions = Set("diouxXeEfFgGcrsa%".utf8)
 
     /// Python's `str.format`, without attributes that start with an underscore.
-    func formatted(_ arguments: JinjaArguments) throws(JinjaError) -> JinjaText {
-        var builder = JinjaTextBuilder()
+    func formatted(_ arguments: JinjaArguments, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        var members = JinjaDictionary()
+        for argument in arguments.named { members.set(JinjaText(argument.name), argument.value) }
+        return try formatted(JinjaFormatArguments(positional: arguments.positional, members: members, meter: meter))
+    }
+
+    func formatted(_ arguments: JinjaFormatArguments) throws(JinjaError) -> JinjaText {
+        try arguments.meter.touch(weight)
+        var builder = JinjaTextBuilder(arguments.meter)
         var automatic = 0
         try format(arguments, &automatic, into: &builder, depth: 0)
         return builder.finish()
     }
 
     private func format(
-        _ arguments: JinjaArguments, _ automatic: inout Int, into builder: inout JinjaTextBuilder, depth: Int
+        _ arguments: JinjaFormatArguments, _ automatic: inout Int, into builder: inout JinjaTextBuilder, depth: Int
     ) throws(JinjaError) {
         guard depth < 2 else { throw .value("Max string recursion exceeded") }
         var position = 0
@@ -94,7 +108,7 @@ extension JinjaText {
     }
 
     private func formatField(
-        _ arguments: JinjaArguments, _ automatic: inout Int, into builder: inout JinjaTextBuilder, depth: Int
+        _ arguments: JinjaFormatArguments, _ automatic: inout Int, into builder: inout JinjaTextBuilder, depth: Int
     ) throws(JinjaError) {
         let colon = find(":") ?? bytes.count
         let bang = find("!").flatMap { $0 < colon ? $0 : nil }
@@ -102,24 +116,28 @@ extension JinjaText {
         var value = try name.lookUp(arguments, &automatic)
         if let bang {
             switch self[bang + 1..<colon].string {
-            case "s": value = .string(try value.text())
+            case "s": value = .string(try value.text(arguments.meter))
             case "r":
-                var represented = JinjaTextBuilder()
+                var represented = JinjaTextBuilder(arguments.meter)
                 try value.represent(into: &represented)
                 value = .string(represented.finish())
             default: throw .value("Unknown conversion specifier")
             }
         }
         let specText = colon < bytes.count ? self[colon + 1..<bytes.count] : .empty
-        guard !specText.isEmpty else { return try builder.append(try value.text()) }
-        var specBuilder = JinjaTextBuilder()
+        guard !specText.isEmpty else { return try builder.append(try value.text(arguments.meter)) }
+        var specBuilder = JinjaTextBuilder(arguments.meter)
         try specText.format(arguments, &automatic, into: &specBuilder, depth: depth + 1)
         var reader = JinjaFormatReader(specBuilder.finish().string)
-        try builder.append(try reader.spec().format(value))
+        let spec = try reader.spec()
+        try arguments.meter.step(1 + spec.cost)
+        try builder.append(try spec.format(value, arguments.meter))
     }
 
     /// `name`, `0`, `name.attribute`, `0[key]`, or nothing for the next argument.
-    private func lookUp(_ arguments: JinjaArguments, _ automatic: inout Int) throws(JinjaError) -> JinjaValue {
+    private func lookUp(_ arguments: JinjaFormatArguments, _ automatic: inout Int) throws(JinjaError) -> JinjaValue {
+        let meter = arguments.meter
+        try meter.step()
         let end = bytes.firstIndex { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "[") } ?? bytes.count
         let first = self[0..<end].string
         var value: JinjaValue
@@ -131,10 +149,10 @@ extension JinjaText {
             }
             value = arguments.positional[index]
         } else {
-            guard let named = arguments.named.first(where: { $0.name == first }) else {
-                throw .value("no argument '\(first)' for the format")
+            guard let named = arguments.members[self[0..<end]] else {
+                throw .value("no argument '\(JinjaQuote.short(first))' for the format")
             }
-            value = named.value
+            value = named
         }
         var position = end
         while position < bytes.count {
@@ -146,12 +164,19 @@ extension JinjaText {
             } else {
                 guard let close = find("]", from: position) else { throw .value("Missing ']' in format string") }
                 let key = self[position + 1..<close]
-                value = try value.item(Int64(key.string).map { .int($0) } ?? .string(key))
+                value = try value.item(Int64(key.string).map { .int($0) } ?? .string(key), meter)
                 position = close + 1
             }
         }
         return value
     }
+}
+
+/// What the fields of `str.format` and `format_map` may name.
+struct JinjaFormatArguments {
+    var positional: [JinjaValue] = []
+    var members = JinjaDictionary()
+    let meter: JinjaMeter
 }
 
 extension JinjaFormatReader {
@@ -171,8 +196,9 @@ extension JinjaFormatReader {
             position += 1
         }
         func star() throws(JinjaError) -> Int {
-            guard let index = try next().index, abs(index) <= JinjaFormatSpec.limit else {
-                throw .value("* wants an integer up to 65536")
+            let limit = Int64(JinjaFormatSpec.limit)
+            guard let index = try next().index?.narrowed(to: -limit...limit) else {
+                throw .value("* wants an integer up to \(limit)")
             }
             return Int(index)
         }
@@ -192,52 +218,53 @@ extension JinjaFormatReader {
 }
 
 extension JinjaFormatSpec {
-    func printf(_ value: JinjaValue) throws(JinjaError) -> JinjaText {
+    func printf(_ value: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var spec = self
         switch type {
         case "s", "r", "a":
-            var text = try value.text()
+            var text = try value.text(meter)
             if type != "s" {
-                var builder = JinjaTextBuilder()
+                var builder = JinjaTextBuilder(meter)
                 try value.represent(into: &builder)
                 text = builder.finish()
             }
             spec.type = "s"
             if spec.alignment == nil { spec.alignment = ">" }
-            return try spec.format(.string(text))
+            return try spec.format(.string(text), meter)
         case "c":
             if case .string(let text) = value {
+                try meter.touch(text.bytes.count)
                 guard text.count == 1 else { throw .type("%c requires int or char") }
                 spec.type = "s"
                 if spec.alignment == nil { spec.alignment = ">" }
-                return try spec.format(value)
+                return try spec.format(value, meter)
             }
-            return try spec.format(value)
+            return try spec.format(value, meter)
         case "d", "i", "u":
             guard value.number != nil else {
                 if case .undefined(let what) = value { throw JinjaError(.undefined, what) }
                 throw .type("%d format: a real number is required, not \(value.typeName)")
             }
             spec.type = "d"
-            return try spec.integral(try JinjaFilters.integer(value))
+            return try spec.integral(try JinjaFilters.integer(value), meter)
         case "x", "X", "o":
             guard let index = value.index else {
                 throw .type("%\(type ?? "x") format: an integer is required, not \(value.typeName)")
             }
-            return try spec.integral(.int(index))
+            return try spec.integral(.int(index), meter)
         default:
             guard let number = value.number else {
                 throw .type("must be real number, not \(value.typeName)")
             }
-            return try spec.format(.float(number))
+            return try spec.format(.float(number), meter)
         }
     }
 
     /// In `%` formats a precision on an integer is its least number of digits.
-    private func integral(_ value: JinjaValue) throws(JinjaError) -> JinjaText {
+    private func integral(_ value: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var spec = self
         spec.precision = nil
-        guard let precision, let number = value.index else { return try spec.format(value) }
+        guard let precision, let number = value.index else { return try spec.format(value, meter) }
         let radix = type == "d" ? 10 : type == "o" ? 8 : 16
         let digits = String(number.magnitude, radix: radix, uppercase: type == "X")
         let zeros = String(repeating: "0", count: max(0, precision - digits.count))

@@ -1,3 +1,5 @@
+import MartletSystem
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -63,31 +65,41 @@ extension JinjaText {
         bytes.count >= other.bytes.count && bytes.suffix(other.bytes.count).elementsEqual(other.bytes)
     }
 
-    func joined(with other: JinjaText) throws(JinjaError) -> JinjaText {
+    func joined(with other: JinjaText, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         if isEmpty { return other }
         if other.isEmpty { return self }
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         try builder.append(self)
         try builder.append(other)
         return builder.finish()
     }
 
-    func repeated(_ times: Int64) throws(JinjaError) -> JinjaText {
+    func repeated(_ times: Int64, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         guard times > 0, !isEmpty else { return .empty }
         let (count, overflow) = times.multipliedReportingOverflow(by: Int64(bytes.count))
         guard !overflow, count <= Int64(JinjaLimits.textBytes) else {
             throw .limit("a text is longer than the limit of \(JinjaLimits.textBytes) bytes")
         }
-        var builder = JinjaTextBuilder()
-        for _ in 0..<times { try builder.append(self) }
+        var builder = JinjaTextBuilder(meter)
+        // By doubling, so that a million times one byte is no million steps.
+        var block = self
+        var left = times
+        while left > 0 {
+            if left & 1 == 1 { try builder.append(block) }
+            left >>= 1
+            if left > 0 { block = try block.joined(with: block, meter) }
+        }
         return builder.finish()
     }
 
     /// `str.replace`; the inserted text keeps its own origin. A negative limit replaces all.
-    func replacing(_ old: JinjaText, with new: JinjaText, limit: Int64 = -1) throws(JinjaError) -> JinjaText {
+    func replacing(
+        _ old: JinjaText, with new: JinjaText, limit: Int64 = -1, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaText {
         if limit == 0 { return self }
+        try meter.touch(bytes.count.adding(clamped: old.bytes.count))
         var remaining = limit < 0 ? Int64.max : limit
-        var builder = JinjaTextBuilder()
+        var builder = JinjaTextBuilder(meter)
         var start = 0
         if old.isEmpty {
             while remaining > 0 {
@@ -115,12 +127,12 @@ extension JinjaText {
     }
 
     /// `str.split(separator, limit)`; a nil separator splits at runs of whitespace.
-    func split(_ separator: JinjaText?, limit: Int64) throws(JinjaError) -> [JinjaText] {
+    func split(_ separator: JinjaText?, limit: Int64, _ meter: JinjaMeter) throws(JinjaError) -> [JinjaText] {
+        try meter.touch(weight.adding(clamped: separator?.bytes.count ?? 0))
+        if separator == nil { try meter.scan(bytes.count) }
         var remaining = limit < 0 ? Int64.max : limit
         var parts: [JinjaText] = []
-        func check() throws(JinjaError) {
-            if parts.count > JinjaLimits.listCount { throw .limit("a split into more than a million parts") }
-        }
+        func check() throws(JinjaError) { try Self.check(parts, meter) }
         var start = 0
         if let separator {
             guard !separator.isEmpty else { throw .value("empty separator") }
@@ -149,9 +161,19 @@ extension JinjaText {
         }
     }
 
+    /// One more part has been made.
+    private static func check(_ parts: [JinjaText], _ meter: JinjaMeter) throws(JinjaError) {
+        try meter.make(texts: 1)
+        if parts.count > JinjaLimits.listCount { throw .limit("a split into more than a million parts") }
+    }
+
     /// `str.rsplit(separator, limit)`.
-    func splitFromEnd(_ separator: JinjaText?, limit: Int64) throws(JinjaError) -> [JinjaText] {
-        if limit < 0 { return try split(separator, limit: limit) }
+    func splitFromEnd(
+        _ separator: JinjaText?, limit: Int64, _ meter: JinjaMeter
+    ) throws(JinjaError) -> [JinjaText] {
+        if limit < 0 { return try split(separator, limit: limit, meter) }
+        try meter.touch(weight)
+        if separator == nil { try meter.scan(bytes.count) }
         var remaining = limit
         var parts: [JinjaText] = []
         var end = bytes.count
@@ -159,6 +181,8 @@ extension JinjaText {
             guard !separator.isEmpty else { throw .value("empty separator") }
             while remaining > 0, let found = findLast(separator, before: end) {
                 parts.append(self[found + separator.bytes.count..<end])
+                try meter.touch(separator.bytes.count.adding(clamped: end - found))
+                try Self.check(parts, meter)
                 end = found
                 remaining -= 1
             }
@@ -179,13 +203,15 @@ extension JinjaText {
                 start = previous
             }
             parts.append(self[start..<end])
+            try Self.check(parts, meter)
             end = start
             remaining -= 1
         }
     }
 
     /// `str.splitlines(keepends)`.
-    func lines(keepingEnds: Bool = false) -> [JinjaText] {
+    func lines(keepingEnds: Bool = false, _ meter: JinjaMeter) throws(JinjaError) -> [JinjaText] {
+        try meter.scan(bytes.count)
         var result: [JinjaText] = []
         var start = 0
         var position = 0
@@ -198,6 +224,7 @@ extension JinjaText {
             let isPair = bytes[position] == 0x0D && next < bytes.count && bytes[next] == 0x0A
             let end = isPair ? next + 1 : next
             result.append(self[start..<(keepingEnds ? end : position)])
+            try Self.check(result, meter)
             start = end
             position = end
         }

@@ -61,11 +61,26 @@ package struct JinjaText: Sendable {
         let slice = Array(bytes[range])
         guard case .mixed(let runs) = origin else { return JinjaText(bytes: slice, origin: origin) }
         var kept: [Run] = []
-        for run in runs where run.end > range.lowerBound {
+        for run in runs[Self.run(at: range.lowerBound, in: runs)...] {
             kept.append(Run(end: min(run.end, range.upperBound) - range.lowerBound, isData: run.isData))
             if run.end >= range.upperBound { break }
         }
         return JinjaText(bytes: slice, origin: Self.origin(of: kept))
+    }
+
+    /// The run that holds a byte.
+    private static func run(at offset: Int, in runs: [Run]) -> Int {
+        var (low, high) = (0, runs.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].end <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Bytes that a copy takes, or a look at all of it.
+    var weight: Int {
+        if case .mixed(let runs) = origin { bytes.count + runs.count * MemoryLayout<Run>.stride } else { bytes.count }
     }
 
     static func origin(of runs: [Run]) -> Origin {
@@ -79,15 +94,6 @@ package struct JinjaText: Sendable {
     /// The same text, all of it from data.
     package var asData: JinjaText { JinjaText(bytes: bytes, origin: .data) }
 
-    /// Byte offset of each scalar, and the end: only for texts that are not ASCII.
-    package var scalarOffsets: [Int] {
-        var offsets: [Int] = []
-        offsets.reserveCapacity(bytes.count + 1)
-        for index in bytes.indices where bytes[index] & 0xC0 != 0x80 { offsets.append(index) }
-        offsets.append(bytes.count)
-        return offsets
-    }
-
     /// Byte offset of the scalar at `index`, from 0 up to `count`.
     package func offset(ofScalar index: Int) -> Int {
         var remaining = index
@@ -100,13 +106,42 @@ package struct JinjaText: Sendable {
 
     package var scalars: [JinjaText] {
         var result: [JinjaText] = []
+        result.reserveCapacity(count)
         var start = 0
-        while start < bytes.count {
-            let end = endOfScalar(at: start)
-            result.append(self[start..<end])
-            start = end
+        for run in runs {
+            let origin: Origin = run.isData ? .data : .template
+            while start < run.end {
+                let end = endOfScalar(at: start)
+                result.append(JinjaText(bytes: Array(bytes[start..<end]), origin: origin))
+                start = end
+            }
         }
         return result
+    }
+
+    /// Whether the byte at `offset` came from data.
+    private func isData(at offset: Int) -> Bool {
+        switch origin {
+        case .template: false
+        case .data: true
+        case .mixed(let runs): runs[Self.run(at: offset, in: runs)].isData
+        }
+    }
+
+    /// The scalars at `indices`, of `count` there are.
+    func picked(_ indices: some Sequence<Int>, of count: Int, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        try meter.scan(bytes.count)
+        var offsets: [Int32] = []
+        if count < bytes.count {
+            offsets.reserveCapacity(count)
+            for index in bytes.indices where bytes[index] & 0xC0 != 0x80 { offsets.append(Int32(index)) }
+        }
+        var builder = JinjaTextBuilder(meter)
+        for index in indices {
+            let start = offsets.isEmpty ? index : Int(offsets[index])
+            try builder.append(bytes[start..<endOfScalar(at: start)], isData: isData(at: start))
+        }
+        return builder.finish()
     }
 
     func endOfScalar(at start: Int) -> Int {
@@ -146,18 +181,21 @@ extension JinjaText: Hashable, ExpressibleByStringLiteral {
     package init(stringLiteral value: String) { self.init(value) }
 }
 
-/// Text under construction, with the origin of every byte.
+/// Text under construction, with the origin of every byte. What is added counts as steps.
 package struct JinjaTextBuilder {
     package private(set) var bytes: [UInt8] = []
     package private(set) var runs: [JinjaText.Run] = []
+    private let meter: JinjaMeter
+    /// Bytes that have not made a whole step yet, and what it takes to add any.
+    private var uncounted = 0
 
-    package init() {}
+    package init(_ meter: JinjaMeter) { self.meter = meter }
 
     package mutating func append(_ text: JinjaText) throws(JinjaError) {
         guard !text.bytes.isEmpty else { return }
         let start = bytes.count
+        try check(text.weight)
         bytes.append(contentsOf: text.bytes)
-        try check()
         switch text.origin {
         case .template: extend(isData: false)
         case .data: extend(isData: true)
@@ -167,27 +205,35 @@ package struct JinjaTextBuilder {
 
     package mutating func append(_ text: String, isData: Bool = false) throws(JinjaError) {
         guard !text.isEmpty else { return }
+        try check(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
-        try check()
         extend(isData: isData)
     }
 
     package mutating func append(_ part: ArraySlice<UInt8>, isData: Bool) throws(JinjaError) {
         guard !part.isEmpty else { return }
+        try check(part.count)
         bytes.append(contentsOf: part)
-        try check()
         extend(isData: isData)
     }
 
     package mutating func append(byte: UInt8, isData: Bool) throws(JinjaError) {
+        try check(1)
         bytes.append(byte)
-        try check()
         extend(isData: isData)
     }
 
-    private func check() throws(JinjaError) {
-        if bytes.count > JinjaLimits.textBytes {
+    private mutating func check(_ added: Int) throws(JinjaError) {
+        uncounted += added + 8
+        if uncounted >= 64 {
+            try meter.touch(uncounted)
+            uncounted %= 64
+        }
+        if bytes.count + added > JinjaLimits.textBytes {
             throw .limit("a text is longer than the limit of \(JinjaLimits.textBytes) bytes")
+        }
+        if runs.count > JinjaLimits.runCount {
+            throw .limit("a text changes more than \(JinjaLimits.runCount) times between template and data")
         }
     }
 

@@ -17,7 +17,7 @@ enum JinjaToken: Equatable, Sendable {
         case .variableEnd: "'}}'"
         case .blockBegin: "'{%'"
         case .blockEnd: "'%}'"
-        case .name(let name): "'\(name)'"
+        case .name(let name): "'\(JinjaQuote.short(name))'"
         case .string: "a string"
         case .integer(let value): "\(value)"
         case .float(let value): "\(value)"

@@ -17,17 +17,19 @@ extension JinjaValue {
             return values[name == "list" ? 1 : 0]
         default: if hasMethod(name) { return .callable(JinjaCallable(.method(self, name.string))) }
         }
-        return Self.forbidden(name, of: self) ?? .undefined("'\(typeName) object' has no attribute '\(name.string)'")
+        return Self.forbidden(name, of: self)
+            ?? .undefined("'\(typeName) object' has no attribute '\(JinjaQuote.short(name))'")
     }
 
     /// `value[index]`: the item first, then the attribute of that name.
-    func item(_ index: JinjaValue) throws(JinjaError) -> JinjaValue {
+    func item(_ index: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaValue {
         switch self {
         case .undefined(let what): throw JinjaError(.undefined, what)
         case .dict(let dictionary):
+            try meter.touch(index.weight)
             if case .string(let name) = index {
                 if let value = dictionary[name] { return value }
-            } else if let value = try? dictionary.value(for: index) {
+            } else if let value = try? dictionary.value(for: index, meter) {
                 return value
             }
         case .list(let values), .tuple(let values):
@@ -35,6 +37,7 @@ extension JinjaValue {
         case .range(let range):
             if let position = Self.position(index, count: range.count) { return .int(range.item(position)) }
         case .string(let text):
+            try meter.touch(text.bytes.count)
             if let position = Self.position(index, count: text.count) {
                 let start = text.isASCII ? position : text.offset(ofScalar: position)
                 return .string(text[start..<text.endOfScalar(at: start)])
@@ -43,22 +46,24 @@ extension JinjaValue {
         }
         if case .string(let name) = index {
             if case .dict = self, !hasMethod(name) {
-                return .undefined("'dict object' has no attribute '\(name.string)'")
+                return .undefined("'dict object' has no attribute '\(JinjaQuote.short(name))'")
             }
             return try attribute(name)
         }
-        if case .undefined(let what) = index, case .list = self { _ = what }
         return .undefined("'\(typeName) object' has no such element")
     }
 
     /// `value[start:stop:step]`
-    func slice(_ start: JinjaValue, _ stop: JinjaValue, _ step: JinjaValue) throws(JinjaError) -> JinjaValue {
+    func slice(
+        _ start: JinjaValue, _ stop: JinjaValue, _ step: JinjaValue, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaValue {
         if case .undefined(let what) = self { throw JinjaError(.undefined, what) }
         for bound in [start, stop, step] where !bound.isNone && bound.index == nil {
             return .undefined("slice indices must be integers or None")
         }
         switch self {
         case .string(let text):
+            try meter.touch(text.bytes.count)
             let count = text.count
             let positions = try Self.positions(start, stop, step, count: count)
             if positions.step == 1 {
@@ -68,26 +73,22 @@ extension JinjaValue {
                 let high = positions.start + positions.count
                 return .string(text[low..<(isASCII ? high : text.offset(ofScalar: high))])
             }
-            let scalars = text.scalars
-            var builder = JinjaTextBuilder()
-            for index in positions.indices { try builder.append(scalars[index]) }
-            return .string(builder.finish())
-        case .list(let values):
-            return .list(
-                JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
-        case .tuple(let values):
-            return .tuple(
-                JinjaList(try Self.positions(start, stop, step, count: values.count).indices.map { values[$0] }))
+            return .string(try text.picked(positions.indices, of: count, meter))
+        case .list(let values): return .list(try Self.pick(values, start, stop, step, meter))
+        case .tuple(let values): return .tuple(try Self.pick(values, start, stop, step, meter))
         case .range(let range):
             let positions = try Self.positions(start, stop, step, count: range.count)
-            let first = range.start + Int64(positions.start) * range.step
-            let by = range.step.multipliedReportingOverflow(by: Int64(positions.step))
-            guard !by.overflow else { throw .value("a step does not fit in 64 bits") }
-            let stop = first.addingReportingOverflow(by.partialValue * Int64(min(positions.count, 1 << 20)))
-            guard !stop.overflow else { throw .value("a range does not fit in 64 bits") }
-            return .range(try JinjaRange(start: first, stop: stop.partialValue, step: by.partialValue))
+            return .range(try range.slice(first: positions.start, count: positions.count, by: positions.step))
         default: return .undefined("'\(typeName)' object is not subscriptable")
         }
+    }
+
+    private static func pick(
+        _ values: JinjaList, _ start: JinjaValue, _ stop: JinjaValue, _ step: JinjaValue, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaList {
+        let positions = try positions(start, stop, step, count: values.count)
+        try meter.step(positions.count / 2)
+        return JinjaList(positions.indices.map { values[$0] })
     }
 
     private static func position(_ index: JinjaValue, count: Int) -> Int? {
@@ -100,7 +101,10 @@ extension JinjaValue {
         var start: Int
         var count: Int
         var step: Int
-        var indices: [Int] { (0..<count).map { start + $0 * step } }
+        var indices: some Sequence<Int> {
+            let (start, step) = (start, step)
+            return (0..<count).lazy.map { start + $0 * step }
+        }
     }
 
     private static func positions(
@@ -133,14 +137,20 @@ extension JinjaValue {
             default: false
             }
         guard isMutator || text.hasPrefix("__") else { return nil }
-        return .undefined("access to attribute '\(text)' of '\(value.typeName)' object is unsafe")
+        return .undefined("access to attribute '\(JinjaQuote.short(text))' of '\(value.typeName)' object is unsafe")
     }
 
     func hasMethod(_ name: JinjaText) -> Bool {
-        switch self {
+        guard name.bytes.count <= JinjaMethods.longestName else { return false }
+        return switch self {
         case .string: JinjaMethods.ofString.contains(name)
-        case .dict: JinjaMethods.ofDictionary.contains(name)
-        case .list, .tuple, .range: JinjaMethods.ofSequence.contains(name)
+        case .dict(let members):
+            JinjaMethods.ofDictionary.contains(name)
+                || (members.spelling != nil && members[name] == nil && JinjaMethods.ofString.contains(name))
+        case .list(let values):
+            JinjaMethods.ofSequence.contains(name)
+                || (values.spelling != nil && JinjaMethods.ofString.contains(name))
+        case .tuple, .range: JinjaMethods.ofSequence.contains(name)
         case .loop: name == "cycle" || name == "changed"
         case .callable(let callable):
             if case .cycler = callable.kind { name == "next" || name == "reset" } else { false }

@@ -19,45 +19,58 @@ enum JinjaOperator: String, Sendable {
 extension JinjaValue {
     /// Python's binary operators. Integers are 64-bit: what leaves that range is an error.
     static func apply(
-        _ symbol: JinjaOperator, _ left: JinjaValue, _ right: JinjaValue
+        _ symbol: JinjaOperator, _ left: JinjaValue, _ right: JinjaValue, _ meter: JinjaMeter
     ) throws(JinjaError) -> JinjaValue {
         if let a = left.index, let b = right.index { return try integers(symbol, a, b) }
         if let a = left.number, let b = right.number { return .float(try doubles(symbol, a, b)) }
+        if symbol == .add, let (a, b) = texts(left, right) { return .string(try a.joined(with: b, meter)) }
         switch (symbol, left, right) {
         case (.modulo, .string(let format), _):
-            return .string(try format.formatted(with: right))
+            return .string(try format.formatted(with: right, meter))
         case (_, .undefined(let what), _), (_, _, .undefined(let what)):
             throw JinjaError(.undefined, what)
-        case (.add, .string(let a), .string(let b)):
-            return .string(try a.joined(with: b))
         case (.add, .list(let a), .list(let b)):
-            try checkCount(a.count + b.count)
+            try checkCount(a.count + b.count, meter)
             return .list(JinjaList(a.items + b.items))
         case (.add, .tuple(let a), .tuple(let b)):
-            try checkCount(a.count + b.count)
+            try checkCount(a.count + b.count, meter)
             return .tuple(JinjaList(a.items + b.items))
         case (.multiply, .string(let text), _), (.multiply, _, .string(let text)):
-            if let times = left.index ?? right.index { return .string(try text.repeated(times)) }
+            if let times = left.index ?? right.index { return .string(try text.repeated(times, meter)) }
         case (.multiply, .list(let values), _), (.multiply, _, .list(let values)):
-            if let times = left.index ?? right.index { return .list(try repeated(values, times)) }
+            if let times = left.index ?? right.index { return .list(try repeated(values, times, meter)) }
         case (.multiply, .tuple(let values), _), (.multiply, _, .tuple(let values)):
-            if let times = left.index ?? right.index { return .tuple(try repeated(values, times)) }
+            if let times = left.index ?? right.index { return .tuple(try repeated(values, times, meter)) }
         default: break
         }
         throw .type(
             "unsupported operand type(s) for \(symbol.rawValue): '\(left.typeName)' and '\(right.typeName)'")
     }
 
-    private static func checkCount(_ count: Int) throws(JinjaError) {
+    /// Two texts, or a text and what stands for one.
+    private static func texts(_ left: JinjaValue, _ right: JinjaValue) -> (JinjaText, JinjaText)? {
+        switch (left, right) {
+        case (.string(let a), _): right.asText.map { (a, $0) }
+        case (_, .string(let b)): left.asText.map { ($0, b) }
+        case (.dict, _), (_, .dict):
+            if let a = left.asText, let b = right.asText { (a, b) } else { nil }
+        default: nil
+        }
+    }
+
+    private static func checkCount(_ count: Int, _ meter: JinjaMeter) throws(JinjaError) {
+        try meter.step(count / 2)
         guard count <= JinjaLimits.listCount else {
             throw .limit("a list is longer than the limit of \(JinjaLimits.listCount)")
         }
     }
 
-    private static func repeated(_ values: JinjaList, _ times: Int64) throws(JinjaError) -> JinjaList {
+    private static func repeated(
+        _ values: JinjaList, _ times: Int64, _ meter: JinjaMeter
+    ) throws(JinjaError) -> JinjaList {
         guard times > 0, !values.isEmpty else { return [] }
         let (count, overflow) = times.multipliedReportingOverflow(by: Int64(values.count))
-        try checkCount(overflow ? Int.max : Int(count))
+        try checkCount(overflow ? Int.max : Int(count), meter)
         var result: [JinjaValue] = []
         result.reserveCapacity(Int(count))
         for _ in 0..<times { result += values.items }

@@ -1,4 +1,25 @@
+import MartletSystem
+
 extension JinjaValue {
+    /// Python's `==`, counted before: values that hold much take long to compare.
+    func equals(_ other: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> Bool {
+        try meter.touch(Self.comparisonCost(self, other))
+        return equals(other)
+    }
+
+    /// Bytes that comparing two values looks at, at most.
+    private static func comparisonCost(_ left: JinjaValue, _ right: JinjaValue) -> Int {
+        switch (left, right) {
+        case (.string(let a), .string(let b)): a.bytes.count == b.bytes.count ? a.bytes.count : 0
+        case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)), (.view(_, let a), .view(_, let b)):
+            a.count == b.count ? left.weight.adding(clamped: right.weight) : 0
+        case (.dict(let a), .dict(let b)): a.count == b.count ? a.weight.adding(clamped: b.weight) : 0
+        case (.string(let a), _): a.bytes.count
+        case (_, .string(let b)): b.bytes.count
+        default: 0
+        }
+    }
+
     /// Python's `==`. Values too deeply nested to compare are unequal.
     func equals(_ other: JinjaValue, depth: Int = 0) -> Bool {
         guard depth < JinjaLimits.nesting else { return false }
@@ -13,12 +34,12 @@ extension JinjaValue {
         case (.dict(let a), .dict(let b)):
             guard a.count == b.count else { return false }
             return a.entries.allSatisfy { entry in
-                guard let value = try? b.value(for: entry.key) else { return false }
+                guard let value = b.value(ofHashable: entry.key) else { return false }
                 return entry.value.equals(value, depth: depth + 1)
             }
-        case (.range(let a), .range(let b)):
-            return a.count == b.count
-                && (a.count == 0 || (a.start == b.start && (a.count == 1 || a.step == b.step)))
+        case (.range(let a), .range(let b)): return a == b
+        case (.string(let a), .list), (.string(let a), .dict): return other.asText.map { $0.bytes == a.bytes } ?? false
+        case (.list, .string(let b)), (.dict, .string(let b)): return asText.map { $0.bytes == b.bytes } ?? false
         case (.view(let name, let a), .view(let otherName, let b)):
             return name == otherName && name != "dict_values" && a.count == b.count
                 && a.allSatisfy { item in b.contains { $0.equals(item, depth: depth + 1) } }
@@ -66,8 +87,21 @@ extension JinjaValue {
         return double == double.rounded(.down) ? .equal : .less
     }
 
-    /// Python's order; throws for pairs that have none.
-    func order(_ other: JinjaValue, _ sign: String = "<", depth: Int = 0) throws(JinjaError) -> Order {
+    /// Python's order, counted before; throws for pairs that have none.
+    func order(_ other: JinjaValue, _ sign: String, _ meter: JinjaMeter) throws(JinjaError) -> Order {
+        switch (self, other) {
+        case (.string(let a), .string(let b)): try meter.touch(min(a.bytes.count, b.bytes.count))
+        // Lists are searched for the first difference, and so is what differs.
+        case (.list, .list), (.tuple, .tuple):
+            let levels = min(self.depth, other.depth)
+            try meter.touch(Self.comparisonCost(self, other).multiplied(clampedBy: levels + 1))
+            try meter.touch(min(weight, other.weight).multiplied(clampedBy: levels + 1))
+        default: break
+        }
+        return try order(other, sign, depth: 0)
+    }
+
+    private func order(_ other: JinjaValue, _ sign: String, depth: Int) throws(JinjaError) -> Order {
         guard depth < JinjaLimits.nesting else { throw .limit("values nested too deeply to compare") }
         if let order = Self.orderNumbers(self, other) { return order }
         switch (self, other) {
@@ -86,24 +120,25 @@ extension JinjaValue {
     }
 
     /// Python's `self in container`.
-    func isIn(_ container: JinjaValue) throws(JinjaError) -> Bool {
-        switch container {
-        case .string(let text):
-            guard case .string(let part) = self else {
-                throw .type("'in <string>' requires string as left operand, not \(typeName)")
-            }
+    func isIn(_ container: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> Bool {
+        if case .string(let part) = self, let text = container.asText {
+            if case .dict(let members) = container { return try members.value(for: self, meter) != nil }
+            try meter.touch(text.bytes.count.adding(clamped: part.bytes.count))
             return text.find(part) != nil
-        case .dict(let dictionary): return try dictionary.value(for: self) != nil
+        }
+        switch container {
+        case .string: throw .type("'in <string>' requires string as left operand, not \(typeName)")
+        case .dict(let dictionary): return try dictionary.value(for: self, meter) != nil
         case .range(let range):
-            guard range.count > 0, let value = self.number, let whole = Int64(exactly: value) else { return false }
-            let (offset, overflow) = whole.subtractingReportingOverflow(range.start)
-            guard !overflow, offset % range.step == 0 else { return false }
-            return (0..<Int64(range.count)).contains(offset / range.step)
+            guard let whole = index ?? number.flatMap(Int64.init(exactly:)) else { return false }
+            return range.position(of: whole) != nil
         default:
             guard let items = container.items() else {
                 throw .type("argument of type '\(container.typeName)' is not iterable")
             }
-            return items.contains { $0.equals(self) }
+            try meter.step(items.count / 8)
+            for item in items where try item.equals(self, meter) { return true }
+            return false
         }
     }
 }

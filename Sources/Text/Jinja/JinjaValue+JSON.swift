@@ -31,15 +31,20 @@ struct JinjaJSONWriter {
     var keySeparator: JinjaText = ": "
     var isASCII = false
     var sortsKeys = false
-    private var out = JinjaTextBuilder()
+    private let meter: JinjaMeter
+    private var out: JinjaTextBuilder
 
-    init() {}
+    init(_ meter: JinjaMeter) {
+        self.meter = meter
+        out = JinjaTextBuilder(meter)
+    }
 
     /// The JSON of `value`. If any string in it came from data, all of the text counts as data.
     mutating func write(_ value: JinjaValue) throws(JinjaError) -> JinjaText {
-        out = JinjaTextBuilder()
+        out = JinjaTextBuilder(meter)
         try append(value, 0)
         let text = out.finish()
+        try meter.touch(text.bytes.count)
         return text.hasData ? text.asData : text
     }
 
@@ -62,6 +67,7 @@ struct JinjaJSONWriter {
                         ? (value < 0 ? "-Infinity" : "Infinity")
                         : JinjaValue.represent(value))
         case .string(let text): try append(text)
+        case .list(let values) where values.isText: try append(values.spelling ?? .empty)
         case .list(let values), .tuple(let values):
             guard !values.isEmpty else { return try out.append("[]") }
             try out.append("[")
@@ -80,7 +86,7 @@ struct JinjaJSONWriter {
     private mutating func append(_ dictionary: JinjaDictionary, _ depth: Int) throws(JinjaError) {
         guard dictionary.count > 0 else { return try out.append("{}") }
         var entries = dictionary.entries
-        if sortsKeys { entries = try JinjaSort.sorted(entries, by: { $0.key }, reverse: false) }
+        if sortsKeys { entries = try JinjaSort.sorted(entries, by: { $0.key }, reverse: false, meter) }
         try out.append("{")
         for (index, entry) in entries.enumerated() {
             if index > 0 { try out.append(itemSeparator) }
@@ -101,6 +107,7 @@ struct JinjaJSONWriter {
     }
 
     private mutating func append(_ text: JinjaText) throws(JinjaError) {
+        try meter.scan(text.bytes.count)
         var bytes: [UInt8] = [0x22]
         bytes.reserveCapacity(text.bytes.count + 2)
         for (index, byte) in text.bytes.enumerated() {

@@ -1,12 +1,12 @@
 extension JinjaValue {
     /// Python's `str(value)`.
-    func text() throws(JinjaError) -> JinjaText {
+    func text(_ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
+        if let text = asText { return text }
         switch self {
-        case .string(let text): return text
         case .undefined: return .empty
         case .int(let value): return JinjaText(String(value))
         default:
-            var builder = JinjaTextBuilder()
+            var builder = JinjaTextBuilder(meter)
             try represent(into: &builder)
             return builder.finish()
         }

@@ -106,41 +106,17 @@ package enum JinjaValue {
     }
 }
 
-/// `range(start, stop, step)`; at most 100,000 items, as in Jinja's sandbox.
-package struct JinjaRange: Equatable {
-    var start: Int64
-    var stop: Int64
-    var step: Int64
-    var count: Int
-
-    init(start: Int64, stop: Int64, step: Int64) throws(JinjaError) {
-        guard step != 0 else { throw .value("range() arg 3 must not be zero") }
-        self.start = start
-        self.stop = stop
-        self.step = step
-        let (distance, overflow) = stop.subtractingReportingOverflow(start)
-        guard !overflow else { throw .value("range too big: at most 100000 items are allowed") }
-        if distance == 0 || (distance > 0) != (step > 0) {
-            count = 0
-        } else {
-            let items = (distance.magnitude - 1) / step.magnitude + 1
-            guard items <= 100_000 else { throw .value("range too big: at most 100000 items are allowed") }
-            count = Int(items)
-        }
-    }
-
-    var items: [JinjaValue] { (0..<count).map { .int(item($0)) } }
-    func item(_ index: Int) -> Int64 { start + Int64(index) * step }
-}
-
 /// A generator's items, each given once.
 package final class JinjaIterator {
     private var values: ArraySlice<JinjaValue>
     let depth: Int
+    let weight: Int
 
     init(_ values: [JinjaValue]) {
         self.values = values[...]
-        depth = JinjaList(values).depth
+        let list = JinjaList(values)
+        depth = list.depth
+        weight = list.weight
     }
 
     func next() -> JinjaValue? { values.popFirst() }
