@@ -75,24 +75,24 @@ struct CallParser: Sendable {
         guard var body else { return }
         self.body = nil
         let calls = sink.count
-        let wasOpen = sink.isOpen
         let state = body.push(byte, &sink, &found)
-        // What has been told of a call cannot be taken back; what has not may yet be text.
-        if wasOpen || sink.isOpen || sink.count > calls { raw = [] } else { raw.append(byte) }
+        // What has been told is a whole call; what comes after it may yet be text.
+        if sink.count > calls { raw = [] } else { raw.append(byte) }
         switch state {
         case .more: self.body = body
         case .done: isAtStart = isWholeReply
         case .failed:
             isAtStart = false
-            sink.end()
-            for byte in raw { sink.content(byte, &found) }
+            // With the byte that shows it to be no call, another may begin.
+            for byte in raw.dropLast() { sink.content(byte, &found) }
+            if let last = raw.last { push(last, &found) }
         }
     }
 
     mutating func finish(_ found: inout DeltaList) {
         if var body {
             let calls = sink.count
-            if !body.finish(&sink, &found), sink.count == calls, !sink.isOpen {
+            if !body.finish(&sink, &found), sink.count == calls {
                 for byte in raw { sink.content(byte, &found) }
             }
         }
@@ -117,8 +117,6 @@ protocol CallBody: Sendable {
 struct CallSink: Sendable {
     /// Calls so far.
     private(set) var count = 0
-    /// A call has begun and not ended.
-    private(set) var isOpen = false
     private var space: [UInt8] = []
     /// There is text since the last call, or since the beginning.
     private var hasText = false
@@ -133,24 +131,13 @@ struct CallSink: Sendable {
         hasText = true
     }
 
-    mutating func start(_ name: some Sequence<UInt8>, _ found: inout DeltaList) {
+    /// A whole call, whose arguments are known to be one JSON object.
+    mutating func call(_ name: some Sequence<UInt8>, arguments bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
         space = []
         hasText = false
         found.add(.name(count), name)
+        found.add(.arguments(count), bytes)
         count += 1
-        isOpen = true
-    }
-
-    mutating func arguments(_ bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
-        found.add(.arguments(count - 1), bytes)
-    }
-
-    mutating func end() { isOpen = false }
-
-    mutating func call(_ name: some Sequence<UInt8>, arguments bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
-        start(name, &found)
-        arguments(bytes, &found)
-        end()
     }
 
     mutating func finish(_ found: inout DeltaList) {

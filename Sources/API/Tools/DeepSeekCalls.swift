@@ -10,7 +10,7 @@ struct DeepSeekCalls: CallBody {
     private var header = TextUntil(separator)
     private var name: [UInt8] = []
     private var line: [UInt8] = []
-    private var stream = ArgumentStream()
+    private var arguments = ArgumentText()
     private var ending = MarkerChoice([end], skipping: "`")
     private var hasCalls = false
 
@@ -44,11 +44,11 @@ struct DeepSeekCalls: CallBody {
             state = .fence
         case .fence: if byte == UInt8(ascii: "{") { return begin(byte, &sink, &found) }
         case .arguments:
-            switch stream.push(byte, &sink, &found) {
+            switch arguments.push(byte) {
             case .more: break
             case .failed: return .failed
             case .done:
-                sink.end()
+                sink.call(name, arguments: arguments.bytes, &found)
                 hasCalls = true
                 ending = MarkerChoice([Self.end], skipping: "`")
                 state = .end
@@ -67,8 +67,7 @@ struct DeepSeekCalls: CallBody {
 
     private mutating func begin(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
         guard !name.isEmpty else { return .failed }
-        sink.start(name, &found)
-        stream = ArgumentStream()
+        arguments = ArgumentText()
         state = .arguments
         return push(byte, &sink, &found)
     }

@@ -25,6 +25,8 @@ struct GemmaCall: CallBody {
         guard let name = reader.identifier(), let arguments = reader.value(), arguments.object != nil else {
             return .failed
         }
+        reader.skipSpace()
+        guard reader.isAtEnd else { return .failed }
         sink.call(name.utf8, arguments: arguments.bytes(), &found)
         return .done
     }

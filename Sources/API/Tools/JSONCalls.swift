@@ -38,8 +38,8 @@ struct JSONValueEnd: Sendable {
     }
 }
 
-/// Calls as JSON objects with `name` and `arguments` (or `parameters`), one after another or in a list. The arguments are
-/// passed on as they come, once the name is known.
+/// Calls as JSON objects with `name` and `arguments` (or `parameters`), one after another or in a list. A call is told when
+/// its object has ended and is JSON, with one object as arguments.
 struct JSONCalls: CallBody {
     private enum State {
         /// Before an object, and after one.
@@ -61,12 +61,10 @@ struct JSONCalls: CallBody {
     private var role = Role.other
     private var end = JSONValueEnd()
     private var value: [UInt8] = []
-    /// Known as soon as it has been read.
+    /// The object so far.
+    private var object: [UInt8] = []
     private var name: [UInt8]?
-    private var hasStarted = false
-    private var hasArguments = false
-    /// Arguments that came before the name.
-    private var early: [UInt8]?
+    private var arguments: [UInt8]?
     /// 1 inside of `"function": {…}`.
     private var nested = 0
 
@@ -81,6 +79,16 @@ struct JSONCalls: CallBody {
         case .closing:
             guard match?.push(byte) ?? false else { return .failed }
             return match?.isComplete ?? true ? .done : .more
+        default:
+            object.append(byte)
+            return inside(byte, &sink, &found)
+        }
+    }
+
+    /// A byte of an object.
+    private mutating func inside(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
+        switch state {
+        case .between, .closing: break
         case .beforeKey:
             if byte.isSpace || byte == UInt8(ascii: ",") { return .more }
             if byte == UInt8(ascii: "}") { return endObject(&sink, &found) }
@@ -129,10 +137,9 @@ struct JSONCalls: CallBody {
         switch byte {
         case _ where byte.isSpace: return .more
         case UInt8(ascii: "{"):
+            object = [byte]
             name = nil
-            early = nil
-            hasStarted = false
-            hasArguments = false
+            arguments = nil
             nested = 0
             state = .beforeKey
             return .more
@@ -141,10 +148,11 @@ struct JSONCalls: CallBody {
             return lists == 1 && isFirst ? .more : .failed
         case UInt8(ascii: "]") where lists == 1:
             lists = 0
+            guard !isFirst else { return .failed }
             return closing == nil ? .done : .more
         case UInt8(ascii: ",") where !isFirst, UInt8(ascii: ";") where !isFirst: return .more
         default:
-            guard let closing else { return .failed }
+            guard let closing, !isFirst else { return .failed }
             match = closing
             state = .closing
             guard match?.push(byte) ?? false else { return .failed }
@@ -161,7 +169,7 @@ struct JSONCalls: CallBody {
         case "id", "type", "index", "description", "tool_call_id": role = .other
         default:
             role = .other
-            return names == nil || hasStarted
+            return names == nil || name != nil
         }
         return true
     }
@@ -169,9 +177,6 @@ struct JSONCalls: CallBody {
     private mutating func read(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
         let place = end.push(byte)
         if place != .after { value.append(byte) }
-        if role == .arguments, hasStarted, !hasArguments, place != .after, value.first == UInt8(ascii: "{") {
-            sink.arguments(CollectionOfOne(byte), &found)
-        }
         guard place != .inside else { return .more }
         state = .afterValue
         switch role {
@@ -181,30 +186,24 @@ struct JSONCalls: CallBody {
             }
             guard name == nil else { return .failed }
             name = Array(text.utf8)
-            start(&sink, &found)
-            if let early { sink.arguments(early, &found) }
-            hasArguments = early != nil
-        case .arguments where name == nil: early = Self.object(value)
-        case .arguments where hasArguments: break
         case .arguments:
-            if value.first != UInt8(ascii: "{") { sink.arguments(Self.object(value), &found) }
-            hasArguments = true
+            guard arguments == nil, let object = Self.arguments(value) else { return .failed }
+            arguments = object
         default: break
         }
-        return place == .after ? push(byte, &sink, &found) : .more
+        // A number or a word ends with what comes after it.
+        return place == .after ? inside(byte, &sink, &found) : .more
     }
 
-    private mutating func start(_ sink: inout CallSink, _ found: inout DeltaList) {
-        guard let name else { return }
-        sink.start(name, &found)
-        hasStarted = true
-    }
-
-    /// Arguments that are no object: a text that spells one, or nothing.
-    private static func object(_ value: [UInt8]) -> [UInt8] {
-        guard value.first != UInt8(ascii: "{") else { return value }
-        let text = (try? JSON(parsing: value))?.string.map { Array($0.utf8) } ?? []
-        return text.first { !$0.isSpace } == UInt8(ascii: "{") ? text : Array("{}".utf8)
+    /// The JSON object that a value is, or that a text spells; an empty one for no value. Nil for any other.
+    private static func arguments(_ value: [UInt8]) -> [UInt8]? {
+        guard let json = try? JSON(parsing: value) else { return nil }
+        switch json {
+        case .object: return value
+        case .null, .string(""): return Array("{}".utf8)
+        case .string(let text): return (try? JSON(parsing: text))?.object == nil ? nil : Array(text.utf8).trimmed
+        default: return nil
+        }
     }
 
     private mutating func endObject(_ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
@@ -213,9 +212,9 @@ struct JSONCalls: CallBody {
             state = .afterValue
             return .more
         }
-        guard name != nil else { return .failed }
-        if !hasArguments { sink.arguments("{}".utf8, &found) }
-        sink.end()
+        guard let name, (try? JSON(parsing: object)) != nil else { return .failed }
+        sink.call(name, arguments: arguments ?? Array("{}".utf8), &found)
+        object = []
         isFirst = false
         state = .between
         // A single object that is the whole reply may be followed by another or by nothing.

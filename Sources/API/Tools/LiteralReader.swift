@@ -70,7 +70,8 @@ struct LiteralReader {
         var members = JSONObject()
         while !take("}") {
             skipSpace()
-            guard let key = quoted() ?? key(), take(":"), let item = value(depth: depth + 1) else { return nil }
+            guard let key = quoted() ?? key(), members[key] == nil, take(":"), let item = value(depth: depth + 1)
+            else { return nil }
             members[key] = item
             guard take(",") || next == UInt8(ascii: "}") else { return nil }
         }

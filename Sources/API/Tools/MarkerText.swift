@@ -1,3 +1,5 @@
+import MartletJSON
+
 /// Collects bytes up to a marker.
 struct TextUntil: Sendable {
     private let marker: [UInt8]
@@ -40,21 +42,20 @@ struct MarkerChoice: Sendable {
     }
 }
 
-/// Passes a JSON value on as it comes.
-struct ArgumentStream: Sendable {
+/// Collects the JSON object of a call's arguments.
+struct ArgumentText: Sendable {
     private var end = JSONValueEnd()
-    private var hasBegun = false
+    private(set) var bytes: [UInt8] = []
 
     /// `.done` with the last byte of the object.
-    mutating func push(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
-        if !hasBegun {
+    mutating func push(_ byte: UInt8) -> CallState {
+        if bytes.isEmpty {
             if byte.isSpace { return .more }
             guard byte == UInt8(ascii: "{") else { return .failed }
-            hasBegun = true
         }
-        let place = end.push(byte)
-        sink.arguments(CollectionOfOne(byte), &found)
-        return place == .inside ? .more : .done
+        bytes.append(byte)
+        guard end.push(byte) != .inside else { return .more }
+        return (try? JSON(parsing: bytes))?.object == nil ? .failed : .done
     }
 }
 

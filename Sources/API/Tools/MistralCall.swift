@@ -5,7 +5,7 @@ struct MistralCall: CallBody {
     private var list = JSONCalls(closing: nil, names: nil)
     private var name: [UInt8] = []
     private var tag = MarkerChoice(["[ARGS]", "[CALL_ID]"])
-    private var stream = ArgumentStream()
+    private var arguments = ArgumentText()
 
     mutating func push(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
         switch state {
@@ -29,9 +29,7 @@ struct MistralCall: CallBody {
         case .tag:
             switch tag.push(byte) {
             case .more: break
-            case .found(0):
-                sink.start(name, &found)
-                state = .arguments
+            case .found(0): state = .arguments
             case .found: state = .identifier
             case .failed: return .failed
             }
@@ -45,14 +43,13 @@ struct MistralCall: CallBody {
     }
 
     private mutating func begin(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
-        sink.start(name, &found)
         state = .arguments
         return read(byte, &sink, &found)
     }
 
     private mutating func read(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
-        let result = stream.push(byte, &sink, &found)
-        if result == .done { sink.end() }
+        let result = arguments.push(byte)
+        if result == .done { sink.call(name, arguments: arguments.bytes, &found) }
         return result
     }
 

@@ -64,7 +64,9 @@ struct PythonCalls: CallBody {
             guard let name = reader.identifier(), names.contains(name), reader.take("(") else { return nil }
             var arguments = JSONObject()
             while !reader.take(")") {
-                guard let key = reader.identifier(), reader.take("="), let value = reader.value() else { return nil }
+                guard let key = reader.identifier(), arguments[key] == nil, reader.take("="),
+                    let value = reader.value()
+                else { return nil }
                 arguments[key] = value
                 guard reader.take(",") || reader.next == UInt8(ascii: ")") else { return nil }
             }

@@ -1,7 +1,7 @@
 import MartletJSON
 
 /// `<function=NAME><parameter=KEY>VALUE</parameter>…</function>`, perhaps followed by `</tool_call>`. Values are text; the
-/// tool's schema says which of them are JSON. Each parameter is passed on when it is complete.
+/// tool's schema says which of them are JSON. The call is told when its function ends.
 struct XMLCall: CallBody {
     private enum State { case opening, name, inside, key, value, closing }
     private let tools: [Tool]
@@ -11,8 +11,9 @@ struct XMLCall: CallBody {
     private var inside = MarkerChoice(["<parameter=", "</function>"])
     private var closing = MarkerChoice(["</tool_call>"])
     private var text = TextUntil(">")
+    private var function: [UInt8] = []
     private var key = ""
-    private var count = 0
+    private var arguments = JSONObject()
 
     init(tools: [Tool]) { self.tools = tools }
 
@@ -28,10 +29,9 @@ struct XMLCall: CallBody {
             }
         case .name:
             guard let name = text.push(byte) else { break }
-            let function = String(decoding: name.trimmed, as: UTF8.self)
+            function = name.trimmed
             guard !function.isEmpty else { return .failed }
-            tool = tools.first { $0.name == function }
-            sink.start(function.utf8, &found)
+            tool = tools.first { $0.name.utf8.elementsEqual(function) }
             state = .inside
         case .inside:
             switch inside.push(byte) {
@@ -40,22 +40,20 @@ struct XMLCall: CallBody {
                 text = TextUntil(">")
                 state = .key
             case .found:
-                sink.arguments((count == 0 ? "{}" : "}").utf8, &found)
-                sink.end()
+                let members = arguments.map { JSON.string($0.key).text() + ": " + $0.value.text() }
+                sink.call(function, arguments: "{\(members.joined(separator: ", "))}".utf8, &found)
                 state = .closing
             case .failed: return .failed
             }
         case .key:
             guard let name = text.push(byte) else { break }
             key = String(decoding: name.trimmed, as: UTF8.self)
+            guard !key.isEmpty, arguments[key] == nil else { return .failed }
             text = TextUntil("</parameter>")
             state = .value
         case .value:
             guard let value = text.push(byte) else { break }
-            sink.arguments((count == 0 ? "{" : ", ").utf8, &found)
-            let member = JSON.string(key).text() + ": " + json(value).text()
-            sink.arguments(member.utf8, &found)
-            count += 1
+            arguments[key] = json(value)
             state = .inside
         case .closing:
             switch closing.push(byte) {
