@@ -51,8 +51,8 @@ extension Tokenizer {
         }
     }
 
-    /// The ids of the segments' joined text, in which special tokens are found only where every byte of them is
-    /// trusted. A message that spells `<|im_end|>` stays the characters it is, and one that supplies half of it cannot
+    /// The ids of the segments' joined text, in which special tokens and other markers (`AddedToken.isMarker`) are found
+    /// only where every byte of them is trusted. A message that spells `<|im_end|>` stays the characters it is, and one that supplies half of it cannot
     /// complete the other half. Without such text the ids are those of the joined string.
     public func encode(segments: [Segment], addSpecialTokens: Bool = false) throws(TokenizerError) -> [Int32] {
         var text: [UInt8] = []
@@ -143,15 +143,17 @@ extension Tokenizer {
         // Normalisation loses track of who wrote what, so that a section with special tokens yet to be found is
         // normalised author by author.
         var parts = [(range, specials.allow(range))]
-        if case .inside(let trusted) = specials, hasNormalizedSpecials {
-            parts = Self.parts(of: range, trusted: trusted)
+        var refused = AddedTokenMatcher.Specials.none
+        if case .inside(let trusted) = specials {
+            refused = .inside([])
+            if hasNormalizedSpecials { parts = Self.parts(of: range, trusted: trusted) }
         }
         for (part, allows) in parts {
             let normalized = normalizer.normalize(Array(bytes[part]))
             let result = normalized.withUnsafeBufferPointer { text in
                 Result { () throws(TokenizerError) in
                     try rethrowing {
-                        try normalizedMatcher.split(text, specials: allows ? .all : .none) { range, id in
+                        try normalizedMatcher.split(text, specials: allows ? .all : refused) { range, id in
                             if let id { return ids.append(id) }
                             try appendPieces(
                                 UnsafeBufferPointer(rebasing: text[range]),

@@ -104,7 +104,7 @@ public final class Tokenizer: Sendable {
         } else {
             plainPath = nil
         }
-        hasNormalizedSpecials = normalizer != nil && addedTokens.contains { $0.isSpecial && $0.isNormalized }
+        hasNormalizedSpecials = normalizer != nil && addedTokens.contains { $0.isMarker && $0.isNormalized }
         vocabularySize = max(parts.model.vocabularySize, (addedTokens.map { Int($0.id) + 1 }).max() ?? 0)
     }
 

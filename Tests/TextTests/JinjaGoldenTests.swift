@@ -51,7 +51,19 @@ import Testing
                         continueFinalMessage: conversation["cont"]?.bool ?? false,
                         extra: conversation["extra"]?.object ?? JSONObject())
                 } catch { reason = "\(error)" }
-                let text = expected["text"]?.string
+                var text = expected["text"]?.string
+                if conversation["messages"]?.array?.contains(where: { $0["content"]?.isNull == true }) == true {
+                    // Where transformers prints "None" or fails, what is not there prints as nothing.
+                    guard let printed = text else {
+                        #expect(found != nil, "\(name), \(shape): \(reason)")
+                        continue
+                    }
+                    if printed.contains("None") {
+                        text = printed.replacing("None", with: "")
+                        #expect(found?.text == text, "\(name), \(shape)")
+                        continue
+                    }
+                }
                 #expect(
                     found.map { Array($0.text.utf8) } == text.map { Array($0.utf8) },
                     "\(name), \(shape): found \((found?.text).debugDescription) \(reason), expected \(text.debugDescription)"

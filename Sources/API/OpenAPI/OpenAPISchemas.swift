@@ -112,10 +112,16 @@ enum OpenAPISchemas {
             "anyOf": [
                 object(
                     [
-                        "role": choice(["system", "developer", "user", "tool", "function"]),
+                        "role": choice(["system", "developer", "user"]),
                         "content": reference("Content"), "name": nullable(text), "tool_call_id": nullable(text),
                         "refusal": nullable(text), "reasoning_content": nullable(text), "reasoning": nullable(text),
                     ], required: ["role", "content"]),
+                object(
+                    [
+                        "role": choice(["tool", "function"]), "content": nullable(reference("Content")),
+                        "name": nullable(text), "tool_call_id": nullable(text), "refusal": nullable(text),
+                        "reasoning_content": nullable(text), "reasoning": nullable(text),
+                    ], required: ["role"]),
                 object(
                     [
                         "role": ["const": "assistant"], "content": nullable(reference("Content")),

@@ -47,7 +47,7 @@ public struct ModelVoice: Sendable {
         } catch {
             throw .invalid("messages", "cannot be expressed in the model's vocabulary: \(error)")
         }
-        let opens = reasoning.map { $0.isOpen(atEndOf: rendered.text) } ?? false
+        let opens = reasoning.map { $0.isOpen(atEndOf: rendered.ending) } ?? false
         return Rendered(text: rendered.text, tokens: tokens, opensReasoning: opens)
     }
 

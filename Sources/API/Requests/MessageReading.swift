@@ -18,7 +18,7 @@ enum MessageReading {
         case .array(let parts)?:
             guard !parts.isEmpty else { throw fields.error("content", "must hold at least one part") }
             for (index, part) in parts.enumerated() { try check(part, path: "\(path).content[\(index)]") }
-        case nil where role == "assistant": break
+        case nil where ["assistant", "tool", "function"].contains(role): break
         case nil: throw fields.error("content", "must be a string or an array of parts")
         case let other?: throw fields.error("content", "must be a string or an array of parts, not \(other.kind)")
         }
@@ -29,12 +29,12 @@ enum MessageReading {
         } catch {
             throw .invalid(path, "is not a message: \(error)")
         }
-        // Templates write what they find: an absent content is not the word "None".
-        if content == nil { message["content"] = "" }
+        // The chat template decides what no content is to it: nothing, or the sign of a call.
+        if content == nil { message["content"] = .null }
         if case .array(let parts)? = content { message["content"] = .array(parts.map(text)) }
         if message["tool_calls"] != nil, calls == 0 { message["tool_calls"] = nil }
         if role == "function" { message.role = "tool" }
-        for key in message.fields.keys where message[key]?.isNull ?? false { message[key] = nil }
+        for key in message.fields.keys where key != "content" && message[key]?.isNull ?? false { message[key] = nil }
         return message
     }
 

@@ -77,7 +77,8 @@ public struct ReasoningSyntax: Sendable, Equatable {
         self = found
     }
 
-    /// Whether a prompt ends inside of the model's thinking.
+    /// Whether a prompt ends inside of the model's thinking, as its `RenderedPrompt.ending` tells: what users write does
+    /// not count.
     func isOpen(atEndOf prompt: String) -> Bool {
         let tail = String(prompt.suffix(4096))
         guard let place = tail.utf8Position(ofLast: opening) else { return false }

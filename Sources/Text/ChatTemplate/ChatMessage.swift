@@ -68,13 +68,13 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields["role"] = .string(newValue) }
     }
 
-    /// The text: the content itself, or its text parts one after another; nil where there is none.
+    /// The text: the content itself, or its text parts, one a line; nil where there is none.
     public var content: String? {
         get {
             switch fields["content"] {
             case .string(let text)?: text
             case .array?:
-                parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined()
+                parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined(separator: "\n")
             default: nil
             }
         }

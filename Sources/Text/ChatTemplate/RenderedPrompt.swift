@@ -12,7 +12,13 @@ public struct RenderedPrompt: Sendable {
     /// ranges of UTF-8 bytes of `text`.
     public var generationRanges: [Range<Int>]
 
-    init(_ text: JinjaText, generations: [Range<Int>]) {
+    /// What the template itself wrote after the last message, and before it, what the model is to go on with where the
+    /// final message is continued. What opens the model's thinking stands here and nowhere else: the same words in a
+    /// message are only spoken of.
+    public var ending: String
+
+    init(_ text: JinjaText, generations: [Range<Int>], continuing continued: String?) {
+        ending = Self.ending(of: text, continuing: continued)
         self.text = text.string
         generationRanges = generations
         segments = []
@@ -21,5 +27,20 @@ public struct RenderedPrompt: Sendable {
             segments.append((text[start..<run.end].string, !run.isData))
             start = run.end
         }
+    }
+
+    private static func ending(of text: JinjaText, continuing continued: String?) -> String {
+        guard let continued else { return own(endOf: text).string }
+        let message = JinjaText(continued).trimmed()
+        let trimmed = text.trimmed(start: false)
+        guard trimmed.hasSuffix(message) else { return continued }
+        return own(endOf: text[0..<trimmed.bytes.count - message.bytes.count]).string + continued
+    }
+
+    /// The last run of a text, where the template wrote it.
+    private static func own(endOf text: JinjaText) -> JinjaText {
+        let runs = text.runs
+        guard let last = runs.last, !last.isData else { return .empty }
+        return text[(runs.dropLast().last?.end ?? 0)..<last.end]
     }
 }

@@ -130,6 +130,9 @@ enum JinjaFilters {
 
     // MARK: Numbers
 
+    /// A text of more bytes is no number.
+    private static let longestNumber = 1 << 16
+
     /// Python's `int(value)` of a number.
     static func integer(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
         if let index = value.index { return .int(index) }
@@ -152,6 +155,7 @@ enum JinjaFilters {
             }
             return try integer(value)
         case .string(let text):
+            guard text.bytes.count <= longestNumber else { return fallback }
             let base = try JinjaMethods.integer(bound[1], 10, "int")
             if let parsed = try parseInteger(text.trimmed().string, base: base) { return .int(parsed) }
             guard let number = double(value), number.isFinite else { return fallback }
@@ -204,6 +208,7 @@ enum JinjaFilters {
     /// Python's `float(value)`; nil where that raises.
     static func double(_ value: JinjaValue) -> Double? {
         guard case .string(let text) = value else { return value.number }
+        guard text.bytes.count <= longestNumber else { return nil }
         let trimmed = text.trimmed().string
         let plain = trimmed.lowercased()
         let body = plain.first == "-" || plain.first == "+" ? String(plain.dropFirst()) : plain

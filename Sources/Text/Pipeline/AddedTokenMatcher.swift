@@ -3,6 +3,7 @@ import Glibc
 /// Finds added tokens in a text: leftmost first, longest of those that begin there.
 package struct AddedTokenMatcher: Sendable {
     private let tokens: [AddedToken]
+    private let isMarker: [Bool]
     private var trie = TokenTrie()
     /// Whether a token begins with the byte; `onlyStart` when all begin with the same.
     private var starts = [Bool](repeating: false, count: 256)
@@ -11,6 +12,7 @@ package struct AddedTokenMatcher: Sendable {
     /// - Parameter tokens: each with the bytes to look for.
     package init(_ tokens: [(token: AddedToken, bytes: [UInt8])]) {
         self.tokens = tokens.map(\.token)
+        isMarker = tokens.map(\.token.isMarker)
         for (index, (_, bytes)) in tokens.enumerated() {
             guard let first = bytes.first else { continue }
             if trie.node(of: bytes) < 0 || trie.value(at: trie.node(of: bytes)) < 0 {
@@ -28,7 +30,7 @@ package struct AddedTokenMatcher: Sendable {
     package enum Specials {
         case all
         case none
-        /// Those that lie wholly in one of the ranges (ascending, disjoint).
+        /// Those that lie wholly in one of the ranges (ascending, disjoint), and other markers likewise.
         case inside([Range<Int>])
 
         func allow(_ range: Range<Int>) -> Bool {
@@ -84,11 +86,16 @@ package struct AddedTokenMatcher: Sendable {
                 guard position < text.count else { return nil }
             }
             let match = trie.longestMatch(in: text, at: position) { length, token in
-                !tokens[Int(token)].isSpecial || specials.allow(position..<(position + length))
+                !isGuarded(Int(token), specials) || specials.allow(position..<(position + length))
             }
             if let match { return (position..<(position + match.length), Int(match.value)) }
             position += 1
         }
+    }
+
+    /// Whether the token is found only where `specials` allows it.
+    private func isGuarded(_ token: Int, _ specials: Specials) -> Bool {
+        if case .inside = specials { isMarker[token] } else { tokens[token].isSpecial }
     }
 
     private func standsAlone(_ range: Range<Int>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
