@@ -1,4 +1,4 @@
-// floors: JSON Text
+// floors: System JSON Text
 // longest: 2048
 import MartletText
 

@@ -1,4 +1,4 @@
-// floors: JSON Text
+// floors: System JSON Text
 // seeds: Tests/TextTests/Goldens/ChatTemplates
 import MartletJSON
 import MartletText

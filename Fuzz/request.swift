@@ -1,4 +1,4 @@
-// floors: JSON Tensor Text Formats NN Models Inference API
+// floors: System JSON Tensor Text Formats NN Models Inference API
 import MartletAPI
 import MartletJSON
 

@@ -1,4 +1,4 @@
-// floors: JSON Text
+// floors: System JSON Text
 // longest: 24576
 import MartletJSON
 import MartletText
