@@ -1,4 +1,4 @@
-// floors: JSON Tensor NN Formats Models
+// floors: System JSON Tensor NN Formats Models
 // with: logits
 import Glibc
 import MartletFormats

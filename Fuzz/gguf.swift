@@ -1,4 +1,4 @@
-// floors: JSON Tensor Formats
+// floors: System JSON Tensor Formats
 import MartletFormats
 import MartletTensor
 

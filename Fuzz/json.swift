@@ -1,4 +1,4 @@
-// floors: JSON
+// floors: System JSON
 import MartletJSON
 
 /// Parses the input; what parses is written and parsed again, and must be the same.

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes seeds of fuzz targets, a few kB to a file: the tests' tokenizers with a vocabulary of a few dozen tokens, the
-snippets that render, the tests' expressions and configurations, random models of one layer in GGUF, and what OpenAI's
-client sends. Needs sentencepiece and gguf.
+snippets that render, the tests' expressions and configurations, random models of one layer in GGUF, what OpenAI's
+client sends, and files of tables, arrays and logs. Needs sentencepiece, gguf, pyarrow and zstandard.
 Usage: Fuzz/make_seeds.py [KIND...]"""
 import base64
+import gzip
 import io
 import json
 import pathlib
@@ -11,7 +12,10 @@ import sys
 
 import gguf
 import numpy
+import pyarrow
+import pyarrow.ipc
 import sentencepiece
+import zstandard
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDENS = HERE.parent / "Tests/TextTests/Goldens"
@@ -265,6 +269,63 @@ def grammars():
         (HERE / "seeds/gbnf" / name).write_text(text + "\0" + "0a1B2c~\x03\x7f" * 8)
 
 
-MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests, grammars)}
+def containers():
+    """Files of the kinds that hold tables, arrays and logs; the first byte of some chooses the reader."""
+    words = b"".join(b"row %d of %d, " % (number % 7, number * number) for number in range(60))
+
+    def seed(target, name, content):
+        (HERE / "seeds" / target).mkdir(exist_ok=True)
+        (HERE / "seeds" / target / name).write_bytes(content)
+
+    for level in [1, 19]:
+        seed("zstd", f"level-{level}", zstandard.ZstdCompressor(level=level, write_checksum=True).compress(words))
+    seed("zstd", "runs", zstandard.compress(bytes(5000)) + zstandard.compress(b""))
+    for level in [0, 1, 9]:
+        seed("gzip", f"level-{level}", gzip.compress(words[:300 if level == 0 else 2000], level, mtime=0))
+    # What unpacks it, and to how many bytes.
+    for number, codec in enumerate(["snappy", "lz4_raw", "lz4"]):
+        for name, text in [("words", words), ("runs", bytes(900))]:
+            packed = pyarrow.compress(text, codec=codec, asbytes=True)
+            seed("blocks", f"{codec}-{name}", bytes([number]) + len(text).to_bytes(3, "little") + packed)
+    arrays = {"a": numpy.arange(12, dtype=numpy.float32).reshape(3, 4), "b": numpy.asfortranarray(numpy.eye(3))}
+    for name, write in [("stored", numpy.savez), ("packed", numpy.savez_compressed)]:
+        out = io.BytesIO()
+        write(out, **arrays)
+        seed("numpy", name, out.getvalue())
+    for name, array in (arrays | {"flags": numpy.array([True, False]), "big": numpy.arange(4, dtype=">i2")}).items():
+        out = io.BytesIO()
+        numpy.save(out, array)
+        seed("numpy", name, out.getvalue())
+    chat = '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
+    files = [
+        b'text,label\r\n"a ""b"" c\nd",x\r\ne,f\r\n', b"instruction\tinput\toutput\na\t\tb\n",
+        f'{chat}\n{{"text":"a"}}\n\n{{"prompt":"a","completion":"b","x":[1e308,-9223372036854775808]}}\n'.encode(),
+        f"[{chat}]".encode(), b"one<|endoftext|>two\nthree", gzip.compress(b"text\na\n", mtime=0),
+        zstandard.compress(chat.encode())]
+    for number, content in enumerate(files):
+        seed("csv", f"kind-{number}", bytes([number]) + content)
+    step = {"kind": "step", "step": 1, "loss": 2.5, "learning_rate": 1e-3, "gradient_norm": 1, "tokens_per_second": 9,
+            "seconds": 3, "peak_share": 0.5, "peak_memory_bytes": 1e9}
+    lines = [step, step | {"step": 2, "loss": 1e19, "seconds": -1e308}, {
+        "kind": "evaluation", "step": 2, "loss": 2, "perplexity": 7.4, "bits_per_byte": 1.1, "sample": "<b>"},
+        {"kind": "score", "step": 2, "task": "t", "right": 1, "questions": 2, "categories": {
+            "c": {"right": 1, "questions": 9223372036854775807}}}]
+    seed("log", "log", b"\0" + b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    # An event of TensorBoard's that says its version, behind its length and two checksums.
+    event = bytes([9]) + bytes(8) + bytes([26, 13]) + b"brain.Event:2"
+    seed("log", "events", b"\1" + len(event).to_bytes(8, "little") + bytes(4) + event + bytes(4))
+    # A field's number beyond its range.
+    number = bytes([0xfe] + [0xff] * 8 + [1])
+    footer = bytes([5]) + number + bytes([2, 0x15, 2, 0])
+    seed("parquet", "field-number", b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    table = pyarrow.table({"text": ["a", None], "list": [[["b"], []], None]})
+    out = io.BytesIO()
+    with pyarrow.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    seed("arrow", "lists", out.getvalue())
+
+
+MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests, grammars,
+                                       containers)}
 for name in sys.argv[1:] or MAKERS:
     MAKERS[name]()

@@ -1,4 +1,4 @@
-// floors: JSON Tensor NN Formats Models
+// floors: System JSON Tensor NN Formats Models
 // longest: 32768
 // with: logits
 import Glibc
