@@ -2,6 +2,10 @@
 #pragma once
 #include "include/CKernels.h"
 
+/// -offset · sum, what stored codes with an offset owe a sum of activations. Modulo 2^32, so that no sum, whatever memory
+/// it was read from, is undefined behaviour; sums of one block never come near it.
+static inline int32_t offset_of(int offset, int32_t sum) { return (int32_t)(0u - (uint32_t)offset * (uint32_t)sum); }
+
 #define MARTLET_FILL(family)                                                  \
     void martlet_fill_##family##_portable(martlet_##family##_kernels *table); \
     void martlet_fill_##family##_avx2(martlet_##family##_kernels *table);     \

@@ -1,7 +1,9 @@
 #include "fill.h"
 
 #if defined(__x86_64__)
+#include <float.h>
 #include <immintrin.h>
+#include <math.h>
 
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
@@ -116,7 +118,7 @@ INLINE void half_rows(const int bits, const int parts, const bool minimum, const
                 const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
                 const __m256 factor = _mm256_set1_ps(x->scales[at]);
                 sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(high[c], 7));
-                if (offset) sum[c] = _mm256_sub_epi32(sum[c], _mm256_set1_epi32(offset * total));
+                if (offset) sum[c] = _mm256_add_epi32(sum[c], _mm256_set1_epi32(offset_of(offset, total)));
                 acc[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[c]), _mm256_mul_ps(scale, factor), acc[c]);
                 if (minimum) {
                     const __m256 low = eight_halves(panel + 32 * (parts + h) + 16 * s);
@@ -246,10 +248,14 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
         for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(values + block * 32 + 8 * (size_t)i);
         const __m256 largest = _mm256_max_ps(_mm256_max_ps(absolute(v[0]), absolute(v[1])),
                                              _mm256_max_ps(absolute(v[2]), absolute(v[3])));
+        const __m256 most = _mm256_set1_ps(FLT_MAX);
+        __m256 odd = _mm256_setzero_ps();
+        for (int i = 0; i < 4; i++) odd = _mm256_or_ps(odd, _mm256_cmp_ps(absolute(v[i]), most, _CMP_NLE_UQ));
+        const bool finite = _mm256_movemask_ps(odd) == 0;
         float lanes[8], top = 0;
         _mm256_storeu_ps(lanes, largest);
         for (int i = 0; i < 8; i++) top = lanes[i] > top ? lanes[i] : top;
-        const __m256 inverse = _mm256_set1_ps(top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
+        const __m256 inverse = _mm256_set1_ps(finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
         for (int half = 0; half < 2; half++) {
             const __m256i p = rounded(_mm256_mul_ps(v[2 * half], inverse));
             const __m256i q = rounded(_mm256_mul_ps(v[2 * half + 1], inverse));
@@ -265,7 +271,7 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
             for (int i = 0; i < 8; i++) sum += parts[i];
             sums[2 * block + (size_t)half] = sum;
         }
-        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
+        scales[block] = finite ? top / (float)MARTLET_ACTIVATION_TOP : NAN;
     }
 }
 #endif

@@ -1,7 +1,9 @@
 #include "fill.h"
 
 #if defined(__x86_64__)
+#include <float.h>
 #include <immintrin.h>
+#include <math.h>
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
@@ -63,7 +65,7 @@ INLINE void block_step(const int parts, const bool minimum, const int offset, co
         const __m512 factor = _mm512_set1_ps(x->scales[m * blocks + block]);
         for (int h = 0; h < parts; h++) {
             const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
-            __m512i high = _mm512_setzero_si512(), s = offset ? _mm512_set1_epi32(-offset * sum) : high;
+            __m512i high = _mm512_setzero_si512(), s = offset ? _mm512_set1_epi32(offset_of(offset, sum)) : high;
             for (int g = h * GROUPS / parts; g < (h + 1) * GROUPS / parts; g++) {
                 high = _mm512_dpbusd_epi32(high, w[g], four(codes + 4 * g));
                 s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
@@ -121,7 +123,7 @@ INLINE void pair_rows(const int parts, const bool minimum, const int offset, con
                 factor[c] = x->scales[at];
                 sum[c] = parts == 2 ? sums[h] : sums[0] + sums[1];
                 high[0][c] = high[1][c] = _mm512_setzero_si512();
-                s[0][c] = s[1][c] = offset ? _mm512_set1_epi32(-offset * sum[c]) : high[0][c];
+                s[0][c] = s[1][c] = offset ? _mm512_set1_epi32(offset_of(offset, sum[c])) : high[0][c];
             }
             for (int g = h * GROUPS / parts; g < (h + 1) * GROUPS / parts; g++) {
                 __m512i w[2];
@@ -290,7 +292,10 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
     for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
         const __m512 a = _mm512_loadu_ps(values + block * 32), b = _mm512_loadu_ps(values + block * 32 + 16);
         const float top = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-        const __m512 inverse = _mm512_set1_ps(top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
+        const __m512 most = _mm512_set1_ps(FLT_MAX);
+        const bool finite = !(_mm512_cmp_ps_mask(_mm512_abs_ps(a), most, _CMP_NLE_UQ) |
+                              _mm512_cmp_ps_mask(_mm512_abs_ps(b), most, _CMP_NLE_UQ));
+        const __m512 inverse = _mm512_set1_ps(finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
         for (int half = 0; half < 2; half++) {
             const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(half ? b : a, inverse));
             // What is no number converts to -2^31 and counts as zero.
@@ -303,7 +308,7 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
             _mm_storeu_si128((__m128i *)(target + 32), _mm512_cvtepi32_epi8(low));
             sums[2 * block + (size_t)half] = _mm512_reduce_add_epi32(code);
         }
-        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
+        scales[block] = finite ? top / (float)MARTLET_ACTIVATION_TOP : NAN;
     }
 }
 #endif

@@ -2,6 +2,7 @@
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#include <float.h>
 #include <math.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
@@ -119,12 +120,15 @@ static bool has_dot_product(void) {
 static void quantize(const float *values, size_t rows, size_t columns, int8_t *codes, float *scales, int32_t *sums) {
     for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
         float32x4_t v[8], largest = vdupq_n_f32(0);
+        uint32x4_t fits = vdupq_n_u32(UINT32_MAX);
         for (int i = 0; i < 8; i++) {
             v[i] = vld1q_f32(values + block * 32 + 4 * (size_t)i);
             // Of a number and an undefined value, the number.
             largest = vmaxnmq_f32(largest, vabsq_f32(v[i]));
+            fits = vandq_u32(fits, vcleq_f32(vabsq_f32(v[i]), vdupq_n_f32(FLT_MAX)));
         }
-        const float top = vmaxnmvq_f32(largest), exact = top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
+        const bool finite = vminvq_u32(fits) != 0;
+        const float top = vmaxnmvq_f32(largest), exact = finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
         // Values so small that their inverse is infinite count as zeros; undefined values convert to zero.
         const float inverse = exact < INFINITY ? exact : 0;
         for (int half = 0; half < 2; half++) {
@@ -139,7 +143,7 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
             }
             sums[2 * block + (size_t)half] = vaddvq_s32(vaddq_s32(vaddq_s32(q[0], q[1]), vaddq_s32(q[2], q[3])));
         }
-        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
+        scales[block] = finite ? top / (float)MARTLET_ACTIVATION_TOP : NAN;
     }
 }
 #endif

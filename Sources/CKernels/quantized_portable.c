@@ -1,6 +1,7 @@
 #include "fill.h"
 #include "half.h"
 
+#include <float.h>
 #include <math.h>
 
 static uint8_t code_at(int bits, const uint8_t *codes, int column, int row) {
@@ -30,7 +31,7 @@ static void quantized_panel(const martlet_packing *packing, const uint8_t *panel
         for (int r = 0; r < MARTLET_PANEL; r++) {
             for (int h = 0; h < parts; h++) {
                 const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
-                int32_t dot = -packing->offset * sum;
+                int32_t dot = offset_of(packing->offset, sum);
                 for (int k = h * span; k < (h + 1) * span; k++) {
                     dot += (int32_t)code_at(packing->bits, panel + header, k, r) *
                            (128 * codes[k] + codes[k + MARTLET_BLOCK]);
@@ -82,8 +83,13 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
     for (size_t block = 0; block < rows * (columns / MARTLET_BLOCK); block++) {
         const float *x = values + block * 32;
         float top = 0;
-        for (int i = 0; i < 32; i++) top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-        const float inverse = top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
+        bool finite = true;
+        for (int i = 0; i < 32; i++) {
+            const float size = fabsf(x[i]);
+            finite = finite && size <= FLT_MAX;
+            top = size > top ? size : top;
+        }
+        const float inverse = finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
         sums[2 * block] = sums[2 * block + 1] = 0;
         for (int i = 0; i < 32; i++) {
             const float scaled = rintf(x[i] * inverse);
@@ -93,7 +99,7 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
             codes[block * 64 + 32 + (size_t)i] = (int8_t)(code - 128 * high);
             sums[2 * block + (size_t)(i / 16)] += code;
         }
-        scales[block] = top / (float)MARTLET_ACTIVATION_TOP;
+        scales[block] = finite ? top / (float)MARTLET_ACTIVATION_TOP : NAN;
     }
 }
 

@@ -149,6 +149,40 @@ import Testing
         }
     }
 
+    /// A block of activations with a value that is infinite or no number makes the whole row undefined, in every
+    /// instruction set; the largest float there is does not.
+    @Test(arguments: types) func oddActivationsGiveTheSameInEverySet(_ type: martlet_type) throws {
+        let columns = 256
+        let odd: [Float] = [
+            .infinity, -.infinity, .nan, -.nan, .signalingNaN, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+            .leastNonzeroMagnitude, .leastNormalMagnitude,
+        ]
+        var packing = martlet_packing()
+        #expect(martlet_packing_of(type, false, &packing))
+        for (rows, count) in [(16, 1), (40, 5), (33, 9)] {
+            let weights = weights(type, rows: rows, columns: columns, seed: rows)
+            for value in odd {
+                for place in [0, 15, 16, 31, 97, 255] {
+                    var x = activations(count * columns, seed: count)
+                    x[(count - 1) * columns + place] = value
+                    let expected = product(Self.sets[0], type, weights, rows: rows, columns: columns, x)
+                    for set in Self.sets.dropFirst() {
+                        let found = product(set, type, weights, rows: rows, columns: columns, x)
+                        let isSame = zip(found, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
+                        #expect(isSame, "\(type) \(value) at \(place)")
+                    }
+                    let last = expected.suffix(rows), others = expected.dropLast(rows)
+                    #expect(others.count { !$0.isFinite } == 0)
+                    guard packing.bits != 0 else { continue }
+                    // The largest floats may overflow in the product, as they do in float32.
+                    let undefined = last.count { $0.isNaN }
+                    if !value.isFinite { #expect(undefined == rows) }
+                    if value.magnitude < 1 { #expect(undefined == 0) }
+                }
+            }
+        }
+    }
+
     @Test func infiniteAndUndefinedWeightsDoNotCrash() {
         for type in Self.types {
             let size = 32 * 256 / martlet_type_block(type) * martlet_type_block_bytes(type)

@@ -51,7 +51,7 @@ INLINE int32x4_t SUFFIX(digits)(const int bits, const int n, const int8x16_t *w,
 /// The integer sum and its scale into four rows' accumulator.
 INLINE float32x4_t SUFFIX(add)(const bool minimum, const int offset, const int32x4_t dot, const int32_t total,
                                const float factor, const float32x4_t scale, const float32x4_t low, float32x4_t acc) {
-    const int32x4_t sum = offset ? vsubq_s32(dot, vdupq_n_s32(offset * total)) : dot;
+    const int32x4_t sum = offset ? vaddq_s32(dot, vdupq_n_s32(offset_of(offset, total))) : dot;
     acc = vfmaq_f32(acc, vcvtq_f32_s32(sum), vmulq_n_f32(scale, factor));
     return minimum ? vfmaq_f32(acc, low, vdupq_n_f32(factor * (float)total)) : acc;
 }
