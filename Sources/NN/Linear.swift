@@ -43,8 +43,17 @@ public final class Linear {
     public static func project(_ x: Tensor, _ layers: Linear...) throws -> [Tensor] {
         let isPlain = layers.allSatisfy { $0.weight.dtype == .float32 && $0.weight.isContiguous }
         let matrices = layers.compactMap(\.packed)
-        if isPlain, matrices.count < layers.count || Tensor.isRecording([x] + layers.flatMap { [$0.weight, $0.bias] }) {
+        let records = Tensor.isRecording([x] + layers.flatMap { [$0.weight, $0.bias] })
+        if isPlain, matrices.count < layers.count || records {
             return try Fused.linear(x, layers.map { ($0.weight, $0.bias) })
+        }
+        if records, let layer = layers.first(where: { $0.weight.dtype != .float32 || !$0.weight.isContiguous }) {
+            // The product itself could be computed, but nothing behind it would get a gradient.
+            let kind = (layer.weight.isContiguous ? "" : "strided ") + layer.weight.dtype.name
+            throw TensorError(
+                .gradient, "linear",
+                "\(layer.name).weight is \(kind), through which no gradient goes: make it a contiguous F32 tensor, or "
+                    + "compute inside noGrad")
         }
         let outputs = layers.map { Tensor(uninitialized: [x.shape[0], $0.outputSize]) }
         // A weight that was not prepared is rearranged for this product alone.

@@ -1,7 +1,8 @@
 import CKernels
 
 /// Where nothing is noted for gradients, these write over their first operand, which is used up; otherwise they leave
-/// it alone, because its gradient needs it.
+/// it alone, because its gradient needs it. What is used up counts as changed, so a gradient that saved it says so, and
+/// must not lie in a mapped file.
 extension Fused {
     /// The non-linearities that have a kernel.
     public enum PointwiseFunction: Sendable { case silu, gelu, geluTanh, relu }
@@ -15,7 +16,7 @@ extension Fused {
         defer { span.end() }
         try check("activate", x)
         let records = Tensor.isRecording(x)
-        let result = records ? Tensor(uninitialized: x.shape) : x
+        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("activate")
         let source = x.floats, target = result.floats
         let kernel =
             switch function {
@@ -68,7 +69,7 @@ extension Fused {
         case .relu: return try activate(gate, .relu) * up
         }
         let records = Tensor.isRecording(gate, up)
-        let result = records ? Tensor(uninitialized: gate.shape) : gate
+        let result = records ? Tensor(uninitialized: gate.shape) : try gate.takenOver("gate")
         let left = gate.floats, right = up.floats, target = result.floats
         forRows(gate.elementCount, width: 1) { range in
             let start = range.lowerBound, count = range.count
@@ -97,7 +98,7 @@ extension Fused {
         try check("add", x, y)
         guard x.shape == y.shape else { throw TensorError(.shape, "add", "\(y.shape) does not fit \(x.shape)") }
         let records = Tensor.isRecording(x, y)
-        let result = records ? Tensor(uninitialized: x.shape) : x
+        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("add")
         let left = x.floats, right = y.floats, target = result.floats, kernel = vector.add
         forRows(x.elementCount, width: 1) { range in
             let start = range.lowerBound
@@ -117,7 +118,7 @@ extension Fused {
         try check("addRow", x, row)
         let width = row.elementCount
         guard x.shape.last == width else { throw TensorError(.shape, "addRow", "\(row.shape) does not fit \(x.shape)") }
-        let target = x.floats, source = row.floats, kernel = vector.add_bias
+        let target = try x.takenOver("addRow").floats, source = row.floats, kernel = vector.add_bias
         forRows(x.elementCount / max(width, 1), width: width) { range in
             let start = range.lowerBound * width
             kernel(target + start, width, source, target + start, width, range.count, width)
@@ -130,11 +131,12 @@ extension Fused {
         defer { span.end() }
         try check("softCap", x)
         if Tensor.isRecording(x) { return try (x / Double(cap)).tanh() * Double(cap) }
-        let values = x.floats, kernel = vector.soft_cap
+        let result = try x.takenOver("softCap")
+        let values = result.floats, kernel = vector.soft_cap
         forRows(x.elementCount, width: 1) { range in
             kernel(values + range.lowerBound, cap, values + range.lowerBound, range.count)
         }
-        return x
+        return result
     }
 
     /// Each row becomes its softmax; x is used up.
@@ -144,7 +146,7 @@ extension Fused {
         try check("softmax", x)
         guard let width = x.shape.last, width > 0 else { return x }
         let records = Tensor.isRecording(x)
-        let result = records ? Tensor(uninitialized: x.shape) : x
+        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("softmax")
         let source = x.floats, target = result.floats, kernel = vector.softmax
         forRows(x.elementCount / width, width: width) { range in
             let start = range.lowerBound * width

@@ -47,7 +47,7 @@ extension Fused {
                 throw TensorError(.index, "rotate", "a position is outside the table of \(limit)")
             }
         }
-        let result = x.takenOver()
+        let result = try x.takenOver("rotate")
         for run in runs { turn(result, heads, run, positions, run.rotation.sine) }
         guard Tensor.isRecording(x) else { return result }
         return result.recorded("rotate", [x]) { flow in
@@ -81,7 +81,13 @@ extension Fused {
 
 extension Tensor {
     /// This storage for a result that replaces the tensor. Whoever saved the old contents for a gradient will notice.
-    func takenOver() -> Tensor {
+    /// - Throws: `TensorError` where it must not be written to.
+    func takenOver(_ operation: String) throws(TensorError) -> Tensor {
+        guard !storage.isReadOnly else {
+            throw TensorError(
+                .storage, operation,
+                "uses up its operand, and the tensor of shape \(shape) lies in read-only storage; copy it first")
+        }
         storage.version += 1
         return withoutOrigin
     }
