@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Martlet
 import MartletLoad
+import MartletSystem
 
 struct BenchServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,16 +55,27 @@ struct BenchServeCommand: AsyncParsableCommand {
             throw ValidationError("--endpoint is \"\(endpoint)\"; expected chat or completions")
         }
         guard concurrency == nil || rate == nil else { throw ValidationError("give --concurrency or --rate, not both") }
-        guard concurrency ?? 1 > 0, rate ?? 1 > 0, requests ?? 1 > 0, seconds ?? 1 > 0, timeout > 0, sharedPrefix >= 0
-        else { throw ValidationError("counts, rates and times must be above 0") }
+        func need(_ holds: Bool, _ flag: String, _ value: Any?, _ expected: String) throws {
+            guard holds else { throw ValidationError("--\(flag) is \(value ?? "none"); expected \(expected)") }
+        }
+        let times = 1e-3...1e7
+        try need((1...10_000).contains(concurrency ?? 1), "concurrency", concurrency, "1 to 10000 clients")
+        try need((1e-3...1e6).contains(rate ?? 1), "rate", rate, "0.001 to 1000000 requests a second")
+        try need((1...100_000_000).contains(requests ?? 1), "requests", requests, "1 to 100000000")
+        try need(times.contains(seconds ?? 1), "seconds", seconds, "0.001 to 10000000")
+        try need(times.contains(timeout), "timeout", timeout, "0.001 to 10000000 seconds")
+        try need((0...1_000_000).contains(sharedPrefix), "shared-prefix", sharedPrefix, "0 to 1000000 tokens")
+        try need((0...100).contains(temperature), "temperature", temperature, "0 to 100")
         var options = LoadOptions(url: url.hasSuffix("/") ? String(url.dropLast()) : url, model: model)
         options.endpoint = endpoint
         options.key = apiKey ?? ProcessInfo.processInfo.environment["MARTLET_API_KEY"]
         options.arrivals =
             rate.map { .open(requestsPerSecond: $0, isPoisson: !evenly) } ?? .closed(clients: concurrency ?? 1)
         options.requests = requests ?? (seconds == nil ? 4 * (concurrency ?? 16) : 1_000_000)
-        if let rate, let seconds { options.requests = min(options.requests, Int(rate * seconds * 2) + 100) }
-        if rate == nil, let seconds { options.requests = min(options.requests, Int(seconds * 1000) + 100) }
+        if let seconds {
+            let most = rate.map { $0 * seconds * 2 } ?? seconds * 1000
+            options.requests = min(options.requests, Int(clamping: most).adding(clamped: 100))
+        }
         options.seconds = seconds
         options.promptLength = try length(prompt, "--prompt")
         options.replyLength = try length(output, "--output")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import Synchronization
 
 struct PullCommand: AsyncParsableCommand {
@@ -70,11 +71,11 @@ final class ProgressLine: Sendable {
 
     private static func line(_ progress: HubProgress, _ speed: Double) -> String {
         let share = progress.total > 0 ? Double(progress.received) / Double(progress.total) : 1
-        let width = 24, filled = Int(share * Double(width))
+        let width = 24, filled = min(width, max(0, Int(clamping: share * Double(width))))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
         var text = "\(progress.filesDone + 1)/\(progress.filesTotal) \(progress.file) \(bar) "
         text += "\(Terminal.bytes(progress.received)) of \(Terminal.bytes(progress.total))"
-        if speed > 0 { text += ", \(Terminal.bytes(Int(speed)))/s" }
+        if speed > 0 { text += ", \(Terminal.bytes(Int(clamping: speed)))/s" }
         return text
     }
 }

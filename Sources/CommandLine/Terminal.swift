@@ -60,7 +60,8 @@ enum Terminal {
     static func fixed(_ value: Double, _ decimals: Int) -> String {
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }
-        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        // Beyond 2^53 there are no decimals to show.
+        guard value.isFinite, abs(value) * scale < 0x1p53 else { return "\(value)" }
         let scaled = (abs(value) * scale).rounded()
         let whole = Int(scaled / scale), part = Int(scaled - Double(whole) * scale)
         let digits = String(part)

@@ -18,7 +18,7 @@ public enum LengthDistribution: Sendable, Equatable {
     /// `256`, `uniform:100-500`, `normal:256,64` or `lognormal:256,0.5`.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-        if parts.count == 1, let length = Int(parts[0]), length > 0 {
+        if parts.count == 1, let length = Int(parts[0]), (1...1_000_000_000).contains(length) {
             self = .fixed(length)
             return
         }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import MartletJSON
+import MartletSystem
 import MartletTensor
 import NIOCore
 import NIOPosix
@@ -109,9 +110,9 @@ public final class LoadGenerator: Sendable {
                 if let error = chunk["error"] { record.failure = error["message"]?.string ?? error.text() }
                 if Self.hasText(chunk) { record.pieces.append(time) }
                 if let usage = chunk["usage"], !usage.isNull {
-                    record.promptTokens = Int(usage["prompt_tokens"]?.integer ?? 0)
-                    record.replyTokens = Int(usage["completion_tokens"]?.integer ?? 0)
-                    record.cachedTokens = Int(usage["prompt_tokens_details"]?["cached_tokens"]?.integer ?? 0)
+                    record.promptTokens = Self.count(usage["prompt_tokens"])
+                    record.replyTokens = Self.count(usage["completion_tokens"])
+                    record.cachedTokens = Self.count(usage["prompt_tokens_details"]?["cached_tokens"])
                 }
             }
         }
@@ -119,6 +120,9 @@ public final class LoadGenerator: Sendable {
         // A server that counts nothing: every piece was a token.
         if record.replyTokens == 0 { record.replyTokens = record.pieces.count }
     }
+
+    /// Tokens that a server says it counted; 0 where that is no count.
+    private static func count(_ value: JSON?) -> Int { value?.integer?.narrowed(to: 0...1_000_000_000) ?? 0 }
 
     private static func hasText(_ chunk: JSON) -> Bool {
         guard let choice = chunk["choices"]?.array?.first else { return false }

@@ -1,3 +1,4 @@
+import MartletSystem
 import MartletTraining
 
 extension LoadReport {
@@ -42,7 +43,7 @@ extension LoadReport {
     private var throughput: [(x: Double, y: Double)] {
         let first = records.map(\.sent).min() ?? 0, part = seconds / 100
         var counts = [Int](repeating: 0, count: 100)
-        for time in complete.flatMap(\.pieces) { counts[min(max(Int((time - first) / part), 0), 99)] += 1 }
+        for time in complete.flatMap(\.pieces) { counts[min(max(Int(clamping: (time - first) / part), 0), 99)] += 1 }
         return counts.enumerated().map { (x: (Double($0) + 0.5) * part, y: Double($1) / part) }
     }
 }

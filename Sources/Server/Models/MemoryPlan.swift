@@ -1,17 +1,19 @@
 import MartletFormats
 import MartletModels
+import MartletSystem
 
 /// What a model will take, told before it is loaded, so that a model that does not fit is refused and nothing is killed.
 struct MemoryPlan: Sendable, Equatable {
     /// Bytes of the rearranged weights.
     var weights: Int
-    /// Bytes of keys and values that one whole context takes; the cache holds at least one.
+    /// Bytes of keys and values that one whole context takes; the cache holds at least one. What is beyond counting is
+    /// `Int.max`, which no machine has.
     var context: Int
     /// For a step's intermediate results, the tokenizer and the like.
     static let working = 96 << 20
 
     /// What it takes at least.
-    var minimum: Int { weights + context + Self.working }
+    var minimum: Int { weights.adding(clamped: context).adding(clamped: Self.working) }
 
     init(weights: Int, context: Int) {
         self.weights = weights
@@ -20,20 +22,23 @@ struct MemoryPlan: Sendable, Equatable {
 
     /// Weights keep their width when they are rearranged, but for the rows that fill up the last panel of each.
     init(_ checkpoint: Checkpoint) throws {
-        let bytes = checkpoint.tensors.names.reduce(0) { $0 + (checkpoint.tensors.entry($1)?.byteCount ?? 0) }
-        weights = bytes + bytes / 16
+        let bytes = checkpoint.tensors.names.reduce(0) {
+            $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
+        }
+        weights = bytes.adding(clamped: bytes / 16)
         context = 0
         guard !checkpoint.isEncoder else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // Float16 keys and values.
-        let perToken =
-            configuration.layerCount * configuration.attention.keyValueHeads * configuration.attention.headDimension * 4
-        context = perToken * configuration.contextLength
+        context = [
+            configuration.layerCount, configuration.attention.keyValueHeads, configuration.attention.headDimension,
+            configuration.contextLength,
+        ].reduce(4) { $0.multiplied(clampedBy: $1) }
     }
 
     /// Bytes for the cache out of what is available: as many as asked for, or what is left.
     func cache(available: Int, wanted: Int) -> Int {
-        max(context, min(wanted, available - weights - Self.working))
+        max(context, min(wanted, available.adding(clamped: -weights).adding(clamped: -Self.working)))
     }
 }
 

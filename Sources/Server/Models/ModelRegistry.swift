@@ -1,6 +1,7 @@
 import Dispatch
 import Martlet
 import MartletAPI
+import MartletSystem
 import Synchronization
 
 /// How models come into memory and leave it.
@@ -155,7 +156,8 @@ public final class ModelRegistry: Sendable {
                 }
                 entries[index].state = .loading(task)
                 entries[index].users += 1
-                entries[index].promised = model.plan.weights + (model.isEmbedding ? 0 : cache) + MemoryPlan.working
+                entries[index].promised = model.plan.weights
+                    .adding(clamped: model.isEmbedding ? 0 : cache).adding(clamped: MemoryPlan.working)
                 return (task, nil)
             }
         }
@@ -178,10 +180,10 @@ public final class ModelRegistry: Sendable {
         -> Int
     {
         func room() -> Int? {
-            let held = entries.reduce(0) { $0 + (($1.isInMemory) ? $1.promised : 0) }
+            let held = entries.reduce(0) { $0.adding(clamped: $1.isInMemory ? $1.promised : 0) }
             let machine = MachineMemory().available
             guard let maximum = settings.maximumMemory else { return machine }
-            return min(maximum - held, machine ?? .max)
+            return min(maximum.adding(clamped: -held), machine ?? .max)
         }
         var left = room()
         while let available = left, available < model.plan.minimum {
