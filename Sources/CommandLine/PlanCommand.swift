@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,13 +32,27 @@ struct PlanCommand: ParsableCommand {
         guard model == nil || (depth == nil && settings.isEmpty) else {
             throw ValidationError("give a model, or --depth and --set")
         }
-        guard batch ?? 1 > 0, length ?? 1 > 0, tokens > 0, share > 0, share <= 1, throughput ?? 1 > 0, vocabulary > 0
-        else { throw ValidationError("--batch, --length, --tokens, --throughput and --share must be positive") }
+        func need(_ holds: Bool, _ flag: String, _ value: Any, _ expected: String) throws {
+            guard holds else { throw ValidationError("--\(flag) is \(value); expected \(expected)") }
+        }
+        try need((1...1_000_000).contains(batch ?? 1), "batch", batch ?? 1, "rows from 1 to 1000000")
+        try need((1...1 << 30).contains(length ?? 1), "length", length ?? 1, "tokens from 1 to \(1 << 30)")
+        try need(tokens > 0 && tokens <= 1e18, "tokens", tokens, "a number above 0, at most 1e18")
+        try need(share > 0 && share <= 1, "share", share, "a number above 0, at most 1")
+        try need(
+            throughput ?? 1 > 0 && throughput ?? 1 <= 1e24, "throughput", throughput ?? 1,
+            "operations a second above 0, at most 1e24")
+        try need(
+            Self.vocabularies.contains(vocabulary), "vocabulary", vocabulary,
+            "tokens from 1 to \(Self.vocabularies.upperBound)")
     }
+
+    /// What a vocabulary may hold: token ids have 31 bits.
+    static let vocabularies = 1...Int(Int32.max)
 
     func run() throws {
         let spec: DecoderConfiguration
-        var rows = batch ?? 8
+        var rows = batch ?? 8, optimizer = OptimizerKind.adamw, momentum = 0.0
         if let model {
             spec = try Checkpoint(path: ModelLocator.locate(model)).decoderConfiguration()
         } else {
@@ -46,12 +61,15 @@ struct PlanCommand: ParsableCommand {
             if let length { try options.set("context_length", .integer(Int64(length))) }
             for setting in settings { try options.set(assignment: setting) }
             let resolved = try ResolvedOptions(options, vocabularySize: vocabulary)
-            rows = batch ?? (resolved["batch_rows"].integer ?? 1) / (resolved["micro_batches"].integer ?? 1)
+            rows = batch ?? resolved.rowsPerMicroBatch
+            optimizer = resolved.optimizerKind
+            momentum = resolved["momentum"].double ?? 0
             spec = try resolved.decoderConfiguration()
         }
         let length = length ?? min(spec.contextLength, 1024)
         let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
-        let memory = cost.memory(tokens: rows * length)
+        let memory = cost.memory(
+            tokens: rows.multiplied(clampedBy: length), optimizer: optimizer, momentum: momentum)
         let throughput = throughput ?? MachinePeak.operationsPerSecond
         let seconds = cost.trainingPerToken * tokens / (throughput * share)
         if json {
@@ -75,9 +93,9 @@ struct PlanCommand: ParsableCommand {
                 "  \(padded(part, 22))\(engineering(count * Double(length)))  \(percent(count / cost.forwardPerToken))")
         }
         lines.append(
-            "training step         \(engineering(cost.trainingPerToken * Double(rows * length))) of \(rows) × \(length) tokens"
+            "training step         \(engineering(cost.trainingPerToken * Double(rows) * Double(length))) of \(rows) × \(length) tokens"
         )
-        let needed = memory.reduce(0) { $0 + $1.bytes }
+        let needed = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         let room = MachineMemory().total.map { needed > $0 ? "; there are \(Terminal.bytes($0)) here" : "" } ?? ""
         lines.append("memory                \(Terminal.bytes(needed))\(room)")
         for (kind, bytes) in memory { lines.append("  \(padded(kind, 20))\(Terminal.bytes(bytes))") }
@@ -100,7 +118,7 @@ struct PlanCommand: ParsableCommand {
             "forward_operations_per_row": .number(cost.forwardPerToken * Double(length)),
             "forward_operations_by_part": object(
                 cost.operationsByPart.map { ($0.part, .number($0.count * Double(length))) }),
-            "training_operations_per_step": .number(cost.trainingPerToken * Double(rows * length)),
+            "training_operations_per_step": .number(cost.trainingPerToken * Double(rows) * Double(length)),
             "memory_bytes": object(memory.map { ($0.kind, .integer(Int64($0.bytes))) }),
             "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)), "tokens": .number(tokens),
             "operations_per_second": .number(throughput), "share": .number(share),
@@ -122,6 +140,7 @@ struct PlanCommand: ParsableCommand {
     /// "4.513e12"
     private func engineering(_ value: Double) -> String {
         guard value > 0 else { return "0" }
+        guard value.isFinite else { return "\(value)" }
         var exponent = 0, mantissa = value
         while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
         return "\(mantissa.rounded(to: 3))e\(exponent)"
@@ -131,6 +150,7 @@ struct PlanCommand: ParsableCommand {
 
     private func duration(_ seconds: Double) -> String {
         seconds < 120
-            ? "\(Int(seconds)) s" : seconds < 7200 ? "\(Int(seconds / 60)) min" : "\((seconds / 3600).rounded(to: 1)) h"
+            ? "\(Int(clamping: seconds)) s"
+            : seconds < 7200 ? "\(Int(clamping: seconds / 60)) min" : "\((seconds / 3600).rounded(to: 1)) h"
     }
 }

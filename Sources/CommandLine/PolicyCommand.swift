@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,7 +55,7 @@ struct PolicyCommand: ParsableCommand {
 
     func run() throws {
         let run = out ?? sibling(of: model, "grpo")
-        if resume != "auto" { try TrainingDisplay.demandNew(run) }
+        try TrainingDisplay.demandFree(run, resume: resume == "auto")
         var options = PolicyOptions()
         options.steps = steps
         options.problems = problems
@@ -113,7 +114,7 @@ struct PolicyCommand: ParsableCommand {
         return "\(report.step)/\(report.total) reward \(Terminal.fixed(report.reward, 3)) "
             + "useful \(Terminal.fixed(100 * report.usefulGroups, 0))% "
             + "reply \(Terminal.fixed(report.replyTokens, 1)) tok gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
-            + "\(Int(Double(report.tokens) / report.seconds)) tok/s mem \(Terminal.bytes(Terminal.peakMemory)) "
+            + "\(Int(clamping: Double(report.tokens) / report.seconds)) tok/s mem \(Terminal.bytes(Terminal.peakMemory)) "
             + "eta \(Terminal.minutes(left))"
     }
 

@@ -7,7 +7,8 @@ struct ProfileCommand: ParsableCommand {
         abstract: "Show where the time and memory of a training step go.",
         discussion: """
             Trains a new model for some steps on random tokens: time, arithmetic, memory traffic and share of the \
-            machine's peak of every operation, forward and backward. --out writes a trace that ui.perfetto.dev and \
+            machine's peak of every operation, forward and backward. Dropout, precision, z_loss, label_smoothing and ema \
+            are computed as in training. --out writes a trace that ui.perfetto.dev and \
             chrome://tracing open. `martlet train --profile 5` does the same within a run.
 
             Examples:
@@ -25,7 +26,12 @@ struct ProfileCommand: ParsableCommand {
     @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
-        guard steps > 0, vocabulary > 0 else { throw ValidationError("--steps and --vocabulary must be positive") }
+        guard (1...100_000).contains(steps) else {
+            throw ValidationError("--steps is \(steps); expected 1 to 100000")
+        }
+        guard PlanCommand.vocabularies.contains(vocabulary) else {
+            throw ValidationError("--vocabulary is \(vocabulary); expected 1 to \(PlanCommand.vocabularies.upperBound)")
+        }
     }
 
     func run() throws {

@@ -19,7 +19,13 @@ struct ReportCommand: ParsableCommand {
     @Option(help: "A sentence to stand at the head of the page.") var note: String?
 
     func run() throws {
-        let report = RunReport(try runs.map { try RunRecord(path: $0) }, note: note)
+        let records = try runs.map { try RunRecord(path: $0) }
+        for run in records where !run.unreadableLines.isEmpty {
+            Terminal.note(
+                "martlet: \(run.name): \(run.unreadableLines.count) lines of log.jsonl could not be read and are left out, "
+                    + "the first is line \(run.unreadableLines[0])")
+        }
+        let report = RunReport(records, note: note)
         let file = out ?? runs[0] + "/report.html"
         try AtomicFile.write(file, bytes: Array(report.html.utf8))
         Terminal.show(file + "\n")

@@ -1,12 +1,15 @@
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
-/// Ctrl-C asks for an end at the next good place; a second one ends the process as usual.
+/// Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP) asks for an end at the next good place, where what was done is
+/// saved; a second one ends the process as usual.
 struct StopRequest {
     private static let flag = Atomic(false)
 
@@ -15,10 +18,27 @@ struct StopRequest {
             StopRequest.flag.store(true, ordering: .relaxed)
             signal(SIGINT, SIG_DFL)
             signal(SIGTERM, SIG_DFL)
+            signal(SIGHUP, SIG_DFL)
         }
         signal(SIGINT, handler)
         signal(SIGTERM, handler)
+        // What runs under nohup ignores the end of its terminal, and goes on doing so.
+        var before = sigaction()
+        if sigaction(SIGHUP, nil, &before) == 0, !before.isIgnored { signal(SIGHUP, handler) }
     }
 
     var isRequested: Bool { Self.flag.load(ordering: .relaxed) }
+}
+
+extension sigaction {
+    fileprivate var isIgnored: Bool {
+        #if canImport(Darwin)
+        let handler = __sigaction_u.__sa_handler
+        #elseif canImport(Musl)
+        let handler = __sa_handler.sa_handler
+        #else
+        let handler = __sigaction_handler.sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
 }

@@ -39,7 +39,7 @@ struct SupervisedCommand: ParsableCommand {
 
     func run() throws {
         let run = out ?? sibling(of: model, "sft")
-        if resume != "auto" { try TrainingDisplay.demandNew(run) }
+        try TrainingDisplay.demandFree(run, resume: resume == "auto")
         var options = TrainingOptions()
         if let config { try ConfigurationFile.read(config, into: &options) }
         if let epochs { try options.set("epochs", .number(epochs)) }
@@ -48,18 +48,21 @@ struct SupervisedCommand: ParsableCommand {
         for setting in settings { try options.set(assignment: setting) }
         let model = try StartingModel(path: ModelLocator.locate(model), memory: memory.limit)
         let isNew = !Folder.exists(run), folder = run + "/data"
-        let isPacked = try pack(model, into: folder)
+        // Before packing: another process would train on what is being written over.
+        let lock = try RunLock(run: run)
         let trainer: Trainer
+        var isPacked = false
         do {
+            isPacked = try pack(model, into: folder)
             trainer = try Trainer(
                 run: run, options: options, data: TrainingData(folder: folder), from: model, memory: memory.limit)
         } catch {
             // Nothing was trained on what was packed: a corrected call begins anew.
             if isPacked { CorpusPacker.remove(folder: folder) }
-            if isNew { Folder.removeIfEmpty(run) }
+            if isNew { RunLock.removeUnused(run) }
             throw error
         }
-        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
+        try TrainingDisplay(trainer: trainer, json: json, lock: lock).run(resume: resume == "auto")
     }
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.

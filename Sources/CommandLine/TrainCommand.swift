@@ -16,7 +16,9 @@ struct TrainCommand: ParsableCommand {
             A configuration file holds any of the options, data and out among them; flags override it. --print-config \
             writes one to start from, and every run keeps its own as configuration.json.
 
-            Ctrl-C saves and stops; --resume goes on, to the same weights as if nothing had happened.
+            Ctrl-C, SIGTERM or the end of the terminal saves and stops; --resume auto goes on, to the same weights as if \
+            nothing had happened. Steps, learning rate, schedule, clip and guards may be other ones from there on. One \
+            process trains in a folder at a time.
 
             Examples:
               martlet train --print-config --depth 8 > run.yaml
@@ -56,7 +58,9 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
-        guard profile ?? 1 > 0 else { throw ValidationError("--profile is a count of steps") }
+        guard (1...100_000).contains(profile ?? 1) else {
+            throw ValidationError("--profile is \(profile ?? 0); expected steps from 1 to 100000")
+        }
         guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
     }
 
@@ -70,7 +74,7 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--data and --out are needed, or data and out in a --config file")
         }
         // Before anything is read or made.
-        if resume != "auto" { try TrainingDisplay.demandNew(out) }
+        try TrainingDisplay.demandFree(out, resume: resume == "auto")
         let data = try TrainingData(options.portions, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data, memory: memory.limit)
         trainer.profiledSteps = profile ?? 0

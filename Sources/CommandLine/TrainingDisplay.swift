@@ -1,10 +1,13 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 
 /// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
 struct TrainingDisplay {
     let trainer: Trainer
     let json: Bool
+    /// The run's, where the caller has taken it.
+    var lock: RunLock?
 
     /// Trains, or says that there is nothing left to train.
     func run(resume: Bool) throws {
@@ -22,9 +25,12 @@ struct TrainingDisplay {
         if trainer.data.validation.isEmpty {
             Terminal.note("martlet: there are no validation shards: nothing is evaluated, no sample is written")
         }
+        for note in trainer.notes { Terminal.note("martlet: \(note)") }
+        try trainer.claim(with: lock)
         if resume {
             let (checkpoint, broken) = try trainer.resume()
             Self.tell(checkpoint, broken, isFinished: trainer.isFinished)
+            for change in trainer.changes { Terminal.note("martlet: \(change)") }
         } else {
             try Self.demandNew(trainer.run)
         }
@@ -33,7 +39,7 @@ struct TrainingDisplay {
     static func tell(
         _ checkpoint: TrainingCheckpoint?, _ broken: [(path: String, why: String)], isFinished: Bool
     ) {
-        for (path, why) in broken { Terminal.note("martlet: \(path) is incomplete (\(why)) and is passed over") }
+        for (path, why) in broken { Terminal.note("martlet: \(path) is passed over: \(why)") }
         guard let checkpoint else { return Terminal.note("there is no checkpoint yet: beginning") }
         Terminal.note(
             isFinished ? "the run is finished: it ended with \(checkpoint.path)" : "going on from \(checkpoint.path)")
@@ -43,6 +49,15 @@ struct TrainingDisplay {
 
     static func tellNotSaved(_ step: Int, _ why: String) {
         Terminal.note("martlet: step \(step) could not be saved: \(why); the checkpoint before is still good")
+    }
+
+    /// Before anything is read or made: nobody trains in the folder, and nothing in it would be written over.
+    static func demandFree(_ run: String, resume: Bool) throws {
+        guard !RunControl.isRunning(run) else {
+            throw ValidationError(
+                "another process is training in \(run): wait for its end, stop it, or choose another --out")
+        }
+        if !resume { try demandNew(run) }
     }
 
     static func demandNew(_ run: String) throws {
@@ -79,6 +94,9 @@ struct TrainingDisplay {
             case .notSaved(let step, let why):
                 line.end()
                 Self.tellNotSaved(step, why)
+            case .leftOut(let step, let why):
+                line.end()
+                Terminal.note("step \(step) is left out: \(why)")
             case .profiled(let profile):
                 line.end()
                 Terminal.note(profile.table)
@@ -98,7 +116,7 @@ struct TrainingDisplay {
 
     private func tellPlan() {
         let memory = trainer.options.memory(trainer.cost)
-        let total = memory.reduce(0) { $0 + $1.bytes }
+        let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "
                 + "tokens; about \(Terminal.bytes(total)) of memory: "
@@ -109,7 +127,7 @@ struct TrainingDisplay {
         "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
-            + "\(Int(report.tokensPerSecond)) tok/s "
+            + "\(Int(clamping: report.tokensPerSecond)) tok/s "
             + "MFU \(Terminal.fixed(100 * report.operationsPerSecond / peak, 1))% "
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
@@ -146,7 +164,7 @@ struct TrainingDisplay {
 extension Terminal {
     /// "3:07"
     static func minutes(_ seconds: Double) -> String {
-        let minutes = Int(seconds) / 60, rest = Int(seconds) % 60
+        let whole = Int(clamping: seconds), minutes = whole / 60, rest = whole % 60
         return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
     }
 }

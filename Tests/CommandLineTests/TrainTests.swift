@@ -187,11 +187,46 @@ import Glibc
         truncate("\(program.home)/run/checkpoints/step-00000012/optimizer.safetensors", 64)
         let result = try program.run("train", "--config", "run.yaml", "--resume", "auto")
         #expect(result.code == 0)
-        #expect(result.error.contains("step-00000012 is incomplete (") && result.error.contains("has 64 bytes"))
+        #expect(result.error.contains("step-00000012 is passed over: ") && result.error.contains("has 64 bytes"))
         #expect(result.error.contains("going on from run/checkpoints/step-00000009"))
         #expect(try weights("run") == wanted)
         let anew = try program.run("train", "--config", "run.yaml")
         #expect(anew.code == 2 && anew.error.contains("--resume auto goes on with it"))
+    }
+
+    /// The end of the terminal saves, another process keeps out meanwhile, and nohup keeps a run going.
+    @Test func theEndOfTheTerminalSavesAndASecondTrainerIsRefused() throws {
+        try write(yaml.replacingOccurrences(of: "steps: 12", with: "steps: 100000"))
+        let process = program.process(["train", "--config", "run.yaml", "--out", "hangup"])
+        process.standardError = FileHandle(forWritingAtPath: program.error)
+        try process.run()
+        try wait(for: "step", in: "hangup", process, 0)
+        for resume in ["never", "auto"] {
+            let second = try program.run("train", "--config", "run.yaml", "--out", "hangup", "--resume", resume)
+            #expect(
+                second.code != 0 && second.error.contains("another process is training in hangup"), "\(second.error)")
+        }
+        kill(process.processIdentifier, SIGHUP)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        let saved = try FileManager.default.contentsOfDirectory(atPath: "\(program.home)/hangup/checkpoints")
+        #expect(saved.contains { $0.hasPrefix("step-") })
+    }
+
+    @Test func numbersBeyondAnyRangeAreRefusedWithTheRange() throws {
+        for flags in [
+            ["--batch", "9000000000000000000"], ["--batch", "-9223372036854775808"],
+            ["--length", "9223372036854775807"],
+            ["--tokens", "inf"], ["--tokens", "nan"], ["--tokens", "1e308"], ["--throughput", "inf"],
+            ["--vocabulary", "9223372036854775807"], ["--share", "nan"],
+        ] {
+            let result = try program.run(["plan", "--depth", "2"] + flags)
+            #expect(result.code == 2 && result.error.contains("expected"), "\(flags): \(result.code) \(result.error)")
+        }
+        let most = try program.run(
+            "plan", "--depth", "256", "--set", "hidden_size=65536", "--set", "heads=1024", "--batch", "1000000",
+            "--length", "1048576", "--vocabulary", "2147483647", "--throughput", "1e12", "--json")
+        #expect(most.code == 0, "\(most.error)")
     }
 
     /// `ulimit -f` stands for a full disk: the system refuses to write what a checkpoint needs.

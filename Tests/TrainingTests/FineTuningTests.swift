@@ -25,10 +25,16 @@ import Darwin
         return folder
     }
 
-    private func shards(_ folder: String, _ model: StartingModel, chats: String) throws -> TrainingData {
+    private func shards(
+        _ folder: String, _ model: StartingModel, chats: String, validation: Double = 0
+    ) throws -> TrainingData {
         try AtomicFile.write(folder + "/chats.jsonl", bytes: Array(chats.utf8))
+        var options = PackOptions()
+        options.validation = validation
+        options.split = .documents
         let packer = CorpusPacker(
-            try Corpus([folder + "/chats.jsonl"]), encoder: try model.chatEncoder().documentEncoder(separator: nil))
+            try Corpus([folder + "/chats.jsonl"]), encoder: try model.chatEncoder().documentEncoder(separator: nil),
+            options: options)
         _ = try packer.pack(into: folder + "/shards", tokenizerFolder: folder + "/model")
         return try TrainingData(folder: folder + "/shards")
     }
@@ -169,6 +175,50 @@ import Darwin
         let record = try RunRecord(path: folder + "/whole")
         #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
         #expect(record.steps.allSatisfy { $0.reward != nil })
+    }
+
+    @Test func aPolicyRunWhoseLastSaveFailsIsAnError() throws {
+        let folder = try modelFolder("grpo-full"), run = folder + "/run"
+        var options = PolicyOptions()
+        (options.steps, options.problems, options.groupSize, options.maximumTokens) = (2, 2, 4, 4)
+        (options.evaluationQuestions, options.saveEvery) = (0, 1)
+        (options.temperature, options.learningRate) = (0.6, 1e-4)
+        let trainer = try PolicyTrainer(
+            run: run, model: StartingModel(path: folder + "/model"), task: WorldTask(named: "arithmetic", chinese: 0),
+            options: options)
+        var differences: [Double] = []
+        let said = message {
+            try trainer.train { event in
+                guard case .step(let report) = event else { return }
+                differences.append(report.largestDifference)
+                // A file where the last checkpoint wants its folder.
+                if report.step == 2 { close(creat(run + "/checkpoints/.step-00000002.partial", 0o600)) }
+            }
+        }
+        #expect(said.contains("step 2 could not be saved") && said.contains("step-00000001 is good"), "\(said)")
+        #expect(differences.allSatisfy { $0 <= 1e-5 })
+        let config = try JSON(parsing: Folder.read(run + "/config.json"))
+        #expect(config["dtype"] == "float32" && config["torch_dtype"] == "float32")
+    }
+
+    /// The loss is over the replies' tokens, and so are the bytes that it is divided by.
+    @Test func bitsPerByteAreOverTrainedBytes() throws {
+        let folder = try modelFolder("bits")
+        let model = try StartingModel(path: folder + "/model")
+        let chats = (0..<64).map {
+            """
+            {"messages": [{"role": "user", "content": "\(String(repeating: "far too long ", count: 4))\($0)"}, {"role": "assistant", "content": "ok 12"}]}
+
+            """
+        }.joined()
+        let data = try shards(folder, model, chats: chats, validation: 0.25)
+        let trainer = try Trainer(run: folder + "/run", options: options(epochs: 1), data: data, from: model)
+        var found: Evaluation?
+        try trainer.train { if case .evaluated(_, let evaluation) = $0 { found = evaluation } }
+        let evaluation = try #require(found), bytes = try #require(evaluation.bytesPerToken)
+        // "ok 12" and what ends the reply, whatever the template puts around them.
+        let reply = try model.tokenizer.encode("ok 12", addSpecialTokens: false).count
+        #expect(bytes <= 5 / Double(reply) && bytes >= 5 / Double(reply + 3), "\(bytes) of \(reply) tokens")
     }
 
     @Test func policyOptionsSayTheirRanges() throws {

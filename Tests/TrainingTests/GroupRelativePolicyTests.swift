@@ -41,6 +41,42 @@ import Testing
         #expect(alone.map(\.logProbabilities) == rollouts.prefix(8).map(\.logProbabilities))
     }
 
+    /// Both probabilities are of the distribution that tokens were drawn from: the ratio begins at 1.
+    @Test(arguments: [0.3, 0.7, 1, 1.5, 4])
+    func theRatioBeginsAtOneAtAnyTemperature(_ temperature: Double) throws {
+        let (decoder, parameters) = try model(3)
+        let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 20, temperature: temperature)
+        let rollouts = try engine.replies(to: [[5, 6, 7], [9]], copies: 8, seed: 11)
+        let policy = GroupRelativePolicy()
+        let advantages = (0..<16).map { $0 % 2 == 0 ? 1.0 : -1 }
+        let (loss, difference) = try policy.loss(decoder, rollouts, advantages: advantages, temperature: temperature)
+        #expect(difference <= 1e-5)
+        // The gradient is that of the same loss written with whole logits.
+        try loss.backward()
+        let found = try parameters.map { try #require($0.tensor.gradient).copied() }
+        parameters.clearGradients()
+        let trained = rollouts.reduce(0) { $0 + $1.reply.count }
+        var plain = try Tensor.zeros([])
+        for (rollout, advantage) in zip(rollouts, advantages) {
+            let all = rollout.prompt + rollout.reply, inputs = Array(all.dropLast())
+            let hidden = try decoder.hiddenStates(inputs, segments: [0..<inputs.count])
+            let logits = try hidden.matmul(decoder.headWeight.transposed()) * (1 / temperature)
+            let chances = try logits.logSoftmax(axis: -1)
+            for (index, token) in rollout.reply.enumerated() {
+                let row = rollout.prompt.count - 1 + index
+                let chance = try chances.slice(0, from: row, to: row + 1).slice(1, from: Int(token), to: Int(token) + 1)
+                plain = try plain - chance.sum() * (advantage / Double(trained))
+            }
+        }
+        try plain.backward()
+        for (parameter, gradient) in zip(parameters, found) {
+            let wanted: [Float] = try #require(parameter.tensor.gradient).toArray(),
+                own: [Float] = try gradient.toArray()
+            let scale = wanted.map(abs).max() ?? 0
+            for (a, b) in zip(own, wanted) { #expect(abs(a - b) <= 1e-4 * scale + 1e-7) }
+        }
+    }
+
     /// Reward for every 7 in the reply: the mean reward must rise.
     @Test func rewardedTokensBecomeLikelier() throws {
         let (decoder, parameters) = try model(4)

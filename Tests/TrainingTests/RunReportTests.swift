@@ -27,10 +27,37 @@ import Darwin
         #expect(run.steps.map(\.loss) == [5, 4, 3])
     }
 
-    @Test func brokenLinesAndOtherFoldersAreNamed() throws {
-        let broken = try folder(step(1, 5) + "nonsense\n" + step(2, 4))
-        #expect { try RunRecord(path: broken) } throws: { "\($0)".contains("log.jsonl, line 2") }
+    @Test func brokenLinesAreLeftOutAndToldAndOtherFoldersNamed() throws {
+        let broken = try RunRecord(
+            path: folder(step(1, 5) + "nonsense\n" + step(2, 4) + "{\"step\":1e30,\"loss\":1}\n"))
+        #expect(broken.steps.map(\.loss) == [5, 4] && broken.unreadableLines == [2, 4])
+        #expect(RunReport([broken]).html.contains("2 lines of log.jsonl could not be read and are left out"))
         #expect { try RunRecord(path: "/tmp") } throws: { "\($0)".contains("no log.jsonl") }
+    }
+
+    /// Whatever numbers a log holds, there is a page, and every number in its charts is one.
+    @Test func anyNumberInALogMakesAPage() throws {
+        let numbers = [
+            "1e19", "-1e19", "1e308", "-1e308", "9223372036854775807", "-9223372036854775808", "1e-320", "0", "1e15",
+            "18446744073709551616", "9007199254740993", "2147483648", "1e400", "null", "-0.0",
+        ]
+        for number in numbers {
+            for other in numbers {
+                let log = """
+                    {"kind":"step","step":1,"loss":\(number),"learning_rate":\(other),"gradient_norm":\(number),"seconds":\(other),"tokens_per_second":\(number),"peak_share":\(other),"peak_memory_bytes":\(number),"reward":\(other)}
+                    {"kind":"step","step":2,"loss":\(other),"learning_rate":\(number),"gradient_norm":\(other),"seconds":\(number),"tokens_per_second":\(other)}
+                    {"kind":"evaluation","step":\(number),"loss":\(other),"perplexity":\(number),"bits_per_byte":\(other)}
+                    {"kind":"evaluation","step":3,"loss":\(number),"perplexity":\(other),"bits_per_byte":\(number)}
+                    {"kind":"score","step":\(number),"task":"t","questions":\(other),"right":\(number),"categories":{"c":{"right":\(number),"questions":\(other)}}}
+                    {"kind":"score","step":2,"task":"t","questions":\(number),"right":\(other)}
+
+                    """
+                let page = RunReport([try RunRecord(path: folder(log))]).html
+                #expect(page.hasSuffix("</html>\n"))
+                #expect(
+                    !page.contains("\"nan") && !page.contains(",nan") && !page.contains("inf,"), "\(number) \(other)")
+            }
+        }
     }
 
     @Test func configurationIsShownWithItsOriginsAndDifferencesAreMarked() throws {

@@ -14,6 +14,73 @@ import Testing
         }
     }
 
+    @Test func namesOfOtherProgramsGetTheOptionThatMeansTheSame() throws {
+        var options = TrainingOptions()
+        for (wrong, right) in [
+            ("lr", "learning_rate"), ("hidden", "hidden_size"), ("batch-size", "batch_rows"), ("n_layer", "depth"),
+            ("grad_clip", "clip"), ("max_steps", "steps"), ("wd", "weight_decay"), ("seq_len", "context_length"),
+            ("gradient_accumulation_steps", "micro_batches"), ("num_kv_heads", "key_value_heads"),
+            ("max_learning_rate", "learning_rate"), ("rope", "rope_theta"), ("val_rows", "evaluation_rows"),
+        ] {
+            let found = message { try options.set(assignment: wrong + "=1") }
+            #expect(found.hasSuffix("did you mean \"\(right)\"?"), "\(wrong): \(found)")
+        }
+        // Nor does it take long for a name of a megabyte, or come back whole.
+        #expect(message { try options.set(String(repeating: "x", count: 1 << 20), 1) }.utf8.count < 300)
+    }
+
+    /// No number may trap, whatever it is for; what is refused names the range.
+    @Test func extremesOfEveryNumberAreRefusedOrResolved() throws {
+        let extremes = [
+            "9223372036854775807", "-9223372036854775808", "9223372036854775808", "2147483648", "-1", "0", "1",
+            "9007199254740993", "1e308", "-1e308", "1e-308", "nan", "inf", "18446744073709551615", "0.5",
+        ]
+        for value in try ResolvedOptions(TrainingOptions(), vocabularySize: 512).values
+        where value.name != "vocabulary_size" {
+            for text in extremes {
+                var options = TrainingOptions()
+                let said = message { try options.set(value.name, text: text) }
+                if !said.isEmpty {
+                    #expect(said.contains("expected "), "\(said)")
+                    continue
+                }
+                _ = try? ResolvedOptions(options, vocabularySize: Int(Int32.max)) { _, _ in .max }
+                guard let resolved = try? ResolvedOptions(options, vocabularySize: 512),
+                    let spec = try? resolved.decoderConfiguration()
+                else { continue }
+                _ = resolved.memory(TrainingCost(spec, length: resolved["context_length"].integer ?? 1))
+            }
+        }
+    }
+
+    @Test func anyNumberOfRowsIsCutIntoMicroBatches() throws {
+        for rows in 1...480 {
+            var options = TrainingOptions()
+            try options.set("batch_rows", .integer(Int64(rows)))
+            let resolved = try ResolvedOptions(options, vocabularySize: 512)
+            let parts = try #require(resolved["micro_batches"].integer)
+            #expect(parts >= 1 && parts <= rows && resolved.rowsPerMicroBatch * parts >= rows)
+            #expect(resolved.rowsPerMicroBatch <= 64)
+        }
+    }
+
+    @Test func defaultsFitTheDataThatIsThere() throws {
+        func resolved(_ rows: Int, longest: Int?, _ given: [String: JSON] = [:]) throws -> ResolvedOptions {
+            var options = TrainingOptions()
+            for (key, value) in given { try options.set(key, value) }
+            return try ResolvedOptions(options, vocabularySize: 512, longestRow: longest) { _, _ in rows }
+        }
+        let few = try resolved(15, longest: 5000)
+        #expect(few["batch_rows"] == 15 && few["context_length"] == 256)
+        #expect(few.values.first { $0.name == "batch_rows" }?.origin == "all rows of the data")
+        let short = try resolved(1, longest: 100)
+        #expect(short["context_length"] == 100 && short["batch_rows"] == 1)
+        #expect(short.values.first { $0.name == "context_length" }?.origin == "the data makes no longer row")
+        // What was chosen stays, and what there is enough of.
+        #expect(try resolved(15, longest: 100, ["context_length": 128])["context_length"] == 128)
+        #expect(try resolved(1000, longest: 100_000)["batch_rows"] == 32)
+    }
+
     @Test func valuesOutOfRangeNameTheRange() throws {
         var options = TrainingOptions()
         #expect(
@@ -91,7 +158,7 @@ import Testing
         let folder = try scratch("options")
         let data = try TrainingData(folder: folder + "/data")
         for (key, value, word) in [
-            ("heads", 3 as JSON, "heads"), ("micro_batches", 3, "micro-batches"), ("warmup", 100, "warmup"),
+            ("heads", 3 as JSON, "heads"), ("micro_batches", 5, "micro-batches"), ("warmup", 100, "warmup"),
             ("batch_rows", 40_000, "a step takes 40000"), ("sliding_window", 8, "qwen3"),
         ] {
             let options = try options([key: value])

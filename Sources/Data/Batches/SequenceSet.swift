@@ -102,8 +102,8 @@ public final class SequenceSet: Sendable {
         return [(shard, start..<start + length)]
     }
 
-    /// Rows in their own order, to evaluate on.
-    public func batch(_ sequences: Range<Int>) throws(DataError) -> TrainingBatch {
+    /// Rows by their numbers, to evaluate on.
+    public func batch(_ sequences: some Collection<Int>) throws(DataError) -> TrainingBatch {
         var batch = TrainingBatch(rows: sequences.count, length: length, padToken: padToken)
         for (row, sequence) in sequences.enumerated() { try fill(&batch, row: row, with: sequence, epochKey: nil) }
         return batch

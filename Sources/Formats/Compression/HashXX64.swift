@@ -1,5 +1,6 @@
-/// XXH64 with seed 0, which Zstandard's frames are checked with. Source: RFC 8878 names it; the xxHash specification.
-struct HashXX64 {
+/// XXH64 with seed 0, which Zstandard's frames and the files of checkpoints are checked with. Source: RFC 8878 names it;
+/// the xxHash specification.
+package struct HashXX64 {
     private static let p1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let p2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
     private static let p3: UInt64 = 0x1656_67B1_9E37_79F9
@@ -11,7 +12,7 @@ struct HashXX64 {
     /// Bytes that do not fill 32 yet.
     private var pending: [UInt8] = []
 
-    init() {
+    package init() {
         lanes = (Self.p1 &+ Self.p2, Self.p2, 0, 0 &- Self.p1)
         pending.reserveCapacity(32)
     }
@@ -19,7 +20,7 @@ struct HashXX64 {
     private static func rotate(_ value: UInt64, _ count: UInt64) -> UInt64 { value << count | value >> (64 - count) }
     private static func round(_ lane: UInt64, _ word: UInt64) -> UInt64 { rotate(lane &+ word &* p2, 31) &* p1 }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         total += bytes.count
         var place = 0
         if !pending.isEmpty {
@@ -49,7 +50,7 @@ struct HashXX64 {
         lanes = (a, b, c, d)
     }
 
-    var value: UInt64 {
+    package var value: UInt64 {
         var hash: UInt64
         if total >= 32 {
             hash = Self.rotate(lanes.0, 1) &+ Self.rotate(lanes.1, 7) &+ Self.rotate(lanes.2, 12)

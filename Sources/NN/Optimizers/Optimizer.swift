@@ -89,6 +89,19 @@ extension Array<Parameter> {
         for parameter in self { parameter.tensor.gradient = nil }
     }
 
+    /// Gives zeros to parameters that no gradient arrived at in a step, as an expert that no token went to. An optimiser
+    /// steps them then: their moments and their weights decay as PyTorch's do for a gradient of zeros.
+    public func zeroMissingGradients() throws {
+        for parameter in self where parameter.tensor.gradient == nil {
+            parameter.tensor.gradient = try Tensor.zeros(parameter.tensor.shape)
+        }
+    }
+
+    /// The first parameter that has a value which is no number or infinite, or so large that its square is.
+    public func firstNotFinite() throws -> String? {
+        try first { try !sumOfSquares([$0.tensor.detach()]).isFinite }?.name
+    }
+
     /// √(Σ g²) over all gradients; the number of threads does not change it.
     public func gradientNorm() throws -> Double {
         let span = OperationSpan("gradientNorm", .update)

@@ -42,12 +42,20 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// Numbers kept for each parameter element, to plan memory by; the factors of Adafactor are few.
-    public var stateCountPerParameter: Int {
+    /// Numbers kept for each element of a matrix, to plan memory by; the factors of Adafactor are few.
+    /// - Parameter momentum: of sgd and rmsprop, which keep a buffer for it unless it is 0.
+    public func stateCountPerParameter(momentum: Double) -> Int {
         switch self {
         case .adamw, .adam: 2
-        case .sgd, .rmsprop, .lion, .muon: 1
+        case .sgd: momentum == 0 ? 0 : 1
+        case .rmsprop: momentum == 0 ? 1 : 2
+        case .lion, .muon: 1
         case .adafactor: 0
         }
+    }
+
+    /// The same for embeddings, an output head, norms and biases, which muon leaves to AdamW.
+    public func stateCountOutsideMatrices(momentum: Double) -> Int {
+        self == .muon ? 2 : stateCountPerParameter(momentum: momentum)
     }
 }

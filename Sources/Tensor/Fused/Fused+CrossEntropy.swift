@@ -10,12 +10,17 @@ public struct CrossEntropyOptions: Sendable, Equatable {
     public var zLoss: Float = 0
     /// logits ← cap · tanh(logits / cap) first, Gemma 2.
     public var softCap: Float?
+    /// logits ← logits / temperature after that: the distribution that tokens are drawn from. Above 0.
+    public var temperature: Float = 1
 
-    public init(ignored: Int32 = -100, smoothing: Float = 0, zLoss: Float = 0, softCap: Float? = nil) {
+    public init(
+        ignored: Int32 = -100, smoothing: Float = 0, zLoss: Float = 0, softCap: Float? = nil, temperature: Float = 1
+    ) {
         self.ignored = ignored
         self.smoothing = smoothing
         self.zLoss = zLoss
         self.softCap = softCap
+        self.temperature = temperature
     }
 }
 
@@ -57,7 +62,7 @@ extension Fused {
             let slope = loss.cap(logits, keepsSlope: records)
             total += loss.reduce(logits, rows, gradient: records) { row in
                 let factor = rowWeights.map { Double($0[loss.origin(row)]) } ?? 1
-                return (factor, Float(factor / divisor))
+                return (factor, Float(factor / divisor) * loss.sharpness)
             }
             guard records else { continue }
             if let slope { multiply(slope, into: logits) }
@@ -107,7 +112,9 @@ extension Fused {
             for rows in loss.blocks {
                 let logits = loss.logits(rows)
                 let slope = loss.cap(logits, keepsSlope: true)
-                _ = loss.reduce(logits, rows, gradient: true) { row in (0, -upstream.floats[loss.origin(row)]) }
+                _ = loss.reduce(logits, rows, gradient: true) { row in
+                    (0, -upstream.floats[loss.origin(row)] * loss.sharpness)
+                }
                 if let slope { multiply(slope, into: logits) }
                 let part = dx.leadingRows(rows.lowerBound, count: rows.count)
                 product(logits, weight0, transposed: false, into: part, accumulate: false)
@@ -139,11 +146,17 @@ extension Fused {
         private let kept: [Int]?
         private let count: Int
         var vocabulary: Int { weight.shape[0] }
+        /// What logits are multiplied with, 1 / temperature, and their gradients again.
+        var sharpness: Float { options.temperature == 1 ? 1 : 1 / options.temperature }
 
         init(
             _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions
         ) throws(TensorError) {
             try check("crossEntropy", x, weight)
+            guard options.temperature > 0, options.temperature.isFinite else {
+                throw TensorError(
+                    .argument, "crossEntropy", "the temperature \(options.temperature) is not above 0")
+            }
             guard x.rank == 2, weight.rank == 2, weight.shape[1] == x.shape[1], targets.count == x.shape[0] else {
                 throw TensorError(
                     .shape, "crossEntropy",
@@ -204,8 +217,16 @@ extension Fused {
             return result
         }
 
-        /// Applies the soft cap in place; its derivative 1 - (z / cap)².
+        /// Applies the soft cap and the temperature in place; the derivative of the cap, 1 - (z / cap)².
         func cap(_ logits: Tensor, keepsSlope: Bool) -> Tensor? {
+            defer {
+                if sharpness != 1 {
+                    let values = logits.floats, sharpness = sharpness
+                    Fused.forRows(logits.elementCount, width: 1) { range in
+                        for index in range { values[index] *= sharpness }
+                    }
+                }
+            }
             guard let cap = options.softCap else { return nil }
             let slope = Tensor(uninitialized: keepsSlope ? logits.shape : [0])
             let kernel = martlet_kernels_active().pointee.vector.soft_cap

@@ -1,17 +1,21 @@
 import MartletFormats
 import MartletJSON
 import MartletNN
+import MartletSystem
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The state of a run at the end of a step: a folder that is a model in its own right (config.json, model.safetensors,
-/// tokenizer files), with what only training needs beside it, and a manifest written last. A folder without a manifest
-/// whose files have the sizes it names is no checkpoint.
+/// tokenizer files), with what only training needs beside it, and a manifest written last, which has the size and the
+/// XXH64 of every file. A folder without a manifest whose files have the sizes it names is no checkpoint; the hashes are
+/// compared before training goes on from one.
 public struct TrainingCheckpoint: Sendable {
     public let path: String
     public let step: Int
@@ -45,12 +49,14 @@ public struct TrainingCheckpoint: Sendable {
                 optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
             for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
             try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
-            var sizes: [JSONObject.Element] = []
+            var entries: [JSONObject.Element] = []
             let own = ["model.safetensors", "optimizer.safetensors", "trainer_state.json"]
             for name in own + (shown == nil ? [] : [weightsName]) + files.map(\.name) {
-                sizes.append((name, .integer(Int64(try fileSize(partial + "/" + name)))))
+                let file = partial + "/" + name
+                entries.append(
+                    (name, ["bytes": .integer(Int64(try fileSize(file))), "xxh64": .string(try Self.hash(file))]))
             }
-            let manifest: JSON = ["version": 1, "step": .integer(Int64(step)), "files": .object(JSONObject(sizes))]
+            let manifest: JSON = ["version": 2, "step": .integer(Int64(step)), "files": .object(JSONObject(entries))]
             try AtomicFile.write(partial + "/" + manifestName, bytes: manifest.bytes(indent: 2))
             // A folder cannot be renamed over another: the one of an earlier try steps aside, whole as it is.
             let aside = folder + "/." + name + ".old"
@@ -83,6 +89,62 @@ public struct TrainingCheckpoint: Sendable {
         return (usable.sorted { $0.step < $1.step }, broken)
     }
 
+    private static func object(_ path: String) throws -> JSON {
+        do { return try JSON(parsing: Folder.read(path)) } catch let error as JSONError {
+            throw TrainingError(.checkpoint, "\(path) is damaged: \(error)")
+        }
+    }
+
+    /// The newest checkpoint that is whole and undamaged, and what is wrong with those that were passed over for it.
+    static func newestSound(run: String) -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
+        var (usable, broken) = list(run: run)
+        while let newest = usable.popLast() {
+            do {
+                try newest.verify()
+                return (newest, broken)
+            } catch {
+                broken.append((newest.path, "\(error)"))
+            }
+        }
+        return (nil, broken)
+    }
+
+    /// Reads every file and compares it with the manifest. Those of the first version have no hashes: their sizes, which
+    /// were compared already, must do.
+    /// - Throws: `TrainingError` naming the first file that has changed since it was written.
+    public func verify() throws {
+        let manifest = try JSON(parsing: Folder.read(path + "/" + Self.manifestName))
+        for (name, entry) in manifest["files"]?.object ?? JSONObject() {
+            guard let wanted = entry["xxh64"]?.string else { continue }
+            let found = try Self.hash(path + "/" + name)
+            guard found == wanted else {
+                throw TrainingError(
+                    .checkpoint, "\(path)/\(name) is damaged: its XXH64 is \(found), the manifest says \(wanted)")
+            }
+        }
+    }
+
+    /// XXH64 of a file in 16 hexadecimal digits, a part of the file at a time.
+    private static func hash(_ path: String) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        var hash = HashXX64()
+        try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 64) { buffer in
+            while true {
+                let count = read(descriptor, buffer.baseAddress, buffer.count)
+                if count < 0, errno == EINTR { continue }
+                guard count >= 0 else {
+                    throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+                }
+                if count == 0 { return }
+                hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            }
+        }
+        let digits = String(hash.value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     private init(path: String, step: Int, state: JSON) {
         self.path = path
         self.step = step
@@ -93,11 +155,12 @@ public struct TrainingCheckpoint: Sendable {
     public init(path: String) throws {
         let manifest = path + "/" + Self.manifestName
         guard Folder.exists(manifest) else { throw TrainingError(.checkpoint, "\(path) has no \(Self.manifestName)") }
-        let json = try JSON(parsing: Folder.read(manifest))
-        guard let step = json["step"]?.integer, let files = json["files"]?.object else {
+        let json = try Self.object(manifest)
+        guard let step = json["step"]?.integer?.narrowed(to: RunRecord.steps), let files = json["files"]?.object else {
             throw TrainingError(.checkpoint, "\(manifest) names no step and files")
         }
-        for (name, size) in files {
+        for (name, entry) in files {
+            let size = entry["bytes"] ?? entry
             guard !name.contains("/"), let found = try? fileSize(path + "/" + name) else {
                 throw TrainingError(.checkpoint, "\(path) lacks \(name)")
             }
@@ -108,7 +171,7 @@ public struct TrainingCheckpoint: Sendable {
         }
         self.path = path
         self.step = step
-        state = try JSON(parsing: Folder.read(path + "/trainer_state.json"))
+        state = try Self.object(path + "/trainer_state.json")
     }
 
     /// - Throws: `TrainingError` naming the first value that differs from what the checkpoint was trained with.
@@ -138,7 +201,8 @@ public struct TrainingCheckpoint: Sendable {
             try noGrad { try parameter.tensor.copy(from: stored) }
         }
         let saved = try SafetensorsFile(path: path + "/optimizer.safetensors")
-        try optimizer.restore(stepCount: state["optimizer_steps"]?.integer ?? step) { name in
+        let steps = state["optimizer_steps"]?.integer?.narrowed(to: RunRecord.steps) ?? step
+        try optimizer.restore(stepCount: steps) { name in
             saved.entry(name) == nil ? nil : try saved.tensor(name)
         }
         guard let average else { return }
@@ -160,6 +224,12 @@ public struct TrainingCheckpoint: Sendable {
                 throw TrainingError(.checkpoint, "\(run)/\(name): \(String(cString: strerror(errno)))")
             }
         }
+    }
+
+    /// Gives the checkpoint a name under which it is kept and never gone on from: `diverged-00001200`.
+    func setAside() {
+        let (folder, name) = AtomicFile.split(path)
+        rename(path, folder + "/" + name.replacing("step-", with: "diverged-", maxReplacements: 1))
     }
 
     /// Takes the checkpoint away at once, so that one that is half removed is never taken for one that is broken.

@@ -1,5 +1,6 @@
 import MartletJSON
 import MartletNN
+import MartletSystem
 
 /// One option of a training run: its name, what it may be, and what it means.
 struct OptionKey: Sendable {
@@ -15,7 +16,8 @@ struct OptionKey: Sendable {
     let name: String
     let kind: Kind
     let meaning: String
-    /// Whether a run may be resumed with another value: the weights do not depend on it.
+    /// Whether a run may be resumed with another value: the weights so far do not depend on it, and the model keeps its
+    /// shape. How long and how fast it goes on, and when it gives up, are decided anew.
     var isFree = false
 
     /// Whether it says where something lies, which the weights do not depend on.
@@ -39,7 +41,7 @@ struct OptionKey: Sendable {
     }
 
     private static func plain(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : "\(value)"
+        Int(whole: value).map { abs(value) < 1e9 ? String($0) : "\(value)" } ?? "\(value)"
     }
 
     /// What a choice may be.
@@ -82,8 +84,10 @@ struct OptionKey: Sendable {
     {
         OptionKey(name: name, kind: .integer(range), meaning: meaning, isFree: free)
     }
-    private static func number(_ name: String, _ range: ClosedRange<Double>, _ meaning: String) -> Self {
-        OptionKey(name: name, kind: .number(range), meaning: meaning)
+    private static func number(
+        _ name: String, _ range: ClosedRange<Double>, _ meaning: String, free: Bool = false
+    ) -> Self {
+        OptionKey(name: name, kind: .number(range), meaning: meaning, isFree: free)
     }
     private static func flag(_ name: String, _ meaning: String, free: Bool = false) -> Self {
         OptionKey(name: name, kind: .flag, meaning: meaning, isFree: free)
@@ -116,15 +120,15 @@ struct OptionKey: Sendable {
             "sliding_window", 0...1_048_576,
             "How far back every other layer looks, from the first on, itself included (qwen3); 0: all see everything."),
         integer("batch_rows", 1...65_536, "Rows of an optimiser step."),
-        integer("micro_batches", 1...65_536, "Parts a step's rows are computed in, to save memory."),
-        integer("steps", 1...100_000_000, "Optimiser steps."),
-        number("epochs", 0.001...100_000, "Times to go through the data, instead of steps."),
-        number("minutes", 0.01...100_000, "Stop after this much training."),
-        number("learning_rate", 1e-7...1, "The highest learning rate."),
-        number("final_rate", 0...1, "The last learning rate, as a share of the highest."),
-        choice("schedule", LearningRateSchedule.allCases.map(\.rawValue), "How the learning rate goes."),
-        integer("warmup", 0...1_000_000, "Steps until the highest learning rate."),
-        integer("decay", 0...100_000_000, "Steps of the last part of a wsd schedule."),
+        integer("micro_batches", 1...65_536, "Parts a step's rows are computed in, to save memory.", free: true),
+        integer("steps", 1...100_000_000, "Optimiser steps.", free: true),
+        number("epochs", 0.001...100_000, "Times to go through the data, instead of steps.", free: true),
+        number("minutes", 0.01...100_000, "Stop after this much training.", free: true),
+        number("learning_rate", 1e-7...1, "The highest learning rate.", free: true),
+        number("final_rate", 0...1, "The last learning rate, as a share of the highest.", free: true),
+        choice("schedule", LearningRateSchedule.allCases.map(\.rawValue), "How the learning rate goes.", free: true),
+        integer("warmup", 0...1_000_000, "Steps until the highest learning rate.", free: true),
+        integer("decay", 0...100_000_000, "Steps of the last part of a wsd schedule.", free: true),
         choice("optimizer", OptimizerKind.allCases.map(\.rawValue), "What changes the weights along the gradient."),
         choice("precision", ["fp32", "bf16", "fp16"], "What matrices and their gradients are rounded to."),
         number("weight_decay", 0...10, "Decay of matrices."),
@@ -136,7 +140,7 @@ struct OptionKey: Sendable {
         number("ema", 0...0.999999, "Decay of an average of the weights that is evaluated and saved; 0: none."),
         number("dropout", 0...0.9, "Share of the numbers added to the residual stream that is dropped."),
         number("attention_dropout", 0...0.9, "Share of attention's probabilities that is dropped."),
-        number("clip", 1e-6...1e6, "The largest gradient norm."),
+        number("clip", 1e-6...1e6, "The largest gradient norm; larger ones are scaled down to it.", free: true),
         number("z_loss", 0...1, "Weight of the squared log-partition."),
         number("label_smoothing", 0...0.99, "Weight of the uniform distribution beside the target."),
         integer("seed", 0...Int(Int32.max), "Of initial weights and the order of data."),
@@ -151,6 +155,9 @@ struct OptionKey: Sendable {
         flag("keep_best", "Keep the checkpoint of the lowest held-out loss too.", free: true),
         choice("on_disk_full", ["continue", "stop"], "What to do when a checkpoint cannot be written.", free: true),
         integer("log_every", 1...1_000_000, "Steps between lines of the log.", free: true),
-        number("spike_factor", 2...1e9, "Stop when the gradient norm is this many times the usual."),
+        number(
+            "spike_factor", 2...1e9,
+            "Stop when a gradient norm that clip lets through is this many times the usual, which counts as 1 at least.",
+            free: true),
     ]
 }

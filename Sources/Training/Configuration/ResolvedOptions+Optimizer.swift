@@ -14,7 +14,7 @@ extension ResolvedOptions {
         }
     }
 
-    /// The type of the saved model's matrices; an average is kept in float32.
+    /// The type of the saved model's matrices, as transformers names it; an average is kept in float32.
     var savedTypeName: String {
         guard number("ema") == 0 else { return "float32" }
         switch roundedType {

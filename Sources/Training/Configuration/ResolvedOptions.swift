@@ -1,6 +1,7 @@
 import MartletJSON
 import MartletModels
 import MartletNN
+import MartletSystem
 
 /// A training run with no value left open.
 public struct ResolvedOptions: Sendable, Equatable {
@@ -25,10 +26,12 @@ public struct ResolvedOptions: Sendable, Equatable {
     /// - Parameters:
     ///   - vocabularySize: of the tokenizer.
     ///   - model: what training goes on from: its shape is not open to options.
-    ///   - rowsPerEpoch: what the data holds at a context length and layout, for `epochs`.
+    ///   - longestRow: the most tokens of a row cut from the data's stream, which a context that nobody chose keeps to.
+    ///   - rowsPerEpoch: what the data holds at a context length and layout, for `epochs`, and for steps of no more rows
+    ///     than there are.
     /// - Throws: `TrainingError` when values contradict each other.
     public init(
-        _ options: TrainingOptions, vocabularySize: Int, model: DecoderConfiguration? = nil,
+        _ options: TrainingOptions, vocabularySize: Int, model: DecoderConfiguration? = nil, longestRow: Int? = nil,
         rowsPerEpoch: (_ length: Int, _ layout: String) -> Int? = { _, _ in nil }
     ) throws(TrainingError) {
         if model != nil, let name = Self.shapeNames.first(where: { options.given[$0] != nil }) {
@@ -60,9 +63,14 @@ public struct ResolvedOptions: Sendable, Equatable {
             put("intermediate_size", whole(max(64, (hidden * 8 / 3 + 32) / 64 * 64)), "8/3 × hidden_size, in 64s")
         }
         let hidden = integer("hidden_size")
+        let usualLayout = model == nil ? "contiguous" : "packed"
+        let layout = options.given["layout"]?.string ?? usualLayout
+        let usualLength = min(model?.contextLength ?? 256, 1024)
+        let longest = layout == "packed" ? usualLength : max(8, longestRow ?? usualLength)
         put(
-            "context_length", whole(min(model?.contextLength ?? 256, 1024)),
-            model == nil ? "the usual" : "the model's, 1024 at most")
+            "context_length", whole(min(usualLength, longest)),
+            longest < usualLength
+                ? "the data makes no longer row" : model == nil ? "the usual" : "the model's, 1024 at most")
         if let model, integer("context_length") > model.contextLength {
             throw TrainingError(
                 .configuration,
@@ -75,24 +83,24 @@ public struct ResolvedOptions: Sendable, Equatable {
         }
         values.append(
             Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's", isGiven: false))
-        put("batch_rows", whole(max(1, 8192 / integer("context_length"))), "8192 tokens / context_length")
+        let rows = rowsPerEpoch(integer("context_length"), layout)
+        let usualRows = max(1, 8192 / integer("context_length"))
         put(
-            "micro_batches", whole(max(1, integer("batch_rows") * integer("context_length") / 8192)), "8192 tokens each"
-        )
-        put(
-            "layout", .string(model == nil ? "contiguous" : "packed"),
-            model == nil ? "the usual for pre-training" : "whole conversations")
+            "batch_rows", whole(max(1, min(usualRows, rows ?? usualRows))),
+            rows.map { $0 < usualRows } ?? false ? "all rows of the data" : "8192 tokens / context_length")
+        let parts = integer("batch_rows").multiplied(clampedBy: integer("context_length")) / 8192
+        put("micro_batches", whole(max(1, min(parts, integer("batch_rows")))), "8192 tokens each")
+        put("layout", .string(usualLayout), model == nil ? "the usual for pre-training" : "whole conversations")
         let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
-        let rows = rowsPerEpoch(integer("context_length"), text("layout"))
         if model != nil, !isTimed, options.given["steps"] == nil {
             put("epochs", .number(2), "the usual for fine-tuning")
         } else {
             put("epochs", .null, "by steps")
         }
         if let epochs = self["epochs"].double, let rows {
-            let perEpoch = (rows + integer("batch_rows") - 1) / integer("batch_rows")
+            let perEpoch = max(1, rows).adding(clamped: integer("batch_rows") - 1) / integer("batch_rows")
             put(
-                "steps", whole(max(1, Int((epochs * Double(perEpoch)).rounded()))),
+                "steps", whole(min(100_000_000, max(1, Int(clamping: (epochs * Double(perEpoch)).rounded())))),
                 "epochs × \(rows) rows / batch_rows")
         } else {
             put(
@@ -127,7 +135,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         put("seed", whole(1), "the usual")
         if model == nil { put("initialization", .string("gpt2"), "the usual") }
         put("evaluate_every", whole(isTimed ? 200 : max(1, steps / 10)), "a tenth of the steps")
-        put("evaluation_rows", whole(64), "the usual")
+        put("evaluation_rows", whole(256), "the usual")
         put("patience", whole(0), "no early stop")
         put("save_every", whole(isTimed ? 200 : max(1, steps / 5)), "a fifth of the steps")
         put("keep", whole(2), "the usual")
@@ -158,10 +166,11 @@ public struct ResolvedOptions: Sendable, Equatable {
         guard integer("sliding_window") == 0 || text("family") == "qwen3" else {
             throw TrainingError(.configuration, "sliding_window needs family qwen3; \(text("family")) has none")
         }
-        guard integer("batch_rows") % integer("micro_batches") == 0 else {
+        guard integer("micro_batches") <= integer("batch_rows") else {
             throw TrainingError(
                 .configuration,
-                "batch_rows \(integer("batch_rows")) does not divide into \(integer("micro_batches")) micro-batches")
+                "batch_rows \(integer("batch_rows")) does not make \(integer("micro_batches")) micro-batches of a row "
+                    + "or more")
         }
         guard integer("steps") < Self.unboundedSteps || integer("decay") == 0 else {
             throw TrainingError(
@@ -187,7 +196,7 @@ public struct ResolvedOptions: Sendable, Equatable {
             ("head_dim", .integer(Int64(integer("hidden_size") / integer("heads")))),
             ("max_position_embeddings", self["context_length"]), ("rope_theta", self["rope_theta"]),
             ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")), ("attention_bias", .bool(false)),
-            ("tie_word_embeddings", self["tied_embeddings"]), ("torch_dtype", .string(savedTypeName)),
+            ("tie_word_embeddings", self["tied_embeddings"]),
         ]
         if family == "llama" { members.append(("mlp_bias", .bool(false))) }
         let window = integer("sliding_window"), depth = integer("depth")
@@ -246,6 +255,20 @@ public struct ResolvedOptions: Sendable, Equatable {
             guard !key.isFree, let old = before[key.name] else { return false }
             return old != self[key.name]
         }?.name
+    }
+
+    /// What may differ from the options of a checkpoint and does, with both values.
+    func changes(from before: JSON) -> [String] {
+        let learning: Set = [
+            "steps", "epochs", "minutes", "learning_rate", "final_rate", "schedule", "warmup", "decay", "clip",
+            "spike_factor", "micro_batches",
+        ]
+        return OptionKey.all.filter { learning.contains($0.name) }.compactMap { key in
+            let old = before[key.name] ?? .null, new = self[key.name]
+            guard old != new, !before.isNull else { return nil }
+            return "\(key.name) was \(old.isNull ? "not set" : old.text()) and is "
+                + "\(new.isNull ? "not set" : new.text()) from here on"
+        }
     }
 
     /// Every option with its meaning as a YAML file to start from. What was not given is commented out, so that it

@@ -22,12 +22,12 @@ public struct TrainingOptions: Sendable, Equatable {
             return
         }
         guard known.accepts(value) else {
-            let nearest = value.string.flatMap { given in
+            let nearest = value.string.map { String($0.prefix(100)) }.flatMap { given in
                 known.choices.min { distance($0, given) < distance($1, given) }
             }
             throw TrainingError(
                 .configuration,
-                "\(origin): \"\(key)\" is \(value.text()); expected \(known.expected)"
+                "\(origin): \"\(key)\" is \(value.text().prefix(200)); expected \(known.expected)"
                     + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""))
         }
         if case .folders = known.kind, let portions = DataPortion.all(value) {
@@ -83,25 +83,8 @@ public struct TrainingOptions: Sendable, Equatable {
 
     private static func key(_ name: String, _ origin: String) throws(TrainingError) -> OptionKey {
         if let known = OptionKey.all.first(where: { $0.name == name }) { return known }
-        let spelled = String(name.map { $0 == "-" ? "_" : $0 }).lowercased()
-        let nearest = OptionKey.all.map(\.name).min { distance($0, spelled) < distance($1, spelled) } ?? ""
         throw TrainingError(
-            .configuration, "\(origin): there is no option \"\(name)\"; did you mean \"\(nearest)\"?")
+            .configuration,
+            "\(origin): there is no option \"\(name.prefix(100))\"; did you mean \"\(OptionKey.nearest(to: name))\"?")
     }
-}
-
-/// Edits that turn one word into the other (Levenshtein).
-private func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a), b = Array(b)
-    var row = Array(0...b.count)
-    for i in a.indices {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for j in b.indices {
-            let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-        }
-    }
-    return row[b.count]
 }

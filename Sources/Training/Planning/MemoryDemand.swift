@@ -1,4 +1,5 @@
 import MartletModels
+import MartletSystem
 
 extension TrainingCost {
     /// Refuses what this machine cannot hold, while none of it is made: a run that outgrew memory later would be killed,
@@ -11,7 +12,7 @@ extension TrainingCost {
     static func demand(_ memory: [(kind: String, bytes: Int)], within limit: Int?, for what: String)
         throws(TrainingError)
     {
-        let needed = memory.reduce(0) { $0 + $1.bytes }
+        let needed = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         guard let limit, needed > limit else { return }
         throw TrainingError(
             .configuration,
@@ -31,10 +32,16 @@ extension TrainingCost {
 }
 
 extension ResolvedOptions {
+    /// Of the largest micro-batch: a step's rows need not divide evenly.
+    public var rowsPerMicroBatch: Int {
+        let parts = max(1, integer("micro_batches"))
+        return (integer("batch_rows") + parts - 1) / parts
+    }
+
     /// What training with these options will keep in memory, by kind.
     public func memory(_ cost: TrainingCost) -> [(kind: String, bytes: Int)] {
         cost.memory(
-            tokens: integer("batch_rows") / max(1, integer("micro_batches")) * integer("context_length"),
-            optimizer: optimizerKind, copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1))
+            tokens: rowsPerMicroBatch.multiplied(clampedBy: integer("context_length")), optimizer: optimizerKind,
+            momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1))
     }
 }

@@ -1,5 +1,6 @@
 import MartletModels
 import MartletNN
+import MartletSystem
 import MartletTensor
 
 /// What a model costs, counted from its shape alone: parameters, floating-point operations and memory.
@@ -8,6 +9,8 @@ import MartletTensor
 /// the optimiser are left out, as is usual: they are some thousandths.
 public struct TrainingCost: Sendable, Equatable {
     public let parameters: Int
+    /// Of matrices between embedding and head, which muon keeps one number for and not two.
+    private let matrixElements: Int
     /// By what they do: "embedding", "attention", "feed-forward", "norm", "head".
     public let parametersByPart: [(part: String, count: Int)]
     public let length: Int
@@ -22,13 +25,14 @@ public struct TrainingCost: Sendable, Equatable {
     public init(_ spec: DecoderConfiguration, length: Int, countsWholeSquare: Bool = false) {
         let counter = ParameterCounter()
         _ = Decoder(counter, spec)
-        parameters = counter.parts.reduce(0) { $0 + $1.count }
+        parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
+        matrixElements = counter.matrixElements
         parametersByPart = counter.parts
         self.length = length
         self.spec = spec
         let hidden = Double(spec.hiddenSize), layers = Double(spec.layerCount)
-        let queries = Double(spec.attention.heads * spec.attention.headDimension)
-        let keys = Double(spec.attention.keyValueHeads * spec.attention.headDimension)
+        let queries = Double(spec.attention.heads) * Double(spec.attention.headDimension)
+        let keys = Double(spec.attention.keyValueHeads) * Double(spec.attention.headDimension)
         let active = Double(spec.feedForward.experts?.active ?? 1)
         // Each token sees all of them, or itself and those before it.
         let share = countsWholeSquare ? 1 : (Double(length) + 1) / (2 * Double(length))
@@ -54,34 +58,43 @@ public struct TrainingCost: Sendable, Equatable {
 
     /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, the optimiser's state and further
     /// copies of the weights (an average, rounded ones), and what a micro-batch of `tokens` tokens keeps for its gradient.
+    /// What is beyond counting is `Int.max`.
+    /// - Parameter momentum: of the optimiser, where some keep a buffer only for one above 0.
     public func memory(
-        tokens: Int, optimizer: OptimizerKind = .adamw, copies: Int = 0
+        tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0
     ) -> [(kind: String, bytes: Int)] {
-        [
-            ("parameters", 4 * parameters), ("gradients", 4 * parameters),
-            ("moments", 4 * parameters * (optimizer.stateCountPerParameter + copies)),
+        let all = parameters.multiplied(clampedBy: 4), matrices = matrixElements.multiplied(clampedBy: 4)
+        let states = matrices.multiplied(clampedBy: optimizer.stateCountPerParameter(momentum: momentum)).adding(
+            clamped: (all - matrices).multiplied(clampedBy: optimizer.stateCountOutsideMatrices(momentum: momentum)))
+        return [
+            ("parameters", all), ("gradients", all),
+            ("moments", states.adding(clamped: all.multiplied(clampedBy: copies))),
             ("activations", activationBytes(tokens: tokens)),
             // A block of logits; the gradient of the head is the parameters' own.
-            ("logits", min(1 << 25, tokens * spec.vocabularySize * 4)),
+            ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
         ]
     }
 
     /// What the operations of a layer save for their gradients, see the fused operations of `Tensor`.
     private func activationBytes(tokens: Int) -> Int {
         let hidden = spec.hiddenSize
-        let queries = spec.attention.heads * spec.attention.headDimension
-        let keys = spec.attention.keyValueHeads * spec.attention.headDimension
-        let heads = spec.attention.normalizesQueriesAndKeys ? queries + keys : 0
+        let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.headDimension)
+        let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.headDimension)
+        let heads = spec.attention.normalizesQueriesAndKeys ? queries.adding(clamped: keys) : 0
         // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product.
-        let layer =
-            4 * hidden + 2 * queries + 2 * keys + heads + spec.attention.heads
-            + spec.feedForward.size * (spec.feedForward.isGated ? 3 : 2)
-        return (spec.layerCount * layer + 2 * hidden) * tokens * 4
+        let layer = [
+            hidden.multiplied(clampedBy: 4), queries.multiplied(clampedBy: 2), keys.multiplied(clampedBy: 2), heads,
+            spec.attention.heads, spec.feedForward.size.multiplied(clampedBy: spec.feedForward.isGated ? 3 : 2),
+        ].reduce(0) { $0.adding(clamped: $1) }
+        return spec.layerCount.multiplied(clampedBy: layer).adding(clamped: hidden.multiplied(clampedBy: 2))
+            .multiplied(clampedBy: tokens).multiplied(clampedBy: 4)
     }
 
     /// Bytes of keys and values of one token in all layers, in float16.
     public var cacheBytesPerToken: Int {
-        4 * spec.layerCount * spec.attention.keyValueHeads * spec.attention.headDimension
+        [spec.layerCount, spec.attention.keyValueHeads, spec.attention.headDimension].reduce(4) {
+            $0.multiplied(clampedBy: $1)
+        }
     }
 
     public static func == (a: TrainingCost, b: TrainingCost) -> Bool { a.spec == b.spec && a.length == b.length }
@@ -90,6 +103,7 @@ public struct TrainingCost: Sendable, Equatable {
 /// Counts parameters without making them.
 private final class ParameterCounter: ParameterSource {
     private(set) var parts: [(part: String, count: Int)] = []
+    private(set) var matrixElements = 0
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let part =
@@ -98,10 +112,14 @@ private final class ParameterCounter: ParameterSource {
             : role == .embedding
                 ? "embedding"
                 : name.contains("norm") ? "norm" : name.contains("self_attn") ? "attention" : "feed-forward"
+        let count = shape.reduce(1) { $0.multiplied(clampedBy: $1) }
+        if shape.rank == 2, part != "head", part != "embedding" {
+            matrixElements = matrixElements.adding(clamped: count)
+        }
         if let index = parts.firstIndex(where: { $0.part == part }) {
-            parts[index].count += shape.elementCount
+            parts[index].count = parts[index].count.adding(clamped: count)
         } else {
-            parts.append((part, shape.elementCount))
+            parts.append((part, count))
         }
         return Tensor(uninitialized: [0, 0])
     }

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 extension StepProfile {
     /// The rows as text, of one step on average, with the peak of memory below.
@@ -61,9 +62,10 @@ extension StepProfile {
 
     private func fixed(_ value: Double, _ decimals: Int) -> String {
         guard value.isFinite else { return "–" }
+        guard abs(value) < 1e11 else { return "\(value)" }
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }
-        let whole = Int((value * scale).rounded())
+        let whole = Int(clamping: (value * scale).rounded())
         guard decimals > 0 else { return String(whole) }
         let digits = String(abs(whole))
         let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits

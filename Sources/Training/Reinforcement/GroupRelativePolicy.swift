@@ -26,10 +26,12 @@ public struct GroupRelativePolicy: Sendable {
     }
 
     /// −mean over reply tokens of min(ρ A, clamp(ρ, 1 − ε, 1 + ε) A), ρ = exp(log p − log p of the rollout).
+    /// - Parameter temperature: that the replies were drawn at. Both probabilities are of that distribution, so that ρ is
+    ///   1 before the first update.
     /// - Returns: the loss, and the largest |log p − log p of the rollout|: before the first update it says how far
     ///   writing and training are apart.
     public func loss(
-        _ decoder: Decoder, _ rollouts: [Rollout], advantages: [Double]
+        _ decoder: Decoder, _ rollouts: [Rollout], advantages: [Double], temperature: Double = 1
     ) throws -> (loss: Tensor, largestDifference: Double) {
         var inputs: [Int32] = [], targets: [Int32] = [], old: [Float] = [], weights: [Float] = []
         var segments: [Range<Int>] = []
@@ -47,7 +49,7 @@ public struct GroupRelativePolicy: Sendable {
         let hidden = try decoder.hiddenStates(inputs, segments: segments)
         let new = try Fused.logProbabilities(
             hidden, decoder.headWeight, targets: targets,
-            CrossEntropyOptions(softCap: decoder.configuration.logitSoftCap))
+            CrossEntropyOptions(softCap: decoder.configuration.logitSoftCap, temperature: Float(temperature)))
         let difference = try new - Tensor(old)
         let advantage = try Tensor(weights)
         let ratio = try difference.exp()

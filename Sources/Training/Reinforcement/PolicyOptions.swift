@@ -60,6 +60,11 @@ public struct PolicyOptions: Sendable, Equatable {
         try need((1...65_536).contains(maximumTokens), "maximum tokens", maximumTokens, "1 to 65536")
         try need(temperature > 0 && temperature <= 10, "temperature", temperature, "more than 0, at most 10")
         try need(clip > 0 && clip < 1, "clip", clip, "between 0 and 1")
+        try need(gradientClip > 0 && gradientClip <= 1e6, "gradient clip", gradientClip, "more than 0, at most 1e6")
+        try need((1...1_000_000).contains(evaluateEvery), "evaluate every", evaluateEvery, "1 to 1000000")
+        try need((0...100_000).contains(evaluationQuestions), "questions", evaluationQuestions, "0 to 100000")
+        try need((1...1_000_000).contains(saveEvery), "save every", saveEvery, "1 to 1000000")
+        try need((1...1000).contains(keep), "keep", keep, "1 to 1000")
     }
 }
 

@@ -20,6 +20,8 @@ public final class PolicyTrainer {
     private let log: RunLog
     public private(set) var step = 0
     private var seconds = 0.0
+    private var lock: RunLock?
+    private var damaged: Set<String> = []
 
     /// - Parameter memory: bytes that weights, gradients and the optimiser's state may come to; nil does not look. What
     ///   replies take depends on how long the model makes them, and is not foreseen.
@@ -60,12 +62,25 @@ public final class PolicyTrainer {
     /// Whether all steps are done; the checkpoint of the last one is written after the last evaluation.
     public var isFinished: Bool { step >= options.steps }
 
-    /// Goes on from the newest checkpoint that is whole. - Returns: it, and those that were passed over.
+    /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.
+    /// - Throws: `TrainingError` where another process trains in the folder.
+    public func claim() throws {
+        if lock == nil { lock = try RunLock(run: run) }
+    }
+
+    /// Goes on from the newest checkpoint that is whole and undamaged. - Returns: it, and those that were passed over.
     public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
-        let (usable, broken) = TrainingCheckpoint.list(run: run)
-        guard let newest = usable.last else { return (nil, broken) }
-        try newest.demand(configuration)
-        try newest.restore(model.parameters, optimizer)
+        try claim()
+        let (found, broken) = TrainingCheckpoint.newestSound(run: run)
+        damaged = Set(broken.map(\.path))
+        guard let newest = found else { return (nil, broken) }
+        do {
+            try newest.demand(configuration)
+            try newest.restore(model.parameters, optimizer)
+        } catch {
+            lock = nil
+            throw error
+        }
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
         return (newest, broken)
@@ -79,16 +94,18 @@ public final class PolicyTrainer {
     }
 
     /// Does nothing where the run is finished. - Returns: whether it came to its end.
+    /// - Throws: `TrainingError` also where the last state could not be saved: it would be lost.
     @discardableResult
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
+        try claim()
+        defer { lock = nil }
         if isFinished { return true }
         let clock = ContinuousClock()
         try log.begin(after: step)
-        defer { log.end() }
         if step == 0 { try evaluate(report) }
         while step < options.steps {
             if isInterrupted() || RunControl.takeStop(run) {
-                save(report)
+                try save(report, mustSucceed: true)
                 return false
             }
             let start = clock.now
@@ -104,10 +121,10 @@ public final class PolicyTrainer {
             report(.step(done))
             if step == options.steps { break }
             if step % options.evaluateEvery == 0 { try evaluate(report) }
-            if step % options.saveEvery == 0 { save(report) }
+            if step % options.saveEvery == 0 { try save(report) }
         }
         try evaluate(report)
-        save(report)
+        try save(report, mustSucceed: true)
         return true
     }
 
@@ -147,8 +164,10 @@ public final class PolicyTrainer {
         made.usefulGroups = Double(useful.count) / Double(rollouts.count)
         for update in 0..<(useful.isEmpty ? 0 : options.updates) {
             let (loss, difference) = try policy.loss(
-                decoder, useful.map { rollouts[$0] }, advantages: useful.map { advantages[$0] })
+                decoder, useful.map { rollouts[$0] }, advantages: useful.map { advantages[$0] },
+                temperature: options.temperature)
             try loss.backward()
+            try model.parameters.zeroMissingGradients()
             let norm = try model.parameters.gradientNorm()
             made.loss = try loss.item(as: Double.self)
             made.norm = norm
@@ -179,7 +198,15 @@ public final class PolicyTrainer {
         report(.evaluated(step: step, result))
     }
 
-    private func save(_ report: (Event) -> Void) {
+    /// - Parameter mustSucceed: the run ends here, so that what is not saved is lost.
+    private func save(_ report: (Event) -> Void, mustSucceed: Bool = false) throws {
+        if let name = try model.parameters.firstNotFinite() {
+            throw TrainingError(
+                .numbers,
+                "after step \(step), \(name) has values that are no numbers; "
+                    + (sound.map { "\($0.path) is good: " } ?? "")
+                    + "lower the learning rate")
+        }
         do {
             let state: JSON = [
                 "step": .integer(Int64(step)), "optimizer_steps": .integer(Int64(optimizer.stepCount)),
@@ -187,12 +214,24 @@ public final class PolicyTrainer {
             ]
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: model.parameters, optimizer: optimizer, state: state,
-                files: model.files.all)
+                files: model.files.all(savedAs: "float32"))
+            damaged.remove(saved.path)
             try saved.publish(in: run)
-            for old in TrainingCheckpoint.list(run: run).usable.dropLast(options.keep) { old.remove() }
+            let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
+            for old in all.dropLast(options.keep) { old.remove() }
             report(.saved(step: step, path: saved.path))
         } catch {
-            report(.notSaved(step: step, why: "\(error)"))
+            guard mustSucceed else { return report(.notSaved(step: step, why: "\(error)")) }
+            throw TrainingError(
+                .checkpoint,
+                "step \(step) could not be saved (\(error)); "
+                    + (sound.map { "\($0.path) is good: make room, and --resume auto goes on from it" }
+                        ?? "make room and begin anew: there is no checkpoint yet"))
         }
+    }
+
+    /// The newest checkpoint that can be gone on from.
+    private var sound: TrainingCheckpoint? {
+        TrainingCheckpoint.list(run: run).usable.last { !damaged.contains($0.path) }
     }
 }

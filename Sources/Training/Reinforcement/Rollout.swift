@@ -7,7 +7,8 @@ public struct Rollout: Sendable {
     public let prompt: [Int32]
     /// With the end token, when it came to one.
     public let reply: [Int32]
-    /// log p of each token of the reply under the model that wrote it, at temperature 1.
+    /// log p of each token of the reply under the distribution it was drawn from: the model's that wrote it, at the
+    /// temperature of the drawing (1 for greedy replies).
     public let logProbabilities: [Float]
     public let isFinished: Bool
 
@@ -107,7 +108,7 @@ public struct RolloutEngine {
 
 /// The distributions of the next tokens, a row each.
 private struct TokenChances {
-    /// log softmax(logits): what training is to find again.
+    /// log softmax(logits / T): what training is to find again. At temperature 0, with T = 1.
     private let logProbabilities: Tensor
     /// softmax(logits / T); of no use at temperature 0.
     private let probabilities: Tensor
@@ -115,9 +116,10 @@ private struct TokenChances {
 
     init(_ logits: Tensor, _ temperature: Double) throws {
         width = logits.shape[1]
-        logProbabilities = try logits.logSoftmax(axis: -1)
         let isPlain = temperature == 0 || temperature == 1
-        probabilities = try (isPlain ? logits : logits * (1 / temperature)).softmax(axis: -1)
+        let scaled = isPlain ? logits : try logits * (1 / temperature)
+        logProbabilities = try scaled.logSoftmax(axis: -1)
+        probabilities = try scaled.softmax(axis: -1)
     }
 
     func logProbability(_ row: Int, _ token: Int) -> Float { logProbabilities.floats[row * width + token] }

@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// A chart of lines as one SVG element: no script, readable in light and dark.
 package struct LineChart {
     package struct Line {
@@ -41,11 +43,12 @@ package struct LineChart {
             (lowY, highY) = (min(lowY, point.y), max(highY, point.y))
         }
         if startsAtZero { lowY = min(0, lowY) }
-        if highX == lowX { highX = lowX + 1 }
-        if highY == lowY { (lowY, highY) = (lowY - 0.5, highY + 0.5) }
+        // A number of 1e19 plus 1 is that number again.
+        if highX == lowX { highX = max(lowX + 1, lowX.nextUp) }
+        if highY == lowY { (lowY, highY) = (min(lowY - 0.5, lowY.nextDown), max(highY + 0.5, highY.nextUp)) }
         let plotWidth = Self.width - Self.left - Self.right, plotHeight = Self.height - Self.top - Self.bottom
-        func x(_ value: Double) -> Double { Self.left + (value - lowX) / (highX - lowX) * plotWidth }
-        func y(_ value: Double) -> Double { Self.top + (highY - value) / (highY - lowY) * plotHeight }
+        func x(_ value: Double) -> Double { Self.left + Self.part(value, lowX, highX) * plotWidth }
+        func y(_ value: Double) -> Double { Self.top + (1 - Self.part(value, lowY, highY)) * plotHeight }
         var out =
             "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(escaped(title))\">"
         out += "<text class=\"title\" x=\"\(Self.left)\" y=\"16\">\(escaped(title))</text>"
@@ -89,8 +92,15 @@ package struct LineChart {
         return kept
     }
 
-    /// Four to eight round numbers.
+    /// How far between the two a value lies, from 0 to 1. Of halves, since a difference may be more than any number.
+    private static func part(_ value: Double, _ low: Double, _ high: Double) -> Double {
+        let part = (value / 2 - low / 2) / (high / 2 - low / 2)
+        return part.isFinite ? min(1, max(0, part)) : 0
+    }
+
+    /// Four to eight round numbers; the two ends where they lie further apart than any number.
     static func ticks(_ low: Double, _ high: Double) -> [Double] {
+        guard (high - low).isFinite, high - low >= .leastNormalMagnitude else { return [low, high] }
         var step = 1.0
         while step * 8 < high - low { step *= 10 }
         while step > high - low { step /= 10 }
@@ -107,7 +117,10 @@ package struct LineChart {
 
     private func label(_ value: Double) -> String {
         let magnitude = abs(value)
-        if magnitude >= 1000 || magnitude == magnitude.rounded() && magnitude < 1e6 { return "\(Int(value.rounded()))" }
+        guard magnitude < 1e15 else { return "\(value)" }
+        if magnitude >= 1000 || magnitude == magnitude.rounded() && magnitude < 1e6 {
+            return "\(Int(clamping: value.rounded()))"
+        }
         var scale = 1.0
         while magnitude * scale < 1000, scale < 1e9 { scale *= 10 }
         return "\((value * scale).rounded() / scale)"

@@ -1,25 +1,23 @@
 import MartletFormats
-import MartletSystem
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Tells from outside whether a run's folder is being trained in, and asks for an end.
 ///
-/// Whoever trains holds a shared lock on the run's log, which the system lets go of however the process ends. A file
-/// called `stop` asks; the trainer looks for it after every step, takes it away, saves a checkpoint and ends as it does
-/// on Ctrl-C, to be resumed later.
+/// Whoever trains holds the run's `RunLock`, which the system lets go of however the process ends. A file called `stop`
+/// asks; the trainer looks for it after every step, takes it away, saves a checkpoint and ends as it does on Ctrl-C, to
+/// be resumed later.
 public enum RunControl {
     static let logName = "log.jsonl"
     private static let stopName = "stop"
 
-    public static func isRunning(_ run: String) -> Bool {
-        guard let log = try? InputFile(path: "\(run)/\(logName)") else { return false }
-        return withExtendedLifetime(log) { flock(log.descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK }
-    }
+    public static func isRunning(_ run: String) -> Bool { RunLock.isHeld(run) }
 
     /// Asks a running trainer to end after its step.
     /// - Throws: `TrainingError` where nothing trains in the folder, or it cannot be written to.

@@ -1,38 +1,65 @@
+import MartletFormats
 import MartletJSON
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
-/// `log.jsonl`: one JSON object a line, appended as things happen. A resumed run appends; where steps repeat, the later
-/// line counts. The same goes to an event file for TensorBoard.
+/// `log.jsonl`: one JSON object a line, appended as things happen. A run that is resumed or begun again cuts what comes
+/// after the step it goes on from; where steps repeat all the same, the later line counts. The same goes to an event file
+/// for TensorBoard.
 final class RunLog {
-    private let descriptor: Int32
+    private var descriptor: Int32
     private let folder: String
     private var events: EventFile?
+    /// The end of a line is missing: the disk was full.
+    private var isTorn = false
 
     init(folder: String) throws {
         self.folder = folder
+        descriptor = try Self.opened(folder)
+    }
+
+    private static func opened(_ folder: String) throws -> Int32 {
         let path = "\(folder)/\(RunControl.logName)"
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
         }
+        return descriptor
     }
 
     deinit { close(descriptor) }
 
-    /// What follows is of the steps after `step`. Until `end`, others see that the run is being trained.
+    /// What follows is of the steps after `step`: lines of later ones are cut, and so are lines that a process left
+    /// torn which ended in the middle of one. The caller has the run's lock.
     func begin(after step: Int) throws {
         events = try EventFile(folder: folder, after: step)
-        flock(descriptor, LOCK_SH)
-        // A wish from before, that nobody was there to grant.
+        try cut(after: step)
+        // A request to stop that came when nobody trained is void.
         _ = RunControl.takeStop(folder)
     }
 
-    func end() { flock(descriptor, LOCK_UN) }
+    private func cut(after step: Int) throws {
+        let path = "\(folder)/\(RunControl.logName)"
+        let bytes = try Folder.read(path, limit: .max)
+        guard !bytes.isEmpty else { return }
+        var kept: [UInt8] = []
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            // Of a run that begins anew nothing stays, its scores of the model before the first step included.
+            guard step > 0, let its = (try? JSON(parsing: Array(line)))?["step"]?.integer, its <= step else { continue }
+            kept += line
+            kept.append(UInt8(ascii: "\n"))
+        }
+        guard kept != bytes else { return }
+        try AtomicFile.write(path, bytes: kept)
+        close(descriptor)
+        descriptor = try Self.opened(folder)
+    }
 
     func step(_ report: StepReport) {
         let share = report.operationsPerSecond / MachinePeak.operationsPerSecond
@@ -43,7 +70,7 @@ final class RunLog {
                 ("train/gradient_norm", report.gradientNorm), ("speed/tokens_per_second", report.tokensPerSecond),
                 ("speed/peak_share", share), ("memory/peak_bytes", Double(memory)),
             ], step: report.step)
-        write([
+        append([
             "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
             "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
             "tokens_per_second": .number(report.tokensPerSecond.rounded()),
@@ -67,7 +94,7 @@ final class RunLog {
         if !evaluation.parts.isEmpty {
             members.append(("losses", .object(JSONObject(evaluation.parts.map { ($0.folder, .number($0.loss)) }))))
         }
-        write(.object(JSONObject(members)))
+        append(.object(JSONObject(members)))
     }
 
     func policy(_ report: PolicyReport) {
@@ -78,7 +105,7 @@ final class RunLog {
                 ("replies/tokens", report.replyTokens), ("replies/finished", report.finished),
                 ("memory/peak_bytes", Double(ProcessMemory.peak)),
             ], step: report.step)
-        write([
+        append([
             "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
             "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
             "tokens_per_second": .number((Double(report.tokens) / report.seconds).rounded()),
@@ -94,12 +121,13 @@ final class RunLog {
         var members = evaluation.json().object ?? JSONObject()
         members["kind"] = "score"
         members["step"] = .integer(Int64(step))
-        write(.object(members))
+        append(.object(members))
     }
 
     /// A log that cannot be written must not end hours of training.
-    private func write(_ line: JSON) {
-        let bytes = Array((line.text() + "\n").utf8)
-        _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    private func append(_ line: JSON) {
+        let bytes = Array(((isTorn ? "\n" : "") + line.text() + "\n").utf8)
+        let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if written > 0 { isTorn = written < bytes.count }
     }
 }

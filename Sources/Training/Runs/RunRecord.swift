@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletJSON
+import MartletSystem
 
 /// What a run folder says about itself: its log and its configuration.
 public struct RunRecord: Sendable {
@@ -42,27 +43,31 @@ public struct RunRecord: Sendable {
     public let configuration: [Option]
     /// `profile.json`, where the run was profiled.
     let profile: JSON?
+    /// Lines of the log that are no whole record, by number from 1, and are left out: a full disk or a process that was
+    /// ended tears them. Half a line at the end, as a run has that is being written, does not count.
+    public private(set) var unreadableLines: [Int] = []
 
     /// - Parameter path: the run's folder.
-    /// - Throws: `TrainingError` when it has no log, or a line of it is broken before the last (a run that is being
-    ///   written may end in half a line).
+    /// - Throws: `TrainingError` when it has no log.
     public init(path: String) throws {
         let file = path + "/log.jsonl"
         guard Folder.isFile(file) else { throw TrainingError(.data, "\(path) is no run: it has no log.jsonl") }
         name = path.split(separator: "/").last.map(String.init) ?? path
-        let lines = try Folder.read(file).split(separator: UInt8(ascii: "\n"))
+        let bytes = try Folder.read(file, limit: .max)
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         var steps: [Int: Step] = [:], evaluations: [Int: Evaluation] = [:]
-        for (index, bytes) in lines.enumerated() {
+        for (index, bytes) in lines.enumerated() where !bytes.isEmpty {
             let parsed = try? JSON(parsing: Array(bytes))
             if let parsed, parsed["kind"]?.string == "score" {
                 scores.append(Self.score(parsed))
                 continue
             }
-            guard let line = parsed, let step = line["step"]?.integer,
+            guard let line = parsed, let step = line["step"]?.integer?.narrowed(to: Self.steps),
                 let loss = line["loss"]?.double
             else {
-                if index == lines.count - 1 { break }
-                throw TrainingError(.data, "\(file), line \(index + 1): expected an object with step and loss")
+                // The last line has its end or is being written.
+                if index < lines.count - 1 { unreadableLines.append(index + 1) }
+                continue
             }
             if line["kind"]?.string == "evaluation" {
                 evaluations[step] = Evaluation(
@@ -90,6 +95,9 @@ public struct RunRecord: Sendable {
         }
     }
 
+    /// What a step may be numbered, in a log as in a checkpoint.
+    static let steps = 0...(1 << 40)
+
     private static func object(_ path: String) -> JSON? { (try? Folder.read(path)).flatMap { try? JSON(parsing: $0) } }
 
     static func options(_ path: String) -> [Option] {
@@ -105,8 +113,8 @@ public struct RunRecord: Sendable {
             (name: $0.key, right: $0.value["right"]?.integer ?? 0, count: $0.value["questions"]?.integer ?? 0)
         }
         return Score(
-            step: line["step"]?.integer ?? 0, task: line["task"]?.string ?? "", right: line["right"]?.integer ?? 0,
-            count: line["questions"]?.integer ?? 0, categories: categories)
+            step: line["step"]?.integer?.narrowed(to: steps) ?? 0, task: line["task"]?.string ?? "",
+            right: line["right"]?.integer ?? 0, count: line["questions"]?.integer ?? 0, categories: categories)
     }
 }
 

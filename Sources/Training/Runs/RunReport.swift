@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// `report.html`: one file without script or network that shows one run, or compares several.
 public struct RunReport {
     public let runs: [RunRecord]
@@ -25,6 +27,7 @@ public struct RunReport {
         </style></head><body>
         <h1>\(escaped(runs.map(\.name).joined(separator: " · ")))</h1>
         \(note.map { "<p>\(escaped($0))</p>" } ?? "")
+        \(unreadable)
         \(legend)
         \(summary)
         <div class="charts">\(charts)</div>
@@ -60,6 +63,14 @@ public struct RunReport {
         .sample b, .key, .origin { color: var(--pale); font-weight: 400; } .differs { font-weight: 700; }
         .origin { font-size: 13px; } summary { cursor: pointer; color: var(--pale); margin: .5rem 0; }
         """
+
+    private var unreadable: String {
+        runs.filter { !$0.unreadableLines.isEmpty }.map { run in
+            let count = run.unreadableLines.count, first = run.unreadableLines[0]
+            return "<p>\(escaped(run.name)): \(count) line\(count == 1 ? "" : "s") of log.jsonl could not be read and "
+                + "\(count == 1 ? "is" : "are") left out, the first is line \(first).</p>"
+        }.joined()
+    }
 
     private var legend: String {
         guard runs.count > 1 else { return "" }
@@ -100,7 +111,7 @@ func decimal(_ value: Double?, _ decimals: Int) -> String? {
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
     guard abs(value * scale) < 1e15 else { return "\(value)" }
-    let whole = Int((value * scale).rounded()), digits = String(abs(whole))
+    let whole = Int(clamping: (value * scale).rounded()), digits = String(abs(whole))
     let sign = whole < 0 ? "-" : ""
     guard decimals > 0 else { return sign + digits }
     let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits

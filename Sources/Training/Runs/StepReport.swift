@@ -1,7 +1,11 @@
-#if canImport(Glibc)
-import Glibc
-#else
+import MartletSystem
+
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// One optimiser step, as it is shown and logged.
@@ -24,7 +28,7 @@ public struct StepReport: Sendable {
     /// Steps at the run's end, at the pace so far: fewer than planned where the time limit comes first.
     public var expectedTotal: Int {
         guard let limit, totalSeconds > 0 else { return total }
-        return min(total, max(step, Int((Double(step) * limit / totalSeconds).rounded())))
+        return min(total, max(step, Int(clamping: (Double(step) * limit / totalSeconds).rounded())))
     }
     /// Seconds until the end.
     public var remaining: Double {
@@ -38,6 +42,8 @@ public struct Evaluation: Sendable {
     /// Nats a token.
     public let loss: Double
     public let tokens: Int
+    /// Of text that a token stands for: over all held-out data, or over the trained tokens that were looked at where
+    /// only some are trained on.
     public let bytesPerToken: Double?
     /// The loss on each folder of data; empty where there is one.
     public let parts: [(folder: String, loss: Double)]

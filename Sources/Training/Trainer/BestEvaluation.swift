@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 /// The lowest held-out loss of a run, and how long ago it was.
 public struct BestEvaluation: Sendable, Equatable {
@@ -21,8 +22,8 @@ public struct BestEvaluation: Sendable, Equatable {
 
     init(_ state: JSON) {
         loss = state["best_loss"]?.double ?? .infinity
-        step = state["best_step"]?.integer ?? 0
-        looksSince = state["looks_since_best"]?.integer ?? 0
+        step = state["best_step"]?.integer?.narrowed(to: RunRecord.steps) ?? 0
+        looksSince = state["looks_since_best"]?.integer?.narrowed(to: RunRecord.steps) ?? 0
     }
 
     var state: [JSONObject.Element] {

@@ -1,5 +1,6 @@
 import MartletJSON
 import MartletNN
+import MartletSystem
 import MartletTensor
 
 /// Training with matrices and their gradients rounded to 16 bits while the optimiser works on float32 masters
@@ -81,7 +82,7 @@ package struct LossScaler: Equatable {
     package var state: JSON { ["scale": .number(scale), "good_steps": .integer(Int64(goodSteps))] }
 
     package init(_ state: JSON) {
-        scale = state["scale"]?.double ?? scale
-        goodSteps = state["good_steps"]?.integer ?? 0
+        if let stored = state["scale"]?.double, (1...Self.highest).contains(stored) { scale = stored }
+        goodSteps = state["good_steps"]?.integer?.narrowed(to: 0...Self.patience) ?? 0
     }
 }

@@ -80,21 +80,30 @@ extension ChatEncoder {
 
 /// The small files that make a folder of weights a model.
 struct ModelFolderFiles {
+    /// config.json as it was published or derived; what is written says the true type and end tokens.
     let configuration: JSON
     let tokenizerFiles: [(name: String, bytes: [UInt8])]
     /// What ends a text or a reply. All of them are needed: a model that learnt conversations after texts ends the one
     /// with another token than the other.
     let endTokens: Set<Int32>
 
-    var all: [(name: String, bytes: [UInt8])] {
-        let ends = endTokens.sorted().map { JSON.integer(Int64($0)) }
+    /// - Parameter type: of the matrices that are saved: "float32", "bfloat16". A model that training went on from may
+    ///   have had another.
+    func all(savedAs type: String) -> [(name: String, bytes: [UInt8])] {
+        let list = endTokens.sorted().map { JSON.integer(Int64($0)) }
+        let ends = list.count > 1 ? .array(list) : list.first ?? configuration["eos_token_id"] ?? .null
         let generation: JSON = [
-            "do_sample": true, "temperature": 0.8, "top_p": 0.95,
-            "eos_token_id": ends.count > 1 ? .array(ends) : ends.first ?? .null,
+            "do_sample": true, "temperature": 0.8, "top_p": 0.95, "eos_token_id": ends,
             "bos_token_id": configuration["bos_token_id"] ?? .null,
         ]
+        var members = configuration.object ?? JSONObject()
+        // transformers reads the one name from version 5 on, the other before.
+        members["dtype"] = .string(type)
+        members["torch_dtype"] = .string(type)
+        members["eos_token_id"] = ends
         return [
-            ("config.json", configuration.bytes(indent: 2)), ("generation_config.json", generation.bytes(indent: 2)),
+            ("config.json", JSON.object(members).bytes(indent: 2)),
+            ("generation_config.json", generation.bytes(indent: 2)),
         ] + tokenizerFiles
     }
 }

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletNN
 import MartletTensor
 
 extension Trainer {
@@ -22,10 +23,15 @@ extension Trainer {
     ///   - finished: the run has come to its end.
     /// - Throws: `TrainingError` when it failed and may not go on.
     func save(_ report: (Event) -> Void, mustSucceed: Bool = false, finished: Bool = false) throws {
+        if let name = try parameters.firstNotFinite() {
+            // What is saved would be of no use, and would push out what is.
+            throw TrainingError(.numbers, "after step \(step), \(name) has values that are no numbers")
+        }
         do {
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: parameters, optimizer: optimizer, shown: shownModel(),
-                state: trainerState(finished: finished), files: files.all)
+                state: trainerState(finished: finished), files: files.all(savedAs: options.savedTypeName))
+            damaged.remove(saved.path)
             try saved.publish(in: run)
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
@@ -33,7 +39,7 @@ extension Trainer {
             guard mustSucceed || options.text("on_disk_full") == "stop" else {
                 return report(.notSaved(step: step, why: "\(error)"))
             }
-            let before = TrainingCheckpoint.list(run: run).usable.last?.path
+            let before = TrainingCheckpoint.list(run: run).usable.last { !damaged.contains($0.path) }?.path
             throw TrainingError(
                 .checkpoint,
                 "step \(step) could not be saved (\(error)); "
@@ -49,9 +55,31 @@ extension Trainer {
     }
 
     private func removeOldCheckpoints() {
-        let all = TrainingCheckpoint.list(run: run).usable
-        for old in all.dropLast(options.integer("keep"))
-        where !(options.flag("keep_best") && old.step == best.step) { old.remove() }
+        let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
+        let newest = all.suffix(options.integer("keep"))
+        // Where the newest are of a run that got lost, the last good one stays.
+        let good = newest.allSatisfy { $0.hasDiverged(from: all) } ? all.last { !$0.hasDiverged(from: all) } : nil
+        for old in all.dropLast(newest.count)
+        where !(options.flag("keep_best") && old.step == best.step) && old.step != good?.step { old.remove() }
+    }
+
+    /// Ends a run whose numbers broke with a good model: checkpoints of weights that had diverged before are set aside,
+    /// and the run's folder shows the newest good one.
+    /// - Returns: what to do next, for the end of the error's sentence.
+    func leaveGoodCheckpoint() -> String {
+        let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
+        let lost = all.filter { $0.hasDiverged(from: all) }
+        for checkpoint in lost { checkpoint.setAside() }
+        guard let good = all.last(where: { !$0.hasDiverged(from: all) }) else {
+            return "there is no checkpoint yet: begin again with a lower learning_rate"
+        }
+        let shows = (try? good.publish(in: run)) != nil ? " and is what \(run) shows" : ""
+        let aside =
+            lost.isEmpty
+            ? ""
+            : "; \(lost.count) later with a much higher loss \(lost.count == 1 ? "is" : "are") set aside as diverged-*"
+        return "\(good.path) is good\(shows)\(aside): --resume auto goes on from it, with a lower learning_rate if you "
+            + "set one"
     }
 
     /// trainer_state.json: what the rest of the run depends on besides parameters and moments.
@@ -64,9 +92,21 @@ extension Trainer {
         if !data.proportions.isNull { members.append(("proportions", data.proportions)) }
         if let scaler = mixed?.scaler { members.append(("loss_scale", scaler.state)) }
         members += [
-            ("recent_norms", .array(recentNorms.map { .number($0) })), ("finished", .bool(finished)),
+            ("recent_norms", .array(recentNorms.map { .number($0) })),
+            ("recent_loss", usualLoss.map { .number($0) } ?? .null), ("finished", .bool(finished)),
             ("configuration", options.json), ("vocabulary", .string(data.vocabulary.description)),
         ]
         return .object(JSONObject(members))
+    }
+}
+
+extension TrainingCheckpoint {
+    /// The usual training loss of the steps before it, where it says.
+    private var loss: Double? { state["recent_loss"]?.double }
+
+    /// Whether the training loss had left what it was before: twice the lowest of those saved earlier, and a nat more.
+    func hasDiverged(from all: [TrainingCheckpoint]) -> Bool {
+        guard let loss, let lowest = all.filter({ $0.step < step }).compactMap(\.loss).min() else { return false }
+        return loss > lowest + max(1, lowest)
     }
 }

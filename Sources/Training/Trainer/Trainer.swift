@@ -33,6 +33,19 @@ public final class Trainer {
     var seconds = 0.0
     var best = BestEvaluation()
     var recentNorms: [Double] = []
+    /// Of the last steps, for the usual loss that a checkpoint says.
+    private var recentLosses: [Double] = []
+    var usualLoss: Double? { recentLosses.isEmpty ? nil : recentLosses.sorted()[recentLosses.count / 2] }
+    /// Held by whoever trains, from `claim` to the end of `train`.
+    private var lock: RunLock?
+    /// Checkpoints that were passed over since a file of theirs has changed.
+    var damaged: Set<String> = []
+    /// Steps in a row without a token to train on.
+    private var stepsWithoutLabels = 0
+    /// What was decided about the data and is not seen from the options, a sentence each.
+    public private(set) var notes: [String] = []
+    /// Options that have another value than the checkpoint was trained with, a sentence each.
+    public private(set) var changes: [String] = []
     /// Record where the time of this many steps goes, after the first two, in which buffers are made.
     public var profiledSteps = 0
     var recording = StepRecording()
@@ -57,7 +70,8 @@ public final class Trainer {
                     + "\(VocabularyIdentity(model.tokenizer))")
         }
         let resolved = try ResolvedOptions(
-            options, vocabularySize: data.tokenizer.vocabularySize, model: model?.decoder.configuration
+            options, vocabularySize: data.tokenizer.vocabularySize, model: model?.decoder.configuration,
+            longestRow: data.longestRow
         ) { length, layout in
             let rows = try? data.trainingRows(length: length, layout: .named(layout))
             return rows.flatMap { try? BatchStream($0, rowsPerStep: 1, seed: 0).stepsPerEpoch }
@@ -104,15 +118,33 @@ public final class Trainer {
         average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
         batches = try BatchStream(
             rows, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
-        validation = try data.heldOutRows(length: length, layout: layout)
+        var told: [String] = []
+        validation = try data.heldOutRows(length: length, layout: layout) { told.append($0) }
+        notes = told
         try makeFolder(run)
         log = try RunLog(folder: run)
     }
 
-    /// Goes on from the newest checkpoint that is whole. - Returns: it, and those that were passed over.
+    /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.
+    /// - Parameter lock: the run's, where the caller has it already.
+    /// - Throws: `TrainingError` where another process trains in the folder.
+    public func claim(with lock: RunLock? = nil) throws {
+        if self.lock == nil { self.lock = try lock ?? RunLock(run: run) }
+    }
+
+    /// Goes on from the newest checkpoint that is whole and undamaged. - Returns: it, and those that were passed over.
     public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
-        let (usable, broken) = TrainingCheckpoint.list(run: run)
-        guard let newest = usable.last else { return (nil, broken) }
+        try claim()
+        do { return try restoreNewest() } catch {
+            lock = nil
+            throw error
+        }
+    }
+
+    private func restoreNewest() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
+        let (found, broken) = TrainingCheckpoint.newestSound(run: run)
+        damaged = Set(broken.map(\.path))
+        guard let newest = found else { return (nil, broken) }
         if let before = newest.state["configuration"], let changed = options.difference(from: before) {
             throw TrainingError(
                 .configuration,
@@ -137,8 +169,15 @@ public final class Trainer {
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
         best = BestEvaluation(newest.state)
-        isFinished = newest.state["finished"]?.bool ?? false
-        recentNorms = newest.state["recent_norms"]?.array?.compactMap(\.double) ?? []
+        let before = newest.state["configuration"] ?? .null
+        // Another end than it came to was asked for.
+        let goesOn = ["steps", "epochs", "minutes", "patience"].contains { name in
+            options[name] != before[name] ?? .null && (name != "steps" || options.integer(name) > step)
+        }
+        isFinished = newest.state["finished"]?.bool ?? false && !goesOn
+        recentNorms = newest.state["recent_norms"]?.array?.compactMap(\.double).suffix(100) ?? []
+        recentLosses = newest.state["recent_loss"]?.double.map { [$0] } ?? []
+        changes = options.changes(from: before)
         return (newest, broken)
     }
 
@@ -151,6 +190,8 @@ public final class Trainer {
         case notSaved(step: Int, why: String)
         /// Held-out loss has not fallen for as long as was asked; the run's folder shows the model of `best`.
         case stoppedEarly(step: Int, best: BestEvaluation)
+        /// A step did nothing, since no token of its rows is trained on.
+        case leftOut(step: Int, why: String)
         /// As many steps as `profiledSteps` asked for have been recorded.
         case profiled(StepProfile)
     }
@@ -160,13 +201,20 @@ public final class Trainer {
     /// - Returns: whether it came to its end.
     @discardableResult
     public func train(isInterrupted: () -> Bool = { false }, report: (Event) -> Void) throws -> Bool {
+        try claim()
+        defer { lock = nil }
+        do { return try run(isInterrupted, report) } catch let error as TrainingError where error.kind == .numbers {
+            throw TrainingError(.numbers, error.description + "; " + leaveGoodCheckpoint())
+        }
+    }
+
+    private func run(_ isInterrupted: () -> Bool, _ report: (Event) -> Void) throws -> Bool {
         let total = options.integer("steps")
         let limit = options["minutes"].double.map { $0 * 60 }
         let clock = ContinuousClock()
         if isFinished { return true }
         try AtomicFile.write(run + "/configuration.json", bytes: options.document.bytes(indent: 2))
         try log.begin(after: step)
-        defer { log.end() }
         while step < total, limit.map({ seconds < $0 }) ?? true {
             if isInterrupted() || RunControl.takeStop(run) {
                 try save(report, mustSucceed: true)
@@ -176,12 +224,16 @@ public final class Trainer {
             let result = try profiled { try advance(rate: rate(limit)) }
             let elapsed = (clock.now - start) / .seconds(1)
             seconds += elapsed
-            let done = StepReport(
-                step: step, total: total, loss: result.loss, learningRate: result.rate, gradientNorm: result.norm,
-                tokens: batches.rowsPerStep * batches.length, seconds: elapsed, totalSeconds: seconds, limit: limit,
-                operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
-            if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
-            report(.step(done))
+            if let result {
+                let done = StepReport(
+                    step: step, total: total, loss: result.loss, learningRate: result.rate, gradientNorm: result.norm,
+                    tokens: batches.rowsPerStep * batches.length, seconds: elapsed, totalSeconds: seconds, limit: limit,
+                    operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
+                if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
+                report(.step(done))
+            } else {
+                report(.leftOut(step: step, why: "no token of \(batches.origin(step: step - 1, row: 0)) is trained on"))
+            }
             if let profile = takeProfile() { report(.profiled(profile)) }
             guard step < total else { break }
             var isDue = step % options.integer("save_every") == 0
@@ -215,7 +267,8 @@ public final class Trainer {
     }
 
     /// One optimiser step over all its micro-batches. The norm is 0 where the step was left out.
-    private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double) {
+    /// - Returns: nil where no token of its rows is trained on: the step changes nothing.
+    private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double)? {
         let span = OperationSpan("step \(step + 1)", .part)
         defer { span.end() }
         let count = options.integer("micro_batches")
@@ -224,9 +277,17 @@ public final class Trainer {
         }
         let trained = parts.reduce(0) { $0 + $1.trainedTokenCount }
         guard trained > 0 else {
-            throw TrainingError(
-                .data, "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on")
+            stepsWithoutLabels += 1
+            guard stepsWithoutLabels < batches.stepsPerEpoch else {
+                throw TrainingError(
+                    .data,
+                    "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on, nor of any row of "
+                        + "the \(stepsWithoutLabels) steps up to here, which are all the data")
+            }
+            step += 1
+            return nil
         }
+        stepsWithoutLabels = 0
         let compute = LossComputation(
             decoder: decoder, smoothing: Float(options.number("label_smoothing")),
             zLoss: Float(options.number("z_loss")))
@@ -244,6 +305,7 @@ public final class Trainer {
             try OperationSpan.of("backward", .part) { try loss.backward(gradient: Tensor(Float(scale))) }
         }
         try mixed?.collectGradients()
+        try parameters.zeroMissingGradients()
         let norm = try parameters.gradientNorm() / scale
         if mixed?.scaler != nil, total.isFinite, !norm.isFinite {
             // Not the numbers but the factor was too large: this step is left out.
@@ -261,6 +323,8 @@ public final class Trainer {
         parameters.clearGradients()
         try mixed?.roundMasters()
         average?.update()
+        recentLosses.append(total)
+        if recentLosses.count > 5 { recentLosses.removeFirst() }
         step += 1
         return (total, norm, rate)
     }
@@ -275,77 +339,17 @@ public final class Trainer {
                 "step \(step + 1): the loss is \(loss), the gradient norm \(norm); the step's rows begin with "
                     + "\(samples); lower learning_rate, or look at these rows")
         }
+        // A norm beyond `clip` is scaled down to it, and one of 1, which clipping usually leaves, does no harm however
+        // small the usual one has become: what is left is a leap under a clip so high that it does not clip.
         let usual = recentNorms.sorted()[safe: recentNorms.count / 2] ?? norm
-        if recentNorms.count >= 50, norm > options.number("spike_factor") * usual {
+        if recentNorms.count >= 50, min(norm, options.number("clip")) > options.number("spike_factor") * max(usual, 1) {
             throw TrainingError(
                 .numbers,
                 "step \(step + 1): the gradient norm leapt to \(norm) from a usual \(usual); the step's rows "
-                    + "begin with \(samples)")
+                    + "begin with \(samples); lower clip, which may be changed on resume, or raise spike_factor")
         }
         recentNorms.append(norm)
         if recentNorms.count > 100 { recentNorms.removeFirst() }
-    }
-
-    /// Runs `body` on the average of the weights, where there is one.
-    private func averaged<Result>(_ body: () throws -> Result) throws -> Result {
-        guard let average else { return try body() }
-        let result = try average.withAverages {
-            try mixed?.roundMasters()
-            return try body()
-        }
-        try mixed?.roundMasters()
-        return result
-    }
-
-    /// - Returns: whether the loss is lower than ever before.
-    @discardableResult
-    private func evaluate(_ report: (Event) -> Void) throws -> Bool {
-        guard !validation.isEmpty else { return false }
-        let result = try averaged { try evaluation(validation) }
-        log.evaluation(step: step, result)
-        report(.evaluated(step: step, result))
-        return best.take(result.loss, step: step)
-    }
-
-    /// Mean loss over held-out rows, in the proportions of the training rows, and what the model writes now.
-    func evaluation(_ all: [HeldOutRows]) throws -> Evaluation {
-        try noGrad {
-            let compute = LossComputation(decoder: decoder)
-            var total = 0.0, tokens = 0, parts: [(folder: String, loss: Double)] = []
-            for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.integer("evaluation_rows"))) {
-                var partTotal = 0.0, partTokens = 0
-                for first in stride(from: 0, to: rows, by: 8) {
-                    let batch = try held.set.batch(first..<min(first + 8, rows))
-                    let count = batch.trainedTokenCount
-                    guard count > 0 else { continue }
-                    partTotal += try compute(batch, divisor: 1).item(as: Double.self)
-                    partTokens += count
-                }
-                if partTokens > 0 { parts.append((held.folder, partTotal / Double(partTokens))) }
-                total += partTotal
-                tokens += partTokens
-            }
-            guard tokens > 0 else { throw TrainingError(.data, "no validation token is trained on") }
-            let shards = all.flatMap(\.set.shards)
-            let bytes = shards.reduce(0.0) { $0 + Double($1.sourceByteCount ?? 0) }
-            let count = shards.reduce(0.0) { $0 + Double($1.tokenCount) }
-            return Evaluation(
-                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
-                parts: all.count > 1 ? parts : [], sample: try sample(all[0].set))
-        }
-    }
-
-    /// The beginning of the first validation row, continued.
-    private func sample(_ set: SequenceSet) throws -> String {
-        let start = Array(try set.batch(0..<1).inputs.prefix(16))
-        let session = GenerationSession(decoder: decoder, tokenizer: data.tokenizer, precision: .exact)
-        var options = GenerationOptions()
-        options.maximumTokens = min(48, max(1, self.options.integer("context_length") - start.count - 1))
-        options.sampling.temperature = 0.8
-        options.sampling.seed = 1
-        var text = try data.tokenizer.decode(start)
-        try session.run(start, options, endTokens: data.tokenizer.eosTokens, isCancelled: { false }) { text += $0.text }
-        return text
     }
 }
 

@@ -1,6 +1,7 @@
 import MartletData
 import MartletFormats
 import MartletJSON
+import MartletSystem
 import MartletText
 
 /// What a run reads: folders of token shards as `martlet data pack` writes them, with the tokenizer that made them.
@@ -76,14 +77,39 @@ extension TrainingData {
     }
 
     /// The rows to evaluate on, by folder; folders without any are left out.
-    func heldOutRows(length: Int, layout: SequenceLayout) throws(DataError) -> [HeldOutRows] {
+    /// - Parameter tell: hears what is done with data too small for a row of `length` tokens: its documents are looked
+    ///   at in rows that are filled up, or there are none and it is left out.
+    func heldOutRows(
+        length: Int, layout: SequenceLayout, tell: (String) -> Void = { _ in }
+    ) throws(DataError) -> [HeldOutRows] {
         var rows: [HeldOutRows] = []
         for source in sources where !source.validation.isEmpty {
+            let tokens = source.validation.reduce(0) { $0 + $1.tokenCount }
+            let isCut: Bool = if case .packed = layout { false } else { true }
+            let makesRow = source.validation.contains { $0.tokenCount > length }
+            let hasPair = source.validation.contains { shard in
+                (0..<shard.documentCount).contains { shard.range(ofDocument: $0).count > 1 }
+            }
+            guard makesRow && isCut || hasPair else {
+                tell("the validation data of \(source.folder) has no two tokens in a row: nothing of it is evaluated")
+                continue
+            }
+            if isCut, !makesRow {
+                tell(
+                    "the validation data of \(source.folder), \(tokens) tokens, makes no row of \(length): its documents "
+                        + "are evaluated in rows that are filled up")
+            }
             let set = try SequenceSet(
-                source.validation, length: length, layout: layout, vocabulary: vocabulary, shiftsWindows: false)
+                source.validation, length: length, layout: isCut && !makesRow ? .packed(.sequential) : layout,
+                vocabulary: vocabulary, shiftsWindows: false)
             rows.append(HeldOutRows(folder: source.folder, weight: source.weight, set: set))
         }
         return rows
+    }
+
+    /// The most tokens of a row that every source can give one of, cut from its stream.
+    var longestRow: Int? {
+        sources.map { source in (source.training.map(\.tokenCount).max() ?? 0) - 1 }.min()
     }
 
     /// The proportions that rows are mixed in, to be kept with a checkpoint; null for one source.
@@ -104,6 +130,25 @@ struct HeldOutRows {
     static func shares(_ all: [HeldOutRows], of count: Int) -> [Int] {
         guard all.count > 1 else { return all.map { min($0.set.count, count) } }
         let total = all.reduce(0) { $0 + $1.weight }
-        return all.map { min($0.set.count, max(1, Int((Double(count) * $0.weight / total).rounded()))) }
+        return all.map { min($0.set.count, max(1, Int(clamping: (Double(count) * $0.weight / total).rounded()))) }
+    }
+
+    /// The numbers of `count` rows to look at, the same at every look: one drawn from each of as many equal parts of the
+    /// set. Files lie one after the other in it, so its beginning is not like the whole; drawn this way, every file has
+    /// the part in the loss that it has in the set.
+    func spread(_ count: Int) -> [Int] {
+        let all = set.count
+        guard count < all else { return Array(0..<all) }
+        return (0..<count).map { part in
+            let start = Self.bound(part, count, all), end = Self.bound(part + 1, count, all)
+            // A place in the part that does not follow the data's own period.
+            let order = KeyedPermutation(count: end - start, key: 0x5EED_0F4E_1D00 &+ UInt64(part))
+            return start + order(0)
+        }
+    }
+
+    private static func bound(_ part: Int, _ parts: Int, _ all: Int) -> Int {
+        let product = part.multipliedFullWidth(by: all)
+        return parts.dividingFullWidth(product).quotient
     }
 }

@@ -1,0 +1,67 @@
+import MartletNN
+import MartletTensor
+import Testing
+
+/// What a layer or an optimiser does that others would lose in silence.
+@Suite struct RecordingTests {
+    private final class Given: ParameterSource {
+        let weight: Tensor
+        init(_ weight: Tensor) { self.weight = weight }
+        func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor { weight }
+    }
+
+    @Test(arguments: [DType.float16, .bfloat16])
+    func aProductThatWouldCutTheTapeThrows(_ type: DType) throws {
+        let weight = try Tensor.ones([4, 32]).to(type)
+        let layer = Linear(Given(weight), "model.layers.0.mlp.up_proj", from: 32, to: 4)
+        let x = try Tensor.ones([2, 32])
+        #expect(try layer(x).shape == [2, 4])
+        #expect { try layer(x.requiringGrad()) } throws: { error in
+            (error as? TensorError)?.kind == .gradient && "\(error)".contains("model.layers.0.mlp.up_proj.weight is")
+        }
+        // Prepared or not, beside a layer that could; and nothing is lost where nothing is recorded.
+        try layer.prepare(.fast)
+        let plain = Linear(Given(try Tensor.ones([4, 32])), "plain", from: 32, to: 4)
+        #expect(throws: TensorError.self) { try Linear.project(x.requiringGrad(), plain, layer) }
+        #expect(try noGrad { try layer(x.requiringGrad()).shape } == [2, 4])
+        try plain.prepare(.exact)
+        #expect(try plain(x.requiringGrad()).requiresGrad)
+    }
+
+    /// AdamW with a gradient of zeros, as torch.optim.AdamW steps it: moments and weights decay.
+    @Test func parametersWithoutAGradientAreSteppedAsWithZeros() throws {
+        let idle = Parameter(
+            name: "expert", role: .weight, tensor: try Tensor.full([2, 3], 2, dtype: .float32).requiringGrad())
+        let optimizer = AdamW([ParameterGroup([idle], weightDecay: 0.1)], beta1: 0.9, beta2: 0.99, epsilon: 1e-8)
+        var w = 2.0, m = 0.0, v = 0.0
+        for (step, gradient) in [0.5, nil, nil, -0.25, nil].enumerated() {
+            if let gradient { idle.tensor.gradient = try Tensor.full([2, 3], gradient, dtype: .float32) }
+            try [idle].zeroMissingGradients()
+            try optimizer.step(learningRate: 0.01)
+            [idle].clearGradients()
+            let g = gradient ?? 0, t = step + 1
+            m = 0.9 * m + 0.1 * g
+            v = 0.99 * v + 0.01 * g * g
+            func power(_ base: Double) -> Double { (0..<t).reduce(1) { product, _ in product * base } }
+            w = w * (1 - 0.01 * 0.1) - 0.01 * (m / (1 - power(0.9))) / ((v / (1 - power(0.99))).squareRoot() + 1e-8)
+            let found: [Double] = try idle.tensor.detach().toArray()
+            #expect(found.allSatisfy { abs($0 - w) < 1e-6 }, "step \(t): \(found[0]), \(w)")
+        }
+    }
+
+    /// The plan of memory and what the optimiser keeps are the same number.
+    @Test(arguments: OptimizerKind.allCases, [0, 0.9])
+    func stateCountsAreWhatIsKept(_ kind: OptimizerKind, momentum: Double) throws {
+        let parameters = try [("layer.weight", ParameterRole.weight), ("embed.weight", .embedding)].map {
+            Parameter(name: $0.0, role: $0.1, tensor: try Tensor.ones([64, 64]).requiringGrad())
+        }
+        for parameter in parameters { parameter.tensor.gradient = try Tensor.ones([64, 64]) }
+        let optimizer = kind.make(parameters, OptimizerKind.Numbers(momentum: momentum))
+        try optimizer.step(learningRate: 1e-3, gradientScale: 1)
+        func count(_ prefix: String) throws -> Int {
+            try optimizer.state().filter { $0.name.hasPrefix(prefix) }.reduce(0) { $0 + $1.tensor.elementCount } / 4096
+        }
+        #expect(try count("layer") == kind.stateCountPerParameter(momentum: momentum))
+        #expect(try count("embed") == kind.stateCountOutsideMatrices(momentum: momentum))
+    }
+}
