@@ -44,7 +44,7 @@ import Testing
             for (key, value) in more { try options.set(assignment: "\(key)=\(value)") }
             let resolved = try ResolvedOptions(options, vocabularySize: 100)
             let cost = try TrainingCost(resolved.decoderConfiguration(), length: 32)
-            let kinds = resolved.memory(cost).filter { $0.kind != "activations" && $0.kind != "logits" }
+            let kinds = resolved.memory(cost).filter { !["activations", "logits", "the program"].contains($0.kind) }
             return kinds.reduce(0) { $0 + $1.bytes } / cost.parameters
         }
         #expect(try weights([:]) == 16)
