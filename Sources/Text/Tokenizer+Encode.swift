@@ -3,6 +3,7 @@ extension Tokenizer {
     /// - Parameters:
     ///   - addSpecialTokens: put around it what the tokenizer puts around every text (`<s>`, `[CLS]` … `[SEP]`).
     ///   - parseSpecial: special tokens written out in the text become their ids. Say false for text from strangers.
+    /// A long text can be given up on the way: see `encoding(while:_:)`.
     /// - Throws: `noToken` when the vocabulary cannot express the text and has no unknown token. A text is never cut.
     public func encode(
         _ text: String, addSpecialTokens: Bool = true, parseSpecial: Bool = true
@@ -104,6 +105,7 @@ extension Tokenizer {
     ) throws(TokenizerError) -> [Int32] {
         try scratches.borrow { (scratch) throws(TokenizerError) in
             var ids: [Int32] = []
+            if EncodingCancellation.isRequested { return ids }
             ids.reserveCapacity(bytes.count / 3 + 8)
             guard addSpecialTokens else {
                 try append(bytes, specials, to: &ids, scratch)
@@ -149,7 +151,7 @@ extension Tokenizer {
             if hasNormalizedSpecials { parts = Self.parts(of: range, trusted: trusted) }
         }
         for (part, allows) in parts {
-            let normalized = normalizer.normalize(Array(bytes[part]))
+            let normalized = normalizer.normalize(Array(bytes[part]), isFirst: part.lowerBound == 0)
             let result = normalized.withUnsafeBufferPointer { text in
                 Result { () throws(TokenizerError) in
                     try rethrowing {
@@ -178,6 +180,8 @@ extension Tokenizer {
         return parts
     }
 
+    private static let bytesBetweenChecks = 1 << 16
+
     private func appendPieces(
         _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, to ids: inout [Int32], _ scratch: EncodingScratch
     ) throws(TokenizerError) {
@@ -187,10 +191,19 @@ extension Tokenizer {
             // Nothing rewrites the text: from its bytes to ids without a copy or a call through a protocol.
             pairs.encode(text, cutBy: cutter, into: &ids, scratch)
         } else {
-            stages.forEachPiece(of: text, isFirst: isFirst) { model.encode($0, into: &ids, scratch) }
+            var untilCheck = Self.bytesBetweenChecks
+            var isStopped = false
+            stages.forEachPiece(of: text, isFirst: isFirst) { piece in
+                untilCheck -= piece.count + 1
+                if untilCheck < 0 {
+                    untilCheck = Self.bytesBetweenChecks
+                    isStopped = isStopped || EncodingCancellation.isRequested
+                }
+                if !isStopped { model.encode(piece, into: &ids, scratch) }
+            }
         }
         // A model marks what it has no token for with -1.
-        guard ids[before...].contains(where: { $0 < 0 }) else { return }
+        guard ids[before...].contains(where: { $0 < 0 }), !EncodingCancellation.isRequested else { return }
         var culprit: [UInt8] = []
         stages.forEachPiece(of: text, isFirst: isFirst) { piece in
             guard culprit.isEmpty else { return }

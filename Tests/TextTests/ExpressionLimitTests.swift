@@ -73,6 +73,42 @@ import Testing
         #expect(found == expected)
     }
 
+    /// Repeats within bounds take no more for longer bounds.
+    @Test(arguments: ["(a{1,60}){1,60}b", "a{1,1000}b", "(?:a{1,60}?b?){1,3}c", "a{5,500}a{5,500}a{5,500}b"])
+    func boundedRepeatsCostNoMoreThanTheirNumber(_ expression: String) throws {
+        for unit in ["a", "aaaaaaaab", "aé"] {
+            let text = String(repeating: unit, count: 200_000 / unit.utf8.count)
+            let found = try steps(expression, text)
+            #expect(found.steps < 1_500 * text.utf8.count, "\(unit): \(found.steps / text.utf8.count) a byte")
+        }
+    }
+
+    /// What is remembered of repeats changes no match.
+    @Test func rememberingRepeatsChangesNoMatch() throws {
+        var random = SystemRandomNumberGenerator()
+        let atoms = ["a", "é", "[ab]", "[aé日]", "."]
+        for _ in 0..<400 {
+            let expression = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+                let least = Int.random(in: 0...3, using: &random)
+                let most = least + Int.random(in: 0...4, using: &random)
+                let item = "\(atoms.randomElement(using: &random) ?? "a"){\(least),\(most)}"
+                return ["\(item)b?", "(?:\(item)|b)", "(?:b\(item)a)+", "(?=\(item)b)a", item].randomElement(
+                    using: &random)
+                    ?? item
+            }.joined()
+            guard let compiled = try? RegularExpression(expression, .oniguruma) else { continue }
+            let text = Array(
+                (0..<60).map { _ in ["a", "a", "b", "é", "é", "日"].randomElement(using: &random) ?? "" }.joined().utf8)
+            var plain: [Range<Int>] = []
+            var remembering: [Range<Int>] = []
+            text.withUnsafeBufferPointer { bytes in
+                compiled.forEachMatch(in: bytes, stepsAtFirst: 1 << 40) { plain.append($0) }
+                compiled.forEachMatch(in: bytes, stepsAtFirst: -(1 << 40)) { remembering.append($0) }
+            }
+            #expect(plain == remembering, "\(expression) in \(String(decoding: text, as: UTF8.self))")
+        }
+    }
+
     @Test func invalidTextIsCutWithoutHarm() throws {
         var random = SystemRandomNumberGenerator()
         let expression = try RegularExpression(#"\p{L}+|\s+(?!\S)|(?<=é)\W*?\b|[^\s\p{L}]{1,3}|\s"#, .oniguruma)
@@ -133,7 +169,15 @@ import Testing
         (#"a\"#, PatternError(.malformed("an escape of nothing"), at: 1)),
         (#"\x{D800}"#, PatternError(.malformed("an escape that gives no character"), at: 0)),
         ("a{1001}", PatternError(.tooLarge("more than 1000 repeats"), at: 2)),
-        ("(?:a{2}b){1000}{9}", PatternError(.tooLarge("more than 8192 steps"), at: 18)),
+        (
+            "(?:a{2}b){1000}{9}",
+            PatternError(
+                .tooLarge("more than 256 alternatives and repeats, repeated parts counted as often"), at: 18)
+        ),
+        ("(?:ab){1000}{9}", PatternError(.tooLarge("more than 8192 steps"), at: 15)),
+        ("(a{1,1000}){1,1000}b", PatternError(.tooLarge("repeats of more than 8192 characters together"), at: 20)),
+        ("(a{1,95}){1,95}b", PatternError(.tooLarge("repeats of more than 8192 characters together"), at: 16)),
+        ("(?<=a{256})b", PatternError(.tooLarge("a lookbehind of more than 255 characters"), at: 0)),
         ("[[:foo:]]", PatternError(.unsupported("the class [:foo:]"), at: 1)),
     ]
 

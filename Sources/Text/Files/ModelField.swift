@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// The `model` of a `tokenizer.json`, other than BPE.
 extension FileField {
     static let modelKinds = ["BPE", "Unigram", "WordPiece", "WordLevel"]
@@ -35,7 +37,7 @@ extension FileField {
         guard let field = self[key] else { return nil }
         let token = try field.string()
         guard let id = vocabulary.id(of: token.utf8) else {
-            throw field.malformed("the token \"\(token)\" is not in the vocabulary")
+            throw field.malformed("the token \(token.quoted()) is not in the vocabulary")
         }
         return id
     }
@@ -86,9 +88,9 @@ extension FileField {
 }
 
 extension Vocabulary {
-    /// The tokens `<0x00>` to `<0xFF>`, when all are there.
+    /// The tokens `<0x00>` to `<0xFF>`, -1 for one that is missing; nil when there is none of them.
     package func byteTokens() -> [Int32]? {
-        let ids = (UInt8.min...UInt8.max).compactMap { id(of: ByteToken.token(of: $0)) }
-        return ids.count == 256 ? ids : nil
+        let ids = (UInt8.min...UInt8.max).map { id(of: ByteToken.token(of: $0)) ?? -1 }
+        return ids.contains { $0 >= 0 } ? ids : nil
     }
 }

@@ -4,6 +4,12 @@ extension Tokenizer {
         public var addsBOS: Bool
         public var addsEOS: Bool
 
+        /// Where the model puts a space before a text: also after each special token, as sentencepiece does with what
+        /// lies between them (`legacy` in a `tokenizer_config.json`), or at the very start only.
+        public var prefixesFirstOnly = false
+        /// No space in front at all.
+        public var addsNoPrefix = false
+
         public init(addsBOS: Bool = false, addsEOS: Bool = false) {
             self.addsBOS = addsBOS
             self.addsEOS = addsEOS
@@ -31,16 +37,15 @@ extension Tokenizer {
         normalizer.map =
             source.charsMap.isEmpty
             ? nil : try CharsMap(source.charsMap, file: file, field: "normalizer_spec.precompiled_charsmap")
-        normalizer.addsDummyPrefix = source.addsDummyPrefix
+        normalizer.addsDummyPrefix = source.addsDummyPrefix && !surroundings.addsNoPrefix
+        normalizer.prefixesFirstOnly = surroundings.prefixesFirstOnly
         normalizer.removesExtraWhitespaces = source.removesExtraWhitespaces
         normalizer.escapesWhitespaces = source.escapesWhitespaces
         normalizer.treatsSpaceAsSuffix = source.treatsSpaceAsSuffix
 
         let isUserDefined = source.kinds.indices.filter { source.kinds[$0] == .userDefined }
         if !isUserDefined.isEmpty {
-            var protected = TokenTrie()
-            for id in isUserDefined { protected.insert(source.tokens[id] ?? [], value: Int32(id)) }
-            normalizer.protected = protected
+            normalizer.protected = LongestMatch(isUserDefined.map { source.tokens[$0] ?? [] })
         }
 
         var parts: Parts
@@ -89,7 +94,7 @@ extension Tokenizer {
         }
         parts.normalizedContentIsGiven = true
         parts.decoderSteps = [.replace(SentencePieceNormalizer.space, with: [0x20]), .byteFallback]
-        if source.addsDummyPrefix, !source.treatsSpaceAsSuffix {
+        if normalizer.addsDummyPrefix, !source.treatsSpaceAsSuffix {
             parts.decoderSteps += [.fuse, .strip(content: [0x20], start: 1, stop: 0)]
         }
         parts.details.bosToken = source.checked(source.bosID)

@@ -17,6 +17,7 @@ extension BytePairs {
         var position = 0
         while position < text.count {
             if used > EncodingScratch.stagedCapacity - 4 {
+                if EncodingCancellation.isRequested { return }
                 ids.append(contentsOf: UnsafeBufferPointer(start: staged, count: used))
                 used = 0
             }

@@ -16,19 +16,24 @@ package struct BytePairs: TokenizerModel {
     package let merges: Merges
     package let unit: Unit
     package var unknown: Int32?
-    /// 256 tokens that spell what has no token.
+    /// 256 tokens that spell what has no token, -1 for those that are missing: a character is spelled in bytes when
+    /// every byte of it has one.
     package var byteTokens: [Int32]?
     package var fusesUnknown = false
     /// A piece that is a token is that token, whatever the merges say.
     package var prefersWholePiece = false
+    /// The same for a piece of line breaks.
+    package var prefersWholeLineBreaks = false
     package var continuingPrefix: [UInt8] = []
     package var wordSuffix: [UInt8] = []
     let unitTokens: [Int32]
+    private let slices: PieceSlices
 
     package init(vocabulary: Vocabulary, merges: Merges, unit: Unit) {
         self.vocabulary = vocabulary
         self.merges = merges
         self.unit = unit
+        slices = PieceSlices(vocabulary)
         unitTokens = (UInt8.min...UInt8.max).map { vocabulary.id(of: [$0]) ?? -1 }
         if case .pairs(let table) = merges, unit == .byte { table.prepare(byteTokens: unitTokens) }
     }
@@ -49,17 +54,24 @@ package struct BytePairs: TokenizerModel {
 
     package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
         guard !piece.isEmpty else { return }
-        if prefersWholePiece, case let id = vocabulary.find(piece), id >= 0 { return ids.append(id) }
+        if prefersWholePiece || prefersWholeLineBreaks && piece[0] == 0x0A, case let id = vocabulary.find(piece),
+            id >= 0
+        {
+            return ids.append(id)
+        }
         if unit == .byte, piece.count <= Self.shortPiece, wordSuffix.isEmpty, continuingPrefix.isEmpty,
             encodeShort(piece, into: &ids)
         {
             return
         }
-        var symbols: [Symbol] = []
-        symbols.reserveCapacity(piece.count)
-        split(piece, into: &symbols)
-        merge(&symbols, piece)
-        emit(symbols, piece, into: &ids)
+        slices.forEach(of: piece, madeOfCharacters: unit == .scalar) { range in
+            var symbols: [Symbol] = []
+            symbols.reserveCapacity(range.count)
+            let slice = UnsafeBufferPointer(rebasing: piece[range])
+            split(slice, isStart: range.lowerBound == 0, isEnd: range.upperBound == piece.count, into: &symbols)
+            merge(&symbols, slice)
+            emit(symbols, slice, into: &ids)
+        }
     }
 
     /// A symbol of the piece, in a list from left to right. `token` is -1 for text without token.
@@ -71,11 +83,20 @@ package struct BytePairs: TokenizerModel {
         var next: Int32
     }
 
-    private func split(_ piece: UnsafeBufferPointer<UInt8>, into symbols: inout [Symbol]) {
+    private func split(
+        _ piece: UnsafeBufferPointer<UInt8>, isStart: Bool, isEnd: Bool, into symbols: inout [Symbol]
+    ) {
         func append(_ start: Int, _ end: Int, _ token: Int32) {
             let index = Int32(symbols.count)
             if index > 0 { symbols[Int(index) - 1].next = index }
             symbols.append(Symbol(start: Int32(start), end: Int32(end), token: token, previous: index - 1, next: -1))
+        }
+        // As the tokenizers library has it, an unknown character is told when the next known one comes, after the bytes of
+        // those in between.
+        var isUnknownPending = false
+        func appendPending(at place: Int) {
+            if isUnknownPending, let unknown { append(place, place, unknown) }
+            isUnknownPending = false
         }
         var start = 0
         while start < piece.count {
@@ -84,27 +105,41 @@ package struct BytePairs: TokenizerModel {
             if end - start == 1, continuingPrefix.isEmpty, wordSuffix.isEmpty {
                 token = unitTokens[Int(piece[start])]
             } else {
-                var name = start > 0 ? continuingPrefix : []
+                var name = start > 0 || !isStart ? continuingPrefix : []
                 name += piece[start..<end]
-                if end == piece.count { name += wordSuffix }
+                if end == piece.count, isEnd { name += wordSuffix }
                 token = vocabulary.id(of: name) ?? -1
             }
             if token < 0, case .pairs = merges {
-                if let byteTokens {
+                if let byteTokens = byteTokens(of: piece, start..<end) {
                     for index in start..<end { append(index, index + 1, byteTokens[Int(piece[index])]) }
                     start = end
                     continue
                 }
                 token = unknown ?? -1
+                if byteTokens != nil, token >= 0 {
+                    if !fusesUnknown { appendPending(at: start) }
+                    isUnknownPending = true
+                    start = end
+                    continue
+                }
                 if fusesUnknown, let last = symbols.indices.last, token >= 0, symbols[last].token == token {
                     symbols[last].end = Int32(end)
                     start = end
                     continue
                 }
             }
+            appendPending(at: start)
             append(start, end, token)
             start = end
         }
+        appendPending(at: start)
+    }
+
+    /// The tokens of bytes, when each byte of the range has one.
+    private func byteTokens(of piece: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [Int32]? {
+        guard let byteTokens, piece[range].allSatisfy({ byteTokens[Int($0)] >= 0 }) else { return nil }
+        return byteTokens
     }
 
     /// A merge that may still happen: it is void when the symbols at its place have changed since.
@@ -165,7 +200,7 @@ package struct BytePairs: TokenizerModel {
             if symbol.token >= 0 {
                 ids.append(symbol.token)
                 afterUnknown = false
-            } else if let byteTokens {
+            } else if let byteTokens = byteTokens(of: piece, Int(symbol.start)..<Int(symbol.end)) {
                 for byte in piece[Int(symbol.start)..<Int(symbol.end)] { ids.append(byteTokens[Int(byte)]) }
             } else if case .tokens = merges {
                 if !afterUnknown || unknown == nil { ids.append(unknown ?? -1) }

@@ -1,5 +1,6 @@
 /// The segmentation whose tokens have the largest sum of log-probabilities, by Viterbi over a trie: for a piece of
-/// n bytes and tokens of at most m, O(n·m) time and O(n) memory. Source: Kudo 2018, section 3.
+/// n bytes and tokens of at most m, O(n·m) time and O(n) memory. With very long tokens, the time is that of the tokens that
+/// lie in the piece. Source: Kudo 2018, section 3.
 package struct Unigram: TokenizerModel {
     /// How sums of scores are rounded; near-ties are decided by it, and the reference programs differ.
     package enum Precision: Sendable {
@@ -15,13 +16,16 @@ package struct Unigram: TokenizerModel {
     private let unknownScore: Double
     private let rounds: Bool
     private let trie: TokenTrie
-    /// The token of each byte, when unknown text is spelled in bytes.
+    /// In place of the trie when tokens are long.
+    private let longTokens: TokenAutomaton?
+    /// The token of each byte or -1, when unknown text is spelled in bytes.
     private let byteTokens: [Int32]?
+    private let slices: PieceSlices
 
     /// - Parameters:
     ///   - scores: log-probability by id; nil is a token that the text never matches (control, unused).
     ///   - worstScore: the score that text without a token falls 10 below; nil takes the smallest.
-    ///   - byteTokens: 256 ids for text without a token; nil uses the unknown token.
+    ///   - byteTokens: 256 ids for text without a token, -1 for bytes that have none; nil uses the unknown token.
     package init(
         vocabulary: Vocabulary, scores: [Double?], unknown: Int32?, byteTokens: [Int32]?, precision: Precision,
         worstScore: Double? = nil
@@ -29,6 +33,7 @@ package struct Unigram: TokenizerModel {
         self.vocabulary = vocabulary
         self.unknown = unknown
         self.byteTokens = byteTokens
+        slices = PieceSlices(vocabulary)
         rounds = precision == .single
         self.scores = scores.map { $0 ?? 0 }
         var trie = TokenTrie(reserving: vocabulary.count * 4)
@@ -38,6 +43,16 @@ package struct Unigram: TokenizerModel {
             }
         }
         self.trie = trie
+        longTokens =
+            trie.longestKey <= TokenAutomaton.longestForTrie
+            ? nil
+            : TokenAutomaton(
+                (0..<Int32(vocabulary.count)).lazy.compactMap { id -> (bytes: [UInt8], value: Int32)? in
+                    guard scores[Int(id)] != nil, let token = vocabulary[id], vocabulary.id(of: token) == id else {
+                        return nil
+                    }
+                    return (bytes: Array(token), value: id)
+                })
         // The penalty is part of the algorithm's definition in both reference programs.
         unknownScore = (worstScore ?? scores.reduce(Double.infinity) { min($0, $1 ?? .infinity) }) - 10
     }
@@ -63,10 +78,15 @@ package struct Unigram: TokenizerModel {
     }
 
     package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
-        guard !piece.isEmpty else { return }
+        slices.forEach(of: piece, madeOfCharacters: true) { range in
+            encode(slice: UnsafeBufferPointer(rebasing: piece[range]), into: &ids)
+        }
+    }
+
+    private func encode(slice piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
         withUnsafeTemporaryAllocation(of: Node.self, capacity: piece.count + 1) { nodes in
             nodes.initialize(repeating: Node(score: 0, start: -1, token: -1))
-            forward(piece, nodes)
+            if let longTokens { forward(piece, nodes, longTokens) } else { forward(piece, nodes) }
             backward(piece, nodes, into: &ids)
         }
     }
@@ -104,6 +124,42 @@ package struct Unigram: TokenizerModel {
         }
     }
 
+    /// The same end by end: what reaches a place is tried in the same order, from the longest token to the shortest.
+    private func forward(
+        _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, _ tokens: TokenAutomaton
+    ) {
+        var node = TokenTrie.root
+        var start = 0
+        while start < piece.count {
+            let scalarEnd = min(piece.count, start + utf8Length(piece[start]))
+            for index in start..<scalarEnd { node = tokens.next(node, piece[index]) }
+            var best = nodes[scalarEnd]
+            var hasSingle = false
+            var found = tokens.longest(at: node)
+            while found >= 0 {
+                let from = scalarEnd - tokens.length(of: found)
+                // Tokens begin where a scalar does, which is a place that has been reached.
+                if from == 0 || nodes[from].start >= 0 {
+                    let token = tokens.value(of: found)
+                    let candidate = sum(nodes[from].score, scores[Int(token)])
+                    if best.start < 0 || candidate > best.score {
+                        best = Node(score: candidate, start: Int32(from), token: token)
+                    }
+                    if from == start { hasSingle = true }
+                }
+                found = tokens.shorter(than: found)
+            }
+            if !hasSingle {
+                let candidate = sum(nodes[start].score, unknownScore)
+                if best.start < 0 || candidate > best.score {
+                    best = Node(score: candidate, start: Int32(start), token: -1)
+                }
+            }
+            nodes[scalarEnd] = best
+            start = scalarEnd
+        }
+    }
+
     private func backward(
         _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, into ids: inout [Int32]
     ) {
@@ -130,7 +186,7 @@ package struct Unigram: TokenizerModel {
     private func appendReversed(unknown text: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
         // The reference for double precision looks the stretch up once more, and finds the name of the unknown token.
         if !rounds, case let id = vocabulary.find(text), id >= 0 { return ids.append(id) }
-        guard let byteTokens else { return ids.append(unknown ?? -1) }
+        guard let byteTokens, text.allSatisfy({ byteTokens[Int($0)] >= 0 }) else { return ids.append(unknown ?? -1) }
         for byte in text.reversed() { ids.append(byteTokens[Int(byte)]) }
     }
 }

@@ -6,6 +6,8 @@ package struct Vocabulary: Sendable {
     private var starts: [Int32] = [0]
     private var present: [Bool] = []
     private var slots: [Int32] = []
+    /// Bytes of the longest token.
+    package private(set) var longest = 0
 
     /// Tokens in order of id; nil is a hole. Of equal tokens the first keeps the name.
     package init(_ tokens: [[UInt8]?]) {
@@ -13,7 +15,10 @@ package struct Vocabulary: Sendable {
         present.reserveCapacity(tokens.count)
         bytes.reserveCapacity(tokens.reduce(0) { $0 + ($1?.count ?? 0) })
         for token in tokens {
-            if let token { bytes += token }
+            if let token {
+                bytes += token
+                longest = max(longest, token.count)
+            }
             present.append(token != nil)
             starts.append(Int32(bytes.count))
         }
@@ -37,6 +42,12 @@ package struct Vocabulary: Sendable {
         return bytes[range(Int(id))]
     }
 
+    /// Calls `body` with the bytes of a token, if there is one of this id.
+    func withBytes(of id: Int32, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        guard id >= 0, Int(id) < present.count, present[Int(id)] else { return }
+        bytes.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[range(Int(id))])) }
+    }
+
     /// Adds the bytes of a token; false when there is none of this id.
     package func append(_ id: Int32, to output: inout [UInt8]) -> Bool {
         guard id >= 0, Int(id) < present.count, present[Int(id)] else { return false }
@@ -53,7 +64,8 @@ package struct Vocabulary: Sendable {
 
     /// The id of a token, or -1.
     package func find(_ token: UnsafeBufferPointer<UInt8>) -> Int32 {
-        bytes.withUnsafeBufferPointer { all in slots[Self.slot(of: token, all, starts, slots)] }
+        if token.count > longest { return -1 }
+        return bytes.withUnsafeBufferPointer { all in slots[Self.slot(of: token, all, starts, slots)] }
     }
 
     private static func slot(

@@ -7,6 +7,9 @@ package struct WordPiece: TokenizerModel {
     private let trie: TokenTrie
     /// Where the walk for a piece inside a word begins; -1 when no token has the prefix.
     private let continuation: Int32
+    /// Tokens inside a word, without their prefix, when one is so long that a walk along it from every place would take
+    /// too long.
+    private let longTokens: TokenStarts?
 
     /// - Parameter longestWord: words of more scalars than this are unknown.
     package init(vocabulary: Vocabulary, unknown: Int32?, continuingPrefix: [UInt8], longestWord: Int) {
@@ -19,6 +22,16 @@ package struct WordPiece: TokenizerModel {
         }
         self.trie = trie
         continuation = trie.node(of: continuingPrefix)
+        guard trie.longestKey > TokenAutomaton.longestForTrie else {
+            longTokens = nil
+            return
+        }
+        longTokens = TokenStarts(
+            (0..<Int32(vocabulary.count)).lazy.compactMap { id -> (bytes: [UInt8], value: Int32)? in
+                guard let token = vocabulary[id], token.starts(with: continuingPrefix), vocabulary.id(of: token) == id
+                else { return nil }
+                return (bytes: Array(token.dropFirst(continuingPrefix.count)), value: id)
+            })
     }
 
     package var vocabularySize: Int { vocabulary.count }
@@ -45,7 +58,19 @@ package struct WordPiece: TokenizerModel {
     /// Whether every part of the word has a token.
     private func append(_ piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) -> Bool {
         var start = 0
+        var found: [Int32]?
         while start < piece.count {
+            if start > 0, let longTokens, piece.count > TokenAutomaton.longestForTrie {
+                let places = found ?? longTokens.longest(in: piece)
+                found = places
+                let match = longTokens.match(places[start]) { length, _ in
+                    start + length == piece.count || piece[start + length] & 0xC0 != 0x80
+                }
+                guard let match else { return false }
+                ids.append(match.value)
+                start += match.length
+                continue
+            }
             var node = start == 0 ? TokenTrie.root : continuation
             guard node >= 0 else { return false }
             var end = start

@@ -34,6 +34,8 @@ package struct CharsMap: Sendable {
     }
 
     private static let longestAllowed = 256
+    /// A key is a few characters; a damaged trie may lead round in a circle.
+    private static let longestKey = 256
 
     package var isEmpty: Bool { units.isEmpty }
 
@@ -44,7 +46,8 @@ package struct CharsMap: Sendable {
         guard !units.isEmpty else { return }
         var node = Self.offset(units[0])
         var index = start
-        while index < bytes.count {
+        let end = min(bytes.count, start + Self.longestKey)
+        while index < end {
             node ^= Int(bytes[index])
             guard node < units.count else { return }
             let unit = units[node]

@@ -1,6 +1,12 @@
 /// Rewrites text before it is split into pieces. Input and output are valid UTF-8.
 package protocol Normalizer: Sendable {
     func normalize(_ text: [UInt8]) -> [UInt8]
+    /// - Parameter isFirst: the text begins where the whole input begins.
+    func normalize(_ text: [UInt8], isFirst: Bool) -> [UInt8]
+}
+
+extension Normalizer {
+    package func normalize(_ text: [UInt8], isFirst: Bool) -> [UInt8] { normalize(text) }
 }
 
 /// One normaliser after the other.
@@ -67,21 +73,20 @@ package struct ReplaceNormalizer: Normalizer {
 extension [UInt8] {
     /// Every occurrence of `pattern`, left to right without overlap, exchanged for `replacement`.
     package func replacing(bytes pattern: [UInt8], with replacement: [UInt8]) -> [UInt8] {
-        guard let first = pattern.first, count >= pattern.count else { return self }
-        var output: [UInt8] = []
-        output.reserveCapacity(count + count / 4)
-        var index = 0
-        let last = count - pattern.count
-        while index < count {
-            if self[index] == first, index <= last, self[index..<(index + pattern.count)].elementsEqual(pattern) {
+        guard !pattern.isEmpty, count >= pattern.count else { return self }
+        return withUnsafeBufferPointer { bytes in
+            var output: [UInt8] = []
+            var done = 0
+            ByteSearch.forEachMatch(of: pattern, in: bytes) { match in
+                if output.isEmpty { output.reserveCapacity(count + count / 4) }
+                output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[done..<match.lowerBound]))
                 output += replacement
-                index += pattern.count
-            } else {
-                output.append(self[index])
-                index += 1
+                done = match.upperBound
             }
+            if done == 0 { return self }
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[done...]))
+            return output
         }
-        return output
     }
 }
 

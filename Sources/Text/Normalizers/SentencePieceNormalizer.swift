@@ -4,35 +4,41 @@ package struct SentencePieceNormalizer: Normalizer {
     package var map: CharsMap?
     /// Adds a space in front of the text (behind it when `treatsSpaceAsSuffix`).
     package var addsDummyPrefix = true
+    /// The space in front is for the start of the whole input only, not for what follows a special token.
+    package var prefixesFirstOnly = false
     package var removesExtraWhitespaces = true
     package var escapesWhitespaces = true
     package var treatsSpaceAsSuffix = false
     /// Symbols the character map leaves alone.
-    package var protected: TokenTrie?
+    package var protected: LongestMatch?
 
     package init() {}
 
     static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
-    package func normalize(_ text: [UInt8]) -> [UInt8] {
-        text.withUnsafeBufferPointer { normalize($0) }
+    package func normalize(_ text: [UInt8]) -> [UInt8] { normalize(text, isFirst: true) }
+
+    package func normalize(_ text: [UInt8], isFirst: Bool) -> [UInt8] {
+        text.withUnsafeBufferPointer { normalize($0, continues: prefixesFirstOnly && !isFirst) }
     }
 
-    private func normalize(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    /// - Parameter continues: the text goes on after a token, so that a space at its start says something.
+    private func normalize(_ bytes: UnsafeBufferPointer<UInt8>, continues: Bool) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + bytes.count / 4 + 3)
         var position = 0
-        if removesExtraWhitespaces {
+        let places = protected?.places(in: bytes)
+        if removesExtraWhitespaces, !continues {
             while position < bytes.count {
-                let part = prefix(bytes, at: position)
+                let part = prefix(bytes, at: position, places)
                 guard part.isSpace else { break }
                 position += part.length
             }
         }
         guard position < bytes.count else { return [] }
         let space = escapesWhitespaces ? Self.space : [0x20]
-        if addsDummyPrefix, !treatsSpaceAsSuffix { output += space }
-        var afterSpace = removesExtraWhitespaces
+        if addsDummyPrefix, !treatsSpaceAsSuffix, !continues { output += space }
+        var afterSpace = removesExtraWhitespaces && !continues
         while position < bytes.count {
             if bytes[position] > 0x20, bytes[position] < 0x7F, map == nil, protected == nil {
                 output.append(bytes[position])
@@ -40,7 +46,7 @@ package struct SentencePieceNormalizer: Normalizer {
                 afterSpace = false
                 continue
             }
-            let part = prefix(bytes, at: position)
+            let part = prefix(bytes, at: position, places)
             var skipsSpaces = afterSpace
             part.forEachByte(bytes, at: position) { byte in
                 if skipsSpaces, byte == 0x20 { return }
@@ -76,8 +82,8 @@ package struct SentencePieceNormalizer: Normalizer {
         }
     }
 
-    private func prefix(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> Part {
-        if let length = protected?.longestMatch(in: bytes, at: position)?.length {
+    private func prefix(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int, _ places: [Int32]?) -> Part {
+        if let length = protected?.length(at: position, in: bytes, places) {
             return Part(length: length, replacement: nil, isSpace: false)
         }
         if let match = map?.longestMatch(in: bytes, at: position) {

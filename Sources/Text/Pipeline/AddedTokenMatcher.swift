@@ -1,10 +1,18 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Finds added tokens in a text: leftmost first, longest of those that begin there.
 package struct AddedTokenMatcher: Sendable {
     private let tokens: [AddedToken]
     private let isMarker: [Bool]
     private var trie = TokenTrie()
+    /// In place of the trie when a token is so long that to walk along it from every place would take too long.
+    private var longTokens: TokenStarts?
     /// Whether a token begins with the byte; `onlyStart` when all begin with the same.
     private var starts = [Bool](repeating: false, count: 256)
     private var onlyStart: UInt8?
@@ -20,11 +28,17 @@ package struct AddedTokenMatcher: Sendable {
             }
             starts[Int(first)] = true
         }
+        if trie.longestKey > Self.longestForTrie {
+            longTokens = TokenStarts(tokens.enumerated().reversed().map { (bytes: $1.bytes, value: Int32($0)) })
+        }
         let used = starts.indices.filter { starts[$0] }
         if used.count == 1 { onlyStart = UInt8(used[0]) }
     }
 
     package var isEmpty: Bool { trie.isEmpty }
+
+    /// Bytes of the longest token that is looked for with a trie.
+    private static let longestForTrie = 64
 
     /// Which special tokens may be found.
     package enum Specials {
@@ -55,15 +69,21 @@ package struct AddedTokenMatcher: Sendable {
     ) rethrows {
         var done = 0
         var position = 0
-        while position < text.count, let match = next(in: text, from: position, specials: specials) {
+        // White space that was looked over before: tokens within it all take it to its end.
+        var space = 0..<0
+        let found = longTokens?.longest(in: text)
+        while position < text.count, let match = next(in: text, found, from: position, specials: specials) {
             position = match.range.upperBound
             let token = tokens[match.token]
             guard !token.isSingleWord || standsAlone(match.range, in: text) else { continue }
             var (start, end) = (match.range.lowerBound, match.range.upperBound)
             if token.stripsLeft {
-                start = max(done, WhiteSpace.start(of: text, before: start, notBefore: 0))
+                start = max(done, WhiteSpace.start(of: text, before: start, notBefore: min(done, start)))
             }
-            if token.stripsRight { end = WhiteSpace.end(of: text, from: end) }
+            if token.stripsRight {
+                if !(space.contains(end)) { space = end..<WhiteSpace.end(of: text, from: end) }
+                end = space.upperBound
+            }
             if done < start { try body(done..<start, nil) }
             try body(min(start, end)..<end, token.id)
             done = end
@@ -72,8 +92,9 @@ package struct AddedTokenMatcher: Sendable {
     }
 
     private func next(
-        in text: UnsafeBufferPointer<UInt8>, from start: Int, specials: Specials
+        in text: UnsafeBufferPointer<UInt8>, _ found: [Int32]?, from start: Int, specials: Specials
     ) -> (range: Range<Int>, token: Int)? {
+        if let found, let longTokens { return next(found, longTokens, from: start, specials: specials) }
         var position = start
         while true {
             if let onlyStart {
@@ -96,6 +117,18 @@ package struct AddedTokenMatcher: Sendable {
     /// Whether the token is found only where `specials` allows it.
     private func isGuarded(_ token: Int, _ specials: Specials) -> Bool {
         if case .inside = specials { isMarker[token] } else { tokens[token].isSpecial }
+    }
+
+    private func next(
+        _ found: [Int32], _ longTokens: TokenStarts, from start: Int, specials: Specials
+    ) -> (range: Range<Int>, token: Int)? {
+        for position in start..<found.count where found[position] >= 0 {
+            let match = longTokens.match(found[position]) { length, token in
+                !isGuarded(Int(token), specials) || specials.allow(position..<(position + length))
+            }
+            if let match { return (position..<(position + match.length), Int(match.value)) }
+        }
+        return nil
     }
 
     private func standsAlone(_ range: Range<Int>, in text: UnsafeBufferPointer<UInt8>) -> Bool {

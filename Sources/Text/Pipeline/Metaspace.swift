@@ -40,22 +40,10 @@ package struct MetaspaceSplitter: PreTokenizer {
     package init(replacement: [UInt8]) { self.replacement = replacement }
 
     package func split(_ text: UnsafeBufferPointer<UInt8>, _ emit: (Range<Int>) throws -> Void) rethrows {
-        guard let first = replacement.first else {
-            if !text.isEmpty { try emit(0..<text.count) }
-            return
-        }
         var start = 0
-        var index = 0
-        while index < text.count {
-            guard text[index] == first, index + replacement.count <= text.count,
-                UnsafeBufferPointer(rebasing: text[index..<(index + replacement.count)]).elementsEqual(replacement)
-            else {
-                index += 1
-                continue
-            }
-            if start < index { try emit(start..<index) }
-            start = index
-            index += replacement.count
+        try ByteSearch.forEachMatch(of: replacement, in: text) { match in
+            if start < match.lowerBound { try emit(start..<match.lowerBound) }
+            start = match.lowerBound
         }
         if start < text.count { try emit(start..<text.count) }
     }

@@ -63,18 +63,7 @@ package enum Pattern: Sendable {
         in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) throws -> Void
     ) rethrows {
         switch self {
-        case .string(let pattern):
-            guard let first = pattern.first, text.count >= pattern.count else { return }
-            var index = 0
-            while index <= text.count - pattern.count {
-                let end = index + pattern.count
-                if text[index] == first, UnsafeBufferPointer(rebasing: text[index..<end]).elementsEqual(pattern) {
-                    try body(index..<end)
-                    index = end
-                } else {
-                    index += 1
-                }
-            }
+        case .string(let pattern): try ByteSearch.forEachMatch(of: pattern, in: text, body)
         case .expression(let expression): try expression.forEachMatch(in: text, body)
         }
     }

@@ -1,7 +1,13 @@
+import MartletSystem
+
 /// Trees to programs.
 struct PatternCompiler {
     static let longestProgram = 8_192
     static let mostSets = 512
+    /// Instructions whose failures may have to be remembered: two bits each for every byte of a text.
+    static let mostMemos = 256
+    /// Scalars that all runs of a bounded number take together.
+    static let mostBoundedScalars = 8_192
 
     private(set) var code: [PatternInstruction] = []
     private(set) var text: [UInt8] = []
@@ -11,6 +17,7 @@ struct PatternCompiler {
     private(set) var targets: [Int32] = []
     private(set) var targetSets: [Int32] = []
     private(set) var memoCount: Int32 = 0
+    private var boundedScalars = 0
     private(set) var startSet: Int32 = -1
     private(set) var wordSet: Int32 = -1
     private var setIndex: [ScalarSet: Int32] = [:]
@@ -72,7 +79,10 @@ struct PatternCompiler {
         return index
     }
 
-    private mutating func nextMemo() -> Int32 {
+    private mutating func nextMemo() throws(PatternError) -> Int32 {
+        guard memoCount < Self.mostMemos else {
+            throw tooLarge("more than \(Self.mostMemos) alternatives and repeats, repeated parts counted as often")
+        }
         defer { memoCount += 1 }
         return memoCount
     }
@@ -93,19 +103,19 @@ struct PatternCompiler {
             try add(node, least, most, eagerness, before: following)
         case .atomic(let node):
             let place = code.count
-            try add(PatternInstruction(operation: .atomic, memo: nextMemo()))
+            try add(PatternInstruction(operation: .atomic, memo: try nextMemo()))
             try add(node, before: .end)
             try accept(.atomic)
             code[place].a = here
         case .lookahead(let node, let isNegated):
             let place = code.count
-            try add(PatternInstruction(operation: .look, b: isNegated ? 1 : 0, memo: nextMemo()))
+            try add(PatternInstruction(operation: .look, b: isNegated ? 1 : 0, memo: try nextMemo()))
             try add(node, before: .end)
             try accept(.look)
             code[place].a = here
         case .lookbehind(let alternatives, let isNegated):
             let place = code.count
-            try add(PatternInstruction(operation: .look, b: isNegated ? 1 : 0, memo: nextMemo()))
+            try add(PatternInstruction(operation: .look, b: isNegated ? 1 : 0, memo: try nextMemo()))
             try add(choiceOf: alternatives.count, starts: alternatives.map { _ in nil }) {
                 (compiler, number) throws(PatternError) in
                 let (width, node) = alternatives[number]
@@ -182,7 +192,7 @@ struct PatternCompiler {
     private mutating func addAlternation(_ starts: [Following?]) throws(PatternError) -> Int {
         let place = code.count
         let number = Int32(truncatingIfNeeded: alternations.count)
-        try add(PatternInstruction(operation: .alternatives, a: number, memo: nextMemo()))
+        try add(PatternInstruction(operation: .alternatives, a: number, memo: try nextMemo()))
         var alternation = PatternAlternation(
             first: Int32(truncatingIfNeeded: targets.count), count: Int32(truncatingIfNeeded: starts.count),
             table: Int32(truncatingIfNeeded: masks.count), open: 0)
@@ -264,10 +274,14 @@ struct PatternCompiler {
         let isPossessive =
             isPossessive || following.isSure || !following.isOpen && following.set.isDisjoint(with: set)
         if let most {
+            boundedScalars = boundedScalars.adding(clamped: most)
+            guard boundedScalars <= Self.mostBoundedScalars else {
+                throw tooLarge("repeats of more than \(Self.mostBoundedScalars) characters together")
+            }
             try add(
                 PatternInstruction(
                     operation: .span, isPossessive: isPossessive || least == most, a: index,
-                    b: Int32(truncatingIfNeeded: least), c: Int32(truncatingIfNeeded: most), memo: nextMemo()))
+                    b: Int32(truncatingIfNeeded: least), c: Int32(truncatingIfNeeded: most), memo: try nextMemo()))
             return
         }
         if least == 1 {
@@ -277,7 +291,7 @@ struct PatternCompiler {
         }
         let next = following.isOpen || isPossessive ? -1 : try self.index(of: following.set)
         try add(
-            PatternInstruction(operation: .star, isPossessive: isPossessive, a: index, b: next, memo: nextMemo()))
+            PatternInstruction(operation: .star, isPossessive: isPossessive, a: index, b: next, memo: try nextMemo()))
     }
 }
 

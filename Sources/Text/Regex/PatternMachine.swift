@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// Runs a program over a text: backtracking, so that the first alternative that matches wins, in linear time.
 ///
 /// As long as the text goes well (it nearly always does), nothing is remembered. When the steps outgrow the text, every
@@ -35,6 +43,9 @@ struct PatternMachine {
     private(set) var steps = 0
     private let allowedAtFirst: Int
     private var allowed: Int
+    /// When to ask whether the text is still wanted; texts that go well are not asked about here.
+    private var nextCheck = Int.max
+    private var isStopped = false
 
     /// `stack` is space to begin with.
     init(
@@ -64,7 +75,7 @@ struct PatternMachine {
     /// The first match that begins at `start` or later.
     mutating func firstMatch(from start: Int) -> Range<Int>? {
         var start = start
-        while start <= text.count {
+        while start <= text.count, !isStopped {
             if program.startSet >= 0 {
                 let set = sets[program.startSet]
                 while start < text.count, !text.has(set, start) { start += text.length(at: start) }
@@ -159,7 +170,11 @@ struct PatternMachine {
                 let literal = literals + Int(instruction.a)
                 let length = Int(instruction.b)
                 guard text.count - position >= length else { break attempt }
-                for index in 0..<length where text.bytes[position + index] != literal[index] { break attempt }
+                if length > 16, let bytes = text.bytes.baseAddress {
+                    guard memcmp(bytes + position, literal, length) == 0 else { break attempt }
+                } else {
+                    for index in 0..<length where text.bytes[position + index] != literal[index] { break attempt }
+                }
                 position += length
                 place += 1
                 continue
@@ -221,6 +236,18 @@ struct PatternMachine {
                     }
                 }
                 let set = sets[Int(instruction.a)]
+                if memory != nil {
+                    guard let (low, high) = reach(of: instruction, from: start) else { break attempt }
+                    let tried = Choice(instruction: place, position: high, low: low, high: start, mask: 0)
+                    guard let reached = newest(high, low, instruction.memo) else {
+                        note(.fails, tried)
+                        break attempt
+                    }
+                    position = reached
+                    push(Choice(instruction: place, position: position, low: low, high: start, mask: 0))
+                    place += 1
+                    continue
+                }
                 var low = position
                 var count: Int32 = 0
                 while count < instruction.c {
@@ -233,7 +260,7 @@ struct PatternMachine {
                 steps += Int(count)
                 guard count >= instruction.b else { break attempt }
                 if instruction.b == instruction.c || instruction.isPossessive { low = position }
-                if position > low || memory != nil {
+                if position > low {
                     push(Choice(instruction: place, position: position, low: low, high: start, mask: 0))
                 }
                 place += 1
@@ -300,6 +327,46 @@ struct PatternMachine {
         }
     }
 
+    /// The least and the most that a span reaches from a place; nil when too few scalars of its set are there.
+    private mutating func reach(of instruction: PatternInstruction, from start: Int) -> (low: Int, high: Int)? {
+        let set = sets[Int(instruction.a)]
+        let (least, most) = (Int(instruction.b), Int(instruction.c))
+        guard var span = memory?.spans[Int(instruction.memo)] else { return nil }
+        if start < span.start || start > span.end || (start - span.start) % span.width != 0 {
+            let length = text.taken(set, start)
+            if length == span.width, start + length == span.start {
+                span.start = start
+            } else {
+                (span.start, span.end, span.width) = (start, start, max(1, length))
+            }
+        }
+        let wanted = start + most * span.width
+        while span.end < wanted, text.taken(set, span.end) == span.width {
+            span.end += span.width
+            steps += 1
+        }
+        memory?.spans[Int(instruction.memo)] = span
+        var count = min(most, (span.end - start) / span.width)
+        var high = start + count * span.width
+        var low = count >= least ? start + least * span.width : -1
+        // Scalars of other widths, one by one.
+        while count < most, case let length = text.taken(set, high), length > 0 {
+            high += length
+            count += 1
+            steps += 1
+            if count == least { low = high }
+        }
+        guard count >= least else { return nil }
+        return (least == most || instruction.isPossessive ? high : low, high)
+    }
+
+    /// The largest place from `low` to `high` from which what follows a span is not known to fail.
+    private func newest(_ high: Int, _ low: Int, _ memo: Int32) -> Int? {
+        guard let span = memory?.spans[Int(memo)], span.hasFailed(at: high) else { return high }
+        guard span.failedLow > low else { return nil }
+        return text.start(before: span.failedLow)
+    }
+
     /// The way from here is known to succeed, within a lookaround or an atomic group.
     private mutating func join(_ place: Int, _ position: Int, since base: Int) -> Int {
         let end = memory?.end(code[place].memo, position)
@@ -311,7 +378,15 @@ struct PatternMachine {
     /// The last choice that has a way left, and takes it; nil if there is none since `base`.
     @inline(__always)
     private mutating func retreat(to base: Int) -> (place: Int, position: Int)? {
-        if steps > allowed, memory == nil { memory = PatternMemory(count: program.memoCount) }
+        if steps > allowed, memory == nil {
+            memory = PatternMemory(count: program.memoCount)
+            nextCheck = steps
+        }
+        if steps >= nextCheck {
+            nextCheck = steps + 1 << 16
+            isStopped = EncodingCancellation.isRequested
+        }
+        guard !isStopped else { return nil }
         while depth > base {
             steps += 1
             let top = depth - 1
@@ -326,9 +401,17 @@ struct PatternMachine {
                 }
             } else {
                 var position = choice.position
+                if memory != nil, instruction.operation == .span {
+                    let length = position < text.count ? text.length(at: position) : 0
+                    memory?.spans[Int(instruction.memo)].fail(at: position, length: length)
+                }
                 while position > choice.low {
                     steps += 1
                     position = text.start(before: position)
+                    if instruction.operation == .span, memory != nil {
+                        guard let next = newest(position, choice.low, instruction.memo) else { break }
+                        position = next
+                    }
                     if instruction.operation == .star, instruction.b >= 0,
                         !text.has(sets[Int(instruction.b)], position)
                     {

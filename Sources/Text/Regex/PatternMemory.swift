@@ -18,8 +18,13 @@ struct PatternMemory {
     private var bits: [UInt8] = []
     /// Where an atomic group ends that is known to match.
     private var ends: [Int: Int] = [:]
+    /// By the number of the instruction, for those that take a bounded number of scalars.
+    var spans: [PatternSpan]
 
-    init(count: Int) { self.count = count }
+    init(count: Int) {
+        self.count = count
+        spans = Array(repeating: PatternSpan(), count: count)
+    }
 
     /// Forgets what came before `start` when it has become much.
     mutating func moveOn(to start: Int) {
@@ -54,5 +59,35 @@ struct PatternMemory {
         let slot = slot(memo, position)
         bits[slot >> 2] |= (outcome == .fails ? 1 : 2) << (UInt8(slot & 3) * 2)
         if let end { ends[slot] = end }
+    }
+}
+
+/// What is known about a repeat of one set from so many times to so many.
+///
+/// Entered at one place after the other, it takes nearly the same scalars again and gives nearly the same ones back. With
+/// this, what an entry costs does not depend on how many it takes.
+struct PatternSpan {
+    /// A stretch of scalars of the set, each of `width` bytes.
+    var start = 0
+    var end = 0
+    var width = 1
+    /// From the places of this stretch, both ends included, what follows the repeat is known to fail. None at first.
+    private(set) var failedLow = 1
+    private(set) var failedHigh = 0
+    /// Where the scalar at `failedHigh` ends.
+    private var failedEnd = 0
+
+    func hasFailed(at position: Int) -> Bool { position >= failedLow && position <= failedHigh }
+
+    /// What follows fails at a place; `length` is that of its scalar, 0 at the end of the text.
+    mutating func fail(at position: Int, length: Int) {
+        if hasFailed(at: position) { return }
+        if failedLow <= failedHigh, position + length == failedLow {
+            failedLow = position
+        } else if failedLow <= failedHigh, position == failedEnd {
+            (failedHigh, failedEnd) = (position, position + length)
+        } else {
+            (failedLow, failedHigh, failedEnd) = (position, position, position + length)
+        }
     }
 }

@@ -15,6 +15,8 @@ package struct PatternParser {
     static let longestExpression = 8_192
     static let deepestNesting = 32
     static let mostRepeats = 1_000
+    /// A lookbehind goes back so many characters at every place.
+    static let longestLookbehind = 255
     /// In ECMA-262, whose expressions become automata of bounded size.
     static let mostRepeatsOfAutomata = 100_000
 
@@ -188,8 +190,12 @@ package struct PatternParser {
         let alternatives: [PatternNode] = if case .choice(let nodes) = node { nodes } else { [node] }
         var sized: [(width: Int, node: PatternNode)] = []
         for alternative in alternatives {
-            guard let width = alternative.width, width <= Self.mostRepeats else {
+            guard let width = alternative.width else {
                 throw unsupported("a lookbehind whose length varies", at: start)
+            }
+            guard width <= Self.longestLookbehind else {
+                throw PatternError(
+                    .tooLarge("a lookbehind of more than \(Self.longestLookbehind) characters"), at: start)
             }
             sized.append((width, alternative))
         }

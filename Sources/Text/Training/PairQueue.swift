@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Which of two pairs that are equally frequent is merged first.
 public enum TieRule: String, Sendable, CaseIterable {

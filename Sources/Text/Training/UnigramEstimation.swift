@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Expectation maximisation with pruning: from many candidates to the tokens whose loss would cost most.
 /// Source: Kudo 2018, section 3.2, with the sparse prior of Liang and Klein 2007 (digamma for the logarithm).

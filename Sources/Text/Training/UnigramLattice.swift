@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Tokens with log-probabilities, and what the segmentations of words say about them.
 struct UnigramLattice: Sendable {

@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// How often each word was met. Words of up to fifteen bytes, nearly all of them, are two machine words of a slot; longer
 /// ones lie in one array of bytes.
@@ -58,8 +64,21 @@ package final class WordCounts: @unchecked Sendable {
         insert(Slot(low: low, high: high, count: times), at: slot)
     }
 
+    /// What is longer is no word: it counts as several, so that one line without a space does not fill the memory.
+    private static let longestWord = 1 << 16
+
     /// Adds a word of any length.
     package func add(_ word: UnsafeBufferPointer<UInt8>, times: Int64 = 1) {
+        if word.count > Self.longestWord {
+            var start = 0
+            while start < word.count {
+                var end = min(start + Self.longestWord, word.count)
+                while end < word.count, end > start + Self.longestWord - 3, word[end] & 0xC0 == 0x80 { end -= 1 }
+                add(UnsafeBufferPointer(rebasing: word[start..<end]), times: times)
+                start = end
+            }
+            return
+        }
         guard word.count > Self.longestShort else {
             guard !word.isEmpty else { return }
             var (first, second) = (0 as UInt64, 0 as UInt64)
