@@ -44,7 +44,9 @@ struct TokenizeCommand: ParsableCommand {
         commandName: "tokenize",
         abstract: "Show how a model's tokenizer cuts text.",
         discussion: """
-            Without a text, standard input is read. --decode turns ids back into text.
+            Without a text, standard input is read. --decode turns ids back into text. A tokenizer is enough: a folder \
+            without config.json or weights, a tokenizer.json, tokenizer.model, vocab.txt or .tiktoken file, or a GGUF \
+            file that holds a vocabulary only.
 
             Examples:
               martlet tokenize smollm2 "Hello, world"
@@ -61,9 +63,7 @@ struct TokenizeCommand: ParsableCommand {
 
     func run() throws {
         let path = try ModelLocator.locate(model)
-        // A tokenizer that was trained and has no model yet.
-        let isAlone = Folder.isFile(path + "/tokenizer.json") && !Folder.isFile(path + "/config.json")
-        let tokenizer = isAlone ? try Tokenizer(folder: path) : try ModelFiles(path: path).tokenizer()
+        let tokenizer = try ModelFiles.tokenizer(path: path)
         if let decode {
             let text = try tokenizer.decode(TokenList.parse(decode))
             print(json ? JSON.object(["text": .string(text)]).text() : text)

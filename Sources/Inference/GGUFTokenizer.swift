@@ -19,6 +19,7 @@ extension GGUFFile {
         result.bosID = try id("bos")
         result.eosID = try id("eos")
         result.eotID = try id("eot")
+        result.eomID = try id("eom")
         result.unknownID = try id("unknown")
         result.padID = try id("padding")
         result.separatorID = try id("seperator") ?? id("separator")
@@ -29,11 +30,17 @@ extension GGUFFile {
         result.addsSeparator = try metadata.boolIfPresent(prefix + "add_sep_token")
         result.addsSpacePrefix = try metadata.boolIfPresent(prefix + "add_space_prefix")
         result.removesExtraWhitespaces = try metadata.boolIfPresent(prefix + "remove_extra_whitespaces")
+        result.lowercases = try metadata.boolIfPresent(prefix + "normalizer.lowercase")
+        result.stripsAccents = try metadata.boolIfPresent(prefix + "normalizer.strip_accents")
         if let map = try metadata.integersIfPresent(prefix + "precompiled_charsmap") {
             result.charsMap = map.map { UInt8(truncatingIfNeeded: $0) }
         }
         if let template = try metadata.stringIfPresent("tokenizer.chat_template") {
             result.chatTemplates["default"] = template
+        }
+        let others: [String] = try metadata.stringsIfPresent("tokenizer.chat_templates").map(Array.init) ?? []
+        for name in others {
+            result.chatTemplates[name] = try metadata.stringIfPresent("tokenizer.chat_template.\(name)")
         }
         return result
     }

@@ -16,6 +16,14 @@ public struct ModelFiles: Sendable {
 
     public func decoder() throws -> Decoder { try checkpoint.decoder() }
 
+    /// The tokenizer at a path, whether or not a model is there: a folder that holds a tokenizer's files, one of those
+    /// files, or a GGUF file, which may hold a vocabulary only.
+    public static func tokenizer(path: String) throws -> Tokenizer {
+        let isTokenizerFile = [".json", ".model", ".txt", ".tiktoken"].contains { path.hasSuffix($0) }
+        guard !Folder.isFolder(path), !isTokenizerFile else { return try Tokenizer(folder: path) }
+        return try Tokenizer(gguf: GGUFFile(path: path).tokenizerMetadata())
+    }
+
     public func tokenizer() throws -> Tokenizer {
         if let gguf = checkpoint.gguf { return try Tokenizer(gguf: gguf.tokenizerMetadata()) }
         return try Tokenizer(folder: path)

@@ -22,6 +22,8 @@ public struct GGUFTokenizerMetadata: Sendable, Equatable {
     public var eosID: Int32?
     /// `tokenizer.ggml.eot_token_id`: the end of a turn.
     public var eotID: Int32?
+    /// `tokenizer.ggml.eom_token_id`: the end of a message after which the same turn goes on.
+    public var eomID: Int32?
     public var unknownID: Int32?
     public var padID: Int32?
     public var separatorID: Int32?
@@ -33,6 +35,9 @@ public struct GGUFTokenizerMetadata: Sendable, Equatable {
     public var addsSeparator: Bool?
     public var addsSpacePrefix: Bool?
     public var removesExtraWhitespaces: Bool?
+    /// `tokenizer.ggml.normalizer.lowercase` and `.strip_accents` of a "bert"; nil: as the vocabulary looks.
+    public var lowercases: Bool?
+    public var stripsAccents: Bool?
     /// `tokenizer.ggml.precompiled_charsmap`
     public var charsMap: [UInt8] = []
     /// `tokenizer.chat_template` as "default", `tokenizer.chat_template.NAME` as NAME.

@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// BPE, from each of the forms it is written in.
 extension FileField {
     /// The `model` of a `tokenizer.json` of type BPE.
@@ -45,6 +47,17 @@ struct MergeTable {
         self.continuingPrefix = continuingPrefix
     }
 
+    /// A table of lines, "left right".
+    static func read(_ lines: [String], _ vocabulary: Vocabulary, file: String) throws(TokenizerError) -> PairTable {
+        let builder = MergeTable(vocabulary: vocabulary, count: lines.count)
+        for (rank, line) in lines.enumerated() where !line.isEmpty {
+            if let problem = builder.add(line: Array(line.utf8), rank: rank) {
+                throw .malformed(file: file, field: "merges[\(rank)]", reason: problem)
+            }
+        }
+        return builder.table
+    }
+
     /// Adds "left right".
     /// - Returns: what is wrong, if anything is.
     func add(line: [UInt8], rank: Int) -> String? {
@@ -59,7 +72,7 @@ struct MergeTable {
         let dropped = !continuingPrefix.isEmpty && right.starts(with: continuingPrefix) ? continuingPrefix.count : 0
         let merged = left + right.dropFirst(dropped)
         func missing(_ token: [UInt8]) -> String {
-            "the token \"\(String(decoding: token, as: UTF8.self))\" is not in the vocabulary"
+            "the token \(token.quoted()) is not in the vocabulary"
         }
         guard let a = vocabulary.id(of: left) else { return missing(left) }
         guard let b = vocabulary.id(of: right) else { return missing(right) }
@@ -99,14 +112,10 @@ extension Tokenizer {
         spelledTokens: [[UInt8]], merges: [String], pre: String, file: String
     ) throws(TokenizerError) -> Parts {
         let vocabulary = Vocabulary(spelledTokens)
-        let builder = MergeTable(vocabulary: vocabulary, count: merges.count)
-        for (rank, line) in merges.enumerated() where !line.isEmpty {
-            if let problem = builder.add(line: Array(line.utf8), rank: rank) {
-                throw .malformed(file: file, field: "merges[\(rank)]", reason: problem)
-            }
-        }
-        var parts = Parts(
-            model: BytePairs(vocabulary: vocabulary.inBytes(), merges: .pairs(builder.table), unit: .byte))
+        let merges = try MergeTable.read(merges, vocabulary, file: file)
+        var model = BytePairs(vocabulary: vocabulary.inBytes(), merges: .pairs(merges), unit: .byte)
+        model.prefersWholePiece = KnownPatterns.prefersWholeWords(pre)
+        var parts = Parts(model: model)
         parts.spellsBytesInAlphabet = true
         parts.takesAnyBytes = true
         parts.details.kind = "BPE"
@@ -127,7 +136,7 @@ extension Tokenizer {
     }
 
     /// Cuts by a family's name, or by a regular expression.
-    private static func steps(named name: String, file: String) throws(TokenizerError) -> [PieceStages.Step] {
+    static func steps(named name: String, file: String) throws(TokenizerError) -> [PieceStages.Step] {
         if let steps = KnownPatterns.steps(named: name) { return steps }
         if let scanner = KnownPatterns.scanner(for: name, .tiktoken) { return [.cut(scanner)] }
         // A name has no sign of a pattern in it.

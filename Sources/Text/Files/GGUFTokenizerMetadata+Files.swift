@@ -26,7 +26,7 @@ extension GGUFTokenizerMetadata {
         id.flatMap { tokens.indices.contains(Int($0)) ? spelling(Int($0)) : nil }
     }
 
-    private var beginsTexts: Bool { addsBOS ?? (model == "llama" || pre == "llama-bpe") }
+    private var beginsTexts: Bool { addsBOS ?? (model == "llama" || KnownPatterns.beginsTexts(pre ?? "")) }
 
     // MARK: - tokenizer_config.json
 
@@ -43,7 +43,8 @@ extension GGUFTokenizerMetadata {
         ]
         for case (let key, let token?) in names { members.append((key, .string(token))) }
         members.append(("clean_up_tokenization_spaces", false))
-        if isScored { members.append(("legacy", false)) }
+        // A blank in front of every stretch between special tokens, as these files have it.
+        if isScored { members.append(("legacy", true)) }
         if let template = chatTemplates["default"] { members.append(("chat_template", .string(template))) }
         return .object(JSONObject(members))
     }
@@ -74,7 +75,8 @@ extension GGUFTokenizerMetadata {
             "normalizer": .null, "pre_tokenizer": cuts, "post_processor": postProcessor, "decoder": byteLevel,
             "model": [
                 "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
-                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false,
+                "ignore_merges": .bool(KnownPatterns.prefersWholeWords(pre)),
                 "vocab": TrainedTokenizer.vocabulary(tokens.indices.map(spelling)),
                 "merges": .array(merges.filter { !$0.isEmpty }.map { .string($0) }),
             ],

@@ -1,5 +1,5 @@
 extension Tokenizer {
-    private static let ggufModels = ["gpt2", "llama", "bert", "t5"]
+    private static let ggufModels = ["gpt2", "llama", "bert", "t5", "gemma4"]
 
     /// Builds the tokenizer a GGUF file describes.
     public convenience init(gguf metadata: GGUFTokenizerMetadata) throws(TokenizerError) {
@@ -7,7 +7,7 @@ extension Tokenizer {
         try source.check()
         var parts: Parts
         switch metadata.model {
-        case "gpt2": parts = try source.byteLevel()
+        case "gpt2", "gemma4": parts = try source.mergedPairs()
         case "llama": parts = source.sentencePiecePairs()
         case "bert": parts = source.wordPiece()
         case "t5": parts = try source.unigram()
@@ -24,9 +24,12 @@ private struct GGUFSource {
     static let file = "GGUF metadata"
     let metadata: GGUFTokenizerMetadata
     let types: [GGUFTokenizerMetadata.TokenType]
+    /// Which cuts a BPE makes, by name.
+    let pre: String
 
     init(_ metadata: GGUFTokenizerMetadata) {
         self.metadata = metadata
+        pre = metadata.pre ?? (metadata.model == "gemma4" ? "gemma4" : "default")
         types = metadata.tokenTypes.map { GGUFTokenizerMetadata.TokenType(rawValue: $0) ?? .undefined }
     }
 
@@ -48,6 +51,7 @@ private struct GGUFSource {
         }
         let ids: [(String, Int32?)] = [
             ("bos_token_id", metadata.bosID), ("eos_token_id", metadata.eosID), ("eot_token_id", metadata.eotID),
+            ("eom_token_id", metadata.eomID),
             ("unknown_token_id", metadata.unknownID), ("padding_token_id", metadata.padID),
             ("seperator_token_id", metadata.separatorID), ("cls_token_id", metadata.classID),
             ("mask_token_id", metadata.maskID),
@@ -77,11 +81,43 @@ private struct GGUFSource {
         }
     }
 
-    func byteLevel() throws(TokenizerError) -> Tokenizer.Parts {
-        guard !metadata.merges.isEmpty else { throw malformed("merges", "a byte-level BPE without merges") }
-        var parts = try Tokenizer.byteLevelParts(
-            spelledTokens: metadata.tokens, merges: metadata.merges, pre: metadata.pre ?? "default", file: Self.file)
+    /// A BPE with a list of merges: of bytes, or of characters as Gemma 4 has it.
+    func mergedPairs() throws(TokenizerError) -> Tokenizer.Parts {
+        // Kimi's encoder of old has ranks and no merges.
+        guard !metadata.merges.isEmpty || pre == "kimi-k2" else { throw malformed("merges", "a BPE without merges") }
+        var parts: Tokenizer.Parts
+        if KnownPatterns.mergesCharacters(pre) {
+            parts = try characterPairs()
+        } else if metadata.merges.isEmpty {
+            let vocabulary = Vocabulary(metadata.tokens).inBytes()
+            let tokens = (0..<Int32(vocabulary.count)).map { id in
+                type(Int(id)) == .control ? nil : vocabulary[id].map { Array($0) }
+            }
+            parts = try Tokenizer.rankedParts(tokens: tokens, pattern: pre, file: Self.file)
+        } else {
+            parts = try Tokenizer.byteLevelParts(
+                spelledTokens: metadata.tokens, merges: metadata.merges, pre: pre, file: Self.file)
+        }
         parts.addedTokens = addedTokens { metadata.tokens[$0] }
+        return parts
+    }
+
+    /// Characters merge by a list, over whole lines; what has no token is spelled in bytes.
+    private func characterPairs() throws(TokenizerError) -> Tokenizer.Parts {
+        let vocabulary = Vocabulary(metadata.tokens)
+        let merges = try MergeTable.read(metadata.merges, vocabulary, file: Self.file)
+        var model = BytePairs(vocabulary: vocabulary, merges: .pairs(merges), unit: .scalar)
+        model.unknown = valid(metadata.unknownID) ?? types.firstIndex(of: .unknown).map(Int32.init)
+        model.byteTokens = vocabulary.byteTokens()
+        model.prefersWholeLineBreaks = true
+        var parts = Tokenizer.Parts(model: model)
+        parts.stages = PieceStages(try Tokenizer.steps(named: pre, file: Self.file))
+        parts.details.unknownToken = model.unknown
+        parts.decoderSteps = [.byteFallback]
+        if pre != "whitespace" {
+            parts.normalizer = ReplaceNormalizer(" ", with: "▁")
+            parts.decoderSteps.insert(.replace(SentencePieceNormalizer.space, with: [0x20]), at: 0)
+        }
         return parts
     }
 
@@ -160,7 +196,8 @@ private struct GGUFSource {
             metadata.tokens[id].starts(with: marker) && (tokens[id] ?? []).contains { (0x41...0x5A).contains($0) }
         }
         parts.normalizer = BertNormalizer(
-            cleansText: true, separatesChinese: true, stripsAccents: nil, lowercases: !isCased)
+            cleansText: true, separatesChinese: true, stripsAccents: metadata.stripsAccents,
+            lowercases: metadata.lowercases ?? !isCased)
         parts.stages = PieceStages(PieceStages.bert)
         parts.decoderSteps = [.wordPiece(prefix: [0x23, 0x23], cleansUp: true)]
         parts.addedTokens = tokens.indices.compactMap { id in
@@ -184,7 +221,7 @@ private struct GGUFSource {
         let classID = valid(metadata.classID) ?? valid(isBert ? metadata.bosID : nil) ?? named("[CLS]")
         let separatorID = valid(metadata.separatorID) ?? named("[SEP]")
         parts.details.kind =
-            ["gpt2": "BPE", "llama": "BPE", "bert": "WordPiece", "t5": "Unigram"][metadata.model] ?? ""
+            ["bert": "WordPiece", "t5": "Unigram"][metadata.model] ?? "BPE"
         parts.details.bosToken = valid(metadata.bosID) ?? (metadata.model == "llama" ? known(1) : nil)
         parts.details.padToken = valid(metadata.padID) ?? named("[PAD]")
         parts.details.separatorToken = separatorID
@@ -193,7 +230,7 @@ private struct GGUFSource {
         parts.details.chatTemplates = metadata.chatTemplates
         let endID =
             valid(metadata.eosID) ?? (metadata.model == "llama" ? known(2) : metadata.model == "t5" ? known(1) : nil)
-        parts.details.eosTokens = Set([endID, valid(metadata.eotID)].compactMap { $0 })
+        parts.details.eosTokens = Set([endID, valid(metadata.eotID), valid(metadata.eomID)].compactMap { $0 })
         parts.details.addTurnEnds(parts.addedTokens)
 
         var before: [Int32] = []
@@ -202,7 +239,9 @@ private struct GGUFSource {
             before = metadata.addsBOS ?? true ? [classID].compactMap { $0 } : []
             after = metadata.addsSeparator ?? metadata.addsEOS ?? true ? [separatorID].compactMap { $0 } : []
         } else {
-            let begins = metadata.addsBOS ?? (metadata.model == "llama" || metadata.pre == "llama-bpe")
+            // Gemma 4 needs its first token, whatever its early files say.
+            let begins =
+                (metadata.addsBOS ?? (metadata.model == "llama" || KnownPatterns.beginsTexts(pre))) || pre == "gemma4"
             before = begins ? [parts.details.bosToken].compactMap { $0 } : []
             after = metadata.addsEOS ?? (metadata.model == "t5") ? [endID].compactMap { $0 } : []
         }

@@ -5,7 +5,7 @@
 /// after at most one space; white space. Source: the patterns of the released encoders (GPT-2, cl100k, Llama 3,
 /// Qwen 2, o200k).
 package struct WordCutter: PreTokenizer {
-    package enum Contractions: Sendable { case asWritten, anyCase }
+    package enum Contractions: Sendable { case asWritten, anyCase, none }
 
     /// What may stand before letters and belong to them.
     package enum LetterPrefix: Sendable {
@@ -29,7 +29,8 @@ package struct WordCutter: PreTokenizer {
     package var gathersNewlines = false
     /// White space at the end of the text is one cut, line breaks or not.
     package var keepsEndWhole = false
-    /// Words change where small letters end; contractions belong to their word; `/` follows signs (o200k).
+    /// Words change where small letters end; contractions, if any, belong to their word; `/` follows signs (o200k,
+    /// and Mistral's tekken without contractions).
     package var cutsAtCase = false
     private let table = CategoryTable.shared
 
@@ -152,7 +153,7 @@ package struct WordCutter: PreTokenizer {
 
     /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`: where it ends, or `start`.
     private func contraction(_ text: UnsafeBufferPointer<UInt8>, at start: Int) -> Int {
-        guard start + 1 < text.count, text[start] == 0x27 else { return start }
+        guard start + 1 < text.count, text[start] == 0x27, contractions != .none else { return start }
         func letter(_ offset: Int) -> UInt8 {
             guard start + offset < text.count else { return 0 }
             let byte = text[start + offset]
