@@ -5,7 +5,8 @@ extension Tokenizer {
     ///
     /// Looked for in this order: `tokenizer.json`; `tokenizer.model` or `spiece.model` (sentencepiece, or tiktoken's
     /// ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). Beside them `tokenizer_config.json`,
-    /// `special_tokens_map.json`, `generation_config.json` and `chat_template.jinja` add what they know.
+    /// `special_tokens_map.json`, `added_tokens.json`, `generation_config.json` and `chat_template.jinja` add what they
+    /// know. A folder needs no weights and no `config.json`.
     public convenience init(folder path: String) throws(TokenizerError) {
         if TokenizerFile.isFolder(path) {
             self.init(try Self.parts(folder: path))
@@ -55,48 +56,126 @@ extension Tokenizer {
         return parts
     }
 
+    /// What lies beside a vocabulary.
+    private struct Companions {
+        var configuration: FileField?
+        var special: FileField?
+        var added: FileField?
+        var className: String?
+
+        init(folder: String, configuration: FileField?) throws(TokenizerError) {
+            func field(_ name: String) throws(TokenizerError) -> FileField? {
+                let path = "\(folder)/\(name)"
+                return TokenizerFile.exists(path) ? FileField(try TokenizerFile.json(path), file: name) : nil
+            }
+            self.configuration = configuration
+            special = try field("special_tokens_map.json")
+            added = try field("added_tokens.json")
+            let model = configuration?["tokenizer_class"] == nil ? try field("config.json") : nil
+            className = try TokenizerClass.name(configuration, model: model)
+        }
+    }
+
     /// - Parameter folder: where a file's companions lie.
     private static func parts(
         file path: String, folder: String, configuration: FileField?
     ) throws(TokenizerError) -> Parts {
         let name = TokenizerFile.name(of: path)
-        if name == "vocab.json" {
-            var parts = try parts(
-                vocabulary: try TokenizerFile.json(path), merges: try TokenizerFile.text("\(folder)/merges.txt"),
-                pattern: "gpt2")
-            try parts.readConfiguration(configuration)
-            return parts
-        }
-        if name.hasSuffix(".json") {
+        if name.hasSuffix(".json"), name != "vocab.json" {
             return try parts(json: try TokenizerFile.json(path), configuration: configuration?.value, file: name)
         }
-        if name == "vocab.txt" { return try bertParts(try TokenizerFile.text(path), configuration: configuration) }
-        let bytes = try TokenizerFile.bytes(path)
+        let companions = try Companions(folder: folder, configuration: configuration)
         var result: Parts
-        if name.hasSuffix(".tiktoken") || bytes.looksLikeRanks {
-            result = try rankedParts(
-                tokens: try tokens(tiktoken: bytes, file: name), pattern: pattern(of: name, configuration), file: name)
-            // Special tokens lie beyond the ranks; their ids are in the configuration.
-            if let decoder = configuration?["added_tokens_decoder"] {
-                for (id, value) in try decoder.object() {
-                    let field = FileField(value, file: decoder.file, path: "\(decoder.path).\(id)")
-                    guard let number = Int32(id), number >= 0, Int(number) <= TokenList.largestID else {
-                        throw field.malformed("\"\(id)\" is no token id")
-                    }
-                    result.addedTokens.append(
-                        AddedToken(
-                            id: number, content: try field.required("content").string(),
-                            isSpecial: try field.bool("special", or: false)))
-                }
-            }
+        if name == "vocab.json" {
+            result = try mergedParts(path, folder: folder, companions)
+        } else if name == "vocab.txt" {
+            result = try bertParts(try TokenizerFile.text(path), companions)
         } else {
-            let isT5 = try configuration?["tokenizer_class"]?.string().hasPrefix("T5") ?? (name == "spiece.model")
-            let surroundings = Surroundings(
-                addsBOS: try configuration?.bool("add_bos_token", or: !isT5) ?? !isT5,
-                addsEOS: try configuration?.bool("add_eos_token", or: isT5) ?? isT5)
-            result = try parts(SentencePieceModel(bytes, file: name), file: name, surroundings)
+            let bytes = try TokenizerFile.bytes(path)
+            if name.hasSuffix(".tiktoken") || bytes.looksLikeRanks {
+                result = try rankedParts(
+                    tokens: try tokens(tiktoken: bytes, file: name), pattern: pattern(of: name, configuration),
+                    file: name)
+            } else {
+                result = try sentencePieceParts(bytes, name, companions)
+            }
+        }
+        try result.readAddedTokens(configuration, list: companions.added, special: companions.special)
+        if companions.className?.contains("T5") ?? (name == "spiece.model"), result.details.kind == "Unigram" {
+            try result.addExtraIDs(configuration)
         }
         try result.readConfiguration(configuration)
+        return result
+    }
+
+    private static func sentencePieceParts(
+        _ bytes: [UInt8], _ name: String, _ companions: Companions
+    ) throws(TokenizerError) -> Parts {
+        let source = try SentencePieceModel(bytes, file: name)
+        let configuration = companions.configuration
+        let className = companions.className ?? (name == "sentencepiece.bpe.model" ? "XLMRobertaTokenizer" : nil)
+        if let className, TokenizerClass.fairseqSentencePiece.contains(className) {
+            var result = try parts(source.withFairseqIDs(), file: name, Surroundings())
+            result.surroundAsRoberta(start: 0, end: 2)
+            let mask = Int32(source.tokens.count + 1)
+            for index in result.addedTokens.indices where result.addedTokens[index].id == mask {
+                result.addedTokens[index].stripsLeft = true
+            }
+            result.details.maskToken = mask
+            return result
+        }
+        try TokenizerClass.check(className, TokenizerClass.plainSentencePiece, configuration)
+        let isT5 = className?.contains("T5") ?? (name == "spiece.model")
+        var surroundings = Surroundings(
+            addsBOS: try configuration?.bool("add_bos_token", or: !isT5) ?? !isT5,
+            addsEOS: try configuration?.bool("add_eos_token", or: isT5) ?? isT5)
+        // Where the file does not say: as transformers 5 does.
+        let isLegacy = className != "LlamaTokenizer" && className != "CodeLlamaTokenizer"
+        surroundings.prefixesFirstOnly = try !(configuration?.bool("legacy", or: isLegacy) ?? isLegacy)
+        surroundings.addsNoPrefix = try configuration?.bool("add_prefix_space", or: true) == false
+        return try parts(source, file: name, surroundings)
+    }
+
+    /// GPT-2's two files.
+    private static func mergedParts(
+        _ path: String, folder: String, _ companions: Companions
+    ) throws(TokenizerError) -> Parts {
+        let (className, configuration) = (companions.className, companions.configuration)
+        let known = TokenizerClass.plainPairs.union(TokenizerClass.robertaPairs).union(TokenizerClass.qwenPairs)
+        try TokenizerClass.check(className, known, configuration)
+        let isQwen = className.map(TokenizerClass.qwenPairs.contains) ?? false
+        var result = try parts(
+            vocabulary: try TokenizerFile.json(path), merges: try TokenizerFile.text("\(folder)/merges.txt"),
+            pattern: isQwen ? "qwen2" : "gpt2")
+        if isQwen {
+            result.normalizer = FormNormalizer(.nfc)
+        }
+        if try configuration?.bool("add_prefix_space", or: false) == true {
+            result.stages.steps.insert(.rewrite(PrefixSpaceRewriter()), at: 0)
+        }
+        if let className, TokenizerClass.robertaPairs.contains(className) {
+            result.addedTokens = []
+            result.details.bosToken = nil
+            result.details.eosTokens = []
+            for name in ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] {
+                guard let id = result.id(of: name) else { continue }
+                result.addedTokens.append(
+                    AddedToken(id: id, content: name, isSpecial: true, stripsLeft: name == "<mask>"))
+            }
+            guard let start = result.id(of: "<s>"), let end = result.id(of: "</s>") else {
+                throw .malformed(file: "vocab.json", field: "the whole file", reason: "no <s> or no </s>")
+            }
+            result.surroundAsRoberta(start: start, end: end)
+            result.details.bosToken = start
+            result.details.classToken = start
+            result.details.separatorToken = end
+            result.details.padToken = result.id(of: "<pad>")
+            result.details.unknownToken = result.id(of: "<unk>")
+            result.details.maskToken = result.id(of: "<mask>")
+            result.details.eosTokens = [end]
+        } else if try configuration?.bool("add_bos_token", or: false) == true, let start = result.details.bosToken {
+            result.template = .around(before: [start], after: [])
+        }
         return result
     }
 
@@ -107,7 +186,12 @@ extension Tokenizer {
     }
 
     /// BERT's `vocab.txt`: a token a line.
-    private static func bertParts(_ text: String, configuration: FileField?) throws(TokenizerError) -> Parts {
+    private static func bertParts(_ text: String, _ companions: Companions) throws(TokenizerError) -> Parts {
+        let configuration = companions.configuration
+        try TokenizerClass.check(companions.className, TokenizerClass.wordPieces, configuration)
+        if let field = configuration?["do_basic_tokenize"], try !field.bool() {
+            throw field.unsupported("false", known: ["true"])
+        }
         var tokens: [[UInt8]?] = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
             line.last == 0x0D ? Array(line.dropLast()) : Array(line)
         }
@@ -115,23 +199,37 @@ extension Tokenizer {
         guard !tokens.isEmpty, tokens.count <= TokenList.largestID else {
             throw .malformed(file: "vocab.txt", field: "the whole file", reason: "\(tokens.count) tokens")
         }
+        /// The name of a special token, which the configuration may change.
+        func special(_ key: String, _ usual: String) throws(TokenizerError) -> String {
+            for file in [configuration, companions.special] {
+                guard let field = file?[key] else { continue }
+                return try field.value.object == nil ? field.string() : field.required("content").string()
+            }
+            return usual
+        }
         let vocabulary = Vocabulary(tokens)
-        let unknown = vocabulary.id(of: "[UNK]".utf8)
+        let unknown = vocabulary.id(of: try special("unk_token", "[UNK]").utf8)
         var parts = Parts(
             model: WordPiece(
                 vocabulary: vocabulary, unknown: unknown, continuingPrefix: [0x23, 0x23], longestWord: 100))
         parts.details.kind = "WordPiece"
         parts.normalizer = BertNormalizer(
-            cleansText: true, separatesChinese: true, stripsAccents: nil,
+            cleansText: true, separatesChinese: try configuration?.bool("tokenize_chinese_chars", or: true) ?? true,
+            stripsAccents: try configuration?["strip_accents"]?.bool(),
             lowercases: try configuration?.bool("do_lower_case", or: true) ?? true)
         parts.stages = PieceStages(PieceStages.bert)
         parts.decoderSteps = [.wordPiece(prefix: [0x23, 0x23], cleansUp: true)]
-        for name in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] {
+        let (start, end) = (try special("cls_token", "[CLS]"), try special("sep_token", "[SEP]"))
+        let names = [
+            try special("pad_token", "[PAD]"), try special("unk_token", "[UNK]"), start, end,
+            try special("mask_token", "[MASK]"),
+        ]
+        for (index, name) in names.enumerated() where !names[..<index].contains(name) {
             guard let id = vocabulary.id(of: name.utf8) else { continue }
             parts.addedTokens.append(AddedToken(id: id, content: name, isSpecial: true))
         }
         parts.details.unknownToken = unknown
-        if let start = vocabulary.id(of: "[CLS]".utf8), let end = vocabulary.id(of: "[SEP]".utf8) {
+        if let start = vocabulary.id(of: start.utf8), let end = vocabulary.id(of: end.utf8) {
             parts.template = SequenceTemplate(
                 single: [.token(start, type: 0), .first(type: 0), .token(end, type: 0)],
                 pair: [
@@ -139,7 +237,6 @@ extension Tokenizer {
                     .token(end, type: 1),
                 ])
         }
-        try parts.readConfiguration(configuration)
         return parts
     }
 }

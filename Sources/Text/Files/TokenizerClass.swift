@@ -1,0 +1,155 @@
+import MartletJSON
+import MartletSystem
+
+/// What a folder without `tokenizer.json` leaves to the class that transformers has for it: ids that differ from the
+/// vocabulary file's, tokens around a text, cuts.
+///
+/// A class that is not known here is refused by name: its ids could be others, and nothing would say so.
+enum TokenizerClass {
+    /// Files of sentencepiece whose ids are the pieces' own.
+    static let plainSentencePiece: Set<String> = [
+        "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "T5Tokenizer", "MT5Tokenizer", "UMT5Tokenizer",
+        "MistralTokenizer", "MixtralTokenizer", "BaichuanTokenizer", "InternLMTokenizer", "InternLM2Tokenizer",
+        "YiTokenizer", "InternLM3Tokenizer", "OrionTokenizer", "Phi3Tokenizer", "MiniCPMTokenizer", "AquilaTokenizer",
+        "BigBirdTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
+    ]
+    /// Pieces are one id further, after fairseq's own four.
+    static let fairseqSentencePiece: Set<String> = ["XLMRobertaTokenizer"]
+    /// GPT-2's two files, with nothing around a text.
+    static let plainPairs: Set<String> = [
+        "GPT2Tokenizer", "CodeGenTokenizer", "GPTNeoXTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
+    ]
+    static let qwenPairs: Set<String> = ["Qwen2Tokenizer"]
+    /// GPT-2's two files, with `<s>` and `</s>` around a text.
+    static let robertaPairs: Set<String> = [
+        "RobertaTokenizer", "BartTokenizer", "LongformerTokenizer", "LEDTokenizer", "MvpTokenizer",
+    ]
+    /// BERT's list of words.
+    static let wordPieces: Set<String> = [
+        "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "ConvBertTokenizer",
+        "SqueezeBertTokenizer", "RetriBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer",
+        "DPRContextEncoderTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
+    ]
+
+    private static let byModelType = [
+        "xlm-roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer", "mbart": "MBartTokenizer",
+        "roberta": "RobertaTokenizer", "bart": "BartTokenizer", "longformer": "LongformerTokenizer",
+        "qwen2": "Qwen2Tokenizer", "qwen3": "Qwen2Tokenizer", "gpt2": "GPT2Tokenizer", "clip": "CLIPTokenizer",
+        "whisper": "WhisperTokenizer", "t5": "T5Tokenizer", "mt5": "MT5Tokenizer", "llama": "LlamaTokenizer",
+        "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer",
+        "mpnet": "MPNetTokenizer", "albert": "AlbertTokenizer", "deberta-v2": "DebertaV2Tokenizer",
+        "xlnet": "XLNetTokenizer", "pegasus": "PegasusTokenizer", "marian": "MarianTokenizer",
+    ]
+
+    /// The class that the configuration names, without "Fast"; else the one that the model's type has.
+    static func name(_ configuration: FileField?, model: FileField?) throws(TokenizerError) -> String? {
+        if let name = try configuration?["tokenizer_class"]?.string() {
+            return name.hasSuffix("Fast") ? String(name.dropLast(4)) : name
+        }
+        return try model?["model_type"]?.string().lowercased(with: byModelType)
+    }
+
+    static func check(
+        _ name: String?, _ known: Set<String>, _ configuration: FileField?
+    ) throws(TokenizerError) {
+        guard let name, !known.contains(name) else { return }
+        throw .unsupported(
+            file: configuration?.file ?? "config.json", field: "tokenizer_class, without a tokenizer.json,",
+            found: name,
+            known: known.sorted())
+    }
+}
+
+extension String {
+    fileprivate func lowercased(with names: [String: String]) -> String? { names[lowercased()] }
+}
+
+extension Tokenizer.Parts {
+    /// Adds a token, or gives the one of its id other flags.
+    private mutating func add(_ token: AddedToken, from field: FileField) throws(TokenizerError) {
+        if let index = addedTokens.firstIndex(where: { $0.id == token.id }) {
+            guard addedTokens[index].content.utf8.elementsEqual(token.content.utf8) else {
+                throw field.malformed(
+                    "id \(token.id) is both \(addedTokens[index].content.quoted()) and \(token.content.quoted())")
+            }
+            addedTokens[index] = token
+        } else {
+            addedTokens.append(token)
+        }
+    }
+
+    /// The tokens of `added_tokens.json` and of `added_tokens_decoder` in `tokenizer_config.json`.
+    mutating func readAddedTokens(
+        _ configuration: FileField?, list: FileField?, special: FileField?
+    ) throws(TokenizerError) {
+        var names: Set<String> = []
+        for key in ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] {
+            for file in [configuration, special] {
+                guard let field = file?[key] else { continue }
+                names.insert(try field.value.object == nil ? field.string() : field.required("content").string())
+            }
+        }
+        for file in [configuration, special] {
+            for field in try file?["additional_special_tokens"]?.elements() ?? [] {
+                names.insert(try field.value.object == nil ? field.string() : field.required("content").string())
+            }
+        }
+        if let list {
+            for (content, value) in try list.object() {
+                let field = FileField(value, file: list.file, path: content)
+                try add(
+                    AddedToken(id: try field.id(), content: content, isSpecial: names.contains(content)), from: field)
+            }
+        }
+        guard let decoder = configuration?["added_tokens_decoder"] else { return }
+        for (id, value) in try decoder.object() {
+            let field = FileField(value, file: decoder.file, path: "\(decoder.path).\(id)")
+            guard let number = Int32(id), number >= 0, Int(number) <= TokenList.largestID else {
+                throw field.malformed("\(id.quoted()) is no token id")
+            }
+            try add(
+                AddedToken(
+                    id: number, content: try field.required("content").string(),
+                    isSpecial: try field.bool("special", or: false), stripsLeft: try field.bool("lstrip", or: false),
+                    stripsRight: try field.bool("rstrip", or: false),
+                    isSingleWord: try field.bool("single_word", or: false)), from: field)
+        }
+    }
+
+    /// T5's hundred `<extra_id_…>`, of which the last has the first id beyond the pieces.
+    mutating func addExtraIDs(_ configuration: FileField?) throws(TokenizerError) {
+        let count = try configuration?["extra_ids"]?.count(limit: 100_000) ?? 100
+        let first = model.vocabularySize
+        for number in 0..<count where !addedTokens.contains(where: { $0.content == "<extra_id_\(number)>" }) {
+            let id = Int32(first + count - 1 - number)
+            guard !addedTokens.contains(where: { $0.id == id }) else { continue }
+            addedTokens.append(AddedToken(id: id, content: "<extra_id_\(number)>", isSpecial: true))
+        }
+    }
+
+    /// `<s>` and `</s>` around a text, and twice `</s>` between two, as RoBERTa has it.
+    mutating func surroundAsRoberta(start: Int32, end: Int32) {
+        template = SequenceTemplate(
+            single: [.token(start, type: 0), .first(type: 0), .token(end, type: 0)],
+            pair: [
+                .token(start, type: 0), .first(type: 0), .token(end, type: 0), .token(end, type: 0),
+                .second(type: 0), .token(end, type: 0),
+            ])
+    }
+}
+
+extension SentencePieceModel {
+    /// With the ids of fairseq's models: `<s>`, `<pad>`, `</s>`, `<unk>`, the pieces after sentencepiece's own three, and
+    /// `<mask>`.
+    func withFairseqIDs() -> SentencePieceModel {
+        func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+        var result = self
+        let rest = tokens.indices.dropFirst(3)
+        result.tokens =
+            [bytes("<s>"), bytes("<pad>"), bytes("</s>"), bytes("<unk>")] + rest.map { tokens[$0] } + [bytes("<mask>")]
+        result.scores = [0, 0, 0, 0] + rest.map { scores[$0] } + [0]
+        result.kinds = [.control, .control, .control, .unknown] + rest.map { kinds[$0] } + [.control]
+        (result.bosID, result.padID, result.eosID, result.unknownID) = (0, 1, 2, 3)
+        return result
+    }
+}
