@@ -14,7 +14,7 @@ public struct StreamingDecoder: Sendable {
     /// The text that became certain with this id; empty while a character is incomplete.
     public mutating func append(_ id: Int32) throws(TokenizerError) -> String {
         if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
-        assembler.push(try tokenizer.spelling(of: id))
+        try tokenizer.push(id, to: &assembler)
         let complete = Self.completePrefix(of: assembler.output)
         guard complete > 0 else { return "" }
         let text = String(decoding: assembler.output[..<complete], as: UTF8.self)

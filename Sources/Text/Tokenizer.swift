@@ -140,24 +140,28 @@ public final class Tokenizer: Sendable {
 
     /// The bytes of text a token stands for, wherever it stands. Nil for an id outside the vocabulary.
     public func bytes(of id: Int32) -> [UInt8]? {
-        (try? spelling(of: id)).map { token in decoderSteps.reduce(token) { $1.bytes(of: $0) } }
+        (addedSpellings[id] ?? model.token(id)).map { token in decoderSteps.reduce(token) { $1.bytes(of: $0) } }
     }
 
-    /// The token as the decoder takes it.
+    /// The token as the decoder takes it. Models have more ids than their vocabularies have tokens, as rows of weights are
+    /// padded to a round number: those ids stand for nothing.
     func spelling(of id: Int32) throws(TokenizerError) -> [UInt8] {
         if let added = addedSpellings[id] { return added }
-        guard let token = model.token(id) else { throw .unknownID(id, vocabularySize: vocabularySize) }
-        return token
+        if let token = model.token(id) { return token }
+        guard id >= 0 else { throw .unknownID(id, vocabularySize: vocabularySize) }
+        return []
     }
 
     /// Adds the token as the decoder takes it.
     func append(_ id: Int32, to bytes: inout [UInt8]) throws(TokenizerError) {
         if addedIDs.contains(id), let added = addedSpellings[id] {
             bytes += added
-        } else if !model.append(id, to: &bytes) {
+        } else if !model.append(id, to: &bytes), id < 0 {
             throw .unknownID(id, vocabularySize: vocabularySize)
         }
     }
+
+    func hasToken(_ id: Int32) -> Bool { addedSpellings[id] != nil || model.token(id) != nil }
 
     func isSpecial(_ id: Int32) -> Bool { addedIDs.contains(id) && specialTokens.contains(id) }
 

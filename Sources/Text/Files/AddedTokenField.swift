@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 /// The `added_tokens` of a `tokenizer.json`.
 extension FileField {
@@ -14,7 +15,7 @@ extension FileField {
                 isSingleWord: try field.bool("single_word", or: false),
                 isNormalized: try field.bool("normalized", or: !isSpecial))
             if let other = contents.updateValue(token.content, forKey: token.id), other != token.content {
-                throw field.malformed("id \(token.id) is both \"\(other)\" and \"\(token.content)\"")
+                throw field.malformed("id \(token.id) is both \(other.quoted()) and \(token.content.quoted())")
             }
             tokens.append(token)
         }

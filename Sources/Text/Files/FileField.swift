@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 /// A value of a JSON file that knows where it stands, so that what is wrong with it can be said.
 struct FileField {
@@ -33,7 +34,7 @@ struct FileField {
     func required(_ key: String) throws(TokenizerError) -> FileField {
         guard let member = self[key] else {
             guard value.object != nil else { throw mismatch("object") }
-            throw malformed("\"\(key)\" is missing")
+            throw malformed("\(key.quoted()) is missing")
         }
         return member
     }
@@ -95,8 +96,7 @@ struct TokenList {
         guard id >= 0, id <= Self.largestID else { return "id \(id) is not between 0 and \(Self.largestID)" }
         if id >= tokens.count { tokens.append(contentsOf: repeatElement(nil, count: id + 1 - tokens.count)) }
         if let other = tokens[id], other != token {
-            return "id \(id) is both \"\(String(decoding: other, as: UTF8.self))\" and "
-                + "\"\(String(decoding: token, as: UTF8.self))\""
+            return "id \(id) is both \(other.quoted()) and \(token.quoted())"
         }
         if tokens[id] == nil { count += 1 }
         tokens[id] = token

@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// The `post_processor` of a `tokenizer.json`.
 extension FileField {
     private static let postProcessorKinds = [
@@ -67,16 +69,18 @@ extension FileField {
                 let name = try token.required("id").string()
                 let type = try token["type_id"]?.id() ?? 0
                 guard let found = ids[Array(name.utf8)] else {
-                    throw token.malformed("\"\(name)\" is not among the special_tokens")
+                    throw token.malformed("\(name.quoted()) is not among the special_tokens")
                 }
                 parts += found.map { .token($0, type: type) }
             } else if let text = field["Sequence"] {
                 let name = try text.required("id").string()
                 let type = try text["type_id"]?.id() ?? 0
                 guard texts.contains(name) else {
-                    throw text.malformed("expected \(texts.joined(separator: " or ")), found \"\(name)\"")
+                    throw text.malformed("expected \(texts.joined(separator: " or ")), found \(name.quoted())")
                 }
-                guard !seen.contains(name) else { throw text.malformed("\"\(name)\" stands in the template twice") }
+                guard !seen.contains(name) else {
+                    throw text.malformed("\(name.quoted()) stands in the template twice")
+                }
                 seen.append(name)
                 parts.append(name == "A" ? .first(type: type) : .second(type: type))
             } else {
