@@ -117,6 +117,33 @@ def tokenizers():
         (HERE / "seeds/tokenizer" / path.stem.removeprefix("pipeline-")).write_text(text)
 
 
+def pieces():
+    """Small models of both kinds, each behind a byte that says what is put around a text."""
+    for kind in ("unigram", "bpe"):
+        for number, more in enumerate(({}, {"byte_fallback": True}, {"user_defined_symbols": ["<x>", "ab"]})):
+            out = io.BytesIO()
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(["hello world the end of it"] * 20), model_writer=out, hard_vocab_limit=False,
+                vocab_size=40 + (256 if "byte_fallback" in more else 0), model_type=kind, minloglevel=2,
+                normalization_rule_name="identity", **more)
+            (HERE / f"seeds/sentencepiece/{kind}-{number}").write_bytes(bytes([5 * number]) + out.getvalue())
+
+
+def vocabularies():
+    ranks = "\n".join(f"{base64.b64encode(bytes([byte])).decode()} {byte}" for byte in range(256))
+    ranks += "\n" + "\n".join(f"{base64.b64encode(t).decode()} {256 + i}" for i, t in enumerate([b"th", b"the", b" t"]))
+    (HERE / "seeds/vocabulary/ranks").write_bytes(b"\0" + ranks.encode())
+    names = ["<|endoftext|>", "a", "b", "Ġ", "ab", "Ġa", "aa"]
+    merges = ["a b", "Ġ a", "a a"]
+    vocabulary = json.dumps({name: index for index, name in enumerate(names)}, ensure_ascii=False)
+    (HERE / "seeds/vocabulary/pairs").write_bytes(
+        b"\1" + vocabulary.encode() + b"\0#version: 0.2\n" + "\n".join(merges).encode())
+    for flags, model, pre in [(2, "gpt2", "tekken"), (2, "gpt2", "kimi-k2"), (58, "llama", ""), (58, "t5", ""),
+                              (50, "bert", ""), (34, "gemma4", "")]:
+        text = "\n".join([model, pre, *names, "", *(merges if model in ("gpt2", "gemma4") else [])])
+        (HERE / f"seeds/vocabulary/{model}-{pre}".rstrip("-")).write_bytes(bytes([flags]) + text.encode())
+
+
 def snippets():
     file = json.loads((GOLDENS / "jinja-snippets.json").read_text())
     context = "".join("{% set " + name + " = " + repr(value) + " %}" for name, value in file["context"].items())
@@ -325,7 +352,7 @@ def containers():
     seed("arrow", "lists", out.getvalue())
 
 
-MAKERS = {make.__name__: make for make in (tokenizers, snippets, configurations, models, expressions, requests, grammars,
-                                       containers)}
+MAKERS = {make.__name__: make for make in (
+    tokenizers, pieces, vocabularies, snippets, configurations, models, expressions, requests, grammars, containers)}
 for name in sys.argv[1:] or MAKERS:
     MAKERS[name]()

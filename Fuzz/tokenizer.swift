@@ -1,46 +1,16 @@
 // floors: System JSON Text
+// with: tokenizing
 // longest: 24576
 import MartletJSON
 import MartletText
 
-/// Texts that meet every kind of step: normalisation, cuts, special tokens, bytes outside any vocabulary.
-private let texts = [
-    "Hello, world's end: the 12,345 e\u{301}t\u{E9}s!  \n\n\tfi\u{FB01} \u{4F60}\u{597D} \u{1F469}\u{200D}\u{1F680}",
-    "<s><|im_start|>user\n<unk> [CLS]don't<|im_end|></s>", "", " ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
-]
-
-/// Reads the input as a `tokenizer.json`; what it makes of a few texts is decoded at once and token by token.
+/// Reads the input as a `tokenizer.json`, and encodes and decodes a few texts.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard let json = try? JSON(parsing: UnsafeBufferPointer(start: start, count: count)),
         let tokenizer = try? Tokenizer(json: json, configuration: json["configuration"])
     else { return 0 }
-    for text in texts {
-        let trusted = Tokenizer.Segment(text, isTrusted: true)
-        let data = Tokenizer.Segment(text, isTrusted: false)
-        for ids in [
-            try? tokenizer.encode(text), try? tokenizer.encode(text, addSpecialTokens: false),
-            try? tokenizer.encode(segments: [trusted, data, trusted], addSpecialTokens: true),
-            try? tokenizer.encode(bytes: [0xFF] + text.utf8 + [0xE2, 0x82]),
-        ] {
-            guard let ids else { continue }
-            precondition(
-                ids.allSatisfy { $0 >= 0 && Int($0) < tokenizer.vocabularySize }, "an id beyond the vocabulary")
-            let whole = try? tokenizer.decode(ids)
-            precondition(whole != nil, "an id of the tokenizer that it does not decode")
-            _ = try? tokenizer.decode(ids, skipSpecialTokens: true)
-            var decoder = tokenizer.streamingDecoder(skipSpecialTokens: false)
-            var streamed = ""
-            for id in ids { streamed += (try? decoder.append(id)) ?? "" }
-            streamed += decoder.finish()
-            precondition(whole?.utf8.elementsEqual(streamed.utf8) == true, "the stream decodes to another text")
-        }
-    }
-    for id in -1...Int32(min(tokenizer.vocabularySize, 64)) {
-        guard let token = tokenizer.token(id) else { continue }
-        _ = tokenizer.id(of: token)
-        _ = tokenizer.bytes(of: id)
-    }
+    exercise(tokenizer)
     for source in tokenizer.chatTemplates.values { _ = try? JinjaTemplate(source) }
     return 0
 }
