@@ -117,7 +117,11 @@ struct ModelFlags: ParsableArguments {
 
     var precision: Precision { exact ? .exact : .fast }
 
-    func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision) }
+    func load() throws -> LanguageModel {
+        let model = try LanguageModel(files(), precision: precision)
+        for warning in model.warnings { Terminal.note("warning: \(warning)") }
+        return model
+    }
 
     /// The files, of a language model.
     func files() throws -> ModelFiles {

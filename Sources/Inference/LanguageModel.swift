@@ -22,9 +22,22 @@ public final class LanguageModel: @unchecked Sendable {
     public let recommendedSampling: SamplingOptions?
     /// Tokens that end a reply.
     public let endTokens: Set<Int32>
+    /// What of the files is passed over and may matter; to be told once to whoever runs the model.
+    public let warnings: [String]
     private let firstSession: GenerationSession
 
     public init(_ files: ModelFiles, precision: Precision = .fast, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        switch files.checkpoint.kind {
+        case .generates: break
+        case .embeds:
+            throw ModelError.wrongKind(
+                path: files.path, kind: "an embedding model (martlet embed, /v1/embeddings)", wanted: "a language model"
+            )
+        case .scores:
+            throw ModelError.wrongKind(
+                path: files.path, kind: "a model that scores texts (/v1/rerank)", wanted: "a language model")
+        }
+        warnings = try files.checkpoint.warnings()
         decoder = try files.decoder()
         tokenizer = try files.tokenizer()
         let size = decoder.configuration.vocabularySize

@@ -43,6 +43,8 @@ extension RotaryEmbedding {
             truncates: Bool)
         /// As YaRN by wavelength, without the attention factor (Llama 3.1).
         case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
+        /// A divisor of its own for each frequency, as GGUF files say it.
+        case divided(by: [Double])
         /// A divisor per frequency, one list up to `originalContext` and one beyond (Ding et al. 2024, LongRoPE).
         case longRoPE(short: [Double], long: [Double], originalContext: Int, attentionFactor: Double)
     }
@@ -89,9 +91,16 @@ extension RotaryEmbedding.Configuration {
                 return (1 - smooth) * frequency / factor + smooth * frequency
             }
             return (scaled, 1)
+        case .divided(let divisors): return (zip(plain, divisors).map { $0 / $1 }, 1)
         case .longRoPE(let short, let long, let original, let attentionFactor):
             return (zip(plain, length > original ? long : short).map { $0 / $1 }, attentionFactor)
         }
+    }
+
+    /// Tokens that a model made for `contextLength` can take: dynamic scaling stretches them by its factor.
+    package func usableContext(_ contextLength: Int) -> Int {
+        guard case .dynamic(let factor, let original) = scaling else { return contextLength }
+        return max(contextLength, Int(min(Double(original) * factor, Double(1 << 30))))
     }
 
     /// A number that changes when `frequencies(length:)` does, so that tables can be kept, and shared by sequences.

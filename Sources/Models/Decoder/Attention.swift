@@ -39,6 +39,7 @@ final class Attention {
             q = try batch.rotate(q, heads: spec.heads, rotary: spec.rotaryOfLayer[layer])
             k = try batch.rotate(k, heads: spec.keyValueHeads, rotary: spec.rotaryOfLayer[layer])
         }
+        if let growth = spec.queryGrowth { q = try batch.grown(q, by: growth) }
         batch.observation?.see(queries: q, keys: k, layer: layer, spec)
         let mixed = try batch.isCached ? attendCached(q, k, v, batch) : attendWhole(q, k, v, batch)
         batch.observation?.switchOff(mixed, layer: layer, spec)
@@ -50,17 +51,49 @@ final class Attention {
             q, k, v, segments: batch.segments,
             AttentionShape(
                 heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
-                scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer]),
+                scale: spec.scale(ofLayer: layer), softCap: spec.softCap, window: spec.windows[layer]),
             dropout: batch.dropout?.ofAttention(layer: layer))
     }
 
     private func attendCached(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) -> Tensor {
+        let options = AttentionOptions(
+            scale: spec.scale(ofLayer: layer), softCap: spec.softCap, window: spec.windows[layer])
+        let size = spec.headDimension, stored = spec.storedHeadDimension
+        let (q, k, v) = (
+            q.headsWidened(from: size, to: stored), k.headsWidened(from: size, to: stored),
+            v.headsWidened(from: size, to: stored)
+        )
         let mixed = Tensor(uninitialized: q.shape)
-        let options = AttentionOptions(scale: spec.scale, softCap: spec.softCap, window: spec.windows[layer])
         for sequence in batch.sequences {
             sequence.cache.append(k, v, rows: sequence.rows, layer: layer)
         }
         KVCache.attend(q, batch.sequences, layer: layer, heads: spec.heads, options, into: mixed)
-        return mixed
+        return mixed.headsNarrowed(from: stored, to: size)
+    }
+}
+
+extension Tensor {
+    /// `[tokens, heads · size]` with zeros behind each head: `[tokens, heads · wide]`. The kernels of the cache read heads
+    /// of multiples of eight, and zeros change no score and no mixture. Itself where nothing is to be added.
+    func headsWidened(from size: Int, to wide: Int) -> Tensor {
+        guard size < wide else { return self }
+        let heads = elementCount / size
+        let result = Tensor(uninitialized: [shape[0], heads / Swift.max(shape[0], 1) * wide])
+        for head in 0..<heads {
+            (result.floats + head * wide).update(from: floats + head * size, count: size)
+            (result.floats + head * wide + size).update(repeating: 0, count: wide - size)
+        }
+        return result
+    }
+
+    /// The first `size` numbers of each head of `wide`.
+    func headsNarrowed(from wide: Int, to size: Int) -> Tensor {
+        guard size < wide else { return self }
+        let heads = elementCount / wide
+        let result = Tensor(uninitialized: [shape[0], heads / Swift.max(shape[0], 1) * size])
+        for head in 0..<heads {
+            (result.floats + head * size).update(from: floats + head * wide, count: size)
+        }
+        return result
     }
 }

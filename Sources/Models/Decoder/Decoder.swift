@@ -23,16 +23,16 @@ public final class Decoder {
         layers = (0..<spec.layerCount).map { DecoderLayer(source, index: $0, spec) }
         norm = Norm(source, "model.norm", spec)
         head =
-            spec.tiedEmbeddings
+            spec.tiedEmbeddings || !spec.hasHead
             ? Linear(sharing: embedding, name: "lm_head")
             : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
         rotary = spec.attention.rotary.map(RotaryEmbedding.init)
-        let linears = layers.flatMap(\.linears) + [head]
+        let linears = layers.flatMap(\.linears) + (spec.hasHead ? [head] : [])
         mapped = MappedWeights([embedding, positionEmbedding] + linears.map(\.weight))
     }
 
     /// Every linear layer, in the order of computation.
-    package var linears: [Linear] { layers.flatMap(\.linears) + [head] }
+    package var linears: [Linear] { layers.flatMap(\.linears) + (configuration.hasHead ? [head] : []) }
 
     /// Forgets what `prepare` made, as must be done when parameters change.
     public func releasePrepared() { for linear in linears { linear.release() } }
@@ -107,7 +107,13 @@ public final class Decoder {
     public var headWeight: Tensor { head.weight }
 
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
+    /// - Throws: `ModelError.wrongKind` where the model has no output projection.
     public func logits(_ hidden: Tensor) throws -> Tensor {
+        guard configuration.hasHead else {
+            throw ModelError.wrongKind(
+                path: "the \(configuration.family) model", kind: "one without an output projection",
+                wanted: "a language model")
+        }
         let logits = try head(hidden)
         try checkFiles()
         guard let cap = configuration.logitSoftCap else { return logits }

@@ -1,6 +1,14 @@
 import MartletNN
 import MartletTensor
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// What the layers of one forward pass share.
 struct DecoderBatch {
     /// In the order of their rows; none for whole sequences without a cache.
@@ -106,6 +114,17 @@ struct DecoderBatch {
 
     /// x with dropout where the pass has it; a site is a place of the network.
     func dropped(_ x: Tensor, site: Int) throws -> Tensor { try dropout?.callAsFunction(x, site: site) ?? x }
+
+    /// Queries, each multiplied by what its position asks for.
+    func grown(_ q: Tensor, by growth: DecoderConfiguration.QueryGrowth) throws -> Tensor {
+        guard positions.contains(where: { Int($0) >= growth.originalContext }) else { return q }
+        let factors = Tensor(uninitialized: [positions.count, 1])
+        for (row, position) in positions.enumerated() {
+            let turns = Float(Int(position) / growth.originalContext)
+            factors.floats[row] = 1 + growth.beta * log(1 + turns)
+        }
+        return try q * factors
+    }
 
     /// Queries or keys, `[tokens, heads · headDimension]`, rotated; x is used up.
     func rotate(_ x: Tensor, heads: Int, rotary: Int) throws -> Tensor {

@@ -20,6 +20,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var learnedPositions = false
     /// The output projection is the embedding table.
     public var tiedEmbeddings: Bool
+    /// Whether there is an output projection at all: an embedding model is published without.
+    public var hasHead = true
     /// logits ← cap · tanh(logits / cap), Gemma 2.
     public var logitSoftCap: Float?
 
@@ -49,6 +51,10 @@ public struct DecoderConfiguration: Sendable, Equatable {
         public var normalizesQueriesAndKeys = false
         /// Factor on q·k; 1/√headDimension unless a family says otherwise.
         public var scale: Float
+        /// The factor on q·k in layer n is `scale` / (n + 1): a variant of GPT-2.
+        public var dividesScaleByLayer = false
+        /// Queries far from the beginning are multiplied: Ministral 3.
+        public var queryGrowth: QueryGrowth?
         /// scores ← cap · tanh(scores / cap), Gemma 2.
         public var softCap: Float?
         /// For each layer the number of latest positions that a query sees, or nil for all of them.
@@ -56,6 +62,18 @@ public struct DecoderConfiguration: Sendable, Equatable {
         /// For each layer an index into `rotary`; empty when positions are learned.
         public var rotaryOfLayer: [Int] = []
         public var rotary: [RotaryEmbedding.Configuration] = []
+
+        /// The factor on q·k in a layer.
+        func scale(ofLayer layer: Int) -> Float { dividesScaleByLayer ? scale / Float(layer + 1) : scale }
+
+        /// Numbers of a head in the cache: the kernels take multiples of eight, the rest is zero.
+        public var storedHeadDimension: Int { (headDimension + 7) / 8 * 8 }
+    }
+
+    /// q ← q · (1 + beta · ln(1 + ⌊position / originalContext⌋)).
+    public struct QueryGrowth: Sendable, Equatable {
+        public var beta: Float
+        public var originalContext: Int
     }
 
     public struct FeedForward: Sendable, Equatable {

@@ -42,7 +42,7 @@ package final class DecoderObservation {
     func see(queries q: Tensor, keys k: Tensor, layer: Int, _ spec: DecoderConfiguration.Attention) {
         let tokens = q.shape[0], size = spec.headDimension, group = spec.heads / spec.keyValueHeads
         let queryWidth = spec.heads * size, keyWidth = spec.keyValueHeads * size
-        let scale = spec.scale, softCap = spec.softCap, window = spec.windows[layer] ?? .max
+        let scale = spec.scale(ofLayer: layer), softCap = spec.softCap, window = spec.windows[layer] ?? .max
         let weights = Tensor(uninitialized: [spec.heads, tokens, tokens])
         ThreadPool.shared.run(spec.heads) { head in
             for row in 0..<tokens {

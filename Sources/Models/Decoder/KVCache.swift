@@ -26,7 +26,8 @@ public final class KVCache: @unchecked Sendable {
     public convenience init(_ configuration: DecoderConfiguration, precision: Precision) {
         self.init(
             layers: configuration.layerCount, heads: configuration.attention.keyValueHeads,
-            headDimension: configuration.attention.headDimension, dtype: precision == .exact ? .float32 : .float16)
+            headDimension: configuration.attention.storedHeadDimension, dtype: precision == .exact ? .float32 : .float16
+        )
     }
 
     /// A cache that begins with blocks computed elsewhere for the same tokens.
@@ -39,7 +40,7 @@ public final class KVCache: @unchecked Sendable {
     ) {
         layers = configuration.layerCount
         heads = configuration.attention.keyValueHeads
-        headDimension = configuration.attention.headDimension
+        headDimension = configuration.attention.storedHeadDimension
         dtype = precision == .exact ? .float32 : .float16
         self.ledger = ledger
         precondition(blocks.count == blocksNeeded(length), "as many blocks as the length fills")

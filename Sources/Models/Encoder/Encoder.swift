@@ -1,44 +1,6 @@
 import MartletNN
 import MartletTensor
 
-/// What a BERT-like encoder is made of.
-public struct EncoderConfiguration: Sendable, Equatable {
-    public var vocabularySize: Int
-    public var hiddenSize: Int
-    public var layerCount: Int
-    public var heads: Int
-    public var feedForwardSize: Int
-    public var activation: Activation
-    public var contextLength: Int
-    public var typeVocabularySize: Int
-    public var epsilon: Float
-
-    public init(_ reader: ConfigurationReader) throws(ModelError) {
-        let modelType = try reader.string("model_type")
-        guard modelType == "bert" else {
-            throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: ["bert"])
-        }
-        hiddenSize = try reader.integer("hidden_size")
-        heads = try reader.integer("num_attention_heads", in: 1...65_536)
-        guard hiddenSize % heads == 0, hiddenSize / heads % 8 == 0 else {
-            throw .wrongValue(
-                file: reader.file, key: "num_attention_heads", found: "\(heads)",
-                expected: "a divisor of \(hiddenSize) that leaves heads of a multiple of 8")
-        }
-        vocabularySize = try reader.integer("vocab_size")
-        layerCount = try reader.integer("num_hidden_layers", in: 1...10_000)
-        feedForwardSize = try reader.integer("intermediate_size")
-        activation = try Activation(reader, keys: "hidden_act", default: "gelu")
-        contextLength = try reader.integer("max_position_embeddings")
-        typeVocabularySize = try reader.integer("type_vocab_size", default: 2)
-        epsilon = Float(try reader.number("layer_norm_eps", default: 1e-12))
-        guard epsilon >= 0, epsilon.isFinite else {
-            throw .wrongValue(
-                file: reader.file, key: "layer_norm_eps", found: "\(epsilon)", expected: "a number from 0")
-        }
-    }
-}
-
 /// The bidirectional transformer with norms after each half-block (Devlin et al. 2018).
 public final class Encoder {
     public let configuration: EncoderConfiguration
@@ -173,15 +135,17 @@ private final class EncoderLayer {
     }
 
     private func cachedAttention(_ projected: [Tensor], _ texts: [Range<Int>], _ dimension: Int) -> Tensor {
-        let mixed = Tensor(uninitialized: projected[0].shape)
+        let stored = (dimension + 7) / 8 * 8
+        let parts = projected.map { $0.headsWidened(from: dimension, to: stored) }
+        let mixed = Tensor(uninitialized: parts[0].shape)
         for text in texts where !text.isEmpty {
-            let cache = KVCache(layers: 1, heads: spec.heads, headDimension: dimension, dtype: .float32)
+            let cache = KVCache(layers: 1, heads: spec.heads, headDimension: stored, dtype: .float32)
             cache.reserve(text.count)
-            cache.append(projected[1], projected[2], rows: text, layer: 0)
+            cache.append(parts[1], parts[2], rows: text, layer: 0)
             KVCache.attend(
-                projected[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
+                parts[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
                 AttentionOptions(scale: 1 / Float(dimension).squareRoot(), isCausal: false), into: mixed)
         }
-        return mixed
+        return mixed.headsNarrowed(from: stored, to: dimension)
     }
 }

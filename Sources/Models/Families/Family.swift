@@ -7,12 +7,17 @@ public struct Family: Sendable {
     public let modelTypes: [String]
     /// `general.architecture` in GGUF files, or nil where GGUF has none.
     public let ggufArchitecture: String?
+    /// What a key means that `config.json` leaves out, as transformers publishes it for this family.
+    let defaults: JSONObject
+    /// Keys of this family that change no value in inference.
+    let neutral: Set<String>
     let configure: @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void
     let naming: Naming
 
     /// - Parameter configure: called with what Llama's keys say, to change what the family does otherwise.
     init(
-        _ modelTypes: String..., gguf: String? = nil, naming: Naming = .llama,
+        _ modelTypes: String..., gguf: String? = nil, naming: Naming = .llama, defaults: JSONObject,
+        neutral: Set<String> = [],
         configure: @escaping @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void = {
             (_, _) throws(ModelError) in
         }
@@ -20,27 +25,66 @@ public struct Family: Sendable {
         self.modelTypes = modelTypes
         ggufArchitecture = gguf
         self.naming = naming
+        self.defaults = defaults
+        self.neutral = neutral
         self.configure = configure
     }
 
     /// Every decoder family there is.
-    public static let all: [Family] = [llama, mistral, mixtral, qwen2, qwen3, phi3, gemma2, gemma3, gpt2]
+    public static let all: [Family] = [
+        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi3, gemma2, gemma3, gpt2,
+        seedOSS,
+    ]
 
     public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) + ["bert"] }
 
     /// The family and configuration that a `config.json` describes.
     public static func configuration(_ reader: ConfigurationReader) throws(ModelError) -> (Family, DecoderConfiguration)
     {
+        let reading = try read(reader)
+        return (reading.family, reading.configuration)
+    }
+
+    /// What a `config.json` says, and what of it was passed over.
+    struct Reading {
+        let family: Family
+        let configuration: DecoderConfiguration
+        /// Keys that are not read and are not known to be without effect.
+        let unknown: [(key: String, value: JSON)]
+    }
+
+    static func read(_ reader: ConfigurationReader) throws(ModelError) -> Reading {
         let modelType = try reader.string("model_type")
         guard let family = all.first(where: { $0.modelTypes.contains(modelType) }) else {
             throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: supportedArchitectures)
         }
+        let record = KeyRecord()
+        // A GGUF file says everything, by its own rules.
+        let isGGUF = reader.says("martlet_gguf")
+        let reader = (isGGUF ? reader : reader.completed(by: family.defaults)).recorded(in: record)
+        try reader.refuseQuantization()
         var configuration =
             family.naming.isGPT2 ? try DecoderConfiguration(gpt2: reader) : try DecoderConfiguration(llama: reader)
         configuration.family = modelType
         try family.configure(&configuration, reader)
         try configuration.check(file: reader.file)
-        return (family, configuration)
+        let unread = record.unread(in: reader.json).filter { !$0.key.hasPrefix("martlet_") }
+        return Reading(
+            family: family, configuration: configuration,
+            unknown: try NeutralKeys.check(unread: unread, of: family.neutral, file: reader.file))
+    }
+}
+
+extension ConfigurationReader {
+    /// Weights quantised by another program's method are not numbers to compute with.
+    func refuseQuantization() throws(ModelError) {
+        guard let quantization = try child("quantization_config") else { return }
+        let method = quantization.json["quant_method"]?.string ?? quantization.json["quant_type"]?.string ?? "unnamed"
+        throw .unsupported(
+            file: file,
+            reason:
+                "quantization_config: the weights are quantised by the method \"\(method.prefix(40))\", which "
+                + "is not supported; take the model's unquantised folder, or a GGUF file of it")
     }
 }
 
@@ -51,19 +95,20 @@ extension DecoderConfiguration {
         let layers = try reader.integer("num_hidden_layers", in: 1...10_000)
         let heads = try reader.integer("num_attention_heads", in: 1...65_536)
         let keyValueHeads = try reader.integer("num_key_value_heads", in: 1...65_536, default: heads)
-        let headDimension = try reader.integer("head_dim", in: 2...8_192, default: max(hiddenSize / heads, 2))
-        guard headDimension % 8 == 0, headDimension <= 512 else {
+        let headDimension = try reader.integer("head_dim", in: 1...8_192, default: max(hiddenSize / heads, 1))
+        guard headDimension % 2 == 0, headDimension <= 512 else {
             throw .wrongValue(
-                file: reader.file, key: "head_dim", found: "\(headDimension)", expected: "a multiple of 8 up to 512")
+                file: reader.file, key: "head_dim", found: "\(headDimension)", expected: "an even number up to 512")
         }
         let contextLength = try reader.integer("max_position_embeddings", in: 1...(1 << 30), default: 2048)
         let rotary = try RotaryEmbedding.Configuration.read(
             reader, parameters: reader.child("rope_parameters", "rope_scaling"),
             headDimension: headDimension, contextLength: contextLength)
+        try Self.checkLayerTypes(reader)
         self.init(
             family: "llama",
             vocabularySize: try reader.integer("vocab_size"),
-            hiddenSize: hiddenSize, layerCount: layers, contextLength: contextLength,
+            hiddenSize: hiddenSize, layerCount: layers, contextLength: rotary.usableContext(contextLength),
             norm: Norm(epsilon: Float(try reader.number("rms_norm_eps", default: 1e-6))),
             attention: Attention(
                 heads: heads, keyValueHeads: keyValueHeads, headDimension: headDimension,
@@ -76,6 +121,17 @@ extension DecoderConfiguration {
             tiedEmbeddings: try reader.flag("tie_word_embeddings", default: false))
     }
 
+    /// Layers of a kind that the decoder has none of are refused; "full" and "sliding" are read by the families.
+    private static func checkLayerTypes(_ reader: ConfigurationReader) throws(ModelError) {
+        let known = ["full_attention", "sliding_attention"]
+        guard let other = try reader.optionalStrings("layer_types")?.first(where: { !known.contains($0) }) else {
+            return
+        }
+        throw .wrongValue(
+            file: reader.file, key: "layer_types", found: "\"\(other.prefix(40))\"",
+            expected: known.joined(separator: " or "))
+    }
+
     func check(file: String) throws(ModelError) {
         let attention = self.attention
         guard attention.heads % attention.keyValueHeads == 0 else {
@@ -83,9 +139,9 @@ extension DecoderConfiguration {
                 file: file, key: "num_key_value_heads", found: "\(attention.keyValueHeads)",
                 expected: "a divisor of the \(attention.heads) query heads")
         }
-        guard attention.headDimension % 8 == 0, attention.headDimension <= 512 else {
+        guard attention.headDimension <= 512 else {
             throw .wrongValue(
-                file: file, key: "head_dim", found: "\(attention.headDimension)", expected: "a multiple of 8 up to 512")
+                file: file, key: "head_dim", found: "\(attention.headDimension)", expected: "at most 512")
         }
         guard norm.epsilon >= 0, norm.epsilon.isFinite else {
             throw .wrongValue(
@@ -128,8 +184,8 @@ extension Activation {
         let name = try reader.string(second ?? keys, keys, default: fallback)
         switch name {
         case "silu", "swish": self = .silu
-        case "gelu": self = .gelu
-        case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": self = .geluTanh
+        case "gelu", "gelu_python": self = .gelu
+        case "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_python_tanh", "gelu_accurate": self = .geluTanh
         case "relu": self = .relu
         default:
             throw .wrongValue(

@@ -1,17 +1,60 @@
+import MartletJSON
+
 extension Family {
+    private static let qwenDefaults: JSONObject = [
+        "vocab_size": 151_936, "hidden_size": 4096, "intermediate_size": 22_016, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 32_768,
+        "sliding_window": 4096, "max_window_layers": 28,
+    ]
+    /// Windows count only when they are switched on; the sections of a rotation in three axes (time, height, width) are
+    /// the same rotation where all three positions of a token are, as those of text are.
+    private static let qwenNeutral: Set<String> = [
+        "sliding_window", "max_window_layers", "rope_scaling.mrope_section", "rope_scaling.mrope_interleaved",
+        "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved", "use_mrope", "attention_bias",
+    ]
+
     /// Qwen 2 and 2.5: a Llama with biases on queries, keys and values.
-    static let qwen2 = Family("qwen2", gguf: "qwen2") { (spec, config) throws(ModelError) in
+    static let qwen2 = Family("qwen2", gguf: "qwen2", defaults: qwenDefaults, neutral: qwenNeutral) {
+        (spec, config) throws(ModelError) in
         spec.attention.inputBias = true
         try spec.setQwenWindows(config)
     }
 
+    /// The text part of Qwen 2-VL and 2.5-VL is a Qwen 2.
+    static let qwen2VL = Family(
+        "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_vl", "qwen2_5_vl", gguf: "qwen2vl",
+        defaults: [
+            "vocab_size": 152_064, "hidden_size": 8192, "intermediate_size": 29_568, "num_hidden_layers": 80,
+            "num_attention_heads": 64, "num_key_value_heads": 8, "max_position_embeddings": 32_768,
+            "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0, "sliding_window": 4096, "max_window_layers": 80,
+        ], neutral: qwenNeutral, configure: qwen2.configure)
+
     /// Qwen 3: a Llama with per-head norms on queries and keys.
-    static let qwen3 = Family("qwen3", gguf: "qwen3") { (spec, config) throws(ModelError) in
+    static let qwen3 = Family(
+        "qwen3", gguf: "qwen3", defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral
+    ) { (spec, config) throws(ModelError) in
         spec.attention.normalizesQueriesAndKeys = true
         let bias = try config.flag("attention_bias", default: false)
         spec.attention.inputBias = bias
         spec.attention.outputBias = bias
         try spec.setQwenWindows(config)
+    }
+
+    /// The text part of Qwen 3-VL is a Qwen 3.
+    static let qwen3VL = Family(
+        "qwen3_vl_text", "qwen3_vl", gguf: "qwen3vl",
+        defaults: [
+            "vocab_size": 151_936, "hidden_size": 4096, "intermediate_size": 22_016, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 128_000,
+            "rope_theta": 500_000.0,
+        ], neutral: qwenNeutral, configure: qwen3.configure)
+}
+
+extension JSONObject {
+    fileprivate func with(_ key: String, _ value: JSON) -> Self {
+        var result = self
+        result[key] = value
+        return result
     }
 }
 

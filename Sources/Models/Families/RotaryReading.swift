@@ -12,18 +12,11 @@ extension RotaryEmbedding.Configuration {
         _ reader: ConfigurationReader, parameters: ConfigurationReader?, headDimension: Int, contextLength: Int,
         defaultTheta: Double = 10_000
     ) throws(ModelError) -> Self {
-        let theta: Double =
-            if let inside = try parameters?.optionalNumber("rope_theta") {
-                inside
-            } else {
-                try reader.number("rope_theta", default: defaultTheta)
-            }
-        let share: Double =
-            if let inside = try parameters?.optionalNumber("partial_rotary_factor") {
-                inside
-            } else {
-                try reader.number("partial_rotary_factor", default: 1)
-            }
+        // Within the parameters it counts more than beside them.
+        let outerTheta = try reader.number("rope_theta", default: defaultTheta)
+        let theta = try parameters?.optionalNumber("rope_theta") ?? outerTheta
+        let outerShare = try reader.number("partial_rotary_factor", default: 1)
+        let share = try parameters?.optionalNumber("partial_rotary_factor") ?? outerShare
         guard theta > 0, theta.isFinite else {
             throw .wrongValue(file: reader.file, key: "rope_theta", found: "\(theta)", expected: "a positive number")
         }
@@ -46,10 +39,9 @@ extension RotaryEmbedding.Scaling {
         _ reader: ConfigurationReader, outer: ConfigurationReader, dimension: Int, contextLength: Int
     ) throws(ModelError) -> Self {
         func original() throws(ModelError) -> Int {
-            if let length = try outer.optionalInteger("original_max_position_embeddings", in: 1...(1 << 30)) {
-                return length
-            }
-            return try reader.integer("original_max_position_embeddings", in: 1...(1 << 30), default: contextLength)
+            let key = "original_max_position_embeddings", range = 1...(1 << 30)
+            if !outer.says(key), let length = try reader.optionalInteger(key, in: range) { return length }
+            return try outer.integer(key, in: range, default: contextLength)
         }
         func factor() throws(ModelError) -> Double {
             let factor = try reader.number("factor")
@@ -60,7 +52,8 @@ extension RotaryEmbedding.Scaling {
         }
         let type = try reader.string("rope_type", "type", default: "default")
         switch type {
-        case "default": return .none
+        // Positions in three axes, which are equal for text.
+        case "default", "mrope": return .none
         case "linear": return .linear(factor: try factor())
         case "dynamic", "ntk": return .dynamic(factor: try factor(), contextLength: contextLength)
         case "yarn":
@@ -79,13 +72,19 @@ extension RotaryEmbedding.Scaling {
                 factor: try factor(), lowFrequencyFactor: try reader.number("low_freq_factor"),
                 highFrequencyFactor: try reader.number("high_freq_factor"), originalContext: try original())
         case "longrope", "su":
+            let short = try reader.numbers("short_factor", count: dimension / 2)
+            let long = try reader.numbers("long_factor", count: dimension / 2)
+            guard (short + long).allSatisfy({ $0.isFinite && $0 > 0 }) else {
+                throw .wrongValue(
+                    file: reader.file, key: "short_factor", found: "a number that is none to divide by",
+                    expected: "positive numbers, in long_factor too")
+            }
             let original = try original()
             let stretch = Double(contextLength) / Double(original)
             let inferred = stretch <= 1 ? 1 : (1 + log(stretch) / log(Double(original))).squareRoot()
-            return .longRoPE(
-                short: try reader.numbers("short_factor", count: dimension / 2),
-                long: try reader.numbers("long_factor", count: dimension / 2), originalContext: original,
-                attentionFactor: try reader.optionalNumber("attention_factor") ?? inferred)
+            let attentionFactor = try reader.optionalNumber("attention_factor") ?? inferred
+            if short == long, attentionFactor == 1 { return .divided(by: short) }
+            return .longRoPE(short: short, long: long, originalContext: original, attentionFactor: attentionFactor)
         default:
             throw .wrongValue(
                 file: reader.file, key: "rope_type", found: "\"\(type)\"",

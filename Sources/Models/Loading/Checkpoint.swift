@@ -6,38 +6,86 @@ import MartletTensor
 /// An opened model: its configuration and its tensors, whichever of the two published forms they came in.
 public struct Checkpoint: Sendable {
     public let path: String
-    /// `config.json`, or its equivalent made from a GGUF file's metadata.
+    /// `config.json` (of a model of several kinds of input: its text part), or its equivalent made from a GGUF file's
+    /// metadata.
     public let configuration: ConfigurationReader
     public let tensors: any TensorSource
     /// Set when the checkpoint is a GGUF file.
     public let gguf: GGUFFile?
+    /// What the model is for.
+    public let kind: ModelKind
+    /// What a model of several kinds of input is as a whole: "gemma3", "qwen2_5_vl"; else nil.
+    let wrapper: String?
+    /// `config.json` says something of `tie_word_embeddings`.
+    let saysTied: Bool
+    let names: TensorNames
+    /// Keys of a GGUF file that nothing reads.
+    let unknownKeys: [(key: String, value: String)]
 
     /// - Parameter path: a folder with `config.json` and safetensors files, or a GGUF file.
     public init(path: String) throws {
         self.path = path
         if Folder.isFolder(path) {
-            let config = path + "/config.json"
-            guard Folder.exists(config) else {
-                throw ModelError.notAModel(path: path, reason: "there is no config.json in this folder")
-            }
-            let bytes = try Folder.read(config)
-            do throws(JSONError) {
-                configuration = ConfigurationReader(file: config, json: try JSON(parsing: bytes))
-            } catch {
-                throw ModelError.notAModel(path: config, reason: error.description)
-            }
+            let whole = try Self.configuration(ofFolder: path)
+            let part = try TextPart(whole)
+            configuration = ConfigurationReader(file: whole.file, json: .object(part.configuration))
             tensors = try SafetensorsFolder(path: path)
             gguf = nil
+            wrapper = part.wrapper
+            saysTied = part.configuration["tie_word_embeddings"]?.bool != nil
+            names = TensorNames(tensors)
+            unknownKeys = []
+            kind = ModelKind(
+                configuration, architectures: whole.json["architectures"]?.array?.compactMap(\.string) ?? [],
+                hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"))
         } else {
             let file = try GGUFFile(path: path)
+            let reading = try file.modelReading()
             gguf = file
             tensors = file
-            configuration = try file.configuration()
+            configuration = reading.configuration
+            unknownKeys = reading.unknown
+            wrapper = nil
+            saysTied = true
+            names = TensorNames(file)
+            kind = ModelKind(configuration, architectures: [], hasHead: true, isSentenceModel: false)
+        }
+    }
+
+    private static func configuration(ofFolder path: String) throws -> ConfigurationReader {
+        let config = path + "/config.json", adapter = path + "/adapter_config.json"
+        let hasAdapter = Folder.exists(adapter)
+        guard Folder.exists(config) else {
+            throw ModelError.notAModel(
+                path: path,
+                reason: hasAdapter
+                    ? "this folder holds an adapter (adapter_config.json) and no model; merge it into its base and give "
+                        + "the merged folder"
+                    : "there is no config.json in this folder")
+        }
+        guard !hasAdapter else {
+            throw ModelError.unsupported(
+                file: adapter,
+                reason:
+                    "there is an adapter beside the model, and adapters are not applied: merge it into the model, or "
+                    + "move adapter_config.json away to run the model without it")
+        }
+        let bytes = try Folder.read(config)
+        do throws(JSONError) {
+            return ConfigurationReader(file: config, json: try JSON(parsing: bytes))
+        } catch {
+            throw ModelError.notAModel(path: config, reason: error.description)
         }
     }
 
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
+
+    /// Whether the layers are those of a text encoder (BERT), which sees all of a text at once.
+    public var hasEncoder: Bool { modelType == "bert" }
+
+    /// The same, by an older name; ask for `kind` where it matters what the model is for.
+    public var isEncoder: Bool { hasEncoder }
 
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
@@ -47,8 +95,13 @@ public struct Checkpoint: Sendable {
     public func trainableDecoder(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (Decoder, [Parameter]) {
-        let published = ConfigurationReader(file: path, json: publishedConfiguration())
-        let (_, spec) = try Family.configuration(gguf == nil ? configuration : published)
+        var spec = try decoderReading().configuration
+        if gguf != nil {
+            let published = ConfigurationReader(file: path, json: try publishedConfiguration())
+            let hasHead = spec.hasHead
+            spec = try Family.configuration(published).1
+            spec.hasHead = hasHead
+        }
         let (decoder, parameters) = try decoder(as: spec) { source, stored in
             TrainableParameters(
                 gguf == nil ? source : PublishedParameters(source, stored: stored, published: spec), where: isTrained)
@@ -62,9 +115,8 @@ public struct Checkpoint: Sendable {
         as shape: DecoderConfiguration? = nil,
         _ wrapped: (CheckpointParameters, DecoderConfiguration) -> Source
     ) throws -> (Decoder, Source) {
-        let (family, stored) = try Family.configuration(configuration)
-        let naming = gguf == nil ? family.naming : .gguf, spec = shape ?? stored
-        let parameters = CheckpointParameters(tensors, file: path) { naming.places($0, stored) }
+        let reading = try decoderReading(), stored = reading.configuration, spec = shape ?? stored
+        let parameters = CheckpointParameters(tensors, file: path, places: places(reading))
         let source = wrapped(parameters, stored)
         let decoder = Decoder(source, spec)
         try parameters.finish()
@@ -80,20 +132,16 @@ public struct Checkpoint: Sendable {
     }
 
     /// The configuration of the language model, without its parameters.
-    public func decoderConfiguration() throws -> DecoderConfiguration { try Family.configuration(configuration).1 }
-
-    /// Whether this is a text encoder (BERT and its kind) rather than a language model.
-    public var isEncoder: Bool { modelType == "bert" }
+    public func decoderConfiguration() throws -> DecoderConfiguration { try decoderReading().configuration }
 
     public func encoder() throws -> Encoder {
         let spec = try EncoderConfiguration(configuration)
-        // Checkpoints saved with a task head carry the encoder under a prefix.
-        let parameters = CheckpointParameters(tensors, file: path) { [.tensor($0), .tensor("bert." + $0)] }
+        let parameters = CheckpointParameters(tensors, file: path, places: encoderPlaces)
         let encoder = Encoder(parameters, spec)
         try parameters.finish()
+        try tensors.checkUnchanged()
         return encoder
     }
-
 }
 
 /// Parameters as the checkpoint gives them.

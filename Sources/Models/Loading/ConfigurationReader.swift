@@ -1,4 +1,5 @@
 import MartletJSON
+import Synchronization
 
 /// Why a model cannot be built from what its folder or file says.
 public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -9,6 +10,8 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case wrongShapes(file: String, [ShapeMismatch])
     case unsupported(file: String, reason: String)
     case notAModel(path: String, reason: String)
+    /// The model is of another kind than what is asked of it.
+    case wrongKind(path: String, kind: String, wanted: String)
     case vocabularyMismatch(model: Int, tokenizer: Int)
     case contextExceeded(tokens: Int, limit: Int)
     case tokenOutOfRange(token: Int, vocabularySize: Int)
@@ -41,6 +44,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(file): "
                 + mismatches.map { "\($0.name) has shape \($0.found), expected \($0.expected)" }.joined(separator: "; ")
         case .unsupported(let file, let reason): "\(file): \(reason)"
+        case .wrongKind(let path, let kind, let wanted): "\(path) is \(kind), not \(wanted)"
         case .notAModel(let path, let reason): "\(path): \(reason)"
         case .vocabularyMismatch(let model, let tokenizer):
             "the tokenizer has \(tokenizer) tokens but the model only \(model): they do not belong together"
@@ -56,15 +60,38 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
 public struct ConfigurationReader: Sendable {
     public let file: String
     public let json: JSON
+    /// What a key that is left out means: a published file omits what equals the defaults of its family.
+    private var defaults: JSONObject = [:]
+    /// Which keys were asked for, so that the others can be named.
+    private var record: KeyRecord?
+    /// Before the keys of an object within the file: "rope_scaling.".
+    private var prefix = ""
 
     public init(file: String, json: JSON) {
         self.file = file
         self.json = json
     }
 
-    /// The first of `keys` that is there and not null.
+    /// The same configuration; a key that is not in the file has the value it has here.
+    func completed(by defaults: JSONObject) -> Self {
+        var result = self
+        result.defaults = defaults
+        return result
+    }
+
+    /// The same configuration, which notes in `record` what is asked of it.
+    func recorded(in record: KeyRecord) -> Self {
+        var result = self
+        result.record = record
+        return result
+    }
+
+    /// The first of `keys` that is there and not null. A key that is there as null is not one that was left out.
     private func find(_ keys: [String]) -> (key: String, value: JSON)? {
+        record?.add(keys.map { prefix + $0 })
         for key in keys { if let value = json[key], !value.isNull { return (key, value) } }
+        guard keys.allSatisfy({ json[$0] == nil }) else { return nil }
+        for key in keys { if let value = defaults[key], !value.isNull { return (key, value) } }
         return nil
     }
 
@@ -143,6 +170,34 @@ public struct ConfigurationReader: Sendable {
         guard value.object != nil else {
             throw .wrongValue(file: file, key: key, found: value.kind, expected: "an object")
         }
-        return ConfigurationReader(file: "\(file) (\(key))", json: value)
+        var child = ConfigurationReader(file: "\(file) (\(key))", json: value)
+        child.record = record
+        child.prefix = prefix + key + "."
+        return child
+    }
+
+    /// Whether the file itself says something of a key, be it null.
+    func says(_ key: String) -> Bool { json[key] != nil }
+}
+
+/// The keys of a configuration that were asked for.
+final class KeyRecord: Sendable {
+    private let keys = Mutex<Set<String>>([])
+
+    func add(_ new: [String]) { keys.withLock { $0.formUnion(new) } }
+
+    /// The members of a configuration, and of its objects that were opened, that nobody asked for.
+    func unread(in json: JSON, prefix: String = "") -> [(key: String, value: JSON)] {
+        let keys = keys.withLock { $0 }
+        var result: [(key: String, value: JSON)] = []
+        for (key, value) in json.object ?? [:] {
+            let path = prefix + key
+            if !keys.contains(path) {
+                result.append((path, value))
+            } else if value.object != nil, keys.contains(where: { $0.hasPrefix(path + ".") }) {
+                result += unread(in: value, prefix: path + ".")
+            }
+        }
+        return result
     }
 }

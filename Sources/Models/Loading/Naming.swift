@@ -26,7 +26,7 @@ public struct Naming: Sendable {
         name.replaceSuffix("post_attention_layernorm.weight", "pre_feedforward_layernorm.weight")
         name.replaceSuffix("attention_output_norm.weight", "post_attention_layernorm.weight")
         name.replaceSuffix("feedforward_output_norm.weight", "post_feedforward_layernorm.weight")
-        return [.tensor(name), .tensor("language_model." + name)]
+        return [.tensor(name)]
     }
 
     static let mixtral = Naming { name, _ in

@@ -4,15 +4,36 @@ import MartletNN
 import MartletTensor
 
 extension Checkpoint {
-    /// `config.json`, or what it would be for a GGUF file: under its keys, without what only such files need.
-    package func publishedConfiguration() -> JSON {
-        guard gguf != nil, var config = configuration.json.object else { return configuration.json }
-        for key in config.map(\.key) where key.hasPrefix("martlet_") { config[key] = nil }
+    /// `config.json` of the language model by itself, as a folder of it is published: for a GGUF file under the keys of
+    /// such a folder, for the text part of a larger model with what that leaves to defaults said.
+    package func publishedConfiguration() throws -> JSON {
+        guard var config = configuration.json.object else { return configuration.json }
+        guard gguf != nil || wrapper != nil else {
+            if config["tie_word_embeddings"]?.bool == true, try !decoderReading().configuration.tiedEmbeddings {
+                config["tie_word_embeddings"] = false
+            }
+            return .object(config)
+        }
+        for key in config.map(\.key) where key.hasPrefix("martlet_") || key.hasPrefix("vision_") { config[key] = nil }
+        if !hasEncoder {
+            let reading = try decoderReading()
+            for (key, value) in gguf == nil ? reading.family.defaults : [:] where config[key] == nil {
+                config[key] = value
+            }
+            config["tie_word_embeddings"] = .bool(reading.configuration.tiedEmbeddings)
+        }
+        let textModels = [
+            "qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2", "qwen2_5_vl": "qwen2",
+            "qwen3_vl_text": "qwen3", "qwen3_vl": "qwen3", "gemma3": "gemma3_text",
+        ]
+        let type = textModels[modelType] ?? modelType
+        config["model_type"] = .string(type)
         let architectures = [
-            "llama": "LlamaForCausalLM", "mixtral": "MixtralForCausalLM", "qwen2": "Qwen2ForCausalLM",
+            "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "mixtral": "MixtralForCausalLM",
+            "ministral": "MinistralForCausalLM", "ministral3": "Ministral3ForCausalLM", "qwen2": "Qwen2ForCausalLM",
             "qwen3": "Qwen3ForCausalLM", "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM",
         ]
-        if let name = architectures[modelType] { config["architectures"] = [.string(name)] }
+        if let name = architectures[type] { config["architectures"] = [.string(name)] }
         config["torch_dtype"] = "float32"
         return .object(config)
     }

@@ -22,7 +22,7 @@ public struct StartingModel {
     public init(path: String, memory: Int? = MachineMemory().total) throws {
         let model = try ModelFiles(path: path), checkpoint = model.checkpoint
         self.path = path
-        if !checkpoint.isEncoder {
+        if !checkpoint.hasEncoder {
             // What every kind of training needs at least; the trainer looks again at the whole.
             let kinds = try TrainingCost(checkpoint.decoderConfiguration(), length: 1).memory(tokens: 0)
             try TrainingCost.demand(Array(kinds.prefix(2)), within: memory, for: "training \(path)")
@@ -44,7 +44,7 @@ public struct StartingModel {
             throw TrainingError(
                 .data, "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(size)")
         }
-        var configuration = checkpoint.publishedConfiguration()
+        var configuration = try checkpoint.publishedConfiguration()
         if checkpoint.gguf != nil, var members = configuration.object {
             members["bos_token_id"] = tokenizer.bosToken.map { .integer(Int64($0)) } ?? .null
             members["eos_token_id"] = tokenizer.eosTokens.min().map { .integer(Int64($0)) } ?? .null

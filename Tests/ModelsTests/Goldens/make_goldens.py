@@ -13,7 +13,11 @@ from safetensors.torch import save_file
 from transformers import (BertConfig, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
                           GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Phi3Config, Phi3ForCausalLM,
-                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, Gemma3ForConditionalGeneration,
+                          Gemma3Config, MinistralConfig, MinistralForCausalLM, Ministral3Config, Ministral3ForCausalLM,
+                          Mistral3Config, Mistral3ForConditionalGeneration, Qwen2VLConfig,
+                          Qwen2VLForConditionalGeneration, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration,
+                          Qwen3VLConfig, Qwen3VLForConditionalGeneration, SeedOssConfig, SeedOssForCausalLM)
 
 here = os.path.dirname(os.path.abspath(__file__))
 V, H, L, FF, A, KV, P = 96, 32, 2, 48, 4, 2, 64
@@ -49,9 +53,50 @@ cases = {
                sliding_window=6), 24),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig(**{**small, "num_hidden_layers": 3}, head_dim=16, query_pre_attn_scalar=16,
                sliding_window=6, layer_types=["sliding_attention", "full_attention", "sliding_attention"]), 24),
+    # Heads of 4 and of 20: no multiples of eight.
+    "llama-head4": (LlamaForCausalLM, LlamaConfig(**{**small, "hidden_size": 24, "num_attention_heads": 6}), 24),
+    "llama-head20": (LlamaForCausalLM, LlamaConfig(**{**small, "hidden_size": 40, "num_attention_heads": 2,
+                     "num_key_value_heads": 1}), 24),
+    "phi3-partial": (Phi3ForCausalLM, Phi3Config(**{**rope("longrope", short_factor=half[:2], long_factor=long[:2],
+                     partial_rotary_factor=0.5), "original_max_position_embeddings": 16}), 24),
+    "ministral": (MinistralForCausalLM, MinistralConfig(**small, sliding_window=7, head_dim=16,
+                  layer_types=["sliding_attention", "full_attention"]), 24),
+    "ministral3": (Ministral3ForCausalLM, Ministral3Config(**rope("yarn", factor=8.0, original_max_position_embeddings=8,
+                   mscale=1.0, mscale_all_dim=1.0, beta_fast=32.0, beta_slow=1.0, llama_4_scaling_beta=0.3),
+                   head_dim=16), 24),
+    "seed-oss": (SeedOssForCausalLM, SeedOssConfig(**small, head_dim=16, attention_bias=True, attention_out_bias=False), 24),
+    "gpt2-scales": (GPT2LMHeadModel, GPT2Config(vocab_size=V, n_embd=H, n_layer=3, n_head=A, n_positions=P,
+                    initializer_range=0.35, bos_token_id=1, eos_token_id=2, scale_attn_weights=False,
+                    scale_attn_by_inverse_layer_idx=True), 24),
     "gpt2": (GPT2LMHeadModel, GPT2Config(vocab_size=V, n_embd=H, n_layer=L, n_head=A, n_positions=P, initializer_range=0.35,
              bos_token_id=1, eos_token_id=2), 24),
 }
+
+# Models of text and pictures: their text parts. The pictures' parts are as small as they can be.
+vision = dict(depth=1, embed_dim=16, hidden_size=16, num_heads=2, intermediate_size=16, out_hidden_size=H, patch_size=2,
+              in_channels=1, mlp_ratio=1, fullatt_block_indexes=[0], deepstack_visual_indexes=[0],
+              num_position_embeddings=4)
+tokens = dict(image_token_id=90, video_token_id=91, vision_start_token_id=92, vision_end_token_id=93)
+mrope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
+text = {**small, "rope_parameters": mrope}
+siglip = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)
+pixtral = dict(model_type="pixtral", hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+               image_size=8, patch_size=4, head_dim=8)
+cases.update({
+    "qwen2-vl": (Qwen2VLForConditionalGeneration, Qwen2VLConfig(
+        text_config=text, vision_config={**vision, "hidden_size": H}, **tokens), 24),
+    "qwen2.5-vl": (Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens), 24),
+    "qwen3-vl": (Qwen3VLForConditionalGeneration, Qwen3VLConfig(
+        text_config={**text, "head_dim": 8, "rope_parameters": {**mrope, "mrope_interleaved": True}},
+        vision_config=vision, **tokens), 24),
+    "mistral3-vl": (Mistral3ForConditionalGeneration, Mistral3Config(
+        text_config={**small, "model_type": "mistral", "head_dim": 16, "sliding_window": None}, vision_config=pixtral,
+        image_token_index=90), 24),
+    "gemma3-vl": (Gemma3ForConditionalGeneration, Gemma3Config(
+        text_config={**small, "num_hidden_layers": 3, "head_dim": 16, "sliding_window": 6},
+        vision_config=siglip, mm_tokens_per_image=4, image_token_index=90, boi_token_index=91, eoi_token_index=92), 24),
+})
 
 inspected = ["llama", "mistral", "qwen3", "gemma2", "gpt2"]
 only = sys.argv[1:]
@@ -60,6 +105,9 @@ for name, (kind, config, length) in cases.items():
     torch.manual_seed(1)
     config._attn_implementation = "eager"
     model = kind(config).eval().float()
+    # Random pictures' parts would take their memory in files and tell nothing.
+    for key, parameter in model.named_parameters():
+        if "visual" in key or "vision" in key: torch.nn.init.zeros_(parameter)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if parameter.dim() == 1: parameter.add_(0.2 * torch.randn_like(parameter))

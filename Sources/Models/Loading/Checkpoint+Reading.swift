@@ -1,0 +1,72 @@
+import MartletFormats
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+extension Checkpoint {
+    /// What the configuration and the tensors together say of the language model.
+    struct DecoderReading {
+        let family: Family
+        let configuration: DecoderConfiguration
+        /// What was decided by the tensors, against the configuration.
+        let warnings: [String]
+    }
+
+    /// The decoder's configuration; whether there is an output projection, and which, is for the tensors to say.
+    func decoderReading() throws -> DecoderReading {
+        if hasEncoder { throw ModelError.wrongKind(path: path, kind: "a text encoder", wanted: "a language model") }
+        let reading = try Family.read(configuration)
+        var spec = reading.configuration
+        var warnings = reading.unknown.map { unreadKey($0.key, $0.value.text()) }
+        if kind != .generates {
+            spec.hasHead = false
+        } else if gguf == nil {
+            if spec.tiedEmbeddings, let head = names.head {
+                let embedding = reading.family.naming.isGPT2 ? nil : names.body + "embed_tokens.weight"
+                if let embedding, try !isSame(head, embedding) {
+                    spec.tiedEmbeddings = false
+                    warnings.append(
+                        "\(path): tie_word_embeddings is true, but \(head) is there and differs from the embeddings; "
+                            + "\(head) is used")
+                }
+            } else if !spec.tiedEmbeddings, names.head == nil, wrapper != nil, !saysTied {
+                spec.tiedEmbeddings = true
+            }
+        }
+        return DecoderReading(family: reading.family, configuration: spec, warnings: warnings)
+    }
+
+    /// Where the tensors of the decoder's parameters are.
+    func places(_ reading: DecoderReading) -> (String) -> [WeightPlace] {
+        let spec = reading.configuration
+        if gguf != nil { return { Naming.gguf.places($0, spec) } }
+        let naming = reading.family.naming, names = names
+        return { name in naming.places(name, spec).map(names.stored) }
+    }
+
+    /// Where the tensors of the encoder's parameters are. Checkpoints saved with a task head carry the encoder under a
+    /// prefix; those converted from TensorFlow call the parameters of a norm gamma and beta.
+    var encoderPlaces: (String) -> [WeightPlace] {
+        if gguf != nil { return Naming.ggufEncoder }
+        return { name in
+            var names = [name]
+            if name.hasSuffix("LayerNorm.weight") { names.append(name.dropLast("weight".count) + "gamma") }
+            if name.hasSuffix("LayerNorm.bias") { names.append(name.dropLast("bias".count) + "beta") }
+            return names.flatMap { [.tensor($0), .tensor("bert." + $0)] }
+        }
+    }
+
+    private func isSame(_ first: String, _ second: String) throws -> Bool {
+        guard let a = tensors.entry(first), let b = tensors.entry(second) else { return true }
+        guard a.shape == b.shape, a.dtype == b.dtype, a.byteCount == b.byteCount else { return false }
+        let left = try tensors.tensor(first), right = try tensors.tensor(second)
+        return withExtendedLifetime((left, right)) {
+            UnsafeRawBufferPointer(start: left.pointer, count: a.byteCount).elementsEqual(
+                UnsafeRawBufferPointer(start: right.pointer, count: b.byteCount))
+        }
+    }
+
+    func unreadKey(_ key: String, _ value: String) -> String {
+        "\(configuration.file): the key \"\(key)\" (\(value.prefix(60))) is not read; it may change what the model computes"
+    }
+}

@@ -1,0 +1,85 @@
+import MartletFormats
+import MartletNN
+import MartletTensor
+
+extension Checkpoint {
+    /// What of the files is passed over and may matter, one sentence each: keys that no family reads, tensors that no
+    /// parameter takes, parts that are left out. Reads no weights.
+    /// - Throws: what opening the model would throw for its configuration.
+    public func warnings() throws -> [String] {
+        var warnings = unknownKeys.map { unreadKey($0.key, $0.value) }
+        let names = NamesOfParameters()
+        if hasEncoder {
+            let spec = try EncoderConfiguration(configuration)
+            warnings += try EncoderConfiguration.unknownKeys(configuration).map { unreadKey($0.key, $0.value.text()) }
+            names.places = encoderPlaces
+            _ = Encoder(names, spec)
+        } else {
+            let reading = try decoderReading()
+            warnings += reading.warnings
+            names.places = places(reading)
+            _ = Decoder(names, reading.configuration)
+        }
+        let taken = names.taken { tensors.entry($0) != nil }
+        var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
+        if let wrapper {
+            // Whatever is not under the text part's own name is another part of the whole.
+            let others = unread.filter { self.names.body == "model." ? !$0.hasPrefix("model.layers.") : true }
+                .filter { !$0.hasPrefix(self.names.body + "layers.") }
+            if !others.isEmpty {
+                let parts = Set(others.compactMap { Self.part(of: $0) }).sorted().joined(separator: ", ")
+                warnings.append(
+                    "\(path): a model of several kinds of input (\(wrapper)): its text part is loaded; \(others.count) "
+                        + "tensors of its other parts (\(parts)) are left out, and it takes text alone")
+                let set = Set(others)
+                unread.removeAll { set.contains($0) }
+            }
+        }
+        if !unread.isEmpty {
+            let some = unread.prefix(8).joined(separator: ", ")
+            warnings.append(
+                "\(path): \(unread.count == 1 ? "a tensor is" : "\(unread.count) tensors are") not read, and what the model "
+                    + "computes may be wrong: \(some)\(unread.count > 8 ? ", …" : "")")
+        }
+        return warnings
+    }
+
+    /// "visual", "vision_tower", "model.visual".
+    private static func part(of name: String) -> String? {
+        let parts = name.split(separator: ".")
+        guard let first = parts.first else { return nil }
+        return first == "model" && parts.count > 2 ? "model.\(parts[1])" : String(first)
+    }
+
+    /// Tensors that are no weights (tables and masks that programs make themselves), that are read with the
+    /// configuration, or that another task needs.
+    private func isWithoutEffect(_ name: String) -> Bool {
+        let ends = [
+            "rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".attn.bias", ".attn.masked_bias",
+            "embeddings.position_ids",
+        ]
+        if ends.contains(where: name.hasSuffix) { return true }
+        if gguf != nil {
+            return ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"].contains(name)
+                || (kind == .embeds && (name == "output.weight" || name.hasPrefix("cls.") || name.hasPrefix("cls_")))
+        }
+        if hasEncoder {
+            return ["pooler.", "bert.pooler.", "cls.", "classifier."].contains(where: name.hasPrefix)
+        }
+        return name == names.head
+    }
+}
+
+/// Hears which parameters a model asks for, and gives it none.
+private final class NamesOfParameters: ParameterSource {
+    var places: (String) -> [WeightPlace] = { _ in [] }
+    private var asked: [[String]] = []
+
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        asked.append(places(name).map(\.storedName))
+        return Tensor(uninitialized: [0, 0])
+    }
+
+    /// The tensors that the parameters are taken from: of the places of each, the first that is there.
+    func taken(_ exists: (String) -> Bool) -> Set<String> { Set(asked.compactMap { $0.first(where: exists) }) }
+}

@@ -1,0 +1,96 @@
+import MartletFormats
+import MartletJSON
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+extension GGUFFile {
+    /// How much of a head rotates, and how its frequencies are stretched: from keys, and from tensors of divisors.
+    func setRotation(_ config: inout JSONObject, _ keys: inout GGUFKeys) throws {
+        if config["rope_theta"] == nil { config["rope_theta"] = 10_000.0 }
+        guard let head = config["head_dim"]?.integer, head > 0 else { return }
+        var rotated = head
+        let countKey = "rope.dimension_count"
+        if let count = try keys.value(countKey)?.integer, count != head {
+            guard (2..<head).contains(count), count % 2 == 0 else {
+                throw ModelError.wrongValue(
+                    file: path, key: "\(keys.architecture).\(countKey)", found: "\(count)",
+                    expected: "an even number up to the \(head) of a head")
+            }
+            rotated = count
+            // The smallest share that gives this many when it is multiplied and rounded down.
+            var share = Double(count) / Double(head)
+            while Int(Double(head) * share) < count { share = share.nextUp }
+            config["partial_rotary_factor"] = .number(share)
+        }
+        if let scaling = try ropeScaling(&keys, pairs: rotated / 2, context: config["max_position_embeddings"]) {
+            config["rope_scaling"] = .object(scaling)
+        }
+    }
+
+    private func ropeScaling(_ keys: inout GGUFKeys, pairs: Int, context: JSON?) throws -> JSONObject? {
+        let prefix = "rope.scaling."
+        var type = try keys.value(prefix + "type")?.string ?? "none"
+        var factor = try keys.value(prefix + "factor")?.double ?? 0
+        // The key of files before the type was written.
+        if let old = try keys.value("rope.scale_linear")?.double, old > 0, type == "none" {
+            factor = old
+            type = old == 1 ? "none" : "linear"
+        }
+        let original = try keys.value(prefix + "original_context_length")
+        let attentionFactor =
+            try keys.value(prefix + "attn_factor")?.double ?? keys.value(prefix + "yarn_attn_factor")?.double
+        var scaling = JSONObject()
+        let divisors = try (short: ropeDivisors(pairs), long: ropeDivisors("rope_factors_long.weight", pairs))
+        if let short = divisors.short {
+            guard ["none", "longrope", "linear"].contains(type) else {
+                throw ModelError.unsupported(
+                    file: path,
+                    reason:
+                        "\(keys.architecture).\(prefix)type is \"\(type)\" and the file has tensors of frequency divisors"
+                        + ": only one of them can be meant")
+            }
+            let linear = type == "linear" && factor > 0 ? factor : 1
+            func list(_ divisors: [Double]) -> JSON { .array(divisors.map { .number($0 * linear) }) }
+            scaling["rope_type"] = "longrope"
+            scaling["short_factor"] = list(short)
+            scaling["long_factor"] = list(divisors.long ?? short)
+            scaling["original_max_position_embeddings"] = original ?? context
+            scaling["attention_factor"] =
+                attentionFactor.map { .number($0) } ?? (divisors.long == nil ? 1.0 : nil)
+            return scaling
+        }
+        guard type != "none" else { return nil }
+        scaling["rope_type"] = .string(type)
+        scaling["factor"] = .number(factor)
+        scaling["original_max_position_embeddings"] = original
+        guard type == "yarn" else { return scaling }
+        scaling["beta_fast"] = try keys.value(prefix + "yarn_beta_fast")
+        scaling["beta_slow"] = try keys.value(prefix + "yarn_beta_slow")
+        // Here the key multiplies what the method itself takes.
+        if let attentionFactor, factor >= 1 {
+            scaling["attention_factor"] = .number(attentionFactor * (0.1 * log(factor) + 1))
+        }
+        return scaling
+    }
+
+    /// Llama 3.1's divisors, or those that Phi-3 uses up to its original context.
+    private func ropeDivisors(_ pairs: Int) throws -> [Double]? {
+        try ropeDivisors("rope_freqs.weight", pairs) ?? ropeDivisors("rope_factors_short.weight", pairs)
+    }
+
+    private func ropeDivisors(_ name: String, _ pairs: Int) throws -> [Double]? {
+        guard let entry = entry(name) else { return nil }
+        guard entry.shape.elementCount == pairs else {
+            throw ModelError.wrongShapes(file: path, [.init(name: name, found: Array(entry.shape), expected: [pairs])])
+        }
+        let divisors = try tensor(name).float32()
+        return (0..<pairs).map { Double(divisors.floats[$0]) }
+    }
+}

@@ -1,0 +1,38 @@
+import MartletFormats
+
+/// Where a folder's files keep the parameters that are asked for by the names `model.…` and `lm_head.…`.
+///
+/// The same model is published with its body under "model.", under nothing (as an embedding model), or within a model of
+/// several kinds of input under one of these.
+struct TensorNames: Sendable {
+    /// In place of "model.".
+    let body: String
+    /// Where the output projection lies; nil where there is none.
+    let head: String?
+
+    private static let bodies = [
+        "model.", "", "language_model.model.", "model.language_model.", "model.language_model.model.",
+        "language_model.", "model.text_model.", "model.text_model.model.",
+    ]
+    private static let heads = ["lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"]
+
+    init(_ source: any TensorSource) {
+        body = Self.bodies.first { source.entry($0 + "embed_tokens.weight") != nil } ?? "model."
+        head = Self.heads.first { source.entry($0) != nil }
+    }
+
+    func stored(_ name: String) -> String {
+        if name == "lm_head.weight", let head { return head }
+        return name.hasPrefix("model.") ? body + name.dropFirst("model.".count) : name
+    }
+
+    func stored(_ place: WeightPlace) -> WeightPlace {
+        switch place {
+        case .tensor(let name): .tensor(stored(name))
+        case .rows(let name, let sizes, let part): .rows(stored(name), sizes: sizes, part: part)
+        case .transposedColumns(let name, let sizes, let part):
+            .transposedColumns(stored(name), sizes: sizes, part: part)
+        case .expert(let name, let index): .expert(stored(name), index: index)
+        }
+    }
+}

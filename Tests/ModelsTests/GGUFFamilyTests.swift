@@ -1,0 +1,114 @@
+import Foundation
+import MartletFormats
+import MartletModels
+import MartletNN
+import MartletTensor
+import Testing
+
+/// Checkpoints as GGUF files (Goldens/make_gguf.py) against the logits that transformers computes from their folders.
+@Suite struct GGUFFamilyTests {
+    private static func path(_ name: String) -> String { "\(FamilyTests.goldens)/gguf/\(name).gguf" }
+
+    @Test(arguments: [
+        "llama3", "llama-linear", "llama-yarn", "llama-tied-bias", "llama-head4", "mistral", "phi3-longrope-short",
+        "phi3-longrope-long", "phi3-partial", "gemma2", "gemma3", "qwen2", "qwen2vl", "qwen3",
+    ])
+    func logitsAreThoseOfTheFolder(_ name: String) throws {
+        let file = try FamilyTests.expected(name == "qwen2vl" ? "qwen2" : name)
+        let checkpoint = try Checkpoint(path: Self.path(name))
+        // YaRN's attention factor is said as converters say it: what multiplies the method's own.
+        #expect(try checkpoint.warnings() == [])
+        let decoder = try checkpoint.decoder()
+        try decoder.prepare(.exact)
+        let logits = try FamilyTests.floats(decoder(FamilyTests.tokens(file)))
+        #expect(FamilyTests.relativeError(logits, try FamilyTests.floats(file.tensor("logits"))) < 1e-4)
+    }
+
+    /// What training writes for a GGUF file must say in a folder's keys what the file said in its own.
+    @Test(arguments: ["llama3", "mistral", "gemma2", "gemma3", "qwen3"])
+    func theDecoderToTrainComputesTheSame(_ name: String) throws {
+        let file = try FamilyTests.expected(name)
+        let (decoder, _) = try Checkpoint(path: Self.path(name)).trainableDecoder()
+        let logits = try FamilyTests.floats(decoder(FamilyTests.tokens(file)))
+        #expect(FamilyTests.relativeError(logits, try FamilyTests.floats(file.tensor("logits"))) < 1e-4)
+    }
+
+    @Test func theEncoderIsThatOfTheFolder() throws {
+        let file = try FamilyTests.expected("bert")
+        let checkpoint = try Checkpoint(path: Self.path("bert"))
+        #expect(checkpoint.kind == .embeds)
+        #expect(try checkpoint.warnings() == [])
+        let encoder = try checkpoint.encoder()
+        try encoder.prepare(.exact)
+        let hidden = try FamilyTests.floats(encoder([FamilyTests.tokens(file)]))
+        #expect(FamilyTests.relativeError(hidden, try FamilyTests.floats(file.tensor("hidden"))) < 1e-4)
+    }
+
+    /// A copy with metadata changed and tensors added.
+    private func changed(
+        _ name: String, tensors: [(String, Tensor)] = [], _ change: (inout GGUFMetadata) -> Void = { _ in }
+    ) throws -> String {
+        let file = try GGUFFile(path: Self.path(name))
+        var writer = GGUFWriter()
+        writer.metadata = file.metadata
+        change(&writer.metadata)
+        for tensor in file.names { writer.add(tensor, try file.tensor(tensor)) }
+        for (tensor, value) in tensors { writer.add(tensor, value) }
+        let path = NSTemporaryDirectory() + "martlet-\(UUID().uuidString).gguf"
+        try writer.write(to: path)
+        return path
+    }
+
+    @Test func whatNobodyReadsIsNamed() throws {
+        let path = try changed("qwen3", tensors: [("blk.0.attn_sinks.weight", try Tensor.zeros([4]))]) {
+            $0["qwen3.attention.novelty"] = .float32(2)
+            $0["qwen3.attention.sliding_window"] = .uint32(8)
+            $0["general.novelty"] = .string("of no architecture")
+        }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let warnings = try Checkpoint(path: path).warnings()
+        #expect(warnings.count == 3, "\(warnings)")
+        #expect(warnings.contains { $0.contains("qwen3.attention.novelty") })
+        #expect(warnings.contains { $0.contains("qwen3.attention.sliding_window") })
+        #expect(warnings.contains { $0.contains("blk.0.attn_sinks.weight") })
+    }
+
+    private static let decisive: [(key: String, value: GGUFValue)] = [
+        ("attention.clamp_kqv", .float32(8)), ("attention.max_alibi_bias", .float32(8)),
+        ("attention.value_length", .uint32(4)), ("attention.causal", .bool(false)), ("attention.scale", .float32(0.5)),
+        ("rope.dimension_count", .uint32(9)), ("expert_gating_func", .uint32(2)), ("logit_scale", .float32(0.25)),
+        ("rope.scaling.type", .string("novel")), ("attn_logit_softcapping", .float32(30)),
+        ("attention.head_count_kv", .array(GGUFArray([Int32(2), 4]))),
+    ]
+
+    @Test(arguments: decisive.indices) func whatChangesTheMathematicsIsRefusedByName(_ index: Int) throws {
+        let (key, value) = Self.decisive[index]
+        let path = try changed("llama-tied-bias") { $0["llama." + key] = value }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let last = key == "rope.scaling.type" ? "rope_type" : String(key.split(separator: ".").last ?? "")
+        #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains(last) }
+    }
+
+    @Test func divisorsOfTheWrongNumberAreRefused() throws {
+        let path = try changed("llama-tied-bias", tensors: [("rope_freqs.weight", try Tensor.zeros([3]))])
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains("rope_freqs.weight") }
+        let zeros = try changed("llama-tied-bias", tensors: [("rope_freqs.weight", try Tensor.zeros([4]))])
+        defer { try? FileManager.default.removeItem(atPath: zeros) }
+        #expect { _ = try Checkpoint(path: zeros).decoder() } throws: { "\($0)".contains("factor") }
+    }
+
+    /// The 27B models scale queries by hidden size over heads; their files say so by the number of layers alone.
+    @Test(arguments: [("gemma2", 46), ("gemma3", 62), ("gemma2", 42), ("gemma3", 48)])
+    func queriesOfTheLargestGemmasAreScaledByTheirWidth(_ name: String, _ layers: Int) throws {
+        let path = try changed(name) {
+            $0["\(name).block_count"] = .uint32(UInt32(layers))
+            $0["\(name).attention.sliding_window_pattern"] = nil
+        }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let spec = try Checkpoint(path: path).decoderConfiguration()
+        let divisor =
+            layers == 46 || layers == 62 ? spec.hiddenSize / spec.attention.heads : spec.attention.headDimension
+        #expect(spec.attention.scale == 1 / Float(divisor).squareRoot())
+    }
+}
