@@ -25,6 +25,7 @@ struct ShowCommand: ParsableCommand {
             return
         }
         for (name, value) in description.summary { print(name.padding(16) + value) }
+        for warning in description.warnings { Terminal.note("warning: \(warning)") }
         if tensors {
             print("")
             for entry in description.tensors {

@@ -6,6 +6,8 @@ struct ModelDescription {
     var tensors: [TensorEntry] = []
     var metadata: [(String, String)] = []
     var template: String?
+    /// What of the files is passed over and may matter.
+    var warnings: [String] = []
 
     init(path: String) throws {
         let files = try ModelFiles(path: path)
@@ -21,7 +23,8 @@ struct ModelDescription {
         summary.append(("architecture", checkpoint.modelType))
         summary.append(("parameters", "\(Terminal.fixed(Double(parameters) / 1e6, 1)) M in \(tensors.count) tensors"))
         summary.append(("size", types.joined(separator: ", ")))
-        if checkpoint.isEncoder {
+        summary.append(("kind", Self.name(of: checkpoint.kind)))
+        if checkpoint.hasEncoder {
             let spec = try EncoderConfiguration(checkpoint.configuration)
             summary.append(("layers", "\(spec.layerCount)"))
             summary.append(("hidden size", "\(spec.hiddenSize)"))
@@ -30,7 +33,7 @@ struct ModelDescription {
             summary.append(("context", "\(spec.contextLength)"))
             summary.append(("vocabulary", "\(spec.vocabularySize)"))
         } else {
-            let (_, spec) = try Family.configuration(checkpoint.configuration)
+            let spec = try checkpoint.decoderConfiguration()
             let attention = spec.attention
             summary.append(("layers", "\(spec.layerCount)"))
             summary.append(("hidden size", "\(spec.hiddenSize)"))
@@ -50,6 +53,13 @@ struct ModelDescription {
             summary.append(("context", "\(spec.contextLength)"))
             summary.append(("vocabulary", "\(spec.vocabularySize)"))
         }
+        if checkpoint.kind == .embeds {
+            let pipeline = try EmbeddingDescription(files)
+            summary.append(("vector", pipeline.vector))
+            if let prompts = pipeline.prompts { summary.append(("prompts", prompts)) }
+            if let length = pipeline.maximumLength { summary.append(("longest text", "\(length) tokens")) }
+        }
+        warnings = try checkpoint.warnings()
         if let tokenizer = try? files.tokenizer() {
             summary.append(("tokenizer", tokenizer.details.kind))
             template = tokenizer.chatTemplate
@@ -65,6 +75,14 @@ struct ModelDescription {
         }
     }
 
+    private static func name(of kind: ModelKind) -> String {
+        switch kind {
+        case .generates: "language model"
+        case .embeds: "embedding model"
+        case .scores: "scores texts"
+        }
+    }
+
     var json: JSON {
         var object = JSONObject(summary.map { (key: $0.0.replacingSpaces, value: JSON.string($0.1)) })
         object["tensors"] = .array(
@@ -75,6 +93,7 @@ struct ModelDescription {
                 ]
             })
         object["metadata"] = .object(JSONObject(metadata.map { (key: $0.0, value: JSON.string($0.1)) }))
+        object["warnings"] = .array(warnings.map { .string($0) })
         object["chat_template_source"] = template.map { .string($0) } ?? .null
         return .object(object)
     }

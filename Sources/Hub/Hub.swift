@@ -95,16 +95,27 @@ struct FileSelection {
 
     /// Weights as safetensors, and the small files beside them. Pickles (.bin, .pt) are never fetched.
     private func isPartOfFolder(_ file: String) -> Bool {
-        if file == "1_Pooling/config.json" || file == "modules.json" { return true }
-        guard !file.contains("/") else { return false }
+        let parts = file.split(separator: "/")
+        // The modules of an embedding model: "1_Pooling/config.json", "2_Dense/model.safetensors".
+        if parts.count == 2, Self.isModule(parts[0]) {
+            return parts[1] == "config.json" || (parts[1].hasPrefix("model") && parts[1].hasSuffix(".safetensors"))
+        }
+        guard parts.count == 1 else { return false }
         if file.hasSuffix(".safetensors") { return file.hasPrefix("model") }
         let names = [
             "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
             "special_tokens_map.json",
             "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "chat_template.jinja",
             "model.safetensors.index.json", "sentence_bert_config.json",
+            "modules.json", "config_sentence_transformers.json",
         ]
         return names.contains(file) || file.hasSuffix(".tiktoken")
+    }
+
+    /// A digit, a line below, the name of a module.
+    private static func isModule(_ folder: Substring) -> Bool {
+        let number = folder.prefix { $0.isASCII && $0.isNumber }
+        return !number.isEmpty && number.count <= 2 && folder.dropFirst(number.count).hasPrefix("_")
     }
 
     private func named(_ selection: String) throws(HubError) -> [String] {

@@ -63,15 +63,18 @@ package final class EmbeddingWorker: @unchecked Sendable {
     package init(_ embedder: TextEmbedder) {
         self.embedder = embedder
         tokenizer = embedder.tokenizer
-        contextLength = embedder.encoder.configuration.contextLength
-        width = embedder.encoder.configuration.hiddenSize
-        vocabularySize = embedder.encoder.configuration.vocabularySize
+        contextLength = embedder.contextLength
+        width = embedder.dimension
+        vocabularySize = embedder.model.vocabularySize
     }
 
     /// Reads nothing that changes, so that any thread may ask.
-    func checkFiles() throws(ModelError) { try embedder.encoder.checkFiles() }
+    func checkFiles() throws(ModelError) { try embedder.model.checkFiles() }
 
-    /// One vector of length one for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
+    /// The tokens of a text as the model wants it: with its default prompt, in its case. Reads nothing that changes.
+    package func tokens(_ text: String) throws -> [Int32] { try embedder.tokens(text) }
+
+    /// One vector for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
     package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
         var vectors: [[Float]] = []
         for start in stride(from: 0, to: sequences.count, by: 16) {
@@ -80,12 +83,7 @@ package final class EmbeddingWorker: @unchecked Sendable {
             vectors += try await withCheckedThrowingContinuation { continuation in
                 queue.async { [self] in
                     continuation.resume(
-                        with: Result {
-                            let result = try embedder.encoder.embeddings(batch)
-                            return batch.indices.map {
-                                Array(UnsafeBufferPointer(start: result.floats + $0 * width, count: width))
-                            }
-                        })
+                        with: Result { try embedder.embed(tokens: batch) })
                 }
             }
         }

@@ -1,0 +1,65 @@
+import MartletFormats
+import MartletJSON
+import MartletModels
+
+/// What the files beside an embedding model say of its texts.
+struct SentenceSettings {
+    var prompts: [String: String] = [:]
+    var defaultPromptName: String?
+    var maximumLength: Int?
+    var lowercases = false
+
+    /// Reads `sentence_bert_config.json` and `config_sentence_transformers.json`, where they are.
+    init(_ files: ModelFiles) throws {
+        guard files.checkpoint.gguf == nil else { return }
+        if let config = try Self.reader(files.path + "/sentence_bert_config.json") {
+            maximumLength = try config.optionalInteger("max_seq_length", in: 1...(1 << 30))
+            lowercases = try config.flag("do_lower_case", default: false)
+        }
+        if maximumLength == nil, let config = try Self.reader(files.path + "/tokenizer_config.json"),
+            let length = config.json["model_max_length"]?.double, length >= 1, length < Double(1 << 30)
+        {
+            maximumLength = Int(length)
+        }
+        guard let config = try Self.reader(files.path + "/config_sentence_transformers.json") else { return }
+        for (name, prompt) in try config.child("prompts")?.json.object ?? [:] {
+            guard let text = prompt.isNull ? "" : prompt.string else {
+                throw ModelError.wrongValue(
+                    file: config.file, key: "prompts.\(name.prefix(40))", found: prompt.kind, expected: "a text")
+            }
+            prompts[name] = text
+        }
+        if let name = config.json["default_prompt_name"], !name.isNull {
+            defaultPromptName = try config.string("default_prompt_name")
+        }
+        if let name = defaultPromptName, prompts[name] == nil {
+            throw ModelError.wrongValue(
+                file: config.file, key: "default_prompt_name", found: "\"\(name.prefix(40))\"",
+                expected: prompts.isEmpty
+                    ? "one of the prompts, of which there are none" : prompts.keys.sorted().joined(separator: ", "))
+        }
+    }
+
+    private static func reader(_ path: String) throws -> ConfigurationReader? {
+        guard Folder.exists(path) else { return nil }
+        return ConfigurationReader(file: path, json: try JSON(parsing: Folder.read(path)))
+    }
+}
+
+/// What an embedding model does with a text, told without loading it.
+public struct EmbeddingDescription: Sendable {
+    /// The steps from the tokens' vectors to the text's: "mean pooling, 384 numbers of length one".
+    public let vector: String
+    /// The names of its prompts, the default one marked; nil where it has none.
+    public let prompts: String?
+    /// Tokens that a text may have at most, where the files beside the model say so.
+    public let maximumLength: Int?
+
+    public init(_ files: ModelFiles) throws {
+        vector = try files.checkpoint.embeddingSteps()
+        let settings = try SentenceSettings(files)
+        let names = settings.prompts.keys.sorted().map { $0 == settings.defaultPromptName ? "\($0) (default)" : $0 }
+        prompts = names.isEmpty ? nil : names.joined(separator: ", ")
+        maximumLength = settings.maximumLength
+    }
+}

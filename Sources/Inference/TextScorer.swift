@@ -1,0 +1,60 @@
+import MartletModels
+import MartletTensor
+import MartletText
+
+/// How well a text fits a query: a cross-encoder, which reads both at once.
+public final class TextScorer {
+    public let model: SequenceClassifier
+    public let tokenizer: Tokenizer
+    public let contextLength: Int
+
+    /// Opens a folder, or a GGUF file, of a model that scores.
+    public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
+
+    /// - Throws: where the model tells classes apart instead of giving one score.
+    public init(_ files: ModelFiles) throws {
+        model = try files.checkpoint.classifier()
+        guard model.labelCount == 1 else {
+            throw ModelError.unsupported(
+                file: files.path,
+                reason: "it tells \(model.labelCount) classes apart; a model that scores pairs of texts has one output")
+        }
+        tokenizer = try files.tokenizer()
+        let size = model.encoder.configuration.vocabularySize
+        guard tokenizer.vocabularySize <= size else {
+            throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
+        }
+        let limit = try SentenceSettings(files).maximumLength ?? .max
+        contextLength = min(model.encoder.configuration.contextLength, limit)
+        try model.prepare(.fast)
+    }
+
+    /// The tokens of a pair, and which of its texts each belongs to.
+    public func tokens(_ query: String, _ text: String) throws -> (ids: [Int32], types: [Int32]) {
+        try tokenizer.encode(query, with: text)
+    }
+
+    /// A score for each text, through the model's own last function (mostly σ, between 0 and 1).
+    /// - Throws: `ModelError.contextExceeded` for a pair that is longer than the model reads.
+    public func scores(_ query: String, _ texts: [String]) throws -> [Float] {
+        try texts.chunks(of: 16).flatMap { part in
+            try scores(part.map { try tokens(query, $0) })
+        }
+    }
+
+    /// A score for each pair of texts that were made tokens.
+    public func scores(_ pairs: [(ids: [Int32], types: [Int32])]) throws -> [Float] {
+        for pair in pairs where pair.ids.count > contextLength {
+            throw ModelError.contextExceeded(tokens: pair.ids.count, limit: contextLength)
+        }
+        guard !pairs.isEmpty else { return [] }
+        let logits = try model(pairs.map(\.ids), types: pairs.map(\.types))
+        return pairs.indices.map { model.activation(logits.floats[$0]) }
+    }
+}
+
+extension Array {
+    fileprivate func chunks(of size: Int) -> [ArraySlice<Element>] {
+        stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }
+    }
+}

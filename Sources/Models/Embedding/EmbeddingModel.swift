@@ -1,0 +1,250 @@
+import MartletFormats
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Vectors of texts: an encoder or a decoder, pooled, and what a model has behind that.
+public final class EmbeddingModel {
+    private enum Body {
+        case encoder(Encoder)
+        case decoder(Decoder)
+    }
+
+    private enum Step {
+        case dense(Linear, DenseActivation, Residual)
+        case normalize
+    }
+
+    /// What is added to what a dense layer gives.
+    private enum Residual {
+        case none
+        case input
+        case projected(Linear)
+    }
+
+    private let body: Body
+    public let pooling: Pooling
+    private let steps: [Step]
+    private var precision = Precision.exact
+    /// Tokens that a text may have at most.
+    public let contextLength: Int
+    public let vocabularySize: Int
+    /// Numbers of a vector.
+    public let dimension: Int
+
+    init(_ checkpoint: Checkpoint) throws {
+        if checkpoint.kind == .scores {
+            throw ModelError.wrongKind(
+                path: checkpoint.path, kind: "a model that scores texts", wanted: "one that makes vectors of them")
+        }
+        var width: Int
+        if checkpoint.hasEncoder {
+            let encoder = try checkpoint.encoder(), spec = encoder.configuration
+            (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
+            body = .encoder(encoder)
+        } else {
+            guard checkpoint.kind == .embeds else {
+                throw ModelError.wrongKind(
+                    path: checkpoint.path, kind: "a language model", wanted: "one that makes vectors of texts")
+            }
+            let decoder = try checkpoint.decoder(), spec = decoder.configuration
+            (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
+            body = .decoder(decoder)
+        }
+        let modules = try checkpoint.sentenceModules()
+        pooling = modules.pooling
+        width *= pooling.modes.count
+        var steps: [Step] = []
+        for step in modules.steps {
+            switch step {
+            case .normalize: steps.append(.normalize)
+            case .dense(let folder, let configuration):
+                let (dense, size) = try Self.dense(folder, configuration, from: width)
+                steps.append(dense)
+                width = size
+            }
+        }
+        self.steps = steps
+        dimension = width
+    }
+
+    private static func dense(
+        _ folder: String, _ config: ConfigurationReader, from width: Int
+    ) throws -> (Step, Int) {
+        let inputs = try config.integer("in_features"), outputs = try config.integer("out_features")
+        guard inputs == width else {
+            throw ModelError.wrongValue(
+                file: config.file, key: "in_features", found: "\(inputs)",
+                expected: "the \(width) numbers of the step before")
+        }
+        for key in ["module_input_name", "module_output_name"] {
+            let name = try config.string(key, default: "sentence_embedding")
+            guard name == "sentence_embedding" else {
+                throw ModelError.wrongValue(
+                    file: config.file, key: key, found: "\"\(name.prefix(40))\"", expected: "sentence_embedding")
+            }
+        }
+        let activation = try DenseActivation(config, key: "activation_function", default: .tanh)
+        let parameters = CheckpointParameters(try SafetensorsFolder(path: folder), file: folder) { [.tensor($0)] }
+        let linear = Linear(
+            parameters, "linear", from: inputs, to: outputs, bias: try config.flag("bias", default: true))
+        var residual = Residual.none
+        if try config.flag("use_residual", default: false) {
+            residual =
+                inputs == outputs ? .input : .projected(Linear(parameters, "residual", from: inputs, to: outputs))
+        }
+        try parameters.finish()
+        return (.dense(linear, activation, residual), outputs)
+    }
+
+    public func prepare(_ precision: Precision) throws {
+        self.precision = precision
+        switch body {
+        case .encoder(let encoder): try encoder.prepare(precision)
+        case .decoder(let decoder): try decoder.prepare(precision)
+        }
+    }
+
+    /// Checks that the files which the weights are read from are what was loaded, as every pass does at its end.
+    package func checkFiles() throws(ModelError) {
+        switch body {
+        case .encoder(let encoder): try encoder.checkFiles()
+        case .decoder(let decoder): try decoder.checkFiles()
+        }
+    }
+
+    /// The vectors of several texts, `[texts, dimension]`. A text's vector does not depend on its company.
+    /// - Parameter prompts: how many tokens at the beginning of each text are a prompt; 0 where absent.
+    /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`.
+    public func embeddings(_ texts: [[Int32]], prompts: [Int]? = nil) throws -> Tensor {
+        var ranges: [Range<Int>] = []
+        for text in texts {
+            guard text.count <= contextLength else {
+                throw ModelError.contextExceeded(tokens: text.count, limit: contextLength)
+            }
+            guard !text.isEmpty else { throw TensorError(.argument, "embeddings", "a text has no tokens") }
+            let start = ranges.last?.upperBound ?? 0
+            ranges.append(start..<(start + text.count))
+        }
+        let states = try states(texts, ranges)
+        var result = Tensor(uninitialized: [texts.count, states.shape[1] * pooling.modes.count])
+        for (index, rows) in ranges.enumerated() {
+            pooling.pool(
+                states, rows: rows, prompt: prompts?[index] ?? 0, into: result.floats + index * result.shape[1])
+        }
+        for step in steps {
+            switch step {
+            case .normalize: Self.normalize(result)
+            case .dense(let linear, let activation, let residual):
+                let projected = try linear(result)
+                activation.apply(projected)
+                let added: Tensor? =
+                    switch residual {
+                    case .none: nil
+                    case .input: result
+                    case .projected(let linear): try linear(result)
+                    }
+                if let added {
+                    for index in 0..<projected.elementCount { projected.floats[index] += added.floats[index] }
+                }
+                result = projected
+            }
+        }
+        return result
+    }
+
+    /// The states of all texts' tokens, `[tokens, hidden]`.
+    private func states(_ texts: [[Int32]], _ ranges: [Range<Int>]) throws -> Tensor {
+        switch body {
+        case .encoder(let encoder): return try encoder(texts)
+        case .decoder(let decoder):
+            let sequences = ranges.map {
+                DecoderSequence(rows: $0, cache: KVCache(decoder.configuration, precision: precision))
+            }
+            return try decoder.hiddenStates(texts.flatMap { $0 }, sequences)
+        }
+    }
+
+    /// Each row to length one.
+    private static func normalize(_ vectors: Tensor) {
+        let width = vectors.shape[1]
+        for row in 0..<vectors.shape[0] {
+            let vector = vectors.floats + row * width
+            var squares = 0.0
+            for column in 0..<width { squares += Double(vector[column]) * Double(vector[column]) }
+            let scale = Float(1 / max(squares.squareRoot(), 1e-12))
+            for column in 0..<width { vector[column] *= scale }
+        }
+    }
+}
+
+/// The functions that stand behind a dense layer or a classifier, by the names of PyTorch's modules.
+public enum DenseActivation: String, Sendable {
+    case identity = "Identity"
+    case tanh = "Tanh"
+    case sigmoid = "Sigmoid"
+    case relu = "ReLU"
+    case gelu = "GELU"
+    case silu = "SiLU"
+
+    init(_ config: ConfigurationReader, key: String, default fallback: Self) throws(ModelError) {
+        let name = try config.string(key, default: fallback.rawValue)
+        guard let found = name.split(separator: ".").last.flatMap({ Self(rawValue: String($0)) }) else {
+            throw .wrongValue(
+                file: config.file, key: key, found: "\"\(name.prefix(60))\"",
+                expected: "Identity, Tanh, Sigmoid, ReLU, GELU or SiLU of torch.nn")
+        }
+        self = found
+    }
+
+    /// f(x), one number after the other.
+    public func callAsFunction(_ x: Float) -> Float {
+        switch self {
+        case .identity: x
+        case .tanh: tanhf(x)
+        case .sigmoid: 1 / (1 + expf(-x))
+        case .relu: max(x, 0)
+        case .gelu: 0.5 * x * (1 + erff(x / Float(2).squareRoot()))
+        case .silu: x / (1 + expf(-x))
+        }
+    }
+
+    func apply(_ x: Tensor) {
+        guard self != .identity else { return }
+        for index in 0..<x.elementCount { x.floats[index] = self(x.floats[index]) }
+    }
+}
+
+extension Checkpoint {
+    /// What makes one vector of a text's tokens, as the files say.
+    func sentenceModules() throws -> SentenceModules {
+        if gguf != nil { return SentenceModules(gguf: configuration.json["martlet_pooling"]?.integer) }
+        return Folder.exists(path + "/modules.json") ? try SentenceModules(folder: path) : SentenceModules()
+    }
+
+    /// In words, how one vector of a text is made: "mean pooling, dense to 256 numbers, length one".
+    public func embeddingSteps() throws -> String {
+        let modules = try sentenceModules()
+        var steps = [modules.pooling.modes.map(\.rawValue).joined(separator: " + ") + " pooling"]
+        if !modules.pooling.includesPrompt { steps[0] += " without the prompt" }
+        for step in modules.steps {
+            switch step {
+            case .dense(_, let config): steps.append("dense to \(try config.integer("out_features")) numbers")
+            case .normalize: steps.append("length one")
+            }
+        }
+        return steps.joined(separator: ", ")
+    }
+
+    /// The model that makes vectors of texts.
+    /// - Throws: `ModelError.wrongKind` where it is none.
+    public func embeddingModel() throws -> EmbeddingModel { try EmbeddingModel(self) }
+}

@@ -1,0 +1,84 @@
+import MartletFormats
+import MartletJSON
+
+/// What `modules.json` says stands after the transformer: sentence-transformers' way to publish an embedding model.
+struct SentenceModules {
+    enum Step {
+        /// act(x Wᵀ + b), with its folder.
+        case dense(folder: String, configuration: ConfigurationReader)
+        /// x / ‖x‖.
+        case normalize
+    }
+
+    var pooling: Pooling
+    var steps: [Step]
+
+    /// A mean of unit length: what a model without `modules.json` is pooled to.
+    init() {
+        pooling = Pooling(.mean)
+        steps = [.normalize]
+    }
+
+    /// - Parameter folder: holds `modules.json`.
+    init(folder: String) throws {
+        let file = folder + "/modules.json"
+        let list = try Self.json(file)
+        guard let modules = list.array else {
+            throw ModelError.wrongValue(file: file, key: "modules", found: list.kind, expected: "a list of modules")
+        }
+        pooling = Pooling(.mean)
+        steps = []
+        var isPooled = false
+        for (index, module) in modules.enumerated() {
+            let type = module["type"]?.string ?? ""
+            let path = module["path"]?.string ?? ""
+            guard path.isEmpty || Folder.isPlainName(path) else {
+                throw ModelError.wrongValue(
+                    file: file, key: "path", found: "\"\(path.prefix(60))\"", expected: "the name of a folder")
+            }
+            func reader() throws -> ConfigurationReader {
+                let config = "\(folder)/\(path.isEmpty ? "." : path)/config.json"
+                return ConfigurationReader(file: config, json: try Self.json(config))
+            }
+            switch type.split(separator: ".").last ?? "" {
+            case "Transformer" where index == 0: break
+            case "Pooling":
+                pooling = try Pooling(reader())
+                isPooled = true
+            case "Dense" where isPooled: steps.append(.dense(folder: "\(folder)/\(path)", configuration: try reader()))
+            case "Normalize" where isPooled: steps.append(.normalize)
+            // Drops nothing when texts are embedded.
+            case "Dropout" where isPooled: break
+            default:
+                throw ModelError.wrongValue(
+                    file: file, key: "type", found: "\"\(type.prefix(80))\" as module \(index)",
+                    expected: "Transformer first, then Pooling, then Dense and Normalize")
+            }
+        }
+        guard isPooled else {
+            throw ModelError.wrongValue(
+                file: file, key: "type", found: "no Pooling among \(modules.count) modules",
+                expected: "a Pooling module, which makes one vector of the tokens'")
+        }
+    }
+
+    /// llama.cpp's numbers for the pooling of a GGUF file: none, mean, first, last.
+    init(gguf number: Int?) {
+        self.init()
+        switch number {
+        case 2: pooling = Pooling(.cls)
+        case 3: pooling = Pooling(.last)
+        default: break
+        }
+    }
+
+    private static func json(_ path: String) throws -> JSON {
+        guard Folder.exists(path) else {
+            throw ModelError.notAModel(path: path, reason: "is named by modules.json and is not there")
+        }
+        let bytes = try Folder.read(path)
+        do throws(JSONError) { return try JSON(parsing: bytes) } catch {
+            throw ModelError.notAModel(path: path, reason: error.description)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+/// An encoder with a head over its first token: logits of a text, or of a pair of texts (Nogueira & Cho 2019).
+public final class SequenceClassifier {
+    public let encoder: Encoder
+    private let pooler, classifier: Linear
+    /// Numbers that it gives for a text: one score, or one for each class.
+    public let labelCount: Int
+    /// What its score goes through, as it was published.
+    public let activation: DenseActivation
+
+    init(_ checkpoint: Checkpoint) throws {
+        guard checkpoint.kind == .scores else {
+            throw ModelError.wrongKind(
+                path: checkpoint.path, kind: "a model without a classifier", wanted: "one that scores texts")
+        }
+        let config = checkpoint.configuration
+        guard checkpoint.hasEncoder else {
+            throw ModelError.unsupported(
+                file: checkpoint.path,
+                reason: "a \(checkpoint.modelType) that classifies texts is not supported; one with a BERT encoder is")
+        }
+        let spec = try EncoderConfiguration(config)
+        let places = checkpoint.encoderPlaces
+        let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)
+        let stored = places("classifier.weight").lazy.compactMap { checkpoint.tensors.entry($0.storedName) }.first
+        labelCount = stored?.shape.first ?? 1
+        encoder = Encoder(parameters, spec)
+        pooler = Linear(parameters, "pooler.dense", from: spec.hiddenSize, to: spec.hiddenSize, bias: true)
+        classifier = Linear(parameters, "classifier", from: spec.hiddenSize, to: labelCount, bias: true)
+        try parameters.finish()
+        let fallback = labelCount == 1 ? DenseActivation.sigmoid : .identity
+        if let own = try config.child("sentence_transformers"), own.json["activation_fn"]?.string != nil {
+            activation = try DenseActivation(own, key: "activation_fn", default: fallback)
+        } else {
+            activation = try DenseActivation(config, key: "sbert_ce_default_activation_function", default: fallback)
+        }
+    }
+
+    public func prepare(_ precision: Precision) throws {
+        try encoder.prepare(precision)
+        for linear in [pooler, classifier] { try linear.prepare(precision) }
+    }
+
+    /// The logits of several texts, `[texts, labels]`.
+    /// - Parameter types: the segment of every token: 0 for the first text of a pair, 1 for the second.
+    public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
+        guard texts.allSatisfy({ !$0.isEmpty }) else {
+            throw TensorError(.argument, "classifier", "a text has no tokens")
+        }
+        let states = try encoder(texts, types: types)
+        let width = encoder.configuration.hiddenSize
+        let first = Tensor(uninitialized: [texts.count, width])
+        var row = 0
+        for (index, text) in texts.enumerated() {
+            (first.floats + index * width).update(from: states.floats + row * width, count: width)
+            row += text.count
+        }
+        let pooled = try pooler(first)
+        DenseActivation.tanh.apply(pooled)
+        return try classifier(pooled)
+    }
+}
+
+extension Checkpoint {
+    /// The model that scores texts.
+    /// - Throws: `ModelError.wrongKind` where it is none.
+    public func classifier() throws -> SequenceClassifier { try SequenceClassifier(self) }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import Testing
+
+/// Embedding models in every form they are published in, against sentence-transformers (Goldens/embedding).
+@Suite struct EmbeddingFormTests {
+    private static let goldens = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "Goldens/embedding").path
+
+    private static func json(_ path: String) throws -> JSON { try JSON(parsing: Folder.read(path)) }
+
+    /// A variant's files beside those of its transformer.
+    private static func folder(_ variant: String, _ change: (String) throws -> Void = { _ in }) throws -> String {
+        let base = try json("\(goldens)/variants/\(variant)/expected.json")["base"]?.string ?? ""
+        let target = NSTemporaryDirectory() + "martlet-embedding-\(UUID().uuidString)"
+        try FileManager.default.copyItem(atPath: "\(goldens)/\(base)", toPath: target)
+        for file in try FileManager.default.contentsOfDirectory(atPath: "\(goldens)/variants/\(variant)") {
+            try FileManager.default.copyItem(
+                atPath: "\(goldens)/variants/\(variant)/\(file)", toPath: "\(target)/\(file)")
+        }
+        try change(target)
+        return target
+    }
+
+    private static func vectors(_ json: JSON?) -> [[Double]] {
+        json?.array?.map { $0.array?.compactMap(\.double) ?? [] } ?? []
+    }
+
+    private static func expect(_ found: [[Float]], _ expected: [[Double]]) {
+        #expect(found.count == expected.count && !found.isEmpty)
+        for (a, b) in zip(found, expected) {
+            #expect(a.count == b.count)
+            let product = zip(a, b).reduce(0.0) { $0 + Double($1.0) * $1.1 }
+            let lengths = (a.reduce(0.0) { $0 + Double($1) * Double($1) }, b.reduce(0.0) { $0 + $1 * $1 })
+            #expect(product / (lengths.0 * lengths.1).squareRoot() > 0.9999)
+            #expect(abs(lengths.0 / lengths.1 - 1) < 0.01)
+        }
+    }
+
+    @Test(arguments: [
+        "cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", "unnormalised", "combined", "dense",
+        "prompted", "prompt-left-out", "decoder",
+    ])
+    func vectorsAreThoseOfSentenceTransformers(_ variant: String) throws {
+        let path = try Self.folder(variant)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? []
+        let embedder = try TextEmbedder(path: path)
+        #expect(embedder.warnings == [])
+        Self.expect(try embedder.embed(texts), Self.vectors(golden["vectors"]))
+        for prompt in embedder.prompts.keys where golden["vectors_" + prompt] != nil {
+            Self.expect(try embedder.embed(texts, prompt: prompt), Self.vectors(golden["vectors_" + prompt]))
+        }
+        // From tokens, as a server has them.
+        Self.expect(try embedder.embed(tokens: texts.map { try embedder.tokens($0) }), Self.vectors(golden["vectors"]))
+    }
+
+    @Test func whatIsLongerThanTheModelReadsIsRefusedOrCutWhereAsked() throws {
+        let path = try Self.folder("short")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? []
+        let embedder = try TextEmbedder(path: path)
+        #expect(embedder.contextLength == 8)
+        #expect { _ = try embedder.embed(texts) } throws: { "\($0)".contains("8 tokens") }
+        Self.expect(try embedder.embed(texts, truncating: true), Self.vectors(golden["vectors"]))
+    }
+
+    @Test func anUnknownPromptIsNamedWithTheKnownOnes() throws {
+        let path = try Self.folder("prompted")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let embedder = try TextEmbedder(path: path)
+        #expect { _ = try embedder.embed(["a"], prompt: "qeury") } throws: { "\($0)".contains("passage, query") }
+    }
+
+    @Test(arguments: [
+        ("modules.json", "Normalize", "Novelty", "Novelty"), ("modules.json", "1_Pooling", "../1_Pooling", "path"),
+        ("1_Pooling/config.json", "\"mean\"", "\"median\"", "median"),
+    ])
+    func whatIsNotKnownIsRefusedByName(_ file: String, _ old: String, _ new: String, _ said: String) throws {
+        let path = try Self.folder("mean") { folder in
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            try text.replacingOccurrences(of: old, with: new).write(
+                toFile: "\(folder)/\(file)", atomically: true, encoding: .utf8)
+        }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect { _ = try TextEmbedder(path: path) } throws: { "\($0)".contains(said) }
+    }
+
+    @Test func aDialectOfFlagsIsReadToo() throws {
+        let path = try Self.folder("combined") { folder in
+            try
+                (#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true, "#
+                + #""pooling_mode_max_tokens": true}"#)
+                .write(toFile: folder + "/1_Pooling/config.json", atomically: true, encoding: .utf8)
+        }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? []
+        Self.expect(try TextEmbedder(path: path).embed(texts), Self.vectors(golden["vectors"]))
+    }
+
+    @Test func aCrossEncoderGivesItsOwnScores() throws {
+        let path = Self.goldens + "/cross"
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? []
+        let found = try TextScorer(path: path).scores(golden["query"]?.string ?? "", texts)
+        let expected = golden["scores"]?.array?.compactMap(\.double) ?? []
+        #expect(found.count == expected.count && found.count == 6)
+        for (a, b) in zip(found, expected) { #expect(abs(Double(a) - b) < 0.005, "\(a) \(b)") }
+    }
+
+    @Test func modelsAreOpenedForWhatTheyAre() throws {
+        #expect(try ModelFiles(path: Self.goldens + "/cross").checkpoint.kind == .scores)
+        #expect(throws: ModelError.self) { try TextEmbedder(path: Self.goldens + "/cross") }
+        #expect(throws: ModelError.self) { try TextScorer(path: Self.goldens + "/bert") }
+        let path = try Self.folder("decoder")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(try ModelFiles(path: path).checkpoint.kind == .embeds)
+        #expect { _ = try LanguageModel(path: path) } throws: { "\($0)".contains("martlet embed") }
+    }
+}
