@@ -64,6 +64,8 @@ var targets: [Target] = [
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
         name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),
+    .executableTarget(
+        name: "adapter-step", dependencies: ["MartletModels", "MartletJSON"], path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),

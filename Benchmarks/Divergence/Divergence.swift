@@ -44,8 +44,8 @@ import MartletTensor
         tokens = Array(try tokenizer.encode(String(text)).dropFirst(prefix.count).prefix(limit))
         (exact, fast) = (try files.decoder(), try files.decoder())
         try exact.prepare(.exact)
-        for linear in fast.linears {
-            try linear.prepare(exactParts.contains { linear.name.contains($0) } ? .exact : .fast)
+        for linear in fast.tree.linears {
+            try linear.prepare(exactParts.contains { linear.path.contains($0) } ? .exact : .fast)
         }
     }
 

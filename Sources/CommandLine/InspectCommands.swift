@@ -9,10 +9,13 @@ struct ShowCommand: ParsableCommand {
             Examples:
               martlet show smollm2
               martlet show ./model.gguf --tensors
+              martlet show smollm2 --tree
               martlet show minilm --json
             """)
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
     @Flag(help: "List every tensor with its type and shape.") var tensors = false
+    @Flag(help: "List the layers of the model by path: kind, shape, stored type, bytes, trained or frozen.")
+    var tree = false
     @Flag(help: "Print all metadata of a GGUF file.") var metadata = false
     @Flag(help: "Print the chat template.") var template = false
     @Flag(help: "One JSON object instead of text.") var json = false
@@ -20,8 +23,11 @@ struct ShowCommand: ParsableCommand {
     func run() throws {
         let path = try ModelLocator.locate(model)
         let description = try ModelDescription(path: path)
+        let layers = tree ? try TreeDescription(path: path) : nil
         if json {
-            print(description.json.text(indent: 2))
+            var object = description.json.object ?? [:]
+            object["tree"] = layers?.json
+            print(JSON.object(object).text(indent: 2))
             return
         }
         for (name, value) in description.summary { print(name.padding(16) + value) }
@@ -31,6 +37,10 @@ struct ShowCommand: ParsableCommand {
             for entry in description.tensors {
                 print("\(entry.typeName.padding(8))\("\(entry.shape)".padding(20))\(entry.name)")
             }
+        }
+        if let layers {
+            print("")
+            layers.lines.forEach { print($0) }
         }
         if metadata {
             print("")
@@ -102,7 +112,8 @@ struct LogitsCommand: ParsableCommand {
         commandName: "logits",
         abstract: "Write the logits of a sequence of tokens to a safetensors or npy file.",
         discussion: """
-            The file holds "logits", float32 [tokens, vocabulary], and "ids".
+            The file holds "logits", float32 [tokens, vocabulary], and "ids". With MARTLET_BACKEND=reference in the
+            environment, every operation is computed by its formula in float64: slow, and what the kernels are held to.
 
             Example:
               martlet logits smollm2 --ids 1,2,3 --out l.safetensors
@@ -126,8 +137,15 @@ struct LogitsCommand: ParsableCommand {
         guard !tokens.isEmpty else { throw ValidationError("there are no tokens") }
         let limit = decoder.configuration.contextLength
         guard tokens.count <= limit else { throw ModelError.contextExceeded(tokens: tokens.count, limit: limit) }
-        try decoder.prepare(flags.precision)
-        let logits = try decoder(tokens)
+        let logits: Tensor
+        switch try Backend.chosen() {
+        case .cpu:
+            try decoder.prepare(flags.precision)
+            logits = try decoder(tokens)
+        case .reference:
+            try decoder.tree.convert(to: .float64)
+            logits = try decoder(tokens).to(.float32)
+        }
         let idTensor = Tensor(uninitialized: [tokens.count], dtype: .int32)
         for (index, token) in tokens.enumerated() {
             idTensor.storage.pointer.storeBytes(of: token, toByteOffset: index * 4, as: Int32.self)

@@ -27,6 +27,11 @@ public final class LanguageModel: @unchecked Sendable {
     private let firstSession: GenerationSession
 
     public init(_ files: ModelFiles, precision: Precision = .fast, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        guard try Backend.chosen() == .cpu else {
+            throw OptionError(
+                option: "MARTLET_BACKEND", value: "reference",
+                expected: "cpu: the reference computes whole sequences only, as martlet logits does")
+        }
         switch files.checkpoint.kind {
         case .generates: break
         case .embeds:

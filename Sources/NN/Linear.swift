@@ -1,33 +1,76 @@
 import MartletTensor
 
-/// y = x Wᵀ + b with W `[out, in]`.
-public final class Linear {
-    public let name: String
-    public private(set) var weight: Tensor
+/// y = x Wᵀ + b with W `[out, in]` in any form, and what adapters add.
+public final class Linear: ModuleLeaf {
+    public let path: String
+    public var kind: String { "linear" }
+    /// W. Of a layer that shares another's table, that table.
+    public var matrix: any WeightMatrix { shared?.weight ?? own }
     public private(set) var bias: Tensor?
-    public var outputSize: Int { weight.shape[0] }
-    public var inputSize: Int { weight.shape[1] }
+    /// Applied in order to the layer's result.
+    public var adapters: [any LinearAdapter] = []
+    public var hooks = LeafHooks()
+    public var outputSize: Int { matrix.shape[0] }
+    public var inputSize: Int { matrix.shape[1] }
+
+    private var own: any WeightMatrix
+    private let shared: Embedding?
+    private let role: ParameterRole
     /// The weight rearranged for inference, once `prepare` has run.
     private var packed: PackedMatrix?
 
     public init(
-        _ source: ParameterSource, _ name: String, from inputSize: Int, to outputSize: Int, bias: Bool = false,
+        _ source: ParameterSource, _ path: String, from inputSize: Int, to outputSize: Int, bias: Bool = false,
         role: ParameterRole = .weight
     ) {
-        self.name = name
-        weight = source.parameter(name + ".weight", shape: [outputSize, inputSize], role: role)
-        self.bias = bias ? source.parameter(name + ".bias", shape: [outputSize], role: .bias) : nil
+        self.path = path
+        self.role = role
+        own = source.matrix(path + ".weight", shape: [outputSize, inputSize], role: role)
+        self.bias = bias ? source.parameter(path + ".bias", shape: [outputSize], role: .bias) : nil
+        shared = nil
+        source.register(self)
     }
 
-    /// A layer that shares its weight with another, such as an output projection with the embeddings.
-    public init(sharing weight: Tensor, name: String) {
-        self.name = name
-        self.weight = weight
+    /// A layer that shares the table of an embedding, as a tied output projection does.
+    public init(_ source: ParameterSource, _ path: String, sharing embedding: Embedding) {
+        self.path = path
+        role = .embedding
+        shared = embedding
+        own = embedding.weight
+        source.register(self)
+    }
+
+    public var parameters: [ModuleParameter] {
+        var parameters: [ModuleParameter] = []
+        if shared == nil { parameters.append(ModuleParameter(path: path + ".weight", role: role, value: own)) }
+        if let bias { parameters.append(ModuleParameter(path: path + ".bias", role: .bias, value: bias)) }
+        return parameters
+    }
+
+    public func replaceParameters(_ change: (ModuleParameter, Tensor) throws -> Tensor) rethrows {
+        for parameter in parameters {
+            guard let tensor = parameter.value as? Tensor else { continue }
+            let changed = try change(parameter, tensor)
+            if parameter.role == .bias { bias = changed } else { own = changed }
+        }
+        packed = nil
+    }
+
+    /// Puts another matrix of the same shape in place of W.
+    /// - Throws: `ModuleError.wrongShape`, also for a layer whose table is another's.
+    public func replaceMatrix(_ matrix: any WeightMatrix) throws(ModuleError) {
+        guard shared == nil, matrix.shape == own.shape else {
+            throw .wrongShape(
+                path: path, found: "\(matrix.shape)",
+                expected: "\(own.shape)" + (shared.map { " in \($0.path), whose table it shares" } ?? ""))
+        }
+        own = matrix
+        packed = nil
     }
 
     /// Rearranges the weight for fast products with constant weights.
     public func prepare(_ precision: Precision) throws {
-        packed = try PackedMatrix(weight, exact: precision == .exact)
+        packed = try matrix.packed(exact: precision == .exact)
     }
 
     /// Forgets the rearranged weight, as must be done when the weight changes.
@@ -41,24 +84,22 @@ public final class Linear {
 
     /// Several layers over one input: one quantisation of x and one fork-join for all of them.
     public static func project(_ x: Tensor, _ layers: Linear...) throws -> [Tensor] {
-        let isPlain = layers.allSatisfy { $0.weight.dtype == .float32 && $0.weight.isContiguous }
-        let matrices = layers.compactMap(\.packed)
-        let records = Tensor.isRecording([x] + layers.flatMap { [$0.weight, $0.bias] })
-        if isPlain, matrices.count < layers.count || records {
-            return try Fused.linear(x, layers.map { ($0.weight, $0.bias) })
+        var outputs = try products(x, layers)
+        for (index, layer) in layers.enumerated() {
+            for adapter in layer.adapters where adapter.isEnabled { outputs[index] = try adapter(x, outputs[index]) }
+            if !layer.hooks.isEmpty { outputs[index] = try layer.hooks(outputs[index], of: layer.path) }
         }
-        if records, let layer = layers.first(where: { $0.weight.dtype != .float32 || !$0.weight.isContiguous }) {
-            // The product itself could be computed, but nothing behind it would get a gradient.
-            let kind = (layer.weight.isContiguous ? "" : "strided ") + layer.weight.dtype.name
-            throw TensorError(
-                .gradient, "linear",
-                "\(layer.name).weight is \(kind), through which no gradient goes: make it a contiguous F32 tensor, or "
-                    + "compute inside noGrad")
+        return outputs
+    }
+
+    private static func products(_ x: Tensor, _ layers: [Linear]) throws -> [Tensor] {
+        let matrices = layers.compactMap(\.packed)
+        // What is noted for gradients, and what was not prepared, is multiplied as it is stored.
+        if matrices.count < layers.count || Tensor.isRecording([x] + layers.flatMap { [$0.matrix.dense, $0.bias] }) {
+            return try Fused.linear(x, layers.map { ($0.matrix, $0.bias) })
         }
         let outputs = layers.map { Tensor(uninitialized: [x.shape[0], $0.outputSize]) }
-        // A weight that was not prepared is rearranged for this product alone.
-        let ready = try layers.map { try $0.packed ?? PackedMatrix($0.weight, exact: true) }
-        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: ready, into: outputs.map(\.floats))
+        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats))
         for (layer, output) in zip(layers, outputs) {
             if let bias = layer.bias { try Fused.addRow(bias, to: output) }
         }

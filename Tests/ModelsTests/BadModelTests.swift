@@ -32,6 +32,16 @@ import Testing
         } catch { return "\(error)" }
     }
 
+    @Test func weightsOfFloat64AreReadAsFloat32() throws {
+        let path = try folder(tensors: { $0.map { ($0.0, (try? $0.1.to(.float64)) ?? $0.1) } })
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let wide = try Checkpoint(path: path).decoder()
+        let plain = try Checkpoint(path: FamilyTests.goldens + "/llama").decoder()
+        try wide.prepare(.exact)
+        try plain.prepare(.exact)
+        #expect(try wide([1, 2, 3]).toArray(as: Float.self) == plain([1, 2, 3]).toArray(as: Float.self))
+    }
+
     @Test func anUnknownArchitectureIsNamedWithTheKnownOnes() throws {
         let message = error(try folder { $0["model_type"] = "mamba" })
         #expect(message.contains("mamba") && message.contains("llama") && message.contains("gemma3"))

@@ -126,3 +126,80 @@ import Testing
         #expect(Array(hidden.suffix(expected.count)) == Array(hidden.prefix(expected.count)))
     }
 }
+
+/// The decoder on the reference backend: every operation by its formula, in float64.
+@Suite struct ReferenceDecoderTests {
+    @Test(arguments: FamilyTests.decoders) func logitsAreThoseOfTransformersAndOfTheKernels(_ family: String) throws {
+        let file = try FamilyTests.expected(family), tokens = try FamilyTests.tokens(file)
+        let checkpoint = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)")
+        let reference = try checkpoint.decoder(), fast = try checkpoint.decoder()
+        try reference.tree.convert(to: .float64)
+        let logits = try reference(tokens)
+        #expect(logits.dtype == .float64)
+        let found = try logits.toArray(as: Float.self)
+        #expect(FamilyTests.relativeError(found, FamilyTests.floats(try file.tensor("logits"))) < 2e-5)
+        try fast.prepare(.exact)
+        #expect(FamilyTests.relativeError(FamilyTests.floats(try fast(tokens)), found) < 2e-5)
+    }
+
+    /// Loss, gradients and the parameters after a step of AdamW, of kernels and formulas.
+    @Test(arguments: ["llama-tied-bias", "mixtral", "gemma2", "gpt2"]) func aTrainingStepAgrees(_ family: String) throws
+    {
+        let tokens = try FamilyTests.tokens(FamilyTests.expected(family))
+        let checkpoint = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)")
+        func loss(_ decoder: Decoder) throws -> Tensor {
+            let hidden = try decoder.hiddenStates(Array(tokens.dropLast()), segments: [0..<tokens.count - 1])
+            return try Fused.crossEntropy(
+                hidden, decoder.headWeight, targets: Array(tokens.dropFirst()), divisor: Double(tokens.count - 1),
+                CrossEntropyOptions(softCap: decoder.configuration.logitSoftCap))
+        }
+        let fast = try checkpoint.decoder(), reference = try checkpoint.decoder()
+        try fast.tree.convert(to: .float32, trained: true)
+        try reference.tree.convert(to: .float64, trained: true)
+        let (a, b) = (try loss(fast), try loss(reference))
+        #expect(abs(try a.item(as: Double.self) - b.item(as: Double.self)) < 1e-5 * abs(try b.item(as: Double.self)))
+        try a.backward()
+        try b.backward()
+        let optimizer = AdamW(ParameterGroup.decaying(fast.tree.trained, weightDecay: 0.1), beta1: 0.9, beta2: 0.95)
+        try optimizer.step(learningRate: 1e-3, gradientScale: 1)
+        for (one, other) in zip(fast.tree.trained, reference.tree.trained) {
+            let gradient = try #require(other.tensor.gradient), found = try #require(one.tensor.gradient)
+            let scale = max(1e-3, try gradient.abs().max(axes: []).item(as: Double.self))
+            let error = try (found.to(.float64) - gradient).abs().max(axes: []).item(as: Double.self)
+            #expect(error < 1e-4 * scale, "\(one.name): \(error) of \(scale)")
+            var state = try Reference.AdamWState(other.tensor)
+            let stepped = try Reference.adamW(
+                other.tensor, gradient: found.to(.float64), &state, rate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8,
+                decay: one.role.isDecayed ? 0.1 : 0)
+            let difference = try (one.tensor.detach().to(.float64) - stepped).abs().max(axes: [])
+            #expect(try difference.item(as: Double.self) < 1e-6, "\(one.name) after the step")
+        }
+    }
+
+    @Test func aCacheIsRefusedInFloat64() throws {
+        let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/llama").decoder()
+        try decoder.tree.convert(to: .float64)
+        let cache = KVCache(decoder.configuration, precision: .exact)
+        #expect(throws: TensorError.self) {
+            try decoder.hiddenStates([1, 2], [DecoderSequence(rows: 0..<2, cache: cache)])
+        }
+    }
+}
+
+@Suite struct RecomputationTests {
+    @Test(arguments: ["llama-tied-bias", "mixtral", "gemma2", "gpt2"])
+    func gradientsAreTheSameBits(_ family: String) throws {
+        let tokens = try FamilyTests.tokens(FamilyTests.expected(family))
+        func gradients(recomputing: Bool) throws -> [[Float]] {
+            let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
+            try decoder.tree.convert(to: .float32, trained: true)
+            decoder.recomputesLayers = recomputing
+            let dropout = DecoderDropout(probability: 0.1, attentionProbability: 0.1, seed: 3, step: 2)
+            let hidden = try decoder.hiddenStates(
+                tokens, segments: [0..<3, 3..<tokens.count], dropout: dropout)
+            try Fused.crossEntropy(hidden, decoder.headWeight, targets: tokens.reversed(), divisor: 7).backward()
+            return try decoder.tree.trained.map { try #require($0.tensor.gradient).toArray(as: Float.self) }
+        }
+        #expect(try gradients(recomputing: true) == gradients(recomputing: false))
+    }
+}

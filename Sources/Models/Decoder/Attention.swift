@@ -29,8 +29,6 @@ final class Attention {
         self.spec = spec
     }
 
-    var linears: [Linear] { [qProj, kProj, vProj, oProj] }
-
     func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
         let projected = try Linear.project(x, qProj, kProj, vProj)
         var (q, k, v) = (projected[0], projected[1], projected[2])
@@ -55,7 +53,12 @@ final class Attention {
             dropout: batch.dropout?.ofAttention(layer: layer))
     }
 
-    private func attendCached(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) -> Tensor {
+    private func attendCached(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ batch: DecoderBatch) throws -> Tensor {
+        guard q.dtype == .float32 else {
+            throw TensorError(
+                .dtype, "attention",
+                "a cache takes keys and values of F32, not \(q.dtype.name): compute whole sequences")
+        }
         let options = AttentionOptions(
             scale: spec.scale(ofLayer: layer), softCap: spec.softCap, window: spec.windows[layer])
         let size = spec.headDimension, stored = spec.storedHeadDimension

@@ -4,47 +4,46 @@ import MartletTensor
 /// The decoder-only transformer that every family configures: embed, run the blocks, normalise, project to logits.
 public final class Decoder {
     public let configuration: DecoderConfiguration
-    let embedding: Tensor
-    let positionEmbedding: Tensor?
+    /// Every layer by its path.
+    public let tree: ModuleTree
+    let embedding: Embedding
+    let positionEmbedding: Embedding?
     let layers: [DecoderLayer]
     let norm: Norm
-    let head: Linear
+    let head: Linear?
     let rotary: [RotaryEmbedding]
+    /// In training, layers keep their input only and are computed again on the way back: the memory of one layer, and
+    /// of the inputs of all, for a third more time (Chen et al. 2016). Results and gradients are the same bits.
+    public var recomputesLayers = false
     private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
         configuration = spec
-        embedding = source.parameter(
-            "model.embed_tokens.weight", shape: [spec.vocabularySize, spec.hiddenSize], role: .embedding)
+        let source = ModuleTree.Builder(source)
+        embedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: spec.hiddenSize)
         positionEmbedding =
             spec.learnedPositions
-            ? source.parameter(
-                "model.embed_positions.weight", shape: [spec.contextLength, spec.hiddenSize], role: .embedding) : nil
+            ? Embedding(source, "model.embed_positions", count: spec.contextLength, size: spec.hiddenSize) : nil
         layers = (0..<spec.layerCount).map { DecoderLayer(source, index: $0, spec) }
         norm = Norm(source, "model.norm", spec)
         head =
-            spec.tiedEmbeddings || !spec.hasHead
-            ? Linear(sharing: embedding, name: "lm_head")
-            : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
+            !spec.hasHead
+            ? nil
+            : spec.tiedEmbeddings
+                ? Linear(source, "lm_head", sharing: embedding)
+                : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
         rotary = spec.attention.rotary.map(RotaryEmbedding.init)
-        let linears = layers.flatMap(\.linears) + (spec.hasHead ? [head] : [])
-        mapped = MappedWeights([embedding, positionEmbedding] + linears.map(\.weight))
+        tree = source.tree
+        mapped = MappedWeights(tree.storedTensors)
     }
 
-    /// Every linear layer, in the order of computation.
-    package var linears: [Linear] { layers.flatMap(\.linears) + (configuration.hasHead ? [head] : []) }
-
     /// Forgets what `prepare` made, as must be done when parameters change.
-    public func releasePrepared() { for linear in linears { linear.release() } }
+    public func releasePrepared() { tree.release() }
 
     /// Rearranges all weights for inference.
     /// - Parameter progress: called with the number of layers done and their total.
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
-        let linears = linears
-        for (index, linear) in linears.enumerated() {
-            try linear.prepare(precision)
-            progress(index + 1, linears.count)
-        }
+        try tree.prepare(precision, progress: progress)
         try checkFiles()
     }
 
@@ -89,14 +88,17 @@ public final class Decoder {
         for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
             throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
         }
-        var x = try Fused.embed(tokens, embedding, scale: configuration.embeddingScale)
-        if let positionEmbedding {
-            x = try Fused.add(x, Fused.embed(batch.positions, positionEmbedding, scale: 1))
-        }
+        var x = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, hidden]
+        if let positionEmbedding { x = try Fused.add(x, positionEmbedding(batch.positions)) }
         x = try batch.dropped(x, site: 0)
         batch.observation?.see(residual: x)
         for layer in layers {
-            x = try layer(x, batch)
+            if recomputesLayers, !batch.isCached {
+                // A layer may use up what it is given, and is given it twice.
+                x = try checkpointed([x]) { [try layer($0[0].copied(), batch)] }[0]
+            } else {
+                x = try layer(x, batch)
+            }
             batch.observation?.see(residual: x)
         }
         try checkFiles()
@@ -104,12 +106,12 @@ public final class Decoder {
     }
 
     /// The output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
-    public var headWeight: Tensor { head.weight }
+    public var headWeight: any WeightMatrix { head?.matrix ?? embedding.weight }
 
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
     /// - Throws: `ModelError.wrongKind` where the model has no output projection.
     public func logits(_ hidden: Tensor) throws -> Tensor {
-        guard configuration.hasHead else {
+        guard let head else {
             throw ModelError.wrongKind(
                 path: "the \(configuration.family) model", kind: "one without an output projection",
                 wanted: "a language model")
@@ -122,6 +124,8 @@ public final class Decoder {
 
     /// The logits of every token of one sequence without a cache kept: `[tokens, vocabulary]`.
     public func callAsFunction(_ tokens: [Int32]) throws -> Tensor {
+        // What is computed in float64 has no cache.
+        if embedding.weight.dtype == .float64 { return try logits(hiddenStates(tokens, segments: [0..<tokens.count])) }
         let cache = KVCache(configuration, precision: .exact)
         return try logits(hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
     }

@@ -30,8 +30,6 @@ final class DecoderLayer {
         }
     }
 
-    var linears: [Linear] { attention.linears + (feedForward?.linears ?? []) + (experts?.linears ?? []) }
-
     /// The residual stream, `[tokens, hidden]`, after this block; x is used up.
     func callAsFunction(_ x: Tensor, _ batch: DecoderBatch) throws -> Tensor {
         var update = try attention(inputNorm(x), batch)

@@ -16,8 +16,6 @@ final class FeedForward {
         activation = spec.feedForward.activation
     }
 
-    var linears: [Linear] { [gateProj, upProj, downProj].compactMap { $0 } }
-
     /// `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor) throws -> Tensor {
         guard let gateProj else {
@@ -44,15 +42,14 @@ final class MixtureOfExperts {
         self.spec = spec
     }
 
-    var linears: [Linear] { [gate] + experts.flatMap(\.linears) }
-
     func callAsFunction(_ x: Tensor) throws -> Tensor {
         let tokens = x.shape[0], hidden = x.shape[1]
         let scores = try Fused.softmax(gate(x))
-        if Tensor.isRecording(scores, x) { return try mixed(x, scores) }
+        if Tensor.isRecording(scores, x) || x.dtype != .float32 { return try mixed(x, scores) }
         var rowsOfExpert: [[(row: Int, weight: Float)]] = Array(repeating: [], count: spec.count)
+        let all = try scores.toArray(as: Float.self)
         for row in 0..<tokens {
-            let (chosen, probabilities) = chosen(scores, row)
+            let (chosen, probabilities) = chosen(all, row)
             let total = spec.normalizesWeights ? chosen.reduce(0) { $0 + probabilities[$1] } : 1
             for expert in chosen { rowsOfExpert[expert].append((row, probabilities[expert] / total)) }
         }
@@ -74,8 +71,8 @@ final class MixtureOfExperts {
     }
 
     /// The experts of a row, the likeliest first, the lower index on a tie.
-    private func chosen(_ scores: Tensor, _ row: Int) -> (ArraySlice<Int>, UnsafeBufferPointer<Float>) {
-        let probabilities = UnsafeBufferPointer(start: scores.floats + row * spec.count, count: spec.count)
+    private func chosen(_ scores: [Float], _ row: Int) -> (ArraySlice<Int>, [Float]) {
+        let probabilities = Array(scores[row * spec.count..<(row + 1) * spec.count])
         let order = probabilities.indices.sorted {
             probabilities[$0] != probabilities[$1] ? probabilities[$0] > probabilities[$1] : $0 < $1
         }
@@ -85,17 +82,18 @@ final class MixtureOfExperts {
     /// The same with every step on the tape: the router learns through the weights of the experts it chose.
     private func mixed(_ x: Tensor, _ scores: Tensor) throws -> Tensor {
         let tokens = x.shape[0]
-        let mask = try Tensor.zeros([tokens, spec.count])
+        let all = try scores.detach().toArray(as: Float.self)
+        var mask = [Float](repeating: 0, count: all.count)
         var rowsOfExpert: [[Int32]] = Array(repeating: [], count: spec.count)
         for row in 0..<tokens {
-            for expert in chosen(scores, row).0 {
+            for expert in chosen(all, row).0 {
                 rowsOfExpert[expert].append(Int32(row))
-                mask.floats[row * spec.count + expert] = 1
+                mask[row * spec.count + expert] = 1
             }
         }
-        var weights = try scores * mask
+        var weights = try scores * Tensor(mask, shape: scores.shape).to(scores.dtype)
         if spec.normalizesWeights { weights = try weights / weights.sum(axes: [1], keepDimensions: true) }
-        var output = try Tensor.zeros(x.shape)
+        var output = try Tensor.zeros(x.shape, dtype: x.dtype)
         for (expert, rows) in rowsOfExpert.enumerated() where !rows.isEmpty {
             let result = try experts[expert](Fused.embed(rows, x, scale: 1))
             let column = try weights.slice(1, from: expert, to: expert + 1).contiguous()

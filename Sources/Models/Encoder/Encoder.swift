@@ -22,7 +22,8 @@ public final class Encoder {
         embeddingNorm = Norm(source, "embeddings.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
         layers = (0..<spec.layerCount).map { EncoderLayer(source, "encoder.layer.\($0)", spec) }
         mapped = MappedWeights(
-            [wordEmbedding, positionEmbedding, typeEmbedding] + layers.flatMap(\.linears).map(\.weight))
+            [wordEmbedding, positionEmbedding, typeEmbedding]
+                + layers.flatMap(\.linears).flatMap(\.matrix.storedTensors))
     }
 
     package var linears: [Linear] { layers.flatMap(\.linears) }

@@ -40,7 +40,9 @@ final class CheckpointParameters: ParameterSource {
             return placeholder
         }
         do {
-            let stored = try source.tensor(place.storedName)
+            var stored = try source.tensor(place.storedName)
+            // Kernels know no float64, and a model of float64 is one for the reference backend.
+            if stored.dtype == .float64 { stored = try stored.to(.float32) }
             guard stored.dtype.isFloatingPoint || stored.dtype.isQuantized else {
                 wrongTypes.append("\(stored.dtype.name) as in \(place.storedName)")
                 return placeholder

@@ -7,9 +7,9 @@ import MartletTensor
 struct MappedWeights {
     private let files: [MappedFile]
 
-    init(_ tensors: [Tensor?]) {
+    init(_ tensors: [Tensor]) {
         var files: [ObjectIdentifier: MappedFile] = [:]
-        for case let file? in tensors.map({ $0?.storage.file }) { files[ObjectIdentifier(file)] = file }
+        for case let file? in tensors.map(\.storage.file) { files[ObjectIdentifier(file)] = file }
         self.files = Array(files.values)
     }
 

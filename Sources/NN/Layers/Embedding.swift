@@ -1,13 +1,29 @@
 import MartletTensor
 
 /// Rows of a table `[count, size]` looked up by number.
-public final class Embedding {
-    public let weight: Tensor
+public final class Embedding: ModuleLeaf {
+    public let path: String
+    public var kind: String { "embedding" }
+    public private(set) var weight: Tensor
+    public var hooks = LeafHooks()
 
-    public init(_ source: ParameterSource, _ name: String, count: Int, size: Int) {
-        weight = source.parameter(name + ".weight", shape: [count, size], role: .embedding)
+    public init(_ source: ParameterSource, _ path: String, count: Int, size: Int) {
+        self.path = path
+        weight = source.parameter(path + ".weight", shape: [count, size], role: .embedding)
+        source.register(self)
     }
 
-    /// `[ids, size]`. - Throws: `TensorError` naming an id outside the table.
-    public func callAsFunction(_ ids: [Int32]) throws -> Tensor { try Fused.embed(ids, weight, scale: 1) }
+    public var parameters: [ModuleParameter] {
+        [ModuleParameter(path: path + ".weight", role: .embedding, value: weight)]
+    }
+
+    public func replaceParameters(_ change: (ModuleParameter, Tensor) throws -> Tensor) rethrows {
+        weight = try change(parameters[0], weight)
+    }
+
+    /// `[ids, size]`, times `scale`. - Throws: `TensorError` naming an id outside the table.
+    public func callAsFunction(_ ids: [Int32], scale: Float = 1) throws -> Tensor {
+        let rows = try Fused.embed(ids, weight, scale: scale)
+        return hooks.isEmpty ? rows : try hooks(rows, of: path)
+    }
 }

@@ -13,6 +13,8 @@ public final class Initializer: ParameterSource {
         case xavierUniform
         /// N(0, 2 / in) (He et al. 2015).
         case kaimingNormal
+        /// U(±1 / √in), PyTorch's for its linear layers: He et al.'s for a leaky ReLU of slope √5.
+        case kaimingUniform
         /// nanochat's: U(±√3 / √in), what adds to the residual stream 0, embeddings N(0, 1).
         case zeroResidual
     }
@@ -59,10 +61,12 @@ public final class Initializer: ParameterSource {
         case (.residualWeight, .normal(let deviation, let layers)):
             return try normal(deviation / (2 * Double(max(layers, 1))).squareRoot())
         case (_, .normal(let deviation, _)): return try normal(deviation)
-        case (.embedding, .xavierUniform), (.embedding, .kaimingNormal), (.embedding, .zeroResidual):
+        case (.embedding, .xavierUniform), (.embedding, .kaimingNormal), (.embedding, .kaimingUniform),
+            (.embedding, .zeroResidual):
             return try normal(1)
         case (_, .xavierUniform): return try uniform((6 / (fanIn + fanOut)).squareRoot())
         case (_, .kaimingNormal): return try normal((2 / fanIn).squareRoot())
+        case (_, .kaimingUniform): return try uniform(1 / fanIn.squareRoot())
         case (.residualWeight, .zeroResidual): return try Tensor.zeros(shape)
         case (_, .zeroResidual): return try uniform((3 / fanIn).squareRoot())
         }

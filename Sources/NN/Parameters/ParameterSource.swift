@@ -6,6 +6,18 @@ import MartletTensor
 /// one error at the end names everything that is missing.
 public protocol ParameterSource: AnyObject {
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor
+    /// The matrix `[out, in]` of a linear layer, in whatever form it is stored.
+    func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix
+    /// Hears of a layer that has been built.
+    func register(_ leaf: any ModuleLeaf)
+}
+
+extension ParameterSource {
+    public func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix {
+        parameter(name, shape: shape, role: role)
+    }
+
+    public func register(_ leaf: any ModuleLeaf) {}
 }
 
 /// What a parameter does, which decides how it is initialised, decayed and optimised.

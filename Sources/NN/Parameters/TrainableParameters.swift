@@ -22,7 +22,7 @@ public final class TrainableParameters: ParameterSource {
     public private(set) var parameters: [Parameter] = []
     private var failure: (any Error)?
 
-    /// - Parameter isTrained: says by name which parameters want gradients; the others stay as they are.
+    /// - Parameter isTrained: says by name which parameters want gradients; the others stay as they are stored.
     public init(_ source: ParameterSource, where isTrained: @escaping (String) -> Bool = { _ in true }) {
         self.source = source
         self.isTrained = isTrained
@@ -30,12 +30,11 @@ public final class TrainableParameters: ParameterSource {
 
     public func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let given = source.parameter(name, shape: shape, role: role)
-        guard given.shape == shape else { return given }
+        guard given.shape == shape, isTrained(name) else { return given }
         do {
             // A copy, since the source may be a mapped file.
             let plain = try given.to(.float32)
-            let own = plain.storage === given.storage ? plain.copied() : plain
-            let tensor = isTrained(name) ? try own.requiringGrad() : own
+            let tensor = try (plain.storage === given.storage ? plain.copied() : plain).requiringGrad()
             parameters.append(Parameter(name: name, role: role, tensor: tensor))
             return tensor
         } catch {

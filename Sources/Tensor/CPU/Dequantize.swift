@@ -5,13 +5,24 @@ package enum Dequantize {
     static func row(
         _ dtype: DType, _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>
     ) throws(TensorError) {
-        let type = martlet_type(rawValue: dtype.rawValue)
-        guard martlet_type_block_bytes(type) > 0 else {
+        try check(dtype, count: count)
+        unchecked(dtype, source, count: count, into: target)
+    }
+
+    /// - Throws: `TensorError` when the type is none of weights, or `count` elements are no whole number of its blocks.
+    static func check(_ dtype: DType, count: Int) throws(TensorError) {
+        guard martlet_type_block_bytes(martlet_type(rawValue: dtype.rawValue)) > 0 else {
             throw TensorError(.dtype, "float32", "\(dtype.name) is not a type of weights")
         }
         guard count % dtype.blockLength == 0 else {
             throw TensorError(.shape, "float32", "\(count) elements are no whole number of \(dtype.name) blocks")
         }
-        martlet_dequantize(type, source, count, target)
+    }
+
+    /// For who has checked before, outside a loop over rows.
+    static func unchecked(
+        _ dtype: DType, _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>
+    ) {
+        martlet_dequantize(martlet_type(rawValue: dtype.rawValue), source, count, target)
     }
 }

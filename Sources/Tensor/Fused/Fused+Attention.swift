@@ -57,6 +57,9 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("attention")
         defer { span.end() }
+        if Reference.takes(q) {
+            return try Reference.attention(q, k, v, segments: segments, shape, dropout: dropout)
+        }
         try check("attention", q, k, v)
         let tokens = q.shape[0], width = shape.keyValueHeads * shape.headDimension
         guard q.rank == 2, k.shape == [tokens, width], v.shape == k.shape,

@@ -33,18 +33,22 @@ extension Fused {
     ///     z = x Wᵀ,   L = Σ over rows of weight · (lse(z) - (1 - s) z[target] - s mean(z) + zLoss lse(z)²) / divisor
     ///
     /// - Parameters:
-    ///   - x: `[tokens, hidden]`. - weight: `[vocabulary, hidden]`. - targets: one per row.
+    ///   - x: `[tokens, hidden]`. - weight: `[vocabulary, hidden]`, of any type. - targets: one per row.
     ///   - rowWeights: a factor per row, 1 when left out.
     ///   - divisor: what the sum is divided by: the number of trained tokens of the whole optimiser step, so that the
     ///     loss does not depend on how the step is cut into micro-batches.
     /// - Returns: a scalar. Its gradient is computed along with it, a block of rows at a time (Hsu et al. 2024). Rows
     ///   without a target cost nothing.
     public static func crossEntropy(
-        _ x: Tensor, _ weight: Tensor, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
+        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
         _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("crossEntropy")
         defer { span.end() }
+        if Reference.takes(x) {
+            return try Reference.crossEntropy(
+                x, weight, targets: targets, rowWeights: rowWeights, divisor: divisor, options)
+        }
         let loss = try LogitLoss(x, weight, targets: targets, options)
         guard divisor > 0 else {
             throw TensorError(.argument, "crossEntropy", "the divisor \(divisor) is not positive")
@@ -52,13 +56,13 @@ extension Fused {
         if let rowWeights, rowWeights.count != targets.count {
             throw TensorError(.shape, "crossEntropy", "\(rowWeights.count) weights do not fit \(targets.count) rows")
         }
-        let records = Tensor.isRecording(x, weight)
-        let wantsX = records && x.requiresGrad, wantsWeight = records && weight.requiresGrad
+        let records = Tensor.isRecording([x, weight.dense])
+        let wantsX = records && x.requiresGrad, wantsWeight = records && weight.isTrained
         let dx = wantsX ? Tensor(uninitialized: loss.x.shape) : nil
         let dw = wantsWeight ? Tensor(uninitialized: weight.shape) : nil
         var total = 0.0, isFirst = true
         for rows in loss.blocks {
-            let logits = loss.logits(rows)
+            let logits = try loss.logits(rows)
             let slope = loss.cap(logits, keepsSlope: records)
             total += loss.reduce(logits, rows, gradient: records) { row in
                 let factor = rowWeights.map { Double($0[loss.origin(row)]) } ?? 1
@@ -68,7 +72,7 @@ extension Fused {
             if let slope { multiply(slope, into: logits) }
             if let dx {
                 let part = dx.leadingRows(rows.lowerBound, count: rows.count)
-                product(logits, weight, transposed: false, into: part, accumulate: false)
+                try product(logits, weight, transposed: false, into: part, accumulate: false)
             }
             if let dw {
                 outer(logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: dw, accumulate: !isFirst)
@@ -79,7 +83,7 @@ extension Fused {
         let gradients = [try dx.map(loss.spread), dw]
         let result = Tensor(Float(total / divisor), dtype: .float32)
         guard records else { return result }
-        return result.recorded("crossEntropy", [x, weight]) { flow in
+        return result.recorded("crossEntropy", [x, weight.dense]) { flow in
             let upstream: Float = try flow.gradient.item()
             for (index, gradient) in gradients.enumerated() {
                 guard let gradient else { continue }
@@ -90,34 +94,36 @@ extension Fused {
 
     /// log p(target) of every row, 0 where the target is ignored: `[tokens]`. The gradient computes the logits again.
     public static func logProbabilities(
-        _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions = .init()
+        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("logProbabilities")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.logProbabilities(x, weight, targets: targets, options) }
         let loss = try LogitLoss(x, weight, targets: targets, options)
         let found = Tensor(uninitialized: [loss.targets.count, 1])
         for rows in loss.blocks {
-            let logits = loss.logits(rows)
+            let logits = try loss.logits(rows)
             _ = loss.cap(logits, keepsSlope: false)
             loss.logProbabilities(logits, rows, into: found.floats)
         }
         let result = try loss.spread(found).reshape([targets.count])
-        guard Tensor.isRecording(x, weight) else { return result }
-        let x0 = x.withoutOrigin, weight0 = weight.withoutOrigin
-        return result.recorded("logProbabilities", [x, weight], saved: [x0, weight0]) { flow in
+        guard Tensor.isRecording([x, weight.dense]) else { return result }
+        let x0 = x.withoutOrigin, weight0 = weight.untracked
+        let saved = [x0] + weight0.storedTensors
+        return result.recorded("logProbabilities", [x, weight.dense], saved: saved) { flow in
             let upstream = try flow.contiguousGradient()
             let loss = try LogitLoss(x0, weight0, targets: targets, options)
             let dx = Tensor(uninitialized: loss.x.shape)
             try flow.write(1) { destination, accumulate in if !accumulate { try destination.fill(0) } }
             for rows in loss.blocks {
-                let logits = loss.logits(rows)
+                let logits = try loss.logits(rows)
                 let slope = loss.cap(logits, keepsSlope: true)
                 _ = loss.reduce(logits, rows, gradient: true) { row in
                     (0, -upstream.floats[loss.origin(row)] * loss.sharpness)
                 }
                 if let slope { multiply(slope, into: logits) }
                 let part = dx.leadingRows(rows.lowerBound, count: rows.count)
-                product(logits, weight0, transposed: false, into: part, accumulate: false)
+                try product(logits, weight0, transposed: false, into: part, accumulate: false)
                 try flow.write(1) { destination, _ in
                     outer(
                         logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: destination,
@@ -139,7 +145,8 @@ extension Fused {
     /// A head over the hidden states that have a target, a block of rows at a time.
     private struct LogitLoss {
         /// `[trained, hidden]`, and their targets.
-        let x, weight: Tensor
+        let x: Tensor
+        let weight: any WeightMatrix
         let targets: [Int32]
         let options: CrossEntropyOptions
         /// Where the trained rows stood among `count`; nil where all are trained.
@@ -150,14 +157,15 @@ extension Fused {
         var sharpness: Float { options.temperature == 1 ? 1 : 1 / options.temperature }
 
         init(
-            _ x: Tensor, _ weight: Tensor, targets: [Int32], _ options: CrossEntropyOptions
+            _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
         ) throws(TensorError) {
-            try check("crossEntropy", x, weight)
+            try check("crossEntropy", x)
+            try checkWeight("crossEntropy", weight)
             guard options.temperature > 0, options.temperature.isFinite else {
                 throw TensorError(
                     .argument, "crossEntropy", "the temperature \(options.temperature) is not above 0")
             }
-            guard x.rank == 2, weight.rank == 2, weight.shape[1] == x.shape[1], targets.count == x.shape[0] else {
+            guard x.rank == 2, weight.shape[1] == x.shape[1], targets.count == x.shape[0] else {
                 throw TensorError(
                     .shape, "crossEntropy",
                     "\(targets.count) targets, hidden states \(x.shape) and a head of \(weight.shape) do not fit")
@@ -167,7 +175,7 @@ extension Fused {
                 throw TensorError(
                     .index, "crossEntropy", "target \(target) of row \(row) is outside the \(weight.shape[0]) logits")
             }
-            self.weight = weight.withoutOrigin
+            self.weight = weight.untracked
             self.options = options
             count = targets.count
             let kept = targets.indices.filter { targets[$0] != options.ignored }
@@ -207,11 +215,11 @@ extension Fused {
             return stride(from: 0, to: targets.count, by: size).map { $0..<min($0 + size, targets.count) }
         }
 
-        func logits(_ rows: Range<Int>) -> Tensor {
+        func logits(_ rows: Range<Int>) throws(TensorError) -> Tensor {
             let result = Tensor(uninitialized: [rows.count, vocabulary])
             // Written, reduced to its gradient in place, and read for two products.
             OperationSpan.count(bytes: 5 * result.elementBytes)
-            Fused.product(
+            try Fused.product(
                 x.leadingRows(rows.lowerBound, count: rows.count), weight, transposed: true, into: result,
                 accumulate: false)
             return result

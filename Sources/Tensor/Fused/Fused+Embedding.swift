@@ -5,6 +5,7 @@ extension Fused {
     public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
         let span = OperationSpan("embed")
         defer { span.end() }
+        if Reference.takes(table) { return try Reference.embed(ids, table, scale: scale) }
         guard table.rank == 2, table.isContiguous else {
             throw TensorError(.shape, "embed", "needs a contiguous table [vocabulary, width], got \(table.shape)")
         }
@@ -45,6 +46,7 @@ extension Fused {
     public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
         let span = OperationSpan("placeRows")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.placeRows(x, at: rows, of: count) }
         try check("placeRows", x)
         guard x.rank == 2, x.shape[0] == rows.count, rows.allSatisfy({ (0..<count).contains(Int($0)) }) else {
             throw TensorError(.index, "placeRows", "\(rows.count) places among \(count) rows do not fit \(x.shape)")

@@ -16,6 +16,7 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("rmsNorm")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.rmsNorm(x, weight, offset: offset, epsilon: epsilon) }
         try check("rmsNorm", x, weight)
         let (count, size) = try rows("rmsNorm", x, weight)
         let result = Tensor(uninitialized: x.shape)
@@ -45,6 +46,7 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("layerNorm")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.layerNorm(x, weight, bias, epsilon: epsilon) }
         try check("layerNorm", x, weight, bias)
         let (count, size) = try rows("layerNorm", x, weight)
         let result = Tensor(uninitialized: x.shape)

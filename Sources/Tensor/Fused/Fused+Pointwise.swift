@@ -14,6 +14,7 @@ extension Fused {
     public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) -> Tensor {
         let span = OperationSpan("activate")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.activate(x, function) }
         try check("activate", x)
         let records = Tensor.isRecording(x)
         let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("activate")
@@ -56,6 +57,7 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("gate")
         defer { span.end() }
+        if Reference.takes(gate) { return try Reference.gate(gate, up, function) }
         try check("gate", gate, up)
         guard gate.shape == up.shape else {
             throw TensorError(.shape, "gate", "\(up.shape) does not fit \(gate.shape)")
@@ -95,6 +97,7 @@ extension Fused {
     public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("add")
         defer { span.end() }
+        if Reference.takes(x) { return try x + y }
         try check("add", x, y)
         guard x.shape == y.shape else { throw TensorError(.shape, "add", "\(y.shape) does not fit \(x.shape)") }
         let records = Tensor.isRecording(x, y)
@@ -129,6 +132,7 @@ extension Fused {
     public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
         let span = OperationSpan("softCap")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.softCap(x, cap) }
         try check("softCap", x)
         if Tensor.isRecording(x) { return try (x / Double(cap)).tanh() * Double(cap) }
         let result = try x.takenOver("softCap")
@@ -143,6 +147,7 @@ extension Fused {
     public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("softmax")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.softmax(x) }
         try check("softmax", x)
         guard let width = x.shape.last, width > 0 else { return x }
         let records = Tensor.isRecording(x)

@@ -36,6 +36,7 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("rotate")
         defer { span.end() }
+        if Reference.takes(x) { return try Reference.rotate(x, heads: heads, runs, positions) }
         try check("rotate", x)
         guard x.rank == 2, x.shape[0] == positions.count, x.shape[1] % heads == 0 else {
             throw TensorError(.shape, "rotate", "\(positions.count) positions of \(heads) heads do not fit \(x.shape)")

@@ -31,6 +31,29 @@ import Darwin
         }
     }
 
+    private static let fused: Set = [
+        "linear", "rmsNorm", "layerNorm", "activate", "gate", "softmax", "attention", "embed", "placeRows", "rotate",
+        "crossEntropy", "logProbabilities",
+    ]
+
+    /// The formulas in float64, which the kernels are compared with elsewhere.
+    @Test(arguments: GradientGoldenCase.all.filter { fused.contains($0.operation) })
+    func formulasEqualPyTorchs(test: GradientGoldenCase) throws {
+        let file = try SafetensorsFile(path: Self.goldens)
+        var inputs: [Tensor] = []
+        while file.entry("\(test.name).in\(inputs.count)") != nil {
+            inputs.append(try file.tensor("\(test.name).in\(inputs.count)").to(.float64).requiringGrad())
+        }
+        let result = try test.function(inputs)
+        #expect(result.dtype == .float64)
+        try compare("result", result, file.tensor(test.name + ".out"))
+        try result.backward(gradient: file.tensor(test.name + ".gradient").to(result.dtype))
+        for (index, input) in inputs.enumerated() {
+            let found = try input.gradient ?? Tensor.zeros(input.shape, dtype: .float64)
+            try compare("gradient \(index)", found, file.tensor("\(test.name).gradient\(index)"))
+        }
+    }
+
     private func compare(_ what: String, _ found: Tensor, _ wanted: Tensor) throws {
         #expect(found.shape == wanted.shape, "\(what)")
         guard found.shape == wanted.shape else { return }

@@ -1,0 +1,48 @@
+import Martlet
+
+/// What `martlet show --tree` tells: every parameter of a language model under its path.
+struct TreeDescription {
+    private struct Row {
+        let path, kind, shape, storedType: String
+        let bytes: Int
+        let isTrained: Bool
+    }
+    private var rows: [Row] = []
+    private let count: Int
+
+    init(path: String) throws {
+        let files = try ModelFiles(path: path)
+        guard !files.checkpoint.isEncoder else {
+            throw OptionError(option: "--tree", value: path, expected: "a language model, which this is not")
+        }
+        let decoder = try files.decoder()
+        for leaf in decoder.tree.leaves {
+            for parameter in leaf.parameters {
+                rows.append(
+                    Row(
+                        path: parameter.path, kind: leaf.kind, shape: "\(parameter.value.shape)",
+                        storedType: parameter.value.storedType, bytes: parameter.value.byteCount,
+                        isTrained: parameter.isTrained))
+            }
+        }
+        count = decoder.tree.parameters.reduce(0) { $0 + $1.count }
+    }
+
+    var lines: [String] {
+        let bytes = rows.reduce(0) { $0 + $1.bytes }
+        return rows.map {
+            $0.kind.padding(11) + $0.storedType.padding(6) + $0.shape.padding(16)
+                + Terminal.bytes($0.bytes).padding(11) + ($0.isTrained ? "trained  " : "frozen   ") + $0.path
+        } + ["\(rows.count) parameters, \(count) numbers, \(Terminal.bytes(bytes))"]
+    }
+
+    var json: JSON {
+        .array(
+            rows.map {
+                [
+                    "path": .string($0.path), "kind": .string($0.kind), "shape": .string($0.shape),
+                    "type": .string($0.storedType), "bytes": .integer(Int64($0.bytes)), "trained": .bool($0.isTrained),
+                ]
+            })
+    }
+}

@@ -1,0 +1,89 @@
+/// Which paths of a model are meant.
+///
+/// | pattern | paths |
+/// |---|---|
+/// | `q_proj` | every module of this name |
+/// | `layers.3` | all of the fourth layer |
+/// | `layers.*.mlp` | the feed-forward parts of all layers |
+/// | `*_proj` | every module whose name ends so |
+/// | `all-linear` | every linear layer but the output projection |
+///
+/// A pattern names consecutive components of a path, wherever they stand; `*` stands for any characters of one component.
+public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
+    public let description: String
+    private let components: [String]
+
+    /// The pattern PEFT calls so.
+    public static let allLinear = "all-linear"
+
+    public init(_ text: String) {
+        description = text
+        components = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    public func matches(_ path: String) -> Bool {
+        let parts = path.split(separator: ".", omittingEmptySubsequences: false)
+        guard components.count <= parts.count else { return false }
+        return (0...(parts.count - components.count)).contains { first in
+            zip(components, parts[first...]).allSatisfy { Self.matches($0.utf8[...], $1.utf8[...]) }
+        }
+    }
+
+    public func matches(_ leaf: any ModuleLeaf) -> Bool {
+        if description == Self.allLinear { return leaf is Linear && !leaf.path.hasSuffix("lm_head") }
+        return matches(leaf.path)
+    }
+
+    /// `*` against any run of characters; goes back to the last `*` only, so the work is a product of the lengths.
+    private static func matches(_ pattern: Substring.UTF8View, _ text: Substring.UTF8View) -> Bool {
+        var p = pattern.startIndex, t = text.startIndex
+        var star: (pattern: Substring.UTF8View.Index, text: Substring.UTF8View.Index)?
+        while t < text.endIndex {
+            if p < pattern.endIndex, pattern[p] == UInt8(ascii: "*") {
+                star = (pattern.index(after: p), t)
+                p = pattern.index(after: p)
+            } else if p < pattern.endIndex, pattern[p] == text[t] {
+                p = pattern.index(after: p)
+                t = text.index(after: t)
+            } else if let last = star {
+                let next = text.index(after: last.text)
+                star = (last.pattern, next)
+                (p, t) = (last.pattern, next)
+            } else {
+                return false
+            }
+        }
+        while p < pattern.endIndex, pattern[p] == UInt8(ascii: "*") { p = pattern.index(after: p) }
+        return p == pattern.endIndex
+    }
+
+    /// Names among `paths` that look like the pattern, the nearest first: for errors.
+    func near(_ paths: [String]) -> [String] {
+        var seen: Set<String> = []
+        var names: [(name: String, distance: Int)] = []
+        let wanted = components.last ?? description
+        for path in paths {
+            for component in path.split(separator: ".").reversed() where Int(component) == nil {
+                let name = String(component)
+                guard seen.insert(name).inserted else { continue }
+                names.append((name, Self.distance(Array(wanted.utf8), Array(name.utf8))))
+            }
+        }
+        return names.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
+    }
+
+    /// Insertions, deletions and replacements that make one of the other (Levenshtein 1966).
+    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for i in a.indices {
+            var corner = row[0]
+            row[0] = i + 1
+            for j in b.indices {
+                let above = row[j + 1]
+                row[j + 1] = Swift.min(corner + (a[i] == b[j] ? 0 : 1), above + 1, row[j] + 1)
+                corner = above
+            }
+        }
+        return row[b.count]
+    }
+}

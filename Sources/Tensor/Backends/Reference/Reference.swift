@@ -1,0 +1,69 @@
+/// Every fused operation once more, as its formula: composed of plain operations in float64, with gradients by the tape.
+///
+/// It is what a learner reads beside a kernel, and what the kernels are compared with in tests. Fused operations on
+/// float64 tensors come here, so a model whose parameters are float64 is computed by it from end to end:
+///
+/// ```
+/// MARTLET_BACKEND=reference martlet logits MODEL "text" --out logits.safetensors
+/// ```
+///
+/// It is slow, and takes memory for everything that a fused operation never holds.
+public enum Reference {
+    /// Whether an operation on `x` is computed here.
+    @inline(__always)
+    static func takes(_ x: Tensor) -> Bool { x.dtype == .float64 }
+
+    /// Y = X Wᵀ + b.  x `[tokens, in]`, W `[out, in]`, b `[out]` -> `[tokens, out]`
+    public static func linear(
+        _ x: Tensor, _ weight: any WeightMatrix, bias: Tensor? = nil
+    ) throws(TensorError) -> Tensor {
+        let product = try x.matmul(matrix(weight).transposed())  // [tokens, out]
+        guard let bias else { return product }
+        return try product + bias
+    }
+
+    /// The matrix as float64; a trained one stays the leaf it is.
+    static func matrix(_ weight: any WeightMatrix) throws(TensorError) -> Tensor {
+        if let tensor = weight as? Tensor, tensor.dtype == .float64 { return tensor }
+        return try weight.float32Matrix().to(.float64)
+    }
+
+    /// scale · table[id] for every id.  `[vocabulary, width]` -> `[ids, width]`
+    public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
+        let rows = try table.take(rows: Tensor(ids.map(Int64.init)))
+        return scale == 1 ? rows : try rows * Double(scale)
+    }
+
+    /// The rows of x at the given places of a matrix of zeros.  `[rows, width]` -> `[count, width]`
+    public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
+        let zeros = try Tensor.zeros([count, x.shape[1]], dtype: x.dtype)
+        return try zeros.indexAdd(0, Tensor(rows.map(Int64.init)), x)
+    }
+
+    /// silu(x) = x σ(x), gelu(x) = x Φ(x), its tanh form, relu(x) = max(x, 0); element by element.
+    public static func activate(_ x: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor {
+        switch function {
+        case .silu: try x.silu()
+        case .gelu: try x.gelu()
+        case .geluTanh: try x.gelu(approximate: true)
+        case .relu: try x.relu()
+        }
+    }
+
+    /// f(gate) · up; element by element.
+    public static func gate(
+        _ gate: Tensor, _ up: Tensor, _ function: Fused.PointwiseFunction
+    ) throws(TensorError) -> Tensor {
+        try activate(gate, function) * up
+    }
+
+    /// cap · tanh(x / cap).
+    public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
+        try (x / Double(cap)).tanh() * Double(cap)
+    }
+
+    /// exp(x − lse(x)) along the last dimension, lse the logarithm of the sum of exponentials.
+    public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
+        try (x - x.logSumExp(axes: [-1], keepDimensions: true)).exp()
+    }
+}
