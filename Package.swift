@@ -33,7 +33,7 @@ var dependencies: [Package.Dependency] = []
 var targets: [Target] = [
     .target(name: "CKernels", path: "Sources/CKernels"),
     floor("MartletSystem", "System"),
-    floor("MartletJSON", "JSON"),
+    floor("MartletJSON", "JSON", ["MartletSystem"]),
     floor("MartletTensor", "Tensor", ["CKernels", "MartletSystem"]),
     floor("MartletText", "Text", ["MartletJSON", "MartletSystem"]),
     floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON", "MartletSystem"]),
@@ -124,7 +124,6 @@ if !coreOnly {
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),

@@ -1,9 +1,13 @@
+import MartletSystem
+
 /// Why a text is not the JSON it should be, and where.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     public var reason: String
     /// Byte offset into the text, from 0.
     public var offset: Int
     public var line: Int
+    /// The text may be JSON and is more of it than was to be read.
+    public var exceedsLimit = false
 
     public var description: String { "invalid JSON at line \(line) (byte \(offset)): \(reason)" }
 }
@@ -12,8 +16,12 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 public struct JSONLimits: Sendable {
     public var depth = 256
     public var byteCount = 1 << 31
+    /// Values of all kinds together. One takes 24 bytes and more, and as few as two in the text.
+    public var valueCount = Int.max
     /// Escaped surrogates without their other half: an error, or U+FFFD.
     public var replacesLoneSurrogates = false
+    /// Ends the reading when the task that reads is cancelled.
+    public var endsWithTask = false
 
     public init() {}
 }
@@ -48,6 +56,13 @@ private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let limits: JSONLimits
     var position = 0
+    /// Values begun so far.
+    private var valueCount = 0
+
+    init(bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits) {
+        self.bytes = bytes
+        self.limits = limits
+    }
 
     func failure(_ reason: String, at offset: Int? = nil) -> JSONError {
         let offset = min(offset ?? position, bytes.count)
@@ -78,6 +93,7 @@ private struct JSONParser {
     private mutating func value(depth: Int) throws(JSONError) -> JSON {
         skipSpace()
         guard position < bytes.count else { throw failure("the text ends where a value should be") }
+        try count(1)
         switch bytes[position] {
         case UInt8(ascii: "{"): return try object(depth: depth + 1)
         case UInt8(ascii: "["): return try array(depth: depth + 1)
@@ -88,6 +104,17 @@ private struct JSONParser {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         default: throw failure("no value starts with byte 0x\(String(bytes[position], radix: 16))")
         }
+    }
+
+    /// Values within their bound, and a look at whether anybody still waits for them.
+    private mutating func count(_ values: Int) throws(JSONError) {
+        guard values <= limits.valueCount - valueCount else {
+            var error = failure("more than \(limits.valueCount) values")
+            error.exceedsLimit = true
+            throw error
+        }
+        valueCount += values
+        if limits.endsWithTask, valueCount & 0xFFF < values, Task.isCancelled { throw failure("nobody waits for it") }
     }
 
     private mutating func word(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
@@ -118,11 +145,11 @@ private struct JSONParser {
             let key = try string()
             skipSpace()
             guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else {
-                throw failure("expected ':' after the key \"\(key)\"")
+                throw failure("expected ':' after the key \(key.quoted())")
             }
             position += 1
             guard object.append(key, try value(depth: depth)) else {
-                throw failure("the key \"\(key)\" appears twice", at: start)
+                throw failure("the key \(key.quoted()) appears twice", at: start)
             }
             skipSpace()
             guard position < bytes.count else { throw failure("the text ends inside an object") }
@@ -145,6 +172,7 @@ private struct JSONParser {
             position += 1
             return .array(values)
         }
+        values.reserveCapacity(numbersAhead())
         while true {
             values.append(try value(depth: depth))
             skipSpace()
@@ -157,6 +185,23 @@ private struct JSONParser {
             default: throw failure("expected ',' or ']'")
             }
         }
+    }
+
+    /// How many numbers stand before the next thing that is none, so that a long list of them is not moved as it grows.
+    /// No more than may still come: a text decides over as much memory as it may fill.
+    private func numbersAhead() -> Int {
+        var index = position, separators = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "+"),
+                UInt8(ascii: "e"), UInt8(ascii: "E"), 0x20, 0x0A, 0x0D, 0x09:
+                break
+            case UInt8(ascii: ","): separators += 1
+            default: return min(separators + (separators > 0 ? 1 : 0), limits.valueCount - valueCount)
+            }
+            index += 1
+        }
+        return min(separators, limits.valueCount - valueCount)
     }
 
     private mutating func number() throws(JSONError) -> JSON {

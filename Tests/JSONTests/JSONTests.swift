@@ -55,4 +55,39 @@ import Testing
             #expect(error.line == 3)
         }
     }
+
+    @Test func valuesAreBoundedByTheirCount() throws {
+        var limits = JSONLimits()
+        limits.valueCount = 5
+        #expect(try JSON(parsing: "[1,2,3,4]", limits: limits).array?.count == 4)
+        #expect(try JSON(parsing: #"{"a":[{}],"b":1}"#, limits: limits).object?.count == 2)
+        for text in ["[1,2,3,4,5]", #"[[],[],[],[],[]]"#, #"{"a":1,"b":2,"c":3,"d":4,"e":5}"#] {
+            let error = #expect(throws: JSONError.self, "\(text)") { try JSON(parsing: text, limits: limits) }
+            #expect(error?.exceedsLimit == true)
+        }
+        #expect(throws: JSONError.self) { try JSON(parsing: "[1,2", limits: limits) }
+    }
+
+    @Test func aReadingEndsWithItsTask() async {
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            var limits = JSONLimits()
+            limits.endsWithTask = true
+            let numbers = "[" + Array(repeating: "1", count: 10_000).joined(separator: ",") + "]"
+            #expect(throws: JSONError.self) { try JSON(parsing: numbers, limits: limits) }
+            limits.endsWithTask = false
+            #expect((try? JSON(parsing: numbers, limits: limits))?.array?.count == 10_000)
+        }
+        task.cancel()
+        await task.value
+    }
+
+    @Test func aLongKeyDoesNotComeBackWhole() {
+        let key = String(repeating: "k", count: 100_000)
+        for text in [#"{"\#(key)" 1}"#, #"{"\#(key)": 1, "\#(key)": 2}"#, #"{"\u001b[2J": 1, "\u001b[2J": 2}"#] {
+            let error = #expect(throws: JSONError.self) { try JSON(parsing: text) }
+            #expect(error?.description.utf8.count ?? 1000 < 300)
+            #expect(error?.description.contains("\u{1B}") == false)
+        }
+    }
 }
