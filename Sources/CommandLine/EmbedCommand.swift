@@ -31,8 +31,7 @@ struct EmbedCommand: ParsableCommand {
     func run() throws {
         var inputs = texts
         if inputs.isEmpty {
-            guard let piped = Terminal.readAll() else { throw ValidationError("standard input is not UTF-8 text") }
-            inputs = piped.split(separator: "\n").map(String.init)
+            inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
         let files = try ModelFiles(path: ModelLocator.locate(model))

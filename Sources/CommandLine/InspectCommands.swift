@@ -76,14 +76,18 @@ struct TokenizeCommand: ParsableCommand {
         let path = try ModelLocator.locate(model)
         let tokenizer = try ModelFiles.tokenizer(path: path)
         if let decode {
-            let text = try tokenizer.decode(TokenList.parse(decode))
+            let ids = try TokenList.parse(decode)
+            // A reply goes on past such an id, which padded vocabularies have; whoever types one is told.
+            if let id = ids.first(where: { $0 < 0 || Int($0) >= tokenizer.vocabularySize }) {
+                throw ModelError.tokenOutOfRange(token: Int(id), vocabularySize: tokenizer.vocabularySize)
+            }
+            let text = try tokenizer.decode(ids)
             print(json ? JSON.object(["text": .string(text)]).text() : text)
             return
         }
         var input = text.joined(separator: " ")
         if text.isEmpty {
-            guard let piped = Terminal.readAll() else { throw ValidationError("standard input is not UTF-8 text") }
-            input = piped
+            input = try StandardInput.read() ?? ""
         }
         let ids = try tokenizer.encode(input, addSpecialTokens: special)
         if count {

@@ -16,10 +16,36 @@ struct InstalledModel {
                 ? Folder.contents(path).reduce(0) { $0 + Folder.byteCount("\(path)/\($1)") } : Folder.byteCount(path)
             models.append(InstalledModel(name: short.name, byteCount: bytes, path: path))
         }
-        for repository in HubCache().repositories() {
-            models.append(InstalledModel(name: repository.name, byteCount: repository.byteCount, path: repository.path))
+        let cache = HubCache()
+        for repository in cache.repositories() { models += all(of: repository, cache) }
+        return models
+    }
+
+    /// Each model of a repository by a name that `martlet show` and `run` take.
+    private static func all(of repository: HubCache.Repository, _ cache: HubCache) -> [InstalledModel] {
+        var revisions = repository.revisions.filter { repository.commits.contains($0.value) }.map(\.key).sorted()
+        // Snapshots that no name leads to are called by their commits.
+        revisions += repository.commits.filter { !repository.revisions.values.contains($0) }.sorted()
+        var models: [InstalledModel] = []
+        for revision in revisions {
+            let reference = HubReference(name: repository.name, revision: revision)
+            if let path = try? cache.resolve(reference).path {
+                guard !Folder.isFolder(path) || Folder.exists(path + "/config.json") else { continue }
+                models.append(InstalledModel(name: reference.description, byteCount: byteCount(path), path: path))
+            } else if let snapshot = try? cache.snapshot(repository.name, revision: revision) {
+                for file in snapshot.files where file.lowercased().hasSuffix(".gguf") {
+                    let one = HubReference(name: repository.name, revision: revision, selection: file)
+                    let path = "\(snapshot.path)/\(file)"
+                    models.append(InstalledModel(name: one.description, byteCount: byteCount(path), path: path))
+                }
+            }
         }
         return models
+    }
+
+    private static func byteCount(_ path: String) -> Int {
+        guard Folder.isFolder(path) else { return Folder.byteCount(path) }
+        return Folder.relativeFiles(path).reduce(0) { $0 + Folder.byteCount("\(path)/\($1)") }
     }
 
     var json: JSON { ["name": .string(name), "bytes": .integer(Int64(byteCount)), "path": .string(path)] }

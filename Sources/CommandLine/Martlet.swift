@@ -32,6 +32,7 @@ struct MartletCommand: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
         signal(SIGXFSZ, SIG_IGN)
+        hearSignals()
         do {
             var command = try parseAsRoot()
             do {
@@ -47,10 +48,19 @@ struct MartletCommand: AsyncParsableCommand {
         } catch {
             Terminal.exit(error)
         }
+        Terminal.exitUnlessWritten()
     }
 }
 
 extension MartletCommand {
+    /// A process begins with the signals blocked that whoever started it had blocked: it could not be stopped then.
+    private static func hearSignals() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     /// What a user types for a command: "data pack".
     private static func verb(of command: any ParsableCommand) -> String {
         let kind = type(of: command)
@@ -61,12 +71,20 @@ extension MartletCommand {
 }
 
 extension Terminal {
+    /// Ends the process with 1 where a result could not be written whole.
+    static func exitUnlessWritten() {
+        guard let problem = outputProblem else { return }
+        if problem.isTold { note("martlet: standard output cannot be written: \(problem.reason)") }
+        Glibc.exit(1)
+    }
+
     /// Ends the process as the error deserves.
     static func exit(_ error: any Error) -> Never {
         let code = MartletCommand.exitCode(for: error)
         if error is CleanExit || code == .success {
             // Help and version are results.
             print(MartletCommand.fullMessage(for: error))
+            exitUnlessWritten()
             Glibc.exit(0)
         }
         if let code = error as? ExitCode { Glibc.exit(code.rawValue) }

@@ -21,14 +21,23 @@ struct PullCommand: AsyncParsableCommand {
     func run() async throws {
         let reference = ShortName.find(name)?.repository ?? name
         let bar = ProgressLine()
-        let task = Task { try await Hub().download(reference) { bar.show($0) } }
-        let path = try await Interruption.cancelling(task) { try await task.value }
-        bar.finish()
+        let path = try await Self.fetch(reference, bar)
         if json {
             print(JSON.object(["reference": .string(reference), "path": .string(path)]).text())
         } else {
             print(path)
         }
+    }
+
+    /// Downloads what a reference means, and shows how far it is.
+    static func fetch(_ reference: String, _ bar: ProgressLine) async throws -> String {
+        var settings = HubSettings()
+        settings.onRetry = { Terminal.note($0) }
+        let hub = Hub(settings)
+        let task = Task { try await hub.download(reference) { bar.show($0) } }
+        let path = try await Interruption.cancelling(task) { try await task.value }
+        bar.finish()
+        return path
     }
 }
 

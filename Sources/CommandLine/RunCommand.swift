@@ -8,7 +8,8 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             With a prompt, the answer is streamed to standard output. Without one, a chat opens; /? lists what it understands.
             Without sampling flags a model's generation_config.json decides; where there is none, temperature 0.2, top-p 0.9 \
-            and repetition penalty 1.1. What is piped into standard input is appended to the prompt.
+            and repetition penalty 1.1. What is piped into standard input is appended to the prompt. A repository that is not \
+            on this machine is fetched first, as `martlet pull` does.
 
             Examples:
               martlet run smollm2 "Why is the sky blue?"
@@ -22,14 +23,18 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var sampling: SamplingFlags
     @Option(help: "The system message.") var system: String?
     @Flag(help: "Continue the prompt as text, without the chat template.") var raw = false
+    @Flag(help: "Fetch nothing: a repository that is not on this machine is an error.") var offline = false
     @Flag(help: "No statistics on standard error.") var quiet = false
 
     func run() async throws {
         var question = prompt.joined(separator: " ")
-        if !Terminal.inputIsTerminal, let piped = Terminal.readAll(), !piped.isEmpty {
+        // A pipe that nobody writes to and nobody closes is not waited for where there is a question.
+        if !Terminal.inputIsTerminal, let piped = try StandardInput.read(patience: question.isEmpty ? nil : 10),
+            !piped.isEmpty
+        {
             question += question.isEmpty ? piped : "\n\n" + piped
         }
-        let model = try flags.load()
+        let model = offline ? try flags.load() : try await flags.loadOrFetch()
         var options = try sampling.options(for: model)
         defer { Terminal.restoreInput() }
         guard !question.isEmpty else {

@@ -123,6 +123,21 @@ struct ModelFlags: ParsableArguments {
         return model
     }
 
+    /// The same, after fetching a repository that is not on this machine.
+    func loadOrFetch() async throws -> LanguageModel {
+        do { return try load() } catch let error as ModelNotFound {
+            let name = ShortName.find(model)?.repository ?? model
+            guard let reference = HubReference(name), reference.name.contains("/"), !HubSettings().isOffline else {
+                throw error
+            }
+            Terminal.note("\(name) is not on this machine: fetching it (--offline does not)")
+            let path = try await PullCommand.fetch(name, ProgressLine())
+            let files = try ModelFiles(path: path)
+            guard !files.checkpoint.isEncoder else { throw WrongKind(model: model, isEncoder: true) }
+            return try LanguageModel(files, precision: precision)
+        }
+    }
+
     /// The files, of a language model.
     func files() throws -> ModelFiles {
         let files = try ModelFiles(path: ModelLocator.locate(model))

@@ -1,4 +1,5 @@
 import Martlet
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -11,6 +12,22 @@ enum Terminal {
     static let errorIsTerminal = isatty(STDERR_FILENO) == 1
     static let inputIsTerminal = isatty(STDIN_FILENO) == 1
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+
+    /// Why standard output could not be written; 0 where it could.
+    private static let failure = Atomic<Int32>(0)
+
+    /// What keeps a result from having been written whole, once everything has been printed: nil, or the reason. Nobody
+    /// need be told of a reader that has gone.
+    static var outputProblem: (reason: String, isTold: Bool)? {
+        let flushed = fflush(nil) == 0
+        let flushError = errno
+        var code = failure.load(ordering: .relaxed)
+        if code == 0, !flushed { code = flushError }
+        guard code != 0 else { return nil }
+        var descriptor = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        let isGone = poll(&descriptor, 1, 0) > 0 && descriptor.revents & Int16(POLLERR) != 0
+        return (String(cString: strerror(code)), code != EPIPE && !isGone)
+    }
 
     /// A line on standard error.
     static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
@@ -30,6 +47,7 @@ enum Terminal {
                 }
                 if written < 0 {
                     if errno == EINTR { continue }
+                    if descriptor == STDOUT_FILENO { failure.store(errno, ordering: .relaxed) }
                     return false
                 }
                 rest = rest.dropFirst(written)
@@ -102,20 +120,5 @@ extension Terminal {
         // Line ends arrive as they were typed or pasted.
         mode.c_iflag &= ~tcflag_t(ICRNL)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &mode)
-    }
-}
-
-extension Terminal {
-    /// All of standard input, or nil when it is not UTF-8.
-    static func readAll() -> String? {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = read(STDIN_FILENO, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }

@@ -53,10 +53,11 @@ public struct Hub: Sendable {
                 }
                 try link(file, snapshot: snapshot, to: remote.etag)
             }
-            // The ref is written last: a name that resolves has all its files.
-            try BlobDownload.makeFolder(folder + "/refs")
-            try AtomicFile.write(
-                "\(folder)/refs/\(parsed.revision.replacingOccurrences(of: "/", with: "--"))", bytes: commit.utf8)
+            // The ref is written last: a name that resolves has all its files. One with slashes lies in folders of its own
+            // (refs/refs/pr/1), as Hugging Face's tools write it.
+            let ref = "\(folder)/refs/\(parsed.revision)"
+            try BlobDownload.makeFolder(String(ref[..<(ref.lastIndex(of: "/") ?? ref.endIndex)]))
+            try AtomicFile.write(ref, bytes: commit.utf8)
             let models = wanted.filter { $0.hasSuffix(".gguf") }
             if let model = models.first, wanted.count == models.count { return "\(snapshot)/\(model)" }
             return snapshot

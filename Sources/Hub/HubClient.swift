@@ -23,7 +23,7 @@ struct HubClient: Sendable {
     ) async throws -> Value {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout = .init(
-            connect: .seconds(Int64(settings.idleSeconds)), read: .seconds(Int64(settings.idleSeconds)))
+            connect: .seconds(Int64(min(settings.idleSeconds, 5))), read: .seconds(Int64(settings.idleSeconds)))
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         do {
             let value = try await body(HubClient(settings: settings, http: http))
@@ -36,12 +36,16 @@ struct HubClient: Sendable {
     }
 
     /// Tries again after a transient failure, with growing pauses.
-    func retrying<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    func retrying<Value: Sendable>(
+        atMost retries: Int? = nil, _ body: () async throws -> Value
+    ) async throws -> Value {
+        let retries = retries ?? settings.retries
         var pause = settings.firstPause
         for attempt in 0... {
             do { return try await body() } catch let error as HubError
-                where error.isTransient && attempt < settings.retries
+                where error.isTransient && attempt < retries
             {
+                settings.onRetry?("\(error); trying again (\(attempt + 1) of \(retries))")
                 try await Task.sleep(for: pause)
                 pause *= 2
             }
@@ -53,7 +57,7 @@ struct HubClient: Sendable {
     func listing(_ repository: String, revision: String) async throws -> (commit: String, files: [String]) {
         let url =
             "\(settings.endpoint)/api/models/\(Self.escape(repository))/revision/\(Self.escape(revision, keepsSlash: false))"
-        return try await retrying {
+        return try await retrying(atMost: min(settings.retries, settings.firstRetries)) {
             let response = try await send(.GET, url, repository: repository, file: nil)
             let body = try await transport(url) { try await response.body.collect(upTo: 64 << 20) }
             let json: JSON

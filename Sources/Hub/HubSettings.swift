@@ -15,6 +15,10 @@ public struct HubSettings: Sendable {
     /// Attempts after a dropped connection, and the pause before the first of them, which doubles each time.
     public var retries = 5
     public var firstPause = Duration.milliseconds(500)
+    /// Attempts to reach a hub that has not answered once: where there is no network, the answer comes within seconds.
+    public var firstRetries = 2
+    /// Told of each pause before another attempt, in a sentence.
+    public var onRetry: (@Sendable (String) -> Void)?
 
     public init(environment: (String) -> String? = HubCache.environment) {
         func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }

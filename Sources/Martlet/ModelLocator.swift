@@ -34,12 +34,26 @@ public enum ModelLocator {
             throw ModelNotFound(
                 name: name, hint: "run `./quickstart`, or `martlet pull \(name)` to fetch \(short.repository)")
         }
-        if name.hasPrefix("/") || name.hasPrefix(".") || name.hasSuffix(".gguf") {
+        if name.hasPrefix("/") || name.hasPrefix(".") || (name.hasSuffix(".gguf") && !name.contains(":")) {
             throw ModelNotFound(name: name, hint: "there is no such file or folder")
         }
-        if name.split(separator: "/").count == 2 {
-            if let cached = cached(name) { return cached }
-            throw ModelNotFound(name: name, hint: "run `martlet pull \(name)` to fetch it")
+        if let reference = HubReference(name) {
+            let cache = HubCache()
+            if cache.repository(reference.name) != nil {
+                do { return try cache.resolve(reference).path } catch {
+                    // What is wrong with it is told, or which of its files could be meant.
+                    throw ModelNotFound(
+                        name: name, hint: "its repository is in the cache, but \(error); `martlet pull` fetches more")
+                }
+            }
+            if name.contains("/") {
+                throw ModelNotFound(name: name, hint: "run `martlet pull \(name)` to fetch it")
+            }
+            let names = ShortName.all.map(\.name).joined(separator: ", ")
+            throw ModelNotFound(
+                name: name,
+                hint: "give a path, a repository as org/name, or one of \(names); "
+                    + "`martlet pull \(name)` fetches the repository of that name, where there is one")
         }
         let names = ShortName.all.map(\.name).joined(separator: ", ")
         throw ModelNotFound(name: name, hint: "give a path, a repository as org/name, or one of \(names)")
@@ -65,7 +79,8 @@ extension LanguageModel {
             return try LanguageModel(path: ModelLocator.locate(name), precision: precision)
         } catch let error as ModelNotFound {
             let repository = ShortName.find(name)?.repository ?? name
-            guard fetches, repository.split(separator: "/").count == 2, !Folder.exists(name) else { throw error }
+            guard fetches, let reference = HubReference(repository), reference.name.contains("/"), !Folder.exists(name)
+            else { throw error }
             let path = try await Hub().download(repository)
             return try LanguageModel(path: path, precision: precision)
         }
