@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 /// A refusal in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with an HTTP status.
 public struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -50,15 +51,21 @@ extension APIError {
     }
 
     public static func contextExceeded(promptTokens: Int, maximumTokens: Int?, limit: Int) -> APIError {
-        let reply = maximumTokens.map { " and \($0) were asked for in the reply" } ?? ""
+        let asked = maximumTokens.flatMap { $0 < Int(Int32.max) ? $0 : nil }
+        let reply = asked.map { " and \($0) were asked for in the reply" } ?? ""
         return APIError(
             "This model's maximum context length is \(limit) tokens. The prompt has \(promptTokens) tokens\(reply). "
                 + "Shorten one or both.", parameter: "messages", code: "context_length_exceeded")
     }
 
+    /// Nobody waits for the answer.
+    public static let clientLeft = APIError(
+        status: 499, "The client closed the connection.", code: "client_closed_request")
+
     public static func unknownModel(_ name: String) -> APIError {
         APIError(
-            status: 404, "The model '\(name.prefix(200))' does not exist.", parameter: "model", code: "model_not_found")
+            status: 404, "The model '\(name.shown(limit: 200))' does not exist.", parameter: "model",
+            code: "model_not_found")
     }
 
     /// What went wrong inside, without a word about it: the request's id leads to the log.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Logging
 import Martlet
 import MartletServer
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -57,9 +58,11 @@ struct ServeCommand: AsyncParsableCommand {
         try bounds.apply(to: &settings)
         settings.runsFolder = runs
         settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
+        OpenFiles.raiseLimit(to: bounds.maxConnections.adding(clamped: 512))
         // Before anything is loaded.
         let registry = try ModelRegistry(try models.map(Self.named), try loading.settings())
         let server = try Server(settings, registry, logger: logger)
+        try server.checkAddress()
         try await server.preload(all: loading.loadAll)
         let scheme = settings.certificate == nil ? "http" : "https"
         let address = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
@@ -82,5 +85,22 @@ struct ServeCommand: AsyncParsableCommand {
         var name = isPath ? String(path.split(separator: "/").last ?? "model") : text
         if isPath, name.hasSuffix(".gguf") { name.removeLast(5) }
         return (name, ShortName.find(text).map { [$0.repository] } ?? [], path)
+    }
+}
+
+/// How many files and connections the process may have open.
+private enum OpenFiles {
+    /// Raises the bound that the process may raise itself: many systems begin with 1024, less than the connections a server
+    /// accepts, and where it is reached nobody can connect any more.
+    static func raiseLimit(to count: Int) {
+        var limit = rlimit()
+        #if canImport(Glibc)
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+        let kind = RLIMIT_NOFILE
+        #endif
+        guard getrlimit(kind, &limit) == 0, limit.rlim_cur < rlim_t(clamping: count) else { return }
+        limit.rlim_cur = min(limit.rlim_max, rlim_t(clamping: count))
+        _ = setrlimit(kind, &limit)
     }
 }

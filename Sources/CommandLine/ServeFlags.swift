@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletServer
+import MartletSystem
 
 /// Flags of `martlet serve` about keys and sites.
 struct ServeAccess: ParsableArguments {
@@ -106,8 +107,14 @@ struct ServeLoading: ParsableArguments {
 /// Flags of `martlet serve` that bound what one client takes.
 struct ServeBounds: ParsableArguments {
     @Option(help: "Size of a request's body at most; 32MiB when left out.") var maxBody: ByteCount?
-    @Option(help: "Open connections.") var maxConnections = 1024
-    @Option(help: "Seconds a client may take for the header of its request, and to read what waits for it.")
+    @Option(
+        help: "What the bodies of all requests under way may take together; 256MiB, or four bodies, when left out.")
+    var maxBodyMemory: ByteCount?
+    @Option(help: "Open connections; beyond them idle ones are closed for new ones.") var maxConnections = 1024
+    @Option(
+        help:
+            "Seconds a client may take for the header of each of its requests, for a pause in its body, and to read what waits for it."
+    )
     var clientTimeout: Double = 30
     @Option(
         help: ArgumentHelp(
@@ -117,7 +124,11 @@ struct ServeBounds: ParsableArguments {
     @Option(help: "Seconds that requests under way get when the server is told to stop.") var drain: Double = 30
 
     func apply(to settings: inout ServerSettings) throws {
-        if let maxBody { settings.limits.body = maxBody.bytes }
+        if let maxBody {
+            settings.limits.body = maxBody.bytes
+            settings.limits.bodies = max(settings.limits.bodies, maxBody.bytes.multiplied(clampedBy: 4))
+        }
+        if let maxBodyMemory { settings.limits.bodies = maxBodyMemory.bytes }
         settings.limits.connections = maxConnections
         guard clientTimeout > 0, clientTimeout < 1e6, drain >= 0, drain < 1e6 else {
             throw ValidationError("--client-timeout must be above 0 seconds and --drain at least 0")

@@ -5,7 +5,6 @@ import Logging
 import NIOCore
 import NIOSSL
 import ServiceLifecycle
-import UnixSignals
 
 extension Server {
     /// The Hummingbird application, to be run by a service group of the caller's own.
@@ -28,7 +27,8 @@ extension Server {
             server: try settings.certificate.map { try .tls(http, tlsConfiguration: Self.tls($0)) } ?? http,
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port), serverName: nil,
-                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(
+                    limits.connections + ServerLimits.spareConnections)),
             onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
     }
 
@@ -57,18 +57,13 @@ extension Server {
             configuration: .init(
                 services: [.init(service: try application(onRunning: onRunning))], gracefulShutdownSignals: [],
                 logger: Logger(label: "martlet.service") { _ in SwiftLogNoOpLogHandler() }))
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let watcher = Task {
-            var first = true
-            for await signal in signals {
-                guard first else { return onSecondSignal(signal.rawValue) }
-                first = false
+        let signals = StopSignals(
+            onFirst: {
                 Task {
                     await self.drain()
                     await group.triggerGracefulShutdown()
                 }
-            }
-        }
+            }, onSecond: onSecondSignal)
         let idle = Task {
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(10))
@@ -76,7 +71,7 @@ extension Server {
             }
         }
         defer {
-            watcher.cancel()
+            signals.stop()
             idle.cancel()
         }
         try await group.run()
@@ -95,10 +90,18 @@ extension Server {
         // Time for their last event to go out.
         let end = ContinuousClock.now + .seconds(2)
         while metrics.running > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
+        // Whatever has no engine to end it.
+        connections.cancelAll()
     }
 }
 
 extension Server {
+    /// Whether the address it is to listen at is free: to be asked before anything is loaded.
+    /// - Throws: `ServerError` that says what is in the way.
+    public func checkAddress() throws(ServerError) {
+        try ListeningAddress.check(host: settings.host, port: settings.port)
+    }
+
     /// Loads the first model, or all, so that the first request need not wait.
     public func preload(all: Bool = false) async throws {
         for model in models.models.map(\.model).prefix(all ? .max : 1) {

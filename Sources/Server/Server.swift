@@ -17,7 +17,9 @@ public final class Server: Sendable {
     let keys: KeyRing
     let rules: SiteRules
     let metrics = ServerMetrics()
-    let connections = ConnectionTable()
+    let connections: ConnectionTable
+    let bodies: BodyBudget
+    let keptResponses = KeptResponses()
     private let draining = Atomic(false)
 
     /// - Throws: `ServerError` where the settings do not fit each other.
@@ -26,6 +28,8 @@ public final class Server: Sendable {
         self.settings = settings
         self.models = models
         self.logger = logger ?? Logger(label: "martlet")
+        connections = ConnectionTable(limit: settings.limits.connections)
+        bodies = BodyBudget(settings.limits.bodies)
         keys = KeyRing(settings.keys)
         rules = SiteRules(settings)
     }
@@ -40,7 +44,7 @@ public final class Server: Sendable {
             let scopes: Set<Scope> = settings.isLoopback ? Set(Scope.allCases) : [.open, .inference, .metrics]
             return Caller(name: nil, scopes: scopes)
         }
-        var secret = fields[.apiKey]
+        var secret = fields[.apiKey] ?? fields[.azureKey]
         if let authorization = fields[.authorization] {
             let words = authorization.split(separator: " ", maxSplits: 1)
             if words.count == 2, words[0].lowercased() == "bearer" {
@@ -49,7 +53,8 @@ public final class Server: Sendable {
         }
         guard let secret else {
             throw APIError(
-                status: 401, "No API key: send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\".",
+                status: 401,
+                "No API key: send it as \"Authorization: Bearer KEY\", \"x-api-key: KEY\" or \"api-key: KEY\".",
                 type: "authentication_error", code: "missing_api_key")
         }
         guard let caller = keys.caller(showing: secret) else {

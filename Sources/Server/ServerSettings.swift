@@ -55,13 +55,18 @@ public struct ServerCertificate: Sendable {
 public struct ServerLimits: Sendable {
     /// Bytes of a request's body.
     public var body = 32 << 20
+    /// Bytes that the bodies of all requests under way may take together, and what they become when they are read.
+    public var bodies = 256 << 20
     /// Bytes of all header fields together.
     public var headers = 16 << 10
     public var headerCount = 100
+    /// Open connections. Beyond them idle ones are closed for new ones, and where none is idle, health checks are answered.
     public var connections = 1024
-    /// From connecting to the end of the first request's header.
+    /// Connections beyond the limit that are accepted to tell them so.
+    static let spareConnections = 64
+    /// For the header of each request: from connecting, or from its first byte where another request came before it.
     public var headerTime = Duration.seconds(10)
-    /// For a body, which must come at `bodyRate` bytes a second after it.
+    /// For a body. One that takes longer must come at `bodyRate` bytes a second, from its beginning and ever after.
     public var bodyTime = Duration.seconds(30)
     public var bodyRate = 16 << 10
     /// Between two requests of a connection.
@@ -83,6 +88,9 @@ public struct ServerLimits: Sendable {
     func check() throws(ServerError) {
         guard body > 0, headers >= 1024, headerCount > 0, connections > 0, pendingChunks > 0, bodyRate > 0 else {
             throw ServerError("limits must be above 0, and that of headers at least 1024 bytes")
+        }
+        guard bodies >= body else {
+            throw ServerError("the \(bodies) bytes for all bodies together are less than the \(body) of one")
         }
     }
 }

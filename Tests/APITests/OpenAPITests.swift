@@ -15,7 +15,11 @@ import Testing
             ("GET", "/api/tags"), ("GET", "/api/runs"), ("GET", "/api/runs/{name}"), ("GET", "/api/runs/{name}/log"),
             ("POST", "/api/runs/{name}/stop"), ("POST", "/inspect"), ("POST", "/admin/models/load"),
             ("POST", "/admin/models/unload"), ("GET", "/version"), ("GET", "/props"), ("GET", "/slots"),
-            ("GET", "/tokenizer_info"),
+            ("GET", "/tokenizer_info"), ("POST", "/completion"), ("POST", "/infill"), ("POST", "/embedding"),
+            ("POST", "/generate"), ("POST", "/"), ("POST", "/generate_stream"), ("GET", "/info"), ("POST", "/embed"),
+            ("POST", "/similarity"), ("POST", "/predict"), ("POST", "/api/pull"), ("GET", "/v1/responses/{id}"),
+            ("GET", "/v1/responses/{id}/input_items"), ("DELETE", "/v1/responses/{id}"),
+            ("POST", "/v1/responses/input_tokens"),
         ].map { OpenAPIRoute(method: $0.0, path: $0.1, summary: "", isOpen: $0.1 == "/health") }
         let document = OpenAPIDocument.json(version: "1", routes: routes)
         let text = document.text()

@@ -50,8 +50,9 @@ import Testing
 
     @Test func scoresPairTexts() throws {
         let one = try ScoreRequest(#"{"text_1": "a", "text_2": ["b", "c"]}"#.utf8)
-        #expect(one.pairs.map(\.second) == ["b", "c"])
-        #expect(one.pairs.map(\.first) == ["a", "a"])
+        #expect(one.texts.map(\.text) == ["a", "b", "c"])
+        #expect(one.pairs.map(\.first) == [0, 0])
+        #expect(one.pairs.map(\.second) == [1, 2])
         #expect(throws: APIError.self) { try ScoreRequest(#"{"text_1": ["a", "b"], "text_2": ["c"]}"#.utf8) }
     }
 

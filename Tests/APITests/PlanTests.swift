@@ -33,9 +33,31 @@ import Testing
         var truncated = request
         truncated.truncation = Truncation(tokens: -1)
         #expect(try GenerationPlan(truncated, model: model, name: "m").prompts[0].count == 255)
-        let reply = try chat(#""max_tokens": 1000"#)
-        let tooMuch = #expect(throws: APIError.self) { try GenerationPlan(reply, model: model, name: "m") }
+        let both: JSON = ["messages": [["role": "user", "content": .string(long)]], "max_tokens": 1000]
+        let tooMuch = #expect(throws: APIError.self) {
+            try GenerationPlan(GenerationRequest(chatCompletion: both.bytes()), model: model, name: "m")
+        }
         #expect(tooMuch?.message.contains("1000") == true)
+    }
+
+    /// Clients send such numbers by themselves: the reply then ends where the context does.
+    @Test func aReplyIsNoLongerThanThereIsRoomFor() throws {
+        let model = try LanguageModel.tiny()
+        let plan = try GenerationPlan(try chat(#""max_tokens": 32000"#), model: model, name: "m")
+        #expect(plan.engineRequests()[0].options.maximumTokens == 256 - plan.prompts[0].count)
+        let two = try GenerationPlan(
+            try completion(#""prompt": [[1, 2, 3], [1]], "max_tokens": 255"#), model: model, name: "m")
+        #expect(two.engineRequests().map(\.options.maximumTokens) == [253, 255])
+        let open = try GenerationPlan(try completion(#""prompt": [[1, 2]], "max_tokens": -1"#), model: model, name: "m")
+        #expect(open.engineRequests()[0].options.maximumTokens == 254)
+        let ids = Array(repeating: "1", count: 256).joined(separator: ",")
+        let full = try completion("\"prompt\": [\(ids)], \"max_tokens\": 9")
+        let error = #expect(throws: APIError.self) { try GenerationPlan(full, model: model, name: "m") }
+        #expect(error?.code == "context_length_exceeded" && error?.message.contains("256 tokens") == true)
+        #expect(try chat(#""max_tokens": -1, "seed": -1"#).stopping.maximumTokens == nil)
+        #expect(try chat(#""seed": -1"#).sampling.seed == nil)
+        #expect(try chat(#""seed": -2"#).sampling.seed != nil)
+        #expect(throws: APIError.self) { try chat(#""max_tokens": -2"#) }
     }
 
     @Test(arguments: [
@@ -117,16 +139,18 @@ import Testing
 
     @Test func tokensAndTextsGoBothWays() throws {
         let model = try LanguageModel.tiny()
-        let tokens = try TokenizeRequest(#"{"prompt": "the end", "return_token_strs": true}"#.utf8).reply(model)
+        let tokens = try JSON(
+            parsing: TokenizeRequest(#"{"prompt": "the end", "return_token_strs": true}"#.utf8).reply(model))
         #expect(tokens["max_model_len"] == 256)
         #expect(tokens["count"]?.integer == tokens["tokens"]?.array?.count)
         #expect(tokens["token_strs"]?.array?.count == tokens["tokens"]?.array?.count)
         let body: JSON = ["tokens": try #require(tokens["tokens"])]
         let text = try DetokenizeRequest(body.bytes()).reply(model)
         #expect(text == ["prompt": "the end", "content": "the end"])
-        let pieces = try TokenizeRequest(#"{"content": "the", "with_pieces": true}"#.utf8).reply(model)
+        let pieces = try JSON(parsing: TokenizeRequest(#"{"content": "the", "with_pieces": true}"#.utf8).reply(model))
         #expect(pieces["tokens"]?.array?.compactMap { $0["piece"]?.string }.joined() == "the")
-        let rendered = try TokenizeRequest(#"{"messages": [{"role": "user", "content": "Hi"}]}"#.utf8).reply(model)
+        let rendered = try JSON(
+            parsing: TokenizeRequest(#"{"messages": [{"role": "user", "content": "Hi"}]}"#.utf8).reply(model))
         #expect(rendered["tokens"]?.array?.first == 1)
         let prompt = try ApplyTemplateRequest(#"{"messages": [{"role": "user", "content": "Hi"}]}"#.utf8).reply(model)
         #expect(prompt["prompt"] == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")

@@ -41,14 +41,25 @@ import Testing
             _ = try ModelRequest($0, alias: "name")
             return []
         },
+        Body(schema: "OllamaPullRequest") { try PullRequest($0).unknownFields },
+        Body(schema: "LlamaCompletionRequest", beside: ["stream": true]) {
+            try GenerationRequest(llamaCompletion: $0).unknownFields
+        },
+        Body(schema: "InfillRequest", beside: ["stream": true]) { try GenerationRequest(infill: $0).unknownFields },
+        Body(schema: "LlamaEmbeddingRequest") { try EmbeddingsRequest(llamaServer: $0).unknownFields },
+        Body(schema: "GenerateRequest") { try GenerationRequest(textGeneration: $0, form: .one).unknownFields },
+        Body(schema: "GenerateOrStreamRequest") {
+            try GenerationRequest(textGeneration: $0, form: .list).unknownFields
+        },
+        Body(schema: "EmbedRequest") { try EmbeddingsRequest(textEmbeddings: $0).unknownFields },
+        Body(schema: "SimilarityRequest") { try SimilarityRequest($0).unknownFields },
+        Body(schema: "PredictRequest") { try PredictRequest($0).unknownFields },
         Body(schema: "EmbeddingsRequest") { try EmbeddingsRequest($0).unknownFields },
         Body(schema: "RerankRequest") {
-            _ = try RerankRequest($0)
-            return []
+            try RerankRequest($0).unknownFields
         },
         Body(schema: "ScoreRequest") {
-            _ = try ScoreRequest($0)
-            return []
+            try ScoreRequest($0).unknownFields
         },
         Body(schema: "TokenizeRequest", beside: ["tools": [tool]]) {
             _ = try TokenizeRequest($0)

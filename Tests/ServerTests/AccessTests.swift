@@ -1,3 +1,4 @@
+import MartletJSON
 import MartletServer
 import Testing
 
@@ -33,7 +34,7 @@ import Testing
         try await RunningServer.with(settings: settings) { running in
             let right = [
                 ["Authorization": "Bearer sk-everything"], ["authorization": "bearer  sk-everything"],
-                ["x-api-key": "sk-everything"],
+                ["x-api-key": "sk-everything"], ["api-key": "sk-everything"],
             ]
             for fields in right {
                 let status = try await running.get("/v1/models", fields).status
@@ -73,6 +74,15 @@ import Testing
         }
     }
 
+    @Test func aPortInUseIsToldBeforeAnythingIsLoaded() async throws {
+        try await RunningServer.with { running in
+            var settings = ServerSettings()
+            settings.port = running.port
+            let second = try Server(settings, ModelRegistry([]))
+            #expect { try second.checkAddress() } throws: { "\($0)".contains("port \(running.port) is in use") }
+        }
+    }
+
     @Test func namesThatPointHereAreRefused() async throws {
         try await RunningServer.with { running in
             for host in ["localhost:1", "127.0.0.1", "[::1]:80", "10.0.0.1", "a.localhost"] {
@@ -97,6 +107,52 @@ import Testing
             #expect(own.fields["access-control-allow-origin"] == nil)
             let read = try await running.get("/v1/models", ["Origin": "https://evil.example"])
             #expect(read.fields["access-control-allow-origin"] == nil)
+        }
+    }
+
+    /// Whatever can load a model is held to the origin, GET or not; where a browser names no origin, to the site it names.
+    @Test func otherSitesMayNotHaveModelsLoaded() async throws {
+        let foreign = [
+            ["Origin": "https://evil.example"], ["Sec-Fetch-Site": "cross-site"], ["Sec-Fetch-Site": "same-site"],
+        ]
+        try await RunningServer.with { running in
+            for path in ["/props?model=tiny", "/tokenizer_info", "//props/"] {
+                for fields in foreign {
+                    let reply = try await running.get(path, fields)
+                    #expect(reply.status == 403, "\(path) \(fields)")
+                    #expect(reply.errorCode == "origin_not_allowed")
+                    #expect(try await running.get(path, fields, method: "HEAD").status == 403)
+                }
+            }
+            #expect(running.server.models.loaded.isEmpty)
+            for fields in [[:], ["Sec-Fetch-Site": "same-origin"], ["Sec-Fetch-Site": "none"]] {
+                #expect(try await running.get("/props", fields).status == 200)
+            }
+            // Reading is no change.
+            #expect(try await running.get("/v1/models", ["Sec-Fetch-Site": "cross-site"]).status == 200)
+        }
+    }
+
+    /// Routes that read and load nothing are few enough to be listed; a new one has to say which kind it is.
+    @Test func onlyTheseRoutesChangeNothing() throws {
+        let server = try Server(ServerSettings(), ModelRegistry([]))
+        let reading = Set(server.routes().filter { !$0.changesState }.map(\.path))
+        let known: Set = [
+            "/livez", "/readyz", "/health", "/version", "/metrics", "/v1/models", "/models", "/v1/models/{model...}",
+            "/v1/responses/{id}", "/v1/responses/{id}/input_items", "/api/version", "/api/tags", "/api/ps", "/info",
+            "/slots", "/api/runs", "/api/runs/{name}", "/api/runs/{name}/log", "/", "/ui/{path...}", "/openapi.json",
+        ]
+        let pages = server.routes().filter { $0.scope == .open }.map(\.path)
+        #expect(reading.subtracting(known).subtracting(pages).isEmpty)
+    }
+
+    @Test func unloadingByOllamasWordsNeedsTheRightToIt() async throws {
+        try await RunningServer.with(settings: settings) { running in
+            let body: JSON = ["model": "tiny", "keep_alive": 0]
+            let reply = try await running.post("/api/generate", body, ["x-api-key": "sk-inference-only"])
+            #expect(reply.status == 403)
+            #expect(try reply.json()["error"]?.string?.contains("admin") == true)
+            #expect(try await running.post("/api/generate", body, ["x-api-key": "sk-everything"]).status == 200)
         }
     }
 

@@ -54,7 +54,7 @@ import Testing
             let one = try await running.post("/api/embeddings", ["model": "encoder", "prompt": "hello"])
             #expect(try one.json()["embedding"] == vectors.first)
             let model = try await running.post("/api/show", ["name": "tiny:latest"])
-            #expect(try model.json()["details"]?["format"]?.string == "gguf")
+            #expect(try model.json()["details"]?["format"]?.string == "safetensors")
             let missing = try await running.post("/api/show", ["model": "none"])
             #expect(missing.status == 404)
             #expect(try missing.json()["error"]?.string != nil)

@@ -92,8 +92,8 @@ final class FakeTrainer: Sendable {
 
     init(run: String) throws {
         self.run = run
-        descriptor = open(run + "/log.jsonl", O_RDONLY)
-        guard descriptor >= 0, flock(descriptor, LOCK_SH) == 0 else { throw ServerError("\(run) cannot be locked") }
+        descriptor = open(run + "/.lock", O_RDWR | O_CREAT, 0o644)
+        guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0 else { throw ServerError("\(run) cannot be locked") }
     }
 
     var isAskedToStop: Bool { FileManager.default.fileExists(atPath: run + "/stop") }

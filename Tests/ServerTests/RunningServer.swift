@@ -20,9 +20,11 @@ final class RunningServer: Sendable {
     ///   - paths: where models are that are not made for the test.
     static func with<Result>(
         _ models: [String] = ["tiny"], at paths: [String: String] = [:], settings: ServerSettings = ServerSettings(),
-        loading: ModelSettings = ModelSettings(), _ body: (RunningServer) async throws -> Result
+        loading: ModelSettings = ModelSettings(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        _ body: (RunningServer) async throws -> Result
     ) async throws -> Result {
-        let running = try await RunningServer(models, at: paths, settings, loading)
+        let running = try await RunningServer(models, at: paths, settings, loading, logger)
         do {
             let result = try await body(running)
             await running.stop()
@@ -34,7 +36,8 @@ final class RunningServer: Sendable {
     }
 
     private init(
-        _ models: [String], at paths: [String: String], _ settings: ServerSettings, _ loading: ModelSettings
+        _ models: [String], at paths: [String: String], _ settings: ServerSettings, _ loading: ModelSettings,
+        _ logger: Logger
     ) async throws {
         folder = try Self.write(models.filter { paths[$0] == nil })
         var settings = settings
@@ -44,7 +47,7 @@ final class RunningServer: Sendable {
         let folder = folder
         let registry = try ModelRegistry(
             models.map { (name: $0, aliases: ["alias-of-\($0)"], path: paths[$0] ?? "\(folder)/\($0)") }, loading)
-        let server = try Server(settings, registry, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let server = try Server(settings, registry, logger: logger)
         self.server = server
         let (ports, continuation) = AsyncStream<Int>.makeStream()
         task = Task {

@@ -180,6 +180,7 @@ extension GenerationPlan {
     public static func promptTokens(_ request: GenerationRequest, model: LanguageModel) throws(APIError) -> Int {
         switch request.input {
         case .conversation(let conversation): return try ModelVoice(model).prompt(conversation, request).tokens.count
+        case .infill(let infill): return try infill.tokens(model).count
         case .prompts(let prompts):
             var count = 0
             for (index, prompt) in prompts.enumerated() {

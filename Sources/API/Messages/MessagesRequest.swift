@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 import MartletText
 
 extension GenerationRequest {
@@ -9,12 +10,13 @@ extension GenerationRequest {
         var fields = try FieldReader.body(body, limits)
         var messages: [ChatMessage] = []
         if let system = fields.json("system") {
-            messages.append(ChatMessage(role: "system", content: try MessagesContent.text(system, "system")))
+            messages.append(
+                ChatMessage(role: "system", content: try MessagesContent.text(system, "system", in: fields)))
         }
         let items = try fields.required("messages", fields.array("messages", most: limits.messages))
         guard !items.isEmpty else { throw .invalid("messages", "must hold at least one message") }
         for (index, item) in items.enumerated() {
-            messages += try MessagesContent.messages(item, path: "messages[\(index)]")
+            messages += try MessagesContent.messages(item, path: "messages[\(index)]", in: fields)
         }
         var conversation = Conversation(messages)
         if let last = messages.last, last.role == "assistant", last.toolCalls.isEmpty, !(last.content ?? "").isEmpty {
@@ -59,17 +61,19 @@ extension GenerationRequest {
 /// Messages of blocks.
 enum MessagesContent {
     /// A text, or blocks of text.
-    static func text(_ value: JSON, _ path: String) throws(APIError) -> String {
+    static func text(_ value: JSON, _ path: String, in parent: FieldReader) throws(APIError) -> String {
         if let text = value.string { return text }
         guard let blocks = value.array else {
             throw .invalid(path, "must be a string or an array of blocks, not \(value.kind)")
         }
         var texts: [String] = []
         for (index, block) in blocks.enumerated() {
-            var fields = try FieldReader(block, path: "\(path)[\(index)]")
+            var fields = try FieldReader(block, path: "\(path)[\(index)]", in: parent)
+            fields.ignore("cache_control", "citations")
             let type = try fields.required("type", fields.string("type"))
             guard type == "text" else {
-                throw .unsupported(fields.path(of: "type"), "is '\(type.prefix(40))', which this model cannot read")
+                throw .unsupported(
+                    fields.path(of: "type"), "is '\(type.shown(limit: 40))', which this model cannot read")
             }
             texts.append(try fields.required("text", fields.string("text")))
         }
@@ -77,8 +81,10 @@ enum MessagesContent {
     }
 
     /// One message becomes several where it holds results of tools.
-    static func messages(_ json: JSON, path: String) throws(APIError) -> [ChatMessage] {
-        var fields = try FieldReader(json, path: path)
+    static func messages(
+        _ json: JSON, path: String, in parent: FieldReader
+    ) throws(APIError) -> [ChatMessage] {
+        var fields = try FieldReader(json, path: path, in: parent)
         let role = try fields.required("role", fields.string("role"))
         guard role == "user" || role == "assistant" else { throw fields.error("role", "must be 'user' or 'assistant'") }
         let content = try fields.required("content", fields.json("content"))
@@ -91,7 +97,8 @@ enum MessagesContent {
         var thoughts: [String] = []
         var calls: [ChatMessage.ToolCall] = []
         for (index, block) in blocks.enumerated() {
-            var block = try FieldReader(block, path: "\(path).content[\(index)]")
+            var block = try FieldReader(block, path: "\(path).content[\(index)]", in: fields)
+            block.ignore("cache_control", "citations", "signature", "data")
             let type = try block.required("type", block.string("type"))
             switch (type, role) {
             case ("text", _): texts.append(try block.required("text", block.string("text")))
@@ -107,11 +114,14 @@ enum MessagesContent {
                 let place = block.path(of: "content")
                 var result = ChatMessage(
                     role: "tool",
-                    content: try block.json("content").map { (value) throws(APIError) in try text(value, place) } ?? "")
+                    content: try block.json("content").map { [block] (value) throws(APIError) in
+                        try text(value, place, in: block)
+                    } ?? "")
                 result.toolCallID = try block.required("tool_use_id", block.string("tool_use_id"))
                 found.append(result)
             default:
-                throw .unsupported(block.path(of: "type"), "is '\(type.prefix(40))', which this model cannot read here")
+                throw .unsupported(
+                    block.path(of: "type"), "is '\(type.shown(limit: 40))', which this model cannot read here")
             }
         }
         if texts.isEmpty, calls.isEmpty, thoughts.isEmpty { return found }
@@ -124,10 +134,11 @@ enum MessagesContent {
     static func tools(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) -> ToolSettings {
         var settings = ToolSettings()
         for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
-            var tool = try FieldReader(item, path: "tools[\(index)]")
+            var tool = try FieldReader(item, path: "tools[\(index)]", in: fields)
+            tool.ignore("cache_control")
             if let type = try tool.string("type"), type != "custom" {
                 throw .unsupported(
-                    tool.path(of: "type"), "is '\(type.prefix(40))'; only tools of one's own are supported")
+                    tool.path(of: "type"), "is '\(type.shown(limit: 40))'; only tools of one's own are supported")
             }
             settings.tools.append(try Tool(function: tool, schemaKey: "input_schema"))
         }

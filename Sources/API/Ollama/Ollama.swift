@@ -6,8 +6,18 @@ public enum Ollama {
     /// `{"error": "…"}`: Ollama has no other members.
     public static func error(_ error: APIError) -> JSON { ["error": .string(error.message)] }
 
-    /// The version that clients compare with what they need.
-    public static func version(_ version: String) -> JSON { ["version": .string(version)] }
+    /// The version of Ollama whose interface this is: clients compare it with the one that has what they need. The
+    /// server's own is at `/version`.
+    public static let version: JSON = ["version": "0.32.0"]
+
+    /// What `POST /api/pull` says of a model that is there already: the lines of a stream, or the last of them.
+    public static func pulled(digest: String?) -> [JSON] {
+        var lines: [JSON] = [["status": "pulling manifest"]]
+        if let digest {
+            lines.append(["status": .string("pulling \(digest.prefix(12))"), "digest": .string("sha256:" + digest)])
+        }
+        return lines + [["status": "verifying sha256 digest"], ["status": "writing manifest"], ["status": "success"]]
+    }
 
     /// `GET /api/tags`.
     public static func tags(_ cards: [ModelCard]) -> JSON { ["models": .array(cards.map { .object(entry($0)) })] }
@@ -122,6 +132,7 @@ extension EmbeddingsRequest {
         let key = fields.json("input") == nil && fields.json("prompt") != nil ? "prompt" : "input"
         inputs = try GenerationRequest.Prompt.list(
             fields.required(key, fields.json(key)), key, most: limits.embeddingInputs)
+        try Self.check(inputs, key, limits)
         model = try fields.required("model", fields.string("model", longest: 1024))
         format = .float
         dimensions = try fields.integer("dimensions", 1...65536)

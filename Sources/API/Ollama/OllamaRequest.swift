@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 import MartletText
 
 extension GenerationRequest {
@@ -7,7 +8,7 @@ extension GenerationRequest {
         var fields = try FieldReader.body(body, limits)
         var messages: [ChatMessage] = []
         for (index, item) in (try fields.array("messages", most: limits.messages) ?? []).enumerated() {
-            messages.append(try OllamaMessage.message(item, path: "messages[\(index)]"))
+            messages.append(try OllamaMessage.message(item, path: "messages[\(index)]", in: fields))
         }
         var conversation = Conversation(messages)
         // As in Ollama, a last message of the assistant's is continued.
@@ -18,7 +19,7 @@ extension GenerationRequest {
         self.init(dialect: .ollamaChat, input: .conversation(conversation))
         loadsOnly = messages.isEmpty
         for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
-            tools.tools.append(try Tool(item, path: "tools[\(index)]"))
+            tools.tools.append(try Tool(item, path: "tools[\(index)]", in: fields))
         }
         try readOllama(&fields, limits)
     }
@@ -67,7 +68,6 @@ extension GenerationRequest {
         fields.ignore("truncate", "shift", "top_logprobs")
         if var options = try fields.fields("options") {
             try readOllamaOptions(&options, limits)
-            unknownFields += options.unread
         }
         applyReasoning()
         unknownFields += fields.unread
@@ -122,11 +122,11 @@ extension GenerationRequest {
 
 /// Messages in Ollama's shape: text, pictures beside it, and calls whose arguments are objects.
 enum OllamaMessage {
-    static func message(_ json: JSON, path: String) throws(APIError) -> ChatMessage {
-        var fields = try FieldReader(json, path: path)
+    static func message(_ json: JSON, path: String, in parent: FieldReader) throws(APIError) -> ChatMessage {
+        var fields = try FieldReader(json, path: path, in: parent)
         let role = try fields.required("role", fields.string("role"))
         guard ["system", "user", "assistant", "tool"].contains(role) else {
-            throw fields.error("role", "is '\(role.prefix(40))'; it must be system, user, assistant or tool")
+            throw fields.error("role", "is '\(role.shown(limit: 40))'; it must be system, user, assistant or tool")
         }
         var message = ChatMessage(role: role, content: try fields.string("content") ?? "")
         try fields.refuse("images", unless: { $0.array?.isEmpty ?? false }, "cannot be read by this model")
@@ -135,7 +135,7 @@ enum OllamaMessage {
         message.toolCallID = try fields.string("tool_call_id")
         var calls: [ChatMessage.ToolCall] = []
         for (index, item) in (try fields.array("tool_calls", most: 1024) ?? []).enumerated() {
-            var call = try FieldReader(item, path: "\(path).tool_calls[\(index)]")
+            var call = try FieldReader(item, path: "\(path).tool_calls[\(index)]", in: fields)
             var function = try call.required("function", call.fields("function"))
             calls.append(
                 ChatMessage.ToolCall(

@@ -32,7 +32,7 @@ struct OpenAPIBody: Sendable {
         post(versions("/chat/completions"), "ChatCompletionRequest", "ChatCompletion", stream: events)
         post(versions("/completions"), "CompletionRequest", "Completion", stream: events)
         post(versions("/embeddings"), "EmbeddingsRequest", "Embeddings")
-        post(versions("/rerank") + versions("/reranking"), "RerankRequest", "Rerank")
+        post(versions("/rerank") + versions("/reranking"), "RerankRequest", "RerankAny")
         post(versions("/score"), "ScoreRequest", "Score")
         post(["/tokenize"], "TokenizeRequest", "Tokenize")
         post(["/detokenize"], "DetokenizeRequest", "Detokenize")
@@ -46,10 +46,23 @@ struct OpenAPIBody: Sendable {
         post(["/api/generate"], "OllamaGenerateRequest", "OllamaGenerate", stream: lines, error: "OllamaError")
         post(["/api/embed"], "OllamaEmbedRequest", "OllamaEmbed", error: "OllamaError")
         post(["/api/embeddings"], "OllamaEmbedRequest", "OllamaEmbeddings", error: "OllamaError")
+        post(["/api/pull"], "OllamaPullRequest", "OllamaStatus", stream: lines, error: "OllamaError")
         post(["/api/show"], "OllamaShowRequest", "OllamaShow", error: "OllamaError")
         get("/api/version", "Version")
         get("/api/tags", "OllamaModels")
         get("/api/ps", "OllamaModels")
+
+        post(["/completion"], "LlamaCompletionRequest", "LlamaCompletion", stream: events)
+        post(["/infill"], "InfillRequest", "LlamaCompletion", stream: events)
+        post(["/embedding"], "LlamaEmbeddingRequest", "LlamaEmbedding")
+        post(["/generate"], "GenerateRequest", "Generate", error: "InferenceError")
+        post(["/"], "GenerateOrStreamRequest", "GenerateList", stream: events, error: "InferenceError")
+        table["POST /generate_stream"] = OpenAPIBody(
+            request: "GenerateRequest", text: events, error: "InferenceError")
+        post(["/embed"], "EmbedRequest", "Embed", error: "InferenceError")
+        post(["/similarity"], "SimilarityRequest", "Similarity", error: "InferenceError")
+        post(["/predict"], "PredictRequest", "Predict", error: "InferenceError")
+        get("/info", "InferenceInformation", error: "InferenceError", query: model)
 
         post(["/inspect"], "InspectionRequest", "Inspection")
         post(["/admin/models/load"], "ModelName", "ModelLoaded")
@@ -58,8 +71,12 @@ struct OpenAPIBody: Sendable {
 
         for path in ["/livez", "/readyz", "/health"] { get(path, "Status") }
         get("/version", "Version")
-        for path in ["/v1/models", "/models"] { get(path, "ModelList") }
-        for path in ["/v1/models/{model}", "/v1/models/{id}"] { get(path, "Model") }
+        for path in ["/v1/models", "/models"] { get(path, "ModelListAny") }
+        for path in ["/v1/models/{model}", "/v1/models/{id}"] { get(path, "ModelAny") }
+        get("/v1/responses/{id}", "Response")
+        get("/v1/responses/{id}/input_items", "ResponseItems")
+        table["DELETE /v1/responses/{id}"] = OpenAPIBody(reply: "ResponseDeleted")
+        post(["/v1/responses/input_tokens"], "ResponsesRequest", "ResponseInputTokens")
         get("/tokenizer_info", "TokenizerInformation", query: model)
         get("/props", "Properties", query: model)
         get("/slots", "Slots", query: ["model": OpenAPISchemas.text, "fail_on_no_slot": OpenAPISchemas.text])

@@ -34,11 +34,12 @@ public enum OpenAPIDocument {
                 "title": "Martlet", "version": .string(version),
                 "description": "Language models behind the interfaces that clients know.",
             ],
-            "security": [["bearer": []], ["key": []]], "paths": .object(paths),
+            "security": [["bearer": []], ["key": []], ["azure": []]], "paths": .object(paths),
             "components": [
                 "securitySchemes": [
                     "bearer": ["type": "http", "scheme": "bearer"],
                     "key": ["type": "apiKey", "in": "header", "name": "x-api-key"],
+                    "azure": ["type": "apiKey", "in": "header", "name": "api-key"],
                 ], "schemas": .object(OpenAPISchemas.all),
                 "responses": .object(errors),
             ],
@@ -50,7 +51,7 @@ public enum OpenAPIDocument {
         var errors: JSONObject = [
             "Error": ["description": "A refusal that names the parameter.", "content": content("Error")]
         ]
-        for name in ["MessagesError", "OllamaError"] {
+        for name in ["MessagesError", "OllamaError", "InferenceError"] {
             let schema = OpenAPISchemas.any(OpenAPISchemas.reference(name), OpenAPISchemas.reference("Error"))
             errors[name] = ["description": "A refusal.", "content": ["application/json": ["schema": schema]]]
         }

@@ -85,6 +85,14 @@ extension OpenAPISchemas {
                         "cache_creation_input_tokens": count,
                     ], required: ["input_tokens", "output_tokens"]),
             ], required: ["id", "type", "role", "model", "content", "stop_reason", "usage"]),
+        "MessagesModel": object(
+            ["type": constant("model"), "id": text, "display_name": text, "created_at": text],
+            required: ["type", "id", "display_name", "created_at"]),
+        "MessagesModelList": object(
+            [
+                "data": list(reference("MessagesModel")), "has_more": flag, "first_id": nullable(text),
+                "last_id": nullable(text),
+            ], required: ["data", "has_more", "first_id", "last_id"]),
         "CountTokens": object(["input_tokens": count], required: ["input_tokens"]),
         "MessagesError": object(
             [

@@ -57,6 +57,10 @@ extension OpenAPISchemas {
                     "prompt_eval_count": count,
                 ], required: ["model", "embeddings"]),
             "OllamaEmbeddings": object(["embedding": list(decimal)], required: ["embedding"]),
+            "OllamaPullRequest": any(
+                request(["model": word, "stream": flag, "insecure": flag], required: ["model"]),
+                request(["name": word, "stream": flag, "insecure": flag], required: ["name"])),
+            "OllamaStatus": object(["status": text, "digest": text], required: ["status"]),
             "OllamaShowRequest": request(["model": word, "name": word]),
             "OllamaShow": object(
                 [

@@ -56,6 +56,9 @@ extension OpenAPISchemas {
                         ["index": count, "relevance_score": ["type": "number"], "document": object(["text": text])],
                         required: ["index", "relevance_score"])),
             ], required: ["model", "results"]),
+        "RerankAny": any(reference("Rerank"), reference("RerankList")),
+        "ModelListAny": any(reference("ModelList"), reference("MessagesModelList")),
+        "ModelAny": any(reference("Model"), reference("MessagesModel")),
         "Score": object(
             [
                 "id": text, "created": count,

@@ -2,7 +2,7 @@ import MartletJSON
 
 extension OpenAPISchemas {
     /// Members that chat and text completions share.
-    private static let shared: JSONObject = {
+    static let shared: JSONObject = {
         let limits = RequestLimits()
         return [
             "model": word, "n": integer(1, limits.samples), "best_of": integer(1, limits.samples),
@@ -26,15 +26,23 @@ extension OpenAPISchemas {
         ]
     }()
 
+    /// Tokens of a reply; −1 for what there is room for.
+    static func replyLength(least: Int) -> JSON { any(integer(least, Int(Int32.max)), ["const": -1]) }
+
     static let seed: JSON = ["type": "integer", "minimum": .integer(Int64.min), "maximum": .integer(Int64.max)]
     static let stops: JSON = {
         let stop = text(atMost: RequestLimits().stopStringLength)
         return any(stop, list(stop, atMost: RequestLimits().stopStrings))
     }()
-    static let logitBias: JSON = [
-        "type": "object", "maxProperties": .integer(RequestLimits().logitBiases),
-        "additionalProperties": number(-100, 100), "propertyNames": ["pattern": "^[0-9]{1,9}$"],
-    ]
+    /// By token ids, or as llama.cpp's pairs.
+    static let logitBias = any(
+        [
+            "type": "object", "maxProperties": .integer(RequestLimits().logitBiases),
+            "additionalProperties": number(-100, 100), "propertyNames": ["pattern": "^[0-9]{1,9}$"],
+        ],
+        list(
+            list(any(token, number(-100, 100), ["const": false]), atLeast: 2, atMost: 2),
+            atMost: RequestLimits().logitBiases))
     /// A JSON Schema.
     static let schema = any(anyObject, flag)
     private static let texts = list(text, atLeast: 1, atMost: 4096)
@@ -49,7 +57,7 @@ extension OpenAPISchemas {
         "ChatCompletionRequest": request(
             merged(
                 [
-                    "max_completion_tokens": integer(1, Int(Int32.max)), "max_tokens": integer(1, Int(Int32.max)),
+                    "max_completion_tokens": replyLength(least: 1), "max_tokens": replyLength(least: 1),
                     "logprobs": flag, "top_logprobs": integer(0, RequestLimits().topLogProbabilities),
                     "reasoning_effort": choice(ReasoningSettings.Effort.allCases.map(\.rawValue)),
                     "include_reasoning": flag, "reasoning_format": choice(["none", "auto", "deepseek"]),
@@ -57,11 +65,14 @@ extension OpenAPISchemas {
         "CompletionRequest": request(
             merged(
                 [
-                    "prompt": reference("Prompt"), "max_tokens": integer(0, Int(Int32.max)), "echo": flag,
+                    "prompt": reference("Prompt"), "max_tokens": replyLength(least: 0), "echo": flag,
                     "logprobs": any(flag, integer(0, RequestLimits().topLogProbabilities)),
                     "top_logprobs": integer(0, RequestLimits().topLogProbabilities), "suffix": ["const": ""],
                 ], shared), required: ["prompt"]),
     ]
+
+    private static let documentTexts = list(
+        ["anyOf": [text, object(["text": text], required: ["text"])]], atLeast: 1, atMost: RequestLimits().documents)
 
     private static let conversation: JSONObject = [
         "messages": list(reference("Message"), atLeast: 1, atMost: RequestLimits().messages),
@@ -77,13 +88,18 @@ extension OpenAPISchemas {
                 "encoding_format": choice(EmbeddingsRequest.Format.allCases.map(\.rawValue)),
                 "dimensions": integer(1, 65536), "user": word, "truncate_prompt_tokens": integer(-1, 1 << 24),
             ], required: ["input"]),
-        "RerankRequest": request(
-            [
-                "query": text, "model": word, "top_n": integer(1, Int(Int32.max)), "return_documents": flag,
-                "documents": list(
-                    ["anyOf": [text, object(["text": text], required: ["text"])]], atLeast: 1,
-                    atMost: RequestLimits().documents),
-            ], required: ["query", "documents"]),
+        "RerankRequest": any(
+            request(
+                [
+                    "query": text, "model": word, "top_n": integer(1, Int(Int32.max)), "return_documents": flag,
+                    "documents": documentTexts,
+                ], required: ["query", "documents"]),
+            request(
+                [
+                    "query": text, "model": word, "raw_scores": ["const": false], "return_text": flag,
+                    "truncate": flag, "truncation_direction": choice(["Right", "Left", "right", "left"]),
+                    "texts": documentTexts,
+                ], required: ["query", "texts"])),
         "ScoreRequest": request(
             [
                 "model": word, "text_1": ["anyOf": [text, list(text, atLeast: 1)]],

@@ -8,7 +8,8 @@ extension OpenAPISchemas {
                 "input": any(
                     ["type": "string"],
                     list(reference("ResponsesInputItem"), atLeast: 1, atMost: RequestLimits().messages)),
-                "instructions": text, "model": word, "max_output_tokens": integer(1, Int(Int32.max)),
+                "instructions": text, "model": word, "max_output_tokens": replyLength(least: 1),
+                "previous_response_id": word, "store": flag,
                 "temperature": number(0, 2), "top_p": number(0, 1), "stream": flag, "parallel_tool_calls": flag,
                 "tools": list(
                     object(
@@ -43,13 +44,13 @@ extension OpenAPISchemas {
                 "id": text, "object": constant("response"), "created_at": count,
                 "status": choice(["in_progress", "completed", "incomplete"]), "error": ["type": "null"],
                 "incomplete_details": nullable(object(["reason": text], required: ["reason"])), "model": text,
-                "instructions": ["type": "null"],
-                "previous_response_id": ["type": "null"], "truncation": constant("disabled"),
+                "instructions": nullable(text), "previous_response_id": nullable(text),
+                "truncation": constant("disabled"),
                 "output": list(reference("ResponsesItem")), "parallel_tool_calls": flag,
                 "max_output_tokens": nullable(count), "temperature": decimal, "top_p": decimal,
                 "reasoning": object(["effort": nullable(text), "summary": ["type": "null"]]), "text": anyObject,
                 "tool_choice": ["type": ["string", "object"]], "tools": list(anyObject), "user": nullable(text),
-                "metadata": anyObject, "store": ["const": false],
+                "metadata": anyObject, "store": flag,
                 "usage": nullable(
                     object(
                         [
@@ -60,6 +61,16 @@ extension OpenAPISchemas {
                                 ["reasoning_tokens": count], required: ["reasoning_tokens"]),
                         ], required: ["input_tokens", "output_tokens", "total_tokens"])),
             ], required: ["id", "object", "created_at", "status", "model", "output", "usage"]),
+        "ResponseItems": object(
+            [
+                "object": constant("list"), "data": list(anyObject), "first_id": nullable(text),
+                "last_id": nullable(text), "has_more": flag,
+            ], required: ["object", "data", "has_more"]),
+        "ResponseDeleted": object(
+            ["id": text, "object": constant("response"), "deleted": flag], required: ["id", "object", "deleted"]),
+        "ResponseInputTokens": object(
+            ["object": constant("response.input_tokens"), "input_tokens": count],
+            required: ["object", "input_tokens"]),
         "ResponsesItem": any(
             item("message", ["role": constant("assistant"), "content": parts("output_text")], ["role", "content"]),
             item("reasoning", ["summary": list(anyObject), "content": parts("reasoning_text")], ["content"]),

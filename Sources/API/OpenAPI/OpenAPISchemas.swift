@@ -5,7 +5,8 @@ enum OpenAPISchemas {
     static let all: JSONObject = {
         var all: JSONObject = [:]
         let parts = [
-            common, generation, others, replies, responses, messages, ollama, inspection, information, runs,
+            common, generation, others, replies, responses, messages, ollama, llamaServer, textGeneration,
+            textEmbeddings, inspection, information, runs,
         ]
         for part in parts { for (name, schema) in part { all[name] = schema } }
         return all

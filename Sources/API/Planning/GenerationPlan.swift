@@ -1,5 +1,6 @@
 import MartletInference
 import MartletJSON
+import MartletSystem
 import MartletText
 
 /// A request made ready for one model: prompts as tokens, options with every default filled in, and how to read what the
@@ -38,24 +39,26 @@ public struct GenerationPlan: Sendable {
         let voice = ModelVoice(model)
         var prompts: [[Int32]] = []
         var startsInReasoning = false
+        let limit = model.configuration.contextLength
+        let parameter = request.input.parameter
         switch request.input {
+        case .infill(let infill):
+            prompts = [try Self.fit(infill.tokens(model), request, limit: limit, place: parameter)]
         case .conversation(let conversation):
             let rendered = try voice.prompt(conversation, request)
-            prompts = [rendered.tokens]
+            prompts = [try Self.fit(rendered.tokens, request, limit: limit, place: parameter)]
             startsInReasoning = rendered.opensReasoning
         case .prompts(let list):
             for (index, prompt) in list.enumerated() {
                 let place = list.count == 1 ? "prompt" : "prompt[\(index)]"
-                prompts.append(try Self.tokens(prompt, model, addsSpecial: request.addsSpecialTokens ?? true, place))
+                if Task.isCancelled { throw .clientLeft }
+                // Each is held to its bounds before the next is looked at.
+                let tokens = try Self.tokens(prompt, model, addsSpecial: request.addsSpecialTokens ?? true, place)
+                prompts.append(try Self.fit(tokens, request, limit: limit, place: parameter))
             }
         }
-        let limit = model.configuration.contextLength
-        let place = request.input.parameter
-        for index in prompts.indices {
-            prompts[index] = try Self.fit(prompts[index], request, limit: limit, place: place)
-        }
         var options = try Self.options(request, defaults ?? model.defaultOptions, model)
-        options.maximumTokens = Self.maximum(request, longest: prompts.map(\.count).max() ?? 0, limit: limit)
+        options.maximumTokens = Self.maximum(request, shortest: prompts.map(\.count).min() ?? 0, limit: limit)
         if let maximum = options.maximumTokens, options.minimumTokens > maximum {
             throw .invalid("min_tokens", "is \(options.minimumTokens); the reply may have \(maximum) tokens")
         }
@@ -91,8 +94,11 @@ public struct GenerationPlan: Sendable {
         if let grammar = constraint, startsInReasoning, let reasoning = voice.reasoning {
             constraint = ThinkingFirst(grammar, model: voice.model, closing: reasoning.closing)
         }
+        let room = voice.model.configuration.contextLength
         return prompts.map { prompt in
             var engine = EngineRequest(prompt: prompt, options: options)
+            // Of several prompts the longest has the least room.
+            engine.options.maximumTokens = options.maximumTokens.map { min($0, room - prompt.count) }
             engine.samples = request.samples
             engine.topLogProbabilities = request.logProbabilities
             engine.promptLogProbabilities = request.promptLogProbabilities
@@ -127,21 +133,23 @@ public struct GenerationPlan: Sendable {
     }
 
     /// The prompt, cut where the request allows it.
+    ///
+    /// A reply may be asked to be longer than there is room for: many clients send such a number by themselves. It then ends
+    /// where the context does and says so (`length`). A prompt that leaves no room for one token is refused.
     private static func fit(
         _ prompt: [Int32], _ request: GenerationRequest, limit: Int, place: String
     ) throws(APIError) -> [Int32] {
         var prompt = prompt
         let maximum = request.stopping.maximumTokens
         if let truncation = request.truncation {
-            let room = max(limit - (maximum ?? 1), 1)
-            let count = truncation.tokens < 0 ? room : truncation.tokens
+            let reply = maximum.flatMap { $0 < limit ? $0 : nil } ?? 1
+            let count = truncation.tokens < 0 ? max(limit - reply, 1) : truncation.tokens
             if prompt.count > count {
                 prompt = Array(truncation.keepsEnd ? prompt.suffix(count) : prompt.prefix(count))
             }
         }
         guard !prompt.isEmpty else { throw .invalid(place, "is empty; the model needs at least one token") }
-        let needed = prompt.count + (maximum ?? 1)
-        guard needed <= limit else {
+        guard prompt.count.adding(clamped: min(maximum ?? 1, 1)) <= limit else {
             var error = APIError.contextExceeded(promptTokens: prompt.count, maximumTokens: maximum, limit: limit)
             error.parameter = place
             throw error
@@ -149,10 +157,11 @@ public struct GenerationPlan: Sendable {
         return prompt
     }
 
-    /// Tokens of the reply: what was asked for, or 16 for a text to continue, or what there is room for.
-    private static func maximum(_ request: GenerationRequest, longest: Int, limit: Int) -> Int? {
-        if let maximum = request.stopping.maximumTokens { return maximum }
-        return request.dialect == .completions ? min(16, limit - longest) : nil
+    /// Tokens of the reply: what was asked for, or 16 for a text to continue, within what there is room for; nil for all
+    /// that there is room for.
+    private static func maximum(_ request: GenerationRequest, shortest: Int, limit: Int) -> Int? {
+        let asked = request.stopping.maximumTokens ?? (request.dialect == .completions ? 16 : nil)
+        return asked.map { min($0, limit - shortest) }
     }
 
     private static func options(
@@ -209,6 +218,7 @@ extension GenerationRequest.Input {
         switch self {
         case .conversation: "messages"
         case .prompts: "prompt"
+        case .infill: "input_prefix"
         }
     }
 }

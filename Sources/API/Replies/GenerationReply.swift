@@ -44,13 +44,15 @@ extension GenerationPlan {
         case .ollamaChat, .ollamaGenerate: OllamaReply(self, header)
         case .messages: MessagesReply(self, header)
         case .responses: ResponsesReply(self, header)
+        case .llamaCompletion: LlamaCompletionReply(self, header)
+        case .textGeneration: TextGenerationReply(self, header)
         }
     }
 
     /// The beginning of the ids of this dialect's replies.
     public var identifierPrefix: String {
         switch request.dialect {
-        case .completions: "cmpl-"
+        case .completions, .llamaCompletion, .textGeneration: "cmpl-"
         case .responses: "resp_"
         case .messages: "msg_"
         case .chatCompletions, .ollamaChat, .ollamaGenerate: "chatcmpl-"

@@ -21,7 +21,7 @@ public enum LlamaServerReply {
         ]
     }
 
-    private static func parameters(_ options: GenerationOptions) -> JSON {
+    static func parameters(_ options: GenerationOptions) -> JSON {
         let sampling = options.sampling
         return [
             "n_predict": .integer(options.maximumTokens ?? -1),

@@ -63,6 +63,22 @@ public struct ModelCard: Sendable {
         return .object(object)
     }
 
+    /// As Anthropic's clients read it.
+    public var messagesJSON: JSON {
+        [
+            "type": "model", "id": .string(id), "display_name": .string(id),
+            "created_at": .string(Ollama.time(created)),
+        ]
+    }
+
+    /// The body of `GET /v1/models` for Anthropic's clients: all models on one page.
+    public static func messagesList(_ cards: [ModelCard]) -> JSON {
+        [
+            "data": .array(cards.map(\.messagesJSON)), "has_more": false,
+            "first_id": .string(orNull: cards.first?.id), "last_id": .string(orNull: cards.last?.id),
+        ]
+    }
+
     /// The body of `GET /v1/models`.
     public static func list(_ cards: [ModelCard]) -> JSON {
         ["object": "list", "data": .array(cards.map(\.json))]

@@ -3,25 +3,33 @@ import MartletJSON
 import MartletText
 
 extension TokenizeRequest {
-    /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces where asked for.
-    public func reply(_ model: LanguageModel) throws(APIError) -> JSON {
-        let tokens = try tokens(model)
+    /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces where asked for; as JSON text, since
+    /// the tokens of a long text would take many times as much as values.
+    public func reply(_ model: LanguageModel) throws(APIError) -> [UInt8] {
+        let tokens = try tokens(model), tokenizer = model.tokenizer
+        var text = JSONListText()
         switch dialect {
         case .vLLM:
-            var object = JSONObject([
-                ("count", .integer(tokens.count)), ("max_model_len", .integer(model.configuration.contextLength)),
-                ("tokens", ChatReply.tokens(tokens[...])),
-            ])
-            object["token_strs"] =
-                returnsPieces ? .array(tokens.map { .string(model.tokenizer.token($0) ?? "") }) : .null
-            return .object(object)
+            text.write("{\"count\":\(tokens.count),\"max_model_len\":\(model.configuration.contextLength),\"tokens\":")
+            try text.list(tokens) { $0.write($1) }
+            text.write(",\"token_strs\":")
+            if returnsPieces {
+                try text.list(tokens) { $0.write(.string(tokenizer.token($1) ?? "")) }
+            } else {
+                text.write("null")
+            }
         case .llamaCpp:
-            guard returnsPieces else { return ["tokens": ChatReply.tokens(tokens[...])] }
-            return [
-                "tokens": .array(
-                    tokens.map { token in ["id": .integer(Int64(token)), "piece": Self.piece(token, model.tokenizer)] })
-            ]
+            text.write("{\"tokens\":")
+            if returnsPieces {
+                try text.list(tokens) { text, token in
+                    text.write(["id": .integer(Int64(token)), "piece": Self.piece(token, tokenizer)])
+                }
+            } else {
+                try text.list(tokens) { $0.write($1) }
+            }
         }
+        text.write("}")
+        return text.bytes
     }
 
     /// Text, or bytes where they are no whole characters.
@@ -62,11 +70,22 @@ extension TokenizeRequest.Input {
 }
 
 extension DetokenizeRequest {
+    /// Bytes of text at most.
+    static let longestText = 32 << 20
+
     /// The text under both dialects' names.
     public func reply(_ model: LanguageModel) throws(APIError) -> JSON {
         let size = model.tokenizer.vocabularySize
-        for (index, token) in tokens.enumerated() where Int(token) >= size {
-            throw .invalid("tokens[\(index)]", "is \(token); the tokenizer has \(size) tokens")
+        var bytes = 0
+        for (index, token) in tokens.enumerated() {
+            guard Int(token) < size else {
+                throw .invalid("tokens[\(index)]", "is \(token); the tokenizer has \(size) tokens")
+            }
+            bytes += model.tokenizer.bytes(of: token)?.count ?? 0
+            guard bytes <= Self.longestText else {
+                throw .invalid("tokens", "are more than \(Self.longestText) bytes of text", code: "text_too_long")
+            }
+            if index & 0xFFFF == 0xFFFF, Task.isCancelled { throw .clientLeft }
         }
         do throws(TokenizerError) {
             let text = try model.tokenizer.decode(tokens)
@@ -83,6 +102,41 @@ extension ApplyTemplateRequest {
         var request = GenerationRequest(dialect: .chatCompletions, input: .conversation(conversation))
         request.tools = tools
         return ["prompt": .string(try ModelVoice(model).prompt(conversation, request).text)]
+    }
+}
+
+/// JSON with long lists in it, written as it is made.
+struct JSONListText {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func write(_ text: String) { bytes += text.utf8 }
+    mutating func write(_ value: JSON) { bytes += value.bytes() }
+
+    mutating func write(_ token: Int32) {
+        guard token >= 10 else { return write(String(token)) }
+        var digits: UInt64 = 0, count = 0, rest = UInt32(token)
+        while rest > 0 {
+            digits = digits << 4 | UInt64(rest % 10)
+            rest /= 10
+            count += 1
+        }
+        for _ in 0..<count {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digits & 15))
+            digits >>= 4
+        }
+    }
+
+    /// - Throws: when the task is cancelled, which is looked at now and then.
+    mutating func list(
+        _ tokens: [Int32], _ item: (inout JSONListText, Int32) throws(APIError) -> Void
+    ) throws(APIError) {
+        bytes.append(UInt8(ascii: "["))
+        for (index, token) in tokens.enumerated() {
+            if index & 0xFFFF == 0xFFFF, Task.isCancelled { throw .clientLeft }
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            try item(&self, token)
+        }
+        bytes.append(UInt8(ascii: "]"))
     }
 }
 

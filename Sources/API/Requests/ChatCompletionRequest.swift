@@ -10,8 +10,8 @@ extension GenerationRequest {
         var fields = try FieldReader.body(body, limits)
         self.init(dialect: .chatCompletions, input: .conversation(try Conversation(&fields, limits)))
         try readShared(&fields, limits)
-        let older = try fields.integer("max_tokens", 1...Int(Int32.max))
-        stopping.maximumTokens = try fields.integer("max_completion_tokens", 1...Int(Int32.max)) ?? older
+        let older = try fields.maximumTokens("max_tokens", least: 1)
+        stopping.maximumTokens = try fields.maximumTokens("max_completion_tokens", least: 1) ?? older
         try readChatLogProbabilities(&fields, limits)
         tools = try ToolSettings(&fields, limits)
         reasoning = try ReasoningSettings(&fields)

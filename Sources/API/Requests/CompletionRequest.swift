@@ -9,7 +9,9 @@ extension GenerationRequest {
         try readShared(&fields, limits)
         echoesPrompt = try fields.bool("echo") ?? false
         // Nothing to generate makes sense where the prompt's own log-probabilities are what is asked for.
-        stopping.maximumTokens = try fields.integer("max_tokens", 0...Int(Int32.max))
+        stopping.maximumTokens = try fields.maximumTokens("max_tokens", least: 0)
+        // Not the 16 of a request that says nothing.
+        if fields.json("max_tokens")?.integer == -1 { stopping.maximumTokens = Int(Int32.max) }
         if stopping.maximumTokens == 0, !echoesPrompt, promptLogProbabilities == nil {
             throw .invalid("max_tokens", "may be 0 only with echo")
         }

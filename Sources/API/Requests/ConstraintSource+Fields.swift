@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 extension ConstraintSource {
     /// Whichever of the many members asks for a constraint: OpenAI's `response_format`, vLLM's `structured_outputs` and
@@ -93,12 +94,12 @@ extension ConstraintSource {
         case let other:
             throw format.error(
                 "type",
-                "is '\(other.prefix(40))'; it must be 'text', 'json_object', 'json_schema', 'regex' or 'grammar'")
+                "is '\(other.shown(limit: 40))'; it must be 'text', 'json_object', 'json_schema', 'regex' or 'grammar'")
         }
     }
 
     /// A schema as an object, a boolean, or a text that spells one.
-    private static func schema(_ value: JSON, _ path: String) throws(APIError) -> JSON {
+    static func schema(_ value: JSON, _ path: String) throws(APIError) -> JSON {
         switch value {
         case .object, .bool: return value
         case .string(let text):

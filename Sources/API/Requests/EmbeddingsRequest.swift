@@ -18,6 +18,7 @@ public struct EmbeddingsRequest: Sendable {
         model = try fields.string("model", longest: 1024)
         inputs = try GenerationRequest.Prompt.list(
             fields.required("input", fields.json("input")), "input", most: limits.embeddingInputs)
+        try Self.check(inputs, "input", limits)
         format = try fields.choice("encoding_format", Format.self) ?? .float
         dimensions = try fields.integer("dimensions", 1...65536)
         user = try fields.string("user", longest: 1024)
@@ -25,6 +26,16 @@ public struct EmbeddingsRequest: Sendable {
             truncation = Truncation(tokens: tokens, keepsEnd: false)
         }
         unknownFields = fields.unread
+    }
+
+    static func check(
+        _ inputs: [GenerationRequest.Prompt], _ key: String, _ limits: RequestLimits
+    ) throws(APIError) {
+        for (index, input) in inputs.enumerated() {
+            guard case .text(let text) = input else { continue }
+            try FieldReader.checkBytes(
+                text, limits.embeddingTextBytes, inputs.count == 1 ? key : "\(key)[\(index)]")
+        }
     }
 
     /// The reply.

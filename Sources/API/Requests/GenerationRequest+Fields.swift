@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 /// Members that the dialects of OpenAI, vLLM and llama.cpp share.
 extension GenerationRequest {
@@ -22,7 +23,7 @@ extension GenerationRequest {
         requestID = try fields.string("request_id", longest: 256)
         constraint = try ConstraintSource(&fields)
         promptLogProbabilities = try fields.integer("prompt_logprobs", 0...limits.topLogProbabilities)
-        try Self.refuseUnsupported(&fields)
+        try Self.refuseUnsupported(&fields, dialect)
         fields.ignore(
             "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt",
             "id_slot",
@@ -40,7 +41,6 @@ extension GenerationRequest {
             settings.includesUsage = try options.bool("include_usage") ?? false
             settings.hasContinuousUsage = try options.bool("continuous_usage_stats") ?? false
             options.ignore("include_obfuscation")
-            unknownFields += options.unread
         }
         stream = isStreamed ? settings : nil
     }
@@ -56,7 +56,7 @@ extension GenerationRequest {
     }
 
     /// Members that would change the answer and that nothing here implements, unless they ask for what is done anyway.
-    private static func refuseUnsupported(_ fields: inout FieldReader) throws(APIError) {
+    private static func refuseUnsupported(_ fields: inout FieldReader, _ dialect: Dialect) throws(APIError) {
         func isZero(_ value: JSON) -> Bool { value.double == 0 }
         func isNotPositive(_ value: JSON) -> Bool { value.double.map { $0 <= 0 } ?? false }
         func isEmpty(_ value: JSON) -> Bool { value.array?.isEmpty ?? false }
@@ -67,9 +67,9 @@ extension GenerationRequest {
         fields.ignore(
             "mirostat_tau", "mirostat_eta", "dry_base", "dry_allowed_length", "dry_penalty_last_n",
             "dry_sequence_breakers", "xtc_threshold", "dynatemp_exponent")
-        for key in ["top_n_sigma", "thinking_token_budget", "n_probs"] {
-            try fields.refuse(key, unless: isNotPositive)
-        }
+        for key in ["top_n_sigma", "thinking_token_budget"] { try fields.refuse(key, unless: isNotPositive) }
+        // Read before where it has a meaning.
+        if dialect != .llamaCompletion { try fields.refuse("n_probs", unless: isNotPositive) }
         try fields.refuse("length_penalty", unless: { $0.double == 1 })
         for key in ["bad_words", "samplers", "lora", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
         for key in ["use_beam_search", "return_progress", "post_sampling_probs"] {
@@ -95,7 +95,8 @@ extension SamplingSettings {
         if repetitionPenalty == nil { repetitionPenalty = try fields.number("repeat_penalty", 0.01...100) }
         presencePenalty = try fields.number("presence_penalty", -2...2)
         frequencyPenalty = try fields.number("frequency_penalty", -2...2)
-        seed = try fields.integer("seed", .min ... .max).map { UInt64(bitPattern: Int64($0)) }
+        // −1 asks for another one each time, as with llama.cpp and Ollama.
+        seed = try fields.integer("seed", .min ... .max).flatMap { $0 == -1 ? nil : UInt64(bitPattern: Int64($0)) }
         allowedTokens = try fields.tokens("allowed_token_ids", most: 1 << 20)
         if let allowedTokens, allowedTokens.isEmpty {
             throw fields.error("allowed_token_ids", "must hold at least one token")
@@ -106,6 +107,9 @@ extension SamplingSettings {
     private static func logitBias(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) -> [Int32:
         Float]
     {
+        if let list = fields.json("logit_bias")?.array {
+            return try logitBias(list, fields.path(of: "logit_bias"), limits)
+        }
         guard let object = try fields.object("logit_bias") else { return [:] }
         guard object.count <= limits.logitBiases else {
             throw fields.error("logit_bias", "has \(object.count) members; at most \(limits.logitBiases) are allowed")
@@ -113,14 +117,45 @@ extension SamplingSettings {
         var biases: [Int32: Float] = [:]
         for (key, value) in object {
             guard let token = Int32(key), token >= 0 else {
-                throw fields.error("logit_bias", "has the key '\(key.prefix(40))'; keys must be token ids")
+                throw fields.error("logit_bias", "has the key '\(key.shown(limit: 40))'; keys must be token ids")
             }
             guard let bias = value.double, (-100...100).contains(bias) else {
-                throw .invalid("logit_bias.\(key)", "must be a number from -100 to 100")
+                throw .invalid("\(fields.path(of: "logit_bias")).\(token)", "must be a number from -100 to 100")
             }
             biases[token] = Float(bias)
         }
         return biases
+    }
+
+    /// llama.cpp's form: `[[id, bias], [id, false]]`, where false forbids the token.
+    private static func logitBias(
+        _ list: [JSON], _ path: String, _ limits: RequestLimits
+    ) throws(APIError) -> [Int32: Float] {
+        guard list.count <= limits.logitBiases else {
+            throw .invalid(path, "has \(list.count) items; at most \(limits.logitBiases) are allowed")
+        }
+        var biases: [Int32: Float] = [:]
+        for (index, item) in list.enumerated() {
+            let place = "\(path)[\(index)]"
+            guard let pair = item.array, pair.count == 2 else { throw .invalid(place, "must be a token id and a bias") }
+            let token = Int32(try FieldReader.integer(pair[0], 0...Int(Int32.max), place + "[0]"))
+            if pair[1].bool == false {
+                biases[token] = -.infinity
+            } else if let bias = pair[1].double, (-100...100).contains(bias) {
+                biases[token] = Float(bias)
+            } else {
+                throw .invalid(place + "[1]", "must be a number from -100 to 100, or false")
+            }
+        }
+        return biases
+    }
+}
+
+extension FieldReader {
+    /// How long a reply may be: −1, which many clients send, leaves it to the server.
+    mutating func maximumTokens(_ key: String, least: Int) throws(APIError) -> Int? {
+        if let value = json(key), value.integer == -1 { return nil }
+        return try integer(key, least...Int(Int32.max))
     }
 }
 

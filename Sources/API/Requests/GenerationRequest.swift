@@ -9,13 +9,16 @@ import MartletText
 public struct GenerationRequest: Sendable {
     /// Where a reply's shape comes from.
     public enum Dialect: Sendable, Equatable {
-        case chatCompletions, completions, responses, messages, ollamaChat, ollamaGenerate
+        case chatCompletions, completions, responses, messages, ollamaChat, ollamaGenerate, llamaCompletion
+        case textGeneration
     }
 
     public enum Input: Sendable {
         case conversation(Conversation)
         /// Prompts to continue; each gets `samples` replies.
         case prompts([Prompt])
+        /// A gap to fill in.
+        case infill(Infill)
     }
 
     public enum Prompt: Sendable, Equatable {
@@ -60,6 +63,17 @@ public struct GenerationRequest: Sendable {
     public var keepAliveSeconds: Double?
     /// Nothing is to be generated: the model is to be there.
     public var loadsOnly = false
+    /// The shape of text-generation-inference's reply, and whether it tells of each token.
+    public var textGenerationForm = TextGenerationForm.one
+    public var hasTextGenerationDetails = false
+    /// Of a stored response that this one goes on from.
+    public var previousResponseID: String?
+    /// Whether the response may be kept for later requests.
+    public var isStored = true
+    /// The conversation's items as they came, for a response that is kept.
+    public var inputItems: [JSON] = []
+    /// What the request says besides the conversation, which a response that goes on from it does not take over.
+    public var instructions: String?
     /// Members of the request that nothing read, for a log.
     public var unknownFields: [String] = []
 

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 import MartletText
 
 /// Messages in OpenAI's shape.
@@ -9,7 +10,8 @@ enum MessageReading {
         var fields = try FieldReader(json, path: path)
         let role = try fields.required("role", fields.string("role"))
         guard roles.contains(role) else {
-            throw fields.error("role", "is '\(role.prefix(40))'; it must be one of \(roles.joined(separator: ", "))")
+            throw fields.error(
+                "role", "is '\(role.shown(limit: 40))'; it must be one of \(roles.joined(separator: ", "))")
         }
         let calls = try toolCalls(&fields, role: role)
         let content = fields.json("content")
@@ -64,9 +66,11 @@ enum MessageReading {
         switch type {
         case "text", "input_text", "output_text": _ = try fields.required("text", fields.string("text"))
         case "refusal": _ = try fields.required("refusal", fields.string("refusal"))
-        case "image_url", "input_audio", "file", "video_url", "audio_url", "input_image":
+        case "image_url", "input_audio", "file", "video_url", "audio_url", "input_image", "input_file", "image",
+            "audio",
+            "video", "document":
             throw .unsupported("\(path).type", "is '\(type)', which this model cannot read")
-        default: throw fields.error("type", "is '\(type.prefix(40))'; it must be 'text'")
+        default: throw fields.error("type", "is '\(type.shown(limit: 40))'; it must be 'text'")
         }
     }
 

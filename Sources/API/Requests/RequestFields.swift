@@ -1,6 +1,8 @@
 import MartletJSON
+import MartletSystem
 
-/// Reads the members of one object of a request by name and type, and knows afterwards which were never asked for.
+/// Reads the members of one object of a request by name and type, and knows afterwards which were never asked for, in it
+/// and in the objects within it.
 ///
 /// A member that is null counts as absent, as OpenAI's clients send it. An error names the member by its path from the
 /// request's root: `messages[2].content[0].type`.
@@ -8,27 +10,32 @@ struct FieldReader {
     let object: JSONObject
     /// Of the object; empty at the root.
     let path: String
-    private var read: Set<String> = []
+    /// Of the whole request.
+    private let ledger: FieldLedger
+    private let number: Int
     private let notes = FieldNotes.current
 
-    init(_ json: JSON, path: String) throws(APIError) {
+    /// - Parameter parent: the object it is in, whose request is to know what nobody read of this one.
+    init(_ json: JSON, path: String, in parent: FieldReader? = nil) throws(APIError) {
         guard let object = json.object else {
             throw .invalid(path.isEmpty ? "The body" : path, "must be an object, not \(json.kind)")
         }
-        self.init(object, path: path)
+        self.init(object, path: path, in: parent)
     }
 
-    init(_ object: JSONObject, path: String = "") {
+    init(_ object: JSONObject, path: String = "", in parent: FieldReader? = nil) {
         self.object = object
         self.path = path
+        ledger = parent?.ledger ?? FieldLedger()
+        number = ledger.add(object, path: path)
     }
 
     func path(of key: String) -> String { path.isEmpty ? key : path + "." + key }
 
     func error(_ key: String, _ problem: String) -> APIError { .invalid(path(of: key), problem) }
 
-    /// The members that nothing has read.
-    var unread: [String] { object.keys.filter { !read.contains($0) }.map(path(of:)) }
+    /// The members that nothing has read, of this object and of those that were opened within its request.
+    var unread: [String] { ledger.unread }
 
     mutating func json(_ key: String) -> JSON? {
         notes?.add(path(of: key))
@@ -36,13 +43,13 @@ struct FieldReader {
     }
 
     private mutating func known(_ key: String) -> JSON? {
-        read.insert(key)
+        ledger.read(key, of: number)
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }
 
     /// Says that a member is known and does not change the answer.
-    mutating func ignore(_ keys: String...) { read.formUnion(keys) }
+    mutating func ignore(_ keys: String...) { for key in keys { ledger.read(key, of: number) } }
 
     /// Refuses a member unless it is absent or asks for nothing.
     mutating func refuse(
@@ -97,7 +104,7 @@ struct FieldReader {
 
     /// The members of an object that is a member of this one.
     mutating func fields(_ key: String) throws(APIError) -> FieldReader? {
-        try object(key).map { FieldReader($0, path: path(of: key)) }
+        try object(key).map { FieldReader($0, path: path(of: key), in: self) }
     }
 
     mutating func strings(_ key: String, most: Int, longest: Int? = nil) throws(APIError) -> [String]? {
@@ -123,7 +130,7 @@ struct FieldReader {
         guard let text = try string(key) else { return nil }
         guard let choice = Choice(rawValue: text) else {
             let names = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-            throw error(key, "is '\(text.prefix(80))'; it must be one of \(names)")
+            throw error(key, "is '\(text.shown(limit: 80))'; it must be one of \(names)")
         }
         return choice
     }
@@ -140,6 +147,12 @@ struct FieldReader {
     static func check(_ text: String, _ longest: Int, _ place: String) throws(APIError) {
         if text.utf8.count > longest, text.unicodeScalars.count > longest {
             throw .invalid(place, "is longer than \(longest) characters")
+        }
+    }
+
+    static func checkBytes(_ text: String, _ most: Int, _ place: String) throws(APIError) {
+        guard text.utf8.count <= most else {
+            throw .invalid(place, "has \(text.utf8.count) bytes; at most \(most) are read", code: "text_too_long")
         }
     }
 
@@ -179,10 +192,18 @@ extension FieldReader {
         var json = JSONLimits()
         json.depth = limits.depth
         json.replacesLoneSurrogates = true
+        json.valueCount = limits.jsonValues
+        json.endsWithTask = true
         let value: JSON
         do throws(JSONError) {
             value = try JSON(parsing: bytes, limits: json)
         } catch {
+            if Task.isCancelled { throw .clientLeft }
+            if error.exceedsLimit {
+                throw APIError(
+                    status: 413, "The body has \(error.reason): send it as several requests.", code: "request_too_large"
+                )
+            }
             throw APIError("The body is not valid JSON: \(error.reason) (byte \(error.offset)).", code: "invalid_json")
         }
         return try FieldReader(value, path: "")

@@ -13,6 +13,14 @@ public struct RequestLimits: Sendable {
     public var embeddingInputs = 2048
     public var documents = 1024
     public var cacheSaltLength = 128
+    /// Bytes of one text that is to be made a vector of, before it is cut into tokens: more than any such model reads.
+    public var embeddingTextBytes = 1 << 20
+    /// Tokens of all texts of a request for vectors or scores.
+    public var embeddingTokens = 1 << 20
+    /// Tokens to be made text again.
+    public var decodedTokens = 1 << 21
+    /// Values in the JSON of a body: each takes many times the room that it has in the text.
+    public var jsonValues = 1 << 21
     /// Levels of JSON.
     public var depth = 100
     /// Whether a request may bring a chat template of its own.

@@ -8,34 +8,62 @@ public struct RerankRequest: Sendable {
     /// The best so many; nil keeps all.
     public var top: Int?
     public var returnsDocuments: Bool
+    public var truncation: Truncation?
+    /// The reply has the shape of text-embeddings-inference, whose requests say `texts` and not `documents`.
+    public var isTextEmbeddings = false
+    public var unknownFields: [String]
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         model = try fields.string("model", longest: 1024)
         query = try fields.required("query", fields.string("query"))
+        try FieldReader.checkBytes(query, limits.embeddingTextBytes, "query")
         var key = "documents"
-        // The name that text-embeddings-inference uses.
-        if fields.json(key) == nil, fields.json("texts") != nil { key = "texts" }
+        if fields.json(key) == nil, fields.json("texts") != nil {
+            key = "texts"
+            isTextEmbeddings = true
+        }
         let items = try fields.required("documents", fields.array(key, most: limits.documents))
-        guard !items.isEmpty else { throw .invalid("documents", "must hold at least one document") }
+        guard !items.isEmpty else { throw .invalid(key, "must hold at least one document") }
         documents = []
         for (index, item) in items.enumerated() {
             if let text = item.string {
                 documents.append(text)
             } else if item.object != nil {
-                var document = try FieldReader(item, path: "\(key)[\(index)]")
+                var document = try FieldReader(item, path: "\(key)[\(index)]", in: fields)
                 documents.append(try document.required("text", document.string("text")))
             } else {
                 throw .invalid("\(key)[\(index)]", "must be a string or an object with a 'text'")
             }
+            try FieldReader.checkBytes(documents[index], limits.embeddingTextBytes, "\(key)[\(index)]")
         }
-        top = try fields.integer("top_n", 1...Int(Int32.max))
-        returnsDocuments = try fields.bool("return_documents") ?? true
+        if isTextEmbeddings {
+            returnsDocuments = try fields.bool("return_text") ?? false
+            try fields.refuse("raw_scores", unless: { $0.bool == false })
+            truncation = try fields.textEmbeddingsTruncation()
+        } else {
+            top = try fields.integer("top_n", 1...Int(Int32.max))
+            returnsDocuments = try fields.bool("return_documents") ?? true
+            fields.ignore("max_tokens_per_doc", "priority")
+        }
+        unknownFields = fields.unread
+    }
+
+    private func order(of scores: [Float]) -> [Int] {
+        scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
     }
 
     /// The reply: documents by falling score, the earlier first among equals.
     public func reply(model: String, scores: [Float], promptTokens: Int, id: String) -> JSON {
-        let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
+        let order = order(of: scores)
+        if isTextEmbeddings {
+            return .array(
+                order.map { index in
+                    var object = JSONObject([("index", .integer(index)), ("score", .number(Double(scores[index])))])
+                    if returnsDocuments { object["text"] = .string(documents[index]) }
+                    return .object(object)
+                })
+        }
         let results: [JSON] = order.prefix(top ?? .max).map { index in
             var object = JSONObject([
                 ("index", .integer(index)), ("relevance_score", .number(Double(scores[index]))),
@@ -53,17 +81,23 @@ public struct RerankRequest: Sendable {
 /// The body of `POST /v1/score`: one text against one or more, or pairs of two lists.
 public struct ScoreRequest: Sendable {
     public var model: String?
-    public var pairs: [(first: String, second: String)]
+    /// Each text once, with its place in the request.
+    public var texts: [(text: String, place: String)]
+    /// By their numbers among the texts.
+    public var pairs: [(first: Int, second: Int)]
+    public var unknownFields: [String]
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         model = try fields.string("model", longest: 1024)
         let first = try Self.texts(&fields, "text_1", limits)
         let second = try Self.texts(&fields, "text_2", limits)
+        texts = first + second
+        unknownFields = fields.unread
         if first.count == second.count {
-            pairs = zip(first, second).map { ($0, $1) }
-        } else if let only = first.first, first.count == 1 {
-            pairs = second.map { (only, $0) }
+            pairs = first.indices.map { ($0, first.count + $0) }
+        } else if first.count == 1 {
+            pairs = second.indices.map { (0, 1 + $0) }
         } else {
             throw .invalid("text_2", "has \(second.count) texts for the \(first.count) of text_1")
         }
@@ -71,11 +105,19 @@ public struct ScoreRequest: Sendable {
 
     private static func texts(
         _ fields: inout FieldReader, _ key: String, _ limits: RequestLimits
-    ) throws(APIError) -> [String] {
-        if let text = fields.json(key)?.string { return [text] }
+    ) throws(APIError) -> [(text: String, place: String)] {
+        if let text = fields.json(key)?.string {
+            try FieldReader.checkBytes(text, limits.embeddingTextBytes, key)
+            return [(text, key)]
+        }
         let texts = try fields.required(key, fields.strings(key, most: limits.documents))
         guard !texts.isEmpty else { throw .invalid(key, "must hold at least one text") }
-        return texts
+        var placed: [(text: String, place: String)] = []
+        for (index, text) in texts.enumerated() {
+            try FieldReader.checkBytes(text, limits.embeddingTextBytes, "\(key)[\(index)]")
+            placed.append((text, "\(key)[\(index)]"))
+        }
+        return placed
     }
 
     public func reply(model: String, scores: [Float], promptTokens: Int, id: String, created: Int) -> JSON {

@@ -52,7 +52,7 @@ public struct DetokenizeRequest: Sendable {
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         model = try fields.string("model", longest: 1024)
-        tokens = try fields.required("tokens", fields.tokens("tokens", most: 1 << 24))
+        tokens = try fields.required("tokens", fields.tokens("tokens", most: limits.decodedTokens))
     }
 }
 

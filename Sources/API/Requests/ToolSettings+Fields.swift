@@ -1,18 +1,19 @@
 import MartletJSON
+import MartletSystem
 
 extension ToolSettings {
     /// `tools`, `tool_choice` and `parallel_tool_calls` of chat completions.
     init(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         self.init()
         for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
-            let tool = try Tool(item, path: "tools[\(index)]")
+            let tool = try Tool(item, path: "tools[\(index)]", in: fields)
             guard !tools.contains(where: { $0.name == tool.name }) else {
                 throw .invalid("tools[\(index)].function.name", "is '\(tool.name)' a second time")
             }
             tools.append(tool)
         }
         allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
-        choice = try Self.choice(fields.json("tool_choice")) ?? .auto
+        choice = try Self.choice(fields.json("tool_choice"), in: fields) ?? .auto
         try check()
     }
 
@@ -27,18 +28,18 @@ extension ToolSettings {
         }
         guard !tools.isEmpty else { throw .invalid("tool_choice", "asks for a call, but there are no tools") }
         for name in names where !tools.contains(where: { $0.name == name }) {
-            throw .invalid("tool_choice", "names '\(name.prefix(80))', which is not among the tools")
+            throw .invalid("tool_choice", "names '\(name.shown(limit: 80))', which is not among the tools")
         }
     }
 
-    static func choice(_ json: JSON?) throws(APIError) -> ToolChoice? {
+    static func choice(_ json: JSON?, in parent: FieldReader) throws(APIError) -> ToolChoice? {
         switch json {
         case nil: return nil
         case .string("none")?: return ToolChoice.none
         case .string("auto")?: return .auto
         case .string("required")?, .string("any")?: return .required
         case .object(let object)?:
-            var fields = FieldReader(object, path: "tool_choice")
+            var fields = FieldReader(object, path: "tool_choice", in: parent)
             switch try fields.required("type", fields.string("type")) {
             case "function":
                 if let name = try fields.string("name") { return .named(name) }
@@ -52,17 +53,17 @@ extension ToolSettings {
                 }
                 var names: [String] = []
                 for (index, item) in (try allowed.required("tools", allowed.array("tools", most: 1024))).enumerated() {
-                    var tool = try FieldReader(item, path: "\(allowed.path).tools[\(index)]")
+                    var tool = try FieldReader(item, path: "\(allowed.path).tools[\(index)]", in: allowed)
                     if let function = try tool.fields("function") { tool = function }
                     names.append(try tool.required("name", tool.string("name")))
                 }
                 return .allowed(names, isRequired: mode == "required")
             case let other:
-                throw fields.error("type", "is '\(other.prefix(40))'; it must be 'function' or 'allowed_tools'")
+                throw fields.error("type", "is '\(other.shown(limit: 40))'; it must be 'function' or 'allowed_tools'")
             }
         case let other?:
             throw .invalid(
-                "tool_choice", "must be 'none', 'auto', 'required' or an object, not \(other.text().prefix(60))")
+                "tool_choice", "must be 'none', 'auto', 'required' or an object, not \(other.text().shown(limit: 60))")
         }
     }
 
@@ -89,11 +90,11 @@ extension ToolChoice {
 }
 
 extension Tool {
-    init(_ json: JSON, path: String) throws(APIError) {
-        var fields = try FieldReader(json, path: path)
+    init(_ json: JSON, path: String, in parent: FieldReader) throws(APIError) {
+        var fields = try FieldReader(json, path: path, in: parent)
         let type = try fields.required("type", fields.string("type"))
         guard type == "function" else {
-            throw .unsupported("\(path).type", "is '\(type.prefix(40))'; only 'function' is supported")
+            throw .unsupported("\(path).type", "is '\(type.shown(limit: 40))'; only 'function' is supported")
         }
         self = try Tool(function: try fields.required("function", fields.fields("function")), json: json)
     }

@@ -82,14 +82,14 @@ public struct ResponsesReply: GenerationReply {
         object["status"] = .string(status)
         object["error"] = JSON.null
         object["incomplete_details"] = status == "incomplete" ? Self.incomplete : JSON.null
-        object["instructions"] = JSON.null
+        object["instructions"] = .string(orNull: request.instructions)
         object["model"] = .string(plan.modelName)
         object["output"] = .array(output)
         object["parallel_tool_calls"] = .bool(request.tools.allowsParallelCalls)
-        object["previous_response_id"] = JSON.null
+        object["previous_response_id"] = .string(orNull: request.previousResponseID)
         object["max_output_tokens"] = request.stopping.maximumTokens.map { JSON.integer($0) } ?? JSON.null
         object["reasoning"] = ["effort": .string(orNull: request.reasoning.effort?.rawValue), "summary": .null]
-        object["store"] = false
+        object["store"] = .bool(request.isStored)
         object["temperature"] = .number(Double(plan.options.sampling.temperature))
         object["text"] = ["format": format]
         object["tool_choice"] = choice

@@ -26,8 +26,9 @@ enum HostName {
 ///
 /// A page can have its own name point at 127.0.0.1 (DNS rebinding): the browser then takes the server for the page's own,
 /// but still says the name in `Host`. A name that is not listed is refused where no key protects the server. A page can
-/// also send requests to a server whose replies it may not read: those that change anything say where they come from in
-/// `Origin`, which must be this server or listed.
+/// also send requests to a server whose replies it may not read. Browsers say where they come from: in `Origin`, which must
+/// be this server or listed, or, where that is left out, as for pictures and links, in `Sec-Fetch-Site`. Whatever changes
+/// anything is held to both, whether its method is GET or not.
 struct SiteRules: Sendable {
     var hosts: Set<String>
     var origins: Set<String>
@@ -53,6 +54,13 @@ struct SiteRules: Sendable {
         return origin[scheme.upperBound...] == authority.lowercased()
     }
 
+    /// Whether a request that can change something comes from no page, or from one that may send it.
+    func allowsChange(_ head: HTTPRequest) -> Bool {
+        if let origin = head.headerFields[.origin] { return allows(origin: origin, authority: head.authority) }
+        guard let site = head.headerFields[.fetchSite]?.lowercased() else { return true }
+        return site == "same-origin" || site == "none" || origins.contains("*")
+    }
+
     /// What lets a page of another, listed origin read the reply.
     func fields(origin: String?) -> HTTPFields {
         guard let origin, origins.contains("*") || origins.contains(origin.lowercased()) else { return [:] }
@@ -64,7 +72,8 @@ struct SiteRules: Sendable {
         var fields = fields(origin: origin)
         guard !fields.isEmpty else { return fields }
         fields[.accessControlAllowMethods] = methods
-        fields[.accessControlAllowHeaders] = "authorization, content-type, x-api-key, x-request-id"
+        fields[.accessControlAllowHeaders] =
+            "authorization, content-type, x-api-key, api-key, anthropic-version, x-request-id"
         fields[.accessControlMaxAge] = "600"
         return fields
     }

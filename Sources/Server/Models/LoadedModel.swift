@@ -77,9 +77,17 @@ package final class EmbeddingWorker: @unchecked Sendable {
     /// One vector for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
     package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
         var vectors: [[Float]] = []
-        for start in stride(from: 0, to: sequences.count, by: 16) {
+        var start = 0
+        while start < sequences.count {
             try Task.checkCancellation()
-            let batch = Array(sequences[start..<min(start + 16, sequences.count)])
+            // A batch ends at 16 texts or at so many tokens as a step of a language model has.
+            var end = start, tokens = 0
+            while end < sequences.count, end - start < 16, end == start || tokens + sequences[end].count <= 512 {
+                tokens += sequences[end].count
+                end += 1
+            }
+            let batch = Array(sequences[start..<end])
+            start = end
             vectors += try await withCheckedThrowingContinuation { continuation in
                 queue.async { [self] in
                     continuation.resume(

@@ -15,6 +15,9 @@ struct MemoryPlan: Sendable, Equatable {
     /// What it takes at least.
     var minimum: Int { weights.adding(clamped: context).adding(clamped: Self.working) }
 
+    /// Bytes that a model with so large a cache is promised.
+    func promise(cache: Int) -> Int { weights.adding(clamped: cache).adding(clamped: Self.working) }
+
     init(weights: Int, context: Int) {
         self.weights = weights
         self.context = context
@@ -29,11 +32,12 @@ struct MemoryPlan: Sendable, Equatable {
         context = 0
         guard !checkpoint.isEncoder else { return }
         let configuration = try checkpoint.decoderConfiguration()
-        // Float16 keys and values.
-        context = [
-            configuration.layerCount, configuration.attention.keyValueHeads, configuration.attention.headDimension,
-            configuration.contextLength,
-        ].reduce(4) { $0.multiplied(clampedBy: $1) }
+        // Float16 keys and values. What a file claims may be more than can be counted: then no memory is enough.
+        let attention = configuration.attention
+        context =
+            Int.product(
+                configuration.layerCount, attention.keyValueHeads, attention.headDimension, 4,
+                configuration.contextLength) ?? .max
     }
 
     /// Bytes for the cache out of what is available: as many as asked for, or what is left.

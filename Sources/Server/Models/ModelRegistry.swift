@@ -69,6 +69,9 @@ public final class ModelRegistry: Sendable {
         let all = models.map(\.model)
         guard let name, !name.isEmpty else {
             let fitting = all.filter { embedding == nil || $0.isEmbedding == embedding }
+            if embedding == true, fitting.count == 1, let only = fitting.first, only.isClassifier {
+                throw Self.isClassifier(only)
+            }
             guard fitting.count == 1, let only = fitting.first else {
                 throw APIError(
                     "model is missing; this server has \(Self.list(fitting))", parameter: "model", code: "model_missing"
@@ -78,9 +81,10 @@ public final class ModelRegistry: Sendable {
         }
         guard let found = all.first(where: { $0.answers(to: name) }) else {
             throw APIError(
-                status: 404, "The model '\(name.prefix(200))' does not exist; this server has \(Self.list(all)).",
+                status: 404, "The model '\(name.shown(limit: 200))' does not exist; this server has \(Self.list(all)).",
                 parameter: "model", code: "model_not_found")
         }
+        if embedding == true, found.isClassifier { throw Self.isClassifier(found) }
         if let embedding, found.isEmbedding != embedding {
             throw APIError(
                 "The model '\(found.name)' "
@@ -90,8 +94,27 @@ public final class ModelRegistry: Sendable {
         return found
     }
 
+    /// The model that is meant where none is named and several could be: the one the server was started with first.
+    package func first() throws(APIError) -> ServedModel {
+        guard let first = models.first?.model else {
+            throw APIError(status: 404, "This server has no models.", parameter: "model", code: "model_not_found")
+        }
+        return first
+    }
+
+    /// Replies of one model computed together at most.
+    var maximumRunning: Int { settings.engine.maximumRunning }
+
     private static func list(_ models: [ServedModel]) -> String {
         models.isEmpty ? "none of this kind" : models.map(\.name).joined(separator: ", ")
+    }
+
+    /// Its head scores pairs or classes; the vectors behind it were never trained to be compared.
+    private static func isClassifier(_ model: ServedModel) -> APIError {
+        APIError(
+            "The model '\(model.name)' is a classifier (\(model.architecture.shown(limit: 80))) and makes no embeddings, "
+                + "and its own scores are not computed here. Serve an embedding model.", parameter: "model",
+            code: "wrong_model_kind")
     }
 
     /// The model in memory, for as long as the lease is held.
@@ -156,8 +179,7 @@ public final class ModelRegistry: Sendable {
                 }
                 entries[index].state = .loading(task)
                 entries[index].users += 1
-                entries[index].promised = model.plan.weights
-                    .adding(clamped: model.isEmbedding ? 0 : cache).adding(clamped: MemoryPlan.working)
+                entries[index].promised = model.plan.promise(cache: model.isEmbedding ? 0 : cache)
                 return (task, nil)
             }
         }
@@ -200,7 +222,7 @@ public final class ModelRegistry: Sendable {
             }
             if case .loaded(let loaded) = entries[index].state { unloading.append(loaded) }
             // What the machine has back shows only later.
-            left = available + entries[index].promised
+            left = available.adding(clamped: entries[index].promised)
             entries[index].state = .unloaded
         }
         return model.isEmbedding ? 0 : model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes)

@@ -1,4 +1,6 @@
+import Crypto
 import Martlet
+import MartletSystem
 
 /// A model that a server offers, whether it is in memory or not.
 package struct ServedModel: Sendable {
@@ -11,6 +13,16 @@ package struct ServedModel: Sendable {
     package let family: String
     package let vocabularySize: Int
     package let fileBytes: Int
+    package let parameterCount: Int
+    /// `gguf` or `safetensors`.
+    package let format: String
+    /// The type that most of the weights have, as `Q4_K`.
+    package let quantization: String
+    /// The class that its configuration names, as `BertForSequenceClassification`.
+    package let architecture: String
+    /// 64 hexadecimal digits that change when the model does: of names, types, shapes and places of its tensors, the sizes
+    /// and times of its files. Reading gigabytes for the hash of their bytes would take minutes.
+    package let digest: String
     let plan: MemoryPlan
     /// Seconds since 1970 at which its file was written.
     package let created: Int
@@ -27,8 +39,21 @@ package struct ServedModel: Sendable {
         isEmbedding = checkpoint.isEncoder
         family = checkpoint.modelType
         plan = try MemoryPlan(checkpoint)
-        fileBytes = checkpoint.tensors.names.reduce(0) { $0 + (checkpoint.tensors.entry($1)?.byteCount ?? 0) }
+        fileBytes = checkpoint.tensors.names.reduce(0) {
+            $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
+        }
         created = Self.modificationTime(path)
+        let entries = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
+        parameterCount = entries.reduce(0) { $0.adding(clamped: $1.shape.elementCount) }
+        format = checkpoint.gguf == nil ? "safetensors" : "gguf"
+        var bytesByType: [String: Int] = [:]
+        for entry in entries {
+            bytesByType[entry.typeName] = (bytesByType[entry.typeName] ?? 0).adding(clamped: entry.byteCount)
+        }
+        quantization =
+            bytesByType.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
+        architecture = checkpoint.configuration.json["architectures"]?.array?.first?.string ?? ""
+        digest = Self.digest(entries, created)
         if checkpoint.isEncoder {
             let configuration = try EncoderConfiguration(checkpoint.configuration)
             contextLength = configuration.contextLength
@@ -38,6 +63,18 @@ package struct ServedModel: Sendable {
             contextLength = configuration.contextLength
             vocabularySize = configuration.vocabularySize
         }
+    }
+
+    var isClassifier: Bool { architecture.hasSuffix("ForSequenceClassification") }
+
+    private static func digest(_ entries: [TensorEntry], _ created: Int) -> String {
+        var hash = SHA256()
+        for entry in entries.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
+            let line = "\(entry.name)\u{0}\(entry.typeName)\u{0}\(entry.shape)\u{0}\(entry.fileOffset)\n"
+            hash.update(data: Array(line.utf8))
+        }
+        hash.update(data: Array("\(created)".utf8))
+        return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     private static func modificationTime(_ path: String) -> Int {
@@ -59,7 +96,7 @@ package struct ServedModel: Sendable {
             content = .language(try Engine(LanguageModel(files), options))
         }
         return LoadedModel(
-            name: name, content: content, bytes: plan.weights + (isEmbedding ? 0 : cacheBytes) + MemoryPlan.working)
+            name: name, content: content, bytes: plan.promise(cache: isEmbedding ? 0 : cacheBytes))
     }
 }
 

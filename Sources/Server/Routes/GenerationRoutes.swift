@@ -1,6 +1,7 @@
 import Hummingbird
 import Martlet
 import MartletAPI
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -33,11 +34,7 @@ extension Server {
         let lease = try await models.use(request.model, embedding: false)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         call.note.update { $0.model = lease.model.name }
-        if !request.unknownFields.isEmpty {
-            // Names of fields are the client's text: no more than it takes to find a typing error.
-            let names = request.unknownFields.prefix(8).map { String($0.prefix(40)) }.joined(separator: ",")
-            call.logger.debug("unknown fields", metadata: ["fields": .string(names)])
-        }
+        noteUnknown(request.unknownFields, call)
         // Nobody learns from the time a reply takes what another key's prompts were.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
@@ -49,10 +46,12 @@ extension Server {
         let requests = plan.engineRequests(
             constraint: constraint, identifier: call.requestID, delivery: .every(settings.limits.delivery))
         let run = try GenerationRun(engine, requests)
+        // A reply with alternatives of each token is many times as long as its text.
+        let long = request.logProbabilities != nil || request.promptLogProbabilities != nil
         guard request.stream != nil else {
             var reply = plan.reply(header)
             var tokens = 0
-            defer { note(reply.usage, tokens, call) }
+            defer { note(reply.usage, tokens, call.note) }
             for try await (prompt, events) in run {
                 for event in events {
                     if case .token = event { tokens += 1 }
@@ -60,16 +59,21 @@ extension Server {
                 }
             }
             try Task.checkCancellation()
+            try await keep(reply, of: request, for: call.caller.name)
             _ = lease
-            return .json(reply.json())
+            guard long else { return .json(reply.json()) }
+            let whole = reply
+            return .bytes(try await WorkLane.medium.run { whole.json().bytes() }, type: "application/json")
         }
-        let blank = plan.reply(header)
+        let blank = plan.reply(header), callNote = call.note, caller = call.caller.name
+        let asked = request
         return .stream(
-            blank.contentType, to: call, limits: settings.limits, failure: { blank.failure($0) }
+            blank.contentType, to: call, limits: settings.limits,
+            on: request.promptLogProbabilities == nil ? nil : WorkLane.medium, failure: { blank.failure($0) }
         ) { [self] sink in
             var reply = blank, tokens = 0
             defer {
-                note(reply.usage, tokens, call)
+                note(reply.usage, tokens, callNote)
                 // Until here the model stays in memory.
                 _ = lease
             }
@@ -79,6 +83,8 @@ extension Server {
                     if case .token = event { tokens += 1 }
                     bytes += reply.add(event, prompt: prompt)
                 }
+                // Before the client can know its name.
+                if case .finished? = events.last { try await keep(reply, of: asked, for: caller) }
                 try sink.send(bytes)
             }
             try Task.checkCancellation()
@@ -86,9 +92,24 @@ extension Server {
         }
     }
 
+    /// Tells of members that nothing read.
+    func noteUnknown(_ fields: [String], _ call: Call) {
+        guard !fields.isEmpty else { return }
+        // Names of fields are the client's text: no more than it takes to find a typing error.
+        let names = fields.prefix(8).map { $0.shown(limit: 80) }.joined(separator: ",")
+        call.logger.debug("unknown fields", metadata: ["fields": .string(names), "count": "\(fields.count)"])
+    }
+
+    /// Keeps a response for requests that go on from it.
+    private func keep(_ reply: any GenerationReply, of request: GenerationRequest, for caller: String?) async throws {
+        guard request.dialect == .responses, request.isStored else { return }
+        let kept = keptResponses
+        try await WorkLane.medium.run { kept.keep(try KeptResponse(reply.json(), to: request), of: caller) }
+    }
+
     /// - Parameter tokens: generated so far, which a reply that was left early does not count.
-    private func note(_ usage: Usage, _ tokens: Int, _ call: Call) {
-        call.note.update { content in
+    private func note(_ usage: Usage, _ tokens: Int, _ note: CallNote) {
+        note.update { content in
             content.promptTokens = usage.promptTokens
             content.cachedTokens = usage.cachedTokens
             content.replyTokens = max(usage.completionTokens, tokens)

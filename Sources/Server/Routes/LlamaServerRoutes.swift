@@ -5,9 +5,25 @@ import MartletJSON
 extension Server {
     /// Where clients of llama.cpp's server look first.
     func llamaServerRoutes() -> [Route] {
-        [
-            Route(.get, "/props", scope: .inference, summary: "A model's properties, in llama.cpp's words.") {
+        let limits = requestLimits
+        return [
+            Route(.post, "/completion", scope: .inference, summary: "llama.cpp's own continuation of a text.") {
                 [self] call in
+                try await generate(try GenerationRequest(llamaCompletion: call.body, limits: limits), call)
+            },
+            Route(.post, "/infill", scope: .inference, summary: "What goes into the gap between two texts.") {
+                [self] call in
+                try await generate(try GenerationRequest(infill: call.body, limits: limits), call)
+            },
+            Route(.post, "/embedding", scope: .inference, summary: "Vectors, in llama.cpp's own shape.") {
+                [self] call in
+                let request = try EmbeddingsRequest(llamaServer: call.body, limits: limits)
+                return .json(EmbeddingsRequest.llamaServerReply(vectors: try await vectors(of: request, call).vectors))
+            },
+            Route(
+                .get, "/props", scope: .inference, summary: "A model's properties, in llama.cpp's words.",
+                changesState: true
+            ) { [self] call in
                 let lease = try await models.use(call.query["model"], embedding: false)
                 guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
                 return .json(

@@ -5,14 +5,19 @@ import MartletJSON
 extension Server {
     /// What is served, and taking it into memory and out.
     func modelRoutes() -> [Route] {
-        [
-            Route(.get, "/v1/models", scope: .inference, summary: "The models.") { [self] _ in
-                .json(ModelCard.list(models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }))
-            },
+        let list: Route.Handler = { [self] call in
+            let cards = models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
+            let isMessages = call.head.headerFields[.anthropicVersion] != nil
+            return .json(isMessages ? ModelCard.messagesList(cards) : ModelCard.list(cards))
+        }
+        return [
+            Route(.get, "/v1/models", scope: .inference, summary: "The models.", list),
+            Route(.get, "/models", scope: .inference, summary: "As /v1/models.", list),
             Route(.get, "/v1/models/{model...}", scope: .inference, summary: "One model.") { [self] call in
                 let model = try models.find(call.parameters["model"])
                 let loaded = models.models.first { $0.model.name == model.name }?.loaded
-                return .json(card(model, as: call.parameters["model"] ?? model.name, loaded: loaded).json)
+                let card = card(model, as: call.parameters["model"] ?? model.name, loaded: loaded)
+                return .json(call.head.headerFields[.anthropicVersion] != nil ? card.messagesJSON : card.json)
             },
             Route(.post, "/admin/models/load", scope: .admin, summary: "Takes a model into memory.") { [self] call in
                 let lease = try await models.use(try ModelRequest(call.body).model)
@@ -42,6 +47,11 @@ extension Server {
         card.vocabularySize = model.vocabularySize
         card.fileBytes = model.fileBytes
         card.isLoaded = loaded != nil
+        card.parameterCount = model.parameterCount
+        card.family = model.family
+        card.format = model.format
+        card.quantization = model.quantization
+        card.digest = model.digest
         return card
     }
 }

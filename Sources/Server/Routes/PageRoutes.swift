@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import MartletAPI
 import MartletFormats
+import MartletSystem
 
 /// A file of the pages.
 struct PageFile: Sendable {
@@ -75,6 +76,6 @@ extension Server {
     }
 
     private static func noPage(_ path: String) -> APIError {
-        APIError(status: 404, "There is no page \(path.prefix(200)).", code: "not_found")
+        APIError(status: 404, "There is no page \(path.shown(limit: 200)).", code: "not_found")
     }
 }

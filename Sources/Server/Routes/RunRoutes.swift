@@ -2,6 +2,7 @@ import Hummingbird
 import Martlet
 import MartletAPI
 import MartletJSON
+import MartletSystem
 
 extension Server {
     /// The training runs of `--runs FOLDER`: what they are, their logs as they grow, and a request to stop.
@@ -58,7 +59,7 @@ extension Server {
             if (try? runs.folder(name)) != nil { return (runs, name) }
         }
         throw APIError(
-            status: 404, "There is no run called '\(name.prefix(200))'.", parameter: "name", code: "not_found")
+            status: 404, "There is no run called '\(name.shown(limit: 200))'.", parameter: "name", code: "not_found")
     }
 
     private static func describe(_ run: RunFolders.Summary) -> JSON {

@@ -9,7 +9,9 @@ extension Server {
         return [
             Route(.post, "/tokenize", scope: .inference, summary: "The tokens of a text.") { [self] call in
                 let request = try TokenizeRequest(call.body, limits: limits)
-                return try await withModel(request.model) { .json(try request.reply($0)) }
+                return try await withModel(request.model) {
+                    .bytes(try request.reply($0), type: "application/json")
+                }
             },
             Route(.post, "/detokenize", scope: .inference, summary: "The text of tokens.") { [self] call in
                 let request = try DetokenizeRequest(call.body, limits: limits)
@@ -20,7 +22,9 @@ extension Server {
                 let request = try ApplyTemplateRequest(call.body, limits: limits)
                 return try await withModel(request.model) { .json(try request.reply($0)) }
             },
-            Route(.get, "/tokenizer_info", scope: .inference, summary: "What a tokenizer is.") { [self] call in
+            Route(
+                .get, "/tokenizer_info", scope: .inference, summary: "What a tokenizer is.", changesState: true
+            ) { [self] call in
                 try await withModel(call.query["model"]) { .json(TokenizerInformation.json($0)) }
             },
         ]

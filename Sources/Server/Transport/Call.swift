@@ -35,7 +35,7 @@ struct RequestTarget {
     init?(_ target: String) {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = Self.decoded(parts.first ?? "", plusIsSpace: false) else { return nil }
-        self.path = path
+        self.path = Self.plain(path)
         guard parts.count == 2 else { return }
         for pair in parts[1].split(separator: "&") {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -44,6 +44,12 @@ struct RequestTarget {
             else { return nil }
             query[name] = value
         }
+    }
+
+    /// Without what bases of addresses leave behind: `//v1/models/` is `/v1/models`.
+    private static func plain(_ path: String) -> String {
+        guard path.hasPrefix("/"), path.contains("//") || path.hasSuffix("/") else { return path }
+        return "/" + path.split(separator: "/").joined(separator: "/")
     }
 
     private static func decoded(_ text: Substring, plusIsSpace: Bool) -> String? {

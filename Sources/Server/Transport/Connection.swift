@@ -6,6 +6,8 @@ import Synchronization
 package final class Connection: Sendable {
     private struct State {
         var isClosed = false
+        /// Since when no request of it is being read or answered; nil while one is.
+        var waiting: ContinuousClock.Instant?
         var actions: [Int: @Sendable () -> Void] = [:]
         var next = 0
     }
@@ -18,6 +20,16 @@ package final class Connection: Sendable {
     init(on executor: EventLoopExecutor?) { self.executor = executor }
 
     package var isClosed: Bool { state.withLock(\.isClosed) }
+
+    /// Whether it came when there were as many as the server serves: health checks are answered on it, and nothing else.
+    let isBeyondLimit = Atomic(false)
+    /// Whether it is to be closed for another one.
+    let isChosen = Atomic(false)
+
+    var waitingSince: ContinuousClock.Instant? {
+        get { state.withLock(\.waiting) }
+        set { state.withLock { $0.waiting = newValue } }
+    }
 
     /// Runs `action` when the client goes, at once if it has gone.
     /// - Returns: a number to `forget` it by.
@@ -47,9 +59,11 @@ package final class Connection: Sendable {
     }
 
     /// The result of `body`, whose task is cancelled when the client goes.
-    package func whileOpen<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value
-    {
-        let task = Task { try await body() }
+    /// - Parameter executor: where the task runs; nil is the runtime's own threads.
+    package func whileOpen<Value: Sendable>(
+        on executor: (any TaskExecutor)? = nil, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let task = Task(executorPreference: executor) { try await body() }
         let number = onClose { task.cancel() }
         defer { forget(number) }
         return try await withTaskCancellationHandler {
@@ -58,32 +72,4 @@ package final class Connection: Sendable {
             task.cancel()
         }
     }
-}
-
-/// The connections of a server by their channels.
-final class ConnectionTable: Sendable {
-    private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
-    /// One for each event loop: they are few and stay.
-    private let executors = Mutex<[ObjectIdentifier: EventLoopExecutor]>([:])
-
-    var count: Int { connections.withLock(\.count) }
-
-    func add(_ channel: any Channel) -> Connection {
-        let loop = channel.eventLoop
-        let executor = executors.withLock { executors in
-            if let executor = executors[ObjectIdentifier(loop)] { return executor }
-            let executor = EventLoopExecutor(loop)
-            executors[ObjectIdentifier(loop)] = executor
-            return executor
-        }
-        let connection = Connection(on: executor)
-        connections.withLock { $0[ObjectIdentifier(channel)] = connection }
-        return connection
-    }
-
-    func remove(_ channel: any Channel) {
-        _ = connections.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
-    }
-
-    subscript(channel: any Channel) -> Connection? { connections.withLock { $0[ObjectIdentifier(channel)] } }
 }

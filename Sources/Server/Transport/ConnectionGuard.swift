@@ -21,7 +21,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var phase = Phase.beforeHead
     private var hasAnswered = false
     private var closesAfterReply = false
+    /// Requests whose header has come and whose reply has not gone: a client may send the next before it has read one.
+    private var unanswered = 0
     private var bodyBytes = 0
+    /// Of the present phase; nil where nothing is awaited.
     private var deadline: Scheduled<Void>?
     private var stall: Scheduled<Void>?
 
@@ -50,30 +53,40 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func end(_ context: ChannelHandlerContext) {
-        deadline?.cancel()
+        expectNothing()
         stall?.cancel()
         table.remove(context.channel)
         connection?.close()
         connection = nil
     }
 
+    /// From the first connection, or the first byte of a later request: until then the client may be idle.
     private func expectHead(_ context: ChannelHandlerContext) {
         guard deadline == nil, phase == .beforeHead else { return }
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headerTime)) {
+            self.deadline = nil
             guard self.phase == .beforeHead else { return }
             self.refuse(context, 408, "The request's header did not come in time.", code: "request_timeout")
         }
     }
 
-    private func expectBody(_ context: ChannelHandlerContext, after time: Duration, since start: NIODeadline) {
+    /// Looks again and again whether the body comes at its rate: what came fast before pays for no rest later.
+    private func expectBody(_ context: ChannelHandlerContext, within time: Duration) {
+        let before = bodyBytes, start = NIODeadline.now()
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) {
+            self.deadline = nil
             guard self.phase == .body else { return }
-            let passed = NIODeadline.now() - start
-            guard Double(self.bodyBytes) < Double(self.limits.bodyRate) * Double(passed.nanoseconds) / 1e9 else {
-                return self.expectBody(context, after: .seconds(5), since: start)
+            let passed = NIODeadline.now() - start, came = self.bodyBytes - before
+            guard Double(came) < Double(self.limits.bodyRate) * Double(passed.nanoseconds) / 1e9 else {
+                return self.expectBody(context, within: min(self.limits.bodyTime, .seconds(5)))
             }
             self.refuse(context, 408, "The request's body did not come in time.", code: "request_timeout")
         }
+    }
+
+    private func expectNothing() {
+        deadline?.cancel()
+        deadline = nil
     }
 
     // MARK: - Reading
@@ -82,11 +95,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         guard phase != .lingering else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            deadline?.cancel()
+            expectNothing()
             phase = .body
-            hasAnswered = false
+            unanswered += 1
+            connection?.waitingSince = nil
+            if unanswered == 1 { hasAnswered = false }
             bodyBytes = 0
-            expectBody(context, after: limits.bodyTime, since: .now())
+            expectBody(context, within: limits.bodyTime)
             let size = head.headerFields[.contentLength].flatMap { Int($0) } ?? 0
             if head.headerFields[.expect]?.lowercased() == "100-continue", size <= limits.body {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
@@ -94,10 +109,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .body(let buffer):
             bodyBytes += buffer.readableBytes
         case .end:
-            deadline?.cancel()
+            expectNothing()
             phase = .answering
         }
         context.fireChannelRead(data)
+    }
+
+    /// Something came that was no whole header: the time for the rest of it begins.
+    func channelReadComplete(context: ChannelHandlerContext) {
+        expectHead(context)
+        context.fireChannelReadComplete()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -134,7 +155,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             done.futureResult.assumeIsolated().whenComplete { _ in self.linger(context) }
             context.writeAndFlush(data, promise: done)
             return
-        case .end: if phase == .answering { phase = .beforeHead }
+        case .end:
+            unanswered = max(0, unanswered - 1)
+            hasAnswered = false
+            if unanswered == 0, phase == .answering {
+                phase = .beforeHead
+                connection?.waitingSince = .now
+            }
         default: break
         }
         context.write(data, promise: promise)
@@ -142,7 +169,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Closes so that the client can still read the reply: closing while it sends would take it from it.
     private func linger(_ context: ChannelHandlerContext) {
-        deadline?.cancel()
+        expectNothing()
         guard phase == .body || phase == .beforeHead else { return context.close(promise: nil) }
         phase = .lingering
         context.close(mode: .output, promise: nil)

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import MartletAPI
+import MartletSystem
 import NIOCore
 
 /// What Hummingbird hands over with a request.
@@ -26,14 +27,17 @@ struct Responder: HTTPResponder {
         let connection = server.connections[context.channel] ?? Connection()
         var response: Response
         do {
-            let target = RequestTarget(request.head.path ?? "/")
             response = try await answer(
-                request, target: target, connection: connection, requestID: requestID, record: record, logger: logger)
+                request, target: RequestTarget(request.head.path ?? "/"), connection: connection, requestID: requestID,
+                record: record, logger: logger)
         } catch {
-            response = Response(Failure.refusal(error, requestID: requestID, logger: logger))
+            let shape = errorShape(request.head)
+            response = Response(Failure.refusal(error, requestID: requestID, logger: logger), shape)
         }
         // Whatever is left of the body would have to be read to use the connection again.
-        if record.isBodyLeft { response.headers[.connection] = "close" }
+        if record.isBodyLeft || connection.isBeyondLimit.load(ordering: .relaxed) {
+            response.headers[.connection] = "close"
+        }
         finish(&response, request.head, requestID: requestID, record: record)
         return response
     }
@@ -73,19 +77,20 @@ struct Responder: HTTPResponder {
         }
         let match = table.match(head.method, target.path)
         if case .route(let route, _) = match { record.route = route.path }
+        try checkRoom(match, connection)
         try checkOpen(match)
         guard server.rules.allows(host: head.authority) else {
             throw APIError(
-                status: 403, "This server is not known as \"\(head.authority ?? "")\"; see --allow-host.",
+                status: 403,
+                "This server is not known as \(head.authority.map { $0.quoted(limit: 200) } ?? "nothing"); see --allow-host.",
                 type: "permission_error", code: "host_not_allowed")
         }
-        let origin = head.headerFields[.origin]
-        if head.method == .options { return options(match, origin: origin) }
-        if let origin, head.method != .get, head.method != .head,
-            !server.rules.allows(origin: origin, authority: head.authority)
-        {
+        if head.method == .options { return options(match, origin: head.headerFields[.origin]) }
+        if case .route(let route, _) = match, !route.changesState {
+        } else if !server.rules.allowsChange(head) {
+            let site = head.headerFields[.origin].map { $0.shown(limit: 200) } ?? "another site"
             throw APIError(
-                status: 403, "Pages of \(origin) may not use this server; see --allow-origin.",
+                status: 403, "Pages of \(site) may not use this server; see --allow-origin.",
                 type: "permission_error", code: "origin_not_allowed")
         }
         var caller = Caller(name: nil, scopes: [.open])
@@ -95,7 +100,9 @@ struct Responder: HTTPResponder {
         }
         record.caller = caller.name
 
-        guard case .route(let route, let parameters) = match else { return Self.nothing(match, head, target) }
+        guard case .route(let route, let parameters) = match else {
+            return Self.nothing(match, head, target, errorShape(head))
+        }
         guard route.scope == .open || caller.scopes.contains(route.scope) else {
             throw APIError(
                 status: 403,
@@ -104,11 +111,27 @@ struct Responder: HTTPResponder {
                 type: "permission_error", code: "insufficient_scope")
         }
         if route.scope == .inference, head.method == .post, let meter = caller.meter { try record.begin(meter) }
-        let body = try await body(of: request, connection: connection, record: record)
+        let share = server.bodies.share()
+        let body = try await body(of: request, share: share, connection: connection, record: record)
         let call = Call(
             head: head, parameters: parameters, query: target.query, body: body, caller: caller, requestID: requestID,
             connection: connection, logger: logger, note: record.note)
-        return try await connection.whileOpen { try await route.handler(call) }
+        guard route.scope != .open else { return try await connection.whileOpen { try await route.handler(call) } }
+        return try await connection.whileOpen(on: WorkLane.lane(forBytes: body.count)) {
+            defer { share.release() }
+            if body.count > BodyBudget.free { try share.grow(to: body.count.adding(clamped: JSONRoom.bytes(of: body))) }
+            try Task.checkCancellation()
+            return try await route.handler(call)
+        }
+    }
+
+    /// Health checks are answered however many connections there are.
+    private func checkRoom(_ match: RouteTable.Match, _ connection: Connection) throws(APIError) {
+        guard connection.isBeyondLimit.load(ordering: .relaxed) else { return }
+        if case .route(let route, _) = match, route.answersWhileDraining { return }
+        throw APIError(
+            status: 503, "All \(server.settings.limits.connections) connections are busy. Try again.",
+            type: "unavailable_error", code: "overloaded", retryAfterSeconds: 1)
     }
 
     private func checkOpen(_ match: RouteTable.Match) throws(APIError) {
@@ -117,6 +140,16 @@ struct Responder: HTTPResponder {
         throw APIError(
             status: 503, "The server is shutting down.", type: "server_error", code: "shutting_down",
             retryAfterSeconds: 5)
+    }
+
+    /// How whoever asks reads refusals: by the version field of Anthropic's clients, by the route, or by the paths that one
+    /// dialect alone uses.
+    private func errorShape(_ head: HTTPRequest) -> ErrorShape {
+        if head.headerFields[.anthropicVersion] != nil { return .anthropic }
+        guard let path = RequestTarget(head.path ?? "/")?.path else { return .openAI }
+        if case .route(let route, _) = table.match(head.method, path) { return route.errors }
+        if path.hasPrefix("/v1/messages") { return .anthropic }
+        return path.hasPrefix("/api/") && !path.hasPrefix("/api/runs") ? .ollama : .openAI
     }
 
     private func options(_ match: RouteTable.Match, origin: String?) -> Response {
@@ -133,34 +166,46 @@ struct Responder: HTTPResponder {
     }
 
     /// The answer where there is no route.
-    private static func nothing(_ match: RouteTable.Match, _ head: HTTPRequest, _ target: RequestTarget) -> Response {
+    private static func nothing(
+        _ match: RouteTable.Match, _ head: HTTPRequest, _ target: RequestTarget, _ shape: ErrorShape
+    ) -> Response {
         guard case .otherMethods(let methods) = match else {
             return Response(
-                APIError(status: 404, "There is nothing at \(target.path.prefix(200)).", code: "not_found"))
+                APIError(status: 404, "There is nothing at \(target.path.shown(limit: 200)).", code: "not_found"), shape
+            )
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
         var response = Response(
             APIError(
-                status: 405, "\(head.method.rawValue) is not for \(target.path.prefix(200)); it takes \(allowed).",
-                code: "method_not_allowed"))
+                status: 405,
+                "\(head.method.rawValue.shown(limit: 40)) is not for \(target.path.shown(limit: 200)); it takes \(allowed).",
+                code: "method_not_allowed"), shape)
         response.headers[.allow] = allowed
         return response
     }
 
-    /// Reads the whole body, within its bound.
-    private func body(of request: Request, connection: Connection, record: CallRecord) async throws -> [UInt8] {
+    /// Reads the whole body, within its bound. What is allocated follows what has come, not what was announced.
+    private func body(
+        of request: Request, share: BodyBudget.Share, connection: Connection, record: CallRecord
+    ) async throws -> [UInt8] {
         let limit = server.settings.limits.body
         let announced = request.head.headerFields[.contentLength].flatMap { Int($0) }
         if let announced, announced > limit { throw Self.tooLarge(limit) }
         if let encoding = request.head.headerFields[.contentEncoding], encoding.lowercased() != "identity" {
             throw APIError(
-                status: 415, "Bodies in Content-Encoding \"\(encoding.prefix(40))\" are not read; send them plain.",
+                status: 415,
+                "Bodies in Content-Encoding \"\(encoding.shown(limit: 40))\" are not read; send them plain.",
                 code: "unsupported_encoding")
         }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(announced ?? 0)
         for try await buffer in request.body {
-            guard bytes.count + buffer.readableBytes <= limit else { throw Self.tooLarge(limit) }
+            let count = bytes.count + buffer.readableBytes
+            guard count <= limit else { throw Self.tooLarge(limit) }
+            if count > bytes.capacity {
+                let room = max(count, min(bytes.capacity * 2, announced ?? limit))
+                try share.grow(to: room)
+                bytes.reserveCapacity(room)
+            }
             bytes.append(contentsOf: buffer.readableBytesView)
         }
         record.isBodyLeft = false
@@ -171,5 +216,17 @@ struct Responder: HTTPResponder {
 
     private static func tooLarge(_ limit: Int) -> APIError {
         APIError(status: 413, "The request's body has more than \(limit) bytes.", code: "request_too_large")
+    }
+}
+
+/// What a body may become when it is read as JSON.
+enum JSONRoom {
+    /// At most, for a text whose commas and brackets all stand between values.
+    static func bytes(of body: [UInt8]) -> Int {
+        let separators = body.reduce(0) { count, byte in
+            let isSeparator = byte == UInt8(ascii: ",") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")
+            return count &+ (isSeparator ? 1 : 0)
+        }
+        return min(separators, RequestLimits().jsonValues).multiplied(clampedBy: 48)
     }
 }

@@ -21,9 +21,9 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
-    /// A refusal in OpenAI's shape.
-    package init(_ error: APIError) {
-        self = .json(error.json, status: error.status)
+    /// A refusal.
+    package init(_ error: APIError, _ shape: ErrorShape = .openAI) {
+        self = .json(shape.json(error), status: shape.status(error))
         if let seconds = error.retryAfterSeconds {
             headers[.retryAfter] = "\(max(1, Int(seconds.rounded(.up))))"
             headers[.retryAfterMilliseconds] = "\(max(1, Int((seconds * 1000).rounded(.up))))"
@@ -37,6 +37,10 @@ extension HTTPField.Name {
 
     package static let requestID = name("x-request-id")
     package static let apiKey = name("x-api-key")
+    /// As Azure's clients send it.
+    package static let azureKey = name("api-key")
+    package static let anthropicVersion = name("anthropic-version")
+    package static let fetchSite = name("sec-fetch-site")
     package static let retryAfterMilliseconds = name("retry-after-ms")
     static let limitRequests = name("x-ratelimit-limit-requests")
     static let remainingRequests = name("x-ratelimit-remaining-requests")

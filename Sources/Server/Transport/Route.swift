@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import MartletAPI
 
 /// What a caller needs to be allowed, to use a route.
 package enum Scope: String, Sendable, CaseIterable {
@@ -20,19 +21,26 @@ package struct Route: Sendable {
     package let path: String
     package let scope: Scope
     package let summary: String
-    /// Whether it is answered while the server drains.
+    /// Whether it is answered while the server drains, and when it has no connection left for anything else.
     package let answersWhileDraining: Bool
+    /// Whether it can change what is in memory or what runs: pages of other sites may not have it done.
+    package let changesState: Bool
+    /// How it writes refusals.
+    package let errors: ErrorShape
     package let handler: Handler
 
+    /// - Parameter changesState: nil means what the method does: GET only reads.
     package init(
         _ method: HTTPRequest.Method, _ path: String, scope: Scope, summary: String, answersWhileDraining: Bool = false,
-        _ handler: @escaping Handler
+        changesState: Bool? = nil, errors: ErrorShape = .openAI, _ handler: @escaping Handler
     ) {
         self.method = method
         self.path = path
         self.scope = scope
         self.summary = summary
         self.answersWhileDraining = answersWhileDraining
+        self.changesState = changesState ?? (method != .get)
+        self.errors = errors
         self.handler = handler
     }
 }

@@ -37,18 +37,19 @@ extension Response {
     ///
     /// A stream of server-sent events gets a comment where nothing else was sent for `limits.keepAlive`, which tells the
     /// client, and whatever stands between, that the server still works; NDJSON has no such thing. `produce` runs in a task
-    /// that is cancelled when the client goes, reads too slowly, or the server stops, on the connection's event loop: what
-    /// takes time there is for other tasks. What it throws goes through `failure` and becomes the last event: the status has
-    /// been sent by then.
+    /// that is cancelled when the client goes, reads too slowly, or the server stops, on the connection's event loop unless
+    /// `executor` is another: what takes time there is for other tasks. What it throws goes through `failure` and becomes
+    /// the last event: the status has been sent by then.
     package static func stream(
-        _ contentType: String, to call: Call, limits: ServerLimits,
+        _ contentType: String, to call: Call, limits: ServerLimits, on executor: (any TaskExecutor)? = nil,
         failure: @escaping @Sendable (APIError) -> [UInt8],
         produce: @escaping @Sendable (StreamSink) async throws -> Void
     ) -> Response {
         let (connection, requestID, logger) = (call.connection, call.requestID, call.logger)
+        let preferred: (any TaskExecutor)? = executor ?? connection.executor
         let body = ResponseBody { writer in
             let sink = StreamSink(limit: limits.pendingChunks)
-            let producer = Task(executorPreference: connection.executor) {
+            let producer = Task(executorPreference: preferred) {
                 defer { sink.finish() }
                 do {
                     try await produce(sink)

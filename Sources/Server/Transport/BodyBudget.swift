@@ -1,0 +1,76 @@
+import MartletAPI
+import MartletSystem
+import Synchronization
+
+/// What the bodies of all requests under way may take up together.
+///
+/// A body counts by what has arrived of it, not by what was announced, and once more for what it becomes when it is read.
+/// The first bytes of each are free: their number is bounded by that of the connections, and small requests are answered
+/// while large ones fill the budget.
+package final class BodyBudget: Sendable {
+    package let limit: Int
+    private let used = Mutex(0)
+
+    /// Bytes of each body that do not count.
+    static let free = 64 << 10
+
+    package init(_ limit: Int) { self.limit = limit }
+
+    package var held: Int { used.withLock { $0 } }
+
+    /// What one request holds of the budget, until nothing refers to it any more.
+    package final class Share: Sendable {
+        private let budget: BodyBudget
+        private let taken = Mutex(0)
+
+        fileprivate init(_ budget: BodyBudget) { self.budget = budget }
+
+        deinit { release() }
+
+        /// Raises what is held to a body of so many bytes.
+        /// - Throws: `APIError` 503 where others hold too much.
+        package func grow(to count: Int) throws(APIError) {
+            let wanted = max(0, count - BodyBudget.free)
+            let fits = taken.withLock { taken in
+                guard wanted > taken else { return true }
+                // In steps, so that the budget is not touched for every packet.
+                let stepped = max(wanted, min(taken.adding(clamped: 256 << 10), budget.limit / 16))
+                if budget.take(stepped - taken) {
+                    taken = stepped
+                } else if budget.take(wanted - taken) {
+                    taken = wanted
+                } else {
+                    return false
+                }
+                return true
+            }
+            guard fits else { throw budget.refusal }
+        }
+
+        package func release() {
+            taken.withLock { taken in
+                budget.give(taken)
+                taken = 0
+            }
+        }
+    }
+
+    package func share() -> Share { Share(self) }
+
+    private func take(_ count: Int) -> Bool {
+        used.withLock { used in
+            guard count <= limit - used else { return false }
+            used += count
+            return true
+        }
+    }
+
+    private func give(_ count: Int) { used.withLock { $0 -= count } }
+
+    private var refusal: APIError {
+        APIError(
+            status: 503,
+            "The bodies of the requests under way fill the \(limit >> 20) MiB that they may take together. Try again.",
+            type: "unavailable_error", code: "overloaded", retryAfterSeconds: 1)
+    }
+}

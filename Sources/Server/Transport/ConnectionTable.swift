@@ -1,0 +1,73 @@
+import MartletEventLoops
+import NIOCore
+import Synchronization
+
+/// The connections of a server by their channels.
+///
+/// Where there are more than the server serves, the one that has waited for a request the longest is closed for each new
+/// one, so that idle clients keep nobody out. Where all are busy, the new one is told so, unless it asks how the server is.
+final class ConnectionTable: Sendable {
+    private struct Entry {
+        var connection: Connection
+        var channel: any Channel
+    }
+    private let limit: Int
+    private let entries = Mutex<[ObjectIdentifier: Entry]>([:])
+    /// One for each event loop: they are few and stay.
+    private let executors = Mutex<[ObjectIdentifier: EventLoopExecutor]>([:])
+
+    init(limit: Int) { self.limit = limit }
+
+    var count: Int { entries.withLock(\.count) }
+
+    func add(_ channel: any Channel) -> Connection {
+        let loop = channel.eventLoop
+        let executor = executors.withLock { executors in
+            if let executor = executors[ObjectIdentifier(loop)] { return executor }
+            let executor = EventLoopExecutor(loop)
+            executors[ObjectIdentifier(loop)] = executor
+            return executor
+        }
+        let connection = Connection(on: executor)
+        let (isBeyond, idlest) = entries.withLock { entries in
+            let isBeyond = entries.count >= limit
+            var idlest: (key: ObjectIdentifier, since: ContinuousClock.Instant)?
+            if isBeyond {
+                for (key, entry) in entries {
+                    guard !entry.connection.isChosen.load(ordering: .relaxed),
+                        let since = entry.connection.waitingSince, since < idlest?.since ?? .now
+                    else { continue }
+                    idlest = (key, since)
+                }
+            }
+            let chosen = idlest.flatMap { entries[$0.key] }
+            // The next one to come chooses another.
+            chosen?.connection.isChosen.store(true, ordering: .relaxed)
+            connection.waitingSince = .now
+            entries[ObjectIdentifier(channel)] = Entry(connection: connection, channel: channel)
+            return (isBeyond, chosen)
+        }
+        if let idlest {
+            let channel = idlest.channel, connection = idlest.connection
+            channel.eventLoop.execute {
+                // Unless a request has come meanwhile.
+                guard connection.waitingSince == nil else { return channel.close(promise: nil) }
+                connection.isChosen.store(false, ordering: .relaxed)
+            }
+        } else if isBeyond {
+            connection.isBeyondLimit.store(true, ordering: .relaxed)
+        }
+        return connection
+    }
+
+    func remove(_ channel: any Channel) {
+        _ = entries.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
+    }
+
+    subscript(channel: any Channel) -> Connection? {
+        entries.withLock { $0[ObjectIdentifier(channel)]?.connection }
+    }
+
+    /// Cancels whatever is done for clients.
+    func cancelAll() { for entry in entries.withLock({ Array($0.values) }) { entry.connection.close() } }
+}

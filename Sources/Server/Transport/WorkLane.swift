@@ -1,0 +1,125 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Threads for whatever the content of a request can make long: reading JSON, cutting text into tokens, rendering
+/// templates, writing long replies.
+///
+/// Neither the event loops nor the runtime's own threads do such work, so that health checks, other connections and replies
+/// under way never wait for it. The task of a request prefers the lane of its size: many small requests do not wait behind
+/// a large one, and large ones wait for each other, which bounds what they hold at once. A lane's threads yield to those that
+/// compute replies. The task is cancelled when its client leaves, and what takes long looks at that.
+package final class WorkLane: TaskExecutor, Sendable {
+    /// Bodies of up to 64 KiB, and requests without one.
+    package static let small = WorkLane("small", threads: 4, niceness: 0)
+    /// Up to 1 MiB.
+    package static let medium = WorkLane("medium", threads: 2, niceness: 5)
+    package static let large = WorkLane("large", threads: 1, niceness: 10, returnsMemory: true)
+
+    package static func lane(forBytes count: Int) -> WorkLane {
+        count <= 64 << 10 ? .small : count <= 1 << 20 ? .medium : .large
+    }
+
+    /// Jobs in the order they came. Only touched while the condition is locked.
+    private final class Queue: @unchecked Sendable {
+        let condition = NSCondition()
+        var jobs: [UnownedJob] = []
+        /// Of the first job that has not been taken.
+        var next = 0
+        var idleThreads = 0
+        var threads = 0
+    }
+
+    private let name: String
+    private let threadCount: Int
+    private let niceness: Int32
+    private let returnsMemory: Bool
+    private let queue = Queue()
+
+    /// - Parameters:
+    ///   - niceness: what is added to the nice value of the lane's threads, where threads have one.
+    ///   - returnsMemory: gives what was freed back to the system whenever the lane has nothing left to do.
+    init(_ name: String, threads: Int, niceness: Int32, returnsMemory: Bool = false) {
+        self.name = name
+        threadCount = threads
+        self.niceness = niceness
+        self.returnsMemory = returnsMemory
+    }
+
+    /// The result of work that takes long, on this lane; cancelled with the caller's task.
+    package func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let task = Task(executorPreference: self) { try body() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.condition.lock()
+        queue.jobs.append(job)
+        // Threads are made when they are first needed, and stay.
+        if queue.jobs.count - queue.next > queue.idleThreads, queue.threads < threadCount {
+            queue.threads += 1
+            start()
+        } else {
+            queue.condition.signal()
+        }
+        queue.condition.unlock()
+    }
+
+    private func start() {
+        let thread = Thread { [self] in
+            #if !canImport(Darwin)
+            // Of this thread alone, on Linux.
+            if niceness > 0 { _ = nice(niceness) }
+            #endif
+            while true {
+                take().runSynchronously(on: asUnownedTaskExecutor())
+                if returnsMemory, isIdle { Self.returnMemory() }
+            }
+        }
+        thread.name = "martlet.\(name)"
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
+    private func take() -> UnownedJob {
+        queue.condition.lock()
+        defer { queue.condition.unlock() }
+        queue.idleThreads += 1
+        while queue.next == queue.jobs.count { queue.condition.wait() }
+        queue.idleThreads -= 1
+        let job = queue.jobs[queue.next]
+        queue.next += 1
+        if queue.next == queue.jobs.count {
+            queue.jobs.removeAll(keepingCapacity: queue.jobs.capacity <= 1024)
+            queue.next = 0
+        }
+        return job
+    }
+
+    private var isIdle: Bool {
+        queue.condition.lock()
+        defer { queue.condition.unlock() }
+        return queue.jobs.isEmpty
+    }
+
+    /// glibc keeps what was freed until it is asked, by a function that Swift's module of it leaves out.
+    private static let trim: (@Sendable @convention(c) (Int) -> Int32)? = {
+        #if canImport(Glibc)
+        guard let address = dlsym(nil, "malloc_trim") else { return nil }
+        return unsafeBitCast(address, to: (@Sendable @convention(c) (Int) -> Int32).self)
+        #else
+        return nil
+        #endif
+    }()
+
+    private static func returnMemory() { _ = trim?(0) }
+}

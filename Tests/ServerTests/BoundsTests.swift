@@ -1,0 +1,288 @@
+import Foundation
+import Logging
+import MartletAPI
+import MartletJSON
+import MartletServer
+import Synchronization
+import Testing
+
+/// One client's requests, connections and bodies leave room for the others'.
+@Suite struct BoundsTests {
+    /// Holds a lane until it is let go.
+    private final class Occupied: Sendable {
+        private let gate = NSCondition()
+        private let isOpen = Mutex(false)
+
+        init(_ lane: WorkLane) {
+            Task {
+                try await lane.run { [self] in
+                    gate.lock()
+                    while !isOpen.withLock({ $0 }) { gate.wait() }
+                    gate.unlock()
+                }
+            }
+        }
+
+        func letGo() {
+            gate.lock()
+            isOpen.withLock { $0 = true }
+            gate.broadcast()
+            gate.unlock()
+        }
+    }
+
+    private static func large(_ count: Int) -> [UInt8] {
+        Array("{\"prompt\": \"".utf8) + [UInt8](repeating: UInt8(ascii: "a"), count: count) + Array("\"}".utf8)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aLargeBodyWaitsForNobodyButLargeOnes() async throws {
+        try await RunningServer.with { running in
+            #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)
+            let lane = Occupied(.large)
+            async let waiting = running.exchange(
+                RunningServer.request("POST", "/tokenize", [:], body: Self.large(2 << 20)))
+            // Not one of these needs the lane that is held.
+            for _ in 0..<10 {
+                #expect(try await running.get("/livez").status == 200)
+                #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)
+            }
+            #expect(
+                try await running.exchange(
+                    RunningServer.request("POST", "/tokenize", [:], body: Self.large(100 << 10))
+                ).status == 200)
+            lane.letGo()
+            let reply = try await waiting
+            #expect(reply.status == 200)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func workWhoseClientLeftIsNotDone() async throws {
+        try await RunningServer.with { running in
+            #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)
+            let lane = Occupied(.large), port = running.port
+            try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                try socket.send(RunningServer.request("POST", "/tokenize", [:], body: Self.large(2 << 20)))
+                // The body has been read where the next request of another connection is answered.
+                let other = try RawSocket(port: port)
+                try other.send(RunningServer.request("GET", "/livez", [:], body: nil))
+                _ = other.readToEnd()
+            }
+            try await Task.sleep(for: .milliseconds(200))
+            lane.letGo()
+            var found = false
+            for _ in 0..<100 where !found {
+                let metrics = try await running.get("/metrics").text
+                found = metrics.split(separator: "\n").contains {
+                    $0.hasPrefix("martlet_http_requests_total") && $0.contains("/tokenize") && $0.contains("499")
+                }
+                if !found { try await Task.sleep(for: .milliseconds(50)) }
+            }
+            #expect(found)
+        }
+    }
+
+    @Test func textsForVectorsAreBoundedBeforeAnythingIsDoneWithThem() async throws {
+        let long = JSON.string(String(repeating: " ", count: 2 << 20))
+        try await RunningServer.with(["encoder"]) { running in
+            let bodies: [(String, JSON, String)] = [
+                ("/v1/score", ["text_1": long, "text_2": ["a", "b"]], "text_1"),
+                ("/v1/score", ["text_1": "a", "text_2": ["b", long]], "text_2[1]"),
+                ("/v1/rerank", ["query": long, "documents": ["a"]], "query"),
+                ("/v1/rerank", ["query": "a", "documents": ["b", long]], "documents[1]"),
+                ("/v1/embeddings", ["input": long], "input"),
+                ("/api/embed", ["model": "encoder", "input": ["a", long]], "input[1]"),
+            ]
+            for (path, body, parameter) in bodies {
+                let reply = try await running.post(path, body)
+                #expect(reply.status == 400, "\(path)")
+                #expect(reply.text.contains(parameter) && reply.text.contains("2097152"), "\(reply.text.prefix(300))")
+            }
+        }
+    }
+
+    @Test func bodiesTogetherAreBounded() async throws {
+        var settings = ServerSettings()
+        settings.limits.body = 1 << 20
+        settings.limits.bodies = 1 << 20
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let refused = try await RawSocket.away {
+                var sockets: [RawSocket] = [], refused = 0
+                for _ in 0..<4 {
+                    let socket = try RawSocket(port: port, timeout: 2)
+                    try socket.send(
+                        Array("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n".utf8)
+                            + [UInt8](repeating: 0x20, count: 600_000))
+                    sockets.append(socket)
+                }
+                for socket in sockets {
+                    let reply = socket.read(until: "overloaded")
+                    if String(decoding: reply, as: UTF8.self).contains("503") { refused += 1 }
+                }
+                return refused
+            }
+            #expect(refused >= 3)
+            #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)
+        }
+    }
+
+    @Test func aBudgetIsGivenBack() throws {
+        let budget = BodyBudget(1 << 20)
+        do {
+            let first = budget.share(), second = budget.share()
+            try first.grow(to: 1000)
+            #expect(budget.held == 0)
+            try first.grow(to: 700 << 10)
+            #expect(throws: APIError.self) { try second.grow(to: 700 << 10) }
+            first.release()
+            try second.grow(to: 700 << 10)
+            #expect(budget.held >= 636 << 10)
+        }
+        #expect(budget.held == 0)
+    }
+
+    @Test func aListOfNumbersIsBoundedByTheirCount() async throws {
+        var bytes = Array("{\"tokens\": [".utf8)
+        for _ in 0..<((1 << 21) + 10) { bytes += [UInt8(ascii: "1"), UInt8(ascii: ",")] }
+        bytes += Array("1]}".utf8)
+        let body = bytes
+        try await RunningServer.with { running in
+            let reply = try await running.exchange(RunningServer.request("POST", "/detokenize", [:], body: body))
+            #expect(reply.status == 413)
+            #expect(reply.errorCode == "request_too_large")
+        }
+    }
+
+    @Test func laterRequestsOfAConnectionHaveATimeToComeIn() async throws {
+        var settings = ServerSettings()
+        settings.limits.headerTime = .milliseconds(300)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let text = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                try socket.send(Array("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                let first = socket.read(until: "}")
+                // Resting between two requests is no fault.
+                usleep(600_000)
+                try socket.send(Array("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                let second = socket.read(until: "}")
+                try socket.send(Array("GET /livez HTTP/1.1\r\nHo".utf8))
+                return String(decoding: first + second + socket.readToEnd(), as: UTF8.self)
+            }
+            #expect(text.components(separatedBy: "HTTP/1.1 200 OK").count == 3)
+            #expect(text.contains("HTTP/1.1 408"))
+        }
+    }
+
+    @Test func aBodyThatStopsComingIsNotPaidForByWhatCameBefore() async throws {
+        var settings = ServerSettings()
+        settings.limits.bodyTime = .milliseconds(300)
+        settings.limits.bodyRate = 1000
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let reply = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                try socket.send(
+                    Array("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n".utf8)
+                        + [UInt8](repeating: 0x20, count: 100_000))
+                return try RawReply(socket.readToEnd())
+            }
+            #expect(reply.status == 408)
+        }
+    }
+
+    @Test func idleConnectionsMakeRoomForOthers() async throws {
+        var settings = ServerSettings()
+        settings.limits.connections = 4
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let answered = try await RawSocket.away {
+                var sockets: [RawSocket] = [], answered = 0
+                for _ in 0..<20 {
+                    let socket = try RawSocket(port: port, timeout: 10)
+                    try socket.send(Array("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                    if String(decoding: socket.read(), as: UTF8.self).hasPrefix("HTTP/1.1 200") { answered += 1 }
+                    // Stays open.
+                    sockets.append(socket)
+                }
+                return withExtendedLifetime(sockets) { answered }
+            }
+            #expect(answered == 20)
+        }
+    }
+
+    @Test func healthIsToldWhereEveryConnectionIsBusy() async throws {
+        var settings = ServerSettings()
+        settings.limits.connections = 3
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let replies = try await RawSocket.away {
+                var busy: [RawSocket] = []
+                for _ in 0..<3 {
+                    let socket = try RawSocket(port: port)
+                    try socket.send(
+                        Array("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{".utf8))
+                    busy.append(socket)
+                }
+                // Until the server has seen them.
+                usleep(300_000)
+                return try withExtendedLifetime(busy) {
+                    try ["/livez", "/v1/models"].map { path in
+                        let socket = try RawSocket(port: port, timeout: 10)
+                        try socket.send(RunningServer.request("GET", path, [:], body: nil))
+                        return try RawReply(socket.readToEnd())
+                    }
+                }
+            }
+            #expect(replies[0].status == 200)
+            #expect(replies[1].status == 503)
+            #expect(replies[1].errorCode == "overloaded")
+        }
+    }
+
+    @Test func clientsThatLeaveAreNoErrors() async throws {
+        let log = Recorder()
+        try await RunningServer.with(logger: Logger(label: "test") { _ in RecordingHandler(recorder: log) }) {
+            running in
+            let port = running.port
+            try await RawSocket.away {
+                for _ in 0..<5 {
+                    let socket = try RawSocket(port: port)
+                    try socket.send(
+                        Array("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n{".utf8))
+                    usleep(50_000)
+                    // Reset instead of closed.
+                    var option = linger(l_onoff: 1, l_linger: 0)
+                    setsockopt(
+                        socket.descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+                }
+            }
+            for _ in 0..<50 where log.count(of: "/tokenize") < 5 { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(log.count(of: "/tokenize") == 5)
+            #expect(log.errors == [])
+        }
+    }
+}
+
+/// What was logged.
+final class Recorder: Sendable {
+    private let lines = Mutex<[(level: Logger.Level, text: String)]>([])
+
+    func add(_ level: Logger.Level, _ text: String) { lines.withLock { $0.append((level, text)) } }
+    var errors: [String] { lines.withLock { $0.filter { $0.level >= .error }.map(\.text) } }
+    func count(of text: String) -> Int { lines.withLock { $0.count { $0.text.contains(text) } } }
+}
+
+struct RecordingHandler: LogHandler {
+    let recorder: Recorder
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { recorder.add(event.level, "\(event.message) \(event.metadata ?? [:])") }
+}
