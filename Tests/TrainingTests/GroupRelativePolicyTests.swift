@@ -60,7 +60,7 @@ import Testing
         for (rollout, advantage) in zip(rollouts, advantages) {
             let all = rollout.prompt + rollout.reply, inputs = Array(all.dropLast())
             let hidden = try decoder.hiddenStates(inputs, segments: [0..<inputs.count])
-            let logits = try hidden.matmul(decoder.headWeight.transposed()) * (1 / temperature)
+            let logits = try hidden.matmul(decoder.headWeight.float32Matrix().transposed()) * (1 / temperature)
             let chances = try logits.logSoftmax(axis: -1)
             for (index, token) in rollout.reply.enumerated() {
                 let row = rollout.prompt.count - 1 + index
