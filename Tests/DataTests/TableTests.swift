@@ -91,7 +91,7 @@ import Testing
             for _ in 0..<Int.random(in: 1...3, using: &generator) {
                 let start = round % 2 == 0 && name.hasSuffix("parquet") ? max(bytes.count - 1200, 0) : 0
                 let place = Int.random(in: start..<bytes.count, using: &generator)
-                let extreme = [0, 0x7f, 0x80, 0xff].randomElement(using: &generator) ?? 0
+                let extreme: UInt8 = [0, 0x7f, 0x80, 0xff].randomElement(using: &generator) ?? 0
                 bytes[place] = round % 3 == 0 ? extreme : .random(in: 0...255, using: &generator)
             }
             if round % 6 == 0 { bytes.removeLast(Int.random(in: 1..<bytes.count, using: &generator)) }
