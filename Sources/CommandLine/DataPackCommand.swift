@@ -6,24 +6,29 @@ struct DataPackCommand: ParsableCommand {
         commandName: "pack",
         abstract: "Turn a corpus into token shards to train on.",
         discussion: """
-            A corpus is files and folders: text (.txt, .md), records (.jsonl, .json), tables (.csv, .tsv, .parquet), \
-            each also with .gz or .zst. Records hold a text, a conversation (messages, conversations) or a task \
-            (instruction and output, question and answer, prompt and completion); --field names another field.
+            A corpus is files and folders: text (.txt, .md), records (.jsonl, .json), tables (.csv, .tsv, .parquet, \
+            .arrow), each also with .gz or .zst. Of a folder the train split is read, as a hub repository's README, a data \
+            set saved to disk or the files' names tell; --data-split takes another or all. Records hold a text, a conversation \
+            (messages, conversations), a prompt and its response (instruction and output, question and answer, \
+            prompt and completion, …), a preference pair, of which the chosen reply is learnt, or token ids; --field names \
+            another field, --map several, such as prompt=question,response=solution.
 
             The folder that --out names appears when all is done, with a copy of the tokenizer. Conversations go \
             through the tokenizer's chat template, and the assistant's tokens alone are trained on; --chats text makes \
-            plain texts of them.
+            plain texts of them. Whatever is left out or changed is counted and told.
 
             Examples:
               martlet data pack corpus/ --tokenizer tok/ --out shards/
               martlet data pack tinyshakespeare.txt --tokenizer tok/ --validation 0.1 --out shards/
-              martlet data pack alpaca.json --tokenizer model/ --chats template --out sft/
+              martlet data pack alpaca.json --tokenizer smollm2 --out sft/
+              martlet data pack math/ --map prompt=problem,response=solution --tokenizer model.gguf --out sft/
             """)
 
     @Argument(help: "Files and folders.") var paths: [String]
     @OptionGroup var source: CorpusFlags
     @Option(name: .shortAndLong, help: "The folder to write.") var out: String
-    @Option(help: "The share kept for validation.") var validation = 0.01
+    @Option(help: "The share kept for validation; by default 0.01, and up to 0.1 where there is little.")
+    var validation: Double?
     @Option(help: "documents: by their hash; tail: every text's end; auto: the tail of a single text.")
     var split = PackOptions.Split.auto
     @Option(help: "Tokens a shard.") var shardTokens = 100_000_000
@@ -32,11 +37,11 @@ struct DataPackCommand: ParsableCommand {
     @Flag(help: "Print the result as a JSON object.") var json = false
 
     func run() throws {
-        let corpus = try Corpus(paths, options: source.options)
-        let tokenizer = try Tokenizer(folder: source.tokenizer)
-        let encoder = try source.encoder(tokenizer)
-        for path in corpus.skipped.prefix(5) { Terminal.note("not read: \(path)") }
-        if corpus.skipped.count > 5 { Terminal.note("not read: \(corpus.skipped.count - 5) more") }
+        let corpus = try Corpus(paths, options: try source.options())
+        let tokenizer = try CorpusTokenizer(source.tokenizer)
+        let encoder = try source.encoder(tokenizer.tokenizer)
+        CorpusReport.tellFiles(corpus)
+        corpus.onBadRecord = { Terminal.note("left out: \($0)") }
         if encoder.separator == nil, !encoder.makesMasks {
             Terminal.note("the tokenizer has no token that ends documents; they follow each other without one")
         }
@@ -49,11 +54,14 @@ struct DataPackCommand: ParsableCommand {
         let interrupted = StopRequest()
         var line = StatusLine(shown: -10)
         let started = ContinuousClock.now
-        let result = try CorpusPacker(corpus, encoder: encoder, options: options).pack(
-            into: out, tokenizerFolder: source.tokenizer, isInterrupted: { interrupted.isRequested }
-        ) { progress in
-            let seconds = (ContinuousClock.now - started).inSeconds
-            line.show(progress.line(after: seconds), after: seconds)
+        let result = try CorpusReport.explaining {
+            try CorpusPacker(corpus, encoder: encoder, options: options).pack(
+                into: out, tokenizerFolder: tokenizer.folder, tokenizerFiles: tokenizer.files,
+                isInterrupted: { interrupted.isRequested }
+            ) { progress in
+                let seconds = (ContinuousClock.now - started).inSeconds
+                line.show(progress.line(after: seconds), after: seconds)
+            }
         }
         line.clear()
         guard let result else {
@@ -64,8 +72,10 @@ struct DataPackCommand: ParsableCommand {
         if corpus.cutCount > 0 {
             Terminal.note("texts without separator were cut \(corpus.cutCount) times: documents end there")
         }
-        if validation > 0, result.validationTokens == 0 {
-            Terminal.note("no document fell into validation: there are few; raise --validation or use --split tail")
+        CorpusReport.tell(result)
+        if result.validationShare > 0, result.validationTokens == 0 {
+            Terminal.note(
+                "no document fell into validation: there are few; raise --validation, or use --split tail")
         }
         if json {
             print(JSON.object(JSONObject(facts(result, seconds))).text())
@@ -73,7 +83,7 @@ struct DataPackCommand: ParsableCommand {
             let ratio = (Double(result.textBytes) / Double(max(result.tokens, 1))).rounded(to: 2)
             print(
                 "\(out): \(result.trainingTokens) training and \(result.validationTokens) validation tokens of "
-                    + "\(result.documents - result.emptyDocuments) documents (\(ratio) bytes a token), "
+                    + "\(result.documents) documents (\(ratio) bytes a token), "
                     + "\(seconds.rounded(to: 1)) s")
         }
     }
@@ -81,61 +91,16 @@ struct DataPackCommand: ParsableCommand {
     private func facts(_ result: PackProgress, _ seconds: Double) -> [(String, JSON)] {
         [
             ("path", .string(out)), ("documents", .integer(Int64(result.documents))),
-            ("empty_documents", .integer(Int64(result.emptyDocuments))),
+            ("conversations", .integer(Int64(result.conversations))),
+            ("sequences", .integer(Int64(result.sequences))),
+            ("empty_documents", .integer(Int64(result.tally[.emptyText]))),
+            ("told", result.tally.json), ("trained_tokens", .integer(Int64(result.trainedTokens))),
+            ("validation_share", .number(result.validationShare)),
             ("train_tokens", .integer(Int64(result.trainingTokens))),
             ("validation_tokens", .integer(Int64(result.validationTokens))),
             ("validation_documents", .integer(Int64(result.validationDocuments))),
             ("text_bytes", .integer(Int64(result.textBytes))), ("seconds", .number(seconds.rounded(to: 3))),
         ]
-    }
-}
-
-extension PackOptions.Split: ExpressibleByArgument {}
-
-/// How a corpus is read and tokenised: the flags that `data pack` and `data preview` share.
-struct CorpusFlags: ParsableArguments {
-    enum Chats: String, ExpressibleByArgument, CaseIterable { case template, text }
-
-    @Option(help: "The tokenizer's folder.") var tokenizer: String
-    @Option(help: "The field or column that holds the text or the messages.") var field: String?
-    @Option(help: "What stands between the documents of a text file; \"\" makes each file one document.")
-    var separator = "<|endoftext|>"
-    @Option(help: "The token that ends a document; \"\" for none. By default the tokenizer's own.")
-    var endToken: String?
-    @Option(help: "template: conversations through the chat template; text: as plain text.") var chats = Chats.template
-    @Option(help: "A file with a chat template, when it is not to be the tokenizer's own.") var template: String?
-
-    var options: CorpusOptions {
-        var options = CorpusOptions()
-        options.field = field
-        options.separator = separator.isEmpty ? nil : separator
-        return options
-    }
-
-    func encoder(_ tokenizer: Tokenizer) throws -> DocumentEncoder {
-        var end = tokenizer.documentEnd
-        if let endToken {
-            end = endToken.isEmpty ? nil : tokenizer.id(of: endToken)
-            guard endToken.isEmpty || end != nil else {
-                throw ValidationError("--end-token: the tokenizer has no token \"\(endToken)\"")
-            }
-        }
-        guard chats == .template else { return DocumentEncoder(tokenizer: tokenizer, separator: end) }
-        let source: String
-        if let template {
-            source = String(decoding: try Folder.read(template), as: UTF8.self)
-        } else if let own = tokenizer.chatTemplate {
-            source = own
-        } else {
-            return DocumentEncoder(
-                tokenizer: tokenizer, separator: end,
-                chats: .refused(
-                    "is a conversation, and the tokenizer has no chat template; give --template FILE, or --chats text"))
-        }
-        let chat = ChatEncoder(
-            tokenizer: tokenizer,
-            template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
-        return chat.documentEncoder(separator: end)
     }
 }
 

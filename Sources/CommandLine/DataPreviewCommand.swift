@@ -8,7 +8,8 @@ struct DataPreviewCommand: ParsableCommand {
         discussion: """
             Shows documents of a corpus, or of a .shard file, as tokens. On a terminal, tokens that are trained on are \
             green, by turns light and dark, and those that are only read are grey; elsewhere what is trained on stands \
-            between ⟦ and ⟧. --tokens lists one token a line.
+            between ⟦ and ⟧. --tokens lists one token a line. Behind them stands what of the corpus is left out or changed \
+            and why, with the first record of each kind, counted over the first --scan records.
 
             Examples:
               martlet data preview chat.jsonl --tokenizer model/
@@ -20,16 +21,17 @@ struct DataPreviewCommand: ParsableCommand {
     @Option(help: "Documents to show.") var documents = 3
     @Option(help: "Documents to pass over first.") var skip = 0
     @Option(help: "Tokens to show of each.") var limit = 400
+    @Option(help: "Records to look at for what is left out.") var scan = 1000
     @Flag(help: "One token a line: place, label, id, token.") var tokens = false
 
     func validate() throws {
-        guard documents > 0, skip >= 0, limit > 0 else {
-            throw ValidationError("--documents and --limit are at least 1, --skip at least 0")
+        guard documents > 0, skip >= 0, limit > 0, scan >= 0 else {
+            throw ValidationError("--documents and --limit are at least 1, --skip and --scan at least 0")
         }
     }
 
     func run() throws {
-        let tokenizer = try Tokenizer(folder: source.tokenizer)
+        let tokenizer = try CorpusTokenizer(source.tokenizer).tokenizer
         if paths.count == 1, paths[0].hasSuffix(".shard") || paths[0].hasSuffix(".bin") {
             let shard = try TokenShard(path: paths[0], findsDocuments: true)
             let own = VocabularyIdentity(tokenizer)
@@ -47,17 +49,40 @@ struct DataPreviewCommand: ParsableCommand {
             }
             return
         }
-        let corpus = try Corpus(paths, options: source.options), encoder = try source.encoder(tokenizer)
-        for _ in 0..<skip { _ = try corpus.nextDocument() }
-        for _ in 0..<documents {
-            guard let document = try corpus.nextDocument() else { break }
-            let encoded = try encoder.encode(document)
-            let labels = encoded.isTrained ?? Array(repeating: true, count: encoded.tokens.count)
-            let place = document.place.map { ": \($0)" } ?? ""
-            try show(
-                Array(encoded.tokens.prefix(limit)), Array(labels.prefix(limit)), total: encoded.tokens.count,
-                trained: labels.count { $0 }, document.path + place, tokenizer)
+        try CorpusReport.explaining { try preview(tokenizer) }
+    }
+
+    private func preview(_ tokenizer: Tokenizer) throws {
+        let corpus = try Corpus(paths, options: try source.options()), encoder = try source.encoder(tokenizer)
+        CorpusReport.tellFiles(corpus)
+        corpus.onBadRecord = { Terminal.note("left out: \($0)") }
+        var tally = CorpusTally(), shown = 0, read = 0
+        while shown < documents || read < scan, let document = try corpus.nextDocument() {
+            read += 1
+            let encoding: DocumentEncoding
+            do throws(DataError) {
+                encoding = try encoder.encode(document)
+            } catch {
+                guard error.kind == .malformed else { throw error }
+                try corpus.passOver(error)
+                continue
+            }
+            for note in encoding.notes { tally.add(note, at: document.origin) }
+            guard read > skip, shown < documents else { continue }
+            shown += 1
+            for (index, sequence) in encoding.sequences.enumerated() {
+                let labels = sequence.isTrained ?? Array(repeating: true, count: sequence.tokens.count)
+                let part = encoding.sequences.count > 1 ? ", sequence \(index + 1) of \(encoding.sequences.count)" : ""
+                try show(
+                    Array(sequence.tokens.prefix(limit)), Array(labels.prefix(limit)), total: sequence.tokens.count,
+                    trained: sequence.trainedCount, document.origin + part, tokenizer)
+            }
+            if encoding.sequences.isEmpty { print("\(document.origin): left out\n") }
         }
+        var all = corpus.tally
+        all.add(tally)
+        print(all.entries.isEmpty ? "nothing is left out or changed in \(read) records" : "of \(read) records:")
+        for entry in all.entries { print("  \(entry.description)") }
     }
 
     private func show(

@@ -8,8 +8,10 @@ struct SupervisedCommand: ParsableCommand {
         discussion: """
             Conversations are turned into tokens by the model's own chat template, and what the assistant says is \
             trained on, nothing else; `martlet data preview` shows which tokens these are. Records hold messages, \
-            conversations, or instruction and output, question and answer, prompt and completion, as JSONL, JSON, CSV or \
-            Parquet.
+            conversations, a prompt and its response (instruction and output, question and answer, prompt and completion, \
+            …) or a preference pair, of which the chosen reply is learnt, as JSONL, JSON, CSV, Parquet or Arrow; --map names \
+            columns. Of folders the train split is read. A conversation longer than context_length is left out, or cut \
+            at its turns with --long cut. Whatever is left out or changed is counted and told.
 
             Examples:
               martlet sft runs/first --data chat.jsonl
@@ -20,7 +22,11 @@ struct SupervisedCommand: ParsableCommand {
     @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String
     @Option(help: "Files and folders of conversations; may be given several times.") var data: [String]
     @Option(help: "The run folder to write; sft beside the model by default.") var out: String?
-    @Option(help: "The share of conversations kept for validation.") var validation = 0.02
+    @OptionGroup var records: RecordFlags
+    @Option(help: "drop or cut, at turns and with the system prompt kept: conversations longer than context_length.")
+    var long = LongConversations.drop
+    @Option(help: "The share of conversations kept for validation; by default 0.02, and up to 0.1 where there are few.")
+    var validation: Double?
     @Option(help: "Times to go through the data.") var epochs: Double?
     @Option(help: "Optimiser steps, instead of epochs.") var steps: Int?
     @Option(help: "Stop after this many minutes of training.") var minutes: Double?
@@ -50,10 +56,13 @@ struct SupervisedCommand: ParsableCommand {
         let isNew = !Folder.exists(run), folder = run + "/data"
         // Before packing: another process would train on what is being written over.
         let lock = try RunLock(run: run)
+        let length = try ResolvedOptions(
+            options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration
+        )["context_length"].integer
         let trainer: Trainer
         var isPacked = false
         do {
-            isPacked = try pack(model, into: folder)
+            isPacked = try CorpusReport.explaining { try pack(model, length: length, into: folder) }
             trainer = try Trainer(
                 run: run, options: options, data: TrainingData(folder: folder), from: model, memory: memory.limit)
         } catch {
@@ -67,17 +76,24 @@ struct SupervisedCommand: ParsableCommand {
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
     /// - Returns: whether they were packed now.
-    private func pack(_ model: StartingModel, into folder: String) throws -> Bool {
+    private func pack(_ model: StartingModel, length: Int?, into folder: String) throws -> Bool {
         if resume == "auto", Folder.exists(folder + "/shards.json") {
             Terminal.note(
                 "martlet: the conversations are those of \(folder), packed when the run began; --data is not read again"
             )
             return false
         }
-        let corpus = try Corpus(data)
-        let encoder = try model.chatEncoder().documentEncoder(separator: model.tokenizer.documentEnd)
+        let corpus = try Corpus(data, options: try records.options())
+        CorpusReport.tellFiles(corpus)
+        corpus.onBadRecord = { Terminal.note("left out: \($0)") }
+        var chats = try model.chatEncoder()
+        // A row of so many places reads one token more.
+        chats.largestSequence = length.map { $0 + 1 }
+        chats.long = long
+        let encoder = chats.documentEncoder(separator: model.tokenizer.documentEnd)
         var options = PackOptions()
         options.validation = validation
+        options.usualValidation = 0.02
         options.split = .documents
         options.replacesShards = true
         let interrupted = StopRequest()
@@ -86,9 +102,15 @@ struct SupervisedCommand: ParsableCommand {
             tokenizerFiles: Folder.isFolder(model.path) ? [] : model.tokenizerFiles,
             isInterrupted: { interrupted.isRequested })
         guard let result else { throw ExitCode(130) }
+        CorpusReport.tell(result)
+        if result.documents > result.conversations {
+            Terminal.note(
+                "\(result.documents - result.conversations) records are texts without turns: all of their tokens are learnt"
+            )
+        }
         Terminal.note(
-            "\(result.documents) conversations, \(result.trainingTokens) training and \(result.validationTokens) "
-                + "validation tokens")
+            "\(result.conversations) conversations as \(result.sequences) sequences, \(result.trainedTokens) tokens to learn "
+                + "of \(result.tokens); \(result.validationTokens) tokens are kept for validation")
         return true
     }
 }

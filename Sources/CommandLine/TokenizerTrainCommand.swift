@@ -98,6 +98,7 @@ struct TokenizerTrainCommand: ParsableCommand {
         try TrainedTokenizer.checkPlace(out)
         var options = CorpusOptions()
         options.field = field
+        CorpusReport.tellFiles(try Corpus(paths, options: options))
         let clock = ContinuousClock()
         let started = clock.now
         var trained: TrainedTokenizer

@@ -27,6 +27,7 @@ struct TrainingDisplay {
         }
         for note in trainer.notes { Terminal.note("martlet: \(note)") }
         try trainer.claim(with: lock)
+        for line in trainer.leftOutOfRows { Terminal.note("martlet: left out of the rows: \(line)") }
         if resume {
             let (checkpoint, broken) = try trainer.resume()
             Self.tell(checkpoint, broken, isFinished: trainer.isFinished)

@@ -24,6 +24,8 @@ public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The field, column or option.
     public var field: String?
     public var reason: String
+    /// Whether one record is at fault, and reading could go on behind it.
+    public var isOneRecord = false
 
     public init(_ kind: Kind, path: String? = nil, place: String? = nil, field: String? = nil, _ reason: String) {
         self.kind = kind

@@ -106,7 +106,13 @@ struct CorpusPackerTests {
     @Test("masks of conversations reach the shards")
     func chats() throws {
         let path = try scratch.write("a.jsonl", "{\"question\": \"ab\", \"answer\": \"c\"}\n{\"text\": \"xy\"}")
-        _ = try pack([path], chats: .encoded { messages, _ in ([1, 2, 3], [false, false, messages.count == 2]) }) {
+        _ = try pack(
+            [path],
+            chats: .encoded { messages, _ in
+                let isTrained = [false, false, messages.count == 2]
+                return DocumentEncoding([EncodedDocument(tokens: [1, 2, 3], isTrained: isTrained, sourceByteCount: 3)])
+            }
+        ) {
             $0.validation = 0
         }
         let shard = try shards("out", "train")[0]
@@ -117,6 +123,69 @@ struct CorpusPackerTests {
         } catch let error as DataError {
             #expect(error.description.hasSuffix("a.jsonl: line 1: no template"))
         }
+    }
+
+    @Test("what is kept of a small corpus is enough to look at, and given shares are kept to")
+    func derivedShare() throws {
+        let text = try scratch.write("small.txt", String(repeating: "0123456789", count: 2400))
+        let progress = try pack([text], "text")
+        #expect(progress?.validationShare == 0.1 && progress?.isShareDerived == true)
+        #expect(progress?.validationTokens == 2401)
+        let lines = (0..<12).map { "{\"text\": \"line \($0)\"}" }.joined(separator: "\n")
+        #expect((1...6).contains(try pack([scratch.write("few.jsonl", lines)], "few")?.validationDocuments ?? 0))
+        for count in 2...9 {
+            let lines = (0..<count).map { "{\"text\": \"only \($0)\"}" }.joined(separator: "\n")
+            let kept = try pack([scratch.write("n\(count).jsonl", lines)], "n\(count)")?.validationDocuments ?? 0
+            #expect(kept >= 1 && kept < count)
+        }
+        #expect(
+            try pack([scratch.write("one.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}")], "one")?.validationTokens
+                == 0)
+        let given = try pack([text], "given") { $0.validation = 0.5 }
+        #expect(given?.validationShare == 0.5 && given?.isShareDerived == false)
+    }
+
+    @Test("records that cannot be used are passed over in reading and in tokenising alike, and counted")
+    func passedOver() throws {
+        let path = try scratch.write(
+            "a.jsonl",
+            """
+            {"text": "one"}
+            {"text": "half
+            {"question": "a", "answer": "b"}
+            {"text": null}
+            {"text": "two"}
+            """)
+        func pack(_ policy: BadRecordPolicy, _ name: String) throws -> (PackProgress?, [String]) {
+            var options = CorpusOptions(), shares = PackOptions(), told: [String] = []
+            options.badRecords = policy
+            shares.validation = 0
+            let corpus = try Corpus([path], options: options)
+            corpus.onBadRecord = { told.append("\($0)") }
+            let encoder = DocumentEncoder(
+                tokenizer: tokenizer, separator: 128,
+                chats: .encoded { _, _ in throw DataError(.malformed, "the template refuses") })
+            let result = try CorpusPacker(corpus, encoder: encoder, options: shares).pack(into: scratch.file(name))
+            return (result, told)
+        }
+        let error = failure { () throws(DataError) in
+            do { _ = try pack(.stop, "stop") } catch let error as DataError { throw error } catch {}
+        }
+        #expect(error?.isOneRecord == true && error?.place == "line 2")
+        let (skipped, silent) = try pack(.skip, "skip")
+        #expect(skipped?.tally[.badRecord] == 2 && skipped?.tally[.emptyText] == 1 && silent.isEmpty)
+        #expect(skipped?.documents == 2 && skipped?.trainingTokens == 8)
+        let (_, told) = try pack(.report, "report")
+        #expect(told.count == 2 && told[0].contains("line 2") && told[1].contains("line 3: the template refuses"))
+        let manifest = try JSON(parsing: scratch.read("skip/shards.json"))
+        #expect(manifest["told"]?.array?.count == 2)
+    }
+
+    @Test("a long text without line ends is tokenised in pieces, whole")
+    func longText() throws {
+        let count = 3 << 20
+        let path = try scratch.write("a.jsonl", "{\"text\": \"\(String(repeating: "a", count: count))\"}")
+        #expect(try pack([path]) { $0.validation = 0 }?.trainingTokens == count + 1)
     }
 
     @Test("an error or an interruption leaves nothing behind")

@@ -115,3 +115,44 @@ struct SequenceSetTests {
             failure { () throws(DataError) in _ = try SequenceSet([one], length: 4, layout: .packed(.bestFit)) } != nil)
     }
 }
+
+@Suite("Documents that are in no row")
+struct LeftOutDocumentTests {
+    private func set(_ masks: [[Bool]], length: Int) throws -> SequenceSet {
+        let shard = try counting(masks.map(\.count), isTrained: masks)
+        return try SequenceSet([shard], length: length, layout: .packed(.bestFit))
+    }
+
+    @Test("documents without a label, and conversations longer than a row, are left out and counted")
+    func leftOut() throws {
+        let chat = [false, false, true, true], mute = [true, false, false]
+        let long = Array(repeating: false, count: 9) + [true], text = Array(repeating: true, count: 10)
+        let rows = try set([chat, mute, long, text, chat], length: 6)
+        #expect(rows.leftOut.withoutLabel == 1 && rows.leftOut.tooLong == 1)
+        #expect(
+            rows.leftOut.description(length: 6)
+                == "1 conversation longer than a row of 6 tokens, 1 document without a token to learn")
+        // Every row has a label, and a text without a prompt is cut as before.
+        for row in 0..<rows.count { #expect(try rows.batch(row..<row + 1).trainedTokenCount > 0) }
+        #expect(try rows.batch(0..<rows.count).trainedTokenCount == 2 + 9 + 2)
+        #expect(try set([chat], length: 3).leftOut.isEmpty)
+        let error = failure { () throws(DataError) in
+            let shard: TokenShard
+            do { shard = try counting([3], isTrained: [mute]) } catch { throw DataError(.invalid, "\(error)") }
+            _ = try SequenceSet([shard], length: 6, layout: .packed(.single))
+        }
+        #expect(error?.reason.contains("left out: 1 document without a token to learn") == true)
+    }
+
+    @Test("trained tokens are counted as they are told one by one")
+    func counts() throws {
+        var generator = SeededGenerator(seed: 3)
+        let mask = (0..<100).map { _ in Bool.random(using: &generator) }
+        let shard = try counting([37, 63], isTrained: [Array(mask[..<37]), Array(mask[37...])])
+        for start in stride(from: 0, to: 100, by: 7) {
+            for end in start...100 {
+                #expect(shard.trainedCount(start..<end) == (start..<end).count { shard.isTrained($0) })
+            }
+        }
+    }
+}

@@ -12,14 +12,7 @@ import Testing
     }
 
     private func trained(_ encoder: ChatEncoder, _ messages: [ChatMessage]) throws -> [String] {
-        let chat = try encoder.encode(messages)
-        var parts: [[Int32]] = [], before = false
-        for (token, isTrained) in zip(chat.tokens, chat.isTrained) {
-            if isTrained, !before { parts.append([]) }
-            if isTrained { parts[parts.count - 1].append(token) }
-            before = isTrained
-        }
-        return try parts.map { try encoder.tokenizer.decode($0, skipSpecialTokens: false) }
+        try encoder.encode(messages).sequences.flatMap { try encoder.learnt($0) }
     }
 
     @Test func onlyRepliesAndTheirEndsAreTrained() throws {
@@ -30,7 +23,8 @@ import Testing
             ChatMessage(role: "assistant", content: "四。"),
         ]
         #expect(try trained(encoder, messages) == ["Two.<|im_end|>", "四。<|im_end|>"])
-        let whole = try encoder.tokenizer.decode(encoder.encode(messages).tokens, skipSpecialTokens: false)
+        let whole = try encoder.tokenizer.decode(
+            encoder.encode(messages).sequences[0].tokens, skipSpecialTokens: false)
         #expect(whole.hasPrefix("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n1+1?"))
     }
 
@@ -55,6 +49,6 @@ import Testing
         #expect { try endless.encode(both) } throws: { "\($0)".contains("no end token follows reply 1") }
         let rewriting = try self.encoder(
             template: "{{ messages|length }}{% for m in messages %}{{ m['content'] + '<|im_end|>' }}{% endfor %}")
-        #expect { try rewriting.encode(both) } throws: { "\($0)".contains("rewrites earlier messages") }
+        #expect { try rewriting.encode(both) } throws: { "\($0)".contains("asks for reply 1 with other words") }
     }
 }

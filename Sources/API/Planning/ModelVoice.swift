@@ -69,7 +69,9 @@ public struct ModelVoice: Sendable {
             for index in messages.indices where messages[index].role == "developer" { messages[index].role = "system" }
         }
         let callable = tools.callable
-        if !callable.isEmpty, !knowsTools { messages = Self.teach(callable, messages) }
+        if !knowsTools, ToolTeaching.concerns(messages, tools: callable.map(\.json)) {
+            messages = ToolTeaching.taught(messages, tools: callable.map(\.json))
+        }
         do throws(ChatTemplateError) {
             return try template.render(
                 messages: messages, tools: callable.isEmpty || !knowsTools ? nil : callable.map(\.json),
@@ -78,37 +80,6 @@ public struct ModelVoice: Sendable {
         } catch {
             throw .invalid("messages", "cannot be rendered by the model's chat template: \(error)")
         }
-    }
-
-    /// Tells a model whose template knows no tools of them, in its system message, and writes calls and their results as
-    /// text.
-    private static func teach(_ tools: [Tool], _ messages: [ChatMessage]) -> [ChatMessage] {
-        var text = "You can call these functions, each described by one line of JSON:\n"
-        for tool in tools { text += (tool.json["function"] ?? tool.json).text() + "\n" }
-        text += "To call one, write only its name and arguments, like this:\n"
-        text += "<tool_call>{\"name\": \"the name\", \"arguments\": {\"key\": \"value\"}}</tool_call>"
-        var messages = messages.map { message in
-            var message = message
-            let calls = message.toolCalls
-            if !calls.isEmpty {
-                let written = calls.map { call in
-                    let json: JSON = ["name": .string(call.name), "arguments": call.arguments]
-                    return "<tool_call>\(json.text())</tool_call>"
-                }
-                message.content = ([message.content ?? ""].filter { !$0.isEmpty } + written).joined(separator: "\n")
-                message.toolCalls = []
-            }
-            if message.role == "tool" {
-                message = ChatMessage(role: "user", content: "<tool_response>\(message.content ?? "")</tool_response>")
-            }
-            return message
-        }
-        if messages.first?.role == "system" {
-            messages[0].content = (messages[0].content ?? "") + "\n\n" + text
-        } else {
-            messages.insert(ChatMessage(role: "system", content: text), at: 0)
-        }
-        return messages
     }
 
     /// The grammar of calls that a request forces, and the syntax to read them by: the model's own, or JSON where its

@@ -16,10 +16,25 @@ public struct DocumentSplit: Sendable, Hashable {
     }
 
     public func isValidation(_ document: some Sequence<UInt8>) -> Bool {
-        guard validation > 0 else { return false }
+        validation > 0 && rank(document) < validation
+    }
+
+    /// A document's place between 0 and 1; those below `validation` are kept.
+    func rank(_ document: some Sequence<UInt8>) -> Double {
         var hash = StreamHash(salt: 0x73_706C_6974)
         hash.add(salt)
         hash.add(bytes: document)
-        return Double(hash.value >> 11) * 0x1p-53 < validation
+        return Double(hash.value >> 11) * 0x1p-53
+    }
+
+    /// A split of a few documents that leaves some on either side, whatever their order: a small share would keep none,
+    /// and then the one with the lowest rank is kept; and of copies of one document all would be kept, and then none is.
+    func fitting(_ documents: some Sequence<Document>) -> DocumentSplit {
+        let ranks = documents.map { rank($0.identity) }
+        guard validation > 0, let lowest = ranks.min(), let highest = ranks.max() else { return self }
+        var split = self
+        if highest < validation { split.validation = lowest < highest ? lowest.nextUp : 0 }
+        if lowest >= validation, lowest < highest { split.validation = lowest.nextUp }
+        return split
     }
 }

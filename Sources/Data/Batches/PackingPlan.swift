@@ -3,6 +3,9 @@
 /// A document of n tokens takes n - 1 places: each but its last token is an input, each but its first a target. One
 /// that is longer than a row becomes several pieces that overlap by a token, so that every pair of neighbours is
 /// trained on once. A document that fits into a row is never cut.
+///
+/// A document with tokens that are only read is a prompt with its reply: longer than a row, it is left out, since its
+/// later pieces would train a reply without the prompt. So is one without a single token to learn.
 struct PackingPlan: Sendable {
     struct Piece: Sendable, Equatable {
         var shard: Int32
@@ -13,6 +16,8 @@ struct PackingPlan: Sendable {
     }
 
     private(set) var pieces: [Piece] = []
+    /// Documents that are in no row.
+    private(set) var leftOut = SequenceSet.LeftOut()
     /// Where each row's pieces begin, and the count of pieces.
     private(set) var rowStarts: [Int] = [0]
     var rowCount: Int { rowStarts.count - 1 }
@@ -30,6 +35,18 @@ struct PackingPlan: Sendable {
         for (number, shard) in shards.enumerated() {
             for document in 0..<shard.documentCount {
                 let range = shard.range(ofDocument: document)
+                if shard.hasMask, range.count > 1 {
+                    let places = range.count - 1
+                    let learnt = shard.trainedCount(range.lowerBound + 1..<range.upperBound)
+                    if learnt == 0 {
+                        leftOut.withoutLabel += 1
+                        continue
+                    }
+                    if places > length, learnt < places {
+                        leftOut.tooLong += 1
+                        continue
+                    }
+                }
                 var start = range.lowerBound
                 while range.upperBound - start > 1 {
                     let count = min(range.upperBound - start - 1, length)

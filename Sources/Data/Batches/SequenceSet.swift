@@ -9,11 +9,37 @@ public final class SequenceSet: Sendable {
     public let count: Int
     /// The share of places that are not padding.
     public let fill: Double
+    /// Documents of packed layouts that are in no row.
+    public let leftOut: LeftOut
     let padToken: Int32
     private let shifts: Bool
     /// The first row of each shard, and the count of rows. Only for rows cut from the stream.
     private let firstRows: [Int]
     private let plan: PackingPlan?
+
+    /// How many documents are in no row, and why.
+    public struct LeftOut: Sendable, Hashable {
+        /// No token of them is trained on.
+        public var withoutLabel = 0
+        /// Conversations longer than a row, of which a part would be a reply without its prompt.
+        public var tooLong = 0
+
+        public init() {}
+
+        public var isEmpty: Bool { withoutLabel == 0 && tooLong == 0 }
+
+        /// "3 conversations longer than a row of 256 tokens, 1 document without a token to learn".
+        public func description(length: Int) -> String {
+            var parts: [String] = []
+            if tooLong > 0 {
+                parts.append("\(tooLong) conversation\(tooLong == 1 ? "" : "s") longer than a row of \(length) tokens")
+            }
+            if withoutLabel > 0 {
+                parts.append("\(withoutLabel) document\(withoutLabel == 1 ? "" : "s") without a token to learn")
+            }
+            return parts.joined(separator: ", ")
+        }
+    }
 
     /// - Parameters:
     ///   - vocabulary: the model's. Shards of another one are refused.
@@ -43,6 +69,7 @@ public final class SequenceSet: Sendable {
         if case .packed(let packing) = layout {
             let plan = PackingPlan(shards, length: length, packing: packing)
             self.plan = plan
+            leftOut = plan.leftOut
             firstRows = []
             count = plan.rowCount
             fill = plan.fill(length: length)
@@ -54,6 +81,7 @@ public final class SequenceSet: Sendable {
             }
             firstRows = starts
             plan = nil
+            leftOut = LeftOut()
             count = rows
             fill = 1
         }
@@ -64,7 +92,8 @@ public final class SequenceSet: Sendable {
                 "too little data: \(tokens) tokens in \(shards.count) shard\(shards.count == 1 ? "" : "s") "
                     + (plan == nil
                         ? "do not make one row of \(length) tokens and the one after it"
-                        : "and no document of two or more"))
+                        : "and no document of two or more")
+                    + (leftOut.isEmpty ? "" : "; left out: \(leftOut.description(length: length))"))
         }
     }
 

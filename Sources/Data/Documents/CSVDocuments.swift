@@ -1,4 +1,3 @@
-import MartletFormats
 import MartletJSON
 
 /// The rows of a table whose first row names the columns.
@@ -17,34 +16,35 @@ final class CSVDocuments: DocumentReader {
         }
         columns = header.map { String(decoding: $0, as: UTF8.self) }
         var mapping = mapping
-        if mapping.field == nil, columns.count == 1 { mapping.field = columns[0] }
+        if mapping.field == nil, mapping.columns.isEmpty, columns.count == 1 { mapping.field = columns[0] }
         self.mapping = mapping
-        if let field = mapping.field, !columns.contains(field) {
-            throw DataError(
-                .missing, path: path, field: field,
-                "is no column; there are "
-                    + columns.prefix(12).map(FormatError.quote).joined(separator: ", ")
-                    + (columns.count > 12 ? ", …" : ""))
-        }
+        _ = try mapping.used(among: columns, path: path)
     }
 
-    func next() throws(DataError) -> Document? {
-        while let fields = try reader.next() {
+    func next() throws(DataError) -> CorpusRecord? {
+        while true {
+            let fields: [[UInt8]]
+            do throws(DataError) {
+                guard let record = try reader.next() else { return nil }
+                fields = record
+            } catch {
+                guard error.kind == .malformed else { throw error }
+                try reader.passOverLine()
+                row += 1
+                return .bad(error)
+            }
             if fields.count == 1, fields[0].isEmpty, columns.count > 1 { continue }
             row += 1
             let place = "line \(reader.line), row \(row)"
             guard fields.count == columns.count else {
-                throw DataError(
-                    .malformed, path: path, place: place,
-                    "has \(fields.count) fields, but there are \(columns.count) columns")
-            }
-            if let field = mapping.field, let index = columns.firstIndex(of: field) {
-                guard !fields[index].isEmpty else { continue }
-                return Document(.text(fields[index]), path: path, place: place)
+                return .bad(
+                    DataError(
+                        .malformed, path: path, place: place,
+                        "has \(fields.count) field\(fields.count == 1 ? "" : "s"), but there are \(columns.count) columns"
+                    ))
             }
             let members = zip(columns, fields).map { ($0, JSON.string(String(decoding: $1, as: UTF8.self))) }
-            return try JSONDocuments.document(.object(JSONObject(members)), mapping, path, place)
+            return mapping.record(.object(JSONObject(members)), path: path, place: place)
         }
-        return nil
     }
 }

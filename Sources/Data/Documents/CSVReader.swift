@@ -46,6 +46,19 @@ struct CSVReader {
         }
     }
 
+    /// Passes over the line on which the record begins that could not be read.
+    mutating func passOverLine() throws(DataError) {
+        nextLine = line + 1
+        while true {
+            if let end = scanner.find(UInt8(ascii: "\n")) {
+                _ = scanner.take(end + 1)
+                return
+            }
+            _ = scanner.take(scanner.ready.count)
+            guard try scanner.readMore() else { return }
+        }
+    }
+
     private enum Outcome {
         case record([[UInt8]], byteCount: Int, lines: Int)
         /// The record goes on; why it cannot end here, if it cannot.

@@ -1,13 +1,22 @@
 import MartletFormats
+import MartletSystem
 
 /// How the files of a corpus are read.
 public struct CorpusOptions: Sendable {
     /// The field or column that holds the text or the messages; found out by its name otherwise.
     public var field: String?
+    /// The columns that hold prompt, response and the like, where their names do not tell.
+    public var columns = ColumnMap()
     /// What stands between the documents of a text file; nil makes every text file one document.
     public var separator: String? = "<|endoftext|>"
     /// A text file without separators is cut into documents of at most this many bytes, at a line's end.
-    public var largestTextDocument = 64 << 20
+    public var largestTextDocument = 16 << 20
+    /// What becomes of records that cannot be used.
+    public var badRecords = BadRecordPolicy.stop
+    /// Of folders, the split that is read: `train`, `validation`, `test` or another that the folder names, or `all`.
+    public var split = "train"
+    /// Which subset of a hub repository whose README lists several.
+    public var subset: String?
 
     /// No line of JSON and no row is longer.
     static let largestRecord = 1 << 28
@@ -18,12 +27,16 @@ public struct CorpusOptions: Sendable {
 /// The documents of files and folders, one after another in the order of their names, read once from front to back.
 public final class Corpus {
     public let files: [CorpusFile]
-    /// Files in the folders whose names end in nothing known; they are not read.
-    public let skipped: [String]
+    /// Files in the folders that are not read, each with its reason.
+    public let leftOutFiles: [LeftOutFile]
     public let byteCount: Int
     public private(set) var documentCount = 0
     /// How many times a text was cut because it is too long for one document.
     public private(set) var cutCount = 0
+    /// What was left out or changed so far.
+    public private(set) var tally = CorpusTally()
+    /// Hears of each record that is passed over, where the policy is to report.
+    public var onBadRecord: (DataError) -> Void = { _ in }
 
     private let options: CorpusOptions
     private var next = 0
@@ -33,18 +46,13 @@ public final class Corpus {
 
     /// - Parameter paths: files, and folders to look through.
     public init(_ paths: [String], options: CorpusOptions = CorpusOptions()) throws(DataError) {
-        var files: [CorpusFile] = [], skipped: [String] = []
+        var files: [CorpusFile] = [], leftOut: [LeftOutFile] = []
         for path in paths {
             guard Folder.exists(path) else { throw DataError(.missing, path: path, "is not there") }
             if Folder.isFolder(path) {
-                for name in Folder.relativeFiles(path)
-                where !name.split(separator: "/").contains(where: { $0.hasPrefix(".") }) {
-                    if let file = CorpusFile(path: "\(path)/\(name)") {
-                        files.append(file)
-                    } else {
-                        skipped.append("\(path)/\(name)")
-                    }
-                }
+                let layout = try FolderLayout(path, options: options)
+                files += layout.files
+                leftOut += layout.leftOut
             } else if let file = CorpusFile(path: path) {
                 files.append(file)
             } else {
@@ -53,29 +61,45 @@ public final class Corpus {
             }
         }
         guard !files.isEmpty else {
+            let why = LeftOutFile.summary(leftOut).joined(separator: "; ")
             throw DataError(
                 .missing, path: paths.first,
-                "there is nothing to read; names of files end in \(CorpusFile.knownEndings)")
+                "there is nothing to read; names of files end in \(CorpusFile.knownEndings)"
+                    + (why.isEmpty ? "" : ". Not read: \(why)"))
         }
         if let separator = options.separator, separator.isEmpty {
             throw DataError(.invalid, field: "separator", "is empty")
         }
+        if options.field != nil, !options.columns.isEmpty {
+            throw DataError(
+                .invalid, field: "map", "cannot stand beside a field; a map names the text's column as text=…")
+        }
         self.files = files
-        self.skipped = skipped
+        self.leftOutFiles = leftOut
         self.options = options
-        byteCount = files.reduce(0) { $0 + $1.byteCount }
+        byteCount = files.reduce(0) { $0.adding(clamped: $1.byteCount) }
     }
 
     /// Bytes of the files read so far.
     public var bytesRead: Int { finishedBytes + (stream?.position ?? 0) }
 
+    /// Whether there may be documents that have not been given out.
+    var hasMore: Bool { reader != nil || next < files.count }
+
+    /// - Throws: for a file that cannot be read on; for a record that cannot be used, unless those are passed over.
     public func nextDocument() throws(DataError) -> Document? {
         while true {
-            if let reader {
-                if let document = try reader.next() {
+            while let record = try reader?.next() {
+                switch record {
+                case .document(let document, let notes):
                     documentCount += 1
+                    for note in notes { tally.add(note, at: document.origin) }
                     return document
+                case .leftOut(let kind, let place): tally.add(kind, at: place)
+                case .bad(let error): try passOver(error)
                 }
+            }
+            if reader != nil {
                 cutCount += (reader as? TextDocuments)?.cutCount ?? 0
                 finishedBytes += files[next - 1].byteCount
                 self.reader = nil
@@ -87,30 +111,36 @@ public final class Corpus {
         }
     }
 
+    /// Does with a record that cannot be used what the policy says; also for what comes to light only as its tokens are
+    /// made.
+    public func passOver(_ error: DataError) throws(DataError) {
+        var error = error
+        error.isOneRecord = true
+        if options.badRecords == .stop { throw error }
+        tally.add(.badRecord, at: error.description)
+        if options.badRecords == .report { onBadRecord(error) }
+    }
+
     private func open(_ file: CorpusFile) throws(DataError) -> any DocumentReader {
-        let mapping = RecordMapping(field: options.field)
-        if file.format == .parquet {
-            return try TableDocuments(ParquetTable(path: file.path), mapping: mapping)
-        }
+        let mapping = RecordMapping(field: options.field, columns: options.columns)
+        if file.format == .parquet { return try TableDocuments(ParquetTable(path: file.path), mapping: mapping) }
+        if file.format == .arrow { return try TableDocuments(ArrowTable(path: file.path), mapping: mapping) }
         let stream = try CorpusStream(path: file.path)
         self.stream = stream
         switch file.format {
         case .text:
             return TextDocuments(stream, separator: options.separator, largest: options.largestTextDocument)
-        case .jsonLines: return JSONLinesDocuments(stream, mapping: mapping)
+        case .jsonLines: return JSONLinesDocuments(LineReader(stream), path: file.path, mapping: mapping)
         case .json:
-            let bytes = try stream.readAll(upTo: 1 << 31)
-            let first = bytes.first { !($0 == 0x20 || (0x09...0x0d).contains($0) || [0xef, 0xbb, 0xbf].contains($0)) }
+            var values = JSONValueScanner(ByteScanner(stream), path: file.path)
             // Many files of JSON lines are called .json.
-            if first != UInt8(ascii: "["), let lines = try? CorpusStream(path: file.path) {
-                self.stream = lines
-                return JSONLinesDocuments(lines, mapping: mapping)
+            if let first = try values.peek(), first != UInt8(ascii: "["), try values.firstLineIsWhole() {
+                return JSONLinesDocuments(LineReader(values.rest, path: file.path), path: file.path, mapping: mapping)
             }
-            let start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
-            return try JSONDocuments(start == 0 ? bytes : Array(bytes[start...]), path: file.path, mapping: mapping)
+            return JSONDocuments(values, path: file.path, mapping: mapping)
         case .csv: return try CSVDocuments(stream, delimiter: UInt8(ascii: ","), mapping: mapping)
         case .tsv: return try CSVDocuments(stream, delimiter: UInt8(ascii: "\t"), mapping: mapping)
-        case .parquet: throw DataError(.unsupported, path: file.path, "is a Parquet file")
+        case .parquet, .arrow: throw DataError(.unsupported, path: file.path, "is a table that is not read here")
         }
     }
 }

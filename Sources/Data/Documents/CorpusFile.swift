@@ -4,11 +4,11 @@ import MartletTensor
 /// A file of a corpus: what its name says it holds. A name may end in .gz or .zst on top.
 public struct CorpusFile: Sendable, Hashable {
     public enum Format: String, Sendable, Hashable, CaseIterable {
-        case text, jsonLines, json, csv, tsv, parquet
+        case text, jsonLines, json, csv, tsv, parquet, arrow
 
         static let endings: [(ending: String, format: Format)] = [
             (".txt", .text), (".text", .text), (".md", .text), (".jsonl", .jsonLines), (".ndjson", .jsonLines),
-            (".json", .json), (".csv", .csv), (".tsv", .tsv), (".parquet", .parquet),
+            (".json", .json), (".csv", .csv), (".tsv", .tsv), (".parquet", .parquet), (".arrow", .arrow),
         ]
     }
 

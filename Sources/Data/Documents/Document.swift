@@ -6,8 +6,24 @@ public struct Document: Sendable, Equatable {
     public enum Content: Sendable, Equatable {
         /// Text as the file has it; usually UTF-8.
         case text([UInt8])
-        /// A conversation, and the functions its assistant could call.
+        /// A conversation, and the functions its assistant could call. A message may carry `weight`: 0 makes a reply
+        /// context only.
         case chat([ChatMessage], tools: [JSON]?)
+        /// A text in pieces, some of which are only read.
+        case segments([TextSegment])
+        /// Token ids, and for each whether it is trained on; all are where that is nil.
+        case tokens([Int32], isTrained: [Bool]?)
+    }
+
+    /// A piece of a text that is trained on as a whole or not at all.
+    public struct TextSegment: Sendable, Equatable {
+        public var text: String
+        public var isTrained: Bool
+
+        public init(_ text: String, isTrained: Bool) {
+            self.text = text
+            self.isTrained = isTrained
+        }
     }
 
     public var content: Content
@@ -21,25 +37,61 @@ public struct Document: Sendable, Equatable {
         self.place = place
     }
 
-    /// What tells documents apart for a split: the text, or the messages as JSON.
+    /// "a.jsonl: line 3", for messages.
+    public var origin: String { place.map { "\(path): \($0)" } ?? path }
+
+    /// What tells documents apart for a split: the text, the tokens, or the messages as JSON.
     public var identity: [UInt8] {
         switch content {
         case .text(let bytes): bytes
         case .chat(let messages, _): Array(JSON.array(messages.map(\.json)).text().utf8)
+        case .segments: plainText
+        case .tokens(let tokens, _): tokens.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } }
         }
     }
 
-    /// The text; of a chat what its messages say, with empty lines between.
+    /// The text; of a chat what its messages say, with empty lines between. Token ids have none.
     public var plainText: [UInt8] {
         switch content {
         case .text(let bytes): bytes
         case .chat(let messages, _):
             Array(messages.compactMap(\.content).filter { !$0.isEmpty }.joined(separator: "\n\n").utf8)
+        case .segments(let segments): Array(segments.map(\.text).joined().utf8)
+        case .tokens: []
+        }
+    }
+
+    /// Whether there is nothing to train on.
+    public var isEmpty: Bool {
+        switch content {
+        case .text(let bytes): bytes.isEmpty
+        case .chat(let messages, _): messages.isEmpty
+        case .segments(let segments): segments.allSatisfy(\.text.isEmpty)
+        case .tokens(let tokens, _): tokens.isEmpty
+        }
+    }
+
+    /// About how many bytes it takes in memory.
+    var byteCount: Int {
+        switch content {
+        case .text(let bytes): bytes.count
+        case .chat(let messages, _): messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) + 64 }
+        case .segments(let segments): segments.reduce(0) { $0 + $1.text.utf8.count + 64 }
+        case .tokens(let tokens, _): tokens.count * 5
         }
     }
 }
 
-/// Reads the documents of one file in order.
+/// What a reader finds where a record stands.
+enum CorpusRecord {
+    case document(Document, notes: [CorpusTally.Kind])
+    /// There is nothing to train on, and that is no fault.
+    case leftOut(CorpusTally.Kind, at: String)
+    case bad(DataError)
+}
+
+/// Reads the records of one file in order.
 protocol DocumentReader: AnyObject {
-    func next() throws(DataError) -> Document?
+    /// Nil at the end. - Throws: when the file cannot be read on.
+    func next() throws(DataError) -> CorpusRecord?
 }

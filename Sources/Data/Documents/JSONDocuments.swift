@@ -6,67 +6,65 @@ final class JSONLinesDocuments: DocumentReader {
     private let mapping: RecordMapping
     private var lines: LineReader
 
-    init(_ stream: CorpusStream, mapping: RecordMapping) {
-        path = stream.path
+    init(_ lines: LineReader, path: String, mapping: RecordMapping) {
+        self.path = path
         self.mapping = mapping
-        lines = LineReader(stream)
+        self.lines = lines
     }
 
-    func next() throws(DataError) -> Document? {
-        while let line = try lines.next() {
+    func next() throws(DataError) -> CorpusRecord? {
+        while true {
+            let line: [UInt8]
+            do throws(DataError) {
+                guard let read = try lines.next() else { return nil }
+                line = read
+            } catch {
+                guard error.isOneRecord else { throw error }
+                return .bad(error)
+            }
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
             let place = "line \(lines.number)"
-            let record: JSON
             do throws(JSONError) {
-                record = try JSON(parsing: line)
+                return mapping.record(try JSON(parsing: line), path: path, place: place)
             } catch {
-                throw DataError(.malformed, path: path, place: place, "byte \(error.offset): \(error.reason)")
+                return .bad(
+                    DataError(.malformed, path: path, place: place, "byte \(error.offset): \(error.reason)"))
             }
-            return try JSONDocuments.document(record, mapping, path, place)
         }
-        return nil
     }
 }
 
-/// The records of a JSON file that is one list of objects. It is read whole.
+/// The records of a JSON file: the members of its list, or objects that follow each other. One is held at a time.
 final class JSONDocuments: DocumentReader {
     private let path: String
     private let mapping: RecordMapping
-    private var records: [JSON]
+    private var values: JSONValueScanner
     private var number = 0
 
-    init(_ bytes: [UInt8], path: String, mapping: RecordMapping) throws(DataError) {
+    init(_ values: JSONValueScanner, path: String, mapping: RecordMapping) {
         self.path = path
         self.mapping = mapping
-        do throws(JSONError) {
-            records = try JSON(parsing: bytes).array ?? []
-        } catch {
-            throw DataError(
-                .malformed, path: path, place: "line \(error.line)", "byte \(error.offset): \(error.reason)")
-        }
+        self.values = values
     }
 
-    func next() throws(DataError) -> Document? {
-        guard number < records.count else { return nil }
-        let record = records[number]
-        // What was given out need not stay.
-        records[number] = .null
+    func next() throws(DataError) -> CorpusRecord? {
         number += 1
-        return try Self.document(record, mapping, path, "record \(number)")
-    }
-
-    static func document(
-        _ record: JSON, _ mapping: RecordMapping, _ path: String, _ place: String
-    ) throws(DataError) -> Document {
-        guard let object = record.object else {
-            if case .string(let text) = record, mapping.field == nil {
-                return Document(.text(Array(text.utf8)), path: path, place: place)
-            }
-            throw DataError(.malformed, path: path, place: place, "is \(record.kind), expected an object")
+        let bytes: [UInt8]
+        do throws(DataError) {
+            guard let read = try values.next() else { return nil }
+            bytes = read
+        } catch {
+            guard error.isOneRecord else { throw error }
+            return .bad(error)
         }
-        let content = try mapping.content(object) { field, reason in
-            DataError(.malformed, path: path, place: place, field: field, reason)
+        let place = "record \(number)"
+        do throws(JSONError) {
+            return mapping.record(try JSON(parsing: bytes), path: path, place: place)
+        } catch {
+            return .bad(
+                DataError(
+                    .malformed, path: path, place: place + ", line \(values.line + error.line - 1)",
+                    "byte \(error.offset) of the record: \(error.reason)"))
         }
-        return Document(content, path: path, place: place)
     }
 }

@@ -7,11 +7,17 @@ struct LineReader {
     private(set) var number = 0
 
     init(_ stream: CorpusStream, largest: Int = CorpusOptions.largestRecord) {
-        scanner = ByteScanner(stream)
-        path = stream.path
+        self.init(ByteScanner(stream), path: stream.path, largest: largest)
+    }
+
+    /// Goes on where another reader of the same bytes has stopped.
+    init(_ scanner: ByteScanner, path: String, largest: Int = CorpusOptions.largestRecord) {
+        self.scanner = scanner
+        self.path = path
         self.largest = largest
     }
 
+    /// - Throws: an error of one record for a line that is too long, and stands behind it then.
     mutating func next() throws(DataError) -> [UInt8]? {
         var seen = 0
         while true {
@@ -24,13 +30,28 @@ struct LineReader {
             }
             seen = scanner.ready.count
             guard seen <= largest else {
-                throw DataError(
-                    .malformed, path: path, place: "line \(number + 1)", "is longer than \(largest) bytes")
+                number += 1
+                try passOverLine()
+                var error = DataError(
+                    .malformed, path: path, place: "line \(number)", "is longer than \(largest) bytes")
+                error.isOneRecord = true
+                throw error
             }
             if try scanner.readMore() { continue }
             guard seen > 0 else { return nil }
             number += 1
             return Array(scanner.take(seen))
+        }
+    }
+
+    private mutating func passOverLine() throws(DataError) {
+        while true {
+            if let end = scanner.find(UInt8(ascii: "\n")) {
+                _ = scanner.take(end + 1)
+                return
+            }
+            _ = scanner.take(scanner.ready.count)
+            guard try scanner.readMore() else { return }
         }
     }
 }

@@ -1,4 +1,3 @@
-import MartletFormats
 import MartletJSON
 
 /// Reads the rows of a file of typed columns (Parquet, Arrow) as records, in order.
@@ -25,71 +24,31 @@ protocol TableReader: AnyObject {
 final class TableDocuments: DocumentReader {
     private let table: any TableReader
     private let mapping: RecordMapping
+    private let used: [String]
 
     init(_ table: any TableReader, mapping: RecordMapping) throws(DataError) {
         let names = table.columnNames
-        var mapping = mapping, used: Set<String>
-        if let field = mapping.field {
-            guard names.contains(field) else {
-                throw DataError(
-                    .missing, path: table.path, field: field, "is no column; there are \(Self.list(names))")
-            }
-            used = RecordMapping.knownFields.intersection(["system", "tools"]).union([field])
-        } else {
-            used = RecordMapping.knownFields.intersection(names)
-            if used.isEmpty, names.count == 1 {
-                mapping.field = names[0]
-                used = [names[0]]
-            }
-        }
-        guard !used.isEmpty else {
-            throw DataError(
-                .missing, path: table.path,
-                "no column is known to hold text; there are \(Self.list(names)). Name one")
-        }
-        table.select(used)
-        if let field = mapping.field, let error = table.unreadable[field] { throw error }
+        var mapping = mapping
+        if mapping.field == nil, mapping.columns.isEmpty, names.count == 1 { mapping.field = names[0] }
+        used = try mapping.used(among: names, path: table.path)
+        table.select(Set(used))
+        // Only what the documents are made of is judged.
+        for name in used { if let error = table.unreadable[name] { throw error } }
         self.table = table
         self.mapping = mapping
     }
 
-    private static func list(_ names: [String]) -> String {
-        names.prefix(12).map(FormatError.quote).joined(separator: ", ") + (names.count > 12 ? ", …" : "")
-    }
-
-    func next() throws(DataError) -> Document? {
-        while let record = try table.next() {
-            let place = "row \(table.row)"
-            let isText = mapping.field.map { record[$0]?.string != nil } ?? false
-            if !isText, !table.unreadable.isEmpty {
-                // Judged only where the record would be made of it.
-                let present = Set(record.keys).union(table.unreadable.keys)
-                for name in mapping.fieldsInUse(of: present).sorted() {
-                    if let error = table.unreadable[name] { throw error }
-                }
-            }
-            // A row whose text is null is no document.
-            if mapping.field.map({ record[$0] == nil }) ?? record.isEmpty { continue }
-            return try JSONDocuments.document(.object(record), mapping, table.path, place)
+    func next() throws(DataError) -> CorpusRecord? {
+        let record: JSONObject
+        do throws(DataError) {
+            guard let row = try table.next() else { return nil }
+            record = row
+        } catch {
+            guard table.canContinue else { throw error }
+            return .bad(error)
         }
-        return nil
-    }
-}
-
-extension RecordMapping {
-    /// The fields that a record with these becomes a document of.
-    func fieldsInUse(of names: Set<String>) -> Set<String> {
-        let beside: Set<String> = ["system", "tools"]
-        if let field { return names.intersection(beside.union([field])) }
-        for field in ["messages", "conversations"] where names.contains(field) {
-            return names.intersection(beside.union([field]))
-        }
-        if names.contains("text") { return ["text"] }
-        for (asked, answered) in [
-            ("instruction", "output"), ("question", "answer"), ("prompt", "completion"), ("prompt", "response"),
-        ] where names.contains(asked) && names.contains(answered) {
-            return names.intersection([asked, answered, "system", asked == "instruction" ? "input" : asked])
-        }
-        return names.intersection(["content"])
+        let missing = used.filter { record[$0] == nil }.map { ($0, JSON.null) }
+        let whole = missing.isEmpty ? record : JSONObject(record.map { ($0.key, $0.value) } + missing)
+        return mapping.record(.object(whole), path: table.path, place: "row \(table.row)")
     }
 }

@@ -16,12 +16,13 @@ final class TextDocuments: DocumentReader {
         scanner = ByteScanner(stream)
     }
 
-    func next() throws(DataError) -> Document? {
+    func next() throws(DataError) -> CorpusRecord? {
         while let bytes = try part() {
             let text = isWhole ? bytes : Self.trimmed(bytes)
             number += 1
             guard !text.isEmpty else { continue }
-            return Document(.text(Array(text)), path: path, place: isWhole ? nil : "document \(number)")
+            let place = isWhole ? nil : "document \(number)"
+            return .document(Document(.text(Array(text)), path: path, place: place), notes: [])
         }
         return nil
     }
@@ -48,14 +49,13 @@ final class TextDocuments: DocumentReader {
     }
 
     /// After the last line that ends in the later half, else before a character that is not whole.
-    private static func cut(_ bytes: ArraySlice<UInt8>) -> Int {
-        if let end = bytes.lastIndex(of: UInt8(ascii: "\n")), end - bytes.startIndex > bytes.count / 2 {
-            return end - bytes.startIndex + 1
+    static func cut<Bytes: RandomAccessCollection<UInt8>>(_ bytes: Bytes) -> Int {
+        if let end = bytes.lastIndex(of: UInt8(ascii: "\n")) {
+            let count = bytes.distance(from: bytes.startIndex, to: end) + 1
+            if count > bytes.count / 2 { return count }
         }
-        var end = bytes.endIndex
-        for _ in 0..<4 where end > bytes.startIndex + 1 {
-            end -= 1
-            if bytes[end] & 0xc0 != 0x80 { return max(end - bytes.startIndex, 1) }
+        for (back, byte) in bytes.suffix(4).reversed().enumerated() where byte & 0xc0 != 0x80 {
+            return max(bytes.count - back - 1, 1)
         }
         return bytes.count
     }

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 import MartletTensor
 
 /// Makes shards of a corpus: documents are read in order, tokenised on every processor, and written in order, so
@@ -30,130 +31,176 @@ public struct CorpusPacker {
         progress report: (PackProgress) -> Void = { _ in }
     ) throws(DataError) -> PackProgress? {
         try options.check()
-        let split = try DocumentSplit(validation: options.validation, salt: options.salt)
+        var progress = PackProgress()
+        progress.byteCount = corpus.byteCount
+        progress.validationShare = options.share(ofBytes: corpus.byteCount)
+        progress.isShareDerived = options.validation == nil
+        var split = try DocumentSplit(validation: progress.validationShare, salt: options.salt)
         var waiting: [Document] = []
-        while waiting.count < 2, let document = try corpus.nextDocument() { waiting.append(document) }
+        try read(&waiting)
         guard let first = waiting.first else {
-            throw DataError(.invalid, path: corpus.files.first?.path, "the corpus has no documents")
+            throw DataError(
+                .invalid, path: corpus.files.first?.path, "the corpus has no documents" + Self.why(corpus.tally))
         }
-        let cutsTails =
-            options.validation > 0 && (options.split == .tail || options.split == .auto && waiting.count == 1)
-        if options.validation > 0, waiting.count == 1 {
-            if case .chat = first.content {
-                throw DataError(
-                    .invalid, path: first.path,
-                    "the corpus is one conversation, of which nothing can be kept for validation; add more, or ask for "
-                        + "no validation")
-            }
-            if options.split == .documents {
-                throw DataError(
-                    .invalid, path: first.path,
-                    "the corpus is one document, which cannot be split by documents; split its tail off, or ask for no "
-                        + "validation")
-            }
-        }
+        let cutsTails = try cutsTails(waiting, progress.validationShare)
+        if progress.isShareDerived, !cutsTails, !corpus.hasMore { split = split.fitting(waiting) }
         let output = try ShardFolder(
             folder, vocabulary: VocabularyIdentity(encoder.tokenizer),
             separator: encoder.makesMasks ? nil : encoder.separator,
             hasMask: encoder.makesMasks, shardTokens: options.shardTokens, replaces: options.replacesShards)
-        var progress = PackProgress()
-        progress.byteCount = corpus.byteCount
-        while true {
+        var ownTally = CorpusTally()
+        while !waiting.isEmpty {
             if isInterrupted() {
                 output.discard()
                 return nil
             }
-            var bytes = waiting.reduce(0) { $0 + $1.plainText.count }
-            while bytes < Self.stretch, waiting.count < 1 << 14, let document = try corpus.nextDocument() {
-                bytes += document.plainText.count
-                waiting.append(document)
-            }
-            if waiting.isEmpty { break }
-            for part in try encoded(waiting, split, cutsTails) {
-                try write(part, to: output, &progress)
+            for (document, part) in zip(waiting, encoded(waiting, split, cutsTails ? progress.validationShare : nil)) {
+                do throws(DataError) {
+                    try write(part.get(), of: document, to: output, &progress, &ownTally)
+                } catch {
+                    // Anything but the record itself would be at fault for the next one too.
+                    guard error.kind == .malformed else { throw error }
+                    try corpus.passOver(error)
+                }
             }
             waiting.removeAll(keepingCapacity: true)
+            try read(&waiting)
             progress.bytesRead = corpus.bytesRead
+            progress.tally = corpus.tally
+            progress.tally.add(ownTally)
             report(progress)
         }
         guard progress.trainingTokens > 0 else {
-            throw DataError(.invalid, path: first.path, "the corpus has no text to train on")
+            throw DataError(
+                .invalid, path: first.path, "the corpus has nothing to train on" + Self.why(progress.tally))
         }
         try output.finish(
-            tokenizerFolder: tokenizerFolder, tokenizerFiles,
-            [
-                (
-                    "split",
-                    [
-                        "by": .string(cutsTails ? "tail" : "documents"), "validation": .number(options.validation),
-                        "salt": .integer(Int64(truncatingIfNeeded: options.salt)),
-                    ]
-                ),
-                ("sources", .array(corpus.files.map { .string($0.path) })),
-            ])
+            tokenizerFolder: tokenizerFolder, tokenizerFiles, facts(progress, cutsTails ? "tail" : "documents"))
         return progress
+    }
+
+    /// What a manifest says beside the shards.
+    private func facts(_ progress: PackProgress, _ by: String) -> [(String, JSON)] {
+        [
+            (
+                "split",
+                [
+                    "by": .string(by), "validation": .number(progress.validationShare),
+                    "salt": .integer(Int64(truncatingIfNeeded: options.salt)),
+                ]
+            ),
+            ("sources", .array(corpus.files.map { .string($0.path) })),
+            ("not_read", .array(corpus.leftOutFiles.map { .string("\($0.path): \($0.reason.text)") })),
+            ("told", progress.tally.json),
+        ]
+    }
+
+    private static func why(_ tally: CorpusTally) -> String {
+        tally.entries.isEmpty ? "" : ": " + tally.entries.map(\.description).joined(separator: "; ")
+    }
+
+    /// Reads until there is enough for every processor.
+    private func read(_ waiting: inout [Document]) throws(DataError) {
+        var bytes = 0
+        // Whether there is one document or several decides how they are split.
+        while bytes < Self.stretch || waiting.count < 2, waiting.count < 1 << 14,
+            let document = try corpus.nextDocument()
+        {
+            bytes = bytes.adding(clamped: document.byteCount)
+            waiting.append(document)
+        }
+    }
+
+    /// Texts of which a few make the corpus: whole ones are too much to keep, or none would be.
+    private static func isLong(_ document: Document) -> Bool {
+        if case .text(let text) = document.content { text.count > 4 << 20 } else { false }
+    }
+
+    /// Whether every text's end is kept for validation, rather than whole documents.
+    private func cutsTails(_ documents: [Document], _ share: Double) throws(DataError) -> Bool {
+        guard share > 0 else { return false }
+        let isAlone = documents.count == 1 && !corpus.hasMore
+        guard isAlone, let only = documents.first else {
+            return options.split == .tail || options.split == .auto && documents.first.map(Self.isLong) ?? false
+        }
+        guard case .text = only.content else {
+            if options.validation == nil { return false }
+            throw DataError(
+                .invalid, path: only.path,
+                "the corpus is one conversation, of which nothing can be kept for validation; add more, or ask for no "
+                    + "validation")
+        }
+        if options.split == .documents {
+            if options.validation == nil { return false }
+            throw DataError(
+                .invalid, path: only.path,
+                "the corpus is one document, which cannot be split by documents; split its tail off, or ask for no "
+                    + "validation")
+        }
+        return true
     }
 
     /// Takes away a folder that `pack` has written.
     package static func remove(folder: String) { ShardFolder.remove(folder) }
 
-    /// A document, or the two parts it was cut into.
+    /// What a document became, or the two parts it was cut into.
     private struct Part: Sendable {
-        var documents: [(EncodedDocument, isValidation: Bool)]
-        var isEmpty: Bool
+        var sequences: [(EncodedDocument, isValidation: Bool)]
+        var notes: [CorpusTally.Kind] = []
     }
 
     private func encoded(
-        _ documents: [Document], _ split: DocumentSplit, _ cutsTails: Bool
-    ) throws(DataError) -> [Part] {
+        _ documents: [Document], _ split: DocumentSplit, _ tail: Double?
+    ) -> [Result<Part, DataError>] {
         var results = [Result<Part, DataError>?](repeating: nil, count: documents.count)
         results.withUnsafeMutableBufferPointer { results in
             // Each index is written by one thread, and read when all are done.
             nonisolated(unsafe) let results = results
             ThreadPool.shared.run(documents.count) { index in
-                results[index] = Result { () throws(DataError) in
-                    try part(documents[index], split, cutsTails)
-                }
+                results[index] = Result { () throws(DataError) in try part(documents[index], split, tail) }
             }
         }
-        var parts: [Part] = []
-        parts.reserveCapacity(results.count)
-        for result in results { if let result { parts.append(try result.get()) } }
-        return parts
+        return results.compactMap { $0 }
     }
 
-    private func part(_ document: Document, _ split: DocumentSplit, _ cutsTails: Bool) throws(DataError) -> Part {
-        if cutsTails, case .text(let text) = document.content, !text.isEmpty {
-            let cut = Self.tail(of: text, share: options.validation)
-            var documents: [(EncodedDocument, isValidation: Bool)] = []
+    private func part(_ document: Document, _ split: DocumentSplit, _ tail: Double?) throws(DataError) -> Part {
+        if let tail, case .text(let text) = document.content, !text.isEmpty {
+            let cut = Self.tail(of: text, share: tail)
+            var part = Part(sequences: [])
             for (range, isValidation) in [(0..<cut, false), (cut..<text.count, true)] where !range.isEmpty {
-                let part = Document(.text(Array(text[range])), path: document.path, place: document.place)
-                documents.append((try encoder.encode(part), isValidation))
+                let piece = Document(.text(Array(text[range])), path: document.path, place: document.place)
+                part.sequences += try encoder.encode(piece).sequences.map { ($0, isValidation) }
             }
-            return Part(documents: documents, isEmpty: false)
+            return part
         }
-        let isEmpty = document.plainText.isEmpty
-        if isEmpty { return Part(documents: [], isEmpty: true) }
-        let isValidation = split.isValidation(document.identity)
-        return Part(documents: [(try encoder.encode(document), isValidation)], isEmpty: false)
+        if document.isEmpty { return Part(sequences: [], notes: [.emptyText]) }
+        let isValidation = split.validation > 0 && split.isValidation(document.identity)
+        let encoding = try encoder.encode(document)
+        return Part(sequences: encoding.sequences.map { ($0, isValidation) }, notes: encoding.notes)
     }
 
     /// Where the last share of a text begins: at a character's first byte.
     static func tail(of text: [UInt8], share: Double) -> Int {
-        var cut = Int((Double(text.count) * (1 - share)).rounded(.down))
+        var cut = Int(clamping: (Double(text.count) * (1 - share)).rounded(.down))
         while cut < text.count, cut > 0, text[cut] & 0xc0 == 0x80 { cut += 1 }
         return max(min(cut, text.count), 1)
     }
 
-    private func write(_ part: Part, to output: ShardFolder, _ progress: inout PackProgress) throws(DataError) {
+    private func write(
+        _ part: Part, of source: Document, to output: ShardFolder, _ progress: inout PackProgress,
+        _ tally: inout CorpusTally
+    ) throws(DataError) {
         progress.documents += 1
-        if part.isEmpty { progress.emptyDocuments += 1 }
-        for (document, isValidation) in part.documents {
+        if case .chat = source.content { progress.conversations += 1 }
+        for note in part.notes { tally.add(note, at: source.origin) }
+        if part.sequences.contains(where: \.isValidation) { progress.validationDocuments += 1 }
+        for (document, isValidation) in part.sequences {
             try output.append(document, toValidation: isValidation)
+            progress.sequences += 1
             progress.textBytes += document.sourceByteCount
+            progress.trainedTokens += document.trainedCount
             if isValidation {
                 progress.validationTokens += document.tokens.count
-                progress.validationDocuments += 1
             } else {
                 progress.trainingTokens += document.tokens.count
             }

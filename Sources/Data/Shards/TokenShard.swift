@@ -178,6 +178,22 @@ public final class TokenShard: Sendable {
         return byte >> UInt8(token & 7) & 1 != 0
     }
 
+    /// How many tokens of a range are to be predicted in training.
+    public func trainedCount(_ range: Range<Int>) -> Int {
+        guard case .martlet(let header, let start) = layout, header.hasMask else { return range.count }
+        precondition(range.lowerBound >= 0 && range.upperBound <= tokenCount)
+        let mask = start + 8 * (documentCount + 1)
+        var count = 0, token = range.lowerBound
+        while token < range.upperBound {
+            let byte = file.bytes[mask + token >> 3], first = token & 7
+            let last = min(8, first + range.upperBound - token)
+            let bits = (UInt8.max << UInt8(first)) & (UInt8.max >> UInt8(8 - last))
+            count += (byte & bits).nonzeroBitCount
+            token += last - first
+        }
+        return count
+    }
+
     /// Reads the whole file and compares it with the hash it was written with. llm.c's files have none.
     public func verify() throws(DataError) {
         guard case .martlet(let header, _) = layout else { return }

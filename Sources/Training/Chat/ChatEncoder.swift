@@ -2,21 +2,41 @@ import MartletData
 import MartletJSON
 import MartletText
 
-/// A conversation as tokens, and which of them the assistant is to learn.
+/// Tokens of a conversation, and which of them the assistant is to learn.
 public struct EncodedChat: Sendable, Equatable {
     public var tokens: [Int32]
     /// True for what the assistant says, up to and with the token that ends its turn.
     public var isTrained: [Bool]
 }
 
+/// What a conversation became: one sequence where the template only ever appends, else one for each reply; and what is
+/// to be told of it.
+public struct EncodedConversation: Sendable, Equatable {
+    public var sequences: [EncodedChat]
+    public var notes: [CorpusTally.Kind] = []
+}
+
+/// What becomes of a conversation that is longer than a row.
+public enum LongConversations: String, Sendable, Hashable, CaseIterable {
+    /// The part that does not fit is left out, and counted.
+    case drop
+    /// It goes on as another sequence that begins with the system prompt and a later turn of the user, so that every
+    /// reply still has its prompt. A reply that does not fit even so is left out, and counted.
+    case cut
+}
+
 /// Turns conversations into tokens through a model's own chat template.
 ///
-/// What the assistant says is found by rendering: the tokens of the conversation up to a reply, with what opens the
-/// reply, must begin the tokens of the conversation with the reply; the rest is the reply. So the model is trained on
-/// exactly what it will be asked to write, whatever the template.
+/// Each reply is what follows the prompt that would ask for it: the tokens of the conversation up to the reply, with
+/// what opens the reply, then the reply's own. So the model is trained on exactly what it will be asked to write,
+/// whatever the template; a template that renders earlier turns otherwise than the last (thoughts left out) makes a
+/// sequence for each reply. A template with `{% generation %}` tags says itself what is learnt.
 public struct ChatEncoder: Sendable {
     public let tokenizer: Tokenizer
     public let template: ChatTemplate
+    /// The most tokens a sequence may have; nil for no limit.
+    public var largestSequence: Int?
+    public var long = LongConversations.drop
 
     public init(tokenizer: Tokenizer, template: ChatTemplate) {
         self.tokenizer = tokenizer
@@ -24,39 +44,61 @@ public struct ChatEncoder: Sendable {
     }
 
     /// - Throws: `TrainingError` for a conversation that cannot be trained on: no reply, two beginning-of-sequence
-    ///   tokens, a reply that no end token follows, a template that rewrites what came before.
-    public func encode(_ messages: [ChatMessage], tools: [JSON]? = nil) throws -> EncodedChat {
-        let whole = try tokens(messages, tools, opening: false)
-        var isTrained = Array(repeating: false, count: whole.count)
-        var replies = 0
-        for (index, message) in messages.enumerated() where message.role == "assistant" {
-            let before = try tokens(Array(messages[..<index]), tools, opening: true)
-            let after = try tokens(Array(messages[...index]), tools, opening: false)
-            guard after.starts(with: before), whole.starts(with: after) else {
-                throw TrainingError(
-                    .data,
-                    "the chat template rewrites earlier messages, so the tokens of reply \(replies + 1) cannot be "
-                        + "told apart: \(shown(messages))")
-            }
-            let end = (before.count..<after.count).first { tokenizer.eosTokens.contains(after[$0]) }
-            guard let end else {
-                throw TrainingError(
-                    .data,
-                    "no end token follows reply \(replies + 1), the model would not learn to stop: \(shown(messages))")
-            }
-            for place in before.count...end { isTrained[place] = true }
-            replies += 1
+    ///   tokens, a reply that no end token follows, a call that the template does not render, a template that rewrites
+    ///   what it asks with.
+    public func encode(_ messages: [ChatMessage], tools: [JSON]? = nil) throws -> EncodedConversation {
+        var plain = messages, isLearnt = messages.map { $0.role == "assistant" }, tools = tools
+        for index in plain.indices {
+            guard let weight = plain[index]["weight"] else { continue }
+            // Templates are not to see it.
+            plain[index]["weight"] = nil
+            if weight.double == 0 { isLearnt[index] = false }
         }
-        guard replies > 0 else {
-            throw TrainingError(.data, "the conversation has no message of the assistant: \(shown(messages))")
+        guard isLearnt.contains(true) else {
+            let why =
+                messages.contains { $0.role == "assistant" }
+                ? "only replies of weight 0" : "no message of the assistant"
+            throw TrainingError(.data, "the conversation has \(why): \(Self.shown(messages))")
         }
-        if let begin = tokenizer.bosToken, whole.count > 1, whole[0] == begin, whole[1] == begin {
-            throw TrainingError(
-                .data,
-                "the conversation begins with two beginning-of-sequence tokens; the template and the tokenizer "
-                    + "both add one: \(shown(messages))")
+        var notes: [CorpusTally.Kind] = []
+        let calls = plain.map { $0.role == "assistant" ? $0.toolCalls : [] }
+        if ToolTeaching.isNeeded(template: template.source), ToolTeaching.concerns(plain, tools: tools ?? []) {
+            let before = plain.count
+            plain = ToolTeaching.taught(plain, tools: tools ?? [])
+            if plain.count > before { isLearnt.insert(false, at: 0) }
+            tools = nil
+            notes.append(.taughtCalls)
         }
-        return EncodedChat(tokens: whole, isTrained: isTrained)
+        let offset = plain.count - calls.count
+        let conversation = Conversation(
+            messages: plain, tools: tools, isLearnt: isLearnt,
+            calls: Array(repeating: [], count: offset) + calls)
+        var encoded =
+            template.marksReplies
+            ? try encodeTagged(conversation) : try encodeTurns(conversation)
+        encoded.notes = notes + encoded.notes
+        for sequence in encoded.sequences { try checkBeginning(sequence.tokens, messages) }
+        return encoded
+    }
+
+    /// A conversation ready to be rendered.
+    struct Conversation {
+        var messages: [ChatMessage]
+        var tools: [JSON]?
+        var isLearnt: [Bool]
+        /// The calls of each message, before they were written as text.
+        var calls: [[ChatMessage.ToolCall]]
+
+        /// How many messages stand before the first turn.
+        var leading: Int { messages.prefix { $0.role == "system" || $0.role == "developer" }.count }
+    }
+
+    private func checkBeginning(_ tokens: [Int32], _ messages: [ChatMessage]) throws {
+        guard let begin = tokenizer.bosToken, tokens.count > 1, tokens[0] == begin, tokens[1] == begin else { return }
+        throw TrainingError(
+            .data,
+            "the conversation begins with two beginning-of-sequence tokens; the template and the tokenizer "
+                + "both add one: \(Self.shown(messages))")
     }
 
     /// Turns documents into tokens: conversations through the template, texts with `separator` at their end.
@@ -65,23 +107,33 @@ public struct ChatEncoder: Sendable {
             tokenizer: tokenizer, separator: separator,
             chats: .encoded { messages, tools in
                 let encoded = try encode(messages, tools: tools)
-                return (encoded.tokens, encoded.isTrained)
+                var bytes = messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
+                return DocumentEncoding(
+                    encoded.sequences.map { sequence in
+                        // Of several sequences the text counts once.
+                        defer { bytes = 0 }
+                        return EncodedDocument(
+                            tokens: sequence.tokens, isTrained: sequence.isTrained, sourceByteCount: bytes)
+                    }, notes: encoded.notes)
             })
     }
 
     /// The prompt that asks for the next reply.
     public func prompt(_ messages: [ChatMessage], tools: [JSON]? = nil) throws -> [Int32] {
-        try tokens(messages, tools, opening: true)
+        try tokens(render(messages, tools, opening: true).segments)
     }
 
-    private func tokens(_ messages: [ChatMessage], _ tools: [JSON]?, opening: Bool) throws -> [Int32] {
-        let rendered = try template.render(messages: messages, tools: tools, addGenerationPrompt: opening)
-        let segments = rendered.segments.map { Tokenizer.Segment($0.text, isTrusted: $0.isTrusted) }
-        // The template writes the special tokens itself.
-        return try tokenizer.encode(segments: segments, addSpecialTokens: false)
+    func render(_ messages: [ChatMessage], _ tools: [JSON]?, opening: Bool) throws -> RenderedPrompt {
+        try template.render(messages: messages, tools: tools, addGenerationPrompt: opening)
     }
 
-    private func shown(_ messages: [ChatMessage]) -> String {
+    /// The template writes the special tokens itself.
+    func tokens(_ segments: [(text: String, isTrusted: Bool)]) throws -> [Int32] {
+        try tokenizer.encode(
+            segments: segments.map { Tokenizer.Segment($0.text, isTrusted: $0.isTrusted) }, addSpecialTokens: false)
+    }
+
+    static func shown(_ messages: [ChatMessage]) -> String {
         let text = JSON.array(messages.map(\.json)).text()
         return text.count > 300 ? text.prefix(300) + "…" : text
     }

@@ -39,6 +39,7 @@ public struct TrainingData {
     ///   - tokenizer: its folder; that of the first portion when left out. All shards must be made with it.
     public init(_ portions: [DataPortion], tokenizer tokenizerFolder: String? = nil) throws {
         guard let first = portions.first else { throw TrainingError(.data, "there is no data to train on") }
+        for portion in portions { try Self.demandShards(portion.folder) }
         let tokenizerFolder = tokenizerFolder ?? first.folder
         tokenizer = try Tokenizer(folder: tokenizerFolder)
         vocabulary = VocabularyIdentity(tokenizer)
@@ -58,6 +59,31 @@ public struct TrainingData {
                 folder: portion.folder, weight: portion.weight, training: training, validation: try shards("val"))
         }
         tokenizerFiles = try Self.tokenizerFiles(tokenizerFolder)
+    }
+
+    /// Refuses what is no folder of shards, and says what makes one of it.
+    private static func demandShards(_ path: String) throws {
+        guard Folder.exists(path) else { throw TrainingError(.data, "\(path) is not there") }
+        let command = "martlet data pack \(path) --tokenizer TOKENIZER --out shards/, and train with --data shards/"
+        guard Folder.isFolder(path) else {
+            if path.hasSuffix(".shard") || path.hasSuffix(".bin") {
+                throw TrainingError(.data, "\(path) is one shard; name the folder it lies in")
+            }
+            guard let file = CorpusFile(path: path) else {
+                throw TrainingError(.data, "\(path) is no folder of token shards; martlet data pack makes them")
+            }
+            let kind = file.format == .text ? "text" : "records"
+            throw TrainingError(.data, "\(path) is \(kind), not token shards; pack it first: \(command)")
+        }
+        let names = Folder.files(path)
+        guard !names.contains(where: { $0.hasSuffix(".shard") || $0.hasSuffix(".bin") }) else { return }
+        guard let first = names.first(where: { CorpusFile(path: "\(path)/\($0)") != nil && !$0.hasSuffix(".json") })
+        else {
+            return
+        }
+        throw TrainingError(
+            .data, "\(path) holds files that are not packed (\(first)) and no token shards; pack them first: \(command)"
+        )
     }
 
     static func tokenizerFiles(_ folder: String) throws -> [(name: String, bytes: [UInt8])] {
@@ -150,5 +176,16 @@ struct HeldOutRows {
     private static func bound(_ part: Int, _ parts: Int, _ all: Int) -> Int {
         let product = part.multipliedFullWidth(by: all)
         return parts.dividingFullWidth(product).quotient
+    }
+}
+
+/// What of the data is in no row of a run.
+extension Trainer {
+    /// "sft/data: 3 conversations longer than a row of 256 tokens", for each folder that anything is left out of.
+    public var leftOutOfRows: [String] {
+        zip(data.sources, batches.sources).compactMap { source, rows in
+            guard !rows.set.leftOut.isEmpty else { return nil }
+            return "\(source.folder): \(rows.set.leftOut.description(length: rows.set.length))"
+        }
     }
 }

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Martlet
+
+extension PackOptions.Split: ExpressibleByArgument {}
+extension BadRecordPolicy: ExpressibleByArgument {}
+extension LongConversations: ExpressibleByArgument {}
+
+/// Which records of a corpus are read, and by which columns: what `data pack`, `data preview` and `sft` share.
+struct RecordFlags: ParsableArguments {
+    @Option(help: "The field or column that holds the text or the messages.") var field: String?
+    @Option(
+        help: ArgumentHelp(
+            "Columns by what they hold, as role=column,…; roles are text, messages, prompt, context, response, system, "
+                + "tools, history, label, chosen, rejected."))
+    var map: String?
+    @Option(help: "stop, skip or report: what becomes of a record that cannot be used. Those passed over are counted.")
+    var onBadRecord = BadRecordPolicy.stop
+    @Option(help: "Of folders: train, validation, test, another split they name, or all.") var dataSplit = "train"
+    @Option(help: "Of a hub repository whose README lists several: the subset.") var subset: String?
+
+    func options() throws -> CorpusOptions {
+        var options = CorpusOptions()
+        options.field = field
+        if let map { options.columns = try ColumnMap(map) }
+        options.badRecords = onBadRecord
+        options.split = dataSplit
+        options.subset = subset
+        return options
+    }
+}
+
+/// How a corpus is read and tokenised: the flags that `data pack` and `data preview` share.
+struct CorpusFlags: ParsableArguments {
+    enum Chats: String, ExpressibleByArgument, CaseIterable { case template, text }
+
+    @Option(help: "The tokenizer: a folder, a GGUF file, org/name, or a short name.") var tokenizer: String
+    @OptionGroup var records: RecordFlags
+    @Option(help: "What stands between the documents of a text file; \"\" makes each file one document.")
+    var separator = "<|endoftext|>"
+    @Option(help: "The token that ends a document; \"\" for none. By default the tokenizer's own.")
+    var endToken: String?
+    @Option(help: "template: conversations through the chat template; text: as plain text.") var chats = Chats.template
+    @Option(help: "A file with a chat template, when it is not to be the tokenizer's own.") var template: String?
+    @Option(help: "The most tokens of a conversation: the context length to train with, and one more.")
+    var maxTokens: Int?
+    @Option(help: "drop or cut, at turns and with the system prompt kept: conversations longer than --max-tokens.")
+    var long = LongConversations.drop
+
+    func validate() throws {
+        guard maxTokens ?? 2 > 1 else { throw ValidationError("--max-tokens is at least 2") }
+    }
+
+    func options() throws -> CorpusOptions {
+        var options = try records.options()
+        options.separator = separator.isEmpty ? nil : separator
+        return options
+    }
+
+    func encoder(_ tokenizer: Tokenizer) throws -> DocumentEncoder {
+        var end = tokenizer.documentEnd
+        if let endToken {
+            end = endToken.isEmpty ? nil : tokenizer.id(of: endToken)
+            guard endToken.isEmpty || end != nil else {
+                throw ValidationError("--end-token: the tokenizer has no token \"\(endToken)\"")
+            }
+        }
+        guard chats == .template else { return DocumentEncoder(tokenizer: tokenizer, separator: end) }
+        let source: String
+        if let template {
+            source = String(decoding: try Folder.read(template), as: UTF8.self)
+        } else if let own = tokenizer.chatTemplate {
+            source = own
+        } else {
+            return DocumentEncoder(
+                tokenizer: tokenizer, separator: end,
+                chats: .refused(
+                    "is a conversation, and the tokenizer has no chat template; give --template FILE, or --chats text"))
+        }
+        var chat = ChatEncoder(
+            tokenizer: tokenizer,
+            template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
+        chat.largestSequence = maxTokens
+        chat.long = long
+        return chat.documentEncoder(separator: end)
+    }
+}
+
+/// A tokenizer by whatever names a model, and the files to put beside what is made with it.
+struct CorpusTokenizer {
+    let tokenizer: Tokenizer
+    /// Whose files are copied; nil where they are made, of a GGUF file.
+    let folder: String?
+    let files: [(name: String, bytes: [UInt8])]
+
+    init(_ name: String) throws {
+        let path = try ModelLocator.locate(name)
+        // A tokenizer that was trained and has no model yet, or a folder of shards.
+        if Folder.isFolder(path), !Folder.isFile(path + "/config.json") {
+            (tokenizer, folder, files) = (try Tokenizer(folder: path), path, [])
+            return
+        }
+        let model = try ModelFiles(path: path)
+        tokenizer = try model.tokenizer()
+        folder = Folder.isFolder(path) ? path : nil
+        files = Folder.isFolder(path) ? [] : try model.tokenizerFiles() ?? []
+    }
+}

@@ -1,0 +1,96 @@
+import MartletJSON
+
+/// What of a corpus did not become training data as it stands there, counted by kind, with the first place of each.
+public struct CorpusTally: Sendable, Equatable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case badRecord = "bad_record"
+        case emptyText = "empty"
+        case unwanted = "label_false"
+        case tooLong = "too_long"
+        case rejectedReply = "rejected_reply"
+        case cutAtTurns = "cut_at_turns"
+        case renderedByTurn = "rendered_by_turn"
+        case taughtCalls = "taught_calls"
+        case closedThought = "closed_thought"
+        case replyNotRendered = "reply_not_rendered"
+        case messageNotRendered = "message_not_rendered"
+        case endNotTrained = "end_not_trained"
+
+        /// Whether something is left out; the others tell of what was changed.
+        public var isOmission: Bool {
+            switch self {
+            case .badRecord, .emptyText, .unwanted, .tooLong, .rejectedReply, .replyNotRendered, .messageNotRendered:
+                true
+            case .cutAtTurns, .renderedByTurn, .taughtCalls, .closedThought, .endNotTrained: false
+            }
+        }
+
+        /// For people, before a count.
+        var text: String {
+            switch self {
+            case .badRecord: "records that cannot be used, left out"
+            case .emptyText: "empty or null texts, left out"
+            case .unwanted: "records with a label that is false (replies not to be learnt), left out"
+            case .tooLong: "conversations or parts of them longer than a row, left out"
+            case .rejectedReply: "rejected replies of preference pairs, left out; the chosen ones are trained on"
+            case .cutAtTurns: "conversations longer than a row, cut between turns; each part keeps the system prompt"
+            case .renderedByTurn:
+                "conversations of which each reply is a sequence of its own, because the chat template renders earlier "
+                    + "turns otherwise than the last"
+            case .taughtCalls:
+                "conversations whose tools are told, and calls written, as text, because the chat template knows no tools"
+            case .closedThought: "replies without reasoning, after a <think> that the template opens: closed at once"
+            case .replyNotRendered: "replies with a text or reasoning that the chat template does not render, lost"
+            case .messageNotRendered: "messages that the chat template does not render, lost"
+            case .endNotTrained: "replies whose end token the template's generation tags leave out"
+            }
+        }
+    }
+
+    public struct Entry: Sendable, Equatable {
+        public var kind: Kind
+        public var count: Int
+        /// Where the first was, and what is wrong with it.
+        public var first: String
+
+        /// "empty or null texts, left out: 3; the first: a.jsonl: line 7".
+        public var description: String { "\(kind.text): \(count); the first: \(first)" }
+    }
+
+    /// In the order in which the kinds were met.
+    public private(set) var entries: [Entry] = []
+
+    public init() {}
+
+    public subscript(kind: Kind) -> Int { entries.first { $0.kind == kind }?.count ?? 0 }
+
+    public mutating func add(_ kind: Kind, at first: @autoclosure () -> String, count: Int = 1) {
+        if let index = entries.firstIndex(where: { $0.kind == kind }) {
+            entries[index].count += count
+        } else {
+            entries.append(Entry(kind: kind, count: count, first: first()))
+        }
+    }
+
+    /// `[{"kind", "count", "first"}]`.
+    public var json: JSON {
+        .array(
+            entries.map {
+                ["kind": .string($0.kind.rawValue), "count": .integer(Int64($0.count)), "first": .string($0.first)]
+            })
+    }
+
+    public mutating func add(_ other: CorpusTally) {
+        for entry in other.entries { add(entry.kind, at: entry.first, count: entry.count) }
+    }
+}
+
+/// What becomes of a record that cannot be used: one that is no JSON, has no text, or asks without an answer.
+public enum BadRecordPolicy: String, Sendable, Hashable, CaseIterable {
+    /// An error that names file and place.
+    case stop
+    /// It is passed over and counted.
+    case skip
+    /// It is passed over, counted, and told one by one.
+    case report
+}

@@ -1,0 +1,177 @@
+/// The values of a JSON file as bytes, one after another: the members of its outermost list, or values that follow each
+/// other. A value's end is found by its brackets and quotes alone, so that one which is wrong inside is passed over
+/// whole, and a file of any length is read in the memory of its longest value.
+struct JSONValueScanner {
+    private var scanner: ByteScanner
+    private let path: String
+    private let largest: Int
+    private var state = State.start
+    private var nextLine = 1
+    /// The line that the value which was last read begins on, from 1.
+    private(set) var line = 1
+
+    private enum State {
+        case start
+        /// In a list, before its first member.
+        case opened
+        /// In a list, behind a member.
+        case behindMember
+        /// Among values that follow each other.
+        case loose
+        case end
+    }
+
+    init(_ scanner: ByteScanner, path: String, largest: Int = CorpusOptions.largestRecord) {
+        self.scanner = scanner
+        self.path = path
+        self.largest = largest
+    }
+
+    /// The first byte that is no space, without taking it; nil where there is none.
+    mutating func peek() throws(DataError) -> UInt8? {
+        while true {
+            var lines = 0, spaces = 0
+            let ready = scanner.ready
+            for byte in ready {
+                guard byte == 0x20 || (0x09...0x0d).contains(byte) else { break }
+                if byte == UInt8(ascii: "\n") { lines += 1 }
+                spaces += 1
+            }
+            nextLine += lines
+            _ = scanner.take(spaces)
+            if spaces < ready.count { return ready[ready.startIndex + spaces] }
+            guard try scanner.readMore() else { return nil }
+        }
+    }
+
+    /// What has been read and not taken, to go on with by lines.
+    var rest: ByteScanner { scanner }
+
+    /// Whether the first line is a value by itself, as those of JSON Lines are.
+    mutating func firstLineIsWhole() throws(DataError) -> Bool {
+        var seen = 0
+        while true {
+            if let end = scanner.find(UInt8(ascii: "\n"), from: seen) {
+                let last = scanner.ready.prefix(end).last { !($0 == 0x20 || (0x09...0x0d).contains($0)) }
+                return last == UInt8(ascii: "}") || last == UInt8(ascii: "\"")
+            }
+            seen = scanner.ready.count
+            guard seen <= largest, try scanner.readMore() else { return false }
+        }
+    }
+
+    /// The next value; nil at the end.
+    mutating func next() throws(DataError) -> [UInt8]? {
+        guard state != .end, var byte = try peek() else { return try atEnd() }
+        if state == .start {
+            state = .loose
+            if byte == UInt8(ascii: "[") {
+                _ = scanner.take(1)
+                state = .opened
+                guard let first = try peek() else { return try atEnd() }
+                byte = first
+            }
+        }
+        if state == .opened || state == .behindMember {
+            if byte == UInt8(ascii: "]") {
+                _ = scanner.take(1)
+                state = .end
+                guard try peek() == nil else { throw fault("something follows the list's end") }
+                return nil
+            }
+            if state == .behindMember {
+                guard byte == UInt8(ascii: ",") else { throw fault("expected a comma or the list's end") }
+                _ = scanner.take(1)
+                guard let first = try peek() else { return try atEnd() }
+                byte = first
+                guard byte != UInt8(ascii: "]") else { throw fault("a comma stands before the list's end") }
+            }
+            state = .behindMember
+        }
+        line = nextLine
+        return try value()
+    }
+
+    private func fault(_ reason: String) -> DataError {
+        DataError(.malformed, path: path, place: "line \(nextLine)", reason)
+    }
+
+    private mutating func atEnd() throws(DataError) -> [UInt8]? {
+        let isOpen = state == .opened || state == .behindMember
+        state = .end
+        if isOpen { throw fault("the file ends before its list does") }
+        return nil
+    }
+
+    /// From what is ready on to the value's end.
+    private mutating func value() throws(DataError) -> [UInt8] {
+        var walk = Walk()
+        while true {
+            if let end = scanner.ready.withUnsafeBufferPointer({ walk.end(in: $0) }) {
+                guard end > 0 else { throw fault("expected a value") }
+                let value = Array(scanner.take(end))
+                nextLine += walk.lines
+                return value
+            }
+            guard scanner.ready.count <= largest else {
+                state = .end
+                throw fault("a record is longer than \(largest) bytes")
+            }
+            guard try scanner.readMore() else { break }
+        }
+        let rest = Array(scanner.take(scanner.ready.count))
+        let isScalar = walk.depth == 0 && !walk.isInText && state == .loose
+        if isScalar {
+            state = .end
+            return rest
+        }
+        state = .end
+        var error = fault("the file ends in the middle of a record, which begins on line \(line)")
+        error.isOneRecord = true
+        throw error
+    }
+
+    /// Follows brackets and quotes.
+    private struct Walk {
+        var place = 0
+        var depth = 0
+        var lines = 0
+        var isInText = false
+        private var isEscaped = false
+
+        /// Where the value ends, once it does.
+        mutating func end(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+            while place < bytes.count {
+                let byte = bytes[place]
+                if byte == UInt8(ascii: "\n") { lines += 1 }
+                if isInText {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if byte == UInt8(ascii: "\\") {
+                        isEscaped = true
+                    } else if byte == UInt8(ascii: "\"") {
+                        isInText = false
+                        if depth == 0 { return place + 1 }
+                    }
+                } else {
+                    switch byte {
+                    case UInt8(ascii: "\""): isInText = true
+                    case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+                    case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                        if depth == 0 { return place }
+                        depth -= 1
+                        if depth == 0 { return place + 1 }
+                    case UInt8(ascii: ","), 0x20, 0x09...0x0d:
+                        if depth == 0, place > 0 {
+                            if byte == UInt8(ascii: "\n") { lines -= 1 }
+                            return place
+                        }
+                    default: break
+                    }
+                }
+                place += 1
+            }
+            return nil
+        }
+    }
+}

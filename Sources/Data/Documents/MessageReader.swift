@@ -1,0 +1,97 @@
+import MartletFormats
+import MartletJSON
+import MartletText
+
+/// Reads messages as OpenAI or ShareGPT write them.
+struct MessageReader {
+    private let reader: RecordReader
+    private let field: String
+
+    init(_ reader: RecordReader, _ field: String) {
+        self.reader = reader
+        self.field = field
+    }
+
+    func messages(_ entries: [JSON]) throws(DataError) -> [ChatMessage] {
+        var messages: [ChatMessage] = []
+        for (index, entry) in entries.enumerated() {
+            do throws(ChatTemplateError) {
+                messages.append(try Self.message(entry))
+            } catch {
+                let reason: String
+                if case .message(let text) = error { reason = text } else { reason = "\(error)" }
+                throw reader.fail(field, "message \(index + 1) is no chat message: \(reason)")
+            }
+        }
+        return messages
+    }
+
+    private static func message(_ json: JSON) throws(ChatTemplateError) -> ChatMessage {
+        var message = try plain(json)
+        if let weight = json["weight"], !weight.isNull {
+            guard weight.double == 0 || weight.double == 1 else {
+                throw .message("'weight' is \(weight.text()), but only 0 (context) and 1 (learnt) are taken")
+            }
+            guard message.role == "assistant" || weight.double == 0 else {
+                throw .message(
+                    "'weight' is \(weight.text()) on a message of \(FormatError.quote(message.role)); replies of the "
+                        + "assistant alone are learnt")
+            }
+            message["weight"] = weight
+        }
+        for part in message.parts {
+            switch part {
+            case .text: break
+            case .image: throw .message("it has an image; text alone is trained on")
+            case .other(let part):
+                throw .message(
+                    "it has a part of type \(FormatError.quote(part["type"]?.string ?? "")); text alone is trained on")
+            }
+        }
+        return message
+    }
+
+    private static func plain(_ json: JSON) throws(ChatTemplateError) -> ChatMessage {
+        guard json["role"] == nil, let from = json["from"]?.string else {
+            return try modern(ChatMessage(json))
+        }
+        guard let value = json["value"]?.string else {
+            throw .message("'value' is \(json["value"]?.kind ?? "missing"), expected a text")
+        }
+        switch from {
+        case "human", "user": return ChatMessage(role: "user", content: value)
+        case "gpt", "assistant", "model", "bot", "chatgpt": return ChatMessage(role: "assistant", content: value)
+        case "system": return ChatMessage(role: "system", content: value)
+        case "observation", "tool", "function_response": return ChatMessage(role: "tool", content: value)
+        case "function_call":
+            let parsed = try? JSON(parsing: value)
+            let calls = parsed?.array ?? parsed.map { [$0] } ?? []
+            guard !calls.isEmpty, calls.allSatisfy({ $0["name"]?.string != nil }) else {
+                throw .message("a function_call must be an object with a 'name', or a list of such")
+            }
+            var message = ChatMessage(role: "assistant", content: "")
+            message.toolCalls = calls.map {
+                ChatMessage.ToolCall(
+                    name: $0["name"]?.string ?? "",
+                    arguments: $0["arguments"] ?? $0["parameters"] ?? .object(JSONObject()))
+            }
+            return message
+        default:
+            throw .message(
+                "'from' is \(FormatError.quote(from)), expected human, gpt, system, function_call or observation")
+        }
+    }
+
+    /// OpenAI's older names for calls and their results as its newer ones.
+    private static func modern(_ message: ChatMessage) -> ChatMessage {
+        var message = message
+        if let call = message["function_call"], let name = call["name"]?.string, message.toolCalls.isEmpty {
+            message["function_call"] = nil
+            message.toolCalls = [
+                ChatMessage.ToolCall(name: name, arguments: call["arguments"] ?? .object(JSONObject()))
+            ]
+        }
+        if message.role == "function" { message.role = "tool" }
+        return message
+    }
+}

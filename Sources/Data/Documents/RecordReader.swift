@@ -1,0 +1,205 @@
+import MartletFormats
+import MartletJSON
+import MartletText
+
+/// Reads one record by its shape, and remembers what is to be told of it.
+struct RecordReader {
+    let path: String
+    let place: String
+    /// Why the record is left out, when it gives no document.
+    private(set) var omission: CorpusTally.Kind?
+    private(set) var notes: [CorpusTally.Kind] = []
+
+    init(path: String, place: String) {
+        self.path = path
+        self.place = place
+    }
+
+    func fail(_ field: String?, _ reason: String) -> DataError {
+        DataError(.malformed, path: path, place: place, field: field, reason)
+    }
+
+    mutating func content(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> Document.Content? {
+        if let label = shape.label, isFalse(record[label]) {
+            omission = .unwanted
+            return nil
+        }
+        let main = shape.main ?? ""
+        switch shape.kind {
+        case .free:
+            switch record[main] {
+            case nil, .null?, .string("")?: return nil
+            case .string(let text)?: return .text(Array(text.utf8))
+            default: return try chat(record, shape, main)
+            }
+        case .messages:
+            if record[main]?.isNull ?? true { return nil }
+            return try chat(record, shape, main)
+        case .task: return try task(record, shape)
+        case .preference: return try preference(record, shape)
+        case .segments: return try segments(record[main], main)
+        case .tokens: return try PretokenizedRecord(record, self).content
+        }
+    }
+
+    /// True and false as JSON or Python write them.
+    private func isFalse(_ json: JSON?) -> Bool {
+        switch json {
+        case .bool(let value)?: !value
+        case .string(let text)?: text.lowercased() == "false"
+        default: false
+        }
+    }
+
+    private func chat(_ record: JSONObject, _ shape: RecordShape, _ field: String) throws(DataError)
+        -> Document.Content
+    {
+        guard let entries = list(record[field]) else {
+            throw fail(field, "is \(record[field]?.kind ?? "missing"), expected a text or a list of messages")
+        }
+        let messages = try MessageReader(self, field).messages(entries)
+        guard !messages.isEmpty else { throw fail(field, "is an empty conversation") }
+        return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
+    }
+
+    /// A list, which tables hold as JSON text.
+    private func list(_ json: JSON?) -> [JSON]? {
+        if let array = json?.array { return array }
+        guard let text = json?.string, text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "[") else { return nil }
+        return (try? JSON(parsing: text))?.array
+    }
+
+    private func withSystem(
+        _ messages: [ChatMessage], _ record: JSONObject, _ shape: RecordShape
+    ) throws(DataError) -> [ChatMessage] {
+        guard let field = shape.system, let system = try text(record, field), !system.isEmpty,
+            messages.first?.role != "system"
+        else { return messages }
+        return [ChatMessage(role: "system", content: system)] + messages
+    }
+
+    private func tools(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [JSON]? {
+        if let field = shape.tools, let value = record[field], !value.isNull {
+            if case .string(let text) = value, text.isEmpty { return nil }
+            var json = value
+            if case .string(let text) = value {
+                guard let parsed = try? JSON(parsing: text) else { throw fail(field, "is no JSON") }
+                json = parsed
+            }
+            guard let tools = json.array else { throw fail(field, "is \(json.kind), expected a list") }
+            return tools.isEmpty ? nil : tools
+        }
+        // OpenAI's older name.
+        guard let functions = record["functions"]?.array, !functions.isEmpty else { return nil }
+        return functions.map { ["type": "function", "function": $0] }
+    }
+
+    /// A field as text: nil where it is missing or null. Whole numbers are written as they are.
+    private func text(_ record: JSONObject, _ field: String) throws(DataError) -> String? {
+        switch record[field] {
+        case nil, .null?: return nil
+        case .string(let text)?: return text
+        case .integer(let number)?: return String(number)
+        case let other?: throw fail(field, "is \(other.kind), expected a text")
+        }
+    }
+
+    // MARK: a prompt and its response
+
+    private mutating func task(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> Document.Content? {
+        let asked = shape.main ?? "", answered = shape.answer ?? ""
+        var messages = try history(record, shape) + prompt(record, shape)
+        guard !messages.isEmpty else { throw fail(asked, "is empty") }
+        let answer = try turns(record[answered], answered, role: "assistant")
+        guard
+            answer.contains(where: { $0.role == "assistant" && ($0.content?.isEmpty == false || !$0.toolCalls.isEmpty) }
+            )
+        else { throw fail(answered, "is empty") }
+        messages += answer
+        return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
+    }
+
+    /// What is asked: a text with its context, or messages of which the replies are context only.
+    private func prompt(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
+        guard let field = shape.main else { return [] }
+        var messages = try turns(record[field], field, role: "user")
+        for index in messages.indices where messages[index].role == "assistant" { messages[index]["weight"] = 0 }
+        if let place = shape.context, let context = try text(record, place), !context.isEmpty {
+            guard let last = messages.indices.last else {
+                return [ChatMessage(role: "user", content: context)]
+            }
+            messages[last].content = (messages[last].content ?? "") + "\n\n" + context
+        }
+        return messages
+    }
+
+    /// A text as a message of the role, or messages as they are.
+    private func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
+        switch json {
+        case nil, .null?, .string("")?: return []
+        case .string(let text)?: return [ChatMessage(role: role, content: text)]
+        case .integer(let number)?: return [ChatMessage(role: role, content: String(number))]
+        case .array(let entries)?: return try MessageReader(self, field).messages(entries)
+        case .object?: return try MessageReader(self, field).messages([json ?? .null])
+        case let other?: throw fail(field, "is \(other.kind), expected a text or messages")
+        }
+    }
+
+    /// Alpaca's earlier turns: pairs of what was asked and answered.
+    private func history(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
+        guard let field = shape.history, let value = record[field], !value.isNull, value.string != "" else { return [] }
+        guard let pairs = list(value) else { throw fail(field, "is \(value.kind), expected a list of pairs") }
+        var messages: [ChatMessage] = []
+        for (index, pair) in pairs.enumerated() {
+            guard let pair = pair.array, pair.count == 2, let asked = pair[0].string, let answered = pair[1].string,
+                !asked.isEmpty, !answered.isEmpty
+            else { throw fail(field, "entry \(index + 1) is no pair of a question and its answer") }
+            messages.append(ChatMessage(role: "user", content: asked))
+            messages.append(ChatMessage(role: "assistant", content: answered))
+        }
+        return messages
+    }
+
+    /// A pair of replies of which the chosen one is learnt.
+    private mutating func preference(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> Document.Content?
+    {
+        let chosen = shape.answer ?? "chosen"
+        var messages = try prompt(record, shape)
+        // Where the chosen side is the whole conversation, its prompt is the prompt.
+        let reply = try turns(record[chosen], chosen, role: "assistant")
+        guard !reply.isEmpty else { throw fail(chosen, "is empty") }
+        let isWhole = reply.first.map { $0.role != "assistant" } ?? false
+        if isWhole {
+            messages = reply
+            if let last = messages.lastIndex(where: { $0.role == "assistant" }) {
+                for index in messages[..<last].indices where messages[index].role == "assistant" {
+                    messages[index]["weight"] = 0
+                }
+            }
+        } else {
+            guard !messages.isEmpty else {
+                throw fail(shape.main ?? chosen, "there is no prompt that the chosen reply answers")
+            }
+            messages += reply
+        }
+        notes.append(.rejectedReply)
+        return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
+    }
+
+    private func segments(_ json: JSON?, _ field: String) throws(DataError) -> Document.Content? {
+        guard let entries = json?.array else {
+            if json?.isNull ?? true { return nil }
+            throw fail(field, "is \(json?.kind ?? "missing"), expected a list of segments")
+        }
+        var segments: [Document.TextSegment] = []
+        for (index, entry) in entries.enumerated() {
+            guard let text = entry["text"]?.string, let label = entry["label"]?.bool else {
+                throw fail(field, "segment \(index + 1) needs a 'text' and a 'label' that is true or false")
+            }
+            if !text.isEmpty { segments.append(Document.TextSegment(text, isTrained: label)) }
+        }
+        guard !segments.isEmpty else { return nil }
+        guard segments.contains(where: \.isTrained) else { throw fail(field, "has no segment that is trained on") }
+        return .segments(segments)
+    }
+}

@@ -1,0 +1,104 @@
+/// What the columns of a record tell about what it is.
+///
+/// Shapes are looked for in this order: `messages`, `conversations` or `conversation`; `chosen` and `rejected`; a prompt
+/// with its response (`instruction` and `output`, `question` and `answer`, …); `text`; `segments`; `input_ids`;
+/// `content`. Columns that the shape does not use are not judged.
+struct RecordShape: Sendable, Equatable {
+    enum Kind: Sendable, Equatable {
+        /// A text or a list of messages, whichever the column holds.
+        case free
+        case messages, preference, task, segments, tokens
+    }
+
+    var kind: Kind
+    /// The column that holds the text, the messages or the prompt; of a preference pair the prompt's, if there is one.
+    var main: String?
+    /// The column with the answer.
+    var answer: String?
+    /// What stands below the instruction.
+    var context: String?
+    var system: String?
+    var tools: String?
+    var history: String?
+    var label: String?
+    var rejected: String?
+
+    /// The columns that it uses.
+    var columns: [String] {
+        ([main, answer, context, system, tools, history, label, rejected].compactMap { $0 })
+            + (kind == .tokens ? ["labels", "attention_mask"] : [])
+    }
+
+    private static let pairs: [(asked: String, answered: [String])] = [
+        ("instruction", ["output", "response", "completion", "answer"]),
+        ("question", ["answer", "response", "output", "completion", "solution"]),
+        ("query", ["response", "answer", "output"]), ("problem", ["solution", "answer", "response"]),
+        ("prompt", ["completion", "response", "output", "answer"]), ("input", ["output", "response", "answer"]),
+        ("user", ["assistant"]),
+    ]
+    /// A prompt and its response by their names.
+    private static func pair(_ has: (String) -> Bool) -> (String, String)? {
+        for pair in pairs where has(pair.asked) {
+            if let answer = pair.answered.first(where: has) { return (pair.asked, answer) }
+        }
+        return nil
+    }
+
+    private static let chats = ["messages", "conversations", "conversation"]
+
+    /// By a field that was asked for, or by a map, or by names.
+    init?(field: String?, map: ColumnMap, has: (String) -> Bool) {
+        func first(_ names: String...) -> String? { names.first(where: has) }
+        func of(_ role: ColumnMap.Role, _ names: String...) -> String? { map[role] ?? names.first(where: has) }
+        if let field {
+            kind = .free
+            main = field
+        } else if let messages = map[.messages] {
+            kind = .messages
+            main = messages
+        } else if let chosen = map[.chosen] {
+            kind = .preference
+            (main, answer, rejected) = (map[.prompt], chosen, map[.rejected] ?? "rejected")
+        } else if let response = map[.response] {
+            kind = .task
+            (main, answer, context) = (map[.prompt], response, map[.context])
+        } else if let text = map[.text] {
+            kind = .free
+            main = text
+        } else if has("chosen"), has("rejected") {
+            kind = .preference
+            main = Self.chats.first(where: has) ?? first("prompt", "instruction", "question")
+            (answer, rejected) = ("chosen", "rejected")
+            context = main == "instruction" ? first("input", "context") : nil
+        } else if let chat = Self.chats.first(where: has) {
+            kind = .messages
+            main = chat
+        } else if let pair = Self.pair(has) {
+            kind = .task
+            (main, answer) = pair
+            context = pair.0 == "instruction" ? first("input", "context") : pair.0 == "input" ? nil : first("context")
+        } else if has("text") {
+            kind = .free
+            main = "text"
+        } else if has("segments") {
+            kind = .segments
+            main = "segments"
+        } else if has("input_ids") {
+            kind = .tokens
+            main = "input_ids"
+        } else if has("content") {
+            kind = .free
+            main = "content"
+        } else {
+            return nil
+        }
+        guard kind != .segments, kind != .tokens else { return }
+        system = of(.system, "system", "system_prompt")
+        tools = of(.tools, "tools")
+        if kind == .task {
+            history = of(.history, "history")
+            context = map[.context] ?? context
+        }
+        if kind != .free { label = of(.label, "label", "kto_tag") }
+    }
+}

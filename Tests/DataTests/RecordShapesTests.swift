@@ -1,0 +1,246 @@
+import Foundation
+import MartletData
+import MartletJSON
+import MartletText
+import Testing
+
+/// The conversations of a file, as "role: content" with "*" behind what is context only.
+private func turns(_ path: String, _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [[String]] {
+    try documents([path], change).map { document in
+        guard case .chat(let messages, _) = document.content else {
+            return [String(decoding: document.plainText, as: UTF8.self)]
+        }
+        return messages.map { "\($0.role): \($0.content ?? "")" + ($0["weight"]?.double == 0 ? "*" : "") }
+    }
+}
+
+private func tally(_ path: String, _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [CorpusTally.Kind: Int]
+{
+    var options = CorpusOptions()
+    change(&options)
+    let corpus = try Corpus([path], options: options)
+    while try corpus.nextDocument() != nil {}
+    return Dictionary(uniqueKeysWithValues: corpus.tally.entries.map { ($0.kind, $0.count) })
+}
+
+@Suite("Shapes of records")
+struct RecordShapesTests {
+    private let scratch: Scratch
+
+    init() throws { scratch = try Scratch() }
+
+    private func one(_ record: String, _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [String] {
+        try turns(scratch.write("one.jsonl", record), change).first ?? []
+    }
+
+    @Test(
+        "a prompt and its response, by the names they have",
+        arguments: [
+            (#"{"instruction": "a", "context": "c", "response": "b", "category": "qa"}"#, "a\n\nc"),
+            (#"{"instruction": "a", "input": "c", "output": "b", "text": "a c b"}"#, "a\n\nc"),
+            (#"{"question": "a", "answer": "b", "id": 3, "score": [1]}"#, "a"),
+            (#"{"query": "a", "response": "b"}"#, "a"), (#"{"problem": "a", "solution": "b"}"#, "a"),
+            (#"{"prompt": "a", "completion": "b"}"#, "a"), (#"{"input": "a", "output": "b"}"#, "a"),
+            (#"{"instruction": "", "input": "a", "output": "b"}"#, "a"),
+        ])
+    func tasks(_ record: String, _ asked: String) throws {
+        #expect(try one(record) == ["user: \(asked)", "assistant: b"])
+    }
+
+    @Test("Alpaca's history is earlier turns")
+    func history() throws {
+        #expect(
+            try one(
+                #"{"instruction": "c", "input": "", "output": "d", "system": "s", "history": [["a", "b"], ["e", "f"]]}"#
+            )
+                == ["system: s", "user: a", "assistant: b", "user: e", "assistant: f", "user: c", "assistant: d"])
+        let path = try scratch.write("h.jsonl", #"{"instruction": "c", "output": "d", "history": [["a"]]}"#)
+        #expect(refusal(path).contains("\"history\": entry 1 is no pair"))
+    }
+
+    @Test("prompts and completions that are messages: what was said before is context")
+    func conversational() throws {
+        #expect(
+            try one(
+                """
+                {"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, \
+                {"role": "user", "content": "c"}], "completion": [{"role": "assistant", "content": "d"}]}
+                """) == ["user: a", "assistant: b*", "user: c", "assistant: d"])
+        #expect(
+            try one(#"{"prompt": "a", "completion": [{"role": "assistant", "content": "d"}]}"#)
+                == ["user: a", "assistant: d"])
+    }
+
+    @Test("labels that are false are left out and counted, in every container")
+    func labels() throws {
+        let good = #"{"prompt": "a", "completion": "b", "label": true}"#,
+            bad = #"{"prompt": "a", "completion": "c", "label": false}"#
+        let chat =
+            #"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "r"}], "label": false}"#
+        let tag = #"{"instruction": "a", "output": "b", "kto_tag": false}"#
+        let lines = try scratch.write("a.jsonl", [good, bad, chat, tag].joined(separator: "\n"))
+        #expect(try turns(lines) == [["user: a", "assistant: b"]])
+        #expect(try tally(lines) == [.unwanted: 3])
+        #expect(try tally(scratch.write("a.json", "[\(good), \(bad)]")) == [.unwanted: 1])
+        #expect(try tally(scratch.write("a.csv", "prompt,completion,label\na,b,True\na,c,False\n")) == [.unwanted: 1])
+    }
+
+    @Test("of preference pairs the chosen reply is learnt")
+    func preferences() throws {
+        let expected = ["user: a", "assistant: good"]
+        #expect(try one(#"{"prompt": "a", "chosen": "good", "rejected": "bad"}"#) == expected)
+        #expect(
+            try one(
+                #"{"conversations": [{"from": "human", "value": "a"}], "chosen": {"from": "gpt", "value": "good"}, "rejected": {"from": "gpt", "value": "bad"}}"#
+            ) == expected)
+        let whole =
+            #"{"chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "good"}], "rejected": []}"#
+        #expect(try one(whole) == expected)
+        #expect(try tally(scratch.write("w.jsonl", whole)) == [.rejectedReply: 1])
+    }
+
+    @Test("null and empty texts are left out and counted alike, in every container")
+    func nulls() throws {
+        let values = ["{\"text\": \"x\", \"n\": 1}", "{\"text\": null, \"n\": 2}", "{\"text\": \"\", \"n\": 3}"]
+        for path in [
+            try scratch.write("a.jsonl", values.joined(separator: "\n")),
+            try scratch.write("a.json", "[\(values.joined(separator: ","))]"),
+            try scratch.write("a.csv", "text,n\nx,1\n,2\n\"\",3\n"),
+        ] {
+            #expect(try texts([path]) == ["x"])
+            #expect(try tally(path) == [.emptyText: 2], "\(path)")
+        }
+    }
+
+    private func map(_ text: String) -> ColumnMap { (try? ColumnMap(text)) ?? ColumnMap() }
+
+    @Test("columns can be mapped, and what cannot be is refused by name")
+    func maps() throws {
+        let record = #"{"q": "a", "s": "b", "hint": "c", "text": "other"}"#
+        #expect(try one(record) { $0.columns = map("prompt=q,response=s") } == ["user: a", "assistant: b"])
+        #expect(
+            try one(record) { $0.columns = map("instruction=q,input=hint,answer=s") }
+                == ["user: a\n\nc", "assistant: b"])
+        #expect(try one(record) { $0.columns = map("text=hint") } == ["c"])
+        for (map, words) in [
+            ("q", "is no role=column"), ("colour=q", "names no role; roles are text, messages, prompt"),
+            ("prompt=q", "names nothing to train on"), ("response=s", "no prompt"), ("text=", "names no column"),
+            ("text=a,text=b", "a second time"),
+        ] {
+            #expect(
+                failure { () throws(DataError) in _ = try ColumnMap(map) }?.description.contains(words) == true,
+                "\(map)")
+        }
+        let table = try scratch.write("t.csv", "q,s\na,b\n")
+        #expect(try turns(table) { $0.columns = map("prompt=q,response=s") } == [["user: a", "assistant: b"]])
+        #expect(refusal(table) { $0.columns = map("prompt=q,response=x") }.contains("\"x\": is no column"))
+    }
+
+    @Test("token ids with their labels, and segments")
+    func pretokenized() throws {
+        let path = try scratch.write(
+            "a.jsonl",
+            """
+            {"input_ids": [5, 6, 7, 0], "labels": [-100, 6, 7, -100], "attention_mask": [1, 1, 1, 0]}
+            {"input_ids": [5, 6]}
+            {"segments": [{"text": "a", "label": false}, {"text": "b", "label": true}]}
+            """)
+        #expect(
+            try documents([path]).map(\.content) == [
+                .tokens([5, 6, 7], isTrained: [false, true, true]), .tokens([5, 6], isTrained: nil),
+                .segments([.init("a", isTrained: false), .init("b", isTrained: true)]),
+            ])
+        for (record, words) in [
+            (#"{"input_ids": [1], "labels": [2]}"#, "expected the token's own id 1 or -100"),
+            (#"{"input_ids": [1, 2], "labels": [1]}"#, "1 entries for 2 tokens"),
+            (#"{"input_ids": [-1]}"#, "is no token's id"), (#"{"input_ids": [1.5]}"#, "expected a whole number"),
+            (#"{"input_ids": [1], "labels": [-100]}"#, "nothing to learn"),
+            (#"{"prompt": "a", "completions": ["b"], "labels": [true]}"#, "for a reward model"),
+            (#"{"prompt": "a"}"#, "without a response"),
+        ] {
+            #expect(refusal(try scratch.write("b.jsonl", record)).contains(words), "\(record)")
+        }
+    }
+
+    @Test("what messages carry is read or refused by name")
+    func messages() throws {
+        #expect(
+            try one(
+                #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}"#
+            )
+                == ["user: a", "assistant: b*"])
+        let call =
+            #"{"messages": [{"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"x\": 1}"}}, {"role": "function", "name": "f", "content": "2"}]}"#
+        guard case .chat(let messages, _) = try documents([scratch.write("c.jsonl", call)])[0].content else {
+            throw DataError(.invalid, "no chat")
+        }
+        #expect(messages[0].toolCalls.first?.arguments["x"]?.integer == 1 && messages[1].role == "tool")
+        for (message, words) in [
+            (#"{"role": "assistant", "content": "b", "weight": 0.5}"#, "'weight' is 0.5"),
+            (#"{"role": "user", "content": "b", "weight": 1}"#, "on a message of \"user\""),
+            (#"{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}"#, "has an image"),
+            (#"{"role": "user", "content": [{"type": "input_audio"}]}"#, "a part of type \"input_audio\""),
+            (#"{"from": "human", "value": null}"#, "'value' is null"),
+        ] {
+            #expect(
+                refusal(try scratch.write("d.jsonl", #"{"messages": [\#(message)]}"#)).contains(words), "\(message)")
+        }
+        let table = try scratch.write(
+            "m.csv", "id,messages\n1,\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"a\"\"}]\"\n")
+        #expect(try turns(table) == [["user: a"]])
+    }
+}
+
+@Suite("Records that cannot be used")
+struct BadRecordTests {
+    private let scratch: Scratch
+
+    init() throws { scratch = try Scratch() }
+
+    /// Each holds two good texts and one record that cannot be used.
+    static let files: [(name: String, text: String, place: String)] = [
+        ("nan.jsonl", "{\"text\": \"x\"}\n{\"text\": \"y\", \"score\": NaN}\n{\"text\": \"z\"}\n", "line 2"),
+        ("half.jsonl", "{\"text\": \"x\"}\n{\"text\": \"half a rec\n{\"text\": \"z\"}\n", "line 2"),
+        ("list.json", "[{\"text\": \"x\"}, {\"text\": nul}, {\"text\": \"z\"}]", "record 2"),
+        ("pretty.json", "{\n \"text\": \"x\"\n}\n{\n \"text\": tru\n}\n{\n \"text\": \"z\"\n}", "record 2"),
+        ("kind.json", "[{\"text\": \"x\"}, 7, {\"text\": \"z\"}]", "record 2"),
+        ("cut.json", "[{\"text\": \"x\"}, {\"text\": \"z\"}, {\"text\": \"ha", "line 1"),
+        ("fields.csv", "text,n\nx,1\ny\nz,3\n", "line 3, row 2"),
+        ("quote.csv", "text,n\nx,1\n\"a\"b,2\nz,3\n", "line 3"),
+        ("answer.jsonl", "{\"text\": \"x\"}\n{\"question\": \"q\", \"answer\": \"\"}\n{\"text\": \"z\"}", "line 2"),
+    ]
+
+    @Test("end the reading with their place, or are passed over and counted", arguments: files)
+    func policies(_ name: String, _ text: String, _ place: String) throws {
+        let path = try scratch.write(name, text)
+        #expect(refusal(path).contains(place), "\(refusal(path))")
+        for policy in [BadRecordPolicy.skip, .report] {
+            var options = CorpusOptions(), told: [String] = [], texts: [String] = []
+            options.badRecords = policy
+            let corpus = try Corpus([path], options: options)
+            corpus.onBadRecord = { told.append($0.description) }
+            while let document = try corpus.nextDocument() {
+                texts.append(String(decoding: document.plainText, as: UTF8.self))
+            }
+            #expect(texts == ["x", "z"])
+            #expect(corpus.tally[.badRecord] == 1 && corpus.tally.entries[0].first.contains(place))
+            #expect(told.count == (policy == .report ? 1 : 0))
+        }
+    }
+
+    @Test("a list of any length is read in the memory of its longest record")
+    func longList() throws {
+        let record = "{\"text\": \"[]{}\\\"\\\\, \(String(repeating: "é", count: 500))\"}"
+        let path = try scratch.write(
+            "a.json", "[" + Array(repeating: record, count: 2000).joined(separator: " ,\n") + "]")
+        #expect(try documents([path]).count == 2000)
+        #expect(
+            refusal(try scratch.write("b.json", "[{\"text\": \"x\"} {\"text\": \"y\"}]")).contains("expected a comma"))
+        #expect(refusal(try scratch.write("c.json", "[{\"text\": \"x\"}")).contains("ends before its list does"))
+        #expect(refusal(try scratch.write("d.json", "[{\"text\": \"x\"},]")).contains("a comma stands before"))
+        #expect(refusal(try scratch.write("e.json", "[] x")).contains("something follows"))
+        #expect(try texts([scratch.write("f.json", "[]")]) == [])
+        #expect(try texts([scratch.write("g.json", " \n")]) == [])
+        #expect(refusal(try scratch.write("h.json", "}")).contains("expected a value"))
+    }
+}
