@@ -53,12 +53,12 @@ struct SupervisedCommand: ParsableCommand {
         if let minutes { try options.set("minutes", .number(minutes)) }
         for setting in settings { try options.set(assignment: setting) }
         let model = try StartingModel(path: ModelLocator.locate(model), memory: memory.limit)
-        let isNew = !Folder.exists(run), folder = run + "/data"
-        // Before packing: another process would train on what is being written over.
-        let lock = try RunLock(run: run)
         let length = try ResolvedOptions(
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration
         )["context_length"].integer
+        let isNew = !Folder.exists(run), folder = run + "/data"
+        // Before packing: another process would train on what is being written over.
+        let lock = try RunLock(run: run)
         let trainer: Trainer
         var isPacked = false
         do {

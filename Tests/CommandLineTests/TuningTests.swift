@@ -33,7 +33,7 @@ import TinyModels
         try write(Array(rows.prefix(1)), "one.jsonl")
         try write(rows)
         for (data, more, expected) in [
-            ("broken.jsonl", [], "broken.jsonl"), ("one.jsonl", [], "the corpus is one conversation"),
+            ("broken.jsonl", [], "broken.jsonl"), ("one.jsonl", [], "the training data makes 1 rows"),
             ("missing.jsonl", [], "missing.jsonl"),
             ("chat.jsonl", ["--set", "context_length=4096"], "context_length 4096"),
             ("chat.jsonl", ["--set", "batch_rows=4096"], "lower batch_rows"),

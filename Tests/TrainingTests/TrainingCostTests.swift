@@ -27,7 +27,7 @@ import Testing
         func text(_ window: String) -> String {
             """
             {"model_type": "mistral", "vocab_size": 100, "hidden_size": 32, "intermediate_size": 64,
-             "num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 1024,
+             "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 1024,
              "rms_norm_eps": 1e-5, "sliding_window": \(window)}
             """
         }

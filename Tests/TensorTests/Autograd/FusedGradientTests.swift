@@ -5,7 +5,7 @@ import Testing
 /// A fused operation on float64 tensors is the formula, so both sides are the same call.
 @Suite struct FusedGradientTests {
     private func compare(
-        _ name: String, shapes: [Shape], tolerance: Double = 2e-5, seed: UInt64 = 3,
+        _ name: String, shapes: [Shape], tolerance: Double = 2e-5, seed: UInt64 = 3, sameBits: Bool = true,
         sourceLocation: SourceLocation = #_sourceLocation, fused: ([Tensor]) throws -> Tensor
     ) throws {
         var stream = RandomStream(seed: seed)
@@ -18,7 +18,12 @@ import Testing
         let result = try fused(single), wanted = try fused(double)
         let plain = try noGrad { try fused(values.map { $0.copied() }) }
         #expect(result.shape == wanted.shape && wanted.dtype == .float64, sourceLocation: sourceLocation)
-        #expect(try plain.toArray(as: Float.self) == result.toArray(as: Float.self), sourceLocation: sourceLocation)
+        // What is not recorded is the same; a sum of exponentials alone may be added in another order.
+        if sameBits {
+            #expect(try plain.toArray(as: Float.self) == result.toArray(as: Float.self), sourceLocation: sourceLocation)
+        } else {
+            try expectClose("\(name), not recorded", plain, wanted, tolerance, sourceLocation)
+        }
         let weights = try Tensor(
             (0..<result.elementCount).map { _ in Float(stream.nextNormal()) }, shape: result.shape)
         // Twice, so that gradients are added to.
@@ -151,7 +156,7 @@ import Testing
         let factors = (0..<rows).map { Float($0 % 3) / 2 }
         let options = CrossEntropyOptions(
             smoothing: smoothing, zLoss: zLoss, softCap: cap, temperature: cap == nil ? 0.7 : 1)
-        try compare("crossEntropy", shapes: [[rows, 24], [vocabulary, 24]]) {
+        try compare("crossEntropy", shapes: [[rows, 24], [vocabulary, 24]], sameBits: false) {
             try Fused.crossEntropy($0[0], $0[1], targets: targets, rowWeights: factors, divisor: 13, options)
         }
         try compare("logProbabilities", shapes: [[rows, 24], [vocabulary, 24]]) {
