@@ -105,9 +105,9 @@ import Testing
         let reply = rerank.reply(model: "e", scores: [0.5, 1], promptTokens: 2, id: "r")
         try check(reply, "RerankList")
         #expect(reply.array?.first?["text"] == "c")
-        #expect(throws: APIError.self) {
-            try EmbeddingsRequest(textEmbeddings: #"{"inputs": "a", "normalize": false}"#.utf8)
-        }
+        #expect(request.normalizes)
+        #expect(try !EmbeddingsRequest(textEmbeddings: #"{"inputs": "a", "normalize": false}"#.utf8).normalizes)
+        #expect(try !EmbeddingsRequest(llamaServer: #"{"content": "a", "embd_normalize": -1}"#.utf8).normalizes)
         for isEmbedding in [true, false] {
             let information = InferenceInformation.json(
                 ModelCard(id: "m", created: 1), isEmbedding: isEmbedding, running: 4, limits: RequestLimits(),

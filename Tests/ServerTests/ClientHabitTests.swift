@@ -187,23 +187,69 @@ import Testing
         #expect(kept.find("resp_4", of: nil) == nil && kept.find("resp_3", of: nil) != nil)
     }
 
-    @Test func aClassifierIsNoEmbedder() async throws {
-        let folder = try RunningServer.write(["encoder"])
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let path = folder + "/encoder/config.json"
-        var config = try JSON(parsing: Array(try Data(contentsOf: URL(fileURLWithPath: path)))).object ?? [:]
-        config["architectures"] = ["BertForSequenceClassification"]
-        try Data(JSON.object(config).bytes()).write(to: URL(fileURLWithPath: path))
-        try await RunningServer.with(["encoder"], at: ["encoder": folder + "/encoder"]) { running in
-            let bodies: [(String, JSON)] = [
-                ("/v1/rerank", ["query": "a", "documents": ["b"]]), ("/v1/score", ["text_1": "a", "text_2": "b"]),
+    private static let goldens = #filePath.replacing(
+        "ServerTests/ClientHabitTests.swift", with: "InferenceTests/Goldens/embedding")
+
+    /// A cross-encoder gives its own scores, and nothing is made of the vectors behind them.
+    @Test func aModelThatScoresGivesItsOwnScores() async throws {
+        let path = Self.goldens + "/cross"
+        let golden = try JSON(parsing: Array(try Data(contentsOf: URL(fileURLWithPath: path + "/expected.json"))))
+        let texts = golden["texts"]?.array ?? [], query = golden["query"] ?? .null
+        let expected = golden["scores"]?.array?.compactMap(\.double) ?? []
+        #expect(expected.count == 6)
+        try await RunningServer.with(["encoder"], at: ["encoder": path]) { running in
+            let ranked = try await running.post("/v1/rerank", ["query": query, "documents": .array(texts)]).json()
+            let results = ranked["results"]?.array ?? []
+            for result in results {
+                let index = result["index"]?.integer ?? 0
+                #expect(abs((result["relevance_score"]?.double ?? 9) - expected[index]) < 0.005)
+            }
+            #expect(results.count == 6)
+            let other = try await running.post("/rerank", ["query": query, "texts": .array(texts)]).json()
+            #expect(other.array?.map { $0["index"]?.integer } == results.map { $0["index"]?.integer })
+            let scored = try await running.post("/v1/score", ["text_1": query, "text_2": .array(texts)]).json()
+            for (result, score) in zip(scored["data"]?.array ?? [], expected) {
+                #expect(abs((result["score"]?.double ?? 9) - score) < 0.005)
+            }
+            let long = JSON.string(String(repeating: " ", count: 1 << 19))
+            let reply = try await running.post("/v1/rerank", ["query": long, "documents": .array(texts)])
+            #expect(reply.status == 400 && reply.errorCode == "text_too_long")
+            let embeddings: [(String, JSON)] = [
                 ("/v1/embeddings", ["input": "a"]), ("/v1/embeddings", ["input": "a", "model": "encoder"]),
                 ("/embed", ["inputs": "a"]),
             ]
-            for (route, body) in bodies {
-                let reply = try await running.post(route, body)
-                #expect(reply.status == 400 || reply.status == 422, "\(route)")
-                #expect(reply.text.contains("BertForSequenceClassification"), "\(reply.text)")
+            for (route, body) in embeddings {
+                let status = try await running.post(route, body).status
+                #expect(status == 400 || status == 422, "\(route)")
+            }
+        }
+    }
+
+    /// Prompts, pooling and dense layers as `martlet embed` has them; a decoder is served for its vectors.
+    @Test func vectorsAreThoseOfTheModelsFiles() async throws {
+        for variant in ["dense", "cls", "unnormalised", "prompted", "decoder"] {
+            let own = Self.goldens + "/variants/" + variant
+            let golden = try JSON(parsing: Array(try Data(contentsOf: URL(fileURLWithPath: own + "/expected.json"))))
+            // A variant's files beside those of its transformer.
+            let path = NSTemporaryDirectory() + "martlet-server-\(UUID().uuidString)"
+            let manager = FileManager.default
+            try manager.copyItem(atPath: Self.goldens + "/" + (golden["base"]?.string ?? ""), toPath: path)
+            defer { try? manager.removeItem(atPath: path) }
+            for file in try manager.contentsOfDirectory(atPath: own) {
+                try manager.copyItem(atPath: "\(own)/\(file)", toPath: "\(path)/\(file)")
+            }
+            try await RunningServer.with(["encoder"], at: ["encoder": path]) { running in
+                let reply = try await running.post("/v1/embeddings", ["input": golden["texts"] ?? .null]).json()
+                let found = (reply["data"]?.array ?? []).map {
+                    ($0["embedding"]?.array ?? []).compactMap(\.double)
+                }
+                let expected = (golden["vectors"]?.array ?? []).map { ($0.array ?? []).compactMap(\.double) }
+                #expect(found.count == expected.count && !found.isEmpty, "\(variant)")
+                for (a, b) in zip(found, expected) {
+                    func product(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+                    #expect(product(a, b) / (product(a, a) * product(b, b)).squareRoot() > 0.9999, "\(variant)")
+                    #expect(abs(product(a, a) - 1) < 1e-3, "\(variant)")
+                }
             }
         }
     }

@@ -49,7 +49,7 @@ extension OpenAPISchemas {
     ]
 
     private static func llamaEmbedding(_ input: String) -> JSON {
-        request(["model": word, input: reference("Prompt"), "embd_normalize": ["const": 2]], required: [input])
+        request(["model": word, input: reference("Prompt"), "embd_normalize": ["enum": [2, -1]]], required: [input])
     }
 
     private static func generate(_ more: JSONObject) -> JSON {
@@ -102,7 +102,7 @@ extension OpenAPISchemas {
             with(
                 [
                     "inputs": reference("Prompt"), "model": word, "dimensions": integer(1, 65536),
-                    "normalize": ["type": "boolean", "const": true],
+                    "normalize": flag,
                 ], truncated), required: ["inputs"]),
         "Embed": list(list(decimal)),
         "SimilarityRequest": request(

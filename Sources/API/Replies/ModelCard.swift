@@ -17,7 +17,7 @@ public struct ModelCard: Sendable {
     public var embeddingSize: Int?
     public var parameterCount: Int?
     public var fileBytes: Int?
-    /// `completion`, `embedding`, `tools`, `thinking`.
+    /// `completion`, `embedding`, `rerank`, `tools`, `thinking`.
     public var capabilities: [String] = []
     public var isLoaded: Bool?
     /// `llama`, `qwen3`, ….

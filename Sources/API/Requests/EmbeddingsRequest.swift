@@ -10,6 +10,8 @@ public struct EmbeddingsRequest: Sendable {
     /// Numbers of a vector to keep; nil keeps all.
     public var dimensions: Int?
     public var truncation: Truncation?
+    /// Vectors of length one, whatever length the model gives them.
+    public var normalizes = true
     public var user: String?
     public var unknownFields: [String]
 

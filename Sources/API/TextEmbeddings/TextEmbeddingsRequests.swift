@@ -12,7 +12,7 @@ extension EmbeddingsRequest {
         dimensions = try fields.integer("dimensions", 1...65536)
         truncation = try fields.textEmbeddingsTruncation()
         user = nil
-        try fields.refuse("normalize", unless: { $0.bool == true }, "may be true only: vectors have length one")
+        normalizes = try fields.bool("normalize") ?? true
         try fields.refuse("prompt_name")
         unknownFields = fields.unread
     }
@@ -27,7 +27,10 @@ extension EmbeddingsRequest {
         model = try fields.string("model", longest: 1024)
         format = .float
         user = nil
-        try fields.refuse("embd_normalize", unless: { $0.double == 2 }, "may be 2 only: vectors have length one")
+        // llama.cpp's numbers of norms: −1 is none, 2 the Euclidean.
+        let norm = try fields.integer("embd_normalize", -1...2) ?? 2
+        guard norm == 2 || norm == -1 else { throw fields.error("embd_normalize", "may be 2 or -1") }
+        normalizes = norm == 2
         unknownFields = fields.unread
     }
 

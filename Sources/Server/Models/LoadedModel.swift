@@ -1,4 +1,3 @@
-import Dispatch
 import Martlet
 import Synchronization
 
@@ -7,6 +6,7 @@ package final class LoadedModel: Sendable {
     package enum Content: Sendable {
         case language(Engine)
         case embedding(EmbeddingWorker)
+        case scoring(ScoringWorker)
     }
 
     package let name: String
@@ -25,12 +25,14 @@ package final class LoadedModel: Sendable {
     }
 
     package var engine: Engine? { if case .language(let engine) = content { engine } else { nil } }
+    package var scorer: ScoringWorker? { if case .scoring(let worker) = content { worker } else { nil } }
     package var embedder: EmbeddingWorker? { if case .embedding(let worker) = content { worker } else { nil } }
 
     package var tokenizer: Tokenizer {
         switch content {
         case .language(let engine): engine.model.tokenizer
         case .embedding(let worker): worker.tokenizer
+        case .scoring(let worker): worker.tokenizer
         }
     }
 
@@ -40,6 +42,7 @@ package final class LoadedModel: Sendable {
             switch content {
             case .language(let engine): try engine.model.decoder.checkFiles()
             case .embedding(let worker): try worker.checkFiles()
+            case .scoring(let worker): try worker.checkFiles()
             }
             return false
         } catch {
@@ -48,53 +51,4 @@ package final class LoadedModel: Sendable {
     }
 
     func stop() { if case .language(let engine) = content { engine.stop() } }
-}
-
-/// Embeds for many callers, one batch at a time on a queue of its own: each batch uses every core already.
-package final class EmbeddingWorker: @unchecked Sendable {
-    // Touched on the queue alone, except for what never changes.
-    private let embedder: TextEmbedder
-    private let queue = DispatchQueue(label: "martlet.embedding")
-    package let tokenizer: Tokenizer
-    package let contextLength: Int
-    package let width: Int
-    package let vocabularySize: Int
-
-    package init(_ embedder: TextEmbedder) {
-        self.embedder = embedder
-        tokenizer = embedder.tokenizer
-        contextLength = embedder.contextLength
-        width = embedder.dimension
-        vocabularySize = embedder.model.vocabularySize
-    }
-
-    /// Reads nothing that changes, so that any thread may ask.
-    func checkFiles() throws(ModelError) { try embedder.model.checkFiles() }
-
-    /// The tokens of a text as the model wants it: with its default prompt, in its case. Reads nothing that changes.
-    package func tokens(_ text: String) throws -> [Int32] { try embedder.tokens(text) }
-
-    /// One vector for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
-    package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
-        var vectors: [[Float]] = []
-        var start = 0
-        while start < sequences.count {
-            try Task.checkCancellation()
-            // A batch ends at 16 texts or at so many tokens as a step of a language model has.
-            var end = start, tokens = 0
-            while end < sequences.count, end - start < 16, end == start || tokens + sequences[end].count <= 512 {
-                tokens += sequences[end].count
-                end += 1
-            }
-            let batch = Array(sequences[start..<end])
-            start = end
-            vectors += try await withCheckedThrowingContinuation { continuation in
-                queue.async { [self] in
-                    continuation.resume(
-                        with: Result { try embedder.embed(tokens: batch) })
-                }
-            }
-        }
-        return vectors
-    }
 }

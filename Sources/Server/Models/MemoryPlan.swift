@@ -30,7 +30,7 @@ struct MemoryPlan: Sendable, Equatable {
         }
         weights = bytes.adding(clamped: bytes / 16)
         context = 0
-        guard !checkpoint.isEncoder else { return }
+        guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // Float16 keys and values. What a file claims may be more than can be counted: then no memory is enough.
         let attention = configuration.attention

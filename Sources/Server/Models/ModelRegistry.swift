@@ -65,13 +65,14 @@ public final class ModelRegistry: Sendable {
     package var loaded: [LoadedModel] { models.compactMap(\.loaded) }
 
     /// The model a request names, or the only one (of its kind) where it names none.
-    package func find(_ name: String?, embedding: Bool? = nil) throws(APIError) -> ServedModel {
+    package func find(_ name: String?, for kinds: ModelKind...) throws(APIError) -> ServedModel {
+        try find(name, among: kinds)
+    }
+
+    private func find(_ name: String?, among kinds: [ModelKind]) throws(APIError) -> ServedModel {
         let all = models.map(\.model)
         guard let name, !name.isEmpty else {
-            let fitting = all.filter { embedding == nil || $0.isEmbedding == embedding }
-            if embedding == true, fitting.count == 1, let only = fitting.first, only.isClassifier {
-                throw Self.isClassifier(only)
-            }
+            let fitting = all.filter { kinds.isEmpty || kinds.contains($0.kind) }
             guard fitting.count == 1, let only = fitting.first else {
                 throw APIError(
                     "model is missing; this server has \(Self.list(fitting))", parameter: "model", code: "model_missing"
@@ -84,12 +85,14 @@ public final class ModelRegistry: Sendable {
                 status: 404, "The model '\(name.shown(limit: 200))' does not exist; this server has \(Self.list(all)).",
                 parameter: "model", code: "model_not_found")
         }
-        if embedding == true, found.isClassifier { throw Self.isClassifier(found) }
-        if let embedding, found.isEmbedding != embedding {
-            throw APIError(
-                "The model '\(found.name)' "
-                    + (found.isEmbedding ? "makes embeddings and generates no text." : "makes no embeddings."),
-                parameter: "model", code: "wrong_model_kind")
+        guard kinds.isEmpty || kinds.contains(found.kind) else {
+            let does =
+                switch found.kind {
+                case .generates: "generates text, and makes no embeddings and no scores."
+                case .embeds: "makes embeddings and generates no text."
+                case .scores: "scores pairs of texts, and makes no embeddings and no text."
+                }
+            throw APIError("The model '\(found.name)' \(does)", parameter: "model", code: "wrong_model_kind")
         }
         return found
     }
@@ -109,17 +112,9 @@ public final class ModelRegistry: Sendable {
         models.isEmpty ? "none of this kind" : models.map(\.name).joined(separator: ", ")
     }
 
-    /// Its head scores pairs or classes; the vectors behind it were never trained to be compared.
-    private static func isClassifier(_ model: ServedModel) -> APIError {
-        APIError(
-            "The model '\(model.name)' is a classifier (\(model.architecture.shown(limit: 80))) and makes no embeddings, "
-                + "and its own scores are not computed here. Serve an embedding model.", parameter: "model",
-            code: "wrong_model_kind")
-    }
-
     /// The model in memory, for as long as the lease is held.
-    package func use(_ name: String?, embedding: Bool? = nil) async throws -> ModelLease {
-        let model = try find(name, embedding: embedding)
+    package func use(_ name: String?, for kinds: ModelKind...) async throws -> ModelLease {
+        let model = try find(name, among: kinds)
         let (task, loaded) = try begin(model.name)
         do {
             let result = if let loaded { loaded } else { try await task?.value }
@@ -179,7 +174,7 @@ public final class ModelRegistry: Sendable {
                 }
                 entries[index].state = .loading(task)
                 entries[index].users += 1
-                entries[index].promised = model.plan.promise(cache: model.isEmbedding ? 0 : cache)
+                entries[index].promised = model.plan.promise(cache: model.generates ? cache : 0)
                 return (task, nil)
             }
         }
@@ -225,7 +220,7 @@ public final class ModelRegistry: Sendable {
             left = available.adding(clamped: entries[index].promised)
             entries[index].state = .unloaded
         }
-        return model.isEmbedding ? 0 : model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes)
+        return model.generates ? model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes) : 0
     }
 
     /// Takes a model out of memory unless it is in use.

@@ -8,7 +8,7 @@ package struct ServedModel: Sendable {
     package let name: String
     package let aliases: [String]
     package let path: String
-    package let isEmbedding: Bool
+    package let kind: ModelKind
     package let contextLength: Int
     package let family: String
     package let vocabularySize: Int
@@ -18,8 +18,6 @@ package struct ServedModel: Sendable {
     package let format: String
     /// The type that most of the weights have, as `Q4_K`.
     package let quantization: String
-    /// The class that its configuration names, as `BertForSequenceClassification`.
-    package let architecture: String
     /// 64 hexadecimal digits that change when the model does: of names, types, shapes and places of its tensors, the sizes
     /// and times of its files. Reading gigabytes for the hash of their bytes would take minutes.
     package let digest: String
@@ -36,7 +34,7 @@ package struct ServedModel: Sendable {
         let fileName = String(path.split(separator: "/").last ?? "")
         if fileName != name, !aliases.contains(fileName) { aliases.append(fileName) }
         self.aliases = aliases
-        isEmbedding = checkpoint.isEncoder
+        kind = checkpoint.kind
         family = checkpoint.modelType
         plan = try MemoryPlan(checkpoint)
         fileBytes = checkpoint.tensors.names.reduce(0) {
@@ -52,7 +50,6 @@ package struct ServedModel: Sendable {
         }
         quantization =
             bytesByType.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
-        architecture = checkpoint.configuration.json["architectures"]?.array?.first?.string ?? ""
         digest = Self.digest(entries, created)
         if checkpoint.isEncoder {
             let configuration = try EncoderConfiguration(checkpoint.configuration)
@@ -65,7 +62,8 @@ package struct ServedModel: Sendable {
         }
     }
 
-    var isClassifier: Bool { architecture.hasSuffix("ForSequenceClassification") }
+    /// Whether it keeps what it has read, so that it needs a cache.
+    var generates: Bool { kind == .generates }
 
     private static func digest(_ entries: [TensorEntry], _ created: Int) -> String {
         var hash = SHA256()
@@ -88,15 +86,16 @@ package struct ServedModel: Sendable {
     func load(cacheBytes: Int, _ options: EngineOptions) throws -> LoadedModel {
         let files = try ModelFiles(path: path)
         let content: LoadedModel.Content
-        if isEmbedding {
-            content = .embedding(EmbeddingWorker(try TextEmbedder(files)))
-        } else {
+        switch kind {
+        case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files)))
+        case .scores: content = .scoring(ScoringWorker(try TextScorer(files)))
+        case .generates:
             var options = options
             options.cacheBytes = cacheBytes
             content = .language(try Engine(LanguageModel(files), options))
         }
         return LoadedModel(
-            name: name, content: content, bytes: plan.promise(cache: isEmbedding ? 0 : cacheBytes))
+            name: name, content: content, bytes: plan.promise(cache: generates ? cacheBytes : 0))
     }
 }
 

@@ -1,6 +1,7 @@
 import Hummingbird
 import Martlet
 import MartletAPI
+import MartletSystem
 
 extension Server {
     /// Vectors of texts, and what is computed from them.
@@ -53,15 +54,11 @@ extension Server {
 
     private func similarity(_ request: SimilarityRequest, _ call: Call) async throws -> Response {
         noteUnknown(request.unknownFields, call)
-        let lease = try await models.use(request.model, embedding: true)
-        let worker = try embedder(lease, call)
+        let lease = try await models.use(request.model, for: .embeds)
         let texts =
             [(request.source, "inputs.source_sentence")]
             + request.sentences.enumerated().map { ($1, "inputs.sentences[\($0)]") }
-        let tokens = try Self.tokens(
-            texts.map { (.text($0.0), $0.1) }, worker, request.truncation, limits: requestLimits)
-        let vectors = try await worker.embed(tokens)
-        _ = count(tokens, call)
+        let vectors = try await self.vectors(of: texts, request.truncation, lease, call).vectors
         return .json(SimilarityRequest.reply(scores: vectors.dropFirst().map { Self.cosine(vectors[0], $0) }))
     }
 
@@ -75,7 +72,7 @@ extension Server {
         of request: EmbeddingsRequest, _ call: Call
     ) async throws -> (model: String, vectors: [[Float]], promptTokens: Int) {
         noteUnknown(request.unknownFields, call)
-        let lease = try await models.use(request.model, embedding: true)
+        let lease = try await models.use(request.model, for: .embeds)
         let worker = try embedder(lease, call)
         if let dimensions = request.dimensions, dimensions != worker.width {
             throw APIError.invalid(
@@ -84,41 +81,105 @@ extension Server {
         let places = request.inputs.indices.map { request.inputs.count == 1 ? "input" : "input[\($0)]" }
         let tokens = try Self.tokens(
             Array(zip(request.inputs, places)), worker, request.truncation, limits: requestLimits)
-        return (lease.model.name, try await worker.embed(tokens), count(tokens, call))
+        var vectors = try await worker.embed(tokens)
+        if request.normalizes { vectors = vectors.map(Self.normalized) }
+        return (lease.model.name, vectors, count(tokens, call))
     }
 
-    /// By the cosine of the vectors of query and document.
+    /// By the model's own scores of pairs, or by the cosine of the vectors of query and document.
     private func rerank(_ request: RerankRequest, _ call: Call) async throws -> Response {
         noteUnknown(request.unknownFields, call)
-        let lease = try await models.use(request.model, embedding: true)
-        let worker = try embedder(lease, call)
-        let texts =
-            [(request.query, "query")]
-            + request.documents.enumerated().map {
-                ($1, request.isTextEmbeddings ? "texts[\($0)]" : "documents[\($0)]")
+        let lease = try await models.use(request.model, for: .scores, .embeds)
+        let key = request.isTextEmbeddings ? "texts" : "documents"
+        let places = request.documents.indices.map { "\(key)[\($0)]" }
+        let (scores, count): ([Float], Int)
+        if let scorer = lease.model.scorer {
+            let pairs = zip(request.documents, places).map { document, place in
+                TextPair(first: (request.query, "query"), second: (document, place))
             }
-        let tokens = try Self.tokens(
-            texts.map { (.text($0.0), $0.1) }, worker, request.truncation, limits: requestLimits)
-        let vectors = try await worker.embed(tokens)
-        let scores = vectors.dropFirst().map { Self.cosine(vectors[0], $0) }
+            (scores, count) = try await self.scores(of: pairs, scorer, request.truncation, lease, call)
+        } else {
+            let texts = [(request.query, "query")] + zip(request.documents, places)
+            let (vectors, tokens) = try await self.vectors(of: texts, request.truncation, lease, call)
+            (scores, count) = (vectors.dropFirst().map { Self.cosine(vectors[0], $0) }, tokens)
+        }
         return .json(
             request.reply(
-                model: request.model ?? lease.model.name, scores: scores, promptTokens: count(tokens, call),
+                model: request.model ?? lease.model.name, scores: scores, promptTokens: count,
                 id: "rerank-" + Self.identifier()))
     }
 
     private func score(_ request: ScoreRequest, _ call: Call) async throws -> Response {
         noteUnknown(request.unknownFields, call)
-        let lease = try await models.use(request.model, embedding: true)
-        let worker = try embedder(lease, call)
-        let tokens = try Self.tokens(
-            request.texts.map { (.text($0.text), $0.place) }, worker, nil, limits: requestLimits)
-        let vectors = try await worker.embed(tokens)
-        let scores = request.pairs.map { Self.cosine(vectors[$0.first], vectors[$0.second]) }
+        let lease = try await models.use(request.model, for: .scores, .embeds)
+        let (scores, count): ([Float], Int)
+        if let scorer = lease.model.scorer {
+            let pairs = request.pairs.map { pair in
+                TextPair(first: request.texts[pair.first], second: request.texts[pair.second])
+            }
+            (scores, count) = try await self.scores(of: pairs, scorer, nil, lease, call)
+        } else {
+            let texts = request.texts.map { ($0.text, $0.place) }
+            let (vectors, tokens) = try await self.vectors(of: texts, nil, lease, call)
+            (scores, count) = (request.pairs.map { Self.cosine(vectors[$0.first], vectors[$0.second]) }, tokens)
+        }
         return .json(
             request.reply(
-                model: request.model ?? lease.model.name, scores: scores, promptTokens: count(tokens, call),
+                model: request.model ?? lease.model.name, scores: scores, promptTokens: count,
                 id: "score-" + Self.identifier(), created: Self.now()))
+    }
+
+    private struct TextPair {
+        var first: (text: String, place: String)
+        var second: (text: String, place: String)
+    }
+
+    /// A model's own score for each pair. Both texts are read at once, so each pair is cut into tokens by itself: texts of a
+    /// length that no pair can have are refused before that.
+    private func scores(
+        of pairs: [TextPair], _ worker: ScoringWorker, _ truncation: Truncation?, _ lease: ModelLease, _ call: Call
+    ) async throws -> ([Float], Int) {
+        call.note.update { $0.model = lease.model.name }
+        let limits = requestLimits, limit = worker.contextLength
+        let bytes = min(limits.embeddingTextBytes, limit.multiplied(clampedBy: 64))
+        var all: [ScoringWorker.Pair] = [], total = 0
+        for pair in pairs {
+            try Task.checkCancellation()
+            for (text, place) in [pair.first, pair.second] where text.utf8.count > bytes {
+                throw APIError.invalid(
+                    place, "has \(text.utf8.count) bytes; at most \(bytes) are read by a model of \(limit) tokens",
+                    code: "text_too_long")
+            }
+            var tokens: ScoringWorker.Pair
+            do { tokens = try worker.tokens(pair.first.text, pair.second.text) } catch {
+                throw APIError.invalid(pair.second.place, "cannot be expressed in the model's vocabulary: \(error)")
+            }
+            if truncation != nil, tokens.ids.count > limit {
+                // The end of the second text goes, not what the model expects behind it.
+                tokens.ids = Array(tokens.ids.prefix(limit - 1)) + tokens.ids.suffix(1)
+                tokens.types = Array(tokens.types.prefix(limit - 1)) + tokens.types.suffix(1)
+            }
+            guard tokens.ids.count <= limit else {
+                var error = APIError.contextExceeded(
+                    promptTokens: tokens.ids.count, maximumTokens: nil, limit: limit)
+                error.parameter = pair.second.place
+                throw error
+            }
+            total += tokens.ids.count
+            try Self.check(total, limits, pair.second.place)
+            all.append(tokens)
+        }
+        call.note.update { $0.promptTokens = total }
+        return (try await worker.scores(all), total)
+    }
+
+    private func vectors(
+        of texts: [(String, String)], _ truncation: Truncation?, _ lease: ModelLease, _ call: Call
+    ) async throws -> (vectors: [[Float]], promptTokens: Int) {
+        let worker = try embedder(lease, call)
+        let tokens = try Self.tokens(
+            texts.map { (.text($0.0), $0.1) }, worker, truncation, limits: requestLimits)
+        return (try await worker.embed(tokens), count(tokens, call))
     }
 
     private func embedder(_ lease: ModelLease, _ call: Call) throws(APIError) -> EmbeddingWorker {
@@ -133,7 +194,19 @@ extension Server {
         return total
     }
 
-    private static func cosine(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    private static func product(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+
+    /// Not every model gives vectors of length one.
+    private static func cosine(_ a: [Float], _ b: [Float]) -> Float {
+        let lengths = (product(a, a) * product(b, b)).squareRoot()
+        return lengths > 0 ? product(a, b) / lengths : 0
+    }
+
+    private static func normalized(_ vector: [Float]) -> [Float] {
+        let length = product(vector, vector).squareRoot()
+        // One that has the length already keeps its bits.
+        return length > 0 && abs(length - 1) > 1e-5 ? vector.map { $0 / length } : vector
+    }
 
     /// The tokens of each input, within the bounds of a request.
     private static func tokens(
@@ -145,14 +218,18 @@ extension Server {
             try Task.checkCancellation()
             let tokens = try tokens(input, worker, truncation, place: place)
             total += tokens.count
-            guard total <= limits.embeddingTokens else {
-                throw APIError(
-                    "The texts up to \(place) have \(total) tokens; a request may have \(limits.embeddingTokens). "
-                        + "Send them as several requests.", parameter: place, code: "too_many_tokens")
-            }
+            try check(total, limits, place)
             all.append(tokens)
         }
         return all
+    }
+
+    private static func check(_ total: Int, _ limits: RequestLimits, _ place: String) throws(APIError) {
+        guard total <= limits.embeddingTokens else {
+            throw APIError(
+                "The texts up to \(place) have \(total) tokens; a request may have \(limits.embeddingTokens). "
+                    + "Send them as several requests.", parameter: place, code: "too_many_tokens")
+        }
     }
 
     private static func tokens(
@@ -167,7 +244,7 @@ extension Server {
                 throw APIError.invalid("\(place)[\(index)]", "is \(token); the model has \(size) tokens")
             }
         case .text(let text):
-            do { tokens = try worker.tokenizer.encode(text) } catch {
+            do { tokens = try worker.tokens(text) } catch {
                 throw APIError.invalid(place, "cannot be expressed in the model's vocabulary: \(error)")
             }
         }

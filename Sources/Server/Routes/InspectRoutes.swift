@@ -14,7 +14,7 @@ extension Server {
                 .post, "/inspect", scope: .inference, summary: "Attention, logit lens and norms over a short text."
             ) { [self] call in
                 let request = try InspectionRequest(call.body, limits: limits)
-                let lease = try await models.use(request.model, embedding: false)
+                let lease = try await models.use(request.model, for: .generates)
                 guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
                 let name = lease.model.name
                 call.note.update { $0.model = name }

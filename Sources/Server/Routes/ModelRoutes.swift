@@ -37,7 +37,12 @@ extension Server {
             card = ModelCard(id: name, created: 0, model)
         } else {
             card = ModelCard(id: name, created: 0)
-            card.capabilities = [model.isEmbedding ? "embedding" : "completion"]
+            card.capabilities =
+                switch model.kind {
+                case .generates: ["completion"]
+                case .embeds: ["embedding"]
+                case .scores: ["rerank"]
+                }
             card.embeddingSize = loaded?.embedder?.width
         }
         card.created = model.created

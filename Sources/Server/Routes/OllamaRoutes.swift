@@ -31,7 +31,8 @@ extension Server {
                 .post, "/api/embeddings", scope: .inference, summary: "Ollama's older vector of one text.",
                 errors: .ollama
             ) { [self] call in
-                let request = try Self.ollamaEmbedding(call, limits)
+                var request = try Self.ollamaEmbedding(call, limits)
+                request.normalizes = false
                 return .json(Ollama.embedding(try await vectors(of: request, call).vectors))
             },
         ] + ollamaModelRoutes(limits)
@@ -90,7 +91,7 @@ extension Server {
         var request = request
         request.model = request.model.map(Ollama.untagged)
         guard request.loadsOnly else { return try await generate(request, call) }
-        let model = try models.find(request.model, embedding: false)
+        let model = try models.find(request.model, for: .generates)
         if request.keepAliveSeconds == 0 {
             guard call.caller.scopes.contains(.admin) else {
                 throw APIError(

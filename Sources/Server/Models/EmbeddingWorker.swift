@@ -1,0 +1,100 @@
+import Dispatch
+import Martlet
+
+/// Embeds for many callers, one batch at a time on a queue of its own: each batch uses every core already.
+package final class EmbeddingWorker: @unchecked Sendable {
+    // Touched on the queue alone, except for what never changes.
+    private let embedder: TextEmbedder
+    private let queue = DispatchQueue(label: "martlet.embedding")
+    package let tokenizer: Tokenizer
+    package let contextLength: Int
+    package let width: Int
+    package let vocabularySize: Int
+
+    package init(_ embedder: TextEmbedder) {
+        self.embedder = embedder
+        tokenizer = embedder.tokenizer
+        contextLength = embedder.contextLength
+        width = embedder.dimension
+        vocabularySize = embedder.model.vocabularySize
+    }
+
+    /// Reads nothing that changes, so that any thread may ask.
+    func checkFiles() throws(ModelError) { try embedder.model.checkFiles() }
+
+    /// The tokens of a text as the model wants it: with its default prompt, in its case. Reads nothing that changes.
+    package func tokens(_ text: String) throws -> [Int32] { try embedder.tokens(text) }
+
+    /// One vector for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
+    package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
+        var vectors: [[Float]] = []
+        for batch in WorkerBatches(lengths: sequences.map(\.count)) {
+            try Task.checkCancellation()
+            let part = Array(sequences[batch])
+            vectors += try await queue.result { [self] in try embedder.embed(tokens: part) }
+        }
+        return vectors
+    }
+}
+
+/// Scores pairs of texts for many callers, as `EmbeddingWorker` embeds.
+package final class ScoringWorker: @unchecked Sendable {
+    package typealias Pair = (ids: [Int32], types: [Int32])
+
+    // Touched on the queue alone, except for what never changes.
+    private let scorer: TextScorer
+    private let queue = DispatchQueue(label: "martlet.scoring")
+    package let tokenizer: Tokenizer
+    package let contextLength: Int
+
+    package init(_ scorer: TextScorer) {
+        self.scorer = scorer
+        tokenizer = scorer.tokenizer
+        contextLength = scorer.contextLength
+    }
+
+    /// Reads nothing that changes, so that any thread may ask.
+    func checkFiles() throws(ModelError) { try scorer.model.encoder.checkFiles() }
+
+    /// The tokens of a pair. Reads nothing that changes.
+    package func tokens(_ query: String, _ text: String) throws -> Pair { try scorer.tokens(query, text) }
+
+    /// The model's own score for each pair, a few at a time, so that a cancelled task ends soon.
+    package func scores(_ pairs: [Pair]) async throws -> [Float] {
+        var scores: [Float] = []
+        for batch in WorkerBatches(lengths: pairs.map(\.ids.count)) {
+            try Task.checkCancellation()
+            let part = Array(pairs[batch])
+            scores += try await queue.result { [self] in try scorer.scores(part) }
+        }
+        return scores
+    }
+}
+
+/// Ranges of texts to compute together: 16 of them at most, or as many tokens as a step of a language model has.
+private struct WorkerBatches: Sequence, IteratorProtocol {
+    let lengths: [Int]
+    private var start = 0
+
+    init(lengths: [Int]) { self.lengths = lengths }
+
+    mutating func next() -> Range<Int>? {
+        guard start < lengths.count else { return nil }
+        var end = start, tokens = 0
+        while end < lengths.count, end - start < 16, end == start || tokens + lengths[end] <= 512 {
+            tokens += lengths[end]
+            end += 1
+        }
+        defer { start = end }
+        return start..<end
+    }
+}
+
+extension DispatchQueue {
+    /// What `body` gives on this queue.
+    fileprivate func result<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            async { continuation.resume(with: Result(catching: body)) }
+        }
+    }
+}
