@@ -24,7 +24,8 @@ public final class LanguageModel: @unchecked Sendable {
     public let endTokens: Set<Int32>
     /// What of the files is passed over and may matter; to be told once to whoever runs the model.
     public let warnings: [String]
-    private let firstSession: GenerationSession
+    /// Keeps the keys and values of its last reply for the next. Only used on the queue.
+    private let generator: Generator
 
     public init(_ files: ModelFiles, precision: Precision = .fast, progress: (Int, Int) -> Void = { _, _ in }) throws {
         guard try Backend.chosen() == .cpu else {
@@ -54,7 +55,7 @@ public final class LanguageModel: @unchecked Sendable {
         endTokens = tokenizer.eosTokens.union(try files.endTokens())
         self.precision = precision
         try decoder.prepare(precision, progress: progress)
-        firstSession = GenerationSession(decoder: decoder, tokenizer: tokenizer, precision: precision)
+        generator = try Generator(decoder, tokenizer, precision: precision, endTokens: endTokens, .oneAtATime)
     }
 
     /// Opens a folder as published on a hub, or a GGUF file.
@@ -98,8 +99,15 @@ public final class LanguageModel: @unchecked Sendable {
         generate(options) { try self.tokenizer.encode(text) }
     }
 
-    /// Continues a sequence of tokens. The stream ends after the element with a `finishReason`; leaving the loop early,
-    /// or cancelling the task, stops the computation at the next token.
+    /// Continues a sequence of tokens. The stream ends after the element with a `finishReason`, the last of them where
+    /// there are several replies; leaving the loop early, or cancelling the task, stops the computation at the next token.
+    ///
+    /// ```swift
+    /// var options = model.defaultOptions
+    /// options.maximumTokens = 100
+    /// options.stopStrings = ["\n\n"]
+    /// for try await token in model.generate(options, prompt: { try model.prompt(messages) }) { print(token.text) }
+    /// ```
     public func generate(
         _ options: GenerationOptions? = nil, prompt: @escaping @Sendable () throws -> [Int32]
     ) -> AsyncThrowingStream<GeneratedToken, any Error> {
@@ -109,9 +117,8 @@ public final class LanguageModel: @unchecked Sendable {
             continuation.onTermination = { _ in cancelled.set() }
             queue.async { [self] in
                 do {
-                    try firstSession.run(
-                        prompt(), options, endTokens: endTokens, isCancelled: { cancelled.isSet },
-                        emit: { continuation.yield($0) })
+                    try generator.generate(
+                        prompt(), options, isCancelled: { cancelled.isSet }, emit: { continuation.yield($0) })
                     continuation.finish()
                 } catch {
                     continuation.finish(throwing: error)
@@ -132,11 +139,11 @@ public final class LanguageModel: @unchecked Sendable {
                 queue.async { [self] in
                     continuation.resume(
                         with: Result {
-                            let result = try firstSession.search(
-                                prompt(), options, options.beams ?? BeamSearchOptions(), endTokens: endTokens,
-                                isCancelled: { cancelled.isSet })
-                            guard let result else { throw CancellationError() }
-                            return result.found
+                            let (found, reason, _) = try generator.search(
+                                prompt(), options, options.beams ?? BeamSearchOptions()
+                            ) { cancelled.isSet }
+                            guard reason != .cancelled else { throw CancellationError() }
+                            return found
                         })
                 }
             }
@@ -146,7 +153,7 @@ public final class LanguageModel: @unchecked Sendable {
     }
 
     /// One generation at a time: each already uses every core.
-    private let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)
+    let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)
 }
 
 /// Set once, read from another thread.

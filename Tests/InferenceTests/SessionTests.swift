@@ -50,34 +50,45 @@ import TinyModels
 
     // MARK: - Cancellation
 
+    /// What was said, for closures that outlive their scope.
+    private final class Heard {
+        var said = Said()
+    }
+
+    private func generator(_ model: LanguageModel) throws -> Generator {
+        try Generator(model.decoder, model.tokenizer, precision: model.precision, endTokens: [], .oneAtATime)
+    }
+
     @Test func cancellationEndsWithinOneToken() throws {
         let model = try LanguageModel.tiny()
         for count in [1, 2, 9] {
-            let session = GenerationSession(
-                decoder: model.decoder, tokenizer: model.tokenizer, precision: model.precision)
-            var said = Said()
-            try session.run(
-                Array(3..<23), .greedy(200), endTokens: [], isCancelled: { said.tokens.count >= count },
-                emit: { said.add($0) })
-            #expect(said.tokens.count == count && said.reason == .cancelled)
+            let heard = Heard()
+            try generator(model).generate(
+                Array(3..<23), .greedy(200), isCancelled: { heard.said.tokens.count >= count },
+                emit: { heard.said.add($0) })
+            #expect(heard.said.tokens.count == count && heard.said.reason == .cancelled)
         }
     }
 
     @Test func aPromptIsGivenUpBetweenItsPieces() throws {
         let model = try LanguageModel.tiny { $0.contextLength = 4096 }
-        let session = GenerationSession(decoder: model.decoder, tokenizer: model.tokenizer, precision: model.precision)
+        let generator = try generator(model)
         let prompt = (0..<2000).map { Int32(3 + $0 % 100) }
-        var said = Said()
-        try session.run(prompt, .greedy(1), endTokens: [], isCancelled: { true }, emit: { said.add($0) })
-        #expect(said.tokens.isEmpty && said.reason == .cancelled)
+        // Asked before each step: a piece is computed, then it is over.
+        let given = Heard(), again = Heard(), fresh = Heard()
+        var asked = 0
+        try generator.generate(
+            prompt, .greedy(1),
+            isCancelled: {
+                asked += 1
+                return asked > 1
+            }, emit: { given.said.add($0) })
+        #expect(given.said.tokens.isEmpty && given.said.reason == .cancelled)
         // What was computed is kept for the next time.
-        said = Said()
-        try session.run(prompt, .greedy(4), endTokens: [], isCancelled: { false }, emit: { said.add($0) })
-        #expect(said.statistics.cachedTokens == 512)
-        var fresh = Said()
-        try GenerationSession(decoder: model.decoder, tokenizer: model.tokenizer, precision: model.precision).run(
-            prompt, .greedy(4), endTokens: [], isCancelled: { false }, emit: { fresh.add($0) })
-        #expect(said.tokens == fresh.tokens)
+        try generator.generate(prompt, .greedy(4), emit: { again.said.add($0) })
+        #expect(again.said.statistics.cachedTokens == 512)
+        try self.generator(model).generate(prompt, .greedy(4), emit: { fresh.said.add($0) })
+        #expect(again.said.tokens == fresh.said.tokens)
     }
 
     @Test(.timeLimit(.minutes(1))) func leavingTheLoopOrCancellingTheTaskFreesTheModel() async throws {

@@ -1,6 +1,8 @@
 import Foundation
 import MartletInference
+import MartletModels
 import MartletNN
+import MartletTensor
 import TinyModels
 
 /// A folder that goes away with the test.
@@ -65,5 +67,13 @@ extension GenerationOptions {
         options.sampling.seed = seed
         options.maximumTokens = maximum
         return options
+    }
+}
+
+extension Decoder {
+    /// Extends a cache by a prompt; the logits after its last token, `[1, vocabulary]`: what replies are compared with.
+    func prefill(_ tokens: [Int32], _ cache: KVCache) throws -> Tensor {
+        let hidden = try hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)])
+        return try logits(hidden.leadingRows(tokens.count - 1, count: 1))
     }
 }

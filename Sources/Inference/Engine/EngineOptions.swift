@@ -1,4 +1,4 @@
-/// How an engine shares a model among requests.
+/// How an engine or a generator shares a model among requests.
 public struct EngineOptions: Sendable {
     /// Sequences in one step at most.
     public var maximumRunning = 64
@@ -12,10 +12,13 @@ public struct EngineOptions: Sendable {
     public var cacheBytes = 1 << 30
     /// Keeps computed prompts and replies for requests that begin alike.
     public var keepsPrefixes = true
+    /// Blocks kept at most when nothing runs, besides those of the last sequence; nil for as many as there is room for.
+    var keptBlocks: Int?
     /// How long a step may work on which tokens the grammars of its replies allow. A reply whose grammar needs longer
     /// sits out until it is known; the others go on.
     public var grammarTime = Duration.milliseconds(4)
-    /// Tokens guessed ahead in each step and verified in the next; 0 for none. Replies do not change by it.
+    /// Tokens guessed ahead in each step and verified in the next, where a request does not say so itself. Replies do not
+    /// change by it.
     public var speculation = Speculation.none
 
     public enum Speculation: Sendable {
@@ -27,4 +30,13 @@ public struct EngineOptions: Sendable {
     }
 
     public init() {}
+
+    /// For who asks for one reply after another, each of which begins as the last did or not at all.
+    package static var oneAtATime: EngineOptions {
+        var options = EngineOptions()
+        // Enough to fill the kernels; nobody waits for a step to end.
+        options.tokensPerStep = 512
+        options.keptBlocks = 0
+        return options
+    }
 }

@@ -1,17 +1,11 @@
 import MartletText
 
-/// What an engine is asked to generate.
+/// What an engine or a generator is asked for.
 public struct EngineRequest: Sendable {
     public var prompt: [Int32]
     public var options: GenerationOptions
-    /// Replies to draw; they share the prompt's keys and values.
-    public var samples = 1
-    /// Log-probabilities of the reply's tokens: nil for none, 0 for the chosen tokens alone, k for the k most probable too.
-    public var topLogProbabilities: Int?
-    /// The same for the tokens of the prompt.
+    /// Log-probabilities of the prompt's tokens: nil for none, 0 for the tokens alone, k for the k most probable too.
     public var promptLogProbabilities: Int?
-    /// A grammar that the reply follows.
-    public var constraint: (any TokenConstraint)?
     /// Requests share computed prompts only with the same salt.
     public var cacheSalt = ""
     /// Replies that are not complete by then end with `FinishReason.deadline`.
@@ -27,6 +21,22 @@ public struct EngineRequest: Sendable {
 }
 
 extension EngineRequest {
+    /// `options.samples`.
+    public var samples: Int {
+        get { options.samples }
+        set { options.samples = newValue }
+    }
+    /// `options.topLogProbabilities`.
+    public var topLogProbabilities: Int? {
+        get { options.topLogProbabilities }
+        set { options.topLogProbabilities = newValue }
+    }
+    /// `options.constraint`.
+    public var constraint: (any TokenConstraint)? {
+        get { options.constraint }
+        set { options.constraint = newValue }
+    }
+
     /// When events reach who asked. Each delivery wakes a thread, on a machine whose processors all compute the next step:
     /// fewer of them are faster replies. The events themselves are the same.
     public enum Delivery: Sendable, Equatable {

@@ -3,36 +3,42 @@ import MartletNN
 import MartletTensor
 import MartletText
 
-/// A request inside the engine: what its samples share.
+/// A request inside a generator: what its samples share.
 final class EngineSubmission: @unchecked Sendable {
     let request: EngineRequest
     /// Tokens of a reply at most.
     let maximum: Int
     let ends: Set<Int32>
     let seed: UInt64
-    private let continuation: AsyncThrowingStream<[EngineEvent], any Error>.Continuation
-    /// Events that wait for their delivery; the loop's own.
-    private var held: [EngineEvent] = []
-    /// Of a token; the loop's own.
-    private var lastDelivery: ContinuousClock.Instant?
-    let cancelled: CancellationFlag
+    let isCancelled: () -> Bool
+    private let receive: (GeneratorOutput) -> Void
     let submitted: ContinuousClock.Instant
-    /// Samples that are not finished; the loop's own.
+    // All that changes is the generator's own.
+    /// Events that wait for their delivery.
+    private var held: [EngineEvent] = []
+    /// Of a token.
+    private var lastDelivery: ContinuousClock.Instant?
+    /// Samples that are not finished.
     var open: Int
-    /// Nothing more is told; the loop's own.
+    /// Nothing more is told.
     private(set) var isClosed = false
-    /// The loop's own, set when the prompt's computation begins.
+    /// Set when the prompt's computation begins.
     var started: ContinuousClock.Instant?
+    /// Where the reply is searched for and not drawn: goes on from the prompt's keys and values and what follows it.
+    let search: ((KVCache, Tensor) throws -> BeamSearchEnd)?
 
+    /// - Throws: what is wrong with the request.
     init(
-        _ request: EngineRequest, maximum: Int, ends: Set<Int32>,
-        continuation: AsyncThrowingStream<[EngineEvent], any Error>.Continuation, cancelled: CancellationFlag
-    ) {
+        _ request: EngineRequest, _ configuration: DecoderConfiguration, hasText: Bool, endTokens: Set<Int32>,
+        search: ((KVCache, Tensor) throws -> BeamSearchEnd)? = nil, isCancelled: @escaping () -> Bool,
+        receive: @escaping (GeneratorOutput) -> Void
+    ) throws {
+        maximum = try request.check(configuration, hasText: hasText)
+        ends = request.options.ends(endTokens)
         self.request = request
-        self.maximum = maximum
-        self.ends = ends
-        self.continuation = continuation
-        self.cancelled = cancelled
+        self.isCancelled = isCancelled
+        self.receive = receive
+        self.search = search
         seed = request.options.sampling.seed ?? UInt64.random(in: 0...(.max))
         submitted = ContinuousClock.now
         open = request.samples
@@ -54,15 +60,15 @@ final class EngineSubmission: @unchecked Sendable {
     /// Delivers what was told, if it is not for the end.
     func deliver() {
         guard request.delivery != .together, !held.isEmpty else { return }
-        continuation.yield(held)
+        receive(.events(held))
         held = []
     }
 
     func close(throwing error: (any Error)? = nil) {
         isClosed = true
-        if !held.isEmpty { continuation.yield(held) }
+        if !held.isEmpty { receive(.events(held)) }
         held = []
-        if let error { continuation.finish(throwing: error) } else { continuation.finish() }
+        receive(error.map { .failed($0) } ?? .finished)
     }
 }
 
@@ -94,19 +100,17 @@ final class EngineSequence {
     var isParted = false
 
     private var sampler: Sampler
-    private var text: StopStringScanner
-    private var decoding: StreamingDecoder
+    private var text: ReplyText
     private var matcher: (any TokenMatcher)?
 
-    init(_ submission: EngineSubmission, tokenizer: Tokenizer, cache: KVCache) {
+    init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache) {
         self.submission = submission
         sample = 0
         self.cache = cache
         let request = submission.request
         tokens = request.prompt
         sampler = Sampler(request.options.sampling.seeded(submission.seed), prompt: request.prompt)
-        text = StopStringScanner(request.options.stopStrings)
-        decoding = tokenizer.streamingDecoder(skipSpecialTokens: request.options.skipsSpecialTokens)
+        text = ReplyText(tokenizer, request.options)
         matcher = request.constraint?.makeMatcher()
         statistics.promptTokens = request.prompt.count
     }
@@ -125,7 +129,6 @@ final class EngineSequence {
         sampler = Sampler(
             request.options.sampling.seeded(submission.seed &+ UInt64(sample)), prompt: request.prompt)
         text = first.text
-        decoding = first.decoding
         matcher = request.constraint?.makeMatcher()
     }
 
@@ -159,15 +162,12 @@ final class EngineSequence {
         tokens.append(token)
         statistics.replyTokens += 1
         if ends.contains(token) {
-            let last = text.append(decoding.finish()).text + text.finish()
             return Pick(
-                piece: GeneratedPiece(token: token, text: "", logProbability: probability), finished: .stop, last: last)
+                piece: GeneratedPiece(token: token, text: "", logProbability: probability), finished: .stop,
+                last: heldBack())
         }
         try matcher?.accept(token)
-        let characters = try decoding.append(token)
-        // Before that many, stop strings are text like any other.
-        let mayStop = replyCount > request.options.minimumTokens
-        let (shown, stop) = mayStop ? text.append(characters) : (characters, nil)
+        let (shown, stop) = try text.append(token, mayStop: replyCount > request.options.minimumTokens)
         let piece = GeneratedPiece(token: token, text: shown, logProbability: probability)
         if let stop {
             return Pick(
@@ -188,7 +188,7 @@ final class EngineSequence {
     }
 
     /// Text that was held back because it could have become a character or a stop string.
-    func heldBack() -> String { text.append(decoding.finish()).text + text.finish() }
+    func heldBack() -> String { text.finish() }
 }
 
 extension SamplingOptions {
@@ -215,5 +215,18 @@ extension TokenMask {
         for token in whole * 64..<max(logits.count, whole * 64) where !allows(Int32(token)) {
             logits[token] = -.infinity
         }
+    }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+    /// Makes tokens impossible, unless only they are possible.
+    func forbid(_ tokens: Set<Int32>) {
+        var kept: [(index: Int, value: Float)] = []
+        for token in tokens where indices.contains(Int(token)) {
+            kept.append((Int(token), self[Int(token)]))
+            self[Int(token)] = -.infinity
+        }
+        guard !contains(where: { $0 > -.infinity }) else { return }
+        for (index, value) in kept { self[index] = value }
     }
 }

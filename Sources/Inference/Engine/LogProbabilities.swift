@@ -1,5 +1,7 @@
 #if canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #else
 import Darwin
 #endif
@@ -26,7 +28,7 @@ extension TokenLogProbability {
     }
 
     /// log Σ exp, in doubles from the largest down.
-    private static func logSum(_ logits: UnsafeBufferPointer<Float>) -> Double {
+    static func logSum(_ logits: UnsafeBufferPointer<Float>) -> Double {
         let largest = logits.max() ?? 0
         var sum = 0.0
         for logit in logits { sum += Double(expf(logit - largest)) }

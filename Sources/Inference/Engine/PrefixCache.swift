@@ -5,7 +5,7 @@ import MartletModels
 /// A tree of blocks: each node holds the block that follows its parent's, with the tokens it was computed from, so that a
 /// path from the root spells a text. Tokens are compared themselves, not hashes of them: no collision can hand one
 /// request another's keys. The roots are the salts: requests with different salts share nothing.
-/// Not thread safe; the engine's loop owns it.
+/// Not thread safe; a generator owns it.
 struct PrefixCache {
     private final class Node {
         let tokens: [Int32]
@@ -91,8 +91,9 @@ struct PrefixCache {
 
     /// Forgets blocks that were not used for longest, from the ends of texts backwards, until `isEnough` or nothing is
     /// left.
-    mutating func evict(until isEnough: () -> Bool) {
-        while blockCount > 0, !isEnough() {
+    /// - Parameter isEnough: asked with the number of blocks still kept.
+    mutating func evict(until isEnough: (Int) -> Bool) {
+        while blockCount > 0, !isEnough(blockCount) {
             // All leaves by age: one walk frees many blocks, so the cost is shared.
             var leaves: [(node: Node, salt: String)] = []
             for (salt, root) in roots {
@@ -108,7 +109,7 @@ struct PrefixCache {
             leaves.sort { $0.node.used < $1.node.used }
             for leaf in leaves.prefix(max(leaves.count / 4, 1)) {
                 remove(leaf.node, salt: leaf.salt)
-                if isEnough() { return }
+                if isEnough(blockCount) { return }
             }
         }
     }

@@ -1,6 +1,5 @@
 import MartletModels
 import MartletTensor
-import MartletText
 
 #if canImport(Glibc)
 import Glibc
@@ -18,7 +17,8 @@ package struct BeamSearch {
         var tokens: [Int32] = []
         var logProbability = 0.0
         var sampler: Sampler
-        var text: StopText?
+        /// Where stop strings end it.
+        var text: ReplyText?
     }
 
     private struct Candidate {
@@ -30,6 +30,7 @@ package struct BeamSearch {
     private let options: BeamSearchOptions
     private let endTokens: Set<Int32>
     private let maximum: Int
+    private let minimum: Int
     private var running: [Beam]
     private var finished: [BeamHypothesis] = []
 
@@ -39,13 +40,20 @@ package struct BeamSearch {
     package init(
         _ options: BeamSearchOptions, sampling: SamplingOptions, prompt: [Int32], endTokens: Set<Int32>, maximum: Int
     ) {
-        self.init(options, Sampler(sampling, prompt: prompt), endTokens: endTokens, maximum: maximum, text: nil)
+        self.init(options, Sampler(sampling, prompt: prompt), endTokens: endTokens, maximum: maximum)
     }
 
-    init(_ options: BeamSearchOptions, _ sampler: Sampler, endTokens: Set<Int32>, maximum: Int, text: StopText?) {
+    /// - Parameters:
+    ///   - minimum: tokens before which nothing ends a sequence.
+    ///   - text: of the reply so far, where stop strings end it.
+    init(
+        _ options: BeamSearchOptions, _ sampler: Sampler, endTokens: Set<Int32>, maximum: Int, minimum: Int = 0,
+        text: ReplyText? = nil
+    ) {
         self.options = options
         self.endTokens = endTokens
         self.maximum = maximum
+        self.minimum = minimum
         running = [Beam(sampler: sampler, text: text)]
     }
 
@@ -82,7 +90,7 @@ package struct BeamSearch {
             beam.tokens.append(candidate.token)
             beam.logProbability = candidate.logProbability
             beam.sampler.accept(candidate.token)
-            let saysStop = try beam.text?.stops(at: candidate.token) ?? false
+            let saysStop = try beam.text?.append(candidate.token, mayStop: length > minimum).stop != nil
             let stops = saysStop || endTokens.contains(candidate.token)
             if stops || length >= maximum {
                 // Candidates beyond the width are there to keep the search going, not to end it.
@@ -111,6 +119,7 @@ package struct BeamSearch {
             let row = UnsafeMutableBufferPointer(start: logits.floats + parent * size, count: size)
             Self.normalize(row)
             beam.sampler.adjust(row)
+            if beam.tokens.count < minimum { row.forbid(endTokens) }
             for (token, value) in row.enumerated() {
                 let score = beam.logProbability + Double(value)
                 guard score > (best.count == kept ? best[kept - 1].logProbability : -.infinity) else { continue }
@@ -156,17 +165,4 @@ package struct BeamSearch {
             return score(best.logProbability, length: length) <= worst.score
         }
     }
-}
-
-/// Looks for stop strings in the text of one beam.
-struct StopText {
-    private var decoding: StreamingDecoder
-    private var scanner: StopStringScanner
-
-    init(_ decoding: StreamingDecoder, stops: [String]) {
-        self.decoding = decoding
-        scanner = StopStringScanner(stops)
-    }
-
-    mutating func stops(at token: Int32) throws -> Bool { try scanner.append(decoding.append(token)).stop != nil }
 }

@@ -1,5 +1,5 @@
 /// What to generate and when to stop.
-public struct GenerationOptions: Sendable, Equatable {
+public struct GenerationOptions: Sendable {
     /// Tokens of the reply at most; nil goes on to the end of the context.
     public var maximumTokens: Int?
     public var sampling = SamplingOptions()
@@ -17,8 +17,45 @@ public struct GenerationOptions: Sendable, Equatable {
     public var ignoresEndOfSequence = false
     /// Special tokens are left out of the text.
     public var skipsSpecialTokens = true
+    /// Replies to draw, 1 to 128; they share the prompt's keys and values. The n-th is what the n-th seed from `seed` on
+    /// gives alone; `GeneratedToken.sample` says which one a token is of.
+    ///
+    /// ```swift
+    /// options.samples = 4
+    /// var replies = [String](repeating: "", count: 4)
+    /// for try await token in model.complete("Once upon a time", options) { replies[token.sample] += token.text }
+    /// ```
+    public var samples = 1
+    /// Log-probabilities of the reply's tokens: nil for none, 0 for the chosen tokens alone, k for the k most probable too.
+    ///
+    /// ```swift
+    /// options.topLogProbabilities = 3
+    /// for try await token in model.complete("The sky is", options) {
+    ///     for other in token.logProbability?.top ?? [] { print(other.token, other.logProbability) }
+    /// }
+    /// ```
+    public var topLogProbabilities: Int?
+    /// What the reply must look like: a compiled grammar.
+    ///
+    /// ```swift
+    /// let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
+    /// options.constraint = try compiler.compile(.choice(["yes", "no"]))
+    /// for try await token in model.chat(messages, options) { print(token.text) }
+    /// ```
+    public var constraint: (any TokenConstraint)?
+    /// How tokens are guessed ahead; nil as the engine does, and a `LanguageModel` guesses none. The reply is the same,
+    /// and sooner there where guesses are right: `GenerationStatistics.acceptedTokens` of `draftedTokens` were.
+    ///
+    /// ```swift
+    /// options.speculation = .promptLookup(tokens: 8)
+    /// for try await token in model.chat([.init(role: "user", content: "Correct this text: …")], options) { … }
+    /// ```
+    public var speculation: EngineOptions.Speculation?
 
     public init() {}
+
+    /// The tokens that end a reply, for a model with such end tokens.
+    func ends(_ endTokens: Set<Int32>) -> Set<Int32> { (ignoresEndOfSequence ? [] : endTokens).union(stopTokens) }
 }
 
 /// Why a reply ended.
@@ -38,10 +75,14 @@ public struct GeneratedToken: Sendable {
     public var token: Int32?
     /// The characters that this token completes; empty in the middle of a character.
     public var text: String
-    /// Set on the last element.
+    /// Set on the last element of a reply.
     public var finishReason: FinishReason?
     /// Set on the last element.
     public var statistics: GenerationStatistics?
+    /// Which of several replies it is of (`GenerationOptions.samples`).
+    public var sample = 0
+    /// Of the token, where asked for; on a last element of the end token that is not said.
+    public var logProbability: TokenLogProbability?
 }
 
 /// Counts and times of one reply.

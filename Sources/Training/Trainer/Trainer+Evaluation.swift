@@ -76,13 +76,14 @@ extension Trainer {
     private func sample(_ set: SequenceSet) throws -> String {
         let context = min(options.integer("context_length"), decoder.configuration.contextLength)
         let start = Array(try set.batch(0..<1).inputs.prefix(max(1, min(16, context / 2))))
-        let session = GenerationSession(decoder: decoder, tokenizer: data.tokenizer, precision: .exact)
         var options = GenerationOptions()
         options.maximumTokens = min(48, max(1, context - start.count - 1))
         options.sampling.temperature = 0.8
         options.sampling.seed = 1
         var text = try data.tokenizer.decode(start)
-        try session.run(start, options, endTokens: data.tokenizer.eosTokens, isCancelled: { false }) { text += $0.text }
+        let generator = try Generator(
+            decoder, data.tokenizer, precision: .exact, endTokens: data.tokenizer.eosTokens, .oneAtATime)
+        try generator.generate(start, options) { text += $0.text }
         return text
     }
 }

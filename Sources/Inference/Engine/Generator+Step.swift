@@ -2,12 +2,12 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-extension EngineLoop {
+extension Generator {
     /// Rows of a prompt whose logits are all wanted that are computed at once: they take a vocabulary each.
     private static let scoredRows = 64
 
     /// One pass of the model over one token of every reply under way and pieces of prompts, and what follows from it.
-    func step() {
+    func advance() {
         guess()
         let plan = makeRoom(for: plan())
         guard !plan.isEmpty else { return }
@@ -75,13 +75,13 @@ extension EngineLoop {
                     picks: picks))
             sources += (first + from)..<(first + rows)
         }
-        let hidden = try model.decoder.hiddenStates(tokens, parts)
+        let hidden = try decoder.hiddenStates(tokens, parts)
         counters.promptTokens += plan.reduce(0) { sum, entry in
             let length = entry.sequence.cache.length, prompt = entry.sequence.request.prompt.count
             return sum + max(min(length, prompt) - (length - entry.rows), 0)
         }
         guard !sources.isEmpty else { return (nil, []) }
-        return (try model.decoder.logits(hidden.gatheredRows(sources)), wanted)
+        return (try decoder.logits(hidden.gatheredRows(sources)), wanted)
     }
 
     /// Uses the logits of a step: scores prompts, parts samples, picks tokens and tells who waits for them.
@@ -103,6 +103,10 @@ extension EngineLoop {
             completePrompt(sequence, now)
             if sequence.submission.maximum == 0 {
                 finish(sequence, .length, text: "")
+                continue
+            }
+            if let search = sequence.submission.search {
+                searchBeams(sequence, logits.leadingRows(rows.lowerBound, count: 1), search)
                 continue
             }
             let others = (1..<max(sequence.request.samples, 1)).map { EngineSequence(sample: $0, of: sequence) }
@@ -182,6 +186,9 @@ extension EngineLoop {
             submission.tell(.prompt(sequence.promptLogProbabilities))
         }
     }
+
+    /// Before what may take longer than a step.
+    func deliverAll() { for sequence in running { sequence.submission.deliver() } }
 
     private func tell(
         _ sequence: EngineSequence, _ result: Result<[EngineSequence.Pick], any Error>, _ now: ContinuousClock.Instant

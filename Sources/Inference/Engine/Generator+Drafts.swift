@@ -1,0 +1,98 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+extension Generator {
+    /// Guesses how the replies under way go on.
+    func guess() {
+        var drafted: [(model: LanguageModel, sequences: [EngineSequence])] = []
+        for sequence in running where sequence.pending == 1 {
+            switch speculation(of: sequence) {
+            case .none: break
+            case .promptLookup: sequence.draft = PromptLookup.guess(sequence.tokens, count: room(sequence))
+            case .draft(let model, _):
+                guard room(sequence) > 0,
+                    sequence.tokens.count + room(sequence) < model.configuration.contextLength
+                else { break }
+                if let place = drafted.firstIndex(where: { $0.model === model }) {
+                    drafted[place].sequences.append(sequence)
+                } else {
+                    drafted.append((model, [sequence]))
+                }
+            }
+        }
+        for (model, sequences) in drafted { guess(sequences, with: model) }
+    }
+
+    private func speculation(of sequence: EngineSequence) -> EngineOptions.Speculation {
+        sequence.request.options.speculation ?? options.speculation
+    }
+
+    /// Guesses worth verifying: none beyond the end of the reply, and no more than the step holds.
+    private func room(_ sequence: EngineSequence) -> Int {
+        let left = sequence.submission.maximum - sequence.statistics.replyTokens - 1
+        return max(min(speculation(of: sequence).count, left, options.tokensPerStep / max(running.count, 1) - 1), 0)
+    }
+
+    /// Lets a draft model run ahead, all sequences in one batch.
+    private func guess(_ sequences: [EngineSequence], with draft: LanguageModel) {
+        for sequence in sequences where sequence.draftCache == nil {
+            sequence.draftCache = KVCache(draft.configuration, precision: draft.precision)
+        }
+        var active = sequences, isFirst = true
+        while true {
+            active.removeAll { room($0) <= $0.draft.count }
+            guard !active.isEmpty else { return }
+            do {
+                try extend(active, with: draft, isFirst: isFirst)
+            } catch {
+                // A draft model that fails costs speed, not replies.
+                for sequence in active { sequence.draft = [] }
+                return
+            }
+            isFirst = false
+        }
+    }
+
+    private func extend(_ active: [EngineSequence], with draft: LanguageModel, isFirst: Bool) throws {
+        var tokens: [Int32] = [], parts: [DecoderSequence] = [], last: [Int] = []
+        for sequence in active {
+            guard let cache = sequence.draftCache else { continue }
+            // Of the guesses of the step before, what was wrong goes.
+            if isFirst { cache.truncate(to: min(cache.length, sequence.tokens.count - 1)) }
+            let first = tokens.count
+            tokens += (sequence.tokens + sequence.draft)[cache.length...]
+            parts.append(DecoderSequence(rows: first..<tokens.count, cache: cache))
+            last.append(tokens.count - 1)
+        }
+        let logits = try draft.decoder.logits(draft.decoder.hiddenStates(tokens, parts).gatheredRows(last))
+        let size = logits.shape[1]
+        for (index, sequence) in active.enumerated() {
+            let row = UnsafeMutableBufferPointer(start: logits.floats + index * size, count: size)
+            sequence.draft.append(sequence.draftPick(row))
+        }
+    }
+}
+
+extension EngineOptions.Speculation {
+    /// Tokens guessed at most.
+    fileprivate var count: Int {
+        switch self {
+        case .none: 0
+        case .promptLookup(let tokens), .draft(_, let tokens): tokens
+        }
+    }
+
+    /// - Throws: `OptionError`.
+    func check(_ configuration: DecoderConfiguration) throws {
+        guard count >= 0 else {
+            throw OptionError(option: "tokens guessed ahead", value: "\(count)", expected: "0 or more")
+        }
+        guard case .draft(let draft, _) = self else { return }
+        let (size, other) = (configuration.vocabularySize, draft.configuration.vocabularySize)
+        guard size == other else {
+            throw OptionError(
+                option: "draft model", value: "one of \(other) tokens", expected: "one of the model's \(size)")
+        }
+    }
+}

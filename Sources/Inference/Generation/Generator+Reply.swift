@@ -1,0 +1,49 @@
+import MartletModels
+
+extension Generator {
+    /// Generates replies to one prompt on this thread, calling `emit` with each token: what `LanguageModel` streams.
+    ///
+    /// What is left of the context bounds the reply, whatever `maximumTokens` is.
+    /// - Throws: `ModelError.contextExceeded` where it leaves no room; `OptionError`; `ModelError.tokenOutOfRange`.
+    package func generate(
+        _ prompt: [Int32], _ options: GenerationOptions, isCancelled: @escaping () -> Bool = { false },
+        emit: @escaping (GeneratedToken) -> Void
+    ) throws {
+        guard options.beams == nil else { return try generateBeams(prompt, options, isCancelled, emit) }
+        let ends = options.ends(endTokens)
+        // The events of one sample's end stand together.
+        var last = "", endProbability: TokenLogProbability?
+        try run(request(prompt, options), isCancelled: isCancelled) { events in
+            for event in events {
+                switch event {
+                case .started, .prompt: break
+                case .token(let sample, let piece):
+                    if let token = piece.token, !ends.contains(token) {
+                        emit(
+                            GeneratedToken(
+                                token: token, text: piece.text, sample: sample, logProbability: piece.logProbability))
+                    } else if piece.token != nil {
+                        endProbability = piece.logProbability
+                    } else {
+                        last = piece.text
+                    }
+                case .finished(let sample, let reason, let statistics):
+                    emit(
+                        GeneratedToken(
+                            token: nil, text: last, finishReason: reason, statistics: statistics, sample: sample,
+                            logProbability: endProbability))
+                    (last, endProbability) = ("", nil)
+                }
+            }
+        }
+    }
+
+    /// A request that fits the context.
+    func request(_ prompt: [Int32], _ options: GenerationOptions) throws -> EngineRequest {
+        let limit = decoder.configuration.contextLength
+        guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
+        var request = EngineRequest(prompt: prompt, options: options)
+        request.options.maximumTokens = min(options.maximumTokens ?? .max, limit - prompt.count)
+        return request
+    }
+}

@@ -1,0 +1,36 @@
+import MartletText
+
+/// The text of one reply, token by token, up to a stop string.
+struct ReplyText {
+    /// Nil where replies have no text.
+    private var decoding: StreamingDecoder?
+    private var scanner: StopStringScanner
+
+    init(_ tokenizer: Tokenizer?, _ options: GenerationOptions) {
+        decoding = tokenizer?.streamingDecoder(skipSpecialTokens: options.skipsSpecialTokens)
+        scanner = StopStringScanner(options.stopStrings)
+    }
+
+    /// The characters that a token completes, without those that may become a stop string, and the one that is complete.
+    /// - Parameter mayStop: else stop strings are text like any other.
+    mutating func append(_ token: Int32, mayStop: Bool) throws -> (text: String, stop: String?) {
+        let characters = try decoding?.append(token) ?? ""
+        return mayStop ? scanner.append(characters) : (characters, nil)
+    }
+
+    /// What was held back at the end because it could have become a character or a stop string.
+    mutating func finish() -> String { scanner.append(decoding?.finish() ?? "").text + scanner.finish() }
+
+    /// The text of a whole reply.
+    static func of(
+        _ tokens: [Int32], ends: Set<Int32>, _ tokenizer: Tokenizer, _ options: GenerationOptions
+    ) throws -> String {
+        var text = ReplyText(tokenizer, options), said = ""
+        for (index, token) in tokens.enumerated() where !ends.contains(token) {
+            let (shown, stop) = try text.append(token, mayStop: index >= options.minimumTokens)
+            said += shown
+            if let stop { return options.includesStopString ? said + stop : said }
+        }
+        return said + text.finish()
+    }
+}

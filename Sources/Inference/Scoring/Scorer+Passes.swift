@@ -1,0 +1,131 @@
+import MartletModels
+import MartletTensor
+
+/// Tokens to compute after those of a cache; the last `targets.count` of them are asked how probable these are.
+struct ScoringRun {
+    var inputs: ArraySlice<Int32>
+    /// What follows each of the last inputs.
+    var targets: ArraySlice<Int32>
+    let cache: KVCache
+}
+
+extension Scorer {
+    /// Rows of a pass at most: enough to fill the kernels, few enough to bound memory.
+    private static let rowsPerPass = 512
+    /// Rows whose logits are there at once: they take a vocabulary each.
+    private static let logitRows = 64
+    /// Bytes of the keys and values of the continuations of a pass, about.
+    private static let forkBytes = 256 << 20
+
+    /// Whether a sequence of so many tokens can be computed in pieces and go on from another's keys. Not so where
+    /// rotary frequencies change with the length: then it is computed whole, as one pass over the text would.
+    func sharesKeys(_ length: Int) -> Bool { decoder.keysFollowFromPrefix(length: length) }
+
+    /// Scores continuations of one context.
+    func score(
+        _ context: ArraySlice<Int32>, _ continuations: [[Int32]], _ isCancelled: () -> Bool
+    ) throws -> [[TokenScore]] {
+        let longest = continuations.reduce(0) { max($0, $1.count) }
+        guard sharesKeys(context.count + longest - 1) else {
+            return try continuations.map { continuation in
+                let run = ScoringRun(
+                    inputs: context + continuation.dropLast(), targets: continuation[...],
+                    cache: KVCache(decoder.configuration, precision: precision))
+                return try score([run], isWhole: true, isCancelled)[0]
+            }
+        }
+        let cache = KVCache(decoder.configuration, precision: precision)
+        var rest = context, hidden: Tensor?
+        while !rest.isEmpty {
+            if isCancelled() { throw CancellationError() }
+            let rows = rest.prefix(Self.rowsPerPass)
+            hidden = try decoder.hiddenStates(
+                Array(rows), [DecoderSequence(rows: 0..<rows.count, cache: cache)])
+            rest = rest.dropFirst(rows.count)
+        }
+        // The last token of the context says how probable each first token is.
+        guard let hidden else { return [] }
+        let logits = try decoder.logits(hidden.gatheredRows([hidden.shape[0] - 1]))
+        let first = TokenDistribution(UnsafeBufferPointer(start: logits.floats, count: logits.shape[1]))
+        var scores = continuations.map { [first.score($0[0], logits.floats)] }
+        let longer = continuations.indices.filter { continuations[$0].count > 1 }
+        // As many at once as the copies of a last block, and the blocks they grow by, take no more than that.
+        let blocks = KVCache.blocks(for: longest) + 1
+        let width = max(Self.forkBytes / max(cache.blockByteCount * blocks, 1), 1)
+        for start in stride(from: 0, to: longer.count, by: width) {
+            let members = longer[start..<min(start + width, longer.count)]
+            let runs = members.map {
+                ScoringRun(
+                    inputs: continuations[$0].dropLast(), targets: continuations[$0].dropFirst(), cache: cache.fork())
+            }
+            for (index, found) in zip(members, try score(runs, isWhole: false, isCancelled)) { scores[index] += found }
+        }
+        return scores
+    }
+
+    /// Computes runs, several in a pass where they are short; a long one goes over several passes.
+    /// - Parameter isWhole: each run is one pass, however long.
+    func score(_ runs: [ScoringRun], isWhole: Bool, _ isCancelled: () -> Bool) throws -> [[TokenScore]] {
+        var scores = [[TokenScore]](repeating: [], count: runs.count)
+        var runs = runs, next = 0
+        while next < runs.count {
+            if isCancelled() { throw CancellationError() }
+            var tokens: [Int32] = [], parts: [DecoderSequence] = []
+            var asked: [(run: Int, row: Int, target: Int32)] = []
+            while next < runs.count, tokens.count < Self.rowsPerPass {
+                if isWhole, !tokens.isEmpty { break }
+                let room = isWhole ? Int.max : Self.rowsPerPass - tokens.count
+                let rows = runs[next].inputs.prefix(room)
+                parts.append(DecoderSequence(rows: tokens.count..<(tokens.count + rows.count), cache: runs[next].cache))
+                // Targets belong to the last inputs.
+                let before = runs[next].inputs.count - runs[next].targets.count
+                for offset in max(before, 0)..<max(rows.count, before, 0) {
+                    asked.append((next, tokens.count + offset, runs[next].targets.removeFirst()))
+                }
+                tokens += rows
+                runs[next].inputs = runs[next].inputs.dropFirst(rows.count)
+                guard runs[next].inputs.isEmpty else { break }
+                next += 1
+            }
+            let hidden = try decoder.hiddenStates(tokens, parts)
+            for start in stride(from: 0, to: asked.count, by: Self.logitRows) {
+                let block = asked[start..<min(start + Self.logitRows, asked.count)]
+                for (entry, score) in zip(block, try score(hidden, block.map { ($0.row, $0.target) })) {
+                    scores[entry.run].append(score)
+                }
+            }
+        }
+        return scores
+    }
+
+    private func score(_ hidden: Tensor, _ asked: [(row: Int, target: Int32)]) throws -> [TokenScore] {
+        let logits = try decoder.logits(hidden.gatheredRows(asked.map(\.row)))
+        let size = logits.shape[1]
+        var scores = [TokenScore](repeating: TokenScore(logProbability: 0, isGreedy: false), count: asked.count)
+        scores.withUnsafeMutableBufferPointer { scores in
+            ThreadPool.shared.run(asked.count) { index in
+                let row = logits.floats + index * size
+                scores[index] = TokenDistribution(UnsafeBufferPointer(start: row, count: size))
+                    .score(asked[index].target, row)
+            }
+        }
+        return scores
+    }
+}
+
+/// What one row of logits says of every token: log pᵢ = xᵢ − log Σⱼ exp xⱼ.
+private struct TokenDistribution {
+    let logSum: Double
+    let best: Int
+
+    init(_ logits: UnsafeBufferPointer<Float>) {
+        var best = 0
+        for index in logits.indices where logits[index] > logits[best] { best = index }
+        self.best = best
+        logSum = TokenLogProbability.logSum(logits)
+    }
+
+    func score(_ token: Int32, _ logits: UnsafePointer<Float>) -> TokenScore {
+        TokenScore(logProbability: Double(logits[Int(token)]) - logSum, isGreedy: Int(token) == best)
+    }
+}
