@@ -173,6 +173,12 @@ static void run_open(martlet_pool *pool, uint32_t count, martlet_pool_body body,
     }
 }
 
+bool martlet_pool_alone(bool alone) {
+    bool before = inside;
+    inside = alone;
+    return before;
+}
+
 void martlet_pool_run(martlet_pool *pool, ptrdiff_t count, martlet_pool_body body, void *context) {
     // An index has 32 bits in the claim word; whoever wants more than 2^30 of them wants ranges.
     if (count <= 1 || pool->workers == 1 || inside || count > LARGEST_REGION) {

@@ -26,7 +26,7 @@ extension Server {
             responder: Responder(server: self, table: RouteTable(routes())),
             server: try settings.certificate.map { try .tls(http, tlsConfiguration: Self.tls($0)) } ?? http,
             configuration: ApplicationConfiguration(
-                address: .hostname(settings.host, port: settings.port), serverName: nil,
+                address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(
                     limits.connections + ServerLimits.spareConnections)),
             onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
@@ -57,6 +57,7 @@ extension Server {
             configuration: .init(
                 services: [.init(service: try application(onRunning: onRunning))], gracefulShutdownSignals: [],
                 logger: Logger(label: "martlet.service") { _ in SwiftLogNoOpLogHandler() }))
+        FreedMemory.returnBlocks()
         let signals = StopSignals(
             onFirst: {
                 Task {

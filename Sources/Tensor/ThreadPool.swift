@@ -64,6 +64,13 @@ public final class ThreadPool: Sendable {
         }
     }
 
+    /// Runs `body` with every region in it on this thread alone: work that leaves the workers to others.
+    public static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let before = martlet_pool_alone(true)
+        defer { _ = martlet_pool_alone(before) }
+        return try body()
+    }
+
     /// Divides `0..<count` into ranges of at least `grain` elements (the last may be shorter) and runs the body on
     /// each: at most four ranges per worker, so that a worker that is held up does not hold up the region.
     public func runRanges(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {

@@ -100,6 +100,20 @@ import Darwin
         #expect(after - before < 0.001)
     }
 
+    @Test func whoIsAloneTakesNoWorker() {
+        let pool = ThreadPool(workerCount: 4)
+        let caller = pthread_self()
+        let others = Mutex(0)
+        func count() {
+            pool.run(1000) { _ in if pthread_equal(pthread_self(), caller) == 0 { others.withLock { $0 += 1 } } }
+        }
+        ThreadPool.alone {
+            ThreadPool.alone { count() }
+            count()
+        }
+        #expect(others.withLock { $0 } == 0)
+    }
+
     @Test func sharedPoolHasAWorker() {
         #expect(ThreadPool.shared.workerCount >= 1)
     }

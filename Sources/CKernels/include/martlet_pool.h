@@ -20,6 +20,10 @@ int martlet_pool_workers(const martlet_pool *_Nonnull pool);
 void martlet_pool_run(martlet_pool *_Nonnull pool, ptrdiff_t count, martlet_pool_body _Nonnull body,
                       void *_Nullable context);
 
+/// Whether regions that this thread begins run on it alone, so that others have the workers.
+/// Returns what was so before.
+bool martlet_pool_alone(bool alone);
+
 /// Processor time that the threads of the pool have used, without their callers, in nanoseconds; -1 where the system
 /// does not say.
 int64_t martlet_pool_nanoseconds(const martlet_pool *_Nonnull pool);

@@ -1,18 +1,20 @@
-import Dispatch
 import Martlet
 
-/// Embeds for many callers, one batch at a time on a queue of its own: each batch uses every core already.
+/// Embeds for many callers, one batch at a time on a thread of its own: each batch uses every core, unless somebody waits for
+/// the tokens of a reply. Then it has what that leaves of one.
 package final class EmbeddingWorker: @unchecked Sendable {
-    // Touched on the queue alone, except for what never changes.
+    // Touched on the lane alone, except for what never changes.
     private let embedder: TextEmbedder
-    private let queue = DispatchQueue(label: "martlet.embedding")
+    private let isShared: @Sendable () -> Bool
     package let tokenizer: Tokenizer
     package let contextLength: Int
     package let width: Int
     package let vocabularySize: Int
 
-    package init(_ embedder: TextEmbedder) {
+    /// - Parameter isShared: whether replies are generated beside it.
+    package init(_ embedder: TextEmbedder, isShared: @escaping @Sendable () -> Bool) {
         self.embedder = embedder
+        self.isShared = isShared
         tokenizer = embedder.tokenizer
         contextLength = embedder.contextLength
         width = embedder.dimension
@@ -31,7 +33,9 @@ package final class EmbeddingWorker: @unchecked Sendable {
         for batch in WorkerBatches(lengths: sequences.map(\.count)) {
             try Task.checkCancellation()
             let part = Array(sequences[batch])
-            vectors += try await queue.result { [self] in try embedder.embed(tokens: part) }
+            vectors += try await WorkLane.models.compute(alone: isShared()) { [self] in
+                try embedder.embed(tokens: part)
+            }
         }
         return vectors
     }
@@ -41,14 +45,15 @@ package final class EmbeddingWorker: @unchecked Sendable {
 package final class ScoringWorker: @unchecked Sendable {
     package typealias Pair = (ids: [Int32], types: [Int32])
 
-    // Touched on the queue alone, except for what never changes.
+    // Touched on the lane alone, except for what never changes.
     private let scorer: TextScorer
-    private let queue = DispatchQueue(label: "martlet.scoring")
+    private let isShared: @Sendable () -> Bool
     package let tokenizer: Tokenizer
     package let contextLength: Int
 
-    package init(_ scorer: TextScorer) {
+    package init(_ scorer: TextScorer, isShared: @escaping @Sendable () -> Bool) {
         self.scorer = scorer
+        self.isShared = isShared
         tokenizer = scorer.tokenizer
         contextLength = scorer.contextLength
     }
@@ -65,7 +70,7 @@ package final class ScoringWorker: @unchecked Sendable {
         for batch in WorkerBatches(lengths: pairs.map(\.ids.count)) {
             try Task.checkCancellation()
             let part = Array(pairs[batch])
-            scores += try await queue.result { [self] in try scorer.scores(part) }
+            scores += try await WorkLane.models.compute(alone: isShared()) { [self] in try scorer.scores(part) }
         }
         return scores
     }
@@ -90,11 +95,12 @@ private struct WorkerBatches: Sequence, IteratorProtocol {
     }
 }
 
-extension DispatchQueue {
-    /// What `body` gives on this queue.
-    fileprivate func result<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            async { continuation.resume(with: Result(catching: body)) }
-        }
+extension WorkLane {
+    /// What a model gives that stands beside the engines.
+    /// - Parameter alone: computes on this thread alone, and leaves the workers to the engines.
+    func compute<Value: Sendable>(
+        alone: Bool, _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await run { alone ? try ThreadPool.alone(body) : try body() }
     }
 }

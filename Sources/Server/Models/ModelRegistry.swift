@@ -105,6 +105,11 @@ public final class ModelRegistry: Sendable {
         return first
     }
 
+    /// Whether somebody waits for the tokens of a reply.
+    package var isGenerating: Bool {
+        loaded.contains { ($0.engine?.statistics().runningRequests ?? 0) > 0 }
+    }
+
     /// Replies of one model computed together at most.
     var maximumRunning: Int { settings.engine.maximumRunning }
 
@@ -164,7 +169,9 @@ public final class ModelRegistry: Sendable {
                 let engine = settings.engine
                 let task = Task { [weak self] in
                     do {
-                        let loaded = try await Self.load(model, cacheBytes: cache, engine)
+                        let loaded = try await Self.load(model, cacheBytes: cache, engine) {
+                            [weak self] in self?.isGenerating ?? false
+                        }
                         self?.change(name) { $0.state = .loaded(loaded) }
                         return loaded
                     } catch {
@@ -181,12 +188,13 @@ public final class ModelRegistry: Sendable {
     }
 
     /// Loading computes for seconds: not on the threads that serve requests.
-    private static func load(_ model: ServedModel, cacheBytes: Int, _ options: EngineOptions) async throws
-        -> LoadedModel
-    {
+    private static func load(
+        _ model: ServedModel, cacheBytes: Int, _ options: EngineOptions, isShared: @escaping @Sendable () -> Bool
+    ) async throws -> LoadedModel {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {
-                continuation.resume(with: Result { try model.load(cacheBytes: cacheBytes, options) })
+                continuation.resume(
+                    with: Result { try model.load(cacheBytes: cacheBytes, options, isShared: isShared) })
             }
         }
     }

@@ -83,12 +83,15 @@ package struct ServedModel: Sendable {
     func answers(to name: String) -> Bool { name == self.name || aliases.contains(name) }
 
     /// Loads the weights.
-    func load(cacheBytes: Int, _ options: EngineOptions) throws -> LoadedModel {
+    /// - Parameter isShared: whether replies are generated beside it.
+    func load(
+        cacheBytes: Int, _ options: EngineOptions, isShared: @escaping @Sendable () -> Bool
+    ) throws -> LoadedModel {
         let files = try ModelFiles(path: path)
         let content: LoadedModel.Content
         switch kind {
-        case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files)))
-        case .scores: content = .scoring(ScoringWorker(try TextScorer(files)))
+        case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files), isShared: isShared))
+        case .scores: content = .scoring(ScoringWorker(try TextScorer(files), isShared: isShared))
         case .generates:
             var options = options
             options.cacheBytes = cacheBytes

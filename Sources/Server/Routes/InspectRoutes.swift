@@ -1,4 +1,3 @@
-import Dispatch
 import Hummingbird
 import Martlet
 import MartletAPI
@@ -19,7 +18,7 @@ extension Server {
                 let name = lease.model.name
                 call.note.update { $0.model = name }
                 return .json(
-                    try await InspectionQueue.run {
+                    try await InspectionQueue.run(alone: models.isGenerating) {
                         try withExtendedLifetime(lease) { try request.answer(engine.model, name: name) }
                     })
             }
@@ -28,13 +27,12 @@ extension Server {
 }
 
 /// One inspection at a time, beside the engine: it computes for tenths of a second, which is too long for the threads
-/// that serve requests, and several at once would only take turns on the same cores.
+/// that serve requests.
 private enum InspectionQueue {
-    private static let queue = DispatchQueue(label: "martlet.inspection", qos: .utility)
     private static let waiting = Atomic(0)
     private static let mostWaiting = 8
 
-    static func run(_ body: @escaping @Sendable () throws -> JSON) async throws -> JSON {
+    static func run(alone: Bool, _ body: @escaping @Sendable () throws -> JSON) async throws -> JSON {
         guard waiting.wrappingAdd(1, ordering: .relaxed).newValue <= mostWaiting else {
             waiting.wrappingSubtract(1, ordering: .relaxed)
             throw APIError(
@@ -42,8 +40,6 @@ private enum InspectionQueue {
                 code: "overloaded", retryAfterSeconds: 2)
         }
         defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
-        return try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result(catching: body)) }
-        }
+        return try await WorkLane.models.compute(alone: alone, body)
     }
 }

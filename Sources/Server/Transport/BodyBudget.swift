@@ -48,9 +48,14 @@ package final class BodyBudget: Sendable {
         }
 
         package func release() {
-            taken.withLock { taken in
+            let held = taken.withLock { taken in
+                defer { taken = 0 }
                 budget.give(taken)
-                taken = 0
+                return taken
+            }
+            // What a large body was held in is freed about now.
+            if held > 1 << 20 {
+                Task(executorPreference: WorkLane.large) { try? await Task.sleep(for: .milliseconds(200)) }
             }
         }
     }

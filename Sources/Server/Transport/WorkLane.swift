@@ -20,6 +20,9 @@ package final class WorkLane: TaskExecutor, Sendable {
     package static let medium = WorkLane("medium", threads: 2, niceness: 5)
     package static let large = WorkLane("large", threads: 1, niceness: 10, returnsMemory: true)
 
+    /// Passes of models beside the engines, one at a time: several would only take turns on the same cores.
+    static let models = WorkLane("models", threads: 1, niceness: 10)
+
     package static func lane(forBytes count: Int) -> WorkLane {
         count <= 64 << 10 ? .small : count <= 1 << 20 ? .medium : .large
     }
@@ -82,7 +85,7 @@ package final class WorkLane: TaskExecutor, Sendable {
             #endif
             while true {
                 take().runSynchronously(on: asUnownedTaskExecutor())
-                if returnsMemory, isIdle { Self.returnMemory() }
+                if returnsMemory, isIdle { FreedMemory.trim() }
             }
         }
         thread.name = "martlet.\(name)"
@@ -110,16 +113,4 @@ package final class WorkLane: TaskExecutor, Sendable {
         defer { queue.condition.unlock() }
         return queue.jobs.isEmpty
     }
-
-    /// glibc keeps what was freed until it is asked, by a function that Swift's module of it leaves out.
-    private static let trim: (@Sendable @convention(c) (Int) -> Int32)? = {
-        #if canImport(Glibc)
-        guard let address = dlsym(nil, "malloc_trim") else { return nil }
-        return unsafeBitCast(address, to: (@Sendable @convention(c) (Int) -> Int32).self)
-        #else
-        return nil
-        #endif
-    }()
-
-    private static func returnMemory() { _ = trim?(0) }
 }
