@@ -52,7 +52,7 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         let spec: DecoderConfiguration
-        var rows = batch ?? 8, optimizer = OptimizerKind.adamw, momentum = 0.0
+        var rows = batch ?? 8, optimizer = OptimizerKind.adamw, momentum = 0.0, recomputesLayers = false
         if let model {
             spec = try Checkpoint(path: ModelLocator.locate(model)).decoderConfiguration()
         } else {
@@ -64,12 +64,14 @@ struct PlanCommand: ParsableCommand {
             rows = batch ?? resolved.rowsPerMicroBatch
             optimizer = resolved.optimizerKind
             momentum = resolved["momentum"].double ?? 0
+            recomputesLayers = resolved.recomputesLayers
             spec = try resolved.decoderConfiguration()
         }
         let length = length ?? min(spec.contextLength, 1024)
         let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
         let memory = cost.memory(
-            tokens: rows.multiplied(clampedBy: length), optimizer: optimizer, momentum: momentum)
+            tokens: rows.multiplied(clampedBy: length), optimizer: optimizer, momentum: momentum,
+            recomputesLayers: recomputesLayers)
         let throughput = throughput ?? MachinePeak.operationsPerSecond
         let seconds = cost.trainingPerToken * tokens / (throughput * share)
         if json {

@@ -42,6 +42,8 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Share of what is added to the residual stream that is dropped in training.") var dropout: Double?
     @Option(help: "Share of attention's probabilities that is dropped in training.") var attentionDropout: Double?
     @Option(help: "Evaluate and save an average of the weights with this decay, such as 0.999.") var ema: Double?
+    @Option(help: "layers: keep a layer's input alone and compute it again on the way back, to save memory.")
+    var recompute: String?
     @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
     var settings: [String] = []
@@ -97,6 +99,7 @@ struct TrainCommand: ParsableCommand {
         if let minutes { try options.set("minutes", .number(minutes)) }
         if let optimizer { try options.set("optimizer", .string(optimizer), from: "--optimizer") }
         if let precision { try options.set("precision", .string(precision), from: "--precision") }
+        if let recompute { try options.set("recompute", .string(recompute), from: "--recompute") }
         if let dropout { try options.set("dropout", .number(dropout), from: "--dropout") }
         if let attentionDropout {
             try options.set("attention_dropout", .number(attentionDropout), from: "--attention-dropout")

@@ -53,6 +53,27 @@ import Testing
         #expect(try weights(["ema": "0.99", "precision": "bf16"]) == 24)
     }
 
+    /// What a profile measures lies near the plan, which falls with it.
+    @Test func layersThatAreComputedAgainKeepLess() throws {
+        func activations(_ recompute: String) throws -> (planned: Int, measured: Int) {
+            var options = try options(["depth": 8, "hidden_size": 128, "context_length": 128, "batch_rows": 8])
+            try options.set("micro_batches", 1)
+            try options.set("recompute", text: recompute)
+            let resolved = try ResolvedOptions(options, vocabularySize: 256)
+            let cost = try TrainingCost(resolved.decoderConfiguration(), length: 128)
+            let planned = resolved.memory(cost).filter { ["activations", "logits"].contains($0.kind) }
+            let profile = try StepProfile.measure(resolved, steps: 1)
+            let measured = profile.peakKinds.first { $0.kind == "activations and scratch" }?.bytes ?? 0
+            return (planned.reduce(0) { $0 + $1.bytes }, measured)
+        }
+        let whole = try activations("none"), again = try activations("layers")
+        #expect(again.planned * 3 < whole.planned && again.measured * 2 < whole.measured, "\(again), \(whole)")
+        // Other tests have tensors too.
+        for (planned, measured) in [whole, again] {
+            #expect(measured < planned * 2 && planned < measured * 2, "\(planned), measured \(measured)")
+        }
+    }
+
     @Test func aModelToGoOnFromIsLookedAtBeforeItIsLoaded() throws {
         let folder = try scratch("start")
         let path = folder + "/data"

@@ -46,6 +46,10 @@ extension OptionKey {
                 "grad_accum gradient_accumulation gradient_accumulation_steps accumulation grad_accum_steps "
                     + "micro_batch micro_batch_size accumulate"
             ),
+            (
+                "recompute",
+                "gradient_checkpointing activation_checkpointing use_gradient_checkpointing checkpoint_activations remat"
+            ),
             ("steps", "max_steps iters max_iters iterations num_steps total_steps n_steps train_steps"),
             ("epochs", "epoch num_epochs num_train_epochs n_epochs"),
             ("minutes", "time max_time time_limit hours seconds"),

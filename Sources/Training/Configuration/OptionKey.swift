@@ -121,6 +121,10 @@ struct OptionKey: Sendable {
             "How far back every other layer looks, from the first on, itself included (qwen3); 0: all see everything."),
         integer("batch_rows", 1...65_536, "Rows of an optimiser step."),
         integer("micro_batches", 1...65_536, "Parts a step's rows are computed in, to save memory.", free: true),
+        choice(
+            "recompute", ["none", "layers"],
+            "What the way back computes again to save memory: nothing, or every layer from its input, for a third more time.",
+            free: true),
         integer("steps", 1...100_000_000, "Optimiser steps.", free: true),
         number("epochs", 0.001...100_000, "Times to go through the data, instead of steps.", free: true),
         number("minutes", 0.01...100_000, "Stop after this much training.", free: true),

@@ -14,6 +14,9 @@ extension ResolvedOptions {
         }
     }
 
+    /// Whether layers keep their input alone and are computed again on the way back.
+    public var recomputesLayers: Bool { text("recompute") == "layers" }
+
     /// The type of the saved model's matrices, as transformers names it; an average is kept in float32.
     var savedTypeName: String {
         guard number("ema") == 0 else { return "float32" }

@@ -90,6 +90,7 @@ public struct ResolvedOptions: Sendable, Equatable {
             rows.map { $0 < usualRows } ?? false ? "all rows of the data" : "8192 tokens / context_length")
         let parts = integer("batch_rows").multiplied(clampedBy: integer("context_length")) / 8192
         put("micro_batches", whole(max(1, min(parts, integer("batch_rows")))), "8192 tokens each")
+        put("recompute", .string("none"), "the usual")
         put("layout", .string(usualLayout), model == nil ? "the usual for pre-training" : "whole conversations")
         let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
         if model != nil, !isTimed, options.given["steps"] == nil {

@@ -19,7 +19,8 @@ extension TrainingCost {
             "\(what) needs about \(sized(needed)) of memory ("
                 + memory.filter { $0.bytes > 0 }.map { "\(sized($0.bytes)) of \($0.kind)" }.joined(separator: ", ")
                 + "), and this machine or its control group has \(sized(limit)): take a smaller model"
-                + (memory.contains { $0.kind == "activations" && $0.bytes > limit / 2 } ? " or more micro_batches" : "")
+                + (memory.contains { $0.kind == "activations" && $0.bytes > limit / 2 }
+                    ? " or more micro_batches, set recompute to layers" : "")
                 + ", or try it all the same with --ignore-memory")
     }
 
@@ -42,6 +43,7 @@ extension ResolvedOptions {
     public func memory(_ cost: TrainingCost) -> [(kind: String, bytes: Int)] {
         cost.memory(
             tokens: rowsPerMicroBatch.multiplied(clampedBy: integer("context_length")), optimizer: optimizerKind,
-            momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1))
+            momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1),
+            recomputesLayers: recomputesLayers)
     }
 }

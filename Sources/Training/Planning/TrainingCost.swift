@@ -59,9 +59,12 @@ public struct TrainingCost: Sendable, Equatable {
     /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, the optimiser's state and further
     /// copies of the weights (an average, rounded ones), and what a micro-batch of `tokens` tokens keeps for its gradient.
     /// What is beyond counting is `Int.max`.
-    /// - Parameter momentum: of the optimiser, where some keep a buffer only for one above 0.
+    /// - Parameters:
+    ///   - momentum: of the optimiser, where some keep a buffer only for one above 0.
+    ///   - recomputesLayers: layers keep their input alone, and are computed again on the way back.
     public func memory(
-        tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0
+        tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0,
+        recomputesLayers: Bool = false
     ) -> [(kind: String, bytes: Int)] {
         let all = parameters.multiplied(clampedBy: 4), matrices = matrixElements.multiplied(clampedBy: 4)
         let states = matrices.multiplied(clampedBy: optimizer.stateCountPerParameter(momentum: momentum)).adding(
@@ -69,7 +72,7 @@ public struct TrainingCost: Sendable, Equatable {
         return [
             ("parameters", all), ("gradients", all),
             ("moments", states.adding(clamped: all.multiplied(clampedBy: copies))),
-            ("activations", activationBytes(tokens: tokens)),
+            ("activations", activationBytes(tokens: tokens, recomputesLayers)),
             // A block of logits; the gradient of the head is the parameters' own.
             ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
             // Program and tokenizer; nothing where the question is of weights alone.
@@ -80,7 +83,7 @@ public struct TrainingCost: Sendable, Equatable {
     /// What the operations of a layer save for their gradients, see the fused operations of `Tensor`, and what the
     /// gradients of one layer take while they are computed: of gate, up and their product, and twice of the residual
     /// stream. Measured peaks of small and middling shapes lie within 10 % of the plan.
-    private func activationBytes(tokens: Int) -> Int {
+    private func activationBytes(tokens: Int, _ recomputesLayers: Bool) -> Int {
         let hidden = spec.hiddenSize
         let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.headDimension)
         let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.headDimension)
@@ -92,7 +95,12 @@ public struct TrainingCost: Sendable, Equatable {
         ].reduce(0) { $0.adding(clamped: $1) }
         let gradients = spec.feedForward.size.multiplied(clampedBy: spec.feedForward.isGated ? 3 : 2)
             .adding(clamped: hidden.multiplied(clampedBy: 2))
-        return spec.layerCount.multiplied(clampedBy: layer).adding(clamped: hidden.multiplied(clampedBy: 2))
+        // All of every layer; or the input of each, and all of the one that is computed again from a copy of its input.
+        let layers =
+            recomputesLayers
+            ? spec.layerCount.multiplied(clampedBy: hidden).adding(clamped: layer.adding(clamped: hidden))
+            : spec.layerCount.multiplied(clampedBy: layer)
+        return layers.adding(clamped: hidden.multiplied(clampedBy: 2))
             .adding(clamped: gradients).multiplied(clampedBy: tokens).multiplied(clampedBy: 4)
     }
 

@@ -18,6 +18,7 @@ extension StepProfile {
         let source = TrainableParameters(options.initializer())
         let decoder = Decoder(source, spec)
         try source.finish()
+        decoder.recomputesLayers = options.recomputesLayers
         let mixed = try options.roundedType.map { try MixedPrecision(source.parameters, $0) }
         let parameters = mixed?.masters ?? source.parameters
         let optimizer = options.optimizer(parameters)

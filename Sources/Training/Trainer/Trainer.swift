@@ -111,6 +111,7 @@ public final class Trainer {
             try source.finish()
             trained = source.parameters
         }
+        decoder.recomputesLayers = resolved.recomputesLayers
         mixed = try resolved.roundedType.map { try MixedPrecision(trained, $0) }
         parameters = mixed?.masters ?? trained
         optimizer = resolved.optimizer(parameters)
