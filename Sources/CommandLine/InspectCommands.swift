@@ -150,11 +150,7 @@ struct LogitsCommand: ParsableCommand {
             try decoder.tree.convert(to: .float64)
             logits = try decoder(tokens).to(.float32)
         }
-        let idTensor = Tensor(uninitialized: [tokens.count], dtype: .int32)
-        for (index, token) in tokens.enumerated() {
-            idTensor.storage.pointer.storeBytes(of: token, toByteOffset: index * 4, as: Int32.self)
-        }
-        try SafetensorsWriter.write([("ids", idTensor), ("logits", logits)], to: out)
+        try SafetensorsWriter.write([("ids", Tensor(tokens)), ("logits", logits)], to: out)
         Terminal.note("wrote \(tokens.count) × \(logits.shape[1]) logits to \(out)")
     }
 }

@@ -66,9 +66,7 @@ extension TensorEntry {
         if Int(bitPattern: bytes.baseAddress) % alignment == 0 {
             return Tensor(storage: Storage(borrowing: bytes, owner: file), dtype: dtype, shape: shape)
         }
-        let storage = Storage(byteCount: byteCount)
-        UnsafeMutableRawBufferPointer(start: storage.pointer, count: byteCount).copyMemory(from: bytes)
-        return Tensor(storage: storage, dtype: dtype, shape: shape)
+        return Tensor(copying: bytes, dtype: dtype, shape: shape)
     }
 }
 

@@ -87,8 +87,8 @@ extension LanguageModel {
         return Inspection(
             tokens: tokens, headsOff: headsOff, headCount: spec.attention.heads, attention: observation.attention,
             lens: try observation.residuals.map { try lens($0, lensTokens) },
-            residualNorms: observation.residuals.map(Self.norms),
-            logits: Array(UnsafeBufferPointer(start: last.floats, count: last.elementCount)))
+            residualNorms: try observation.residuals.map(Self.norms),
+            logits: try last.toArray())
     }
 
     /// The most probable tokens after each row of a residual stream, a few rows at a time to bound the memory of logits.
@@ -99,23 +99,28 @@ extension LanguageModel {
             let part = residual.leadingRows(start, count: min(32, rows - start))
             let logits = try decoder.logits(ofResidual: part)
             let size = logits.shape[1]
-            for row in 0..<logits.shape[0] {
-                let values = UnsafeBufferPointer(start: logits.floats + row * size, count: size)
-                let best = Inspection.largest(values, count)
-                let top = best.first.map { values[$0] } ?? 0
-                let total = values.reduce(0.0) { $0 + Double(expf($1 - top)) }
-                result.append(
-                    best.map { .init(token: Int32($0), probability: Float(Double(expf(values[$0] - top)) / total)) })
+            try logits.withHostValues { logits in
+                for start in stride(from: 0, to: logits.count, by: size) {
+                    let values = UnsafeBufferPointer(rebasing: logits[start..<start + size])
+                    let best = Inspection.largest(values, count)
+                    let top = best.first.map { values[$0] } ?? 0
+                    let total = values.reduce(0.0) { $0 + Double(expf($1 - top)) }
+                    result.append(
+                        best.map { .init(token: Int32($0), probability: Float(Double(expf(values[$0] - top)) / total)) }
+                    )
+                }
             }
         }
         return result
     }
 
-    private static func norms(_ residual: Tensor) -> [Float] {
+    private static func norms(_ residual: Tensor) throws -> [Float] {
         let width = residual.shape[1]
-        return (0..<residual.shape[0]).map { row in
-            let values = UnsafeBufferPointer(start: residual.floats + row * width, count: width)
-            return Float(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+        return try residual.withHostValues { values in
+            (0..<residual.shape[0]).map { row in
+                let row = values[row * width..<(row + 1) * width]
+                return Float(row.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+            }
         }
     }
 }

@@ -108,8 +108,8 @@ public final class TextEmbedder {
             throw ModelError.contextExceeded(tokens: sequence.count, limit: contextLength)
         }
         let result = try model.embeddings(tokens, prompts: tokens.map { $0.starts(with: prefix) ? prefix.count : 0 })
-        return tokens.indices.map {
-            Array(UnsafeBufferPointer(start: result.floats + $0 * dimension, count: dimension))
+        return try result.withHostValues { values in
+            tokens.indices.map { Array(values[$0 * dimension..<($0 + 1) * dimension]) }
         }
     }
 }

@@ -49,7 +49,7 @@ public final class TextScorer {
         }
         guard !pairs.isEmpty else { return [] }
         let logits = try model(pairs.map(\.ids), types: pairs.map(\.types))
-        return pairs.indices.map { model.activation(logits.floats[$0]) }
+        return try logits.toArray(as: Float.self).prefix(pairs.count).map { model.activation($0) }
     }
 }
 

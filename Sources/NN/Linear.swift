@@ -98,8 +98,7 @@ public final class Linear: ModuleLeaf {
         if matrices.count < layers.count || Tensor.isRecording([x] + layers.flatMap { [$0.matrix.dense, $0.bias] }) {
             return try Fused.linear(x, layers.map { ($0.matrix, $0.bias) })
         }
-        let outputs = layers.map { Tensor(uninitialized: [x.shape[0], $0.outputSize]) }
-        PackedMatrix.multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats))
+        let outputs = try PackedMatrix.multiply(x, by: matrices)
         for (layer, output) in zip(layers, outputs) {
             if let bias = layer.bias { try Fused.addRow(bias, to: output) }
         }

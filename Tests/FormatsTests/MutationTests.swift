@@ -34,9 +34,7 @@ import Testing
         var sum = 0
         for name in source.names {
             guard let tensor = try? source.tensor(name) else { continue }
-            for byte in UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.packedByteCount) {
-                sum &+= Int(byte)
-            }
+            tensor.forEachHostRun { for byte in $0 { sum &+= Int(byte) } }
         }
         return sum
     }

@@ -17,7 +17,7 @@ import Testing
     }
 
     static func sum(_ tensor: Tensor) -> String {
-        fnv(UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.packedByteCount))
+        tensor.packedBytes.withUnsafeBytes(fnv)
     }
 
     @Test func filesOfTheReferenceWritersReadAsWritten() throws {

@@ -44,16 +44,19 @@ struct SeededGenerator: RandomNumberGenerator {
 extension Tensor {
     /// Random bytes of the dtype (0 and 1 for bools).
     static func random(_ shape: Shape, _ dtype: DType, using generator: inout SeededGenerator) -> Tensor {
-        let tensor = Tensor(uninitialized: shape, dtype: dtype)
-        for index in 0..<tensor.packedByteCount {
-            let byte = UInt8.random(in: 0...(dtype == .bool ? 1 : 255), using: &generator)
-            tensor.pointer.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+        Tensor(filling: shape, dtype: dtype) { bytes in
+            for index in bytes.indices {
+                bytes[index] = UInt8.random(in: 0...(dtype == .bool ? 1 : 255), using: &generator)
+            }
         }
-        return tensor
     }
 
-    var packedByteCount: Int { dtype.byteCount(of: elementCount) ?? 0 }
-    var packedBytes: [UInt8] { Array(UnsafeRawBufferPointer(start: pointer, count: packedByteCount)) }
+    /// As they lie in memory.
+    var packedBytes: [UInt8] {
+        var all: [UInt8] = []
+        forEachHostRun { all += $0 }
+        return all
+    }
 }
 
 /// Whether two tensors are the same bytes under the same type and shape.

@@ -71,20 +71,18 @@ import Testing
     @Test(arguments: [1, 15, 16, 17, 31, 32, 33, 40]) func forksDoNotTouchEachOther(_ length: Int) throws {
         let decoder = try Checkpoint(path: "\(Self.families)/llama").decoder()
         try decoder.prepare(.exact)
-        func floats(_ tensor: Tensor) -> [Float] {
-            Array(UnsafeBufferPointer(start: tensor.floats, count: tensor.elementCount))
-        }
+        func floats(_ tensor: Tensor) throws -> [Float] { try tensor.toArray() }
         let prompt = (0..<length).map { Int32(3 + $0 % 90) }
         let cache = KVCache(decoder.configuration, precision: .exact)
         _ = try decoder.prefill(prompt, cache)
         let bytes = cache.byteCount
         let fork = cache.fork()
-        let left = try [7, 8, 9].map { floats(try decoder.prefill([$0], fork)) }
-        let right = try [11, 12, 13].map { floats(try decoder.prefill([$0], cache)) }
+        let left = try [7, 8, 9].map { try floats(decoder.prefill([$0], fork)) }
+        let right = try [11, 12, 13].map { try floats(decoder.prefill([$0], cache)) }
         func alone(_ tokens: [Int32]) throws -> [[Float]] {
             let cache = KVCache(decoder.configuration, precision: .exact)
             _ = try decoder.prefill(prompt, cache)
-            return try tokens.map { floats(try decoder.prefill([$0], cache)) }
+            return try tokens.map { try floats(decoder.prefill([$0], cache)) }
         }
         #expect(try alone([7, 8, 9]) == left)
         #expect(try alone([11, 12, 13]) == right)

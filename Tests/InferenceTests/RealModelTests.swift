@@ -37,7 +37,7 @@ struct RealModelTests {
         func logits(_ decoder: Decoder, _ precision: Precision, _ tokens: [Int32]) throws -> LogitRows {
             let cache = KVCache(decoder.configuration, precision: precision)
             let sequence = DecoderSequence(rows: 0..<tokens.count, cache: cache)
-            return LogitRows(try decoder.logits(decoder.hiddenStates(tokens, [sequence])))
+            return try LogitRows(decoder.logits(decoder.hiddenStates(tokens, [sequence])))
         }
         let cases = try ReferenceCase.all(name)
         let passes = try cases.map { item in
@@ -68,7 +68,7 @@ struct RealModelTests {
     }
 
     /// The mean square of a − b around its mean.
-    private static func variance(of a: UnsafeBufferPointer<Float>, minus b: UnsafeBufferPointer<Float>) -> Double {
+    private static func variance(of a: [Float], minus b: [Float]) -> Double {
         var sum = 0.0, squares = 0.0
         for i in a.indices {
             let difference = Double(a[i] - b[i])

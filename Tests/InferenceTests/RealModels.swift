@@ -55,12 +55,15 @@ struct ReferenceCase {
 
 /// The logits of each position, `[tokens][vocabulary]`.
 struct LogitRows {
-    let tensor: Tensor
-    init(_ tensor: Tensor) { self.tensor = tensor }
-    var count: Int { tensor.shape[0] }
-    subscript(row: Int) -> UnsafeBufferPointer<Float> {
-        let width = tensor.elementCount / count
-        return UnsafeBufferPointer(start: tensor.floats + row * width, count: width)
+    private let values: [Float]
+    let count: Int
+    init(_ tensor: Tensor) throws {
+        values = try tensor.toArray()
+        count = tensor.shape[0]
+    }
+    subscript(row: Int) -> [Float] {
+        let width = values.count / count
+        return Array(values[row * width..<(row + 1) * width])
     }
     /// The position of the largest logit, the first of equals.
     func best(_ row: Int) -> Int {

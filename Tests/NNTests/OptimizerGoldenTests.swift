@@ -130,7 +130,7 @@ import Testing
         var wanted = start
         for step in 1...20 {
             try noGrad { try all[0].tensor *= 0.9 }
-            average.update()
+            try average.update()
             let keep = min(0.9, Double(1 + step) / Double(10 + step))
             let now: [Double] = try all[0].tensor.detach().toArray()
             for i in wanted.indices { wanted[i] += (1 - keep) * (now[i] - wanted[i]) }

@@ -138,11 +138,11 @@ import Testing
 
     /// Q8_0: a half scale and 32 signed bytes.
     @Test func dequantizedWeightsAreScaleTimesCode() throws {
-        let q = Tensor(uninitialized: [2, 32], dtype: .q8_0)
-        for row in 0..<2 {
-            let block = q.pointer + row * 34
-            block.storeBytes(of: UInt16(row == 0 ? 0x3800 : 0xc000), toByteOffset: 0, as: UInt16.self)
-            for i in 0..<32 { block.storeBytes(of: Int8(i - 16), toByteOffset: 2 + i, as: Int8.self) }
+        let q = Tensor(filling: [2, 32], dtype: .q8_0) { bytes in
+            for row in 0..<2 {
+                bytes.storeBytes(of: UInt16(row == 0 ? 0x3800 : 0xc000), toByteOffset: row * 34, as: UInt16.self)
+                for i in 0..<32 { bytes.storeBytes(of: Int8(i - 16), toByteOffset: row * 34 + 2 + i, as: Int8.self) }
+            }
         }
         let x = try q.to(.float32)
         #expect(try x[0].isClose(to: (Tensor.arange(32) - 16) * 0.5))

@@ -80,7 +80,9 @@ package struct TinyModel {
         add("model.norm", "output_norm", [width])
         add("lm_head", "output", [vocabularySize, width])
         if let head = all.last?.tensor {
-            for index in 0..<(TinyTokenizer.specials.count * width) { head.floats[index] = 0 }
+            try? head.withMutableHostValues { values in
+                for index in 0..<(TinyTokenizer.specials.count * width) { values[index] = 0 }
+            }
         }
         return all
     }
@@ -100,8 +102,9 @@ struct RandomParameter {
 
     func filled(_ shape: Shape, _ value: (Double) -> Double) -> Tensor {
         var stream = stream
-        let tensor = Tensor(uninitialized: shape)
-        for index in 0..<tensor.elementCount { tensor.floats[index] = Float(value(stream.nextNormal())) }
-        return tensor
+        return Tensor(filling: shape, dtype: .float32) { bytes in
+            let values = bytes.bindMemory(to: Float.self)
+            for index in values.indices { values[index] = Float(value(stream.nextNormal())) }
+        }
     }
 }

@@ -99,11 +99,8 @@ extension GGUFArray {
     ) {
         var packed: [UInt8] = []
         for element in elements { pack(element, &packed) }
-        let storage = Storage(byteCount: Swift.max(packed.count, 1))
-        let buffer = UnsafeMutableRawBufferPointer(start: storage.pointer, count: packed.count)
-        buffer.copyBytes(from: packed)
-        self.init(
-            elementType: type, count: elements.count, bytes: UnsafeRawBufferPointer(buffer), owner: storage)
+        let copy = MappedFile(path: "an array of \(type)", contents: packed)
+        self.init(elementType: type, count: elements.count, bytes: copy.bytes, owner: copy)
     }
 
     public init(_ elements: [Int32]) { self.init(.int32, elements) { $1.append(littleEndian: $0) } }

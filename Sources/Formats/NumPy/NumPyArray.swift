@@ -31,16 +31,13 @@ public enum NumPyArray {
         guard elements.count >= byteCount else {
             throw bad("shape \(header.shape) of \(header.dtype.name) takes \(byteCount) bytes, found \(elements.count)")
         }
-        let tensor = Tensor(uninitialized: shape, dtype: header.dtype)
-        if let base = elements.baseAddress, byteCount > 0 {
-            tensor.pointer.copyMemory(from: base, byteCount: byteCount)
-        }
         let width = header.dtype.blockByteCount
-        if header.bigEndian && width > 1 { swapBytes(tensor.pointer, byteCount, width) }
-        if header.dtype == .bool {
+        let tensor = Tensor(filling: shape, dtype: header.dtype) { target in
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: elements[..<byteCount]))
+            if header.bigEndian && width > 1 { swapBytes(target, width) }
+            guard header.dtype == .bool else { return }
             // Swift's Bool knows only 0 and 1.
-            let flags = tensor.pointer.assumingMemoryBound(to: UInt8.self)
-            for place in 0..<byteCount where flags[place] > 1 { flags[place] = 1 }
+            for place in target.indices where target[place] > 1 { target[place] = 1 }
         }
         guard header.fortranOrder else { return tensor }
         do {
@@ -78,9 +75,8 @@ public enum NumPyArray {
         try AtomicFile.write(path, bytes: try encode(tensor))
     }
 
-    private static func swapBytes(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int, _ width: Int) {
-        let bytes = pointer.assumingMemoryBound(to: UInt8.self)
-        for start in stride(from: 0, to: byteCount, by: width) {
+    private static func swapBytes(_ bytes: UnsafeMutableRawBufferPointer, _ width: Int) {
+        for start in stride(from: 0, to: bytes.count, by: width) {
             for place in 0..<width / 2 {
                 (bytes[start + place], bytes[start + width - 1 - place]) =
                     (bytes[start + width - 1 - place], bytes[start + place])

@@ -131,35 +131,6 @@ public enum SafetensorsWriter {
 extension FileWriter {
     /// The elements in row-major order, gathered row by row when they do not lie that way.
     func write(contiguous tensor: Tensor) throws(FileError) {
-        let width = tensor.dtype.blockByteCount
-        if tensor.isContiguous || tensor.dtype.isQuantized {
-            let count = tensor.elementCount / tensor.dtype.blockLength * width
-            try write(UnsafeRawBufferPointer(start: tensor.pointer, count: count))
-            return
-        }
-        guard tensor.elementCount > 0 else { return }
-        var indices = [Int](repeating: 0, count: tensor.rank)
-        let last = tensor.rank - 1
-        var row = [UInt8](repeating: 0, count: tensor.shape[last] * width)
-        while true {
-            var offset = 0
-            for axis in 0..<last { offset += indices[axis] * tensor.strides[axis] }
-            row.withUnsafeMutableBytes { row in
-                for index in 0..<tensor.shape[last] {
-                    let source = tensor.pointer + (offset + index * tensor.strides[last]) * width
-                    UnsafeMutableRawBufferPointer(rebasing: row[(index * width)...]).copyMemory(
-                        from: UnsafeRawBufferPointer(start: source, count: width))
-                }
-            }
-            try write(row)
-            var axis = last - 1
-            while axis >= 0 {
-                indices[axis] += 1
-                if indices[axis] < tensor.shape[axis] { break }
-                indices[axis] = 0
-                axis -= 1
-            }
-            if axis < 0 { return }
-        }
+        try tensor.forEachHostRun { (bytes) throws(FileError) in try write(bytes) }
     }
 }

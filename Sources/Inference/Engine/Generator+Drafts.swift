@@ -67,9 +67,11 @@ extension Generator {
         }
         let logits = try draft.decoder.logits(draft.decoder.hiddenStates(tokens, parts).gatheredRows(last))
         let size = logits.shape[1]
-        for (index, sequence) in active.enumerated() {
-            let row = UnsafeMutableBufferPointer(start: logits.floats + index * size, count: size)
-            sequence.draft.append(sequence.draftPick(row))
+        try logits.withMutableHostValues { logits in
+            for (index, sequence) in active.enumerated() {
+                let row = UnsafeMutableBufferPointer(rebasing: logits[index * size..<(index + 1) * size])
+                sequence.draft.append(sequence.draftPick(row))
+            }
         }
     }
 }

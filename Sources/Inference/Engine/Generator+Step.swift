@@ -21,7 +21,9 @@ extension Generator {
             counters.steps += 1
             counters.sequenceSteps += plan.count
             counters.stepTokens.add(Double(plan.reduce(0) { $0 + $1.rows }))
-            take(logits, wanted, now)
+            if let logits {
+                try logits.withMutableHostValues { take($0, logits, wanted, now) }
+            }
         } catch {
             // Requests were checked when they came, so this is the model's fault: nobody in the step can go on.
             for entry in plan { fail(entry.sequence.submission, error) }
@@ -85,11 +87,13 @@ extension Generator {
     }
 
     /// Uses the logits of a step: scores prompts, parts samples, picks tokens and tells who waits for them.
-    private func take(_ logits: Tensor?, _ wanted: [Wanted], _ now: ContinuousClock.Instant) {
-        guard let logits else { return }
+    private func take(
+        _ values: UnsafeMutableBufferPointer<Float>, _ logits: Tensor, _ wanted: [Wanted],
+        _ now: ContinuousClock.Instant
+    ) {
         let size = logits.shape[1]
         func row(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
-            UnsafeMutableBufferPointer(start: logits.floats + index * size, count: size)
+            UnsafeMutableBufferPointer(rebasing: values[index * size..<(index + 1) * size])
         }
         for entry in wanted where entry.sequence.scoresPrompt { score(entry, row) }
         var picking: [(sequence: EngineSequence, rows: Range<Int>, copies: Bool)] = []

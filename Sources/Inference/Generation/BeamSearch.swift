@@ -85,7 +85,7 @@ package struct BeamSearch {
         let length = running[0].tokens.count + 1
         var survivors: [Beam] = []
         var extensions: [(parent: Int, token: Int32)] = []
-        for (rank, candidate) in best(logits).enumerated() {
+        for (rank, candidate) in try best(logits).enumerated() {
             var beam = running[candidate.parent]
             beam.tokens.append(candidate.token)
             beam.logProbability = candidate.logProbability
@@ -110,13 +110,17 @@ package struct BeamSearch {
     }
 
     /// The best candidates in falling order: enough that `width` of them do not end whatever the end tokens score.
-    private func best(_ logits: Tensor) -> [Candidate] {
-        let kept = max(2, 1 + endTokens.count) * options.width
+    private func best(_ logits: Tensor) throws -> [Candidate] {
         let size = logits.shape[1]
+        return try logits.withMutableHostValues { best($0, size) }
+    }
+
+    private func best(_ logits: UnsafeMutableBufferPointer<Float>, _ size: Int) -> [Candidate] {
+        let kept = max(2, 1 + endTokens.count) * options.width
         var best: [Candidate] = []
         best.reserveCapacity(kept + 1)
         for (parent, beam) in running.enumerated() {
-            let row = UnsafeMutableBufferPointer(start: logits.floats + parent * size, count: size)
+            let row = UnsafeMutableBufferPointer(rebasing: logits[parent * size..<(parent + 1) * size])
             Self.normalize(row)
             beam.sampler.adjust(row)
             if beam.tokens.count < minimum { row.forbid(endTokens) }

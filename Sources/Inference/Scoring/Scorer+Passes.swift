@@ -46,8 +46,10 @@ extension Scorer {
         // The last token of the context says how probable each first token is.
         guard let hidden else { return [] }
         let logits = try decoder.logits(hidden.gatheredRows([hidden.shape[0] - 1]))
-        let first = TokenDistribution(UnsafeBufferPointer(start: logits.floats, count: logits.shape[1]))
-        var scores = continuations.map { [first.score($0[0], logits.floats)] }
+        var scores = try logits.withHostValues { logits in
+            let first = TokenDistribution(logits)
+            return continuations.map { [first.score($0[0], logits)] }
+        }
         let longer = continuations.indices.filter { continuations[$0].count > 1 }
         // As many at once as the copies of a last block, and the blocks they grow by, take no more than that.
         let blocks = KVCache.blocks(for: longest) + 1
@@ -102,11 +104,12 @@ extension Scorer {
         let logits = try decoder.logits(hidden.gatheredRows(asked.map(\.row)))
         let size = logits.shape[1]
         var scores = [TokenScore](repeating: TokenScore(logProbability: 0, isGreedy: false), count: asked.count)
-        scores.withUnsafeMutableBufferPointer { scores in
-            ThreadPool.shared.run(asked.count) { index in
-                let row = logits.floats + index * size
-                scores[index] = TokenDistribution(UnsafeBufferPointer(start: row, count: size))
-                    .score(asked[index].target, row)
+        try logits.withHostValues { logits in
+            scores.withUnsafeMutableBufferPointer { scores in
+                ThreadPool.shared.run(asked.count) { index in
+                    let row = UnsafeBufferPointer(rebasing: logits[index * size..<(index + 1) * size])
+                    scores[index] = TokenDistribution(row).score(asked[index].target, row)
+                }
             }
         }
         return scores
@@ -125,7 +128,7 @@ private struct TokenDistribution {
         logSum = TokenLogProbability.logSum(logits)
     }
 
-    func score(_ token: Int32, _ logits: UnsafePointer<Float>) -> TokenScore {
+    func score(_ token: Int32, _ logits: UnsafeBufferPointer<Float>) -> TokenScore {
         TokenScore(logProbability: Double(logits[Int(token)]) - logSum, isGreedy: Int(token) == best)
     }
 }

@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), in one pass over memory:
@@ -28,20 +27,15 @@ public final class AdamW: Optimizer {
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
-        let kernel = martlet_kernels_active().pointee.training.adamw
         try groups.forEachGradient { parameter, gradient, group in
-            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: couplesDecay)
-            numbers.beta1 = Float(beta1)
-            numbers.beta2 = Float(beta2)
-            numbers.epsilon = Float(epsilon)
-            numbers.correction1 = Float(1 - power(beta1, stepCount))
-            numbers.correction2 = Float(1 - power(beta2, stepCount))
-            let m = try first.of(parameter).floats, v = try second.of(parameter).floats
-            let w = parameter.tensor.floats, g = gradient.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) { kernel(w + start, g + start, m + start, v + start, $0, range.count) }
-            }
+            var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: couplesDecay)
+            step.beta1 = Float(beta1)
+            step.beta2 = Float(beta2)
+            step.epsilon = Float(epsilon)
+            step.correction1 = Float(1 - power(beta1, stepCount))
+            step.correction2 = Float(1 - power(beta2, stepCount))
+            try Fused.adamW(
+                parameter.tensor, gradient: gradient, mean: first.of(parameter), square: second.of(parameter), step)
         }
     }
 
@@ -54,16 +48,13 @@ public final class AdamW: Optimizer {
     }
 }
 
-extension martlet_optimizer_step {
+extension OptimizerStep {
     /// What every optimiser takes from a group; decay is coupled where it is part of the gradient.
     init(_ group: ParameterGroup, rate: Double, scale: Double, coupled: Bool) {
-        self.init()
-        learning_rate = Float(rate * group.rate)
-        weight_decay = coupled ? 0 : Float(group.weightDecay)
-        coupled_decay = coupled ? Float(group.weightDecay) : 0
-        gradient_scale = Float(scale)
-        correction1 = 1
-        correction2 = 1
+        self.init(learningRate: Float(rate * group.rate))
+        weightDecay = coupled ? 0 : Float(group.weightDecay)
+        coupledDecay = coupled ? Float(group.weightDecay) : 0
+        self.gradientScale = Float(scale)
     }
 }
 

@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Steps of one size along the sign of a momentum (Chen et al. 2023), with one buffer, in one pass over memory:
@@ -20,16 +19,11 @@ public final class Lion: Optimizer {
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
-        let kernel = martlet_kernels_active().pointee.training.lion
         try groups.forEachGradient { parameter, gradient, group in
-            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: false)
-            numbers.beta1 = Float(beta1)
-            numbers.beta2 = Float(beta2)
-            let m = try average.of(parameter).floats, w = parameter.tensor.floats, g = gradient.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) { kernel(w + start, g + start, m + start, $0, range.count) }
-            }
+            var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: false)
+            step.beta1 = Float(beta1)
+            step.beta2 = Float(beta2)
+            try Fused.lion(parameter.tensor, gradient: gradient, momentum: average.of(parameter), step)
         }
     }
 

@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Momentum made orthogonal (Jordan et al. 2024), for the matrices between embedding and head:
@@ -48,70 +47,23 @@ public final class Muon: Optimizer {
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
-        let kernels = martlet_kernels_active().pointee.training
         try matrices.forEachGradient { parameter, gradient, group in
-            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: false)
-            numbers.beta1 = Float(momentum)
-            numbers.nesterov = nesterov
-            let update = Tensor(uninitialized: gradient.shape)
-            let m = try buffer.of(parameter).floats, u = update.floats, g = gradient.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) {
-                    kernels.momentum(g + start, m + start, u + start, $0, range.count)
-                }
-            }
-            let direction = try orthogonalized(update)
+            var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: false)
+            step.beta1 = Float(momentum)
+            step.nesterov = nesterov
+            let update = try Fused.momentum(gradient: gradient, momentum: buffer.of(parameter), step)
+            let direction = try Fused.orthogonalized(update, epsilon: epsilon)
             // The decay goes by the plain rate, the step by the scaled one.
             let height = Double(gradient.shape[0]), width = Double(gradient.shape[1])
             let factor =
                 scaling == .original
                 ? max(1, height / width).squareRoot() : 0.2 * max(height, width).squareRoot()
-            numbers.weight_decay /= Float(factor)
-            numbers.learning_rate *= Float(factor)
-            numbers.gradient_scale = 1
-            let w = parameter.tensor.floats, o = direction.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) { kernels.sgd(w + start, o + start, nil, $0, range.count) }
-            }
-            withExtendedLifetime((update, direction)) {}
+            step.weightDecay /= Float(factor)
+            step.learningRate *= Float(factor)
+            step.gradientScale = 1
+            try Fused.sgd(parameter.tensor, gradient: direction, momentum: nil, step)
         }
         try others.step(learningRate: learningRate, gradientScale: gradientScale)
-    }
-
-    /// Five Newton-Schulz steps; x is used up. The smaller of the two Gram matrices is taken.
-    private func orthogonalized(_ x: Tensor) throws -> Tensor {
-        let (a, b, c) = (Float(3.4445), Float(-4.7750), Float(2.0315))
-        let height = x.shape[0], width = x.shape[1], side = min(height, width), isTall = height > width
-        let scale = try Float(1 / max(sumOfSquares([x]).squareRoot(), epsilon))
-        let values = x.floats
-        Fused.forRows(x.elementCount, width: 1) { range in for i in range { values[i] *= scale } }
-        let gram = Tensor(uninitialized: [side, side]), squared = Tensor(uninitialized: [side, side])
-        var x = x, other = Tensor(uninitialized: x.shape)
-        for _ in 0..<5 {
-            if isTall {
-                Fused.outer(x, x, into: gram, accumulate: false)
-            } else {
-                Fused.product(x, x, transposed: true, into: gram, accumulate: false)
-            }
-            Fused.product(gram, gram, transposed: false, into: squared, accumulate: false)
-            // a I + b G + c G²
-            let g = gram.floats, s = squared.floats
-            Fused.forRows(side, width: side) { range in
-                for row in range {
-                    for i in row * side..<(row + 1) * side { s[i] = b * g[i] + c * s[i] }
-                    s[row * side + row] += a
-                }
-            }
-            if isTall {
-                Fused.product(x, squared, transposed: false, into: other, accumulate: false)
-            } else {
-                Fused.product(squared, x, transposed: false, into: other, accumulate: false)
-            }
-            swap(&x, &other)
-        }
-        return x
     }
 
     public func state() -> [(name: String, tensor: Tensor)] { buffer.all() + others.state() }

@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Changes parameters along their gradients.
@@ -56,7 +55,7 @@ struct OptimizerBuffers {
             OperationSpan.count(bytes: 2 * known.elementBytes)
             return known
         }
-        let made = try Tensor.zeros(shape ?? parameter.tensor.shape)
+        let made = try Tensor.zeros(shape ?? parameter.tensor.shape, dtype: parameter.tensor.dtype)
         buffers[parameter.name] = made
         return made
     }
@@ -76,7 +75,7 @@ struct OptimizerBuffers {
             guard stored.shape == shape(parameter) else {
                 throw OptimizerError("\(name) has shape \(stored.shape), the parameter needs \(shape(parameter))")
             }
-            buffers[parameter.name] = try stored.to(.float32).copied()
+            buffers[parameter.name] = try stored.to(parameter.tensor.dtype).copied()
         }
     }
 }
@@ -99,48 +98,26 @@ extension Array<Parameter> {
 
     /// The first parameter that has a value which is no number or infinite, or so large that its square is.
     public func firstNotFinite() throws -> String? {
-        try first { try !sumOfSquares([$0.tensor.detach()]).isFinite }?.name
+        try first { try !Fused.sumOfSquares([$0.tensor.detach()]).isFinite }?.name
     }
 
     /// √(Σ g²) over all gradients; the number of threads does not change it.
     public func gradientNorm() throws -> Double {
         let span = OperationSpan("gradientNorm", .update)
         defer { span.end() }
-        return try sumOfSquares(compactMap { $0.tensor.gradient?.contiguous() }).squareRoot()
+        return try Fused.sumOfSquares(compactMap { $0.tensor.gradient?.contiguous() }).squareRoot()
     }
-}
-
-/// Σ x² over contiguous float32 tensors: in chunks of fixed size whose sums are added in double precision and in
-/// order, so that the number of threads does not change it.
-func sumOfSquares(_ tensors: [Tensor]) throws -> Double {
-    var pieces: [(UnsafePointer<Float>, Int)] = []
-    for tensor in tensors {
-        OperationSpan.count(bytes: tensor.elementBytes)
-        for start in stride(from: 0, to: tensor.elementCount, by: 1 << 15) {
-            pieces.append((UnsafePointer(tensor.floats) + start, min(1 << 15, tensor.elementCount - start)))
-        }
-    }
-    let sums = Tensor(uninitialized: [pieces.count])
-    let kernel = martlet_kernels_active().pointee.vector.sum_of_squares
-    let target = sums.floats
-    ThreadPool.shared.run(pieces.count) { index in target[index] = kernel(pieces[index].0, pieces[index].1) }
-    var total = 0.0
-    for index in pieces.indices { total += Double(target[index]) }
-    withExtendedLifetime((tensors, sums)) {}
-    return total
 }
 
 extension [ParameterGroup] {
-    /// Every parameter that a gradient has arrived at, with the contiguous gradient; the parameter counts as changed.
+    /// Every parameter that a gradient has arrived at, with the contiguous gradient.
     func forEachGradient(_ body: (Parameter, Tensor, ParameterGroup) throws -> Void) throws {
         for group in self {
             for parameter in group.parameters {
                 guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
-                parameter.tensor.storage.version += 1
                 // The gradient is read, the parameter read and written.
                 OperationSpan.count(bytes: 3 * gradient.elementBytes)
                 try body(parameter, gradient, group)
-                withExtendedLifetime(gradient) {}
             }
         }
     }

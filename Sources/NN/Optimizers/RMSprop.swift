@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Gradients divided by a running root mean square (Tieleman and Hinton 2012), in one pass over memory:
@@ -21,20 +20,14 @@ public final class RMSprop: Optimizer {
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
-        let kernel = martlet_kernels_active().pointee.training.rmsprop
         try groups.forEachGradient { parameter, gradient, group in
-            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: true)
-            numbers.beta1 = Float(momentum)
-            numbers.beta2 = Float(alpha)
-            numbers.epsilon = Float(epsilon)
-            let v = try square.of(parameter).floats, m = momentum == 0 ? nil : try buffer.of(parameter).floats
-            let w = parameter.tensor.floats, g = gradient.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) {
-                    kernel(w + start, g + start, v + start, m.map { $0 + start }, $0, range.count)
-                }
-            }
+            var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: true)
+            step.beta1 = Float(momentum)
+            step.beta2 = Float(alpha)
+            step.epsilon = Float(epsilon)
+            try Fused.rmsprop(
+                parameter.tensor, gradient: gradient, square: square.of(parameter),
+                momentum: momentum == 0 ? nil : buffer.of(parameter), step)
         }
     }
 

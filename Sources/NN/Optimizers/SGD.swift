@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// Stochastic gradient descent with momentum, in one pass over memory:
@@ -22,19 +21,12 @@ public final class SGD: Optimizer {
 
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         stepCount += 1
-        let kernel = martlet_kernels_active().pointee.training.sgd
         try groups.forEachGradient { parameter, gradient, group in
-            var numbers = martlet_optimizer_step(group, rate: learningRate, scale: gradientScale, coupled: true)
-            numbers.beta1 = Float(momentum)
-            numbers.nesterov = nesterov
-            let m = momentum == 0 ? nil : try buffer.of(parameter).floats
-            let w = parameter.tensor.floats, g = gradient.floats
-            Fused.forRows(gradient.elementCount, width: 1) { [numbers] range in
-                let start = range.lowerBound
-                withUnsafePointer(to: numbers) {
-                    kernel(w + start, g + start, m.map { $0 + start }, $0, range.count)
-                }
-            }
+            var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: true)
+            step.beta1 = Float(momentum)
+            step.nesterov = nesterov
+            try Fused.sgd(
+                parameter.tensor, gradient: gradient, momentum: momentum == 0 ? nil : buffer.of(parameter), step)
         }
     }
 

@@ -1,4 +1,3 @@
-import CKernels
 import MartletTensor
 
 /// An exponential moving average of the parameters (Polyak and Juditsky 1992), which evaluates better than the last
@@ -18,33 +17,24 @@ public final class WeightAverage {
     }
 
     /// Takes the parameters' values after a step into account.
-    public func update() {
+    public func update() throws {
         stepCount += 1
         let share = Float(1 - min(decay, Double(1 + stepCount) / Double(10 + stepCount)))
-        let kernel = martlet_kernels_active().pointee.training.move_toward
         for (parameter, average) in zip(parameters, averages) {
-            let a = average.floats, w = parameter.tensor.floats
-            Fused.forRows(average.elementCount, width: 1) { range in
-                kernel(a + range.lowerBound, w + range.lowerBound, share, range.count)
-            }
+            try Fused.moveToward(average, parameter.tensor, share: share)
         }
     }
 
     /// Runs `body` with the averages in the parameters' place; `averages` holds the parameters meanwhile.
-    public func withAverages<Result>(_ body: () throws -> Result) rethrows -> Result {
-        exchange()
-        defer { exchange() }
-        return try body()
+    public func withAverages<Result>(_ body: () throws -> Result) throws -> Result {
+        try exchange()
+        let result = Swift.Result { try body() }
+        try exchange()
+        return try result.get()
     }
 
-    private func exchange() {
-        for (parameter, average) in zip(parameters, averages) {
-            let a = average.floats, w = parameter.tensor.floats
-            parameter.tensor.storage.version += 1
-            Fused.forRows(average.elementCount, width: 1) { range in
-                for i in range { (a[i], w[i]) = (w[i], a[i]) }
-            }
-        }
+    private func exchange() throws {
+        for (parameter, average) in zip(parameters, averages) { try Fused.exchange(parameter.tensor, average) }
     }
 
     /// Goes on from stored averages. - Throws: `OptimizerError` naming what is missing or does not fit.
@@ -57,7 +47,7 @@ public final class WeightAverage {
                 throw OptimizerError(
                     "the average of \(parameter.name) has shape \(stored.shape), not \(parameter.tensor.shape)")
             }
-            return try stored.to(.float32).copied()
+            return try stored.to(parameter.tensor.dtype).copied()
         }
         self.stepCount = stepCount
     }

@@ -73,7 +73,7 @@ extension StepProfile {
             }
             parameters.clearGradients()
             try mixed?.roundMasters()
-            average?.update()
+            try average?.update()
         }
 
         for number in 0..<StepRecording.warmup { try step(number + 1) }

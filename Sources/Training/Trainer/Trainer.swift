@@ -323,7 +323,7 @@ public final class Trainer {
         }
         parameters.clearGradients()
         try mixed?.roundMasters()
-        average?.update()
+        try average?.update()
         recentLosses.append(total)
         if recentLosses.count > 5 { recentLosses.removeFirst() }
         step += 1

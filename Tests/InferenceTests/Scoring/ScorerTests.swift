@@ -14,9 +14,9 @@ import MartletInference
         let cache = KVCache(decoder.configuration, precision: precision)
         let logits = try decoder.logits(
             decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
-        let size = logits.shape[1]
+        let size = logits.shape[1], values = try logits.toArray(as: Float.self)
         return tokens.indices.map { index in
-            let row = (0..<size).map { Double(logits.floats[index * size + $0]) }
+            let row = (0..<size).map { Double(values[index * size + $0]) }
             let top = row.max() ?? 0
             let total = top + log(row.reduce(0) { $0 + exp($1 - top) })
             return row.map { $0 - total }

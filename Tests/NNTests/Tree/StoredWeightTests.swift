@@ -14,17 +14,16 @@ import Testing
         if dtype == .float16 || dtype == .bfloat16 {
             return try Tensor.normal([rows, columns], mean: 0, std: 0.1, using: &random).to(dtype)
         }
-        let tensor = Tensor(uninitialized: [rows, columns], dtype: dtype)
-        let bytes = UnsafeMutableRawBufferPointer(start: tensor.pointer, count: tensor.byteCount)
-        for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: random.next()) }
-        for block in stride(from: 0, to: bytes.count, by: dtype.blockByteCount) {
-            for place in scales(dtype) {
-                // 2^-7 to 2^-5 in float16: exponent 8 to 10, sign and fraction as they come.
-                let high = block + place + 1
-                bytes[high] = bytes[high] & 0x83 | UInt8(8 + Int(bytes[high] >> 2) % 3) << 2
+        return Tensor(filling: [rows, columns], dtype: dtype) { bytes in
+            for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: random.next()) }
+            for block in stride(from: 0, to: bytes.count, by: dtype.blockByteCount) {
+                for place in scales(dtype) {
+                    // 2^-7 to 2^-5 in float16: exponent 8 to 10, sign and fraction as they come.
+                    let high = block + place + 1
+                    bytes[high] = bytes[high] & 0x83 | UInt8(8 + Int(bytes[high] >> 2) % 3) << 2
+                }
             }
         }
-        return tensor
     }
 
     /// Where in a block its float16 scales begin.

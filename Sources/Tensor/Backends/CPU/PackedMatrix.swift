@@ -56,6 +56,18 @@ public final class PackedMatrix: @unchecked Sendable {
         weight.storage.evict(weight.byteOffset..<(weight.byteOffset + rows * rowBytes))
     }
 
+    /// x Wᵀ for several matrices over one input `[count, columns]`: for each `[count, rows]`.
+    package static func multiply(_ x: Tensor, by matrices: [PackedMatrix]) throws(TensorError) -> [Tensor] {
+        try Fused.check("multiply", x)
+        guard x.rank == 2, matrices.allSatisfy({ $0.columns == x.shape[1] }) else {
+            throw TensorError(
+                .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
+        }
+        let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
+        multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats))
+        return outputs
+    }
+
     /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.
     /// - Parameters:
     ///   - x: `[count, columns]`, contiguous.

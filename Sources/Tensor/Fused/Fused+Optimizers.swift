@@ -1,0 +1,122 @@
+/// Steps of optimisers, each in one pass over memory. They change the parameter w and what is remembered of it in place;
+/// g is its gradient. All are contiguous, of one type and of w's shape; nothing is noted for gradients.
+extension Fused {
+    /// g ← g + coupled w,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
+    /// w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+    public static func adamW(
+        _ w: Tensor, gradient g: Tensor, mean m: Tensor, square v: Tensor, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try checkStep("adamW", gradient: g, changing: w, m, v)
+        try backend(of: w).adamW(w, gradient: g, mean: m, square: v, step)
+    }
+
+    /// g ← g + coupled w,  m ← β₁ m + g,  w ← w (1 − η λ) − η m, or − η (g + β₁ m) where it looks ahead. Without m by g.
+    public static func sgd(
+        _ w: Tensor, gradient g: Tensor, momentum m: Tensor?, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try checkStep("sgd", gradient: g, changing: w, m)
+        try backend(of: w).sgd(w, gradient: g, momentum: m, step)
+    }
+
+    /// g ← g + coupled w,  v ← β₂ v + (1 − β₂) g²,  m ← β₁ m + g / (√v + ε),  w ← w (1 − η λ) − η m
+    public static func rmsprop(
+        _ w: Tensor, gradient g: Tensor, square v: Tensor, momentum m: Tensor?, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try checkStep("rmsprop", gradient: g, changing: w, v, m)
+        try backend(of: w).rmsprop(w, gradient: g, square: v, momentum: m, step)
+    }
+
+    /// w ← w (1 − η λ) − η sign(β₁ m + (1 − β₁) g),  m ← β₂ m + (1 − β₂) g
+    public static func lion(
+        _ w: Tensor, gradient g: Tensor, momentum m: Tensor, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try checkStep("lion", gradient: g, changing: w, m)
+        try backend(of: w).lion(w, gradient: g, momentum: m, step)
+    }
+
+    /// m ← β₁ m + (1 − β₁) g; the new m, or (1 − β₁) g + β₁ m where it looks ahead, as a tensor of its own.
+    public static func momentum(
+        gradient g: Tensor, momentum m: Tensor, _ step: OptimizerStep
+    ) throws(TensorError) -> Tensor {
+        try checkStep("momentum", gradient: g, changing: m)
+        return try backend(of: g).momentum(gradient: g, momentum: m, step)
+    }
+
+    /// The orthogonal matrix nearest to x `[n, k]`, about: five Newton-Schulz steps X ← (a I + b X Xᵀ + c (X Xᵀ)²) X
+    /// from x / max(‖x‖, ε), which bring every singular value near 1 (Jordan et al. 2024). x is used up.
+    public static func orthogonalized(_ given: consuming Tensor, epsilon: Double) throws(TensorError) -> Tensor {
+        let x = given
+        guard x.rank == 2 else { throw TensorError(.shape, "orthogonalized", "\(x.shape) is no matrix") }
+        try checkStep("orthogonalized", gradient: x, changing: x)
+        return try backend(of: x).orthogonalized(x, epsilon: epsilon)
+    }
+
+    /// A step of Adafactor; the formula stands at the optimiser.
+    /// - Parameters:
+    ///   - rows: of a matrix `[n, k]` the n numbers of its rows; nil for a vector.
+    ///   - columns: the k numbers of its columns, or a vector's whole second moment.
+    public static func adafactor(
+        _ w: Tensor, gradient g: Tensor, rows: Tensor?, columns: Tensor, _ step: AdafactorStep
+    ) throws(TensorError) {
+        try checkStep("adafactor", gradient: g, changing: w)
+        let height = rows?.elementCount ?? 1
+        guard w.elementCount == height * columns.elementCount, rows == nil || w.shape.first == height else {
+            throw TensorError(
+                .shape, "adafactor",
+                "moments of \(rows?.shape ?? []) rows and \(columns.shape) columns do not fit \(w.shape)")
+        }
+        for moments in [rows, columns] {
+            if let moments { try checkStep("adafactor", gradient: moments, changing: moments) }
+        }
+        guard w.elementCount > 0 else { return }
+        try backend(of: w).adafactor(w, gradient: g, rows: rows, columns: columns, step)
+    }
+
+    /// a ← a + share (b − a).
+    public static func moveToward(_ a: Tensor, _ b: Tensor, share: Float) throws(TensorError) {
+        try checkStep("moveToward", gradient: b, changing: a)
+        try backend(of: a).moveToward(a, b, share: share)
+    }
+
+    /// The elements of a and b change places.
+    public static func exchange(_ a: Tensor, _ b: Tensor) throws(TensorError) {
+        try checkStep("exchange", gradient: b, changing: a, b)
+        try backend(of: a).exchange(a, b)
+    }
+
+    /// Σ x² over all elements of contiguous tensors, in an order that the number of threads does not change.
+    public static func sumOfSquares(_ tensors: [Tensor]) throws(TensorError) -> Double {
+        guard let first = tensors.first else { return 0 }
+        for tensor in tensors {
+            OperationSpan.count(bytes: tensor.elementBytes)
+            guard tensor.dtype == first.dtype, tensor.isContiguous else {
+                throw TensorError(.dtype, "sumOfSquares", "needs contiguous tensors of one type")
+            }
+        }
+        return try backend(of: first).sumOfSquares(tensors)
+    }
+
+    /// Checks that tensors fit each other and that those that change may be written to, and counts them as changed.
+    private static func checkStep(
+        _ operation: String, gradient: Tensor, changing tensors: Tensor?...
+    ) throws(TensorError) {
+        for case let tensor? in tensors {
+            guard tensor.dtype == gradient.dtype, tensor.isContiguous, gradient.isContiguous,
+                tensor.dtype == .float32 || tensor.dtype == .float64
+            else {
+                throw TensorError(
+                    .dtype, operation,
+                    "needs contiguous F32, or F64, got \(tensor.isContiguous ? "" : "strided ")\(tensor.dtype.name) "
+                        + "and a gradient of \(gradient.isContiguous ? "" : "strided ")\(gradient.dtype.name)")
+            }
+            guard tensor.elementCount == gradient.elementCount else {
+                throw TensorError(.shape, operation, "\(gradient.shape) does not fit \(tensor.shape)")
+            }
+            guard !tensor.storage.isReadOnly else {
+                throw TensorError(
+                    .storage, operation, "tensor of shape \(tensor.shape) lies in read-only storage; copy it first")
+            }
+            tensor.storage.version += 1
+        }
+    }
+}
