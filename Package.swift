@@ -32,7 +32,7 @@ var products: [Product] = [
 var dependencies: [Package.Dependency] = []
 var targets: [Target] = [
     .target(name: "CKernels", path: "Sources/CKernels"),
-    floor("MartletSystem", "System"),
+    floor("MartletSystem", "System", ["CKernels"]),
     floor("MartletJSON", "JSON", ["MartletSystem"]),
     floor("MartletTensor", "Tensor", ["CKernels", "MartletSystem"]),
     floor("MartletText", "Text", ["MartletJSON", "MartletSystem"]),
@@ -63,7 +63,7 @@ var targets: [Target] = [
         path: "Benchmarks/Grammar", exclude: ["check_walks.py"]),
     .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
-        name: "train-step", dependencies: ["MartletModels", "MartletJSON", "CKernels"], path: "Benchmarks/TrainStep"),
+        name: "train-step", dependencies: ["MartletModels", "MartletJSON"], path: "Benchmarks/TrainStep"),
     .executableTarget(
         name: "adapter-step", dependencies: ["MartletModels", "MartletJSON"], path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),

@@ -4,7 +4,6 @@
 //
 // Forward, loss, backward, clipping to norm 1, AdamW, in float32; the median of the steps after the third.
 
-import CKernels
 import MartletJSON
 import MartletModels
 import MartletNN

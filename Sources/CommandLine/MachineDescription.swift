@@ -1,5 +1,5 @@
-import CKernels
 import Martlet
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -9,19 +9,14 @@ import Darwin
 
 /// What `martlet env` tells about the machine.
 enum MachineDescription {
-    static var kernels: String {
-        String(cString: martlet_instruction_set_name(martlet_kernels_active().pointee.instruction_set))
-    }
+    static var kernels: String { InstructionSet.active }
     static var threads: Int { ThreadPool.shared.workerCount }
 
     static func rows() -> [(String, String)] {
         var rows: [(String, String)] = [("version", MartletCommand.configuration.version)]
-        let sets = (0..<MARTLET_INSTRUCTION_SETS).map { martlet_instruction_set(UInt32($0)) }.filter(
-            martlet_cpu_supports)
         rows.append(("processor", processor()))
         rows.append(("kernels", kernels))
-        rows.append(
-            ("runs here", sets.map { String(cString: martlet_instruction_set_name($0)) }.joined(separator: ", ")))
+        rows.append(("runs here", InstructionSet.supported.joined(separator: ", ")))
         rows.append(("threads", "\(threads)"))
         let memory = MachineMemory().total ?? sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         rows.append(("memory", Terminal.bytes(memory)))

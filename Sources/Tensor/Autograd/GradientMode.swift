@@ -1,7 +1,7 @@
-import CKernels
+import MartletSystem
 
 /// Whether operations on this thread are noted for `backward`. They are, unless inside `noGrad`.
-public var isGradientEnabled: Bool { !martlet_thread().pointee.gradients_disabled }
+public var isGradientEnabled: Bool { !ThreadState.gradientsDisabled }
 
 /// Runs `body` without noting operations for gradients, as inference and parameter updates want it.
 public func noGrad<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
@@ -16,9 +16,8 @@ public func enableGrad<Result, Failure: Error>(_ body: () throws(Failure) -> Res
 private func withGradients<Result, Failure: Error>(
     _ enabled: Bool, _ body: () throws(Failure) -> Result
 ) throws(Failure) -> Result {
-    let state = martlet_thread()
-    let before = state.pointee.gradients_disabled
-    state.pointee.gradients_disabled = !enabled
-    defer { state.pointee.gradients_disabled = before }
+    let before = ThreadState.gradientsDisabled
+    ThreadState.gradientsDisabled = !enabled
+    defer { ThreadState.gradientsDisabled = before }
     return try body()
 }

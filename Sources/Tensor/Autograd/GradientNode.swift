@@ -1,4 +1,4 @@
-import CKernels
+import MartletSystem
 import Synchronization
 
 /// One operation on the tape: what it was made from and how a gradient flows back through it. A leaf, a tensor made
@@ -87,16 +87,15 @@ private final class Remains {
     }
 
     func bury() {
-        let state = martlet_thread()
-        if let busy = state.pointee.graveyard {
+        if let busy = ThreadState.graveyard {
             // Somebody further up the stack is at it: leave it to them.
             let head = Unmanaged<Remains>.fromOpaque(busy).takeUnretainedValue()
             next = head.next
             head.next = self
             return
         }
-        state.pointee.graveyard = Unmanaged.passUnretained(self).toOpaque()
-        defer { state.pointee.graveyard = nil }
+        ThreadState.graveyard = Unmanaged.passUnretained(self).toOpaque()
+        defer { ThreadState.graveyard = nil }
         inputs = []
         backward = nil
         while let one = next {

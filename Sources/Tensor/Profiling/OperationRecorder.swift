@@ -1,4 +1,4 @@
-import CKernels
+import MartletSystem
 
 #if canImport(Glibc)
 import Glibc
@@ -47,16 +47,16 @@ package final class OperationRecorder {
 
     /// Records what `body` does on this thread.
     package func record<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        let state = martlet_thread(), before = state.pointee.recorder
-        state.pointee.recorder = Unmanaged.passUnretained(self).toOpaque()
-        defer { state.pointee.recorder = before }
+        let before = ThreadState.recorder
+        ThreadState.recorder = Unmanaged.passUnretained(self).toOpaque()
+        defer { ThreadState.recorder = before }
         return try body()
     }
 
     /// Of this thread, nil when nothing is recorded.
     @inline(__always)
     package static var current: OperationRecorder? {
-        guard let recorder = martlet_thread().pointee.recorder else { return nil }
+        guard let recorder = ThreadState.recorder else { return nil }
         return Unmanaged<OperationRecorder>.fromOpaque(recorder).takeUnretainedValue()
     }
 

@@ -1,6 +1,4 @@
 import CKernels
-import MartletSystem
-@_exported import struct MartletSystem.FileError
 
 #if canImport(Glibc)
 import Glibc
@@ -120,10 +118,10 @@ public final class MappedFile: @unchecked Sendable {
 
 extension stat {
     fileprivate var writeTime: timespec {
-        #if canImport(Glibc)
-        st_mtim
-        #else
+        #if canImport(Darwin)
         st_mtimespec
+        #else
+        st_mtim
         #endif
     }
 }
