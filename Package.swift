@@ -25,8 +25,9 @@ var products: [Product] = [
     .library(
         name: "MartletCore",
         targets: [
-            "MartletSystem", "MartletJSON", "MartletTensor", "MartletText", "MartletFormats", "MartletNN",
-            "MartletModels", "MartletInference", "MartletData", "MartletTraining",
+            "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
+            "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
+            "MartletData", "MartletTraining",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -35,49 +36,97 @@ var targets: [Target] = [
     floor("MartletSystem", "System", ["CKernels"]),
     floor("MartletJSON", "JSON", ["MartletSystem"]),
     floor("MartletTensor", "Tensor", ["CKernels", "MartletSystem"]),
-    floor("MartletText", "Text", ["MartletJSON", "MartletSystem"]),
+    floor("MartletPatterns", "Patterns", ["MartletSystem"]),
+    floor("MartletJinja", "Jinja", ["MartletJSON", "MartletSystem"]),
     floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON", "MartletSystem"]),
-    floor("MartletNN", "NN", ["MartletTensor"]),
-    floor("MartletModels", "Models", ["MartletNN", "MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor("MartletNN", "NN", ["MartletTensor", "MartletSystem"]),
+    floor("MartletTokenizers", "Tokenizers", ["MartletPatterns", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletModels", "Models",
+        ["MartletNN", "MartletTensor", "MartletFormats", "CKernels", "MartletJSON", "MartletSystem"]),
+    floor("MartletGrammar", "Grammar", ["MartletTokenizers", "MartletPatterns", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletChat", "Chat", ["MartletGrammar", "MartletTokenizers", "MartletJinja", "MartletJSON", "MartletSystem"]),
     floor(
         "MartletData", "Data",
-        ["MartletTensor", "MartletText", "MartletFormats", "MartletJSON", "MartletSystem"]),
-    floor("MartletInference", "Inference", ["MartletModels", "MartletText", "MartletSystem"]),
-    floor("MartletAPI", "API", ["MartletInference", "MartletText", "MartletJSON", "MartletSystem"]),
+        ["MartletChat", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletInference", "Inference",
+        [
+            "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletChat", "MartletGrammar",
+            "MartletTokenizers", "MartletJSON", "MartletSystem",
+        ]),
+    floor(
+        "MartletAPI", "API",
+        [
+            "MartletInference", "MartletModels", "MartletChat", "MartletGrammar", "MartletTokenizers", "MartletJSON",
+            "MartletSystem",
+        ]),
     floor(
         "MartletTraining", "Training",
-        ["MartletInference", "MartletData", "MartletFormats", "MartletJSON", "MartletSystem"]),
+        [
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData", "MartletChat",
+            "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
+        ]),
     .executableTarget(
-        name: "tokenizer-speed", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
+        name: "tokenizer-speed", dependencies: ["MartletTokenizers", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
         exclude: ["tiktoken_speed.py", "compare.sh"]),
     .executableTarget(
-        name: "tokenizer-training", dependencies: ["MartletText", "MartletJSON"], path: "Benchmarks/TokenizerTraining",
+        name: "tokenizer-training", dependencies: ["MartletTokenizers", "MartletJSON"],
+        path: "Benchmarks/TokenizerTraining",
         exclude: ["train.py", "make_text.py", "compare.py", "compare.sh"]),
     .executableTarget(
-        name: "pattern-speed", dependencies: ["MartletText"], path: "Benchmarks/PatternSpeed"),
+        name: "pattern-speed", dependencies: ["MartletPatterns"], path: "Benchmarks/PatternSpeed"),
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
-    .executableTarget(name: "engine-load", dependencies: ["MartletInference"], path: "Benchmarks/Engine"),
     .executableTarget(
-        name: "grammar-benchmark", dependencies: ["MartletInference", "MartletText", "MartletJSON"],
+        name: "engine-load", dependencies: ["MartletInference", "MartletTensor"], path: "Benchmarks/Engine"),
+    .executableTarget(
+        name: "grammar-benchmark",
+        dependencies: ["MartletInference", "MartletGrammar", "MartletTokenizers", "MartletJSON"],
         path: "Benchmarks/Grammar", exclude: ["check_walks.py"]),
-    .executableTarget(name: "divergence", dependencies: ["MartletInference"], path: "Benchmarks/Divergence"),
     .executableTarget(
-        name: "train-step", dependencies: ["MartletModels", "MartletJSON"], path: "Benchmarks/TrainStep"),
+        name: "divergence", dependencies: ["MartletInference", "MartletModels", "MartletNN", "MartletTensor"],
+        path: "Benchmarks/Divergence"),
     .executableTarget(
-        name: "adapter-step", dependencies: ["MartletModels", "MartletJSON"], path: "Benchmarks/AdapterStep"),
+        name: "train-step",
+        dependencies: ["MartletModels", "MartletNN", "MartletTensor", "MartletJSON"],
+        path: "Benchmarks/TrainStep"),
+    .executableTarget(
+        name: "adapter-step",
+        dependencies: ["MartletModels", "MartletNN", "MartletTensor", "MartletJSON"], path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
-    tests("Tensor", ["MartletTensor", "MartletFormats", "MartletJSON", "MartletSystem"], exclude: ["Goldens"]),
-    tests("Text", ["MartletText", "MartletJSON"], exclude: ["Goldens"]),
-    tests("Formats", ["MartletFormats"], exclude: ["Goldens"]),
-    tests("Data", ["MartletData"], exclude: ["Goldens"]),
-    tests("NN", ["MartletNN", "MartletFormats"], exclude: ["Goldens"]),
-    tests("Models", ["MartletModels"], exclude: ["Goldens"]),
-    tests("Training", ["MartletTraining", "TinyModels"], exclude: ["Goldens"]),
-    tests("Inference", ["MartletInference", "TinyModels"], exclude: ["Goldens"]),
-    tests("API", ["MartletAPI", "TinyModels"], exclude: ["Goldens"]),
+    tests(
+        "Tensor", ["MartletTensor", "CKernels", "MartletFormats", "MartletJSON", "MartletSystem"], exclude: ["Goldens"]),
+    tests("Patterns", ["MartletPatterns", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Tokenizers", ["MartletTokenizers", "MartletPatterns", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Grammar", ["MartletGrammar", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Chat", ["MartletChat", "MartletJinja", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Formats", ["MartletFormats", "MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
+    tests(
+        "Data", ["MartletData", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON"],
+        exclude: ["Goldens"]),
+    tests("NN", ["MartletNN", "MartletTensor", "MartletFormats"], exclude: ["Goldens"]),
+    tests(
+        "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]
+    ),
+    tests(
+        "Training",
+        [
+            "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData",
+            "MartletChat", "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
+        ], exclude: ["Goldens"]),
+    tests(
+        "Inference",
+        [
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletChat", "MartletGrammar",
+            "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
+        ], exclude: ["Goldens"]),
+    tests(
+        "API", ["MartletAPI", "MartletInference", "MartletChat", "MartletGrammar", "MartletJSON", "TinyModels"],
+        exclude: ["Goldens"]),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
         name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),
@@ -111,7 +160,13 @@ if !coreOnly {
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        floor("Martlet", "Martlet", ["MartletSystem", "MartletInference", "MartletTraining", "MartletHub"]),
+        floor(
+            "Martlet", "Martlet",
+            [
+                "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub", "MartletInference",
+                "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
+                "MartletTraining",
+            ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),
         .plugin(
@@ -119,7 +174,8 @@ if !coreOnly {
         .target(
             name: "MartletServer",
             dependencies: [
-                "MartletSystem", "Martlet", "MartletAPI", "MartletEventLoops",
+                "MartletSystem", "Martlet", "MartletAPI", "MartletEventLoops", "MartletFormats", "MartletJSON",
+                "MartletModels",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -151,16 +207,17 @@ if !coreOnly {
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/CommandLine"),
-        tests("Hub", ["MartletHub"]),
+        tests("Hub", ["MartletHub", "MartletFormats"]),
         tests(
             "Server",
             [
-                "MartletServer", "TinyModels", .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "MartletServer", "MartletAPI", "MartletInference", "MartletJSON", "TinyModels",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             exclude: ["clients", "pages"]),
-        tests("Load", ["MartletLoad"]),
-        tests("CommandLine", ["Martlet", "TinyModels"]),
+        tests("Load", ["MartletLoad", "MartletTensor", "MartletJSON"]),
+        tests("CommandLine", ["Martlet", "MartletFormats", "MartletJSON", "MartletTokenizers", "TinyModels"]),
     ]
 }
 

@@ -1,4 +1,4 @@
-// floors: System JSON Tensor Text Formats Data
+// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat Data
 // with: bytes table
 // seeds: Tests/DataTests/Goldens/tables
 // longest: 16384

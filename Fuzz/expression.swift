@@ -1,6 +1,6 @@
-// floors: System JSON Text
+// floors: System JSON Patterns
 // longest: 2048
-import MartletText
+import MartletPatterns
 
 /// The first byte says which engine's dialect; up to a line break it is an expression, then the text it cuts. Matches
 /// come in order and lie in the text, remembering failures does not change them, and steps stay in proportion.

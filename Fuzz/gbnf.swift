@@ -1,6 +1,6 @@
-// floors: System JSON Tensor Text Formats NN Models Inference
+// floors: System JSON Patterns Tokenizers Grammar
 // longest: 2048
-import MartletInference
+import MartletGrammar
 
 private let tree = TokenTree(
     tokenBytes: [[]] + (0..<256).map { [UInt8($0)] } + [Array("ab".utf8)], endTokens: [0],

@@ -1,7 +1,8 @@
-// floors: System JSON Text
-// seeds: Tests/TextTests/Goldens/ChatTemplates
+// floors: System JSON Patterns Jinja Tokenizers Grammar Chat
+// seeds: Tests/ChatTests/Goldens/ChatTemplates
+import MartletChat
 import MartletJSON
-import MartletText
+import MartletJinja
 
 private let messages: [ChatMessage] = [
     ChatMessage(role: "system", content: "You are <b>short</b>."),

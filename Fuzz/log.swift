@@ -1,4 +1,4 @@
-// floors: System JSON Tensor Text Formats NN Models Inference Data Training
+// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference Data Training
 // with: files
 import Glibc
 import MartletTraining

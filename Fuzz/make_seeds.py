@@ -18,7 +18,7 @@ import sentencepiece
 import zstandard
 
 HERE = pathlib.Path(__file__).resolve().parent
-GOLDENS = HERE.parent / "Tests/TextTests/Goldens"
+TESTS = HERE.parent / "Tests"
 LETTERS = set("Helo, wrd's1ab<>Ġ▁Ċĉéä#")
 
 
@@ -107,7 +107,7 @@ def shrink(tokenizer):
 
 
 def tokenizers():
-    for path in sorted(GOLDENS.glob("pipeline-*.json")):
+    for path in sorted((TESTS / "TokenizersTests/Goldens").glob("pipeline-*.json")):
         tokenizer = json.loads(path.read_text()).get("tokenizer")
         if tokenizer is None:
             continue
@@ -145,7 +145,7 @@ def vocabularies():
 
 
 def snippets():
-    file = json.loads((GOLDENS / "jinja-snippets.json").read_text())
+    file = json.loads((TESTS / "ChatTests/Goldens/jinja-snippets.json").read_text())
     context = "".join("{% set " + name + " = " + repr(value) + " %}" for name, value in file["context"].items())
     texts, size, number = [], 0, 0
     rendering = [case[0] for case in file["cases"] if isinstance(case[1], str)]
@@ -231,7 +231,7 @@ def models():
 
 
 def expressions():
-    golden = json.loads((GOLDENS / "expressions.json").read_text())
+    golden = json.loads((TESTS / "PatternsTests/Goldens/expressions.json").read_text())
     seeds = {name.replace(" ", "-"): (family["expressions"][-1], golden["text"][200:700])
              for name, family in golden["families"].items()}
     seeds |= {f"case-{number}": golden["cases"][number][:2] for number in (5, 20, 33, 40, 46, 61)}

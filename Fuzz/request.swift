@@ -1,5 +1,6 @@
-// floors: System JSON Tensor Text Formats NN Models Inference API
+// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference API
 import MartletAPI
+import MartletChat
 import MartletJSON
 
 /// The first byte says which request the rest is; what is read must be read the same way twice, and a reply parser must

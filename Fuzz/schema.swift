@@ -1,6 +1,6 @@
-// floors: System JSON Tensor Text Formats NN Models Inference
+// floors: System JSON Patterns Tokenizers Grammar
 // longest: 2048
-import MartletInference
+import MartletGrammar
 import MartletJSON
 
 private let tree = TokenTree(

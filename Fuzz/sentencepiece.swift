@@ -1,7 +1,8 @@
-// floors: System JSON Text
+import MartletTokenizers
+
+// floors: System JSON Patterns Tokenizers
 // with: tokenizing
 // longest: 16384
-import MartletText
 
 /// Reads all but the first byte as a sentencepiece `tokenizer.model`, with what the first says to put around texts, and
 /// encodes and decodes a few.

@@ -1,8 +1,9 @@
-// floors: System JSON Text
+// floors: System JSON Patterns Jinja Tokenizers Grammar Chat
 // with: tokenizing
 // longest: 24576
 import MartletJSON
-import MartletText
+import MartletJinja
+import MartletTokenizers
 
 /// Reads the input as a `tokenizer.json`, and encodes and decodes a few texts.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,8 +1,8 @@
-// floors: System JSON Text
+// floors: System JSON Patterns Tokenizers
 // with: tokenizing
 // longest: 16384
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// Reads the input as the other files tokenizers come in, by its first byte: tiktoken's ranks; `vocab.json` and, after a
 /// zero byte, `merges.txt`; or the metadata of a GGUF file, a value a line: model, cuts, tokens, and after an empty line

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Sources/Text/Unicode/CategoryData.swift and ScriptData.swift: general categories as runs of (length, category),
+"""Writes Sources/Patterns/Unicode/CategoryData.swift and ScriptData.swift: general categories as runs of (length, category),
 the category being an index into the list below, and some sets as alternating lengths of what is outside and inside.
 Numbers are packed as make_normalization_tables.py packs them.
 
@@ -18,7 +18,7 @@ SCRIPTS = ("Arabic Armenian Balinese Bengali Bopomofo Braille Cherokee Common Co
            "Tifinagh Yi").split()
 LAST, MORE = "0123456789abcdef", "ghijklmnopqrstuv"
 POINTS = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
-SOURCES = pathlib.Path(__file__).resolve().parent.parent / "Sources/Text/Unicode"
+SOURCES = pathlib.Path(__file__).resolve().parent.parent / "Sources/Patterns/Unicode"
 
 
 def number(value):

@@ -1,3 +1,4 @@
+import MartletGrammar
 import MartletInference
 import MartletJSON
 

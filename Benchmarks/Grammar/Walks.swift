@@ -1,7 +1,8 @@
 import Foundation
+import MartletGrammar
 import MartletInference
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// Texts whose tokens are drawn at random from the masks, so many for each schema of a file of cases. What closes a
 /// string, an array or an object is drawn more often, so that most texts end. Each is decoded by the tokenizer.

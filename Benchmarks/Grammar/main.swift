@@ -1,7 +1,7 @@
 import Foundation
+import MartletGrammar
 import MartletInference
 import MartletJSON
-import MartletText
 
 // What grammars cost with a real vocabulary.
 // Usage: grammar-benchmark MODEL                    JSON lines: compiling, the first mask, masks of one text twice

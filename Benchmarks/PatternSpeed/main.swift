@@ -1,5 +1,5 @@
 import Foundation
-import MartletText
+import MartletPatterns
 
 // Speed of cutting a text at regular expressions, one thread, against the standard library's engine.
 // Usage: pattern-speed TEXT [REPEATS]. Prints JSON lines; `equal` compares the cuts on the first 100 kB.

@@ -1,6 +1,6 @@
 import Foundation
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 // Encoding and decoding speed of GPT-2's tokenizer on a text, one thread.
 // Usage: tokenizer-speed TEXT VOCAB_JSON MERGES_TXT [REPEATS]. Prints JSON lines.

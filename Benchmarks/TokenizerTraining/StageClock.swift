@@ -1,4 +1,4 @@
-import MartletText
+import MartletTokenizers
 import Synchronization
 
 /// When words were counted.

@@ -1,6 +1,6 @@
 import Foundation
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 // Training of a tokenizer on a text, line by line as the tokenizers library reads files.
 // Usage: tokenizer-training TEXT VOCABULARY_SIZE [bpe|unigram] [THREADS] [OUT.json]. Prints a JSON line; train.py

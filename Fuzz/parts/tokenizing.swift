@@ -1,4 +1,4 @@
-import MartletText
+import MartletTokenizers
 
 /// Texts that meet every kind of step: normalisation, cuts, special tokens, bytes outside any vocabulary.
 private let texts = [

@@ -1,6 +1,8 @@
+import MartletChat
+import MartletGrammar
 import MartletInference
 import MartletModels
-import MartletText
+import MartletTokenizers
 
 extension APIError {
     /// What an error of the engine says to a client; nil for one that is nobody's business outside.

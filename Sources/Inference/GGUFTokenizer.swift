@@ -1,5 +1,5 @@
 import MartletFormats
-import MartletText
+import MartletTokenizers
 
 extension GGUFFile {
     /// What a GGUF file says about its tokenizer.

@@ -1,9 +1,10 @@
 import Dispatch
+import MartletChat
 import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
-import MartletText
+import MartletTokenizers
 import Synchronization
 
 /// A model that talks: decoder, tokenizer and chat template, ready to generate.

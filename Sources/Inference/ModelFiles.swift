@@ -1,8 +1,9 @@
+import MartletChat
 import MartletFormats
 import MartletJSON
 import MartletModels
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 /// The files of one model: a folder as published on a hub, or a single GGUF file.
 public struct ModelFiles: Sendable {

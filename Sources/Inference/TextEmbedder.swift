@@ -1,6 +1,6 @@
 import MartletModels
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 /// Vectors of texts, as the model was published: with its prompts, its pooling, its dense layers, of unit length where
 /// it says so.

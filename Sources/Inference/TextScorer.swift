@@ -1,6 +1,6 @@
 import MartletModels
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 /// How well a text fits a query: a cross-encoder, which reads both at once.
 public final class TextScorer {

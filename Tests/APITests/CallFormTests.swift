@@ -1,7 +1,8 @@
 import MartletAPI
+import MartletChat
+import MartletGrammar
 import MartletInference
 import MartletJSON
-import MartletText
 import Testing
 
 /// Calls that are forced are read again as they are written.

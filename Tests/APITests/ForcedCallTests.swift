@@ -1,7 +1,8 @@
 import MartletAPI
+import MartletChat
+import MartletGrammar
 import MartletInference
 import MartletJSON
-import MartletText
 import Testing
 
 /// Calls that are forced: the grammar takes what the family writes (Goldens/make_forced_calls.py), and whatever it lets

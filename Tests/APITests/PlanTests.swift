@@ -1,4 +1,5 @@
 import MartletAPI
+import MartletGrammar
 import MartletInference
 import MartletJSON
 import Testing

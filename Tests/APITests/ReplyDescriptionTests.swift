@@ -1,5 +1,6 @@
 import Foundation
 import MartletAPI
+import MartletGrammar
 import MartletInference
 import MartletJSON
 import Testing

@@ -1,3 +1,4 @@
+import MartletGrammar
 import MartletJSON
 
 /// What a value has that a schema of the OpenAPI document does not describe, by path. Members that it does not list count.

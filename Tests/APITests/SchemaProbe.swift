@@ -1,3 +1,4 @@
+import MartletGrammar
 import MartletJSON
 
 /// A value that a schema of the OpenAPI document describes, made to try one of its members.

@@ -1,6 +1,6 @@
 import Foundation
 import MartletJSON
-import MartletText
+import MartletTokenizers
 import Testing
 
 /// `martlet tokenizer train`: what it writes works, and what is wrong is said in one sentence.

@@ -1,7 +1,7 @@
 import Foundation
 import MartletData
 import MartletJSON
-import MartletText
+import MartletTokenizers
 import Testing
 
 /// A tokenizer with a token for every byte of ASCII, and one that ends documents (id 128).

@@ -1,6 +1,5 @@
 import MartletData
 import MartletJSON
-import MartletText
 import Testing
 
 func documents(_ paths: [String], _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [Document] {

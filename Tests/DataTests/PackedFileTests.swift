@@ -1,6 +1,5 @@
 import Foundation
 import MartletData
-import MartletText
 import Testing
 
 /// Files that pyarrow, zlib and Zstandard wrote; the texts follow the rule of `make_data_goldens.py`.

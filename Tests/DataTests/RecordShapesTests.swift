@@ -1,7 +1,6 @@
 import Foundation
 import MartletData
 import MartletJSON
-import MartletText
 import Testing
 
 /// The conversations of a file, as "role: content" with "*" behind what is context only.

@@ -3,6 +3,7 @@ import MartletFormats
 import MartletInference
 import MartletModels
 import MartletTensor
+import MartletTokenizers
 import Testing
 import TinyModels
 

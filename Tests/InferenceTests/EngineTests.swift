@@ -1,4 +1,5 @@
 import Dispatch
+import MartletGrammar
 import MartletInference
 import MartletModels
 import Testing

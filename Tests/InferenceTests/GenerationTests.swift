@@ -1,7 +1,6 @@
 import MartletInference
 import MartletModels
 import MartletTensor
-import MartletText
 import Testing
 import TinyModels
 

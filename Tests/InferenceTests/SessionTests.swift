@@ -1,6 +1,7 @@
+import MartletChat
 import MartletInference
 import MartletModels
-import MartletText
+import MartletTokenizers
 import Synchronization
 import Testing
 import TinyModels

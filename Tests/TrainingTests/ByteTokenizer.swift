@@ -1,5 +1,5 @@
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// A byte-level tokenizer without merges, made in memory.
 enum ByteTokenizer {

@@ -1,4 +1,5 @@
-import MartletText
+import MartletChat
+import MartletTokenizers
 import MartletTraining
 import Testing
 

@@ -1,6 +1,7 @@
+import MartletChat
 import MartletData
 import MartletJSON
-import MartletText
+import MartletTokenizers
 import MartletTraining
 import Testing
 

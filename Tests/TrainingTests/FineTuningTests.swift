@@ -3,7 +3,6 @@ import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletNN
-import MartletText
 import MartletTraining
 import Testing
 import TinyModels

@@ -1,4 +1,5 @@
 import Martlet
+import MartletChat
 
 /// Asks a model one question and prints the answer as it comes.
 @main

@@ -1,6 +1,6 @@
 import MartletInference
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// An inspection as JSON. Attention and logits are many numbers: they go as bytes in base64.
 struct InspectionAnswer {

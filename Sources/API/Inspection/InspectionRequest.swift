@@ -1,7 +1,6 @@
 import MartletInference
 import MartletJSON
 import MartletModels
-import MartletText
 
 /// `POST /inspect`: what the Inspect page asks for, and the answer to it.
 ///

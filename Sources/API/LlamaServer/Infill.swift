@@ -1,6 +1,6 @@
 import MartletInference
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// What goes into the middle between two texts, for a model that was trained to fill it in.
 public struct Infill: Sendable, Equatable {

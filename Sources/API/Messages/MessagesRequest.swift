@@ -1,6 +1,6 @@
+import MartletChat
 import MartletJSON
 import MartletSystem
-import MartletText
 
 extension GenerationRequest {
     /// The body of Anthropic's `POST /v1/messages`, or of `/v1/messages/count_tokens`, which needs no `max_tokens`.

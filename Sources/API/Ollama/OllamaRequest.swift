@@ -1,6 +1,6 @@
+import MartletChat
 import MartletJSON
 import MartletSystem
-import MartletText
 
 extension GenerationRequest {
     /// The body of Ollama's `POST /api/chat`. Without messages it asks for the model to be loaded and for nothing else.

@@ -1,7 +1,9 @@
+import MartletChat
+import MartletGrammar
 import MartletInference
 import MartletJSON
 import MartletSystem
-import MartletText
+import MartletTokenizers
 
 /// A request made ready for one model: prompts as tokens, options with every default filled in, and how to read what the
 /// model will write.

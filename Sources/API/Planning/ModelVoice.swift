@@ -1,6 +1,8 @@
+import MartletChat
+import MartletGrammar
 import MartletInference
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// How a model speaks of tools and of its own thinking, as its chat template tells, and how a conversation becomes its
 /// prompt.

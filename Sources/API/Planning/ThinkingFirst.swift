@@ -1,5 +1,6 @@
+import MartletGrammar
 import MartletInference
-import MartletText
+import MartletTokenizers
 
 /// Lets a model think as it likes and holds what it says after that to a grammar.
 ///

@@ -1,5 +1,5 @@
 import MartletInference
-import MartletText
+import MartletTokenizers
 
 /// Tokens as a reply spells them.
 struct TokenTexts: Sendable {

@@ -1,3 +1,4 @@
+import MartletChat
 import MartletInference
 import MartletJSON
 

@@ -1,6 +1,5 @@
 import MartletInference
 import MartletJSON
-import MartletText
 
 /// The text of one completion with its tokens' places, and how much of it has been sent.
 struct CompletionChoice: Sendable {

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletInference
 import MartletJSON
-import MartletText
 
 /// One reply to one prompt, as it comes.
 struct SampleReply: Sendable {

@@ -1,6 +1,6 @@
 import MartletInference
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 extension TokenizeRequest {
     /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces where asked for; as JSON text, since

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletInference
 import MartletJSON
-import MartletText
 
 extension GenerationRequest {
     /// The body of `POST /v1/chat/completions`.

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletInference
 import MartletJSON
-import MartletText
 
 /// What any dialect asks of a model that writes text: one type, so that what follows knows no dialect.
 ///

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletJSON
 import MartletSystem
-import MartletText
 
 /// Messages in OpenAI's shape.
 enum MessageReading {

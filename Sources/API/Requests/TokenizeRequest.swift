@@ -1,5 +1,5 @@
+import MartletChat
 import MartletJSON
-import MartletText
 
 /// The body of `POST /tokenize`: `prompt` or `messages` in vLLM's dialect, `content` in llama.cpp's.
 public struct TokenizeRequest: Sendable {

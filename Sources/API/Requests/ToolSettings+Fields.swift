@@ -1,3 +1,4 @@
+import MartletChat
 import MartletJSON
 import MartletSystem
 
@@ -66,27 +67,6 @@ extension ToolSettings {
                 "tool_choice", "must be 'none', 'auto', 'required' or an object, not \(other.text().shown(limit: 60))")
         }
     }
-
-    /// The tools that may be called.
-    public var callable: [Tool] {
-        switch choice {
-        case .none: []
-        case .auto, .required: tools
-        case .named(let name): tools.filter { $0.name == name }
-        case .allowed(let names, _): tools.filter { names.contains($0.name) }
-        }
-    }
-}
-
-extension ToolChoice {
-    /// Whether a reply without a call is no answer to the request.
-    public var forcesCalls: Bool {
-        switch self {
-        case .required, .named: true
-        case .allowed(_, let isRequired): isRequired
-        case .none, .auto: false
-        }
-    }
 }
 
 extension Tool {
@@ -102,20 +82,23 @@ extension Tool {
     /// A function definition: `name`, `description`, `parameters`, `strict`.
     init(function: FieldReader, schemaKey: String = "parameters", json: JSON? = nil) throws(APIError) {
         var function = function
-        name = try function.required("name", function.string("name"))
+        let name = try function.required("name", function.string("name"))
         guard (1...128).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
             throw function.error("name", "must be 1 to 128 letters, digits, '_', '-', '.' or ':'")
         }
-        description = try function.string("description")
-        isStrict = try function.bool("strict") ?? false
-        parameters = try function.object(schemaKey).map { .object($0) } ?? ["type": "object", "properties": [:]]
+        let description = try function.string("description")
+        let isStrict = try function.bool("strict") ?? false
+        let parameters: JSON =
+            try function.object(schemaKey).map { .object($0) } ?? ["type": "object", "properties": [:]]
         if let type = parameters["type"], type.string != "object" {
             throw function.error(schemaKey + ".type", "must be 'object'")
         }
         var members = JSONObject([("name", .string(name))])
         members["description"] = description.map { .string($0) }
         members["parameters"] = parameters
-        self.json = json ?? ["type": "function", "function": .object(members)]
+        self.init(
+            name: name, description: description, parameters: parameters, isStrict: isStrict,
+            json: json ?? ["type": "function", "function": .object(members)])
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -1,5 +1,5 @@
+import MartletChat
 import MartletJSON
-import MartletText
 
 /// A response that is kept for later requests.
 public struct KeptResponse: Sendable {

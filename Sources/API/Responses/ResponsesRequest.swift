@@ -1,6 +1,6 @@
+import MartletChat
 import MartletJSON
 import MartletSystem
-import MartletText
 
 extension GenerationRequest {
     /// The body of `POST /v1/responses`.

@@ -1,3 +1,4 @@
+import MartletChat
 import MartletJSON
 
 /// Builds the output items of a response, and the events that tell of it.

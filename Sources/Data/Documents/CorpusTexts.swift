@@ -1,5 +1,5 @@
 import MartletFormats
-import MartletText
+import MartletTokenizers
 
 /// What a corpus says, text after text, for a tokenizer to be trained on. Plain text files are handed on by name, to be
 /// read in blocks; documents of other files are read one by one.

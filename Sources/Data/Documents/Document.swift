@@ -1,5 +1,5 @@
+import MartletChat
 import MartletJSON
-import MartletText
 
 /// One document of a corpus, and where it was read.
 public struct Document: Sendable, Equatable {

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletFormats
 import MartletJSON
-import MartletText
 
 /// Reads messages as OpenAI or ShareGPT write them.
 struct MessageReader {

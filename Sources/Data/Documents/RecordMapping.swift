@@ -1,6 +1,5 @@
 import MartletFormats
 import MartletJSON
-import MartletText
 
 /// How a record (a JSON object, a row of a table) becomes a document: with a field named, by that; with a map, by its
 /// columns; else by the names there are (`RecordShape`).

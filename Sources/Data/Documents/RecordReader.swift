@@ -1,6 +1,6 @@
+import MartletChat
 import MartletFormats
 import MartletJSON
-import MartletText
 
 /// Reads one record by its shape, and remembers what is to be told of it.
 struct RecordReader {

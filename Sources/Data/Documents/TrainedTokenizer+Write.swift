@@ -1,6 +1,6 @@
 import MartletFormats
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 #if canImport(Glibc)
 import Glibc

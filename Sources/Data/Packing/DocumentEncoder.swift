@@ -1,5 +1,6 @@
+import MartletChat
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// A document as tokens.
 public struct EncodedDocument: Sendable, Equatable {

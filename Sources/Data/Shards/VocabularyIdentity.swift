@@ -1,4 +1,4 @@
-import MartletText
+import MartletTokenizers
 
 /// Which vocabulary token ids belong to: its size, and a hash over every token in order of ids.
 public struct VocabularyIdentity: Sendable, Hashable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import MartletText
+import MartletGrammar
 
 /// What an engine or a generator is asked for.
 public struct EngineRequest: Sendable {

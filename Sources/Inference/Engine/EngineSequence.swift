@@ -1,7 +1,8 @@
+import MartletGrammar
 import MartletModels
 import MartletNN
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 /// A request inside a generator: what its samples share.
 final class EngineSubmission: @unchecked Sendable {

@@ -1,7 +1,7 @@
 import MartletModels
 import MartletNN
 import MartletTensor
-import MartletText
+import MartletTokenizers
 
 /// Computes replies, as many side by side as are asked for: the one place where tokens are picked. `Engine`,
 /// `LanguageModel`, benchmarks and samples of training all drive it.

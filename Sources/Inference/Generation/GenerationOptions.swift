@@ -1,3 +1,5 @@
+import MartletGrammar
+
 /// What to generate and when to stop.
 public struct GenerationOptions: Sendable {
     /// Tokens of the reply at most; nil goes on to the end of the context.

@@ -1,6 +1,5 @@
 import MartletModels
 import MartletTensor
-import MartletText
 
 /// What a search found and why it ended.
 struct BeamSearchEnd {

@@ -1,4 +1,4 @@
-import MartletText
+import MartletTokenizers
 
 /// The text of one reply, token by token, up to a stop string.
 struct ReplyText {

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletData
 import MartletJSON
-import MartletText
 
 /// Whether what a conversation says is among the tokens that are made of it.
 extension ChatEncoder {

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletData
 import MartletJSON
-import MartletText
 
 /// Templates whose `{% generation %}` tags say what is learnt.
 extension ChatEncoder {

@@ -1,6 +1,6 @@
+import MartletChat
 import MartletData
 import MartletJSON
-import MartletText
 
 /// Replies as what follows their prompts.
 extension ChatEncoder {

@@ -1,6 +1,7 @@
+import MartletChat
 import MartletData
 import MartletJSON
-import MartletText
+import MartletTokenizers
 
 /// Tokens of a conversation, and which of them the assistant is to learn.
 public struct EncodedChat: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import MartletText
+import MartletChat
 
 /// A reply where the template opens a thought when it asks (`<think>`), and writes none for a message that was said, as
 /// DeepSeek-R1's and its kin do. As the model is asked to, it thinks first: what the message says it thought, then the

@@ -1,8 +1,9 @@
+import MartletChat
 import MartletData
 import MartletInference
 import MartletJSON
 import MartletModels
-import MartletText
+import MartletTokenizers
 
 /// How many questions with one right answer a model gets right, by category.
 public struct QuestionEvaluation: Sendable {

@@ -1,4 +1,4 @@
-import MartletText
+import MartletChat
 
 /// Problems whose answers a program can check: what reinforcement learning with verifiable rewards is made of.
 public protocol VerifiableTask: Sendable {

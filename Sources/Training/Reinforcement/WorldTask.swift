@@ -1,5 +1,4 @@
 import MartletData
-import MartletText
 
 /// The world's problems as rewards: 1 for a right reply that came to its end, else 0.
 public struct WorldTask: VerifiableTask {

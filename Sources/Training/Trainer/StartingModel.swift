@@ -1,9 +1,10 @@
+import MartletChat
 import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletModels
 import MartletNN
-import MartletText
+import MartletTokenizers
 
 /// A published or trained model that training goes on from.
 public struct StartingModel {

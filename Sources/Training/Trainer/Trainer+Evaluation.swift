@@ -3,7 +3,6 @@ import MartletInference
 import MartletModels
 import MartletNN
 import MartletTensor
-import MartletText
 
 /// Looks at held-out data.
 extension Trainer {

@@ -5,7 +5,6 @@ import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
-import MartletText
 
 /// Pre-training from a run folder: forward, backward, clip, step, with evaluation, samples and checkpoints on the way.
 ///

@@ -2,7 +2,7 @@ import MartletData
 import MartletFormats
 import MartletJSON
 import MartletSystem
-import MartletText
+import MartletTokenizers
 
 /// What a run reads: folders of token shards as `martlet data pack` writes them, with the tokenizer that made them.
 public struct TrainingData {

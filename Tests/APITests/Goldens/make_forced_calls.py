@@ -9,7 +9,7 @@ import re
 import transformers.utils.chat_template_utils as utils
 
 HERE = pathlib.Path(__file__).resolve().parent
-TEMPLATES = HERE.parents[1] / "TextTests/Goldens/ChatTemplates"
+TEMPLATES = HERE.parents[1] / "ChatTests/Goldens/ChatTemplates"
 SIGNS = ["<function=", "<tool_call>", "[TOOL_CALLS]", "[ARGS]", "<｜tool▁calls▁begin｜>", "```json", "<start_function_call>",
          "<|tool_call>", "func_name1(", "<|python_start|>", "<|python_tag|>", "\"parameters\":"]
 WEATHER = {"type": "object", "properties": {

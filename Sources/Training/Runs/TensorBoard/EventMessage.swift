@@ -1,4 +1,4 @@
-import MartletText
+import MartletTokenizers
 
 /// The few protocol buffers that TensorBoard reads, written by hand: an event with a summary of numbers or text.
 ///

@@ -1,0 +1,48 @@
+import MartletJinja
+
+/// A conversation as the text a model reads.
+public struct RenderedPrompt: Sendable {
+    public var text: String
+
+    /// The text cut where its origin changes. Trusted segments were written by the template (and may hold
+    /// special tokens); the others came from messages, tools and documents, and special tokens spelled in
+    /// them are plain text. A tokenizer should match special tokens in trusted segments only, and split
+    /// the rest of the text into words as a whole, across segments.
+    public var segments: [(text: String, isTrusted: Bool)]
+
+    /// What stands between `{% generation %}` and `{% endgeneration %}`: assistant text to train on, as
+    /// ranges of UTF-8 bytes of `text`.
+    public var generationRanges: [Range<Int>]
+
+    /// What the template itself wrote after the last message, and before it, what the model is to go on with where the
+    /// final message is continued. What opens the model's thinking stands here and nowhere else: the same words in a
+    /// message are only spoken of.
+    public var ending: String
+
+    init(_ text: JinjaText, generations: [Range<Int>], continuing continued: String?) {
+        ending = Self.ending(of: text, continuing: continued)
+        self.text = text.string
+        generationRanges = generations
+        segments = []
+        var start = 0
+        for run in text.runs {
+            segments.append((text[start..<run.end].string, !run.isData))
+            start = run.end
+        }
+    }
+
+    private static func ending(of text: JinjaText, continuing continued: String?) -> String {
+        guard let continued else { return own(endOf: text).string }
+        let message = JinjaText(continued).trimmed()
+        let trimmed = text.trimmed(start: false)
+        guard trimmed.hasSuffix(message) else { return continued }
+        return own(endOf: text[0..<trimmed.bytes.count - message.bytes.count]).string + continued
+    }
+
+    /// The last run of a text, where the template wrote it.
+    private static func own(endOf text: JinjaText) -> JinjaText {
+        let runs = text.runs
+        guard let last = runs.last, !last.isData else { return .empty }
+        return text[(runs.dropLast().last?.end ?? 0)..<last.end]
+    }
+}

@@ -1,0 +1,40 @@
+import MartletJinja
+
+/// What models write around their thinking and their calls. In many vocabularies these are tokens that are not marked as
+/// special.
+///
+/// In what the assistant said they are the tokens that the model wrote, so they count as the template's own text; in what
+/// users and tools say they are the characters they consist of.
+enum ReplyMarkers {
+    private static let known: [[UInt8]] = [
+        "<think>", "</think>", "[THINK]", "[/THINK]", "<seed:think>", "</seed:think>", "<reasoning>", "</reasoning>",
+        "<thought>", "</thought>", "<|START_THINKING|>", "<|END_THINKING|>", "<tool_call>", "</tool_call>",
+    ].map { Array($0.utf8) }
+
+    /// What the assistant said: data but for the markers.
+    static func text(ofReply text: String) -> JinjaText {
+        let bytes = Array(text.utf8)
+        var runs: [JinjaText.Run] = []
+        var position = 0
+        while position < bytes.count {
+            let isStart = bytes[position] == UInt8(ascii: "<") || bytes[position] == UInt8(ascii: "[")
+            guard isStart, runs.count < JinjaLimits.runCount / 2,
+                let marker = known.first(where: { bytes[position...].starts(with: $0) })
+            else {
+                position += 1
+                continue
+            }
+            let start = runs.last?.end ?? 0
+            if start < position { runs.append(JinjaText.Run(end: position, isData: true)) }
+            position += marker.count
+            if let last = runs.indices.last, !runs[last].isData {
+                runs[last].end = position
+            } else {
+                runs.append(JinjaText.Run(end: position, isData: false))
+            }
+        }
+        guard !runs.isEmpty else { return JinjaText(bytes: bytes, origin: .data) }
+        if (runs.last?.end ?? 0) < bytes.count { runs.append(JinjaText.Run(end: bytes.count, isData: true)) }
+        return JinjaText(bytes: bytes, origin: JinjaText.origin(of: runs))
+    }
+}

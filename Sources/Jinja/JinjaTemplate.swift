@@ -1,0 +1,53 @@
+import MartletJSON
+
+/// A compiled template. Compiling checks the syntax once; rendering may happen on many threads at a time.
+///
+/// Behaves as Jinja 3.1's immutable sandbox with `trim_blocks`, `lstrip_blocks`, loop controls and the
+/// `generation` tag, which is how transformers renders chat templates.
+public final class JinjaTemplate: Sendable {
+    package let statements: [JinjaStatement]
+    package let names: JinjaNames
+    private let readsLoop: Bool
+    /// Whether the template has a `generation` block.
+    package let marksGeneration: Bool
+    public let limits: JinjaLimits
+
+    public init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
+        var parser = try JinjaParser(source, limits: limits)
+        statements = try parser.template()
+        names = parser.names
+        readsLoop = parser.mentionsLoop
+        marksGeneration = parser.marksGeneration
+        self.limits = limits
+    }
+
+    /// Whether the source mentions a variable of this name anywhere.
+    public func mentions(_ name: String) -> Bool { names.existing(name) != nil }
+
+    /// Renders with variables as JSON; all of their strings count as data.
+    public func render(_ variables: JSONObject) throws(JinjaError) -> String {
+        var values: [(name: String, value: JinjaValue)] = []
+        for (name, value) in variables where mentions(name) { values.append((name, JinjaValue(value))) }
+        return try render(values, now: JinjaClock.system).text.string
+    }
+
+    package func render(
+        _ variables: [(name: String, value: JinjaValue)], now: @escaping @Sendable () -> Int
+    ) throws(JinjaError) -> (text: JinjaText, generations: [Range<Int>]) {
+        let renderer = JinjaRenderer(names: names, limits: limits, now: now)
+        renderer.readsLoop = readsLoop
+        defer { renderer.dispose() }
+        for (name, value) in variables {
+            if let number = names.existing(name) { renderer.scope.set(number, value) }
+        }
+        renderer.scope = JinjaScope(parent: renderer.scope)
+        do throws(JinjaError) {
+            _ = try renderer.execute(statements)
+        } catch {
+            var error = error
+            if error.line == 0 { error.line = renderer.line }
+            throw error
+        }
+        return (renderer.output.finish(), renderer.generations)
+    }
+}

@@ -1,0 +1,194 @@
+import MartletPatterns
+
+/// The segmentation whose tokens have the largest sum of log-probabilities, by Viterbi over a trie: for a piece of
+/// n bytes and tokens of at most m, O(n·m) time and O(n) memory. With very long tokens, the time is that of the tokens that
+/// lie in the piece. Source: Kudo 2018, section 3.
+package struct Unigram: TokenizerModel {
+    /// How sums of scores are rounded; near-ties are decided by it, and the reference programs differ.
+    package enum Precision: Sendable {
+        /// As sentencepiece does.
+        case single
+        /// As the `tokenizers` library does.
+        case double
+    }
+
+    package let vocabulary: Vocabulary
+    package let unknown: Int32?
+    private let scores: [Double]
+    private let unknownScore: Double
+    private let rounds: Bool
+    private let trie: TokenTrie
+    /// In place of the trie when tokens are long.
+    private let longTokens: TokenAutomaton?
+    /// The token of each byte or -1, when unknown text is spelled in bytes.
+    private let byteTokens: [Int32]?
+    private let slices: PieceSlices
+
+    /// - Parameters:
+    ///   - scores: log-probability by id; nil is a token that the text never matches (control, unused).
+    ///   - worstScore: the score that text without a token falls 10 below; nil takes the smallest.
+    ///   - byteTokens: 256 ids for text without a token, -1 for bytes that have none; nil uses the unknown token.
+    package init(
+        vocabulary: Vocabulary, scores: [Double?], unknown: Int32?, byteTokens: [Int32]?, precision: Precision,
+        worstScore: Double? = nil
+    ) {
+        self.vocabulary = vocabulary
+        self.unknown = unknown
+        self.byteTokens = byteTokens
+        slices = PieceSlices(vocabulary)
+        rounds = precision == .single
+        self.scores = scores.map { $0 ?? 0 }
+        var trie = TokenTrie(reserving: vocabulary.count * 4)
+        for id in 0..<Int32(vocabulary.count) where scores[Int(id)] != nil {
+            if let token = vocabulary[id], !token.isEmpty, vocabulary.id(of: token) == id {
+                trie.insert(token, value: id)
+            }
+        }
+        self.trie = trie
+        longTokens =
+            trie.longestKey <= TokenAutomaton.longestForTrie
+            ? nil
+            : TokenAutomaton(
+                (0..<Int32(vocabulary.count)).lazy.compactMap { id -> (bytes: [UInt8], value: Int32)? in
+                    guard scores[Int(id)] != nil, let token = vocabulary[id], vocabulary.id(of: token) == id else {
+                        return nil
+                    }
+                    return (bytes: Array(token), value: id)
+                })
+        // The penalty is part of the algorithm's definition in both reference programs.
+        unknownScore = (worstScore ?? scores.reduce(Double.infinity) { min($0, $1 ?? .infinity) }) - 10
+    }
+
+    package var vocabularySize: Int { vocabulary.count }
+    package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
+    package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
+
+    /// The best way to reach a byte: the sum of scores, where its last token begins, and which token that is
+    /// (-1 for a scalar without token).
+    private struct Node {
+        var score: Double
+        var start: Int32
+        var token: Int32
+    }
+
+    package func append(_ id: Int32, to bytes: inout [UInt8]) -> Bool { vocabulary.append(id, to: &bytes) }
+
+    package func encode(
+        _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: EncodingScratch
+    ) {
+        scratch.append(piece, to: &ids) { ids in encode(piece, into: &ids) }
+    }
+
+    package func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+        slices.forEach(of: piece, madeOfCharacters: true) { range in
+            encode(slice: UnsafeBufferPointer(rebasing: piece[range]), into: &ids)
+        }
+    }
+
+    private func encode(slice piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+        withUnsafeTemporaryAllocation(of: Node.self, capacity: piece.count + 1) { nodes in
+            nodes.initialize(repeating: Node(score: 0, start: -1, token: -1))
+            if let longTokens { forward(piece, nodes, longTokens) } else { forward(piece, nodes) }
+            backward(piece, nodes, into: &ids)
+        }
+    }
+
+    @inline(__always)
+    private func sum(_ a: Double, _ b: Double) -> Double { rounds ? Double(Float(a + b)) : a + b }
+
+    private func forward(_ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>) {
+        var start = 0
+        while start < piece.count {
+            let score = nodes[start].score
+            let scalarEnd = min(piece.count, start + utf8Length(piece[start]))
+            var hasSingle = false
+            var node = TokenTrie.root
+            var end = start
+            while end < piece.count {
+                node = trie.child(of: node, piece[end])
+                if node < 0 { break }
+                end += 1
+                let token = trie.value(at: node)
+                guard token >= 0 else { continue }
+                let candidate = sum(score, scores[Int(token)])
+                if nodes[end].start < 0 || candidate > nodes[end].score {
+                    nodes[end] = Node(score: candidate, start: Int32(start), token: token)
+                }
+                if end == scalarEnd { hasSingle = true }
+            }
+            if !hasSingle {
+                let candidate = sum(score, unknownScore)
+                if nodes[scalarEnd].start < 0 || candidate > nodes[scalarEnd].score {
+                    nodes[scalarEnd] = Node(score: candidate, start: Int32(start), token: -1)
+                }
+            }
+            start = scalarEnd
+        }
+    }
+
+    /// The same end by end: what reaches a place is tried in the same order, from the longest token to the shortest.
+    private func forward(
+        _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, _ tokens: TokenAutomaton
+    ) {
+        var node = TokenTrie.root
+        var start = 0
+        while start < piece.count {
+            let scalarEnd = min(piece.count, start + utf8Length(piece[start]))
+            for index in start..<scalarEnd { node = tokens.next(node, piece[index]) }
+            var best = nodes[scalarEnd]
+            var hasSingle = false
+            var found = tokens.longest(at: node)
+            while found >= 0 {
+                let from = scalarEnd - tokens.length(of: found)
+                // Tokens begin where a scalar does, which is a place that has been reached.
+                if from == 0 || nodes[from].start >= 0 {
+                    let token = tokens.value(of: found)
+                    let candidate = sum(nodes[from].score, scores[Int(token)])
+                    if best.start < 0 || candidate > best.score {
+                        best = Node(score: candidate, start: Int32(from), token: token)
+                    }
+                    if from == start { hasSingle = true }
+                }
+                found = tokens.shorter(than: found)
+            }
+            if !hasSingle {
+                let candidate = sum(nodes[start].score, unknownScore)
+                if best.start < 0 || candidate > best.score {
+                    best = Node(score: candidate, start: Int32(start), token: -1)
+                }
+            }
+            nodes[scalarEnd] = best
+            start = scalarEnd
+        }
+    }
+
+    private func backward(
+        _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, into ids: inout [Int32]
+    ) {
+        let before = ids.count
+        var end = piece.count
+        while end > 0 {
+            var start = Int(nodes[end].start)
+            guard start >= 0 else { break }
+            if isUnknown(nodes[end]) {
+                // Neighbours without token are one unknown stretch.
+                while start > 0, nodes[start].start >= 0, isUnknown(nodes[start]) { start = Int(nodes[start].start) }
+                appendReversed(unknown: UnsafeBufferPointer(rebasing: piece[start..<end]), to: &ids)
+            } else {
+                ids.append(nodes[end].token)
+            }
+            end = start
+        }
+        ids[before...].reverse()
+    }
+
+    @inline(__always)
+    private func isUnknown(_ node: Node) -> Bool { node.token < 0 || node.token == unknown }
+
+    private func appendReversed(unknown text: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
+        // The reference for double precision looks the stretch up once more, and finds the name of the unknown token.
+        if !rounds, case let id = vocabulary.find(text), id >= 0 { return ids.append(id) }
+        guard let byteTokens, text.allSatisfy({ byteTokens[Int($0)] >= 0 }) else { return ids.append(unknown ?? -1) }
+        for byte in text.reversed() { ids.append(byteTokens[Int(byte)]) }
+    }
+}

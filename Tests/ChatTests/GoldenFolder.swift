@@ -1,0 +1,3 @@
+import Foundation
+
+let goldenFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens")
