@@ -33,7 +33,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     defer { free(source) }
     symlink(source, link)
     guard let checkpoint = try? Checkpoint(path: folder) else { return 0 }
-    if checkpoint.isEncoder {
+    if checkpoint.hasEncoder {
         guard let encoder = try? checkpoint.encoder(), (try? encoder.prepare(.exact)) != nil else { return 0 }
         _ = try? encoder.embeddings([[1, 2, 3], [4]])
         return 0

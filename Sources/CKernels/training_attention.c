@@ -5,6 +5,7 @@
 // Source: Dao et al. 2022 (FlashAttention) for recomputing the scores in the gradient from their log-sums.
 #include "include/CKernels.h"
 
+#include <math.h>
 #include <string.h>
 
 /// Keys of a block, a multiple of every panel's width. Small, since with causal attention half of the last block of a
@@ -148,6 +149,14 @@ static void drop(const martlet_sequence_attention *a, float *row, ptrdiff_t head
     }
 }
 
+/// The logarithm of the softmax's sum with a sink in it; the probabilities so far shrink to make room for the sink's.
+static float with_sink(float *row, ptrdiff_t low, ptrdiff_t high, float log_sum, float sink) {
+    const float largest = log_sum > sink ? log_sum : sink;
+    const float total = largest + logf(expf(log_sum - largest) + expf(sink - largest)), kept = expf(log_sum - total);
+    for (ptrdiff_t key = greater(low, 0); key < high; key++) row[key] *= kept;
+    return total;
+}
+
 void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
                              const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
     const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
@@ -157,8 +166,8 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
     pack_blocks(gemm, &at, a->values + kv_head * dimension, a->value_stride, tokens, dimension, false,
                 at.values_wide);
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
-        for (ptrdiff_t first = 0; first < tokens; first += at.tile) {
-            ptrdiff_t rows = smaller(at.tile, tokens - first), low_block, end_block;
+        for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
+            ptrdiff_t rows = smaller(at.tile, a->query_tokens - first), low_block, end_block;
             visible(a, first, first + rows, &low_block, &end_block);
             const ptrdiff_t width = (end_block - low_block) * KEYS;
             multiply_blocks(gemm, &at, a->queries + first * a->query_stride + head * dimension, a->query_stride, rows,
@@ -168,6 +177,7 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
                 range_of(a, first + row, low_block * KEYS, &low, &high);
                 float log_sum = training->attention_softmax(at.scores + row * width, low, high, width, a->scale,
                                                             a->soft_cap);
+                if (a->sinks) log_sum = with_sink(at.scores + row * width, low, high, log_sum, a->sinks[head]);
                 if (a->log_sums) a->log_sums[head * a->log_sum_stride + first + row] = log_sum;
                 if (a->dropped) drop(a, at.scores + row * width, head, first + row, low, high, low_block * KEYS);
             }
@@ -193,8 +203,8 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
         memset(value_gradient + token * a->value_stride, 0, (size_t)dimension * sizeof(float));
     }
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
-        for (ptrdiff_t first = 0; first < tokens; first += at.tile) {
-            ptrdiff_t rows = smaller(at.tile, tokens - first), low_block, end_block;
+        for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
+            ptrdiff_t rows = smaller(at.tile, a->query_tokens - first), low_block, end_block;
             visible(a, first, first + rows, &low_block, &end_block);
             const ptrdiff_t width = (end_block - low_block) * KEYS;
             const ptrdiff_t offset = first * a->query_stride + head * dimension;

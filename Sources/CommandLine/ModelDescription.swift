@@ -42,9 +42,9 @@ struct ModelDescription {
                     "attention",
                     "\(attention.heads) heads of \(attention.headDimension), \(attention.keyValueHeads) for keys and values"
                 ))
-            let windows = Set(attention.windows.compactMap { $0 })
+            let windows = Set(spec.windows.compactMap { $0 })
             if let window = windows.first {
-                summary.append(("window", "\(window) tokens in \(attention.windows.count { $0 != nil }) layers"))
+                summary.append(("window", "\(window) tokens in \(spec.windows.count { $0 != nil }) layers"))
             }
             summary.append(("feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")"))
             if let experts = spec.feedForward.experts {

@@ -133,7 +133,7 @@ struct ModelFlags: ParsableArguments {
             Terminal.note("\(name) is not on this machine: fetching it (--offline does not)")
             let path = try await PullCommand.fetch(name, ProgressLine())
             let files = try ModelFiles(path: path)
-            guard !files.checkpoint.isEncoder else { throw WrongKind(model: model, isEncoder: true) }
+            guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
             return try LanguageModel(files, precision: precision)
         }
     }
@@ -141,7 +141,7 @@ struct ModelFlags: ParsableArguments {
     /// The files, of a language model.
     func files() throws -> ModelFiles {
         let files = try ModelFiles(path: ModelLocator.locate(model))
-        guard !files.checkpoint.isEncoder else { throw WrongKind(model: model, isEncoder: true) }
+        guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
         return files
     }
 }

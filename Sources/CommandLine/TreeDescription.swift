@@ -1,6 +1,6 @@
 import Martlet
 
-/// What `martlet show --tree` tells: every parameter of a language model under its path.
+/// What `martlet show --tree` tells: every parameter of a model under its path.
 struct TreeDescription {
     private struct Row {
         let path, kind, shape, storedType: String
@@ -12,11 +12,8 @@ struct TreeDescription {
 
     init(path: String) throws {
         let files = try ModelFiles(path: path)
-        guard !files.checkpoint.isEncoder else {
-            throw OptionError(option: "--tree", value: path, expected: "a language model, which this is not")
-        }
-        let decoder = try files.decoder()
-        for leaf in decoder.tree.leaves {
+        let tree = try files.checkpoint.hasEncoder ? files.checkpoint.encoder().tree : files.decoder().tree
+        for leaf in tree.leaves {
             for parameter in leaf.parameters {
                 rows.append(
                     Row(
@@ -25,7 +22,7 @@ struct TreeDescription {
                         isTrained: parameter.isTrained))
             }
         }
-        count = decoder.tree.parameters.reduce(0) { $0 + $1.count }
+        count = tree.parameters.reduce(0) { $0 + $1.count }
     }
 
     var lines: [String] {

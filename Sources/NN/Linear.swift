@@ -32,11 +32,12 @@ public final class Linear: ModuleLeaf {
     }
 
     /// A layer that shares the table of an embedding, as a tied output projection does.
-    public init(_ source: ParameterSource, _ path: String, sharing embedding: Embedding) {
+    public init(_ source: ParameterSource, _ path: String, sharing embedding: Embedding, bias: Bool = false) {
         self.path = path
         role = .embedding
         shared = embedding
         own = embedding.weight
+        self.bias = bias ? source.parameter(path + ".bias", shape: [embedding.weight.shape[0]], role: .bias) : nil
         source.register(self)
     }
 
@@ -80,13 +81,23 @@ public final class Linear: ModuleLeaf {
     public var preparedByteCount: Int { packed?.byteCount ?? 0 }
 
     /// - Parameter x: `[tokens, in]`. Returns `[tokens, out]`.
-    public func callAsFunction(_ x: Tensor) throws -> Tensor { try Self.project(x, self)[0] }
+    public func callAsFunction(_ x: Tensor) throws -> Tensor { try Self.project(x, [self], RowAdapters())[0] }
+
+    /// With adapters that some rows have and others have not.
+    package func callAsFunction(_ x: Tensor, _ rows: RowAdapters) throws -> Tensor {
+        try Self.project(x, [self], rows)[0]
+    }
 
     /// Several layers over one input: one quantisation of x and one fork-join for all of them.
     public static func project(_ x: Tensor, _ layers: Linear...) throws -> [Tensor] {
-        var outputs = try products(x, layers)
+        try project(x, layers, RowAdapters())
+    }
+
+    package static func project(_ x: Tensor, _ layers: [Linear], _ rows: RowAdapters) throws -> [Tensor] {
+        var outputs = try products(x, layers)  // [tokens, out] each
         for (index, layer) in layers.enumerated() {
             for adapter in layer.adapters where adapter.isEnabled { outputs[index] = try adapter(x, outputs[index]) }
+            if !rows.isEmpty { outputs[index] = try rows(x, outputs[index], of: layer.path) }
             if !layer.hooks.isEmpty { outputs[index] = try layer.hooks(outputs[index], of: layer.path) }
         }
         return outputs

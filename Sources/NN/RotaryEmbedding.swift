@@ -22,9 +22,9 @@ public final class RotaryEmbedding: Sendable {
     public init(_ configuration: Configuration) { self.configuration = configuration }
 
     /// Tables that cover at least the positions `0 ..< length` of sequences `length` long.
-    public func tables(length: Int) -> Tables {
+    public func tables(length: Int) throws(TensorError) -> Tables {
         let regime = configuration.regime(length: length)
-        return tables.withLock { tables in
+        return try tables.withLock { (tables) throws(TensorError) in
             if let known = tables[regime], known.positions >= length { return known }
             // Dynamic scaling has a table for every length: keep the one that is not stretched and the latest.
             if case .dynamic(_, let contextLength) = configuration.scaling {
@@ -32,23 +32,25 @@ public final class RotaryEmbedding: Sendable {
             }
             var capacity = 256
             while capacity < length { capacity *= 2 }
-            let made = makeTables(positions: capacity, length: length)
+            let made = try makeTables(positions: capacity, length: length)
             tables[regime] = made
             return made
         }
     }
 
-    private func makeTables(positions: Int, length: Int) -> Tables {
+    private func makeTables(positions: Int, length: Int) throws(TensorError) -> Tables {
         let (inverse, factor) = configuration.frequencies(length: length)
-        let shape: Shape = [positions, inverse.count]
-        let cosine = Tensor(uninitialized: shape), sine = Tensor(uninitialized: shape)
+        var cosines: [Float] = [], sines: [Float] = []
+        cosines.reserveCapacity(positions * inverse.count)
+        sines.reserveCapacity(positions * inverse.count)
         for position in 0..<positions {
-            for (pair, frequency) in inverse.enumerated() {
+            for frequency in inverse {
                 let angle = Double(position) * frequency
-                cosine.floats[position * inverse.count + pair] = Float(cos(angle) * factor)
-                sine.floats[position * inverse.count + pair] = Float(sin(angle) * factor)
+                cosines.append(Float(cos(angle) * factor))
+                sines.append(Float(sin(angle) * factor))
             }
         }
-        return Tables(cosine: cosine, sine: sine)
+        let shape: Shape = [positions, inverse.count]
+        return Tables(cosine: try Tensor(cosines, shape: shape), sine: try Tensor(sines, shape: shape))
     }
 }

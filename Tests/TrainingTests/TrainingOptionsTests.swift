@@ -173,12 +173,12 @@ import Testing
             try options.set(key, text: value)
         }
         let resolved = try ResolvedOptions(options, vocabularySize: 512)
-        #expect(try resolved.decoderConfiguration().attention.windows == [8, nil, 8, nil, 8])
+        #expect(try resolved.decoderConfiguration().windows == [8, nil, 8, nil, 8])
         let json = resolved.modelConfiguration(endToken: nil, beginToken: nil)
         #expect(json["use_sliding_window"] == true && json["layer_types"]?.array?.count == 5)
         try options.set("sliding_window", 0)
         let plain = try ResolvedOptions(options, vocabularySize: 512)
-        #expect(try plain.decoderConfiguration().attention.windows.allSatisfy { $0 == nil })
+        #expect(try plain.decoderConfiguration().windows.allSatisfy { $0 == nil })
         #expect(plain.modelConfiguration(endToken: nil, beginToken: nil)["layer_types"] == nil)
     }
 }

@@ -107,13 +107,17 @@ typedef struct martlet_sequence_attention {
     const float *_Nonnull keys;
     const float *_Nonnull values;
     ptrdiff_t query_stride, key_stride, value_stride;
-    ptrdiff_t tokens, head_dimension;
+    /// Keys, and queries: as many where a sequence attends to itself, any number where it attends to another.
+    ptrdiff_t tokens, query_tokens;
+    ptrdiff_t head_dimension;
     /// Query heads per key/value head.
     ptrdiff_t group;
     /// A query at i sees keys max(0, i - before) ... i, or all of them when not causal.
     ptrdiff_t before;
     bool causal;
     float scale, soft_cap;
+    /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
+    const float *_Nullable sinks;
     /// Dropout of the probabilities: those whose draw of 16 bits is below `dropped` become 0, the others times `kept_scale`.
     /// A draw is a function of the key below, the query's number, the head and the position of the key: the gradient draws
     /// it again. Nothing is dropped where it is 0.
@@ -122,7 +126,8 @@ typedef struct martlet_sequence_attention {
     uint64_t dropout_key;
     /// The number that the sequence's first token has among those that the key is for.
     uint64_t first_token;
-    /// The result, with the layout of the queries, and log(sum(exp(scores))) as [heads][log_sum_stride].
+    /// The result, with the layout of the queries, and log(sum(exp(scores))), that of the sink in it, as
+    /// [heads][log_sum_stride].
     float *_Nonnull output;
     float *_Nullable log_sums;
     ptrdiff_t log_sum_stride;

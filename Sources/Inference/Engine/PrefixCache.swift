@@ -1,4 +1,5 @@
 import MartletModels
+import MartletTensor
 
 /// Keys and values of prompts and replies, kept for requests that begin with the same tokens.
 ///

@@ -5,7 +5,7 @@ extension Decoder {
     /// Not so where rotary frequencies follow from the length of the whole sequence (dynamic scaling, LongRoPE) and
     /// `length` is beyond that of pretraining: such keys cannot be taken over by another sequence with the same beginning.
     package func keysFollowFromPrefix(length: Int) -> Bool {
-        rotary.allSatisfy {
+        stack.rotary.allSatisfy {
             $0.configuration.regime(length: 1) == $0.configuration.regime(length: length)
         }
     }

@@ -8,13 +8,14 @@ public final class Decoder {
     public let tree: ModuleTree
     let embedding: Embedding
     let positionEmbedding: Embedding?
-    let layers: [DecoderLayer]
+    let stack: BlockStack
     let norm: Norm
     let head: Linear?
-    let rotary: [RotaryEmbedding]
-    /// In training, layers keep their input only and are computed again on the way back: the memory of one layer, and
-    /// of the inputs of all, for a third more time (Chen et al. 2016). Results and gradients are the same bits.
-    public var recomputesLayers = false
+    /// In training, layers keep their input only and are computed again on the way back: see `BlockStack`.
+    public var recomputesLayers: Bool {
+        get { stack.recomputesLayers }
+        set { stack.recomputesLayers = newValue }
+    }
     private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
@@ -24,15 +25,14 @@ public final class Decoder {
         positionEmbedding =
             spec.learnedPositions
             ? Embedding(source, "model.embed_positions", count: spec.contextLength, size: spec.hiddenSize) : nil
-        layers = (0..<spec.layerCount).map { DecoderLayer(source, index: $0, spec) }
-        norm = Norm(source, "model.norm", spec)
+        stack = BlockStack(source, "model.layers", spec.layers, hidden: spec.hiddenSize)
+        norm = Norm(source, "model.norm", spec.norm, size: spec.hiddenSize)
         head =
             !spec.hasHead
             ? nil
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding)
                 : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
-        rotary = spec.attention.rotary.map(RotaryEmbedding.init)
         tree = source.tree
         mapped = MappedWeights(tree.storedTensors)
     }
@@ -54,19 +54,9 @@ public final class Decoder {
     /// Runs tokens of one or several sequences and extends their caches.
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
     /// - Throws: `ModelError.tokenOutOfRange`; `ModelError.contextExceeded` where positions are learned;
-    ///   `ModelError.fileChanged`.
+    ///   `ModelError.fileChanged`; `TensorError` where gradients are recorded.
     public func hiddenStates(_ tokens: [Int32], _ sequences: [DecoderSequence]) throws -> Tensor {
-        try hiddenStates(tokens, sequences, nil)
-    }
-
-    func hiddenStates(
-        _ tokens: [Int32], _ sequences: [DecoderSequence], _ observation: DecoderObservation?
-    ) throws -> Tensor {
-        var batch = try DecoderBatch(tokens: tokens.count, sequences, self)
-        batch.observation = observation
-        let hidden = try run(tokens, batch)
-        for sequence in sequences { sequence.cache.advance(by: sequence.rows.count) }
-        return hidden
+        try hiddenStates(tokens, Pass(.cached(sequences)))
     }
 
     /// Runs whole sequences that are not continued, as training and scoring do: no cache, and everything noted for
@@ -79,30 +69,42 @@ public final class Decoder {
     public func hiddenStates(
         _ tokens: [Int32], segments: [Range<Int>], positions: [Int32]? = nil, dropout: DecoderDropout? = nil
     ) throws -> Tensor {
-        try run(
-            tokens,
-            DecoderBatch(tokens: tokens.count, segments: segments, positions: positions, dropout: dropout, self))
+        try hiddenStates(tokens, Pass(.whole(segments), positions: positions, dropout: dropout))
     }
 
-    private func run(_ tokens: [Int32], _ batch: DecoderBatch) throws -> Tensor {
+    /// Runs a pass over tokens.
+    /// - Returns: the normalised hidden states, `[tokens, hidden]`.
+    public func hiddenStates(_ tokens: [Int32], _ pass: Pass) throws -> Tensor {
+        let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
         for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
             throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
         }
-        var x = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, hidden]
-        if let positionEmbedding { x = try Fused.add(x, positionEmbedding(batch.positions)) }
-        x = try batch.dropped(x, site: 0)
-        batch.observation?.see(residual: x)
-        for layer in layers {
-            if recomputesLayers, !batch.isCached {
-                // A layer may use up what it is given, and is given it twice.
-                x = try checkpointed([x]) { [try layer($0[0].copied(), batch)] }[0]
-            } else {
-                x = try layer(x, batch)
-            }
-            batch.observation?.see(residual: x)
+        return try run(embedding(tokens, scale: configuration.embeddingScale), context)
+    }
+
+    /// Runs a pass over embeddings in place of tokens' own, `[tokens, hidden]`: of pictures, of a prompt that is learned.
+    /// They are not scaled, and stay as they are.
+    /// - Returns: the normalised hidden states, `[tokens, hidden]`.
+    public func hiddenStates(embeddings: Tensor, _ pass: Pass) throws -> Tensor {
+        guard embeddings.rank == 2, embeddings.shape[1] == configuration.hiddenSize else {
+            throw TensorError(
+                .shape, "decoder",
+                "embeddings of \(embeddings.shape) are not [tokens, \(configuration.hiddenSize)]")
         }
+        let context = try PassContext(pass, tokens: embeddings.shape[0], stack, limit: positionLimit)
+        return try run(embeddings.copied(), context)
+    }
+
+    private var positionLimit: Int? { configuration.learnedPositions ? configuration.contextLength : nil }
+
+    private func run(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
+        var x = embedded  // [tokens, hidden]
+        if let positionEmbedding { x = try Fused.add(x, positionEmbedding(pass.positions)) }
+        x = try stack(pass.dropped(x, site: 0), pass)  // [tokens, hidden]
         try checkFiles()
-        return try norm(x)
+        let hidden = try norm(x)  // [tokens, hidden]
+        for sequence in pass.sequences { sequence.cache.advance(by: sequence.rows.count) }
+        return hidden
     }
 
     /// The output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
@@ -124,20 +126,11 @@ public final class Decoder {
 
     /// The logits of every token of one sequence without a cache kept: `[tokens, vocabulary]`.
     public func callAsFunction(_ tokens: [Int32]) throws -> Tensor {
-        // What is computed in float64 has no cache.
-        if embedding.weight.dtype == .float64 { return try logits(hiddenStates(tokens, segments: [0..<tokens.count])) }
+        // What is computed in float64, or recorded for gradients, has no cache.
+        if embedding.weight.dtype == .float64 || (isGradientEnabled && !tree.trained.isEmpty) {
+            return try logits(hiddenStates(tokens, segments: [0..<tokens.count]))
+        }
         let cache = KVCache(configuration, precision: .exact)
         return try logits(hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
-    }
-}
-
-/// A run of rows of a batch that belong to one sequence and continue its cache.
-public struct DecoderSequence: Sendable {
-    public var rows: Range<Int>
-    public var cache: KVCache
-
-    public init(rows: Range<Int>, cache: KVCache) {
-        self.rows = rows
-        self.cache = cache
     }
 }

@@ -1,5 +1,6 @@
 import MartletNN
 import MartletTensor
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -32,54 +33,65 @@ package final class DecoderObservation {
     package init(headsOff: Set<DecoderHead> = []) { self.headsOff = headsOff }
 
     /// x is written over later in the pass, so it is copied.
-    func see(residual x: Tensor) {
-        let copy = Tensor(uninitialized: x.shape)
-        copy.floats.update(from: x.floats, count: x.elementCount)
-        residuals.append(copy)
-    }
+    func see(residual x: Tensor) { residuals.append(x.copied()) }
 
     /// Rotated queries and keys of a layer, `[tokens, heads · headDimension]`.
-    func see(queries q: Tensor, keys k: Tensor, layer: Int, _ spec: DecoderConfiguration.Attention) {
-        let tokens = q.shape[0], size = spec.headDimension, group = spec.heads / spec.keyValueHeads
-        let queryWidth = spec.heads * size, keyWidth = spec.keyValueHeads * size
-        let scale = spec.scale(ofLayer: layer), softCap = spec.softCap, window = spec.windows[layer] ?? .max
-        let weights = Tensor(uninitialized: [spec.heads, tokens, tokens])
+    func see(queries q: Tensor, keys k: Tensor, layer: Int, _ spec: AttentionSpec) throws {
+        let tokens = q.shape[0], group = spec.heads / spec.keyValueHeads
+        let (queries, keys) = (try q.toArray(as: Float.self), try k.toArray(as: Float.self))
+        let rows = Rows(
+            tokens: tokens, size: spec.headDimension, queryWidth: spec.queryWidth, keyWidth: spec.keyWidth,
+            scale: spec.scale, softCap: spec.softCap, window: spec.window ?? .max, isCausal: spec.reach.isCausal)
+        let result = Mutex([Float](repeating: 0, count: spec.heads * tokens * tokens))
         ThreadPool.shared.run(spec.heads) { head in
+            let weights = rows.weights(queries, keys, head: head, keyHead: head / group)
+            result.withLock { $0.replaceSubrange(head * tokens * tokens..<(head + 1) * tokens * tokens, with: weights) }
+        }
+        attention.append(result.withLock { $0 })
+    }
+
+    /// How the weights of one head are computed.
+    private struct Rows {
+        let tokens, size, queryWidth, keyWidth: Int
+        let scale: Float
+        let softCap: Float?
+        let window: Int
+        let isCausal: Bool
+
+        /// softmax(scale · q kᵀ) of a head, `[tokens, tokens]`.
+        func weights(_ q: [Float], _ k: [Float], head: Int, keyHead: Int) -> [Float] {
+            var output = [Float](repeating: 0, count: tokens * tokens)
             for row in 0..<tokens {
-                let query = q.floats + row * queryWidth + head * size
-                let output = weights.floats + (head * tokens + row) * tokens
-                let first = window > row ? 0 : row - window + 1
+                let query = row * queryWidth + head * size, start = row * tokens
+                let seen = (window > row ? 0 : row - window + 1)...(isCausal ? row : tokens - 1)
                 var largest = -Float.infinity
-                for column in first...row {
-                    let key = k.floats + column * keyWidth + head / group * size
+                for column in seen {
+                    let key = column * keyWidth + keyHead * size
                     var sum = Float(0)
-                    for index in 0..<size { sum += query[index] * key[index] }
+                    for index in 0..<size { sum += q[query + index] * k[key + index] }
                     sum *= scale
                     if let softCap { sum = softCap * tanhf(sum / softCap) }
-                    output[column] = sum
+                    output[start + column] = sum
                     largest = max(largest, sum)
                 }
                 var total = Float(0)
-                for column in first...row {
-                    output[column] = expf(output[column] - largest)
-                    total += output[column]
+                for column in seen {
+                    output[start + column] = expf(output[start + column] - largest)
+                    total += output[start + column]
                 }
-                for column in 0..<tokens {
-                    output[column] = (first...row).contains(column) ? output[column] / total : 0
-                }
+                for column in seen { output[start + column] /= total }
             }
+            return output
         }
-        attention.append(Array(UnsafeBufferPointer(start: weights.floats, count: weights.elementCount)))
     }
 
-    /// Zeroes what the heads that are off have mixed, `[tokens, heads · headDimension]`, in place.
-    func switchOff(_ mixed: Tensor, layer: Int, _ spec: DecoderConfiguration.Attention) {
-        let size = spec.headDimension, width = spec.heads * size
+    /// What the heads have mixed, `[tokens, heads · headDimension]`, with zeros for those that are off.
+    func switchingOff(_ mixed: Tensor, layer: Int, _ spec: AttentionSpec) throws -> Tensor {
         for off in headsOff where off.layer == layer && (0..<spec.heads).contains(off.head) {
-            for row in 0..<mixed.shape[0] {
-                (mixed.floats + row * width + off.head * size).update(repeating: 0, count: size)
-            }
+            let size = spec.headDimension
+            try mixed.slice(1, from: off.head * size, to: (off.head + 1) * size).fill(0)
         }
+        return mixed
     }
 }
 
@@ -92,7 +104,9 @@ extension Decoder {
         _ tokens: [Int32], observing observation: DecoderObservation, precision: Precision
     ) throws -> Tensor {
         let cache = KVCache(configuration, precision: precision)
-        return try hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)], observation)
+        var pass = Pass(.cached([DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
+        pass.observation = observation
+        return try hiddenStates(tokens, pass)
     }
 
     /// The residual stream of any layer as the last norm and the head read it (the "logit lens", nostalgebraist 2020):

@@ -125,6 +125,7 @@ public final class EmbeddingModel {
     /// - Parameter prompts: how many tokens at the beginning of each text are a prompt; 0 where absent.
     /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`.
     public func embeddings(_ texts: [[Int32]], prompts: [Int]? = nil) throws -> Tensor {
+        guard !texts.isEmpty else { return try Tensor.zeros([0, dimension]) }
         var ranges: [Range<Int>] = []
         for text in texts {
             guard text.count <= contextLength else {
@@ -134,28 +135,20 @@ public final class EmbeddingModel {
             let start = ranges.last?.upperBound ?? 0
             ranges.append(start..<(start + text.count))
         }
-        let states = try states(texts, ranges)
-        var result = Tensor(uninitialized: [texts.count, states.shape[1] * pooling.modes.count])
-        for (index, rows) in ranges.enumerated() {
-            pooling.pool(
-                states, rows: rows, prompt: prompts?[index] ?? 0, into: result.floats + index * result.shape[1])
-        }
+        let states = try states(texts, ranges)  // [tokens, hidden]
+        var result = try Tensor.stack(
+            ranges.enumerated().map { try pooling.pool(states, rows: $1, prompt: prompts?[$0] ?? 0) }
+        )  // [texts, width]
         for step in steps {
             switch step {
-            case .normalize: Self.normalize(result)
+            case .normalize: result = try result.rowsOfLengthOne()
             case .dense(let linear, let activation, let residual):
-                let projected = try linear(result)
-                activation.apply(projected)
-                let added: Tensor? =
-                    switch residual {
-                    case .none: nil
-                    case .input: result
-                    case .projected(let linear): try linear(result)
-                    }
-                if let added {
-                    for index in 0..<projected.elementCount { projected.floats[index] += added.floats[index] }
+                let projected = try activation(linear(result))  // [texts, out]
+                switch residual {
+                case .none: result = projected
+                case .input: result = try projected + result
+                case .projected(let linear): result = try projected + linear(result)
                 }
-                result = projected
             }
         }
         return result
@@ -170,18 +163,6 @@ public final class EmbeddingModel {
                 DecoderSequence(rows: $0, cache: KVCache(decoder.configuration, precision: precision))
             }
             return try decoder.hiddenStates(texts.flatMap { $0 }, sequences)
-        }
-    }
-
-    /// Each row to length one.
-    private static func normalize(_ vectors: Tensor) {
-        let width = vectors.shape[1]
-        for row in 0..<vectors.shape[0] {
-            let vector = vectors.floats + row * width
-            var squares = 0.0
-            for column in 0..<width { squares += Double(vector[column]) * Double(vector[column]) }
-            let scale = Float(1 / max(squares.squareRoot(), 1e-12))
-            for column in 0..<width { vector[column] *= scale }
         }
     }
 }
@@ -217,9 +198,16 @@ public enum DenseActivation: String, Sendable {
         }
     }
 
-    func apply(_ x: Tensor) {
-        guard self != .identity else { return }
-        for index in 0..<x.elementCount { x.floats[index] = self(x.floats[index]) }
+    /// f(x), element by element.
+    func callAsFunction(_ x: Tensor) throws(TensorError) -> Tensor {
+        switch self {
+        case .identity: x
+        case .tanh: try x.tanh()
+        case .sigmoid: try x.sigmoid()
+        case .relu: try x.relu()
+        case .gelu: try x.gelu()
+        case .silu: try x.silu()
+        }
     }
 }
 

@@ -60,38 +60,49 @@ public struct Pooling: Sendable, Equatable {
         if modes.isEmpty { modes = [.mean] }
     }
 
+    /// One vector of a text's states: `[modes · width]`.
+    ///
+    /// Sums go over the tokens in ascending order, so a text's vector does not depend on its company.
     /// - Parameters:
     ///   - states: of all texts, `[tokens, width]`.
-    ///   - rows: of one of them; not empty.
+    ///   - rows: of one of them.
     ///   - prompt: how many of these are a prompt, with what the tokenizer puts before it.
-    ///   - target: `modes.count · width` numbers.
-    func pool(_ states: Tensor, rows: Range<Int>, prompt: Int, into target: UnsafeMutablePointer<Float>) {
-        let width = states.shape[1]
-        let skipped = includesPrompt ? 0 : min(prompt, rows.count)
+    func pool(_ states: Tensor, rows: Range<Int>, prompt: Int) throws(TensorError) -> Tensor {
+        let skipped = includesPrompt ? 0 : Swift.min(prompt, rows.count)
         let kept = rows.dropFirst(skipped)
-        for (index, mode) in modes.enumerated() {
-            let part = target + index * width
-            part.update(repeating: 0, count: width)
-            switch mode {
-            case .cls: part.update(from: states.floats + (kept.first ?? rows.lowerBound) * width, count: width)
-            case .last: part.update(from: states.floats + (rows.upperBound - 1) * width, count: width)
-            case .max:
-                part.update(repeating: -.infinity, count: width)
-                for row in kept {
-                    let state = states.floats + row * width
-                    for column in 0..<width { part[column] = Swift.max(part[column], state[column]) }
-                }
-            case .mean, .meanSquareRootLength, .weightedMean:
-                var total: Float = 0
-                for row in kept {
-                    let state = states.floats + row * width
-                    let weight = mode == .weightedMean ? Float(row - rows.lowerBound + 1) : 1
-                    for column in 0..<width { part[column] += weight * state[column] }
-                    total += weight
-                }
-                total = Swift.max(mode == .meanSquareRootLength ? total.squareRoot() : total, 1e-9)
-                for column in 0..<width { part[column] /= total }
+        var parts: [Tensor] = []
+        for mode in modes { parts.append(try pool(mode, states, rows, kept)) }
+        return parts.count == 1 ? parts[0] : try Tensor.concatenate(parts)
+    }
+
+    private func pool(
+        _ mode: Mode, _ states: Tensor, _ rows: Range<Int>, _ kept: Range<Int>
+    ) throws(TensorError) -> Tensor {
+        func row(_ index: Int) throws(TensorError) -> Tensor { try states.select(0, index) }  // [width]
+        switch mode {
+        case .cls where !rows.isEmpty: return try row(kept.first ?? rows.lowerBound).copied()
+        case .last where !rows.isEmpty: return try row(rows.upperBound - 1).copied()
+        case .max where !kept.isEmpty:
+            return try states.narrow(0, from: kept.lowerBound, length: kept.count).max(axes: [0])
+        case .cls, .last: return try Tensor.zeros([states.shape[1]])
+        case .max: return try Tensor.full([states.shape[1]], -Double.infinity, dtype: states.dtype)
+        case .mean, .meanSquareRootLength, .weightedMean:
+            var sum = try Tensor.zeros([states.shape[1]], dtype: states.dtype), total: Float = 0
+            for index in kept {
+                let weight = mode == .weightedMean ? Float(index - rows.lowerBound + 1) : 1
+                sum = try sum + (weight == 1 ? row(index) : row(index) * weight)
+                total += weight
             }
+            return try sum / Swift.max(mode == .meanSquareRootLength ? total.squareRoot() : total, 1e-9)
         }
+    }
+}
+
+extension Tensor {
+    /// Each row of a matrix scaled to length one, its length summed in double precision.
+    func rowsOfLengthOne() throws(TensorError) -> Tensor {
+        let squares = try to(.float64) * to(.float64)
+        let lengths = try squares.cumulativeSum(1).narrow(1, from: shape[1] - 1, length: 1)  // [rows, 1]
+        return try self * (1 / lengths.sqrt().maximum(1e-12)).to(.float32)
     }
 }

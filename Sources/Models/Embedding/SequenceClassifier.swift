@@ -50,17 +50,14 @@ public final class SequenceClassifier {
         guard texts.allSatisfy({ !$0.isEmpty }) else {
             throw TensorError(.argument, "classifier", "a text has no tokens")
         }
-        let states = try encoder(texts, types: types)
-        let width = encoder.configuration.hiddenSize
-        let first = Tensor(uninitialized: [texts.count, width])
-        var row = 0
-        for (index, text) in texts.enumerated() {
-            (first.floats + index * width).update(from: states.floats + row * width, count: width)
+        let states = try encoder(texts, types: types)  // [tokens, hidden]
+        var first: [Int32] = [], row = 0
+        for text in texts {
+            first.append(Int32(row))
             row += text.count
         }
-        let pooled = try pooler(first)
-        DenseActivation.tanh.apply(pooled)
-        return try classifier(pooled)
+        let pooled = try pooler(Fused.embed(first, states, scale: 1)).tanh()  // [texts, hidden]
+        return try classifier(pooled)  // [texts, labels]
     }
 }
 

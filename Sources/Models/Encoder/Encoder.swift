@@ -2,34 +2,43 @@ import MartletNN
 import MartletTensor
 
 /// The bidirectional transformer with norms after each half-block (Devlin et al. 2018).
+///
+/// ```swift
+/// let encoder = try Checkpoint(path: "bert-base-uncased").encoder()
+/// try encoder.prepare(.fast)
+/// let states = try encoder([tokens])        // [tokens, hidden]
+/// ```
 public final class Encoder {
     public let configuration: EncoderConfiguration
-    private let wordEmbedding, positionEmbedding, typeEmbedding: Tensor
+    /// Every layer by its path.
+    public let tree: ModuleTree
+    let wordEmbedding: Embedding
+    private let positionEmbedding, typeEmbedding: Embedding
     private let embeddingNorm: Norm
-    private let layers: [EncoderLayer]
+    private let stack: BlockStack
     private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         configuration = spec
-        let width = spec.hiddenSize
-        wordEmbedding = source.parameter(
-            "embeddings.word_embeddings.weight", shape: [spec.vocabularySize, width],
-            role: .embedding)
-        positionEmbedding = source.parameter(
-            "embeddings.position_embeddings.weight", shape: [spec.contextLength, width], role: .embedding)
-        typeEmbedding = source.parameter(
-            "embeddings.token_type_embeddings.weight", shape: [spec.typeVocabularySize, width], role: .embedding)
-        embeddingNorm = Norm(source, "embeddings.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
-        layers = (0..<spec.layerCount).map { EncoderLayer(source, "encoder.layer.\($0)", spec) }
-        mapped = MappedWeights(
-            [wordEmbedding, positionEmbedding, typeEmbedding]
-                + layers.flatMap(\.linears).flatMap(\.matrix.storedTensors))
+        let source = ModuleTree.Builder(source), width = spec.hiddenSize
+        wordEmbedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: width)
+        positionEmbedding = Embedding(source, "model.embed_positions", count: spec.contextLength, size: width)
+        typeEmbedding = Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: width)
+        embeddingNorm = Norm(source, "model.embed_norm", spec.layer.norm, size: width)
+        stack = BlockStack(
+            source, "model.layers", Array(repeating: spec.layer, count: spec.layerCount), hidden: width)
+        tree = source.tree
+        mapped = MappedWeights(tree.storedTensors)
     }
 
-    package var linears: [Linear] { layers.flatMap(\.linears) }
+    /// In training, layers keep their input only and are computed again on the way back.
+    public var recomputesLayers: Bool {
+        get { stack.recomputesLayers }
+        set { stack.recomputesLayers = newValue }
+    }
 
     public func prepare(_ precision: Precision) throws {
-        for linear in linears { try linear.prepare(precision) }
+        try tree.prepare(precision)
         try checkFiles()
     }
 
@@ -38,15 +47,22 @@ public final class Encoder {
     package func checkFiles() throws(ModelError) { try mapped.check() }
 
     /// The last hidden states of several texts at once, without padding: rows `[tokens of all texts, hidden]`.
-    /// - Parameter types: the segment of every token, 0 where absent.
-    public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
-        var ranges: [Range<Int>] = []
+    ///
+    /// Noted for gradients where parameters want them; else keys and values go through a cache that lives as long as the
+    /// pass.
+    /// - Parameters:
+    ///   - types: the segment of every token, 0 where absent.
+    ///   - dropout: what is dropped, in training.
+    public func callAsFunction(
+        _ texts: [[Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
+    ) throws -> Tensor {
+        var rows: [Range<Int>] = []
         var positions: [Int32] = []
         for text in texts {
             guard text.count <= configuration.contextLength else {
                 throw ModelError.contextExceeded(tokens: text.count, limit: configuration.contextLength)
             }
-            ranges.append(positions.count..<(positions.count + text.count))
+            rows.append(positions.count..<(positions.count + text.count))
             positions += (0..<Int32(text.count))
         }
         let tokens = texts.flatMap { $0 }
@@ -59,11 +75,13 @@ public final class Encoder {
         else {
             throw TensorError(.argument, "encoder", "the segments do not fit the \(tokens.count) tokens")
         }
-        var x = try Fused.embed(tokens, wordEmbedding, scale: 1)
-        x = try Fused.add(x, Fused.embed(segments, typeEmbedding, scale: 1))
-        x = try Fused.add(x, Fused.embed(positions, positionEmbedding, scale: 1))
-        x = try embeddingNorm(x)
-        for layer in layers { x = try layer(x, ranges) }
+        let context = try PassContext(
+            stack.encodingPass(rows, in: wordEmbedding.weight.dtype, dropout), tokens: tokens.count, stack, limit: nil)
+        var x = try wordEmbedding(tokens)  // [tokens, hidden]
+        x = try Fused.add(x, typeEmbedding(segments))
+        x = try Fused.add(x, positionEmbedding(positions))
+        x = try context.dropped(embeddingNorm(x), site: 0)
+        x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()
         return x
     }
@@ -71,82 +89,28 @@ public final class Encoder {
     /// Sentence embeddings: the mean of a text's hidden states, scaled to length one. `[texts, hidden]`.
     /// Source: Reimers & Gurevych 2019.
     public func embeddings(_ texts: [[Int32]], normalized: Bool = true) throws -> Tensor {
-        let hidden = try self(texts)
-        let width = configuration.hiddenSize
-        let result = Tensor(uninitialized: [texts.count, width])
+        let hidden = try self(texts)  // [tokens, hidden]
         var row = 0
-        for (index, text) in texts.enumerated() {
-            let target = result.floats + index * width
-            target.update(repeating: 0, count: width)
-            for _ in text {
-                for column in 0..<width { target[column] += hidden.floats[row * width + column] }
-                row += 1
-            }
-            for column in 0..<width { target[column] /= Float(max(text.count, 1)) }
-            guard normalized else { continue }
-            var squares = 0.0
-            for column in 0..<width { squares += Double(target[column]) * Double(target[column]) }
-            let scale = Float(1 / max(squares.squareRoot(), 1e-12))
-            for column in 0..<width { target[column] *= scale }
+        let pooling = Pooling(.mean)
+        let means = try texts.map { text in
+            defer { row += text.count }
+            return try pooling.pool(hidden, rows: row..<row + text.count, prompt: 0)
         }
-        return result
+        let vectors = try means.isEmpty ? Tensor.zeros([0, configuration.hiddenSize]) : Tensor.stack(means)
+        return normalized ? try vectors.rowsOfLengthOne() : vectors
     }
 }
 
-private final class EncoderLayer {
-    let query, key, value, output, intermediate, down: Linear
-    let attentionNorm, outputNorm: Norm
-    let spec: EncoderConfiguration
-
-    init(_ source: ParameterSource, _ name: String, _ spec: EncoderConfiguration) {
-        let width = spec.hiddenSize
-        func linear(_ part: String, _ from: Int, _ to: Int) -> Linear {
-            Linear(source, "\(name).\(part)", from: from, to: to, bias: true)
-        }
-        query = linear("attention.self.query", width, width)
-        key = linear("attention.self.key", width, width)
-        value = linear("attention.self.value", width, width)
-        output = linear("attention.output.dense", width, width)
-        intermediate = linear("intermediate.dense", width, spec.feedForwardSize)
-        down = linear("output.dense", spec.feedForwardSize, width)
-        attentionNorm = Norm(
-            source, name + ".attention.output.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
-        outputNorm = Norm(source, name + ".output.LayerNorm", size: width, epsilon: spec.epsilon, bias: true)
-        self.spec = spec
-    }
-
-    var linears: [Linear] { [query, key, value, output, intermediate, down] }
-
-    func callAsFunction(_ x: Tensor, _ texts: [Range<Int>]) throws -> Tensor {
-        let projected = try Linear.project(x, query, key, value)
-        let dimension = spec.hiddenSize / spec.heads
-        let attended: Tensor
-        if Tensor.isRecording(projected) {
-            attended = try Fused.attention(
-                projected[0], projected[1], projected[2], segments: texts,
-                AttentionShape(
-                    heads: spec.heads, keyValueHeads: spec.heads, headDimension: dimension,
-                    scale: 1 / Float(dimension).squareRoot(), isCausal: false))
-        } else {
-            attended = cachedAttention(projected, texts, dimension)
-        }
-        let middle = try attentionNorm(Fused.add(x, output(attended)))
-        let inner = try Fused.activate(intermediate(middle), spec.activation.kernel)
-        return try outputNorm(Fused.add(middle, down(inner)))
-    }
-
-    private func cachedAttention(_ projected: [Tensor], _ texts: [Range<Int>], _ dimension: Int) -> Tensor {
-        let stored = (dimension + 7) / 8 * 8
-        let parts = projected.map { $0.headsWidened(from: dimension, to: stored) }
-        let mixed = Tensor(uninitialized: parts[0].shape)
-        for text in texts where !text.isEmpty {
-            let cache = KVCache(layers: 1, heads: spec.heads, headDimension: stored, dtype: .float32)
-            cache.reserve(text.count)
-            cache.append(parts[1], parts[2], rows: text, layer: 0)
-            KVCache.attend(
-                parts[0], [DecoderSequence(rows: text, cache: cache)], layer: 0, heads: spec.heads,
-                AttentionOptions(scale: 1 / Float(dimension).squareRoot(), isCausal: false), into: mixed)
-        }
-        return mixed.headsNarrowed(from: stored, to: dimension)
+extension BlockStack {
+    /// The pass of an encoder over whole texts.
+    ///
+    /// Keys and values go through caches that live no longer than it, unless it is computed in float64 or drops
+    /// something; a layer whose result is noted for gradients does without them.
+    func encodingPass(_ texts: [Range<Int>], in dtype: DType, _ dropout: DecoderDropout?) -> Pass {
+        guard dropout == nil, dtype != .float64 else { return Pass(.whole(texts), dropout: dropout) }
+        let kinds = blocks.map(\.spec.attention.transientCache)
+        var pass = Pass(.cached(texts.map { DecoderSequence(rows: $0, cache: KVCache(kinds, dtype: .float32)) }))
+        pass.isTransient = true
+        return pass
     }
 }

@@ -1,44 +1,114 @@
 import MartletJSON
 import MartletNN
 
-/// A model family: how its `config.json` and its checkpoint's names map onto the one decoder.
+/// A model family: all that is known of it and of no other stands in its own file.
+///
+/// That is how its `config.json` and its checkpoint's names map onto the one decoder, what its GGUF files say
+/// differently, and how it is published again. A family is registered by its line in `all`; nothing else asks for it by
+/// name.
 public struct Family: Sendable {
     /// `model_type` values of `config.json` that mean this family.
     public let modelTypes: [String]
-    /// `general.architecture` in GGUF files, or nil where GGUF has none.
-    public let ggufArchitecture: String?
     /// What a key means that `config.json` leaves out, as transformers publishes it for this family.
     let defaults: JSONObject
     /// Keys of this family that change no value in inference.
     let neutral: Set<String>
-    let configure: @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void
-    let naming: Naming
+    let body: Body
+    /// What its GGUF files say, or nil where GGUF has none.
+    let gguf: GGUFForm?
+    /// As what a model of this family is published again, where not as what it was opened as.
+    let published: Published?
+    /// Models of several kinds of input whose text part is of this family: their `model_type`, and that of the part.
+    let wrappers: [String: String]
 
-    /// - Parameter configure: called with what Llama's keys say, to change what the family does otherwise.
+    /// What stands between embeddings and output.
+    enum Body: Sendable {
+        case decoder(DecoderForm)
+        case encoder(EncoderForm)
+    }
+
+    typealias Configure = @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void
+
+    /// A decoder's configuration and names.
+    struct DecoderForm: Sendable {
+        let base: Base
+        let configure: Configure
+        let naming: Naming
+    }
+
+    /// How the keys are read that a family shares with others.
+    struct Base: Sendable {
+        let read: @Sendable (ConfigurationReader) throws(ModelError) -> DecoderConfiguration
+
+        static let llama = Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader) }
+    }
+
+    /// An encoder's configuration and names.
+    struct EncoderForm: Sendable {
+        let configure: @Sendable (ConfigurationReader) throws(ModelError) -> EncoderConfiguration
+        /// Where a folder's files, and a GGUF file, keep a parameter.
+        let places, ggufPlaces: @Sendable (String) -> [WeightPlace]
+    }
+
+    /// `model_type` and `architectures` of a `config.json`.
+    struct Published: Sendable {
+        let modelType: String
+        let architecture: String
+    }
+
+    /// A family of decoders.
+    /// - Parameters:
+    ///   - base: reads what the family shares with others; Llama's keys where left out.
+    ///   - configure: called with what `base` read, to change what the family does otherwise.
     init(
-        _ modelTypes: String..., gguf: String? = nil, naming: Naming = .llama, defaults: JSONObject,
-        neutral: Set<String> = [],
-        configure: @escaping @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void = {
+        _ modelTypes: String..., gguf: GGUFForm? = nil, published: Published? = nil, wrappers: [String: String] = [:],
+        naming: Naming = .llama, defaults: JSONObject, neutral: Set<String> = [],
+        base: Base = .llama,
+        configure: @escaping Configure = {
             (_, _) throws(ModelError) in
         }
     ) {
         self.modelTypes = modelTypes
-        ggufArchitecture = gguf
-        self.naming = naming
         self.defaults = defaults
         self.neutral = neutral
-        self.configure = configure
+        self.gguf = gguf
+        self.published = published
+        self.wrappers = wrappers
+        body = .decoder(DecoderForm(base: base, configure: configure, naming: naming))
     }
 
-    /// Every decoder family there is.
+    /// A family of encoders.
+    init(
+        encoder: EncoderForm, _ modelTypes: String..., gguf: GGUFForm? = nil, defaults: JSONObject,
+        neutral: Set<String> = []
+    ) {
+        self.modelTypes = modelTypes
+        self.defaults = defaults
+        self.neutral = neutral
+        self.gguf = gguf
+        published = nil
+        wrappers = [:]
+        body = .encoder(encoder)
+    }
+
+    /// Every family there is.
     public static let all: [Family] = [
         llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi3, gemma2, gemma3, gpt2,
         seedOSS,
+        bert,
     ]
 
-    public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) + ["bert"] }
+    public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) }
 
-    /// The family and configuration that a `config.json` describes.
+    /// Whether its models see all of a text at once.
+    public var isEncoder: Bool { if case .encoder = body { true } else { false } }
+
+    /// The family of a `model_type`.
+    public static func named(_ modelType: String) -> Family? {
+        all.first { $0.modelTypes.contains(modelType) }
+    }
+
+    /// The family and configuration of the decoder that a `config.json` describes.
     public static func configuration(_ reader: ConfigurationReader) throws(ModelError) -> (Family, DecoderConfiguration)
     {
         let reading = try read(reader)
@@ -46,16 +116,37 @@ public struct Family: Sendable {
     }
 
     /// What a `config.json` says, and what of it was passed over.
-    struct Reading {
+    struct Reading<Configuration> {
         let family: Family
-        let configuration: DecoderConfiguration
+        let configuration: Configuration
         /// Keys that are not read and are not known to be without effect.
         let unknown: [(key: String, value: JSON)]
     }
 
-    static func read(_ reader: ConfigurationReader) throws(ModelError) -> Reading {
+    static func read(_ reader: ConfigurationReader) throws(ModelError) -> Reading<DecoderConfiguration> {
+        try read(reader) { (family, reader, modelType) throws(ModelError) in
+            guard case .decoder(let form) = family.body else { return nil }
+            var configuration = try form.base.read(reader)
+            configuration.family = modelType
+            try form.configure(&configuration, reader)
+            try configuration.check(file: reader.file)
+            return configuration
+        }
+    }
+
+    static func readEncoder(_ reader: ConfigurationReader) throws(ModelError) -> Reading<EncoderConfiguration> {
+        try read(reader) { (family, reader, _) throws(ModelError) in
+            guard case .encoder(let form) = family.body else { return nil }
+            return try form.configure(reader)
+        }
+    }
+
+    private static func read<Configuration>(
+        _ reader: ConfigurationReader,
+        _ configure: (Family, ConfigurationReader, _ modelType: String) throws(ModelError) -> Configuration?
+    ) throws(ModelError) -> Reading<Configuration> {
         let modelType = try reader.string("model_type")
-        guard let family = all.first(where: { $0.modelTypes.contains(modelType) }) else {
+        guard let family = named(modelType) else {
             throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: supportedArchitectures)
         }
         let record = KeyRecord()
@@ -63,11 +154,10 @@ public struct Family: Sendable {
         let isGGUF = reader.says("martlet_gguf")
         let reader = (isGGUF ? reader : reader.completed(by: family.defaults)).recorded(in: record)
         try reader.refuseQuantization()
-        var configuration =
-            family.naming.isGPT2 ? try DecoderConfiguration(gpt2: reader) : try DecoderConfiguration(llama: reader)
-        configuration.family = modelType
-        try family.configure(&configuration, reader)
-        try configuration.check(file: reader.file)
+        guard let configuration = try configure(family, reader, modelType) else {
+            let others = all.filter { $0.isEncoder != family.isEncoder }.flatMap(\.modelTypes)
+            throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: others)
+        }
         let unread = record.unread(in: reader.json).filter { !$0.key.hasPrefix("martlet_") }
         return Reading(
             family: family, configuration: configuration,
@@ -105,20 +195,26 @@ extension DecoderConfiguration {
             reader, parameters: reader.child("rope_parameters", "rope_scaling"),
             headDimension: headDimension, contextLength: contextLength)
         try Self.checkLayerTypes(reader)
+        var attention = AttentionSpec(heads: heads, keyValueHeads: keyValueHeads, headDimension: headDimension)
+        attention.rotary = rotary
         self.init(
-            family: "llama",
-            vocabularySize: try reader.integer("vocab_size"),
-            hiddenSize: hiddenSize, layerCount: layers, contextLength: rotary.usableContext(contextLength),
-            norm: Norm(epsilon: Float(try reader.number("rms_norm_eps", default: 1e-6))),
-            attention: Attention(
-                heads: heads, keyValueHeads: keyValueHeads, headDimension: headDimension,
-                scale: 1 / Float(headDimension).squareRoot(),
-                windows: Array(repeating: nil, count: layers),
-                rotaryOfLayer: Array(repeating: 0, count: layers), rotary: [rotary]),
-            feedForward: FeedForward(
-                size: try reader.integer("intermediate_size"),
-                activation: try Activation(reader, keys: "hidden_act", "hidden_activation", default: "silu")),
+            family: "", vocabularySize: try reader.integer("vocab_size"), hiddenSize: hiddenSize,
+            contextLength: rotary.usableContext(contextLength), layerCount: layers,
+            layer: LayerSpec(
+                norm: NormSpec(epsilon: Float(try reader.number("rms_norm_eps", default: 1e-6))), attention: attention,
+                feedForward: FeedForwardSpec(
+                    size: try reader.integer("intermediate_size"),
+                    activation: try Activation(reader, keys: "hidden_act", "hidden_activation", default: "silu"))),
             tiedEmbeddings: try reader.flag("tie_word_embeddings", default: false))
+    }
+
+    /// The biases of all layers alike.
+    mutating func setBiases(input: Bool, output: Bool, feedForward: Bool = false) throws(ModelError) {
+        try eachLayer {
+            $0.attention.inputBias = input
+            $0.attention.outputBias = output
+            $0.feedForward.bias = feedForward
+        }
     }
 
     /// Layers of a kind that the decoder has none of are refused; "full" and "sliding" are read by the families.
@@ -133,7 +229,18 @@ extension DecoderConfiguration {
     }
 
     func check(file: String) throws(ModelError) {
-        let attention = self.attention
+        for layer in layers { try Self.check(layer, file: file) }
+        // Each expert is looked up by name; no published model has half as many.
+        let counts = layers.map { $0.feedForward.experts?.count ?? 0 }
+        guard counts.reduce(0, +) <= 65_536 else {
+            throw .wrongValue(
+                file: file, key: "num_local_experts", found: "\(counts.max() ?? 0)",
+                expected: "at most 65536 in all \(layerCount) layers")
+        }
+    }
+
+    private static func check(_ layer: LayerSpec, file: String) throws(ModelError) {
+        let attention = layer.attention, norm = layer.norm
         guard attention.heads % attention.keyValueHeads == 0 else {
             throw .wrongValue(
                 file: file, key: "num_key_value_heads", found: "\(attention.keyValueHeads)",
@@ -148,13 +255,7 @@ extension DecoderConfiguration {
                 file: file, key: norm.kind == .layer ? "layer_norm_epsilon" : "rms_norm_eps", found: "\(norm.epsilon)",
                 expected: "a number from 0")
         }
-        // Each expert is looked up by name; no published model has half as many.
-        if let experts = feedForward.experts, experts.count * layerCount > 65_536 {
-            throw .wrongValue(
-                file: file, key: "num_local_experts", found: "\(experts.count)",
-                expected: "at most 65536 in all \(layerCount) layers")
-        }
-        if let experts = feedForward.experts, experts.active > experts.count {
+        if let experts = layer.feedForward.experts, experts.active > experts.count {
             throw .wrongValue(
                 file: file, key: "num_experts_per_tok", found: "\(experts.active)",
                 expected: "at most the \(experts.count) experts")
@@ -171,7 +272,7 @@ extension DecoderConfiguration {
         }
         for layer in 0..<layerCount {
             let sliding = types.map { $0[layer] == "sliding_attention" } ?? isSliding(layer)
-            if sliding { attention.windows[layer] = size }
+            if sliding { layers[layer].attention.window = size }
         }
     }
 }

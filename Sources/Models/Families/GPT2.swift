@@ -4,12 +4,54 @@ import MartletNN
 extension Family {
     /// GPT-2: LayerNorm, learned positions, a plain GELU feed-forward and biases everywhere.
     static let gpt2 = Family(
-        "gpt2", gguf: "gpt2", naming: .gpt2,
+        "gpt2",
+        gguf: GGUFForm("gpt2") { reading in
+            for (own, key) in [
+                ("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"), ("n_head", "num_attention_heads"),
+                ("n_inner", "intermediate_size"),
+            ] { reading.config[own] = reading.config[key] }
+        }, naming: gpt2Naming,
         defaults: [
             "vocab_size": 50_257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
         ],
         // `reorder_and_upcast_attn` is an order of float16 arithmetic; here all of it is float32.
-        neutral: ["n_ctx", "n_positions", "reorder_and_upcast_attn"])
+        neutral: ["n_ctx", "n_positions", "reorder_and_upcast_attn"],
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) })
+
+    private static let gpt2Naming = Naming { name, configuration in
+        let width = configuration.hiddenSize
+        func both(_ place: (String) -> WeightPlace) -> [WeightPlace] { [place("transformer."), place("")] }
+        switch name {
+        case "model.embed_tokens.weight": return both { .tensor($0 + "wte.weight") }
+        case "model.embed_positions.weight": return both { .tensor($0 + "wpe.weight") }
+        case "model.norm.weight", "model.norm.bias":
+            return both { .tensor($0 + "ln_f" + name.dropFirst("model.norm".count)) }
+        case "lm_head.weight": return [.tensor(name)]
+        default: break
+        }
+        // model.layers.N.<module…>.<weight|bias>
+        let parts = name.split(separator: ".").map(String.init)
+        guard parts.count >= 5, let kind = parts.last else { return [.tensor(name)] }
+        let layer = "h.\(parts[2])."
+        let module = parts[3..<(parts.count - 1)].joined(separator: ".")
+        func matrix(_ stored: String, sizes: [Int], part: Int = 0) -> [WeightPlace] {
+            let stored = "\(layer)\(stored).\(kind)"
+            return kind == "weight"
+                ? both { .transposedColumns($0 + stored, sizes: sizes, part: part) }
+                : both { .rows($0 + stored, sizes: sizes, part: part) }
+        }
+        switch module {
+        case "self_attn.q_proj": return matrix("attn.c_attn", sizes: [width, width, width], part: 0)
+        case "self_attn.k_proj": return matrix("attn.c_attn", sizes: [width, width, width], part: 1)
+        case "self_attn.v_proj": return matrix("attn.c_attn", sizes: [width, width, width], part: 2)
+        case "self_attn.o_proj": return matrix("attn.c_proj", sizes: [width])
+        case "mlp.up_proj": return matrix("mlp.c_fc", sizes: [configuration.feedForward.size])
+        case "mlp.down_proj": return matrix("mlp.c_proj", sizes: [width])
+        case "input_layernorm": return both { .tensor($0 + layer + "ln_1." + kind) }
+        case "post_attention_layernorm": return both { .tensor($0 + layer + "ln_2." + kind) }
+        default: return [.tensor(name)]
+        }
+    }
 }
 
 extension DecoderConfiguration {
@@ -23,20 +65,24 @@ extension DecoderConfiguration {
         }
         let headDimension = hiddenSize / heads
         let isScaled = try config.flag("scale_attn_weights", default: true)
+        var attention = AttentionSpec(heads: heads, headDimension: headDimension, scale: isScaled ? nil : 1)
+        attention.inputBias = true
+        attention.outputBias = true
         self.init(
-            family: "gpt2", vocabularySize: try config.integer("vocab_size"), hiddenSize: hiddenSize,
-            layerCount: layers,
+            family: "", vocabularySize: try config.integer("vocab_size"), hiddenSize: hiddenSize,
             contextLength: try config.integer("n_positions", "n_ctx", "max_position_embeddings", default: 1024),
-            norm: Norm(kind: .layer, epsilon: Float(try config.number("layer_norm_epsilon", default: 1e-5))),
-            attention: Attention(
-                heads: heads, keyValueHeads: heads, headDimension: headDimension, inputBias: true, outputBias: true,
-                scale: isScaled ? 1 / Float(headDimension).squareRoot() : 1,
-                dividesScaleByLayer: try config.flag("scale_attn_by_inverse_layer_idx", default: false),
-                windows: Array(repeating: nil, count: layers)),
-            feedForward: FeedForward(
-                size: try config.integer("n_inner", "intermediate_size", default: 4 * hiddenSize),
-                activation: try Activation(config, keys: "activation_function", default: "gelu_new"),
-                isGated: false, bias: true),
-            learnedPositions: true, tiedEmbeddings: try config.flag("tie_word_embeddings", default: true))
+            layerCount: layers,
+            layer: LayerSpec(
+                norm: NormSpec(kind: .layer, epsilon: Float(try config.number("layer_norm_epsilon", default: 1e-5))),
+                attention: attention,
+                feedForward: FeedForwardSpec(
+                    size: try config.integer("n_inner", "intermediate_size", default: 4 * hiddenSize),
+                    activation: try Activation(config, keys: "activation_function", default: "gelu_new"),
+                    isGated: false, bias: true)),
+            tiedEmbeddings: try config.flag("tie_word_embeddings", default: true))
+        learnedPositions = true
+        if try config.flag("scale_attn_by_inverse_layer_idx", default: false) {
+            for layer in self.layers.indices { self.layers[layer].attention.scale /= Float(layer + 1) }
+        }
     }
 }

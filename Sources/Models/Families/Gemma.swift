@@ -6,7 +6,17 @@ extension Family {
 
     /// Gemma 2: norms around each half-block, soft-capped scores and logits, a window on every other layer.
     static let gemma2 = Family(
-        "gemma2", gguf: "gemma2", naming: .gemma,
+        "gemma2",
+        gguf: GGUFForm("gemma2") { reading in
+            try reading.takeWindow()
+            try reading.takeGemma(layersOfLargest: 46)
+            if reading.config["sliding_window"] == nil { reading.config["sliding_window"] = 4096 }
+            if reading.config["attn_logit_softcapping"] == nil { reading.config["attn_logit_softcapping"] = 50.0 }
+            if reading.config["final_logit_softcapping"] == nil { reading.config["final_logit_softcapping"] = 30.0 }
+            if let period = reading.config["sliding_window_pattern"], period.integer != 2 {
+                reading.keys.doubt("attention.sliding_window_pattern")
+            }
+        }, published: Published(modelType: "gemma2", architecture: "Gemma2ForCausalLM"), naming: gemmaNaming,
         defaults: [
             "vocab_size": 256_000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
             "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 8192,
@@ -15,14 +25,20 @@ extension Family {
         ], neutral: gemmaNeutral
     ) { (spec, config) throws(ModelError) in
         try spec.setGemma(config)
-        spec.attention.softCap = try config.optionalNumber("attn_logit_softcapping").map { Float($0) }
+        let softCap = try config.optionalNumber("attn_logit_softcapping").map { Float($0) }
+        try spec.eachLayer { $0.attention.softCap = softCap }
         spec.logitSoftCap = try config.optionalNumber("final_logit_softcapping").map { Float($0) }
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { $0 % 2 == 0 }
     }
 
     /// Gemma 3: per-head norms instead of soft-caps; five layers with a window and a rotation of their own to one without.
     static let gemma3 = Family(
-        "gemma3_text", "gemma3", gguf: "gemma3", naming: .gemma,
+        "gemma3_text", "gemma3",
+        gguf: GGUFForm("gemma3") { reading in
+            try reading.takeWindow()
+            try reading.takeGemma(layersOfLargest: 62)
+        }, published: Published(modelType: "gemma3_text", architecture: "Gemma3ForCausalLM"),
+        wrappers: ["gemma3": "gemma3_text"], naming: gemmaNaming,
         defaults: [
             "vocab_size": 262_208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
             "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131_072,
@@ -30,8 +46,11 @@ extension Family {
         ], neutral: gemmaNeutral.union(["sliding_window_pattern", "_sliding_window_pattern"])
     ) { (spec, config) throws(ModelError) in
         try spec.setGemma(config)
-        spec.attention.normalizesQueriesAndKeys = true
-        spec.attention.softCap = try config.optionalNumber("attn_logit_softcapping").map { Float($0) }
+        let softCap = try config.optionalNumber("attn_logit_softcapping").map { Float($0) }
+        try spec.eachLayer {
+            $0.attention.queryKeyNorm = .eachHead
+            $0.attention.softCap = softCap
+        }
         spec.logitSoftCap = try config.optionalNumber("final_logit_softcapping").map { Float($0) }
         let period = try config.integer("sliding_window_pattern", "_sliding_window_pattern", default: 6)
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) {
@@ -50,28 +69,81 @@ extension Family {
             local = try RotaryEmbedding.Configuration.read(
                 config, parameters: parameters, headDimension: dimension, contextLength: spec.contextLength)
         }
-        spec.attention.rotary = [global, local]
-        spec.attention.rotaryOfLayer = spec.attention.windows.map { $0 == nil ? 0 : 1 }
+        try spec.eachLayer { $0.attention.rotary = $0.attention.window == nil ? global : local }
     }
 }
 
 extension DecoderConfiguration {
     fileprivate mutating func setGemma(_ config: ConfigurationReader) throws(ModelError) {
-        normPlacement = .around
         // A GGUF file has the one already added to its norm weights.
-        norm.weightOffset = Float(try config.number("martlet_norm_weight_offset", default: 1))
+        setNorm(
+            NormSpec(
+                epsilon: norm.epsilon, weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1)))
+        )
         embeddingScale = Float(hiddenSize).squareRoot()
         tiedEmbeddings = try config.flag("tie_word_embeddings", default: true)
         let bias = try config.flag("attention_bias", default: false)
-        attention.inputBias = bias
-        attention.outputBias = bias
+        try setBiases(input: bias, output: bias)
         let scalar = try config.number("query_pre_attn_scalar", default: Double(attention.headDimension))
         guard scalar > 0, scalar.isFinite else {
             throw .wrongValue(
                 file: config.file, key: "query_pre_attn_scalar", found: "\(scalar)", expected: "a positive number")
         }
-        attention.scale = 1 / Float(scalar).squareRoot()
-        feedForward.activation = try Activation(
-            config, keys: "hidden_act", "hidden_activation", default: "gelu_pytorch_tanh")
+        let activation = try Activation(config, keys: "hidden_act", "hidden_activation", default: "gelu_pytorch_tanh")
+        try eachLayer {
+            $0.normPlacement = .around
+            $0.attention.scale = 1 / Float(scalar).squareRoot()
+            $0.feedForward.activation = activation
+        }
+    }
+}
+
+extension Family {
+    /// Gemma's second norm stands before the feed-forward and has its own name; sandwich norms follow each half.
+    fileprivate static let gemmaNaming = Naming { name, _ in
+        var name = name
+        name.replaceSuffix("post_attention_layernorm.weight", "pre_feedforward_layernorm.weight")
+        name.replaceSuffix("attention_output_norm.weight", "post_attention_layernorm.weight")
+        name.replaceSuffix("feedforward_output_norm.weight", "post_feedforward_layernorm.weight")
+        return [.tensor(name)]
+    }
+}
+
+extension GGUFReading {
+    /// What files of Gemma 2 and 3 say alike.
+    /// - Parameter layersOfLargest: of the 27B model.
+    fileprivate mutating func takeGemma(layersOfLargest: Int) throws {
+        let layers = config["num_hidden_layers"]?.integer ?? 0
+        config["martlet_norm_weight_offset"] = 0
+        // The files do not say what scores are scaled by: by the head, but in the 27B models by hidden size over heads.
+        config["query_pre_attn_scalar"] = config["head_dim"]
+        if layers == layersOfLargest, let hidden = config["hidden_size"]?.integer,
+            let heads = config["num_attention_heads"]?.integer, heads > 0
+        {
+            config["query_pre_attn_scalar"] = .number(Double(hidden) / Double(heads))
+        }
+        if let scale = try keys.value("attention.scale")?.double, scale > 0 {
+            config["query_pre_attn_scalar"] = .number(1 / (scale * scale))
+        }
+        let pattern = "attention.sliding_window_pattern"
+        if let list = try keys.list(pattern) {
+            guard let layerTypes = list.bools(), layerTypes.count == layers else {
+                throw ModelError.wrongValue(
+                    file: file.path, key: "\(keys.architecture).\(pattern)", found: "a list of \(list.count)",
+                    expected: "true or false for each of \(layers) layers")
+            }
+            config["layer_types"] = .array(layerTypes.map { $0 ? "sliding_attention" : "full_attention" })
+        } else if let period = try keys.value(pattern) {
+            config["sliding_window_pattern"] = period
+        }
+        if let base = try keys.value("rope.freq_base_swa") { config["rope_local_base_freq"] = base }
+        try takeRotation()
+        _ = takeAttentionBias()
+    }
+}
+
+extension String {
+    fileprivate mutating func replaceSuffix(_ suffix: String, _ replacement: String) {
+        if hasSuffix(suffix) { self = dropLast(suffix.count) + replacement }
     }
 }

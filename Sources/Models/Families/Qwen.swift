@@ -14,40 +14,59 @@ extension Family {
     ]
 
     /// Qwen 2 and 2.5: a Llama with biases on queries, keys and values.
-    static let qwen2 = Family("qwen2", gguf: "qwen2", defaults: qwenDefaults, neutral: qwenNeutral) {
-        (spec, config) throws(ModelError) in
-        spec.attention.inputBias = true
+    static let qwen2 = Family(
+        "qwen2", gguf: GGUFForm("qwen2"), published: Published(modelType: "qwen2", architecture: "Qwen2ForCausalLM"),
+        wrappers: ["llava_onevision": "qwen2", "internvl": "qwen2"], defaults: qwenDefaults, neutral: qwenNeutral,
+        configure: configureQwen2)
+
+    private static let configureQwen2: Configure = { (spec, config) throws(ModelError) in
+        try spec.setBiases(input: true, output: false)
         try spec.setQwenWindows(config)
     }
 
     /// The text part of Qwen 2-VL and 2.5-VL is a Qwen 2.
     static let qwen2VL = Family(
-        "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_vl", "qwen2_5_vl", gguf: "qwen2vl",
+        "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_vl", "qwen2_5_vl",
+        gguf: GGUFForm("qwen2vl") { reading in
+            reading.config["model_type"] = "qwen2"
+            try reading.takeRotation()
+        }, published: Published(modelType: "qwen2", architecture: "Qwen2ForCausalLM"),
+        wrappers: ["qwen2_vl": "qwen2_vl_text", "qwen2_5_vl": "qwen2_5_vl_text"],
         defaults: [
             "vocab_size": 152_064, "hidden_size": 8192, "intermediate_size": 29_568, "num_hidden_layers": 80,
             "num_attention_heads": 64, "num_key_value_heads": 8, "max_position_embeddings": 32_768,
             "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0, "sliding_window": 4096, "max_window_layers": 80,
-        ], neutral: qwenNeutral, configure: qwen2.configure)
+        ], neutral: qwenNeutral, configure: configureQwen2)
 
     /// Qwen 3: a Llama with per-head norms on queries and keys.
     static let qwen3 = Family(
-        "qwen3", gguf: "qwen3", defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral
-    ) { (spec, config) throws(ModelError) in
-        spec.attention.normalizesQueriesAndKeys = true
+        "qwen3",
+        gguf: GGUFForm("qwen3") { reading in
+            try reading.takeRotation()
+            _ = reading.takeAttentionBias()
+        }, published: Published(modelType: "qwen3", architecture: "Qwen3ForCausalLM"),
+        defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral, configure: configureQwen3)
+
+    private static let configureQwen3: Configure = { (spec, config) throws(ModelError) in
+        try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }
         let bias = try config.flag("attention_bias", default: false)
-        spec.attention.inputBias = bias
-        spec.attention.outputBias = bias
+        try spec.setBiases(input: bias, output: bias)
         try spec.setQwenWindows(config)
     }
 
     /// The text part of Qwen 3-VL is a Qwen 3.
     static let qwen3VL = Family(
-        "qwen3_vl_text", "qwen3_vl", gguf: "qwen3vl",
+        "qwen3_vl_text", "qwen3_vl",
+        gguf: GGUFForm("qwen3vl") { reading in
+            reading.config["model_type"] = "qwen3"
+            try reading.takeRotation()
+        }, published: Published(modelType: "qwen3", architecture: "Qwen3ForCausalLM"),
+        wrappers: ["qwen3_vl": "qwen3_vl_text"],
         defaults: [
             "vocab_size": 151_936, "hidden_size": 4096, "intermediate_size": 22_016, "num_hidden_layers": 32,
             "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 128_000,
             "rope_theta": 500_000.0,
-        ], neutral: qwenNeutral, configure: qwen3.configure)
+        ], neutral: qwenNeutral, configure: configureQwen3)
 }
 
 extension JSONObject {

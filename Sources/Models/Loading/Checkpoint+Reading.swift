@@ -22,7 +22,8 @@ extension Checkpoint {
             spec.hasHead = false
         } else if gguf == nil {
             if spec.tiedEmbeddings, let head = names.head {
-                let embedding = reading.family.naming.isGPT2 ? nil : names.body + "embed_tokens.weight"
+                let embedding = places(of: reading.family, spec)("model.embed_tokens.weight").map(\.storedName)
+                    .first { tensors.entry($0) != nil }
                 if let embedding, try !isSame(head, embedding) {
                     spec.tiedEmbeddings = false
                     warnings.append(
@@ -38,22 +39,25 @@ extension Checkpoint {
 
     /// Where the tensors of the decoder's parameters are.
     func places(_ reading: DecoderReading) -> (String) -> [WeightPlace] {
-        let spec = reading.configuration
-        if gguf != nil { return { Naming.gguf.places($0, spec) } }
-        let naming = reading.family.naming, names = names
-        return { name in naming.places(name, spec).map(names.stored) }
+        places(of: reading.family, reading.configuration)
     }
 
-    /// Where the tensors of the encoder's parameters are. Checkpoints saved with a task head carry the encoder under a
-    /// prefix; those converted from TensorFlow call the parameters of a norm gamma and beta.
-    var encoderPlaces: (String) -> [WeightPlace] {
-        if gguf != nil { return Naming.ggufEncoder }
-        return { name in
-            var names = [name]
-            if name.hasSuffix("LayerNorm.weight") { names.append(name.dropLast("weight".count) + "gamma") }
-            if name.hasSuffix("LayerNorm.bias") { names.append(name.dropLast("bias".count) + "beta") }
-            return names.flatMap { [.tensor($0), .tensor("bert." + $0)] }
+    private func places(of family: Family, _ spec: DecoderConfiguration) -> (String) -> [WeightPlace] {
+        if gguf != nil {
+            // A file may be of the architecture of another family, as those of Mistral are of Llama's.
+            let architecture = gguf?.metadata["general.architecture"]?.string
+            let naming = Family.all.first { $0.gguf?.architecture == architecture }?.gguf?.naming ?? .gguf
+            return { naming.places($0, spec) }
         }
+        guard case .decoder(let form) = family.body else { return { _ in [] } }
+        let names = names
+        return { name in form.naming.places(name, spec).map(names.stored) }
+    }
+
+    /// Where the tensors of the encoder's parameters are.
+    var encoderPlaces: (String) -> [WeightPlace] {
+        guard case .encoder(let form)? = Family.named(modelType)?.body else { return { _ in [] } }
+        return { [isGGUF = gguf != nil] in isGGUF ? form.ggufPlaces($0) : form.places($0) }
     }
 
     private func isSame(_ first: String, _ second: String) throws -> Bool {

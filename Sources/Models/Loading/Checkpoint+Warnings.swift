@@ -10,10 +10,10 @@ extension Checkpoint {
         var warnings = unknownKeys.map { unreadKey($0.key, $0.value) }
         let names = NamesOfParameters()
         if hasEncoder {
-            let spec = try EncoderConfiguration(configuration)
-            warnings += try EncoderConfiguration.unknownKeys(configuration).map { unreadKey($0.key, $0.value.text()) }
+            let reading = try Family.readEncoder(configuration)
+            warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
             names.places = encoderPlaces
-            _ = Encoder(names, spec)
+            _ = Encoder(names, reading.configuration)
         } else {
             let reading = try decoderReading()
             warnings += reading.warnings

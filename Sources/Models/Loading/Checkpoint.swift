@@ -81,11 +81,8 @@ public struct Checkpoint: Sendable {
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
 
-    /// Whether the layers are those of a text encoder (BERT), which sees all of a text at once.
-    public var hasEncoder: Bool { modelType == "bert" }
-
-    /// The same, by an older name; ask for `kind` where it matters what the model is for.
-    public var isEncoder: Bool { hasEncoder }
+    /// Whether the layers are those of a text encoder, which sees all of a text at once. What the model is for says `kind`.
+    public var hasEncoder: Bool { Family.named(modelType)?.isEncoder ?? false }
 
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
@@ -126,21 +123,41 @@ public struct Checkpoint: Sendable {
 
     /// What a folder of this model calls a parameter; nil where its files hold it as a part of another tensor.
     package func publishedName(_ name: String) throws -> String? {
-        let (family, spec) = try Family.configuration(configuration)
-        guard case .tensor(let stored)? = family.naming.places(name, spec).first else { return nil }
+        let family = Family.named(modelType), place: WeightPlace?
+        switch family?.body {
+        case .decoder(let form): place = form.naming.places(name, try Family.configuration(configuration).1).first
+        case .encoder(let form): place = form.places(name).first
+        case nil: place = nil
+        }
+        guard case .tensor(let stored)? = place else { return nil }
         return stored
     }
 
     /// The configuration of the language model, without its parameters.
     public func decoderConfiguration() throws -> DecoderConfiguration { try decoderReading().configuration }
 
-    public func encoder() throws -> Encoder {
+    public func encoder() throws -> Encoder { try encoder { source in PlainParameters(source) }.0 }
+
+    /// The encoder with float32 parameters of its own that want gradients, and those parameters.
+    /// - Parameter isTrained: says by name which of them are trained; the others stay as they are.
+    public func trainableEncoder(
+        where isTrained: @escaping (String) -> Bool = { _ in true }
+    ) throws -> (Encoder, [Parameter]) {
+        let (encoder, parameters) = try encoder { TrainableParameters($0, where: isTrained) }
+        try parameters.finish()
+        return (encoder, parameters.parameters)
+    }
+
+    private func encoder<Source: ParameterSource>(
+        _ wrapped: (CheckpointParameters) -> Source
+    ) throws -> (Encoder, Source) {
         let spec = try EncoderConfiguration(configuration)
         let parameters = CheckpointParameters(tensors, file: path, places: encoderPlaces)
-        let encoder = Encoder(parameters, spec)
+        let source = wrapped(parameters)
+        let encoder = Encoder(source, spec)
         try parameters.finish()
         try tensors.checkUnchanged()
-        return encoder
+        return (encoder, source)
     }
 }
 

@@ -91,15 +91,8 @@ extension WeightPlace {
             return stored.leadingRows(sizes[..<part].reduce(0, +), count: sizes[part])
         case .transposedColumns(_, let sizes, let part):
             guard stored.rank == 2, stored.shape[1] == sizes.reduce(0, +), !stored.dtype.isQuantized else { return nil }
-            let first = sizes[..<part].reduce(0, +), count = sizes[part], inputs = stored.shape[0]
-            let source = try stored.float32()
-            let result = Tensor(uninitialized: [count, inputs])
-            for row in 0..<inputs {
-                for column in 0..<count {
-                    result.floats[column * inputs + row] = source.floats[row * stored.shape[1] + first + column]
-                }
-            }
-            return result
+            let first = sizes[..<part].reduce(0, +)
+            return try stored.float32().narrow(1, from: first, length: sizes[part]).transposed().contiguous()
         case .expert(_, let index):
             guard stored.rank == 3, index < stored.shape[0] else { return nil }
             let matrix = stored.leadingRows(index, count: 1)

@@ -55,6 +55,9 @@ struct GGUFKeys {
         return metadata["\(architecture).\(key)"]?.array
     }
 
+    /// Whether a key was asked for.
+    func hasRead(_ key: String) -> Bool { read.contains(key) }
+
     /// Says that a key was seen and not followed.
     mutating func doubt(_ key: String) { doubted.insert(key) }
 

@@ -36,10 +36,7 @@ extension Naming {
         case "mlp.gate_proj":
             let halves = [configuration.feedForward.size, configuration.feedForward.size]
             return plain("ffn_gate") + [.rows("\(layer)ffn_up.\(kind)", sizes: halves, part: 0)]
-        case "mlp.up_proj":
-            guard configuration.feedForward.isGated, configuration.family == "phi3" else { return plain("ffn_up") }
-            let halves = [configuration.feedForward.size, configuration.feedForward.size]
-            return [.rows("\(layer)ffn_up.\(kind)", sizes: halves, part: 1)]
+        case "mlp.up_proj": return plain("ffn_up")
         case "mlp.down_proj": return plain("ffn_down")
         default: break
         }

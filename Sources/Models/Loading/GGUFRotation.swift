@@ -10,9 +10,9 @@ import Musl
 import Darwin
 #endif
 
-extension GGUFFile {
+extension GGUFReading {
     /// How much of a head rotates, and how its frequencies are stretched: from keys, and from tensors of divisors.
-    func setRotation(_ config: inout JSONObject, _ keys: inout GGUFKeys) throws {
+    mutating func takeRotation() throws {
         if config["rope_theta"] == nil { config["rope_theta"] = 10_000.0 }
         guard let head = config["head_dim"]?.integer, head > 0 else { return }
         var rotated = head
@@ -20,7 +20,7 @@ extension GGUFFile {
         if let count = try keys.value(countKey)?.integer, count != head {
             guard (2..<head).contains(count), count % 2 == 0 else {
                 throw ModelError.wrongValue(
-                    file: path, key: "\(keys.architecture).\(countKey)", found: "\(count)",
+                    file: file.path, key: "\(keys.architecture).\(countKey)", found: "\(count)",
                     expected: "an even number up to the \(head) of a head")
             }
             rotated = count
@@ -29,12 +29,12 @@ extension GGUFFile {
             while Int(Double(head) * share) < count { share = share.nextUp }
             config["partial_rotary_factor"] = .number(share)
         }
-        if let scaling = try ropeScaling(&keys, pairs: rotated / 2, context: config["max_position_embeddings"]) {
+        if let scaling = try ropeScaling(pairs: rotated / 2, context: config["max_position_embeddings"]) {
             config["rope_scaling"] = .object(scaling)
         }
     }
 
-    private func ropeScaling(_ keys: inout GGUFKeys, pairs: Int, context: JSON?) throws -> JSONObject? {
+    private mutating func ropeScaling(pairs: Int, context: JSON?) throws -> JSONObject? {
         let prefix = "rope.scaling."
         var type = try keys.value(prefix + "type")?.string ?? "none"
         var factor = try keys.value(prefix + "factor")?.double ?? 0
@@ -51,7 +51,7 @@ extension GGUFFile {
         if let short = divisors.short {
             guard ["none", "longrope", "linear"].contains(type) else {
                 throw ModelError.unsupported(
-                    file: path,
+                    file: file.path,
                     reason:
                         "\(keys.architecture).\(prefix)type is \"\(type)\" and the file has tensors of frequency divisors"
                         + ": only one of them can be meant")
@@ -86,11 +86,11 @@ extension GGUFFile {
     }
 
     private func ropeDivisors(_ name: String, _ pairs: Int) throws -> [Double]? {
-        guard let entry = entry(name) else { return nil }
+        guard let entry = file.entry(name) else { return nil }
         guard entry.shape.elementCount == pairs else {
-            throw ModelError.wrongShapes(file: path, [.init(name: name, found: Array(entry.shape), expected: [pairs])])
+            throw ModelError.wrongShapes(
+                file: file.path, [.init(name: name, found: Array(entry.shape), expected: [pairs])])
         }
-        let divisors = try tensor(name).float32()
-        return (0..<pairs).map { Double(divisors.floats[$0]) }
+        return try file.tensor(name).toArray(as: Double.self)
     }
 }

@@ -17,7 +17,7 @@ extension ModelKind {
     ///   - architectures: of the whole.
     ///   - hasHead: whether the files hold an output projection.
     init(_ configuration: ConfigurationReader, architectures: [String], hasHead: Bool, isSentenceModel: Bool) {
-        let isEncoder = configuration.json["model_type"]?.string == "bert"
+        let isEncoder = configuration.json["model_type"]?.string.flatMap(Family.named)?.isEncoder ?? false
         // llama.cpp's numbers: none, mean, first, last, rank.
         switch configuration.json["martlet_pooling"]?.integer {
         case 4: self = .scores

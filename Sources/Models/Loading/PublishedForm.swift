@@ -22,18 +22,10 @@ extension Checkpoint {
             }
             config["tie_word_embeddings"] = .bool(reading.configuration.tiedEmbeddings)
         }
-        let textModels = [
-            "qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_vl": "qwen2", "qwen2_5_vl": "qwen2",
-            "qwen3_vl_text": "qwen3", "qwen3_vl": "qwen3", "gemma3": "gemma3_text",
-        ]
-        let type = textModels[modelType] ?? modelType
-        config["model_type"] = .string(type)
-        let architectures = [
-            "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "mixtral": "MixtralForCausalLM",
-            "ministral": "MinistralForCausalLM", "ministral3": "Ministral3ForCausalLM", "qwen2": "Qwen2ForCausalLM",
-            "qwen3": "Qwen3ForCausalLM", "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM",
-        ]
-        if let name = architectures[type] { config["architectures"] = [.string(name)] }
+        if let published = Family.named(modelType)?.published {
+            config["model_type"] = .string(published.modelType)
+            config["architectures"] = [.string(published.architecture)]
+        }
         config["torch_dtype"] = "float32"
         return .object(config)
     }
@@ -50,7 +42,7 @@ final class PublishedParameters: ParameterSource {
 
     init(_ source: CheckpointParameters, stored: DecoderConfiguration, published: DecoderConfiguration) {
         self.source = source
-        let isInterleaved = stored.attention.rotary.contains { $0.layout == .interleaved }
+        let isInterleaved = stored.attention.rotary?.layout == .interleaved
         interleavedHead = isInterleaved ? stored.attention.headDimension : nil
         addedToNorms = published.norm.weightOffset - stored.norm.weightOffset
     }
@@ -58,28 +50,18 @@ final class PublishedParameters: ParameterSource {
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let given = source.parameter(name, shape: shape, role: role)
         guard given.shape == shape else { return given }
-        if case .scale = role, addedToNorms != 0 { return changed(given) { $0 - addedToNorms } }
+        if case .scale = role, addedToNorms != 0 { return (try? given.to(.float32) - addedToNorms) ?? given }
         let isRotated = name.contains("self_attn.q_proj.") || name.contains("self_attn.k_proj.")
         guard let interleavedHead, isRotated, shape[0] % interleavedHead == 0 else { return given }
-        return separated(given, head: interleavedHead)
-    }
-
-    private func changed(_ tensor: Tensor, _ change: (Float) -> Float) -> Tensor {
-        guard let plain = try? tensor.to(.float32).copied() else { return tensor }
-        for index in 0..<plain.elementCount { plain.floats[index] = change(plain.floats[index]) }
-        return plain
+        return (try? separated(given, head: interleavedHead)) ?? given
     }
 
     /// Rows 0, 2, 4, … of a head before rows 1, 3, 5, …
-    private func separated(_ tensor: Tensor, head: Int) -> Tensor {
-        guard let plain = try? tensor.to(.float32) else { return tensor }
-        let result = Tensor(uninitialized: tensor.shape)
-        let width = plain.elementCount / plain.shape[0], half = head / 2
-        for row in 0..<plain.shape[0] {
-            let within = row % head
-            let from = row - within + (within < half ? 2 * within : 2 * (within - half) + 1)
-            for column in 0..<width { result.floats[row * width + column] = plain.floats[from * width + column] }
+    private func separated(_ tensor: Tensor, head: Int) throws -> Tensor {
+        let rows = (0..<tensor.shape[0]).map { row in
+            let within = row % head, half = head / 2
+            return Int64(row - within + (within < half ? 2 * within : 2 * (within - half) + 1))
         }
-        return result
+        return try tensor.to(.float32).indexSelect(0, Tensor(rows))
     }
 }

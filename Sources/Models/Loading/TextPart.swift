@@ -4,20 +4,19 @@ import MartletJSON
 struct TextPart {
     /// The configuration of the text part alone.
     let configuration: JSONObject
-    /// "gemma3", … : what the whole is; nil for a language model by itself.
+    /// What the whole is, as its `model_type` says; nil for a language model by itself.
     let wrapper: String?
 
-    /// Models whose text part is one of the decoder families and treats text as that family does. Others (cross-attention
-    /// to pictures, prompts that see all of themselves) are refused by their name as any unknown architecture is.
-    private static let wrappers: [String: String] = [
-        "gemma3": "gemma3_text", "mistral3": "mistral", "qwen2_vl": "qwen2_vl_text", "qwen2_5_vl": "qwen2_5_vl_text",
-        "qwen3_vl": "qwen3_vl_text", "llava": "llama", "llava_next": "llama", "llava_onevision": "qwen2",
-        "internvl": "qwen2", "idefics3": "llama", "smolvlm": "llama",
-    ]
+    /// A model of several kinds of input whose text part is of one of the families and treats text as that family does.
+    /// Others (cross-attention to pictures, prompts that see all of themselves) are refused by their name as any unknown
+    /// architecture is.
+    private static func textType(of type: String) -> String? {
+        Family.all.lazy.compactMap { $0.wrappers[type] }.first
+    }
 
     init(_ reader: ConfigurationReader) throws(ModelError) {
         let whole = reader.json.object ?? [:]
-        guard let type = whole["model_type"]?.string, let textType = Self.wrappers[type] else {
+        guard let type = whole["model_type"]?.string, let textType = Self.textType(of: type) else {
             configuration = whole
             wrapper = nil
             return

@@ -24,6 +24,10 @@ public struct ModuleParameter: Sendable {
     /// The numbers: a matrix in any form, or a vector.
     public let value: any WeightMatrix
 
+    public init(path: String, role: ParameterRole, value: any WeightMatrix) {
+        (self.path, self.role, self.value) = (path, role, value)
+    }
+
     public var count: Int { value.shape.elementCount }
     public var isTrained: Bool { (value as? Tensor)?.requiresGrad ?? value.isTrained }
 }

@@ -51,7 +51,7 @@ package struct ServedModel: Sendable {
         quantization =
             bytesByType.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
         digest = Self.digest(entries, created)
-        if checkpoint.isEncoder {
+        if checkpoint.hasEncoder {
             let configuration = try EncoderConfiguration(checkpoint.configuration)
             contextLength = configuration.contextLength
             vocabularySize = configuration.vocabularySize

@@ -1,27 +1,27 @@
 import CKernels
 
-/// What attention sees and how it scales.
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Heads of attention and how scores are scaled.
 public struct AttentionShape: Sendable, Equatable {
     public var heads, keyValueHeads, headDimension: Int
     /// Factor on q·k.
     public var scale: Float
     /// scores ← cap · tanh(scores / cap), Gemma 2.
     public var softCap: Float?
-    /// The number of latest positions seen, or nil for all.
-    public var window: Int?
-    public var isCausal = true
 
-    public init(
-        heads: Int, keyValueHeads: Int, headDimension: Int, scale: Float, softCap: Float? = nil, window: Int? = nil,
-        isCausal: Bool = true
-    ) {
+    public init(heads: Int, keyValueHeads: Int, headDimension: Int, scale: Float, softCap: Float? = nil) {
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.headDimension = headDimension
         self.scale = scale
         self.softCap = softCap
-        self.window = window
-        self.isCausal = isCausal
     }
 }
 
@@ -45,76 +45,80 @@ public struct AttentionDropout: Sendable, Equatable {
 }
 
 extension Fused {
-    /// softmax(scale · q kᵀ) v within each of `segments`, ranges of rows that see only themselves: whole sequences,
-    /// or the documents packed into one.
+    /// softmax(scale · q kᵀ) v within the blocks of the mask: whole sequences, or the documents packed into one.
     ///
-    /// - Shapes: q `[tokens, heads · headDimension]`, k and v `[tokens, keyValueHeads · headDimension]` -> as q.
+    /// - Shapes: q `[queries, heads · headDimension]`, k and v `[keys, keyValueHeads · headDimension]` -> as q.
     ///   Memory grows with the tokens, not with their square (Dao et al. 2022).
-    /// - Parameter dropout: what is dropped of the probabilities, in training.
+    /// - Parameters:
+    ///   - sinks: for each head a logit that takes part in the softmax and has no value, `[heads]` (Xiao et al. 2023).
+    ///   - dropout: what is dropped of the probabilities, in training.
     public static func attention(
-        _ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>], _ shape: AttentionShape,
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor? = nil,
         dropout: AttentionDropout? = nil
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("attention")
         defer { span.end() }
-        if Reference.takes(q) {
-            return try Reference.attention(q, k, v, segments: segments, shape, dropout: dropout)
-        }
-        try check("attention", q, k, v)
-        let tokens = q.shape[0], width = shape.keyValueHeads * shape.headDimension
-        guard q.rank == 2, k.shape == [tokens, width], v.shape == k.shape,
-            q.shape[1] == shape.heads * shape.headDimension, shape.heads % max(shape.keyValueHeads, 1) == 0
+        guard q.rank == 2, k.rank == 2, k.shape[1] == shape.keyValueHeads * shape.headDimension, v.shape == k.shape,
+            q.shape[1] == shape.heads * shape.headDimension, shape.heads % max(shape.keyValueHeads, 1) == 0,
+            sinks.map({ $0.shape == [shape.heads] }) ?? true
         else {
             throw TensorError(
                 .shape, "attention",
-                "queries \(q.shape), keys \(k.shape) and values \(v.shape) do not fit "
-                    + "\(shape.heads) and \(shape.keyValueHeads) heads of \(shape.headDimension)")
+                "queries \(q.shape), keys \(k.shape)\(sinks.map { ", sinks \($0.shape)" } ?? "") and values \(v.shape) "
+                    + "do not fit \(shape.heads) and \(shape.keyValueHeads) heads of \(shape.headDimension)")
         }
-        guard segments.allSatisfy({ $0.lowerBound >= 0 && $0.upperBound <= tokens }),
-            segments.reduce(0, { $0 + $1.count }) == tokens
-        else { throw TensorError(.argument, "attention", "the segments do not cover \(tokens) tokens") }
+        try mask.check(queries: q.shape[0], keys: k.shape[0])
+        if Reference.takes(q) {
+            return try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
+        }
+        try check("attention", q, k, v)
+        if let sinks { try check("attention", sinks) }
         let output = Tensor(uninitialized: q.shape)
-        let records = Tensor.isRecording([q, k, v])
-        let logSums = Tensor(uninitialized: records ? [shape.heads, tokens] : [0])
+        let inputs: [Tensor?] = [q, k, v, sinks]
+        let records = Tensor.isRecording(inputs)
+        let logSums = Tensor(uninitialized: records ? [shape.heads, q.shape[0]] : [0])
+        let (q0, k0, v0, s0) = (q.withoutOrigin, k.withoutOrigin, v.withoutOrigin, sinks?.withoutOrigin)
         let call = SequenceAttention(
-            q: q, k: k, v: v, output: output, logSums: logSums, shape: shape, dropout: dropout)
-        call.run(segments, gradients: nil)
+            q: q0, k: k0, v: v0, sinks: s0, output: output, logSums: logSums, mask: mask, shape: shape,
+            dropout: dropout)
+        call.run(gradients: nil)
         guard records else { return output }
-        let (q0, k0, v0) = (q.withoutOrigin, k.withoutOrigin, v.withoutOrigin)
-        return output.recorded("attention", [q, k, v], saved: [q0, k0, v0, output]) { flow in
+        return output.recorded("attention", inputs, saved: [q0, k0, v0, output] + (s0.map { [$0] } ?? [])) { flow in
             let gradient = try flow.contiguousGradient()
             let (dq, dk, dv) = (
                 Tensor(uninitialized: q0.shape), Tensor(uninitialized: k0.shape), Tensor(uninitialized: v0.shape)
             )
-            let call = SequenceAttention(
-                q: q0, k: k0, v: v0, output: output, logSums: logSums, shape: shape, dropout: dropout)
-            call.run(segments, gradients: (gradient, dq, dk, dv))
+            call.run(gradients: (gradient, dq, dk, dv))
             try flow.give(0, dq)
             try flow.give(1, dk)
             try flow.give(2, dv)
+            if let s0 { try flow.give(3, call.sinkGradient(s0, gradient)) }
         }
     }
 }
 
 /// The tensors of one call, and their addresses for the kernel.
 private struct SequenceAttention {
-    let q, k, v, output, logSums: Tensor
+    let q, k, v: Tensor
+    let sinks: Tensor?
+    let output, logSums: Tensor
+    let mask: AttentionMask
     let shape: AttentionShape
     let dropout: AttentionDropout?
 
-    /// Every key/value head of every segment is a task of its own; the longest segments go first.
-    func run(_ segments: [Range<Int>], gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
-        OperationSpan.count(operations: operations(segments, backward: gradients != nil))
+    /// Every key/value head of every block is a task of its own; the longest blocks go first.
+    func run(gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
+        OperationSpan.count(operations: operations(backward: gradients != nil))
         let kernels = martlet_kernels_active()
-        let order = segments.filter { !$0.isEmpty }.sorted { $0.count > $1.count }
+        let order = zip(mask.queries, mask.keys).filter { !$0.1.isEmpty }.sorted { $0.1.count > $1.1.count }
         let heads = shape.keyValueHeads
         ThreadPool.shared.run(order.count * heads) { index in
-            let segment = order[index / heads]
-            var arguments = arguments(segment, gradients)
+            let block = order[index / heads]
+            var arguments = arguments(block, gradients)
             withUnsafePointer(to: kernels.pointee.gemm) { gemm in
                 withUnsafePointer(to: kernels.pointee.training) { training in
                     let byteCount = martlet_sequence_attention_scratch(
-                        gemm, segment.count, shape.headDimension, gradients != nil)
+                        gemm, block.1.count, shape.headDimension, gradients != nil)
                     let scratch = Storage(byteCount: byteCount)
                     if gradients == nil {
                         martlet_sequence_attend(gemm, training, &arguments, index % heads, scratch.pointer)
@@ -127,29 +131,48 @@ private struct SequenceAttention {
         withExtendedLifetime((self, gradients)) {}
     }
 
+    /// A sink has no value, so its probability's gradient is 0, and its score's − Σ p (dO · O) over the queries.
+    func sinkGradient(_ sinks: Tensor, _ gradient: Tensor) -> Tensor {
+        let result = Tensor(uninitialized: sinks.shape), size = shape.headDimension, tokens = q.shape[0]
+        let dot = martlet_kernels_active().pointee.training.dot
+        for head in 0..<shape.heads {
+            var sum: Float = 0
+            for token in 0..<tokens {
+                let place = (token * shape.heads + head) * size
+                let delta = dot(output.floats + place, gradient.floats + place, size)
+                sum -= exp(sinks.floats[head] - logSums.floats[head * tokens + token]) * delta
+            }
+            result.floats[head] = sum
+        }
+        return result
+    }
+
     /// Multiplications and additions: two products forward, q kᵀ and p v, over the pairs that are seen; backward those
     /// of q kᵀ again, p and the three gradients.
-    private func operations(_ segments: [Range<Int>], backward: Bool) -> Double {
-        let pairs = segments.reduce(0.0) { total, segment in
-            let tokens = Double(segment.count), window = Double(min(shape.window ?? segment.count, segment.count))
-            return total + (shape.isCausal ? window * (tokens - (window - 1) / 2) : tokens * tokens)
+    private func operations(backward: Bool) -> Double {
+        let pairs = zip(mask.queries, mask.keys).reduce(0.0) { total, block in
+            let tokens = Double(block.0.count), keys = Double(block.1.count)
+            let window = Double(min(mask.reach.window ?? block.1.count, block.1.count))
+            return total + (mask.reach.isCausal ? window * (tokens - (window - 1) / 2) : tokens * keys)
         }
         return (backward ? 5 : 2) * 2 * pairs * Double(shape.heads * shape.headDimension)
     }
 
     private func arguments(
-        _ segment: Range<Int>, _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
+        _ block: (queries: Range<Int>, keys: Range<Int>),
+        _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
     ) -> martlet_sequence_attention {
         let queryWidth = shape.heads * shape.headDimension, keyWidth = shape.keyValueHeads * shape.headDimension
-        let first = segment.lowerBound, dropped = dropout?.dropped ?? 0
+        let first = block.queries.lowerBound, firstKey = block.keys.lowerBound, dropped = dropout?.dropped ?? 0
         func queries(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * queryWidth }
-        func keys(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * keyWidth }
+        func keys(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + firstKey * keyWidth }
         return martlet_sequence_attention(
             queries: queries(q), keys: keys(k), values: keys(v), query_stride: queryWidth, key_stride: keyWidth,
-            value_stride: keyWidth, tokens: segment.count, head_dimension: shape.headDimension,
-            group: shape.heads / shape.keyValueHeads, before: shape.window.map { $0 - 1 } ?? 1 << 40,
-            causal: shape.isCausal, scale: shape.scale, soft_cap: shape.softCap ?? 0,
-            dropped: dropped, kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
+            value_stride: keyWidth, tokens: block.keys.count, query_tokens: block.queries.count,
+            head_dimension: shape.headDimension, group: shape.heads / shape.keyValueHeads,
+            before: mask.reach.keysBefore, causal: mask.reach.isCausal, scale: shape.scale,
+            soft_cap: shape.softCap ?? 0, sinks: sinks.map { UnsafePointer($0.floats) }, dropped: dropped,
+            kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
             first_token: UInt64((dropout?.firstToken ?? 0) + first), output: queries(output),
             log_sums: logSums.elementCount > 0 ? logSums.floats + first : nil, log_sum_stride: q.shape[0],
             output_gradient: gradients.map { UnsafePointer(queries($0.output)) },

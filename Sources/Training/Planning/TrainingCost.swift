@@ -37,7 +37,7 @@ public struct TrainingCost: Sendable, Equatable {
         // Each token sees all of them, or itself and those before it.
         let share = countsWholeSquare ? 1 : (Double(length) + 1) / (2 * Double(length))
         attentionShare = share
-        let seen = spec.attention.windows.reduce(0.0) { total, window in
+        let seen = spec.windows.reduce(0.0) { total, window in
             total + min(Double(window ?? length), Double(length) * share)
         }
         operationsByPart = [
@@ -87,7 +87,7 @@ public struct TrainingCost: Sendable, Equatable {
         let hidden = spec.hiddenSize
         let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.headDimension)
         let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.headDimension)
-        let heads = spec.attention.normalizesQueriesAndKeys ? queries.adding(clamped: keys) : 0
+        let heads = spec.attention.queryKeyNorm != .none ? queries.adding(clamped: keys) : 0
         // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product.
         let layer = [
             hidden.multiplied(clampedBy: 4), queries.multiplied(clampedBy: 2), keys.multiplied(clampedBy: 2), heads,

@@ -141,11 +141,50 @@ import Testing
         }
         let shape = AttentionShape(
             heads: test.heads, keyValueHeads: test.keyValueHeads, headDimension: dimension, scale: 0.3,
-            softCap: test.softCap, window: test.window, isCausal: test.isCausal)
+            softCap: test.softCap)
+        let mask = AttentionMask(test.isCausal ? .init(window: test.window) : .everything, within: segments)
         let width: Shape = [tokens, test.keyValueHeads * dimension]
         let dropout = AttentionDropout(probability: test.dropout, key: 77, firstToken: 1000)
         try compare("attention \(test)", shapes: [[tokens, test.heads * dimension], width, width], tolerance: 1e-4) {
-            try Fused.attention($0[0], $0[1], $0[2], segments: segments, shape, dropout: dropout)
+            try Fused.attention($0[0], $0[1], $0[2], mask: mask, shape, dropout: dropout)
+        }
+    }
+
+    /// Queries of one sequence over keys of another, as many or fewer or more.
+    @Test(arguments: [[(5, 9)], [(1, 1), (60, 3), (3, 130)], [(0, 4), (7, 7)]], [0, 0.2])
+    func crossAttentionAgrees(_ lengths: [(queries: Int, keys: Int)], dropout: Double) throws {
+        var mask = AttentionMask(.everything, queries: [], keys: []), queries = 0, keys = 0
+        for length in lengths {
+            mask.queries.append(queries..<queries + length.queries)
+            mask.keys.append(keys..<keys + length.keys)
+            (queries, keys) = (queries + length.queries, keys + length.keys)
+        }
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.3),
+            (seen, own) = (mask, queries)
+        try compare("cross-attention", shapes: [[own, 32], [keys, 16], [keys, 16]], tolerance: 1e-4) {
+            try Fused.attention(
+                $0[0], $0[1], $0[2], mask: seen, shape, dropout: AttentionDropout(probability: dropout, key: 5))
+        }
+    }
+
+    @Test(arguments: [AttentionMask.Reach.causal, .window(7), .everything], [0, 0.2])
+    func sinksTakeTheirShare(_ reach: AttentionMask.Reach, dropout: Double) throws {
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.3, softCap: 4)
+        try compare("sinks", shapes: [[60, 32], [60, 16], [60, 16], [4]], tolerance: 1e-4) {
+            try Fused.attention(
+                $0[0], $0[1], $0[2], mask: AttentionMask(reach, within: [0..<55, 55..<60]), shape, sinks: $0[3],
+                dropout: AttentionDropout(probability: dropout, key: 5))
+        }
+    }
+
+    @Test func masksThatDoNotFitAreRefused() throws {
+        let x = try Tensor.zeros([6, 8]), shape = AttentionShape(heads: 1, keyValueHeads: 1, headDimension: 8, scale: 1)
+        for mask in [
+            AttentionMask(within: [0..<5]), AttentionMask(.causal, queries: [0..<2, 2..<6], keys: [0..<3, 3..<6]),
+            AttentionMask(.everything, queries: [0..<2, 2..<6], keys: [0..<0, 0..<6]),
+            AttentionMask(.window(0), within: [0..<6]),
+        ] {
+            #expect(throws: TensorError.self) { try Fused.attention(x, x, x, mask: mask, shape) }
         }
     }
 

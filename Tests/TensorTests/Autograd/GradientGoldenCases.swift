@@ -75,7 +75,7 @@ struct GradientGoldenCase: Sendable, CustomStringConvertible {
         .init("linear") { try Fused.linear($0[0], [($0[1], $0[2])])[0] },
         .init("attention") {
             try Fused.attention(
-                $0[0], $0[1], $0[2], segments: [0..<4, 4..<7],
+                $0[0], $0[1], $0[2], mask: AttentionMask(within: [0..<4, 4..<7]),
                 AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.35355338))
         },
     ]

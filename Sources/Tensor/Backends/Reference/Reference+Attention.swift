@@ -2,42 +2,53 @@ extension Reference {
     /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017), with as many query heads to a key/value head
     /// as there are more of them (Ainslie et al. 2023).
     ///
-    /// A query sees the keys of its own segment: those before it and its own where `isCausal`, the latest `window` of
-    /// them where there is one. q `[tokens, heads · headDimension]`, k and v `[tokens, keyValueHeads · headDimension]`
-    /// -> as q. Holds all scores, `[heads, tokens, tokens]`.
+    /// A query sees the keys of its own block of the mask: those before it and its own where that is causal, the latest
+    /// of them where there is a window. With `sinks` the softmax has one logit more for each head, whose share goes to
+    /// no value. q `[queries, heads · headDimension]`, k and v `[keys, keyValueHeads · headDimension]` -> as q. Holds all
+    /// scores, `[heads, queries, keys]`.
     public static func attention(
-        _ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>], _ shape: AttentionShape,
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor? = nil,
         dropout: AttentionDropout? = nil
     ) throws(TensorError) -> Tensor {
-        let tokens = q.shape[0], dimension = shape.headDimension
+        let queryCount = q.shape[0], keyCount = k.shape[0], dimension = shape.headDimension
         let group = shape.heads / max(shape.keyValueHeads, 1)
-        func heads(_ x: Tensor, _ count: Int) throws(TensorError) -> Tensor {
-            try x.reshape(tokens, count, dimension).permute(1, 0, 2)
-        }
         func repeated(_ x: Tensor) throws(TensorError) -> Tensor {
-            try heads(x, shape.keyValueHeads).unsqueeze(1)
-                .expand(shape.keyValueHeads, group, tokens, dimension).reshape(shape.heads, tokens, dimension)
+            try x.reshape(keyCount, shape.keyValueHeads, dimension).permute(1, 0, 2).unsqueeze(1)
+                .expand(shape.keyValueHeads, group, keyCount, dimension).reshape(shape.heads, keyCount, dimension)
         }
-        let queries = try heads(q, shape.heads), keys = try repeated(k), values = try repeated(v)
-        var scores = try queries.matmul(keys.transposed()) * Double(shape.scale)  // [heads, tokens, tokens]
+        let queries = try q.reshape(queryCount, shape.heads, dimension).permute(1, 0, 2)  // [heads, queries, d]
+        let keys = try repeated(k), values = try repeated(v)  // [heads, keys, d]
+        var scores = try queries.matmul(keys.transposed()) * Double(shape.scale)  // [heads, queries, keys]
         if let cap = shape.softCap { scores = try softCap(scores, cap) }
-        let mask = try Tensor(visible(tokens, segments, shape), shape: [tokens, tokens])
-        var probabilities = try softmax(Tensor.where(mask, scores, -1e30))
-        if let dropout, dropout.probability > 0 {
-            probabilities = try probabilities * factors(dropout, tokens, segments, heads: shape.heads)
+        let seen = try Tensor(visible(mask, queryCount, keyCount), shape: [queryCount, keyCount])
+        scores = try Tensor.where(seen, scores, -1e30)
+        if let sinks {
+            let column = try sinks.reshape(shape.heads, 1, 1).expand(shape.heads, queryCount, 1)
+            scores = try Tensor.concatenate([scores, column], axis: 2)  // [heads, queries, keys + 1]
         }
-        let mixed = try probabilities.matmul(values)  // [heads, tokens, headDimension]
+        var probabilities = try softmax(scores)
+        if sinks != nil { probabilities = try probabilities.slice(2, from: 0, to: keyCount) }
+        if let dropout, dropout.probability > 0 {
+            probabilities = try probabilities * factors(dropout, mask, queryCount, keyCount, heads: shape.heads)
+        }
+        let mixed = try probabilities.matmul(values)  // [heads, queries, d]
         return try mixed.permute(1, 0, 2).reshape(q.shape)
     }
 
     /// For each query, row by row, the keys that it sees.
-    private static func visible(_ tokens: Int, _ segments: [Range<Int>], _ shape: AttentionShape) -> [Bool] {
-        var visible = [Bool](repeating: false, count: tokens * tokens)
-        for segment in segments {
-            for query in segment {
-                for key in segment where !shape.isCausal || key <= query {
-                    let isNear = shape.window.map { query - key < $0 } ?? true
-                    visible[query * tokens + key] = isNear || !shape.isCausal
+    private static func visible(_ mask: AttentionMask, _ queries: Int, _ keys: Int) -> [Bool] {
+        var visible = [Bool](repeating: false, count: queries * keys)
+        for (own, seen) in zip(mask.queries, mask.keys) {
+            for query in own {
+                for key in seen {
+                    // How far before the query the key stands.
+                    let distance = (query - own.lowerBound) - (key - seen.lowerBound)
+                    visible[query * keys + key] =
+                        switch mask.reach {
+                        case .everything: true
+                        case .causal: distance >= 0
+                        case .window(let size): distance >= 0 && distance < size
+                        }
                 }
             }
         }
@@ -45,20 +56,20 @@ extension Reference {
     }
 
     private static func factors(
-        _ dropout: AttentionDropout, _ tokens: Int, _ segments: [Range<Int>], heads: Int
+        _ dropout: AttentionDropout, _ mask: AttentionMask, _ queries: Int, _ keys: Int, heads: Int
     ) throws(TensorError) -> Tensor {
-        var factors = [Double](repeating: 0, count: heads * tokens * tokens)
+        var factors = [Double](repeating: 0, count: heads * queries * keys)
         for head in 0..<heads {
-            for segment in segments {
-                for query in segment {
-                    for key in segment {
-                        factors[(head * tokens + query) * tokens + key] = dropout.factor(
-                            token: query, head: head, key: key - segment.lowerBound)
+            for (own, seen) in zip(mask.queries, mask.keys) {
+                for query in own {
+                    for key in seen {
+                        factors[(head * queries + query) * keys + key] = dropout.factor(
+                            token: query, head: head, key: key - seen.lowerBound)
                     }
                 }
             }
         }
-        return try Tensor(factors, shape: [heads, tokens, tokens])
+        return try Tensor(factors, shape: [heads, queries, keys])
     }
 }
 

@@ -1,19 +1,29 @@
-import MartletTensor
+import CKernels
 import Synchronization
 
-/// Keys and values of `KVCache.blockLength` positions in all layers. Caches share blocks; who writes to one that is
-/// shared copies it first.
+/// Keys and values of `KVBlock.length` positions in all layers of a model. Caches share blocks; who writes to one that
+/// is shared copies it first.
 package final class KVBlock: Sendable {
-    let storage: Storage
+    /// Positions of a block.
+    package static let length = Int(MARTLET_PAGE_TOKENS)
+
+    private let storage: Storage
     private let ledger: KVBlockLedger?
 
-    init(byteCount: Int, ledger: KVBlockLedger?) {
+    package init(byteCount: Int, ledger: KVBlockLedger?) {
         storage = Storage(byteCount: byteCount)
         self.ledger = ledger
         ledger?.add(1)
     }
 
     var pointer: UnsafeMutableRawPointer { storage.pointer }
+
+    /// A block of its own with the same contents.
+    package func copied() -> KVBlock {
+        let copy = KVBlock(byteCount: storage.byteCount, ledger: ledger)
+        copy.pointer.copyMemory(from: pointer, byteCount: storage.byteCount)
+        return copy
+    }
 
     deinit { ledger?.add(-1) }
 }

@@ -24,9 +24,28 @@ public struct DecoderDropout: Sendable, Equatable {
         self.firstToken = firstToken
     }
 
+    /// Of the encoder, in a model that has one beside its decoder: other draws for the same layers.
+    var ofEncoder: DecoderDropout {
+        var other = self
+        other.seed ^= 0x656e_636f_6465_7200
+        return other
+    }
+
     func ofAttention(layer: Int) -> AttentionDropout? {
         guard attentionProbability > 0 else { return nil }
-        var stream = RandomStream(seed: seed ^ 0x6174_7465_6e74_6e00, stream: UInt64(step) << 12 | UInt64(layer))
+        return attention(layer)
+    }
+
+    func ofCrossAttention(layer: Int) -> AttentionDropout? {
+        guard attentionProbability > 0 else { return nil }
+        return attention(Self.crossSites + layer)
+    }
+
+    /// Places of the network from which cross-attention counts.
+    static let crossSites = 2048
+
+    private func attention(_ site: Int) -> AttentionDropout {
+        var stream = RandomStream(seed: seed ^ 0x6174_7465_6e74_6e00, stream: UInt64(step) << 12 | UInt64(site))
         return AttentionDropout(probability: attentionProbability, key: stream.next(), firstToken: firstToken)
     }
 

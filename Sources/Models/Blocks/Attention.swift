@@ -1,0 +1,121 @@
+import MartletNN
+import MartletTensor
+
+/// `AttentionMask.Reach`, as a family says it.
+public typealias AttentionReach = AttentionMask.Reach
+
+/// Attention with grouped key/value heads: of a sequence to itself, or to the states of an encoder.
+/// `[tokens, hidden]` -> same. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
+final class Attention {
+    let qProj, kProj, vProj, oProj: Linear
+    let qNorm, kNorm: Norm?
+    let sinks: Sinks?
+    let layer: Int
+    let spec: AttentionSpec
+    private let shape: AttentionShape
+
+    init(
+        _ source: ParameterSource, _ name: String, layer: Int, _ spec: AttentionSpec, hidden: Int, norm: NormSpec
+    ) {
+        qProj = Linear(source, name + ".q_proj", from: hidden, to: spec.queryWidth, bias: spec.inputBias)
+        kProj = Linear(source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias)
+        vProj = Linear(source, name + ".v_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias)
+        oProj = Linear(
+            source, name + ".o_proj", from: spec.queryWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
+        func headNorm(_ part: String, of width: Int) -> Norm? {
+            let size = spec.queryKeyNorm == .eachHead ? spec.headDimension : width
+            return spec.queryKeyNorm == .none
+                ? nil
+                : Norm(
+                    source, "\(name).\(part)", size: size, epsilon: norm.epsilon, weightOffset: norm.weightOffset)
+        }
+        qNorm = headNorm("q_norm", of: spec.queryWidth)
+        kNorm = headNorm("k_norm", of: spec.keyWidth)
+        sinks = spec.hasSinks ? Sinks(source, name + ".sinks", heads: spec.heads) : nil
+        self.layer = layer
+        self.spec = spec
+        shape = AttentionShape(
+            heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
+            scale: spec.scale, softCap: spec.softCap)
+    }
+
+    /// A sequence looks at itself.
+    func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        let projected = try Linear.project(x, [qProj, kProj, vProj], pass.adapters)
+        var (q, k, v) = (projected[0], projected[1], projected[2])  // [tokens, heads * headDimension]
+        if let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
+        if let rotary = pass.rotaryOfLayer[layer] {
+            q = try pass.rotate(q, heads: spec.heads, rotary: rotary)
+            k = try pass.rotate(k, heads: spec.keyValueHeads, rotary: rotary)
+        }
+        if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
+        try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
+        var mixed = try attend(q, k, v, pass)  // [tokens, heads * headDimension]
+        if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
+        return try oProj(mixed, pass.adapters)
+    }
+
+    private func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext) throws -> Tensor {
+        // A cache that lives no longer than the pass is there for speed: where gradients are wanted, none is needed.
+        if !pass.isCached || (pass.isTransient && Tensor.isRecording([q, k, v, sinks?.weight])) {
+            return try Fused.attention(
+                q, k, v, mask: AttentionMask(spec.reach, within: pass.segments), shape, sinks: sinks?.weight,
+                dropout: pass.dropout?.ofAttention(layer: layer))
+        }
+        for sequence in pass.sequences { try sequence.cache.append(k, v, rows: sequence.rows, layer: layer) }
+        return try KVCache.attend(q, pass.sequences, layer: layer, reach: spec.reach, shape, sinks: sinks?.weight)
+    }
+
+    /// A sequence looks at another, whose keys do not depend on it.
+    func callAsFunction(_ x: Tensor, across memory: EncodedSource, _ pass: PassContext) throws -> Tensor {
+        var q = try qProj(x, pass.adapters)  // [tokens, heads * headDimension]
+        if let qNorm { q = try qNorm(q) }
+        let mixed: Tensor  // [tokens, heads * headDimension]
+        switch memory {
+        case .states(let states, let rows):
+            let (k, v) = try keysAndValues(states)
+            mixed = try Fused.attention(
+                q, k, v, mask: AttentionMask(.everything, queries: pass.segments, keys: rows), shape,
+                sinks: sinks?.weight, dropout: pass.dropout?.ofCrossAttention(layer: layer))
+        case .cached(let caches):
+            let queries = zip(pass.segments, caches).map { DecoderSequence(rows: $0, cache: $1) }
+            mixed = try KVCache.attend(
+                q, queries, layer: layer, reach: .everything, shape, sinks: sinks?.weight, extending: false)
+        }
+        return try oProj(mixed, pass.adapters)
+    }
+
+    /// Keys and values of an encoder's states `[source tokens, hidden]`: `[source tokens, keyValueHeads * headDimension]`.
+    func keysAndValues(_ states: Tensor) throws -> (keys: Tensor, values: Tensor) {
+        let projected = try Linear.project(states, kProj, vProj)
+        return (try kNorm?(projected[0]) ?? projected[0], projected[1])
+    }
+}
+
+/// The logits of attention's sinks, `[heads]`.
+final class Sinks: ModuleLeaf {
+    let path: String
+    var kind: String { "sinks" }
+    private(set) var weight: Tensor
+    var hooks = LeafHooks()
+
+    init(_ source: ParameterSource, _ path: String, heads: Int) {
+        self.path = path
+        weight = source.parameter(path, shape: [heads], role: .bias)
+        source.register(self)
+    }
+
+    var parameters: [ModuleParameter] { [ModuleParameter(path: path, role: .bias, value: weight)] }
+
+    func replaceParameters(_ change: (ModuleParameter, Tensor) throws -> Tensor) rethrows {
+        weight = try change(parameters[0], weight)
+    }
+}
+
+/// What a decoder's cross-attention looks at: for each sequence of the pass, the states of its source text.
+enum EncodedSource {
+    /// States `[source tokens, hidden]`, and the rows of each sequence's source.
+    case states(Tensor, rows: [Range<Int>])
+    /// Keys and values of the states, computed once for each source.
+    case cached([KVCache])
+}

@@ -1,0 +1,112 @@
+import MartletNN
+import MartletTensor
+
+/// One block of a transformer: attention, cross-attention where there is an encoder, then feed-forward, each added to
+/// the residual stream.
+final class Block {
+    let layer: Int
+    let spec: LayerSpec
+    /// Before attention, cross-attention and feed-forward.
+    let attentionNorm, crossNorm, feedForwardNorm: Norm?
+    /// Behind them: of what is added, or of the sum.
+    let attentionOutputNorm, crossOutputNorm, feedForwardOutputNorm: Norm?
+    let attention: Attention
+    let crossAttention: Attention?
+    let mixer: ChannelMixer
+
+    /// What mixes the channels of each token.
+    enum ChannelMixer {
+        case dense(FeedForward)
+        case experts(MixtureOfExperts)
+    }
+
+    init(_ source: ParameterSource, _ name: String, layer: Int, _ spec: LayerSpec, hidden: Int) {
+        self.layer = layer
+        self.spec = spec
+        func norm(_ part: String, where isThere: Bool) -> Norm? {
+            isThere ? Norm(source, "\(name).\(part)", spec.norm, size: hidden) : nil
+        }
+        let before = [.before, .around, .parallel].contains(spec.normPlacement)
+        let behind = [.after, .onUpdate, .around].contains(spec.normPlacement), crosses = spec.crossAttention != nil
+        attentionNorm = norm("input_layernorm", where: before)
+        feedForwardNorm = norm("post_attention_layernorm", where: before)
+        attentionOutputNorm = norm("attention_output_norm", where: behind)
+        feedForwardOutputNorm = norm("feedforward_output_norm", where: behind)
+        crossNorm = norm("cross_layernorm", where: before && crosses)
+        crossOutputNorm = norm("cross_output_norm", where: behind && crosses)
+        attention = Attention(
+            source, name + ".self_attn", layer: layer, spec.attention, hidden: hidden, norm: spec.norm)
+        crossAttention = spec.crossAttention.map {
+            Attention(source, name + ".cross_attn", layer: layer, $0, hidden: hidden, norm: spec.norm)
+        }
+        mixer =
+            if let router = spec.feedForward.experts {
+                .experts(
+                    MixtureOfExperts(
+                        source, name + ".mlp", layer: layer, spec.feedForward, router, hidden: hidden))
+            } else {
+                .dense(FeedForward(source, name + ".mlp", spec.feedForward, hidden: hidden))
+            }
+    }
+
+    /// The residual stream, `[tokens, hidden]`, after this block; x is used up.
+    func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        if spec.normPlacement == .parallel { return try parallel(x, pass) }
+        var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer) {
+            try attention($0, pass)
+        }
+        if let crossAttention {
+            guard let memory = pass.memory else { throw TensorError.missingSource }
+            x = try add(to: x, crossNorm, crossOutputNorm, pass, site: DecoderDropout.crossSites + layer) {
+                try crossAttention($0, across: memory, pass)
+            }
+        }
+        return try add(to: x, feedForwardNorm, feedForwardOutputNorm, pass, site: 2 + 2 * layer) {
+            try mix($0, pass)
+        }
+    }
+
+    /// x and what `part` makes of it, with the norms where the family has them: `[tokens, hidden]`.
+    private func add(
+        to x: Tensor, _ before: Norm?, _ behind: Norm?, _ pass: PassContext, site: Int,
+        _ part: (Tensor) throws -> Tensor
+    ) throws -> Tensor {
+        var update = try part(before?(x) ?? x)
+        if spec.normPlacement == .after {
+            let sum = try Fused.add(x, pass.dropped(update, site: site))
+            return try behind?(sum) ?? sum
+        }
+        if let behind { update = try behind(update) }
+        return try Fused.add(x, pass.dropped(update, site: site))
+    }
+
+    private func parallel(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        let attended = try attention(attentionNorm?(x) ?? x, pass)  // [tokens, hidden]
+        let mixed = try mix(feedForwardNorm?(x) ?? x, pass)  // [tokens, hidden]
+        let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))
+        return try Fused.add(sum, pass.dropped(mixed, site: 2 + 2 * layer))
+    }
+
+    private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        switch mixer {
+        case .dense(let feedForward): try feedForward(x, pass.adapters)
+        case .experts(let experts): try experts(x, pass)
+        }
+    }
+}
+
+extension Norm {
+    /// The norm that a family has, over `size` numbers.
+    convenience init(_ source: ParameterSource, _ path: String, _ spec: NormSpec, size: Int) {
+        self.init(
+            source, path, size: size, epsilon: spec.epsilon, weightOffset: spec.weightOffset,
+            bias: spec.kind == .layer)
+    }
+}
+
+extension TensorError {
+    fileprivate static var missingSource: TensorError {
+        TensorError(
+            .argument, "decoder", "its layers look at an encoder's states, and the pass has none: run the whole model")
+    }
+}

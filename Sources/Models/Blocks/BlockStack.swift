@@ -1,0 +1,48 @@
+import MartletNN
+import MartletTensor
+
+/// The blocks of a decoder or an encoder, one behind the other.
+final class BlockStack {
+    let blocks: [Block]
+    /// The rotary embeddings that layers have; mostly all have the same.
+    let rotary: [RotaryEmbedding]
+    let rotaryOfLayer: [Int?]
+    /// In training, layers keep their input only and are computed again on the way back: the memory of one layer, and
+    /// of the inputs of all, for a third more time (Chen et al. 2016). Results and gradients are the same bits.
+    var recomputesLayers = false
+
+    init(_ source: ParameterSource, _ name: String, _ specs: [LayerSpec], hidden: Int) {
+        blocks = specs.enumerated().map { Block(source, "\(name).\($0)", layer: $0, $1, hidden: hidden) }
+        var kinds: [RotaryEmbedding.Configuration] = []
+        rotaryOfLayer = specs.map { spec in
+            guard let own = spec.attention.rotary else { return nil }
+            if let known = kinds.firstIndex(of: own) { return known }
+            kinds.append(own)
+            return kinds.count - 1
+        }
+        rotary = kinds.map(RotaryEmbedding.init)
+    }
+
+    /// The residual stream, `[tokens, hidden]`, behind the last block; x is used up.
+    func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        let recomputes = recomputesLayers && !pass.isCached
+        if recomputes, pass.record?.isOnTape == true {
+            throw TensorError(
+                .argument, "decoder",
+                "layers that are computed again leave no auxiliary losses and residuals: switch recomputation off")
+        }
+        var x = x
+        pass.observation?.see(residual: x)
+        for block in blocks {
+            if recomputes {
+                // A layer may use up what it is given, and is given it twice.
+                x = try checkpointed([x]) { [try block($0[0].copied(), pass)] }[0]
+            } else {
+                x = try block(x, pass)
+            }
+            pass.observation?.see(residual: x)
+            pass.record?.see(residual: x, after: block.layer)
+        }
+        return x
+    }
+}

@@ -1,0 +1,28 @@
+import MartletNN
+import MartletTensor
+
+/// down(act(gate(x)) · up(x)) (Shazeer 2020), or down(act(up(x))) where a family has no gate.
+final class FeedForward {
+    let gateProj: Linear?
+    let upProj, downProj: Linear
+    let activation: Activation
+
+    init(_ source: ParameterSource, _ name: String, _ spec: FeedForwardSpec, hidden: Int) {
+        let size = spec.size, bias = spec.bias
+        gateProj = spec.isGated ? Linear(source, name + ".gate_proj", from: hidden, to: size, bias: bias) : nil
+        upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
+        downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
+        activation = spec.activation
+    }
+
+    /// `[tokens, hidden]` -> same.
+    func callAsFunction(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
+        guard let gateProj else {
+            let inner = try Fused.activate(upProj(x, adapters), activation.kernel)  // [tokens, size]
+            return try downProj(inner, adapters)
+        }
+        let parts = try Linear.project(x, [gateProj, upProj], adapters)
+        let inner = try Fused.gate(parts[0], parts[1], activation.kernel)  // [tokens, size]
+        return try downProj(inner, adapters)
+    }
+}

@@ -1,0 +1,141 @@
+import MartletNN
+import MartletTensor
+
+/// What a layer keeps of each position of a sequence.
+public enum LayerCache: Sendable, Equatable {
+    /// Keys and values, for all positions that follow.
+    case kept(heads: Int, headDimension: Int)
+    /// Keys and values for the layer's own time in a pass: the next layer writes over them. Encoders need no more.
+    case transient(heads: Int, headDimension: Int)
+}
+
+extension AttentionSpec {
+    var cache: LayerCache { .kept(heads: keyValueHeads, headDimension: headDimension) }
+    var transientCache: LayerCache { .transient(heads: keyValueHeads, headDimension: headDimension) }
+}
+
+/// Keys and values of one sequence, in blocks of `blockLength` positions for all layers. Each layer has heads of
+/// its own number and width.
+public final class KVCache: @unchecked Sendable {
+    package static let blockLength = KVBlock.length
+
+    /// Positions whose keys and values are complete in every layer.
+    public private(set) var length = 0
+    private let layouts: [KVLayout]
+    let dtype: DType
+    package private(set) var blocks: [KVBlock] = []
+    private let ledger: KVBlockLedger?
+
+    /// An empty cache for layers of these kinds: float16 with fast weights, float32 with exact ones.
+    init(_ layers: [LayerCache], dtype: DType, ledger: KVBlockLedger? = nil) {
+        var layouts: [KVLayout] = [], next = 0, shared: Int?
+        for layer in layers {
+            switch layer {
+            case .kept(let heads, let size):
+                layouts.append(KVLayout(heads: heads, headDimension: size, offset: next))
+                next += layouts[layouts.count - 1].elementCount
+            case .transient(let heads, let size):
+                let layout = KVLayout(heads: heads, headDimension: size, offset: shared ?? next)
+                if shared == nil { shared = next }
+                next = max(next, layout.offset + layout.elementCount)
+                layouts.append(layout)
+            }
+        }
+        self.layouts = layouts
+        self.dtype = dtype
+        self.ledger = ledger
+        elementCount = next
+    }
+
+    private init(like other: KVCache) {
+        (layouts, dtype, ledger, elementCount) = (other.layouts, other.dtype, other.ledger, other.elementCount)
+    }
+
+    public convenience init(_ configuration: DecoderConfiguration, precision: Precision) {
+        self.init(configuration, precision: precision, ledger: nil)
+    }
+
+    /// A cache that begins with blocks computed elsewhere for the same tokens.
+    /// - Parameters:
+    ///   - ledger: counts the blocks of all caches made with it.
+    ///   - length: positions of `blocks` that count; the last block may be used in part.
+    package convenience init(
+        _ configuration: DecoderConfiguration, precision: Precision, ledger: KVBlockLedger?, blocks: [KVBlock] = [],
+        length: Int = 0
+    ) {
+        self.init(
+            configuration.layers.map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16,
+            ledger: ledger)
+        precondition(blocks.count == blocksNeeded(length), "as many blocks as the length fills")
+        self.blocks = blocks
+        self.length = length
+    }
+
+    public var byteCount: Int { blocks.count * blockByteCount }
+
+    /// Numbers in a block.
+    private let elementCount: Int
+    package var blockByteCount: Int { elementCount * dtype.blockByteCount }
+
+    /// Forgets every position from `length` on.
+    public func truncate(to length: Int) {
+        precondition((0...self.length).contains(length))
+        self.length = length
+        blocks.removeLast(blocks.count - blocksNeeded(length))
+    }
+
+    /// A cache that goes on from here in another way, as the beams of a search do. The blocks are shared until one of
+    /// the two writes to them.
+    package func fork() -> KVCache {
+        let fork = KVCache(like: self)
+        fork.blocks = blocks
+        fork.length = length
+        return fork
+    }
+
+    private func blocksNeeded(_ length: Int) -> Int { Self.blocks(for: length) }
+
+    /// Blocks that hold `length` positions.
+    package static func blocks(for length: Int) -> Int { (length + blockLength - 1) / blockLength }
+
+    /// New blocks that growing to `length` takes at most: fresh ones, and a copy of a last block that is shared.
+    package func growth(to length: Int) -> Int {
+        max(Self.blocks(for: length) - blocks.count, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
+    }
+
+    /// Makes room for positions up to `length`, in blocks of this cache's own.
+    func reserve(_ length: Int) {
+        // Positions are only ever written from the present length on.
+        for index in min(self.length / Self.blockLength, blocks.count)..<blocks.count
+        where !isKnownUniquelyReferenced(&blocks[index]) {
+            blocks[index] = blocks[index].copied()
+        }
+        while blocks.count < blocksNeeded(length) {
+            blocks.append(KVBlock(byteCount: blockByteCount, ledger: ledger))
+        }
+    }
+
+    func advance(by count: Int) { length += count }
+
+    /// Writes the keys and values of `rows`, `[tokens, heads · headDimension]`, at the positions after `length`.
+    func append(_ keys: Tensor, _ values: Tensor, rows: Range<Int>, layer: Int) throws(TensorError) {
+        try Fused.append(keys, values, rows: rows, to: blocks, at: length, layouts[layer], dtype)
+    }
+
+    /// softmax(scale · q kᵀ) v for every row and head of every sequence: q `[tokens, heads · headDimension]` -> same.
+    /// - Parameter extending: whether the rows' own keys and values have been appended and are seen.
+    static func attend(
+        _ q: Tensor, _ sequences: [DecoderSequence], layer: Int, reach: AttentionMask.Reach, _ shape: AttentionShape,
+        sinks: Tensor? = nil, extending: Bool = true
+    ) throws(TensorError) -> Tensor {
+        guard let first = sequences.first?.cache else { return Tensor(uninitialized: q.shape) }
+        let queries = sequences.map { sequence in
+            let cache = sequence.cache
+            return PagedQueries(
+                rows: sequence.rows, blocks: cache.blocks,
+                keyCount: extending ? cache.length + sequence.rows.count : cache.length,
+                firstPosition: extending ? cache.length : 0)
+        }
+        return try Fused.attention(q, queries, first.layouts[layer], first.dtype, reach: reach, shape, sinks: sinks)
+    }
+}

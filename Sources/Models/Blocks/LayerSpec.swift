@@ -1,0 +1,134 @@
+import MartletNN
+
+/// What one block of a transformer is made of. A family makes one for each layer from its configuration, and decoder,
+/// encoder and encoder-decoder are built of blocks made from these.
+public struct LayerSpec: Sendable, Equatable {
+    public var norm: NormSpec
+    public var normPlacement = NormPlacement.before
+    /// How tokens of a sequence look at each other.
+    public var attention: AttentionSpec
+    /// How they look at the states of an encoder, between attention and feed-forward.
+    public var crossAttention: AttentionSpec?
+    public var feedForward: FeedForwardSpec
+
+    public init(
+        norm: NormSpec, normPlacement: NormPlacement = .before, attention: AttentionSpec,
+        crossAttention: AttentionSpec? = nil, feedForward: FeedForwardSpec
+    ) {
+        self.norm = norm
+        self.normPlacement = normPlacement
+        self.attention = attention
+        self.crossAttention = crossAttention
+        self.feedForward = feedForward
+    }
+}
+
+public struct NormSpec: Sendable, Equatable {
+    public enum Kind: Sendable { case rootMeanSquare, layer }
+    public var kind = Kind.rootMeanSquare
+    public var epsilon: Float
+    /// Gemma stores w and multiplies by 1 + w.
+    public var weightOffset: Float = 0
+
+    public init(kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0) {
+        self.kind = kind
+        self.epsilon = epsilon
+        self.weightOffset = weightOffset
+    }
+}
+
+/// Where the norms of a block stand; f is attention or feed-forward.
+public enum NormPlacement: Sendable {
+    /// x + f(norm(x)): GPT-2, Llama and most since (Xiong et al. 2020).
+    case before
+    /// norm(x + f(x)): the transformer of Vaswani et al. 2017, BERT.
+    case after
+    /// x + norm(f(x)): OLMo 2.
+    case onUpdate
+    /// x + norm(f(norm(x))): Gemma 2 and 3.
+    case around
+    /// x + attention(norm(x)) + feedForward(norm(x)), each with a norm of its own (Wang and Komatsuzaki 2021, GPT-NeoX).
+    case parallel
+}
+
+/// Attention with grouped key/value heads (Ainslie et al. 2023).
+public struct AttentionSpec: Sendable, Equatable {
+    public var heads: Int
+    public var keyValueHeads: Int
+    public var headDimension: Int
+    /// Biases of queries, keys and values.
+    public var inputBias = false
+    public var outputBias = false
+    public var queryKeyNorm = QueryKeyNorm.none
+    /// Factor on q·k; 1/√headDimension unless a family says otherwise.
+    public var scale: Float
+    /// Queries far from the beginning are multiplied: Ministral 3.
+    public var queryGrowth: QueryGrowth?
+    /// scores ← cap · tanh(scores / cap), Gemma 2.
+    public var softCap: Float?
+    /// Which keys of its sequence a query sees.
+    public var reach = AttentionReach.causal
+    /// For each head a learned logit without a value, which takes part in the softmax (Xiao et al. 2023).
+    public var hasSinks = false
+    /// How queries and keys are rotated by their positions; nil where positions come in some other way.
+    public var rotary: RotaryEmbedding.Configuration?
+
+    public init(heads: Int, keyValueHeads: Int? = nil, headDimension: Int, scale: Float? = nil) {
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads ?? heads
+        self.headDimension = headDimension
+        self.scale = scale ?? 1 / Float(headDimension).squareRoot()
+    }
+
+    /// The number of latest positions that a query sees, or nil for all of them.
+    public var window: Int? {
+        get { reach.window }
+        set { reach = AttentionReach(window: newValue) }
+    }
+
+    public var queryWidth: Int { heads * headDimension }
+    public var keyWidth: Int { keyValueHeads * headDimension }
+}
+
+/// Norms of queries and keys before they are rotated (Henry et al. 2020).
+public enum QueryKeyNorm: Sendable {
+    case none
+    /// Of each head by itself: Qwen 3, Gemma 3.
+    case eachHead
+    /// Of all heads together: OLMo 2.
+    case allHeads
+}
+
+/// q ← q · (1 + beta · ln(1 + ⌊position / originalContext⌋)).
+public struct QueryGrowth: Sendable, Equatable {
+    public var beta: Float
+    public var originalContext: Int
+}
+
+public struct FeedForwardSpec: Sendable, Equatable {
+    public var size: Int
+    public var activation: Activation
+    /// down(act(gate(x)) · up(x)) instead of down(act(up(x))).
+    public var isGated = true
+    public var bias = false
+    /// Many feed-forward parts, of which a router picks some for each token.
+    public var experts: RouterSpec?
+
+    public init(
+        size: Int, activation: Activation, isGated: Bool = true, bias: Bool = false, experts: RouterSpec? = nil
+    ) {
+        self.size = size
+        self.activation = activation
+        self.isGated = isGated
+        self.bias = bias
+        self.experts = experts
+    }
+}
+
+/// A router picks `active` of `count` experts for each token.
+public struct RouterSpec: Sendable, Equatable {
+    public var count: Int
+    public var active: Int
+    /// Whether the chosen experts' probabilities are scaled to sum to one.
+    public var normalizesWeights = true
+}

@@ -1,0 +1,148 @@
+import MartletNN
+import MartletTensor
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// What the blocks of one forward pass share.
+struct PassContext {
+    /// In the order of their rows; none for whole sequences without a cache.
+    let sequences: [DecoderSequence]
+    /// The rows that see each other.
+    let segments: [Range<Int>]
+    let isCached: Bool
+    /// Whether the caches live no longer than the pass.
+    let isTransient: Bool
+    /// The position of every row.
+    let positions: [Int32]
+    /// For each rotary embedding of the model, runs of rows with the tables they are rotated by.
+    ///
+    /// Dynamic and LongRoPE frequencies follow from the length of a sequence, so each takes its own table: what stands
+    /// beside it in the batch must not change it. Neighbours with the same table share a run; mostly there is one.
+    let rotations: [[RotationRun]]
+    /// For each layer which of them it has.
+    let rotaryOfLayer: [Int?]
+    /// In training only.
+    let dropout: DecoderDropout?
+    let adapters: RowAdapters
+    let memory: EncodedSource?
+    let observation: DecoderObservation?
+    let record: PassRecord?
+
+    /// - Parameter limit: positions that the model has, where it has no more.
+    init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {
+        (dropout, memory, observation, record) = (pass.dropout, pass.memory, pass.observation, pass.record)
+        isTransient = pass.isTransient
+        rotaryOfLayer = stack.rotaryOfLayer
+        let parts: [Part], named: [Range<Int>]
+        switch pass.rows {
+        case .cached(let given):
+            named = given.map(\.rows)
+            sequences = given.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
+            segments = sequences.map(\.rows)
+            isCached = true
+            var positions = [Int32](repeating: 0, count: tokens)
+            var end = 0
+            for sequence in sequences {
+                precondition(sequence.rows.lowerBound == end, "the sequences cover every row once")
+                end = sequence.rows.upperBound
+                precondition(end <= tokens, "the sequences cover every row once")
+                for (offset, row) in sequence.rows.enumerated() {
+                    positions[row] = Int32(sequence.cache.length + offset)
+                }
+            }
+            precondition(end == tokens, "the sequences cover every row once")
+            guard pass.positions == nil || pass.isTransient else {
+                throw TensorError(
+                    .argument, "decoder", "the positions of a sequence with a cache follow from its length")
+            }
+            self.positions = positions
+            parts = sequences.map { Part(rows: $0.rows, length: $0.newLength) }
+        case .whole(let given):
+            named = given
+            sequences = []
+            segments = given.sorted { $0.lowerBound < $1.lowerBound }
+            isCached = false
+            var end = 0
+            for segment in segments {
+                guard segment.lowerBound == end else {
+                    throw TensorError(
+                        .argument, "decoder", "the segments do not cover row \(min(end, segment.lowerBound))")
+                }
+                end = segment.upperBound
+            }
+            guard end == tokens, pass.positions.map({ $0.count == tokens }) ?? true else {
+                throw TensorError(.argument, "decoder", "segments up to \(end) do not fit \(tokens) tokens")
+            }
+            let positions = pass.positions ?? segments.flatMap { 0..<Int32($0.count) }
+            self.positions = positions
+            parts = segments.map { Part(rows: $0, length: Int(positions[$0].max() ?? 0) + 1) }
+        }
+        if let limit {
+            let longest = isCached ? parts.map(\.length).max() ?? 0 : Int(positions.max() ?? -1) + 1
+            if longest > limit { throw ModelError.contextExceeded(tokens: longest, limit: limit) }
+        }
+        guard pass.adapters.isEmpty || pass.adapters.count == named.count else {
+            throw TensorError(
+                .argument, "decoder", "\(pass.adapters.count) sets of adapters do not fit \(named.count) sequences")
+        }
+        adapters = RowAdapters(
+            zip(named, pass.adapters).compactMap { rows, set in set.map { (rows, $0) } }
+                .sorted { $0.0.lowerBound < $1.0.lowerBound })
+        rotations = try stack.rotary.map { try Self.runs(parts, $0) }
+        for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
+    }
+
+    /// Rows of one sequence, and how long it is with them.
+    private struct Part {
+        let rows: Range<Int>
+        let length: Int
+    }
+
+    private static func runs(_ parts: [Part], _ rotary: RotaryEmbedding) throws -> [RotationRun] {
+        var runs: [RotationRun] = []
+        var rest = parts.filter { !$0.rows.isEmpty }[...]
+        while let first = rest.first {
+            let regime = rotary.configuration.regime(length: first.length)
+            let run = rest.prefix { rotary.configuration.regime(length: $0.length) == regime }
+            let longest = run.reduce(0) { max($0, $1.length) }
+            let last = run.last ?? first
+            let tables = try rotary.tables(length: longest)
+            runs.append(
+                RotationRun(
+                    rows: first.rows.lowerBound..<last.rows.upperBound,
+                    rotation: Rotation(
+                        cosine: tables.cosine, sine: tables.sine, dimension: rotary.configuration.dimension,
+                        interleaved: rotary.configuration.layout == .interleaved)))
+            rest = rest.dropFirst(run.count)
+        }
+        return runs
+    }
+
+    /// x with dropout where the pass has it; a site is a place of the network.
+    func dropped(_ x: Tensor, site: Int) throws -> Tensor { try dropout?.callAsFunction(x, site: site) ?? x }
+
+    /// Queries, each multiplied by what its position asks for.
+    func grown(_ q: Tensor, by growth: QueryGrowth) throws -> Tensor {
+        guard positions.contains(where: { Int($0) >= growth.originalContext }) else { return q }
+        let factors = positions.map { position in
+            1 + growth.beta * log(1 + Float(Int(position) / growth.originalContext))
+        }
+        return try q * Tensor(factors, shape: [positions.count, 1])
+    }
+
+    /// Queries or keys, `[tokens, heads · headDimension]`, rotated; x is used up.
+    func rotate(_ x: Tensor, heads: Int, rotary: Int) throws -> Tensor {
+        try Fused.rotate(x, heads: heads, rotations[rotary], positions)
+    }
+}
+
+extension DecoderSequence {
+    /// The length of the sequence with this pass's rows.
+    fileprivate var newLength: Int { cache.length + rows.count }
+}

@@ -1,0 +1,17 @@
+import MartletJSON
+
+extension Family {
+    /// Seed-OSS is a Llama with a switch of its own for the bias of the attention's output.
+    static let seedOSS = Family(
+        "seed_oss",
+        defaults: [
+            "vocab_size": 155_136, "hidden_size": 4096, "intermediate_size": 27_648, "num_hidden_layers": 64,
+            "num_attention_heads": 80, "num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 524_288,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        try spec.setBiases(
+            input: config.flag("attention_bias", default: true),
+            output: config.flag("attention_out_bias", default: false),
+            feedForward: config.flag("mlp_bias", default: false))
+    }
+}
