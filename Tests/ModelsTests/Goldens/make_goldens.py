@@ -10,7 +10,7 @@ For some, inspection.safetensors: attention [layers, heads, tokens, tokens], the
 import json, os, shutil, sys
 import torch
 from safetensors.torch import save_file
-from transformers import (BertConfig, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
+from transformers import (BertConfig, BertForMaskedLM, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
                           GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Phi3Config, Phi3ForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, Gemma3ForConditionalGeneration,
@@ -155,3 +155,30 @@ if not only or "bert" in only:
     model.to(torch.bfloat16).save_pretrained(folder)
     save_file({"ids": ids[0].to(torch.int32), "hidden": hidden.contiguous()}, os.path.join(folder, "expected.safetensors"))
     print("bert", tuple(hidden.shape))
+
+if not only or "bert-masked" in only:
+    # A masked-token model, the mean loss of its masked places over two texts, and the gradients of all parameters.
+    torch.manual_seed(4)
+    config = BertConfig(vocab_size=V, hidden_size=24, num_hidden_layers=L, intermediate_size=40, num_attention_heads=3,
+                        max_position_embeddings=32, initializer_range=0.35, attn_implementation="eager")
+    model = BertForMaskedLM(config).eval().float()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if parameter.dim() == 1: parameter.add_(0.2 * torch.randn_like(parameter))
+            parameter.copy_(parameter.to(torch.bfloat16).float())
+    texts = [[5, 9, 90, 31, 7, 90, 12], [20, 90, 4]]
+    labels = [{2: 41, 5: 8}, {1: 66}]
+    losses = []
+    for text, places in zip(texts, labels):
+        logits = model(input_ids=torch.tensor([text])).logits[0]
+        losses += [torch.nn.functional.cross_entropy(logits[place][None], torch.tensor([token])) for place, token in places.items()]
+    loss = sum(losses) / len(losses)
+    loss.backward()
+    gradients = {"gradient." + key: parameter.grad.clone().contiguous() for key, parameter in model.named_parameters()}
+    folder = os.path.join(here, "bert-masked")
+    shutil.rmtree(folder, ignore_errors=True)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    extra = os.path.join(folder, "generation_config.json")
+    if os.path.exists(extra): os.remove(extra)
+    save_file({**gradients, "loss": loss.detach().reshape(1)}, os.path.join(folder, "expected.safetensors"))
+    print("bert-masked", float(loss), len(gradients))

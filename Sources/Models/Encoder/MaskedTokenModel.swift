@@ -1,0 +1,101 @@
+import MartletNN
+import MartletTensor
+
+/// An encoder that says which tokens stood where some are masked: what BERT is pretrained with (Devlin et al. 2018,
+/// section 3.1).
+///
+/// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked place, E the table of the words' vectors.
+///
+/// ```swift
+/// let (model, parameters) = try checkpoint.trainableMaskedTokenModel()
+/// let loss = try model.loss([tokens], masked: [[3: 17]])       // token 17 stood at place 3
+/// try loss.backward()
+/// ```
+public final class MaskedTokenModel {
+    public let encoder: Encoder
+    /// The layers of the encoder and of the head, by their paths.
+    public let tree: ModuleTree
+    private let dense, output: Linear
+    private let norm: Norm
+
+    init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
+        let source = ModuleTree.Builder(source), width = spec.hiddenSize
+        encoder = Encoder(source, spec)
+        dense = Linear(source, "cls.predictions.transform.dense", from: width, to: width, bias: true)
+        norm = Norm(source, "cls.predictions.transform.LayerNorm", spec.layer.norm, size: width)
+        output = Linear(source, "cls.predictions", sharing: encoder.wordEmbedding, bias: true)
+        tree = source.tree
+    }
+
+    /// The logits of the tokens at some rows of the encoder's states: `[rows, vocabulary]`.
+    public func logits(_ states: Tensor, rows: [Int32]) throws -> Tensor {
+        let chosen = try Fused.embed(rows, states, scale: 1)  // [rows, hidden]
+        let inner = try Fused.activate(dense(chosen), encoder.configuration.activation.kernel)  // [rows, hidden]
+        return try output(norm(inner))
+    }
+
+    /// The mean of − log p over the masked places.
+    /// - Parameters:
+    ///   - texts: with tokens masked or exchanged.
+    ///   - masked: for each text the tokens that stood at places of it.
+    ///   - dropout: what is dropped, in training.
+    /// - Throws: `TensorError` where no place is named, or one outside its text.
+    public func loss(
+        _ texts: [[Int32]], masked: [[Int: Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
+    ) throws -> Tensor {
+        var rows: [Int32] = [], targets: [Int64] = [], first = 0
+        for (text, places) in zip(texts, masked) {
+            for (place, token) in places.sorted(by: { $0.key < $1.key }) {
+                guard text.indices.contains(place) else {
+                    throw TensorError(
+                        .argument, "masked tokens", "place \(place) is outside a text of \(text.count) tokens")
+                }
+                guard (0..<encoder.configuration.vocabularySize).contains(Int(token)) else {
+                    throw ModelError.tokenOutOfRange(
+                        token: Int(token), vocabularySize: encoder.configuration.vocabularySize)
+                }
+                rows.append(Int32(first + place))
+                targets.append(Int64(token))
+            }
+            first += text.count
+        }
+        guard texts.count == masked.count, !rows.isEmpty else {
+            throw TensorError(
+                .argument, "masked tokens",
+                "\(rows.count) places of \(masked.count) texts do not fit \(texts.count) texts")
+        }
+        let logits = try logits(encoder(texts, types: types, dropout: dropout), rows: rows)  // [rows, vocabulary]
+        let chosen = try logits.logSoftmax(axis: 1).gather(1, Tensor(targets, shape: [rows.count, 1]))  // [rows, 1]
+        return try chosen.mean().negative()
+    }
+}
+
+extension Checkpoint {
+    /// The encoder with the head that it was pretrained with.
+    public func maskedTokenModel() throws -> MaskedTokenModel {
+        try masked { $0 }.0
+    }
+
+    /// The same with float32 parameters of its own that want gradients, and those parameters.
+    public func trainableMaskedTokenModel(
+        where isTrained: @escaping (String) -> Bool = { _ in true }
+    ) throws -> (MaskedTokenModel, [Parameter]) {
+        let (model, parameters) = try masked { TrainableParameters($0, where: isTrained) }
+        try parameters.finish()
+        return (model, parameters.parameters)
+    }
+
+    private func masked<Source: ParameterSource>(
+        _ wrapped: (CheckpointParameters) -> Source
+    ) throws -> (MaskedTokenModel, Source) {
+        guard hasEncoder else {
+            throw ModelError.wrongKind(path: path, kind: "a decoder", wanted: "an encoder of text")
+        }
+        let spec = try EncoderConfiguration(configuration)
+        let parameters = CheckpointParameters(tensors, file: path, places: encoderPlaces)
+        let source = wrapped(parameters)
+        let model = MaskedTokenModel(source, spec)
+        try parameters.finish()
+        return (model, source)
+    }
+}
