@@ -1,0 +1,57 @@
+import MartletNN
+
+/// What a model of an encoder and a decoder is made of.
+///
+/// ```swift
+/// var spec = EncoderDecoderConfiguration(
+///     vocabularySize: 32, hiddenSize: 64, contextLength: 64, layerCount: 2, heads: 4, feedForwardSize: 128)
+/// ```
+public struct EncoderDecoderConfiguration: Sendable, Equatable {
+    public var vocabularySize: Int
+    public var hiddenSize: Int
+    /// Positions of a source, and of a target.
+    public var contextLength: Int
+    public var encoder: [LayerSpec]
+    /// Blocks with `crossAttention`.
+    public var decoder: [LayerSpec]
+    /// Behind the last block of each stack, where blocks have their norms before: Vaswani et al. 2017 have none.
+    public var finalNorm: NormSpec?
+    /// Of the embeddings: BART.
+    public var embeddingNorm: NormSpec?
+    /// A learned vector for each position, instead of a rotation.
+    public var learnedPositions = false
+    /// Factor on the token embeddings.
+    public var embeddingScale: Float = 1
+    /// The output projection is the table of the embeddings, which both stacks share.
+    public var tiedEmbeddings = true
+
+    public init(
+        vocabularySize: Int, hiddenSize: Int, contextLength: Int, encoder: [LayerSpec], decoder: [LayerSpec],
+        finalNorm: NormSpec? = nil
+    ) {
+        self.vocabularySize = vocabularySize
+        self.hiddenSize = hiddenSize
+        self.contextLength = contextLength
+        self.encoder = encoder
+        self.decoder = decoder
+        self.finalNorm = finalNorm
+    }
+
+    /// Plain blocks with norms before, rotated positions and gated feed-forward in both stacks.
+    public init(
+        vocabularySize: Int, hiddenSize: Int, contextLength: Int, layerCount: Int, heads: Int, feedForwardSize: Int
+    ) {
+        let norm = NormSpec(epsilon: 1e-6), cross = AttentionSpec(heads: heads, headDimension: hiddenSize / heads)
+        var own = cross
+        own.rotary = RotaryEmbedding.Configuration(theta: 10_000, dimension: hiddenSize / heads)
+        let feedForward = FeedForwardSpec(size: feedForwardSize, activation: .silu)
+        let decoder = LayerSpec(norm: norm, attention: own, crossAttention: cross, feedForward: feedForward)
+        var encoder = decoder
+        encoder.attention.reach = .everything
+        encoder.crossAttention = nil
+        self.init(
+            vocabularySize: vocabularySize, hiddenSize: hiddenSize, contextLength: contextLength,
+            encoder: Array(repeating: encoder, count: layerCount),
+            decoder: Array(repeating: decoder, count: layerCount), finalNorm: norm)
+    }
+}
