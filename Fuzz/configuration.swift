@@ -10,7 +10,8 @@ private let goldens = "Tests/ModelsTests/Goldens/"
 /// The tensors that go with a `model_type`.
 private let tensors = [
     "llama": "llama", "mistral": "mistral", "mixtral": "mixtral", "qwen2": "qwen2", "qwen3": "qwen3", "phi3": "phi3",
-    "gemma2": "gemma2", "gemma3_text": "gemma3", "gemma3": "gemma3", "gpt2": "gpt2", "bert": "bert",
+    "gemma2": "gemma2", "gemma3_text": "gemma3", "gemma3": "gemma3", "gpt2": "gpt2",
+    "olmo2": "olmo2", "bert": "bert",
 ]
 
 /// Opens the input as the `config.json` beside tensors of the tests, and computes with what that makes.

@@ -11,7 +11,7 @@ import Testing
     static let decoders = [
         "llama", "llama-tied-bias", "llama-linear", "llama-dynamic", "llama-yarn", "llama3", "mistral", "mixtral",
         "qwen2", "qwen3", "phi3", "phi3-longrope-short", "phi3-longrope-long", "gemma2", "gemma3", "gpt2",
-        "llama-head4", "llama-head20", "phi3-partial", "ministral", "ministral3", "seed-oss", "gpt2-scales",
+        "llama-head4", "llama-head20", "phi3-partial", "ministral", "ministral3", "seed-oss", "olmo2", "gpt2-scales",
         "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "mistral3-vl", "gemma3-vl",
     ]
 

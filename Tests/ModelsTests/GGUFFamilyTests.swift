@@ -11,7 +11,7 @@ import Testing
 
     @Test(arguments: [
         "llama3", "llama-linear", "llama-yarn", "llama-tied-bias", "llama-head4", "mistral", "phi3-longrope-short",
-        "phi3-longrope-long", "phi3-partial", "gemma2", "gemma3", "qwen2", "qwen2vl", "qwen3",
+        "phi3-longrope-long", "phi3-partial", "gemma2", "gemma3", "qwen2", "qwen2vl", "qwen3", "olmo2",
     ])
     func logitsAreThoseOfTheFolder(_ name: String) throws {
         let file = try FamilyTests.expected(name == "qwen2vl" ? "qwen2" : name)
@@ -25,7 +25,7 @@ import Testing
     }
 
     /// What training writes for a GGUF file must say in a folder's keys what the file said in its own.
-    @Test(arguments: ["llama3", "mistral", "gemma2", "gemma3", "qwen3"])
+    @Test(arguments: ["llama3", "mistral", "gemma2", "gemma3", "qwen3", "olmo2"])
     func theDecoderToTrainComputesTheSame(_ name: String) throws {
         let file = try FamilyTests.expected(name)
         let (decoder, _) = try Checkpoint(path: Self.path(name)).trainableDecoder()

@@ -94,7 +94,7 @@ public struct Family: Sendable {
     /// Every family there is.
     public static let all: [Family] = [
         llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi3, gemma2, gemma3, gpt2,
-        seedOSS,
+        seedOSS, olmo2,
         bert,
     ]
 

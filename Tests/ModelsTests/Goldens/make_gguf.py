@@ -68,6 +68,8 @@ def decoder(folder, architecture, name, norm_offset=0.0):
     if norm_offset:
         names.update({"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
                       "post_feedforward_layernorm": "post_ffw_norm"})
+    if architecture == "olmo2":
+        names.update({"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"})
     outer = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
              "lm_head.weight": "output.weight"}
     for key, value in w.weights.items():
@@ -143,7 +145,7 @@ for folder in ("gemma2", "gemma3"):
 w = decoder("qwen2", "qwen2", "qwen2"); w.key("rope.freq_base", 10000.0); w.close()
 w = decoder("qwen2", "qwen2vl", "qwen2vl"); w.key("rope.freq_base", 10000.0)
 w.key("rope.dimension_sections", [2, 1, 1, 0]); w.close()
-w = decoder("qwen3", "qwen3", "qwen3"); w.key("rope.freq_base", 10000.0); w.close()
+for folder in ("qwen3", "olmo2"): w = decoder(folder, folder, folder); w.key("rope.freq_base", 10000.0); w.close()
 
 w = Writer("bert", "bert", "bert")
 c = w.config

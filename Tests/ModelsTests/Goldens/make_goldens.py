@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import (BertConfig, BertForMaskedLM, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
                           GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig,
-                          MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Phi3Config, Phi3ForCausalLM,
+                          MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Olmo2Config, Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, Gemma3ForConditionalGeneration,
                           Gemma3Config, MinistralConfig, MinistralForCausalLM, Ministral3Config, Ministral3ForCausalLM,
                           Mistral3Config, Mistral3ForConditionalGeneration, Qwen2VLConfig,
@@ -65,6 +65,7 @@ cases = {
                    mscale=1.0, mscale_all_dim=1.0, beta_fast=32.0, beta_slow=1.0, llama_4_scaling_beta=0.3),
                    head_dim=16), 24),
     "seed-oss": (SeedOssForCausalLM, SeedOssConfig(**small, head_dim=16, attention_bias=True, attention_out_bias=False), 24),
+    "olmo2": (Olmo2ForCausalLM, Olmo2Config(**small, tie_word_embeddings=False), 24),
     "gpt2-scales": (GPT2LMHeadModel, GPT2Config(vocab_size=V, n_embd=H, n_layer=3, n_head=A, n_positions=P,
                     initializer_range=0.35, bos_token_id=1, eos_token_id=2, scale_attn_weights=False,
                     scale_attn_by_inverse_layer_idx=True), 24),

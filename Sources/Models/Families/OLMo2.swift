@@ -1,0 +1,30 @@
+import MartletJSON
+
+extension Family {
+    /// OLMo 2: norms of what each half-block adds instead of before it, and norms over all heads of queries and keys
+    /// (OLMo team 2024, section 3.2).
+    static let olmo2 = Family(
+        "olmo2", gguf: GGUFForm("olmo2"), published: Published(modelType: "olmo2", architecture: "Olmo2ForCausalLM"),
+        naming: olmo2Naming,
+        defaults: [
+            "vocab_size": 50_304, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        try spec.eachLayer {
+            $0.normPlacement = .onUpdate
+            $0.attention.queryKeyNorm = .allHeads
+        }
+    }
+
+    private static let olmo2Naming = Naming { name, _ in
+        var name = name
+        for (own, stored) in [
+            ("attention_output_norm.weight", "post_attention_layernorm.weight"),
+            ("feedforward_output_norm.weight", "post_feedforward_layernorm.weight"),
+        ] where name.hasSuffix(own) { name = name.dropLast(own.count) + stored }
+        return [.tensor(name)]
+    }
+}
