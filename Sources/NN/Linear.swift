@@ -13,6 +13,9 @@ public final class Linear: ModuleLeaf {
     public var outputSize: Int { matrix.shape[0] }
     public var inputSize: Int { matrix.shape[1] }
 
+    /// Which part of the layer this is, where ranks share it: see `divide`.
+    public private(set) var partition = Partition.whole
+
     private var own: any WeightMatrix
     private let shared: Embedding?
     private let role: ParameterRole
@@ -66,6 +69,16 @@ public final class Linear: ModuleLeaf {
                 expected: "\(own.shape)" + (shared.map { " in \($0.path), whose table it shares" } ?? ""))
         }
         own = matrix
+        packed = nil
+    }
+
+    var sharesTable: Bool { shared != nil }
+
+    /// Goes on as a part of itself.
+    func take(_ part: any WeightMatrix, bias: Tensor?, _ partition: Partition) {
+        own = part
+        self.bias = bias
+        self.partition = partition
         packed = nil
     }
 

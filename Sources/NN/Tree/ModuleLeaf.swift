@@ -71,6 +71,10 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
     case shapeChanged(path: String, found: String, expected: String)
     /// Only matrices of their own can be exchanged.
     case wrongShape(path: String, found: String, expected: String)
+    /// A layer of which no part can be kept.
+    case cannotDivide(path: String, reason: String)
+    /// A parameter that is not trained was asked for its gradient.
+    case isFrozen(path: String)
     /// A parameter of this form has no gradient.
     case notTrainable(path: String, storedType: String)
 
@@ -83,6 +87,9 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
             "a hook on \(path) gave \(found) in place of \(expected)"
         case .wrongShape(let path, let found, let expected):
             "\(path) takes a matrix of \(expected), not \(found)"
+        case .cannotDivide(let path, let reason): "\(path) cannot be divided among ranks: \(reason)"
+        case .isFrozen(let path):
+            "\(path) is frozen and has no gradient: name it to `ModuleTree.train` before the pass"
         case .notTrainable(let path, let storedType):
             "\(path) is held as \(storedType), which has no gradient: train an adapter on it instead"
         }

@@ -72,6 +72,13 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
         return names.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
     }
 
+    /// Whole paths among `paths` that look like this one, the nearest first.
+    func nearPaths(_ paths: [String]) -> [String] {
+        let own = Array(description.utf8)
+        return paths.map { (name: $0, distance: Self.distance(own, Array($0.utf8))) }
+            .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
+    }
+
     /// Insertions, deletions and replacements that make one of the other (Levenshtein 1966).
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         var row = Array(0...b.count)

@@ -87,6 +87,16 @@ public final class ModuleTree {
         }
     }
 
+    /// The gradient that a parameter has been given, nil before the first pass backwards.
+    /// - Parameter path: the whole path of a parameter, of an adapter's too: "model.norm.weight".
+    /// - Throws: `ModuleError.isFrozen`; `ModuleError.nothingMatches` with names that look like it.
+    public func gradient(_ path: String) throws(ModuleError) -> Tensor? {
+        if let parameter = trained.first(where: { $0.name == path }) { return parameter.tensor.gradient }
+        let paths = parameters.map(\.path)
+        guard !paths.contains(path) else { throw .isFrozen(path: path) }
+        throw .nothingMatches(pattern: path, near: ModulePattern(path).nearPaths(paths + trained.map(\.name)))
+    }
+
     /// Every parameter that is a tensor as another type. As float64 the model is computed by `Reference`, in whole
     /// sequences. - Parameter trained: whether they become leaves of the tape.
     public func convert(to dtype: DType, trained: Bool = false) throws {

@@ -132,4 +132,16 @@ import Testing
         }
         #expect(adapted != plain)
     }
+
+    @Test func gradientsAreAskedForByPath() throws {
+        let model = Model()
+        try model.tree.train("layers")
+        #expect(try model.tree.gradient("model.layers.0.mlp.up_proj.weight")?.shape == nil)
+        try model([1, 2]).sum().backward()
+        #expect(try model.tree.gradient("model.layers.0.mlp.up_proj.weight")?.shape == [12, 8])
+        #expect(throws: ModuleError.isFrozen(path: "model.norm.weight")) {
+            try model.tree.gradient("model.norm.weight")
+        }
+        #expect { try model.tree.gradient("model.norm.wight") } throws: { "\($0)".contains("model.norm.weight") }
+    }
 }

@@ -9,7 +9,7 @@ import Testing
     ]
 
     /// Random blocks; their scales, which are float16 wherever they stand, kept small and finite.
-    private static func blocks(_ dtype: DType, rows: Int, columns: Int) throws -> Tensor {
+    static func blocks(_ dtype: DType, rows: Int, columns: Int) throws -> Tensor {
         var random = RandomStream(seed: UInt64(dtype.rawValue), stream: 7)
         if dtype == .float16 || dtype == .bfloat16 {
             return try Tensor.normal([rows, columns], mean: 0, std: 0.1, using: &random).to(dtype)
