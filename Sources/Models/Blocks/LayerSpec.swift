@@ -103,6 +103,11 @@ public enum QueryKeyNorm: Sendable {
 public struct QueryGrowth: Sendable, Equatable {
     public var beta: Float
     public var originalContext: Int
+
+    public init(beta: Float, originalContext: Int) {
+        self.beta = beta
+        self.originalContext = originalContext
+    }
 }
 
 public struct FeedForwardSpec: Sendable, Equatable {
@@ -130,5 +135,11 @@ public struct RouterSpec: Sendable, Equatable {
     public var count: Int
     public var active: Int
     /// Whether the chosen experts' probabilities are scaled to sum to one.
-    public var normalizesWeights = true
+    public var normalizesWeights: Bool
+
+    public init(count: Int, active: Int, normalizesWeights: Bool = true) {
+        self.count = count
+        self.active = active
+        self.normalizesWeights = normalizesWeights
+    }
 }
