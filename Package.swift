@@ -90,11 +90,16 @@ var targets: [Target] = [
         path: "Benchmarks/Divergence"),
     .executableTarget(
         name: "train-step",
-        dependencies: ["MartletModels", "MartletNN", "MartletTensor", "MartletJSON"],
+        dependencies: [
+            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletTensor", "MartletJSON",
+        ],
         path: "Benchmarks/TrainStep"),
     .executableTarget(
         name: "adapter-step",
-        dependencies: ["MartletModels", "MartletNN", "MartletTensor", "MartletJSON"], path: "Benchmarks/AdapterStep"),
+        dependencies: [
+            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletTensor", "MartletJSON",
+        ],
+        path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),

@@ -6,10 +6,12 @@
 // "float32" is a random Llama of SmolLM2-135M's shape. A GGUF file stays as it is stored: nothing frozen is copied.
 // Forward, loss, backward, clipping to norm 1, AdamW on the adapters; the median of the steps after the first.
 
+import MartletData
 import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
+import MartletTraining
 
 @main struct AdapterStep {
     static func main() throws {
@@ -23,24 +25,23 @@ import MartletTensor
             layer.adapters.append(try LowRankAdapter(of: layer, rank: rank, scale: 2, seed: 1))
         }
         let trained = decoder.tree.trained
-        let optimizer = AdamW(ParameterGroup.decaying(trained, weightDecay: 0.01), beta2: 0.999)
+        let loop = try StepLoop(trained) {
+            AdamW(ParameterGroup.decaying($0, weightDecay: 0.01), beta2: 0.999)
+        }
         let tokens = batch * length, vocabulary = decoder.configuration.vocabularySize
         var stream = RandomStream(seed: 2)
-        let segments = (0..<batch).map { $0 * length..<($0 + 1) * length }
+        var rows = TrainingBatch(rows: batch, length: length)
+        rows.positions = (0..<tokens).map { Int32($0 % length) }
+        rows.segments = (0..<batch).map { TrainingBatch.Segment(row: $0, start: 0, end: length) }
         let clock = ContinuousClock()
         var seconds: [Double] = [], loss = 0.0
-        for _ in 0...steps {
-            let ids = (0..<tokens).map { _ in Int32(stream.nextIndex(below: vocabulary)) }
-            let targets = (0..<tokens).map { $0 % length == length - 1 ? Int32(-100) : ids[$0 + 1] }
+        for step in 0...steps {
+            rows.inputs = (0..<tokens).map { _ in Int32(stream.nextIndex(below: vocabulary)) }
+            rows.targets = (0..<tokens).map {
+                $0 % length == length - 1 ? TrainingBatch.ignoredTarget : rows.inputs[$0 + 1]
+            }
             let start = clock.now
-            let result = try Fused.crossEntropy(
-                decoder.hiddenStates(ids, segments: segments), decoder.headWeight, targets: targets,
-                divisor: Double(targets.count { $0 >= 0 }))
-            loss = try result.item()
-            try result.backward()
-            let norm = try trained.gradientNorm()
-            try optimizer.step(learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
-            trained.clearGradients()
+            loss = try loop.step(NextToken(decoder), number: step, rate: 1e-4) { [rows] }?.loss ?? 0
             seconds.append((clock.now - start) / .seconds(1))
         }
         let sorted = seconds.dropFirst().sorted(), median = sorted[sorted.count / 2]

@@ -4,10 +4,12 @@
 //
 // Forward, loss, backward, clipping to norm 1, AdamW, in float32; the median of the steps after the third.
 
+import MartletData
 import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
+import MartletTraining
 
 #if canImport(Glibc)
 import Glibc
@@ -48,34 +50,30 @@ let (_, spec) = try Family.configuration(reader)
 let source = TrainableParameters(Initializer(.normal(deviation: 0.02, layers: spec.layerCount), seed: 1))
 let model = Decoder(source, spec)
 try source.finish()
-let optimizer = AdamW(ParameterGroup.decaying(source.parameters, weightDecay: 0.01), beta2: 0.999)
+let loop = try StepLoop(source.parameters) {
+    AdamW(ParameterGroup.decaying($0, weightDecay: 0.01), beta2: 0.999)
+}
+if isDetailed { loop.profiledSteps = max(1, steps - 3) }
 
 let tokens = batch * length
 var stream = RandomStream(seed: 2)
 let ids = (0..<tokens).map { _ in Int32(stream.nextIndex(below: spec.vocabularySize)) }
-let segments = (0..<batch).map { $0 * length..<($0 + 1) * length }
+var rows = TrainingBatch(rows: batch, length: length)
+rows.inputs = ids
 // As the peer: the labels are the inputs shifted by one, the last of each sequence without one.
-let targets = (0..<tokens).map { $0 % length == length - 1 ? Int32(-100) : ids[$0 + 1] }
+rows.targets = (0..<tokens).map { $0 % length == length - 1 ? TrainingBatch.ignoredTarget : ids[$0 + 1] }
+rows.positions = (0..<tokens).map { Int32($0 % length) }
+rows.segments = (0..<batch).map { TrainingBatch.Segment(row: $0, start: 0, end: length) }
 
 let clock = ContinuousClock()
-var seconds: [Double] = [], parts: [[Double]] = []
+var seconds: [Double] = []
 var loss = 0.0
-for _ in 0..<steps {
+var profile: StepProfile?
+for step in 0..<steps {
     let start = clock.now
-    let hidden = try model.hiddenStates(ids, segments: segments)
-    let forward = clock.now
-    let result = try Fused.crossEntropy(
-        hidden, model.headWeight, targets: targets, divisor: Double(targets.count { $0 >= 0 }))
-    loss = try result.item()
-    let head = clock.now
-    try result.backward()
-    let backward = clock.now
-    let norm = try source.parameters.gradientNorm()
-    try optimizer.step(learningRate: 1e-4, gradientScale: min(1, 1 / (norm + 1e-6)))
-    source.parameters.clearGradients()
-    let end = clock.now
-    seconds.append((end - start) / .seconds(1))
-    parts.append([forward - start, head - forward, backward - head, end - backward].map { $0 / .milliseconds(1) })
+    loss = try loop.step(NextToken(model), number: step, rate: 1e-4) { [rows] }?.loss ?? 0
+    seconds.append((clock.now - start) / .seconds(1))
+    profile = loop.takeProfile() ?? profile
 }
 
 /// Multiply-adds of the matrices of a token, forward and twice backward, and of attention (causal, half the square).
@@ -103,6 +101,4 @@ print(
     "gflops": \(gigaflops.rounded()), "peak_share": \((gigaflops / peak * 1e12).rounded() / 1000), \
     "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024), "buffers_mb": \(BufferPool.shared.peakLiveByteCount >> 20)}
     """)
-if isDetailed {
-    for part in parts { print("forward, head, backward, update in ms:", part.map { $0.rounded() }) }
-}
+if let profile { print(profile.table) }

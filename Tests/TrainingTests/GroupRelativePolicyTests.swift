@@ -19,12 +19,27 @@ import Testing
         return (decoder, source.parameters)
     }
 
+    private func samples(_ rollouts: [Rollout], _ advantages: [Double]) -> [GroupRelativePolicy.Sample] {
+        zip(rollouts, advantages).map { GroupRelativePolicy.Sample($0, advantage: $1) }
+    }
+
+    /// The loss of a step of these replies alone, and how far writing and training are apart.
+    private func loss(
+        _ decoder: Decoder, _ rollouts: [Rollout], _ advantages: [Double], temperature: Double = 1
+    ) throws -> (loss: Tensor, difference: Double) {
+        var objective = GroupRelativePolicy(decoder)
+        objective.temperature = temperature
+        let batch = samples(rollouts, advantages)
+        let found = try objective.loss(of: batch, StepContext(weight: objective.weight(of: batch)))
+        return (found.value, try #require(found.metrics.first { $0.name == "rollout_difference" }).value)
+    }
+
     /// CS336's numbers for groups of four.
     @Test func advantagesHaveTheCoursesNumbers() {
-        let found = GroupRelativePolicy().advantages([0.2, 0.5, 0, 0.4, 0.9, 0.7, 0.2, 0], groupSize: 4)
+        let found = GroupRelativePolicy.advantages([0.2, 0.5, 0, 0.4, 0.9, 0.7, 0.2, 0], groupSize: 4)
         let wanted = [-0.33824, 1.01472, -1.24021, 0.56373, 1.07062, 0.59479, -0.59479, -1.07062]
         for (a, b) in zip(found, wanted) { #expect(abs(a - b) < 1e-4) }
-        #expect(GroupRelativePolicy().advantages([1, 1, 1], groupSize: 3).allSatisfy { $0 == 0 })
+        #expect(GroupRelativePolicy.advantages([1, 1, 1], groupSize: 3).allSatisfy { $0 == 0 })
     }
 
     @Test func rolloutsHaveTheProbabilitiesThatTrainingSees() throws {
@@ -32,8 +47,7 @@ import Testing
         let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 20)
         let rollouts = try engine.replies(to: [[5, 6, 7], [9]], copies: 8, seed: 11)
         #expect(rollouts.count == 16)
-        let (_, difference) = try GroupRelativePolicy().loss(
-            decoder, rollouts, advantages: Array(repeating: 1, count: 16))
+        let (_, difference) = try loss(decoder, rollouts, Array(repeating: 1, count: 16))
         #expect(difference <= 1e-5)
         // The same alone as beside others.
         let alone = try engine.replies(to: [[5, 6, 7]], copies: 8, seed: 11)
@@ -47,9 +61,8 @@ import Testing
         let (decoder, parameters) = try model(3)
         let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 20, temperature: temperature)
         let rollouts = try engine.replies(to: [[5, 6, 7], [9]], copies: 8, seed: 11)
-        let policy = GroupRelativePolicy()
         let advantages = (0..<16).map { $0 % 2 == 0 ? 1.0 : -1 }
-        let (loss, difference) = try policy.loss(decoder, rollouts, advantages: advantages, temperature: temperature)
+        let (loss, difference) = try self.loss(decoder, rollouts, advantages, temperature: temperature)
         #expect(difference <= 1e-5)
         // The gradient is that of the same loss written with whole logits.
         try loss.backward()
@@ -80,20 +93,17 @@ import Testing
     /// Reward for every 7 in the reply: the mean reward must rise.
     @Test func rewardedTokensBecomeLikelier() throws {
         let (decoder, parameters) = try model(4)
-        let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0))
-        let policy = GroupRelativePolicy()
+        let loop = try StepLoop(parameters) { AdamW(ParameterGroup.decaying($0, weightDecay: 0)) }
         var means: [Double] = []
         for step in 0..<40 {
             let engine = RolloutEngine(decoder: decoder, endTokens: [0], maximumTokens: 6)
             let rollouts = try engine.replies(to: [[5], [6]], copies: 16, seed: UInt64(step))
             let rewards = rollouts.map { Double($0.reply.count { $0 == 7 }) / 6 }
             means.append(rewards.reduce(0, +) / Double(rewards.count))
-            let (loss, _) = try policy.loss(
-                decoder, rollouts, advantages: policy.advantages(rewards, groupSize: 16))
-            try loss.backward()
-            let norm = try parameters.gradientNorm()
-            try optimizer.step(learningRate: 3e-3, gradientScale: min(1, 1 / (norm + 1e-6)))
-            parameters.clearGradients()
+            let advantages = GroupRelativePolicy.advantages(rewards, groupSize: 16)
+            _ = try loop.step(GroupRelativePolicy(decoder), number: step, rate: 3e-3) {
+                [samples(rollouts, advantages)]
+            }
         }
         let first = means.prefix(5).reduce(0, +) / 5, last = means.suffix(5).reduce(0, +) / 5
         #expect(last > first + 0.4, "\(first) to \(last)")
@@ -108,11 +118,10 @@ import Testing
         let rollout = Rollout(
             prompt: written[0].prompt, reply: written[0].reply,
             logProbabilities: written[0].logProbabilities.map { $0 - 1 }, isFinished: false)
-        let policy = GroupRelativePolicy()
-        try policy.loss(decoder, [rollout], advantages: [1]).loss.backward()
+        try loss(decoder, [rollout], [1]).loss.backward()
         #expect(try parameters.gradientNorm() == 0)
         parameters.clearGradients()
-        try policy.loss(decoder, [rollout], advantages: [-1]).loss.backward()
+        try loss(decoder, [rollout], [-1]).loss.backward()
         #expect(try parameters.gradientNorm() > 0)
     }
 }

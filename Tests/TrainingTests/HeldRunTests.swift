@@ -87,20 +87,13 @@ import Musl
     @Test func learningFromRewardsEndsWithTheBitsItAlwaysHad() throws {
         let folder = try tinyModelFolder("held-policy")
         let model = try StartingModel(path: folder + "/model")
-        let policy = GroupRelativePolicy()
-        let optimizer = OptimizerKind.adamw.make(model.parameters, OptimizerKind.Numbers(beta2: 0.95, momentum: 0.9))
+        var objective = GroupRelativePolicy(model.decoder)
+        objective.temperature = 0.8
+        let loop = try StepLoop(model.parameters) { OptimizerKind.adamw.make($0, OptimizerKind.Numbers(beta2: 0.95)) }
         for step in 0..<2 {
-            let rollouts = (0..<4).map { replyOf(step, $0) }
-            for _ in 0..<2 {
-                let (loss, _) = try policy.loss(
-                    model.decoder, rollouts, advantages: policy.advantages([0, 1, 0.5, 0], groupSize: 4),
-                    temperature: 0.8)
-                try loss.backward()
-                try model.parameters.zeroMissingGradients()
-                let norm = try model.parameters.gradientNorm()
-                try optimizer.step(learningRate: 1e-3, gradientScale: norm > 1 ? 1 / norm : 1)
-                model.parameters.clearGradients()
-            }
+            let advantages = GroupRelativePolicy.advantages([0, 1, 0.5, 0], groupSize: 4)
+            let samples = (0..<4).map { GroupRelativePolicy.Sample(replyOf(step, $0), advantage: advantages[$0]) }
+            for _ in 0..<2 { _ = try loop.step(objective, number: step, rate: 1e-3) { [samples] } }
         }
         try SafetensorsWriter.write(
             model.parameters.map { ($0.name, $0.tensor.detach()) }, to: folder + "/weights.safetensors")

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletModels
 import MartletNN
 import MartletTensor
 
@@ -33,6 +34,25 @@ extension ResolvedOptions {
             OptimizerKind.Numbers(
                 weightDecay: number("weight_decay"), beta1: number("beta1"), beta2: number("beta2"),
                 epsilon: number("epsilon"), momentum: number("momentum"), nesterov: flag("nesterov")))
+    }
+
+    /// The step of a run with these options.
+    func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
+        let loop = try StepLoop(
+            trained, clip: number("clip"), precision: roundedType, averageDecay: number("ema"), optimizer: optimizer)
+        loop.optimizerName = text("optimizer")
+        loop.guards = StepGuards(spikeFactor: number("spike_factor"))
+        return loop
+    }
+
+    func nextToken(_ decoder: Decoder) -> NextToken {
+        var objective = NextToken(decoder)
+        objective.smoothing = Float(number("label_smoothing"))
+        objective.zLoss = Float(number("z_loss"))
+        objective.dropout = number("dropout")
+        objective.attentionDropout = number("attention_dropout")
+        objective.seed = UInt64(integer("seed"))
+        return objective
     }
 }
 

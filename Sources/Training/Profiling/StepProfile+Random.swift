@@ -19,14 +19,10 @@ extension StepProfile {
         let decoder = Decoder(source, spec)
         try source.finish()
         decoder.recomputesLayers = options.recomputesLayers
-        let mixed = try options.roundedType.map { try MixedPrecision(source.parameters, $0) }
-        let parameters = mixed?.masters ?? source.parameters
-        let optimizer = options.optimizer(parameters)
-        let decay = options.number("ema")
-        let average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
-        let compute = LossComputation(
-            decoder: decoder, smoothing: Float(options.number("label_smoothing")),
-            zLoss: Float(options.number("z_loss")))
+        let loop = try options.stepLoop(source.parameters)
+        loop.guards = nil
+        loop.profiledSteps = steps
+        let objective = options.nextToken(decoder)
         let length = options.integer("context_length"), parts = options.integer("micro_batches")
         let rows = options.integer("batch_rows")
         let size = UInt64(max(1, options.integer("vocabulary_size")))
@@ -42,45 +38,14 @@ extension StepProfile {
             return batch
         }
 
-        func step(_ number: Int) throws {
-            let span = OperationSpan("step \(number)", .part)
-            defer { span.end() }
-            let scale = mixed?.scaler?.scale ?? 1
-            var dropout = DecoderDropout(
-                probability: options.number("dropout"), attentionProbability: options.number("attention_dropout"),
-                seed: UInt64(options.integer("seed")), step: number)
-            for part in 0..<parts {
-                // As a step of training is cut.
-                let count = rows * (part + 1) / parts - rows * part / parts
-                let batch = OperationSpan.of("batch", .data) { batch(count) }
-                let loss = try OperationSpan.of("forward", .part) {
-                    try compute(batch, divisor: rows * length, dropout: dropout)
-                }
-                dropout.firstToken += batch.inputs.count
-                try OperationSpan.of("backward", .part) { try loss.backward(gradient: Tensor(Float(scale))) }
+        var number = 0
+        while true {
+            // As a step of training is cut.
+            _ = try loop.step(objective, number: number, rate: options.number("learning_rate")) {
+                (0..<parts).map { batch(rows * ($0 + 1) / parts - rows * $0 / parts) }
             }
-            try mixed?.collectGradients()
-            let norm = try parameters.gradientNorm() / scale, clip = options.number("clip")
-            if mixed?.scaler != nil, !norm.isFinite {
-                // As training leaves such a step out.
-                try mixed?.scaler?.overflowed(step: number)
-                return parameters.clearGradients()
-            }
-            try OperationSpan.of(options.text("optimizer"), .update) {
-                try optimizer.step(
-                    learningRate: options.number("learning_rate"),
-                    gradientScale: (norm > clip ? clip / norm : 1) / scale)
-            }
-            parameters.clearGradients()
-            try mixed?.roundMasters()
-            try average?.update()
+            if let profile = loop.takeProfile() { return profile }
+            number += 1
         }
-
-        for number in 0..<StepRecording.warmup { try step(number + 1) }
-        let recorder = try OperationRecorder(parameters, optimizer)
-        try recorder.record {
-            for number in 0..<steps { try step(StepRecording.warmup + number + 1) }
-        }
-        return StepProfile(recorder, machinePeak: MachinePeak.operationsPerSecond)
     }
 }

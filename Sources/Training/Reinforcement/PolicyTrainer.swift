@@ -15,8 +15,8 @@ public final class PolicyTrainer {
     public let decoder: Decoder
     public let encoder: ChatEncoder
     private let model: StartingModel
-    private let optimizer: any Optimizer
-    private let policy: GroupRelativePolicy
+    private let loop: StepLoop
+    private let objective: GroupRelativePolicy
     private let log: RunLog
     public private(set) var step = 0
     private var seconds = 0.0
@@ -40,13 +40,14 @@ public final class PolicyTrainer {
         decoder = model.decoder
         encoder = try model.chatEncoder()
         let usual = UsualNumbers(options.optimizer, hiddenSize: decoder.configuration.hiddenSize)
-        // Nothing decays: what was learnt before is to stay.
-        optimizer = options.optimizer.make(
-            model.parameters, OptimizerKind.Numbers(beta2: usual.beta2, momentum: usual.momentum))
-        var policy = GroupRelativePolicy()
-        policy.clip = options.clip
-        policy.dividesByDeviation = options.dividesByDeviation
-        self.policy = policy
+        loop = try StepLoop(model.parameters, clip: options.gradientClip) {
+            // Nothing decays: what was learnt before is to stay.
+            options.optimizer.make($0, OptimizerKind.Numbers(beta2: usual.beta2, momentum: usual.momentum))
+        }
+        var objective = GroupRelativePolicy(decoder)
+        objective.clip = options.clip
+        objective.temperature = options.temperature
+        self.objective = objective
         try makeFolder(run)
         log = try RunLog(folder: run)
     }
@@ -76,7 +77,7 @@ public final class PolicyTrainer {
         guard let newest = found else { return (nil, broken) }
         do {
             try newest.demand(configuration)
-            try newest.restore(model.parameters, optimizer)
+            try loop.restore(newest)
         } catch {
             lock = nil
             throw error
@@ -153,7 +154,8 @@ public final class PolicyTrainer {
                 rollout.isFinished
                     ? problems[index / options.groupSize].reward(try rollout.text(encoder.tokenizer)) : 0)
         }
-        let advantages = policy.advantages(rewards, groupSize: options.groupSize)
+        let advantages = GroupRelativePolicy.advantages(
+            rewards, groupSize: options.groupSize, dividesByDeviation: options.dividesByDeviation)
         var made = Made()
         made.reward = rewards.reduce(0, +) / Double(rewards.count)
         made.replyTokens = Double(rollouts.reduce(0) { $0 + $1.reply.count }) / Double(rollouts.count)
@@ -162,26 +164,16 @@ public final class PolicyTrainer {
         // Where all replies of a group are worth the same, the gradient is zero: they are left out.
         let useful = rollouts.indices.filter { advantages[$0] != 0 }
         made.usefulGroups = Double(useful.count) / Double(rollouts.count)
+        let samples = useful.map { GroupRelativePolicy.Sample(rollouts[$0], advantage: advantages[$0]) }
         for update in 0..<(useful.isEmpty ? 0 : options.updates) {
-            let (loss, difference) = try policy.loss(
-                decoder, useful.map { rollouts[$0] }, advantages: useful.map { advantages[$0] },
-                temperature: options.temperature)
-            try loss.backward()
-            try model.parameters.zeroMissingGradients()
-            let norm = try model.parameters.gradientNorm()
-            made.loss = try loss.item(as: Double.self)
-            made.norm = norm
-            if update == 0 { made.difference = difference }
-            guard made.loss.isFinite, norm.isFinite else {
-                throw TrainingError(
-                    .numbers,
-                    "step \(step + 1): the loss is \(made.loss), the gradient norm \(norm); the first problem is "
-                        + "\"\(problems[0].messages.last?.content ?? "")\"; lower the learning rate")
-            }
-            try optimizer.step(
-                learningRate: options.rate(step),
-                gradientScale: norm > options.gradientClip ? options.gradientClip / norm : 1)
-            model.parameters.clearGradients()
+            let outcome = try loop.step(
+                objective, number: step, rate: options.rate(step),
+                data: { "the first problem is \"\(problems[0].messages.last?.content ?? "")\"" }
+            ) { [samples] }
+            guard let outcome else { break }
+            made.loss = outcome.loss
+            made.norm = outcome.gradientNorm
+            if update == 0 { made.difference = outcome.metrics.first?.value ?? 0 }
         }
         step += 1
         return made
@@ -209,11 +201,11 @@ public final class PolicyTrainer {
         }
         do {
             let state: JSON = [
-                "step": .integer(Int64(step)), "optimizer_steps": .integer(Int64(optimizer.stepCount)),
+                "step": .integer(Int64(step)), "optimizer_steps": .integer(Int64(loop.optimizer.stepCount)),
                 "seconds": .number(seconds), "configuration": configuration,
             ]
             let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: model.parameters, optimizer: optimizer, state: state,
+                run: run, step: step, parameters: model.parameters, optimizer: loop.optimizer, state: state,
                 files: model.files.all(savedAs: "float32"))
             damaged.remove(saved.path)
             try saved.publish(in: run)

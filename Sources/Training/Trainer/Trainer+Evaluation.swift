@@ -6,21 +6,12 @@ import MartletTensor
 
 /// Looks at held-out data.
 extension Trainer {
-    /// Runs `body` on the average of the weights, where there is one.
-    private func averaged<Result>(_ body: () throws -> Result) throws -> Result {
-        guard let average else { return try body() }
-        let result = try average.withAverages {
-            try mixed?.roundMasters()
-            return try body()
-        }
-        try mixed?.roundMasters()
-        return result
-    }
-
     /// - Returns: whether the loss is lower than ever before.
     @discardableResult
     func evaluate(_ report: (Event) -> Void) throws -> Bool {
-        guard !validation.isEmpty, let result = try averaged({ try evaluation(validation) }) else { return false }
+        guard !validation.isEmpty,
+            let result = try loop.withShownWeights({ try evaluation(validation) })
+        else { return false }
         log.evaluation(step: step, result)
         report(.evaluated(step: step, result))
         return best.take(result.loss, step: step)
@@ -30,7 +21,7 @@ extension Trainer {
     /// - Returns: nil where none of their tokens is trained on.
     func evaluation(_ all: [HeldOutRows]) throws -> Evaluation? {
         try noGrad {
-            let compute = LossComputation(decoder: decoder)
+            let objective = NextToken(decoder)
             var total = 0.0, tokens = 0, bytes = 0.0, parts: [(folder: String, loss: Double)] = []
             let shards = all.flatMap(\.set.shards), hasMask = shards.contains(where: \.hasMask)
             for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.integer("evaluation_rows"))) {
@@ -41,7 +32,7 @@ extension Trainer {
                     let count = batch.trainedTokenCount
                     guard count > 0 else { continue }
                     if hasMask { bytes += trainedBytes(batch) }
-                    partTotal += try compute(batch, divisor: 1).item(as: Double.self)
+                    partTotal += try objective.loss(of: batch, StepContext()).value.item(as: Double.self)
                     partTokens += count
                 }
                 if partTokens > 0 { parts.append((held.folder, partTotal / Double(partTokens))) }

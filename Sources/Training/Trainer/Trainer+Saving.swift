@@ -29,7 +29,7 @@ extension Trainer {
         }
         do {
             let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: parameters, optimizer: optimizer, shown: shownModel(),
+                run: run, step: step, parameters: parameters, optimizer: loop.optimizer, shown: loop.shownModel(),
                 state: trainerState(finished: finished), files: files.all(savedAs: options.savedTypeName))
             damaged.remove(saved.path)
             try saved.publish(in: run)
@@ -46,12 +46,6 @@ extension Trainer {
                     + (before.map { "\($0) is good: make room, and --resume auto goes on from it" }
                         ?? "make room and begin anew: there is no checkpoint yet"))
         }
-    }
-
-    /// The model to show, where it is not the parameters: their average, or what they are rounded to.
-    private func shownModel() throws -> [(String, Tensor)]? {
-        if let average { return Array(zip(parameters.map(\.name), average.averages)) }
-        return try mixed?.model()
     }
 
     private func removeOldCheckpoints() {
@@ -85,16 +79,15 @@ extension Trainer {
     /// trainer_state.json: what the rest of the run depends on besides parameters and moments.
     private func trainerState(finished: Bool) -> JSON {
         var members: [JSONObject.Element] = [
-            ("step", .integer(Int64(step))), ("optimizer_steps", .integer(Int64(optimizer.stepCount))),
+            ("step", .integer(Int64(step))), ("optimizer_steps", .integer(Int64(loop.optimizer.stepCount))),
             ("seconds", .number(seconds)),
         ]
         members += best.state
         if !data.proportions.isNull { members.append(("proportions", data.proportions)) }
-        if let scaler = mixed?.scaler { members.append(("loss_scale", scaler.state)) }
+        members += loop.scalerState + (loop.guards?.state ?? [])
         members += [
-            ("recent_norms", .array(recentNorms.map { .number($0) })),
-            ("recent_loss", usualLoss.map { .number($0) } ?? .null), ("finished", .bool(finished)),
-            ("configuration", options.json), ("vocabulary", .string(data.vocabulary.description)),
+            ("finished", .bool(finished)), ("configuration", options.json),
+            ("vocabulary", .string(data.vocabulary.description)),
         ]
         return .object(JSONObject(members))
     }

@@ -17,12 +17,11 @@ public final class Trainer {
     public let data: TrainingData
     public let decoder: Decoder
     /// What the optimiser changes: the decoder's own, or the float32 masters of what it computes with.
-    public let parameters: [Parameter]
-    package let mixed: MixedPrecision?
+    public var parameters: [Parameter] { loop.parameters }
+    package var mixed: MixedPrecision? { loop.mixed }
     public let cost: TrainingCost
-    let optimizer: any Optimizer
-    /// Evaluated and shown in place of the parameters, where `ema` asks for it.
-    let average: WeightAverage?
+    let loop: StepLoop
+    let objective: NextToken
     package let batches: BatchStream
     let validation: [HeldOutRows]
     let log: RunLog
@@ -31,10 +30,6 @@ public final class Trainer {
     public internal(set) var step = 0
     var seconds = 0.0
     var best = BestEvaluation()
-    var recentNorms: [Double] = []
-    /// Of the last steps, for the usual loss that a checkpoint says.
-    private var recentLosses: [Double] = []
-    var usualLoss: Double? { recentLosses.isEmpty ? nil : recentLosses.sorted()[recentLosses.count / 2] }
     /// Held by whoever trains, from `claim` to the end of `train`.
     private var lock: RunLock?
     /// Checkpoints that were passed over since a file of theirs has changed.
@@ -46,8 +41,10 @@ public final class Trainer {
     /// Options that have another value than the checkpoint was trained with, a sentence each.
     public private(set) var changes: [String] = []
     /// Record where the time of this many steps goes, after the first two, in which buffers are made.
-    public var profiledSteps = 0
-    var recording = StepRecording()
+    public var profiledSteps: Int {
+        get { loop.profiledSteps }
+        set { loop.profiledSteps = newValue }
+    }
     /// Whether the checkpoint that was resumed is the run's last: there is nothing left to train.
     public private(set) var isFinished = false
 
@@ -111,11 +108,8 @@ public final class Trainer {
             trained = source.parameters
         }
         decoder.recomputesLayers = resolved.recomputesLayers
-        mixed = try resolved.roundedType.map { try MixedPrecision(trained, $0) }
-        parameters = mixed?.masters ?? trained
-        optimizer = resolved.optimizer(parameters)
-        let decay = resolved.number("ema")
-        average = decay > 0 ? WeightAverage(parameters, decay: decay) : nil
+        loop = try resolved.stepLoop(trained)
+        objective = resolved.nextToken(decoder)
         batches = try BatchStream(
             rows, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
         var told: [String] = []
@@ -163,9 +157,7 @@ public final class Trainer {
                 "\(newest.path) was trained on data in the proportions \(proportions.text()), now \(data.proportions.text()); "
                     + "use the same, or another run folder")
         }
-        try newest.restore(parameters, optimizer, average)
-        try mixed?.roundMasters()
-        if let state = newest.state["loss_scale"] { mixed?.scaler = LossScaler(state) }
+        try loop.restore(newest)
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
         best = BestEvaluation(newest.state)
@@ -175,8 +167,6 @@ public final class Trainer {
             options[name] != before[name] ?? .null && (name != "steps" || options.integer(name) > step)
         }
         isFinished = newest.state["finished"]?.bool ?? false && !goesOn
-        recentNorms = newest.state["recent_norms"]?.array?.compactMap(\.double).suffix(100) ?? []
-        recentLosses = newest.state["recent_loss"]?.double.map { [$0] } ?? []
         changes = options.changes(from: before)
         return (newest, broken)
     }
@@ -221,12 +211,13 @@ public final class Trainer {
                 return false
             }
             let start = clock.now
-            let result = try profiled { try advance(rate: rate(limit)) }
+            let result = try advance(rate: rate(limit))
             let elapsed = (clock.now - start) / .seconds(1)
             seconds += elapsed
             if let result {
                 let done = StepReport(
-                    step: step, total: total, loss: result.loss, learningRate: result.rate, gradientNorm: result.norm,
+                    step: step, total: total, loss: result.outcome.loss, learningRate: result.rate,
+                    gradientNorm: result.outcome.gradientNorm,
                     tokens: batches.rowsPerStep * batches.length, seconds: elapsed, totalSeconds: seconds, limit: limit,
                     operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
                 if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
@@ -234,7 +225,7 @@ public final class Trainer {
             } else {
                 report(.leftOut(step: step, why: "no token of \(batches.origin(step: step - 1, row: 0)) is trained on"))
             }
-            if let profile = takeProfile() { report(.profiled(profile)) }
+            if let profile = loop.takeProfile() { report(.profiled(profile)) }
             guard step < total else { break }
             var isDue = step % options.integer("save_every") == 0
             if step % options.integer("evaluate_every") == 0 {
@@ -266,98 +257,34 @@ public final class Trainer {
             step: reached, highest: highest, lowest: lowest, warmup: warmup, total: total, decay: decay)
     }
 
-    /// One optimiser step over all its micro-batches. The norm is 0 where the step was left out.
+    /// One optimiser step over all its micro-batches.
     /// - Returns: nil where no token of its rows is trained on: the step changes nothing.
-    private func advance(rate: Double) throws -> (loss: Double, norm: Double, rate: Double)? {
-        let span = OperationSpan("step \(step + 1)", .part)
-        defer { span.end() }
+    private func advance(rate: Double) throws -> (outcome: StepLoop.Outcome, rate: Double)? {
         let count = options.integer("micro_batches")
-        let parts = try OperationSpan.of("batch", .data) {
+        func origins() -> String {
+            let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
+            return "the step's rows begin with " + samples.joined(separator: "; ")
+        }
+        let outcome = try loop.step(objective, number: step, rate: rate, data: origins) {
             try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
         }
-        let trained = parts.reduce(0) { $0 + $1.trainedTokenCount }
-        guard trained > 0 else {
-            stepsWithoutLabels += 1
-            guard stepsWithoutLabels < batches.stepsPerEpoch else {
-                throw TrainingError(
-                    .data,
-                    "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on, nor of any row of "
-                        + "the \(stepsWithoutLabels) steps up to here, which are all the data")
-            }
-            step += 1
-            return nil
+        defer { step += 1 }
+        if let outcome {
+            stepsWithoutLabels = 0
+            return (outcome, rate)
         }
-        stepsWithoutLabels = 0
-        let compute = LossComputation(
-            decoder: decoder, smoothing: Float(options.number("label_smoothing")),
-            zLoss: Float(options.number("z_loss")))
-        var total = 0.0
-        let scale = mixed?.scaler?.scale ?? 1
-        var dropout = DecoderDropout(
-            probability: options.number("dropout"), attentionProbability: options.number("attention_dropout"),
-            seed: UInt64(options.integer("seed")), step: step)
-        for part in parts {
-            let loss = try OperationSpan.of("forward", .part) {
-                try compute(part, divisor: trained, dropout: dropout)
-            }
-            dropout.firstToken += part.inputs.count
-            total += try loss.item(as: Double.self)
-            try OperationSpan.of("backward", .part) { try loss.backward(gradient: Tensor(Float(scale))) }
-        }
-        try mixed?.collectGradients()
-        try parameters.zeroMissingGradients()
-        let norm = try parameters.gradientNorm() / scale
-        if mixed?.scaler != nil, total.isFinite, !norm.isFinite {
-            // Not the numbers but the factor was too large: this step is left out.
-            try mixed?.scaler?.overflowed(step: step + 1)
-            parameters.clearGradients()
-            step += 1
-            return (total, 0, rate)
-        }
-        try guardNumbers(loss: total, norm: norm)
-        mixed?.scaler?.succeeded()
-        let clip = options.number("clip")
-        try OperationSpan.of(options.text("optimizer"), .update) {
-            try optimizer.step(learningRate: rate, gradientScale: (norm > clip ? clip / norm : 1) / scale)
-        }
-        parameters.clearGradients()
-        try mixed?.roundMasters()
-        try average?.update()
-        recentLosses.append(total)
-        if recentLosses.count > 5 { recentLosses.removeFirst() }
-        step += 1
-        return (total, norm, rate)
-    }
-
-    /// Stops before a broken step reaches the parameters.
-    private func guardNumbers(loss: Double, norm: Double) throws {
-        let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
-            .joined(separator: "; ")
-        guard loss.isFinite, norm.isFinite else {
+        stepsWithoutLabels += 1
+        guard stepsWithoutLabels < batches.stepsPerEpoch else {
             throw TrainingError(
-                .numbers,
-                "step \(step + 1): the loss is \(loss), the gradient norm \(norm); the step's rows begin with "
-                    + "\(samples); lower learning_rate, or look at these rows")
+                .data,
+                "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on, nor of any row of "
+                    + "the \(stepsWithoutLabels) steps up to here, which are all the data")
         }
-        // A norm beyond `clip` is scaled down to it, and one of 1, which clipping usually leaves, does no harm however
-        // small the usual one has become: what is left is a leap under a clip so high that it does not clip.
-        let usual = recentNorms.sorted()[safe: recentNorms.count / 2] ?? norm
-        if recentNorms.count >= 50, min(norm, options.number("clip")) > options.number("spike_factor") * max(usual, 1) {
-            throw TrainingError(
-                .numbers,
-                "step \(step + 1): the gradient norm leapt to \(norm) from a usual \(usual); the step's rows "
-                    + "begin with \(samples); lower clip, which may be changed on resume, or raise spike_factor")
-        }
-        recentNorms.append(norm)
-        if recentNorms.count > 100 { recentNorms.removeFirst() }
+        return nil
     }
 }
 
 extension SequenceLayout {
     /// As the option `layout` names it.
     static func named(_ name: String) -> SequenceLayout { name == "packed" ? .packed(.bestFit) : .contiguous }
-}
-
-extension Array {
-    fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }

@@ -1,0 +1,105 @@
+import MartletTensor
+
+/// What training makes smaller: a kind of batch, and its loss.
+///
+/// The loss of an optimiser step is a mean over its whole weight, however the step is cut into micro-batches: each of
+/// them gives its sum divided by `StepContext.weight`, and gradients add up.
+///
+/// ```swift
+/// struct MeanSquaredError: Objective {
+///     let layer: Linear
+///     func weight(of batch: [(x: Tensor, y: Tensor)]) -> Double { Double(batch.count) }
+///     func loss(of batch: [(x: Tensor, y: Tensor)], _ context: StepContext) throws -> ObjectiveLoss {
+///         var sum = try Tensor.zeros([])
+///         for (x, y) in batch { sum = try sum + (layer(x) - y).square().sum() }
+///         return ObjectiveLoss(try sum * (1 / context.weight))
+///     }
+/// }
+/// ```
+public protocol Objective<Batch> {
+    associatedtype Batch
+    /// What a step's loss is a mean over: trained tokens, replies, pairs. 0 where there is nothing to learn.
+    func weight(of batch: Batch) -> Double
+    /// Tokens that are read, for places in the step (`StepContext.firstToken`); 0 where there are no such.
+    func tokenCount(of batch: Batch) -> Int
+    /// The batch's share of the step's loss, a tensor with one element that gradients can be asked of.
+    func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss
+}
+
+extension Objective {
+    public func tokenCount(of batch: Batch) -> Int { 0 }
+}
+
+/// The step that a micro-batch is part of.
+public struct StepContext: Sendable {
+    /// Steps done before it.
+    public var step = 0
+    /// Of all micro-batches of the step together, on all ranks: what a sum of losses is divided by.
+    public var weight = 1.0
+    /// Tokens of the step's micro-batches before this one: masks that are drawn by place do not depend on how a step is cut.
+    public var firstToken = 0
+
+    public init(step: Int = 0, weight: Double = 1, firstToken: Int = 0) {
+        self.step = step
+        self.weight = weight
+        self.firstToken = firstToken
+    }
+}
+
+/// A micro-batch's loss, and what else its objective knows.
+public struct ObjectiveLoss {
+    public var value: Tensor
+    public var metrics: [Metric]
+
+    public init(_ value: Tensor, metrics: [Metric] = []) {
+        self.value = value
+        self.metrics = metrics
+    }
+}
+
+/// A number with a name, as it stands in a run's log.
+public struct Metric: Sendable, Equatable {
+    /// What the metrics of a step's micro-batches become.
+    public enum Fold: Sendable, Equatable {
+        case sum, largest
+        /// Weighted with the micro-batches' weights.
+        case mean
+    }
+    /// In lower case with underscores: "reply_tokens".
+    public var name: String
+    public var value: Double
+    public var fold: Fold
+
+    public init(_ name: String, _ value: Double, _ fold: Fold = .mean) {
+        self.name = name
+        self.value = value
+        self.fold = fold
+    }
+}
+
+/// The metrics of a step's micro-batches, put together in the order in which they came.
+struct MetricFold {
+    private var metrics: [Metric] = []
+    private var weights: [String: Double] = [:]
+
+    mutating func add(_ more: [Metric], weight: Double) {
+        for metric in more {
+            guard let index = metrics.firstIndex(where: { $0.name == metric.name }) else {
+                metrics.append(metric)
+                weights[metric.name] = weight
+                continue
+            }
+            let before = weights[metric.name] ?? 0, now = metrics[index].value
+            weights[metric.name] = before + weight
+            switch metric.fold {
+            case .sum: metrics[index].value = now + metric.value
+            case .largest: metrics[index].value = max(now, metric.value)
+            case .mean:
+                let total = before + weight
+                metrics[index].value = total > 0 ? (now * before + metric.value * weight) / total : now
+            }
+        }
+    }
+
+    var all: [Metric] { metrics }
+}
