@@ -18,9 +18,9 @@ static ptrdiff_t rounded(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / 
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static ptrdiff_t greater(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
-/// Where the parts of the scratch memory lie. Packed blocks of keys or values are `block` floats each.
+/// Where the parts of the scratch memory lie, and how many floats a packed block of keys or values has.
 typedef struct layout {
-    ptrdiff_t blocks, padded, tile, wide_block, deep_block;
+    ptrdiff_t blocks, padded, tile, key_deep, key_wide, value_deep, value_wide;
     float *scores, *probabilities, *gradients;
     /// A block of scores by queries as rows x queries panels.
     float *rows;
@@ -31,12 +31,14 @@ typedef struct layout {
 } layout;
 
 static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t tokens, ptrdiff_t dimension,
-                      bool gradient, float *base) {
+                      ptrdiff_t value_dimension, bool gradient, float *base) {
     at->blocks = (tokens + KEYS - 1) / KEYS;
     at->padded = at->blocks * KEYS;
     at->tile = tile_of(gemm);
-    at->deep_block = dimension * rounded(KEYS, gemm->lanes);
-    at->wide_block = KEYS * rounded(dimension, gemm->lanes);
+    at->key_deep = dimension * rounded(KEYS, gemm->lanes);
+    at->key_wide = KEYS * rounded(dimension, gemm->lanes);
+    at->value_deep = value_dimension * rounded(KEYS, gemm->lanes);
+    at->value_wide = KEYS * rounded(value_dimension, gemm->lanes);
     ptrdiff_t strip = at->tile * at->padded, used = 0;
 #define PLACE(name, count)                \
     do {                                  \
@@ -44,25 +46,25 @@ static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t to
         used += rounded((count), 16);     \
     } while (0)
     PLACE(scores, strip);
-    PLACE(keys_deep, at->blocks * at->deep_block);
-    PLACE(values_wide, at->blocks * at->wide_block);
+    PLACE(keys_deep, at->blocks * at->key_deep);
+    PLACE(values_wide, at->blocks * at->value_wide);
     if (gradient) {
         PLACE(rows, rounded(KEYS, gemm->tile_rows) * at->tile);
         PLACE(probabilities, strip);
         PLACE(gradients, strip);
-        PLACE(values_deep, at->blocks * at->deep_block);
-        PLACE(keys_wide, at->blocks * at->wide_block);
+        PLACE(values_deep, at->blocks * at->value_deep);
+        PLACE(keys_wide, at->blocks * at->key_wide);
         PLACE(queries_wide, at->tile * rounded(dimension, gemm->lanes));
-        PLACE(outputs_wide, at->tile * rounded(dimension, gemm->lanes));
+        PLACE(outputs_wide, at->tile * rounded(value_dimension, gemm->lanes));
     }
 #undef PLACE
     return (size_t)used * sizeof(float);
 }
 
 size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *gemm, ptrdiff_t tokens,
-                                          ptrdiff_t head_dimension, bool gradient) {
+                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, bool gradient) {
     layout at;
-    return lay_out(&at, gemm, tokens, head_dimension, gradient, NULL);
+    return lay_out(&at, gemm, tokens, head_dimension, value_dimension, gradient, NULL);
 }
 
 /// The keys that any query of first ..< end sees, in whole blocks from `low`.
@@ -83,23 +85,23 @@ static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdi
 static const martlet_upcoming nothing_next = {0, 0, 0, 0};
 
 /// strip[rows x width] = x packed blocks, block by block.
-static void multiply_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t x_stride,
+static void multiply_blocks(const martlet_gemm_kernels *gemm, ptrdiff_t block_size, const float *x, ptrdiff_t x_stride,
                             ptrdiff_t rows, ptrdiff_t dimension, const float *deep, ptrdiff_t first, ptrdiff_t end,
                             ptrdiff_t tokens, float *strip, ptrdiff_t width) {
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t columns = smaller(KEYS, tokens - block * KEYS);
-        gemm->block_rows(rows, columns, dimension, x, x_stride, deep + block * at->deep_block,
+        gemm->block_rows(rows, columns, dimension, x, x_stride, deep + block * block_size,
                          strip + (block - first) * KEYS, width, false, nothing_next);
     }
 }
 
 /// out[rows x dimension] (+)= strip x packed blocks.
-static void sum_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *strip, ptrdiff_t width,
+static void sum_blocks(const martlet_gemm_kernels *gemm, ptrdiff_t block_size, const float *strip, ptrdiff_t width,
                        ptrdiff_t rows, ptrdiff_t dimension, const float *wide, ptrdiff_t first, ptrdiff_t end,
                        ptrdiff_t tokens, float *out, ptrdiff_t out_stride) {
     for (ptrdiff_t block = first; block < end; block++) {
         ptrdiff_t depth = smaller(KEYS, tokens - block * KEYS);
-        gemm->block_rows(rows, dimension, depth, strip + (block - first) * KEYS, width, wide + block * at->wide_block,
+        gemm->block_rows(rows, dimension, depth, strip + (block - first) * KEYS, width, wide + block * block_size,
                          out, out_stride, block > first, nothing_next);
     }
 }
@@ -117,13 +119,13 @@ static void add_transposed(const martlet_gemm_kernels *gemm, const layout *at, c
 }
 
 /// Packs all blocks of x [tokens x dimension]: transposed (deep) or as it is (wide).
-static void pack_blocks(const martlet_gemm_kernels *gemm, const layout *at, const float *x, ptrdiff_t stride,
-                        ptrdiff_t tokens, ptrdiff_t dimension, bool deep, float *packed) {
+static void pack_blocks(const martlet_gemm_kernels *gemm, const layout *at, ptrdiff_t block_size, const float *x,
+                        ptrdiff_t stride, ptrdiff_t tokens, ptrdiff_t dimension, bool deep, float *packed) {
     for (ptrdiff_t block = 0; block < at->blocks; block++) {
         ptrdiff_t keys = smaller(KEYS, tokens - block * KEYS);
         const float *from = x + block * KEYS * stride;
-        if (deep) gemm->pack_columns(from, 1, stride, keys, dimension, packed + block * at->deep_block);
-        else gemm->pack_columns(from, stride, 1, dimension, keys, packed + block * at->wide_block);
+        if (deep) gemm->pack_columns(from, 1, stride, keys, dimension, packed + block * block_size);
+        else gemm->pack_columns(from, stride, 1, dimension, keys, packed + block * block_size);
     }
 }
 
@@ -159,19 +161,21 @@ static float with_sink(float *row, ptrdiff_t low, ptrdiff_t high, float log_sum,
 
 void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
                              const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
-    const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
+    const ptrdiff_t dimension = a->head_dimension, wide = a->value_dimension, tokens = a->tokens;
     layout at;
-    lay_out(&at, gemm, tokens, dimension, false, scratch);
-    pack_blocks(gemm, &at, a->keys + kv_head * dimension, a->key_stride, tokens, dimension, true, at.keys_deep);
-    pack_blocks(gemm, &at, a->values + kv_head * dimension, a->value_stride, tokens, dimension, false,
+    lay_out(&at, gemm, tokens, dimension, wide, false, scratch);
+    pack_blocks(gemm, &at, at.key_deep, a->keys + kv_head * dimension, a->key_stride, tokens, dimension, true,
+                at.keys_deep);
+    pack_blocks(gemm, &at, at.value_wide, a->values + kv_head * wide, a->value_stride, tokens, wide, false,
                 at.values_wide);
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
         for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
             ptrdiff_t rows = smaller(at.tile, a->query_tokens - first), low_block, end_block;
             visible(a, first, first + rows, &low_block, &end_block);
             const ptrdiff_t width = (end_block - low_block) * KEYS;
-            multiply_blocks(gemm, &at, a->queries + first * a->query_stride + head * dimension, a->query_stride, rows,
-                            dimension, at.keys_deep, low_block, end_block, tokens, at.scores, width);
+            multiply_blocks(gemm, at.key_deep, a->queries + first * a->query_stride + head * dimension,
+                            a->query_stride, rows, dimension, at.keys_deep, low_block, end_block, tokens, at.scores,
+                            width);
             for (ptrdiff_t row = 0; row < rows; row++) {
                 ptrdiff_t low, high;
                 range_of(a, first + row, low_block * KEYS, &low, &high);
@@ -181,26 +185,26 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
                 if (a->log_sums) a->log_sums[head * a->log_sum_stride + first + row] = log_sum;
                 if (a->dropped) drop(a, at.scores + row * width, head, first + row, low, high, low_block * KEYS);
             }
-            sum_blocks(gemm, &at, at.scores, width, rows, dimension, at.values_wide, low_block, end_block, tokens,
-                       a->output + first * a->query_stride + head * dimension, a->query_stride);
+            sum_blocks(gemm, at.value_wide, at.scores, width, rows, wide, at.values_wide, low_block, end_block, tokens,
+                       a->output + first * a->output_stride + head * wide, a->output_stride);
         }
     }
 }
 
 void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const martlet_training_kernels *training,
                                       const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
-    const ptrdiff_t dimension = a->head_dimension, tokens = a->tokens;
+    const ptrdiff_t dimension = a->head_dimension, wide = a->value_dimension, tokens = a->tokens;
     layout at;
-    lay_out(&at, gemm, tokens, dimension, true, scratch);
-    const float *keys = a->keys + kv_head * dimension, *values = a->values + kv_head * dimension;
-    pack_blocks(gemm, &at, keys, a->key_stride, tokens, dimension, true, at.keys_deep);
-    pack_blocks(gemm, &at, keys, a->key_stride, tokens, dimension, false, at.keys_wide);
-    pack_blocks(gemm, &at, values, a->value_stride, tokens, dimension, true, at.values_deep);
+    lay_out(&at, gemm, tokens, dimension, wide, true, scratch);
+    const float *keys = a->keys + kv_head * dimension, *values = a->values + kv_head * wide;
+    pack_blocks(gemm, &at, at.key_deep, keys, a->key_stride, tokens, dimension, true, at.keys_deep);
+    pack_blocks(gemm, &at, at.key_wide, keys, a->key_stride, tokens, dimension, false, at.keys_wide);
+    pack_blocks(gemm, &at, at.value_deep, values, a->value_stride, tokens, wide, true, at.values_deep);
     float *key_gradient = a->key_gradient + kv_head * dimension;
-    float *value_gradient = a->value_gradient + kv_head * dimension;
+    float *value_gradient = a->value_gradient + kv_head * wide;
     for (ptrdiff_t token = 0; token < tokens; token++) {
         memset(key_gradient + token * a->key_stride, 0, (size_t)dimension * sizeof(float));
-        memset(value_gradient + token * a->value_stride, 0, (size_t)dimension * sizeof(float));
+        memset(value_gradient + token * a->value_stride, 0, (size_t)wide * sizeof(float));
     }
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
         for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
@@ -208,11 +212,12 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
             visible(a, first, first + rows, &low_block, &end_block);
             const ptrdiff_t width = (end_block - low_block) * KEYS;
             const ptrdiff_t offset = first * a->query_stride + head * dimension;
-            const float *output_gradient = a->output_gradient + offset;
-            multiply_blocks(gemm, &at, a->queries + offset, a->query_stride, rows, dimension, at.keys_deep, low_block,
-                            end_block, tokens, at.scores, width);
-            multiply_blocks(gemm, &at, output_gradient, a->query_stride, rows, dimension, at.values_deep, low_block,
-                            end_block, tokens, at.gradients, width);
+            const ptrdiff_t result = first * a->output_stride + head * wide;
+            const float *output_gradient = a->output_gradient + result;
+            multiply_blocks(gemm, at.key_deep, a->queries + offset, a->query_stride, rows, dimension, at.keys_deep,
+                            low_block, end_block, tokens, at.scores, width);
+            multiply_blocks(gemm, at.value_deep, output_gradient, a->output_stride, rows, wide, at.values_deep,
+                            low_block, end_block, tokens, at.gradients, width);
             for (ptrdiff_t row = 0; row < rows; row++) {
                 ptrdiff_t low, high;
                 range_of(a, first + row, low_block * KEYS, &low, &high);
@@ -223,19 +228,19 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                 // p (d dP) that the softmax's gradient takes off is the sum of dO O as without it.
                 if (a->dropped) drop(a, at.gradients + row * width, head, first + row, low, high, low_block * KEYS);
                 // delta = sum of dO O over the head.
-                const float *o = a->output + offset + row * a->query_stride;
-                const float *d = output_gradient + row * a->query_stride;
-                const float delta = training->dot(o, d, dimension);
+                const float *o = a->output + result + row * a->output_stride;
+                const float *d = output_gradient + row * a->output_stride;
+                const float delta = training->dot(o, d, wide);
                 training->attention_score_gradient(p, at.gradients + row * width, scores, delta, low, high, width);
                 if (a->dropped) drop(a, p, head, first + row, low, high, low_block * KEYS);
             }
-            sum_blocks(gemm, &at, at.gradients, width, rows, dimension, at.keys_wide, low_block, end_block, tokens,
-                       a->query_gradient + offset, a->query_stride);
+            sum_blocks(gemm, at.key_wide, at.gradients, width, rows, dimension, at.keys_wide, low_block, end_block,
+                       tokens, a->query_gradient + offset, a->query_stride);
             gemm->pack_columns(a->queries + offset, a->query_stride, 1, dimension, rows, at.queries_wide);
-            gemm->pack_columns(output_gradient, a->query_stride, 1, dimension, rows, at.outputs_wide);
+            gemm->pack_columns(output_gradient, a->output_stride, 1, wide, rows, at.outputs_wide);
             add_transposed(gemm, &at, at.gradients, width, rows, dimension, at.queries_wide, low_block, end_block,
                            tokens, key_gradient, a->key_stride);
-            add_transposed(gemm, &at, at.probabilities, width, rows, dimension, at.outputs_wide, low_block, end_block,
+            add_transposed(gemm, &at, at.probabilities, width, rows, wide, at.outputs_wide, low_block, end_block,
                            tokens, value_gradient, a->value_stride);
         }
     }

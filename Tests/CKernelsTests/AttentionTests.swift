@@ -95,7 +95,8 @@ private struct Scene {
                                         value_stride: stride, tokens: count, first_position: start,
                                         key_pages: writable, value_pages: writable, key_offset: 0,
                                         value_offset: kvHeads * headStride, key_head_stride: headStride,
-                                        value_head_stride: headStride, head_dimension: dimension)
+                                        value_head_stride: headStride, head_dimension: dimension,
+                                        value_dimension: dimension)
                                     (half ? kernels.append_f16 : kernels.append_f32)(&append, 0, kvHeads)
                                     withOptional(slopes) { slopes in
                                         withOptional(sinks) { sinks in
@@ -106,7 +107,8 @@ private struct Scene {
                                                 key_pages: readOnly, value_pages: readOnly, key_offset: 0,
                                                 value_offset: kvHeads * headStride, key_head_stride: headStride,
                                                 value_head_stride: headStride, group: group,
-                                                head_dimension: dimension, key_count: start + count,
+                                                head_dimension: dimension, value_dimension: dimension,
+                                                key_count: start + count,
                                                 first_position: start, keys_before: before, keys_after: after,
                                                 scale: scale, soft_cap: softCap, alibi_slopes: slopes, sinks: sinks)
                                             for head in 0..<kvHeads {

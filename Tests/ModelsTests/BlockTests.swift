@@ -35,6 +35,11 @@ import Testing
             $0.attention.hasSinks = true
             $0.attention.window = 5
         },
+        Case("values wider than keys") { $0.attention.ownValueDimension = 20 },
+        Case("values narrower than keys, sinks") {
+            $0.attention.ownValueDimension = 5
+            $0.attention.hasSinks = true
+        },
         Case("norms of all heads, a cap") {
             $0.attention.queryKeyNorm = .allHeads
             $0.attention.softCap = 3

@@ -7,7 +7,7 @@
 // The cache. A page holds MARTLET_PAGE_TOKENS consecutive tokens of one sequence; page 0 starts at position 0. For
 // one key/value head a page of keys is [headDimension][MARTLET_PAGE_TOKENS] (transposed: neighbours are keys, so
 // that the lanes of a vector are scores and every score is one chain of multiply-adds over the dimension), a page
-// of values [MARTLET_PAGE_TOKENS][headDimension]. Heads lie head_stride elements apart. Slots that were never
+// of values [MARTLET_PAGE_TOKENS][valueDimension]. Heads lie head_stride elements apart. Slots that were never
 // written may hold anything: keys outside a query's range never reach its result.
 //
 // One order. Pages are visited in order of position with the same arithmetic for every query; the result of a query
@@ -37,8 +37,9 @@ typedef struct martlet_attention_arguments {
     ptrdiff_t key_head_stride, value_head_stride;
     /// Query heads per key/value head: query head h reads key/value head h / group.
     ptrdiff_t group;
-    /// A multiple of 8, at most MARTLET_LARGEST_HEAD_DIMENSION.
-    ptrdiff_t head_dimension;
+    /// Numbers of a head's queries and keys, and of its values and results: multiples of 8, at most
+    /// MARTLET_LARGEST_HEAD_DIMENSION.
+    ptrdiff_t head_dimension, value_dimension;
     /// Keys in the cache, those of these queries included.
     ptrdiff_t key_count;
     /// Position of query token 0; token t stands at first_position + t.
@@ -67,7 +68,7 @@ typedef struct martlet_append_arguments {
     void *_Nonnull const *_Nonnull value_pages;
     ptrdiff_t key_offset, value_offset;
     ptrdiff_t key_head_stride, value_head_stride;
-    ptrdiff_t head_dimension;
+    ptrdiff_t head_dimension, value_dimension;
 } martlet_append_arguments;
 
 /// Computes rows row_begin ..< row_end of one key/value head. Row r is query token r / group and query head

@@ -109,7 +109,8 @@ typedef struct martlet_sequence_attention {
     ptrdiff_t query_stride, key_stride, value_stride;
     /// Keys, and queries: as many where a sequence attends to itself, any number where it attends to another.
     ptrdiff_t tokens, query_tokens;
-    ptrdiff_t head_dimension;
+    /// Numbers of a head's queries and keys, and of its values and results.
+    ptrdiff_t head_dimension, value_dimension;
     /// Query heads per key/value head.
     ptrdiff_t group;
     /// A query at i sees keys max(0, i - before) ... i, or all of them when not causal.
@@ -126,9 +127,10 @@ typedef struct martlet_sequence_attention {
     uint64_t dropout_key;
     /// The number that the sequence's first token has among those that the key is for.
     uint64_t first_token;
-    /// The result, with the layout of the queries, and log(sum(exp(scores))), that of the sink in it, as
+    /// The result, rows `output_stride` floats apart, and log(sum(exp(scores))), that of the sink in it, as
     /// [heads][log_sum_stride].
     float *_Nonnull output;
+    ptrdiff_t output_stride;
     float *_Nullable log_sums;
     ptrdiff_t log_sum_stride;
     // For the gradient only: of the output, and of queries, keys and values, each with the layout of its own.
@@ -140,7 +142,7 @@ typedef struct martlet_sequence_attention {
 
 /// Bytes of scratch memory, aligned to 64, for one head of a sequence.
 size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *_Nonnull gemm, ptrdiff_t tokens,
-                                          ptrdiff_t head_dimension, bool gradient);
+                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, bool gradient);
 /// The query heads of one key/value head, forward. `gemm` and `training` are of one instruction set.
 void martlet_sequence_attend(const martlet_gemm_kernels *_Nonnull gemm,
                              const martlet_training_kernels *_Nonnull training,

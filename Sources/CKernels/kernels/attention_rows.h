@@ -14,7 +14,7 @@ static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, 
         ptrdiff_t p = g->first_position + token;
         memcpy(t->q + r * TILE_STRIDE, g->queries + token * g->query_stride + head * g->head_dimension,
                (size_t)g->head_dimension * sizeof(float));
-        memset(t->out + r * TILE_STRIDE, 0, (size_t)(g->head_dimension + LANES) * sizeof(float));
+        memset(t->out + r * TILE_STRIDE, 0, (size_t)(g->value_dimension + LANES) * sizeof(float));
         memset(t->sums[r], 0, sizeof t->sums[r]);
         t->maximum[r] = g->sinks ? g->sinks[head] : -INFINITY;
         if (g->sinks) t->sums[r][0] = 1;
@@ -81,14 +81,14 @@ static void tile_end(const attention_tile *t, const martlet_attention_arguments 
                      ptrdiff_t begin) {
     for (ptrdiff_t r = 0; r < t->rows; r++) {
         ptrdiff_t token = (begin + r) / g->group, head = kv_head * g->group + (begin + r) % g->group;
-        float *out = g->output + token * g->output_stride + head * g->head_dimension;
+        float *out = g->output + token * g->output_stride + head * g->value_dimension;
         float total = sum_lanes(load(t->sums[r]));
         f32x16 factor = splat(total == 0 ? 0.0f : 1.0f / total);
         ptrdiff_t i = 0;
-        for (; i + LANES <= g->head_dimension; i += LANES) {
+        for (; i + LANES <= g->value_dimension; i += LANES) {
             store(out + i, load(t->out + r * TILE_STRIDE + i) * factor);
         }
-        if (i < g->head_dimension) store_part(out + i, load(t->out + r * TILE_STRIDE + i) * factor, 8);
+        if (i < g->value_dimension) store_part(out + i, load(t->out + r * TILE_STRIDE + i) * factor, 8);
     }
 }
 #endif
@@ -154,7 +154,7 @@ static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_hea
             }
             for (ptrdiff_t r = 0; r < t->rows; r += STRIP_ROWS) {
                 ptrdiff_t rows = t->rows - r < STRIP_ROWS ? t->rows - r : STRIP_ROWS;
-                NAMED(tile_values)(t, r, rows, values, dimension, start, next);
+                NAMED(tile_values)(t, r, rows, values, g->value_dimension, start, next);
             }
         }
         tile_end(t, g, kv_head, begin);
@@ -185,7 +185,7 @@ static void NAMED(append_keys)(const float *k, ptrdiff_t stride, ptrdiff_t token
 }
 
 static void NAMED(append)(const martlet_append_arguments *g, ptrdiff_t head_begin, ptrdiff_t head_end) {
-    ptrdiff_t dimension = g->head_dimension;
+    ptrdiff_t dimension = g->head_dimension, wide = g->value_dimension;
     for (ptrdiff_t token = 0; token < g->tokens;) {
         ptrdiff_t page = (g->first_position + token) / PAGE, slot = (g->first_position + token) % PAGE;
         ptrdiff_t count = g->tokens - token < PAGE - slot ? g->tokens - token : PAGE - slot;
@@ -193,14 +193,14 @@ static void NAMED(append)(const martlet_append_arguments *g, ptrdiff_t head_begi
         for (ptrdiff_t head = head_begin; head < head_end; head++) {
             ELEMENT *keys = (ELEMENT *)g->key_pages[page] + g->key_offset + head * g->key_head_stride + slot;
             ELEMENT *values = (ELEMENT *)g->value_pages[page] + g->value_offset + head * g->value_head_stride +
-                              slot * dimension;
+                              slot * wide;
             const float *k = g->keys + token * g->key_stride + head * dimension;
-            const float *v = g->values + token * g->value_stride + head * dimension;
+            const float *v = g->values + token * g->value_stride + head * wide;
             NAMED(append_keys)(k, g->key_stride, count, keys, dimension);
-            for (ptrdiff_t t = 0; t < count; t++, v += g->value_stride, values += dimension) {
+            for (ptrdiff_t t = 0; t < count; t++, v += g->value_stride, values += wide) {
                 ptrdiff_t d = 0;
-                for (; d + LANES <= dimension; d += LANES) NAMED(store_elements)(values + d, load(v + d));
-                for (; d < dimension; d++) values[d] = NAMED(narrowed)(v[d]);
+                for (; d + LANES <= wide; d += LANES) NAMED(store_elements)(values + d, load(v + d));
+                for (; d < wide; d++) values[d] = NAMED(narrowed)(v[d]);
             }
         }
         token += count;

@@ -19,9 +19,9 @@ final class Attention {
     ) {
         qProj = Linear(source, name + ".q_proj", from: hidden, to: spec.queryWidth, bias: spec.inputBias)
         kProj = Linear(source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias)
-        vProj = Linear(source, name + ".v_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias)
+        vProj = Linear(source, name + ".v_proj", from: hidden, to: spec.valueWidth, bias: spec.inputBias)
         oProj = Linear(
-            source, name + ".o_proj", from: spec.queryWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
+            source, name + ".o_proj", from: spec.mixedWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
         func headNorm(_ part: String, of width: Int) -> Norm? {
             let size = spec.queryKeyNorm == .eachHead ? spec.headDimension : width
             return spec.queryKeyNorm == .none
@@ -36,7 +36,7 @@ final class Attention {
         self.spec = spec
         shape = AttentionShape(
             heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
-            scale: spec.scale, softCap: spec.softCap)
+            valueDimension: spec.valueDimension, scale: spec.scale, softCap: spec.softCap)
     }
 
     /// A sequence looks at itself.
@@ -50,7 +50,7 @@ final class Attention {
         }
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
         try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
-        var mixed = try attend(q, k, v, pass)  // [tokens, heads * headDimension]
+        var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
         return try oProj(mixed, pass.adapters)
     }
@@ -70,7 +70,7 @@ final class Attention {
     func callAsFunction(_ x: Tensor, across memory: EncodedSource, _ pass: PassContext) throws -> Tensor {
         var q = try qProj(x, pass.adapters)  // [tokens, heads * headDimension]
         if let qNorm { q = try qNorm(q) }
-        let mixed: Tensor  // [tokens, heads * headDimension]
+        let mixed: Tensor  // [tokens, heads * valueDimension]
         switch memory {
         case .states(let states, let rows):
             let (k, v) = try keysAndValues(states)
@@ -85,7 +85,8 @@ final class Attention {
         return try oProj(mixed, pass.adapters)
     }
 
-    /// Keys and values of an encoder's states `[source tokens, hidden]`: `[source tokens, keyValueHeads * headDimension]`.
+    /// Keys and values of an encoder's states `[source tokens, hidden]`: `[source tokens, keyValueHeads * headDimension]`
+    /// and `[source tokens, keyValueHeads * valueDimension]`.
     func keysAndValues(_ states: Tensor) throws -> (keys: Tensor, values: Tensor) {
         let projected = try Linear.project(states, kProj, vProj)
         return (try kNorm?(projected[0]) ?? projected[0], projected[1])

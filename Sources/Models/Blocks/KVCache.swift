@@ -4,14 +4,16 @@ import MartletTensor
 /// What a layer keeps of each position of a sequence.
 public enum LayerCache: Sendable, Equatable {
     /// Keys and values, for all positions that follow.
-    case kept(heads: Int, headDimension: Int)
+    case kept(heads: Int, headDimension: Int, valueDimension: Int)
     /// Keys and values for the layer's own time in a pass: the next layer writes over them. Encoders need no more.
-    case transient(heads: Int, headDimension: Int)
+    case transient(heads: Int, headDimension: Int, valueDimension: Int)
 }
 
 extension AttentionSpec {
-    var cache: LayerCache { .kept(heads: keyValueHeads, headDimension: headDimension) }
-    var transientCache: LayerCache { .transient(heads: keyValueHeads, headDimension: headDimension) }
+    var cache: LayerCache { .kept(heads: keyValueHeads, headDimension: headDimension, valueDimension: valueDimension) }
+    var transientCache: LayerCache {
+        .transient(heads: keyValueHeads, headDimension: headDimension, valueDimension: valueDimension)
+    }
 }
 
 /// Keys and values of one sequence, in blocks of `blockLength` positions for all layers. Each layer has heads of
@@ -31,11 +33,12 @@ public final class KVCache: @unchecked Sendable {
         var layouts: [KVLayout] = [], next = 0, shared: Int?
         for layer in layers {
             switch layer {
-            case .kept(let heads, let size):
-                layouts.append(KVLayout(heads: heads, headDimension: size, offset: next))
+            case .kept(let heads, let size, let values):
+                layouts.append(KVLayout(heads: heads, headDimension: size, valueDimension: values, offset: next))
                 next += layouts[layouts.count - 1].elementCount
-            case .transient(let heads, let size):
-                let layout = KVLayout(heads: heads, headDimension: size, offset: shared ?? next)
+            case .transient(let heads, let size, let values):
+                let layout = KVLayout(
+                    heads: heads, headDimension: size, valueDimension: values, offset: shared ?? next)
                 if shared == nil { shared = next }
                 next = max(next, layout.offset + layout.elementCount)
                 layouts.append(layout)
@@ -117,12 +120,14 @@ public final class KVCache: @unchecked Sendable {
 
     func advance(by count: Int) { length += count }
 
-    /// Writes the keys and values of `rows`, `[tokens, heads · headDimension]`, at the positions after `length`.
+    /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` at the
+    /// positions after `length`.
     func append(_ keys: Tensor, _ values: Tensor, rows: Range<Int>, layer: Int) throws(TensorError) {
         try Fused.append(keys, values, rows: rows, to: blocks, at: length, layouts[layer], dtype)
     }
 
-    /// softmax(scale · q kᵀ) v for every row and head of every sequence: q `[tokens, heads · headDimension]` -> same.
+    /// softmax(scale · q kᵀ) v for every row and head of every sequence: q `[tokens, heads · headDimension]` ->
+    /// `[tokens, heads · valueDimension]`.
     /// - Parameter extending: whether the rows' own keys and values have been appended and are seen.
     static func attend(
         _ q: Tensor, _ sequences: [DecoderSequence], layer: Int, reach: AttentionMask.Reach, _ shape: AttentionShape,

@@ -55,7 +55,10 @@ public enum NormPlacement: Sendable {
 public struct AttentionSpec: Sendable, Equatable {
     public var heads: Int
     public var keyValueHeads: Int
+    /// Numbers of a head's queries and keys.
     public var headDimension: Int
+    /// Numbers of a head's values, where not as many.
+    public var ownValueDimension: Int?
     /// Biases of queries, keys and values.
     public var inputBias = false
     public var outputBias = false
@@ -88,6 +91,10 @@ public struct AttentionSpec: Sendable, Equatable {
 
     public var queryWidth: Int { heads * headDimension }
     public var keyWidth: Int { keyValueHeads * headDimension }
+    public var valueDimension: Int { ownValueDimension ?? headDimension }
+    public var valueWidth: Int { keyValueHeads * valueDimension }
+    /// What the heads have mixed.
+    public var mixedWidth: Int { heads * valueDimension }
 }
 
 /// Norms of queries and keys before they are rotated (Henry et al. 2020).

@@ -85,10 +85,10 @@ package final class DecoderObservation {
         }
     }
 
-    /// What the heads have mixed, `[tokens, heads · headDimension]`, with zeros for those that are off.
+    /// What the heads have mixed, `[tokens, heads · valueDimension]`, with zeros for those that are off.
     func switchingOff(_ mixed: Tensor, layer: Int, _ spec: AttentionSpec) throws -> Tensor {
         for off in headsOff where off.layer == layer && (0..<spec.heads).contains(off.head) {
-            let size = spec.headDimension
+            let size = spec.valueDimension
             try mixed.slice(1, from: off.head * size, to: (off.head + 1) * size).fill(0)
         }
         return mixed

@@ -10,13 +10,20 @@ import Darwin
 
 /// Heads of attention and how scores are scaled.
 public struct AttentionShape: Sendable, Equatable {
-    public var heads, keyValueHeads, headDimension: Int
+    public var heads, keyValueHeads: Int
+    /// Numbers of a head's queries and keys, and of its values and results.
+    public var headDimension, valueDimension: Int
     /// Factor on q·k.
     public var scale: Float
     /// scores ← cap · tanh(scores / cap), Gemma 2.
     public var softCap: Float?
 
-    public init(heads: Int, keyValueHeads: Int, headDimension: Int, scale: Float, softCap: Float? = nil) {
+    /// - Parameter valueDimension: as queries and keys where left out.
+    public init(
+        heads: Int, keyValueHeads: Int, headDimension: Int, valueDimension: Int? = nil, scale: Float,
+        softCap: Float? = nil
+    ) {
+        self.valueDimension = valueDimension ?? headDimension
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.headDimension = headDimension
@@ -47,8 +54,8 @@ public struct AttentionDropout: Sendable, Equatable {
 extension Fused {
     /// softmax(scale · q kᵀ) v within the blocks of the mask: whole sequences, or the documents packed into one.
     ///
-    /// - Shapes: q `[queries, heads · headDimension]`, k and v `[keys, keyValueHeads · headDimension]` -> as q.
-    ///   Memory grows with the tokens, not with their square (Dao et al. 2022).
+    /// - Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads · headDimension]`,
+    ///   v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Memory grows with the tokens, not with their square (Dao et al. 2022).
     /// - Parameters:
     ///   - sinks: for each head a logit that takes part in the softmax and has no value, `[heads]` (Xiao et al. 2023).
     ///   - dropout: what is dropped of the probabilities, in training.
@@ -58,14 +65,16 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("attention")
         defer { span.end() }
-        guard q.rank == 2, k.rank == 2, k.shape[1] == shape.keyValueHeads * shape.headDimension, v.shape == k.shape,
+        guard q.rank == 2, k.rank == 2, k.shape[1] == shape.keyValueHeads * shape.headDimension,
+            v.shape == [k.shape[0], shape.keyValueHeads * shape.valueDimension],
             q.shape[1] == shape.heads * shape.headDimension, shape.heads % max(shape.keyValueHeads, 1) == 0,
             sinks.map({ $0.shape == [shape.heads] }) ?? true
         else {
             throw TensorError(
                 .shape, "attention",
                 "queries \(q.shape), keys \(k.shape)\(sinks.map { ", sinks \($0.shape)" } ?? "") and values \(v.shape) "
-                    + "do not fit \(shape.heads) and \(shape.keyValueHeads) heads of \(shape.headDimension)")
+                    + "do not fit \(shape.heads) and \(shape.keyValueHeads) heads of \(shape.headDimension)"
+                    + (shape.valueDimension == shape.headDimension ? "" : " and \(shape.valueDimension)"))
         }
         try mask.check(queries: q.shape[0], keys: k.shape[0])
         if Reference.takes(q) {
@@ -73,7 +82,7 @@ extension Fused {
         }
         try check("attention", q, k, v)
         if let sinks { try check("attention", sinks) }
-        let output = Tensor(uninitialized: q.shape)
+        let output = Tensor(uninitialized: [q.shape[0], shape.heads * shape.valueDimension])
         let inputs: [Tensor?] = [q, k, v, sinks]
         let records = Tensor.isRecording(inputs)
         let logSums = Tensor(uninitialized: records ? [shape.heads, q.shape[0]] : [0])
@@ -118,7 +127,7 @@ private struct SequenceAttention {
             withUnsafePointer(to: kernels.pointee.gemm) { gemm in
                 withUnsafePointer(to: kernels.pointee.training) { training in
                     let byteCount = martlet_sequence_attention_scratch(
-                        gemm, block.1.count, shape.headDimension, gradients != nil)
+                        gemm, block.1.count, shape.headDimension, shape.valueDimension, gradients != nil)
                     let scratch = Storage(byteCount: byteCount)
                     if gradients == nil {
                         martlet_sequence_attend(gemm, training, &arguments, index % heads, scratch.pointer)
@@ -133,7 +142,7 @@ private struct SequenceAttention {
 
     /// A sink has no value, so its probability's gradient is 0, and its score's − Σ p (dO · O) over the queries.
     func sinkGradient(_ sinks: Tensor, _ gradient: Tensor) -> Tensor {
-        let result = Tensor(uninitialized: sinks.shape), size = shape.headDimension, tokens = q.shape[0]
+        let result = Tensor(uninitialized: sinks.shape), size = shape.valueDimension, tokens = q.shape[0]
         let dot = martlet_kernels_active().pointee.training.dot
         for head in 0..<shape.heads {
             var sum: Float = 0
@@ -155,7 +164,8 @@ private struct SequenceAttention {
             let window = Double(min(mask.reach.window ?? block.1.count, block.1.count))
             return total + (mask.reach.isCausal ? window * (tokens - (window - 1) / 2) : tokens * keys)
         }
-        return (backward ? 5 : 2) * 2 * pairs * Double(shape.heads * shape.headDimension)
+        let keys = Double(shape.heads * shape.headDimension), values = Double(shape.heads * shape.valueDimension)
+        return 2 * pairs * (backward ? 3 * keys + 2 * values : keys + values)
     }
 
     private func arguments(
@@ -163,20 +173,25 @@ private struct SequenceAttention {
         _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
     ) -> martlet_sequence_attention {
         let queryWidth = shape.heads * shape.headDimension, keyWidth = shape.keyValueHeads * shape.headDimension
+        let outputWidth = shape.heads * shape.valueDimension, valueWidth = shape.keyValueHeads * shape.valueDimension
         let first = block.queries.lowerBound, firstKey = block.keys.lowerBound, dropped = dropout?.dropped ?? 0
         func queries(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * queryWidth }
+        func outputs(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * outputWidth }
         func keys(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + firstKey * keyWidth }
+        func values(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + firstKey * valueWidth }
         return martlet_sequence_attention(
-            queries: queries(q), keys: keys(k), values: keys(v), query_stride: queryWidth, key_stride: keyWidth,
-            value_stride: keyWidth, tokens: block.keys.count, query_tokens: block.queries.count,
-            head_dimension: shape.headDimension, group: shape.heads / shape.keyValueHeads,
+            queries: queries(q), keys: keys(k), values: values(v), query_stride: queryWidth, key_stride: keyWidth,
+            value_stride: valueWidth, tokens: block.keys.count, query_tokens: block.queries.count,
+            head_dimension: shape.headDimension, value_dimension: shape.valueDimension,
+            group: shape.heads / shape.keyValueHeads,
             before: mask.reach.keysBefore, causal: mask.reach.isCausal, scale: shape.scale,
             soft_cap: shape.softCap ?? 0, sinks: sinks.map { UnsafePointer($0.floats) }, dropped: dropped,
             kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
-            first_token: UInt64((dropout?.firstToken ?? 0) + first), output: queries(output),
+            first_token: UInt64((dropout?.firstToken ?? 0) + first), output: outputs(output),
+            output_stride: outputWidth,
             log_sums: logSums.elementCount > 0 ? logSums.floats + first : nil, log_sum_stride: q.shape[0],
-            output_gradient: gradients.map { UnsafePointer(queries($0.output)) },
+            output_gradient: gradients.map { UnsafePointer(outputs($0.output)) },
             query_gradient: gradients.map { queries($0.q) }, key_gradient: gradients.map { keys($0.k) },
-            value_gradient: gradients.map { keys($0.v) })
+            value_gradient: gradients.map { values($0.v) })
     }
 }

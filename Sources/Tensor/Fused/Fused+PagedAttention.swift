@@ -24,7 +24,8 @@ private let rowsOfTask = 96
 extension Fused {
     private static var paged: martlet_attention_kernels { martlet_kernels_active().pointee.attention }
 
-    /// Writes keys and values of `rows`, `[tokens, heads · headDimension]`, into blocks at the positions from `position`.
+    /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` into blocks at
+    /// the positions from `position`.
     /// - Parameter dtype: of the cache, F32 or F16.
     /// - Precondition: there are blocks for these positions, and they are nobody else's.
     package static func append(
@@ -33,40 +34,43 @@ extension Fused {
     ) throws(TensorError) {
         try checkCached("append", keys)
         try checkCached("append", values)
-        let size = layout.headDimension, stored = layout.storedDimension, width = layout.heads * stored
-        let keys = try keys.headsWidened(from: size, to: stored),
-            values = try values.headsWidened(from: size, to: stored)
-        guard keys.rank == 2, keys.shape[1] == width, values.shape == keys.shape, rows.upperBound <= keys.shape[0]
+        let count = keys.shape.first ?? 0
+        guard keys.shape == [count, layout.heads * layout.headDimension], rows.upperBound <= count,
+            values.shape == [count, layout.heads * layout.valueDimension]
         else {
             throw TensorError(
                 .shape, "append",
-                "\(keys.shape) keys and \(values.shape) values do not fit \(layout.heads) heads of \(size)")
+                "\(keys.shape) keys and \(values.shape) values do not fit \(layout.heads) heads of "
+                    + "\(layout.headDimension) and \(layout.valueDimension)")
         }
+        let keys = try keys.headsWidened(from: layout.headDimension, to: layout.storedKeys)
+        let values = try values.headsWidened(from: layout.valueDimension, to: layout.storedValues)
+        let width = layout.heads * layout.storedKeys, valueWidth = layout.heads * layout.storedValues
         let kernel = dtype == .float32 ? paged.append_f32 : paged.append_f16
         withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: max(blocks.count, 1)) { pages in
             for (index, block) in blocks.enumerated() { pages.initializeElement(at: index, to: block.pointer) }
             guard let pages = pages.baseAddress else { return }
             var arguments = martlet_append_arguments(
-                keys: keys.floats + rows.lowerBound * width, values: values.floats + rows.lowerBound * width,
-                key_stride: width, value_stride: width, tokens: rows.count, first_position: position,
+                keys: keys.floats + rows.lowerBound * width, values: values.floats + rows.lowerBound * valueWidth,
+                key_stride: width, value_stride: valueWidth, tokens: rows.count, first_position: position,
                 key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
-                key_head_stride: layout.pageElements, value_head_stride: layout.pageElements, head_dimension: stored)
+                key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
+                head_dimension: layout.storedKeys, value_dimension: layout.storedValues)
             kernel(&arguments, 0, layout.heads)
         }
         withExtendedLifetime((keys, values)) {}
     }
 
     /// softmax(scale · q kᵀ) v for every row and head over the keys of its sequence in the cache. Nothing is noted for
-    /// gradients. q `[tokens, heads · headDimension]` -> as q.
+    /// gradients. q `[tokens, heads · headDimension]` -> `[tokens, heads · valueDimension]`.
     /// - Throws: `TensorError` for other types than F32, and where gradients are recorded: a cache has none.
     package static func attention(
         _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
         _ shape: AttentionShape, sinks: Tensor? = nil
     ) throws(TensorError) -> Tensor {
         try checkCached("attention", q)
-        let size = layout.headDimension, stored = layout.storedDimension
-        let wide = try q.headsWidened(from: size, to: stored)
-        let output = Tensor(uninitialized: wide.shape)
+        let wide = try q.headsWidened(from: layout.headDimension, to: layout.storedKeys)
+        let output = Tensor(uninitialized: [q.shape[0], shape.heads * layout.storedValues])
         let pageCount = sequences.reduce(0) { $0 + $1.blocks.count }
         withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: max(pageCount, 1)) { pages in
             guard let firstPage = pages.baseAddress else { return }
@@ -97,7 +101,7 @@ extension Fused {
             }
         }
         withExtendedLifetime((wide, sinks)) {}
-        return try output.headsNarrowed(from: stored, to: size)
+        return try output.headsNarrowed(from: layout.storedValues, to: layout.valueDimension)
     }
 
     private static func checkCached(_ operation: String, _ x: Tensor) throws(TensorError) {
@@ -118,12 +122,15 @@ extension Fused {
         _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ reach: AttentionMask.Reach,
         _ shape: AttentionShape, sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
     ) -> martlet_attention_arguments {
-        let width = shape.heads * layout.storedDimension, first = sequence.rows.lowerBound * width
+        let width = shape.heads * layout.storedKeys, outputWidth = shape.heads * layout.storedValues
+        let first = sequence.rows.lowerBound
         return martlet_attention_arguments(
-            queries: q.floats + first, output: output.floats + first, query_stride: width, output_stride: width,
+            queries: q.floats + first * width, output: output.floats + first * outputWidth, query_stride: width,
+            output_stride: outputWidth,
             key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
-            key_head_stride: layout.pageElements, value_head_stride: layout.pageElements,
-            group: shape.heads / layout.heads, head_dimension: layout.storedDimension, key_count: sequence.keyCount,
+            key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
+            group: shape.heads / layout.heads, head_dimension: layout.storedKeys,
+            value_dimension: layout.storedValues, key_count: sequence.keyCount,
             first_position: sequence.firstPosition, keys_before: reach.keysBefore, keys_after: reach.keysAfter,
             scale: shape.scale, soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
             sinks: sinks.map { UnsafePointer($0.floats) })

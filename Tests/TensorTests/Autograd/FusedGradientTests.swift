@@ -177,6 +177,20 @@ import Testing
         }
     }
 
+    /// Heads whose values are narrower or wider than their keys.
+    @Test(arguments: [AttentionMask.Reach.causal, .window(31), .everything], [1, 5, 24])
+    func valuesOfAnotherWidthAgree(_ reach: AttentionMask.Reach, width: Int) throws {
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, valueDimension: width, scale: 0.3)
+        let dropout = AttentionDropout(probability: 0.1, key: 5)
+        try compare(
+            "values", shapes: [[105, 32], [105, 16], [105, 2 * width], [4]], tolerance: 1e-4
+        ) {
+            try Fused.attention(
+                $0[0], $0[1], $0[2], mask: AttentionMask(reach, within: [0..<100, 100..<105]), shape, sinks: $0[3],
+                dropout: dropout)
+        }
+    }
+
     @Test func masksThatDoNotFitAreRefused() throws {
         let x = try Tensor.zeros([6, 8]), shape = AttentionShape(heads: 1, keyValueHeads: 1, headDimension: 8, scale: 1)
         for mask in [

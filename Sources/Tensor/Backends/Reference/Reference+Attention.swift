@@ -4,20 +4,22 @@ extension Reference {
     ///
     /// A query sees the keys of its own block of the mask: those before it and its own where that is causal, the latest
     /// of them where there is a window. With `sinks` the softmax has one logit more for each head, whose share goes to
-    /// no value. q `[queries, heads · headDimension]`, k and v `[keys, keyValueHeads · headDimension]` -> as q. Holds all
-    /// scores, `[heads, queries, keys]`.
+    /// no value. q `[queries, heads · headDimension]`, k `[keys, keyValueHeads · headDimension]`,
+    /// v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Holds all scores,
+    /// `[heads, queries, keys]`.
     public static func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor? = nil,
         dropout: AttentionDropout? = nil
     ) throws(TensorError) -> Tensor {
         let queryCount = q.shape[0], keyCount = k.shape[0], dimension = shape.headDimension
         let group = shape.heads / max(shape.keyValueHeads, 1)
-        func repeated(_ x: Tensor) throws(TensorError) -> Tensor {
-            try x.reshape(keyCount, shape.keyValueHeads, dimension).permute(1, 0, 2).unsqueeze(1)
-                .expand(shape.keyValueHeads, group, keyCount, dimension).reshape(shape.heads, keyCount, dimension)
+        func repeated(_ x: Tensor, _ size: Int) throws(TensorError) -> Tensor {
+            try x.reshape(keyCount, shape.keyValueHeads, size).permute(1, 0, 2).unsqueeze(1)
+                .expand(shape.keyValueHeads, group, keyCount, size).reshape(shape.heads, keyCount, size)
         }
         let queries = try q.reshape(queryCount, shape.heads, dimension).permute(1, 0, 2)  // [heads, queries, d]
-        let keys = try repeated(k), values = try repeated(v)  // [heads, keys, d]
+        let keys = try repeated(k, dimension)  // [heads, keys, d]
+        let values = try repeated(v, shape.valueDimension)  // [heads, keys, valueDimension]
         var scores = try queries.matmul(keys.transposed()) * Double(shape.scale)  // [heads, queries, keys]
         if let cap = shape.softCap { scores = try softCap(scores, cap) }
         let seen = try Tensor(visible(mask, queryCount, keyCount), shape: [queryCount, keyCount])
@@ -31,8 +33,8 @@ extension Reference {
         if let dropout, dropout.probability > 0 {
             probabilities = try probabilities * factors(dropout, mask, queryCount, keyCount, heads: shape.heads)
         }
-        let mixed = try probabilities.matmul(values)  // [heads, queries, d]
-        return try mixed.permute(1, 0, 2).reshape(q.shape)
+        let mixed = try probabilities.matmul(values)  // [heads, queries, valueDimension]
+        return try mixed.permute(1, 0, 2).reshape(queryCount, shape.heads * shape.valueDimension)
     }
 
     /// For each query, row by row, the keys that it sees.
