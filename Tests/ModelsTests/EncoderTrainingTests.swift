@@ -18,7 +18,29 @@ import Testing
         #expect(abs(try loss.item(as: Float.self) - wanted) < 1e-4)
         try loss.backward()
         #expect(parameters.count == expected.names.count - 1)
-        let checkpoint = try Checkpoint(path: Self.folder)
+        try Self.expectGradients(of: parameters, expected, try Checkpoint(path: Self.folder))
+    }
+
+    /// A cross-encoder: logits of pairs of texts, and gradients through its pooler.
+    @Test func theClassifierIsThatOfTransformers() throws {
+        let checkpoint = try Checkpoint(path: "\(FamilyTests.goldens)/bert-classifier")
+        let expected = try SafetensorsFile(path: checkpoint.path + "/expected.safetensors")
+        let (model, parameters) = try checkpoint.trainableClassifier()
+        let types: [[Int32]] = [[0, 0, 0, 1, 1, 1, 1], [0, 1, 1]]
+        let logits = try model(Self.texts, types: types)
+        let wanted = FamilyTests.floats(try expected.tensor("logits"))
+        #expect(FamilyTests.relativeError(FamilyTests.floats(logits), wanted) < 1e-5)
+        try Loss.crossEntropy(logits, targets: [2, 0]).backward()
+        #expect(model.tree.trained.count == parameters.count && parameters.count == expected.names.count - 1)
+        try Self.expectGradients(of: parameters, expected, checkpoint)
+        let plain = try checkpoint.classifier()
+        try plain.prepare(.exact)
+        #expect(FamilyTests.relativeError(FamilyTests.floats(try plain(Self.texts, types: types)), wanted) < 1e-5)
+    }
+
+    private static func expectGradients(
+        of parameters: [Parameter], _ expected: SafetensorsFile, _ checkpoint: Checkpoint
+    ) throws {
         for parameter in parameters {
             let published = try #require(try checkpoint.publishedName(parameter.name))
             let name = ["gradient.", "gradient.bert."].map { $0 + published }.first { expected.entry($0) != nil }

@@ -5,13 +5,18 @@ import MartletTensor
 /// An encoder with a head over its first token: logits of a text, or of a pair of texts (Nogueira & Cho 2019).
 public final class SequenceClassifier {
     public let encoder: Encoder
+    /// The layers of the encoder and of the head, by their paths.
+    public let tree: ModuleTree
     private let pooler, classifier: Linear
     /// Numbers that it gives for a text: one score, or one for each class.
     public let labelCount: Int
     /// What its score goes through, as it was published.
     public let activation: DenseActivation
 
-    init(_ checkpoint: Checkpoint) throws {
+    /// - Parameter wrapped: the source that the layers get their parameters from, made of the checkpoint's.
+    fileprivate init(
+        _ checkpoint: Checkpoint, _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
+    ) throws {
         guard checkpoint.kind == .scores else {
             throw ModelError.wrongKind(
                 path: checkpoint.path, kind: "a model without a classifier", wanted: "one that scores texts")
@@ -27,9 +32,11 @@ public final class SequenceClassifier {
         let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)
         let stored = places("classifier.weight").lazy.compactMap { checkpoint.tensors.entry($0.storedName) }.first
         labelCount = stored?.shape.first ?? 1
-        encoder = Encoder(parameters, spec)
-        pooler = Linear(parameters, "pooler.dense", from: spec.hiddenSize, to: spec.hiddenSize, bias: true)
-        classifier = Linear(parameters, "classifier", from: spec.hiddenSize, to: labelCount, bias: true)
+        let source = ModuleTree.Builder(wrapped(parameters)), width = spec.hiddenSize
+        encoder = Encoder(source, spec)
+        pooler = Linear(source, "pooler.dense", from: width, to: width, bias: true)
+        classifier = Linear(source, "classifier", from: width, to: labelCount, bias: true)
+        tree = source.tree
         try parameters.finish()
         let fallback = labelCount == 1 ? DenseActivation.sigmoid : .identity
         if let own = try config.child("sentence_transformers"), own.json["activation_fn"]?.string != nil {
@@ -40,8 +47,8 @@ public final class SequenceClassifier {
     }
 
     public func prepare(_ precision: Precision) throws {
-        try encoder.prepare(precision)
-        for linear in [pooler, classifier] { try linear.prepare(precision) }
+        try tree.prepare(precision)
+        try encoder.checkFiles()
     }
 
     /// The logits of several texts, `[texts, labels]`.
@@ -65,4 +72,18 @@ extension Checkpoint {
     /// The model that scores texts.
     /// - Throws: `ModelError.wrongKind` where it is none.
     public func classifier() throws -> SequenceClassifier { try SequenceClassifier(self) }
+
+    /// The same with float32 parameters of its own that want gradients, and those parameters.
+    public func trainableClassifier(
+        where isTrained: @escaping (String) -> Bool = { _ in true }
+    ) throws -> (SequenceClassifier, [Parameter]) {
+        var source: TrainableParameters?
+        let model = try SequenceClassifier(self) {
+            let trainable = TrainableParameters($0, where: isTrained)
+            source = trainable
+            return trainable
+        }
+        try source?.finish()
+        return (model, source?.parameters ?? [])
+    }
 }

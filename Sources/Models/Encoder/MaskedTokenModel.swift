@@ -43,7 +43,7 @@ public final class MaskedTokenModel {
     public func loss(
         _ texts: [[Int32]], masked: [[Int: Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
     ) throws -> Tensor {
-        var rows: [Int32] = [], targets: [Int64] = [], first = 0
+        var rows: [Int32] = [], targets: [Int32] = [], first = 0
         for (text, places) in zip(texts, masked) {
             for (place, token) in places.sorted(by: { $0.key < $1.key }) {
                 guard text.indices.contains(place) else {
@@ -55,7 +55,7 @@ public final class MaskedTokenModel {
                         token: Int(token), vocabularySize: encoder.configuration.vocabularySize)
                 }
                 rows.append(Int32(first + place))
-                targets.append(Int64(token))
+                targets.append(token)
             }
             first += text.count
         }
@@ -65,8 +65,7 @@ public final class MaskedTokenModel {
                 "\(rows.count) places of \(masked.count) texts do not fit \(texts.count) texts")
         }
         let logits = try logits(encoder(texts, types: types, dropout: dropout), rows: rows)  // [rows, vocabulary]
-        let chosen = try logits.logSoftmax(axis: 1).gather(1, Tensor(targets, shape: [rows.count, 1]))  // [rows, 1]
-        return try chosen.mean().negative()
+        return try Loss.crossEntropy(logits, targets: targets)
     }
 }
 

@@ -27,23 +27,23 @@ public final class Convolution {
             throw TensorError(
                 .shape, "convolution", "weights \(weight.shape) in \(groups) groups do not fit \(x.shape)")
         }
-        let seen = try windows.over(x, filler: 0, "convolution")
+        let seen = try windows.over(x, filler: 0, "convolution")  // [batch, in, out…, size…]
         let rank = windows.rank, places = Array(seen.shape[2..<2 + rank])
         // [batch, out…, channels, size…]: what a window sees becomes a row.
         let rows = try seen.permute([0] + Array(2..<2 + rank) + [1] + Array(2 + rank..<2 + 2 * rank))
         let count = x.shape[0] * places.reduce(1, *), width = weight.elementCount / max(1, outputs)
-        let matrix = try weight.reshape(outputs, width)
+        let matrix = try weight.reshape(outputs, width)  // [out, in / groups * size…]
         var results: [Tensor] = []
         for group in 0..<groups {
             let part = groups == 1 ? rows : try rows.narrow(1 + rank, from: group * inputs, length: inputs)
             let size = outputs / groups, first = group * size
-            let input = try part.reshape(count, width).contiguous()
+            let input = try part.reshape(count, width).contiguous()  // [batch * out…, in / groups * size…]
             let factor = groups == 1 ? matrix : try matrix.narrow(0, from: first, length: size).contiguous()
             let shift = try bias.map { groups == 1 ? $0 : try $0.narrow(0, from: first, length: size).contiguous() }
-            results.append(try Fused.linear(input, [(factor, shift)])[0])
+            results.append(try Fused.linear(input, [(factor, shift)])[0])  // [batch * out…, out / groups]
         }
-        let joined = groups == 1 ? results[0] : try Tensor.concatenate(results, axis: 1)
+        let joined = groups == 1 ? results[0] : try Tensor.concatenate(results, axis: 1)  // [batch * out…, out]
         return try joined.reshape([x.shape[0]] + places + [outputs])
-            .permute([0, rank + 1] + Array(1...rank)).contiguous()
+            .permute([0, rank + 1] + Array(1...rank)).contiguous()  // [batch, out, out…]
     }
 }

@@ -25,7 +25,7 @@ public struct Pooling: Sendable, Equatable {
             return try seen.gather(-1, seen.detach().argmax(-1, keepDimensions: true)).squeeze(-1)
         case .average(let countsPadding):
             let seen = try rows(x, filler: 0), size = windows.size.reduce(1, *)
-            let total = try seen.sum(axes: [-1])
+            let total = try seen.sum(axes: [-1])  // [batch, channels, out…]
             guard !countsPadding, windows.padding.contains(where: { $0 > 0 }) else { return try total / Double(size) }
             let inside = try rows(Tensor.ones(Shape([1, 1] + Array(x.shape.dropFirst(2))), dtype: x.dtype), filler: 0)
             return try total / inside.sum(axes: [-1])

@@ -91,6 +91,7 @@ public final class Recurrent {
                 outputs.append(output)
                 ends.append(end)
             }
+            // [batch, time, directions * hidden]
             layerInput = ways == 1 ? outputs[0] : try Tensor.concatenate(outputs, axis: 2)
         }
         return (layerInput, ends)
@@ -101,20 +102,21 @@ public final class Recurrent {
     ) throws -> (Tensor, State) {
         let batch = x.shape[0], time = x.shape[1]
         // What comes from the input needs no earlier step: one product for all of them.
-        let flat = try x.reshape(batch * time, x.shape[2]).contiguous()
+        let flat = try x.reshape(batch * time, x.shape[2]).contiguous()  // [batch * time, in]
         let projected = try Fused.linear(flat, [(direction.input, direction.inputBias)])[0]
-            .reshape(batch, time, cell.gateCount * hiddenSize)
-        let zero = try Tensor.zeros([batch, hiddenSize])
+            .reshape(batch, time, cell.gateCount * hiddenSize)  // [batch, time, gates * hidden]
+        let zero = try Tensor.zeros([batch, hiddenSize])  // [batch, hidden]
         var state = start ?? State(hidden: zero, cell: cell == .lstm ? zero : nil)
         var steps = [Tensor?](repeating: nil, count: time)
         for step in 0..<time {
             let place = isReversed ? time - 1 - step : step
-            let before = try state.hidden.contiguous()
+            let before = try state.hidden.contiguous()  // [batch, hidden]
+            // [batch, gates * hidden]
             let recurrent = try Fused.linear(before, [(direction.recurrent, direction.recurrentBias)])[0]
             state = try advanced(state, projected.select(1, place), recurrent)
             steps[place] = state.hidden
         }
-        return (try Tensor.stack(steps.compactMap { $0 }, axis: 1), state)
+        return (try Tensor.stack(steps.compactMap { $0 }, axis: 1), state)  // [batch, time, hidden]
     }
 
     private func advanced(_ state: State, _ input: Tensor, _ recurrent: Tensor) throws -> State {
@@ -126,10 +128,10 @@ public final class Recurrent {
             let sum = try input + recurrent
             return State(hidden: try activation == .tanh ? sum.tanh() : sum.relu())
         case .lstm:
-            let gates = try input + recurrent
+            let gates = try input + recurrent  // [batch, 4 * hidden]
             let keep = try part(gates, 1).sigmoid(), enter = try part(gates, 0).sigmoid()
             let candidate = try part(gates, 2).tanh(), show = try part(gates, 3).sigmoid()
-            let inner = try keep * (state.cell ?? state.hidden) + enter * candidate
+            let inner = try keep * (state.cell ?? state.hidden) + enter * candidate  // [batch, hidden]
             return State(hidden: try show * inner.tanh(), cell: inner)
         case .gru:
             let reset = try (part(input, 0) + part(recurrent, 0)).sigmoid()

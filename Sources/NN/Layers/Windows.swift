@@ -32,7 +32,7 @@ public struct Windows: Sendable, Equatable {
             windows = try windows.unfold(axis + 2, size: (size[axis] - 1) * dilation[axis] + 1, step: stride[axis])
             if dilation[axis] > 1 { windows = try windows.slice(windows.rank - 1, step: dilation[axis]) }
         }
-        return windows
+        return windows  // [batch, channels, out…, size…]
     }
 
     private static func padded(

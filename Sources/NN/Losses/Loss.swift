@@ -35,8 +35,8 @@ public enum Loss {
         let places = try Tensor(targets.map { Int64($0 == options.ignored ? 0 : $0) })
         var z = logits
         if let cap = options.softCap { z = try (z / Double(cap)).tanh() * Double(cap) }
-        let logP = try z.logSoftmax(axis: 1)
-        let picked = try logP.gather(1, places.unsqueeze(1)).squeeze(1)
+        let logP = try z.logSoftmax(axis: 1)  // [rows, classes]
+        let picked = try logP.gather(1, places.unsqueeze(1)).squeeze(1)  // [rows]
         let factors = try classWeights.map { weights throws(TensorError) in try weights.indexSelect(0, places) }
         var losses = try factors.map { factors throws(TensorError) in try picked * factors } ?? picked
         losses = try losses * -(1 - Double(options.smoothing))
@@ -47,7 +47,7 @@ public enum Loss {
         if options.zLoss > 0 {
             losses = try losses + z.logSumExp(axes: [1]).square() * Double(options.zLoss)
         }
-        losses = try losses * isTrained
+        losses = try losses * isTrained  // [rows]
         switch reduction {
         case .none: return losses
         case .sum: return try losses.sum()

@@ -10,7 +10,7 @@ For some, inspection.safetensors: attention [layers, heads, tokens, tokens], the
 import json, os, shutil, sys
 import torch
 from safetensors.torch import save_file
-from transformers import (BertConfig, BertForMaskedLM, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
+from transformers import (BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel, Gemma2Config, Gemma2ForCausalLM, Gemma3TextConfig, Gemma3ForCausalLM,
                           GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralForCausalLM, MixtralConfig, MixtralForCausalLM, Olmo2Config, Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, Gemma3ForConditionalGeneration,
@@ -182,4 +182,27 @@ if not only or "bert-masked" in only:
     extra = os.path.join(folder, "generation_config.json")
     if os.path.exists(extra): os.remove(extra)
     save_file({**gradients, "loss": loss.detach().reshape(1)}, os.path.join(folder, "expected.safetensors"))
-    print("bert-masked", float(loss), len(gradients))
+    print("bert-masked", float(loss.detach()), len(gradients))
+
+if not only or "bert-classifier" in only:
+    # Three classes: logits of two pairs of texts, the mean cross-entropy, and the gradients of all parameters.
+    torch.manual_seed(6)
+    config = BertConfig(vocab_size=V, hidden_size=24, num_hidden_layers=1, intermediate_size=40, num_attention_heads=3,
+                        max_position_embeddings=32, initializer_range=0.35, num_labels=3, attn_implementation="eager")
+    model = BertForSequenceClassification(config).eval().float()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if parameter.dim() == 1: parameter.add_(0.2 * torch.randn_like(parameter))
+            parameter.copy_(parameter.to(torch.bfloat16).float())
+    texts = [[5, 9, 90, 31, 7, 90, 12], [20, 90, 4]]
+    types = [[0, 0, 0, 1, 1, 1, 1], [0, 1, 1]]
+    logits = torch.cat([model(input_ids=torch.tensor([text]), token_type_ids=torch.tensor([kind])).logits
+                        for text, kind in zip(texts, types)])
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 0]))
+    loss.backward()
+    gradients = {"gradient." + key: parameter.grad.clone().contiguous() for key, parameter in model.named_parameters()}
+    folder = os.path.join(here, "bert-classifier")
+    shutil.rmtree(folder, ignore_errors=True)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    save_file({**gradients, "logits": logits.detach().contiguous()}, os.path.join(folder, "expected.safetensors"))
+    print("bert-classifier", float(loss.detach()), len(gradients))
