@@ -107,7 +107,7 @@ var targets: [Target] = [
         "Tensor", ["MartletTensor", "CKernels", "MartletFormats", "MartletJSON", "MartletSystem"], exclude: ["Goldens"]),
     tests("Patterns", ["MartletPatterns", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
     tests("Tokenizers", ["MartletTokenizers", "MartletPatterns", "MartletJSON"], exclude: ["Goldens"]),
-    tests("Grammar", ["MartletGrammar", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
+    tests("Grammar", ["MartletGrammar", "MartletTokenizers", "MartletJSON", "TinyModels"], exclude: ["Goldens"]),
     tests("Chat", ["MartletChat", "MartletJinja", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats", "MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests(

@@ -33,6 +33,10 @@ struct MartletCommand: AsyncParsableCommand {
         // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
         signal(SIGXFSZ, SIG_IGN)
         hearSignals()
+        if let mistake = MistakenVerb(CommandLine.arguments.dropFirst().first, among: configuration) {
+            Terminal.note("martlet: \(mistake)")
+            Glibc.exit(2)
+        }
         do {
             var command = try parseAsRoot()
             do {

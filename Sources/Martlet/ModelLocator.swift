@@ -3,6 +3,7 @@ import MartletFormats
 import MartletHub
 import MartletInference
 import MartletNN
+import MartletSystem
 
 /// Why a name means no model here.
 public struct ModelNotFound: Error, Sendable, CustomStringConvertible {
@@ -37,6 +38,9 @@ public enum ModelLocator {
         if name.hasPrefix("/") || name.hasPrefix(".") || (name.hasSuffix(".gguf") && !name.contains(":")) {
             throw ModelNotFound(name: name, hint: "there is no such file or folder")
         }
+        let names = ShortName.all.map(\.name).joined(separator: ", ")
+        let near = Spelling.nearest(to: name, among: ShortName.all.map(\.name))
+        let hint = near.map { "did you mean \($0)? Else give" } ?? "give"
         if let reference = HubReference(name) {
             let cache = HubCache()
             if cache.repository(reference.name) != nil {
@@ -49,14 +53,12 @@ public enum ModelLocator {
             if name.contains("/") {
                 throw ModelNotFound(name: name, hint: "run `martlet pull \(name)` to fetch it")
             }
-            let names = ShortName.all.map(\.name).joined(separator: ", ")
             throw ModelNotFound(
                 name: name,
-                hint: "give a path, a repository as org/name, or one of \(names); "
+                hint: hint + " a path, a repository as org/name, or one of \(names); "
                     + "`martlet pull \(name)` fetches the repository of that name, where there is one")
         }
-        let names = ShortName.all.map(\.name).joined(separator: ", ")
-        throw ModelNotFound(name: name, hint: "give a path, a repository as org/name, or one of \(names)")
+        throw ModelNotFound(name: name, hint: hint + " a path, a repository as org/name, or one of \(names)")
     }
 
     /// The model a reference means, if the hub's cache has it.

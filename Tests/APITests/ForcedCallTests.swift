@@ -145,7 +145,7 @@ import Testing
             #expect(!found.isEmpty, "\(text)")
             for call in found {
                 let schema = try #require(schemas[call.name])
-                #expect(try MartletInference.SchemaCheck.admits(schema, call.arguments), "\(text)")
+                #expect(try MartletGrammar.SchemaCheck.admits(schema, call.arguments), "\(text)")
             }
             let pieces = try read(text.map { String($0) }, model, request)
             #expect(pieces.map(\.arguments) == found.map(\.arguments), "\(text)")

@@ -64,7 +64,7 @@ import Testing
                     "\(name), \(shape): found \((found?.text).debugDescription) \(reason), expected \(text.debugDescription)"
                 )
                 guard let found else { continue }
-                #expect(same(found.segments.map(\.text).joined(), found.text))
+                #expect(found.segments.map(\.text).joined().utf8.elementsEqual(found.text.utf8))
                 guard let spans = expected["spans"]?.array else { continue }
                 let ranges = spans.map { ($0.array?[0].integer ?? 0)..<($0.array?[1].integer ?? 0) }
                 #expect(found.generationRanges == ranges, "\(name), \(shape)")

@@ -31,6 +31,20 @@ import TinyModels
         try expectFailure(["embed", "minilm", "--text", "a"], ["minilm", "quickstart", "martlet pull"])
     }
 
+    @Test func aNameWithAWrongLetterIsGuessed() throws {
+        try expectFailure(["run", "smolm2", "hi"], ["did you mean smollm2?"])
+        try expectFailure(["embed", "minlm", "--text", "hi"], ["did you mean minilm?"])
+    }
+
+    @Test(arguments: [
+        ("rn", "`martlet run`"), ("chat", "`martlet run`"), ("generate", "`martlet run`"),
+        ("finetune", "`martlet sft`"), ("serv", "`martlet serve`"), ("nothing-like-it", "`martlet --help`"),
+    ]) func aWordThatIsNoVerbIsToldTheVerb(_ word: String, _ verb: String) throws {
+        let result = try program.run([word, "smollm2", "hi"])
+        #expect(result.code == 2 && result.output.isEmpty)
+        #expect(result.error.contains("\"\(word)\"") && result.error.contains(verb), "\(result.error)")
+    }
+
     @Test func aMissingFileIsNamed() throws {
         try expectFailure(["run", "./none.gguf", "hi"], ["./none.gguf", "no such file"])
         try expectFailure(["show", program.home + "/none"], ["/none", "no such file"])

@@ -1,21 +1,9 @@
 import MartletGrammar
 import Testing
+import TinyModels
 
 /// What a grammar takes is counted with its stacks and bounded, and forgetting changes nothing of what may come.
 @Suite struct GrammarMemoryTests {
-    /// A text is in very many states at once, and in others after every byte: each rule counts the letters of a set of its
-    /// own, even or odd.
-    static func parities(_ count: Int) -> String {
-        var random = SmallRandom(480)
-        let letters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,.")
-        let rules = (0..<count).map { number in
-            let set = String(letters.shuffled(using: &random).prefix(34))
-            return "r\(number) ::= ([^\(set)] | [\(set)] [^\(set)]* [\(set)])*"
-        }
-        return "root ::= " + (0..<count).map { "r\($0)" }.joined(separator: " | ") + "\n"
-            + rules.joined(separator: "\n") + "\n"
-    }
-
     /// All texts of up to three letters and a few more: many tokens, hence many places.
     static let tree: TokenTree = {
         let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
@@ -61,7 +49,7 @@ import Testing
         let memory = GrammarMemory(limit: 32 << 20)
         let compiler = GrammarCompiler(Self.tree, limits: limits, memory: memory)
         do {
-            let grammar = try compiler.compile(.gbnf(Self.parities(300)))
+            let grammar = try compiler.compile(.gbnf(HardGrammar.parities(300)))
             let compiled = memory.bytes
             #expect(compiled > 0)
             var matcher = grammar.matcher()
@@ -120,14 +108,14 @@ import Testing
     func aMaskThatTakesTooLongIsAnError() throws {
         var limits = GrammarLimits()
         limits.maskWork = 100_000
-        let grammar = try GrammarCompiler(Self.tree, limits: limits).compile(.gbnf(Self.parities(300)))
+        let grammar = try GrammarCompiler(Self.tree, limits: limits).compile(.gbnf(HardGrammar.parities(300)))
         #expect(throws: GrammarError.tooLarge(what: "steps to find which tokens may come", limit: 100_000)) {
             try grammar.prepare()
         }
     }
 
     @Test func preparingEndsWhenNobodyWaits() throws {
-        let grammar = try GrammarCompiler(Self.tree).compile(.gbnf(Self.parities(300)))
+        let grammar = try GrammarCompiler(Self.tree).compile(.gbnf(HardGrammar.parities(300)))
         #expect(throws: GrammarError.cancelled) { try grammar.prepare { true } }
         try grammar.prepare()
     }

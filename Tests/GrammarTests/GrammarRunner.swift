@@ -1,5 +1,6 @@
 import MartletGrammar
 import MartletJSON
+import TinyModels
 
 /// A grammar over a vocabulary of the 256 bytes, some pieces of several, and an end (token 0).
 struct GrammarRunner {
@@ -49,20 +50,5 @@ struct GrammarRunner {
             bytes += token <= 256 ? [UInt8(token - 1)] : Array(Self.pieces[Int(token) - 257].utf8)
         }
         return (bytes, false)
-    }
-}
-
-/// A generator of its own, so that walks are the same everywhere (splitmix64).
-struct SmallRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

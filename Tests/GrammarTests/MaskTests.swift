@@ -1,5 +1,6 @@
 import MartletGrammar
 import Testing
+import TinyModels
 
 @Suite struct MaskTests {
     /// A mask holds exactly the tokens whose bytes the matcher would take.

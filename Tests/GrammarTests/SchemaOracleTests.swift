@@ -2,6 +2,7 @@ import Foundation
 import MartletGrammar
 import MartletJSON
 import Testing
+import TinyModels
 
 /// Schemas against the jsonschema wheel's opinion of instances (Goldens/make_schema_cases.py).
 @Suite struct SchemaOracleTests {

@@ -30,7 +30,7 @@ import TinyModels
             }
             // What was found out is not there from the run before. One takes more work than is done between two looks at
             // the clock, the other less.
-            let long = try grammar(.gbnf(GrammarMemoryTests.parities(24)), model)
+            let long = try grammar(.gbnf(HardGrammar.parities(24)), model)
             let short = try grammar(.regularExpression("([a-zA-Z0-9]+ ?)*"), model)
             let all = try await withThrowingTaskGroup(of: (Int, [Reply]).self) { group in
                 for (number, request) in requests.enumerated() {
@@ -83,7 +83,7 @@ import TinyModels
         limits.maskWork = .max / 2
         let compiler = GrammarCompiler(
             TokenTree(model.tokenizer, endTokens: model.endTokens), limits: limits)
-        hostile.constraint = try compiler.compile(.gbnf(GrammarMemoryTests.parities(480)))
+        hostile.constraint = try compiler.compile(.gbnf(HardGrammar.parities(480)))
         let slow = try engine.submit(hostile)
         var free = EngineRequest.numbered(4, length: 12, maximum: 100, sampled: false)
         free.options.ignoresEndOfSequence = true

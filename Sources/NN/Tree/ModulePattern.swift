@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// Which paths of a model are meant.
 ///
 /// | pattern | paths |
@@ -66,7 +68,7 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
             for component in path.split(separator: ".").reversed() where Int(component) == nil {
                 let name = String(component)
                 guard seen.insert(name).inserted else { continue }
-                names.append((name, Self.distance(Array(wanted.utf8), Array(name.utf8))))
+                names.append((name, Spelling.distance(wanted, name)))
             }
         }
         return names.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
@@ -74,23 +76,7 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
 
     /// Whole paths among `paths` that look like this one, the nearest first.
     func nearPaths(_ paths: [String]) -> [String] {
-        let own = Array(description.utf8)
-        return paths.map { (name: $0, distance: Self.distance(own, Array($0.utf8))) }
+        return paths.map { (name: $0, distance: Spelling.distance(description, $0)) }
             .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
-    }
-
-    /// Insertions, deletions and replacements that make one of the other (Levenshtein 1966).
-    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for i in a.indices {
-            var corner = row[0]
-            row[0] = i + 1
-            for j in b.indices {
-                let above = row[j + 1]
-                row[j + 1] = Swift.min(corner + (a[i] == b[j] ? 0 : 1), above + 1, row[j] + 1)
-                corner = above
-            }
-        }
-        return row[b.count]
     }
 }

@@ -1,3 +1,5 @@
+import MartletSystem
+
 /// Which option somebody meant who wrote another name.
 extension OptionKey {
     /// By meaning where the name is one that other programs have for it, by a word it shares with an option, else by
@@ -12,12 +14,12 @@ extension OptionKey {
             (name: name, count: name.split(separator: "_").count { words.contains(String($0)) })
         }
         // The name with most words in common, the shortest of these; but one letter wrong in a whole name comes first.
-        let bySpelling = names.min { distance($0, spelled) < distance($1, spelled) } ?? ""
-        if distance(bySpelling, spelled) <= 2 { return bySpelling }
+        let bySpelling = names.min { Spelling.distance($0, spelled) < Spelling.distance($1, spelled) } ?? ""
+        if Spelling.distance(bySpelling, spelled) <= 2 { return bySpelling }
         let most = shared.map(\.count).max() ?? 0
         guard most > 0 else { return bySpelling }
         return shared.filter { $0.count == most }.min {
-            distance($0.name, spelled) < distance($1.name, spelled)
+            Spelling.distance($0.name, spelled) < Spelling.distance($1.name, spelled)
         }?.name ?? bySpelling
     }
 
@@ -92,20 +94,4 @@ extension OptionKey {
         }
         return names
     }()
-}
-
-/// Edits that turn one word into the other (Levenshtein).
-func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a), b = Array(b)
-    var row = Array(0...b.count)
-    for i in a.indices {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for j in b.indices {
-            let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-        }
-    }
-    return row[b.count]
 }

@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletJSON
+import MartletSystem
 
 /// Everything a training run is made of. `depth` is the one dial: what is left open follows from it, and
 /// `ResolvedOptions` says every value and where it came from.
@@ -23,7 +24,7 @@ public struct TrainingOptions: Sendable, Equatable {
         }
         guard known.accepts(value) else {
             let nearest = value.string.map { String($0.prefix(100)) }.flatMap { given in
-                known.choices.min { distance($0, given) < distance($1, given) }
+                known.choices.min { Spelling.distance($0, given) < Spelling.distance($1, given) }
             }
             throw TrainingError(
                 .configuration,

@@ -1,3 +1,4 @@
+import MartletAPI
 import MartletChat
 import MartletJSON
 import Testing
