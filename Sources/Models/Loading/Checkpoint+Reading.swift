@@ -64,10 +64,10 @@ extension Checkpoint {
         guard let a = tensors.entry(first), let b = tensors.entry(second) else { return true }
         guard a.shape == b.shape, a.dtype == b.dtype, a.byteCount == b.byteCount else { return false }
         let left = try tensors.tensor(first), right = try tensors.tensor(second)
-        return withExtendedLifetime((left, right)) {
-            UnsafeRawBufferPointer(start: left.pointer, count: a.byteCount).elementsEqual(
-                UnsafeRawBufferPointer(start: right.pointer, count: b.byteCount))
-        }
+        var isSame = true
+        // Stored tensors lie in one run.
+        left.forEachHostRun { a in right.forEachHostRun { b in isSame = a.elementsEqual(b) } }
+        return isSame
     }
 
     func unreadKey(_ key: String, _ value: String) -> String {
