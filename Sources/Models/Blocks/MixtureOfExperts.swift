@@ -37,64 +37,61 @@ final class MixtureOfExperts {
             results.append(try experts[expert](input, pass.adapters.narrowed(to: rows)))
         }
         let all = results.count == 1 ? results[0] : try Tensor.concatenate(results)  // [tokens * active, hidden]
-        let weights = try weights(probabilities, choice)
-        // An expert after the other, in ascending order for each token.
-        var output: Tensor?
-        for place in 0..<spec.active {
-            let part = try Fused.embed(choice.places[place], all, scale: 1) * weights[place]  // [tokens, hidden]
-            output = try output.map { try Fused.add($0, part) } ?? part
+        // The first expert of all tokens, then the second, … : one after the other is added.
+        let weighted = try Fused.embed(choice.places, all, scale: 1) * weights(probabilities, choice, tokens)
+        var output = try weighted.narrow(0, from: 0, length: tokens)  // [tokens, hidden]
+        for place in 1..<max(spec.active, 1) {
+            output = try Fused.add(output, weighted.narrow(0, from: place * tokens, length: tokens))
         }
-        return output ?? x
+        return output
     }
 
-    /// For the first, second, … expert of each token in ascending order, its weight: `[tokens, 1]` each.
-    private func weights(_ probabilities: Tensor, _ choice: Choice) throws -> [Tensor] {
+    /// The weights of the first, second, … expert of each token in ascending order: `[active * tokens, 1]`.
+    private func weights(_ probabilities: Tensor, _ choice: Choice, _ tokens: Int) throws -> Tensor {
         let column = try probabilities.reshape(-1, 1)  // [tokens * experts, 1]
-        let likely = try choice.likely.map { try Fused.embed($0, column, scale: 1) }  // [tokens, 1] each
-        let total = spec.normalizesWeights ? try likely.dropFirst().reduce(likely[0]) { try $0 + $1 } : nil
-        return try choice.ascending.map { ids in
-            let chosen = try Fused.embed(ids, column, scale: 1)
-            return try total.map { try chosen / $0 } ?? chosen
-        }
+        let chosen = try Fused.embed(choice.ascending, column, scale: 1)  // [active * tokens, 1]
+        guard spec.normalizesWeights else { return chosen }
+        // From the likeliest down.
+        let likely = try Fused.embed(choice.likely, column, scale: 1).reshape(spec.active, tokens)
+        let total = try likely.cumulativeSum(0).narrow(0, from: spec.active - 1, length: 1)  // [1, tokens]
+        return try (chosen.reshape(spec.active, tokens) / total).reshape(-1, 1)
     }
 
     /// Which experts each token goes through.
     private struct Choice {
         /// For each expert, its tokens in ascending order.
         var rowsOfExpert: [[Int32]]
-        /// For the likeliest, second likeliest, … expert: where each token's probability stands among all.
-        var likely: [[Int32]]
+        /// Where the probability of each token's likeliest expert stands among all, then of its second likeliest, … .
+        var likely: [Int32]
         /// The same for a token's experts in ascending order.
-        var ascending: [[Int32]]
+        var ascending: [Int32]
         /// For a token's experts in ascending order: the row of each among the results of all.
-        var places: [[Int32]]
+        var places: [Int32]
 
         /// The lower index counts more where probabilities are equal.
         init(_ probabilities: [Float], tokens: Int, _ spec: RouterSpec) {
             rowsOfExpert = Array(repeating: [], count: spec.count)
-            let empty = [[Int32]](repeating: [], count: spec.active)
+            let empty = [Int32](repeating: 0, count: spec.active * tokens)
             (likely, ascending, places) = (empty, empty, empty)
-            var within: [[Int]] = []
             for token in 0..<tokens {
                 let first = token * spec.count, own = probabilities[first..<first + spec.count]
                 let order = own.indices.sorted { own[$0] != own[$1] ? own[$0] > own[$1] : $0 < $1 }
                     .prefix(spec.active)
-                let sorted = order.sorted()
-                for (place, index) in order.enumerated() { likely[place].append(Int32(index)) }
-                for (place, index) in sorted.enumerated() { ascending[place].append(Int32(index)) }
-                within.append(sorted.map { rowsOfExpert[$0 - first].count })
-                for index in sorted { rowsOfExpert[index - first].append(Int32(token)) }
+                for (place, index) in order.enumerated() { likely[place * tokens + token] = Int32(index) }
+                for (place, index) in order.sorted().enumerated() {
+                    ascending[place * tokens + token] = Int32(index)
+                    // Among the expert's own rows; where these begin is known at the end.
+                    places[place * tokens + token] = Int32(rowsOfExpert[index - first].count)
+                    rowsOfExpert[index - first].append(Int32(token))
+                }
             }
             var start: [Int] = [], next = 0
             for rows in rowsOfExpert {
                 start.append(next)
                 next += rows.count
             }
-            for token in 0..<tokens {
-                for place in 0..<spec.active {
-                    let expert = Int(ascending[place][token]) - token * spec.count
-                    places[place].append(Int32(start[expert] + within[token][place]))
-                }
+            for index in places.indices {
+                places[index] += Int32(start[Int(ascending[index]) - index % tokens * spec.count])
             }
         }
     }
