@@ -11,10 +11,12 @@ import MartletNN
 import MartletTensor
 import MartletTraining
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 let arguments = CommandLine.arguments

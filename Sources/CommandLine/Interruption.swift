@@ -2,10 +2,12 @@ import Dispatch
 import Martlet
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Ctrl-C while something is under way.

@@ -1,10 +1,12 @@
 import Martlet
 import MartletSystem
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What `martlet env` tells about the machine.

@@ -4,10 +4,12 @@ import Martlet
 import MartletServer
 import MartletSystem
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 struct ServeCommand: AsyncParsableCommand {

@@ -1,10 +1,12 @@
 import Martlet
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What is shown to a person: notes on standard error, progress, colours where they are wanted.

@@ -1,9 +1,11 @@
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A file being written that is not there yet: `AtomicFile` for writers whose work does not fit into one closure.

@@ -2,10 +2,12 @@ import Crypto
 import Foundation
 import MartletFormats
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Brings one file into the cache's `blobs`, under its etag, checked; what was received before an interruption is kept

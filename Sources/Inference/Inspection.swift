@@ -2,10 +2,12 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What happens inside the model while it reads a short text: attention, what every layer would say next, how large the

@@ -1,11 +1,11 @@
 import MartletSystem
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 /// The filters after `|`: this file those of single values and texts, the other those of sequences.

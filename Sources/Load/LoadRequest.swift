@@ -1,10 +1,12 @@
 import MartletJSON
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 func logarithm(_ value: Double) -> Double { log(value) }

@@ -1,10 +1,12 @@
 import MartletTensor
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Rotary position embedding: cos and sin tables, computed in double precision as positions are first met.

@@ -1,9 +1,9 @@
 #if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Glibc
 #endif
 
 /// What a variable of the process's environment says; nil where it is not set.

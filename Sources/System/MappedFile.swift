@@ -1,11 +1,11 @@
 import CKernels
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 /// A file mapped read-only, or read whole, for as long as the object lives.

@@ -1,9 +1,11 @@
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Keeps freed buffers for the next taker, so that a step which repeats allocates little after its second round.

@@ -3,8 +3,12 @@ import MartletJSON
 import Testing
 import TinyModels
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The built `martlet`, run in a home of its own with no network.

@@ -3,8 +3,12 @@ import Martlet
 import Testing
 import TinyModels
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// `martlet train` as a process: configuration files, a kill at any moment, a disk without room.

@@ -2,10 +2,12 @@ import Crypto
 import Foundation
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A hub on loopback that serves a few files and misbehaves as told.

@@ -2,10 +2,12 @@ import MartletTensor
 import Synchronization
 import Testing
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 @Suite(.serialized) struct ThreadPoolTests {

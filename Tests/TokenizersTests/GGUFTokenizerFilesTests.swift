@@ -1,10 +1,12 @@
 import MartletTokenizers
 import Testing
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A tokenizer out of a GGUF file, written as a folder's files, is the same tokenizer.

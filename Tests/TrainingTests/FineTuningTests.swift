@@ -7,10 +7,12 @@ import MartletTraining
 import Testing
 import TinyModels
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// From a folder with a model to a fine-tuned one, and to one that learnt from rewards.

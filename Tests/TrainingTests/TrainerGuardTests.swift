@@ -6,10 +6,12 @@ import MartletTraining
 import Testing
 import TinyModels
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What stops a run, or keeps it from beginning.

@@ -1,9 +1,11 @@
 import MartletFormats
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A stream's bytes, looked through for what ends a line or a document.

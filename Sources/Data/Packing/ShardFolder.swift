@@ -2,10 +2,12 @@ import MartletFormats
 import MartletJSON
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A folder of shards that appears whole: it is written under another name beside its place and renamed at the end.

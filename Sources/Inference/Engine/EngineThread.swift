@@ -1,7 +1,9 @@
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Starts a thread of its own: a loop that computes must not hold one of the runtime's few.
@@ -24,7 +26,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     let status = pthread_create(
         &thread, &attributes,
         { argument in
-            #if canImport(Glibc)
+            #if !canImport(Darwin)
             guard let argument else { return nil }
             #endif
             Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()

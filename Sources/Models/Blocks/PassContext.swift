@@ -1,12 +1,12 @@
 import MartletNN
 import MartletTensor
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 /// What the blocks of one forward pass share.

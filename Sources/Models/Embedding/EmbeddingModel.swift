@@ -3,12 +3,12 @@ import MartletJSON
 import MartletNN
 import MartletTensor
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 /// Vectors of texts: an encoder or a decoder, pooled, and what a model has behind that.

@@ -2,12 +2,12 @@ import MartletFormats
 import MartletJSON
 import MartletTensor
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 extension GGUFReading {

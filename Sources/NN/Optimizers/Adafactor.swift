@@ -1,9 +1,11 @@
 import MartletTensor
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Second moments of a matrix `[n, k]` kept as n + k numbers, steps relative to the size of the parameter (Shazeer and

@@ -1,9 +1,11 @@
 import MartletSystem
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What a thread's operations cost: one span for each, nested as they call each other, with time, arithmetic and

@@ -1,12 +1,12 @@
 import MartletJSON
 import MartletSystem
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Darwin
 #endif
 
 /// Files of a tokenizer: small enough to be read whole.

@@ -2,10 +2,12 @@ import MartletFormats
 import MartletJSON
 import MartletSystem
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The runs in a folder, as something that watches them reads them: a list, and of each log what is new.

@@ -1,9 +1,11 @@
 import MartletFormats
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// An event file of TensorBoard's in a run's folder, beside its log: `tensorboard --logdir runs` shows the curves and
