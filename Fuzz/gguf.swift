@@ -23,7 +23,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     }
     for entry in file.entries {
         guard let tensor = try? file.tensor(entry.name) else { continue }
-        for byte in UnsafeRawBufferPointer(start: tensor.pointer, count: entry.byteCount) { sum &+= Int(byte) }
+        tensor.forEachHostRun { for byte in $0 { sum &+= Int(byte) } }
     }
     return sum == Int.min ? 1 : 0
 }

@@ -1,15 +1,19 @@
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// The bytes under one or more tensors: owned, pooled or mapped from a file. Released with the last tensor.
 ///
 /// Concurrent reads are safe; whoever writes must be alone, as with any buffer.
 public final class Storage: @unchecked Sendable {
-    public let pointer: UnsafeMutableRawPointer
+    let pointer: UnsafeMutableRawPointer
     public let byteCount: Int
+    /// Where the bytes lie: in the memory of the processor.
+    public var device: Device { .cpu }
     /// A mapped file must not be written to.
     public let isReadOnly: Bool
     /// How often the contents have been changed in place; tells the tape that what it saved is still there.

@@ -46,9 +46,9 @@ public struct Tensor: Sendable {
     }
 
     /// The first element's address. For contiguous tensors, `elementCount` elements follow.
-    package var pointer: UnsafeMutableRawPointer { storage.pointer + byteOffset }
+    var pointer: UnsafeMutableRawPointer { storage.pointer + byteOffset }
     /// The first element's address, as a float. Callers have checked `dtype == .float32`.
-    package var floats: UnsafeMutablePointer<Float> {
+    var floats: UnsafeMutablePointer<Float> {
         assert(dtype == .float32)
         return pointer.assumingMemoryBound(to: Float.self)
     }

@@ -1,6 +1,6 @@
 /// What was wrong with the operands of a tensor operation. Messages name the operation and the shapes.
 public struct TensorError: Error, Sendable, Equatable, CustomStringConvertible {
-    public enum Kind: Sendable, Equatable { case shape, dtype, index, argument, storage, gradient }
+    public enum Kind: Sendable, Equatable { case shape, dtype, index, argument, storage, gradient, missing }
     public var kind: Kind
     /// "matmul", "reshape", …
     public var operation: String

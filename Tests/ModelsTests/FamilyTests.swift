@@ -175,6 +175,33 @@ import Testing
         }
     }
 
+    /// Between them, the families of the test above run every fused operation of a training step.
+    @Test func everyFusedOperationOfATrainingStepIsRunByTheReference() throws {
+        let names = #filePath.replacing(
+            "Tests/ModelsTests/FamilyTests.swift", with: "Sources/Tensor/Backends/FusedOperations.swift")
+        let file = try MappedFile(path: names)
+        let text = withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
+        var operations = Set(text.matches(of: /static func (\w+)\(/).map { String($0.1) })
+        let layers = text.split(separator: "// MARK: Optimisers")[0]
+        operations = operations.filter { layers.contains("func \($0)(") }
+        // Caches and in-place biases of generation; what policies are trained with; what attention and losses hold inside; what no family uses.
+        operations.subtract(["appendToPages", "attendPages", "addRow", "logProbabilities", "softCap", "placeRows"])
+        #expect(operations.count >= 10)
+        var run: Set<String> = []
+        for family in ["llama-tied-bias", "mixtral", "gemma2", "gpt2"] {
+            let tokens = try FamilyTests.tokens(FamilyTests.expected(family))
+            let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
+            try decoder.tree.convert(to: .float64, trained: true)
+            let recorder = OperationRecorder()
+            try recorder.record {
+                let hidden = try decoder.hiddenStates(tokens, segments: [0..<tokens.count])
+                try Fused.crossEntropy(hidden, decoder.headWeight, targets: tokens, divisor: 1).backward()
+            }
+            run.formUnion(recorder.spans.map(\.name))
+        }
+        #expect(operations.subtracting(run).isEmpty, "not run: \(operations.subtracting(run).sorted())")
+    }
+
     @Test func aCacheIsRefusedInFloat64() throws {
         let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/llama").decoder()
         try decoder.tree.convert(to: .float64)

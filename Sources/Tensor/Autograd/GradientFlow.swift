@@ -101,7 +101,7 @@ extension GradientNode {
 
     private func accumulate(_ incoming: Tensor, into slot: inout Tensor?) throws {
         if slot.isUnshared, let destination = slot {
-            Tensor.apply(.add, destination, incoming, into: destination)
+            try destination.primitives.binary(.add, destination, incoming, into: destination)
         } else if let present = slot {
             slot = try present + incoming
         }

@@ -2,10 +2,55 @@
 /// one pass. `Fused` has one function for each, which checks what does not depend on who computes; the formulas and shapes
 /// stand there.
 ///
-/// A backend that lacks one computes it by its composition of primitives, which is what `Reference` is: see the defaults
-/// below. Gradients are the backend's too: one that computes an operation notes it on the tape, a composition notes what it
+/// A backend that lacks one computes it by its composition of primitives, which is what `Reference` is: see
+/// `FusedOperations+Composed.swift`. Gradients are the backend's too: one that computes an operation notes it on the tape, a composition notes what it
 /// is composed of.
-protocol FusedOperations {
+package protocol FusedOperations {
+    // MARK: Layers
+    static func linear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+    ) throws(TensorError) -> [Tensor]
+    static func rmsNorm(_ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float) throws(TensorError) -> Tensor
+    static func layerNorm(
+        _ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float
+    ) throws(TensorError) -> Tensor
+    static func rotate(
+        _ x: Tensor, heads: Int, _ runs: [RotationRun], _ positions: [Int32]
+    ) throws(TensorError) -> Tensor
+    static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor
+    static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor
+
+    // MARK: Attention
+    static func attention(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor?,
+        dropout: AttentionDropout?
+    ) throws(TensorError) -> Tensor
+    static func appendToPages(
+        _ keys: Tensor, _ values: Tensor, rows: Range<Int>, to blocks: [KVBlock], at position: Int, _ layout: KVLayout,
+        _ dtype: DType
+    ) throws(TensorError)
+    static func attendPages(
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
+        _ shape: AttentionShape, sinks: Tensor?
+    ) throws(TensorError) -> Tensor
+
+    // MARK: Element by element, and row by row
+    static func activate(_ x: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor
+    static func gate(_ gate: Tensor, _ up: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor
+    static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor
+    static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError)
+    static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor
+    static func softmax(_ x: Tensor) throws(TensorError) -> Tensor
+
+    // MARK: Losses
+    static func crossEntropy(
+        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]?, divisor: Double,
+        _ options: CrossEntropyOptions
+    ) throws(TensorError) -> Tensor
+    static func logProbabilities(
+        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
+    ) throws(TensorError) -> Tensor
+
     // MARK: Optimisers
     static func adamW(
         _ w: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, _ step: OptimizerStep) throws(TensorError)
@@ -24,9 +69,3 @@ protocol FusedOperations {
 
 extension Reference: FusedOperations {}
 extension CPU: FusedOperations {}
-
-extension Fused {
-    /// Who computes with a tensor: the formulas where it is float64, the processor's kernels otherwise.
-    @inline(__always)
-    static func backend(of x: Tensor) -> any FusedOperations.Type { x.dtype == .float64 ? Reference.self : CPU.self }
-}

@@ -61,7 +61,7 @@ extension Tensor {
             throw TensorError(.dtype, "to", "\(dtype.name) to \(target.name) is quantisation, not conversion")
         }
         let result = Tensor(uninitialized: shape, dtype: target)
-        castElements(to: result)
+        primitives.cast(self, to: result)
         guard target.isFloatingPoint else { return result }
         // `give` converts back to the type of the input.
         return result.recordedView("to", of: self) { $0 }

@@ -24,7 +24,7 @@ extension Tensor {
     ) throws(TensorError) -> Tensor {
         let result = try allocated(shape, dtype ?? value.scalar.dtype, "full")
         try result.requirePlain("full")
-        Tensor(value.scalar, dtype: result.dtype).castElements(to: result)
+        result.primitives.cast(Tensor(value.scalar, dtype: result.dtype), to: result)
         return result
     }
 
@@ -93,7 +93,7 @@ extension Tensor {
         _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32
     ) throws(TensorError) -> Tensor {
         let result = try zeros([rows, columns ?? rows], dtype: dtype)
-        Tensor(.integer(1), dtype: dtype).castElements(to: try result.diagonal())
+        result.primitives.cast(Tensor(.integer(1), dtype: dtype), to: try result.diagonal())
         return result
     }
 
@@ -121,7 +121,7 @@ extension Tensor {
             self = wide
         } else {
             self.init(uninitialized: [], dtype: dtype)
-            wide.castElements(to: self)
+            primitives.cast(wide, to: self)
         }
     }
 

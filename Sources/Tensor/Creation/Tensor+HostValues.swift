@@ -11,7 +11,7 @@ extension Tensor {
     /// - Throws: `TensorError` for another type (`to(.float32)` converts), and what `body` throws.
     public func withHostValues<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         guard dtype == .float32 else { throw notFloat32("withHostValues") }
-        let plain = isContiguous ? self : try withoutOrigin.contiguous()
+        let plain = isContiguous ? self : withoutOrigin.contiguous()
         return try withExtendedLifetime(plain) {
             try body(UnsafeBufferPointer(start: plain.floats, count: plain.elementCount))
         }

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Where nothing is noted for gradients, these write over their first operand, which is used up; otherwise they leave
 /// it alone, because its gradient needs it. What is used up counts as changed, so a gradient that saved it says so, and
 /// must not lie in a mapped file.
@@ -7,48 +5,11 @@ extension Fused {
     /// The non-linearities that have a kernel.
     public enum PointwiseFunction: Sendable { case silu, gelu, geluTanh, relu }
 
-    private static var vector: martlet_vector_kernels { martlet_kernels_active().pointee.vector }
-    private static var training: martlet_training_kernels { martlet_kernels_active().pointee.training }
-
     /// f(x); x is used up.
     public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) -> Tensor {
         let span = OperationSpan("activate")
         defer { span.end() }
-        if Reference.takes(x) { return try Reference.activate(x, function) }
-        try check("activate", x)
-        let records = Tensor.isRecording(x)
-        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("activate")
-        let source = x.floats, target = result.floats
-        let kernel =
-            switch function {
-            case .silu: vector.silu
-            case .gelu: vector.gelu
-            case .geluTanh: vector.gelu_tanh
-            case .relu: vector.relu
-            }
-        forRows(x.elementCount, width: 1) { range in
-            kernel(source + range.lowerBound, target + range.lowerBound, range.count)
-        }
-        guard records else { return result }
-        let x0 = x.withoutOrigin
-        return result.recorded("activate", [x], saved: [x0]) { flow in
-            let gradient = try flow.contiguousGradient()
-            let kernel =
-                switch function {
-                case .silu: training.silu_gradient
-                case .gelu: training.gelu_gradient
-                case .geluTanh: training.gelu_tanh_gradient
-                case .relu: training.relu_gradient
-                }
-            try flow.write(0) { destination, accumulate in
-                forRows(x0.elementCount, width: 1) { range in
-                    let start = range.lowerBound
-                    kernel(
-                        x0.floats + start, gradient.floats + start, destination.floats + start, accumulate,
-                        range.count)
-                }
-            }
-        }
+        return try backend(of: x).activate(x, function)
     }
 
     /// f(gate) · up (Shazeer 2020); gate is used up.
@@ -57,111 +18,34 @@ extension Fused {
     ) throws(TensorError) -> Tensor {
         let span = OperationSpan("gate")
         defer { span.end() }
-        if Reference.takes(gate) { return try Reference.gate(gate, up, function) }
-        try check("gate", gate, up)
-        guard gate.shape == up.shape else {
-            throw TensorError(.shape, "gate", "\(up.shape) does not fit \(gate.shape)")
-        }
-        let kernel: martlet_gated
-        let gradientKernel: martlet_gated_gradient
-        switch function {
-        case .silu: (kernel, gradientKernel) = (vector.swiglu, training.swiglu_gradient)
-        case .gelu: (kernel, gradientKernel) = (vector.geglu, training.geglu_gradient)
-        case .geluTanh: (kernel, gradientKernel) = (vector.geglu_tanh, training.geglu_tanh_gradient)
-        case .relu: return try activate(gate, .relu) * up
-        }
-        let records = Tensor.isRecording(gate, up)
-        let result = records ? Tensor(uninitialized: gate.shape) : try gate.takenOver("gate")
-        let left = gate.floats, right = up.floats, target = result.floats
-        forRows(gate.elementCount, width: 1) { range in
-            let start = range.lowerBound, count = range.count
-            kernel(left + start, count, right + start, count, target + start, count, 1, count)
-        }
-        guard records else { return result }
-        let gate0 = gate.withoutOrigin, up0 = up.withoutOrigin
-        return result.recorded("gate", [gate, up], saved: [gate0, up0]) { flow in
-            let gradient = try flow.contiguousGradient()
-            let (dgate, dup) = (Tensor(uninitialized: gate0.shape), Tensor(uninitialized: gate0.shape))
-            forRows(gate0.elementCount, width: 1) { range in
-                let start = range.lowerBound
-                gradientKernel(
-                    gate0.floats + start, up0.floats + start, gradient.floats + start, dgate.floats + start,
-                    dup.floats + start, range.count)
-            }
-            try flow.give(0, dgate)
-            try flow.give(1, dup)
-        }
+        return try backend(of: gate).gate(gate, up, function)
     }
 
     /// x + y for equal shapes; x is used up.
     public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("add")
         defer { span.end() }
-        if Reference.takes(x) { return try x + y }
-        try check("add", x, y)
-        guard x.shape == y.shape else { throw TensorError(.shape, "add", "\(y.shape) does not fit \(x.shape)") }
-        let records = Tensor.isRecording(x, y)
-        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("add")
-        let left = x.floats, right = y.floats, target = result.floats, kernel = vector.add
-        forRows(x.elementCount, width: 1) { range in
-            let start = range.lowerBound
-            kernel(left + start, right + start, target + start, range.count)
-        }
-        guard records else { return result }
-        return result.recorded("add", [x, y]) { flow in
-            try flow.give(0, flow.gradient)
-            try flow.give(1, flow.gradient)
-        }
+        return try backend(of: x).add(x, y)
     }
 
     /// Adds a vector to every row of x, in place.
     package static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError) {
         let span = OperationSpan("addRow")
         defer { span.end() }
-        try check("addRow", x, row)
-        let width = row.elementCount
-        guard x.shape.last == width else { throw TensorError(.shape, "addRow", "\(row.shape) does not fit \(x.shape)") }
-        let target = try x.takenOver("addRow").floats, source = row.floats, kernel = vector.add_bias
-        forRows(x.elementCount / max(width, 1), width: width) { range in
-            let start = range.lowerBound * width
-            kernel(target + start, width, source, target + start, width, range.count, width)
-        }
+        try backend(of: x).addRow(row, to: x)
     }
 
     /// cap · tanh(x / cap); x is used up.
     public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
         let span = OperationSpan("softCap")
         defer { span.end() }
-        if Reference.takes(x) { return try Reference.softCap(x, cap) }
-        try check("softCap", x)
-        if Tensor.isRecording(x) { return try (x / Double(cap)).tanh() * Double(cap) }
-        let result = try x.takenOver("softCap")
-        let values = result.floats, kernel = vector.soft_cap
-        forRows(x.elementCount, width: 1) { range in
-            kernel(values + range.lowerBound, cap, values + range.lowerBound, range.count)
-        }
-        return result
+        return try backend(of: x).softCap(x, cap)
     }
 
     /// Each row becomes its softmax; x is used up.
     public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("softmax")
         defer { span.end() }
-        if Reference.takes(x) { return try Reference.softmax(x) }
-        try check("softmax", x)
-        guard let width = x.shape.last, width > 0 else { return x }
-        let records = Tensor.isRecording(x)
-        let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("softmax")
-        let source = x.floats, target = result.floats, kernel = vector.softmax
-        forRows(x.elementCount / width, width: width) { range in
-            let start = range.lowerBound * width
-            kernel(source + start, width, 1, target + start, width, range.count, width)
-        }
-        guard records else { return result }
-        return result.recorded("softmax", [x], saved: [result]) { flow in
-            // p (g - sum(g p))
-            let weighted = try flow.gradient * result
-            try flow.give(0, weighted - result * weighted.sum(axes: [-1], keepDimensions: true))
-        }
+        return try backend(of: x).softmax(x)
     }
 }

@@ -1,7 +1,9 @@
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// What a language model spends its time in besides matrix products, each in one pass over memory.
@@ -25,5 +27,13 @@ public enum Fused {
         let count = (rows + share - 1) / share
         if count <= 1 { return body(0..<rows) }
         ThreadPool.shared.run(count) { index in body((index * share)..<min((index + 1) * share, rows)) }
+    }
+}
+
+extension Fused {
+    /// Who computes with a tensor: the formulas where it is float64, otherwise where it lies.
+    @inline(__always)
+    static func backend(of x: Tensor) -> any FusedOperations.Type {
+        x.dtype == .float64 ? Reference.self : x.storage.device.fused
     }
 }

@@ -43,7 +43,7 @@ extension Tensor {
             throw TensorError(.argument, operation.rawValue, "an integer divisor of shape \(b.shape) is zero")
         }
         let result = try allocated(shape, computed, operation.rawValue)
-        apply(operation, left, right, into: result)
+        try result.primitives.binary(operation, left, right, into: result)
         return try recordArithmetic(operation, left, right, result).to(dtype)
     }
 
@@ -52,7 +52,7 @@ extension Tensor {
         let shape = try broadcastShape(a, b, operation.rawValue)
         let computed = try promoted(a, b, operation.rawValue).computed
         let result = try allocated(shape, .bool, operation.rawValue)
-        apply(operation, try a.to(computed), try b.to(computed), into: result)
+        try result.primitives.compare(operation, a.to(computed), b.to(computed), into: result)
         return result
     }
 
@@ -104,7 +104,7 @@ extension Tensor {
         }
         let result = try allocated(shape, dtype, "where")
         let left = try a.to(dtype), right = try b.to(dtype)
-        choose(condition, left, right, into: result)
+        try result.primitives.select(condition, left, right, into: result)
         guard isRecording(left, right) else { return result }
         let (leftShape, rightShape) = (left.shape, right.shape)
         return result.recorded("where", [left, right], saved: [condition]) { flow in

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Elementwise functions of one operand. Integers give float32 except where they keep their type.
 extension Tensor {
     @inline(never)
@@ -8,7 +6,7 @@ extension Tensor {
         let target = operation.keepsIntegers ? dtype : dtype.asFloatingPoint
         let operand = try to(target.computed)
         let result = Tensor(uninitialized: shape, dtype: target.computed)
-        operand.apply(operation, into: result)
+        try primitives.unary(operation, operand, into: result)
         return try Tensor.recordMapped(operation, operand, result).to(target)
     }
 
@@ -68,7 +66,7 @@ extension Tensor {
     public func softmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("softmax")
         if elementCount == 0 { return self }
-        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.softmax) {
+        if let result = try lastAxis(axis, logarithm: false) {
             return result.recordedFunction("softmax", of: self) { y, gradient throws(TensorError) in
                 let weighted = try gradient * y
                 return try weighted - y * weighted.sum(-1, keepDimensions: true)
@@ -82,7 +80,7 @@ extension Tensor {
     public func logSoftmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("logSoftmax")
         if elementCount == 0 { return self }
-        if let result = try lastAxis(axis, martlet_kernels_active().pointee.vector.log_softmax) {
+        if let result = try lastAxis(axis, logarithm: true) {
             return result.recordedFunction("logSoftmax", of: self) { y, gradient throws(TensorError) in
                 try gradient - y.exp() * gradient.sum(-1, keepDimensions: true)
             }
@@ -90,16 +88,12 @@ extension Tensor {
         return try self - logSumExp(axis, keepDimensions: true)
     }
 
-    /// One of the row kernels along the last axis, computed in float32; nil for other axes and float64.
-    private func lastAxis(_ axis: Int, _ kernel: martlet_softmax) throws(TensorError) -> Tensor? {
+    /// Along the last axis, computed in float32; nil for other axes and float64.
+    private func lastAxis(_ axis: Int, logarithm: Bool) throws(TensorError) -> Tensor? {
         guard dtype != .float64, rank > 0, try checkedAxis(axis, "softmax") == rank - 1 else { return nil }
         let source = try withoutOrigin.to(.float32).contiguous()
         let result = Tensor(uninitialized: shape, dtype: .float32)
-        let width = shape[rank - 1], from = source.floats, to = result.floats
-        parallelRanges(elementCount / width, grain: Swift.max(1, elementGrain / 4 / width)) { rows in
-            let start = rows.lowerBound * width
-            kernel(from + start, width, 1, to + start, width, rows.count, width)
-        }
+        try primitives.softmaxRows(source, logarithm: logarithm, into: result)
         return try withExtendedLifetime(source) { () throws(TensorError) in try result.to(dtype) }
     }
 

@@ -55,9 +55,9 @@ extension Tensor {
         }
         if result == dtype && dtype.computed == dtype && operation != .floorDivide && operation != .remainder {
             let right = try operand.to(dtype).undisturbed(byWritingTo: self)
-            Tensor.apply(operation, self, right, into: self)
+            try primitives.binary(operation, self, right, into: self)
         } else {
-            try Tensor.arithmetic(operation, self, operand).to(dtype).castElements(to: self)
+            primitives.cast(try Tensor.arithmetic(operation, self, operand).to(dtype), to: self)
         }
     }
 
@@ -83,7 +83,7 @@ extension Tensor {
     public func fill(_ value: some TensorScalar) throws(TensorError) {
         try requirePlain("fill")
         try requireWritable("fill")
-        Tensor(value.scalar, dtype: dtype).castElements(to: self)
+        primitives.cast(Tensor(value.scalar, dtype: dtype), to: self)
     }
 
     /// Overwrites the elements with those of `source`, broadcast and converted (PyTorch's `copy_`).
@@ -94,7 +94,7 @@ extension Tensor {
             throw TensorError(.shape, "copy", "shape \(source.shape) does not broadcast to the destination's \(shape)")
         }
         let plain = source.dtype.isQuantized ? try source.to(dtype) : source
-        plain.undisturbed(byWritingTo: self).castElements(to: self)
+        primitives.cast(plain.undisturbed(byWritingTo: self), to: self)
     }
 
     /// Sets the elements where `mask` is true (PyTorch's `masked_fill_`).
@@ -106,7 +106,21 @@ extension Tensor {
                 .shape, "maskedFillInPlace",
                 "a \(mask.dtype.name) mask of shape \(mask.shape) does not fit shape \(shape)")
         }
-        Tensor.choose(
+        try primitives.select(
             mask.undisturbed(byWritingTo: self), Tensor(value.scalar, dtype: dtype), self, into: self)
+    }
+}
+
+extension Tensor {
+    /// This storage for a result that replaces the tensor. Whoever saved the old contents for a gradient will notice.
+    /// - Throws: `TensorError` where it must not be written to.
+    func takenOver(_ operation: String) throws(TensorError) -> Tensor {
+        guard !storage.isReadOnly else {
+            throw TensorError(
+                .storage, operation,
+                "uses up its operand, and the tensor of shape \(shape) lies in read-only storage; copy it first")
+        }
+        storage.version += 1
+        return withoutOrigin
     }
 }

@@ -38,7 +38,7 @@ extension Tensor {
         extents[axis] = indices.elementCount
         let result = try Tensor.allocated(extents, dtype, "indexSelect")
         if result.elementCount > 0 {
-            withoutOrigin.contiguous().selectSlices(axis, places.pointer(as: Int64.self), into: result)
+            try primitives.gatherSlices(withoutOrigin.contiguous(), axis, places, into: result)
         }
         guard Tensor.isRecording(self) else { return result }
         let before = shape
@@ -79,7 +79,7 @@ extension Tensor {
     public func gather(_ axis: Int, _ index: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: nil, "gather")
         let result = Tensor(uninitialized: index.shape, dtype: dtype)
-        gatherElements(axis, places, into: result)
+        try primitives.gather(self, axis, places, into: result)
         guard Tensor.isRecording(self) else { return result }
         let before = shape
         return result.recorded("gather", [self], saved: [places]) { flow in
@@ -92,7 +92,7 @@ extension Tensor {
     public func scatter(_ axis: Int, _ index: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatter")
         let result = withoutOrigin.copied()
-        result.scatterElements(.scatter, axis, places, source)
+        try primitives.scatter(.scatter, source, axis, places, into: result)
         guard Tensor.isRecording(self, source) else { return result }
         let sourceShape = source.shape
         return result.recorded("scatter", [self, source], saved: [places]) { flow in
@@ -112,7 +112,8 @@ extension Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatterAdd")
         let wide = try withoutOrigin.to(dtype.computed)
         let result = wide.storage === storage ? wide.copied() : wide
-        result.scatterElements(.scatterAdd, axis, places, try source.withoutOrigin.to(dtype.computed))
+        try primitives.scatter(
+            .scatterAdd, source.withoutOrigin.to(dtype.computed), axis, places, into: result)
         let converted = try result.to(dtype)
         guard Tensor.isRecording(self, source) else { return converted }
         let sourceShape = source.shape
@@ -144,7 +145,7 @@ extension Tensor {
                 .shape, "maskedFill", "a \(mask.dtype.name) mask of shape \(mask.shape) does not fit shape \(shape)")
         }
         let result = Tensor(uninitialized: shape, dtype: dtype)
-        Tensor.choose(mask, Tensor(value.scalar, dtype: dtype), self, into: result)
+        try primitives.select(mask, Tensor(value.scalar, dtype: dtype), self, into: result)
         return result.recordedView("maskedFill", of: self) { try Tensor.where(mask, 0.0, $0) }
     }
 

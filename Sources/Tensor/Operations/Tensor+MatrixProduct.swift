@@ -30,13 +30,13 @@ extension Tensor {
             let rows = batch.elementCount * m
             let flat = try left.reshape(rows, depth)
             result = try Tensor.allocated([1, rows, n], computed, "matmul")
-            Tensor.multiplyMatrices(try flat.unsqueeze(0), try right.unsqueeze(0), into: result)
+            try primitives.matmul(flat.unsqueeze(0), right.unsqueeze(0), into: result)
         } else {
             let count = batch.elementCount
             result = try Tensor.allocated([count, m, n], computed, "matmul")
             let leftBatch = try left.expand(Array(batch) + [m, depth]).reshape(count, m, depth)
             let rightBatch = try right.expand(Array(batch) + [depth, n]).reshape(count, depth, n)
-            Tensor.multiplyMatrices(leftBatch, rightBatch, into: result)
+            try primitives.matmul(leftBatch, rightBatch, into: result)
         }
         return Tensor.recordMatrixProduct(self, other, try result.reshape(extents).to(dtype))
     }

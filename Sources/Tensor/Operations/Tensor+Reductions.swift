@@ -1,7 +1,9 @@
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Reductions over any axes (none named: all of them). Negative axes count from the end.
@@ -49,7 +51,7 @@ extension Tensor {
         }
         let out = Tensor(uninitialized: extents, dtype: computed)
         let operand = try to(computed)
-        operand.reduce(operation, over: reduced, into: out)
+        try primitives.reduce(operation, operand, over: reduced, into: out)
         return try Tensor.recordReduced(operation, operand, reduced, out).to(result)
             .dropping(reduced, unless: keepDimensions)
     }

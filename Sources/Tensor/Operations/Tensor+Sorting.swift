@@ -41,7 +41,7 @@ extension Tensor {
         var extents = source.shape
         extents[rank - 1] = count
         let places = Tensor(uninitialized: extents, dtype: .int64)
-        source.orderRows(descending: largest, count: count, into: places)
+        try primitives.orderRows(source, descending: largest, count: count, into: places)
         return try places.moveAxis(-1, to: axis)
     }
 
@@ -69,7 +69,7 @@ extension Tensor {
             throw TensorError(.shape, operation, "axis \(axis) of shape \(shape) has no elements")
         }
         let places = Tensor(uninitialized: extents, dtype: .int64)
-        try rows(resolved).extremeOfRows(largest: largest, into: places)
+        try primitives.extremeOfRows(rows(resolved), largest: largest, into: places)
         return keepDimensions ? places : try places.squeeze(resolved)
     }
 
@@ -87,7 +87,7 @@ extension Tensor {
         let axis = try checkedAxis(axis, name)
         let source = try withoutOrigin.to(target).rows(axis)
         let result = Tensor(uninitialized: source.shape, dtype: source.dtype)
-        source.scanRows(operation, into: result)
+        try primitives.scanRows(operation, source, into: result)
         let scanned = try result.moveAxis(-1, to: axis).to(target).contiguous()
         guard Tensor.isRecording(self), target.isFloatingPoint else { return scanned }
         return scanned.recorded(name, [self], saved: operation == .product ? [source] : []) { flow in

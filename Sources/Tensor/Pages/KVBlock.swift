@@ -1,11 +1,10 @@
-import CKernels
 import Synchronization
 
 /// Keys and values of `KVBlock.length` positions in all layers of a model. Caches share blocks; who writes to one that
 /// is shared copies it first.
 package final class KVBlock: Sendable {
     /// Positions of a block.
-    package static let length = Int(MARTLET_PAGE_TOKENS)
+    package static let length = CPU.pageTokens
 
     private let storage: Storage
     private let ledger: KVBlockLedger?

@@ -34,7 +34,7 @@ extension Tensor {
                 let byteCount = promotion.byteCount(of: tensor.elementCount) ?? 0
                 part.pointer.copyMemory(from: tensor.pointer, byteCount: byteCount)
             } else {
-                tensor.castElements(to: part)
+                part.primitives.cast(tensor, to: part)
             }
             start += tensor.shape[axis]
         }

@@ -109,32 +109,31 @@ public struct RolloutEngine {
 /// The distributions of the next tokens, a row each.
 private struct TokenChances {
     /// log softmax(logits / T): what training is to find again. At temperature 0, with T = 1.
-    private let logProbabilities: Tensor
+    private let logProbabilities: [Float]
     /// softmax(logits / T); of no use at temperature 0.
-    private let probabilities: Tensor
+    private let probabilities: [Float]
     private let width: Int
 
     init(_ logits: Tensor, _ temperature: Double) throws {
         width = logits.shape[1]
         let isPlain = temperature == 0 || temperature == 1
         let scaled = isPlain ? logits : try logits * (1 / temperature)
-        logProbabilities = try scaled.logSoftmax(axis: -1)
-        probabilities = try scaled.softmax(axis: -1)
+        logProbabilities = try scaled.logSoftmax(axis: -1).toArray()
+        probabilities = try scaled.softmax(axis: -1).toArray()
     }
 
-    func logProbability(_ row: Int, _ token: Int) -> Float { logProbabilities.floats[row * width + token] }
+    func logProbability(_ row: Int, _ token: Int) -> Float { logProbabilities[row * width + token] }
 
     func likeliest(_ row: Int) -> Int {
-        let values = UnsafeBufferPointer(start: logProbabilities.floats + row * width, count: width)
-        return values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
+        let first = row * width
+        return (0..<width).reduce(0) { logProbabilities[first + $1] > logProbabilities[first + $0] ? $1 : $0 }
     }
 
     /// The token that a number in 0..<1 falls on, when all lie side by side in the length of their probability.
     func token(_ row: Int, at position: Double) -> Int {
-        let values = probabilities.floats + row * width
         var rest = position
         for index in 0..<width {
-            rest -= Double(values[index])
+            rest -= Double(probabilities[row * width + index])
             if rest < 0 { return index }
         }
         // What rounding leaves beyond the last.

@@ -2,10 +2,12 @@ import MartletFormats
 @preconcurrency import MartletTensor
 import Testing
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// Results and gradients of every differentiable operation against PyTorch's (Goldens/make_gradient_goldens.py).
@@ -74,16 +76,14 @@ import Darwin
     @Test func listNamesEveryOperationOfTheSource() throws {
         let root = #filePath.replacing("Tests/TensorTests/Autograd/GradientGoldenTests.swift", with: "Sources/Tensor")
         var found: Set<String> = [], files = 0
-        for folder in try Self.names(root) where !folder.contains(".") {
-            for name in try Self.names(root + "/" + folder) where name.hasSuffix(".swift") {
-                files += 1
-                let text = try String(decoding: Folder.read("\(root)/\(folder)/\(name)"), as: UTF8.self)
-                for line in text.split(separator: "\n") {
-                    let code = line.drop { $0 == " " }
-                    if code.hasPrefix("//") { continue }
-                    for match in line.matches(of: /(?:record|recorded|View|Part|Function|Sum)\("([a-zA-Z]+)"/) {
-                        found.insert(String(match.1))
-                    }
+        for path in try Self.sources(root) {
+            files += 1
+            let text = try String(decoding: Folder.read(path), as: UTF8.self)
+            for line in text.split(separator: "\n") {
+                let code = line.drop { $0 == " " }
+                if code.hasPrefix("//") { continue }
+                for match in line.matches(of: /(?:record|recorded|View|Part|Function|Sum)\("([a-zA-Z]+)"/) {
+                    found.insert(String(match.1))
                 }
             }
         }
@@ -91,6 +91,14 @@ import Darwin
         // Recomputation is no function of its own; its gradient is its body's.
         let missing = found.subtracting(DifferentiableOperations.all).subtracting(["checkpointed"])
         #expect(missing.isEmpty, "not in DifferentiableOperations: \(missing.sorted())")
+    }
+
+    /// Every Swift file in a folder and the folders in it.
+    private static func sources(_ folder: String) throws -> [String] {
+        try names(folder).flatMap { name in
+            let path = folder + "/" + name
+            return name.hasSuffix(".swift") ? [path] : try sources(path)
+        }
     }
 
     private static func names(_ folder: String) throws -> [String] {

@@ -40,5 +40,24 @@ import Testing
         #expect(values.allSatisfy { $0 == 1 })
     }
 
+    /// It takes its operand's place while it is recorded too: the way back needs the angles alone.
+    @Test func rotationCountsAsAChangeAndRefusesReadOnlyStorage() throws {
+        let table = try Tensor.ones([4, 4])
+        let rotation = Rotation(cosine: table, sine: table, dimension: 8, interleaved: false)
+        let run = RotationRun(rows: 0..<4, rotation: rotation), positions: [Int32] = [0, 1, 2, 3]
+        let x = try Tensor.full([4, 8], 0.5, dtype: .float32), w = try Tensor.ones([3, 8]).requiringGrad()
+        let y = try Fused.linear(x, [(w, nil)])[0].sum()
+        _ = try Fused.rotate(x, heads: 1, [run], positions)
+        #expect { try y.backward() } throws: { "\($0)".contains("changed in place") }
+        let file = MappedFile(path: "x", contents: [UInt8](repeating: 1, count: 128))
+        let mapped = Tensor(
+            storage: Storage(borrowing: file.bytes, owner: file), dtype: .float32, shape: [4, 8])
+        for operand in [mapped, try mapped.requiringGrad()] {
+            #expect { try Fused.rotate(operand, heads: 1, [run], positions) } throws: {
+                ($0 as? TensorError)?.kind == .storage
+            }
+        }
+    }
+
     private final class Owner {}
 }

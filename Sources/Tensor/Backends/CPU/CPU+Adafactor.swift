@@ -32,7 +32,7 @@ extension CPU {
         let height = rows.elementCount, width = columns.elementCount
         let squares = Tensor(uninitialized: [width]), rowSquares = Tensor(uninitialized: [height])
         let perRow = rowSquares.floats
-        Fused.inChunks(height, width: width, into: squares.floats, accumulate: false) { range, partial in
+        CPU.inChunks(height, width: width, into: squares.floats, accumulate: false) { range, partial in
             for row in range { perRow[row] = kernels.add_squares(g + row * width, scale, partial, width) }
         }
         let r = rows.floats, c = columns.floats, perColumn = squares.floats

@@ -72,11 +72,11 @@ extension CPU {
         var other = Tensor(uninitialized: x.shape)
         for _ in 0..<5 {
             if isTall {
-                Fused.outer(x, x, into: gram, accumulate: false)
+                outer(x, x, into: gram, accumulate: false)
             } else {
-                Fused.product(x, x, transposed: true, into: gram, accumulate: false)
+                product(x, x, transposed: true, into: gram, accumulate: false)
             }
-            Fused.product(gram, gram, transposed: false, into: squared, accumulate: false)
+            product(gram, gram, transposed: false, into: squared, accumulate: false)
             // a I + b G + c G²
             let g = gram.floats, s = squared.floats
             Fused.forRows(side, width: side) { range in
@@ -86,9 +86,9 @@ extension CPU {
                 }
             }
             if isTall {
-                Fused.product(x, squared, transposed: false, into: other, accumulate: false)
+                product(x, squared, transposed: false, into: other, accumulate: false)
             } else {
-                Fused.product(squared, x, transposed: false, into: other, accumulate: false)
+                product(squared, x, transposed: false, into: other, accumulate: false)
             }
             swap(&x, &other)
         }

@@ -72,7 +72,7 @@ public final class PackedMatrix: @unchecked Sendable {
     /// - Parameters:
     ///   - x: `[count, columns]`, contiguous.
     ///   - outputs: for each matrix `[count, rows]`, contiguous.
-    package static func multiply(
+    static func multiply(
         _ x: UnsafePointer<Float>, rows count: Int, by matrices: [PackedMatrix],
         into outputs: [UnsafeMutablePointer<Float>]
     ) {

@@ -9,9 +9,11 @@
 ///
 /// It is slow, and takes memory for everything that a fused operation never holds.
 public enum Reference {
-    /// Whether an operation on `x` is computed here.
-    @inline(__always)
-    static func takes(_ x: Tensor) -> Bool { x.dtype == .float64 }
+    public static func linear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+    ) throws(TensorError) -> [Tensor] {
+        try layers.map { (layer) throws(TensorError) in try linear(x, layer.weight, bias: layer.bias) }
+    }
 
     /// Y = X Wᵀ + b.  x `[tokens, in]`, W `[out, in]`, b `[out]` -> `[tokens, out]`
     public static func linear(
@@ -56,6 +58,12 @@ public enum Reference {
     ) throws(TensorError) -> Tensor {
         try activate(gate, function) * up
     }
+
+    /// x + y.
+    public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor { try x + y }
+
+    /// x ← x + row for every row of x, in place.
+    public static func addRow(_ row: Tensor, to x: Tensor) throws(TensorError) { try x += row }
 
     /// cap · tanh(x / cap).
     public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {

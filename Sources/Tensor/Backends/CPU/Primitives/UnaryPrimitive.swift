@@ -1,21 +1,5 @@
 import CKernels
 
-/// One operand, one result of the same type.
-enum UnaryOperation: String, Sendable, CaseIterable {
-    case negative, absolute, sign, square
-    case exp, expm1, log, log1p, log2, sqrt, rsqrt, reciprocal
-    case sin, cos, tan, tanh, erf, sigmoid, silu, gelu, geluTanh
-    case floor, ceil, round, truncate
-
-    /// Whether integers keep their type; the others are computed in floating point.
-    var keepsIntegers: Bool {
-        switch self {
-        case .negative, .absolute, .sign, .square, .floor, .ceil, .round, .truncate: true
-        default: false
-        }
-    }
-}
-
 extension UnaryOperation {
     /// The vector kernel for float32 where there is one. Its bits do not depend on the instruction set.
     fileprivate var kernel: martlet_unary? {
@@ -47,7 +31,7 @@ extension Tensor {
     /// `destination = operation(self)`; `destination` may be this tensor.
     /// - Precondition: both of one computed type (a float one unless the operation keeps integers) and one shape.
     @inline(never)
-    func apply(_ operation: UnaryOperation, into destination: Tensor) {
+    func applyOnCPU(_ operation: UnaryOperation, into destination: Tensor) {
         let span = OperationSpan(operation.rawValue)
         defer { span.end() }
         OperationSpan.count(bytes: elementBytes + destination.elementBytes)

@@ -2,7 +2,7 @@
 extension Tensor {
     /// - Precondition: `a [batch, m, k]`, `b [batch, k, n]` (batch strides may be 0), `destination [batch, m, n]`
     ///   contiguous; all of one type among float32, float64 and int64.
-    static func multiplyMatrices(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
+    static func multiplyOnCPU(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
         let span = OperationSpan("matrixProduct")
         defer { span.end() }
         OperationSpan.count(bytes: a.elementBytes + b.elementBytes + destination.elementBytes)

@@ -2,7 +2,7 @@ extension Tensor {
     /// `destination = condition ? a : b`, without looking at the elements.
     /// - Precondition: a bool condition; the others of one plain type; all broadcast to `destination.shape`.
     @inline(never)
-    static func choose(_ condition: Tensor, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
+    static func chooseOnCPU(_ condition: Tensor, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch destination.dtype.blockByteCount {
         case 1: chooseRuns(UInt8.self, condition, a, b, destination)
         case 2: chooseRuns(UInt16.self, condition, a, b, destination)

@@ -1,8 +1,5 @@
 import CKernels
 
-/// Whole rows at a time: running sums, places of extremes, sorting. A row is the elements along the last axis.
-enum ScanOperation: String, Sendable { case sum, product }
-
 extension Tensor {
     /// Row by row with contiguous operands, on as many threads as the work is worth.
     private func forEachRow(_ body: (_ row: Int, _ width: Int) -> Void) {
@@ -14,7 +11,7 @@ extension Tensor {
     }
 
     /// Running sum or product of each row, in float64 for floats. Contiguous, of one computed type.
-    func scanRows(_ operation: ScanOperation, into destination: Tensor) {
+    func scanRowsOnCPU(_ operation: ScanOperation, into destination: Tensor) {
         switch dtype {
         case .float32:
             scan(operation, destination, Float.self, Double.self, { Double($0) }, { Float($0) })
@@ -50,7 +47,7 @@ extension Tensor {
 
     /// The index of each row's largest (or smallest) element; the first of equals; NaN counts as both. Contiguous,
     /// of one computed type; `destination` is int64.
-    func extremeOfRows(largest: Bool, into destination: Tensor) {
+    func extremeOfRowsOnCPU(largest: Bool, into destination: Tensor) {
         switch dtype {
         case .float32:
             let vector = martlet_kernels_active().pointee.vector
@@ -83,7 +80,7 @@ extension Tensor {
 
     /// The first `count` places of each row's stable order, NaN counting as the largest. Contiguous, of one computed
     /// type; `destination` is int64, with rows of `count`.
-    func orderRows(descending: Bool, count: Int, into destination: Tensor) {
+    func orderRowsOnCPU(descending: Bool, count: Int, into destination: Tensor) {
         switch dtype {
         case .float32: order(descending, count, destination, Float.self)
         case .float64: order(descending, count, destination, Double.self)

@@ -1,14 +1,5 @@
 import CKernels
 
-/// Two operands, one result, element by element: arithmetic keeps the type, comparison gives bools.
-enum BinaryOperation: String, Sendable, CaseIterable {
-    case add, subtract, multiply, divide, floorDivide, remainder, power, minimum, maximum
-}
-
-enum ComparisonOperation: String, Sendable {
-    case equal, notEqual, less, lessEqual
-}
-
 /// Vector kernels of one operation for float32: of two vectors, of a vector and a number, of a number and a vector.
 private typealias BinaryKernels = (vectors: martlet_binary, right: martlet_scalar?, left: martlet_scalar?)
 
@@ -77,7 +68,7 @@ extension Tensor {
     /// `destination = operation(a, b)`. Each operand may be `destination` itself.
     /// - Precondition: all are of one computed type, and the operands broadcast to `destination.shape`.
     @inline(never)
-    static func apply(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
+    static func applyOnCPU(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         let span = OperationSpan(operation.rawValue)
         defer { span.end() }
         OperationSpan.count(bytes: a.elementBytes + b.elementBytes + destination.elementBytes)
@@ -96,7 +87,7 @@ extension Tensor {
 
     /// `destination` is a bool tensor; `a` and `b` are of one computed type.
     @inline(never)
-    static func apply(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
+    static func applyOnCPU(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch a.dtype {
         case .float32: applyComparison(operation, Float.self, a, b, destination)
         case .float64: applyComparison(operation, Double.self, a, b, destination)

@@ -1,13 +1,5 @@
 import CKernels
 
-/// Many elements to one. Sums and products of floats are accumulated in float64.
-///
-/// The order is fixed by the shape and strides alone: blocks of `reductionBlock` elements of a run are summed in
-/// interleaved lanes, and blocks in order. Threads share out whole outputs or whole blocks.
-enum ReductionOperation: String, Sendable {
-    case sum, product, maximum, minimum
-}
-
 protocol ReductionFunction<Element, Partial> {
     associatedtype Element: ComputeElement
     associatedtype Partial: ComputeElement
@@ -97,7 +89,7 @@ extension Tensor {
     /// with extent 1 along those axes.
     /// - Precondition: one computed type; the reduced extents are not zero for minimum and maximum.
     @inline(never)
-    func reduce(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
+    func reduceOnCPU(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
         let span = OperationSpan("\(operation)")
         defer { span.end() }
         OperationSpan.count(bytes: elementBytes + destination.elementBytes)

@@ -1,11 +1,8 @@
-/// Elements moved to and from places that a tensor of indices names, along one axis.
-enum ScatterOperation: String, Sendable { case scatter, scatterAdd }
-
 extension Tensor {
     /// `destination[.., i, ..] = self[.., index[.., i, ..], ..]` along `axis`. `index` is int64, checked, and of
     /// `destination`'s shape.
     @inline(never)
-    func gatherElements(_ axis: Int, _ index: Tensor, into destination: Tensor) {
+    func gatherOnCPU(_ axis: Int, _ index: Tensor, into destination: Tensor) {
         switch dtype.blockByteCount {
         case 1: gatherRuns(UInt8.self, axis, self, index, destination)
         case 2: gatherRuns(UInt16.self, axis, self, index, destination)
@@ -17,7 +14,7 @@ extension Tensor {
     /// `self[.., index[.., i, ..], ..] = source[.., i, ..]`, or `+=`, in row-major order of `index`, on one thread:
     /// indices may repeat.
     @inline(never)
-    func scatterElements(_ operation: ScatterOperation, _ axis: Int, _ index: Tensor, _ source: Tensor) {
+    func scatterOnCPU(_ operation: ScatterOperation, _ axis: Int, _ index: Tensor, _ source: Tensor) {
         switch (operation, dtype) {
         case (.scatterAdd, .float32): scatterRuns(axis, self, index, source) { (a: Float, b) in a + b }
         case (.scatterAdd, .float64): scatterRuns(axis, self, index, source) { (a: Double, b) in a + b }
@@ -33,14 +30,14 @@ extension Tensor {
         }
     }
 
-    /// Whole slices: `destination[.., i, ..] = self[.., indices[i], ..]` with contiguous operands.
-    func selectSlices(_ axis: Int, _ indices: UnsafePointer<Int64>, into destination: Tensor) {
+    /// Whole slices: `destination[.., i, ..] = self[.., places[i], ..]` with contiguous operands.
+    func gatherSlicesOnCPU(_ axis: Int, _ places: Tensor, into destination: Tensor) {
         let count = destination.shape[axis], extent = shape[axis]
         var outer = 1, inner = 1
         for place in 0..<axis { outer *= shape[place] }
         for place in (axis + 1)..<Swift.max(rank, axis + 1) { inner *= shape[place] }
         let slice = dtype.byteCount(of: inner) ?? 0
-        let from = pointer, to = destination.pointer
+        let from = pointer, to = destination.pointer, indices = places.pointer(as: Int64.self)
         parallelRanges(outer * count, grain: Swift.max(1, elementGrain * 4 / Swift.max(slice, 1))) { range in
             for place in range {
                 let (block, row) = place.quotientAndRemainder(dividingBy: count)

@@ -3,7 +3,7 @@ extension Tensor {
     /// Writes this tensor's elements over those of `destination`, which has the same type, broadcasting this shape.
     /// - Precondition: plain type; the shapes broadcast to `destination.shape`; the two do not overlap.
     @inline(never)
-    func copyElements(to destination: Tensor) {
+    func copyOnCPU(to destination: Tensor) {
         let span = OperationSpan("copy")
         defer { span.end() }
         OperationSpan.count(bytes: elementBytes + destination.elementBytes)
@@ -15,24 +15,6 @@ extension Tensor {
         case 4: copyRuns(loop, pointer(as: UInt32.self), destination.pointer(as: UInt32.self))
         default: copyRuns(loop, pointer(as: UInt64.self), destination.pointer(as: UInt64.self))
         }
-    }
-
-    /// This tensor with its elements one after the other: itself when they already are, else a copy.
-    public func contiguous() -> Tensor {
-        isContiguous ? self : copied()
-    }
-
-    /// A contiguous copy on storage of its own.
-    @inline(never)
-    public func copied() -> Tensor {
-        let result = Tensor(uninitialized: shape, dtype: dtype)
-        if isContiguous {
-            let byteCount = dtype.byteCount(of: elementCount) ?? 0
-            if byteCount > 0 { result.pointer.copyMemory(from: pointer, byteCount: byteCount) }
-        } else {
-            copyElements(to: result)
-        }
-        return result.recordedView("copy", of: self) { $0 }
     }
 }
 

@@ -9,8 +9,8 @@ extension Tensor {
     /// Writes this tensor's elements, converted, over those of `destination`, broadcasting this shape.
     /// - Precondition: plain types; the shapes broadcast to `destination.shape`; the two do not overlap.
     @inline(never)
-    func castElements(to destination: Tensor) {
-        if dtype == destination.dtype { return copyElements(to: destination) }
+    func castOnCPU(to destination: Tensor) {
+        if dtype == destination.dtype { return copyOnCPU(to: destination) }
         let loop = StridedLoop(destination.shape, destination.strides, stridesBroadcast(to: destination.shape))
         let vector = martlet_kernels_active().pointee.vector
         switch (dtype, destination.dtype) {

@@ -1,0 +1,130 @@
+import CKernels
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension CPU {
+    static func attention(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor?,
+        dropout: AttentionDropout?
+    ) throws(TensorError) -> Tensor {
+        try Fused.check("attention", q, k, v)
+        if let sinks { try Fused.check("attention", sinks) }
+        let output = Tensor(uninitialized: [q.shape[0], shape.heads * shape.valueDimension])
+        let inputs: [Tensor?] = [q, k, v, sinks]
+        let records = Tensor.isRecording(inputs)
+        let logSums = Tensor(uninitialized: records ? [shape.heads, q.shape[0]] : [0])
+        let (q0, k0, v0, s0) = (q.withoutOrigin, k.withoutOrigin, v.withoutOrigin, sinks?.withoutOrigin)
+        let call = SequenceAttention(
+            q: q0, k: k0, v: v0, sinks: s0, output: output, logSums: logSums, mask: mask, shape: shape,
+            dropout: dropout)
+        call.run(gradients: nil)
+        guard records else { return output }
+        return output.recorded("attention", inputs, saved: [q0, k0, v0, output] + (s0.map { [$0] } ?? [])) { flow in
+            let gradient = try flow.contiguousGradient()
+            let (dq, dk, dv) = (
+                Tensor(uninitialized: q0.shape), Tensor(uninitialized: k0.shape), Tensor(uninitialized: v0.shape)
+            )
+            call.run(gradients: (gradient, dq, dk, dv))
+            try flow.give(0, dq)
+            try flow.give(1, dk)
+            try flow.give(2, dv)
+            if let s0 { try flow.give(3, call.sinkGradient(s0, gradient)) }
+        }
+    }
+}
+
+/// The tensors of one call, and their addresses for the kernel.
+private struct SequenceAttention {
+    let q, k, v: Tensor
+    let sinks: Tensor?
+    let output, logSums: Tensor
+    let mask: AttentionMask
+    let shape: AttentionShape
+    let dropout: AttentionDropout?
+
+    /// Every key/value head of every block is a task of its own; the longest blocks go first.
+    func run(gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
+        OperationSpan.count(operations: operations(backward: gradients != nil))
+        let kernels = martlet_kernels_active()
+        let order = zip(mask.queries, mask.keys).filter { !$0.1.isEmpty }.sorted { $0.1.count > $1.1.count }
+        let heads = shape.keyValueHeads
+        ThreadPool.shared.run(order.count * heads) { index in
+            let block = order[index / heads]
+            var arguments = arguments(block, gradients)
+            withUnsafePointer(to: kernels.pointee.gemm) { gemm in
+                withUnsafePointer(to: kernels.pointee.training) { training in
+                    let byteCount = martlet_sequence_attention_scratch(
+                        gemm, block.1.count, shape.headDimension, shape.valueDimension, gradients != nil)
+                    let scratch = Storage(byteCount: byteCount)
+                    if gradients == nil {
+                        martlet_sequence_attend(gemm, training, &arguments, index % heads, scratch.pointer)
+                    } else {
+                        martlet_sequence_attend_gradient(gemm, training, &arguments, index % heads, scratch.pointer)
+                    }
+                }
+            }
+        }
+        withExtendedLifetime((self, gradients)) {}
+    }
+
+    /// A sink has no value, so its probability's gradient is 0, and its score's − Σ p (dO · O) over the queries.
+    func sinkGradient(_ sinks: Tensor, _ gradient: Tensor) -> Tensor {
+        let result = Tensor(uninitialized: sinks.shape), size = shape.valueDimension, tokens = q.shape[0]
+        let dot = martlet_kernels_active().pointee.training.dot
+        for head in 0..<shape.heads {
+            var sum: Float = 0
+            for token in 0..<tokens {
+                let place = (token * shape.heads + head) * size
+                let delta = dot(output.floats + place, gradient.floats + place, size)
+                sum -= exp(sinks.floats[head] - logSums.floats[head * tokens + token]) * delta
+            }
+            result.floats[head] = sum
+        }
+        return result
+    }
+
+    /// Multiplications and additions: two products forward, q kᵀ and p v, over the pairs that are seen; backward those
+    /// of q kᵀ again, p and the three gradients.
+    private func operations(backward: Bool) -> Double {
+        let pairs = zip(mask.queries, mask.keys).reduce(0.0) { total, block in
+            let tokens = Double(block.0.count), keys = Double(block.1.count)
+            let window = Double(min(mask.reach.window ?? block.1.count, block.1.count))
+            return total + (mask.reach.isCausal ? window * (tokens - (window - 1) / 2) : tokens * keys)
+        }
+        let keys = Double(shape.heads * shape.headDimension), values = Double(shape.heads * shape.valueDimension)
+        return 2 * pairs * (backward ? 3 * keys + 2 * values : keys + values)
+    }
+
+    private func arguments(
+        _ block: (queries: Range<Int>, keys: Range<Int>),
+        _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
+    ) -> martlet_sequence_attention {
+        let queryWidth = shape.heads * shape.headDimension, keyWidth = shape.keyValueHeads * shape.headDimension
+        let outputWidth = shape.heads * shape.valueDimension, valueWidth = shape.keyValueHeads * shape.valueDimension
+        let first = block.queries.lowerBound, firstKey = block.keys.lowerBound, dropped = dropout?.dropped ?? 0
+        func queries(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * queryWidth }
+        func outputs(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + first * outputWidth }
+        func keys(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + firstKey * keyWidth }
+        func values(_ x: Tensor) -> UnsafeMutablePointer<Float> { x.floats + firstKey * valueWidth }
+        return martlet_sequence_attention(
+            queries: queries(q), keys: keys(k), values: values(v), query_stride: queryWidth, key_stride: keyWidth,
+            value_stride: valueWidth, tokens: block.keys.count, query_tokens: block.queries.count,
+            head_dimension: shape.headDimension, value_dimension: shape.valueDimension,
+            group: shape.heads / shape.keyValueHeads,
+            before: mask.reach.keysBefore, causal: mask.reach.isCausal, scale: shape.scale,
+            soft_cap: shape.softCap ?? 0, sinks: sinks.map { UnsafePointer($0.floats) }, dropped: dropped,
+            kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
+            first_token: UInt64((dropout?.firstToken ?? 0) + first), output: outputs(output),
+            output_stride: outputWidth,
+            log_sums: logSums.elementCount > 0 ? logSums.floats + first : nil, log_sum_stride: q.shape[0],
+            output_gradient: gradients.map { UnsafePointer(outputs($0.output)) },
+            query_gradient: gradients.map { queries($0.q) }, key_gradient: gradients.map { keys($0.k) },
+            value_gradient: gradients.map { values($0.v) })
+    }
+}

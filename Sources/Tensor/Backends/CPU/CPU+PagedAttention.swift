@@ -1,0 +1,134 @@
+import CKernels
+
+/// Query rows of one task: enough that a page of keys is read for several of them.
+private let rowsOfTask = 96
+
+extension CPU {
+    private static var paged: martlet_attention_kernels { martlet_kernels_active().pointee.attention }
+
+    static func appendToPages(
+        _ keys: Tensor, _ values: Tensor, rows: Range<Int>, to blocks: [KVBlock], at position: Int, _ layout: KVLayout,
+        _ dtype: DType
+    ) throws(TensorError) {
+        let count = keys.shape.first ?? 0
+        guard keys.shape == [count, layout.heads * layout.headDimension], rows.upperBound <= count,
+            values.shape == [count, layout.heads * layout.valueDimension]
+        else {
+            throw TensorError(
+                .shape, "append",
+                "\(keys.shape) keys and \(values.shape) values do not fit \(layout.heads) heads of "
+                    + "\(layout.headDimension) and \(layout.valueDimension)")
+        }
+        let keys = try keys.headsWidened(from: layout.headDimension, to: layout.storedKeys)
+        let values = try values.headsWidened(from: layout.valueDimension, to: layout.storedValues)
+        let width = layout.heads * layout.storedKeys, valueWidth = layout.heads * layout.storedValues
+        let kernel = dtype == .float32 ? paged.append_f32 : paged.append_f16
+        withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: max(blocks.count, 1)) { pages in
+            for (index, block) in blocks.enumerated() { pages.initializeElement(at: index, to: block.pointer) }
+            guard let pages = pages.baseAddress else { return }
+            var arguments = martlet_append_arguments(
+                keys: keys.floats + rows.lowerBound * width, values: values.floats + rows.lowerBound * valueWidth,
+                key_stride: width, value_stride: valueWidth, tokens: rows.count, first_position: position,
+                key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+                key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
+                head_dimension: layout.storedKeys, value_dimension: layout.storedValues)
+            kernel(&arguments, 0, layout.heads)
+        }
+        withExtendedLifetime((keys, values)) {}
+    }
+
+    static func attendPages(
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
+        _ shape: AttentionShape, sinks: Tensor?
+    ) throws(TensorError) -> Tensor {
+        let wide = try q.headsWidened(from: layout.headDimension, to: layout.storedKeys)
+        let output = Tensor(uninitialized: [q.shape[0], shape.heads * layout.storedValues])
+        let pageCount = sequences.reduce(0) { $0 + $1.blocks.count }
+        withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: max(pageCount, 1)) { pages in
+            guard let firstPage = pages.baseAddress else { return }
+            var parts: [PagedPart] = []
+            parts.reserveCapacity(sequences.count)
+            var page = 0, tasks = 0
+            for sequence in sequences where !sequence.rows.isEmpty {
+                let arguments = arguments(
+                    wide, output, sequence, layout, reach, shape, sinks: sinks, pages: firstPage + page)
+                for block in sequence.blocks {
+                    pages.initializeElement(at: page, to: UnsafeRawPointer(block.pointer))
+                    page += 1
+                }
+                let part = PagedPart(
+                    arguments: arguments, heads: layout.heads,
+                    rows: sequence.rows.count * (shape.heads / layout.heads), firstTask: tasks)
+                tasks += part.taskCount
+                parts.append(part)
+            }
+            let kernel = dtype == .float32 ? paged.attend_f32 : paged.attend_f16
+            // One region for all sequences: a step of sixteen replies is as many small tasks, not as many regions.
+            parts.withUnsafeBufferPointer { parts in
+                ThreadPool.shared.run(tasks) { task in
+                    var index = 0
+                    while index + 1 < parts.count, parts[index + 1].firstTask <= task { index += 1 }
+                    parts[index].run(task - parts[index].firstTask, kernel)
+                }
+            }
+        }
+        withExtendedLifetime((wide, sinks)) {}
+        return try output.headsNarrowed(from: layout.storedValues, to: layout.valueDimension)
+    }
+
+    private static func arguments(
+        _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ reach: AttentionMask.Reach,
+        _ shape: AttentionShape, sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
+    ) -> martlet_attention_arguments {
+        let width = shape.heads * layout.storedKeys, outputWidth = shape.heads * layout.storedValues
+        let first = sequence.rows.lowerBound
+        return martlet_attention_arguments(
+            queries: q.floats + first * width, output: output.floats + first * outputWidth, query_stride: width,
+            output_stride: outputWidth,
+            key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+            key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
+            group: shape.heads / layout.heads, head_dimension: layout.storedKeys,
+            value_dimension: layout.storedValues, key_count: sequence.keyCount,
+            first_position: sequence.firstPosition, keys_before: reach.keysBefore, keys_after: reach.keysAfter,
+            scale: shape.scale, soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
+            sinks: sinks.map { UnsafePointer($0.floats) })
+    }
+}
+
+/// The attention of one sequence, cut into tasks of some rows of one head.
+private struct PagedPart {
+    let arguments: martlet_attention_arguments
+    let heads: Int
+    /// Query rows of one key/value head.
+    let rows: Int
+    let firstTask: Int
+
+    private var rowTasks: Int { (rows + rowsOfTask - 1) / rowsOfTask }
+    var taskCount: Int { rowTasks * heads }
+
+    func run(_ index: Int, _ kernel: martlet_attend) {
+        // Later rows see more keys: hand them out first, so that no thread is left with the longest at the end.
+        let task = rowTasks - 1 - index / heads
+        var arguments = arguments
+        kernel(&arguments, index % heads, task * rowsOfTask, min((task + 1) * rowsOfTask, rows))
+    }
+}
+
+extension Tensor {
+    /// `[tokens, heads · size]` with zeros behind each head: `[tokens, heads · wide]`. Zeros change no score and no
+    /// mixture. Itself where nothing is to be added.
+    fileprivate func headsWidened(from size: Int, to wide: Int) throws(TensorError) -> Tensor {
+        guard size < wide else { return self }
+        let tokens = shape[0], heads = shape[1] / size
+        let result = try Tensor.zeros([tokens, heads, wide])
+        try result.slice(2, from: 0, to: size).copy(from: view(tokens, heads, size))
+        return try result.view(tokens, heads * wide)
+    }
+
+    /// The first `size` numbers of each head of `wide`.
+    fileprivate func headsNarrowed(from wide: Int, to size: Int) throws(TensorError) -> Tensor {
+        guard size < wide else { return self }
+        let tokens = shape[0], heads = shape[1] / wide
+        return try view(tokens, heads, wide).slice(2, from: 0, to: size).contiguous().view(tokens, heads * size)
+    }
+}

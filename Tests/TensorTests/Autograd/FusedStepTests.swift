@@ -1,0 +1,196 @@
+import MartletTensor
+import Testing
+
+/// Fused operations that change tensors in place, and those without gradients, against `Reference`, on random shapes.
+@Suite struct FusedStepTests {
+    /// What `body` leaves in its tensors and returns, in float32 by the kernels and in float64 by the formulas.
+    private func compare(
+        _ name: String, shapes: [Shape], squares: Set<Int> = [], tolerance: Double = 1e-5, seed: UInt64,
+        sourceLocation: SourceLocation = #_sourceLocation, _ body: ([Tensor]) throws -> Tensor?
+    ) throws {
+        var stream = RandomStream(seed: seed)
+        let values = try shapes.enumerated().map { index, shape in
+            let numbers = (0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }
+            // Averages of squares are not negative.
+            return try Tensor(squares.contains(index) ? numbers.map { $0 * $0 } : numbers, shape: shape)
+        }
+        let single = values.map { $0.copied() }, double = try values.map { try $0.to(.float64) }
+        var found = single, wanted = double
+        if let result = try body(single) { found.append(result) }
+        if let result = try body(double) { wanted.append(result) }
+        #expect(found.count == wanted.count, sourceLocation: sourceLocation)
+        for (index, (a, b)) in zip(found, wanted).enumerated() {
+            #expect(a.dtype == .float32 && b.dtype == .float64, sourceLocation: sourceLocation)
+            let scale: Double = try max(0.1, b.abs().max(axes: []).item())
+            let error: Double = try (a.to(.float64) - b).abs().max(axes: []).item()
+            #expect(error <= tolerance * scale, "\(name), tensor \(index) of \(shapes)", sourceLocation: sourceLocation)
+        }
+    }
+
+    /// Shapes of one to three dimensions, now and then with more elements than one thread takes.
+    static let shapes: [Shape] = {
+        var stream = RandomStream(seed: 41)
+        return (0..<8).map { index in
+            Shape((0...index % 3).map { _ in 1 + Int(stream.next() % (index == 6 ? 60_000 : 40)) })
+        }
+    }()
+
+    /// Numbers of a step that no formula leaves out.
+    private func step(_ seed: Int) -> OptimizerStep {
+        var step = OptimizerStep(learningRate: 0.02)
+        step.weightDecay = seed % 2 == 0 ? 0.3 : 0
+        step.coupledDecay = seed % 2 == 0 ? 0 : 0.2
+        step.gradientScale = 0.7
+        step.beta1 = 0.9
+        step.beta2 = 0.97
+        step.epsilon = 1e-3
+        step.correction1 = 0.4
+        step.correction2 = 0.2
+        step.nesterov = seed % 3 == 0
+        return step
+    }
+
+    @Test(arguments: shapes.indices) func stepsFollowTheirFormulas(_ index: Int) throws {
+        let shape = Self.shapes[index], step = step(index), seed = UInt64(index)
+        try compare("adamW", shapes: [shape, shape, shape, shape], squares: [3], seed: seed) {
+            try Fused.adamW($0[0], gradient: $0[1], mean: $0[2], square: $0[3], step)
+            return nil
+        }
+        for hasMomentum in [false, true] {
+            try compare("sgd", shapes: [shape, shape, shape], seed: seed) {
+                try Fused.sgd($0[0], gradient: $0[1], momentum: hasMomentum ? $0[2] : nil, step)
+                return nil
+            }
+            try compare("rmsprop", shapes: [shape, shape, shape, shape], squares: [2], seed: seed) {
+                try Fused.rmsprop($0[0], gradient: $0[1], square: $0[2], momentum: hasMomentum ? $0[3] : nil, step)
+                return nil
+            }
+        }
+        try compare("lion", shapes: [shape, shape, shape], seed: seed) {
+            try Fused.lion($0[0], gradient: $0[1], momentum: $0[2], step)
+            return nil
+        }
+        try compare("momentum", shapes: [shape, shape], seed: seed) {
+            try Fused.momentum(gradient: $0[0], momentum: $0[1], step)
+        }
+        try compare("moveToward", shapes: [shape, shape], seed: seed) {
+            try Fused.moveToward($0[0], $0[1], share: 0.3)
+            return nil
+        }
+        try compare("exchange", shapes: [shape, shape], tolerance: 0, seed: seed) {
+            try Fused.exchange($0[0], $0[1])
+            return nil
+        }
+        try compare("sumOfSquares", shapes: [shape, [3]], seed: seed) {
+            try Tensor(Fused.sumOfSquares($0), dtype: $0[0].dtype)
+        }
+    }
+
+    @Test(arguments: [(1, 1), (7, 30), (41, 9), (64, 64), (300, 17)])
+    func stepsOfMatricesFollowTheirFormulas(height: Int, width: Int) throws {
+        let seed = UInt64(height * width)
+        // Of full rank, so that the directions that rounding adds stay small.
+        try compare("orthogonalized", shapes: [[height, width]], tolerance: 2e-3, seed: seed) {
+            try Fused.orthogonalized($0[0].copied(), epsilon: 1e-7)
+        }
+        for isMatrix in [false, true] {
+            var step = AdafactorStep(relativeRate: 0.01, share: 0.3, epsilon1: 1e-4, epsilon2: 1e-3, clip: 1)
+            step.keep = 0.99
+            step.gradientScale = 0.5
+            let moments: [Shape] = isMatrix ? [[height], [width]] : [[1], [height * width]]
+            let shape: Shape = isMatrix ? [height, width] : [height * width]
+            try compare("adafactor", shapes: [shape, shape] + moments, squares: [2, 3], seed: seed) { [step] in
+                try Fused.adafactor($0[0], gradient: $0[1], rows: isMatrix ? $0[2] : nil, columns: $0[3], step)
+                return nil
+            }
+        }
+        try compare("addRow", shapes: [[height, width], [width]], seed: seed) {
+            try Fused.addRow($0[1], to: $0[0])
+            return nil
+        }
+    }
+
+    /// Two sequences whose keys and values lie in blocks against whole sequences: all rows at once, and the last ones alone.
+    @Test(arguments: [(1, 8), (5, 6), (37, 16), (70, 24)], [AttentionMask.Reach.causal, .window(9)])
+    func pagesAreSeenAsWholeSequences(_ size: (length: Int, dimension: Int), _ reach: AttentionMask.Reach) throws {
+        let (length, dimension) = size, heads = 4, keyValueHeads = 2
+        let tokens = 2 * length
+        let layout = KVLayout(
+            heads: keyValueHeads, headDimension: dimension, valueDimension: dimension, offset: 0)
+        let shape = AttentionShape(heads: heads, keyValueHeads: keyValueHeads, headDimension: dimension, scale: 0.3)
+        let width = keyValueHeads * dimension
+        for dtype in [DType.float32, .float16] {
+            func attend(_ x: [Tensor], from first: Int) throws -> Tensor {
+                if x[0].dtype == .float64 {
+                    return try Fused.attention(
+                        x[0], x[1], x[2], mask: AttentionMask(reach, within: [0..<length, length..<tokens]), shape)
+                }
+                var sequences: [PagedQueries] = []
+                for rows in [0..<length, length..<tokens] {
+                    let count = (length + KVBlock.length - 1) / KVBlock.length
+                    let blocks = (0..<count).map { _ in
+                        KVBlock(byteCount: layout.elementCount * dtype.blockByteCount, ledger: nil)
+                    }
+                    // In two parts, as a prompt and what follows it.
+                    let middle = rows.lowerBound + length / 2
+                    try Fused.append(
+                        x[1], x[2], rows: rows.lowerBound..<middle, to: blocks, at: 0, layout, dtype)
+                    try Fused.append(
+                        x[1], x[2], rows: middle..<rows.upperBound, to: blocks, at: length / 2, layout, dtype)
+                    sequences.append(
+                        PagedQueries(
+                            rows: (rows.lowerBound + first)..<rows.upperBound, blocks: blocks, keyCount: length,
+                            firstPosition: first))
+                }
+                return try Fused.attention(x[0], sequences, layout, dtype, reach: reach, shape)
+            }
+            let tolerance = dtype == .float32 ? 1e-5 : 3e-3
+            // One comparison for both: what is appended is what is attended to.
+            try compare(
+                "attendPages", shapes: [[tokens, heads * dimension], [tokens, width], [tokens, width]],
+                tolerance: tolerance, seed: UInt64(length)
+            ) { try attend($0, from: 0) }
+            try compare(
+                "appendToPages", shapes: [[tokens, heads * dimension], [tokens, width], [tokens, width]],
+                tolerance: tolerance, seed: UInt64(length + 1)
+            ) { x in
+                let all = try attend(x, from: length - 1)
+                return try Tensor.concatenate([length - 1, tokens - 1].map { try all.narrow(0, from: $0, length: 1) })
+            }
+        }
+    }
+
+    @Test func whatDoesNotFitIsNamed() throws {
+        let w = try Tensor.zeros([4]), g = try Tensor.zeros([5]), step = OptimizerStep(learningRate: 1)
+        #expect { try Fused.sgd(w, gradient: g, momentum: nil, step) } throws: {
+            "\($0)".hasPrefix("sgd: [5] does not fit")
+        }
+        #expect { try Fused.sgd(w, gradient: w.to(.float64), momentum: nil, step) } throws: {
+            ($0 as? TensorError)?.kind == .dtype
+        }
+        let file = MappedFile(path: "w", contents: [UInt8](repeating: 0, count: 16))
+        let mapped = Tensor(storage: Storage(borrowing: file.bytes, owner: file), dtype: .float32, shape: [4])
+        #expect { try Fused.lion(mapped, gradient: w, momentum: w.copied(), step) } throws: {
+            ($0 as? TensorError)?.kind == .storage
+        }
+    }
+
+    /// The closed list against the comparisons of this file and of `FusedGradientTests`.
+    @Test func everyFusedOperationIsComparedWithItsFormula() throws {
+        let root = #filePath.replacing("Tests/TensorTests/Autograd/FusedStepTests.swift", with: "")
+        let list = try text(root + "Sources/Tensor/Backends/FusedOperations.swift")
+        let operations = Set(list.matches(of: /static func (\w+)\(/).map { String($0.1) })
+        #expect(operations.count > 20)
+        var compared: Set<String> = []
+        for file in ["FusedStepTests.swift", "FusedGradientTests.swift"] {
+            let tests = try text(#filePath.replacing("FusedStepTests.swift", with: file))
+            compared.formUnion(tests.matches(of: /compare\(\s*"(\w+)/).map { String($0.1) })
+        }
+        #expect(operations.subtracting(compared).isEmpty, "not compared: \(operations.subtracting(compared).sorted())")
+    }
+
+    private func text(_ path: String) throws -> String {
+        let file = try MappedFile(path: path)
+        return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
+    }
+}
