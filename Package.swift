@@ -27,7 +27,7 @@ var products: [Product] = [
         targets: [
             "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
             "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
-            "MartletData", "MartletTraining",
+            "MartletData", "MartletTasks", "MartletTraining",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -50,6 +50,7 @@ var targets: [Target] = [
     floor(
         "MartletData", "Data",
         ["MartletChat", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor("MartletTasks", "Tasks", ["MartletData", "MartletTensor", "MartletFormats", "MartletJSON", "MartletSystem"]),
     floor(
         "MartletInference", "Inference",
         [
@@ -65,7 +66,8 @@ var targets: [Target] = [
     floor(
         "MartletTraining", "Training",
         [
-            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData", "MartletChat",
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks", "MartletData",
+            "MartletChat",
             "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
@@ -111,8 +113,9 @@ var targets: [Target] = [
     tests("Chat", ["MartletChat", "MartletJinja", "MartletTokenizers", "MartletJSON"], exclude: ["Goldens"]),
     tests("Formats", ["MartletFormats", "MartletTensor", "MartletJSON"], exclude: ["Goldens"]),
     tests(
-        "Data", ["MartletData", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON"],
+        "Data", ["MartletData", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON", "TinyModels"],
         exclude: ["Goldens"]),
+    tests("Tasks", ["MartletTasks", "MartletData", "MartletJSON", "TinyModels"]),
     tests("NN", ["MartletNN", "MartletTensor", "MartletFormats"], exclude: ["Goldens"]),
     tests(
         "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]
@@ -120,7 +123,8 @@ var targets: [Target] = [
     tests(
         "Training",
         [
-            "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData",
+            "MartletTraining", "MartletTasks", "MartletInference", "MartletModels", "MartletNN", "MartletTensor",
+            "MartletData",
             "MartletChat", "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
         ], exclude: ["Goldens"]),
     tests(
@@ -170,7 +174,7 @@ if !coreOnly {
             [
                 "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub", "MartletInference",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
-                "MartletTraining",
+                "MartletTasks", "MartletTraining",
             ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),

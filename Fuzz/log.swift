@@ -1,4 +1,4 @@
-// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference Data Training
+// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference Data Tasks Training
 // with: files
 import Glibc
 import MartletTraining

@@ -3,6 +3,7 @@ import MartletData
 import MartletJSON
 import MartletTokenizers
 import Testing
+import TinyModels
 
 /// A tokenizer with a token for every byte of ASCII, and one that ends documents (id 128).
 private func asciiTokenizer() throws -> Tokenizer {

@@ -1,6 +1,7 @@
 import MartletData
 import MartletJSON
 import Testing
+import TinyModels
 
 func documents(_ paths: [String], _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [Document] {
     var options = CorpusOptions()

@@ -1,6 +1,7 @@
 import Foundation
 import MartletData
 import Testing
+import TinyModels
 
 @Suite("Folders of data")
 struct FolderLayoutTests {

@@ -1,5 +1,6 @@
 import MartletData
 import Testing
+import TinyModels
 
 @Suite("llm.c's shards")
 struct LLMCShardTests {

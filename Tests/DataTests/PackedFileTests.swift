@@ -1,6 +1,7 @@
 import Foundation
 import MartletData
 import Testing
+import TinyModels
 
 /// Files that pyarrow, zlib and Zstandard wrote; the texts follow the rule of `make_data_goldens.py`.
 @Suite("Compressed and columnar files")

@@ -2,6 +2,7 @@ import Foundation
 import MartletData
 import MartletJSON
 import Testing
+import TinyModels
 
 /// The conversations of a file, as "role: content" with "*" behind what is context only.
 private func turns(_ path: String, _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [[String]] {

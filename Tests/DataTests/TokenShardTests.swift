@@ -1,5 +1,6 @@
 import MartletData
 import Testing
+import TinyModels
 
 #if canImport(Darwin)
 import Darwin

@@ -3,6 +3,7 @@ import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletNN
+import MartletTasks
 import MartletTraining
 import Testing
 import TinyModels

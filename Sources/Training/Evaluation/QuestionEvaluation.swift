@@ -3,6 +3,7 @@ import MartletData
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletTasks
 import MartletTokenizers
 
 /// How many questions with one right answer a model gets right, by category.

@@ -1,4 +1,5 @@
 import MartletData
+import MartletTasks
 
 /// The world's problems as rewards: 1 for a right reply that came to its end, else 0.
 public struct WorldTask: VerifiableTask {

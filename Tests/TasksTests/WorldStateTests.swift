@@ -1,4 +1,5 @@
 import MartletData
+import MartletTasks
 import Testing
 
 /// Answers a question by reading the story's events from its end, without a state.

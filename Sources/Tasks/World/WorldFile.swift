@@ -1,3 +1,4 @@
+import MartletData
 import MartletFormats
 import MartletJSON
 import MartletTensor

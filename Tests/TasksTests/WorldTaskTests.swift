@@ -1,4 +1,5 @@
 import MartletData
+import MartletTasks
 import Testing
 
 @Suite struct WorldTaskTests {

@@ -1,6 +1,8 @@
 import MartletData
 import MartletJSON
+import MartletTasks
 import Testing
+import TinyModels
 
 @Suite struct WorldFileTests {
     private let world = World(seed: 1)
