@@ -2,12 +2,12 @@
 extension ByteAutomaton {
     /// All texts that are UTF-8.
     static let anyText: ByteAutomaton = {
-        var network = ByteNetwork(limits: GrammarLimits())
-        var budget = GrammarBudget(GrammarLimits())
+        let budget = GrammarBudget(GrammarLimits())
+        var network = ByteNetwork(budget)
         do throws(GrammarError) {
             try network.add(.all, from: network.start, to: network.start)
             network.add(.empty(network.end), from: network.start)
-            return try network.automaton(&budget)
+            return try network.automaton(budget)
         } catch {
             // A handful of states is within any limits.
             return .none
@@ -15,27 +15,27 @@ extension ByteAutomaton {
     }()
 
     func intersection(
-        _ other: ByteAutomaton, _ budget: inout GrammarBudget
+        _ other: ByteAutomaton, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
-        try product(other, &budget, keepsAlone: false) { $0 && $1 }
+        try product(other, budget, keepsAlone: false) { $0 && $1 }
     }
 
     /// The texts of this that are not of the other.
-    func subtracting(_ other: ByteAutomaton, _ budget: inout GrammarBudget) throws(GrammarError) -> ByteAutomaton {
-        try product(other, &budget, keepsAlone: true) { $0 && !$1 }
+    func subtracting(_ other: ByteAutomaton, _ budget: GrammarBudget) throws(GrammarError) -> ByteAutomaton {
+        try product(other, budget, keepsAlone: true) { $0 && !$1 }
     }
 
     /// One of the texts given.
     static func texts(
-        _ texts: some Sequence<String>, _ budget: inout GrammarBudget
+        _ texts: some Sequence<String>, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         for text in texts { try network.add(bytes: text.utf8, from: network.start, to: network.end) }
-        return try network.automaton(&budget).trimmed
+        return try network.automaton(budget).trimmed
     }
 
     private func product(
-        _ other: ByteAutomaton, _ budget: inout GrammarBudget, keepsAlone: Bool, isFinal: (Bool, Bool) -> Bool
+        _ other: ByteAutomaton, _ budget: GrammarBudget, keepsAlone: Bool, isFinal: (Bool, Bool) -> Bool
     ) throws(GrammarError) -> ByteAutomaton {
         struct Pair: Hashable {
             var mine: Int32
@@ -44,14 +44,14 @@ extension ByteAutomaton {
         }
         var numbers: [Pair: Int32] = [:]
         var pairs: [Pair] = []
-        func number(_ pair: Pair, _ budget: inout GrammarBudget) throws(GrammarError) -> Int32 {
+        func number(_ pair: Pair, _ budget: GrammarBudget) throws(GrammarError) -> Int32 {
             if let known = numbers[pair] { return known }
             try budget.addState()
             numbers[pair] = Int32(pairs.count)
             pairs.append(pair)
             return Int32(pairs.count - 1)
         }
-        _ = try number(Pair(mine: 0, theirs: 0), &budget)
+        _ = try number(Pair(mine: 0, theirs: 0), budget)
         var result: [State] = []
         while result.count < pairs.count {
             let pair = pairs[result.count]
@@ -64,17 +64,17 @@ extension ByteAutomaton {
                 try budget.spend(theirs.ranges.count + 1)
                 for overlap in theirs.ranges where Int(overlap.high) >= low && Int(overlap.low) <= high {
                     if keepsAlone, Int(overlap.low) > low {
-                        let target = try number(Pair(mine: range.target, theirs: -1), &budget)
+                        let target = try number(Pair(mine: range.target, theirs: -1), budget)
                         state.ranges.append(.init(low: UInt8(low), high: overlap.low - 1, target: target))
                     }
                     let first = max(low, Int(overlap.low))
                     let last = min(high, Int(overlap.high))
-                    let target = try number(Pair(mine: range.target, theirs: overlap.target), &budget)
+                    let target = try number(Pair(mine: range.target, theirs: overlap.target), budget)
                     state.ranges.append(.init(low: UInt8(first), high: UInt8(last), target: target))
                     low = last + 1
                 }
                 if keepsAlone, low <= high {
-                    let target = try number(Pair(mine: range.target, theirs: -1), &budget)
+                    let target = try number(Pair(mine: range.target, theirs: -1), budget)
                     state.ranges.append(.init(low: UInt8(low), high: UInt8(high), target: target))
                 }
             }

@@ -99,14 +99,14 @@ struct ByteAutomaton: Hashable, Sendable {
     }
 }
 
-/// What is left of the bounds while a grammar is compiled.
-struct GrammarBudget {
+/// What is left of the bounds while a grammar is compiled: one for all that a compilation makes.
+final class GrammarBudget {
     let limits: GrammarLimits
     private(set) var work = 0
     private(set) var states = 0
     private let isCancelled: (@Sendable () -> Bool)?
     /// When to ask next whether anybody still waits for the grammar.
-    private var nextQuestion = Self.workBetweenQuestions
+    private var nextQuestion = GrammarBudget.workBetweenQuestions
     private static let workBetweenQuestions = 50_000
 
     init(_ limits: GrammarLimits, isCancelled: (@Sendable () -> Bool)? = nil) {
@@ -114,7 +114,7 @@ struct GrammarBudget {
         self.isCancelled = isCancelled
     }
 
-    mutating func spend(_ amount: Int) throws(GrammarError) {
+    func spend(_ amount: Int) throws(GrammarError) {
         work = work.adding(clamped: amount)
         guard work <= limits.work else { throw .tooLarge(what: "steps of compilation", limit: limits.work) }
         guard work >= nextQuestion else { return }
@@ -122,7 +122,7 @@ struct GrammarBudget {
         if let isCancelled, isCancelled() { throw .cancelled }
     }
 
-    mutating func addState() throws(GrammarError) {
+    func addState() throws(GrammarError) {
         states += 1
         guard states <= limits.states else { throw .tooLarge(what: "states", limit: limits.states) }
     }

@@ -1,10 +1,10 @@
 extension ByteNetwork {
     /// The subsets of states that texts lead to, as states of their own. Calls are taken for symbols.
-    func automaton(_ budget: inout GrammarBudget) throws(GrammarError) -> ByteAutomaton {
+    func automaton(_ budget: GrammarBudget) throws(GrammarError) -> ByteAutomaton {
         var closer = EmptyEdges(self)
         var numbers: [[Int32]: Int32] = [:]
         var subsets: [[Int32]] = []
-        func number(_ subset: [Int32], _ budget: inout GrammarBudget) throws(GrammarError) -> Int32 {
+        func number(_ subset: [Int32], _ budget: GrammarBudget) throws(GrammarError) -> Int32 {
             if let known = numbers[subset] { return known }
             try budget.addState()
             numbers[subset] = Int32(subsets.count)
@@ -12,7 +12,7 @@ extension ByteNetwork {
             return Int32(subsets.count - 1)
         }
         var states: [ByteAutomaton.State] = []
-        _ = try number(try closer.closure([Int32(start)], &budget), &budget)
+        _ = try number(try closer.closure([Int32(start)], budget), budget)
         while states.count < subsets.count {
             let subset = subsets[states.count]
             var state = ByteAutomaton.State(isFinal: subset.contains(Int32(end)))
@@ -34,7 +34,7 @@ extension ByteNetwork {
                 try budget.spend(moves.count)
                 let targets = moves.compactMap { Int($0.low) <= low && low <= Int($0.high) ? $0.target : nil }
                 if targets.isEmpty { continue }
-                let target = try number(try closer.closure(targets, &budget), &budget)
+                let target = try number(try closer.closure(targets, budget), budget)
                 if let last = state.ranges.last, Int(last.high) + 1 == low, last.target == target {
                     state.ranges[state.ranges.count - 1].high = UInt8(next - 1)
                 } else {
@@ -42,7 +42,7 @@ extension ByteNetwork {
                 }
             }
             for rule in calls.keys.sorted() {
-                let target = try number(try closer.closure(calls[rule] ?? [], &budget), &budget)
+                let target = try number(try closer.closure(calls[rule] ?? [], budget), budget)
                 state.calls.append(.init(rule: rule, target: target))
             }
             states.append(state)
@@ -69,7 +69,7 @@ private struct EmptyEdges {
     }
 
     /// Ascending.
-    mutating func closure(_ states: [Int32], _ budget: inout GrammarBudget) throws(GrammarError) -> [Int32] {
+    mutating func closure(_ states: [Int32], _ budget: GrammarBudget) throws(GrammarError) -> [Int32] {
         round += 1
         var result: [Int32] = []
         var waiting: [Int32] = []

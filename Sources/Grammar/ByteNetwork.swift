@@ -3,7 +3,7 @@ import MartletSystem
 
 /// A nondeterministic automaton over bytes whose edges may also call rules: what every source of grammars is first
 /// translated to. Fragments are built between two states that the caller names.
-struct ByteNetwork: Sendable {
+struct ByteNetwork {
     enum Edge: Hashable, Sendable {
         case empty(Int)
         case bytes(UInt8, UInt8, Int)
@@ -16,28 +16,34 @@ struct ByteNetwork: Sendable {
     private(set) var edges: [[Edge]] = []
     let start: Int
     let end: Int
-    let limits: GrammarLimits
+    /// What all that is made counts against, whether anything reaches it or not.
+    private let budget: GrammarBudget
+    var limits: GrammarLimits { budget.limits }
     private var limit: Int { limits.states }
     private var edgeCount = 0
+    private var countedEdges = 0
     /// States have few edges each but for classes of very many characters, which repeats copy.
     private var edgeLimit: Int { limit.multiplied(clampedBy: 8) }
 
-    init(limits: GrammarLimits) {
+    init(_ budget: GrammarBudget) {
         edges = [[], []]
         start = 0
         end = 1
-        self.limits = limits
+        self.budget = budget
     }
 
     mutating func state() throws(GrammarError) -> Int {
         guard edges.count < limit else { throw .tooLarge(what: "states", limit: limit) }
-        try checkEdges()
+        try spend(2)
         edges.append([])
         return edges.count - 1
     }
 
-    private func checkEdges() throws(GrammarError) {
+    /// For a part that is about to be made, and the edges that were added since the last.
+    private mutating func spend(_ work: Int) throws(GrammarError) {
         guard edgeCount <= edgeLimit else { throw .tooLarge(what: "edges between states", limit: edgeLimit) }
+        try budget.spend(work + edgeCount - countedEdges)
+        countedEdges = edgeCount
     }
 
     mutating func add(_ edge: Edge, from state: Int) {
@@ -60,7 +66,7 @@ struct ByteNetwork: Sendable {
         // Sequences that share their first ranges share their states.
         var known: [[ClosedRange<UInt8>]: Int] = [:]
         for sequence in set.byteSequences {
-            try checkEdges()
+            try spend(1)
             var place = first
             for index in sequence.indices {
                 let range = sequence[index]
@@ -87,7 +93,7 @@ struct ByteNetwork: Sendable {
             copied += state.calls.map { Edge.call(rule: Int($0.rule), base + Int($0.target)) }
             if state.isFinal { copied.append(.empty(last)) }
             edgeCount += copied.count
-            try checkEdges()
+            try spend(2)
             edges.append(copied)
         }
         edges[first].append(.empty(base))

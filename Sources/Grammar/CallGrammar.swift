@@ -69,11 +69,11 @@ public struct CallGrammar: Sendable, Equatable {
     }
 
     /// The schemas' rules, one after the other, and a rule that puts them together.
-    func grammar(_ spacing: JSONSpacing, _ budget: inout GrammarBudget) throws(GrammarError) -> Grammar {
+    func grammar(_ spacing: JSONSpacing, _ budget: GrammarBudget) throws(GrammarError) -> Grammar {
         guard !alternatives.isEmpty else {
             throw .malformed(.calls, position: 0, problem: "there is nothing to choose from")
         }
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         var rules: [ByteAutomaton] = []
         let begin = try network.state()
         let between = try network.state()
@@ -83,7 +83,7 @@ public struct CallGrammar: Sendable, Equatable {
             try network.add(bytes: alternative.opening.utf8, from: begin, to: before)
             let after = try network.state()
             switch alternative.arguments {
-            case .value(let value): try network.add(value, from: before, to: after, &rules, spacing, &budget)
+            case .value(let value): try network.add(value, from: before, to: after, &rules, spacing, budget)
             case .members(let members, let separator):
                 // Where none of them has come yet, and where one has, after which the separator stands.
                 var (none, some) = (before, try network.state())
@@ -94,7 +94,7 @@ public struct CallGrammar: Sendable, Equatable {
                     network.add(.empty(begin), from: none)
                     try network.add(bytes: separator.utf8, from: some, to: begin)
                     try network.add(bytes: member.opening.utf8, from: begin, to: opened)
-                    try network.add(member.value, from: opened, to: valued, &rules, spacing, &budget)
+                    try network.add(member.value, from: opened, to: valued, &rules, spacing, budget)
                     try network.add(bytes: member.closing.utf8, from: valued, to: someAfter)
                     if !member.isRequired {
                         network.add(.empty(noneAfter), from: none)
@@ -109,7 +109,7 @@ public struct CallGrammar: Sendable, Equatable {
         }
         if allowsSeveral { try network.add(bytes: separator.utf8, from: between, to: begin) }
         try network.add(bytes: closing.utf8, from: between, to: network.end)
-        rules.append(try network.automaton(&budget))
+        rules.append(try network.automaton(budget))
         return try Grammar(
             rules: rules, names: rules.indices.map { _ in "the calls" }, start: rules.count - 1)
     }
@@ -143,23 +143,23 @@ extension ByteNetwork {
     /// A value between two states; what a schema takes becomes rules after those there are.
     fileprivate mutating func add(
         _ value: CallGrammar.Value, from: Int, to: Int, _ rules: inout [ByteAutomaton], _ spacing: JSONSpacing,
-        _ budget: inout GrammarBudget
+        _ budget: GrammarBudget
     ) throws(GrammarError) {
         switch value {
         case .json(let schema):
-            let grammar = try SchemaCompiler.grammar(schema, spacing, &budget)
+            let grammar = try SchemaCompiler.grammar(schema, spacing, budget)
             let first = rules.count
             add(.call(rule: first + grammar.start, to), from: from)
             rules += grammar.rules.map { $0.calling(from: first) }
         case .text(let excluded):
-            let any = try PatternLanguage.automaton("[\\s\\S]*", isWhole: true, &budget)
-            var network = ByteNetwork(limits: budget.limits)
+            let any = try PatternLanguage.automaton("[\\s\\S]*", isWhole: true, budget)
+            var network = ByteNetwork(budget)
             let (open, close) = (try network.state(), try network.state())
             try network.add(any, from: network.start, to: open)
             try network.add(bytes: excluded.utf8, from: open, to: close)
             try network.add(any, from: close, to: network.end)
-            try add(any.subtracting(network.automaton(&budget), &budget), from: from, to: to)
-        case .choice(let texts): try add(.texts(texts, &budget), from: from, to: to)
+            try add(any.subtracting(network.automaton(budget), budget), from: from, to: to)
+        case .choice(let texts): try add(.texts(texts, budget), from: from, to: to)
         }
     }
 }

@@ -1,5 +1,11 @@
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// A grammar ready to run on one vocabulary. What is found out on the way, steps and masks, is shared by all matchers.
 public final class CompiledGrammar: TokenConstraint {
     let tree: TokenTree
@@ -46,7 +52,7 @@ public final class CompiledGrammar: TokenConstraint {
     /// - Parameter isCancelled: asked between the pieces.
     public func prepare(isCancelled: (() -> Bool)? = nil) throws(GrammarError) {
         var matcher = matcher()
-        while try !matcher.find(until: ContinuousClock.now + .milliseconds(2)) {
+        while try !matcher.find(until: ContinuousClock.now + .milliseconds(2), givesWay: true) {
             if let isCancelled, isCancelled() { throw .cancelled }
         }
     }
@@ -54,7 +60,9 @@ public final class CompiledGrammar: TokenConstraint {
 
 /// Places in a grammar, for matchers on any thread.
 final class SharedSpace: Sendable {
-    let space: Mutex<StackSpace>
+    private let space: Mutex<StackSpace>
+    /// Those of replies under way that wait for the space.
+    private let waiting = Atomic<Int>(0)
     private let memory: GrammarMemory
     private let idleBytes: Int
     private let roots = Atomic<Int>(0)
@@ -67,16 +75,32 @@ final class SharedSpace: Sendable {
 
     deinit { memory.release(space.withLock { $0.granted }) }
 
+    /// - Parameter givesWay: lets those that do not come first: a lock is not bound to let in who has waited longest, and
+    ///   who takes it again at once could keep it. It waits some milliseconds at most, so that it comes to its end, too.
+    func withSpace<Value: Sendable>(
+        givesWay: Bool = false, _ body: (inout StackSpace) -> sending Value
+    ) -> Value {
+        if givesWay {
+            for _ in 0..<100 where waiting.load(ordering: .relaxed) > 0 { usleep(100) }
+            return space.withLock(body)
+        }
+        waiting.wrappingAdd(1, ordering: .relaxed)
+        return space.withLock { space in
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+            return body(&space)
+        }
+    }
+
     var isIdle: Bool { roots.load(ordering: .relaxed) == 0 }
 
     /// A place to stand at the beginning, or where another stands.
     func addRoot(like slot: Int? = nil) -> Int {
         roots.wrappingAdd(1, ordering: .relaxed)
-        return space.withLock { space in slot.map { space.addRoot(space.roots[$0]) } ?? space.addRoot() }
+        return withSpace { space in slot.map { space.addRoot(space.roots[$0]) } ?? space.addRoot() }
     }
 
     func removeRoot(_ slot: Int) {
-        space.withLock { space in
+        withSpace { space in
             guard space.removeRoot(slot), space.bytes > idleBytes else { return }
             // Nothing is in use, so that nothing can be too large.
             try? space.clear()

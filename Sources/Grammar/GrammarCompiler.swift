@@ -69,8 +69,8 @@ public final class GrammarCompiler: Sendable {
     ) throws(GrammarError) -> CompiledGrammar {
         let key = try key(of: source)
         if let known = memory.grammar(key) { return known }
-        var budget = GrammarBudget(limits, isCancelled: isCancelled)
-        let grammar = try Self.grammar(source, &budget, tree)
+        let budget = GrammarBudget(limits, isCancelled: isCancelled)
+        let grammar = try Self.grammar(source, budget, tree)
         let compiled = try CompiledGrammar(grammar, tree, limits, memory, sourceBytes: key.text.utf8.count)
         return memory.keep(compiled, key)
     }
@@ -97,23 +97,23 @@ public final class GrammarCompiler: Sendable {
 
     /// - Parameter tree: the vocabulary, for grammars that speak of tokens.
     private static func grammar(
-        _ source: GrammarSource, _ budget: inout GrammarBudget, _ tree: TokenTree
+        _ source: GrammarSource, _ budget: GrammarBudget, _ tree: TokenTree
     ) throws(GrammarError) -> Grammar {
         switch source {
         case .jsonSchema(let schema, let spacing):
-            return try SchemaCompiler.grammar(schema, spacing, &budget)
+            return try SchemaCompiler.grammar(schema, spacing, budget)
         case .jsonObject(let spacing):
-            return try SchemaCompiler.grammar(.object(["type": "object"]), spacing, &budget)
+            return try SchemaCompiler.grammar(.object(["type": "object"]), spacing, budget)
         case .regularExpression(let expression):
-            let automaton = try PatternLanguage.automaton(expression, isWhole: true, &budget)
+            let automaton = try PatternLanguage.automaton(expression, isWhole: true, budget)
             return try Grammar(rules: [automaton], names: ["the expression"], start: 0)
         case .choice(let texts):
             guard !texts.isEmpty else {
                 throw .malformed(.choice, position: 0, problem: "there is nothing to choose from")
             }
-            return try Grammar(rules: [.texts(texts, &budget)], names: ["the choice"], start: 0)
-        case .gbnf(let text): return try GBNFReader.grammar(text, tree, &budget)
-        case .calls(let calls, let spacing): return try calls.grammar(spacing, &budget)
+            return try Grammar(rules: [.texts(texts, budget)], names: ["the choice"], start: 0)
+        case .gbnf(let text): return try GBNFReader.grammar(text, tree, budget)
+        case .calls(let calls, let spacing): return try calls.grammar(spacing, budget)
         }
     }
 }

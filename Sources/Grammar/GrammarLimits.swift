@@ -9,8 +9,8 @@ public struct GrammarLimits: Sendable, Hashable {
     public var rules = 10_000
     /// States of all automata together, before and after they are made deterministic.
     public var states = 200_000
-    /// Edges that making automata deterministic may look at.
-    public var work = 8_000_000
+    /// States and edges that may be made, and edges that making automata deterministic may look at.
+    public var work = 12_000_000
     /// Alternatives that one schema may fall into.
     public var alternatives = 512
     /// Places at which a text may be at once: what an ambiguous grammar costs.

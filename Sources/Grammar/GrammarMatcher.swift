@@ -45,12 +45,15 @@ package struct GrammarMatcher: TokenMatcher {
     }
 
     /// Works towards the next mask; false where `end` comes first.
-    mutating func find(until end: ContinuousClock.Instant?) throws(GrammarError) -> Bool {
+    /// - Parameter givesWay: to the matchers of replies.
+    mutating func find(
+        until end: ContinuousClock.Instant?, givesWay: Bool = false
+    ) throws(GrammarError) -> Bool {
         if known != nil || hasEnded { return true }
         ownStandpoint()
         let tree = grammar.tree, slot = standpoint.slot
         var chosen = chosen
-        let result = standpoint.shared.space.withLock { space in
+        let result = standpoint.shared.withSpace(givesWay: givesWay) { space in
             Result { () throws(GrammarError) -> TokenMask? in
                 while let token = chosen.first {
                     let ways = tree.ways(of: token)
@@ -95,7 +98,7 @@ package struct GrammarMatcher: TokenMatcher {
     private mutating func accept(_ ways: [[UInt8]]) throws(GrammarError) -> Bool {
         try catchUp()
         let slot = standpoint.slot
-        let result = standpoint.shared.space.withLock { space in
+        let result = standpoint.shared.withSpace { space in
             Result { () throws(GrammarError) in try space.advance(slot, by: ways, until: nil) ?? false }
         }
         guard try result.get() else { return false }
@@ -130,7 +133,7 @@ package struct GrammarMatcher: TokenMatcher {
         var copy = self
         do throws(GrammarError) { try copy.catchUp() } catch { return nil }
         let slot = copy.standpoint.slot
-        return copy.standpoint.shared.space.withLock { $0.places[Int($0.roots[slot].place)] }
+        return copy.standpoint.shared.withSpace { $0.places[Int($0.roots[slot].place)] }
     }
 }
 

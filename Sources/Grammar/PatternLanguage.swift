@@ -8,7 +8,7 @@ import MartletPatterns
 enum PatternLanguage {
     /// The texts in which the expression matches: somewhere, or the whole text if `isWhole`.
     static func automaton(
-        _ expression: String, isWhole: Bool, _ budget: inout GrammarBudget
+        _ expression: String, isWhole: Bool, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
         let node: PatternNode
         do throws(PatternError) {
@@ -22,13 +22,13 @@ enum PatternLanguage {
                 }
             throw .malformed(.regularExpression, position: error.position, problem: problem)
         }
-        return try automaton(node, isWhole: isWhole, &budget)
+        return try automaton(node, isWhole: isWhole, budget)
     }
 
     private static func automaton(
-        _ node: PatternNode, isWhole: Bool, _ budget: inout GrammarBudget
+        _ node: PatternNode, isWhole: Bool, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
-        var items: [PatternNode] = if case .sequence(let items) = node { items } else { [node] }
+        var items: ArraySlice<PatternNode> = if case .sequence(let items) = node { items[...] } else { [node] }
         var isAnchored = isWhole
         var lookaheads: [(node: PatternNode, isNegated: Bool)] = []
         head: while let first = items.first {
@@ -39,19 +39,19 @@ enum PatternLanguage {
             }
             items.removeFirst()
         }
-        let rest = PatternNode.sequence(items)
-        var result = try plain(rest, startsAnywhere: !isAnchored, endsAnywhere: !isWhole, &budget)
+        let rest = PatternNode.sequence(Array(items))
+        var result = try plain(rest, startsAnywhere: !isAnchored, endsAnywhere: !isWhole, budget)
         for (node, isNegated) in lookaheads {
-            let ahead = try plain(node, startsAnywhere: false, endsAnywhere: true, &budget)
-            result = isNegated ? try result.subtracting(ahead, &budget) : try result.intersection(ahead, &budget)
+            let ahead = try plain(node, startsAnywhere: false, endsAnywhere: true, budget)
+            result = isNegated ? try result.subtracting(ahead, budget) : try result.intersection(ahead, budget)
         }
         return result
     }
 
     private static func plain(
-        _ node: PatternNode, startsAnywhere: Bool, endsAnywhere: Bool, _ budget: inout GrammarBudget
+        _ node: PatternNode, startsAnywhere: Bool, endsAnywhere: Bool, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         let first = try network.state()
         let last = try network.state()
         network.add(.empty(first), from: network.start)
@@ -63,7 +63,7 @@ enum PatternLanguage {
         network.add(.empty(tail), from: last)
         if endsAnywhere { try network.add(.all, from: tail, to: tail) }
         network.add(.empty(network.end), from: tail)
-        return try network.withoutAnchors().automaton(&budget).trimmed
+        return try network.withoutAnchors(budget).automaton(budget).trimmed
     }
 
     private static func add(
@@ -103,9 +103,9 @@ enum PatternLanguage {
 extension ByteNetwork {
     /// The same texts without `^` and `$`: states are doubled twice over, by whether anything has been read and whether
     /// nothing more may be.
-    func withoutAnchors() throws(GrammarError) -> ByteNetwork {
+    func withoutAnchors(_ budget: GrammarBudget) throws(GrammarError) -> ByteNetwork {
         guard edges.joined().contains(where: { $0.isAnchor }) else { return self }
-        var result = ByteNetwork(limits: limits)
+        var result = ByteNetwork(budget)
         var numbers: [Int: Int] = [start * 4: result.start]
         var order = [start * 4]
         var next = 0

@@ -1,6 +1,7 @@
 import Foundation
 import MartletGrammar
 import MartletJSON
+import Synchronization
 import Testing
 
 /// Whatever a schema of a megabyte makes long is counted: it ends in seconds, with a grammar or an error.
@@ -120,6 +121,17 @@ import Testing
                 return "{\"const\":\"\(text)\",\"allOf\":\(list(400) { "{\"pattern\":\"^a{\($0 + 1),}\"}" })}"
             }
         ),
+        (
+            "many patterns with a part that nothing leads to",
+            {
+                "{\"type\":\"array\",\"prefixItems\":"
+                    + list(1200) { "{\"type\":\"string\",\"pattern\":\"^a|[]{\(98_000 + $0)}\"}" } + "}"
+            }
+        ),
+        (
+            "a pattern of a great many anchors",
+            { "{\"type\":\"string\",\"pattern\":\"\(String(repeating: "^", count: 800_000))a\"}" }
+        ),
     ]
 
     @Test(arguments: hostile.map(\.name))
@@ -131,6 +143,43 @@ import Testing
         }
         // Of this thread, so that it does not matter what else runs; without a bound some of these take minutes.
         #expect(processorSeconds - begun < 10)
+    }
+
+    /// Parts of a grammar that `root` leads to, and that lead nowhere, are counted as they are made.
+    @Test(arguments: ["[]{199900}", "[] [^a]{20000}", "([] | [] | []){40000}"])
+    func partsThatLeadNowhereAreCounted(_ part: String) {
+        let rules = (0..<400).map { "r\($0) ::= \(part)" }.joined(separator: "\n")
+        let called = (0..<400).map { "r\($0)" }.joined(separator: " | ")
+        let begun = processorSeconds
+        #expect(throws: GrammarError.tooLarge(what: "steps of compilation", limit: GrammarLimits().work)) {
+            _ = try GrammarRunner(.gbnf("root ::= \"a\" | \(called)\n\(rules)\n"))
+        }
+        #expect(processorSeconds - begun < 10)
+    }
+
+    /// Rules that `root` does not lead to cost what reading them costs; mistakes in them are told all the same.
+    @Test func rulesThatNothingCallsAreNotBuilt() throws {
+        let rules = (0..<9000).map { "r\($0) ::= []{199900} r\(($0 + 1) % 9000)" }.joined(separator: "\n")
+        let begun = processorSeconds
+        let runner = try GrammarRunner(.gbnf("root ::= \"a\"\n\(rules)\n"))
+        #expect(processorSeconds - begun < 10)
+        #expect(try runner.accepts("a") && !runner.accepts("aa"))
+        for mistake in ["x ::= \"b", "x ::= y", "x ::= [z-a]", "x ::= \"b\"\nx ::= \"c\""] {
+            #expect(throws: GrammarError.self) { _ = try GrammarRunner(.gbnf("root ::= \"a\"\n\(mistake)\n")) }
+        }
+    }
+
+    /// Whoever leaves while a part is made that nothing reaches ends the compilation within it.
+    @Test func buildingAsksWhetherSomebodyWaits() {
+        var limits = GrammarLimits()
+        limits.work = .max / 2
+        let asked = Atomic(0)
+        let compiler = GrammarCompiler(GrammarRunner.tree, limits: limits)
+        #expect(throws: GrammarError.cancelled) {
+            _ = try compiler.compile(.regularExpression("a|[]{99000}")) {
+                asked.add(1, ordering: .relaxed).newValue == 2
+            }
+        }
     }
 
     private var processorSeconds: Double {

@@ -40,7 +40,7 @@ struct GBNFReader {
     /// Reads a grammar.
     /// - Throws: `malformed`, `leftRecursion`, `unsatisfiable`, `tooLarge`.
     static func grammar(
-        _ text: String, _ tree: TokenTree, _ budget: inout GrammarBudget
+        _ text: String, _ tree: TokenTree, _ budget: GrammarBudget
     ) throws(GrammarError) -> Grammar {
         var reader = GBNFReader(text, tree, budget.limits)
         try budget.spend(reader.scalars.count)
@@ -48,18 +48,38 @@ struct GBNFReader {
         guard let root = reader.numbers["root"], reader.bodies[root] != nil else {
             throw reader.malformed("there is no rule \"root\"", at: reader.scalars.count)
         }
-        var rules: [ByteAutomaton] = []
-        for (number, name) in reader.names.enumerated() {
-            guard let body = reader.bodies[number] else {
-                throw reader.malformed("the rule \"\(name)\" is not defined", at: reader.places[number])
-            }
-            var network = ByteNetwork(limits: budget.limits)
+        for (number, name) in reader.names.enumerated() where reader.bodies[number] == nil {
+            throw reader.malformed("the rule \"\(name)\" is not defined", at: reader.places[number])
+        }
+        // A rule that `root` does not lead to is read, so that mistakes in it are told, and not built.
+        var rules = reader.names.map { _ in ByteAutomaton.none }
+        for number in reader.reachable(from: root) {
+            guard let body = reader.bodies[number] else { continue }
+            var network = ByteNetwork(budget)
             try network.add(body, from: network.start, to: network.end)
-            rules.append(try network.automaton(&budget))
+            rules[number] = try network.automaton(budget)
         }
         var grammar = try Grammar(rules: rules, names: reader.names, start: root) { "the rule \"\($0)\"" }
         grammar.usesTokens = reader.usesTokens
         return grammar
+    }
+
+    /// The rules that a rule calls, and those that they call, in the order they were first spoken of.
+    private func reachable(from root: Int) -> [Int] {
+        var seen: Set<Int> = [root]
+        var waiting = [root]
+        while let rule = waiting.popLast() {
+            var items = (bodies[rule] ?? []).flatMap { $0 }
+            while let item = items.popLast() {
+                switch item {
+                case .rule(let called): if seen.insert(called).inserted { waiting.append(called) }
+                case .choice(let alternatives): items += alternatives.joined()
+                case .repeated(let item, _, _): items.append(item)
+                case .literal, .set, .token: break
+                }
+            }
+        }
+        return seen.sorted()
     }
 
     // MARK: Rules

@@ -9,7 +9,7 @@ struct NumberLanguage {
 
     let shape: NumberShape
 
-    func automaton(_ budget: inout GrammarBudget) throws(GrammarError) -> ByteAutomaton {
+    func automaton(_ budget: GrammarBudget) throws(GrammarError) -> ByteAutomaton {
         if shape.isFree {
             let isInteger = shape.kind == .integer
             let most = isInteger ? Self.mostIntegerDigits : Self.mostDigits
@@ -17,7 +17,7 @@ struct NumberLanguage {
             return try PatternLanguage.automaton(
                 isInteger
                     ? digits : digits + "(\\.[0-9]{1,\(Self.mostDigits)})?([eE][+-]?[0-9]{1,2})?", isWhole: true,
-                &budget)
+                budget)
         }
         let zero = NumberShape.Bound(value: .zero, isExclusive: true)
         var negated = NumberShape()
@@ -31,17 +31,17 @@ struct NumberLanguage {
         let negativeExcluded = shape.excluded.filter(\.isNegative).map(\.magnitude)
         let positiveExcluded = shape.excluded.filter { !$0.isNegative }
 
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         let sign = try network.state()
         network.add(.bytes(0x2D, 0x2D, sign), from: network.start)
-        try network.add(magnitudes(negated, negativeExcluded, &budget), from: sign, to: network.end)
-        try network.add(magnitudes(positive, positiveExcluded, &budget), from: network.start, to: network.end)
-        return try network.automaton(&budget).trimmed
+        try network.add(magnitudes(negated, negativeExcluded, budget), from: sign, to: network.end)
+        try network.add(magnitudes(positive, positiveExcluded, budget), from: network.start, to: network.end)
+        return try network.automaton(budget).trimmed
     }
 
     /// Numbers without a sign between bounds that are not negative.
     private func magnitudes(
-        _ range: NumberShape, _ excluded: [DecimalNumber], _ budget: inout GrammarBudget
+        _ range: NumberShape, _ excluded: [DecimalNumber], _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
         guard let low = range.low, range.high.map({ !$0.value.isNegative }) ?? true else { return .none }
         let bounds = [low.value, range.high?.value ?? .zero]
@@ -55,22 +55,22 @@ struct NumberLanguage {
             case .integer: whole
             case .fraction: "(?=.{1,\(length)}$)" + whole + "\\.[0-9]*[1-9][0-9]*"
             }
-        var result = try PatternLanguage.automaton(form, isWhole: true, &budget)
+        var result = try PatternLanguage.automaton(form, isWhole: true, budget)
         if !low.value.isZero || low.isExclusive {
             result = try result.intersection(
-                PatternLanguage.automaton(Self.atLeast(low), isWhole: true, &budget), &budget)
+                PatternLanguage.automaton(Self.atLeast(low), isWhole: true, budget), budget)
         }
         if let high = range.high {
             result = try result.intersection(
-                PatternLanguage.automaton(Self.atMost(high), isWhole: true, &budget), &budget)
+                PatternLanguage.automaton(Self.atMost(high), isWhole: true, budget), budget)
         }
         for divisor in shape.divisors {
-            result = try result.intersection(Self.multiples(of: divisor, &budget), &budget)
+            result = try result.intersection(Self.multiples(of: divisor, budget), budget)
         }
         for value in excluded {
             let zeros = value.fraction.isEmpty ? "(\\.0*)?" : "0*"
             let text = String(decoding: value.text, as: UTF8.self).split(separator: ".").joined(separator: "\\.")
-            result = try result.subtracting(PatternLanguage.automaton(text + zeros, isWhole: true, &budget), &budget)
+            result = try result.subtracting(PatternLanguage.automaton(text + zeros, isWhole: true, budget), budget)
         }
         return result
     }
@@ -129,7 +129,7 @@ struct NumberLanguage {
 
     /// Multiples of n/10^d: the automaton keeps the remainder of the digits read by n, and how many stand after the point.
     private static func multiples(
-        of divisor: DecimalNumber, _ budget: inout GrammarBudget
+        of divisor: DecimalNumber, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
         let places = divisor.fraction.count
         let digits = divisor.whole + divisor.fraction

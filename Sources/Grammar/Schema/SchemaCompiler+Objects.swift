@@ -147,9 +147,9 @@ extension SchemaCompiler {
         if distinct.isEmpty, taken.isEmpty, language == nil {
             return try open([(nil, SchemaConjunction(shape.sources.compactMap(\.additional)))])
         }
-        var budget = reader.budget
+        let budget = reader.budget
         var rest = language ?? .anyText
-        if !taken.isEmpty { rest = try rest.subtracting(.texts(taken, &budget), &budget) }
+        if !taken.isEmpty { rest = try rest.subtracting(.texts(taken, budget), budget) }
         var result: [(names: ByteAutomaton?, value: SchemaConjunction)] = []
         for choice in 0..<(1 << distinct.count) {
             var names = rest
@@ -157,9 +157,9 @@ extension SchemaCompiler {
             for (index, pattern) in distinct.enumerated() where !names.isEmpty {
                 if choice >> index & 1 == 1 {
                     matched.insert(pattern)
-                    names = try names.intersection(pattern, &budget)
+                    names = try names.intersection(pattern, budget)
                 } else {
-                    names = try names.subtracting(pattern, &budget)
+                    names = try names.subtracting(pattern, budget)
                 }
             }
             if names.isEmpty { continue }
@@ -169,7 +169,6 @@ extension SchemaCompiler {
             }
             result.append((names, SchemaConjunction(terms)))
         }
-        reader.budget = budget
         return try open(result)
     }
 

@@ -14,19 +14,18 @@ struct SchemaCompiler {
 
     /// - Throws: `unsupportedKeyword`, `invalidSchema`, `unsatisfiable`, `tooLarge`.
     static func grammar(
-        _ schema: JSON, _ spacing: JSONSpacing, _ budget: inout GrammarBudget
+        _ schema: JSON, _ spacing: JSONSpacing, _ budget: GrammarBudget
     ) throws(GrammarError) -> Grammar {
         var compiler = try SchemaCompiler(schema, spacing, budget)
         let start = try compiler.rule(SchemaConjunction([.schema("")]))
         var rules: [ByteAutomaton] = []
         while rules.count < compiler.conjunctions.count {
-            var network = ByteNetwork(limits: budget.limits)
+            var network = ByteNetwork(budget)
             for shape in try compiler.reader.shapes(compiler.conjunctions[rules.count]) {
                 try compiler.add(shape, to: &network, from: network.start, to: network.end)
             }
-            rules.append(try network.automaton(&compiler.reader.budget))
+            rules.append(try network.automaton(budget))
         }
-        budget = compiler.reader.budget
         return try Grammar(rules: rules, names: compiler.conjunctions.map(\.place), start: start)
     }
 

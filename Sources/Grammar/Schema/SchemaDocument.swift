@@ -10,17 +10,17 @@ struct SchemaDocument {
     private(set) var hasUnevaluated = false
     private let identifier: String?
 
-    init(_ root: JSON, _ budget: inout GrammarBudget) throws(GrammarError) {
+    init(_ root: JSON, _ budget: GrammarBudget) throws(GrammarError) {
         self.root = root
         draft = SchemaDraft(root["$schema"]?.string)
         identifier = root["$id"]?.string ?? (draft == .draft4 ? root["id"]?.string : nil)
         var path: [String] = []
-        try look(into: root, &path, &budget)
+        try look(into: root, &path, budget)
     }
 
     /// Finds anchors. Pointers are put together where there is one: the path to a place may be as long as the document.
     private mutating func look(
-        into value: JSON, _ path: inout [String], _ budget: inout GrammarBudget
+        into value: JSON, _ path: inout [String], _ budget: GrammarBudget
     ) throws(GrammarError) {
         try budget.spend(1)
         switch value {
@@ -32,13 +32,13 @@ struct SchemaDocument {
             }
             for (key, value) in object {
                 path.append(key)
-                try look(into: value, &path, &budget)
+                try look(into: value, &path, budget)
                 path.removeLast()
             }
         case .array(let values):
             for (index, value) in values.enumerated() {
                 path.append(String(index))
-                try look(into: value, &path, &budget)
+                try look(into: value, &path, budget)
                 path.removeLast()
             }
         default: break

@@ -140,7 +140,7 @@ extension SchemaReader {
             }
         }
         var string = StringShape()
-        if !strings.isEmpty { string.excluded = [try .texts(strings, &budget)] }
+        if !strings.isEmpty { string.excluded = [try .texts(strings, budget)] }
         var result: [SchemaShape] = [.number(number), .string(string), .array(ArrayShape()), .object(ObjectShape())]
         if hasNull { result.append(.null) }
         if bools.count == 2 { result.append(.boolean(nil)) } else { result += bools.map { .boolean($0) } }

@@ -5,17 +5,17 @@ extension SchemaReader {
     /// The strings of one shape.
     mutating func language(_ shape: StringShape) throws(GrammarError) -> ByteAutomaton {
         var result = ByteAutomaton.anyText
-        for language in shape.languages { result = try result.intersection(language, &budget) }
-        for language in shape.excluded { result = try result.subtracting(language, &budget) }
+        for language in shape.languages { result = try result.intersection(language, budget) }
+        for language in shape.excluded { result = try result.subtracting(language, budget) }
         guard shape.least > 0 || shape.most != nil else { return result }
         if shape.least > shape.most ?? shape.least { return .none }
-        return try result.intersection(Self.lengths(shape, &budget), &budget)
+        return try result.intersection(Self.lengths(shape, budget), budget)
     }
 
     /// The strings among the values of a schema, which is what names of properties are held against.
     mutating func language(_ conjunction: SchemaConjunction) throws(GrammarError) -> ByteAutomaton {
         if let known = languages[conjunction] { return known }
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         for shape in try shapes(conjunction) {
             switch shape {
             case .string(let shape): try network.add(language(shape), from: network.start, to: network.end)
@@ -26,22 +26,22 @@ extension SchemaReader {
             default: break
             }
         }
-        let result = try network.automaton(&budget).trimmed
+        let result = try network.automaton(budget).trimmed
         languages[conjunction] = result
         return result
     }
 
-    private static func lengths(_ shape: StringShape, _ budget: inout GrammarBudget) throws(GrammarError)
+    private static func lengths(_ shape: StringShape, _ budget: GrammarBudget) throws(GrammarError)
         -> ByteAutomaton
     {
         guard max(shape.least, shape.most ?? 0) <= budget.limits.states else {
             throw .tooLarge(what: "characters to count", limit: budget.limits.states)
         }
-        var network = ByteNetwork(limits: budget.limits)
+        var network = ByteNetwork(budget)
         try network.repeat(least: shape.least, most: shape.most, from: network.start, to: network.end) {
             (network, first, last) throws(GrammarError) in try network.add(.all, from: first, to: last)
         }
-        return try network.automaton(&budget)
+        return try network.automaton(budget)
     }
 }
 

@@ -3,7 +3,7 @@ import MartletJSON
 /// Schemas to shapes. Shapes of subschemas are read when they are asked for, so that recursion ends.
 struct SchemaReader {
     let document: SchemaDocument
-    var budget: GrammarBudget
+    let budget: GrammarBudget
     private var known: [SchemaTerm: [SchemaShape]] = [:]
     private var open: Set<SchemaTerm> = []
     private var expressions: [String: ByteAutomaton] = [:]
@@ -14,15 +14,14 @@ struct SchemaReader {
     var numberLanguages: [NumberShape: ByteAutomaton] = [:]
 
     init(_ schema: JSON, _ budget: GrammarBudget) throws(GrammarError) {
-        var budget = budget
-        document = try SchemaDocument(schema, &budget)
+        document = try SchemaDocument(schema, budget)
         self.budget = budget
     }
 
     /// The numbers of one shape.
     mutating func language(_ shape: NumberShape) throws(GrammarError) -> ByteAutomaton {
         if let known = numberLanguages[shape] { return known }
-        let result = try NumberLanguage(shape: shape).automaton(&budget)
+        let result = try NumberLanguage(shape: shape).automaton(budget)
         numberLanguages[shape] = result
         return result
     }
@@ -98,7 +97,7 @@ struct SchemaReader {
         let key = (isWhole ? "w" : "s") + text
         if let automaton = expressions[key] { return automaton }
         do throws(GrammarError) {
-            let automaton = try PatternLanguage.automaton(text, isWhole: isWhole, &budget)
+            let automaton = try PatternLanguage.automaton(text, isWhole: isWhole, budget)
             expressions[key] = automaton
             return automaton
         } catch {
