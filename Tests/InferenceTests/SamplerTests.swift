@@ -1,4 +1,6 @@
+import Foundation
 import MartletInference
+import MartletTensor
 import Testing
 
 @Suite struct SamplerTests {
@@ -68,6 +70,109 @@ import Testing
         options.typicalP = 0.1
         let counts = histogram([3, 2, 1, 0], options, draws: 300)
         #expect(counts.filter { $0 > 0 }.count == 1)
+    }
+
+    private struct Choice {
+        var token: Int
+        var weight: Float
+    }
+
+    private func mass(_ choices: [Choice]) -> Double {
+        var sum = 0.0
+        for choice in choices { sum += Double(choice.weight) }
+        return sum
+    }
+
+    /// As many from the beginning as reach this together.
+    private func reaching(_ limit: Double, _ choices: [Choice], of total: Double) -> [Choice] {
+        var sum = 0.0
+        var kept: [Choice] = []
+        for choice in choices {
+            kept.append(choice)
+            sum += Double(choice.weight) / total
+            if sum >= limit { break }
+        }
+        return kept
+    }
+
+    /// The filters as they are defined: everything sorted, the sums in that order.
+    private func defined(_ logits: [Float], _ options: SamplingOptions) -> Int32 {
+        let top: Float = logits.max() ?? 0
+        let scale: Float = 1 / options.temperature
+        var kept: [Choice] = []
+        for (token, logit) in logits.enumerated() {
+            let weight = expf((logit - top) * scale)
+            if weight > 0 { kept.append(Choice(token: token, weight: weight)) }
+        }
+        let all = mass(kept)
+        kept.sort { (one: Choice, other: Choice) -> Bool in
+            one.weight != other.weight ? one.weight > other.weight : one.token < other.token
+        }
+        if options.topK > 0 { kept = Array(kept.prefix(options.topK)) }
+        if options.topP < 1 {
+            kept = reaching(Double(options.topP) * (options.topK > 0 ? mass(kept) : all), kept, of: 1)
+        }
+        if options.minP > 0 { kept = kept.filter { $0.weight >= options.minP } }
+        if options.typicalP < 1 {
+            let total = mass(kept)
+            let information: [Double] = kept.map { -log(Double($0.weight) / total) }
+            var entropy = 0.0
+            for (choice, value) in zip(kept, information) { entropy += Double(choice.weight) / total * value }
+            let order = kept.indices.sorted { (one: Int, other: Int) -> Bool in
+                let (left, right) = (abs(information[one] - entropy), abs(information[other] - entropy))
+                return left != right ? left < right : one < other
+            }
+            kept = reaching(Double(options.typicalP), order.map { kept[$0] }, of: total)
+        }
+        var random = RandomStream(seed: options.seed ?? 0, position: 0)
+        var remaining = random.nextUniform() * mass(kept)
+        for choice in kept {
+            remaining -= Double(choice.weight)
+            if remaining < 0 { return Int32(choice.token) }
+        }
+        return Int32(kept.last?.token ?? 0)
+    }
+
+    /// However much of a large vocabulary is kept, with many equals or none, in whatever way it is found.
+    @Test(arguments: [Float(0.3), 1, 2, 40], [false, true])
+    func filtersOfLargeVocabulariesAreThoseDefined(_ temperature: Float, _ hasEquals: Bool) {
+        var random = RandomStream(seed: 5)
+        let logits = (0..<20_000).map { _ in
+            let logit = Float(random.nextUniform() * 24 - 12)
+            return hasEquals ? logit.rounded() : logit
+        }
+        let choices: [(inout SamplingOptions) -> Void] = [
+            { $0.typicalP = 0.99 }, { $0.typicalP = 0.2 }, { $0.topK = 19_999 }, { $0.topK = 12_000 },
+            { $0.topK = 313 }, { $0.topK = 312 }, { $0.topK = 1 }, { $0.topP = 0.999 }, { $0.topP = 0.5 },
+            { $0.minP = 1e-6 }, { $0.minP = 0.2 },
+            {
+                ($0.topK, $0.topP) = (15_000, 0.9)
+                $0.typicalP = 0.8
+            },
+            { ($0.topK, $0.minP, $0.typicalP) = (40, 0.01, 0.9) },
+        ]
+        for (number, choose) in choices.enumerated() {
+            for seed in 0..<6 as Range<UInt64> {
+                var options = SamplingOptions()
+                options.temperature = temperature
+                options.seed = seed
+                choose(&options)
+                #expect(next(logits, options) == defined(logits, options), "choice \(number), seed \(seed)")
+            }
+        }
+    }
+
+    @Test func aTopKOfAllLeavesNothingOut() {
+        let logits = (0..<3000).map { Float($0 % 61) / 7 }
+        for seed in 0..<20 as Range<UInt64> {
+            var all = SamplingOptions()
+            all.seed = seed
+            var same = all
+            for count in [3000, 3001, Int(Int32.max)] {
+                same.topK = count
+                #expect(next(logits, same) == next(logits, all))
+            }
+        }
     }
 
     @Test func theSameSeedGivesTheSameToken() {

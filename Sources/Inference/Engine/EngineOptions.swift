@@ -5,9 +5,12 @@ public struct EngineOptions: Sendable {
     /// Sequences that may wait for a place to run before requests are refused. What is taken when all places are waited
     /// for takes 1 + maximumWaiting / maximumRunning times as long as with none waiting.
     public var maximumWaiting = 32
-    /// Rows of a step at most: one for each reply under way, and what is left for prompts. More is faster for prompts and
-    /// makes replies under way wait longer for their next token.
+    /// Rows of a step at most: one for each reply under way, and what is left for prompts. More is faster for prompts.
     public var tokensPerStep = 256
+    /// How much longer than a step of replies alone a step with a piece of a prompt may take while replies are under way:
+    /// pieces follow the time that earlier ones took (`PromptPiece`). More is faster for prompts and makes replies wait
+    /// longer for their next token. Replies do not change by it.
+    public var promptTime = Duration.milliseconds(50)
     /// Bytes for keys and values, prompts kept for later included; at least one whole context is taken.
     public var cacheBytes = 1 << 30
     /// Keeps computed prompts and replies for requests that begin alike.

@@ -12,12 +12,17 @@ extension Generator {
         let plan = makeRoom(for: plan())
         guard !plan.isEmpty else { return }
         let isLong = plan.contains { $0.sequence.promptDone == nil || $0.sequence.pending > 1 }
+        let promptRows = plan.reduce(0) { $0 + ($1.sequence.pending > 1 ? $1.rows : 0) }
         if isLong { deliverAll() }
         do {
             let begun = ContinuousClock.now
             let (logits, wanted) = try compute(plan)
             let now = ContinuousClock.now
-            if !isLong { stepTime = now - begun }
+            if isLong {
+                piece.note(rows: promptRows, added: now - begun - stepTime)
+            } else {
+                stepTime = now - begun
+            }
             counters.steps += 1
             counters.sequenceSteps += plan.count
             counters.stepTokens.add(Double(plan.reduce(0) { $0 + $1.rows }))
@@ -38,6 +43,8 @@ extension Generator {
             plan.append((sequence, 1 + sequence.draft.count))
             budget -= 1 + sequence.draft.count
         }
+        // Whoever waits for the next token waits for the prompts' rows, too.
+        if !plan.isEmpty { budget = min(budget, piece.rows) }
         for sequence in running where sequence.pending > 1 {
             // The oldest prompt goes on, however many replies there are.
             guard budget > 0 || plan.allSatisfy({ $0.sequence.pending == 1 }) else { break }

@@ -33,6 +33,8 @@ public final class Generator {
     var counters = EngineStatistics()
     /// How long the last step took that computed replies alone: so long will the next.
     var stepTime = Duration.zero
+    /// Rows of prompts in a step beside replies.
+    var piece: PromptPiece
     /// Which of the sequences that sit out is first.
     var deferredTurn = 0
     /// Called when the computation of a request begins, with the number of sequences that run with it.
@@ -57,6 +59,7 @@ public final class Generator {
         self.precision = precision
         self.endTokens = endTokens
         self.options = options
+        piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
         let cache = KVCache(decoder.configuration, precision: precision)
         // One whole context always fits, so whoever is alone can be finished.
         let least = KVCache.blocks(for: decoder.configuration.contextLength) + 1
