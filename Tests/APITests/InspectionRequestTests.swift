@@ -63,6 +63,7 @@ import TinyModels
         (#"{"text": "a", "heads_off": [[0, -1]]}"#, "heads_off"),
         (#"{"text": "a", "heads_off": [[0]]}"#, "heads_off[0]"),
         (#"{"text": "a", "heads_off": [[0, 1e99]]}"#, "heads_off[0]"),
+        (#"{"text": "a", "layer": 9223372036854775807}"#, "layer"), (#"{"text": "a", "heads": [1]}"#, "heads"),
         (#"{"text": "a", "lens_top_k": 0}"#, "lens_top_k"), (#"{"text": "a", "lens_top_k": 1000}"#, "lens_top_k"),
     ]) func whatIsWrongIsRefusedByName(_ body: String, _ parameter: String) throws {
         let error = #expect(throws: APIError.self) { try answer(body) }

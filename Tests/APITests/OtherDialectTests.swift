@@ -54,6 +54,10 @@ import Testing
         for (body, parameter) in [
             (#"{"prompt": "a"}"#, "model"), (#"{"model": "m", "prompt": "a", "suffix": "b"}"#, "suffix"),
             (#"{"model": "m", "keep_alive": "soon"}"#, "keep_alive"), (#"{"model": "m", "format": "xml"}"#, "format"),
+            (#"{"model": "m", "keep_alive": 1e308}"#, "keep_alive"),
+            (#"{"model": "m", "keep_alive": "99999999999999h"}"#, "keep_alive"),
+            (#"{"model": "m", "options": {"num_ctx": 1000000000000000000}}"#, "options.num_ctx"),
+            (#"{"model": "m", "options": {"num_thread": 2.5}}"#, "options.num_thread"),
             (#"{"model": "m", "options": {"mirostat": 1}}"#, "options.mirostat"),
             (#"{"model": "m", "options": {"seed": "a"}}"#, "options.seed"),
         ] {

@@ -65,6 +65,7 @@ import Testing
         (#""prompt": [5000]"#, "prompt[0]"), (#""prompt": [[1], [9999]]"#, "prompt[1][0]"),
         (#""prompt": """#, "prompt"),
         (#""prompt": "a", "logit_bias": {"5000": 1}"#, "logit_bias.5000"),
+        (#""prompt": "a", "stop_token_ids": [3, 999999]"#, "stop_token_ids"),
         (#""prompt": "a", "allowed_token_ids": [5000]"#, "allowed_token_ids"),
     ])
     func whatTheModelDoesNotHaveIsRefused(_ members: String, _ parameter: String) throws {

@@ -135,4 +135,12 @@ import Testing
             #expect(text.contains("HTTP/1.1 200 OK"))
         }
     }
+
+    @Test func whatElseIsExpectedIsRefused() async throws {
+        try await RunningServer.with { running in
+            let reply = try await running.get("/livez", ["Expect": "the-unexpected"])
+            #expect(reply.status == 417)
+            #expect(reply.errorCode == "expectation_failed")
+        }
+    }
 }

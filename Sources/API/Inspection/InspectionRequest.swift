@@ -38,6 +38,8 @@ public struct InspectionRequest: Sendable, Equatable {
             headsOff.insert(DecoderHead(layer: layer, head: head))
         }
         if let count = try fields.integer("lens_top_k", 1...20) { lensTokens = count }
+        // Whoever asks for one layer and gets all would take them for what was asked for.
+        if let name = fields.unread.first { throw .unsupported(name, "is not known here") }
     }
 
     /// Looks into the model, in the caller's thread.

@@ -139,7 +139,8 @@ extension EmbeddingsRequest {
         // Ollama cuts texts that are too long unless told not to; here it is the other way round.
         truncation = try fields.bool("truncate") ?? false ? Truncation(tokens: -1, keepsEnd: false) : nil
         user = nil
-        fields.ignore("keep_alive", "options")
+        _ = try GenerationRequest.keepAlive(&fields)
+        fields.ignore("options")
         unknownFields = fields.unread
     }
 

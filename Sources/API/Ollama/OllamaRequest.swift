@@ -63,7 +63,7 @@ extension GenerationRequest {
         case .object(let schema)?: constraint = .jsonSchema(.object(schema))
         default: throw fields.error("format", "must be 'json' or a JSON Schema")
         }
-        keepAliveSeconds = try Self.seconds(fields.json("keep_alive"))
+        keepAliveSeconds = try Self.keepAlive(&fields)
         try fields.refuse("logprobs", unless: { $0.bool == false })
         fields.ignore("truncate", "shift", "top_logprobs")
         if var options = try fields.fields("options") {
@@ -81,18 +81,28 @@ extension GenerationRequest {
         stopping.maximumTokens = maximum.flatMap { $0 > 0 ? $0 : nil }
         try options.refuse("mirostat", unless: { $0.double == 0 })
         try options.refuse("tfs_z", unless: { $0.double == 1 })
+        // What they would change is decided when the server starts; what they could not mean is refused all the same.
+        for key in Self.sizes { _ = try options.integer(key, -1...Int(Int32.max)) }
         options.ignore(
-            "num_ctx", "repeat_last_n", "penalize_newline", "mirostat_tau", "mirostat_eta", "num_keep", "num_batch",
-            "num_gpu", "main_gpu", "use_mmap", "use_mlock", "num_thread", "numa", "low_vram", "vocab_only", "f16_kv",
-            "draft_num_predict")
+            "penalize_newline", "mirostat_tau", "mirostat_eta", "use_mmap", "use_mlock", "numa", "low_vram",
+            "vocab_only", "f16_kv")
     }
 
+    static let sizes = [
+        "num_ctx", "repeat_last_n", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
+    ]
+
+    /// Seconds that a duration of Go has at most.
+    static let longestDuration = 9_223_372_036.0
+
     /// A number of seconds, or a duration as Go writes it (`5m`, `1h30m`); below zero is for good.
-    private static func seconds(_ value: JSON?) throws(APIError) -> Double? {
-        guard let value else { return nil }
-        if let number = value.double { return number }
-        guard let text = value.string, let seconds = Self.duration(text) else {
-            throw .invalid("keep_alive", "must be a number of seconds or a duration like '5m'")
+    static func keepAlive(_ fields: inout FieldReader) throws(APIError) -> Double? {
+        guard let value = fields.json("keep_alive") else { return nil }
+        guard let seconds = value.double ?? value.string.flatMap(Self.duration) else {
+            throw fields.error("keep_alive", "must be a number of seconds or a duration like '5m'")
+        }
+        guard abs(seconds) <= longestDuration else {
+            throw fields.error("keep_alive", "is longer than the \(Int(longestDuration)) seconds that it may be")
         }
         return seconds
     }

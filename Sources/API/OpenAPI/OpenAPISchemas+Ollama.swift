@@ -2,11 +2,15 @@ import MartletJSON
 
 /// Ollama's API.
 extension OpenAPISchemas {
+    private static let keepAlive = any(
+        number(-GenerationRequest.longestDuration, GenerationRequest.longestDuration),
+        ["type": "string", "pattern": "^-?[0-9]{1,6}(ms|us|ns|s|m|h)$"])
+
     /// Members that chats and continuations share.
     private static let members: JSONObject = [
         "model": word, "stream": flag, "think": any(flag, choice(ReasoningSettings.Effort.allCases.map(\.rawValue))),
         "format": any(["enum": ["", "json"]], anyObject),
-        "keep_alive": any(decimal, ["type": "string", "pattern": "^-?[0-9]{1,6}(ms|us|ns|s|m|h)$"]),
+        "keep_alive": keepAlive,
         "logprobs": ["const": false], "options": reference("OllamaOptions"),
     ]
 
@@ -18,6 +22,7 @@ extension OpenAPISchemas {
 
     static let ollama: JSONObject = {
         let limits = RequestLimits()
+        let size = integer(-1, Int(Int32.max))
         return [
             "OllamaChatRequest": request(
                 with([
@@ -33,6 +38,8 @@ extension OpenAPISchemas {
                 "frequency_penalty": number(-2, 2), "seed": seed, "stop": stops,
                 "num_predict": integer(-2, Int(Int32.max)), "allowed_token_ids": list(token, atLeast: 1),
                 "logit_bias": logitBias, "mirostat": ["const": 0], "tfs_z": ["const": 1],
+                "num_ctx": size, "repeat_last_n": size, "num_keep": size, "num_batch": size, "num_gpu": size,
+                "main_gpu": size, "num_thread": size, "draft_num_predict": size,
             ]),
             "OllamaMessage": object(
                 [
@@ -88,7 +95,10 @@ extension OpenAPISchemas {
 
     private static func embedding(_ input: String) -> JSON {
         request(
-            ["model": word, input: reference("Prompt"), "dimensions": integer(1, 65536), "truncate": flag],
+            [
+                "model": word, input: reference("Prompt"), "dimensions": integer(1, 65536), "truncate": flag,
+                "keep_alive": keepAlive,
+            ],
             required: ["model", input])
     }
 

@@ -200,6 +200,9 @@ public struct GenerationPlan: Sendable {
             for token in 0..<size where !isAllowed[token] { options.sampling.logitBias[Int32(token)] = -.infinity }
         }
         options.stopStrings += request.stopping.strings
+        if let token = request.stopping.tokens.first(where: { Int($0) >= size }) {
+            throw .invalid("stop_token_ids", "holds \(token); the model has \(size) tokens")
+        }
         options.stopTokens.formUnion(request.stopping.tokens)
         options.ignoresEndOfSequence = request.stopping.ignoresEndOfSequence
         options.skipsSpecialTokens = request.stopping.skipsSpecialTokens

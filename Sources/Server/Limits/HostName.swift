@@ -10,12 +10,21 @@ import Musl
 
 /// The host of a `Host` or `Origin` field.
 enum HostName {
-    /// "example.org" of "example.org:8080", "::1" of "[::1]:8080".
-    static func name(of authority: some StringProtocol) -> String {
-        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
-            return String(authority[authority.index(after: authority.startIndex)..<end])
+    /// "example.org" of "example.org:8080", "::1" of "[::1]:8080"; nil where anything but a port follows.
+    static func name(of authority: some StringProtocol) -> String? {
+        let name: String
+        let rest: Substring
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            name = String(authority[authority.index(after: authority.startIndex)..<end])
+            rest = Substring(authority[authority.index(after: end)...])
+        } else {
+            name = String(authority.prefix { $0 != ":" }).lowercased()
+            rest = Substring(authority.drop { $0 != ":" })
         }
-        return String(authority.prefix { $0 != ":" }).lowercased()
+        guard rest.isEmpty || rest.first == ":" && rest.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        return name
     }
 
     static func isAddress(_ name: String) -> Bool {
@@ -44,7 +53,7 @@ struct SiteRules: Sendable {
 
     func allows(host authority: String?) -> Bool {
         guard let authority, !hasKeys, !hosts.contains("*") else { return true }
-        let name = HostName.name(of: authority)
+        guard let name = HostName.name(of: authority) else { return false }
         return name == "localhost" || name.hasSuffix(".localhost") || HostName.isAddress(name) || hosts.contains(name)
     }
 

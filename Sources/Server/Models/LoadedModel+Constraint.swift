@@ -48,9 +48,9 @@ extension LoadedModel {
 }
 
 /// Grammars are compiled a few at a time, whatever number of requests brings some: each takes a processor and memory for up
-/// to seconds.
+/// to seconds, and what computes replies goes before it.
 private enum GrammarQueue {
-    private static let queues = (0..<2).map { DispatchQueue(label: "martlet.grammar.\($0)") }
+    private static let queues = (0..<2).map { DispatchQueue(label: "martlet.grammar.\($0)", qos: .utility) }
     private static let turn = Atomic<Int>(0)
 
     static func next() -> DispatchQueue {

@@ -79,6 +79,11 @@ struct Responder: HTTPResponder {
         if case .route(let route, _) = match { record.route = route.path }
         try checkRoom(match, connection)
         try checkOpen(match)
+        if let expected = head.headerFields[.expect], expected.lowercased() != "100-continue" {
+            throw APIError(
+                status: 417, "Expect \"\(expected.shown(limit: 40))\" is not understood; 100-continue is.",
+                code: "expectation_failed")
+        }
         guard server.rules.allows(host: head.authority) else {
             throw APIError(
                 status: 403,
