@@ -46,7 +46,7 @@ struct SupervisedCommand: ParsableCommand {
     func run() throws {
         let run = out ?? sibling(of: model, "sft")
         try TrainingDisplay.demandFree(run, resume: resume == "auto")
-        var options = TrainingOptions()
+        var options = TrainingOptions(for: .tuning)
         if let config { try ConfigurationFile.read(config, into: &options) }
         if let epochs { try options.set("epochs", .number(epochs)) }
         if let steps { try options.set("steps", .integer(Int64(steps))) }

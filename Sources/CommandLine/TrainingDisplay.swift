@@ -22,7 +22,7 @@ struct TrainingDisplay {
         for value in trainer.options.values {
             Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
         }
-        if trainer.data.validation.isEmpty {
+        if let data = trainer.data, data.validation.isEmpty {
             Terminal.note("martlet: there are no validation shards: nothing is evaluated, no sample is written")
         }
         for note in trainer.notes { Terminal.note("martlet: \(note)") }
@@ -80,7 +80,8 @@ struct TrainingDisplay {
                 if json, report.step % every == 0 || report.step == report.total {
                     Terminal.show(jsonLine(report, peak))
                 }
-                line.show(text(report, peak), isDue: report.step % every == 0 || report.step == 1)
+                let pace = report["reward"] == nil ? every : max(every, 5)
+                line.show(text(report, peak), isDue: report.step % pace == 0 || report.step == 1)
             case .evaluated(let step, let evaluation):
                 line.end()
                 let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
@@ -89,6 +90,15 @@ struct TrainingDisplay {
                         + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
                 for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
                 Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
+            case .scored(let step, let evaluation):
+                line.end()
+                Terminal.note(
+                    "step \(step): \(evaluation.right) of \(evaluation.answers.count) held-out problems right "
+                        + "(\(Terminal.fixed(100 * evaluation.accuracy, 1)) %)")
+                if let answer = evaluation.answers.first {
+                    let question = answer.question.prompt.last?.content ?? ""
+                    Terminal.note(Terminal.dim("  \(question) → \(answer.reply)"))
+                }
             case .saved(let step, let path):
                 line.end()
                 Self.tellSaved(step, path)
@@ -119,13 +129,15 @@ struct TrainingDisplay {
         let memory = trainer.options.memory(trainer.cost)
         let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         Terminal.note(
-            "\(trainer.cost.parameters) parameters; \(trainer.data.training.reduce(0) { $0 + $1.tokenCount }) training "
-                + "tokens; about \(Terminal.bytes(total)) of memory: "
+            "\(trainer.cost.parameters) parameters; "
+                + (trainer.data.map { "\($0.training.reduce(0) { $0 + $1.tokenCount }) training tokens; " } ?? "")
+                + "about \(Terminal.bytes(total)) of memory: "
                 + memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", "))
     }
 
     private func text(_ report: StepReport, _ peak: Double) -> String {
-        "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
+        if let reward = report["reward"] { return text(report, reward: reward) }
+        return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
@@ -133,15 +145,27 @@ struct TrainingDisplay {
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
 
+    private func text(_ report: StepReport, reward: Double) -> String {
+        "\(report.step)/\(report.total) reward \(Terminal.fixed(reward, 3)) "
+            + "useful \(Terminal.fixed(100 * (report["useful_groups"] ?? 0), 0))% "
+            + "reply \(Terminal.fixed(report["reply_tokens"] ?? 0, 1)) tok gnorm "
+            + "\(Terminal.fixed(report.gradientNorm, 3)) \(Int(clamping: report.tokensPerSecond)) tok/s "
+            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+    }
+
     private func jsonLine(_ report: StepReport, _ peak: Double) -> String {
-        let line: JSON = [
-            "step": .integer(Int64(report.step)), "loss": .number(report.loss),
-            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
-            "tokens_per_second": .number(report.tokensPerSecond.rounded()),
-            "peak_share": .number((report.operationsPerSecond / peak).rounded(to: 4)),
-            "peak_memory_bytes": .integer(Int64(Terminal.peakMemory)),
+        var line: [JSONObject.Element] = [
+            ("step", .integer(Int64(report.step))), ("loss", .number(report.loss)),
+            ("learning_rate", .number(report.learningRate)), ("gradient_norm", .number(report.gradientNorm)),
+            ("tokens_per_second", .number(report.tokensPerSecond.rounded())),
         ]
-        return line.text() + "\n"
+        if report.operations > 0 {
+            line.append(("peak_share", .number((report.operationsPerSecond / peak).rounded(to: 4))))
+        }
+        line.append(("peak_memory_bytes", .integer(Int64(Terminal.peakMemory))))
+        line += report.metrics.map { ($0.name, .number($0.value)) }
+        line.append(("seconds", .number(report.seconds)))
+        return JSON.object(JSONObject(line)).text() + "\n"
     }
 
     /// A profile that cannot be written is no reason to end a run.

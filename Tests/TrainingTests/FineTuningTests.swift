@@ -138,71 +138,6 @@ import Musl
         #expect(text.contains("chats.jsonl") && text.contains("65"), "\(text)")
     }
 
-    @Test(arguments: [OptimizerKind.adamw, .muon, .lion])
-    func policyRunsResumeToTheSameBits(optimizer: OptimizerKind) throws {
-        let folder = try modelFolder("grpo-\(optimizer)")
-        var options = PolicyOptions()
-        options.optimizer = optimizer
-        (options.steps, options.problems, options.groupSize, options.maximumTokens) = (4, 2, 4, 8)
-        (options.evaluationQuestions, options.evaluateEvery, options.saveEvery) = (4, 2, 2)
-        // The tiny tokenizer knows ASCII only.
-        let task = try WorldTask(named: "arithmetic", chinese: 0)
-        func trainer(_ run: String) throws -> PolicyTrainer {
-            try PolicyTrainer(
-                run: folder + run, model: StartingModel(path: folder + "/model"), task: task, options: options)
-        }
-        options.schedule = .linear
-        options.learningRate = 4e-4
-        var differences: [Double] = [], rates: [Double] = []
-        try trainer("/whole").train {
-            guard case .step(let report) = $0 else { return }
-            differences.append(report.largestDifference)
-            rates.append((report.learningRate * 1e6).rounded())
-        }
-        #expect(rates == [400, 300, 200, 100])
-        #expect(differences.count == 4 && differences.allSatisfy { $0 <= 1e-5 })
-        var steps = 0
-        let first = try trainer("/parts")
-        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer("/parts")
-        #expect(try second.resume().checkpoint?.step == 3)
-        #expect(try second.train { _ in })
-        let wanted = try Folder.read(folder + "/whole/model.safetensors")
-        #expect(try Folder.read(folder + "/parts/model.safetensors") == wanted)
-        options.groupSize = 8
-        #expect(throws: MartletTraining.TrainingError.self) { try trainer("/parts").resume() }
-        options.groupSize = 4
-        options.optimizer = .rmsprop
-        #expect(message { _ = try trainer("/parts").resume() }.contains("another optimizer"))
-        let record = try RunRecord(path: folder + "/whole")
-        #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
-        #expect(record.steps.allSatisfy { $0.reward != nil })
-    }
-
-    @Test func aPolicyRunWhoseLastSaveFailsIsAnError() throws {
-        let folder = try modelFolder("grpo-full"), run = folder + "/run"
-        var options = PolicyOptions()
-        (options.steps, options.problems, options.groupSize, options.maximumTokens) = (2, 2, 4, 4)
-        (options.evaluationQuestions, options.saveEvery) = (0, 1)
-        (options.temperature, options.learningRate) = (0.6, 1e-4)
-        let trainer = try PolicyTrainer(
-            run: run, model: StartingModel(path: folder + "/model"), task: WorldTask(named: "arithmetic", chinese: 0),
-            options: options)
-        var differences: [Double] = []
-        let said = message {
-            try trainer.train { event in
-                guard case .step(let report) = event else { return }
-                differences.append(report.largestDifference)
-                // A file where the last checkpoint wants its folder.
-                if report.step == 2 { close(creat(run + "/checkpoints/.step-00000002.partial", 0o600)) }
-            }
-        }
-        #expect(said.contains("step 2 could not be saved") && said.contains("step-00000001 is good"), "\(said)")
-        #expect(differences.allSatisfy { $0 <= 1e-5 })
-        let config = try JSON(parsing: Folder.read(run + "/config.json"))
-        #expect(config["dtype"] == "float32" && config["torch_dtype"] == "float32")
-    }
-
     /// The loss is over the replies' tokens, and so are the bytes that it is divided by.
     @Test func bitsPerByteAreOverTrainedBytes() throws {
         let folder = try modelFolder("bits")
@@ -221,14 +156,6 @@ import Musl
         // "ok 12" and what ends the reply, whatever the template puts around them.
         let reply = try model.tokenizer.encode("ok 12", addSpecialTokens: false).count
         #expect(bytes <= 5 / Double(reply) && bytes >= 5 / Double(reply + 3), "\(bytes) of \(reply) tokens")
-    }
-
-    @Test func policyOptionsSayTheirRanges() throws {
-        var options = PolicyOptions()
-        options.groupSize = 1
-        let error = #expect(throws: MartletTraining.TrainingError.self) { try options.check() }
-        #expect("\(try #require(error))".contains("2 to 1024"))
-        #expect(throws: MartletTraining.TrainingError.self) { try WorldTask(named: "chess") }
     }
 
     /// A model that was tuned to say one answer gets just those questions right whose answer it is.

@@ -82,9 +82,9 @@ import Testing
         #expect(message { _ = try StartingModel(path: path, memory: 8 * parameters - 1) }.contains("training \(path)"))
         let model = try StartingModel(path: path, memory: 8 * parameters)
         func policy(_ memory: Int?) throws {
-            _ = try PolicyTrainer(
-                run: folder + "/grpo", model: model, task: WorldTask(named: "arithmetic"), options: PolicyOptions(),
-                memory: memory)
+            _ = try Trainer(
+                run: folder + "/grpo", options: TrainingOptions(for: .policy), model: model,
+                task: WorldTask(named: "arithmetic"), memory: memory)
         }
         let said = message { try policy(16 * parameters - 1) }
         #expect(said.contains("reinforcement learning needs about"), "\(said)")

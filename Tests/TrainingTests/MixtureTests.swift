@@ -60,7 +60,7 @@ import Musl
         let data = try TrainingData([DataPortion(up, weight: 3), DataPortion(down)])
         let trainer = try Trainer(
             run: root + "/run", options: options(["steps": 40, "evaluate_every": 40]), data: data)
-        let batches = trainer.batches
+        let batches = try #require(trainer.batches)
         let ofDown = (0..<1024).count { step in
             batches.origin(step: step, row: 0).hasPrefix(down)
         }

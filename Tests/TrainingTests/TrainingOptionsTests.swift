@@ -131,7 +131,7 @@ import Testing
         try trainer.train(isInterrupted: { true }) { _ in }
         var again = TrainingOptions()
         try again.set(file: folder + "/run/configuration.json")
-        let resolved = try ResolvedOptions(again, vocabularySize: trainer.data.tokenizer.vocabularySize)
+        let resolved = try ResolvedOptions(again, vocabularySize: #require(trainer.data).tokenizer.vocabularySize)
         #expect(resolved.json == trainer.options.json)
         #expect(again.data == folder + "/data")
         let saved = try JSON(parsing: Folder.read(folder + "/run/configuration.json"))

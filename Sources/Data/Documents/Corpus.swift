@@ -18,6 +18,9 @@ public struct CorpusOptions: Sendable {
     /// Which subset of a hub repository whose README lists several.
     public var subset: String?
 
+    /// Records are problems to solve: a prompt needs no reply, and its record stays with it.
+    public var keepsPrompts = false
+
     /// No line of JSON and no row is longer.
     static let largestRecord = 1 << 28
 
@@ -122,7 +125,8 @@ public final class Corpus {
     }
 
     private func open(_ file: CorpusFile) throws(DataError) -> any DocumentReader {
-        let mapping = RecordMapping(field: options.field, columns: options.columns)
+        let mapping = RecordMapping(
+            field: options.field, columns: options.columns, keepsPrompts: options.keepsPrompts)
         if file.format == .parquet { return try TableDocuments(ParquetTable(path: file.path), mapping: mapping) }
         if file.format == .arrow { return try TableDocuments(ArrowTable(path: file.path), mapping: mapping) }
         let stream = try CorpusStream(path: file.path)

@@ -30,6 +30,8 @@ public struct Document: Sendable, Equatable {
     public var path: String
     /// "line 3", "row 7"; nil when the document is the whole file.
     public var place: String?
+    /// All columns of its record, where they are kept (`CorpusOptions.keepsPrompts`).
+    public var record: JSON?
 
     public init(_ content: Content, path: String, place: String? = nil) {
         self.content = content

@@ -6,12 +6,14 @@ import MartletJSON
 struct RecordMapping: Sendable {
     var field: String?
     var columns = ColumnMap()
+    var keepsPrompts = false
 
     /// The columns to read of a table: those that the shape of its rows uses.
     func used(among names: [String], path: String) throws(DataError) -> [String] {
         for (_, column) in columns.columns where !names.contains(column) {
             throw DataError(.missing, path: path, field: column, "is no column; there are \(Self.listing(names))")
         }
+        if keepsPrompts { return names }
         guard let shape = RecordShape(field: field, map: columns, has: names.contains) else {
             throw DataError(
                 .missing, path: path,
@@ -37,7 +39,9 @@ struct RecordMapping: Sendable {
             guard let content = try content(json, &reader) else {
                 return .leftOut(reader.omission ?? .emptyText, at: "\(path): \(place)")
             }
-            return .document(Document(content, path: path, place: place), notes: reader.notes)
+            var document = Document(content, path: path, place: place)
+            if keepsPrompts { document.record = json }
+            return .document(document, notes: reader.notes)
         } catch {
             return .bad(error)
         }
@@ -54,11 +58,23 @@ struct RecordMapping: Sendable {
         let shape =
             RecordShape(field: field, map: columns) { record[$0].map { !$0.isNull } ?? false }
             ?? RecordShape(field: field, map: columns) { record[$0] != nil }
+        if keepsPrompts, let field = promptAlone(record, shape) {
+            return .chat(try reader.prompt(record, field), tools: nil)
+        }
         guard let shape else { throw reader.fail(nil, Self.refusal(record)) }
         if let main = shape.main, record[main] == nil {
             throw reader.fail(main, "is missing; there are \(Self.listing(record.keys))")
         }
         return try reader.content(record, shape)
+    }
+
+    /// The column of a prompt that has no reply.
+    private func promptAlone(_ record: JSONObject, _ shape: RecordShape?) -> String? {
+        if let mapped = columns[.prompt] { return columns[.response] == nil ? mapped : nil }
+        guard shape == nil || shape?.kind == .free && field == nil else { return nil }
+        return ["prompt", "question", "problem", "instruction", "query", "input"].first {
+            record[$0].map { !$0.isNull } ?? false
+        }
     }
 
     private static func refusal(_ record: JSONObject) -> String {

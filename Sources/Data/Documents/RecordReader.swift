@@ -133,6 +133,13 @@ struct RecordReader {
         return messages
     }
 
+    /// A prompt without its reply.
+    func prompt(_ record: JSONObject, _ field: String) throws(DataError) -> [ChatMessage] {
+        let messages = try turns(record[field], field, role: "user")
+        guard !messages.isEmpty else { throw fail(field, "is empty") }
+        return messages
+    }
+
     /// A text as a message of the role, or messages as they are.
     private func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
         switch json {

@@ -13,6 +13,8 @@ public struct EngineRequest: Sendable {
     public var delivery = Delivery.promptly
     /// For logs.
     public var identifier = ""
+    /// Log-probabilities are of the distribution that tokens are drawn from, at its temperature, and not of the model's.
+    package var scoresDrawnDistribution = false
 
     public init(prompt: [Int32], options: GenerationOptions = GenerationOptions()) {
         self.prompt = prompt

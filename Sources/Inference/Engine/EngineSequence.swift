@@ -151,7 +151,11 @@ final class EngineSequence {
     /// grammar is not ready by `end`.
     func pick(_ logits: UnsafeMutableBufferPointer<Float>, until end: ContinuousClock.Instant) throws -> Pick? {
         guard try matcher?.prepare(until: end) ?? true else { return nil }
-        let original = request.topLogProbabilities.map { _ in Array(logits) }
+        var original = request.topLogProbabilities.map { _ in Array(logits) }
+        let temperature = request.options.sampling.temperature
+        if request.scoresDrawnDistribution, temperature != 0, temperature != 1 {
+            original = original?.map { $0 / temperature }
+        }
         let ends = submission.ends
         if matcher != nil, let mask = try matcher?.allowedTokens() { mask.apply(to: logits) }
         if replyCount < request.options.minimumTokens { logits.forbid(ends) }

@@ -4,11 +4,11 @@ import MartletSystem
 extension OptionKey {
     /// By meaning where the name is one that other programs have for it, by a word it shares with an option, else by
     /// spelling.
-    static func nearest(to name: String) -> String {
+    static func nearest(to name: String, of command: RunCommand) -> String {
         // Words as long as any name, so that a name of a megabyte takes no longer.
         let spelled = String(name.prefix(64).map { $0 == "-" || $0 == "." || $0 == " " ? "_" : $0 }).lowercased()
-        if let known = otherNames[spelled] { return known }
-        let names = all.map(\.name)
+        let names = all.filter { $0.commands.contains(command) }.map(\.name)
+        if let known = otherNames[spelled], names.contains(known) { return known }
         let words = Set(spelled.split(separator: "_").map(String.init).filter { $0.count > 2 })
         let shared = names.map { name in
             (name: name, count: name.split(separator: "_").count { words.contains(String($0)) })
@@ -87,6 +87,10 @@ extension OptionKey {
             ("out", "output output_dir out_dir run"),
             ("data", "dataset train_data data_dir"),
             ("spike_factor", "spike spikes"),
+            ("group_size", "num_generations group n_samples replies generations"),
+            ("maximum_tokens", "max_tokens max_new_tokens max_completion_length max_completion_tokens"),
+            ("ratio_clip", "cliprange clip_range epsilon_clip clip_ratio"), ("updates", "num_iterations ppo_epochs mu"),
+            ("reward", "reward_funcs reward_function rewards"),
         ]
         var names: [String: String] = [:]
         for (option, others) in groups {

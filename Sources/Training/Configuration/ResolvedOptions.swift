@@ -23,6 +23,9 @@ public struct ResolvedOptions: Sendable, Equatable {
     func flag(_ name: String) -> Bool { self[name].bool ?? false }
     func text(_ name: String) -> String { self[name].string ?? "" }
 
+    /// What the run does.
+    public let command: RunCommand
+
     /// - Parameters:
     ///   - vocabularySize: of the tokenizer.
     ///   - model: what training goes on from: its shape is not open to options.
@@ -34,123 +37,53 @@ public struct ResolvedOptions: Sendable, Equatable {
         _ options: TrainingOptions, vocabularySize: Int, model: DecoderConfiguration? = nil, longestRow: Int? = nil,
         rowsPerEpoch: (_ length: Int, _ layout: String) -> Int? = { _, _ in nil }
     ) throws(TrainingError) {
-        if model != nil, let name = Self.shapeNames.first(where: { options.given[$0] != nil }) {
+        command = options.command == .pretraining && model != nil ? .tuning : options.command
+        if command != .pretraining,
+            let key = OptionKey.all.first(where: { !$0.commands.contains(command) && options.given[$0.name] != nil })
+        {
             throw TrainingError(
-                .configuration, "\(name) cannot be chosen: the model that training goes on from has its shape")
+                .configuration, "\(key.name) cannot be chosen: the model that training goes on from has its shape")
         }
-        func put(_ name: String, _ derived: JSON, _ how: String) {
-            if let given = options.given[name] {
-                let origin = options.origins[name] ?? "given"
-                values.append(Value(name: name, value: given, origin: origin, isGiven: true))
-            } else {
-                values.append(Value(name: name, value: derived, origin: how, isGiven: false))
-            }
-        }
-        func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
-        for key in OptionKey.all where key.isPath && options.given[key.name] != nil { put(key.name, .null, "") }
-        if let model {
-            for (name, value) in [
-                ("depth", model.layerCount), ("hidden_size", model.hiddenSize), ("heads", model.attention.heads),
-                ("key_value_heads", model.attention.keyValueHeads), ("intermediate_size", model.feedForward.size),
-            ] { values.append(Value(name: name, value: whole(value), origin: "the model's", isGiven: false)) }
-        } else {
-            put("depth", whole(6), "the usual")
-            put("family", .string("llama"), "the usual")
-            put("hidden_size", whole(integer("depth") * 64), "64 × depth")
-            let hidden = integer("hidden_size")
-            put("heads", whole(max(1, hidden / 64)), "hidden_size / 64")
-            put("key_value_heads", whole(integer("heads")), "heads")
-            put("intermediate_size", whole(max(64, (hidden * 8 / 3 + 32) / 64 * 64)), "8/3 × hidden_size, in 64s")
-        }
-        let hidden = integer("hidden_size")
-        let usualLayout = model == nil ? "contiguous" : "packed"
-        let layout = options.given["layout"]?.string ?? usualLayout
-        let usualLength = min(model?.contextLength ?? 256, 1024)
-        let longest = layout == "packed" ? usualLength : max(8, longestRow ?? usualLength)
-        put(
-            "context_length", whole(min(usualLength, longest)),
-            longest < usualLength
-                ? "the data makes no longer row" : model == nil ? "the usual" : "the model's, 1024 at most")
-        if let model, integer("context_length") > model.contextLength {
-            throw TrainingError(
-                .configuration,
-                "context_length \(integer("context_length")) is longer than the model's \(model.contextLength)")
-        }
-        if model == nil {
-            put("tied_embeddings", .bool(true), "the usual for small models")
-            put("rope_theta", .number(10_000), "the usual")
-            put("sliding_window", whole(0), "none")
-        }
-        values.append(
-            Value(name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's", isGiven: false))
-        let rows = rowsPerEpoch(integer("context_length"), layout)
-        let usualRows = max(1, 8192 / integer("context_length"))
-        put(
-            "batch_rows", whole(max(1, min(usualRows, rows ?? usualRows))),
-            rows.map { $0 < usualRows } ?? false ? "all rows of the data" : "8192 tokens / context_length")
-        let parts = integer("batch_rows").multiplied(clampedBy: integer("context_length")) / 8192
-        put("micro_batches", whole(max(1, min(parts, integer("batch_rows")))), "8192 tokens each")
-        put("recompute", .string("none"), "the usual")
-        put("layout", .string(usualLayout), model == nil ? "the usual for pre-training" : "whole conversations")
         let isTimed = options.given["minutes"] != nil && options.given["steps"] == nil
-        if model != nil, !isTimed, options.given["steps"] == nil {
-            put("epochs", .number(2), "the usual for fine-tuning")
-        } else {
-            put("epochs", .null, "by steps")
+        var facts = OptionFacts(
+            command: command, model: model, longestRow: longestRow,
+            layout: options.given["layout"]?.string ?? (model == nil ? "contiguous" : "packed"), isTimed: isTimed,
+            givesSteps: options.given["steps"] != nil, before: self)
+        func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+        for key in OptionKey.all where key.commands.contains(command) && (!key.isPath || options.given[key.name] != nil)
+        {
+            // The model's own numbers stand where a new model's would.
+            if !key.isPath, values.allSatisfy({ $0.name != "vocabulary_size" }) {
+                if let model {
+                    for (name, value) in [
+                        ("depth", model.layerCount), ("hidden_size", model.hiddenSize),
+                        ("heads", model.attention.heads), ("key_value_heads", model.attention.keyValueHeads),
+                        ("intermediate_size", model.feedForward.size),
+                    ] { values.append(Value(name: name, value: whole(value), origin: "the model's", isGiven: false)) }
+                }
+                values.append(
+                    Value(
+                        name: "vocabulary_size", value: whole(vocabularySize), origin: "the tokenizer's",
+                        isGiven: false))
+            }
+            facts.before = self
+            if let given = options.given[key.name] {
+                values.append(
+                    Value(name: key.name, value: given, origin: options.origins[key.name] ?? "given", isGiven: true))
+            } else {
+                let (value, how) = key.usual(facts)
+                values.append(Value(name: key.name, value: value, origin: how, isGiven: false))
+            }
+            guard key.name == "context_length" else { continue }
+            if let model, integer("context_length") > model.contextLength {
+                throw TrainingError(
+                    .configuration,
+                    "context_length \(integer("context_length")) is longer than the model's \(model.contextLength)")
+            }
+            facts.rows = rowsPerEpoch(integer("context_length"), facts.layout)
         }
-        if let epochs = self["epochs"].double, let rows {
-            let perEpoch = max(1, rows).adding(clamped: integer("batch_rows") - 1) / integer("batch_rows")
-            put(
-                "steps", whole(min(100_000_000, max(1, Int(clamping: (epochs * Double(perEpoch)).rounded())))),
-                "epochs × \(rows) rows / batch_rows")
-        } else {
-            put(
-                "steps", whole(isTimed ? Self.unboundedSteps : 1000),
-                isTimed ? "until the minutes are over" : "the usual")
-        }
-        put("minutes", .null, "no limit")
-        put("optimizer", .string("adamw"), "the usual")
-        let usual = UsualNumbers(optimizerKind, hiddenSize: hidden)
-        // What was learnt is to be kept: a third of what one begins with.
-        put(
-            "learning_rate", .number(model == nil ? usual.learningRate : usual.learningRate / 3),
-            model == nil ? usual.origin : usual.origin + ", a third to go on")
-        put("final_rate", .number(0.1), "a tenth of learning_rate")
-        put("schedule", .string(isTimed ? "wsd" : "cosine"), isTimed ? "the usual with a time limit" : "the usual")
-        let steps = integer("steps")
-        put("warmup", whole(isTimed ? 50 : max(1, min(200, steps / 20))), isTimed ? "the usual" : "steps / 20")
-        put("decay", whole(isTimed ? 0 : steps / 5), isTimed ? "the last fifth of the minutes" : "steps / 5")
-        put("weight_decay", .number(usual.weightDecay), "the usual of the optimizer")
-        put("beta1", .number(0.9), "the usual")
-        put("beta2", .number(usual.beta2), "the usual of the optimizer")
-        put("momentum", .number(usual.momentum), "the usual of the optimizer")
-        put("nesterov", .bool(true), "the usual")
-        put("epsilon", .number(1e-8), "the usual")
-        put("dropout", .number(0), "none")
-        put("attention_dropout", .number(0), "none")
-        put("clip", .number(1), "the usual")
-        put("ema", .number(0), "none")
-        put("precision", .string("fp32"), "the usual")
-        put("z_loss", .number(0), "none")
-        put("label_smoothing", .number(0), "none")
-        put("seed", whole(1), "the usual")
-        if model == nil { put("initialization", .string("gpt2"), "the usual") }
-        put("evaluate_every", whole(isTimed ? 200 : max(1, steps / 10)), "a tenth of the steps")
-        put("evaluation_rows", whole(256), "the usual")
-        put("patience", whole(0), "no early stop")
-        put("save_every", whole(isTimed ? 200 : max(1, steps / 5)), "a fifth of the steps")
-        put("keep", whole(2), "the usual")
-        put("keep_best", .bool(integer("patience") > 0), "where there is an early stop")
-        put("on_disk_full", .string("continue"), "the usual")
-        put("log_every", whole(10), "the usual")
-        put("spike_factor", .number(100), "the usual")
         try check()
     }
-
-    private static let shapeNames = [
-        "depth", "family", "hidden_size", "heads", "key_value_heads", "intermediate_size", "tied_embeddings",
-        "rope_theta", "sliding_window", "initialization",
-    ]
 
     private func check() throws(TrainingError) {
         let hidden = integer("hidden_size"), heads = integer("heads"), sharing = integer("key_value_heads")
@@ -167,7 +100,7 @@ public struct ResolvedOptions: Sendable, Equatable {
         guard integer("sliding_window") == 0 || text("family") == "qwen3" else {
             throw TrainingError(.configuration, "sliding_window needs family qwen3; \(text("family")) has none")
         }
-        guard integer("micro_batches") <= integer("batch_rows") else {
+        guard command == .policy || integer("micro_batches") <= integer("batch_rows") else {
             throw TrainingError(
                 .configuration,
                 "batch_rows \(integer("batch_rows")) does not make \(integer("micro_batches")) micro-batches of a row "
@@ -253,18 +186,16 @@ public struct ResolvedOptions: Sendable, Equatable {
     /// The first option that makes other weights than `before`, the options of a checkpoint.
     func difference(from before: JSON) -> String? {
         OptionKey.all.first { key in
-            guard !key.isFree, let old = before[key.name] else { return false }
+            guard key.resume == .fixed, !key.isPath, key.commands.contains(command), let old = before[key.name] else {
+                return false
+            }
             return old != self[key.name]
         }?.name
     }
 
     /// What may differ from the options of a checkpoint and does, with both values.
     func changes(from before: JSON) -> [String] {
-        let learning: Set = [
-            "steps", "epochs", "minutes", "learning_rate", "final_rate", "schedule", "warmup", "decay", "clip",
-            "spike_factor", "micro_batches",
-        ]
-        return OptionKey.all.filter { learning.contains($0.name) }.compactMap { key in
+        OptionKey.all.filter { $0.resume == .told && $0.commands.contains(command) }.compactMap { key in
             let old = before[key.name] ?? .null, new = self[key.name]
             guard old != new, !before.isNull else { return nil }
             return "\(key.name) was \(old.isNull ? "not set" : old.text()) and is "
@@ -276,11 +207,11 @@ public struct ResolvedOptions: Sendable, Equatable {
     /// goes on following from the rest.
     public var yaml: String {
         var text = """
-            # Options of a training run: martlet train --config run.yaml
+            # Options of a training run: martlet \(command.rawValue) --config run.yaml
             # Flags override this file. Lines that begin with # show what follows by itself; to set one, take the # away.
 
             """
-        for key in OptionKey.all {
+        for key in OptionKey.all where key.commands.contains(command) {
             let value = values.first { $0.name == key.name }
             text += "\n# \(key.meaning) \(key.expected.prefix(1).uppercased())\(key.expected.dropFirst()).\n"
             let written = value.map { $0.value.isNull ? "" : " " + $0.value.text() } ?? ""

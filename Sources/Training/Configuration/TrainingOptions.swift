@@ -10,13 +10,16 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Who gave it: "command line", "run.yaml, line 3".
     private(set) var origins: [String: String] = [:]
 
-    public init() {}
+    /// Whose options they are.
+    public let command: RunCommand
+
+    public init(for command: RunCommand = .pretraining) { self.command = command }
 
     /// Later values take the place of earlier ones; null takes one back, to be derived again.
     /// - Throws: `TrainingError` for a key that does not exist (with the nearest one that does), a value of another
     ///   type or out of range.
     public mutating func set(_ key: String, _ value: JSON, from origin: String = "command line") throws(TrainingError) {
-        let known = try Self.key(key, origin)
+        let known = try self.key(key, origin)
         if value.isNull {
             given[key] = nil
             origins[key] = nil
@@ -42,7 +45,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// A value as it is written in a YAML file or on a command line: what it is follows from the key, so that `1e-5`
     /// is a number and `no` a family's name or false as the key asks.
     public mutating func set(_ key: String, text: String, from origin: String = "command line") throws(TrainingError) {
-        let known = try Self.key(key, origin)
+        let known = try self.key(key, origin)
         try set(key, known.value(text), from: origin)
     }
 
@@ -75,17 +78,30 @@ public struct TrainingOptions: Sendable, Equatable {
         try set(object, from: file)
     }
 
+    /// A value as it was given.
+    public subscript(name: String) -> JSON? { given[name] }
+
     /// Where the run reads and writes; these are no part of what makes its weights.
     public var data: String? { given["data"]?.string }
     /// The folders to read, where there are several with weights, too; empty when none is given.
     public var portions: [DataPortion] { given["data"].flatMap(DataPortion.all) ?? [] }
     public var out: String? { given["out"]?.string }
     public var tokenizer: String? { given["tokenizer"]?.string }
+    /// Of a policy's run: the problems to learn from.
+    public var prompts: String? { given["prompts"]?.string }
 
-    private static func key(_ name: String, _ origin: String) throws(TrainingError) -> OptionKey {
-        if let known = OptionKey.all.first(where: { $0.name == name }) { return known }
+    private func key(_ name: String, _ origin: String) throws(TrainingError) -> OptionKey {
+        let known = OptionKey.all.first { $0.name == name }
+        if let known, known.commands.contains(command) { return known }
+        if let known {
+            let others = RunCommand.allCases.filter { known.commands.contains($0) }.map { "martlet " + $0.rawValue }
+            throw TrainingError(
+                .configuration,
+                "\(origin): \(name) is no option of martlet \(command.rawValue), but of \(others.joined(separator: " and "))"
+            )
+        }
+        let nearest = OptionKey.nearest(to: name, of: command)
         throw TrainingError(
-            .configuration,
-            "\(origin): there is no option \"\(name.prefix(100))\"; did you mean \"\(OptionKey.nearest(to: name))\"?")
+            .configuration, "\(origin): there is no option \"\(name.prefix(100))\"; did you mean \"\(nearest)\"?")
     }
 }

@@ -35,6 +35,18 @@ public struct QuestionEvaluation: Sendable {
         task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder,
         maximumTokens: Int = 64, isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
     ) throws {
+        try self.init(
+            task: task, questions, decoder, encoder, maximumTokens: maximumTokens,
+            judge: { questions, replies in zip(questions, replies).map { $0.check.accepts($1.text) } },
+            isInterrupted: isInterrupted, progress: progress)
+    }
+
+    /// - Parameter judge: which of the replies, and whether they came to their end, are right.
+    init?(
+        task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder, maximumTokens: Int,
+        judge: ([WorldQuestion], [(text: String, isFinished: Bool)]) throws -> [Bool],
+        isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
+    ) throws {
         self.task = task
         let engine = RolloutEngine(
             decoder: decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: maximumTokens, temperature: 0)
@@ -42,9 +54,10 @@ public struct QuestionEvaluation: Sendable {
             if isInterrupted() { return nil }
             let group = questions[start..<min(start + 64, questions.count)]
             let replies = try engine.replies(to: group.map { try encoder.prompt($0.chat) }, copies: 1, seed: 0)
-            for (question, rollout) in zip(group, replies) {
-                let reply = try rollout.text(encoder.tokenizer)
-                answers.append(Answer(question: question, reply: reply, isRight: question.check.accepts(reply)))
+            let texts = try replies.map { (text: try $0.text(encoder.tokenizer), isFinished: $0.isFinished) }
+            let areRight = try judge(Array(group), texts)
+            for (index, question) in group.enumerated() {
+                answers.append(Answer(question: question, reply: texts[index].text, isRight: areRight[index]))
             }
             progress(answers.count)
         }

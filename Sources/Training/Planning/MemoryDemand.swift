@@ -42,7 +42,9 @@ extension ResolvedOptions {
     /// What training with these options will keep in memory, by kind.
     public func memory(_ cost: TrainingCost) -> [(kind: String, bytes: Int)] {
         cost.memory(
-            tokens: rowsPerMicroBatch.multiplied(clampedBy: integer("context_length")), optimizer: optimizerKind,
+            // How long replies become is not foreseen.
+            tokens: command == .policy ? 0 : rowsPerMicroBatch.multiplied(clampedBy: integer("context_length")),
+            optimizer: optimizerKind,
             momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1),
             recomputesLayers: recomputesLayers)
     }

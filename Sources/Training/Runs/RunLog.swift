@@ -63,20 +63,25 @@ final class RunLog {
 
     func step(_ report: StepReport) {
         let share = report.operationsPerSecond / MachinePeak.operationsPerSecond
-        let memory = ProcessMemory.peak
-        events?.scalars(
-            [
-                ("train/loss", report.loss), ("train/learning_rate", report.learningRate),
-                ("train/gradient_norm", report.gradientNorm), ("speed/tokens_per_second", report.tokensPerSecond),
-                ("speed/peak_share", share), ("memory/peak_bytes", Double(memory)),
-            ], step: report.step)
-        append([
-            "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
-            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
-            "tokens_per_second": .number(report.tokensPerSecond.rounded()),
-            "seconds": .number((report.totalSeconds * 1000).rounded() / 1000),
-            "peak_share": .number((share * 10_000).rounded() / 10_000), "peak_memory_bytes": .integer(Int64(memory)),
-        ])
+        let memory = ProcessMemory.peak, isCounted = report.operations > 0
+        var scalars = [
+            ("train/loss", report.loss), ("train/learning_rate", report.learningRate),
+            ("train/gradient_norm", report.gradientNorm), ("speed/tokens_per_second", report.tokensPerSecond),
+            ("memory/peak_bytes", Double(memory)),
+        ]
+        if isCounted { scalars.append(("speed/peak_share", share)) }
+        scalars += report.metrics.map { ("train/" + $0.name, $0.value) }
+        events?.scalars(scalars.map { (tag: $0.0, value: $0.1) }, step: report.step)
+        var members: [JSONObject.Element] = [
+            ("kind", "step"), ("step", .integer(Int64(report.step))), ("loss", .number(report.loss)),
+            ("learning_rate", .number(report.learningRate)), ("gradient_norm", .number(report.gradientNorm)),
+            ("tokens_per_second", .number(report.tokensPerSecond.rounded())),
+            ("seconds", .number((report.totalSeconds * 1000).rounded() / 1000)),
+        ]
+        if isCounted { members.append(("peak_share", .number((share * 10_000).rounded() / 10_000))) }
+        members.append(("peak_memory_bytes", .integer(Int64(memory))))
+        members += report.metrics.map { ($0.name, .number($0.value)) }
+        append(.object(JSONObject(members)))
     }
 
     func evaluation(step: Int, _ evaluation: Evaluation) {
@@ -95,25 +100,6 @@ final class RunLog {
             members.append(("losses", .object(JSONObject(evaluation.parts.map { ($0.folder, .number($0.loss)) }))))
         }
         append(.object(JSONObject(members)))
-    }
-
-    func policy(_ report: PolicyReport) {
-        events?.scalars(
-            [
-                ("train/reward", report.reward), ("train/loss", report.loss),
-                ("train/gradient_norm", report.gradientNorm), ("train/useful_groups", report.usefulGroups),
-                ("replies/tokens", report.replyTokens), ("replies/finished", report.finished),
-                ("memory/peak_bytes", Double(ProcessMemory.peak)),
-            ], step: report.step)
-        append([
-            "kind": "step", "step": .integer(Int64(report.step)), "loss": .number(report.loss),
-            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
-            "tokens_per_second": .number((Double(report.tokens) / report.seconds).rounded()),
-            "seconds": .number((report.totalSeconds * 1000).rounded() / 1000), "reward": .number(report.reward),
-            "reply_tokens": .number(report.replyTokens), "finished": .number(report.finished),
-            "useful_groups": .number(report.usefulGroups),
-            "rollout_difference": .number(report.largestDifference),
-        ])
     }
 
     func score(step: Int, _ evaluation: QuestionEvaluation) {

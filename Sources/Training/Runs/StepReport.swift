@@ -12,7 +12,7 @@ import Musl
 public struct StepReport: Sendable {
     /// Steps done, this one included, and planned.
     public let step, total: Int
-    /// Mean negative log-likelihood of the step's trained tokens, in nats.
+    /// Of the objective; of next tokens the mean negative log-likelihood of those that are trained on, in nats.
     public let loss: Double
     public let learningRate, gradientNorm: Double
     public let tokens: Int
@@ -20,9 +20,12 @@ public struct StepReport: Sendable {
     public let seconds, totalSeconds: Double
     /// The run's time limit in seconds.
     public let limit: Double?
-    /// Floating-point operations of the step.
+    /// Floating-point operations of the step; 0 where they are not counted.
     public let operations: Double
+    /// What else the run's objective and source know: "reward", "reply_tokens".
+    public let metrics: [Metric]
 
+    public subscript(name: String) -> Double? { metrics.first { $0.name == name }?.value }
     public var tokensPerSecond: Double { Double(tokens) / seconds }
     public var operationsPerSecond: Double { operations / seconds }
     /// Steps at the run's end, at the pace so far: fewer than planned where the time limit comes first.

@@ -4,8 +4,7 @@ import MartletTensor
 
 extension Trainer {
     var isOutOfPatience: Bool {
-        let patience = options.integer("patience")
-        return patience > 0 && best.looksSince >= patience
+        saving.patience > 0 && best.looksSince >= saving.patience
     }
 
     /// Ends a run whose held-out loss no longer falls, and shows its best model in the run's folder.
@@ -30,13 +29,13 @@ extension Trainer {
         do {
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: parameters, optimizer: loop.optimizer, shown: loop.shownModel(),
-                state: trainerState(finished: finished), files: files.all(savedAs: options.savedTypeName))
+                state: trainerState(finished: finished), files: source.files.all(savedAs: options.savedTypeName))
             damaged.remove(saved.path)
             try saved.publish(in: run)
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
         } catch {
-            guard mustSucceed || options.text("on_disk_full") == "stop" else {
+            guard mustSucceed || saving.stopsOnFullDisk else {
                 return report(.notSaved(step: step, why: "\(error)"))
             }
             let before = TrainingCheckpoint.list(run: run).usable.last { !damaged.contains($0.path) }?.path
@@ -50,11 +49,11 @@ extension Trainer {
 
     private func removeOldCheckpoints() {
         let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
-        let newest = all.suffix(options.integer("keep"))
+        let newest = all.suffix(saving.keep)
         // Where the newest are of a run that got lost, the last good one stays.
         let good = newest.allSatisfy { $0.hasDiverged(from: all) } ? all.last { !$0.hasDiverged(from: all) } : nil
         for old in all.dropLast(newest.count)
-        where !(options.flag("keep_best") && old.step == best.step) && old.step != good?.step { old.remove() }
+        where !(saving.keepsBest && old.step == best.step) && old.step != good?.step { old.remove() }
     }
 
     /// Ends a run whose numbers broke with a good model: checkpoints of weights that had diverged before are set aside,
@@ -82,13 +81,9 @@ extension Trainer {
             ("step", .integer(Int64(step))), ("optimizer_steps", .integer(Int64(loop.optimizer.stepCount))),
             ("seconds", .number(seconds)),
         ]
-        members += best.state
-        if !data.proportions.isNull { members.append(("proportions", data.proportions)) }
-        members += loop.scalerState + (loop.guards?.state ?? [])
-        members += [
-            ("finished", .bool(finished)), ("configuration", options.json),
-            ("vocabulary", .string(data.vocabulary.description)),
-        ]
+        members += best.state + loop.scalerState + (loop.guards?.state ?? [])
+        members += [("finished", .bool(finished)), ("configuration", options.json)]
+        members += source.state
         return .object(JSONObject(members))
     }
 }

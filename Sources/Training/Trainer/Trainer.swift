@@ -6,26 +6,25 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// Pre-training from a run folder: forward, backward, clip, step, with evaluation, samples and checkpoints on the way.
+/// A run in its folder: steps, evaluation, samples and checkpoints on the way, whatever it learns from. Rows of tokens are
+/// learnt from with `init(run:options:data:from:memory:)`, rewards with `init(run:options:model:problems:reward:memory:)`.
 ///
-/// A run is a function of its configuration and data: the batch of a step follows from its number, and a run that is
-/// resumed from a checkpoint ends with the same weights, bit for bit, as one that was never interrupted (unless it is
-/// limited by minutes).
+/// A run is a function of its configuration and data: what a step is computed from follows from its number and the weights,
+/// and a run that is resumed from a checkpoint ends with the same weights, bit for bit, as one that was never interrupted
+/// (unless it is limited by minutes).
 public final class Trainer {
     public let run: String
     public let options: ResolvedOptions
-    public let data: TrainingData
     public let decoder: Decoder
     /// What the optimiser changes: the decoder's own, or the float32 masters of what it computes with.
     public var parameters: [Parameter] { loop.parameters }
     package var mixed: MixedPrecision? { loop.mixed }
     public let cost: TrainingCost
     let loop: StepLoop
-    let objective: NextToken
-    package let batches: BatchStream
-    let validation: [HeldOutRows]
+    let source: any TrainingSource
+    private let schedule: ScheduleOptions
+    let saving: SavingOptions
     let log: RunLog
-    let files: ModelFolderFiles
     /// Steps done.
     public internal(set) var step = 0
     var seconds = 0.0
@@ -34,10 +33,6 @@ public final class Trainer {
     private var lock: RunLock?
     /// Checkpoints that were passed over since a file of theirs has changed.
     var damaged: Set<String> = []
-    /// Steps in a row without a token to train on.
-    private var stepsWithoutLabels = 0
-    /// What was decided about the data and is not seen from the options, a sentence each.
-    public private(set) var notes: [String] = []
     /// Options that have another value than the checkpoint was trained with, a sentence each.
     public private(set) var changes: [String] = []
     /// Record where the time of this many steps goes, after the first two, in which buffers are made.
@@ -48,17 +43,40 @@ public final class Trainer {
     /// Whether the checkpoint that was resumed is the run's last: there is nothing left to train.
     public private(set) var isFinished = false
 
+    /// The rows that are learnt; nil where rewards are.
+    var rows: RowSource? { source as? RowSource }
+    public var data: TrainingData? { rows?.data }
+    package var batches: BatchStream? { rows?.batches }
+    /// What was decided about the data and is not seen from the options, a sentence each.
+    public var notes: [String] { rows?.notes ?? [] }
+    /// What of the data is in no row of the run, a sentence for each folder that anything is left out of.
+    public var leftOutOfRows: [String] { rows?.leftOutOfRows ?? [] }
+
+    init(
+        _ run: String, _ options: ResolvedOptions, _ decoder: Decoder, _ cost: TrainingCost, _ loop: StepLoop,
+        _ source: any TrainingSource
+    ) throws {
+        self.run = run
+        self.options = options
+        self.decoder = decoder
+        self.cost = cost
+        self.loop = loop
+        self.source = source
+        schedule = options.schedule
+        saving = options.saving
+        try makeFolder(run)
+        log = try RunLog(folder: run)
+    }
+
     /// - Parameters:
     ///   - run: the folder to write to; made only when everything fits.
     ///   - model: what training goes on from; a model is begun anew without it.
     ///   - memory: bytes that the plan may come to; nil does not look.
     /// - Throws: `TrainingError` before anything of a new model is made, where something does not fit.
-    public init(
+    public convenience init(
         run: String, options: TrainingOptions, data: TrainingData, from model: StartingModel? = nil,
         memory: Int? = MachineMemory().total
     ) throws {
-        self.run = run
-        self.data = data
         if let model, VocabularyIdentity(model.tokenizer) != data.vocabulary {
             throw TrainingError(
                 .data,
@@ -72,9 +90,8 @@ public final class Trainer {
             let rows = try? data.trainingRows(length: length, layout: .named(layout))
             return rows.flatMap { try? BatchStream($0, rowsPerStep: 1, seed: 0).stepsPerEpoch }
         }
-        self.options = resolved
         let length = resolved.integer("context_length")
-        files =
+        let files =
             model?.files
             ?? ModelFolderFiles(
                 configuration: resolved.modelConfiguration(
@@ -83,22 +100,22 @@ public final class Trainer {
                 tokenizerFiles: data.tokenizerFiles, endTokens: data.tokenizer.eosTokens)
         let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
         let spec = try model?.decoder.configuration ?? Family.configuration(reader).1
-        let layout = SequenceLayout.named(resolved.text("layout"))
         guard length <= spec.contextLength else {
             throw TrainingError(
                 .configuration,
                 "context_length \(length) is longer than the model's context of \(spec.contextLength) tokens")
         }
-        let rows = try data.trainingRows(length: length, layout: layout), count = rows.reduce(0) { $0 + $1.set.count }
+        let rows = try data.trainingRows(length: length, layout: .named(resolved.text("layout")))
+        let count = rows.reduce(0) { $0 + $1.set.count }
         guard count >= resolved.integer("batch_rows") else {
             throw TrainingError(
                 .data,
                 "the training data makes \(count) rows of \(length) tokens, a step takes "
                     + "\(resolved.integer("batch_rows")): pack more text, or lower batch_rows or context_length")
         }
-        cost = TrainingCost(spec, length: length)
+        let cost = TrainingCost(spec, length: length)
         try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
-        let trained: [Parameter]
+        let decoder: Decoder, trained: [Parameter]
         if let model {
             (decoder, trained) = (model.decoder, model.parameters)
         } else {
@@ -108,15 +125,9 @@ public final class Trainer {
             trained = source.parameters
         }
         decoder.recomputesLayers = resolved.recomputesLayers
-        loop = try resolved.stepLoop(trained)
-        objective = resolved.nextToken(decoder)
-        batches = try BatchStream(
-            rows, rowsPerStep: resolved.integer("batch_rows"), seed: UInt64(resolved.integer("seed")))
-        var told: [String] = []
-        validation = try data.heldOutRows(length: length, layout: layout) { told.append($0) }
-        notes = told
-        try makeFolder(run)
-        log = try RunLog(folder: run)
+        try self.init(
+            run, resolved, decoder, cost, resolved.stepLoop(trained),
+            RowSource(data, rows, decoder, files, resolved, cost))
     }
 
     /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.
@@ -145,18 +156,7 @@ public final class Trainer {
                 "\(newest.path) was trained with another \(changed): \(before[changed]?.text() ?? "none"), now "
                     + "\(options[changed].text()); use the same configuration, or another run folder")
         }
-        if let before = newest.state["vocabulary"]?.string, before != data.vocabulary.description {
-            throw TrainingError(
-                .checkpoint,
-                "\(newest.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
-        }
-        let proportions = newest.state["proportions"] ?? .null
-        if proportions != data.proportions {
-            throw TrainingError(
-                .configuration,
-                "\(newest.path) was trained on data in the proportions \(proportions.text()), now \(data.proportions.text()); "
-                    + "use the same, or another run folder")
-        }
+        try source.demand(newest)
         try loop.restore(newest)
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0
@@ -175,6 +175,8 @@ public final class Trainer {
     public enum Event: Sendable {
         case step(StepReport)
         case evaluated(step: Int, Evaluation)
+        /// Held-out problems were answered.
+        case scored(step: Int, QuestionEvaluation)
         case saved(step: Int, path: String)
         /// A checkpoint could not be written; the one before is still good.
         case notSaved(step: Int, why: String)
@@ -199,92 +201,62 @@ public final class Trainer {
     }
 
     private func run(_ isInterrupted: () -> Bool, _ report: (Event) -> Void) throws -> Bool {
-        let total = options.integer("steps")
-        let limit = options["minutes"].double.map { $0 * 60 }
+        let total = schedule.steps, limit = schedule.seconds
         let clock = ContinuousClock()
         if isFinished { return true }
         try AtomicFile.write(run + "/configuration.json", bytes: options.document.bytes(indent: 2))
         try log.begin(after: step)
+        if step == 0, source.looksFirst { try look(report) }
         while step < total, limit.map({ seconds < $0 }) ?? true {
             if isInterrupted() || RunControl.takeStop(run) {
                 try save(report, mustSucceed: true)
                 return false
             }
             let start = clock.now
-            let result = try advance(rate: rate(limit))
+            let rate = schedule.rate(step: step, seconds: seconds)
+            let taken = try source.take(loop, step: step, rate: rate)
+            step += 1
             let elapsed = (clock.now - start) / .seconds(1)
             seconds += elapsed
-            if let result {
+            if let taken {
                 let done = StepReport(
-                    step: step, total: total, loss: result.outcome.loss, learningRate: result.rate,
-                    gradientNorm: result.outcome.gradientNorm,
-                    tokens: batches.rowsPerStep * batches.length, seconds: elapsed, totalSeconds: seconds, limit: limit,
-                    operations: cost.trainingPerToken * Double(batches.rowsPerStep * batches.length))
-                if step % options.integer("log_every") == 0 || step == 1 || step == total { log.step(done) }
+                    step: step, total: total, loss: taken.outcome.loss, learningRate: rate,
+                    gradientNorm: taken.outcome.gradientNorm, tokens: taken.tokens, seconds: elapsed,
+                    totalSeconds: seconds, limit: limit, operations: taken.operations, metrics: taken.outcome.metrics)
+                if step % saving.logEvery == 0 || step == 1 || step == total { log.step(done) }
                 report(.step(done))
             } else {
-                report(.leftOut(step: step, why: "no token of \(batches.origin(step: step - 1, row: 0)) is trained on"))
+                report(.leftOut(step: step, why: source.whyLeftOut(step: step - 1)))
             }
             if let profile = loop.takeProfile() { report(.profiled(profile)) }
             guard step < total else { break }
-            var isDue = step % options.integer("save_every") == 0
-            if step % options.integer("evaluate_every") == 0 {
-                let isBetter = try evaluate(report)
+            var isDue = step % saving.saveEvery == 0
+            if step % saving.evaluateEvery == 0 {
+                let isBetter = try look(report)
                 if isOutOfPatience { return try stopEarly(report) }
-                isDue = isDue || isBetter && options.flag("keep_best")
+                isDue = isDue || isBetter && saving.keepsBest
             }
             if isDue { try save(report) }
         }
-        try evaluate(report)
+        try look(report)
         try save(report, mustSucceed: true, finished: true)
         return true
     }
 
-    private func rate(_ limit: Double?) -> Double {
-        let highest = options.number("learning_rate"), lowest = highest * options.number("final_rate")
-        let schedule = LearningRateSchedule(rawValue: options.text("schedule")) ?? .cosine
-        let warmup = options.integer("warmup"), total = options.integer("steps"), decay = options.integer("decay")
-        // The first step's rate is not 0.
-        let reached = step + (warmup > 0 ? 1 : 0)
-        if let limit {
-            // What comes first ends the run: the last minute or the last step.
-            let share = max(seconds / limit, Double(step) / Double(total))
-            return schedule.rate(
-                step: reached, share: share, highest: highest, lowest: lowest, warmup: warmup,
-                decay: decay > 0 ? Double(decay) / Double(total) : 0.2)
+    /// Looks at held-out data with the weights that are shown.
+    /// - Returns: whether the loss is lower than ever before.
+    @discardableResult
+    private func look(_ report: (Event) -> Void) throws -> Bool {
+        switch try loop.withShownWeights({ try source.look() }) {
+        case .loss(let found)?:
+            log.evaluation(step: step, found)
+            report(.evaluated(step: step, found))
+            return best.take(found.loss, step: step)
+        case .score(let found)?:
+            log.score(step: step, found)
+            report(.scored(step: step, found))
+            return false
+        case nil: return false
         }
-        return schedule.rate(
-            step: reached, highest: highest, lowest: lowest, warmup: warmup, total: total, decay: decay)
     }
-
-    /// One optimiser step over all its micro-batches.
-    /// - Returns: nil where no token of its rows is trained on: the step changes nothing.
-    private func advance(rate: Double) throws -> (outcome: StepLoop.Outcome, rate: Double)? {
-        let count = options.integer("micro_batches")
-        func origins() -> String {
-            let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
-            return "the step's rows begin with " + samples.joined(separator: "; ")
-        }
-        let outcome = try loop.step(objective, number: step, rate: rate, data: origins) {
-            try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
-        }
-        defer { step += 1 }
-        if let outcome {
-            stepsWithoutLabels = 0
-            return (outcome, rate)
-        }
-        stepsWithoutLabels += 1
-        guard stepsWithoutLabels < batches.stepsPerEpoch else {
-            throw TrainingError(
-                .data,
-                "step \(step + 1): no token of \(batches.origin(step: step, row: 0)) is trained on, nor of any row of "
-                    + "the \(stepsWithoutLabels) steps up to here, which are all the data")
-        }
-        return nil
-    }
-}
-
-extension SequenceLayout {
-    /// As the option `layout` names it.
-    static func named(_ name: String) -> SequenceLayout { name == "packed" ? .packed(.bestFit) : .contiguous }
 }

@@ -178,14 +178,3 @@ struct HeldOutRows {
         return parts.dividingFullWidth(product).quotient
     }
 }
-
-/// What of the data is in no row of a run.
-extension Trainer {
-    /// "sft/data: 3 conversations longer than a row of 256 tokens", for each folder that anything is left out of.
-    public var leftOutOfRows: [String] {
-        zip(data.sources, batches.sources).compactMap { source, rows in
-            guard !rows.set.leftOut.isEmpty else { return nil }
-            return "\(source.folder): \(rows.set.leftOut.description(length: rows.set.length))"
-        }
-    }
-}

@@ -7,6 +7,8 @@ public struct WorldTask: VerifiableTask {
     public let world: World
     public var name: String { kind == .arithmetic ? "arithmetic" : "world" }
 
+    public var identity: String { "\(name) of world \(world.seed)" }
+
     public static let names = ["arithmetic", "world"]
 
     /// - Parameters:
@@ -29,7 +31,9 @@ public struct WorldTask: VerifiableTask {
 
     public func problem(_ index: Int, heldOut: Bool) -> VerifiableProblem {
         let question = question(index, heldOut: heldOut)
-        return VerifiableProblem(messages: question.chat) { question.check.accepts($0) ? 1 : 0 }
+        return VerifiableProblem(messages: question.chat, answer: question.check.expected) {
+            question.check.accepts($0) ? 1 : 0
+        }
     }
 
     /// The fixed set for evaluation.

@@ -1,0 +1,132 @@
+import MartletJSON
+import MartletSystem
+
+extension Reward {
+    /// The names of those that are built in, with what each is 1 for.
+    public static let builtInNames: [(name: String, meaning: String)] = [
+        ("task", "what the task itself counts as right"),
+        ("exact", "the reference answer, but for space around it"),
+        ("number", "the last number of the reply is that of the answer"),
+        ("contains", "the answer stands somewhere in the reply"),
+        ("choice", "the last capital letter that stands alone is the answer's"),
+        ("boxed", "the last \\boxed{…} holds the answer"),
+        ("format", "<think>…</think><answer>…</answer> and nothing else"),
+        ("json", "the reply is one JSON value"),
+        ("length:N", "at most N characters, falling to 0 at twice as many"),
+    ]
+
+    /// - Throws: `RewardError` naming those there are.
+    public static func builtIn(_ name: String) throws -> Reward {
+        func compared(_ holds: @escaping (_ reply: String, _ answer: String) -> Bool) -> Reward {
+            Reward(name) { request in
+                guard let answer = request.answer else {
+                    let asked = request.prompt.last?.content ?? ""
+                    throw RewardError(
+                        .problem,
+                        "reward \(name) compares with a reference answer, and the problem \"\(asked.prefix(200))\" has none"
+                    )
+                }
+                return holds(request.reply, answer) ? 1 : 0
+            }
+        }
+        switch name {
+        case "task":
+            return Reward(name) { request in
+                guard let check = request.check else {
+                    throw RewardError(
+                        .problem, "reward task is of tasks that check replies themselves; name another for a data set")
+                }
+                return check(request.reply)
+            }
+        case "exact": return compared { bare($0) == bare($1) }
+        case "number": return compared { lastNumber($0) != nil && lastNumber($0) == lastNumber($1) }
+        case "contains": return compared { !bare($1).isEmpty && $0.utf8.contains(bare($1).utf8) }
+        case "choice": return compared { lastLetter($0) != nil && lastLetter($0) == lastLetter($1) }
+        case "boxed": return compared { boxed($0).map { bare($0) } == .some(bare(boxed($1) ?? $1)) }
+        case "format": return Reward(name) { isThoughtAndAnswer($0.reply) ? 1 : 0 }
+        case "json": return Reward(name) { (try? JSON(parsing: bare($0.reply))) == nil ? 0 : 1 }
+        default:
+            if name.hasPrefix("length:"), let limit = Int(name.dropFirst(7)), (1...1 << 30).contains(limit) {
+                return Reward(name) { request in
+                    let over = Double(request.reply.unicodeScalars.count - limit) / Double(limit)
+                    return max(0, 1 - max(0, over))
+                }
+            }
+            throw RewardError(
+                .unknown,
+                "there is no reward \"\(name.prefix(100))\"; there are "
+                    + builtInNames.map(\.name).joined(separator: ", ") + ", and programs by their path, as ./judge.py")
+        }
+    }
+
+    /// Without space around it.
+    private static func bare(_ text: String) -> String {
+        var part = text[...]
+        while let last = part.last, last.isWhitespace { part.removeLast() }
+        return String(part.drop(while: \.isWhitespace))
+    }
+
+    /// The last number, with commas between thousands and a sign taken as written: "1,234.50" is 1234.5.
+    static func lastNumber(_ text: String) -> Double? {
+        let bytes = Array(text.utf8)
+        func isDigit(_ index: Int) -> Bool { bytes.indices.contains(index) && (0x30...0x39).contains(bytes[index]) }
+        guard let last = bytes.indices.last(where: isDigit) else { return nil }
+        var start = last
+        while start > 0 {
+            let before = bytes[start - 1]
+            // A comma or a point between digits.
+            guard isDigit(start - 1) || (before == 0x2C || before == 0x2E) && isDigit(start - 2) else { break }
+            start -= 1
+        }
+        var digits = bytes[start...last].filter { $0 != 0x2C }
+        // A minus that is no dash between words.
+        if start > 0, bytes[start - 1] == 0x2D, !isDigit(start - 2) { digits.insert(0x2D, at: 0) }
+        return Double(String(decoding: digits, as: UTF8.self))
+    }
+
+    private static func lastLetter(_ text: String) -> UInt8? {
+        let bytes = Array(text.utf8)
+        func isWord(_ index: Int) -> Bool {
+            guard bytes.indices.contains(index) else { return false }
+            let byte = bytes[index]
+            return (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+        }
+        return bytes.indices.last {
+            (0x41...0x5A).contains(bytes[$0]) && !isWord($0 - 1) && !isWord($0 + 1)
+        }.map { bytes[$0] }
+    }
+
+    /// What the last \boxed{…} holds, braces within it matched.
+    private static func boxed(_ text: String) -> String? {
+        let mark = "\\boxed{"
+        guard let found = text.ranges(of: mark).last else { return nil }
+        var depth = 1, inner = ""
+        for character in text[found.upperBound...] {
+            if character == "{" { depth += 1 }
+            if character == "}" {
+                depth -= 1
+                if depth == 0 { return inner }
+            }
+            inner.append(character)
+        }
+        return nil
+    }
+
+    private static func isThoughtAndAnswer(_ reply: String) -> Bool {
+        let text = bare(reply)
+        guard text.hasPrefix("<think>"), text.hasSuffix("</answer>") else { return false }
+        let counts = ["<think>", "</think>", "<answer>", "</answer>"].map { text.ranges(of: $0) }
+        guard counts.allSatisfy({ $0.count == 1 }) else { return false }
+        let (thought, answer) = (counts[1][0], counts[2][0])
+        return thought.upperBound <= answer.lowerBound
+            && text[thought.upperBound..<answer.lowerBound].allSatisfy(\.isWhitespace)
+    }
+}
+
+extension Collection where Element: Equatable {
+    fileprivate func contains(_ other: some Collection<Element>) -> Bool {
+        let all = Array(self), part = Array(other)
+        guard all.count >= part.count else { return false }
+        return (0...all.count - part.count).contains { all[$0..<$0 + part.count].elementsEqual(part) }
+    }
+}

@@ -1,0 +1,124 @@
+import MartletChat
+import MartletJSON
+
+/// A reply to be judged, and what is known of its prompt.
+public struct RewardRequest: Sendable {
+    public var prompt: [ChatMessage]
+    public var reply: String
+    /// The reference answer, where the problem has one.
+    public var answer: String?
+    /// The record that the problem was read from; empty for a task that is made up.
+    public var columns: JSONObject
+    /// The problem's own check, where it has one.
+    var check: (@Sendable (String) -> Double)?
+
+    public init(prompt: [ChatMessage], reply: String, answer: String? = nil, columns: JSONObject = JSONObject()) {
+        self.prompt = prompt
+        self.reply = reply
+        self.answer = answer
+        self.columns = columns
+    }
+}
+
+/// How much a reply is worth: a name and a closure over the replies of a step.
+///
+/// ```swift
+/// let polite = Reward("polite") { $0.reply.contains("please") ? 1 : 0 }
+/// ```
+public struct Reward {
+    /// As the log names it.
+    public let name: String
+    /// A number for each reply, in order.
+    public let score: ([RewardRequest]) throws -> [Double]
+
+    public init(_ name: String, _ score: @escaping (RewardRequest) throws -> Double) {
+        self.init(name) { requests in try requests.map(score) }
+    }
+
+    public init(_ name: String, replies score: @escaping ([RewardRequest]) throws -> [Double]) {
+        self.name = name
+        self.score = score
+    }
+}
+
+/// Why replies could not be judged.
+public struct RewardError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable {
+        /// No such reward, or a program that cannot be started.
+        case unknown
+        /// A problem lacks what the reward looks at.
+        case problem
+        /// The program took longer than it may, or ended.
+        case timeout, exited
+        /// Another number of answers than replies, an answer that is no number.
+        case count, number
+    }
+    public var kind: Kind
+    public var description: String
+
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}
+
+/// Rewards with their weights: "number=1,format=0.2,./judge.py".
+public struct RewardSum {
+    public let parts: [(reward: Reward, weight: Double)]
+    /// As it was written, for a run's configuration.
+    public let text: String
+
+    public init(_ parts: [(reward: Reward, weight: Double)]) {
+        self.parts = parts
+        text = parts.map { $0.weight == 1 ? $0.reward.name : "\($0.reward.name)=\($0.weight)" }.joined(separator: ",")
+    }
+
+    /// - Parameters:
+    ///   - text: names of built-in rewards and paths of programs, separated by commas, each with "=weight" where it is
+    ///     not 1.
+    ///   - seconds: that a program may take for the replies of a step.
+    /// - Throws: `RewardError` for a name there is not, a weight that is none, a program that cannot be started.
+    public init(_ text: String, seconds: Double = 60) throws {
+        var parts: [(Reward, Double)] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            var name = String(part), weight = 1.0
+            if let cut = part.lastIndex(of: "=") {
+                guard let number = Double(part[part.index(after: cut)...]), number.isFinite else {
+                    throw RewardError(.unknown, "the weight of reward \"\(part.prefix(200))\" is no number")
+                }
+                (name, weight) = (String(part[..<cut]), number)
+            }
+            guard !name.isEmpty else { throw RewardError(.unknown, "reward \"\(text.prefix(200))\": a name is empty") }
+            if name.contains("/") {
+                let program = try RewardProgram(path: name, seconds: seconds)
+                parts.append((Reward(name, replies: program.score), weight))
+            } else {
+                parts.append((try Reward.builtIn(name), weight))
+            }
+        }
+        self.parts = parts
+        self.text = text
+    }
+
+    /// Σ weight · reward of each reply, and the mean of each reward.
+    /// - Throws: `RewardError` also for a number of answers that is not that of the replies, or one that is no number.
+    public func callAsFunction(_ requests: [RewardRequest]) throws -> (totals: [Double], means: [Metric]) {
+        var totals = [Double](repeating: 0, count: requests.count), means: [Metric] = []
+        for (reward, weight) in parts {
+            let found = try reward.score(requests)
+            guard found.count == requests.count else {
+                throw RewardError(
+                    .count, "reward \(reward.name) gave \(found.count) numbers for \(requests.count) replies")
+            }
+            if let index = found.firstIndex(where: { !$0.isFinite }) {
+                throw RewardError(
+                    .number,
+                    "reward \(reward.name) is \(found[index]) for the reply \"\(requests[index].reply.prefix(200))\"")
+            }
+            for (index, value) in found.enumerated() { totals[index] += weight * value }
+            let mean = found.isEmpty ? 0 : found.reduce(0, +) / Double(found.count)
+            if parts.count > 1 { means.append(Metric("reward_" + reward.name, mean)) }
+        }
+        return (totals, means)
+    }
+}

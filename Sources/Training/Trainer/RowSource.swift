@@ -1,0 +1,167 @@
+import MartletData
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletTokenizers
+
+/// Rows of tokens, of which a run learns the next ones. The batch of a step follows from its number.
+final class RowSource: TrainingSource {
+    let data: TrainingData
+    let decoder: Decoder
+    let files: ModelFolderFiles
+    let batches: BatchStream
+    /// What was decided about the data and is not seen from the options, a sentence each.
+    private(set) var notes: [String] = []
+    let looksFirst = false
+    private let validation: [HeldOutRows]
+    private let objective: NextToken
+    private let options: RowOptions
+    private let operationsPerStep: Double
+    /// Steps in a row without a token to train on.
+    private var stepsWithoutLabels = 0
+
+    init(
+        _ data: TrainingData, _ rows: [BatchStream.Source], _ decoder: Decoder, _ files: ModelFolderFiles,
+        _ resolved: ResolvedOptions, _ cost: TrainingCost
+    ) throws {
+        self.data = data
+        self.decoder = decoder
+        self.files = files
+        let options = resolved.rows
+        self.options = options
+        objective = resolved.nextToken(decoder)
+        batches = try BatchStream(rows, rowsPerStep: options.rowsPerStep, seed: options.seed)
+        var told: [String] = []
+        validation = try data.heldOutRows(length: options.length, layout: options.layout) { told.append($0) }
+        notes = told
+        operationsPerStep = cost.trainingPerToken * Double(batches.rowsPerStep * batches.length)
+    }
+
+    var state: [JSONObject.Element] {
+        (data.proportions.isNull ? [] : [("proportions", data.proportions)])
+            + [("vocabulary", .string(data.vocabulary.description))]
+    }
+
+    func demand(_ checkpoint: TrainingCheckpoint) throws {
+        if let before = checkpoint.state["vocabulary"]?.string, before != data.vocabulary.description {
+            throw TrainingError(
+                .checkpoint,
+                "\(checkpoint.path) was trained with the vocabulary \(before), the data has \(data.vocabulary)")
+        }
+        let proportions = checkpoint.state["proportions"] ?? .null
+        if proportions != data.proportions {
+            throw TrainingError(
+                .configuration,
+                "\(checkpoint.path) was trained on data in the proportions \(proportions.text()), now "
+                    + "\(data.proportions.text()); use the same, or another run folder")
+        }
+    }
+
+    func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
+        let count = options.microBatches
+        func origins() -> String {
+            let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
+            return "the step's rows begin with " + samples.joined(separator: "; ")
+        }
+        let outcome = try loop.step(objective, number: step, rate: rate, data: origins) {
+            try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
+        }
+        if let outcome {
+            stepsWithoutLabels = 0
+            return SourceStep(
+                outcome: outcome, tokens: batches.rowsPerStep * batches.length, operations: operationsPerStep)
+        }
+        stepsWithoutLabels += 1
+        guard stepsWithoutLabels < batches.stepsPerEpoch else {
+            throw TrainingError(
+                .data,
+                "step \(step + 1): \(whyLeftOut(step: step)), nor of any row of the \(stepsWithoutLabels) steps up to "
+                    + "here, which are all the data")
+        }
+        return nil
+    }
+
+    func whyLeftOut(step: Int) -> String { "no token of \(batches.origin(step: step, row: 0)) is trained on" }
+
+    /// "sft/data: 3 conversations longer than a row of 256 tokens", for each folder that anything is left out of.
+    var leftOutOfRows: [String] {
+        zip(data.sources, batches.sources).compactMap { source, rows in
+            guard !rows.set.leftOut.isEmpty else { return nil }
+            return "\(source.folder): \(rows.set.leftOut.description(length: rows.set.length))"
+        }
+    }
+
+    // MARK: - Held-out data
+
+    func look() throws -> Look? {
+        guard !validation.isEmpty else { return nil }
+        return try evaluation(validation).map { .loss($0) }
+    }
+
+    /// Mean loss over held-out rows, in the proportions of the training rows, and what the model writes now.
+    /// - Returns: nil where none of their tokens is trained on.
+    private func evaluation(_ all: [HeldOutRows]) throws -> Evaluation? {
+        try noGrad {
+            let objective = NextToken(decoder)
+            var total = 0.0, tokens = 0, bytes = 0.0, parts: [(folder: String, loss: Double)] = []
+            let shards = all.flatMap(\.set.shards), hasMask = shards.contains(where: \.hasMask)
+            for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.evaluationRows)) {
+                var partTotal = 0.0, partTokens = 0
+                let numbers = held.spread(rows)
+                for first in stride(from: 0, to: numbers.count, by: 8) {
+                    let batch = try held.set.batch(numbers[first..<min(first + 8, numbers.count)])
+                    let count = batch.trainedTokenCount
+                    guard count > 0 else { continue }
+                    if hasMask { bytes += trainedBytes(batch) }
+                    partTotal += try objective.loss(of: batch, StepContext()).value.item(as: Double.self)
+                    partTokens += count
+                }
+                if partTokens > 0 { parts.append((held.folder, partTotal / Double(partTokens))) }
+                total += partTotal
+                tokens += partTokens
+            }
+            guard tokens > 0 else { return nil }
+            // Where every token is trained on, the text itself is known.
+            var count = Double(tokens)
+            if !hasMask {
+                bytes = shards.reduce(0) { $0 + Double($1.sourceByteCount ?? 0) }
+                count = shards.reduce(0) { $0 + Double($1.tokenCount) }
+            }
+            return Evaluation(
+                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
+                parts: all.count > 1 ? parts : [], sample: try sample(all[0].set))
+        }
+    }
+
+    /// Bytes of text that the trained tokens of a batch stand for; control tokens, as one that ends a reply, stand for
+    /// none.
+    private func trainedBytes(_ batch: TrainingBatch) -> Double {
+        let tokenizer = data.tokenizer
+        return batch.targets.reduce(0) { total, target in
+            guard target != TrainingBatch.ignoredTarget, !tokenizer.specialTokens.contains(target) else { return total }
+            return total + Double(tokenizer.bytes(of: target)?.count ?? 0)
+        }
+    }
+
+    /// The beginning of the first validation row, at most half a context of it, continued.
+    private func sample(_ set: SequenceSet) throws -> String {
+        let context = min(options.length, decoder.configuration.contextLength)
+        let start = Array(try set.batch(0..<1).inputs.prefix(max(1, min(16, context / 2))))
+        var options = GenerationOptions()
+        options.maximumTokens = min(48, max(1, context - start.count - 1))
+        options.sampling.temperature = 0.8
+        options.sampling.seed = 1
+        var text = try data.tokenizer.decode(start)
+        let generator = try Generator(
+            decoder, data.tokenizer, precision: .exact, endTokens: data.tokenizer.eosTokens, .oneAtATime)
+        try generator.generate(start, options) { text += $0.text }
+        return text
+    }
+}
+
+extension SequenceLayout {
+    /// As the option `layout` names it.
+    static func named(_ name: String) -> SequenceLayout { name == "packed" ? .packed(.bestFit) : .contiguous }
+}

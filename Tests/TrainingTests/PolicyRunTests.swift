@@ -1,0 +1,188 @@
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletTensor
+import MartletTraining
+import Testing
+import TinyModels
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Runs that learn from rewards.
+@Suite struct PolicyRunTests: TinyRuns {
+    private func modelFolder(_ name: String) throws -> String {
+        let folder = try emptyFolder(name)
+        var model = TinyModel()
+        model.contextLength = 256
+        mkdir(folder + "/model", 0o755)
+        try model.write(folder: folder + "/model")
+        return folder
+    }
+
+    private func policyOptions(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
+        var options = TrainingOptions(for: .policy)
+        let usual: [String: JSON] = [
+            "steps": 4, "problems": 3, "group_size": 8, "maximum_tokens": 100, "questions": 4, "evaluate_every": 2,
+            "save_every": 2, "temperature": 1.3, "learning_rate": 1e-3,
+        ]
+        for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
+        return options
+    }
+
+    /// Something to learn from, whatever a model without knowledge writes.
+    private let even = RewardSum([(Reward("even") { $0.reply.utf8.count % 2 == 0 ? 1 : 0 }, 1)])
+
+    private func trainer(_ run: String, _ folder: String, _ options: TrainingOptions) throws -> Trainer {
+        // The tiny tokenizer knows ASCII only.
+        try Trainer(
+            run: run, options: options, model: StartingModel(path: folder + "/model"),
+            task: WorldTask(named: "arithmetic", chinese: 0), reward: even)
+    }
+
+    @Test(
+        arguments: [
+            [:], ["optimizer": "muon", "updates": 2], ["optimizer": "lion", "ema": 0.9, "micro_batches": 3],
+            ["precision": "bf16", "recompute": "layers"], ["precision": "fp16", "ema": 0.5],
+        ] as [[String: JSON]])
+    func aRunThatIsResumedEndsWithTheSameBits(_ more: [String: JSON]) throws {
+        let folder = try modelFolder("grpo")
+        let options = try policyOptions(more)
+        // Thousands of tokens, of a model whose random logits are so large that a float's last bit is 4e-6.
+        var differences: [Double] = [], useful = 0.0
+        try trainer(folder + "/whole", folder, options).train {
+            guard case .step(let report) = $0 else { return }
+            differences.append(report["rollout_difference"] ?? 1)
+            useful += report["useful_groups"] ?? 0
+        }
+        #expect(useful > 0 && differences.count == 4 && differences.allSatisfy { $0 <= 2e-5 }, "\(differences)")
+        var steps = 0
+        let first = try trainer(folder + "/parts", folder, options)
+        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer(folder + "/parts", folder, options)
+        #expect(try second.resume().checkpoint?.step == 3)
+        #expect(try second.train { _ in })
+        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+        #expect(try weights(folder + "/whole") != weights(folder + "/model"))
+        let record = try RunRecord(path: folder + "/parts")
+        #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
+        #expect(record.steps.count == 4 && record.steps.allSatisfy { $0.reward != nil })
+        // It is over: resuming does nothing more.
+        let again = try trainer(folder + "/parts", folder, options)
+        _ = try again.resume()
+        #expect(again.isFinished)
+    }
+
+    /// As a process that was killed: what it wrote after its last checkpoint is nothing, and half a checkpoint is passed over.
+    @Test func aRunThatWasKilledGoesOnFromTheCheckpointBefore() throws {
+        let folder = try modelFolder("grpo-killed"), options = try policyOptions()
+        try trainer(folder + "/run", folder, options).train { _ in }
+        let wanted = try weights(folder + "/run")
+        let last = try #require(TrainingCheckpoint.list(run: folder + "/run").usable.last)
+        unlink(last.path + "/manifest.json")
+        let again = try trainer(folder + "/run", folder, options)
+        let (checkpoint, broken) = try again.resume()
+        #expect(checkpoint?.step == 2 && broken.count == 1)
+        try again.train { _ in }
+        #expect(try weights(folder + "/run") == wanted)
+    }
+
+    @Test func howRepliesAreCutDoesNotChangeTheStep() throws {
+        let folder = try modelFolder("grpo-parts")
+        var losses: [[Double]] = []
+        for parts in [1, 4] {
+            var found: [Double] = []
+            try trainer(
+                "\(folder)/run-\(parts)", folder,
+                policyOptions(["micro_batches": .integer(Int64(parts)), "steps": 2, "questions": 0])
+            ).train { if case .step(let report) = $0 { found += [report.loss, report.gradientNorm] } }
+            losses.append(found)
+        }
+        #expect(zip(losses[0], losses[1]).allSatisfy { abs($0 - $1) <= 1e-3 * abs($0) + 1e-6 }, "\(losses)")
+    }
+
+    @Test func anotherConfigurationIsNotResumed() throws {
+        let folder = try modelFolder("grpo-other")
+        try trainer(folder + "/run", folder, policyOptions(["steps": 2])).train { _ in }
+        for (name, value) in [("group_size", 4), ("optimizer", "rmsprop"), ("ratio_clip", 0.1)] as [(String, JSON)] {
+            let options = try policyOptions(["steps": 2, name: value])
+            #expect(message { _ = try trainer(folder + "/run", folder, options).resume() }.contains("another \(name)"))
+        }
+        let longer = try trainer(folder + "/run", folder, policyOptions(["steps": 3, "learning_rate": 1e-4]))
+        #expect(try longer.resume().checkpoint?.step == 2 && !longer.isFinished)
+        #expect(longer.changes.contains { $0.hasPrefix("learning_rate was") })
+    }
+
+    @Test func aRunWhoseLastSaveFailsIsAnError() throws {
+        let folder = try modelFolder("grpo-full"), run = folder + "/run"
+        let trainer = try trainer(run, folder, policyOptions(["steps": 2, "save_every": 1, "questions": 0]))
+        let said = message {
+            try trainer.train { event in
+                guard case .step(let report) = event, report.step == 2 else { return }
+                // A file where the last checkpoint wants its folder.
+                close(creat(run + "/checkpoints/.step-00000002.partial", 0o600))
+            }
+        }
+        #expect(said.contains("step 2 could not be saved") && said.contains("step-00000001 is good"), "\(said)")
+        let config = try JSON(parsing: Folder.read(run + "/config.json"))
+        #expect(config["dtype"] == "float32" && config["torch_dtype"] == "float32")
+    }
+
+    @Test func problemsFromAFileAreLearntAndSomeHeldOut() throws {
+        let folder = try modelFolder("grpo-data")
+        let lines = (0..<30).map { "{\"question\": \"say \($0)\", \"answer\": \"\($0)\", \"level\": \($0 % 3)}\n" }
+        try AtomicFile.write(folder + "/problems.jsonl", bytes: Array(lines.joined().utf8))
+        let task = try PromptTask(path: folder + "/problems.jsonl", heldOut: 200, seed: 1) { _ in true }
+        #expect(task.heldOutCount(of: 200) == 3)
+        // Each once in a time through them, in another order the next time.
+        let orders = (0..<2).map { time in (0..<27).map { task.problem(time * 27 + $0, heldOut: false).answer ?? "" } }
+        let held = Set((0..<3).map { task.problem($0, heldOut: true).answer ?? "" })
+        #expect(Set(orders[0]).count == 27 && Set(orders[0]) == Set(orders[1]) && orders[0] != orders[1])
+        #expect(held.isDisjoint(with: orders[0]) && held.count == 3)
+        var levels: Set<Int> = []
+        let seen = RewardSum([
+            (
+                Reward("level") { request in
+                    levels.insert(request.columns["level"]?.integer ?? -1)
+                    return request.reply.utf8.count % 2 == 0 ? 1 : 0
+                }, 1
+            )
+        ])
+        let trainer = try Trainer(
+            run: folder + "/run", options: policyOptions(["steps": 3]), model: StartingModel(path: folder + "/model"),
+            task: task, reward: seen)
+        #expect(try trainer.train { _ in })
+        #expect(!levels.isEmpty && levels.isSubset(of: [0, 1, 2]))
+        #expect(try RunRecord(path: folder + "/run").scores.last?.count == 3)
+        // Prompts alone are problems too.
+        try AtomicFile.write(folder + "/alone.jsonl", bytes: Array("{\"prompt\": \"write a poem\"}\n".utf8))
+        let alone = try PromptTask(path: folder + "/alone.jsonl", heldOut: 5, seed: 1) { _ in true }
+        #expect(alone.problem(7, heldOut: false).messages.last?.content == "write a poem")
+        #expect(alone.problem(0, heldOut: false).answer == nil && alone.heldOutCount(of: 5) == 0)
+        #expect(
+            message { _ = try PromptTask(path: folder + "/alone.jsonl", heldOut: 5, seed: 1) { _ in false } }
+                .contains("no problem that fits"))
+    }
+
+    @Test func optionsSayTheirRangesAndWhoseTheyAre() throws {
+        var options = TrainingOptions(for: .policy)
+        #expect(message { try options.set("group_size", 1) }.contains("a whole number from 2 to 1024"))
+        #expect(message { try options.set("temperature", 0) }.contains("expected a number from 0.01 to 10"))
+        let said = message { try options.set("depth", 4) }
+        #expect(said.contains("depth is no option of martlet grpo, but of martlet train"), "\(said)")
+        #expect(message { try options.set("num_generations", 4) }.contains("did you mean \"group_size\""))
+        var training = TrainingOptions()
+        #expect(message { try training.set("updates", 2) }.contains("no option of martlet train, but of martlet grpo"))
+        try options.set("optimizer", "lion")
+        let resolved = try ResolvedOptions(options, vocabularySize: 0)
+        #expect(resolved["learning_rate"] == 3e-5 && resolved["schedule"] == "constant" && resolved["steps"] == 60)
+        #expect(resolved.yaml.contains("# group_size: 8") && !resolved.yaml.contains("context_length"))
+        #expect(resolved.yaml.contains("martlet grpo --config run.yaml"))
+    }
+}
