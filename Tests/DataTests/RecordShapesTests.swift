@@ -58,6 +58,44 @@ struct RecordShapesTests {
         #expect(refusal(path).contains("\"history\": entry 1 is no pair"))
     }
 
+    @Test("one column with a name that says what it holds is that, whatever the file")
+    func onlyColumns() throws {
+        let messages =
+            "\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"a\"\"}, {\"\"role\"\": \"\"assistant\"\", "
+            + "\"\"content\"\": \"\"b\"\"}]\"\n"
+        let said = [["user: a", "assistant: b"]]
+        for name in ["messages", "conversations", "conversation"] {
+            #expect(try turns(scratch.write("\(name).csv", "\(name)\n" + messages)) == said)
+            #expect(try turns(scratch.write("\(name).csv", "\(name)\n" + messages)) { $0.field = name } == said)
+        }
+        #expect(try turns(scratch.write("any.csv", "story\n[once]\n")) == [["[once]"]])
+        #expect(try turns(scratch.write("text.csv", "text\n" + messages)).first?.first?.hasPrefix("[{") == true)
+        let ids = try documents([scratch.write("ids.csv", "input_ids\n\"[3, 4, 5]\"\n")])
+        #expect(ids.map(\.content) == [.tokens([3, 4, 5], isTrained: nil)])
+        #expect(refusal(try scratch.write("p.csv", "prompt\na\n")).contains("no column is known to hold text"))
+        #expect(refusal(try scratch.write("m.csv", "messages\nplain words\n")).contains("expected a list of messages"))
+    }
+
+    @Test("messages within the cells of a table are messages under every name")
+    func cellsOfMessages() throws {
+        func cell(_ role: String, _ text: String) -> String {
+            "\"[{\"\"role\"\": \"\"\(role)\"\", \"\"content\"\": \"\"\(text)\"\"}]\""
+        }
+        let asked = cell("user", "a"), good = cell("assistant", "good"), bad = cell("assistant", "bad")
+        #expect(
+            try turns(scratch.write("pc.csv", "prompt,completion\n\(asked),\(good)\n")) == [
+                ["user: a", "assistant: good"]
+            ])
+        #expect(
+            try turns(scratch.write("pr.csv", "prompt,chosen,rejected\n\(asked),\(good),\(bad)\n")) == [
+                ["user: a", "assistant: good"]
+            ])
+        // The same in a JSON text; a list of other things is a text.
+        #expect(try one(#"{"prompt": "[{\"from\": \"human\", \"value\": \"a\"}]", "completion": "[1]"}"#) == ["user: a", "assistant: [1]"])
+        let printed = try scratch.write("py.csv", "prompt,completion\n\"[{'role': 'user', 'content': 'a'}]\",b\n")
+        #expect(refusal(printed).contains("as Python prints it"))
+    }
+
     @Test("prompts and completions that are messages: what was said before is context")
     func conversational() throws {
         #expect(

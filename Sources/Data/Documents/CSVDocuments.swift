@@ -15,10 +15,8 @@ final class CSVDocuments: DocumentReader {
             throw DataError(.malformed, path: path, "is empty; expected a row of column names")
         }
         columns = header.map { String(decoding: $0, as: UTF8.self) }
-        var mapping = mapping
-        if mapping.field == nil, mapping.columns.isEmpty, columns.count == 1 { mapping.field = columns[0] }
-        self.mapping = mapping
-        _ = try mapping.used(among: columns, path: path)
+        self.mapping = mapping.among(columns)
+        _ = try self.mapping.used(among: columns, path: path)
     }
 
     func next() throws(DataError) -> CorpusRecord? {

@@ -37,7 +37,7 @@ struct PretokenizedRecord {
         _ record: JSONObject, _ field: String, _ reader: RecordReader
     ) throws(DataError) -> [Int]? {
         guard let value = record[field], !value.isNull else { return nil }
-        guard let entries = value.array else {
+        guard let entries = reader.list(value) else {
             throw reader.fail(field, "is \(value.kind), expected a list of numbers")
         }
         var numbers: [Int] = []

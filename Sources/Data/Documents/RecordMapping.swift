@@ -8,6 +8,12 @@ struct RecordMapping: Sendable {
     var columns = ColumnMap()
     var keepsPrompts = false
 
+    /// The mapping for a table of these columns: the only one is the text where its name says nothing else.
+    func among(_ names: [String]) -> RecordMapping {
+        guard field == nil, columns.isEmpty, names.count == 1, !RecordShape.knows(names[0]) else { return self }
+        return RecordMapping(field: names[0])
+    }
+
     /// The columns to read of a table: those that the shape of its rows uses.
     func used(among names: [String], path: String) throws(DataError) -> [String] {
         for (_, column) in columns.columns where !names.contains(column) {

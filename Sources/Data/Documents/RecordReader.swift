@@ -29,7 +29,12 @@ struct RecordReader {
         case .free:
             switch record[main] {
             case nil, .null?, .string("")?: return nil
-            case .string(let text)?: return .text(Array(text.utf8))
+            case .string(let text)?:
+                // A column that is named for messages holds them as JSON text in tables.
+                if RecordShape.chats.contains(main), try Self.messageList(text, main, self) != nil {
+                    return try chat(record, shape, main)
+                }
+                return .text(Array(text.utf8))
             default: return try chat(record, shape, main)
             }
         case .messages:
@@ -55,7 +60,9 @@ struct RecordReader {
         -> Document.Content
     {
         guard let entries = list(record[field]) else {
-            throw fail(field, "is \(record[field]?.kind ?? "missing"), expected a text or a list of messages")
+            if let text = record[field]?.string { _ = try Self.messageList(text, field, self) }
+            let expected = shape.kind == .free ? "a text or a list of messages" : "a list of messages"
+            throw fail(field, "is \(record[field]?.kind ?? "missing"), expected \(expected)")
         }
         let messages = try MessageReader(self, field).messages(entries)
         guard !messages.isEmpty else { throw fail(field, "is an empty conversation") }
@@ -63,10 +70,23 @@ struct RecordReader {
     }
 
     /// A list, which tables hold as JSON text.
-    private func list(_ json: JSON?) -> [JSON]? {
+    func list(_ json: JSON?) -> [JSON]? {
         if let array = json?.array { return array }
         guard let text = json?.string, text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "[") else { return nil }
         return (try? JSON(parsing: text))?.array
+    }
+
+    /// The messages that a text is as JSON: a list of objects, each of which says who speaks. Nil for other texts.
+    /// - Throws: for such a list as Python prints it, which is what a table holds whose writer was given lists.
+    private static func messageList(_ text: String, _ field: String, _ reader: Self) throws(DataError) -> [JSON]? {
+        if let entries = reader.list(.string(text)) {
+            let areMessages = entries.allSatisfy { $0["role"] != nil || $0["from"] != nil }
+            return areMessages && !entries.isEmpty ? entries : nil
+        }
+        let start = text.utf8.lazy.filter { $0 > 0x20 }.prefix(12)
+        guard ["[{'role':", "[{'content'", "[{'from':", "[{'value':"].contains(where: { start.starts(with: $0.utf8) })
+        else { return nil }
+        throw reader.fail(field, "is a list of messages as Python prints it; write it as JSON (json.dumps)")
     }
 
     private func withSystem(
@@ -90,7 +110,7 @@ struct RecordReader {
             return tools.isEmpty ? nil : tools
         }
         // OpenAI's older name.
-        guard let functions = record["functions"]?.array, !functions.isEmpty else { return nil }
+        guard let functions = list(record["functions"]), !functions.isEmpty else { return nil }
         return functions.map { ["type": "function", "function": $0] }
     }
 
@@ -140,11 +160,15 @@ struct RecordReader {
         return messages
     }
 
-    /// A text as a message of the role, or messages as they are.
+    /// A text as a message of the role, or messages as they are or as JSON text.
     private func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
         switch json {
         case nil, .null?, .string("")?: return []
-        case .string(let text)?: return [ChatMessage(role: role, content: text)]
+        case .string(let text)?:
+            guard let entries = try Self.messageList(text, field, self) else {
+                return [ChatMessage(role: role, content: text)]
+            }
+            return try MessageReader(self, field).messages(entries)
         case .integer(let number)?: return [ChatMessage(role: role, content: String(number))]
         case .array(let entries)?: return try MessageReader(self, field).messages(entries)
         case .object?: return try MessageReader(self, field).messages([json ?? .null])
@@ -194,7 +218,7 @@ struct RecordReader {
     }
 
     private func segments(_ json: JSON?, _ field: String) throws(DataError) -> Document.Content? {
-        guard let entries = json?.array else {
+        guard let entries = list(json) else {
             if json?.isNull ?? true { return nil }
             throw fail(field, "is \(json?.kind ?? "missing"), expected a list of segments")
         }

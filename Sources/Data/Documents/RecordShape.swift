@@ -44,7 +44,14 @@ struct RecordShape: Sendable, Equatable {
         return nil
     }
 
-    private static let chats = ["messages", "conversations", "conversation"]
+    /// The columns of conversations.
+    static let chats = ["messages", "conversations", "conversation"]
+
+    /// Whether a column's name says what it holds. Another name may be anything: where it is the only one, the text.
+    static func knows(_ name: String) -> Bool {
+        ColumnMap.Role.names[name] != nil || ["input_ids", "labels", "attention_mask", "segments"].contains(name)
+            || pairs.contains { $0.asked == name || $0.answered.contains(name) }
+    }
 
     /// By a field that was asked for, or by a map, or by names.
     init?(field: String?, map: ColumnMap, has: (String) -> Bool) {

@@ -28,8 +28,7 @@ final class TableDocuments: DocumentReader {
 
     init(_ table: any TableReader, mapping: RecordMapping) throws(DataError) {
         let names = table.columnNames
-        var mapping = mapping
-        if mapping.field == nil, mapping.columns.isEmpty, names.count == 1 { mapping.field = names[0] }
+        let mapping = mapping.among(names)
         used = try mapping.used(among: names, path: table.path)
         table.select(Set(used))
         // Only what the documents are made of is judged.
