@@ -2,6 +2,7 @@ import Foundation
 import MartletFormats
 import MartletJSON
 import MartletModels
+import MartletNN
 import MartletTensor
 import Testing
 
@@ -73,6 +74,45 @@ import Testing
         let message = error(
             try folder { $0["rope_parameters"] = ["rope_theta": 10000.0, "partial_rotary_factor": .number(share)] })
         #expect(message.contains("partial_rotary_factor"), "\(message)")
+    }
+
+    @Test(arguments: ["partial_rotary_factor", "rope_parameters"])
+    func aShareOfRotationThatTheFamilyHasNotIsRefused(_ key: String) throws {
+        let message = error(
+            try folder {
+                $0[key] =
+                    key == "rope_parameters" ? ["rope_theta": 10000.0, "partial_rotary_factor": 0.5] : .number(0.5)
+            })
+        #expect(message.contains("partial_rotary_factor") && message.contains("rotate whole"), "\(message)")
+    }
+
+    /// transformers puts `rope_scaling` in the place of `rope_parameters`, its base included.
+    @Test func ofTwoRotationsTheOlderKeyCounts() throws {
+        func rotary(_ scaling: JSON) throws -> RotaryEmbedding.Configuration? {
+            let path = try folder {
+                $0["rope_parameters"] = ["rope_theta": 10000.0, "rope_type": "default"]
+                $0["rope_theta"] = 5000.0
+                $0["rope_scaling"] = scaling
+            }
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            return try Checkpoint(path: path).decoderConfiguration().attention.rotary
+        }
+        let both = try rotary(["rope_type": "linear", "factor": 2.0])
+        #expect(both?.scaling == .linear(factor: 2) && both?.theta == 5000)
+        for none in [JSON.null, [:]] {
+            #expect(try rotary(none)?.scaling == RotaryEmbedding.Scaling.none && rotary(none)?.theta == 10000)
+        }
+    }
+
+    @Test func aLongListOfTensorsIsCountedAndCut() throws {
+        let message = error(try folder { $0["num_hidden_layers"] = 10_000 })
+        #expect(message.contains("89982 tensors are missing") && message.contains("and 89974 more"), "\(message)")
+        #expect(message.utf8.count < 1000)
+    }
+
+    @Test func namesOfFilesAreShownWithoutTheirControls() throws {
+        let message = error(try folder { $0["model_type"] = "\u{1B}[31mllama" })
+        #expect(message.contains("\\u{1B}[31mllama") && !message.contains("\u{1B}"), "\(message)")
     }
 
     @Test func moreExpertsThanAnyModelHasAreRefused() throws {

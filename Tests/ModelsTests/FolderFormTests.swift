@@ -100,6 +100,23 @@ import Testing
         try Self.expectGolden("llama", path)
         let warnings = try Checkpoint(path: path).warnings()
         #expect(warnings.count == 1 && warnings[0].contains("lm_head.weight"), "\(warnings)")
+        let other = try Self.folder("gpt2") {
+            $0["tie_word_embeddings"] = true
+        } tensors: { all in
+            all
+                + all.filter { $0.0 == "transformer.wte.weight" }.map {
+                    ("lm_head.weight", (try? 2 * $0.1) ?? $0.1)
+                }
+        }
+        defer { try? FileManager.default.removeItem(atPath: other) }
+        let doubled = try Checkpoint(path: other), tied = try Checkpoint(path: FamilyTests.goldens + "/gpt2")
+        #expect(try doubled.warnings().filter { $0.contains("lm_head.weight is used") }.count == 1)
+        let logits = try [doubled, tied].map { checkpoint in
+            let decoder = try checkpoint.decoder()
+            try decoder.prepare(.exact)
+            return try FamilyTests.floats(decoder([1, 2, 3]))
+        }
+        #expect(FamilyTests.relativeError(logits[0], logits[1].map { 2 * $0 }) < 1e-5)
         // One that does not differ is nothing to speak of.
         let same = try Self.folder("qwen2") { _ in
         } tensors: { all in

@@ -89,6 +89,27 @@ import Testing
         #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains(last) }
     }
 
+    /// As llama.cpp reads them: a factor without a type is a linear one, `attn_factor` multiplies sine and cosine for
+    /// every type, and the old key counts where the new one is not there.
+    @Test func keysOfTheRotationMeanWhatTheyMeanToLlamaCpp() throws {
+        func rotary(_ keys: [(String, GGUFValue)]) throws -> RotaryEmbedding.Configuration {
+            let path = try changed("llama-tied-bias") { for (key, value) in keys { $0["llama.rope." + key] = value } }
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            return try #require(try Checkpoint(path: path).decoderConfiguration().attention.rotary)
+        }
+        let four = GGUFValue.float32(4), half = GGUFValue.float32(0.5)
+        #expect(try rotary([("scaling.factor", four)]).scaling == .linear(factor: 4))
+        #expect(try rotary([("scale_linear", four)]).scaling == .linear(factor: 4))
+        #expect(try rotary([("scaling.factor", half), ("scaling.type", .string("none"))]).scaling == .none)
+        #expect(try rotary([("scaling.factor", four), ("scale_linear", half)]).scaling == .linear(factor: 4))
+        let plain = try rotary([]).frequencies(length: 8)
+        for (keys, divisor) in [([], 1.0), ([("scaling.factor", four)], 4)] as [([(String, GGUFValue)], Double)] {
+            let (inverse, factor) = try rotary(keys + [("scaling.attn_factor", half)]).frequencies(length: 8)
+            #expect(factor == 0.5)
+            #expect(zip(inverse, plain.inverse).allSatisfy { abs($0 * divisor - $1) < 1e-12 })
+        }
+    }
+
     @Test func divisorsOfTheWrongNumberAreRefused() throws {
         let path = try changed("llama-tied-bias", tensors: [("rope_freqs.weight", try Tensor.zeros([3]))])
         defer { try? FileManager.default.removeItem(atPath: path) }

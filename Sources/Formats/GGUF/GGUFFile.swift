@@ -119,6 +119,15 @@ private struct GGUFParser {
     mutating func parse() throws(FormatError) {
         let magic = try reader.number(UInt32.self, "magic")
         guard magic == 0x4655_4747 else {
+            // Printable characters in the place of a number.
+            let isText = (0..<4).allSatisfy { shift in
+                let byte = UInt8(truncatingIfNeeded: magic >> (8 * shift))
+                return (0x20..<0x7F).contains(byte) || (9...13).contains(byte)
+            }
+            guard !isText else {
+                throw reader.malformed(
+                    "magic", "is that of a text and of no model: a model is a GGUF file, or a folder with config.json")
+            }
             throw reader.malformed("magic", "is 0x\(String(magic, radix: 16)), expected \"GGUF\"")
         }
         let version = try reader.number(UInt32.self, "version")

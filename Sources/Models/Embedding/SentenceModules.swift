@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletJSON
+import MartletSystem
 
 /// What `modules.json` says stands after the transformer: sentence-transformers' way to publish an embedding model.
 struct SentenceModules {
@@ -34,7 +35,7 @@ struct SentenceModules {
             let path = module["path"]?.string ?? ""
             guard path.isEmpty || Folder.isPlainName(path) else {
                 throw ModelError.wrongValue(
-                    file: file, key: "path", found: "\"\(path.prefix(60))\"", expected: "the name of a folder")
+                    file: file, key: "path", found: path.quoted(), expected: "the name of a folder")
             }
             func reader() throws -> ConfigurationReader {
                 let config = "\(folder)/\(path.isEmpty ? "." : path)/config.json"
@@ -51,7 +52,7 @@ struct SentenceModules {
             case "Dropout" where isPooled: break
             default:
                 throw ModelError.wrongValue(
-                    file: file, key: "type", found: "\"\(type.prefix(80))\" as module \(index)",
+                    file: file, key: "type", found: "\(type.quoted()) as module \(index)",
                     expected: "Transformer first, then Pooling, then Dense and Normalize")
             }
         }

@@ -13,6 +13,8 @@ public struct Family: Sendable {
     let defaults: JSONObject
     /// Keys of this family that change no value in inference.
     let neutral: Set<String>
+    /// Whether its heads may rotate in a part only, by `partial_rotary_factor`.
+    let rotatesPart: Bool
     let body: Body
     /// What its GGUF files say, or nil where GGUF has none.
     let gguf: GGUFForm?
@@ -63,7 +65,7 @@ public struct Family: Sendable {
     init(
         _ modelTypes: String..., gguf: GGUFForm? = nil, published: Published? = nil, wrappers: [String: String] = [:],
         naming: Naming = .llama, defaults: JSONObject, neutral: Set<String> = [],
-        base: Base = .llama,
+        rotatesPart: Bool = false, base: Base = .llama,
         configure: @escaping Configure = {
             (_, _) throws(ModelError) in
         }
@@ -71,6 +73,7 @@ public struct Family: Sendable {
         self.modelTypes = modelTypes
         self.defaults = defaults
         self.neutral = neutral
+        self.rotatesPart = rotatesPart
         self.gguf = gguf
         self.published = published
         self.wrappers = wrappers
@@ -85,6 +88,7 @@ public struct Family: Sendable {
         self.modelTypes = modelTypes
         self.defaults = defaults
         self.neutral = neutral
+        rotatesPart = false
         self.gguf = gguf
         published = nil
         wrappers = [:]
@@ -129,6 +133,7 @@ public struct Family: Sendable {
             var configuration = try form.base.read(reader)
             configuration.family = modelType
             try form.configure(&configuration, reader)
+            if !family.rotatesPart, !reader.says("martlet_gguf") { try configuration.demandWholeRotation(reader.file) }
             try configuration.check(file: reader.file)
             return configuration
         }
@@ -192,7 +197,7 @@ extension DecoderConfiguration {
         }
         let contextLength = try reader.integer("max_position_embeddings", in: 1...(1 << 30), default: 2048)
         let rotary = try RotaryEmbedding.Configuration.read(
-            reader, parameters: reader.child("rope_parameters", "rope_scaling"),
+            reader, parameters: reader.rotation(),
             headDimension: headDimension, contextLength: contextLength)
         try Self.checkLayerTypes(reader)
         var attention = AttentionSpec(heads: heads, keyValueHeads: keyValueHeads, headDimension: headDimension)
@@ -226,6 +231,20 @@ extension DecoderConfiguration {
         throw .wrongValue(
             file: reader.file, key: "layer_types", found: "\"\(other.prefix(40))\"",
             expected: known.joined(separator: " or "))
+    }
+
+    /// transformers rotates the whole heads of most families, whatever the share says. (A GGUF file's count of rotated
+    /// numbers holds for all.)
+    fileprivate func demandWholeRotation(_ file: String) throws(ModelError) {
+        for layer in layers {
+            guard let rotary = layer.attention.rotary, rotary.dimension < layer.attention.headDimension else {
+                continue
+            }
+            throw .wrongValue(
+                file: file, key: "partial_rotary_factor",
+                found: "\(Double(rotary.dimension) / Double(layer.attention.headDimension))",
+                expected: "1, or it left out: heads of \"\(family)\" rotate whole")
+        }
     }
 
     func check(file: String) throws(ModelError) {

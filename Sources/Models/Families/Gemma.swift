@@ -59,7 +59,15 @@ extension Family {
         let dimension = spec.attention.headDimension
         let byType = try config.child("rope_parameters")
         var scaling = try config.child("rope_scaling")
-        if let byType { scaling = try byType.child("full_attention") }
+        if let byType {
+            let full = try byType.child("full_attention")
+            for (key, value) in scaling?.json.object ?? [:] where full?.json[key] != value {
+                throw .wrongValue(
+                    file: config.file, key: "rope_scaling.\(key)", found: value.text(),
+                    expected: "what rope_parameters.full_attention says, or one of the two left out")
+            }
+            scaling = full
+        }
         let global = try RotaryEmbedding.Configuration.read(
             config, parameters: scaling, headDimension: dimension, contextLength: spec.contextLength,
             defaultTheta: 1_000_000)

@@ -38,7 +38,7 @@ extension Family {
         ], neutral: ["rope_parameters.max_position_embeddings", "rope_scaling.max_position_embeddings"]
     ) { (spec, config) throws(ModelError) in
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }
-        guard let rotary = try config.child("rope_parameters", "rope_scaling"),
+        guard let rotary = try config.rotation(),
             let beta = try rotary.optionalNumber("llama_4_scaling_beta"), beta != 0
         else { return }
         let original = try rotary.integer("original_max_position_embeddings", in: 1...(1 << 30))

@@ -8,6 +8,14 @@ import Glibc
 import Musl
 #endif
 
+extension ConfigurationReader {
+    /// What stretches the rotation: `rope_scaling`, which counts where both are there, or `rope_parameters`.
+    func rotation() throws(ModelError) -> ConfigurationReader? {
+        let isEmpty = json["rope_scaling"]?.object?.isEmpty ?? false
+        return isEmpty ? try child("rope_parameters", "rope_scaling") : try child("rope_scaling", "rope_parameters")
+    }
+}
+
 extension RotaryEmbedding.Configuration {
     /// Reads `rope_parameters` (transformers 5) or `rope_theta` with `rope_scaling` (before).
     static func read(

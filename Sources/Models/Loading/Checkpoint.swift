@@ -58,10 +58,13 @@ public struct Checkpoint: Sendable {
         guard Folder.exists(config) else {
             throw ModelError.notAModel(
                 path: path,
-                reason: hasAdapter
-                    ? "this folder holds an adapter (adapter_config.json) and no model; merge it into its base and give "
-                        + "the merged folder"
-                    : "there is no config.json in this folder")
+                reason: Folder.exists(path + "/shards.json")
+                    ? "this folder holds token shards, which a model is trained on (martlet train --data \(path)), and no "
+                        + "model; give the run's folder"
+                    : hasAdapter
+                        ? "this folder holds an adapter (adapter_config.json) and no model; merge it into its base and give "
+                            + "the merged folder"
+                        : "there is no config.json in this folder")
         }
         guard !hasAdapter else {
             throw ModelError.unsupported(

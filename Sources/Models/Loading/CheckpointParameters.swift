@@ -23,7 +23,10 @@ final class CheckpointParameters: ParameterSource {
         if let failure { throw failure }
         if !missing.isEmpty { throw ModelError.missingTensors(file: file, names: missing) }
         if !wrongTypes.isEmpty {
-            let reason = "weights are floating-point or quantised numbers, not " + wrongTypes.joined(separator: ", ")
+            let reason =
+                "weights are floating-point or quantised numbers, not "
+                + wrongTypes.prefix(8).joined(separator: ", ")
+                + (wrongTypes.count > 8 ? " and \(wrongTypes.count - 8) more" : "")
             throw ModelError.unsupported(file: file, reason: reason)
         }
         if !mismatches.isEmpty { throw ModelError.wrongShapes(file: file, mismatches) }

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 import Synchronization
 
 /// Why a model cannot be built from what its folder or file says.
@@ -30,7 +31,16 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    /// Names and values of files are shown with their control characters written out.
+    public var description: String { sentence.printable }
+
+    /// Eight of a list, and how many more there are: a file may lack as many tensors as its configuration claims.
+    private static func some(_ items: [String], separator: String) -> String {
+        let rest = items.count > 8 ? "\(separator)and \(items.count - 8) more" : ""
+        return items.prefix(8).joined(separator: separator) + rest
+    }
+
+    private var sentence: String {
         switch self {
         case .missingKey(let file, let key, let expected):
             "\(file): the key \"\(key)\" is missing; expected \(expected)"
@@ -39,10 +49,12 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unsupportedArchitecture(let file, let name, let supported):
             "\(file): the architecture \"\(name)\" is not supported; supported: \(supported.joined(separator: ", "))"
         case .missingTensors(let file, let names):
-            "\(file): \(names.count) tensor\(names.count == 1 ? " is" : "s are") missing: \(names.joined(separator: ", "))"
+            "\(file): \(names.count) tensor\(names.count == 1 ? " is" : "s are") missing: "
+                + Self.some(names, separator: ", ")
         case .wrongShapes(let file, let mismatches):
             "\(file): "
-                + mismatches.map { "\($0.name) has shape \($0.found), expected \($0.expected)" }.joined(separator: "; ")
+                + Self.some(
+                    mismatches.map { "\($0.name) has shape \($0.found), expected \($0.expected)" }, separator: "; ")
         case .unsupported(let file, let reason): "\(file): \(reason)"
         case .wrongKind(let path, let kind, let wanted): "\(path) is \(kind), not \(wanted)"
         case .notAModel(let path, let reason): "\(path): \(reason)"

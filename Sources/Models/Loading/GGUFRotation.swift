@@ -36,13 +36,12 @@ extension GGUFReading {
 
     private mutating func ropeScaling(pairs: Int, context: JSON?) throws -> JSONObject? {
         let prefix = "rope.scaling."
-        var type = try keys.value(prefix + "type")?.string ?? "none"
-        var factor = try keys.value(prefix + "factor")?.double ?? 0
-        // The key of files before the type was written.
-        if let old = try keys.value("rope.scale_linear")?.double, old > 0, type == "none" {
-            factor = old
-            type = old == 1 ? "none" : "linear"
-        }
+        // The key of files before the type was written counts where the newer one is not there.
+        let old = try keys.value("rope.scale_linear")?.double
+        let factor = try keys.value(prefix + "factor")?.double ?? old ?? 0
+        // A file that names no type means a linear one, and a factor of 0 or 1 is none.
+        var type = try keys.value(prefix + "type")?.string ?? "linear"
+        if type == "linear", factor == 0 || factor == 1 { type = "none" }
         let original = try keys.value(prefix + "original_context_length")
         let attentionFactor =
             try keys.value(prefix + "attn_factor")?.double ?? keys.value(prefix + "yarn_attn_factor")?.double
@@ -64,6 +63,16 @@ extension GGUFReading {
             scaling["original_max_position_embeddings"] = original ?? context
             scaling["attention_factor"] =
                 attentionFactor.map { .number($0) } ?? (divisors.long == nil ? 1.0 : nil)
+            return scaling
+        }
+        if let attentionFactor, attentionFactor != 1, type == "none" || type == "linear" {
+            // It multiplies sine and cosine whatever the type. LongRoPE with the same divisors for every length is that.
+            let divisors = JSON.array([JSON](repeating: .number(type == "linear" ? factor : 1), count: pairs))
+            scaling["rope_type"] = "longrope"
+            scaling["short_factor"] = divisors
+            scaling["long_factor"] = divisors
+            scaling["original_max_position_embeddings"] = original ?? context
+            scaling["attention_factor"] = .number(attentionFactor)
             return scaling
         }
         guard type != "none" else { return nil }
