@@ -8,6 +8,8 @@ struct SentenceSettings {
     var defaultPromptName: String?
     var maximumLength: Int?
     var lowercases = false
+    /// How many of a vector's numbers are kept, from the first; they are not scaled anew.
+    var keptNumbers: Int?
 
     /// Reads `sentence_bert_config.json` and `config_sentence_transformers.json`, where they are.
     init(_ files: ModelFiles) throws {
@@ -22,6 +24,7 @@ struct SentenceSettings {
             maximumLength = Int(length)
         }
         guard let config = try Self.reader(files.path + "/config_sentence_transformers.json") else { return }
+        keptNumbers = try config.optionalInteger("truncate_dim", in: 1...(1 << 30))
         for (name, prompt) in try config.child("prompts")?.json.object ?? [:] {
             guard let text = prompt.isNull ? "" : prompt.string else {
                 throw ModelError.wrongValue(
@@ -56,8 +59,10 @@ public struct EmbeddingDescription: Sendable {
     public let maximumLength: Int?
 
     public init(_ files: ModelFiles) throws {
-        vector = try files.checkpoint.embeddingSteps()
         let settings = try SentenceSettings(files)
+        vector =
+            try files.checkpoint.embeddingSteps()
+            + (settings.keptNumbers.map { ", the first \($0) numbers of that (truncate_dim)" } ?? "")
         let names = settings.prompts.keys.sorted().map { $0 == settings.defaultPromptName ? "\($0) (default)" : $0 }
         prompts = names.isEmpty ? nil : names.joined(separator: ", ")
         maximumLength = settings.maximumLength

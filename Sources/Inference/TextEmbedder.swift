@@ -13,6 +13,8 @@ public final class TextEmbedder {
     public let defaultPromptName: String?
     /// Tokens that a text may have at most: the least of the positions and of `max_seq_length`.
     public let contextLength: Int
+    /// Numbers of a vector: those of the model, or the first `truncate_dim` of them.
+    public let dimension: Int
     /// What of the files is passed over and may matter.
     public let warnings: [String]
     private let lowercases: Bool
@@ -33,6 +35,7 @@ public final class TextEmbedder {
         prompts = settings.prompts
         defaultPromptName = settings.defaultPromptName
         contextLength = min(model.contextLength, settings.maximumLength ?? .max)
+        dimension = min(model.dimension, settings.keptNumbers ?? .max)
         lowercases = settings.lowercases
         warnings = try files.checkpoint.warnings()
         defaultPrefix =
@@ -41,9 +44,6 @@ public final class TextEmbedder {
             } ?? []
         try model.prepare(.fast)
     }
-
-    /// Numbers of a vector.
-    public var dimension: Int { model.dimension }
 
     /// What a prompt and the special tokens before it become; the tokens behind it are left out.
     private static func prefix(_ prompt: String, _ tokenizer: Tokenizer) throws -> [Int32] {
@@ -109,7 +109,7 @@ public final class TextEmbedder {
         }
         let result = try model.embeddings(tokens, prompts: tokens.map { $0.starts(with: prefix) ? prefix.count : 0 })
         return try result.withHostValues { values in
-            tokens.indices.map { Array(values[$0 * dimension..<($0 + 1) * dimension]) }
+            tokens.indices.map { Array(values[$0 * model.dimension..<($0 * model.dimension + dimension)]) }
         }
     }
 }

@@ -59,6 +59,19 @@ import Testing
         Self.expect(try embedder.embed(tokens: texts.map { try embedder.tokens($0) }), Self.vectors(golden["vectors"]))
     }
 
+    /// `truncate_embeddings` of sentence-transformers: the first numbers of what all modules give, as they are.
+    @Test func aVectorIsCutToWhatTheFilesAskFor() throws {
+        let path = try Self.folder("cls")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let whole = try TextEmbedder(path: path).embed(["a text", "and another"])
+        try Data(#"{"truncate_dim": 8}"#.utf8).write(to: URL(filePath: path + "/config_sentence_transformers.json"))
+        let embedder = try TextEmbedder(path: path)
+        #expect(embedder.dimension == 8)
+        #expect(try embedder.embed(["a text", "and another"]) == whole.map { Array($0[..<8]) })
+        let described = try EmbeddingDescription(ModelFiles(path: path)).vector
+        #expect(described.contains("the first 8 numbers of that (truncate_dim)"), "\(described)")
+    }
+
     @Test func whatIsLongerThanTheModelReadsIsRefusedOrCutWhereAsked() throws {
         let path = try Self.folder("short")
         defer { try? FileManager.default.removeItem(atPath: path) }
