@@ -156,6 +156,17 @@ extension ChatEncoder {
         #expect(thought.notes.isEmpty)
         #expect(try encoder.learnt(thought.sequences[0]) == ["Easy.\n</think>\n\n4<|im_end|>"])
         #expect(thought.sequences[0].tokens.starts(with: try encoder.prompt(Array(sums[..<1]))))
+        // A template that leaves the line ends behind the thought writes them itself.
+        let leaving = try self.encoder(
+            "{% for m in messages %}{% if m.role == 'assistant' %}"
+                + "{{ '[A]' + m.content.split('</think>')[-1] + '<|im_end|>' }}"
+                + "{% else %}{{ '[U]' + m.content }}{% endif %}{% endfor %}"
+                + "{% if add_generation_prompt %}{{ '[A]<think>\\n' }}{% endif %}")
+        for between in ["", "\n", "\n\n"] {
+            messages[1].content = "<think>\nEasy.\n</think>\(between)4"
+            #expect(
+                try leaving.learnt(leaving.encode(messages).sequences[0]) == ["Easy.\n</think>\n\n4<|im_end|>"])
+        }
     }
 
     @Test func repliesOfWeightZeroAreContext() throws {

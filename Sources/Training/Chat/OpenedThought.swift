@@ -33,7 +33,10 @@ struct OpenedThought {
         }
         let thought = Self.thought(of: reply).trimmingEnds
         isEmpty = thought.isEmpty
-        segments = [(thought, false), ((thought.isEmpty ? "" : "\n") + Self.closing + "\n\n", true)] + written
+        // The template writes the line ends behind the thought itself where it cuts them with the thought.
+        let ends = written.lazy.flatMap { $0.text.utf8 }.prefix(2).prefix { $0 == UInt8(ascii: "\n") }.count
+        let between = String(repeating: "\n", count: 2 - ends)
+        segments = [(thought, false), ((thought.isEmpty ? "" : "\n") + Self.closing + between, true)] + written
     }
 
     /// What the message says it thought.
