@@ -34,10 +34,9 @@ struct EmbedCommand: ParsableCommand {
             inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
-        let files = try ModelFiles(path: ModelLocator.locate(model))
+        let files = try ModelFiles.opened(ModelLocator.locate(model))
         if files.checkpoint.kind == .generates { throw WrongKind(model: model, isEncoder: false) }
         let embedder = try TextEmbedder(files)
-        for warning in embedder.warnings { Terminal.note("warning: \(warning)") }
         if truncate {
             let long = try inputs.count { try embedder.tokens($0, prompt: promptName).count > embedder.contextLength }
             if long > 0 {

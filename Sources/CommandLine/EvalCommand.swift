@@ -35,7 +35,7 @@ struct EvalCommand: ParsableCommand {
     }
 
     func run() throws {
-        let path = try ModelLocator.locate(model), files = try ModelFiles(path: path), decoder = try files.decoder()
+        let path = try ModelLocator.locate(model), files = try ModelFiles.opened(path), decoder = try files.decoder()
         let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: path)
         var sets: [(String, [WorldQuestion])] = []
         if let questions {

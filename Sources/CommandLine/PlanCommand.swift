@@ -52,26 +52,24 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         let spec: DecoderConfiguration
-        var rows = batch ?? 8, optimizer = OptimizerKind.adamw, momentum = 0.0, recomputesLayers = false
+        var rows = batch ?? 8, options: ResolvedOptions?
         if let model {
-            spec = try Checkpoint(path: ModelLocator.locate(model)).decoderConfiguration()
+            spec = try ModelFiles.opened(ModelLocator.locate(model)).checkpoint.decoderConfiguration()
         } else {
-            var options = TrainingOptions()
-            if let depth { try options.set("depth", .integer(Int64(depth))) }
-            if let length { try options.set("context_length", .integer(Int64(length))) }
-            for setting in settings { try options.set(assignment: setting) }
-            let resolved = try ResolvedOptions(options, vocabularySize: vocabulary)
+            var given = TrainingOptions()
+            if let depth { try given.set("depth", .integer(Int64(depth))) }
+            if let length { try given.set("context_length", .integer(Int64(length))) }
+            for setting in settings { try given.set(assignment: setting) }
+            let resolved = try ResolvedOptions(given, vocabularySize: vocabulary)
             rows = batch ?? resolved.rowsPerMicroBatch
-            optimizer = resolved.optimizerKind
-            momentum = resolved["momentum"].double ?? 0
-            recomputesLayers = resolved.recomputesLayers
+            options = resolved
             spec = try resolved.decoderConfiguration()
         }
-        let length = length ?? min(spec.contextLength, 1024)
+        // With options, rows are as long as training makes them.
+        let length = length ?? options?["context_length"].integer ?? min(spec.contextLength, 1024)
         let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
-        let memory = cost.memory(
-            tokens: rows.multiplied(clampedBy: length), optimizer: optimizer, momentum: momentum,
-            recomputesLayers: recomputesLayers)
+        let memory =
+            options?.memory(cost, rows: rows) ?? cost.memory(tokens: rows.multiplied(clampedBy: length))
         let throughput = throughput ?? MachinePeak.operationsPerSecond
         let seconds = cost.trainingPerToken * tokens / (throughput * share)
         if json {

@@ -117,11 +117,7 @@ struct ModelFlags: ParsableArguments {
 
     var precision: Precision { exact ? .exact : .fast }
 
-    func load() throws -> LanguageModel {
-        let model = try LanguageModel(files(), precision: precision)
-        for warning in model.warnings { Terminal.note("warning: \(warning)") }
-        return model
-    }
+    func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision) }
 
     /// The same, after fetching a repository that is not on this machine.
     func loadOrFetch() async throws -> LanguageModel {
@@ -132,7 +128,7 @@ struct ModelFlags: ParsableArguments {
             }
             Terminal.note("\(name) is not on this machine: fetching it (--offline does not)")
             let path = try await PullCommand.fetch(name, ProgressLine())
-            let files = try ModelFiles(path: path)
+            let files = try ModelFiles.opened(path)
             guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
             return try LanguageModel(files, precision: precision)
         }
@@ -140,7 +136,7 @@ struct ModelFlags: ParsableArguments {
 
     /// The files, of a language model.
     func files() throws -> ModelFiles {
-        let files = try ModelFiles(path: ModelLocator.locate(model))
+        let files = try ModelFiles.opened(ModelLocator.locate(model))
         guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
         return files
     }

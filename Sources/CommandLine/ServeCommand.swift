@@ -62,7 +62,9 @@ struct ServeCommand: AsyncParsableCommand {
         settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
         OpenFiles.raiseLimit(to: bounds.maxConnections.adding(clamped: 512))
         // Before anything is loaded.
-        let registry = try ModelRegistry(try models.map(Self.named), try loading.settings())
+        var loadingSettings = try loading.settings()
+        loadingSettings.logger = logger
+        let registry = try ModelRegistry(try models.map(Self.named), loadingSettings)
         let server = try Server(settings, registry, logger: logger)
         try server.checkAddress()
         try await server.preload(all: loading.loadAll)

@@ -79,7 +79,7 @@ struct ServeLoading: ParsableArguments {
         case (nil, nil): return .none
         case (let tokens?, nil): return .promptLookup(tokens: tokens)
         case (nil, let draft?):
-            return .draft(try LanguageModel(path: ModelLocator.locate(draft)), tokens: draftTokens)
+            return .draft(try LanguageModel(.opened(ModelLocator.locate(draft))), tokens: draftTokens)
         default: throw ValidationError("give --prompt-lookup or --draft, not both")
         }
     }

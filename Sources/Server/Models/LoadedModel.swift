@@ -17,11 +17,14 @@ package final class LoadedModel: Sendable {
     let grammarMemory = GrammarMemory()
     /// What it counts for in the server's memory.
     let bytes: Int
+    /// What of its files is passed over and may matter.
+    package let warnings: [String]
 
-    init(name: String, content: Content, bytes: Int) {
+    init(name: String, content: Content, bytes: Int, warnings: [String] = []) {
         self.name = name
         self.content = content
         self.bytes = bytes
+        self.warnings = warnings
     }
 
     package var engine: Engine? { if case .language(let engine) = content { engine } else { nil } }

@@ -1,4 +1,5 @@
 import Dispatch
+import Logging
 import Martlet
 import MartletAPI
 import MartletSystem
@@ -13,6 +14,8 @@ public struct ModelSettings: Sendable {
     /// A model nobody has used for so long leaves memory; nil keeps it.
     public var idleUnload: Duration?
     public var engine = EngineOptions()
+    /// Hears at each load what of a model's files is passed over and may matter.
+    public var logger = Logger(label: "martlet")
 
     public init() {}
 }
@@ -166,11 +169,14 @@ public final class ModelRegistry: Sendable {
             case .unloaded:
                 let model = entries[index].model
                 let cache = try admit(model, &entries, unloading: &unloaded)
-                let engine = settings.engine
+                let engine = settings.engine, logger = settings.logger
                 let task = Task { [weak self] in
                     do {
                         let loaded = try await Self.load(model, cacheBytes: cache, engine) {
                             [weak self] in self?.isGenerating ?? false
+                        }
+                        for warning in loaded.warnings {
+                            logger.warning("\(warning)", metadata: ["model": .string(name)])
                         }
                         self?.change(name) { $0.state = .loaded(loaded) }
                         return loaded

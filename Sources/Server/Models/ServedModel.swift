@@ -98,7 +98,8 @@ package struct ServedModel: Sendable {
             content = .language(try Engine(LanguageModel(files), options))
         }
         return LoadedModel(
-            name: name, content: content, bytes: plan.promise(cache: generates ? cacheBytes : 0))
+            name: name, content: content, bytes: plan.promise(cache: generates ? cacheBytes : 0),
+            warnings: try files.checkpoint.warnings())
     }
 }
 

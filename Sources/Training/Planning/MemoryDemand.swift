@@ -40,10 +40,12 @@ extension ResolvedOptions {
     }
 
     /// What training with these options will keep in memory, by kind.
-    public func memory(_ cost: TrainingCost) -> [(kind: String, bytes: Int)] {
+    /// - Parameter rows: of a micro-batch, where not those of the options.
+    public func memory(_ cost: TrainingCost, rows: Int? = nil) -> [(kind: String, bytes: Int)] {
         cost.memory(
             // How long replies become is not foreseen.
-            tokens: command == .policy ? 0 : rowsPerMicroBatch.multiplied(clampedBy: integer("context_length")),
+            tokens: command == .policy
+                ? 0 : (rows ?? rowsPerMicroBatch).multiplied(clampedBy: integer("context_length")),
             optimizer: optimizerKind,
             momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1),
             recomputesLayers: recomputesLayers)

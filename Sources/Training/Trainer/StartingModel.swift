@@ -21,7 +21,12 @@ public struct StartingModel {
     ///   becomes float32; what is saved has the folder's form.
     /// - Parameter memory: bytes that these and their gradients may come to; nil does not look.
     public init(path: String, memory: Int? = MachineMemory().total) throws {
-        let model = try ModelFiles(path: path), checkpoint = model.checkpoint
+        try self.init(ModelFiles(path: path), memory: memory)
+    }
+
+    /// The same, of files that are open.
+    public init(_ model: ModelFiles, memory: Int? = MachineMemory().total) throws {
+        let path = model.path, checkpoint = model.checkpoint
         self.path = path
         if !checkpoint.hasEncoder {
             // What every kind of training needs at least; the trainer looks again at the whole.
