@@ -70,7 +70,7 @@ struct Chat {
             }
             messages.append(ChatMessage(role: "assistant", content: reply.text))
             if showsStatistics, let statistics = reply.statistics {
-                Terminal.note(Terminal.dim(Reply.summary(statistics, reply.reason)))
+                Terminal.note(Reply.summary(statistics, reply.reason), isDim: true)
             }
         } catch {
             // The question that could not be answered is not part of the conversation.

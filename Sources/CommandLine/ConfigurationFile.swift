@@ -1,4 +1,5 @@
 import Martlet
+import MartletSystem
 import Yams
 
 /// A file of options: YAML, or JSON where its name ends so.
@@ -12,7 +13,7 @@ enum ConfigurationFile {
         do {
             root = try Yams.compose(yaml: text)
         } catch let error as YamlError {
-            throw TrainingError(.configuration, "\(path): \(oneLine(error.description))")
+            throw TrainingError(.configuration, "\(path)\(place(of: error))")
         }
         guard let root else { return }
         if case .scalar(let scalar) = root, scalar.string.isEmpty { return }
@@ -29,10 +30,12 @@ enum ConfigurationFile {
                 continue
             }
             guard case .scalar(let scalar) = value else {
-                throw TrainingError(.configuration, "\(path)\(line): \"\(name.string)\" is no single value")
+                throw TrainingError(.configuration, "\(path)\(line): \(name.string.quoted()) is no single value")
             }
             // A run's own configuration, turned to YAML, says where its values came from.
-            try options.set(name.string, text: scalar.string, from: path + line)
+            // Nothing behind the colon is YAML's null, quotes with nothing between them are a text.
+            let isNull = scalar.string.isEmpty && scalar.style == .plain
+            try options.set(name.string, text: isNull ? "null" : scalar.string, from: path + line)
         }
     }
 
@@ -51,7 +54,23 @@ enum ConfigurationFile {
         }
     }
 
-    private static func oneLine(_ text: String) -> String {
-        text.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: " ")
+    /// ", line 2, column 8: " and what is wrong; below it the line, and a caret under the column.
+    private static func place(of error: YamlError) -> String {
+        let problem: String, mark: Mark, yaml: String
+        switch error {
+        case .scanner(_, let why, let place, let text), .parser(_, let why, let place, let text),
+            .composer(_, let why, let place, let text):
+            (problem, mark, yaml) = (why, place, text)
+        default:
+            return ": " + error.description.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: " ")
+        }
+        let start = ", line \(mark.line), column \(mark.column): \(problem)"
+        let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false)
+        guard lines.indices.contains(mark.line - 1), mark.column >= 1, mark.column <= 200 else { return start }
+        // What is not one column wide is shown as one, so that the caret stands under its place.
+        let shown = lines[mark.line - 1].unicodeScalars.prefix(240).map {
+            $0.isASCII && $0.value >= 0x20 ? String($0) : "·"
+        }
+        return "\(start)\n  \(shown.joined())\n  \(String(repeating: " ", count: mark.column - 1))^"
     }
 }

@@ -64,14 +64,14 @@ struct PolicyCommand: ParsableCommand {
     var settings: [String] = []
     @Flag(help: "Write a configuration file with every option to standard output, and train nothing.")
     var printConfig = false
-    @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
-    var resume = "never"
+    @Option(
+        help: """
+            auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew, even where the \
+            checkpoints of a run are all damaged. Without it a folder that holds a run is refused.
+            """)
+    var resume: ResumeFlag?
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
     @OptionGroup var memory: MemoryFlags
-
-    func validate() throws {
-        guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
-    }
 
     func run() throws {
         let options = try options()
@@ -84,11 +84,11 @@ struct PolicyCommand: ParsableCommand {
             throw ValidationError("give --task, or --data with problems, or one of task and prompts in a --config file")
         }
         let run = options.out ?? sibling(of: model, "grpo")
-        try TrainingDisplay.demandFree(run, resume: resume == "auto")
-        let start = try StartingModel(path: ModelLocator.locate(model), memory: memory.limit)
+        try TrainingDisplay.demandFree(run, resume: resume)
+        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: memory.limit)
         let trainer = try Trainer(
             run: run, options: options, model: start, task: task(options, start), memory: memory.limit)
-        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
+        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume)
     }
 
     private func task(_ options: TrainingOptions, _ model: StartingModel) throws -> any VerifiableTask {

@@ -56,7 +56,7 @@ struct RunCommand: AsyncParsableCommand {
         let reply = try await Reply.show(stream)
         Terminal.show("\n")
         if !quiet, let statistics = reply.statistics {
-            Terminal.note(Terminal.dim(Reply.summary(statistics, reply.reason)))
+            Terminal.note(Reply.summary(statistics, reply.reason), isDim: true)
         }
         if reply.reason == .cancelled { throw ExitCode(130) }
     }

@@ -1,3 +1,5 @@
+import MartletSystem
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Glibc)
@@ -17,7 +19,7 @@ struct StatusLine {
     /// - Parameter isDue: whether the text is worth a line of its own where lines cannot be written over.
     mutating func show(_ text: String, isDue: Bool) {
         if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K" + text, to: STDERR_FILENO)
+            Terminal.write("\r\u{1B}[K" + text.printable, to: STDERR_FILENO)
             isOpen = true
         } else if isDue {
             Terminal.note(text)

@@ -33,26 +33,29 @@ struct SupervisedCommand: ParsableCommand {
     @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
     var settings: [String] = []
-    @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
-    var resume = "never"
+    @Option(
+        help: """
+            auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew, even where the \
+            checkpoints of a run are all damaged. Without it a folder that holds a run is refused.
+            """)
+    var resume: ResumeFlag?
     @Flag(help: "One JSON line for every reported step on standard output.") var json = false
     @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
-        guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
         guard !data.isEmpty else { throw ValidationError("--data names no conversations") }
     }
 
     func run() throws {
         let run = out ?? sibling(of: model, "sft")
-        try TrainingDisplay.demandFree(run, resume: resume == "auto")
+        try TrainingDisplay.demandFree(run, resume: resume)
         var options = TrainingOptions(for: .tuning)
         if let config { try ConfigurationFile.read(config, into: &options) }
         if let epochs { try options.set("epochs", .number(epochs)) }
         if let steps { try options.set("steps", .integer(Int64(steps))) }
         if let minutes { try options.set("minutes", .number(minutes)) }
         for setting in settings { try options.set(assignment: setting) }
-        let model = try StartingModel(path: ModelLocator.locate(model), memory: memory.limit)
+        let model = try StartingModel(.opened(ModelLocator.locate(model)), memory: memory.limit)
         let length = try ResolvedOptions(
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration
         )["context_length"].integer
@@ -71,13 +74,13 @@ struct SupervisedCommand: ParsableCommand {
             if isNew { RunLock.removeUnused(run) }
             throw error
         }
-        try TrainingDisplay(trainer: trainer, json: json, lock: lock).run(resume: resume == "auto")
+        try TrainingDisplay(trainer: trainer, json: json, lock: lock).run(resume: resume)
     }
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
     /// - Returns: whether they were packed now.
     private func pack(_ model: StartingModel, length: Int?, into folder: String) throws -> Bool {
-        if resume == "auto", Folder.exists(folder + "/shards.json") {
+        if resume == .auto, Folder.exists(folder + "/shards.json") {
             Terminal.note(
                 "martlet: the conversations are those of \(folder), packed when the run began; --data is not read again"
             )

@@ -1,4 +1,5 @@
 import Martlet
+import MartletSystem
 import Synchronization
 
 #if canImport(Darwin)
@@ -31,8 +32,13 @@ enum Terminal {
         return (String(cString: strerror(code)), code != EPIPE && !isGone)
     }
 
-    /// A line on standard error.
-    static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+    /// A line on standard error. What stands in it may be from files: controls other than line feeds and tabs are shown
+    /// and not sent.
+    /// - Parameter isDim: grey on a terminal that shows colours.
+    static func note(_ text: String, isDim: Bool = false) {
+        let text = text.printable
+        write((isDim ? dim(text) : text) + "\n", to: STDERR_FILENO)
+    }
 
     /// Text on standard output at once, without waiting for a line's end. False when nobody reads any more.
     @discardableResult
@@ -59,7 +65,7 @@ enum Terminal {
     }
 
     /// Grey on a terminal that shows colours.
-    static func dim(_ text: String) -> String {
+    private static func dim(_ text: String) -> String {
         errorIsTerminal && getenv("NO_COLOR") == nil ? "\u{1B}[2m\(text)\u{1B}[0m" : text
     }
 

@@ -47,8 +47,12 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "A YAML or JSON file of options.") var config: String?
     @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
     var settings: [String] = []
-    @Option(help: "auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew.")
-    var resume = "never"
+    @Option(
+        help: """
+            auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew, even where the \
+            checkpoints of a run are all damaged. Without it a folder that holds a run is refused.
+            """)
+    var resume: ResumeFlag?
     @Option(help: "Stop after this many looks at held-out data without a lower loss.") var patience: Int?
     @Option(help: "The newest checkpoints to keep.") var keep: Int?
     @Option(help: "continue or stop, when a checkpoint cannot be written.") var onDiskFull: String?
@@ -63,7 +67,6 @@ struct TrainCommand: ParsableCommand {
         guard (1...100_000).contains(profile ?? 1) else {
             throw ValidationError("--profile is \(profile ?? 0); expected steps from 1 to 100000")
         }
-        guard ["auto", "never"].contains(resume) else { throw ValidationError("--resume is auto or never") }
     }
 
     func run() throws {
@@ -76,11 +79,11 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--data and --out are needed, or data and out in a --config file")
         }
         // Before anything is read or made.
-        try TrainingDisplay.demandFree(out, resume: resume == "auto")
+        try TrainingDisplay.demandFree(out, resume: resume)
         let data = try TrainingData(options.portions, tokenizer: options.tokenizer)
         let trainer = try Trainer(run: out, options: options, data: data, memory: memory.limit)
         trainer.profiledSteps = profile ?? 0
-        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume == "auto")
+        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume)
     }
 
     private func options() throws -> TrainingOptions {

@@ -2,6 +2,9 @@ import ArgumentParser
 import Martlet
 import MartletSystem
 
+/// Whether training goes on with the run that is there.
+enum ResumeFlag: String, ExpressibleByArgument { case auto, never }
+
 /// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
 struct TrainingDisplay {
     let trainer: Trainer
@@ -10,7 +13,7 @@ struct TrainingDisplay {
     var lock: RunLock?
 
     /// Trains, or says that there is nothing left to train.
-    func run(resume: Bool) throws {
+    func run(resume: ResumeFlag?) throws {
         try begin(resume: resume)
         if trainer.isFinished { return }
         tellPlan()
@@ -18,9 +21,9 @@ struct TrainingDisplay {
     }
 
     /// Goes on from a checkpoint where there is one, or refuses to write over it.
-    private func begin(resume: Bool) throws {
+    private func begin(resume: ResumeFlag?) throws {
         for value in trainer.options.values {
-            Terminal.note(Terminal.dim("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)"))
+            Terminal.note("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)", isDim: true)
         }
         if let data = trainer.data, data.validation.isEmpty {
             Terminal.note("martlet: there are no validation shards: nothing is evaluated, no sample is written")
@@ -28,12 +31,12 @@ struct TrainingDisplay {
         for note in trainer.notes { Terminal.note("martlet: \(note)") }
         try trainer.claim(with: lock)
         for line in trainer.leftOutOfRows { Terminal.note("martlet: left out of the rows: \(line)") }
-        if resume {
+        if resume == .auto {
             let (checkpoint, broken) = try trainer.resume()
             Self.tell(checkpoint, broken, isFinished: trainer.isFinished)
             for change in trainer.changes { Terminal.note("martlet: \(change)") }
         } else {
-            try Self.demandNew(trainer.run)
+            try Self.demandNew(trainer.run, resume)
         }
     }
 
@@ -53,18 +56,25 @@ struct TrainingDisplay {
     }
 
     /// Before anything is read or made: nobody trains in the folder, and nothing in it would be written over.
-    static func demandFree(_ run: String, resume: Bool) throws {
+    static func demandFree(_ run: String, resume: ResumeFlag?) throws {
         guard !RunControl.isRunning(run) else {
             throw ValidationError(
                 "another process is training in \(run): wait for its end, stop it, or choose another --out")
         }
-        if !resume { try demandNew(run) }
+        if resume != .auto { try demandNew(run, resume) }
     }
 
-    static func demandNew(_ run: String) throws {
-        guard TrainingCheckpoint.list(run: run).usable.isEmpty else {
+    /// A run that can be gone on with is never written over, and one whose checkpoints are damaged only when asked.
+    private static func demandNew(_ run: String, _ resume: ResumeFlag?) throws {
+        let (newest, broken) = TrainingCheckpoint.newestSound(run: run)
+        guard newest == nil else {
             throw ValidationError(
                 "\(run) holds a run already: --resume auto goes on with it; else choose another --out")
+        }
+        guard broken.isEmpty || resume == .never else {
+            throw ValidationError(
+                "\(run) holds a run whose checkpoints are all damaged (\(broken[0].why)): put one back from a copy, or "
+                    + "choose another --out; --resume never begins anew and writes over it")
         }
     }
 
@@ -89,7 +99,7 @@ struct TrainingDisplay {
                     "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
                         + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
                 for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
-                Terminal.note(Terminal.dim("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ ")))
+                Terminal.note("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ "), isDim: true)
             case .scored(let step, let evaluation):
                 line.end()
                 Terminal.note(
@@ -97,7 +107,7 @@ struct TrainingDisplay {
                         + "(\(Terminal.fixed(100 * evaluation.accuracy, 1)) %)")
                 if let answer = evaluation.answers.first {
                     let question = answer.question.prompt.last?.content ?? ""
-                    Terminal.note(Terminal.dim("  \(question) → \(answer.reply)"))
+                    Terminal.note("  \(question) → \(answer.reply)", isDim: true)
                 }
             case .saved(let step, let path):
                 line.end()

@@ -38,6 +38,11 @@ public final class PendingFile {
         writer = FileWriter(descriptor: descriptor, path: path)
     }
 
+    /// Whether a name is that of such a temporary file.
+    package static func isTemporary(_ name: String) -> Bool {
+        name.hasPrefix(".martlet-") && name.hasSuffix(".partial")
+    }
+
     deinit { discard() }
 
     /// Flushes the file to the disk and puts it in place. When that fails, the temporary file is removed and the

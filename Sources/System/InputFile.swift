@@ -46,7 +46,8 @@ public final class InputFile: Sendable {
 
     deinit { close(descriptor) }
 
-    private static func refusal(of path: String) -> String? {
+    /// Why a name is not to be opened, for those that write to it: nil where it leads to a regular file, or nowhere.
+    public static func refusal(of path: String) -> String? {
         var status = stat()
         return stat(path, &status) == 0 ? refusal(of: status.st_mode) : nil
     }

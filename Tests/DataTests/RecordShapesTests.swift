@@ -91,7 +91,8 @@ struct RecordShapesTests {
                 ["user: a", "assistant: good"]
             ])
         // The same in a JSON text; a list of other things is a text.
-        #expect(try one(#"{"prompt": "[{\"from\": \"human\", \"value\": \"a\"}]", "completion": "[1]"}"#) == ["user: a", "assistant: [1]"])
+        let text = #"{"prompt": "[{\"from\": \"human\", \"value\": \"a\"}]", "completion": "[1]"}"#
+        #expect(try one(text) == ["user: a", "assistant: [1]"])
         let printed = try scratch.write("py.csv", "prompt,completion\n\"[{'role': 'user', 'content': 'a'}]\",b\n")
         #expect(refusal(printed).contains("as Python prints it"))
     }

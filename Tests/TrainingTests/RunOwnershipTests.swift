@@ -84,6 +84,43 @@ import Musl
         try TrainingCheckpoint.list(run: run).usable.last?.verify()
     }
 
+    @Test func aRunWhoseCheckpointsAreAllDamagedIsNotBegunAgainUnasked() throws {
+        let folder = try scratch("all-damaged"), run = folder + "/run"
+        let data = try TrainingData(folder: folder + "/data")
+        try Trainer(run: run, options: options(), data: data).train { _ in }
+        let (all, _) = TrainingCheckpoint.list(run: run)
+        for (index, checkpoint) in all.enumerated() {
+            var bytes = try Folder.read(checkpoint.path + "/model.safetensors")
+            // Some are changed, one is cut short.
+            if index == 0 { bytes.removeLast() } else { bytes[bytes.count / 2] ^= 64 }
+            try AtomicFile.write(checkpoint.path + "/model.safetensors", bytes: bytes)
+        }
+        let next = try Trainer(run: run, options: options(), data: data)
+        let why = message { _ = try next.resume() }
+        #expect(all.count > 1 && all.allSatisfy { why.contains($0.path) }, "\(why)")
+        #expect(why.contains("all \(all.count) are damaged") && why.contains("--resume never"), "\(why)")
+        // Whoever was refused does not keep the folder.
+        #expect(!RunControl.isRunning(run))
+    }
+
+    @Test func whatIsNoFileInAFilesPlaceIsNamedAndNeverWaitedFor() throws {
+        let folder = try scratch("pipe"), run = folder + "/run"
+        let data = try TrainingData(folder: folder + "/data")
+        mkdir(run, 0o755)
+        for name in ["log.jsonl", ".lock"] {
+            mkfifo("\(run)/\(name)", 0o644)
+            let why = message { try Trainer(run: run, options: options(), data: data).train { _ in } }
+            #expect(why.contains("\(run)/\(name) is a pipe"), "\(why)")
+            unlink("\(run)/\(name)")
+        }
+        unlink(run + "/log.jsonl")
+        mkfifo(run + "/log.jsonl", 0o644)
+        #expect(message { _ = try RunRecord(path: run) }.contains("log.jsonl is a pipe"))
+        unlink(run + "/log.jsonl")
+        mkdir(run + "/log.jsonl", 0o755)
+        #expect(message { _ = try RunRecord(path: run) }.contains("log.jsonl is a folder"))
+    }
+
     /// The first manifests had sizes and no hashes.
     @Test func aCheckpointOfTheFirstVersionIsGoneOnFrom() throws {
         let folder = try scratch("version1"), run = folder + "/run"

@@ -96,7 +96,9 @@ public struct TrainingCheckpoint: Sendable {
     }
 
     /// The newest checkpoint that is whole and undamaged, and what is wrong with those that were passed over for it.
-    static func newestSound(run: String) -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
+    package static func newestSound(
+        run: String
+    ) -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
         var (usable, broken) = list(run: run)
         while let newest = usable.popLast() {
             do {
@@ -107,6 +109,22 @@ public struct TrainingCheckpoint: Sendable {
             }
         }
         return (nil, broken)
+    }
+
+    /// The newest checkpoint to go on from, and those that were passed over for it; none where there are none.
+    /// - Throws: `TrainingError` naming the damaged ones, where no other is left: a run that has got so far is not begun
+    ///   again unasked.
+    static func toGoOnFrom(
+        run: String
+    ) throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
+        let (newest, broken) = newestSound(run: run)
+        guard newest == nil, !broken.isEmpty else { return (newest, broken) }
+        let list = broken.prefix(8).map { "\($0.path) (\($0.why))" }.joined(separator: "; ")
+        throw TrainingError(
+            .checkpoint,
+            "\(run) has no checkpoint to go on from: \(broken.count == 1 ? "its only one is" : "all \(broken.count) are") "
+                + "damaged: \(list)\(broken.count > 8 ? "; …" : ""). Put one back from a copy, choose another run folder, or "
+                + "begin anew in this one, which writes over it, with --resume never")
     }
 
     /// Reads every file and compares it with the manifest. Those of the first version have no hashes: their sizes, which
@@ -126,17 +144,11 @@ public struct TrainingCheckpoint: Sendable {
 
     /// XXH64 of a file in 16 hexadecimal digits, a part of the file at a time.
     private static func hash(_ path: String) throws -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))") }
-        defer { close(descriptor) }
+        let file = try InputFile(path: path)
         var hash = HashXX64()
         try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 64) { buffer in
             while true {
-                let count = read(descriptor, buffer.baseAddress, buffer.count)
-                if count < 0, errno == EINTR { continue }
-                guard count >= 0 else {
-                    throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
-                }
+                let count = try file.read(into: buffer)
                 if count == 0 { return }
                 hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             }
@@ -246,7 +258,10 @@ func makeFolder(_ path: String) throws {
         made += made.isEmpty && !path.hasPrefix("/") ? String(part) : "/" + part
         if made == "/" || made.isEmpty { continue }
         if mkdir(made, 0o755) != 0 && errno != EEXIST {
-            throw TrainingError(.checkpoint, "\(made): \(String(cString: strerror(errno)))")
+            let reason = String(cString: strerror(errno))
+            throw TrainingError(
+                .checkpoint,
+                "\(made): \(reason); the run's folder \(path) was to be made there: choose another --out")
         }
     }
 }

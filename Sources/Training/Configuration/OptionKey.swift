@@ -81,7 +81,7 @@ struct OptionKey: Sendable {
 
     /// What a written value is for this key; a string where it is nothing of the kind.
     func value(_ text: String) -> JSON {
-        if ["", "null", "~", "Null", "NULL"].contains(text) { return .null }
+        if ["null", "~", "Null", "NULL"].contains(text) { return .null }
         switch kind {
         case .integer, .number:
             if let whole = Int64(text) { return .integer(whole) }

@@ -52,7 +52,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// "name=value".
     public mutating func set(assignment: String, from origin: String = "command line") throws(TrainingError) {
         guard let cut = assignment.firstIndex(of: "=") else {
-            throw TrainingError(.configuration, "\(origin): \"\(assignment)\" is not name=value")
+            throw TrainingError(.configuration, "\(origin): \(assignment.quoted()) is not name=value")
         }
         let text = String(assignment[assignment.index(after: cut)...])
         try set(String(assignment[..<cut]), text: text, from: origin)
@@ -102,6 +102,6 @@ public struct TrainingOptions: Sendable, Equatable {
         }
         let nearest = OptionKey.nearest(to: name, of: command)
         throw TrainingError(
-            .configuration, "\(origin): there is no option \"\(name.prefix(100))\"; did you mean \"\(nearest)\"?")
+            .configuration, "\(origin): there is no option \(name.quoted()); did you mean \"\(nearest)\"?")
     }
 }

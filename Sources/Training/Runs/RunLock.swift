@@ -24,6 +24,7 @@ public final class RunLock {
         self.run = run
         try makeFolder(run)
         let path = "\(run)/\(Self.name)"
+        try RunLog.demandFile(path)
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw TrainingError(.checkpoint, "\(path) cannot be made or opened: \(String(cString: strerror(errno)))")
@@ -42,6 +43,8 @@ public final class RunLock {
             }
             usleep(10_000)
         }
+        // What a process left that was ended while it wrote a file: whoever has the right now, it is not writing these.
+        for name in folderNames(run) where PendingFile.isTemporary(name) { unlink("\(run)/\(name)") }
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, 255)
         let machine = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletJSON
+import MartletSystem
 
 #if canImport(Darwin)
 import Darwin
@@ -26,11 +27,19 @@ final class RunLog {
 
     private static func opened(_ folder: String) throws -> Int32 {
         let path = "\(folder)/\(RunControl.logName)"
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        try demandFile(path)
+        // Opening a pipe that came here since would wait for a reader.
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
         guard descriptor >= 0 else {
             throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
         }
         return descriptor
+    }
+
+    /// - Throws: `TrainingError` saying what stands there in the place of a file.
+    static func demandFile(_ path: String) throws(TrainingError) {
+        guard let reason = InputFile.refusal(of: path) else { return }
+        throw TrainingError(.checkpoint, "\(path) \(reason); take it away")
     }
 
     deinit { close(descriptor) }

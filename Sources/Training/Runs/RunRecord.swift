@@ -51,7 +51,8 @@ public struct RunRecord: Sendable {
     /// - Throws: `TrainingError` when it has no log.
     public init(path: String) throws {
         let file = path + "/log.jsonl"
-        guard Folder.isFile(file) else { throw TrainingError(.data, "\(path) is no run: it has no log.jsonl") }
+        guard Folder.exists(file) else { throw TrainingError(.data, "\(path) is no run: it has no log.jsonl") }
+        if let reason = InputFile.refusal(of: file) { throw TrainingError(.data, "\(file) \(reason)") }
         name = path.split(separator: "/").last.map(String.init) ?? path
         let bytes = try Folder.read(file, limit: .max)
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

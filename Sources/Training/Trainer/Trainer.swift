@@ -138,6 +138,7 @@ public final class Trainer {
     }
 
     /// Goes on from the newest checkpoint that is whole and undamaged. - Returns: it, and those that were passed over.
+    /// - Throws: `TrainingError` where there are checkpoints and all of them are damaged.
     public func resume() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
         try claim()
         do { return try restoreNewest() } catch {
@@ -147,7 +148,7 @@ public final class Trainer {
     }
 
     private func restoreNewest() throws -> (checkpoint: TrainingCheckpoint?, broken: [(path: String, why: String)]) {
-        let (found, broken) = TrainingCheckpoint.newestSound(run: run)
+        let (found, broken) = try TrainingCheckpoint.toGoOnFrom(run: run)
         damaged = Set(broken.map(\.path))
         guard let newest = found else { return (nil, broken) }
         if let before = newest.state["configuration"], let changed = options.difference(from: before) {
