@@ -23,6 +23,31 @@ import Testing
         #expect(cost.memory(tokens: 1).prefix(3).reduce(0) { $0 + $1.bytes } == 16 * cost.parameters)
     }
 
+    /// SmolLM2 135M with 2 rows of 256 tokens, of which the whole process had a peak of 2.40 GB as it was measured.
+    @Test func gradientsOfOneMicroBatchComeWhileActivationsGo() throws {
+        let smol = try configuration(
+            """
+            {"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
+             "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "rms_norm_eps": 1e-5,
+             "max_position_embeddings": 8192, "tie_word_embeddings": true}
+            """)
+        let cost = TrainingCost(smol, length: 256)
+        func bytes(_ addsGradients: Bool) -> Int {
+            cost.memory(tokens: 512, addsGradients: addsGradients).reduce(0) { $0 + $1.bytes }
+        }
+        #expect(abs(Double(bytes(false)) / 2.40e9 - 1) < 0.05, "\(bytes(false))")
+        // With several there are all gradients beside all activations.
+        #expect(bytes(true) - bytes(false) > 300_000_000)
+        // Whatever comes of it, it is never more than both together, and never less than weights and moments.
+        for tokens in [1, 64, 4096, 1 << 20] {
+            let (one, several) = (cost.memory(tokens: tokens, addsGradients: false), cost.memory(tokens: tokens))
+            let sums = [one, several].map { $0.reduce(0) { $0 + $1.bytes } }
+            #expect(sums[0] <= sums[1] && sums[0] > 12 * cost.parameters)
+        }
+        #expect(
+            cost.memory(tokens: 1, addsGradients: false).prefix(3).reduce(0) { $0 + $1.bytes } == 16 * cost.parameters)
+    }
+
     @Test func causalHalfAndWindowsCountWhatIsSeen() throws {
         func text(_ window: String) -> String {
             """

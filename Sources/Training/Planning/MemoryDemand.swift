@@ -48,6 +48,6 @@ extension ResolvedOptions {
                 ? 0 : (rows ?? rowsPerMicroBatch).multiplied(clampedBy: integer("context_length")),
             optimizer: optimizerKind,
             momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1),
-            recomputesLayers: recomputesLayers)
+            recomputesLayers: recomputesLayers, addsGradients: integer("micro_batches") > 1)
     }
 }

@@ -9,6 +9,8 @@ import MartletTensor
 /// the optimiser are left out, as is usual: they are some thousandths.
 public struct TrainingCost: Sendable, Equatable {
     public let parameters: Int
+    /// Of the output projection, or of the embedding that it is tied to.
+    private let headElements: Int
     /// Of matrices between embedding and head, which muon keeps one number for and not two.
     private let matrixElements: Int
     /// By what they do: "embedding", "attention", "feed-forward", "norm", "head".
@@ -27,6 +29,7 @@ public struct TrainingCost: Sendable, Equatable {
         _ = Decoder(counter, spec)
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
         matrixElements = counter.matrixElements
+        headElements = spec.hasHead ? spec.vocabularySize.multiplied(clampedBy: spec.hiddenSize) : 0
         parametersByPart = counter.parts
         self.length = length
         self.spec = spec
@@ -59,20 +62,35 @@ public struct TrainingCost: Sendable, Equatable {
     /// Bytes a training run keeps, by kind, all in float32: parameters, gradients, the optimiser's state and further
     /// copies of the weights (an average, rounded ones), and what a micro-batch of `tokens` tokens keeps for its gradient.
     /// What is beyond counting is `Int.max`.
+    ///
+    /// Where a step has one micro-batch, gradients come into being while activations go: the larger of both moments is
+    /// told, the beginning of the way back, with the head's gradient alone, or its end, with one layer's activations.
     /// - Parameters:
     ///   - momentum: of the optimiser, where some keep a buffer only for one above 0.
     ///   - recomputesLayers: layers keep their input alone, and are computed again on the way back.
+    ///   - addsGradients: a step has several micro-batches, so that there are gradients before the last one begins.
     public func memory(
         tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0,
-        recomputesLayers: Bool = false
+        recomputesLayers: Bool = false, addsGradients: Bool = true
     ) -> [(kind: String, bytes: Int)] {
         let all = parameters.multiplied(clampedBy: 4), matrices = matrixElements.multiplied(clampedBy: 4)
         let states = matrices.multiplied(clampedBy: optimizer.stateCountPerParameter(momentum: momentum)).adding(
             clamped: (all - matrices).multiplied(clampedBy: optimizer.stateCountOutsideMatrices(momentum: momentum)))
+        var gradients = all
+        var activations = activationBytes(tokens: tokens, keptLayers: spec.layerCount, recomputesLayers)
+        if !addsGradients {
+            let head = min(headElements.multiplied(clampedBy: 4), all)
+            let last = activationBytes(tokens: tokens, keptLayers: 1, false)
+            if activations.adding(clamped: head) > all.adding(clamped: last) {
+                gradients = head
+            } else {
+                activations = min(activations, last)
+            }
+        }
         return [
-            ("parameters", all), ("gradients", all),
+            ("parameters", all), ("gradients", gradients),
             ("moments", states.adding(clamped: all.multiplied(clampedBy: copies))),
-            ("activations", activationBytes(tokens: tokens, recomputesLayers)),
+            ("activations", activations),
             // A block of logits; the gradient of the head is the parameters' own.
             ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
             // Program and tokenizer; nothing where the question is of weights alone.
@@ -83,7 +101,7 @@ public struct TrainingCost: Sendable, Equatable {
     /// What the operations of a layer save for their gradients, see the fused operations of `Tensor`, and what the
     /// gradients of one layer take while they are computed: of gate, up and their product, and twice of the residual
     /// stream. Measured peaks of small and middling shapes lie within 10 % of the plan.
-    private func activationBytes(tokens: Int, _ recomputesLayers: Bool) -> Int {
+    private func activationBytes(tokens: Int, keptLayers: Int, _ recomputesLayers: Bool) -> Int {
         let hidden = spec.hiddenSize
         let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.headDimension)
         let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.headDimension)
@@ -98,8 +116,8 @@ public struct TrainingCost: Sendable, Equatable {
         // All of every layer; or the input of each, and all of the one that is computed again from a copy of its input.
         let layers =
             recomputesLayers
-            ? spec.layerCount.multiplied(clampedBy: hidden).adding(clamped: layer.adding(clamped: hidden))
-            : spec.layerCount.multiplied(clampedBy: layer)
+            ? keptLayers.multiplied(clampedBy: hidden).adding(clamped: layer.adding(clamped: hidden))
+            : keptLayers.multiplied(clampedBy: layer)
         return layers.adding(clamped: hidden.multiplied(clampedBy: 2))
             .adding(clamped: gradients).multiplied(clampedBy: tokens).multiplied(clampedBy: 4)
     }
