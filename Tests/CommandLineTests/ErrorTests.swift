@@ -54,6 +54,26 @@ import TinyModels
         try expectFailure(["run", try program.folder("empty"), "hi"], ["empty", "config.json"])
     }
 
+    @Test func whatIsNoModelIsCalledWhatItIs() throws {
+        let text = program.home + "/chats.jsonl", shards = try program.folder("shards")
+        try Data("{\"text\": \"hello\"}\n".utf8).write(to: URL(fileURLWithPath: text))
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: shards + "/shards.json"))
+        try expectFailure(["run", text, "hi"], ["chats.jsonl", "is that of a text and of no model"])
+        try expectFailure(["run", shards, "hi"], ["token shards", "martlet train --data"])
+    }
+
+    @Test func namesFromOutsideDoNotReachTheTerminalAsTheyAre() throws {
+        let file = program.home + "/options.json"
+        try Data(#"{"depth": 2, "\u001b[31mX": 3}"#.utf8).write(to: URL(fileURLWithPath: file))
+        for arguments in [
+            ["train", "--config", file], ["train", "--set", "\u{1B}[31mfoo=1"], ["run", "\u{1B}[31mnone", "hi"],
+        ] {
+            let result = try program.run(arguments)
+            #expect(result.code != 0 && !result.error.contains("\u{1B}"), "\(result)")
+            #expect(result.error.contains("\\u{1B}[31m"), "\(result)")
+        }
+    }
+
     @Test(arguments: [0, 3, 20, 400, 5000, 20_000]) func aTruncatedFileIsNamed(_ length: Int) throws {
         let path = try program.file()
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))

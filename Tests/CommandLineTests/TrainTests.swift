@@ -86,12 +86,17 @@ import Musl
             ("beta2: 3", "run.yaml, line 18: \"beta2\" is 3; expected a number from 0 to 0.99999"),
             ("clip: yes", "expected a number from 1e-06 to 1000000"),
             ("schedule: [cosine]", "run.yaml, line 18: \"schedule\" is no single value"),
-            ("seed: 'x", "run.yaml: "),
+            ("seed: 'x", "run.yaml, line 18, column 7: "), ("patience: ''", "\"patience\" is \"\"; expected"),
+            ("steps: 3", "run.yaml, line 10: \"steps\" is there twice"), ("  seed: 3", "\n    seed: 3\n        ^\n"),
+            ("se\u{1B}[31med: 3", "run.yaml: "),
         ] {
             try write(yaml + line + "\n")
             let result = try program.run("train", "--config", "run.yaml")
             #expect(result.code == 1 && result.error.contains(expected), "\(result.error)")
-            #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+            // A mistake in the form of the file is shown: its line, and a caret.
+            let lines = result.error.contains(", column ") ? 3 : 1
+            #expect(result.error.split(separator: "\n").count == lines, "\(result.error)")
+            #expect(!result.error.contains("\u{1B}"))
             #expect(!FileManager.default.fileExists(atPath: program.home + "/run"))
         }
         #expect(try program.run("train", "--depth", "2").code == 2)

@@ -94,6 +94,15 @@ import Testing
             large.windows.prefix(7).map { $0 == nil } == [false, false, false, false, false, true, false])
     }
 
+    @Test func rotationsOfGemma3ThatContradictEachOtherAreRefused() throws {
+        let path = try Self.folder("gemma3") {
+            $0["rope_parameters"] = ["full_attention": ["rope_type": "default", "rope_theta": 1_000_000.0]]
+            $0["rope_scaling"] = ["rope_type": "linear", "factor": 8.0]
+        }
+        let message = Self.error(path)
+        #expect(message.contains("rope_scaling.rope_type") && message.contains("one of the two"), "\(message)")
+    }
+
     @Test func aHeadThatDiffersFromTiedEmbeddingsIsUsedAndSaid() throws {
         let path = try Self.folder("llama") { $0["tie_word_embeddings"] = true }
         defer { try? FileManager.default.removeItem(atPath: path) }

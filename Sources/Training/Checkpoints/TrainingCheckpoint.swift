@@ -255,7 +255,7 @@ public struct TrainingCheckpoint: Sendable {
 func makeFolder(_ path: String) throws {
     var made = ""
     for part in path.split(separator: "/", omittingEmptySubsequences: false) {
-        made += made.isEmpty && !path.hasPrefix("/") ? String(part) : "/" + part
+        made += made == "/" || made.isEmpty && !path.hasPrefix("/") ? String(part) : "/" + part
         if made == "/" || made.isEmpty { continue }
         if mkdir(made, 0o755) != 0 && errno != EEXIST {
             let reason = String(cString: strerror(errno))

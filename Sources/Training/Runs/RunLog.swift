@@ -39,7 +39,7 @@ final class RunLog {
     /// - Throws: `TrainingError` saying what stands there in the place of a file.
     static func demandFile(_ path: String) throws(TrainingError) {
         guard let reason = InputFile.refusal(of: path) else { return }
-        throw TrainingError(.checkpoint, "\(path) \(reason); take it away")
+        throw TrainingError(.checkpoint, "\(path) \(reason.prefix { $0 != ";" }): take it away")
     }
 
     deinit { close(descriptor) }
