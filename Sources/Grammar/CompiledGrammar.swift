@@ -1,9 +1,11 @@
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#else
+#if canImport(Darwin)
 import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
 #endif
 
 /// A grammar ready to run on one vocabulary. What is found out on the way, steps and masks, is shared by all matchers.
