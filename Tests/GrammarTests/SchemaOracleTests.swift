@@ -13,7 +13,7 @@ import TinyModels
     }
 
     static let cases: [Case] = {
-        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appending(path: "Goldens/schema-cases.json")
         guard let data = try? Data(contentsOf: file), let list = try? JSON(parsing: data).array else { return [] }
         return list.map { value in
