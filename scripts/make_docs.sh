@@ -12,9 +12,13 @@ toolchain=$(dirname "$(readlink -f "$(command -v swift)")")
 [[ -x $toolchain/docc ]] || { echo "the toolchain has no docc" >&2; exit 1; }
 modules=(MartletSystem MartletJSON MartletTensor MartletPatterns MartletJinja MartletFormats MartletNN MartletTokenizers
     MartletGrammar MartletChat MartletModels MartletData MartletInference MartletTraining MartletAPI Martlet)
+# Every C module that a Swift one may import, by one map each.
 maps=()
 while read -r map; do maps+=(-Xcc "-fmodule-map-file=$map"); done < <(
-    find "$build"/C*.build .build/checkouts/*/Sources/C* -name '*.modulemap' 2> /dev/null | sort)
+    find "$build" .build/checkouts/*/Sources -name '*.modulemap' -not -path '*-tool.build/*' 2> /dev/null |
+        while read -r map; do echo "$(sed -n 's/.*module \([A-Za-z_0-9]*\).*/\1/p' "$map" | head -1) $map"; done |
+        sort -u -k1,1 | cut -d' ' -f2-)
+mkdir -p "$out"
 symbols=$(mktemp -d)
 trap 'rm -rf "$symbols"' EXIT
 for module in "${modules[@]}"; do

@@ -8,25 +8,8 @@ import MartletTraining
 import Testing
 import TinyModels
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// From a folder with a model to a fine-tuned one, and to one that learnt from rewards.
 @Suite struct FineTuningTests: TinyRuns {
-    private func modelFolder(_ name: String) throws -> String {
-        let folder = try emptyFolder(name)
-        var model = TinyModel()
-        model.contextLength = 256
-        mkdir(folder + "/model", 0o755)
-        try model.write(folder: folder + "/model")
-        return folder
-    }
-
     private func shards(
         _ folder: String, _ model: StartingModel, chats: String, validation: Double = 0
     ) throws -> TrainingData {

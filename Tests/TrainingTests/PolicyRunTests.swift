@@ -17,15 +17,6 @@ import Musl
 
 /// Runs that learn from rewards.
 @Suite struct PolicyRunTests: TinyRuns {
-    private func modelFolder(_ name: String) throws -> String {
-        let folder = try emptyFolder(name)
-        var model = TinyModel()
-        model.contextLength = 256
-        mkdir(folder + "/model", 0o755)
-        try model.write(folder: folder + "/model")
-        return folder
-    }
-
     private func policyOptions(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .policy)
         let usual: [String: JSON] = [

@@ -27,6 +27,16 @@ extension TinyRuns {
         return try #require(made)
     }
 
+    /// A folder of its own with a tiny model in `model`, whose context holds a short conversation.
+    func modelFolder(_ name: String) throws -> String {
+        let folder = try emptyFolder(name)
+        var model = TinyModel()
+        model.contextLength = 256
+        mkdir(folder + "/model", 0o755)
+        try model.write(folder: folder + "/model")
+        return folder
+    }
+
     /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
     func scratch(_ name: String, documents: Int = 60) throws -> String {
         let folder = try emptyFolder(name)
