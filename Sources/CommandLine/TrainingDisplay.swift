@@ -136,13 +136,15 @@ struct TrainingDisplay {
     }
 
     private func tellPlan() {
-        let memory = trainer.options.memory(trainer.cost)
+        let memory = trainer.options.memory(trainer.cost).filter { $0.bytes > 0 }
         let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
+        var parts = memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", ")
+        // How long replies become is not foreseen.
+        if trainer.data == nil { parts += "; what the program and replies take comes on top" }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; "
                 + (trainer.data.map { "\($0.training.reduce(0) { $0 + $1.tokenCount }) training tokens; " } ?? "")
-                + "about \(Terminal.bytes(total)) of memory: "
-                + memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", "))
+                + "about \(Terminal.bytes(total)) of memory: " + parts)
     }
 
     private func text(_ report: StepReport, _ peak: Double) -> String {
