@@ -116,10 +116,17 @@ public final class Linear: ModuleLeaf {
         return outputs
     }
 
+    /// Asked for every product of every token: without lists, and of the layers only where gradients are wanted at all.
+    private static func isRecording(_ x: Tensor, _ layers: [Linear]) -> Bool {
+        guard isGradientEnabled else { return false }
+        if Tensor.isRecording(x) { return true }
+        return layers.contains { $0.matrix.isNoted || ($0.bias.map { Tensor.isRecording($0) } ?? false) }
+    }
+
     private static func products(_ x: Tensor, _ layers: [Linear]) throws -> [Tensor] {
         let matrices = layers.compactMap(\.packed)
         // What is noted for gradients, and what was not prepared, is multiplied as it is stored.
-        if matrices.count < layers.count || Tensor.isRecording([x] + layers.flatMap { [$0.matrix.dense, $0.bias] }) {
+        if matrices.count < layers.count || isRecording(x, layers) {
             return try Fused.linear(x, layers.map { ($0.matrix, $0.bias) })
         }
         let outputs = try PackedMatrix.multiply(x, by: matrices)

@@ -32,6 +32,9 @@ extension WeightMatrix {
     /// Whether the tape gives it a gradient.
     public var isTrained: Bool { dense?.requiresGrad ?? false }
 
+    /// Whether a product with it belongs on the tape for its own sake.
+    package var isNoted: Bool { dense.map { Tensor.isRecording($0) } ?? false }
+
     /// The same, unknown to the tape.
     package var untracked: any WeightMatrix { dense?.withoutOrigin ?? self }
 
