@@ -4,7 +4,7 @@ import MartletFormats
 public struct ColumnMap: Sendable, Hashable {
     /// What a column can hold.
     public enum Role: String, Sendable, Hashable, CaseIterable {
-        case text, messages, prompt, context, response, system, tools, history, label, chosen, rejected
+        case text, messages, prompt, context, response, system, tools, history, label, chosen, rejected, margin
 
         /// The names by which it may be asked for.
         static let names: [String: Role] = [
@@ -19,6 +19,8 @@ public struct ColumnMap: Sendable, Hashable {
     public var isEmpty: Bool { columns.isEmpty }
 
     public init() {}
+
+    init(columns: [Role: String]) { self.columns = columns }
 
     public subscript(role: Role) -> String? { columns[role] }
 

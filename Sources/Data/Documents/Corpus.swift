@@ -21,10 +21,25 @@ public struct CorpusOptions: Sendable {
     /// Records are problems to solve: a prompt needs no reply, and its record stays with it.
     public var keepsPrompts = false
 
+    /// What becomes of records that say which replies are good.
+    public var feedback = FeedbackReading.ignored
+    /// LLaMA-Factory's description of files: paths may be names of its data sets.
+    public var datasets: DatasetInfo?
+
     /// No line of JSON and no row is longer.
     static let largestRecord = 1 << 28
 
     public init() {}
+}
+
+/// What becomes of records that say which replies are good.
+public enum FeedbackReading: Sendable, Hashable {
+    /// The good ones are texts to learn.
+    case ignored
+    /// They are feedback; other records are errors.
+    case demanded
+    /// They are feedback; other records are what they are.
+    case whereThere
 }
 
 /// The documents of files and folders, one after another in the order of their names, read once from front to back.
@@ -33,6 +48,8 @@ public final class Corpus {
     /// Files in the folders that are not read, each with its reason.
     public let leftOutFiles: [LeftOutFile]
     public let byteCount: Int
+    /// What was decided about files and is not seen from the options, a sentence each.
+    public private(set) var notes: [String] = []
     public private(set) var documentCount = 0
     /// How many times a text was cut because it is too long for one document.
     public private(set) var cutCount = 0
@@ -46,15 +63,26 @@ public final class Corpus {
     private var reader: (any DocumentReader)?
     private var stream: CorpusStream?
     private var finishedBytes = 0
+    /// By files.
+    private var described: [String: DatasetInfo.Entry] = [:]
+    /// Documents that may still be read of the file, where not all are.
+    private var left: Int?
 
     /// - Parameter paths: files, and folders to look through.
     public init(_ paths: [String], options: CorpusOptions = CorpusOptions()) throws(DataError) {
-        var files: [CorpusFile] = [], leftOut: [LeftOutFile] = []
-        for path in paths {
+        var files: [CorpusFile] = [], leftOut: [LeftOutFile] = [], described: [String: DatasetInfo.Entry] = [:]
+        for given in paths {
+            var path = given
+            if let datasets = options.datasets, !Folder.exists(path) || datasets.names.contains(path) {
+                let entry = try datasets.entry(path)
+                path = entry.path
+                described[path] = entry
+            }
             guard Folder.exists(path) else { throw DataError(.missing, path: path, "is not there") }
             if Folder.isFolder(path) {
                 let layout = try FolderLayout(path, options: options)
                 files += layout.files
+                if let entry = described[path] { for file in layout.files { described[file.path] = entry } }
                 leftOut += layout.leftOut
             } else if let file = CorpusFile(path: path) {
                 files.append(file)
@@ -80,6 +108,20 @@ public final class Corpus {
         self.files = files
         self.leftOutFiles = leftOut
         self.options = options
+        if options.field == nil, options.columns.isEmpty {
+            for file in files where described[file.path] == nil {
+                let found = try DatasetInfo.beside(file.path)?.entries(in: file.path) ?? []
+                guard let first = found.first,
+                    found.allSatisfy({ $0.columns == first.columns && $0.tags == first.tags })
+                else { continue }
+                // Whoever names the file wants all of it.
+                described[file.path] = DatasetInfo.Entry(
+                    name: first.name, path: first.path, columns: first.columns, tags: first.tags, samples: nil,
+                    isRanking: first.isRanking)
+                notes.append("\(file.path) is read as dataset_info.json beside it describes \(first.name)")
+            }
+        }
+        self.described = described
         byteCount = files.reduce(0) { $0.adding(clamped: $1.byteCount) }
     }
 
@@ -92,9 +134,10 @@ public final class Corpus {
     /// - Throws: for a file that cannot be read on; for a record that cannot be used, unless those are passed over.
     public func nextDocument() throws(DataError) -> Document? {
         while true {
-            while let record = try reader?.next() {
+            while left != 0, let record = try reader?.next() {
                 switch record {
                 case .document(let document, let notes):
+                    if let left { self.left = left - 1 }
                     documentCount += 1
                     for note in notes { tally.add(note, at: document.origin) }
                     return document
@@ -110,6 +153,7 @@ public final class Corpus {
             }
             guard next < files.count else { return nil }
             next += 1
+            left = described[files[next - 1].path]?.samples
             reader = try open(files[next - 1])
         }
     }
@@ -125,8 +169,13 @@ public final class Corpus {
     }
 
     private func open(_ file: CorpusFile) throws(DataError) -> any DocumentReader {
-        let mapping = RecordMapping(
+        var mapping = RecordMapping(
             field: options.field, columns: options.columns, keepsPrompts: options.keepsPrompts)
+        mapping.feedback = options.feedback
+        if let entry = described[file.path] {
+            if options.field == nil, options.columns.isEmpty { mapping.columns = entry.columns }
+            mapping.tags = entry.tags
+        }
         if file.format == .parquet { return try TableDocuments(ParquetTable(path: file.path), mapping: mapping) }
         if file.format == .arrow { return try TableDocuments(ArrowTable(path: file.path), mapping: mapping) }
         let stream = try CorpusStream(path: file.path)

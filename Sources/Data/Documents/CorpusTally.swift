@@ -8,6 +8,9 @@ public struct CorpusTally: Sendable, Equatable {
         case unwanted = "label_false"
         case tooLong = "too_long"
         case rejectedReply = "rejected_reply"
+        case emptyReply = "empty_reply"
+        case equalPair = "equal_pair"
+        case longPair = "long_pair"
         case cutAtTurns = "cut_at_turns"
         case renderedByTurn = "rendered_by_turn"
         case taughtCalls = "taught_calls"
@@ -19,7 +22,8 @@ public struct CorpusTally: Sendable, Equatable {
         /// Whether something is left out; the others tell of what was changed.
         public var isOmission: Bool {
             switch self {
-            case .badRecord, .emptyText, .unwanted, .tooLong, .rejectedReply, .replyNotRendered, .messageNotRendered:
+            case .badRecord, .emptyText, .unwanted, .tooLong, .rejectedReply, .emptyReply, .equalPair, .longPair,
+                .replyNotRendered, .messageNotRendered:
                 true
             case .cutAtTurns, .renderedByTurn, .taughtCalls, .closedThought, .endNotTrained: false
             }
@@ -33,6 +37,9 @@ public struct CorpusTally: Sendable, Equatable {
             case .unwanted: "records with a label that is false (replies not to be learnt), left out"
             case .tooLong: "conversations or parts of them longer than a row, left out"
             case .rejectedReply: "rejected replies of preference pairs, left out; the chosen ones are trained on"
+            case .emptyReply: "records with an empty reply, left out"
+            case .equalPair: "pairs whose replies are equal, left out"
+            case .longPair: "prompts with replies that are longer than a row together, left out"
             case .cutAtTurns: "conversations longer than a row, cut between turns; each part keeps the system prompt"
             case .renderedByTurn:
                 "conversations of which each reply is a sequence of its own, because the chat template renders earlier "

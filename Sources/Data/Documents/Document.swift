@@ -13,6 +13,8 @@ public struct Document: Sendable, Equatable {
         case segments([TextSegment])
         /// Token ids, and for each whether it is trained on; all are where that is nil.
         case tokens([Int32], isTrained: [Bool]?)
+        /// What somebody thought of replies, where that is asked for (`CorpusOptions.feedback`).
+        case feedback(Feedback)
     }
 
     /// A piece of a text that is trained on as a whole or not at all.
@@ -49,6 +51,7 @@ public struct Document: Sendable, Equatable {
         case .chat(let messages, _): Array(JSON.array(messages.map(\.json)).text().utf8)
         case .segments: plainText
         case .tokens(let tokens, _): tokens.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } }
+        case .feedback(let feedback): Array(feedback.json.text().utf8)
         }
     }
 
@@ -59,7 +62,7 @@ public struct Document: Sendable, Equatable {
         case .chat(let messages, _):
             Array(messages.compactMap(\.content).filter { !$0.isEmpty }.joined(separator: "\n\n").utf8)
         case .segments(let segments): Array(segments.map(\.text).joined().utf8)
-        case .tokens: []
+        case .tokens, .feedback: []
         }
     }
 
@@ -70,6 +73,7 @@ public struct Document: Sendable, Equatable {
         case .chat(let messages, _): messages.isEmpty
         case .segments(let segments): segments.allSatisfy(\.text.isEmpty)
         case .tokens(let tokens, _): tokens.isEmpty
+        case .feedback(let feedback): feedback.isEmpty
         }
     }
 
@@ -80,6 +84,7 @@ public struct Document: Sendable, Equatable {
         case .chat(let messages, _): messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) + 64 }
         case .segments(let segments): segments.reduce(0) { $0 + $1.text.utf8.count + 64 }
         case .tokens(let tokens, _): tokens.count * 5
+        case .feedback(let feedback): feedback.json.text().utf8.count
         }
     }
 }

@@ -16,7 +16,7 @@ struct MessageReader {
         var messages: [ChatMessage] = []
         for (index, entry) in entries.enumerated() {
             do throws(ChatTemplateError) {
-                messages.append(try Self.message(entry))
+                messages.append(try Self.message(reader.tags.renamed(entry)))
             } catch {
                 let reason: String
                 if case .message(let text) = error { reason = text } else { reason = "\(error)" }

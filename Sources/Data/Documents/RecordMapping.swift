@@ -7,11 +7,15 @@ struct RecordMapping: Sendable {
     var field: String?
     var columns = ColumnMap()
     var keepsPrompts = false
+    var feedback = FeedbackReading.ignored
+    var tags = MessageTags()
 
     /// The mapping for a table of these columns: the only one is the text where its name says nothing else.
     func among(_ names: [String]) -> RecordMapping {
         guard field == nil, columns.isEmpty, names.count == 1, !RecordShape.knows(names[0]) else { return self }
-        return RecordMapping(field: names[0])
+        var mapping = self
+        mapping.field = names[0]
+        return mapping
     }
 
     /// The columns to read of a table: those that the shape of its rows uses.
@@ -19,7 +23,7 @@ struct RecordMapping: Sendable {
         for (_, column) in columns.columns where !names.contains(column) {
             throw DataError(.missing, path: path, field: column, "is no column; there are \(Self.listing(names))")
         }
-        if keepsPrompts { return names }
+        if keepsPrompts || feedback != .ignored { return names }
         guard let shape = RecordShape(field: field, map: columns, has: names.contains) else {
             throw DataError(
                 .missing, path: path,
@@ -40,7 +44,7 @@ struct RecordMapping: Sendable {
 
     /// A record as what it is, with its faults.
     func record(_ json: JSON, path: String, place: String) -> CorpusRecord {
-        var reader = RecordReader(path: path, place: place)
+        var reader = RecordReader(path: path, place: place, tags: tags)
         do throws(DataError) {
             guard let content = try content(json, &reader) else {
                 return .leftOut(reader.omission ?? .emptyText, at: "\(path): \(place)")
@@ -64,6 +68,17 @@ struct RecordMapping: Sendable {
         let shape =
             RecordShape(field: field, map: columns) { record[$0].map { !$0.isNull } ?? false }
             ?? RecordShape(field: field, map: columns) { record[$0] != nil }
+        if feedback != .ignored {
+            if let found = try reader.feedback(record, shape) { return .feedback(found) }
+            if reader.omission != nil { return nil }
+            guard feedback == .whereThere else {
+                throw reader.fail(
+                    nil,
+                    "says nothing about replies: expected chosen and rejected, a reply with a label (true or false), or "
+                        + "completions with labels; there are \(Self.listing(record.keys)). Map columns, as "
+                        + "prompt=question,chosen=better,rejected=worse")
+            }
+        }
         if keepsPrompts, let field = promptAlone(record, shape) {
             return .chat(try reader.prompt(record, field), tools: nil)
         }

@@ -6,13 +6,21 @@ import MartletJSON
 struct RecordReader {
     let path: String
     let place: String
+    var tags = MessageTags()
     /// Why the record is left out, when it gives no document.
     private(set) var omission: CorpusTally.Kind?
     private(set) var notes: [CorpusTally.Kind] = []
 
-    init(path: String, place: String) {
+    init(path: String, place: String, tags: MessageTags = MessageTags()) {
         self.path = path
         self.place = place
+        self.tags = tags
+    }
+
+    /// There is nothing to learn of the record, for a reason that is counted.
+    mutating func leaveOut<Result>(_ kind: CorpusTally.Kind) -> Result? {
+        omission = kind
+        return nil
     }
 
     func fail(_ field: String?, _ reason: String) -> DataError {
@@ -89,7 +97,11 @@ struct RecordReader {
         throw reader.fail(field, "is a list of messages as Python prints it; write it as JSON (json.dumps)")
     }
 
-    private func withSystem(
+    func messageList(_ text: String, _ field: String) throws(DataError) -> [JSON]? {
+        try Self.messageList(text, field, self)
+    }
+
+    func withSystem(
         _ messages: [ChatMessage], _ record: JSONObject, _ shape: RecordShape
     ) throws(DataError) -> [ChatMessage] {
         guard let field = shape.system, let system = try text(record, field), !system.isEmpty,
@@ -98,7 +110,7 @@ struct RecordReader {
         return [ChatMessage(role: "system", content: system)] + messages
     }
 
-    private func tools(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [JSON]? {
+    func tools(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [JSON]? {
         if let field = shape.tools, let value = record[field], !value.isNull {
             if case .string(let text) = value, text.isEmpty { return nil }
             var json = value
@@ -140,7 +152,7 @@ struct RecordReader {
     }
 
     /// What is asked: a text with its context, or messages of which the replies are context only.
-    private func prompt(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
+    func prompt(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
         guard let field = shape.main else { return [] }
         var messages = try turns(record[field], field, role: "user")
         for index in messages.indices where messages[index].role == "assistant" { messages[index]["weight"] = 0 }
@@ -161,7 +173,7 @@ struct RecordReader {
     }
 
     /// A text as a message of the role, or messages as they are or as JSON text.
-    private func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
+    func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
         switch json {
         case nil, .null?, .string("")?: return []
         case .string(let text)?:
@@ -177,7 +189,7 @@ struct RecordReader {
     }
 
     /// Alpaca's earlier turns: pairs of what was asked and answered.
-    private func history(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
+    func history(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
         guard let field = shape.history, let value = record[field], !value.isNull, value.string != "" else { return [] }
         guard let pairs = list(value) else { throw fail(field, "is \(value.kind), expected a list of pairs") }
         var messages: [ChatMessage] = []
@@ -197,7 +209,8 @@ struct RecordReader {
         let chosen = shape.answer ?? "chosen"
         var messages = try prompt(record, shape)
         // Where the chosen side is the whole conversation, its prompt is the prompt.
-        let reply = try turns(record[chosen], chosen, role: "assistant")
+        let dialogue = record[chosen]?.string.flatMap(Dialogue.init)?.messages
+        let reply = if let dialogue { dialogue } else { try turns(record[chosen], chosen, role: "assistant") }
         guard !reply.isEmpty else { throw fail(chosen, "is empty") }
         let isWhole = reply.first.map { $0.role != "assistant" } ?? false
         if isWhole {

@@ -22,10 +22,12 @@ struct RecordShape: Sendable, Equatable {
     var history: String?
     var label: String?
     var rejected: String?
+    /// How much better the chosen reply is.
+    var margin: String?
 
     /// The columns that it uses.
     var columns: [String] {
-        ([main, answer, context, system, tools, history, label, rejected].compactMap { $0 })
+        ([main, answer, context, system, tools, history, label, rejected, margin].compactMap { $0 })
             + (kind == .tokens ? ["labels", "attention_mask"] : [])
     }
 
@@ -44,6 +46,12 @@ struct RecordShape: Sendable, Equatable {
         return nil
     }
 
+    /// The column of the prompt, where a record is a prompt with steps and their labels.
+    static func stepPrompt(_ has: (String) -> Bool) -> String? {
+        guard has("completions"), has("labels") else { return nil }
+        return ["prompt", "question", "problem"].first(where: has)
+    }
+
     /// The columns of conversations.
     static let chats = ["messages", "conversations", "conversation"]
 
@@ -60,12 +68,13 @@ struct RecordShape: Sendable, Equatable {
         if let field {
             kind = .free
             main = field
+        } else if let chosen = map[.chosen] {
+            kind = .preference
+            (main, answer, rejected) = (map[.messages] ?? map[.prompt], chosen, map[.rejected] ?? "rejected")
+            context = map[.context]
         } else if let messages = map[.messages] {
             kind = .messages
             main = messages
-        } else if let chosen = map[.chosen] {
-            kind = .preference
-            (main, answer, rejected) = (map[.prompt], chosen, map[.rejected] ?? "rejected")
         } else if let response = map[.response] {
             kind = .task
             (main, answer, context) = (map[.prompt], response, map[.context])
@@ -102,7 +111,8 @@ struct RecordShape: Sendable, Equatable {
         guard kind != .segments, kind != .tokens else { return }
         system = of(.system, "system", "system_prompt")
         tools = of(.tools, "tools")
-        if kind == .task {
+        if kind == .preference { margin = of(.margin, "margin") }
+        if kind == .task || kind == .preference {
             history = of(.history, "history")
             context = map[.context] ?? context
         }

@@ -84,6 +84,7 @@ public struct DocumentEncoder: Sendable {
             case .segments(let segments):
                 guard makesMasks else { throw fail(Self.noMasks) }
                 return DocumentEncoding([try encode(segments)])
+            case .feedback: throw fail("says which replies are good, and is no text to learn", .invalid)
             case .tokens(let tokens, let isTrained):
                 guard isTrained == nil || makesMasks else { throw fail(Self.noMasks) }
                 if let culprit = tokens.first(where: { $0 >= tokenizer.vocabularySize }) {

@@ -71,7 +71,7 @@ public struct PromptTask: VerifiableTask {
                     plain["weight"] = nil
                     return plain
                 }, answer: prompt.count < messages.count ? messages.last?.content : nil)
-        case .segments, .tokens:
+        case .segments, .tokens, .feedback:
             throw TrainingError(.data, "\(document.origin): is no prompt, but a text in pieces or token ids")
         }
     }
