@@ -8,6 +8,11 @@ public struct EncodedChat: Sendable, Equatable {
     public var tokens: [Int32]
     /// True for what the assistant says, up to and with the token that ends its turn.
     public var isTrained: [Bool]
+
+    public init(tokens: [Int32], isTrained: [Bool]) {
+        self.tokens = tokens
+        self.isTrained = isTrained
+    }
 }
 
 /// What a conversation became: one sequence where the template only ever appends, else one for each reply; and what is

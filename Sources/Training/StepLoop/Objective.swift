@@ -61,19 +61,22 @@ public struct ObjectiveLoss {
 public struct Metric: Sendable, Equatable {
     /// What the metrics of a step's micro-batches become.
     public enum Fold: Sendable, Equatable {
-        case sum, largest
-        /// Weighted with the micro-batches' weights.
+        case sum, largest, smallest
+        /// Weighted with the micro-batches' weights, or with its own.
         case mean
     }
-    /// In lower case with underscores: "reply_tokens".
+    /// In lower case with underscores, parts of one thing with a slash: "reply_tokens", "rewards/margins".
     public var name: String
     public var value: Double
     public var fold: Fold
+    /// What a mean is over, where that is not what the objective's loss is a mean over: tokens, replies of one kind.
+    public var weight: Double?
 
-    public init(_ name: String, _ value: Double, _ fold: Fold = .mean) {
+    public init(_ name: String, _ value: Double, _ fold: Fold = .mean, weight: Double? = nil) {
         self.name = name
         self.value = value
         self.fold = fold
+        self.weight = weight
     }
 }
 
@@ -84,6 +87,7 @@ struct MetricFold {
 
     mutating func add(_ more: [Metric], weight: Double) {
         for metric in more {
+            let weight = metric.weight ?? weight
             guard let index = metrics.firstIndex(where: { $0.name == metric.name }) else {
                 metrics.append(metric)
                 weights[metric.name] = weight
@@ -94,6 +98,7 @@ struct MetricFold {
             switch metric.fold {
             case .sum: metrics[index].value = now + metric.value
             case .largest: metrics[index].value = max(now, metric.value)
+            case .smallest: metrics[index].value = min(now, metric.value)
             case .mean:
                 let total = before + weight
                 metrics[index].value = total > 0 ? (now * before + metric.value * weight) / total : now

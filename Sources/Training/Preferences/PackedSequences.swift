@@ -1,0 +1,85 @@
+import MartletModels
+import MartletTensor
+
+/// Whole sequences side by side in one pass: each sees itself alone (packing without cross-contamination), nothing is
+/// padded, and per token one knows whose it is.
+public struct PackedSequences: Sendable {
+    /// What is read, sequence after sequence.
+    public private(set) var inputs: [Int32] = []
+    /// The token after each input, or -100 where its probability is not asked for.
+    public private(set) var targets: [Int32] = []
+    /// The rows of each sequence.
+    public private(set) var segments: [Range<Int>] = []
+    /// For each input whether the token after it is one that is learnt.
+    public private(set) var isLearnt: [Bool] = []
+    private var owners: [Int64] = []
+
+    /// - Parameter scoresAll: of each sequence whether the probabilities of all its tokens are asked for, not only of
+    ///   those that are learnt; none where left out.
+    public init(_ sequences: [EncodedChat], scoresAll: [Bool]? = nil) {
+        for (index, sequence) in sequences.enumerated() {
+            let start = inputs.count, isWhole = scoresAll?[index] ?? false
+            inputs += sequence.tokens.dropLast()
+            for place in sequence.tokens.indices.dropFirst() {
+                let isLearnt = sequence.isTrained[place]
+                targets.append(isLearnt || isWhole ? sequence.tokens[place] : -100)
+                self.isLearnt.append(isLearnt)
+            }
+            segments.append(start..<inputs.count)
+            owners += Array(repeating: Int64(index), count: inputs.count - start)
+        }
+    }
+
+    /// Learnt tokens of each sequence.
+    public var counts: [Int] { segments.map { rows in isLearnt[rows].count { $0 } } }
+
+    /// 1 for rows whose next token is learnt, or what `weight` says of it by its number among those of its sequence.
+    public func learntWeights(_ weight: (_ sequence: Int, _ number: Int) -> Float = { _, _ in 1 }) -> [Float] {
+        var weights = [Float](repeating: 0, count: inputs.count)
+        for (index, rows) in segments.enumerated() {
+            var number = 0
+            for row in rows where isLearnt[row] {
+                weights[row] = weight(index, number)
+                number += 1
+            }
+        }
+        return weights
+    }
+
+    /// Σ weight · value over the rows of each sequence: `[tokens]` -> `[sequences]`.
+    public func sums(_ values: Tensor, weights: [Float]) throws -> Tensor {
+        try Tensor.zeros([segments.count]).indexAdd(0, Tensor(owners), values * Tensor(weights))
+    }
+
+    /// log p of the tokens that are asked for, 0 elsewhere: `[tokens]`; and the hidden states, `[tokens, hidden]`.
+    public func logProbabilities(
+        _ decoder: Decoder, temperature: Double = 1
+    ) throws -> (logProbabilities: Tensor, hidden: Tensor) {
+        let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
+        let options = CrossEntropyOptions(
+            softCap: decoder.configuration.logitSoftCap, temperature: Float(temperature))
+        return (try Fused.logProbabilities(hidden, decoder.headWeight, targets: targets, options), hidden)
+    }
+}
+
+/// Entropy and accuracy of a model's next tokens, which need whole logits: a few rows of them at a time, without gradients.
+struct TokenStatistics {
+    private(set) var entropy = 0.0, right = 0, count = 0
+    private static let rowsAtOnce = 64
+
+    /// - Parameters: of the rows whose target is not ignored.
+    init(_ decoder: Decoder, _ hidden: Tensor, targets: [Int32]) throws {
+        let rows = targets.indices.filter { targets[$0] != -100 }
+        try noGrad {
+            for start in stride(from: 0, to: rows.count, by: Self.rowsAtOnce) {
+                let part = rows[start..<min(start + Self.rowsAtOnce, rows.count)]
+                let x = try hidden.detach().take(rows: Tensor(part.map(Int64.init)))
+                let logP = try decoder.logits(x).logSoftmax(axis: 1)  // [rows, vocabulary]
+                entropy -= try (logP.exp() * logP).sum(axes: []).item(as: Double.self)
+                let best = try logP.argmax(1).toArray(as: Int64.self)
+                right += zip(best, part).count { Int($0) == Int(targets[$1]) }
+            }
+        }
+        count = rows.count
+    }
+}
