@@ -27,7 +27,7 @@ var products: [Product] = [
         targets: [
             "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
             "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
-            "MartletData", "MartletTasks", "MartletTraining",
+            "MartletData", "MartletTasks", "MartletTraining", "MartletQuantization",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -56,6 +56,12 @@ var targets: [Target] = [
         [
             "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletChat", "MartletGrammar",
             "MartletTokenizers", "MartletJSON", "MartletSystem",
+        ]),
+    floor(
+        "MartletQuantization", "Quantization",
+        [
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletTokenizers",
+            "MartletJSON", "MartletSystem",
         ]),
     floor(
         "MartletAPI", "API",
@@ -116,6 +122,13 @@ var targets: [Target] = [
         "Data", ["MartletData", "MartletTokenizers", "MartletTensor", "MartletFormats", "MartletJSON", "TinyModels"],
         exclude: ["Goldens"]),
     tests("Tasks", ["MartletTasks", "MartletData", "MartletJSON", "TinyModels"]),
+    tests(
+        "Quantization",
+        [
+            "MartletQuantization", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON",
+            "TinyModels",
+        ],
+        exclude: ["Goldens"]),
     tests("NN", ["MartletNN", "MartletTensor", "MartletFormats"], exclude: ["Goldens"]),
     tests(
         "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]

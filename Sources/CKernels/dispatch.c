@@ -16,6 +16,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
         martlet_fill_attention_##suffix(&tables[set].attention); \
         martlet_fill_vector_##suffix(&tables[set].vector);   \
         martlet_fill_training_##suffix(&tables[set].training); \
+        martlet_fill_encoding_##suffix(&tables[set].encoding); \
     } while (0)
 
 static void fill(void) {

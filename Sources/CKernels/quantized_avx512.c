@@ -276,6 +276,7 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
     CASE(5, 1, false, 16)
     CASE(5, 1, true, 0)
     CASE(8, 1, false, 128)
+    CASE(8, 2, false, 128)
     CASE(4, 2, true, 0)
     CASE(4, 2, false, 4)
     CASE(6, 2, false, 32)

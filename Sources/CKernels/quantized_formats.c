@@ -2,24 +2,15 @@
 #include "include/martlet_quantized.h"
 
 #include "half.h"
+#include "quantized_blocks.h"
 
 #include <string.h>
-
-typedef struct { uint16_t d; uint8_t qs[16]; } q4_0;
-typedef struct { uint16_t d, m; uint8_t qs[16]; } q4_1;
-typedef struct { uint16_t d; uint8_t qh[4], qs[16]; } q5_0;
-typedef struct { uint16_t d, m; uint8_t qh[4], qs[16]; } q5_1;
-typedef struct { uint16_t d; int8_t qs[32]; } q8_0;
-typedef struct { uint8_t scales[16], qs[64]; uint16_t d, dmin; } q2_K;
-typedef struct { uint8_t hmask[32], qs[64], scales[12]; uint16_t d; } q3_K;
-typedef struct { uint16_t d, dmin; uint8_t scales[12], qs[128]; } q4_K;
-typedef struct { uint16_t d, dmin; uint8_t scales[12], qh[32], qs[128]; } q5_K;
-typedef struct { uint8_t ql[128], qh[64]; int8_t scales[16]; uint16_t d; } q6_K;
 
 size_t martlet_type_block(martlet_type type) {
     switch (type) {
     case MARTLET_F32: case MARTLET_F16: case MARTLET_BF16: return 1;
-    case MARTLET_Q4_0: case MARTLET_Q4_1: case MARTLET_Q5_0: case MARTLET_Q5_1: case MARTLET_Q8_0: return 32;
+    case MARTLET_Q4_0: case MARTLET_Q4_1: case MARTLET_Q5_0: case MARTLET_Q5_1: case MARTLET_Q8_0:
+    case MARTLET_IQ4_NL: case MARTLET_MXFP4: return 32;
     default: return 256;
     }
 }
@@ -38,6 +29,18 @@ size_t martlet_type_block_bytes(martlet_type type) {
     case MARTLET_Q4_K: return sizeof(q4_K);
     case MARTLET_Q5_K: return sizeof(q5_K);
     case MARTLET_Q6_K: return sizeof(q6_K);
+    case MARTLET_IQ1_S: return sizeof(iq1_s);
+    case MARTLET_IQ1_M: return sizeof(iq1_m);
+    case MARTLET_IQ2_XXS: return sizeof(iq2_xxs);
+    case MARTLET_IQ2_XS: return sizeof(iq2_xs);
+    case MARTLET_IQ2_S: return sizeof(iq2_s);
+    case MARTLET_IQ3_XXS: return sizeof(iq3_xxs);
+    case MARTLET_IQ3_S: return sizeof(iq3_s);
+    case MARTLET_IQ4_NL: return sizeof(iq4_nl);
+    case MARTLET_IQ4_XS: return sizeof(iq4_xs);
+    case MARTLET_TQ1_0: return sizeof(tq1_0);
+    case MARTLET_TQ2_0: return sizeof(tq2_0);
+    case MARTLET_MXFP4: return sizeof(mxfp4);
     }
     return 0;
 }
@@ -55,6 +58,11 @@ bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *packing)
     case MARTLET_Q2_K: p.bits = 4; p.parts = 2; p.has_minimum = true; break;
     case MARTLET_Q3_K: p.bits = 4; p.parts = 2; p.offset = 4; break;
     case MARTLET_Q6_K: p.bits = 6; p.parts = 2; p.offset = 32; break;
+    case MARTLET_TQ1_0: case MARTLET_TQ2_0: p.bits = 4; p.offset = 8; break;
+    // Codes that stand for numbers of a table are kept as these numbers, a byte each.
+    case MARTLET_IQ1_S: case MARTLET_IQ2_XXS: case MARTLET_IQ3_XXS: case MARTLET_IQ3_S: case MARTLET_IQ4_NL:
+    case MARTLET_IQ4_XS: case MARTLET_MXFP4: p.bits = 8; p.offset = 128; break;
+    case MARTLET_IQ1_M: case MARTLET_IQ2_XS: case MARTLET_IQ2_S: p.bits = 8; p.parts = 2; p.offset = 128; break;
     default: return false;
     }
     if (exact) p = (martlet_packing){0, 1, false, 0, MARTLET_F32, 0};
@@ -91,12 +99,6 @@ static int q3_scale(const uint8_t *s, int index) {
     const int high = s[8 + index % 4] >> (2 * (index / 4)) & 3;
     return (low | high << 4) - 32;
 }
-
-/// 32 columns of one row: their codes, and scale and minimum of each half (equal where one covers both).
-typedef struct {
-    uint8_t codes[32];
-    float scale[2], minimum[2];
-} block_values;
 
 static void read_block(martlet_type type, const void *row, size_t block, block_values *out) {
     const size_t super = block / 8;
@@ -213,7 +215,7 @@ static void read_block(martlet_type type, const void *row, size_t block, block_v
         }
         return;
     }
-    default: memset(out->codes, 0, 32); break;
+    default: read_table_block(type, row, block, out); return;
     }
     out->scale[0] = out->scale[1] = scale;
     out->minimum[0] = out->minimum[1] = minimum;

@@ -16,12 +16,24 @@ public enum DType: UInt32, Sendable, CaseIterable {
     case q4_K = 12
     case q5_K = 13
     case q6_K = 14
+    case iq2_XXS = 16
+    case iq2_XS = 17
+    case iq3_XXS = 18
+    case iq1_S = 19
+    case iq4_NL = 20
+    case iq3_S = 21
+    case iq2_S = 22
+    case iq4_XS = 23
     case int8 = 24
     case int16 = 25
     case int32 = 26
     case int64 = 27
     case float64 = 28
+    case iq1_M = 29
     case bfloat16 = 30
+    case tq1_0 = 34
+    case tq2_0 = 35
+    case mxfp4 = 39
     case uint8 = 200
     case bool = 201
 }
@@ -30,8 +42,10 @@ extension DType {
     /// Elements stored together: 1 for plain types, 32 or 256 for quantised ones.
     public var blockLength: Int {
         switch self {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
-        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_NL, .mxfp4: 32
+        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq1_S, .iq1_M, .iq2_XXS, .iq2_XS, .iq2_S, .iq3_XXS, .iq3_S, .iq4_XS,
+            .tq1_0, .tq2_0:
+            256
         default: 1
         }
     }
@@ -53,6 +67,18 @@ extension DType {
         case .q4_K: 144
         case .q5_K: 176
         case .q6_K: 210
+        case .iq1_S: 50
+        case .iq1_M: 56
+        case .iq2_XXS: 66
+        case .iq2_XS: 74
+        case .iq2_S: 82
+        case .iq3_XXS: 98
+        case .iq3_S: 110
+        case .iq4_NL: 18
+        case .iq4_XS: 136
+        case .tq1_0: 54
+        case .tq2_0: 66
+        case .mxfp4: 17
         }
     }
 
@@ -87,6 +113,18 @@ extension DType {
         case .q4_K: "Q4_K"
         case .q5_K: "Q5_K"
         case .q6_K: "Q6_K"
+        case .iq1_S: "IQ1_S"
+        case .iq1_M: "IQ1_M"
+        case .iq2_XXS: "IQ2_XXS"
+        case .iq2_XS: "IQ2_XS"
+        case .iq2_S: "IQ2_S"
+        case .iq3_XXS: "IQ3_XXS"
+        case .iq3_S: "IQ3_S"
+        case .iq4_NL: "IQ4_NL"
+        case .iq4_XS: "IQ4_XS"
+        case .tq1_0: "TQ1_0"
+        case .tq2_0: "TQ2_0"
+        case .mxfp4: "MXFP4"
         }
     }
 

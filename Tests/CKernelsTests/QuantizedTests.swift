@@ -5,7 +5,9 @@ import Testing
 @Suite struct QuantizedTests {
     static let types: [martlet_type] = [
         MARTLET_F32, MARTLET_F16, MARTLET_BF16, MARTLET_Q4_0, MARTLET_Q4_1, MARTLET_Q5_0, MARTLET_Q5_1, MARTLET_Q8_0,
-        MARTLET_Q2_K, MARTLET_Q3_K, MARTLET_Q4_K, MARTLET_Q5_K, MARTLET_Q6_K,
+        MARTLET_Q2_K, MARTLET_Q3_K, MARTLET_Q4_K, MARTLET_Q5_K, MARTLET_Q6_K, MARTLET_IQ1_S, MARTLET_IQ1_M,
+        MARTLET_IQ2_XXS, MARTLET_IQ2_XS, MARTLET_IQ2_S, MARTLET_IQ3_XXS, MARTLET_IQ3_S, MARTLET_IQ4_NL, MARTLET_IQ4_XS,
+        MARTLET_TQ1_0, MARTLET_TQ2_0, MARTLET_MXFP4,
     ]
     static var sets: [UnsafePointer<martlet_kernels>] {
         (0..<MARTLET_INSTRUCTION_SETS).compactMap { martlet_kernels_variant(martlet_instruction_set(UInt32($0))) }
@@ -42,6 +44,13 @@ import Testing
                 half(start + 82)
             case MARTLET_Q3_K: half(start + 108)
             case MARTLET_Q6_K: half(start + 208)
+            case MARTLET_IQ1_M: bytes[start + 55] = 0x20 | bytes[start + 55] & 15
+            case MARTLET_MXFP4: bytes[start] = 116 + bytes[start] % 8
+            case MARTLET_TQ1_0: half(start + 52)
+            case MARTLET_TQ2_0: half(start + 64)
+            case MARTLET_IQ1_S, MARTLET_IQ2_XXS, MARTLET_IQ2_XS, MARTLET_IQ2_S, MARTLET_IQ3_XXS, MARTLET_IQ3_S,
+                MARTLET_IQ4_NL, MARTLET_IQ4_XS:
+                half(start)
             default:
                 half(start)
                 half(start + 2)

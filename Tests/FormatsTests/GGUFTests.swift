@@ -115,7 +115,7 @@ import Testing
 
     @Test func knownTypesThatAreNotComputedWithListButDoNotLoad() throws {
         for (number, name, length, size) in [
-            (UInt32(16), "IQ2_XXS", 256, 66), (20, "IQ4_NL", 32, 18), (34, "TQ1_0", 256, 54), (39, "MXFP4", 32, 17),
+            (UInt32(9), "Q8_1", 32, 36), (15, "Q8_K", 256, 292), (40, "NVFP4", 64, 36), (41, "Q1_0", 128, 18),
         ] {
             var builder = GGUFBuilder()
             builder.add("w", [UInt64(length)], type: number, offset: 0)

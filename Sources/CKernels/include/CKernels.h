@@ -11,6 +11,7 @@
 #include "martlet_attention.h"
 #include "martlet_vector.h"
 #include "martlet_training.h"
+#include "martlet_encoding.h"
 #include "martlet_pool.h"
 #include "martlet_thread.h"
 #include "martlet_mapping.h"
@@ -22,6 +23,7 @@ typedef struct martlet_kernels {
     martlet_attention_kernels attention;
     martlet_vector_kernels vector;
     martlet_training_kernels training;
+    martlet_encoding_kernels encoding;
 } martlet_kernels;
 
 /// The table in use: the best this processor runs, or what MARTLET_KERNELS names (portable, avx2, avx512, neon)

@@ -2,6 +2,7 @@
 // pages in order. Per page: scores by a register-tiled product, online softmax, values by the same product.
 #include "lanes.h"
 #include "functions.h"
+#include "transpose.h"
 
 #define PAGE MARTLET_PAGE_TOKENS
 /// Two register tiles of AVX-512: a page comes from the second-level cache once for all of them.
@@ -37,20 +38,6 @@ typedef struct {
     float slope[TILE_ROWS];
     ptrdiff_t rows;
 } attention_tile;
-
-/// Four rounds of interleaving row i with row i + 8 turn rows into columns.
-INLINE void transpose16(f32x16 rows[LANES]) {
-    for (int round = 0; round < 4; round++) {
-        f32x16 mixed[LANES];
-        for (int i = 0; i < 8; i++) {
-            f32x16 a = rows[i], b = rows[i + 8];
-            mixed[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            mixed[2 * i + 1] =
-                __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-        }
-        memcpy(rows, mixed, sizeof mixed);
-    }
-}
 
 #define ELEMENT float
 #define NAMED(name) name##_f32

@@ -56,18 +56,6 @@ struct GGMLType {
         switch number {
         case 9: self.init("Q8_1", 32, 36)
         case 15: self.init("Q8_K", 256, 292)
-        case 16: self.init("IQ2_XXS", 256, 66)
-        case 17: self.init("IQ2_XS", 256, 74)
-        case 18: self.init("IQ3_XXS", 256, 98)
-        case 19: self.init("IQ1_S", 256, 50)
-        case 20: self.init("IQ4_NL", 32, 18)
-        case 21: self.init("IQ3_S", 256, 110)
-        case 22: self.init("IQ2_S", 256, 82)
-        case 23: self.init("IQ4_XS", 256, 136)
-        case 29: self.init("IQ1_M", 256, 56)
-        case 34: self.init("TQ1_0", 256, 54)
-        case 35: self.init("TQ2_0", 256, 66)
-        case 39: self.init("MXFP4", 32, 17)
         case 40: self.init("NVFP4", 64, 36)
         case 41: self.init("Q1_0", 128, 18)
         default: return nil

@@ -26,6 +26,7 @@ public final class PackedMatrix: @unchecked Sendable {
         }
         let type = martlet_type(rawValue: weight.dtype.rawValue)
         packing = martlet_packing()
+        let exact = exact || !Self.hasScalesInReach(weight)
         guard weight.shape[1] % weight.dtype.blockLength == 0, martlet_packing_of(type, exact, &packing) else {
             throw TensorError(.dtype, "pack", "\(weight.dtype.name) \(weight.shape) cannot be multiplied with")
         }
@@ -54,6 +55,15 @@ public final class PackedMatrix: @unchecked Sendable {
         }
         // The stored form has been read for the last time, but for the rows of an embedding table.
         weight.storage.evict(weight.byteOffset..<(weight.byteOffset + rows * rowBytes))
+    }
+
+    /// Whether half precision, in which panels keep scales, holds those of the matrix. MXFP4 alone has a wider range.
+    private static func hasScalesInReach(_ weight: Tensor) -> Bool {
+        guard weight.dtype == .mxfp4 else { return true }
+        // 2⁻²⁴ … 2¹⁵; twice the numbers are stored.
+        return (0..<weight.elementCount / 32).allSatisfy { block in
+            (104...143).contains(weight.pointer.load(fromByteOffset: block * 17, as: UInt8.self))
+        }
     }
 
     /// x Wᵀ for several matrices over one input `[count, columns]`: for each `[count, rows]`.

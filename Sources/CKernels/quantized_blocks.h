@@ -1,0 +1,35 @@
+// The stored block formats, laid out as GGML lays them out, and what 32 columns of a row are read as.
+#pragma once
+#include "include/martlet_quantized.h"
+
+typedef struct { uint16_t d; uint8_t qs[16]; } q4_0;
+typedef struct { uint16_t d, m; uint8_t qs[16]; } q4_1;
+typedef struct { uint16_t d; uint8_t qh[4], qs[16]; } q5_0;
+typedef struct { uint16_t d, m; uint8_t qh[4], qs[16]; } q5_1;
+typedef struct { uint16_t d; int8_t qs[32]; } q8_0;
+typedef struct { uint8_t scales[16], qs[64]; uint16_t d, dmin; } q2_K;
+typedef struct { uint8_t hmask[32], qs[64], scales[12]; uint16_t d; } q3_K;
+typedef struct { uint16_t d, dmin; uint8_t scales[12], qs[128]; } q4_K;
+typedef struct { uint16_t d, dmin; uint8_t scales[12], qh[32], qs[128]; } q5_K;
+typedef struct { uint8_t ql[128], qh[64]; int8_t scales[16]; uint16_t d; } q6_K;
+typedef struct { uint16_t d; uint8_t qs[32], qh[16]; } iq1_s;
+typedef struct { uint8_t qs[32], qh[16], scales[8]; } iq1_m;
+typedef struct { uint16_t d; uint8_t qs[64]; } iq2_xxs;
+typedef struct { uint16_t d; uint8_t qs[64], scales[8]; } iq2_xs;
+typedef struct { uint16_t d; uint8_t qs[32], signs[32], qh[8], scales[8]; } iq2_s;
+typedef struct { uint16_t d; uint8_t qs[64], signs[32]; } iq3_xxs;
+typedef struct { uint16_t d; uint8_t qs[64], qh[8], signs[32], scales[4]; } iq3_s;
+typedef struct { uint16_t d; uint8_t qs[16]; } iq4_nl;
+typedef struct { uint16_t d; uint8_t scales_high[2], scales_low[4], qs[128]; } iq4_xs;
+typedef struct { uint8_t qs[48], qh[4], d[2]; } tq1_0;
+typedef struct { uint8_t qs[64], d[2]; } tq2_0;
+typedef struct { uint8_t e, qs[16]; } mxfp4;
+
+/// 32 columns of one row: their codes, and scale and minimum of each half (equal where one covers both).
+typedef struct {
+    uint8_t codes[32];
+    float scale[2], minimum[2];
+} block_values;
+
+/// `read_block` for the types whose codes are numbers of a table, and for the ternary ones.
+void read_table_block(martlet_type type, const void *row, size_t block, block_values *out);

@@ -1,0 +1,21 @@
+import MartletTensor
+
+/// 6 bits a weight: 32 codes 0 … 31, a half precision scale and minimum. The fifth bits stand apart.
+enum Q5_1: BlockEncoder {
+    static let type = DType.q5_1
+    static let runLength = 32
+
+    static func encode(_ group: BlockGroup, _ scratch: BlockScratch, to blocks: UnsafeMutableRawPointer) {
+        scratch.search.affine(group.runs, top: 31, below: false, scale: scratch.scale, minimum: scratch.minimum)
+        scratch.roundScales()
+        scratch.search.codes(
+            group.runs, low: 0, high: 31, scale: scratch.scale, minimum: scratch.minimum, codes: scratch.codes)
+        for block in 0..<group.blocks {
+            let target = blocks + block * 24
+            target.storeHalf(scratch.scale[block], at: 0)
+            target.storeHalf(scratch.minimum[block], at: 2)
+            target.storeFifthBits(scratch.codes + 32 * block, at: 4)
+            target.storeNibbles(scratch.codes + 32 * block, at: 8)
+        }
+    }
+}

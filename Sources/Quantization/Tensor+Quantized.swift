@@ -1,0 +1,121 @@
+import MartletTensor
+
+extension Tensor {
+    /// The same numbers in another stored type: 16 bits, or blocks of a GGUF type.
+    ///
+    /// ```swift
+    /// let small = try weight.quantized(to: .q4_K)                       // [out, in]
+    /// let better = try weight.quantized(to: .q4_K, importance: energy)   // energy: mean x² of each column
+    /// ```
+    ///
+    /// Scales and codes leave the least Σ v (w − ŵ)², v being the importance of the column. Rows are encoded in parallel,
+    /// and no bit depends on the number of threads.
+    ///
+    /// - Parameter importance: a number of at least zero for each column, as an importance matrix has them.
+    /// - Throws: `QuantizationError` for rows that are no whole number of blocks, for types that are read only, for
+    ///   weights that are no numbers, and for importances that do not fit.
+    public func quantized(to type: DType, importance: [Float]? = nil) throws -> Tensor {
+        if type == dtype { return contiguous() }
+        guard rank >= 1, dtype.isFloatingPoint || dtype.isQuantized else {
+            throw QuantizationError.notWeights(type: dtype, shape: shape)
+        }
+        if !type.isQuantized {
+            guard DType.encodable.contains(type) else { throw QuantizationError.readOnly(type) }
+            let source = try dtype.isQuantized ? decoded() : self
+            return try source.to(type).contiguous()
+        }
+        guard let encoder = type.encoder else { throw QuantizationError.readOnly(type) }
+        let columns = shape[rank - 1]
+        guard columns % type.blockLength == 0 else {
+            throw QuantizationError.wrongLength(type: type, columns: columns)
+        }
+        if let importance {
+            guard importance.count == columns else {
+                throw QuantizationError.wrongImportance(found: importance.count, columns: columns)
+            }
+            guard importance.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw QuantizationError.badImportance }
+        }
+        let rows = columns == 0 ? 0 : elementCount / columns, rowBytes = type.byteCount(of: columns) ?? 0
+        let matrix = contiguous().flattened(rows: rows, columns: columns)
+        // Rows as float32 are made in strips, so that a large matrix never stands there whole.
+        let strip = Swift.max(1, (1 << 22) / Swift.max(columns, 1))
+        return try Tensor(filling: shape, dtype: type) { target in
+            guard let base = target.baseAddress else { return }
+            for first in stride(from: 0, to: rows, by: strip) {
+                let count = Swift.min(strip, rows - first)
+                let part = try matrix.float32Rows(first..<first + count)
+                try part.withHostValues { values in
+                    guard let start = values.baseAddress else { return }
+                    let bad = BlockGroups.encode(
+                        encoder, start, rows: count, columns: columns, importance: importance,
+                        to: base + first * rowBytes)
+                    if let bad { throw QuantizationError.notFinite(row: first + bad / columns, column: bad % columns) }
+                }
+            }
+        }
+    }
+
+    private func flattened(rows: Int, columns: Int) -> Tensor {
+        rank == 2 ? self : Tensor(storage: storage, byteOffset: byteOffset, dtype: dtype, shape: [rows, columns])
+    }
+
+    private func decoded() throws -> Tensor {
+        let columns = shape[rank - 1], rows = columns == 0 ? 0 : elementCount / columns
+        let values = try flattened(rows: rows, columns: columns).float32Rows(0..<rows)
+        return Tensor(storage: values.storage, byteOffset: values.byteOffset, dtype: .float32, shape: shape)
+    }
+}
+
+/// The encoding of many rows, shared out among the threads in groups of 16 runs.
+private enum BlockGroups {
+    /// - Returns: the place of the first weight that is no finite number, where there is one.
+    static func encode(
+        _ encoder: any BlockEncoder.Type, _ values: UnsafePointer<Float>, rows: Int, columns: Int,
+        importance: [Float]?, to target: UnsafeMutableRawPointer
+    ) -> Int? {
+        let length = encoder.runLength, blockLength = encoder.type.blockLength
+        let blockBytes = encoder.type.blockByteCount
+        // Blocks of the whole strip, one after the other; a group never holds part of one.
+        let blocks = rows * (columns / blockLength)
+        let blocksOfGroup = max(1, BlockRuns.most * length / blockLength)
+        let groups = (blocks + blocksOfGroup - 1) / blocksOfGroup
+        let share = max(1, min(64, groups / (ThreadPool.shared.workerCount * 4)))
+        let tasks = (groups + share - 1) / share
+        var firstBad = [Int](repeating: -1, count: tasks)
+        firstBad.withUnsafeMutableBufferPointer { bad in
+            // Each task writes its own place.
+            nonisolated(unsafe) let bad = bad
+            withImportance(importance) { importance in
+                ThreadPool.shared.run(tasks) { task in
+                    let scratch = BlockScratch()
+                    for group in task * share..<min((task + 1) * share, groups) {
+                        let first = group * blocksOfGroup, count = min(blocksOfGroup, blocks - first)
+                        let start = values + first * blockLength, elements = count * blockLength
+                        for index in 0..<elements where !start[index].isFinite {
+                            if bad[task] < 0 { bad[task] = first * blockLength + index }
+                        }
+                        if bad[task] >= 0 { return }
+                        let runs = elements / length
+                        if let importance {
+                            for run in 0..<runs {
+                                scratch.importances[run] = importance + (first * blockLength + run * length) % columns
+                            }
+                        }
+                        let group = BlockGroup(
+                            runs: BlockRuns(
+                                start, count: runs, length: length,
+                                importances: importance == nil ? nil : UnsafePointer(scratch.importances)),
+                            blocks: count)
+                        encoder.encode(group, scratch, to: target + first * blockBytes)
+                    }
+                }
+            }
+        }
+        return firstBad.first { $0 >= 0 }
+    }
+
+    private static func withImportance(_ importance: [Float]?, _ body: (UnsafePointer<Float>?) -> Void) {
+        guard let importance else { return body(nil) }
+        importance.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+}
