@@ -25,8 +25,8 @@ enum ConfigurationFile {
             guard case .scalar(let name) = key else {
                 throw TrainingError(.configuration, "\(path)\(line): a key is no single value")
             }
-            if name.string == "data", let folders = folders(value) {
-                try options.set("data", folders, from: path + line)
+            if options.takesList(name.string), let folders = folders(value) {
+                try options.set(name.string, folders, from: path + line)
                 continue
             }
             guard case .scalar(let scalar) = value else {

@@ -5,7 +5,7 @@ extension PackOptions.Split: ExpressibleByArgument {}
 extension BadRecordPolicy: ExpressibleByArgument {}
 extension LongConversations: ExpressibleByArgument {}
 
-/// Which records of a corpus are read, and by which columns: what `data pack`, `data preview` and `sft` share.
+/// Which records of a corpus are read, and by which columns: what `data pack` and `data preview` share.
 struct RecordFlags: ParsableArguments {
     @Option(help: "The field or column that holds the text or the messages.") var field: String?
     @Option(

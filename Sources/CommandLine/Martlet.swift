@@ -26,7 +26,7 @@ struct MartletCommand: AsyncParsableCommand {
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
-            SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self,
+            SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self, OptionsCommand.self,
         ])
 
     static func main() async {
@@ -40,7 +40,7 @@ struct MartletCommand: AsyncParsableCommand {
             Glibc.exit(2)
         }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(OptionsCommand.arguments(Array(CommandLine.arguments.dropFirst())))
             do {
                 if var command = command as? any AsyncParsableCommand {
                     try await command.run()

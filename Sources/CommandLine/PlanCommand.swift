@@ -66,7 +66,7 @@ struct PlanCommand: ParsableCommand {
             spec = try resolved.decoderConfiguration()
         }
         // With options, rows are as long as training makes them.
-        let length = length ?? options?["context_length"].integer ?? min(spec.contextLength, 1024)
+        let length = length ?? options?.rows.length ?? min(spec.contextLength, 1024)
         let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
         let memory =
             options?.memory(cost, rows: rows) ?? cost.memory(tokens: rows.multiplied(clampedBy: length))

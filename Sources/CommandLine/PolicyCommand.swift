@@ -2,7 +2,7 @@ import ArgumentParser
 import Martlet
 import MartletSystem
 
-struct PolicyCommand: ParsableCommand {
+struct PolicyCommand: ParsableCommand, TrainingVerb {
     static let configuration = CommandConfiguration(
         commandName: "grpo",
         abstract: "Improve a chat model by reinforcement learning on problems a program can check.",
@@ -36,99 +36,39 @@ struct PolicyCommand: ParsableCommand {
             """)
 
     @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
-    @Option(help: "arithmetic or world.") var task: String?
-    @Option(help: "A file or folder of problems, instead of a task.") var data: String?
-    @Option(help: "Columns of the problems, as prompt=question,response=answer.") var map: String?
-    @Option(help: "What a reply is worth; by default the task's own check, or exact for problems from files.")
-    var reward: String?
-    @Option(help: "The run folder to write; grpo beside the model by default.") var out: String?
-    @Option(help: "Steps; 60 by default.") var steps: Int?
-    @Option(help: "Problems a step; 16 by default.") var problems: Int?
-    @Option(help: "Replies to each problem; 8 by default.") var group: Int?
-    @Option(help: "Optimiser updates on the replies of a step; 1 by default.") var updates: Int?
-    @Option(help: "adamw, adam, sgd, rmsprop, adafactor, lion or muon.") var optimizer: String?
-    @Option(help: "Learning rate; by default the optimiser's usual one, 3e-4 for adamw.") var rate: Double?
-    @Option(help: "How the rate goes: constant, linear, cosine, wsd or inverse-square-root.") var schedule: String?
-    @Option(help: "Tokens of a reply at most; 64 by default.") var tokens: Int?
-    @Option(help: "Sampling temperature of the replies; 1 by default.") var temperature: Double?
-    @Option(help: "How far probabilities may move from those of the replies' writer; 0.2 by default.") var clip: Double?
-    @Flag(help: "Take the group's mean off the reward, but do not divide by its deviation.") var withoutDeviation =
-        false
-    @Option(help: "Evaluate every so many steps; 20 by default.") var evaluateEvery: Int?
-    @Option(help: "Held-out problems to evaluate with; 0 for none, 200 by default.") var questions: Int?
-    @Option(help: "Save every so many steps; 20 by default.") var saveEvery: Int?
-    @Option(help: "Seed of problems and replies.") var seed: Int?
-    @Option(help: "The village the model knows.") var worldSeed: Int?
-    @Option(help: "A YAML or JSON file of options.") var config: String?
-    @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
-    var settings: [String] = []
-    @Flag(help: "Write a configuration file with every option to standard output, and train nothing.")
-    var printConfig = false
-    @Option(
-        help: """
-            auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew, even where the \
-            checkpoints of a run are all damaged. Without it a folder that holds a run is refused.
-            """)
-    var resume: ResumeFlag?
-    @Flag(help: "One JSON line for every reported step on standard output.") var json = false
-    @OptionGroup var memory: MemoryFlags
+    @OptionGroup var training: TrainingFlags<PolicyCommand>
+
+    static var emptyOptions: TrainingOptions { TrainingOptions(for: .policy) }
 
     func run() throws {
-        let options = try options()
-        if printConfig {
-            Terminal.show(try ResolvedOptions(options, vocabularySize: 0).yaml)
-            return
-        }
+        let options = try training.options()
+        if try training.printsConfig(options) { return }
         guard let model else { throw ValidationError("a model to begin with is needed") }
-        guard (options["task"] == nil) != (options.prompts == nil) else {
+        guard (options.task == nil) != (options.prompts == nil) else {
             throw ValidationError("give --task, or --data with problems, or one of task and prompts in a --config file")
         }
         let run = options.out ?? sibling(of: model, "grpo")
-        try TrainingDisplay.demandFree(run, resume: resume)
-        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: memory.limit)
+        try TrainingDisplay.demandFree(run, resume: training.resume)
+        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: training.memory.limit)
         let trainer = try Trainer(
-            run: run, options: options, model: start, task: task(options, start), memory: memory.limit)
-        try TrainingDisplay(trainer: trainer, json: json).run(resume: resume)
+            run: run, options: options, model: start, task: task(options, start), memory: training.memory.limit)
+        try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)
     }
 
     private func task(_ options: TrainingOptions, _ model: StartingModel) throws -> any VerifiableTask {
         let resolved = try ResolvedOptions(
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
-        guard let path = options.prompts else {
+        guard let path = resolved.rewards.prompts else {
             return try WorldTask(
-                named: resolved["task"].string ?? "", seed: UInt64(resolved["world_seed"].integer ?? 1))
+                named: resolved.rewards.task ?? "", seed: UInt64(clamping: resolved.rewards.worldSeed))
         }
         let encoder = try model.chatEncoder(), limit = model.decoder.configuration.contextLength
         let task = try PromptTask(
-            path: path, map: resolved["map"].string, heldOut: resolved["questions"].integer ?? 0,
-            seed: UInt64(resolved["seed"].integer ?? 1)
+            path: path, map: resolved.rewards.map, heldOut: resolved.evaluation.questions,
+            seed: UInt64(clamping: resolved.general.seed)
         ) { try encoder.prompt($0).count < limit }
         for note in task.notes { Terminal.note("martlet: \(note)") }
         return task
-    }
-
-    private func options() throws -> TrainingOptions {
-        var options = TrainingOptions(for: .policy)
-        if let config { try ConfigurationFile.read(config, into: &options) }
-        func set(_ key: String, _ flag: String, _ value: JSON?) throws {
-            if let value { try options.set(key, value, from: "--" + flag) }
-        }
-        for (key, flag, text) in [
-            ("task", "task", task), ("prompts", "data", data), ("map", "map", map), ("reward", "reward", reward),
-            ("out", "out", out), ("optimizer", "optimizer", optimizer), ("schedule", "schedule", schedule),
-        ] { try set(key, flag, text.map { .string($0) }) }
-        for (key, flag, number) in [
-            ("steps", "steps", steps), ("problems", "problems", problems), ("group_size", "group", group),
-            ("updates", "updates", updates), ("maximum_tokens", "tokens", tokens),
-            ("evaluate_every", "evaluate-every", evaluateEvery), ("questions", "questions", questions),
-            ("save_every", "save-every", saveEvery), ("seed", "seed", seed), ("world_seed", "world-seed", worldSeed),
-        ] { try set(key, flag, number.map { .integer(Int64($0)) }) }
-        for (key, flag, number) in [
-            ("learning_rate", "rate", rate), ("temperature", "temperature", temperature), ("ratio_clip", "clip", clip),
-        ] { try set(key, flag, number.map { .number($0) }) }
-        if withoutDeviation { try set("divides_by_deviation", "without-deviation", false) }
-        for setting in settings { try options.set(assignment: setting) }
-        return options
     }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Martlet
 
-struct SupervisedCommand: ParsableCommand {
+struct SupervisedCommand: ParsableCommand, TrainingVerb {
     static let configuration = CommandConfiguration(
         commandName: "sft",
         abstract: "Fine-tune a model on conversations.",
@@ -16,86 +16,65 @@ struct SupervisedCommand: ParsableCommand {
             Examples:
               martlet sft runs/first --data chat.jsonl
               martlet sft runs/first --data chat.jsonl --data alpaca.json --out runs/chatty --set epochs=3
+              martlet sft --print-config > sft.yaml
               martlet data preview chat.jsonl --tokenizer runs/first
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String
-    @Option(help: "Files and folders of conversations; may be given several times.") var data: [String]
-    @Option(help: "The run folder to write; sft beside the model by default.") var out: String?
-    @OptionGroup var records: RecordFlags
-    @Option(help: "drop or cut, at turns and with the system prompt kept: conversations longer than context_length.")
-    var long = LongConversations.drop
-    @Option(help: "The share of conversations kept for validation; by default 0.02, and up to 0.1 where there are few.")
-    var validation: Double?
-    @Option(help: "Times to go through the data.") var epochs: Double?
-    @Option(help: "Optimiser steps, instead of epochs.") var steps: Int?
-    @Option(help: "Stop after this many minutes of training.") var minutes: Double?
-    @Option(help: "A YAML or JSON file of options.") var config: String?
-    @Option(name: .customLong("set"), help: "An option as name=value; may be given several times.")
-    var settings: [String] = []
-    @Option(
-        help: """
-            auto: go on from the newest whole checkpoint of the run, or begin; never: begin anew, even where the \
-            checkpoints of a run are all damaged. Without it a folder that holds a run is refused.
-            """)
-    var resume: ResumeFlag?
-    @Flag(help: "One JSON line for every reported step on standard output.") var json = false
-    @OptionGroup var memory: MemoryFlags
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @OptionGroup var training: TrainingFlags<SupervisedCommand>
 
-    func validate() throws {
-        guard !data.isEmpty else { throw ValidationError("--data names no conversations") }
-    }
+    static var emptyOptions: TrainingOptions { TrainingOptions(for: .tuning) }
 
     func run() throws {
-        let run = out ?? sibling(of: model, "sft")
+        let options = try training.options()
+        if try training.printsConfig(options) { return }
+        guard let model else { throw ValidationError("a model to begin with is needed") }
+        guard !options.paths.isEmpty else {
+            throw ValidationError("--data with conversations is needed, or data in a --config file")
+        }
+        let run = options.out ?? sibling(of: model, "sft"), resume = training.resume
         try TrainingDisplay.demandFree(run, resume: resume)
-        var options = TrainingOptions(for: .tuning)
-        if let config { try ConfigurationFile.read(config, into: &options) }
-        if let epochs { try options.set("epochs", .number(epochs)) }
-        if let steps { try options.set("steps", .integer(Int64(steps))) }
-        if let minutes { try options.set("minutes", .number(minutes)) }
-        for setting in settings { try options.set(assignment: setting) }
-        let model = try StartingModel(.opened(ModelLocator.locate(model)), memory: memory.limit)
-        let length = try ResolvedOptions(
-            options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration
-        )["context_length"].integer
+        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: training.memory.limit)
+        let resolved = try ResolvedOptions(
+            options, vocabularySize: start.tokenizer.vocabularySize, model: start.decoder.configuration)
         let isNew = !Folder.exists(run), folder = run + "/data"
         // Before packing: another process would train on what is being written over.
         let lock = try RunLock(run: run)
         let trainer: Trainer
         var isPacked = false
         do {
-            isPacked = try CorpusReport.explaining { try pack(model, length: length, into: folder) }
+            isPacked = try CorpusReport.explaining { try pack(start, resolved, into: folder) }
             trainer = try Trainer(
-                run: run, options: options, data: TrainingData(folder: folder), from: model, memory: memory.limit)
+                run: run, options: options, data: TrainingData(folder: folder), from: start,
+                memory: training.memory.limit)
         } catch {
             // Nothing was trained on what was packed: a corrected call begins anew.
             if isPacked { CorpusPacker.remove(folder: folder) }
             if isNew { RunLock.removeUnused(run) }
             throw error
         }
-        try TrainingDisplay(trainer: trainer, json: json, lock: lock).run(resume: resume)
+        try TrainingDisplay(trainer: trainer, json: training.json, lock: lock).run(resume: resume)
     }
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
     /// - Returns: whether they were packed now.
-    private func pack(_ model: StartingModel, length: Int?, into folder: String) throws -> Bool {
-        if resume == .auto, Folder.exists(folder + "/shards.json") {
+    private func pack(_ model: StartingModel, _ resolved: ResolvedOptions, into folder: String) throws -> Bool {
+        if training.resume == .auto, Folder.exists(folder + "/shards.json") {
             Terminal.note(
                 "martlet: the conversations are those of \(folder), packed when the run began; --data is not read again"
             )
             return false
         }
-        let corpus = try Corpus(data, options: try records.options())
+        let corpus = try Corpus(resolved.chat.data, options: resolved.chat.corpus())
         CorpusReport.tellFiles(corpus)
         corpus.onBadRecord = { Terminal.note("left out: \($0)") }
         var chats = try model.chatEncoder()
         // A row of so many places reads one token more.
-        chats.largestSequence = length.map { $0 + 1 }
-        chats.long = long
+        chats.largestSequence = resolved.rows.length + 1
+        chats.long = resolved.chat.long
         let encoder = chats.documentEncoder(separator: model.tokenizer.documentEnd)
         var options = PackOptions()
-        options.validation = validation
+        options.validation = resolved.chat.validation
         options.usualValidation = 0.02
         options.split = .documents
         options.replacesShards = true

@@ -82,7 +82,7 @@ struct TrainingDisplay {
     private func drive() throws {
         let interrupted = StopRequest()
         let peak = MachinePeak.operationsPerSecond
-        let every = trainer.options["log_every"].integer ?? 10
+        let every = trainer.options.checkpoints.logEvery
         var line = StatusLine()
         let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
             switch event {
@@ -124,7 +124,7 @@ struct TrainingDisplay {
                 write(profile, to: trainer.run)
             case .stoppedEarly(let step, let best):
                 line.end()
-                let shown = trainer.options["keep_best"].bool == true ? "; the run is that model" : ""
+                let shown = trainer.options.evaluation.keepsBest ? "; the run is that model" : ""
                 Terminal.note(
                     "stopped at step \(step): the validation loss of step \(best.step), \(best.loss.rounded(to: 4)), is "
                         + "still the lowest after \(best.looksSince) looks\(shown)")

@@ -67,7 +67,7 @@ import Musl
         #expect(result.code == 0, "\(result.error)")
         let saved = try JSON(
             parsing: Array(Data(contentsOf: URL(fileURLWithPath: program.home + "/run/configuration.json"))))
-        #expect(saved["steps"] == 3 && saved["origins"]?["steps"] == "command line")
+        #expect(saved["steps"] == 3 && saved["origins"]?["steps"] == "--steps")
         #expect(saved["tied_embeddings"] == false && saved["origins"]?["tied_embeddings"] == "run.yaml, line 17")
         #expect(saved["origins"]?["intermediate_size"] == "8/3 × hidden_size, in 64s")
         #expect(result.error.contains("run.yaml, line 4") && result.error.contains("seed"))

@@ -133,10 +133,10 @@ import Testing
         try again.set(file: folder + "/run/configuration.json")
         let resolved = try ResolvedOptions(again, vocabularySize: #require(trainer.data).tokenizer.vocabularySize)
         #expect(resolved.json == trainer.options.json)
-        #expect(again.data == folder + "/data")
+        #expect(again.portions == [DataPortion(folder + "/data")])
         let saved = try JSON(parsing: Folder.read(folder + "/run/configuration.json"))
         #expect(saved["origins"]?["seed"] == "command line")
-        #expect(saved["origins"]?["clip"] == "the usual")
+        #expect(saved["origins"]?["clip"] == "default")
     }
 
     @Test func thePrintedFileHasEveryOptionAndSetsOnlyWhatWasGiven() throws {

@@ -22,6 +22,8 @@ public struct Family: Sendable {
     let published: Published?
     /// Models of several kinds of input whose text part is of this family: their `model_type`, and that of the part.
     let wrappers: [String: String]
+    /// How a model of it is begun anew; nil where that is not offered.
+    let newModel: NewModelForm?
 
     /// What stands between embeddings and output.
     enum Body: Sendable {
@@ -65,7 +67,7 @@ public struct Family: Sendable {
     init(
         _ modelTypes: String..., gguf: GGUFForm? = nil, published: Published? = nil, wrappers: [String: String] = [:],
         naming: Naming = .llama, defaults: JSONObject, neutral: Set<String> = [],
-        rotatesPart: Bool = false, base: Base = .llama,
+        rotatesPart: Bool = false, base: Base = .llama, newModel: NewModelForm? = nil,
         configure: @escaping Configure = {
             (_, _) throws(ModelError) in
         }
@@ -77,6 +79,7 @@ public struct Family: Sendable {
         self.gguf = gguf
         self.published = published
         self.wrappers = wrappers
+        self.newModel = newModel
         body = .decoder(DecoderForm(base: base, configure: configure, naming: naming))
     }
 
@@ -92,6 +95,7 @@ public struct Family: Sendable {
         self.gguf = gguf
         published = nil
         wrappers = [:]
+        newModel = nil
         body = .encoder(encoder)
     }
 

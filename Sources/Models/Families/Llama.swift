@@ -20,7 +20,8 @@ extension Family {
         defaults: [
             "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
             "num_attention_heads": 32, "max_position_embeddings": 2048,
-        ], neutral: ["sliding_window", "use_sliding_window", "max_window_layers"]
+        ], neutral: ["sliding_window", "use_sliding_window", "max_window_layers"],
+        newModel: NewModelForm(members: { _ in [("mlp_bias", .bool(false))] })
     ) { (spec, config) throws(ModelError) in
         let bias = try config.flag("attention_bias", default: false)
         let outputBias = try config.flag("martlet_attention_output_bias", default: bias)

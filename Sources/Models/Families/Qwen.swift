@@ -45,7 +45,21 @@ extension Family {
             try reading.takeRotation()
             _ = reading.takeAttentionBias()
         }, published: Published(modelType: "qwen3", architecture: "Qwen3ForCausalLM"),
-        defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral, configure: configureQwen3)
+        defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral, newModel: beginQwen3,
+        configure: configureQwen3)
+
+    /// Every other layer slides where a window is given, from the first on.
+    private static let beginQwen3 = NewModelForm(slides: true) { shape in
+        guard shape.slidingWindow > 0 else { return [] }
+        return [
+            ("use_sliding_window", .bool(true)), ("sliding_window", .integer(Int64(shape.slidingWindow))),
+            ("max_window_layers", .integer(Int64(shape.layers))),
+            (
+                "layer_types",
+                .array((0..<shape.layers).map { .string($0 % 2 == 0 ? "sliding_attention" : "full_attention") })
+            ),
+        ]
+    }
 
     private static let configureQwen3: Configure = { (spec, config) throws(ModelError) in
         try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }

@@ -1,16 +1,10 @@
 import MartletJSON
-import MartletNN
 import MartletSystem
 
-/// The commands that train, each with options of its own.
-public enum RunCommand: String, Sendable, CaseIterable {
-    case pretraining = "train"
-    case tuning = "sft"
-    case policy = "grpo"
-}
-
-/// One option of a training run, declared once (`OptionKey.all`): its name, what it may be, what it means, which commands
-/// have it, whether it may change on resume, and what it is where nobody sets it.
+/// One option of a training run, declared once, in the part it belongs to (`Parts/`): what it is called, what it may be, what
+/// it means, whether it may change on resume, what it is where nobody sets it, and the typed field it sets. Configuration
+/// files, `--set`, flags, `--help`, `martlet help options`, `--print-config`, docs/options.md, errors and the rule of resuming
+/// come from that.
 struct OptionKey: Sendable {
     enum Kind: Sendable {
         case integer(ClosedRange<Int>)
@@ -18,32 +12,44 @@ struct OptionKey: Sendable {
         case flag
         case choice([String])
         case path
+        /// Files or folders.
+        case paths
         /// A folder, or several with their weights.
         case folders
         case text
     }
-    let name: String
-    let kind: Kind
-    let meaning: String
-    let commands: Set<RunCommand>
-    let resume: ResumeRule
-    /// Its value where nobody set it, and how that follows from what comes before it.
-    let usual: @Sendable (OptionFacts) -> (value: JSON, how: String)
-
     /// Whether a run may be resumed with another value.
     enum ResumeRule: Sendable {
         /// The weights depend on it.
         case fixed
-        /// They do not: when to look, what to keep.
+        /// They do not: when to evaluate, what to keep.
         case free
         /// How long and how fast it goes on, and when it gives up: decided anew, and told.
         case told
     }
 
+    /// As files and `--set` call it.
+    let name: String
+    let kind: Kind
+    let meaning: String
+    let resume: ResumeRule
+    /// Shown by `--help` of the commands; the others are flags too, which `--help-hidden` and `martlet help options` show.
+    let isShown: Bool
+    /// Flags beside the one that has its name.
+    let flags: [String]
+    /// A flag that turns it off, beside `--no-name`.
+    let offFlag: String?
+    /// What other programs call it, to suggest it by.
+    let others: [String]
+    /// Its value where nobody set it, null where that is not known yet, and how it follows from what comes before it.
+    let usual: @Sendable (OptionFacts) -> (value: JSON, how: String)
+    /// Puts an accepted value into its field.
+    let write: @Sendable (inout RunOptions, JSON) -> Void
+
     /// Whether it says where something lies, which the weights do not depend on.
     var isPath: Bool {
         switch kind {
-        case .path, .folders: true
+        case .path, .paths, .folders: true
         default: false
         }
     }
@@ -56,13 +62,14 @@ struct OptionKey: Sendable {
         case .flag: "true or false"
         case .choice(let names): "one of " + names.joined(separator: ", ")
         case .path: "a path"
+        case .paths: "a path, or a list of paths"
         case .text: "text"
         case .folders: "a folder, or several with weights above 0, as {\"a\": 1, \"b\": 0.3}"
         }
     }
 
-    private static func plain(_ value: Double) -> String {
-        Int(whole: value).map { abs(value) < 1e9 ? String($0) : "\(value)" } ?? "\(value)"
+    static func plain(_ value: Double) -> String {
+        Int(whole: value).map { abs(value) <= 1e9 ? String($0) : "\(value)" } ?? "\(value)"
     }
 
     /// What a choice may be.
@@ -75,6 +82,7 @@ struct OptionKey: Sendable {
         case .flag: value.bool != nil
         case .choice(let names): value.string.map { names.contains($0) } ?? false
         case .path, .text: value.string.map { !$0.isEmpty } ?? false
+        case .paths: [String](option: value).map { !$0.isEmpty && !$0.contains("") } ?? false
         case .folders: DataPortion.all(value) != nil
         }
     }
@@ -96,7 +104,7 @@ struct OptionKey: Sendable {
             case "false", "no", "off": return .bool(false)
             default: return .string(text)
             }
-        case .choice, .path, .text, .folders: return .string(text)
+        case .choice, .path, .paths, .text, .folders: return .string(text)
         }
     }
 }

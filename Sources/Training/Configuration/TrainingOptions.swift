@@ -35,7 +35,7 @@ public struct TrainingOptions: Sendable, Equatable {
                     + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""))
         }
         if case .folders = known.kind, let portions = DataPortion.all(value) {
-            given[key] = DataPortion.json(portions)
+            given[key] = portions.optionJSON
         } else {
             given[key] = value
         }
@@ -78,27 +78,26 @@ public struct TrainingOptions: Sendable, Equatable {
         try set(object, from: file)
     }
 
-    /// A value as it was given.
-    public subscript(name: String) -> JSON? { given[name] }
-
-    /// Where the run reads and writes; these are no part of what makes its weights.
-    public var data: String? { given["data"]?.string }
-    /// The folders to read, where there are several with weights, too; empty when none is given.
+    /// Where a run reads and writes, before anything of it is known.
     public var portions: [DataPortion] { given["data"].flatMap(DataPortion.all) ?? [] }
+    /// Files of conversations.
+    public var paths: [String] { given["data"].flatMap([String].init(option:)) ?? [] }
     public var out: String? { given["out"]?.string }
     public var tokenizer: String? { given["tokenizer"]?.string }
-    /// Of a policy's run: the problems to learn from.
+    /// Problems to learn from, or the task that makes them.
     public var prompts: String? { given["prompts"]?.string }
+    public var task: String? { given["task"]?.string }
+    /// Whether somebody said what replies are worth.
+    var givesReward: Bool { given["reward"] != nil }
 
     private func key(_ name: String, _ origin: String) throws(TrainingError) -> OptionKey {
-        let known = OptionKey.all.first { $0.name == name }
-        if let known, known.commands.contains(command) { return known }
-        if let known {
-            let others = RunCommand.allCases.filter { known.commands.contains($0) }.map { "martlet " + $0.rawValue }
+        if let known = command.key(name) { return known }
+        let others = RunCommand.all.filter { $0.key(name) != nil }.map { "martlet " + $0.name }
+        guard others.isEmpty else {
             throw TrainingError(
                 .configuration,
-                "\(origin): \(name) is no option of martlet \(command.rawValue), but of \(others.joined(separator: " and "))"
-            )
+                "\(origin): \(name) is no option of martlet \(command.name), but of "
+                    + others.joined(separator: " and "))
         }
         let nearest = OptionKey.nearest(to: name, of: command)
         throw TrainingError(

@@ -35,19 +35,18 @@ extension TrainingCost {
 extension ResolvedOptions {
     /// Of the largest micro-batch: a step's rows need not divide evenly.
     public var rowsPerMicroBatch: Int {
-        let parts = max(1, integer("micro_batches"))
-        return (integer("batch_rows") + parts - 1) / parts
+        let parts = max(1, self.compute.microBatches)
+        return (self.rows.perStep + parts - 1) / parts
     }
 
     /// What training with these options will keep in memory, by kind.
     /// - Parameter rows: of a micro-batch, where not those of the options.
     public func memory(_ cost: TrainingCost, rows: Int? = nil) -> [(kind: String, bytes: Int)] {
         cost.memory(
-            // How long replies become is not foreseen.
-            tokens: command == .policy
-                ? 0 : (rows ?? rowsPerMicroBatch).multiplied(clampedBy: integer("context_length")),
-            optimizer: optimizerKind,
-            momentum: number("momentum"), copies: (number("ema") > 0 ? 1 : 0) + (roundedType == nil ? 0 : 1),
-            recomputesLayers: recomputesLayers, addsGradients: integer("micro_batches") > 1)
+            // How long replies become is not foreseen: a command without rows plans for none.
+            tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: self.rows.length),
+            optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,
+            copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.roundedType == nil ? 0 : 1),
+            recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1)
     }
 }

@@ -13,7 +13,7 @@ extension StepProfile {
     ) throws -> StepProfile {
         let spec = try options.decoderConfiguration()
         try TrainingCost.demand(
-            options.memory(TrainingCost(spec, length: options.integer("context_length"))), within: memory,
+            options.memory(TrainingCost(spec, length: options.rows.length)), within: memory,
             for: "a training step")
         let source = TrainableParameters(options.initializer())
         let decoder = Decoder(source, spec)
@@ -23,10 +23,10 @@ extension StepProfile {
         loop.guards = nil
         loop.profiledSteps = steps
         let objective = options.nextToken(decoder)
-        let length = options.integer("context_length"), parts = options.integer("micro_batches")
-        let rows = options.integer("batch_rows")
-        let size = UInt64(max(1, options.integer("vocabulary_size")))
-        var random = RandomStream(seed: UInt64(options.integer("seed")))
+        let length = options.rows.length, parts = options.compute.microBatches
+        let rows = options.rows.perStep
+        let size = UInt64(max(1, options.shape.vocabularySize))
+        var random = RandomStream(seed: options.general.randomSeed)
         func batch(_ rows: Int) -> TrainingBatch {
             var batch = TrainingBatch(rows: rows, length: length)
             batch.segments = (0..<rows).map { TrainingBatch.Segment(row: $0, start: 0, end: length) }
@@ -41,7 +41,7 @@ extension StepProfile {
         var number = 0
         while true {
             // As a step of training is cut.
-            _ = try loop.step(objective, number: number, rate: options.number("learning_rate")) {
+            _ = try loop.step(objective, number: number, rate: options.schedule.highest) {
                 (0..<parts).map { batch(rows * ($0 + 1) / parts - rows * $0 / parts) }
             }
             if let profile = loop.takeProfile() { return profile }

@@ -13,22 +13,23 @@ final class RolloutSource: TrainingSource {
     private let model: StartingModel
     private let encoder: ChatEncoder
     private let reward: RewardSum
-    private let options: PolicyOptions
+    private let run: RunOptions
+    private var options: RolloutOptions { run.rollouts }
     private let objective: GroupRelativePolicy
 
     init(
         _ task: any VerifiableTask, _ model: StartingModel, _ encoder: ChatEncoder, _ reward: RewardSum,
-        _ options: PolicyOptions
+        _ run: RunOptions
     ) {
         self.task = task
         self.model = model
         files = model.files
         self.encoder = encoder
         self.reward = reward
-        self.options = options
+        self.run = run
         var objective = GroupRelativePolicy(model.decoder)
-        objective.clip = options.ratioClip
-        objective.temperature = options.temperature
+        objective.clip = run.rollouts.ratioClip
+        objective.temperature = run.rollouts.temperature
         self.objective = objective
     }
 
@@ -47,14 +48,14 @@ final class RolloutSource: TrainingSource {
     func whyLeftOut(step: Int) -> String { "nothing was written" }
 
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
-        let first = step * options.problems + Int(options.seed % 1_000_003) * 1_000_003
+        let first = step * options.problems + Int(run.general.randomSeed % 1_000_003) * 1_000_003
         let problems = (0..<options.problems).map { task.problem(first + $0, heldOut: false) }
         let rollouts = try RolloutEngine(
             decoder: model.decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
             temperature: options.temperature
         ).replies(
             to: problems.map { try encoder.prompt($0.messages) }, copies: options.groupSize,
-            seed: options.seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step))
+            seed: run.general.randomSeed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step))
         let (rewards, means) = try judge(rollouts, problems)
         let advantages = GroupRelativePolicy.advantages(
             rewards, groupSize: options.groupSize, dividesByDeviation: options.dividesByDeviation)
@@ -87,7 +88,7 @@ final class RolloutSource: TrainingSource {
 
     /// In as many parts as were asked for, none of them empty.
     private func parts(_ samples: [GroupRelativePolicy.Sample]) -> [[GroupRelativePolicy.Sample]] {
-        let count = min(options.microBatches, samples.count)
+        let count = min(run.compute.microBatches, samples.count)
         return (0..<count).map { Array(samples[samples.count * $0 / count..<samples.count * ($0 + 1) / count]) }
     }
 
@@ -106,7 +107,7 @@ final class RolloutSource: TrainingSource {
     }
 
     func look() throws -> Look? {
-        let count = task.heldOutCount(of: options.questions)
+        let count = task.heldOutCount(of: run.evaluation.questions)
         guard count > 0 else { return nil }
         if let world = task as? WorldTask {
             return try QuestionEvaluation(
@@ -149,23 +150,23 @@ extension Trainer {
     ) throws {
         guard options.command == .policy else {
             throw TrainingError(
-                .configuration, "options of martlet \(options.command.rawValue) are not those of rewards")
+                .configuration, "options of martlet \(options.command.name) are not those of rewards")
         }
         var given = options
         if let reward {
             try given.set("reward", .string(reward.text), from: "given")
-        } else if given["reward"] == nil {
-            try given.set("reward", .string(task is WorldTask ? "task" : "exact"), from: "the usual of the problems")
+        } else if !given.givesReward {
+            try given.set("reward", .string(task is WorldTask ? "task" : "exact"), from: "default of the problems")
         }
         let resolved = try ResolvedOptions(
             given, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
         let cost = TrainingCost(model.decoder.configuration, length: 1)
         try TrainingCost.demand(resolved.memory(cost), within: memory, for: "reinforcement learning")
         let encoder = try model.chatEncoder()
-        let sum = try reward ?? RewardSum(resolved.text("reward"), seconds: resolved.number("reward_seconds"))
+        let sum = try reward ?? RewardSum(resolved.rewards.reward, seconds: resolved.rewards.programSeconds)
         model.decoder.recomputesLayers = resolved.recomputesLayers
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
-            RolloutSource(task, model, encoder, sum, resolved.policy))
+            RolloutSource(task, model, encoder, sum, resolved.run))
     }
 }

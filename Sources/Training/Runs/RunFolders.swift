@@ -90,7 +90,7 @@ public struct RunFolders: Sendable {
         let minutes = number("minutes")
         // A run of minutes has more steps planned than anybody waits for.
         let steps = number("steps").flatMap { Int(exactly: $0) }
-        let isTimed = minutes != nil && (steps ?? .max) >= ResolvedOptions.unboundedSteps
+        let isTimed = minutes != nil && (steps ?? .max) >= ScheduleOptions.unboundedSteps
         return Summary(
             name: name, modified: Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9,
             isRunning: RunControl.isRunning(run), isStopRequested: RunControl.isStopRequested(run),

@@ -17,7 +17,7 @@ final class RowSource: TrainingSource {
     let looksFirst = false
     private let validation: [HeldOutRows]
     private let objective: NextToken
-    private let options: RowOptions
+    private let options: RunOptions
     private let operationsPerStep: Double
     /// Steps in a row without a token to train on.
     private var stepsWithoutLabels = 0
@@ -29,12 +29,15 @@ final class RowSource: TrainingSource {
         self.data = data
         self.decoder = decoder
         self.files = files
-        let options = resolved.rows
-        self.options = options
+        self.options = resolved.run
+        let rowOptions = resolved.rows
         objective = resolved.nextToken(decoder)
-        batches = try BatchStream(rows, rowsPerStep: options.rowsPerStep, seed: options.seed)
+        batches = try BatchStream(
+            rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
         var told: [String] = []
-        validation = try data.heldOutRows(length: options.length, layout: options.layout) { told.append($0) }
+        validation = try data.heldOutRows(
+            length: rowOptions.length, layout: rowOptions.sequenceLayout
+        ) { told.append($0) }
         notes = told
         operationsPerStep = cost.trainingPerToken * Double(batches.rowsPerStep * batches.length)
     }
@@ -60,7 +63,7 @@ final class RowSource: TrainingSource {
     }
 
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
-        let count = options.microBatches
+        let count = options.compute.microBatches
         func origins() -> String {
             let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
             return "the step's rows begin with " + samples.joined(separator: "; ")
@@ -107,7 +110,7 @@ final class RowSource: TrainingSource {
             let objective = NextToken(decoder)
             var total = 0.0, tokens = 0, bytes = 0.0, parts: [(folder: String, loss: Double)] = []
             let shards = all.flatMap(\.set.shards), hasMask = shards.contains(where: \.hasMask)
-            for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.evaluationRows)) {
+            for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.evaluation.rows)) {
                 var partTotal = 0.0, partTokens = 0
                 let numbers = held.spread(rows)
                 for first in stride(from: 0, to: numbers.count, by: 8) {
@@ -147,7 +150,7 @@ final class RowSource: TrainingSource {
 
     /// The beginning of the first validation row, at most half a context of it, continued.
     private func sample(_ set: SequenceSet) throws -> String {
-        let context = min(options.length, decoder.configuration.contextLength)
+        let context = min(options.rows.length, decoder.configuration.contextLength)
         let start = Array(try set.batch(0..<1).inputs.prefix(max(1, min(16, context / 2))))
         var options = GenerationOptions()
         options.maximumTokens = min(48, max(1, context - start.count - 1))
@@ -159,9 +162,4 @@ final class RowSource: TrainingSource {
         try generator.generate(start, options) { text += $0.text }
         return text
     }
-}
-
-extension SequenceLayout {
-    /// As the option `layout` names it.
-    static func named(_ name: String) -> SequenceLayout { name == "packed" ? .packed(.bestFit) : .contiguous }
 }

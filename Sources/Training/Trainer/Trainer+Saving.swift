@@ -4,7 +4,7 @@ import MartletTensor
 
 extension Trainer {
     var isOutOfPatience: Bool {
-        saving.patience > 0 && best.looksSince >= saving.patience
+        evaluation.patience > 0 && best.looksSince >= evaluation.patience
     }
 
     /// Ends a run whose held-out loss no longer falls, and shows its best model in the run's folder.
@@ -35,7 +35,7 @@ extension Trainer {
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
         } catch {
-            guard mustSucceed || saving.stopsOnFullDisk else {
+            guard mustSucceed || saving.onFullDisk == .stop else {
                 return report(.notSaved(step: step, why: "\(error)"))
             }
             let before = TrainingCheckpoint.list(run: run).usable.last { !damaged.contains($0.path) }?.path
@@ -53,7 +53,7 @@ extension Trainer {
         // Where the newest are of a run that got lost, the last good one stays.
         let good = newest.allSatisfy { $0.hasDiverged(from: all) } ? all.last { !$0.hasDiverged(from: all) } : nil
         for old in all.dropLast(newest.count)
-        where !(saving.keepsBest && old.step == best.step) && old.step != good?.step { old.remove() }
+        where !(evaluation.keepsBest && old.step == best.step) && old.step != good?.step { old.remove() }
     }
 
     /// Ends a run whose numbers broke with a good model: checkpoints of weights that had diverged before are set aside,

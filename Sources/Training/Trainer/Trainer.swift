@@ -23,7 +23,8 @@ public final class Trainer {
     let loop: StepLoop
     let source: any TrainingSource
     private let schedule: ScheduleOptions
-    let saving: SavingOptions
+    let evaluation: EvaluationOptions
+    let saving: CheckpointOptions
     let log: RunLog
     /// Steps done.
     public internal(set) var step = 0
@@ -63,7 +64,8 @@ public final class Trainer {
         self.loop = loop
         self.source = source
         schedule = options.schedule
-        saving = options.saving
+        evaluation = options.evaluation
+        saving = options.checkpoints
         try makeFolder(run)
         log = try RunLog(folder: run)
     }
@@ -87,10 +89,10 @@ public final class Trainer {
             options, vocabularySize: data.tokenizer.vocabularySize, model: model?.decoder.configuration,
             longestRow: data.longestRow
         ) { length, layout in
-            let rows = try? data.trainingRows(length: length, layout: .named(layout))
+            let rows = try? data.trainingRows(length: length, layout: layout.sequences)
             return rows.flatMap { try? BatchStream($0, rowsPerStep: 1, seed: 0).stepsPerEpoch }
         }
-        let length = resolved.integer("context_length")
+        let length = resolved.rows.length
         let files =
             model?.files
             ?? ModelFolderFiles(
@@ -105,13 +107,13 @@ public final class Trainer {
                 .configuration,
                 "context_length \(length) is longer than the model's context of \(spec.contextLength) tokens")
         }
-        let rows = try data.trainingRows(length: length, layout: .named(resolved.text("layout")))
+        let rows = try data.trainingRows(length: length, layout: resolved.rows.sequenceLayout)
         let count = rows.reduce(0) { $0 + $1.set.count }
-        guard count >= resolved.integer("batch_rows") else {
+        guard count >= resolved.rows.perStep else {
             throw TrainingError(
                 .data,
                 "the training data makes \(count) rows of \(length) tokens, a step takes "
-                    + "\(resolved.integer("batch_rows")): pack more text, or lower batch_rows or context_length")
+                    + "\(resolved.rows.perStep): pack more text, or lower batch_rows or context_length")
         }
         let cost = TrainingCost(spec, length: length)
         try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
@@ -164,9 +166,7 @@ public final class Trainer {
         best = BestEvaluation(newest.state)
         let before = newest.state["configuration"] ?? .null
         // Another end than it came to was asked for.
-        let goesOn = ["steps", "epochs", "minutes", "patience"].contains { name in
-            options[name] != before[name] ?? .null && (name != "steps" || options.integer(name) > step)
-        }
+        let goesOn = options.goesOn(beyond: before, step: step)
         isFinished = newest.state["finished"]?.bool ?? false && !goesOn
         changes = options.changes(from: before)
         return (newest, broken)
@@ -231,11 +231,11 @@ public final class Trainer {
             }
             if let profile = loop.takeProfile() { report(.profiled(profile)) }
             guard step < total else { break }
-            var isDue = step % saving.saveEvery == 0
-            if step % saving.evaluateEvery == 0 {
+            var isDue = step % saving.every == 0
+            if step % evaluation.every == 0 {
                 let isBetter = try look(report)
                 if isOutOfPatience { return try stopEarly(report) }
-                isDue = isDue || isBetter && saving.keepsBest
+                isDue = isDue || isBetter && evaluation.keepsBest
             }
             if isDue { try save(report) }
         }

@@ -1,0 +1,93 @@
+import MartletJSON
+import MartletSystem
+
+/// The sizes that a model is begun anew with.
+public struct ModelShape: Sendable, Equatable {
+    /// `model_type` of `config.json`.
+    public var family = ""
+    public var vocabularySize = 0, contextLength = 0
+    public var layers = 0, hiddenSize = 0, heads = 0, keyValueHeads = 0, intermediateSize = 0
+    public var tiedEmbeddings = true
+    public var ropeTheta = 10_000.0
+    /// How far back the layers look that slide; 0: all see everything.
+    public var slidingWindow = 0
+
+    public init() {}
+
+    /// The shape of a model that is there.
+    public init(_ configuration: DecoderConfiguration) {
+        family = configuration.family
+        vocabularySize = configuration.vocabularySize
+        contextLength = configuration.contextLength
+        layers = configuration.layerCount
+        hiddenSize = configuration.hiddenSize
+        heads = configuration.attention.heads
+        keyValueHeads = configuration.attention.keyValueHeads
+        intermediateSize = configuration.feedForward.size
+        tiedEmbeddings = configuration.tiedEmbeddings
+    }
+
+    /// How its family begins a model.
+    public var form: NewModelForm { Family.begun.first { $0.name == family }?.form ?? NewModelForm() }
+
+    /// `config.json`, as transformers writes it.
+    public func configuration(beginToken: Int? = nil, endToken: Int? = nil) -> JSON {
+        func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+        let architecture = Family.begun.first { $0.name == family }?.architecture ?? ""
+        var members: [JSONObject.Element] = [
+            ("architectures", .array([.string(architecture)])), ("model_type", .string(family)),
+            ("vocab_size", whole(vocabularySize)), ("hidden_size", whole(hiddenSize)),
+            ("intermediate_size", whole(intermediateSize)), ("num_hidden_layers", whole(layers)),
+            ("num_attention_heads", whole(heads)), ("num_key_value_heads", whole(keyValueHeads)),
+            ("head_dim", whole(heads > 0 ? hiddenSize / heads : 0)), ("max_position_embeddings", whole(contextLength)),
+            ("rope_theta", .number(ropeTheta)), ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")),
+            ("attention_bias", .bool(false)), ("tie_word_embeddings", .bool(tiedEmbeddings)),
+        ]
+        members += form.members(self)
+        members.append(("bos_token_id", beginToken.map(whole) ?? .null))
+        members.append(("eos_token_id", endToken.map(whole) ?? .null))
+        return .object(JSONObject(members))
+    }
+
+    /// - Throws: `ModelError` where its family cannot be of this shape.
+    public func decoderConfiguration() throws -> DecoderConfiguration {
+        try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
+    }
+}
+
+/// How a family begins a new model: sizes that follow from others where nobody chooses them, and what its `config.json`
+/// has beside the keys that all share. A family that has one can be trained from nothing (`martlet train --family NAME`).
+public struct NewModelForm: Sendable {
+    /// A size, and how it follows from those before it.
+    public struct Size: Sendable {
+        public let how: String
+        public let value: @Sendable (ModelShape) -> Int
+
+        init(_ how: String, _ value: @escaping @Sendable (ModelShape) -> Int) {
+            self.how = how
+            self.value = value
+        }
+    }
+
+    /// In the order in which they follow from each other, from the number of layers on.
+    public var hiddenSize = Size("64 × depth") { $0.layers * 64 }
+    public var heads = Size("hidden_size / 64") { max(1, $0.hiddenSize / 64) }
+    public var keyValueHeads = Size("heads") { $0.heads }
+    public var intermediateSize = Size("8/3 × hidden_size, in 64s") {
+        max(64, ($0.hiddenSize * 8 / 3 + 32) / 64 * 64)
+    }
+    public var tiesEmbeddings = true
+    public var ropeTheta = 10_000.0
+    /// Whether layers of it can look back a window only.
+    public var slides = false
+    /// Members of `config.json` beside those that all share.
+    var members: @Sendable (ModelShape) -> [JSONObject.Element] = { _ in [] }
+}
+
+extension Family {
+    /// Families that a model can be begun of, the default first.
+    public static let begun: [(name: String, architecture: String, form: NewModelForm)] = all.compactMap { family in
+        guard let form = family.newModel, let published = family.published else { return nil }
+        return (published.modelType, published.architecture, form)
+    }
+}

@@ -1,0 +1,66 @@
+import MartletData
+
+/// Conversations to learn from: which records are read, by which columns, and what becomes of those that do not fit.
+public struct ConversationOptions: Sendable, Equatable {
+    public internal(set) var data: [String] = []
+    public internal(set) var field: String?
+    public internal(set) var map: String?
+    public internal(set) var badRecords = BadRecordPolicy.stop
+    public internal(set) var split = "train"
+    public internal(set) var subset: String?
+    public internal(set) var long = LongConversations.drop
+    /// The share kept for validation.
+    public internal(set) var validation: Double?
+
+    /// How their files are read.
+    public func corpus() throws -> CorpusOptions {
+        var options = CorpusOptions()
+        options.field = field
+        if let map { options.columns = try ColumnMap(map) }
+        options.badRecords = badRecords
+        options.split = split
+        options.subset = subset
+        return options
+    }
+}
+
+extension LongConversations: OptionValue {}
+extension BadRecordPolicy: OptionValue {}
+
+extension OptionPart {
+    static let conversations = OptionPart(
+        "Conversations",
+        [
+            .option(
+                "data", \.chat.data, .paths, "Files and folders of conversations.", resume: .free, shown: true,
+                others: "dataset train_data data_dir", default: .none("given")),
+            .option(
+                "field", optional: \.chat.field, .text, "The field or column that holds the text or the messages.",
+                resume: .free, shown: true, others: "text_column column", default: .none("by its name")),
+            .option(
+                "map", optional: \.chat.map, .text,
+                "Columns by what they hold, as role=column,…; roles are text, messages, prompt, context, response, "
+                    + "system, tools, history, label, chosen, rejected.", resume: .free, shown: true,
+                default: .none("by their names")),
+            .choice(
+                "on_bad_record", \.chat.badRecords,
+                "What becomes of a record that cannot be used. Those passed over are counted.", resume: .free,
+                shown: true, default: .value(.stop)),
+            .option(
+                "data_split", \.chat.split, .text,
+                "Of folders: train, validation, test, another split they name, or all.", resume: .free, shown: true,
+                others: "split dataset_split", default: .value("train")),
+            .option(
+                "subset", optional: \.chat.subset, .text,
+                "Of a hub repository whose README lists several: the subset.", resume: .free, shown: true,
+                default: .none("the one there is")),
+            .choice(
+                "long", \.chat.long,
+                "Conversations longer than context_length are dropped, or cut at turns with the system prompt kept.",
+                resume: .free, shown: true, others: "truncation truncate", default: .value(.drop)),
+            .option(
+                "validation", optional: \.chat.validation, .number(0...0.99),
+                "The share of conversations kept for validation.", resume: .free, shown: true,
+                others: "val_size test_size eval_split", default: .none("0.02, up to 0.1 where there are few")),
+        ])
+}

@@ -1,0 +1,39 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// What a run makes of its options.
+extension ResolvedOptions {
+    public var recomputesLayers: Bool { run.compute.recompute == .layers }
+
+    /// The type of the saved model's matrices, as transformers names it; an average is kept in float32.
+    var savedTypeName: String {
+        guard run.optimizer.averageDecay == 0 else { return "float32" }
+        switch run.compute.roundedType {
+        case .bfloat16?: return "bfloat16"
+        case .float16?: return "float16"
+        default: return "float32"
+        }
+    }
+
+    /// The step of a run with these options.
+    func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
+        let options = run.optimizer
+        let loop = try StepLoop(
+            trained, clip: options.clip, precision: run.compute.roundedType, averageDecay: options.averageDecay
+        ) { options.kind.make($0, options.numbers) }
+        loop.optimizerName = options.kind.rawValue
+        loop.guards = StepGuards(spikeFactor: options.spikeFactor)
+        return loop
+    }
+
+    func nextToken(_ decoder: Decoder) -> NextToken {
+        var objective = NextToken(decoder)
+        objective.smoothing = Float(run.loss.labelSmoothing)
+        objective.zLoss = Float(run.loss.zLoss)
+        objective.dropout = run.loss.dropout
+        objective.attentionDropout = run.loss.attentionDropout
+        objective.seed = run.general.randomSeed
+        return objective
+    }
+}

@@ -1,0 +1,71 @@
+import MartletJSON
+
+/// A command that trains: its name, and the parts its options are made of. A new one names its parts, and has its
+/// configuration file, flags, `--help`, `--print-config`, rules of resuming and page of reference by that.
+public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
+    public let name: String
+    /// Whether it begins a model, else it goes on from one.
+    let beginsModel: Bool
+    /// In the order in which options follow from each other.
+    let parts: [OptionPart]
+    /// Defaults that are other ones than their part says.
+    private let defaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)]
+
+    init(
+        _ name: String, beginsModel: Bool = false, parts: [OptionPart],
+        defaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [:]
+    ) {
+        self.name = name
+        self.beginsModel = beginsModel
+        self.parts = parts
+        self.defaults = defaults
+    }
+
+    /// `martlet train`
+    public static let pretraining = RunCommand(
+        "train", beginsModel: true,
+        parts: [
+            .data, .output, .shape, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .evaluation,
+            .heldOutRows, .checkpoints,
+        ])
+
+    /// `martlet sft`
+    public static let tuning = RunCommand(
+        "sft",
+        parts: [
+            .conversations, .output, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .evaluation,
+            .heldOutRows, .checkpoints,
+        ])
+
+    /// `martlet grpo`
+    public static let policy = RunCommand(
+        "grpo",
+        parts: [
+            .problems, .output, .compute, .optimizer, .schedule, .seed, .rollouts, .evaluation, .heldOutProblems,
+            .checkpoints,
+        ], defaults: RolloutOptions.defaults)
+
+    /// Every command that trains.
+    public static let all: [RunCommand] = [pretraining, tuning, policy]
+
+    public var description: String { "martlet " + name }
+
+    var keys: [OptionKey] { parts.flatMap(\.keys) }
+
+    func key(_ name: String) -> OptionKey? {
+        for part in parts {
+            if let key = part.keys.first(where: { $0.name == name }) { return key }
+        }
+        return nil
+    }
+
+    func usual(_ key: OptionKey, _ facts: OptionFacts) -> (value: JSON, how: String) {
+        (defaults[key.name] ?? key.usual)(facts)
+    }
+
+    /// Names of its own defaults: a test looks for an option of each.
+    package var ownDefaults: [String] { defaults.keys.sorted() }
+
+    public static func == (one: Self, other: Self) -> Bool { one.name == other.name }
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}

@@ -1,0 +1,61 @@
+import MartletJSON
+import MartletModels
+
+/// The typed options of a run, by part. A command sets the parts it is made of; the others stay as they begin.
+public struct RunOptions: Sendable, Equatable {
+    public internal(set) var general = GeneralOptions()
+    public internal(set) var data = DataOptions()
+    public internal(set) var chat = ConversationOptions()
+    public internal(set) var shape = ModelShape()
+    public internal(set) var initialization = InitialWeights.gpt2
+    public internal(set) var rows = RowOptions()
+    public internal(set) var compute = ComputeOptions()
+    public internal(set) var optimizer = OptimizerOptions()
+    public internal(set) var schedule = ScheduleOptions()
+    public internal(set) var loss = LossOptions()
+    public internal(set) var rewards = RewardOptions()
+    public internal(set) var rollouts = RolloutOptions()
+    public internal(set) var evaluation = EvaluationOptions()
+    public internal(set) var checkpoints = CheckpointOptions()
+}
+
+/// Options that belong together: their typed fields are a struct of `RunOptions`, their declarations stand beside it.
+struct OptionPart: Sendable {
+    /// The heading above them.
+    let title: String
+    /// Each after those that it follows from.
+    let keys: [OptionKey]
+    /// What values contradict each other.
+    let check: @Sendable (RunOptions, OptionFacts) throws(TrainingError) -> Void
+
+    init(
+        _ title: String, _ keys: [OptionKey],
+        check: @escaping @Sendable (RunOptions, OptionFacts) throws(TrainingError) -> Void = {
+            (_, _) throws(TrainingError) in
+        }
+    ) {
+        self.title = title
+        self.keys = keys
+        self.check = check
+    }
+}
+
+/// What the default of an option may follow from: the options before it, the model, the data.
+struct OptionFacts: Sendable {
+    let command: RunCommand
+    /// What training goes on from.
+    let model: DecoderConfiguration?
+    /// The most tokens of a row cut from the data's stream.
+    let longestRow: Int?
+    /// The run ends by the clock, not by a number of steps.
+    let isTimed: Bool
+    /// Somebody said how many.
+    let givesSteps: Bool
+    /// The options before this one.
+    var run = RunOptions()
+    /// What the data holds at the context length and layout, once these are known.
+    var rows: Int?
+
+    /// Whether the model is begun anew.
+    var isNew: Bool { command.beginsModel }
+}

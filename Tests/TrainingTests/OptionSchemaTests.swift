@@ -1,0 +1,121 @@
+import Foundation
+import MartletJSON
+import MartletModels
+import MartletTraining
+import Testing
+
+/// What is said once of an option reaches everything that comes from it.
+@Suite struct OptionSchemaTests {
+    private static let root = #filePath.replacing("Tests/TrainingTests/OptionSchemaTests.swift", with: "")
+
+    /// A value that is no option's default.
+    private func sample(_ flag: OptionFlag) -> [String] {
+        if !flag.choices.isEmpty { return flag.choices }
+        if case .turn = flag.form { return ["yes", "no"] }
+        return ["3", "0.75", "17", "100", "512", "some/where"]
+    }
+
+    @Test(arguments: RunCommand.all) func everyOptionReachesATypedField(_ command: RunCommand) throws {
+        // A family whose layers may slide.
+        let family = TrainingOptions(for: command).flags.first { $0.option == "family" }?.choices.last
+        func options(besides name: String) throws -> TrainingOptions {
+            var options = TrainingOptions(for: command)
+            if let family, name != "family" { try options.set("family", text: family) }
+            return options
+        }
+        for flag in TrainingOptions(for: command).flags {
+            var options = try options(besides: flag.option)
+            let plain = try ResolvedOptions(options, vocabularySize: 512)
+            let changes = sample(flag).contains { (text: String) in
+                guard (try? options.set(flag.option, text: text)) != nil,
+                    let resolved = try? ResolvedOptions(options, vocabularySize: 512)
+                else { return false }
+                return resolved.run != plain.run && resolved[flag.option] != plain[flag.option]
+            }
+            #expect(changes, "\(command.name): \(flag.option)")
+        }
+    }
+
+    @Test(arguments: RunCommand.all) func namesAndFlagsAreToldApart(_ command: RunCommand) throws {
+        let flags = TrainingOptions(for: command).flags
+        let options = flags.map(\.option), names = flags.flatMap(\.names)
+        #expect(Set(options).count == options.count)
+        #expect(Set(names).count == names.count)
+        // Those that every training command has for itself.
+        #expect(Set(names).isDisjoint(with: ["config", "set", "resume", "print-config", "json", "help", "profile"]))
+        #expect(flags.allSatisfy { !$0.names.isEmpty && $0.help.count > 10 })
+        for name in command.ownDefaults { #expect(options.contains(name), "\(command.name) has no \(name)") }
+    }
+
+    @Test(arguments: RunCommand.all) func thePrintedFileOfEveryCommandHasAllOfItsOptions(_ command: RunCommand) throws {
+        let text = try ResolvedOptions(TrainingOptions(for: command), vocabularySize: 0).yaml
+        let lines = text.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.hasPrefix("#") } && text.contains("martlet \(command.name) --config"))
+        for flag in TrainingOptions(for: command).flags {
+            #expect(lines.contains { $0.hasPrefix("# \(flag.option):") }, "\(flag.option)")
+        }
+    }
+
+    /// What follows from a model or from data that is not there is left open, not made up.
+    @Test func defaultsThatAreNotKnownYetAreLeftOpen() throws {
+        let tuning = try ResolvedOptions(TrainingOptions(for: .tuning), vocabularySize: 0)
+        for name in ["context_length", "batch_rows", "steps", "warmup", "learning_rate"] {
+            #expect(tuning[name].isNull, "\(name)")
+        }
+        #expect(tuning["epochs"] == 2 && tuning["layout"] == "packed")
+        let policy = try ResolvedOptions(TrainingOptions(for: .policy), vocabularySize: 0)
+        #expect(policy["steps"] == 60 && policy["learning_rate"] == 3e-4 && policy["schedule"] == "constant")
+    }
+
+    @Test func clipIsTheRatiosWhereRepliesAreCompared() throws {
+        func option(_ flag: String, _ command: RunCommand) -> String? {
+            TrainingOptions(for: command).flags.first { $0.names.contains(flag) }?.option
+        }
+        #expect(option("clip", .policy) == "ratio_clip" && option("clip", .tuning) == "clip")
+        #expect(RunCommand.all.allSatisfy { option("gradient-clip", $0) == "clip" })
+        #expect(option("data", .policy) == "prompts" && option("group", .policy) == "group_size")
+        #expect(option("rate", .policy) == "learning_rate" && option("tokens", .policy) == "maximum_tokens")
+    }
+
+    @Test func thePageOfReferenceIsUpToDate() throws {
+        let page = try String(contentsOfFile: Self.root + "docs/options.md", encoding: .utf8)
+        #expect(page == OptionReference.markdown, "scripts/make_options.sh writes docs/options.md anew")
+        for command in RunCommand.all {
+            let text = try OptionReference.text(command.name)
+            for flag in TrainingOptions(for: command).flags {
+                #expect(text.contains("  \(flag.option)  --") && page.contains("| `\(flag.option)`"))
+            }
+        }
+        #expect(throws: TrainingError.self) { try OptionReference.text("serve") }
+    }
+
+    private func lines(_ room: String, besides folder: String) -> [(path: String, line: String)] {
+        let files = FileManager.default.enumerator(atPath: Self.root + "Sources/" + room)?.compactMap { $0 as? String }
+        return (files ?? []).filter { $0.hasSuffix(".swift") && !$0.hasPrefix(folder) }.flatMap { path in
+            let text = (try? String(contentsOfFile: Self.root + "Sources/\(room)/\(path)", encoding: .utf8)) ?? ""
+            return text.split(separator: "\n").map { (path, String($0)) }
+                .filter { !$0.1.drop { $0 == " " }.hasPrefix("//") }
+        }
+    }
+
+    /// Strings stop where options become typed.
+    @Test func noOptionIsLookedUpByNameBehindTheBorder() {
+        let pattern = #/(options|resolved)\??\["/#
+        for room in ["Training", "CommandLine", "Server", "Martlet"] {
+            let all = lines(room, besides: "Configuration/")
+            #expect(!all.isEmpty)
+            for (path, line) in all { #expect(line.firstMatch(of: pattern) == nil, "\(room)/\(path): \(line)") }
+        }
+    }
+
+    /// What a family does otherwise stands in its file alone.
+    @Test func noFamilyIsAskedForByNameOutsideItsFile() {
+        for (room, folder) in [("Models", "Families/"), ("Training", "-"), ("Inference", "-"), ("CommandLine", "-")] {
+            for (path, line) in lines(room, besides: folder) {
+                for name in Set(Family.supportedArchitectures) where line.contains("\"\(name)\"") {
+                    Issue.record("\(room)/\(path) speaks of \(name): \(line)")
+                }
+            }
+        }
+    }
+}
