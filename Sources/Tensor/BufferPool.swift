@@ -8,24 +8,24 @@ import Glibc
 import Musl
 #endif
 
-/// Keeps freed buffers for the next taker, so that a step which repeats allocates little after its second round.
+/// Keeps freed buffers for reuse, so that a step which repeats allocates little from its third repetition on.
 ///
-/// Sizes are rounded up to one of four steps per power of two, which wastes at most a quarter of the addresses (memory
-/// that is never touched costs nothing) and makes reuse likely. What is in use and what is kept together never exceed
-/// the most that was once in use by more than `allowance`: a buffer that is not at hand takes the place of kept ones
-/// of other sizes, so activations let go make room for gradients.
+/// Sizes are rounded up to one of four size classes per power of two. This wastes at most a quarter of the address
+/// space (untouched memory costs nothing) and makes reuse likely. Live plus cached bytes never exceed the highest live
+/// size so far by more than `allowance`: when a request finds no cached buffer, cached buffers of other sizes are
+/// released, so that freed activations make room for gradients.
 package final class BufferPool: Sendable {
     package static let shared = BufferPool()
 
     private struct Free {
-        /// Addresses, since pointers are not `Sendable`.
+        /// As addresses, because pointers are not `Sendable`.
         var lists: [[UInt]] = Array(repeating: [], count: 256)
         var cachedByteCount = 0
-        /// Bytes taken and not given back, and the most there ever were.
+        /// Bytes in use, and their maximum so far.
         var liveByteCount = 0
         var peakLiveByteCount = 0
 
-        /// Takes buffers out, the largest first, until those in use and those kept are within the limit.
+        /// Removes cached buffers, the largest first, until live and cached bytes are within the limit.
         mutating func makeRoom() -> [(address: UInt, byteCount: Int)] {
             let limit = peakLiveByteCount + BufferPool.allowance
             var removed: [(UInt, Int)] = []
@@ -42,21 +42,21 @@ package final class BufferPool: Sendable {
 
     package init() {}
 
-    /// Buffers larger than this go back to the system at once: they are weights and caches, not intermediates.
+    /// Larger buffers return to the system at once: they are weights and caches, not intermediate results.
     private static let largestCached = 1 << 28
     private static let alignment = 64
-    /// Kept beyond what was once in use.
+    /// Bytes that may be cached beyond the highest live size.
     private static let allowance = 1 << 26
     private static let largePage = 1 << 21
 
-    /// Bytes held for reuse.
+    /// Bytes cached for reuse.
     package var cachedByteCount: Int { free.withLock { $0.cachedByteCount } }
-    /// Bytes under tensors that are alive, in the sizes of their classes.
+    /// Bytes of live tensors, rounded up to their size classes.
     package var liveByteCount: Int { free.withLock { $0.liveByteCount } }
-    /// The most bytes that were ever under tensors at a time.
+    /// The maximum of `liveByteCount` so far.
     package var peakLiveByteCount: Int { free.withLock { $0.peakLiveByteCount } }
 
-    /// The smallest class that holds `byteCount`: its number and its size.
+    /// The smallest size class that holds `byteCount`: its index and its size in bytes.
     static func sizeClass(_ byteCount: Int) -> (index: Int, byteCount: Int) {
         let wanted = max(byteCount, 256)
         let exponent = Int.bitWidth - 1 - (wanted - 1).leadingZeroBitCount
@@ -65,7 +65,7 @@ package final class BufferPool: Sendable {
         return (exponent * 4 + quarters - 4, quarters * quarter)
     }
 
-    /// The size of a class.
+    /// The size of a class in bytes.
     static func byteCount(ofClass index: Int) -> Int { (index % 4 + 4) << (index / 4 - 2) }
 
     package func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
@@ -109,15 +109,16 @@ package final class BufferPool: Sendable {
 
     // MARK: - The system's memory
 
-    /// Buffers from this size on are mapped, so that the system has them back when they are released: an allocator keeps
-    /// what lies between blocks in use.
+    /// Buffers of this size or more are allocated with mmap, so that the system gets them back when they are released:
+    /// malloc keeps free memory that lies between blocks in use.
     private static let smallestMapped = 1 << 18
 
-    /// Whole large pages where there is room for two: weights are read from end to end, and with small pages every 4 kB
-    /// costs a translation. What is beyond `touched` lies on small pages, of which only those are taken that are used.
+    /// Uses huge pages if the buffer is at least two of them long: weights are read from end to end, and with 4 kB
+    /// pages each page costs an address translation. Memory beyond `touched` stays on small pages, which are only
+    /// allocated when they are used.
     ///
-    /// Where the system refuses, the buffers kept for reuse go back to it first. What is refused then as well ends the
-    /// program as Swift's own allocation does: tensors are values, whose operations have no error to give.
+    /// If the system refuses, the cached buffers are released and the allocation is repeated. If it is refused again,
+    /// the program ends, as with Swift's own allocations: tensor values have no way to return an allocation error.
     private func allocate(_ size: Int, touched: Int) -> UnsafeMutableRawPointer {
         guard size >= Self.smallestMapped else {
             return UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)

@@ -1,4 +1,4 @@
-/// The extents of a tensor, outermost first; up to eight, held inline so that a shape costs no allocation.
+/// The extents of a tensor, outermost first; at most eight, stored inline so that a shape needs no allocation.
 public struct Shape: Sendable, Hashable, RandomAccessCollection, ExpressibleByArrayLiteral, CustomStringConvertible {
     public static let maximumRank = 8
 
@@ -14,8 +14,8 @@ public struct Shape: Sendable, Hashable, RandomAccessCollection, ExpressibleByAr
 
     public init(arrayLiteral elements: Int...) { self.init(elements) }
 
-    /// Extents that came from a file or a request: nil unless there are at most eight, none is negative, and their
-    /// product fits an `Int`.
+    /// Extents from a file or a request: nil if there are more than eight, one is negative, or their product overflows
+    /// `Int`.
     public init?(checking extents: some Collection<Int>) {
         guard extents.count <= Self.maximumRank else { return nil }
         var product = 1

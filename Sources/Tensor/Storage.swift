@@ -6,17 +6,17 @@ import Glibc
 import Musl
 #endif
 
-/// The bytes under one or more tensors: owned, pooled or mapped from a file. Released with the last tensor.
+/// The bytes of one or more tensors: owned, pooled or mapped from a file. Freed with the last tensor.
 ///
-/// Concurrent reads are safe; whoever writes must be alone, as with any buffer.
+/// Concurrent reads are safe; a write must not run concurrently with any other access.
 public final class Storage: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
     public let byteCount: Int
-    /// Where the bytes lie: in the memory of the processor.
+    /// Where the bytes are: in processor memory.
     public var device: Device { .cpu }
-    /// A mapped file must not be written to.
+    /// Whether writes are forbidden, as for a mapped file.
     public let isReadOnly: Bool
-    /// How often the contents have been changed in place; tells the tape that what it saved is still there.
+    /// The number of in-place changes; the tape uses it to detect that a saved tensor was modified.
     package var version = 0
     private let release: Release
 
@@ -25,7 +25,7 @@ public final class Storage: @unchecked Sendable {
         case owner(AnyObject)
     }
 
-    /// Uninitialised bytes from the pool, aligned to 64.
+    /// Uninitialised bytes from the pool, 64-byte aligned.
     public init(byteCount: Int) {
         self.byteCount = byteCount
         pointer = BufferPool.shared.take(byteCount)
@@ -33,7 +33,7 @@ public final class Storage: @unchecked Sendable {
         release = .pool
     }
 
-    /// Bytes that belong to `owner` (a mapped file, say), which is kept alive.
+    /// Bytes that belong to `owner` (for example a mapped file), which is kept alive.
     public init(borrowing bytes: UnsafeRawBufferPointer, owner: AnyObject, isReadOnly: Bool = true) {
         pointer = UnsafeMutableRawPointer(mutating: bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!)
         byteCount = bytes.count
@@ -41,11 +41,11 @@ public final class Storage: @unchecked Sendable {
         release = .owner(owner)
     }
 
-    /// The file these bytes are mapped from, when they are.
+    /// The mapped file that contains these bytes, if any.
     package var file: MappedFile? { if case .owner(let owner) = release { owner as? MappedFile } else { nil } }
 
-    /// Tells the system that these bytes of a mapped file will not be read again soon. They stop counting as resident
-    /// memory, and come back from the file if they are read after all. Nothing happens to bytes that are not mapped.
+    /// Tells the system that these bytes of a mapped file will not be read again soon. They no longer count as resident
+    /// memory, and are read from the file again when they are accessed. No effect on other storage.
     package func evict(_ range: Range<Int>) {
         guard let file, let base = file.bytes.baseAddress else { return }
         let start = UnsafeRawPointer(pointer) - base

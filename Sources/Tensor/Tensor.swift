@@ -1,18 +1,23 @@
-/// An n-dimensional array: a shape and strides over shared storage, with the element type known at run time.
+/// An n-dimensional array: a shape and strides over shared storage; the element type is known at run time.
 ///
-/// A tensor is a value, but views share storage as they do in PyTorch: `x[0]`, `transposed`, `reshaped` (when it can)
-/// see each other's in-place writes. Operations are eager and throw a `TensorError` that names the operation and the
+///     let x = try Tensor([[1.0, 2.0], [3.0, 4.0]] as [[Float]])   // [2, 2]
+///     let y = try x.matmul(x.transposed()) + 1                    // [2, 2]
+///     let firstRow = try x[0]                                     // [2], a view
+///     print(try y.mean().item(as: Float.self))
+///
+/// A tensor is a value, but views share storage as in PyTorch: `x[0]`, `transposed` and `reshape` (where possible) see
+/// in-place writes to each other. Operations are eager and throw a `TensorError` with the operation's name and the
 /// shapes when operands do not fit.
 public struct Tensor: Sendable {
     public internal(set) var storage: Storage
-    /// Position of the first element in `storage`, in bytes.
+    /// Offset of the first element in `storage`, in bytes.
     public let byteOffset: Int
     public let dtype: DType
     public let shape: Shape
-    /// Distance between neighbours along each dimension, in elements; 0 where a dimension is broadcast.
+    /// Distance between neighbouring elements along each dimension, in elements; 0 along a broadcast dimension.
     /// Quantised tensors are always contiguous.
     public let strides: Shape
-    /// The operation on the tape that this tensor is a result of, or the leaf it is.
+    /// The tape's operation that produced this tensor, or its leaf.
     package var origin: GradientOrigin?
 
     /// A view of `storage`.
@@ -35,7 +40,7 @@ public struct Tensor: Sendable {
     public var rank: Int { shape.rank }
     public var elementCount: Int { shape.elementCount }
 
-    /// Whether the elements lie one after the other in row-major order.
+    /// Whether the elements are stored one after the other in row-major order.
     public var isContiguous: Bool {
         var step = 1
         for index in stride(from: rank - 1, through: 0, by: -1) where shape[index] != 1 {
@@ -45,9 +50,9 @@ public struct Tensor: Sendable {
         return true
     }
 
-    /// The first element's address. For contiguous tensors, `elementCount` elements follow.
+    /// The address of the first element. For contiguous tensors, `elementCount` elements follow.
     var pointer: UnsafeMutableRawPointer { storage.pointer + byteOffset }
-    /// The first element's address, as a float. Callers have checked `dtype == .float32`.
+    /// The address of the first element, as float. Callers have checked `dtype == .float32`.
     var floats: UnsafeMutablePointer<Float> {
         assert(dtype == .float32)
         return pointer.assumingMemoryBound(to: Float.self)

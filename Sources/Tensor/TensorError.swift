@@ -1,4 +1,4 @@
-/// What was wrong with the operands of a tensor operation. Messages name the operation and the shapes.
+/// The error of a tensor operation whose operands do not fit. The message has the operation's name and the shapes.
 public struct TensorError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable { case shape, dtype, index, argument, storage, gradient, missing }
     public var kind: Kind

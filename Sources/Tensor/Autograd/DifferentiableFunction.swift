@@ -1,12 +1,17 @@
-/// An operation with a gradient of one's own.
+/// A custom operation: any forward computation together with its own gradient (PyTorch's `autograd.Function`).
 ///
 ///     let y = try differentiable("exp", [x]) { [try $0[0].exp()] }
 ///         backward: { gradients, inputs, outputs in [try gradients[0].map { try $0 * outputs[0] }] }
 ///
 /// - Parameters:
-///   - forward: computes the results; nothing inside is noted.
-///   - backward: given the gradients of the results (nil where none arrived), the inputs and the results, gives the
-///     gradient of each input, or nil for those that have none. Must not change what it is given.
+///   - name: the name of the operation in errors and profiles.
+///   - inputs: the tensors that gradients may flow to.
+///   - backward: receives the gradients of the results (nil where none arrived), the inputs and the results;
+///     returns one gradient per input, nil for an input without one. Must not modify its arguments.
+/// one gradient per input, nil for an input without one. Must not modify its arguments.
+/// - Returns: the results of `forward`, on the tape where an input requires a gradient.
+/// - Throws: what `forward` throws. During `backward()`: `TensorError` of kind `.gradient` when the number of
+///   returned gradients is not the number of inputs, and what `backward` throws.
 public func differentiable(
     _ name: String, _ inputs: [Tensor], forward: ([Tensor]) throws -> [Tensor],
     backward: @escaping (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) throws -> [Tensor?]
@@ -26,15 +31,18 @@ public func differentiable(
     }
 }
 
-/// Runs `body` without keeping what its gradient needs and runs it again when that is asked for: memory for time
-/// (Chen et al. 2016). The results and gradients are those of `body` itself; `body` must give the same both times.
+/// Activation checkpointing (Chen et al. 2016): runs `body` without saving its intermediate results, and runs it a
+/// second time during the backward pass. Less memory for more computation.
 ///
-/// Leaves that `body` uses besides `inputs`, such as a layer's parameters, receive their gradients too.
+/// The results and gradients are the same as those of `body` itself; `body` must compute the same result both times.
+/// Tensors captured by `body`, such as the parameters of a layer, receive their gradients too.
+///
+///     let y = try checkpointed([x]) { [try block($0[0])] }[0]
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) throws -> [Tensor]) throws -> [Tensor] {
     let plain = inputs.map(\.withoutOrigin)
     let outputs = try noGrad { try body(plain).map(\.withoutOrigin) }
     guard isGradientEnabled else { return outputs }
-    // Noted even when no input wants a gradient: the parameters inside may.
+    // Recorded even when no input requires a gradient: a parameter captured by `body` may require one.
     return Tensor.record("checkpointed", inputs, outputs, saved: plain) { flow in
         let (leaves, again) = try enableGrad {
             let leaves = try plain.enumerated().map { index, input in

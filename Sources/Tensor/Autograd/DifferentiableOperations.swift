@@ -1,5 +1,5 @@
-/// The operations that note themselves on the tape, by the names of their nodes: every one has a golden comparison with
-/// PyTorch (GradientGoldenTests), and a test holds this list against the source.
+/// The names of all operations that are recorded on the tape. Each one is compared with PyTorch by a golden test
+/// (GradientGoldenTests); another test compares this list with the source code.
 package enum DifferentiableOperations {
     package static let elementwise: [String] =
         BinaryOperation.allCases.map(\.rawValue) + UnaryOperation.allCases.map(\.rawValue) + ["where", "maskedFill"]

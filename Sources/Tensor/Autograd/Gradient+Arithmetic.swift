@@ -9,7 +9,7 @@ extension Tensor {
         return try sum(axes: axes, keepDimensions: true).reshape(target)
     }
 
-    /// Notes `result = operation(a, b)`; all of one type.
+    /// Records `result = operation(a, b)`; all three have the same type.
     static func recordArithmetic(
         _ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, _ result: Tensor
     ) -> Tensor {
@@ -59,7 +59,7 @@ extension Tensor {
             }
         case .minimum, .maximum:
             return record(saved: [left, right]) { flow in
-                // Where both are equal each takes half, as in PyTorch.
+                // Where both operands are equal each receives half of the gradient, as in PyTorch.
                 let first = try operation == .minimum ? left .< right : left .> right
                 let share = try Tensor.where(left .== right, Tensor(0.5, dtype: left.dtype), first.to(left.dtype))
                 try flow.give(0, (flow.gradient * share).summed(to: left.shape))
@@ -78,7 +78,7 @@ extension Tensor {
         }
     }
 
-    /// Notes `result = operation(x)`.
+    /// Records `result = operation(x)`.
     static func recordMapped(_ operation: UnaryOperation, _ x: Tensor, _ result: Tensor) -> Tensor {
         guard isRecording(x) else { return result }
         let x0 = x.withoutOrigin

@@ -1,11 +1,11 @@
 /// Gradient of the matrix product.
 extension Tensor {
-    /// Notes `result = a b`: dA = dC Bᵀ, dB = Aᵀ dC, summed over broadcast batches.
+    /// Records `result = a b`: dA = dC Bᵀ, dB = Aᵀ dC, summed over broadcast batches.
     static func recordMatrixProduct(_ a: Tensor, _ b: Tensor, _ result: Tensor) -> Tensor {
         guard isRecording(a, b) else { return result }
         let (left, right) = (a.withoutOrigin, b.withoutOrigin)
         return result.recorded("matmul", [a, b], saved: [left, right]) { flow in
-            // Vectors as the row or column they stood for.
+            // A vector operand as the row or column it was multiplied as.
             let row = left.rank == 1 ? try left.unsqueeze(0) : left
             let column = right.rank == 1 ? try right.unsqueeze(1) : right
             var gradient = try flow.gradient
@@ -16,7 +16,8 @@ extension Tensor {
                 try flow.give(0, back.summed(to: row.shape).reshape(left.shape))
             }
             if flow.needs(1) {
-                // One matrix for a whole batch: the batch is only more rows, and the sum over it part of the product.
+                // One matrix for the whole batch: the batch becomes additional rows, so the product itself sums over
+                // it.
                 if column.rank == 2, row.rank > 2 {
                     let rows = try row.reshape(-1, row.shape[row.rank - 1])
                     let flat = try gradient.reshape(-1, gradient.shape[gradient.rank - 1])

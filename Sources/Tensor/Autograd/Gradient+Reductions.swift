@@ -1,6 +1,6 @@
 /// Gradients of reductions.
 extension Tensor {
-    /// Notes `result = operation(x)` with the reduced axes kept at extent 1.
+    /// Records `result = operation(x)`; `result` keeps the reduced axes with extent 1.
     static func recordReduced(
         _ operation: ReductionOperation, _ x: Tensor, _ reduced: [Bool], _ result: Tensor
     ) -> Tensor {
@@ -11,7 +11,7 @@ extension Tensor {
             return result.recorded("sum", [x]) { flow in try flow.give(0, flow.gradient.expand(Array(shape))) }
         case .maximum, .minimum:
             return result.recorded(operation.rawValue, [x], saved: [x0, result]) { flow in
-                // The elements that tie share the gradient equally, as PyTorch's amax and amin do.
+                // Elements that tie share the gradient equally, as in PyTorch's amax and amin.
                 let chosen = try (x0 .== result).to(x0.dtype)
                 let axes = reduced.indices.filter { reduced[$0] }
                 let count = axes.isEmpty ? chosen : try chosen.sum(axes: axes, keepDimensions: true)
@@ -24,8 +24,8 @@ extension Tensor {
         }
     }
 
-    /// For each element the product of the others along the reduced axes, zeros included: products from the left times
-    /// products from the right.
+    /// For each element the product of all other elements along the reduced axes, correct with zeros too: the product
+    /// of the elements before it times the product of those after it.
     private func productOfOthers(_ reduced: [Bool]) throws -> Tensor {
         let axes = reduced.indices.filter { reduced[$0] }, kept = reduced.indices.filter { !reduced[$0] }
         let moved = try permute(kept + axes).copied()

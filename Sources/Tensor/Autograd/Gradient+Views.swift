@@ -1,6 +1,6 @@
-/// Gradients of views, copies and conversions: the elements go back to where they came from.
+/// Gradients of views, copies and conversions: each gradient element returns to the element it came from.
 extension Tensor {
-    /// Notes a view whose gradient is another view of the gradient, or a sum over it.
+    /// Records a view whose gradient is another view of the gradient, or a sum over it.
     func recordedView(
         _ operation: String, of x: Tensor, _ back: @escaping (Tensor) throws -> Tensor
     ) -> Tensor {
@@ -8,7 +8,8 @@ extension Tensor {
         return withoutOrigin.recorded(operation, [x]) { flow in try flow.give(0, back(flow.gradient)) }
     }
 
-    /// Notes a view of part of `x`: the gradient is zero elsewhere. `place` finds the part again in a tensor like x.
+    /// Records a view of part of `x`: the gradient is zero elsewhere. `place` selects the same part of a tensor shaped
+    /// like x.
     func recordedPart(
         _ operation: String, of x: Tensor, _ place: @escaping (Tensor) throws -> Tensor
     ) -> Tensor {
@@ -22,7 +23,7 @@ extension Tensor {
         }
     }
 
-    /// Notes a function whose gradient follows from its own value and the gradient that arrives.
+    /// Records a function whose gradient follows from its own value and the incoming gradient.
     func recordedFunction(
         _ operation: String, of x: Tensor, _ back: @escaping (Tensor, Tensor) throws(TensorError) -> Tensor
     ) -> Tensor {
@@ -31,7 +32,7 @@ extension Tensor {
         return value.recorded(operation, [x], saved: [value]) { flow in try flow.give(0, back(value, flow.gradient)) }
     }
 
-    /// Notes a view in which elements appear more than once; `add` adds the gradient to a tensor like x.
+    /// Records a view in which elements appear more than once; `add` adds the gradient to a tensor shaped like x.
     func recordedSum(
         _ operation: String, of x: Tensor, _ add: @escaping (_ destination: Tensor, _ gradient: Tensor) throws -> Void
     ) -> Tensor {
@@ -45,7 +46,7 @@ extension Tensor {
         }
     }
 
-    /// Notes the same elements in another order of axes, shape or type.
+    /// Records the same elements in another order of axes, shape or type.
     func recordedReshape(of x: Tensor) -> Tensor {
         let before = x.shape
         return recordedView("reshape", of: x) { try $0.reshape(before) }

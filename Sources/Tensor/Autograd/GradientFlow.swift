@@ -1,7 +1,7 @@
-/// What a node's backward function works with: the gradients of its results, and the way to its inputs.
+/// The argument of a node's backward function: the gradients of the node's results, and access to its inputs.
 package struct GradientFlow {
     private let node: GradientNode
-    /// Whether the graph is freed behind this pass, so that what the node keeps may be given away.
+    /// Whether the graph is freed during this pass (`retainGraph: false`), so that saved tensors may be overwritten.
     package let isLast: Bool
 
     init(_ node: GradientNode, isLast: Bool) {
@@ -9,7 +9,7 @@ package struct GradientFlow {
         self.isLast = isLast
     }
 
-    /// Whether input `index` wants a gradient.
+    /// Whether input `index` requires a gradient.
     package func needs(_ index: Int) -> Bool { node.inputs[index] != nil }
 
     /// The gradient of the first result.
@@ -30,7 +30,7 @@ package struct GradientFlow {
         try Tensor.zeros(node.outputs[index].shape, dtype: node.outputs[index].dtype)
     }
 
-    /// Adds `gradient` to what input `index` has received.
+    /// Adds `gradient` to the gradient accumulated for input `index`.
     package func give(_ index: Int, _ gradient: @autoclosure () throws -> Tensor) throws {
         guard let origin = node.inputs[index] else { return }
         let incoming = try gradient()
@@ -44,8 +44,8 @@ package struct GradientFlow {
         try origin.node.receive(fitting.withoutOrigin, at: origin.index)
     }
 
-    /// Lets `body` write the gradient of input `index`, or add it to what is there: the second argument says which.
-    /// The destination is contiguous and of the input's shape and type.
+    /// Lets `body` write the gradient of input `index`, or accumulate into the existing one: the second argument says
+    /// which. The destination is contiguous and has the input's shape and type.
     package func write(_ index: Int, _ body: (_ destination: Tensor, _ accumulate: Bool) throws -> Void) throws {
         guard let origin = node.inputs[index] else { return }
         try origin.node.receive(at: origin.index, body)
@@ -53,12 +53,12 @@ package struct GradientFlow {
 }
 
 extension GradientNode {
-    /// Whether gradients may go straight into `gradient` without waiting for the rest of this pass.
+    /// Whether gradients may be accumulated in `gradient` at once, before this pass has ended.
     private var takesDirectly: Bool { isLeaf && hooks.isEmpty }
 
     fileprivate func receive(_ incoming: Tensor, at index: Int) throws {
         if takesDirectly {
-            // The stored gradient must be nobody else's: optimisers and clipping write to it.
+            // The stored gradient must not share memory with another tensor: optimisers and clipping write to it.
             if gradient == nil {
                 gradient = incoming.isContiguous && incoming.isOnlyView ? incoming : incoming.copied()
             } else {
@@ -71,7 +71,7 @@ extension GradientNode {
         }
     }
 
-    /// `body` runs while nothing of the node is being changed: a recorder may look at gradients meanwhile.
+    /// The slot is empty while `body` runs, so that a recorder may read the node's gradients meanwhile.
     fileprivate func receive(at index: Int, _ body: (Tensor, Bool) throws -> Void) throws {
         let isDirect = takesDirectly
         let present = isDirect ? Self.claimed(&gradient) : Self.claimed(&pending[index])
@@ -85,14 +85,14 @@ extension GradientNode {
         }
     }
 
-    /// What is in the slot, as a tensor that nobody else sees.
+    /// The tensor in the slot if no other tensor shares its memory; the slot becomes empty.
     private static func claimed(_ slot: inout Tensor?) -> Tensor? {
         if slot != nil, !slot.isUnshared { slot = slot?.copied() }
         return slot
     }
 
     private func accumulateIntoGradient(_ incoming: Tensor) throws {
-        // Taken out meanwhile, for the same reason.
+        // Taken out of the property first, so that its storage has one reference (see `receive`).
         var held = gradient
         gradient = nil
         defer { gradient = held }
@@ -107,7 +107,7 @@ extension GradientNode {
         }
     }
 
-    /// Moves what has arrived at a leaf with hooks into its gradient.
+    /// Moves what has accumulated at a leaf with hooks into its gradient.
     func settle() throws {
         guard let arrived = pending[0] else { return }
         pending[0] = nil
@@ -120,7 +120,7 @@ extension GradientNode {
 }
 
 extension Tensor {
-    /// The same elements, unknown to the tape.
+    /// The same elements without a connection to the tape.
     package var withoutOrigin: Tensor {
         Tensor(storage: storage, byteOffset: byteOffset, dtype: dtype, shape: shape, strides: strides)
     }
@@ -130,8 +130,8 @@ extension Tensor {
 }
 
 extension Optional<Tensor> {
-    /// Whether no other tensor can see these elements, so that they may be written to. Halves are not added in place:
-    /// their sums are computed in float32.
+    /// Whether no other tensor shares these elements, so that they may be overwritten. 16-bit floats are never added in
+    /// place: their sums are computed in float32.
     fileprivate var isUnshared: Bool {
         mutating get {
             guard self != nil, self!.isContiguous, self!.dtype == self!.dtype.computed else { return false }

@@ -1,14 +1,14 @@
 import MartletSystem
 
-/// Whether operations on this thread are noted for `backward`. They are, unless inside `noGrad`.
+/// Whether operations on this thread are recorded for `backward`: true except inside `noGrad`.
 public var isGradientEnabled: Bool { !ThreadState.gradientsDisabled }
 
-/// Runs `body` without noting operations for gradients, as inference and parameter updates want it.
+/// Runs `body` without recording operations on the tape: for inference and for parameter updates.
 public func noGrad<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     try withGradients(false, body)
 }
 
-/// Undoes an enclosing `noGrad`.
+/// Turns recording on again inside an enclosing `noGrad`.
 public func enableGrad<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     try withGradients(true, body)
 }

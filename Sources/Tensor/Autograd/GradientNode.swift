@@ -1,10 +1,10 @@
 import MartletSystem
 import Synchronization
 
-/// One operation on the tape: what it was made from and how a gradient flows back through it. A leaf, a tensor made
-/// with `requiresGrad`, has no inputs and keeps the gradient that arrives.
+/// One operation on the tape: its inputs and its backward function. A leaf (a tensor made with `requiresGrad`) has no
+/// inputs and accumulates the gradient that arrives.
 ///
-/// Nodes are numbered as they are made, and inputs are older than results, so the numbers are a topological order.
+/// Nodes are numbered in order of creation, and inputs are older than results, so the numbers are a topological order.
 package final class GradientNode: @unchecked Sendable {
     /// Passes the gradients of the results on to the inputs.
     package typealias Backward = (_ flow: GradientFlow) throws -> Void
@@ -15,20 +15,20 @@ package final class GradientNode: @unchecked Sendable {
     let outputs: [(shape: Shape, dtype: DType)]
     private(set) var inputs: [GradientOrigin?]
     private(set) var backward: Backward?
-    /// Storage whose contents `backward` needs, and the state it was in.
+    /// Storages whose contents `backward` reads, with the version each had when it was saved.
     private(set) var saved: [(storage: Storage, version: Int)]
     let isLeaf: Bool
 
-    /// What has arrived for each result during the present `backward`.
+    /// The gradient accumulated for each result during the current `backward`.
     var pending: [Tensor?]
-    /// Of a leaf, or of a result after `retainGradient`.
+    /// The gradient of a leaf, or of a result after `retainGradient`.
     var gradient: Tensor?
     var retains = false
     var hooks: [(index: Int, id: Int, body: (Tensor) throws -> Tensor?)] = []
     private(set) var isReleased = false
 
     private static let counter = Atomic<UInt64>(0)
-    /// Nodes alive, for tests that look for leaks.
+    /// The number of live nodes; tests use it to find leaks.
     package static let liveCount = Atomic<Int>(0)
 
     init(
@@ -46,7 +46,7 @@ package final class GradientNode: @unchecked Sendable {
         Self.liveCount.add(1, ordering: .relaxed)
     }
 
-    /// Forgets what the node was made from. A second pass through it is refused afterwards.
+    /// Drops the inputs and the backward function. A second backward pass through this node is refused afterwards.
     func release() {
         guard !isLeaf else { return }
         isReleased = true
@@ -61,21 +61,21 @@ package final class GradientNode: @unchecked Sendable {
         Self.liveCount.subtract(1, ordering: .relaxed)
         guard !inputs.isEmpty else { return }
         let remains = Remains(inputs: inputs, backward: backward)
-        // What is still held here would be freed after this, by recursion.
+        // Anything still referenced here would be freed later, by recursion.
         inputs = []
         backward = nil
         remains.bury()
     }
 }
 
-/// The result of a node that a tensor is.
+/// Which result of which node a tensor is.
 package struct GradientOrigin: Sendable {
     package let node: GradientNode
     package let index: Int
 }
 
-/// What a node held when it was let go. A graph thousands of operations deep would overflow the stack if each node
-/// freed the next one from inside its own `deinit`; so the first one frees all, one after the other.
+/// The references of a node that is being freed. A graph of thousands of operations would overflow the stack if each
+/// node freed the next one inside its own `deinit`; so the first node frees all of them in a loop.
 private final class Remains {
     private var inputs: [GradientOrigin?]
     private var backward: GradientNode.Backward?
@@ -88,7 +88,7 @@ private final class Remains {
 
     func bury() {
         if let busy = ThreadState.graveyard {
-            // Somebody further up the stack is at it: leave it to them.
+            // A `bury` further up the stack is already freeing nodes: add to its list.
             let head = Unmanaged<Remains>.fromOpaque(busy).takeUnretainedValue()
             next = head.next
             head.next = self

@@ -1,11 +1,11 @@
-/// One walk from results back to the leaves, every node once, results before what they were made from.
+/// One traversal of the graph from results back to leaves: every node once, results before their inputs.
 struct GradientPass {
     let retainGraph: Bool
 
     func run(_ seeds: [(origin: GradientOrigin, gradient: Tensor)]) throws {
         try noGrad {
             let nodes = reachable(from: seeds.map(\.origin.node))
-            // Gradients of a pass that failed must not flow in the next one.
+            // Gradients of a failed pass must not remain for the next one.
             defer { for node in nodes { node.clearPending() } }
             for (origin, gradient) in seeds { try origin.node.seed(gradient, at: origin.index) }
             for node in nodes { try visit(node) }
@@ -32,13 +32,13 @@ struct GradientPass {
                 "a tensor that its gradient needs has been changed in place since (version \(storage.version), "
                     + "noted at \(version))")
         }
-        // Nothing arrives at a node when all that depends on it stopped the gradient.
+        // No gradient arrived: everything that depends on this node stopped it.
         if node.pending.contains(where: { $0 != nil }) { try backward(GradientFlow(node, isLast: !retainGraph)) }
         node.clearPending()
         if !retainGraph { node.release() }
     }
 
-    /// All nodes that gradients from `roots` can reach, youngest first.
+    /// All nodes reachable from `roots`, youngest first.
     private func reachable(from roots: [GradientNode]) -> [GradientNode] {
         var found: [GradientNode] = []
         var seen: Set<ObjectIdentifier> = []
@@ -53,8 +53,8 @@ struct GradientPass {
 }
 
 extension GradientNode {
-    /// What going back through this node reads and writes at least: gradients that arrived, what was saved, gradients
-    /// of the inputs. Nothing where nothing was saved: such nodes pass gradients on, or count for themselves.
+    /// A lower bound of the memory traffic of this node's backward: incoming gradients, saved tensors, gradients of the
+    /// inputs. Zero where nothing was saved: such nodes only pass gradients on, or count their own traffic.
     fileprivate var trafficBytes: Double {
         func bytes(_ tensor: (shape: Shape, dtype: DType)) -> Double {
             Double(tensor.shape.elementCount) * Double(tensor.dtype.blockByteCount)

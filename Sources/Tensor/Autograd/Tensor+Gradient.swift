@@ -1,14 +1,20 @@
-/// Reverse-mode differentiation as a PyTorch user knows it: leaves made with `requiresGrad`, a tape written by every
-/// operation on them, `backward()` on a scalar, gradients that add up in `gradient`.
+/// Reverse-mode automatic differentiation with PyTorch's interface: leaves made with `requiringGrad`, a tape written by
+/// every operation on them, `backward()` on a scalar, gradients that accumulate in `gradient`.
+///
+///     let w = try Tensor.ones([2]).requiringGrad()
+///     let loss = try (w * w).sum()
+///     try loss.backward()
+///     w.gradient   // dloss/dw = 2 w = [2, 2]
 extension Tensor {
-    /// Whether operations on this tensor are noted, because it is a leaf that wants a gradient or depends on one.
+    /// Whether operations on this tensor are recorded: it is a leaf that requires a gradient, or depends on one.
     public var requiresGrad: Bool { origin != nil }
 
-    /// Whether this tensor is where gradients end: it was not computed from others, or nothing was noted.
+    /// Whether the backward pass ends at this tensor: it was not computed from others, or its computation was not
+    /// recorded.
     public var isLeaf: Bool { origin?.node.isLeaf ?? true }
 
-    /// A leaf over the same storage that wants a gradient. Copies of the result share the gradient.
-    /// - Throws: `TensorError` where the elements are no floating-point numbers.
+    /// A leaf over the same storage that requires a gradient. Copies of the result share the gradient.
+    /// - Throws: `TensorError` of kind `.gradient` when the elements are not floating-point numbers.
     public func requiringGrad() throws(TensorError) -> Tensor {
         guard dtype.isFloatingPoint else {
             throw TensorError(.gradient, "requiringGrad", "\(dtype.name) elements have no gradient")
@@ -20,21 +26,22 @@ extension Tensor {
         return leaf
     }
 
-    /// The same elements cut off from the tape.
+    /// The same elements without a connection to the tape.
     public func detach() -> Tensor { withoutOrigin }
 
-    /// The gradient that has arrived at this leaf (or at a result after `retainGradient`), added up since it was last
-    /// cleared. Never on the tape itself.
+    /// The gradient accumulated at this leaf (or at a result after `retainGradient`) since it was last cleared. It is
+    /// never on the tape itself.
     public var gradient: Tensor? {
         get { origin?.node.gradient }
         nonmutating set { origin?.node.gradient = newValue }
     }
 
-    /// Keeps the gradient of this result too, as leaves do.
+    /// Keeps the gradient of this result, as leaves do.
     public func retainGradient() { origin?.node.retains = true }
 
-    /// Calls `body` with the gradient of this tensor whenever one has been computed; a tensor returned takes its place.
-    /// - Returns: a handle with which the hook is removed again.
+    /// Calls `body` with the gradient of this tensor whenever one has been computed; a tensor that `body` returns
+    /// replaces it.
+    /// - Returns: a handle that removes the hook.
     @discardableResult
     public func addGradientHook(_ body: @escaping (Tensor) throws -> Tensor?) -> GradientHook? {
         guard let origin else { return nil }
@@ -43,13 +50,14 @@ extension Tensor {
         return GradientHook(node: origin.node, id: id)
     }
 
-    /// Fills in the gradients of all leaves this tensor was computed from: dself/dleaf, times `gradient`, added to
-    /// what they have.
+    /// Computes the gradients of all leaves this tensor depends on, dself/dleaf times `gradient`, and adds them to the
+    /// leaves' `gradient`.
     /// - Parameters:
-    ///   - gradient: of the same shape; 1 for a scalar when it is left out.
-    ///   - retainGraph: keeps the tape for another pass; otherwise it is freed on the way.
-    /// - Throws: `TensorError` of kind `.gradient`: nothing to differentiate, a graph that was freed, a tensor that was
-    ///   changed in place after it was noted; or what a custom function or a hook throws.
+    ///   - gradient: the gradient of this tensor, of the same shape; 1 by default, for scalars only.
+    ///   - retainGraph: keeps the graph for another backward pass; otherwise it is freed during the pass.
+    /// - Throws: `TensorError` of kind `.gradient` when this tensor does not depend on a leaf, when the graph was
+    ///   freed, or when a saved tensor was changed in place after it was recorded; also what a custom function or a
+    ///   hook throws.
     public func backward(gradient: Tensor? = nil, retainGraph: Bool = false) throws {
         guard let origin else {
             throw TensorError(

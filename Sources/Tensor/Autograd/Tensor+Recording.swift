@@ -1,4 +1,4 @@
-/// How operations note themselves on the tape.
+/// How operations record themselves on the tape.
 ///
 ///     let result = …
 ///     guard Tensor.isRecording(a, b) else { return result }
@@ -17,7 +17,7 @@ extension Tensor {
         tensors.contains { $0?.origin != nil } && isGradientEnabled
     }
 
-    /// This result, with the way back to `inputs`.
+    /// This result, connected to `inputs` on the tape.
     /// - Parameter saved: the tensors whose elements `backward` reads; they must not change until then.
     package func recorded(
         _ operation: String, _ inputs: [Tensor?], saved: [Tensor] = [],
@@ -38,7 +38,7 @@ extension Tensor {
             backward: backward)
         return results.enumerated().map { index, result in
             var result = result
-            // Integers are no function of anything.
+            // Integer results have no gradient.
             if result.dtype.isFloatingPoint { result.origin = GradientOrigin(node: node, index: index) }
             return result
         }

@@ -1,21 +1,21 @@
 import MartletSystem
 
-/// What computes a model.
+/// Which implementation computes a model.
 public enum Backend: String, Sendable, CaseIterable {
-    /// Kernels of the processor, in float32 and the formats weights are stored in.
+    /// Processor kernels, in float32 and the stored weight formats.
     case cpu
-    /// The formulas, in float64: see `Reference`.
+    /// Plain formulas in float64: see `Reference`.
     case reference
 
-    /// What `MARTLET_BACKEND` names; the processor's kernels without it.
-    /// - Throws: `TensorError` for a name that is none.
+    /// The backend named by the environment variable `MARTLET_BACKEND`; `cpu` when it is not set.
+    /// - Throws: `TensorError` of kind `.argument` for an unknown name.
     public static func chosen(
         _ name: String? = environmentVariable("MARTLET_BACKEND")
     ) throws(TensorError) -> Backend {
         guard let name, !name.isEmpty else { return .cpu }
         guard let backend = Backend(rawValue: name) else {
-            let names = allCases.map(\.rawValue).joined(separator: " and ")
-            throw TensorError(.argument, "MARTLET_BACKEND", "\"\(name.prefix(40))\" is no backend; there are \(names)")
+            let names = allCases.map(\.rawValue).joined(separator: " or ")
+            throw TensorError(.argument, "MARTLET_BACKEND", "\"\(name.prefix(40))\" is not a backend: use \(names)")
         }
         return backend
     }

@@ -1,30 +1,30 @@
-/// The closed list of primitives: what everything else is composed of. A backend needs storage, `copy` and `cast`, without
-/// which there are no tensors; it may lack others, and whoever needs one is told which (`TensorError.Kind.missing`).
+/// The closed list of primitives, from which all other operations are composed. Every backend needs storage, `copy` and
+/// `cast`; it may lack others, and calling a missing one throws an error that names it (`TensorError.Kind.missing`).
 ///
-/// Operands are checked before: of one computed type, of shapes that broadcast to the destination's, and of the same device.
+/// Operands are checked by the caller: same computed type, shapes that broadcast to the destination's, same device.
 package protocol PrimitiveOperations {
-    /// "CPU", for people.
+    /// The backend's name in messages, such as "CPU".
     static var name: String { get }
 
-    /// The elements of `x`, broadcast, over those of `destination`, which has the same type.
+    /// Copies the elements of `x`, broadcast, to `destination`, which has the same type.
     static func copy(_ x: Tensor, to destination: Tensor)
-    /// The elements of `x`, broadcast and converted.
+    /// Copies the elements of `x`, broadcast and converted.
     static func cast(_ x: Tensor, to destination: Tensor)
     static func unary(_ operation: UnaryOperation, _ x: Tensor, into destination: Tensor) throws(TensorError)
     static func binary(
         _ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) throws(TensorError)
-    /// `destination` holds bools.
+    /// `destination` has type bool.
     static func compare(
         _ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) throws(TensorError)
     /// `condition ? a : b`, element by element.
     static func select(
         _ condition: Tensor, _ a: Tensor, _ b: Tensor, into destination: Tensor) throws(TensorError)
-    /// Over the axes that `axes` marks, which have extent 1 in `destination`.
+    /// Reduces over the axes marked in `axes`, which have extent 1 in `destination`.
     static func reduce(
         _ operation: ReductionOperation, _ x: Tensor, over axes: [Bool], into destination: Tensor) throws(TensorError)
     /// `destination[.., i, ..] = x[.., index[.., i, ..], ..]` along `axis`.
     static func gather(_ x: Tensor, _ axis: Int, _ index: Tensor, into destination: Tensor) throws(TensorError)
-    /// `destination[.., i, ..] = x[.., places[i], ..]`, whole slices of contiguous operands.
+    /// `destination[.., i, ..] = x[.., places[i], ..]`: whole slices of contiguous operands.
     static func gatherSlices(_ x: Tensor, _ axis: Int, _ places: Tensor, into destination: Tensor) throws(TensorError)
     /// `destination[.., index[.., i, ..], ..] = x[.., i, ..]`, or `+=`, in row-major order of `index`.
     static func scatter(
@@ -34,12 +34,12 @@ package protocol PrimitiveOperations {
     static func matmul(_ x: Tensor, _ y: Tensor, into destination: Tensor) throws(TensorError)
     /// Running sums or products of rows.
     static func scanRows(_ operation: ScanOperation, _ x: Tensor, into destination: Tensor) throws(TensorError)
-    /// The place of each row's largest or smallest element.
+    /// The index of each row's largest or smallest element.
     static func extremeOfRows(_ x: Tensor, largest: Bool, into destination: Tensor) throws(TensorError)
-    /// The first `count` places of each row's stable order.
+    /// The first `count` indices of each row in sorted order (stable).
     static func orderRows(
         _ x: Tensor, descending: Bool, count: Int, into destination: Tensor) throws(TensorError)
-    /// Each row's softmax, or its logarithm.
+    /// The softmax of each row, or its logarithm.
     static func softmaxRows(_ x: Tensor, logarithm: Bool, into destination: Tensor) throws(TensorError)
 }
 
@@ -93,7 +93,7 @@ extension PrimitiveOperations {
     }
 }
 
-/// Where the bytes of a tensor lie, and so who computes with it.
+/// Where the bytes of a tensor are stored, and therefore which backend computes with it.
 public enum Device: String, Sendable, CaseIterable {
     case cpu
 
@@ -102,7 +102,7 @@ public enum Device: String, Sendable, CaseIterable {
 }
 
 extension Tensor {
-    /// Where the elements lie.
+    /// Where the elements are stored.
     public var device: Device { storage.device }
 
     @inline(__always)

@@ -1,8 +1,9 @@
 import Synchronization
 
-/// Swift arrays in and out.
+/// Conversion between tensors and Swift arrays.
 extension Tensor {
-    /// The elements in row-major order.
+    /// A tensor from its elements in row-major order; one-dimensional without a `shape`.
+    /// - Throws: `TensorError` of kind `.shape` when the count does not fit `shape`.
     public init<S: TensorScalar>(_ elements: [S], shape: Shape? = nil) throws(TensorError) {
         let shape = shape ?? [elements.count]
         guard Shape(checking: shape)?.elementCount == elements.count else {
@@ -22,7 +23,7 @@ extension Tensor {
         try self.init(rows.flatMap { $0 }, shape: [rows.count, width])
     }
 
-    /// A rank-3 tensor from its layers.
+    /// A rank-3 tensor from its matrices.
     public init<S: TensorScalar>(_ layers: [[[S]]]) throws(TensorError) {
         let height = layers.first?.count ?? 0, width = layers.first?.first?.count ?? 0
         try Self.requireEven(layers.map(\.count), "layers")
@@ -43,7 +44,8 @@ extension Tensor {
         return Array(UnsafeBufferPointer(start: plain.pointer(as: S.self), count: elementCount))
     }
 
-    /// The one element of a tensor that has only one.
+    /// The single element of a tensor.
+    /// - Throws: `TensorError` of kind `.shape` when there is not exactly one element.
     public func item<S: TensorScalar>(as type: S.Type = S.self) throws(TensorError) -> S {
         guard elementCount == 1 else {
             throw TensorError(.shape, "item", "shape \(shape) has \(elementCount) elements, not one")
@@ -51,19 +53,22 @@ extension Tensor {
         return try toArray(as: type)[0]
     }
 
-    /// The elements as another type; itself when it already has it. Rules: `CastPrimitive.swift`. Quantised tensors
-    /// are dequantised.
+    /// The elements converted to another type; returns self if it already has that type. The rounding rules are in
+    /// `CastPrimitive.swift`. Quantised tensors are dequantised.
+    /// - Throws: `TensorError` of kind `.dtype` when `target` is a quantised type.
     @inline(never)
     public func to(_ target: DType) throws(TensorError) -> Tensor {
         if dtype == target { return self }
         if dtype.isQuantized { return try dequantized().to(target) }
         guard !target.isQuantized else {
-            throw TensorError(.dtype, "to", "\(dtype.name) to \(target.name) is quantisation, not conversion")
+            throw TensorError(
+                .dtype, "to",
+                "\(dtype.name) to \(target.name) would be quantisation; `to` converts to plain types only")
         }
         let result = Tensor(uninitialized: shape, dtype: target)
         primitives.cast(self, to: result)
         guard target.isFloatingPoint else { return result }
-        // `give` converts back to the type of the input.
+        // The gradient is converted back to the type of the input by `give`.
         return result.recordedView("to", of: self) { $0 }
     }
 
@@ -72,7 +77,7 @@ extension Tensor {
         guard dtype.isQuantized else { return try to(.float32) }
         let result = Tensor(uninitialized: shape, dtype: .float32)
         let from = pointer, to = result.floats, type = dtype, blocks = elementCount / type.blockLength
-        // Whole blocks to each thread.
+        // Each thread converts whole blocks.
         let failure = Mutex<TensorError?>(nil)
         parallelRanges(blocks, grain: Swift.max(1, elementGrain / type.blockLength)) { range in
             do throws(TensorError) {

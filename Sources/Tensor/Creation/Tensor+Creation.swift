@@ -1,6 +1,6 @@
-/// New tensors. Extents that are negative or overflow are refused.
+/// New tensors. Shapes with negative or overflowing extents throw `TensorError` of kind `.shape`.
 extension Tensor {
-    /// An uninitialised tensor of extents that came from outside.
+    /// An uninitialised tensor whose shape comes from outside and is checked.
     static func allocated(_ shape: Shape, _ dtype: DType, _ operation: String) throws(TensorError) -> Tensor {
         guard let checked = Shape(checking: shape), let bytes = dtype.byteCount(of: checked.elementCount),
             bytes <= 1 << 46
@@ -18,7 +18,7 @@ extension Tensor {
         try full(shape, 1, dtype: dtype)
     }
 
-    /// Every element `value`; without a `dtype` that of PyTorch: bool, int64 or float32.
+    /// Every element is `value`; the default `dtype` is PyTorch's: bool, int64 or float32.
     public static func full(
         _ shape: Shape, _ value: some TensorScalar, dtype: DType? = nil
     ) throws(TensorError) -> Tensor {
@@ -40,7 +40,7 @@ extension Tensor {
         try full(other.shape, value, dtype: dtype ?? other.dtype)
     }
 
-    /// `start, start + step, …` before `end`: int64 when all three are integers.
+    /// `start, start + step, …`, excluding `end`: int64 when all three are integers.
     public static func arange<S: TensorScalar>(
         _ start: S, _ end: S, step: S, dtype: DType? = nil
     ) throws(TensorError) -> Tensor {
@@ -70,12 +70,13 @@ extension Tensor {
         _ start: S, _ end: S, dtype: DType? = nil
     ) throws(TensorError) -> Tensor { try arange(start, end, step: 1, dtype: dtype) }
 
-    /// `0, 1, …` before `end`.
+    /// `0, 1, …`, excluding `end`.
     public static func arange<S: TensorScalar & Numeric>(
         _ end: S, dtype: DType? = nil
     ) throws(TensorError) -> Tensor { try arange(0, end, step: 1, dtype: dtype) }
 
-    /// `count` values from `start` to `end`, both included. Counted from the nearer end, so it is symmetric.
+    /// `count` values from `start` to `end`, both included. Each is computed from the nearer end, so the values are
+    /// symmetric.
     public static func linspace(
         _ start: Double, _ end: Double, count: Int, dtype: DType = .float32
     ) throws(TensorError) -> Tensor {
@@ -88,7 +89,7 @@ extension Tensor {
         return try result.to(dtype)
     }
 
-    /// Ones where row and column agree.
+    /// The identity matrix: ones on the diagonal, zeros elsewhere.
     public static func eye(
         _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32
     ) throws(TensorError) -> Tensor {
@@ -125,6 +126,6 @@ extension Tensor {
         }
     }
 
-    /// The bytes of all elements when they are contiguous.
+    /// The number of bytes of all elements when they are stored contiguously.
     package var contiguousByteCount: Int { dtype.byteCount(of: elementCount) ?? 0 }
 }

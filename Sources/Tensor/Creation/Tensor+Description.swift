@@ -6,8 +6,8 @@ import Glibc
 import Musl
 #endif
 
-/// Tensors as text, in PyTorch's manner: nested brackets, aligned columns, four decimals, the middle of long axes
-/// left out.
+/// Tensors as text, in PyTorch's format: nested brackets, aligned columns, four decimals, the middle of long axes
+/// omitted.
 extension Tensor: CustomStringConvertible {
     public var description: String {
         if dtype.isQuantized { return "Tensor(shape: \(shape), dtype: \(dtype.name))" }
@@ -72,7 +72,7 @@ extension Tensor: CustomStringConvertible {
         }
     }
 
-    /// Four decimals, or an exponent where those would say nothing.
+    /// Four decimals, or exponent notation for numbers too small or too large for that.
     private static func decimal(_ value: Double) -> String {
         if value.isNaN || value.isInfinite { return "\(value)" }
         let size = value.magnitude

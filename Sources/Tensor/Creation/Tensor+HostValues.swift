@@ -1,5 +1,5 @@
-/// Elements in the memory of the processor, for the edges of a computation: samplers, reports, files, tests. A forward
-/// pass never asks for them, so that a backend may keep tensors elsewhere.
+/// Access to elements from the processor, for the edges of a computation: samplers, reports, files, tests. A forward
+/// pass never uses it, so a backend may keep tensors in other memory.
 extension Tensor {
     /// Lets `body` read the elements of a float32 tensor in row-major order.
     ///
@@ -7,8 +7,8 @@ extension Tensor {
     /// let largest = try logits.withHostValues { $0.max() }
     /// ```
     ///
-    /// They are read where they lie if they are contiguous, otherwise from a copy. The buffer ends with `body`.
-    /// - Throws: `TensorError` for another type (`to(.float32)` converts), and what `body` throws.
+    /// Contiguous elements are read in place, others from a copy. The buffer is valid only inside `body`.
+    /// - Throws: `TensorError` for other types (convert with `to(.float32)` first), and what `body` throws.
     public func withHostValues<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
         guard dtype == .float32 else { throw notFloat32("withHostValues") }
         let plain = isContiguous ? self : withoutOrigin.contiguous()
@@ -17,8 +17,9 @@ extension Tensor {
         }
     }
 
-    /// Lets `body` change the elements of a contiguous float32 tensor in row-major order; it counts as changed in place.
-    /// - Throws: `TensorError` for another type, strided elements and read-only storage, and what `body` throws.
+    /// Lets `body` modify the elements of a contiguous float32 tensor in row-major order; this counts as a change in
+    /// place.
+    /// - Throws: `TensorError` for other types, strided elements and read-only storage; also what `body` throws.
     package func withMutableHostValues<Result>(
         _ body: (UnsafeMutableBufferPointer<Float>) throws -> Result
     ) throws -> Result {
@@ -35,7 +36,7 @@ extension Tensor {
             "needs \(isContiguous ? "" : "contiguous ")F32, got \(dtype.name) of shape \(shape); convert it first")
     }
 
-    /// Hands `body` the bytes of the elements in row-major order, in one run or several.
+    /// Passes the bytes of the elements to `body` in row-major order, in one run or several.
     package func forEachHostRun<Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
@@ -67,14 +68,14 @@ extension Tensor {
     }
 
     /// A new tensor from bytes in row-major order.
-    /// - Precondition: as many bytes as the shape takes.
+    /// - Precondition: `bytes.count` is the byte count of the shape.
     package init(copying bytes: UnsafeRawBufferPointer, dtype: DType, shape: Shape) {
         self.init(uninitialized: shape, dtype: dtype)
         precondition(bytes.count == contiguousByteCount, "as many bytes as \(shape) of \(dtype.name) takes")
         UnsafeMutableRawBufferPointer(start: pointer, count: bytes.count).copyMemory(from: bytes)
     }
 
-    /// A new tensor whose bytes, in row-major order, `fill` writes.
+    /// A new tensor whose bytes are written by `fill` in row-major order.
     package init<Failure: Error>(
         filling shape: Shape, dtype: DType, _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {

@@ -6,12 +6,12 @@ import Glibc
 import Musl
 #endif
 
-/// The types arithmetic is done in. Integers wrap, as in PyTorch.
+/// The types that arithmetic is computed in. Integers wrap on overflow, as in PyTorch.
 protocol ComputeElement: Comparable, BitwiseCopyable, Sendable {
     static var dtype: DType { get }
     static var zero: Self { get }
     static var one: Self { get }
-    /// The ends of the range: infinities for floats.
+    /// The smallest and largest values: infinities for floats.
     static var lowest: Self { get }
     static var highest: Self { get }
     var isNotANumber: Bool { get }
@@ -20,9 +20,9 @@ protocol ComputeElement: Comparable, BitwiseCopyable, Sendable {
     static func plus(_ a: Self, _ b: Self) -> Self
     static func minus(_ a: Self, _ b: Self) -> Self
     static func times(_ a: Self, _ b: Self) -> Self
-    /// True division; integers never reach it.
+    /// True division; never called for integers.
     static func over(_ a: Self, _ b: Self) -> Self
-    /// The quotient rounded down. Integer divisors are not zero.
+    /// The quotient rounded down. Integer divisors are never zero here.
     static func floorOver(_ a: Self, _ b: Self) -> Self
     /// `a - floor(a / b) * b`, with the sign of `b`.
     static func modulo(_ a: Self, _ b: Self) -> Self
@@ -30,7 +30,7 @@ protocol ComputeElement: Comparable, BitwiseCopyable, Sendable {
 }
 
 extension ComputeElement {
-    /// NaN wins, from either side.
+    /// NaN if either operand is NaN.
     @inline(__always) static func smaller(_ a: Self, _ b: Self) -> Self { a < b || a.isNotANumber ? a : b }
     @inline(__always) static func larger(_ a: Self, _ b: Self) -> Self { a > b || a.isNotANumber ? a : b }
 }
@@ -46,7 +46,7 @@ extension ComputeElement where Self: BinaryFloatingPoint {
     @inline(__always) static func times(_ a: Self, _ b: Self) -> Self { a * b }
     @inline(__always) static func over(_ a: Self, _ b: Self) -> Self { a / b }
 
-    /// By way of the exact remainder, so that the quotient agrees with `modulo` (as Python's `//` and `%`).
+    /// Computed from the exact remainder, so that the quotient agrees with `modulo` (as Python's `//` and `%`).
     static func floorOver(_ a: Self, _ b: Self) -> Self {
         if b == 0 { return a / b }
         let remainder = a.truncatingRemainder(dividingBy: b)

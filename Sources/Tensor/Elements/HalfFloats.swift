@@ -1,4 +1,4 @@
-/// The two 16-bit float formats as bits, converted without branches on the common path so that loops vectorise.
+/// The two 16-bit float formats as bit patterns, converted without branches in the common case so that loops vectorise.
 /// Infinities and NaNs are kept; rounding is to nearest, ties to even.
 
 /// IEEE 754 binary16: 5 exponent bits, 10 of fraction.
@@ -8,7 +8,7 @@ struct HalfBits: BitwiseCopyable {
     @inline(__always) var float: Float {
         let sign = UInt32(bits & 0x8000) << 16
         let body = UInt32(bits & 0x7fff) << 13
-        // Shifted into place the exponent is short by 112; a multiplication corrects it for subnormals too.
+        // After the shift the exponent is too small by 112; the multiplication corrects it, for subnormals too.
         let value = (Float(bitPattern: body) * Float(bitPattern: 0x7780_0000)).bitPattern
         let special: UInt32 = body >= 0x0f80_0000 ? 0x7f80_0000 : 0
         return Float(bitPattern: value | special | sign)
@@ -24,7 +24,7 @@ struct HalfBits: BitwiseCopyable {
         } else if magnitude >= 0x477f_f000 {
             rounded = 0x7c00
         } else if magnitude < 0x3880_0000 {
-            // One unit in the last place of 0.5 is the smallest half: the addition rounds.
+            // The smallest subnormal half is one unit in the last place of 0.5, so the addition rounds correctly.
             rounded = (Float(bitPattern: magnitude) + 0.5).bitPattern &- 0x3f00_0000
         } else {
             rounded = (magnitude &+ 0xc800_0fff &+ ((magnitude >> 13) & 1)) >> 13
@@ -32,7 +32,7 @@ struct HalfBits: BitwiseCopyable {
         bits = sign | UInt16(truncatingIfNeeded: rounded)
     }
 
-    /// Rounds once: the detour over float32 is made with round-to-odd, which loses no tie.
+    /// Rounds once: the intermediate float32 is rounded to odd, which keeps the information about ties.
     init(_ value: Double) { self.init(value.roundedToOddFloat) }
 }
 
@@ -53,7 +53,8 @@ struct BrainBits: BitwiseCopyable {
 }
 
 extension Double {
-    /// The float32 towards zero, with its last bit set where something was cut off (Boldo and Melquiond 2008).
+    /// The float32 rounded towards zero, with its last bit set if anything was cut off (round to odd, Boldo and
+    /// Melquiond 2008).
     fileprivate var roundedToOddFloat: Float {
         let nearest = Float(self)
         if Double(nearest) == self || isNaN || isInfinite { return nearest }

@@ -1,4 +1,4 @@
-/// Which type a result has when operands differ: PyTorch's rules for the types Martlet has.
+/// The result type when operand types differ: PyTorch's type promotion, for the types that Martlet has.
 ///
 /// Source: PyTorch documentation, "Tensor Attributes", type promotion. Kinds are ordered bool < integer < float.
 extension DType {
@@ -13,8 +13,8 @@ extension DType {
     /// Whether elements of this type can be negative numbers.
     public var isSigned: Bool { self != .uint8 && self != .bool }
 
-    /// The smallest type that holds both: int8 and uint8 give int16, float16 and bfloat16 give float32, an integer
-    /// and a float give the float.
+    /// The smallest type that holds both: int8 and uint8 give int16, float16 and bfloat16 give float32, an integer and
+    /// a float give the float.
     public static func promoted(_ a: DType, _ b: DType) -> DType {
         if a == b { return a }
         if a.kind != b.kind { return a.kind > b.kind ? a : b }
@@ -32,7 +32,8 @@ extension DType {
         }
     }
 
-    /// The type in which elements of this type are computed: halves in float32, small integers and bools in int32.
+    /// The type in which elements of this type are computed: 16-bit floats in float32, small integers and bools in
+    /// int32.
     var computed: DType {
         switch self {
         case .float32, .float16, .bfloat16: .float32
@@ -41,12 +42,12 @@ extension DType {
         }
     }
 
-    /// The type of a function such as `exp`: the type itself when it is a float, else float32.
+    /// The result type of a function such as `exp`: the type itself if it is a float, else float32.
     var asFloatingPoint: DType { isFloatingPoint ? self : .float32 }
 }
 
-/// Operands of one operation, sorted by their weight in promotion: tensors with dimensions, then zero-dimensional
-/// tensors, then numbers. A lighter group counts only where its kind is higher.
+/// The operands of one operation in three groups, by priority in promotion: tensors with dimensions, zero-dimensional
+/// tensors, scalars. A group of lower priority counts only if its kind is higher.
 struct Promotion {
     private var dimensioned: DType?
     private var zeroDimensional: DType?
@@ -79,7 +80,7 @@ struct Promotion {
 }
 
 extension Tensor {
-    /// Refuses quantised operands, which only matrix products and `to(_:)` understand.
+    /// Throws for quantised operands, which only matrix products and `to(_:)` accept.
     func requirePlain(_ operation: String) throws(TensorError) {
         if dtype.isQuantized {
             throw TensorError(
@@ -94,7 +95,7 @@ extension Tensor {
         }
     }
 
-    /// An axis counted from the end when negative.
+    /// An axis index; negative ones count from the end.
     func checkedAxis(_ axis: Int, _ operation: String) throws(TensorError) -> Int {
         let resolved = axis < 0 ? axis + rank : axis
         guard resolved >= 0, resolved < rank else {

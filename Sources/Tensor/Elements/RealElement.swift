@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// What the elementwise functions need of a float type.
+/// The functions that elementwise operations need of a float type.
 protocol RealElement: ComputeElement, BinaryFloatingPoint {
     static func exponential(_ x: Self) -> Self
     static func exponentialMinusOne(_ x: Self) -> Self

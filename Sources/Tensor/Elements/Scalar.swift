@@ -1,11 +1,11 @@
-/// One number beside a tensor. As in PyTorch it decides the result's *kind* (bool, integer, float) but not its width:
-/// a float16 tensor times 2.0 stays float16.
+/// A number used together with a tensor. As in PyTorch it determines the result's *kind* (bool, integer, float) but not
+/// its width: a float16 tensor times 2.0 stays float16.
 public enum Scalar: Sendable, Hashable {
     case boolean(Bool)
     case integer(Int64)
     case real(Double)
 
-    /// The type a lone scalar takes: bool, int64, or float32 (PyTorch's default type).
+    /// The type of a tensor made of this scalar alone: bool, int64, or float32 (PyTorch's default type).
     public var dtype: DType {
         switch self {
         case .boolean: .bool
@@ -23,7 +23,7 @@ public enum Scalar: Sendable, Hashable {
     }
 }
 
-/// A Swift number that is laid out as one element of `dtype` is.
+/// A Swift number with the same memory layout as one element of `dtype`.
 public protocol TensorScalar: Sendable, BitwiseCopyable {
     static var dtype: DType { get }
     var scalar: Scalar { get }

@@ -1,4 +1,4 @@
-/// Which keys each query sees. The attention of whole sequences and that over a cache read the same value.
+/// Which keys each query sees. Attention over whole sequences and attention over a cache use the same mask.
 ///
 /// ```swift
 /// AttentionMask(.window(4096), within: [0..<12, 12..<30])          // two packed documents, a decoder's layer
@@ -6,47 +6,47 @@
 /// AttentionMask(.everything, queries: [0..<5], keys: [0..<12])     // cross-attention to a text of twelve tokens
 /// ```
 public struct AttentionMask: Sendable, Equatable {
-    /// How far a query sees within its block.
+    /// How far a query sees within its block of the mask.
     public enum Reach: Sendable, Equatable {
-        /// Its own position and all before it.
+        /// Its own position and all earlier ones.
         case causal
-        /// The latest positions, its own among them, as many as are said.
+        /// A sliding window: the given number of latest positions, its own included.
         case window(Int)
-        /// All keys of the block, those behind it too.
+        /// All keys of the block, later ones too (bidirectional).
         case everything
 
-        /// A window where there is one, else causal.
+        /// A sliding window if `window` is given, else causal.
         public init(window: Int?) { self = window.map { .window($0) } ?? .causal }
 
         public var isCausal: Bool { self != .everything }
-        /// The number of latest positions seen, nil where there is no such limit.
+        /// The size of the sliding window, or nil.
         public var window: Int? { if case .window(let size) = self { size } else { nil } }
 
-        /// Positions before its own that a query sees, in the numbers of the kernels.
+        /// Number of positions before its own that a query sees, as the kernels take it.
         var keysBefore: Int { window.map { $0 - 1 } ?? 1 << 40 }
         var keysAfter: Int { isCausal ? 0 : 1 << 40 }
     }
 
     public var reach: Reach
-    /// The rows of the queries of each block: of a sequence, or of a document packed with others.
+    /// The query rows of each block. A block is a sequence, or one of several documents packed into a sequence.
     public var queries: [Range<Int>]
-    /// The rows of the keys of each block.
+    /// The key rows of each block.
     public var keys: [Range<Int>]
 
-    /// Sequences that attend to themselves: block n of the mask is rows `blocks[n]` of queries, keys and values.
+    /// Self-attention: block n of the mask is rows `blocks[n]` of queries, keys and values.
     public init(_ reach: Reach = .causal, within blocks: [Range<Int>]) {
         self.init(reach, queries: blocks, keys: blocks)
     }
 
-    /// Queries that attend to keys of another sequence.
+    /// Cross-attention: the queries of a block attend to the keys of another sequence.
     public init(_ reach: Reach, queries: [Range<Int>], keys: [Range<Int>]) {
         self.reach = reach
         self.queries = queries
         self.keys = keys
     }
 
-    /// - Throws: `TensorError` where the blocks do not cover all rows, where a query would see nothing, and where a
-    ///   causal block has more queries than keys or fewer.
+    /// - Throws: `TensorError` when the blocks do not cover all rows, when a query would see no key, and when a
+    ///   causal block has different numbers of queries and keys.
     func check(queries queryRows: Int, keys keyRows: Int) throws(TensorError) {
         guard queries.count == keys.count, Self.cover(queries, queryRows), Self.cover(keys, keyRows) else {
             throw TensorError(

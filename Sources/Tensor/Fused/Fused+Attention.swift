@@ -1,14 +1,14 @@
-/// Heads of attention and how scores are scaled.
+/// The attention heads of a layer and the scaling of their scores.
 public struct AttentionShape: Sendable, Equatable {
     public var heads, keyValueHeads: Int
-    /// Numbers of a head's queries and keys, and of its values and results.
+    /// Dimension of each head's queries and keys, and of its values and outputs.
     public var headDimension, valueDimension: Int
-    /// Factor on q·k.
+    /// The factor on q · k, usually 1 / √headDimension.
     public var scale: Float
-    /// scores ← cap · tanh(scores / cap), Gemma 2.
+    /// Logit soft-capping: scores ← cap · tanh(scores / cap) (Gemma 2).
     public var softCap: Float?
 
-    /// - Parameter valueDimension: as queries and keys where left out.
+    /// - Parameter valueDimension: equal to `headDimension` by default.
     public init(
         heads: Int, keyValueHeads: Int, headDimension: Int, valueDimension: Int? = nil, scale: Float,
         softCap: Float? = nil
@@ -22,13 +22,13 @@ public struct AttentionShape: Sendable, Equatable {
     }
 }
 
-/// Dropout of attention's probabilities in one layer of one pass. Nothing is kept: what is dropped is a function of the
-/// key, the number of the query's token, the head and the key's place in its sequence.
+/// Dropout of the attention probabilities in one layer of one pass. No mask is stored: what is dropped is a function of
+/// the key, the index of the query's token, the head and the position of the attention key in its sequence.
 public struct AttentionDropout: Sendable, Equatable {
-    /// The share that is dropped, in steps of 1/65536.
+    /// The probability of being dropped, rounded to a multiple of 1/65536.
     public var probability: Double
     public var key: UInt64
-    /// The number of the pass's first token, where several passes are one step.
+    /// The index of the first token of this pass, when several passes form one step.
     public var firstToken: Int
 
     public init(probability: Double, key: UInt64, firstToken: Int = 0) {
@@ -37,18 +37,24 @@ public struct AttentionDropout: Sendable, Equatable {
         self.firstToken = firstToken
     }
 
-    /// Of 65536.
+    /// The probability in units of 1/65536.
     var dropped: UInt32 { UInt32(min(max(probability, 0), 0.999) * 65536) }
 }
 
 extension Fused {
-    /// softmax(scale · q kᵀ) v within the blocks of the mask: whole sequences, or the documents packed into one.
+    /// softmax(scale · q kᵀ) v for every head, within the blocks of the mask: whole sequences, or documents packed into
+    /// one.
     ///
-    /// - Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads · headDimension]`,
-    ///   v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Memory grows with the tokens, not with their square (Dao et al. 2022).
+    /// Memory is proportional to the number of tokens, not to its square (FlashAttention, Dao et al. 2022).
+    ///
     /// - Parameters:
-    ///   - sinks: for each head a logit that takes part in the softmax and has no value, `[heads]` (Xiao et al. 2023).
-    ///   - dropout: what is dropped of the probabilities, in training.
+    ///   - q: queries `[queries, heads · headDimension]`.
+    ///   - k: keys `[keys, keyValueHeads · headDimension]`.
+    ///   - v: values `[keys, keyValueHeads · valueDimension]`.
+    ///   - sinks: one logit per head that takes part in the softmax and has no value, `[heads]` (Xiao et al. 2023).
+    ///   - dropout: dropout of the probabilities, for training.
+    /// - Returns: `[queries, heads · valueDimension]`.
+    /// - Throws: `TensorError` when shapes, mask and heads do not fit.
     public static func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor? = nil,
         dropout: AttentionDropout? = nil

@@ -1,12 +1,15 @@
 extension Fused {
-    /// Rows of a table `[vocabulary, width]` of any type, times `scale`: `[ids, width]`.
+    /// Embedding lookup: rows `ids` of a table `[vocabulary, width]` of any stored type, times `scale`. Returns `[ids,
+    /// width]`.
+    /// - Throws: `TensorError` of kind `.index` for an id outside the table.
     public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
         let span = OperationSpan("embed")
         defer { span.end() }
         return try backend(of: table).embed(ids, table, scale: scale)
     }
 
-    /// The rows of x at the given places of a matrix of zeros, the opposite of `embed`; places are named once.
+    /// Scatters the rows of x `[rows, width]` to the indices `rows` of a zero matrix `[count, width]`; each index
+    /// occurs once.
     public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
         let span = OperationSpan("placeRows")
         defer { span.end() }

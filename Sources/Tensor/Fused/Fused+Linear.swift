@@ -1,9 +1,14 @@
 extension Fused {
-    /// Y = X Wᵀ + b for several weights over one X `[tokens, in]`, W `[out, in]`, b `[out]`: the results `[tokens, out]`.
+    /// Y = X Wᵀ + b for several weights over one input.
     ///
-    /// Gradients: dX = Σ dY W, dW = dYᵀ X, db = Σ over tokens of dY, each added in place to what has arrived. A weight
-    /// that is not float32 has no gradient of its own; X's is that of the values it stands for, and the results are
-    /// those of the same values held as float32, bit for bit.
+    /// Gradients: dX = Σ dY W, dW = dYᵀ X, db = Σ over tokens of dY, each accumulated in place. A weight that is not
+    /// float32 has no gradient of its own; the gradient of X is that of the dequantised values. Results and gradients
+    /// are the same, bit for bit, as with the weight dequantised to float32.
+    ///
+    /// - Parameters:
+    ///   - x: `[tokens, in]`.
+    ///   - layers: weights W `[out, in]` with optional biases b `[out]`.
+    /// - Returns: for each weight `[tokens, out]`.
     public static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
     ) throws(TensorError) -> [Tensor] {

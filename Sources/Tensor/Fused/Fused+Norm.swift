@@ -1,5 +1,6 @@
 extension Fused {
-    /// y = x / √(mean(x²) + ε) · (offset + w), along the weight's length (Zhang and Sennrich 2019).
+    /// RMS norm: y = x / √(mean(x²) + ε) · (offset + w), over groups of the weight's length (Zhang and Sennrich 2019).
+    /// x `[tokens, size]`, or `[tokens, heads · size]` normalised per head; w `[size]`.
     public static func rmsNorm(
         _ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float
     ) throws(TensorError) -> Tensor {
@@ -8,7 +9,8 @@ extension Fused {
         return try backend(of: x).rmsNorm(x, weight, offset: offset, epsilon: epsilon)
     }
 
-    /// y = (x − mean) / √(variance + ε) · w + b, along the weight's length (Ba et al. 2016).
+    /// Layer norm: y = (x − mean) / √(variance + ε) · w + b, over groups of the weight's length (Ba et al. 2016).
+    /// Shapes as for `rmsNorm`.
     public static func layerNorm(
         _ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float
     ) throws(TensorError) -> Tensor {

@@ -1,8 +1,9 @@
-/// Steps of optimisers, each in one pass over memory. They change the parameter w and what is remembered of it in place;
-/// g is its gradient. All are contiguous, of one type and of w's shape; nothing is noted for gradients.
+/// Optimiser steps, each in one pass over memory. They update the parameter w and its optimiser state in place; g is
+/// the gradient. All tensors are contiguous, of one type and of w's shape; nothing is recorded on the tape.
 extension Fused {
-    /// g ← g + coupled w,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
-    /// w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+    /// AdamW:
+    ///     g ← g + coupled w,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
+    ///     w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
     public static func adamW(
         _ w: Tensor, gradient g: Tensor, mean m: Tensor, square v: Tensor, _ step: OptimizerStep
     ) throws(TensorError) {
@@ -10,7 +11,7 @@ extension Fused {
         try backend(of: w).adamW(w, gradient: g, mean: m, square: v, step)
     }
 
-    /// g ← g + coupled w,  m ← β₁ m + g,  w ← w (1 − η λ) − η m, or − η (g + β₁ m) where it looks ahead. Without m by g.
+    /// SGD: g ← g + coupled w,  m ← β₁ m + g,  w ← w (1 − η λ) − η m; with Nesterov − η (g + β₁ m), without m − η g.
     public static func sgd(
         _ w: Tensor, gradient g: Tensor, momentum m: Tensor?, _ step: OptimizerStep
     ) throws(TensorError) {
@@ -18,7 +19,7 @@ extension Fused {
         try backend(of: w).sgd(w, gradient: g, momentum: m, step)
     }
 
-    /// g ← g + coupled w,  v ← β₂ v + (1 − β₂) g²,  m ← β₁ m + g / (√v + ε),  w ← w (1 − η λ) − η m
+    /// RMSprop: g ← g + coupled w,  v ← β₂ v + (1 − β₂) g²,  m ← β₁ m + g / (√v + ε),  w ← w (1 − η λ) − η m
     public static func rmsprop(
         _ w: Tensor, gradient g: Tensor, square v: Tensor, momentum m: Tensor?, _ step: OptimizerStep
     ) throws(TensorError) {
@@ -26,7 +27,7 @@ extension Fused {
         try backend(of: w).rmsprop(w, gradient: g, square: v, momentum: m, step)
     }
 
-    /// w ← w (1 − η λ) − η sign(β₁ m + (1 − β₁) g),  m ← β₂ m + (1 − β₂) g
+    /// Lion: w ← w (1 − η λ) − η sign(β₁ m + (1 − β₁) g),  m ← β₂ m + (1 − β₂) g
     public static func lion(
         _ w: Tensor, gradient g: Tensor, momentum m: Tensor, _ step: OptimizerStep
     ) throws(TensorError) {
@@ -34,7 +35,7 @@ extension Fused {
         try backend(of: w).lion(w, gradient: g, momentum: m, step)
     }
 
-    /// m ← β₁ m + (1 − β₁) g; the new m, or (1 − β₁) g + β₁ m where it looks ahead, as a tensor of its own.
+    /// m ← β₁ m + (1 − β₁) g. Returns a new tensor: m, or with Nesterov momentum (1 − β₁) g + β₁ m.
     public static func momentum(
         gradient g: Tensor, momentum m: Tensor, _ step: OptimizerStep
     ) throws(TensorError) -> Tensor {
@@ -42,19 +43,19 @@ extension Fused {
         return try backend(of: g).momentum(gradient: g, momentum: m, step)
     }
 
-    /// The orthogonal matrix nearest to x `[n, k]`, about: five Newton-Schulz steps X ← (a I + b X Xᵀ + c (X Xᵀ)²) X
-    /// from x / max(‖x‖, ε), which bring every singular value near 1 (Jordan et al. 2024). x is used up.
+    /// Approximates the orthogonal matrix nearest to x `[n, k]`: five Newton-Schulz steps X ← (a I + b X Xᵀ + c (X
+    /// Xᵀ)²) X from x / max(‖x‖, ε), which bring every singular value near 1 (Muon, Jordan et al. 2024). x is consumed.
     public static func orthogonalized(_ given: consuming Tensor, epsilon: Double) throws(TensorError) -> Tensor {
         let x = given
-        guard x.rank == 2 else { throw TensorError(.shape, "orthogonalized", "\(x.shape) is no matrix") }
+        guard x.rank == 2 else { throw TensorError(.shape, "orthogonalized", "\(x.shape) is not a matrix") }
         try checkStep("orthogonalized", gradient: x, changing: x)
         return try backend(of: x).orthogonalized(x, epsilon: epsilon)
     }
 
-    /// A step of Adafactor; the formula stands at the optimiser.
+    /// One step of Adafactor (Shazeer and Stern 2018); for the formula see the optimiser `Adafactor`.
     /// - Parameters:
-    ///   - rows: of a matrix `[n, k]` the n numbers of its rows; nil for a vector.
-    ///   - columns: the k numbers of its columns, or a vector's whole second moment.
+    ///   - rows: for a matrix `[n, k]` its n row moments; nil for a vector.
+    ///   - columns: the k column moments, or a vector's whole second moment.
     public static func adafactor(
         _ w: Tensor, gradient g: Tensor, rows: Tensor?, columns: Tensor, _ step: AdafactorStep
     ) throws(TensorError) {
@@ -78,13 +79,13 @@ extension Fused {
         try backend(of: a).moveToward(a, b, share: share)
     }
 
-    /// The elements of a and b change places.
+    /// Swaps the elements of a and b.
     public static func exchange(_ a: Tensor, _ b: Tensor) throws(TensorError) {
         try checkStep("exchange", gradient: b, changing: a, b)
         try backend(of: a).exchange(a, b)
     }
 
-    /// Σ x² over all elements of contiguous tensors, in an order that the number of threads does not change.
+    /// Σ x² over all elements of contiguous tensors, in an order that does not depend on the number of threads.
     public static func sumOfSquares(_ tensors: [Tensor]) throws(TensorError) -> Double {
         guard let first = tensors.first else { return 0 }
         for tensor in tensors {
@@ -96,7 +97,8 @@ extension Fused {
         return try backend(of: first).sumOfSquares(tensors)
     }
 
-    /// Checks that tensors fit each other and that those that change may be written to, and counts them as changed.
+    /// Checks that the tensors fit each other and that those which are updated are writable, and counts them as
+    /// changed.
     private static func checkStep(
         _ operation: String, gradient: Tensor, changing tensors: Tensor?...
     ) throws(TensorError) {

@@ -1,9 +1,9 @@
-/// Queries of one sequence whose keys and values lie in the blocks of a cache.
+/// The queries of one sequence whose keys and values are in the blocks of a cache.
 package struct PagedQueries {
-    /// The rows of the queries.
+    /// The sequence's rows in the query tensor.
     package var rows: Range<Int>
     package var blocks: [KVBlock]
-    /// Keys in the blocks; those of these queries are among them, where a sequence attends to itself.
+    /// Number of keys in the blocks, including those of these queries in self-attention.
     package var keyCount: Int
     /// The position of the first query.
     package var firstPosition: Int
@@ -17,10 +17,10 @@ package struct PagedQueries {
 }
 
 extension Fused {
-    /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` into blocks at
-    /// the positions from `position`.
-    /// - Parameter dtype: of the cache, F32 or F16.
-    /// - Precondition: there are blocks for these positions, and they are nobody else's.
+    /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` into
+    /// blocks, starting at position `position`.
+    /// - Parameter dtype: the cache's type, F32 or F16.
+    /// - Precondition: blocks for these positions exist and are not shared.
     package static func append(
         _ keys: Tensor, _ values: Tensor, rows: Range<Int>, to blocks: [KVBlock], at position: Int, _ layout: KVLayout,
         _ dtype: DType
@@ -30,9 +30,9 @@ extension Fused {
         try backend(of: keys).appendToPages(keys, values, rows: rows, to: blocks, at: position, layout, dtype)
     }
 
-    /// softmax(scale · q kᵀ) v for every row and head over the keys of its sequence in the cache. Nothing is noted for
-    /// gradients. q `[tokens, heads · headDimension]` -> `[tokens, heads · valueDimension]`.
-    /// - Throws: `TensorError` for other types than F32, and where gradients are recorded: a cache has none.
+    /// softmax(scale · q kᵀ) v for every row and head over the keys of its sequence in the cache. q `[tokens, heads ·
+    /// headDimension]` -> `[tokens, heads · valueDimension]`.
+    /// - Throws: `TensorError` for types other than F32, and while gradients are recorded: a cache has no gradient.
     package static func attention(
         _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
         _ shape: AttentionShape, sinks: Tensor? = nil

@@ -1,18 +1,18 @@
-/// Where nothing is noted for gradients, these write over their first operand, which is used up; otherwise they leave
-/// it alone, because its gradient needs it. What is used up counts as changed, so a gradient that saved it says so, and
-/// must not lie in a mapped file.
+/// Elementwise operations. When gradients are not recorded, they overwrite their first operand, which is thereby
+/// consumed; otherwise they leave it unchanged, because the gradient needs it. A consumed operand counts as changed in
+/// place: a backward pass that saved it throws an error. It must not lie in a mapped file.
 extension Fused {
-    /// The non-linearities that have a kernel.
+    /// The activation functions that have a kernel.
     public enum PointwiseFunction: Sendable { case silu, gelu, geluTanh, relu }
 
-    /// f(x); x is used up.
+    /// f(x); consumes x.
     public static func activate(_ x: Tensor, _ function: PointwiseFunction) throws(TensorError) -> Tensor {
         let span = OperationSpan("activate")
         defer { span.end() }
         return try backend(of: x).activate(x, function)
     }
 
-    /// f(gate) · up (Shazeer 2020); gate is used up.
+    /// f(gate) · up, a gated linear unit (Shazeer 2020); consumes gate.
     public static func gate(
         _ gate: Tensor, _ up: Tensor, _ function: PointwiseFunction
     ) throws(TensorError) -> Tensor {
@@ -21,7 +21,7 @@ extension Fused {
         return try backend(of: gate).gate(gate, up, function)
     }
 
-    /// x + y for equal shapes; x is used up.
+    /// x + y for equal shapes; consumes x.
     public static func add(_ x: Tensor, _ y: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("add")
         defer { span.end() }
@@ -35,14 +35,14 @@ extension Fused {
         try backend(of: x).addRow(row, to: x)
     }
 
-    /// cap · tanh(x / cap); x is used up.
+    /// cap · tanh(x / cap); consumes x.
     public static func softCap(_ x: Tensor, _ cap: Float) throws(TensorError) -> Tensor {
         let span = OperationSpan("softCap")
         defer { span.end() }
         return try backend(of: x).softCap(x, cap)
     }
 
-    /// Each row becomes its softmax; x is used up.
+    /// The softmax of each row; consumes x.
     public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
         let span = OperationSpan("softmax")
         defer { span.end() }

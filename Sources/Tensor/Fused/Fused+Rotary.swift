@@ -1,10 +1,10 @@
-/// The tables of a rotary embedding, as a kernel needs them.
+/// The tables of a rotary embedding, in the form that the kernels take.
 public struct Rotation: Sendable {
     /// float32 `[positions, dimension / 2]`.
     public let cosine, sine: Tensor
     /// Rotated dimensions at the start of each head.
     public let dimension: Int
-    /// Pairs are neighbours instead of halves.
+    /// Whether a pair is two neighbouring elements instead of element i and element i + dimension / 2.
     public let interleaved: Bool
 
     public init(cosine: Tensor, sine: Tensor, dimension: Int, interleaved: Bool) {
@@ -15,7 +15,7 @@ public struct Rotation: Sendable {
     }
 }
 
-/// Rows that are rotated by the same tables.
+/// A range of rows that are rotated by the same tables.
 public struct RotationRun: Sendable {
     public let rows: Range<Int>
     public let rotation: Rotation
@@ -27,8 +27,8 @@ public struct RotationRun: Sendable {
 }
 
 extension Fused {
-    /// Every pair of each head rotated by its position's angle (Su et al. 2021). `x` is `[tokens, heads · headDimension]`
-    /// and is used up: the result takes its place in memory.
+    /// Rotary position embedding: rotates every pair of each head by the angle of its position (Su et al. 2021). `x` is
+    /// `[tokens, heads · headDimension]` and is consumed: the result replaces it in memory.
     public static func rotate(
         _ x: Tensor, heads: Int, _ runs: [RotationRun], _ positions: [Int32]
     ) throws(TensorError) -> Tensor {

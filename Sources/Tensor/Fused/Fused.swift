@@ -6,11 +6,11 @@ import Glibc
 import Musl
 #endif
 
-/// What a language model spends its time in besides matrix products, each in one pass over memory.
+/// The operations of a language model besides matrix products, each in one pass over memory.
 ///
 /// All take contiguous float32 tensors `[tokens, width]`. A row's result depends on that row alone, bit for bit.
 public enum Fused {
-    /// Rows in a share of work so that a fork-join pays: about this many elements each.
+    /// Elements per task, such that a fork-join pays off.
     private static let grain = 16_384
 
     package static func check(_ operation: String, _ tensors: Tensor...) throws(TensorError) {
@@ -21,7 +21,7 @@ public enum Fused {
         }
     }
 
-    /// Runs `body` over ranges of rows, on several threads when there is enough to do.
+    /// Runs `body` over ranges of rows, on several threads if there is enough work.
     package static func forRows(_ rows: Int, width: Int, _ body: (Range<Int>) -> Void) {
         let share = max(1, grain / max(width, 1))
         let count = (rows + share - 1) / share
@@ -31,7 +31,8 @@ public enum Fused {
 }
 
 extension Fused {
-    /// Who computes with a tensor: the formulas where it is float64, otherwise where it lies.
+    /// The backend that computes with a tensor: the formulas of `Reference` for float64, otherwise the backend of its
+    /// device.
     @inline(__always)
     static func backend(of x: Tensor) -> any FusedOperations.Type {
         x.dtype == .float64 ? Reference.self : x.storage.device.fused

@@ -1,12 +1,12 @@
-/// The numbers of one step of an optimiser for one parameter. Each optimiser uses those that its formula names.
+/// The hyperparameters of one optimiser step for one parameter. Each optimiser reads those in its formula.
 public struct OptimizerStep: Sendable, Equatable {
-    /// η: the schedule's rate times the group's.
+    /// η: the learning rate of the schedule times that of the parameter group.
     public var learningRate: Float
-    /// Decay of the parameter itself: w shrinks by η · weightDecay (Loshchilov and Hutter 2019).
+    /// Decoupled weight decay: w is reduced by η · weightDecay · w (Loshchilov and Hutter 2019).
     public var weightDecay: Float = 0
-    /// Decay as a part of the gradient: g ← g + coupledDecay · w.
+    /// Coupled (L2) weight decay: g ← g + coupledDecay · w.
     public var coupledDecay: Float = 0
-    /// Factor on the gradient: 1, or what clipping asks for.
+    /// The factor on the gradient: 1, or the factor of gradient clipping.
     public var gradientScale: Float = 1
     public var beta1: Float = 0
     public var beta2: Float = 0
@@ -14,26 +14,26 @@ public struct OptimizerStep: Sendable, Equatable {
     /// 1 − β₁ᵗ and 1 − β₂ᵗ.
     public var correction1: Float = 1
     public var correction2: Float = 1
-    /// The step looks ahead along the momentum (Nesterov 1983).
+    /// Nesterov momentum (Nesterov 1983).
     public var nesterov = false
 
     public init(learningRate: Float) { self.learningRate = learningRate }
 }
 
-/// The numbers of one step of Adafactor for one parameter.
+/// The hyperparameters of one Adafactor step for one parameter.
 public struct AdafactorStep: Sendable, Equatable {
-    /// What the size of the parameter is multiplied with: ρ = min(η, 1 / √t).
+    /// The learning rate relative to the size of the parameter: ρ = min(η, 1 / √t).
     public var relativeRate: Double
-    /// w shrinks to this share, 1 − η λ.
+    /// The weight-decay factor on w: 1 − η λ.
     public var keep: Float = 1
-    /// How far the moments move towards the gradient's squares, tᵝ.
+    /// The step of the moments towards the squared gradient, tᵝ.
     public var share: Float
-    /// The least second moment is the square of `epsilon1`; the least size of a parameter is `epsilon2`.
+    /// The second moment is at least ε₁²; the size of a parameter counts as at least ε₂.
     public var epsilon1: Double
     public var epsilon2: Double
-    /// The root mean square that an update is cut to.
+    /// The root mean square above which an update is scaled down.
     public var clip: Double
-    /// Factor on the gradient: 1, or what clipping asks for.
+    /// The factor on the gradient: 1, or the factor of gradient clipping.
     public var gradientScale: Float = 1
 
     public init(relativeRate: Double, share: Float, epsilon1: Double, epsilon2: Double, clip: Double) {

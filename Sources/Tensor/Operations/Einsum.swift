@@ -1,8 +1,8 @@
-/// Sums of products named by letters, as in NumPy and PyTorch: `"bij,bjk->bik"`, `"...i,i"`, `"ii->i"`.
+/// Einstein summation, as in NumPy and PyTorch: `"bij,bjk->bik"`, `"...i,i"`, `"ii->i"`.
 ///
-/// Every step is one of three views or sums: a repeated letter is a diagonal; a letter that no later operand and not
-/// the result needs is summed away; two operands are contracted by permuting them to `[shared and kept, own, summed]`
-/// and one batched matrix product. Operands are taken from left to right.
+/// Each step is one of three: a repeated letter becomes a diagonal; a letter that occurs in no later operand and not in
+/// the result is summed over; two operands are permuted to `[shared and kept, own, summed]` and multiplied as one
+/// batched matrix product. Operands are contracted from left to right.
 public func einsum(_ equation: String, _ operands: Tensor...) throws(TensorError) -> Tensor {
     try einsum(equation, operands)
 }
@@ -17,12 +17,12 @@ public func einsum(_ equation: String, _ operands: [Tensor]) throws(TensorError)
             operands[place], remaining[place], needed: later.union(current.labels))
         current = try plan.contract(current, own, needed: later)
     }
-    // What is left is in some order; letters of the result are all there.
+    // All letters of the result are present now, in some order.
     let order = plan.output.map { label in current.labels.firstIndex(of: label) ?? 0 }
     return try current.tensor.permute(order)
 }
 
-/// The letters of an equation, an ellipsis being as many letters of its own as it stands for.
+/// The parsed letters of an equation; an ellipsis is expanded to one unnamed letter per dimension.
 private struct EinsumPlan {
     typealias Label = Int
     typealias Labelled = (tensor: Tensor, labels: [Label])
@@ -51,7 +51,8 @@ private struct EinsumPlan {
             guard after == nil ? named == operand.rank : named <= operand.rank else {
                 throw malformed("\(named) letters for an operand of shape \(operand.shape)")
             }
-            // Letters of an ellipsis count down from -1 for the last, so that they align at the right.
+            // The unnamed letters of an ellipsis are numbered down from -1 for the last, so that they align at the
+            // right.
             let hidden = after == nil ? 0 : operand.rank - named
             ellipsisRank = Swift.max(ellipsisRank, hidden)
             let labels = before + (0..<hidden).map { $0 - hidden } + (after ?? [])
@@ -91,7 +92,7 @@ private struct EinsumPlan {
         return nil
     }
 
-    /// The letters before the ellipsis, and those after it if there is one.
+    /// The letters before the ellipsis, and those after it, if there is one.
     private static func letters(
         _ term: ArraySlice<UInt8>, _ malformed: (String) -> TensorError
     ) throws(TensorError) -> ([Label], [Label]?) {
@@ -106,7 +107,7 @@ private struct EinsumPlan {
                 continue
             }
             guard (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) else {
-                throw malformed("\"\(UnicodeScalar(byte))\" is no letter")
+                throw malformed("\"\(UnicodeScalar(byte))\" is not a letter")
             }
             if after == nil { before.append(Label(byte)) } else { after?.append(Label(byte)) }
             rest = rest.dropFirst()
@@ -118,7 +119,7 @@ private struct EinsumPlan {
         Set(output).union(inputs[(place + 1)...].joined())
     }
 
-    /// With each letter once and no letter that nobody needs.
+    /// With each letter once and without letters that are not needed later.
     func prepared(_ tensor: Tensor, _ labels: [Label], needed: Set<Label>) throws(TensorError) -> Labelled {
         var tensor = tensor, labels = labels
         var place = 0
@@ -180,7 +181,7 @@ private struct EinsumPlan {
         return (try result.reshape(batchExtents + leftExtents + rightExtents), labels)
     }
 
-    /// Where a summed letter has extent 1 on one side only, the other side is summed alone.
+    /// If a summed letter has extent 1 in one operand only, it is summed in the other operand alone.
     private func withoutStretchedSums(
         _ a: Labelled, _ b: Labelled, _ needed: Set<Label>
     ) throws(TensorError) -> (Labelled, Labelled) {
@@ -199,7 +200,7 @@ private struct EinsumPlan {
 }
 
 extension Tensor {
-    /// The sum in this type, also for small integers.
+    /// The sum in this tensor's type, for small integers too.
     fileprivate func addedUp(_ axes: [Int], keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         try sum(axes: axes, keepDimensions: keepDimensions).to(dtype)
     }

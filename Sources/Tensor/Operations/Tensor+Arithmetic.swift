@@ -1,6 +1,6 @@
 /// Elementwise functions of two operands, with broadcasting and type promotion.
 extension Tensor {
-    /// The shape both operands broadcast to, or an error that names both.
+    /// The shape both operands broadcast to; throws an error with both shapes.
     static func broadcastShape(_ a: Tensor, _ b: Tensor, _ operation: String) throws(TensorError) -> Shape {
         guard let shape = Shape.broadcast(a.shape, b.shape) else {
             throw TensorError(.shape, operation, "shapes \(a.shape) and \(b.shape) do not broadcast")
@@ -17,7 +17,7 @@ extension Tensor {
         return promotion.result
     }
 
-    /// A number beside this tensor, as a zero-dimensional tensor of the type that promotion gives the result.
+    /// A scalar as a zero-dimensional tensor of the type that promotion with this tensor gives.
     @inline(never)
     func companion(_ scalar: Scalar, _ operation: String) throws(TensorError) -> Tensor {
         try requirePlain(operation)
@@ -71,18 +71,18 @@ extension Tensor {
     public func pow(_ exponent: some TensorScalar) throws(TensorError) -> Tensor {
         try pow(companion(exponent.scalar, "power"))
     }
-    /// The smaller of both; NaN wins.
+    /// The smaller of both; NaN if either is NaN.
     public func minimum(_ other: Tensor) throws(TensorError) -> Tensor { try .arithmetic(.minimum, self, other) }
     public func minimum(_ other: some TensorScalar) throws(TensorError) -> Tensor {
         try minimum(companion(other.scalar, "minimum"))
     }
-    /// The larger of both; NaN wins.
+    /// The larger of both; NaN if either is NaN.
     public func maximum(_ other: Tensor) throws(TensorError) -> Tensor { try .arithmetic(.maximum, self, other) }
     public func maximum(_ other: some TensorScalar) throws(TensorError) -> Tensor {
         try maximum(companion(other.scalar, "maximum"))
     }
 
-    /// Kept between the bounds, of which one may be missing. NaN stays.
+    /// Each element limited to `min ... max`; either bound may be omitted. NaN stays NaN.
     public func clamp<S: TensorScalar>(min low: S? = nil, max high: S? = nil) throws(TensorError) -> Tensor {
         var result = self
         if let low { result = try result.maximum(low) }
@@ -90,7 +90,7 @@ extension Tensor {
         return result
     }
 
-    /// `a` where `condition`, else `b`; all three broadcast.
+    /// `a` where `condition` is true, else `b`; all three broadcast.
     public static func `where`(
         _ condition: Tensor, _ a: Tensor, _ b: Tensor
     ) throws(TensorError) -> Tensor {
@@ -134,7 +134,7 @@ extension Tensor {
         try .comparison(.equal, to(.bool), Tensor(.boolean(false), dtype: .bool))
     }
 
-    /// Whether all elements agree within `absolute + relative |other|`.
+    /// Whether all elements satisfy |self − other| ≤ `absolute + relative |other|`.
     public func isClose(
         to other: Tensor, relative: Double = 1e-5, absolute: Double = 1e-8
     ) throws(TensorError) -> Bool {

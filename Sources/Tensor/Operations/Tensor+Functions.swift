@@ -1,4 +1,4 @@
-/// Elementwise functions of one operand. Integers give float32 except where they keep their type.
+/// Elementwise functions of one operand. Integers give float32, except where noted.
 extension Tensor {
     @inline(never)
     func mapped(_ operation: UnaryOperation) throws(TensorError) -> Tensor {
@@ -10,7 +10,7 @@ extension Tensor {
         return try Tensor.recordMapped(operation, operand, result).to(target)
     }
 
-    /// -x. Bools are refused.
+    /// -x. Bools throw.
     public func negative() throws(TensorError) -> Tensor {
         if dtype == .bool { throw TensorError(.dtype, "negative", "a bool tensor of shape \(shape) has no sign") }
         return try mapped(.negative)
@@ -20,10 +20,10 @@ extension Tensor {
     public func sign() throws(TensorError) -> Tensor { try mapped(.sign) }
     public func square() throws(TensorError) -> Tensor { try mapped(.square) }
     public func exp() throws(TensorError) -> Tensor { try mapped(.exp) }
-    /// exp(x) - 1, exact near 0.
+    /// exp(x) - 1, accurate near 0.
     public func expm1() throws(TensorError) -> Tensor { try mapped(.expm1) }
     public func log() throws(TensorError) -> Tensor { try mapped(.log) }
-    /// log(1 + x), exact near 0.
+    /// log(1 + x), accurate near 0.
     public func log1p() throws(TensorError) -> Tensor { try mapped(.log1p) }
     public func log2() throws(TensorError) -> Tensor { try mapped(.log2) }
     public func sqrt() throws(TensorError) -> Tensor { try mapped(.sqrt) }
@@ -43,9 +43,9 @@ extension Tensor {
     public func silu() throws(TensorError) -> Tensor { try mapped(.silu) }
     public func floor() throws(TensorError) -> Tensor { try mapped(.floor) }
     public func ceil() throws(TensorError) -> Tensor { try mapped(.ceil) }
-    /// To the nearest integer, ties to even.
+    /// Rounds to the nearest integer, ties to even.
     public func round() throws(TensorError) -> Tensor { try mapped(.round) }
-    /// Towards zero.
+    /// Rounds towards zero.
     public func truncate() throws(TensorError) -> Tensor { try mapped(.truncate) }
 
     /// Gaussian error linear unit: x Phi(x), or GPT-2's tanh approximation of it (Hendrycks and Gimpel 2016).
@@ -62,7 +62,7 @@ extension Tensor {
         return try maximum(0) + tail
     }
 
-    /// exp(x - max) over its sum along `axis`.
+    /// exp(x - max) divided by its sum along `axis`.
     public func softmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("softmax")
         if elementCount == 0 { return self }
@@ -76,7 +76,7 @@ extension Tensor {
         return try shifted / shifted.sum(axis, keepDimensions: true)
     }
 
-    /// log(softmax(x)), computed without the quotient.
+    /// log(softmax(x)), computed without the division.
     public func logSoftmax(axis: Int) throws(TensorError) -> Tensor {
         try requireFloatingPoint("logSoftmax")
         if elementCount == 0 { return self }
@@ -88,7 +88,7 @@ extension Tensor {
         return try self - logSumExp(axis, keepDimensions: true)
     }
 
-    /// Along the last axis, computed in float32; nil for other axes and float64.
+    /// The result along the last axis, computed in float32; nil for other axes and for float64.
     private func lastAxis(_ axis: Int, logarithm: Bool) throws(TensorError) -> Tensor? {
         guard dtype != .float64, rank > 0, try checkedAxis(axis, "softmax") == rank - 1 else { return nil }
         let source = try withoutOrigin.to(.float32).contiguous()

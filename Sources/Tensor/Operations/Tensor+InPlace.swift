@@ -1,9 +1,9 @@
-/// Writing into existing storage. Every view of that storage sees the change.
+/// In-place operations. Every view of the storage sees the change.
 ///
-/// Rules: a read-only storage (a mapped file) is refused; a destination in which one address stands for several
-/// elements (after `expand`) is refused; the operand broadcasts to the destination, never the other way; an operand
-/// that overlaps the destination is copied first. The destination keeps its type, to which a result of lower or
-/// equal kind is converted; a float result does not go into an integer tensor.
+/// They throw for read-only storage (a mapped file) and for a destination in which several elements share an address
+/// (after `expand`). The operand broadcasts to the destination, never the other way; an operand that overlaps the
+/// destination is copied first. The destination keeps its type: a result of lower or equal kind is converted to it; a
+/// float result in an integer tensor throws.
 extension Tensor {
     func requireWritable(_ operation: String) throws(TensorError) {
         guard !storage.isReadOnly else {
@@ -22,7 +22,8 @@ extension Tensor {
         storage.version += 1
     }
 
-    /// Whether two indices may name one address: an axis steps no further than the axes inside it reach.
+    /// Whether two indices may have the same address: the stride of an axis lies within the address range of the axes
+    /// inside it.
     private var overlapsItself: Bool {
         let axes = (0..<rank).filter { shape[$0] > 1 }.sorted { strides[$0] < strides[$1] }
         var reach = 0
@@ -33,7 +34,7 @@ extension Tensor {
         return false
     }
 
-    /// This tensor, or a copy where writing to `destination` would change elements still to be read.
+    /// This tensor, or a copy if writing to `destination` would change elements that are still to be read.
     func undisturbed(byWritingTo destination: Tensor) -> Tensor {
         guard storage === destination.storage else { return self }
         let samePlace =
@@ -61,7 +62,7 @@ extension Tensor {
         }
     }
 
-    // The left side is no `inout`: what changes is the storage, not the variable, so `try x[0] += 1` works on a view.
+    // The left side is not `inout`: the storage changes, not the variable, so `try x[0] += 1` works on a view.
     public static func += (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.add, b) }
     public static func -= (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.subtract, b) }
     public static func *= (a: Tensor, b: Tensor) throws(TensorError) { try a.update(.multiply, b) }
@@ -97,7 +98,7 @@ extension Tensor {
         primitives.cast(plain.undisturbed(byWritingTo: self), to: self)
     }
 
-    /// Sets the elements where `mask` is true (PyTorch's `masked_fill_`).
+    /// Sets the elements where `mask` is true to `value` (PyTorch's `masked_fill_`).
     public func maskedFillInPlace(_ mask: Tensor, _ value: some TensorScalar) throws(TensorError) {
         try requirePlain("maskedFillInPlace")
         try requireWritable("maskedFillInPlace")
@@ -112,13 +113,14 @@ extension Tensor {
 }
 
 extension Tensor {
-    /// This storage for a result that replaces the tensor. Whoever saved the old contents for a gradient will notice.
-    /// - Throws: `TensorError` where it must not be written to.
+    /// This tensor's storage, to be overwritten by a result. A node that saved the old contents throws in its backward
+    /// pass.
+    /// - Throws: `TensorError` when the storage is read-only.
     func takenOver(_ operation: String) throws(TensorError) -> Tensor {
         guard !storage.isReadOnly else {
             throw TensorError(
                 .storage, operation,
-                "uses up its operand, and the tensor of shape \(shape) lies in read-only storage; copy it first")
+                "overwrites its operand, and the tensor of shape \(shape) lies in read-only storage; copy it first")
         }
         storage.version += 1
         return withoutOrigin

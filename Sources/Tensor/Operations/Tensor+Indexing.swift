@@ -1,7 +1,7 @@
-/// Elements picked, placed and masked by other tensors. Indices are int64 or int32; negative ones count from the end
-/// in `indexSelect`, and are refused in `gather` and `scatter`, as in PyTorch.
+/// Elements selected, written and masked by other tensors. Indices are int64 or int32; negative ones count from the end
+/// in `indexSelect` and throw in `gather` and `scatter`, as in PyTorch.
 extension Tensor {
-    /// The indices as int64, each inside `extent`.
+    /// The indices as int64, each checked against `extent`.
     private static func checked(
         _ index: Tensor, below extent: Int, wrapping: Bool, _ operation: String
     ) throws(TensorError) -> Tensor {
@@ -24,8 +24,8 @@ extension Tensor {
         return plain
     }
 
-    /// `result[.., i, ..] = self[.., indices[i], ..]` along `axis`: the rows of an embedding table, say. `indices`
-    /// has one dimension. Quantised rows are copied as they are.
+    /// `result[.., i, ..] = self[.., indices[i], ..]` along `axis`, for example rows of an embedding table. `indices`
+    /// has one dimension. Quantised rows are copied as stored.
     public func indexSelect(_ axis: Int, _ indices: Tensor) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "indexSelect")
         guard indices.rank == 1 else {
@@ -48,7 +48,8 @@ extension Tensor {
         }
     }
 
-    /// Rows named by indices of any shape: shape `indices.shape + shape[1...]` (PyTorch's `embedding`, `x[indices]`).
+    /// Rows selected by indices of any shape; the result has shape `indices.shape + shape[1...]` (PyTorch's
+    /// `embedding`, `x[indices]`).
     public func take(rows indices: Tensor) throws(TensorError) -> Tensor {
         _ = try checkedAxis(0, "take")
         let rows = try indexSelect(0, indices.reshape(-1))
@@ -75,7 +76,8 @@ extension Tensor {
         return (axis, try Tensor.checked(index, below: shape[axis], wrapping: false, operation))
     }
 
-    /// `result[i][j] = self[index[i][j]][j]` for axis 0, and so on. The result has `index`'s shape.
+    /// `result[i][j] = self[index[i][j]][j]` for axis 0; correspondingly for other axes. The result has `index`'s
+    /// shape.
     public func gather(_ axis: Int, _ index: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: nil, "gather")
         let result = Tensor(uninitialized: index.shape, dtype: dtype)
@@ -88,7 +90,8 @@ extension Tensor {
         }
     }
 
-    /// A copy with `copy[index[i][j]][j] = source[i][j]` for axis 0, and so on. The last of equal indices wins.
+    /// A copy with `copy[index[i][j]][j] = source[i][j]` for axis 0; correspondingly for other axes. If an index occurs
+    /// twice, the last one wins.
     public func scatter(_ axis: Int, _ index: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatter")
         let result = withoutOrigin.copied()
@@ -107,7 +110,7 @@ extension Tensor {
         try scatter(axis, index, Tensor(value.scalar, dtype: dtype).expand(Array(index.shape)))
     }
 
-    /// `scatter` that adds. Equal indices are added in row-major order.
+    /// `scatter` that adds instead of assigning. Repeated indices are added in row-major order.
     public func scatterAdd(_ axis: Int, _ index: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
         let (axis, places) = try checkedIndex(axis, index, source: source, "scatterAdd")
         let wide = try withoutOrigin.to(dtype.computed)
@@ -149,7 +152,7 @@ extension Tensor {
         return result.recordedView("maskedFill", of: self) { try Tensor.where(mask, 0.0, $0) }
     }
 
-    /// The elements where `mask` is true, in row-major order, in one dimension. Both broadcast.
+    /// The elements where `mask` is true, in row-major order, as a one-dimensional tensor. Both broadcast.
     public func maskedSelect(_ mask: Tensor) throws(TensorError) -> Tensor {
         try requirePlain("maskedSelect")
         guard mask.dtype == .bool, let common = Shape.broadcast(shape, mask.shape) else {
@@ -161,7 +164,7 @@ extension Tensor {
         return try broadcast(to: common).reshape(-1).indexSelect(0, places)
     }
 
-    /// The indices of the elements that are not zero, one row each: `[count, rank]`, int64.
+    /// The indices of the non-zero elements, one row each: `[count, rank]`, int64.
     public func nonzero() throws(TensorError) -> Tensor {
         try requirePlain("nonzero")
         let positions = try to(.bool).truePositions()
@@ -178,7 +181,7 @@ extension Tensor {
         return try Tensor(indices, shape: [positions.count, rank])
     }
 
-    /// `gather`, with zeros where `places` has no index for an element of the source.
+    /// `gather`, with zeros for source elements that have no index in `places`.
     private func gathered(_ axis: Int, _ places: Tensor, padded target: Shape) throws(TensorError) -> Tensor {
         let found = try gather(axis, places)
         if found.shape == target { return found }
@@ -194,7 +197,7 @@ extension Tensor {
         return flags.indices.lazy.filter { flags[$0] }.map { Int64($0) }
     }
 
-    /// 1 at the index, 0 elsewhere, along a new last axis of `classes` elements; int64.
+    /// One-hot encoding: 1 at the index, 0 elsewhere, along a new last axis of `classes` elements; int64.
     public func oneHot(_ classes: Int) throws(TensorError) -> Tensor {
         guard !dtype.isFloatingPoint, dtype != .bool, !dtype.isQuantized else {
             throw TensorError(.dtype, "oneHot", "indices of shape \(shape) are \(dtype.name), not integers")
@@ -204,12 +207,12 @@ extension Tensor {
         return try zeros.scatter(-1, to(.int64).unsqueeze(-1), value: 1)
     }
 
-    /// The lower triangle of the last two axes, up to `diagonal` places right of the main diagonal; zero elsewhere.
+    /// The lower triangle of the last two axes, up to the `diagonal`-th diagonal above the main one; zero elsewhere.
     public func tril(_ diagonal: Int = 0) throws(TensorError) -> Tensor {
         try triangle("tril") { column, row throws(TensorError) in try column .> (row + diagonal) }
     }
 
-    /// The upper triangle of the last two axes, from `diagonal` places right of the main diagonal; zero elsewhere.
+    /// The upper triangle of the last two axes, from the `diagonal`-th diagonal above the main one on; zero elsewhere.
     public func triu(_ diagonal: Int = 0) throws(TensorError) -> Tensor {
         try triangle("triu") { column, row throws(TensorError) in try column .< (row + diagonal) }
     }

@@ -1,9 +1,12 @@
 /// Products of vectors, matrices and batches of matrices.
 extension Tensor {
-    /// Matrix product over the last two axes; leading axes broadcast. One-dimensional operands stand for a row on the
-    /// left and a column on the right, and the axis so added is dropped again (PyTorch's `matmul`).
+    /// Matrix product over the last two axes; leading axes broadcast. A one-dimensional operand is a row on the left
+    /// and a column on the right, and the axis added for this is removed from the result (PyTorch's `matmul`).
     ///
-    /// Floats give their promoted type, accumulated in float32 for halves; integers are added up exactly in int64.
+    ///     let y = try x.matmul(w.transposed())   // x [tokens, in], w [out, in] -> y [tokens, out]
+    ///
+    /// Floats give their promoted type; 16-bit floats accumulate in float32, integers exactly in int64.
+    /// - Throws: `TensorError` of kind `.shape` when the inner extents differ or leading axes do not broadcast.
     public func matmul(_ other: Tensor) throws(TensorError) -> Tensor {
         func mismatch(_ why: String) -> TensorError {
             TensorError(.shape, "matmul", "shapes \(shape) and \(other.shape): \(why)")
@@ -26,7 +29,7 @@ extension Tensor {
         let left = try a.withoutOrigin.to(computed), right = try b.withoutOrigin.to(computed)
         let result: Tensor
         if right.rank == 2 && left.rank > 2 {
-            // One matrix on the right: the batch is only more rows.
+            // One matrix on the right: the batch becomes additional rows.
             let rows = batch.elementCount * m
             let flat = try left.reshape(rows, depth)
             result = try Tensor.allocated([1, rows, n], computed, "matmul")

@@ -1,5 +1,5 @@
-/// The operators, as in PyTorch; all may throw. Comparisons are written with a dot, as for Swift's SIMD vectors,
-/// since they give a tensor of bools.
+/// Operators, as in PyTorch; all may throw. Comparisons are written with a dot, as for Swift's SIMD vectors, because
+/// they return a tensor of bools.
 extension Tensor {
     public static func + (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try arithmetic(.add, a, b) }
     public static func + (a: Tensor, b: some TensorScalar) throws(TensorError) -> Tensor {

@@ -1,4 +1,4 @@
-/// The same reductions with the axes written out: `x.sum()`, `x.mean(-1, keepDimensions: true)`, `x.max(0, 2)`.
+/// Reductions with the axes as variadic arguments: `x.sum()`, `x.mean(-1, keepDimensions: true)`, `x.max(0, 2)`.
 extension Tensor {
     public func sum(_ axes: Int..., keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         try sum(axes: axes, keepDimensions: keepDimensions)

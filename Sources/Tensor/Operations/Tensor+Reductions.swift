@@ -6,9 +6,9 @@ import Glibc
 import Musl
 #endif
 
-/// Reductions over any axes (none named: all of them). Negative axes count from the end.
+/// Reductions over any axes; over all axes if none is given. Negative axes count from the end.
 extension Tensor {
-    /// Which axes are reduced, each named once.
+    /// Which axes are reduced. Throws if an axis is given twice.
     func reducedAxes(_ axes: [Int], _ operation: String) throws(TensorError) -> [Bool] {
         if axes.isEmpty { return Array(repeating: true, count: rank) }
         var reduced = Array(repeating: false, count: rank)
@@ -24,7 +24,7 @@ extension Tensor {
         return reduced
     }
 
-    /// Elements that go into each result.
+    /// The number of elements reduced into each result.
     private func reducedCount(_ reduced: [Bool]) -> Int {
         var count = 1
         for axis in 0..<rank where reduced[axis] { count *= shape[axis] }
@@ -56,7 +56,7 @@ extension Tensor {
             .dropping(reduced, unless: keepDimensions)
     }
 
-    /// Integers and bools are added up as int64.
+    /// The sum; integers and bools are summed as int64.
     public func sum(axes: [Int], keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         let result = dtype.isFloatingPoint ? dtype : .int64
         return try reduced(.sum, axes, keepDimensions, as: result, computed: result.computed)
@@ -67,7 +67,7 @@ extension Tensor {
         return try reduced(.product, axes, keepDimensions, as: result, computed: result.computed)
     }
 
-    /// The largest element; NaN where there is one.
+    /// The largest element; NaN if there is one.
     public func max(axes: [Int], keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         try reduced(.maximum, axes, keepDimensions, as: dtype, computed: dtype.computed)
     }
@@ -98,7 +98,8 @@ extension Tensor {
         return try (total / Double(count)).to(dtype)
     }
 
-    /// The mean squared distance from the mean; the divisor is the count less `correction` (1: unbiased).
+    /// The mean squared distance from the mean; the divisor is the count minus `correction` (1 gives the unbiased
+    /// estimate).
     public func variance(
         axes: [Int], correction: Int = 1, keepDimensions: Bool = false
     ) throws(TensorError) -> Tensor {
@@ -117,7 +118,7 @@ extension Tensor {
             .variance(axes: axes, correction: correction, keepDimensions: keepDimensions).sqrt().to(dtype)
     }
 
-    /// log(sum(exp(x))), shifted by the largest element so that nothing overflows.
+    /// log(sum(exp(x))), shifted by the largest element to avoid overflow.
     public func logSumExp(axes: [Int], keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         try requireFloatingPoint("logSumExp")
         let reduced = try reducedAxes(axes, "logSumExp")
@@ -126,7 +127,7 @@ extension Tensor {
             return try wide.sum(axes: axes, keepDimensions: keepDimensions).log().to(dtype)
         }
         let top = try wide.max(axes: axes, keepDimensions: true)
-        // An infinite maximum would give infinity less infinity.
+        // Subtracting an infinite maximum would give infinity minus infinity.
         let shift = try Tensor.where(top.isFinite(), top, 0.0)
         let total = try (wide - shift).exp().sum(axes: axes, keepDimensions: true).log() + shift
         return try total.to(dtype).dropping(reduced, unless: keepDimensions)

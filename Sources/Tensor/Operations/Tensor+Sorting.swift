@@ -1,18 +1,18 @@
-/// Order along an axis. Equal elements keep their order; NaN counts as the largest.
+/// Sorting along an axis. Sorting is stable; NaN sorts as the largest.
 extension Tensor {
     /// This tensor in its computed type with `axis` last, contiguous.
     private func rows(_ axis: Int) throws(TensorError) -> Tensor {
         try to(dtype.computed).moveAxis(axis, to: -1).contiguous()
     }
 
-    /// The places of the elements in ascending (or descending) order; int64.
+    /// The indices that sort `axis` in ascending (or descending) order; int64.
     public func argsort(axis: Int = -1, descending: Bool = false) throws(TensorError) -> Tensor {
         if rank == 0 { return Tensor(0) }
         let axis = try checkedAxis(axis, "argsort")
         return try topPlaces(shape[axis], axis: axis, largest: descending, "argsort")
     }
 
-    /// The elements in order, and where they were.
+    /// The sorted elements, and their original indices.
     public func sort(
         axis: Int = -1, descending: Bool = false
     ) throws(TensorError) -> (values: Tensor, indices: Tensor) {
@@ -21,7 +21,7 @@ extension Tensor {
         return (try gather(axis, indices), indices)
     }
 
-    /// The `count` largest (or smallest) elements along `axis` in order, and where they are.
+    /// The `count` largest (or smallest) elements along `axis` in sorted order, and their indices.
     public func topK(
         _ count: Int, axis: Int = -1, largest: Bool = true
     ) throws(TensorError) -> (values: Tensor, indices: Tensor) {
@@ -45,7 +45,7 @@ extension Tensor {
         return try places.moveAxis(-1, to: axis)
     }
 
-    /// The index of the largest element along `axis`, the first of equals; of the flattened tensor without an axis.
+    /// The index of the largest element along `axis`, the first among equals; without an axis, in the flattened tensor.
     public func argmax(_ axis: Int? = nil, keepDimensions: Bool = false) throws(TensorError) -> Tensor {
         try extreme(largest: true, axis, keepDimensions, "argmax")
     }
@@ -101,8 +101,8 @@ extension Tensor {
         }
     }
 
-    /// Of running products p over rows of x, with this gradient: dx_j = Σ over i ≥ j of g_i · (p_i without x_j), zeros
-    /// in x included, hence quadratic in the length.
+    /// The gradient of running products p over rows of x: dx_j = Σ over i ≥ j of g_i · (p_i without the factor x_j).
+    /// Correct for zeros in x too, and therefore quadratic in the length.
     private func scannedProductGradient(_ x: Tensor) throws(TensorError) -> Tensor {
         let width = x.shape[x.rank - 1]
         let values = try x.to(.float64).contiguous(), gradient = try to(.float64).contiguous()
@@ -123,8 +123,8 @@ extension Tensor {
         return result
     }
 
-    /// The distinct elements in ascending order, for each element the place of its value among them (in this shape),
-    /// and how often each occurs.
+    /// The distinct elements in ascending order; for each element the index of its value among them (in this tensor's
+    /// shape); and how often each value occurs.
     public func unique() throws(TensorError) -> (values: Tensor, inverse: Tensor, counts: Tensor) {
         try requirePlain("unique")
         let flat = try reshape(-1)

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Keys and values of `KVBlock.length` positions in all layers of a model. Caches share blocks; who writes to one that
-/// is shared copies it first.
+/// A block of the key/value cache: keys and values of `KVBlock.length` positions in all layers of a model. Caches share
+/// blocks; a cache copies a shared block before it writes to it (copy on write).
 package final class KVBlock: Sendable {
-    /// Positions of a block.
+    /// Positions per block.
     package static let length = CPU.pageTokens
 
     private let storage: Storage
@@ -17,7 +17,7 @@ package final class KVBlock: Sendable {
 
     var pointer: UnsafeMutableRawPointer { storage.pointer }
 
-    /// A block of its own with the same contents.
+    /// A copy with its own memory.
     package func copied() -> KVBlock {
         let copy = KVBlock(byteCount: storage.byteCount, ledger: ledger)
         copy.pointer.copyMemory(from: pointer, byteCount: storage.byteCount)
@@ -27,7 +27,7 @@ package final class KVBlock: Sendable {
     deinit { ledger?.add(-1) }
 }
 
-/// Counts the blocks that are alive, however many caches share them.
+/// Counts live blocks; a block shared by several caches counts once.
 package final class KVBlockLedger: Sendable {
     private let alive = Atomic(0)
 

@@ -1,11 +1,11 @@
-/// Where one layer's keys and values lie in a block of a cache, as `martlet_attention.h` asks: all heads' keys, then all
-/// heads' values.
+/// Where the keys and values of one layer are in a cache block, as `martlet_attention.h` requires: the keys of all
+/// heads, then the values of all heads.
 package struct KVLayout: Sendable, Equatable {
     /// Key/value heads.
     package let heads: Int
-    /// Numbers of a head's keys, and of its values.
+    /// Dimension of each head's keys, and of its values.
     package let headDimension, valueDimension: Int
-    /// Where in a block the layer begins, in elements.
+    /// The offset of the layer in a block, in elements.
     package let offset: Int
 
     package init(heads: Int, headDimension: Int, valueDimension: Int, offset: Int) {
@@ -15,13 +15,13 @@ package struct KVLayout: Sendable, Equatable {
         self.offset = offset
     }
 
-    /// Numbers of a head as stored: the kernels read multiples of eight, the rest is zero.
+    /// Dimension of a head as stored: kernels read multiples of eight; the padding is zero.
     var storedKeys: Int { (headDimension + 7) / 8 * 8 }
     var storedValues: Int { (valueDimension + 7) / 8 * 8 }
     /// Elements of one head's keys, and of its values, in a block.
     var keyElements: Int { KVBlock.length * storedKeys }
     var valueElements: Int { KVBlock.length * storedValues }
-    /// Elements of the layer in a block.
+    /// Elements of this layer in a block.
     package var elementCount: Int { heads * (keyElements + valueElements) }
     var keyOffset: Int { offset }
     var valueOffset: Int { offset + heads * keyElements }

@@ -8,46 +8,46 @@ import Glibc
 import Musl
 #endif
 
-/// What a thread's operations cost: one span for each, nested as they call each other, with time, arithmetic and
-/// memory. Nothing is recorded, at the price of one test an operation, until `record` is used.
+/// Measures the operations of a thread: one span per operation, nested as operations call each other, with time,
+/// arithmetic and memory. Outside `record` nothing is recorded, and each operation costs one test.
 package final class OperationRecorder {
     package enum Phase: String, Sendable, CaseIterable {
         case data, forward, backward, update
-        /// A part of a step that holds operations and is none itself.
+        /// A section of a step that contains operations but is not one itself.
         case part
     }
 
     package struct Span: Sendable {
         package let name: String
         package let phase: Phase
-        /// Spans it lies in.
+        /// The number of enclosing spans.
         package let depth: Int
         /// Nanoseconds of the monotonic clock.
         package let start: UInt64
         package internal(set) var duration: UInt64 = 0
-        /// Of `duration`, what lies in spans inside.
+        /// The part of `duration` that is spent in nested spans.
         package internal(set) var inner: UInt64 = 0
-        /// Floating-point operations of products and attention, without those of spans inside.
+        /// Floating-point operations of products and attention, excluding nested spans.
         package internal(set) var operations = 0.0
-        /// Operands read and results written once each, without those of spans inside.
+        /// Bytes of operands read and results written, each counted once, excluding nested spans.
         package internal(set) var bytes = 0.0
-        /// Bytes of all tensors at its end.
+        /// Bytes of all live tensors when the span ends.
         package internal(set) var liveBytes = 0
     }
 
-    /// In the order in which they began.
+    /// In order of their start.
     package private(set) var spans: [Span] = []
     package private(set) var peakBytes = 0
-    /// When the most was alive, and what it was.
+    /// When the memory peak occurred, and what it consisted of.
     package private(set) var peakTime: UInt64 = 0
     package private(set) var peakKinds: [(kind: String, bytes: Int)] = []
-    /// Says what is alive; asked at every new peak.
+    /// Returns the current memory by kind; called at every new peak.
     package var kinds: () -> [(kind: String, bytes: Int)] = { [] }
     private var open: [Int] = []
 
     package init() {}
 
-    /// Records what `body` does on this thread.
+    /// Records the operations of `body` on this thread.
     package func record<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         let before = ThreadState.recorder
         ThreadState.recorder = Unmanaged.passUnretained(self).toOpaque()
@@ -55,7 +55,7 @@ package final class OperationRecorder {
         return try body()
     }
 
-    /// Of this thread, nil when nothing is recorded.
+    /// The recorder of this thread; nil when nothing is recorded.
     @inline(__always)
     package static var current: OperationRecorder? {
         guard let recorder = ThreadState.recorder else { return nil }
@@ -64,7 +64,7 @@ package final class OperationRecorder {
 
     func begin(_ name: String, _ phase: Phase?) {
         sampleMemory()
-        // What a gradient is computed with belongs to the gradient.
+        // Operations inside a gradient belong to the gradient.
         let enclosing = open.last.map { spans[$0].phase } ?? .part
         let phase = phase ?? (enclosing == .part ? .forward : enclosing)
         open.append(spans.count)
@@ -103,7 +103,7 @@ package final class OperationRecorder {
     }
 }
 
-/// An operation that is going on:
+/// The span of one operation:
 ///
 ///     let span = OperationSpan("linear")
 ///     defer { span.end() }
@@ -129,7 +129,7 @@ package struct OperationSpan {
         return try body()
     }
 
-    /// Adds to what the innermost open span of this thread has done.
+    /// Adds to the counts of the innermost open span of this thread.
     @inline(__always)
     package static func count(operations: @autoclosure () -> Double = 0, bytes: @autoclosure () -> Double = 0) {
         if let recorder = OperationRecorder.current { recorder.add(operations: operations(), bytes: bytes()) }
@@ -137,7 +137,7 @@ package struct OperationSpan {
 }
 
 extension Tensor {
-    /// Bytes of its elements, each once.
+    /// Bytes of its elements, each counted once.
     package var elementBytes: Double {
         Double(elementCount) * Double(dtype.blockByteCount) / Double(dtype.blockLength)
     }

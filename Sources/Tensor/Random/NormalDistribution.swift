@@ -1,8 +1,9 @@
-/// The standard normal distribution from additions, multiplications, divisions and square roots only. IEEE 754
-/// rounds those one way, so results have the same bits on every machine, which `log` and `exp` of a system's
-/// mathematical library do not promise.
+/// The standard normal distribution, computed from additions, multiplications, divisions and square roots only. IEEE
+/// 754 defines the rounding of these, so results have the same bits on every machine; `log` and `exp` of system
+/// libraries do not guarantee that.
 public enum NormalDistribution {
-    /// The x that a normal number stays below with probability `p`, to about 1e-15 relative.
+    /// The quantile: the x such that a standard normal number is below x with probability `p`; relative error about
+    /// 1e-15.
     ///
     /// Source: Wichura, "Algorithm AS 241: the percentage points of the normal distribution" (Applied Statistics 37,
     /// 1988), PPND16.
@@ -10,7 +11,7 @@ public enum NormalDistribution {
         (p - 0.5).magnitude <= 0.425 ? centreQuantile(p) : tailQuantile(p)
     }
 
-    /// Replaces probabilities by their quantiles: first the middle, where most of them are, without branches.
+    /// Replaces probabilities by their quantiles: first the central range, where most of them are, without branches.
     static func replaceByQuantiles(_ values: UnsafeMutablePointer<Double>, _ count: Int) {
         withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { p in
             guard let p = p.baseAddress else { return }
@@ -36,7 +37,7 @@ public enum NormalDistribution {
         return upper ? tail : -tail
     }
 
-    /// The probability of staying below `x`: for |x| < 6.5 by the series phi(x) (x + x^3/3 + x^5/15 + …).
+    /// The cumulative distribution function at `x`: for |x| < 6.5 by the series phi(x) (x + x^3/3 + x^5/15 + …).
     /// Source: Marsaglia, "Evaluating the normal distribution" (J. Stat. Software 11(4), 2004).
     public static func cumulative(_ x: Double) -> Double {
         if x <= -8 { return 0 }
@@ -87,7 +88,7 @@ public enum NormalDistribution {
         let numerator, denominator: Polynomial
     }
 
-    /// Coefficients from the constant to the seventh power.
+    /// Coefficients from degree zero to seven.
     private struct Polynomial: Sendable {
         let c: (Double, Double, Double, Double, Double, Double, Double, Double)
         @inline(__always) func at(_ x: Double) -> Double {

@@ -1,4 +1,4 @@
-/// Philox4x32-10: four random words from a 128-bit counter and a 64-bit key, with no state between calls.
+/// Philox4x32-10, a counter-based generator: four random words from a 128-bit counter and a 64-bit key, without state.
 ///
 /// Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.3.
 public enum Philox {
@@ -14,7 +14,8 @@ public enum Philox {
         }
         return counter
     }
-    /// The blocks `first ..< first + 4` of the low counter half, each lane one block: its words as two pairs.
+    /// The blocks `first ..< first + 4` of the low half of the counter, one block per lane; each block's words as two
+    /// pairs.
     @inline(__always)
     static func fourBlocks(
         first: UInt64, stream: UInt64, seed: UInt64

@@ -1,12 +1,12 @@
-/// One of 2^64 independent sequences of random numbers that a seed gives.
+/// One of the 2^64 independent sequences of random numbers of a seed.
 ///
-/// Number `n` of the sequence is a function of (seed, stream, n) alone: it can be asked for in any order, on any
-/// thread and any machine, and a run resumes by storing the position. A request, a training step or a layer takes a
-/// stream of its own instead of sharing one. Nothing here depends on the system's mathematical library.
+/// Number `n` of the sequence is a function of (seed, stream, n) only: it can be computed in any order, on any thread
+/// and machine, and a run resumes by storing the position. Every request, training step or layer uses its own stream
+/// instead of sharing one. Nothing here depends on the system's math library.
 public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
     public let seed: UInt64
     public let stream: UInt64
-    /// How many 32-bit words have been taken.
+    /// The number of 32-bit words consumed.
     public var position: UInt64
 
     public init(seed: UInt64, stream: UInt64 = 0, position: UInt64 = 0) {
@@ -44,7 +44,7 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
     /// Standard normal. Takes two words.
     public mutating func nextNormal() -> Double { NormalDistribution.quantile(Self.openUnit(next())) }
 
-    /// Uniform among `0 ..< bound`, unbiased: words that would favour small results are passed over (Lemire 2019).
+    /// Uniform in `0 ..< bound`, unbiased: words that would favour small results are rejected (Lemire 2019).
     public mutating func nextIndex(below bound: Int) -> Int {
         precondition(bound > 0)
         let bound = UInt64(bound)
@@ -56,11 +56,11 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
         return Int(product.high)
     }
 
-    /// The middle of one of 2^53 equal parts of (0, 1): never 0 or 1.
+    /// The midpoint of one of 2^52 equal parts of (0, 1): never 0 or 1.
     @inline(__always)
     static func openUnit(_ bits: UInt64) -> Double { (Double(bits >> 12) + 0.5) * 0x1p-52 }
 
-    /// Moves to the start of a block and takes `words`; returns the first block's index.
+    /// Advances to the start of a block and consumes `words`; returns the index of the first block.
     mutating func reserve(words: Int) -> UInt64 {
         let first = (position &+ 3) >> 2
         position = (first << 2) &+ UInt64(words)

@@ -1,8 +1,9 @@
 extension Tensor {
-    /// Each element with `probability` 0, else divided by 1 − probability (Srivastava et al. 2014).
+    /// Dropout: each element becomes 0 with the given probability, else it is divided by 1 − probability (Srivastava et
+    /// al. 2014).
     ///
-    /// Which elements go is a function of the stream and the element's place alone: the gradient draws them again
-    /// instead of keeping them, and so do recomputation and a resumed run.
+    /// What is dropped is a function of the stream and the element's index only: backward passes, recomputation and
+    /// resumed runs draw it again instead of storing it.
     /// - Throws: `TensorError` for a probability outside `0 ..< 1`.
     public func dropout(_ probability: Double, stream: RandomStream) throws(TensorError) -> Tensor {
         guard (0..<1).contains(probability) else {

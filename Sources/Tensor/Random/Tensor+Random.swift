@@ -1,12 +1,12 @@
-/// Random tensors. Element `i` takes words `2 i` and `2 i + 1` after the stream's next whole block, so the numbers do
-/// not depend on threads, and tensors of one stream agree between types up to rounding.
+/// Random tensors. Element `i` consumes words `2 i` and `2 i + 1` after the next whole block of the stream, so the
+/// numbers do not depend on threads, and tensors of different types from one stream agree up to rounding.
 extension Tensor {
     /// Uniform in [low, high).
     public static func uniform(
         _ shape: Shape, low: Double = 0, high: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
         try requireFloat(shape, dtype, "uniform")
-        // As many bits as the type holds, so that no number of [0, 1) is rounded up to 1.
+        // Only as many bits as the type holds, so that no number in [0, 1) is rounded up to 1.
         let shift: UInt64 =
             switch dtype {
             case .float64: 11
@@ -20,7 +20,7 @@ extension Tensor {
         }
     }
 
-    /// Normal, by inverting the distribution function (`NormalDistribution.quantile`).
+    /// Normally distributed, by the inverse of the distribution function (`NormalDistribution.quantile`).
     public static func normal(
         _ shape: Shape, mean: Double = 0, std: Double = 1, dtype: DType = .float32, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
@@ -32,8 +32,8 @@ extension Tensor {
         }
     }
 
-    /// Normal, conditioned on lying within `low ... high`: the inverse of the distribution function between its
-    /// values at the bounds. Source: PyTorch `nn.init.trunc_normal_`.
+    /// Truncated normal: normal, conditioned on lying in `low ... high`. Uses the inverse of the distribution function
+    /// between its values at the bounds. Source: PyTorch `nn.init.trunc_normal_`.
     public static func truncatedNormal(
         _ shape: Shape, mean: Double = 0, std: Double = 1, low: Double = -2, high: Double = 2,
         dtype: DType = .float32, using stream: inout RandomStream
@@ -65,7 +65,7 @@ extension Tensor {
         _ shape: Shape, dtype: DType = .float32, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor { try uniform(shape, dtype: dtype, using: &stream) }
 
-    /// Integers of `low ..< high`; the bias is below 2^-32 for ranges up to 2^32.
+    /// Integers in `low ..< high`; the bias is below 2^-32 for ranges up to 2^32.
     public static func randint(
         _ low: Int, _ high: Int, _ shape: Shape, dtype: DType = .int64, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
@@ -81,7 +81,7 @@ extension Tensor {
         return try result.to(dtype)
     }
 
-    /// True with probability `p`.
+    /// Bool elements that are true with probability `p`.
     public static func bernoulli(
         _ shape: Shape, p: Double, using stream: inout RandomStream
     ) throws(TensorError) -> Tensor {
@@ -94,7 +94,7 @@ extension Tensor {
         return result
     }
 
-    /// The numbers `0 ..< count` in random order (Fisher and Yates); int64.
+    /// A random permutation of `0 ..< count` (Fisher and Yates); int64.
     public static func permutation(_ count: Int, using stream: inout RandomStream) throws(TensorError) -> Tensor {
         guard count >= 0 else { throw TensorError(.argument, "permutation", "of \(count) elements") }
         let result = try arange(count)
@@ -112,7 +112,7 @@ extension Tensor {
         }
     }
 
-    /// Turns words into numbers, a block at a time.
+    /// Converts words to numbers, one block at a time.
     private typealias Distribution = (UnsafePointer<UInt64>, UnsafeMutablePointer<Double>, Int) -> Void
 
     private static func drawn(
@@ -143,8 +143,8 @@ extension Tensor {
 
     private static let blockLength = 512
 
-    /// Two words for each of `count` elements, two elements to a Philox block; `body` gets the place of the first
-    /// element, the words and how many elements they are for.
+    /// Draws two words for each of `count` elements, two elements per Philox block. `body` receives the index of the
+    /// first element, the words, and the number of elements they are for.
     private static func draw(
         _ count: Int, _ stream: inout RandomStream, _ body: (Int, UnsafePointer<UInt64>, Int) -> Void
     ) {

@@ -1,11 +1,11 @@
-/// Views that reorder, stretch or pick along axes. All share storage with the receiver.
+/// Views that reorder, expand or select axes. All share storage with the receiver.
 extension Tensor {
     /// Axis `order[i]` of this tensor becomes axis `i`.
     public func permute(_ order: [Int]) throws(TensorError) -> Tensor {
         var seen: [Int] = []
         for axis in order { seen.append(try checkedAxis(axis, "permute")) }
         guard Set(seen).count == rank, seen.count == rank else {
-            throw TensorError(.argument, "permute", "\(order) is no order of the \(rank) axes of shape \(shape)")
+            throw TensorError(.argument, "permute", "\(order) is not a permutation of the \(rank) axes of \(shape)")
         }
         if seen == Array(0..<rank) { return self }
         try requirePlain("permute")
@@ -31,7 +31,7 @@ extension Tensor {
     /// The last two axes swapped: PyTorch's `mT`.
     public func transposed() throws(TensorError) -> Tensor { try transpose(-2, -1) }
 
-    /// Moves one axis to another place.
+    /// Moves one axis to another position.
     public func moveAxis(_ from: Int, to: Int) throws(TensorError) -> Tensor {
         let from = try checkedAxis(from, "moveAxis"), to = try checkedAxis(to, "moveAxis")
         var order = Array(0..<rank)
@@ -39,13 +39,13 @@ extension Tensor {
         return try permute(order)
     }
 
-    /// Stretches axes of extent 1, and adds leading ones, without copying; -1 keeps an extent.
+    /// Expands axes of extent 1 and adds leading axes, without copying; -1 keeps an extent.
     public func expand(_ extents: [Int]) throws(TensorError) -> Tensor {
         let lead = extents.count - rank
         var filled = extents
         for place in extents.indices where extents[place] == -1 && place >= lead { filled[place] = shape[place - lead] }
         guard lead >= 0, let target = Shape(checking: filled), Shape.broadcast(shape, target) == target else {
-            throw TensorError(.shape, "expand", "shape \(shape) does not stretch to \(extents)")
+            throw TensorError(.shape, "expand", "shape \(shape) cannot be expanded to \(extents)")
         }
         if target == shape { return self }
         try requirePlain("expand")
@@ -59,7 +59,7 @@ extension Tensor {
     /// `expand` under NumPy's name.
     public func broadcast(to target: Shape) throws(TensorError) -> Tensor { try expand(Array(target)) }
 
-    /// The part at `index` along `axis`, which disappears. Negative indices count from the end.
+    /// The slice at `index` along `axis`, without that axis. Negative indices count from the end.
     public func select(_ axis: Int, _ index: Int) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "select")
         let position = index < 0 ? index + shape[axis] : index
@@ -73,7 +73,7 @@ extension Tensor {
             .recordedPart("select", of: self) { try $0.select(axis, position) }
     }
 
-    /// Elements `start`, `start + step`, … before `end` along `axis`. As in Python, negative bounds count from the
+    /// Elements `start`, `start + step`, … along `axis`, excluding `end`. As in Python, negative bounds count from the
     /// end and bounds outside the axis are clamped to it.
     public func slice(
         _ axis: Int, from start: Int? = nil, to end: Int? = nil, step: Int = 1
@@ -88,13 +88,13 @@ extension Tensor {
         extents[axis] = (past - first + step - 1) / step
         steps[axis] = strides[axis] * step
         if dtype.isQuantized && (axis != 0 || step != 1) { try requirePlain("slice") }
-        // An empty result keeps the old place, which is inside the storage.
+        // An empty result keeps the old offset, which is inside the storage.
         let offset = extents[axis] == 0 ? 0 : try bytes(first * strides[axis], extents, "slice")
         return view(extents, steps, byteOffset: byteOffset + offset)
             .recordedPart("slice", of: self) { try $0.slice(axis, from: first, to: past, step: step) }
     }
 
-    /// `length` elements from `start` along `axis`; unlike `slice`, out of range is an error.
+    /// `length` elements from `start` along `axis`; unlike `slice`, it throws for ranges outside the axis.
     public func narrow(_ axis: Int, from start: Int, length: Int) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "narrow")
         guard start >= 0, length >= 0, start <= shape[axis] - length else {
@@ -104,7 +104,7 @@ extension Tensor {
         return try slice(axis, from: start, to: start + length)
     }
 
-    /// Pieces of `size` along `axis`; the last may be smaller.
+    /// Pieces of `size` along `axis`; the last one may be smaller.
     public func split(_ size: Int, axis: Int = 0) throws(TensorError) -> [Tensor] {
         let axis = try checkedAxis(axis, "split")
         guard size > 0 else { throw TensorError(.argument, "split", "size \(size) is not positive") }
@@ -117,7 +117,7 @@ extension Tensor {
         return pieces
     }
 
-    /// Pieces of the given sizes along `axis`, which they fill exactly.
+    /// Pieces of the given sizes along `axis`; the sizes must add up to its extent.
     public func split(sizes: [Int], axis: Int = 0) throws(TensorError) -> [Tensor] {
         let axis = try checkedAxis(axis, "split")
         guard sizes.allSatisfy({ $0 >= 0 }), sizes.reduce(0, +) == shape[axis] else {
@@ -132,7 +132,7 @@ extension Tensor {
         return pieces
     }
 
-    /// At most `count` pieces of equal size along `axis`; the last may be smaller.
+    /// At most `count` pieces of equal size along `axis`; the last one may be smaller.
     public func chunk(_ count: Int, axis: Int = 0) throws(TensorError) -> [Tensor] {
         let resolved = try checkedAxis(axis, "chunk")
         guard count > 0 else { throw TensorError(.argument, "chunk", "count \(count) is not positive") }
@@ -151,7 +151,7 @@ extension Tensor {
         ).recordedPart("diagonal", of: self) { try $0.diagonal(a, b) }
     }
 
-    /// Windows of `size` every `step` elements along `axis`, as a new last axis.
+    /// Sliding windows of `size`, one every `step` elements along `axis`, as a new last axis.
     public func unfold(_ axis: Int, size: Int, step: Int) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "unfold")
         guard size >= 0, step > 0, size <= shape[axis], rank < Shape.maximumRank else {
@@ -173,7 +173,7 @@ extension Tensor {
             }
     }
 
-    /// The bytes to an element, for quantised tensors only at the start of whole rows.
+    /// The byte offset of an element; for quantised tensors only at the start of rows.
     private func bytes(_ elements: Int, _ remaining: Shape, _ operation: String) throws(TensorError) -> Int {
         let wholeRows = remaining.last.map { $0 % dtype.blockLength == 0 } ?? false
         guard !dtype.isQuantized || (wholeRows && elements % dtype.blockLength == 0) else {

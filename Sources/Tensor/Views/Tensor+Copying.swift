@@ -1,10 +1,10 @@
 extension Tensor {
-    /// This tensor with its elements one after the other: itself when they already are, else a copy.
+    /// This tensor with contiguous elements: self if it is contiguous, else a copy.
     public func contiguous() -> Tensor {
         isContiguous ? self : copied()
     }
 
-    /// A contiguous copy on storage of its own.
+    /// A contiguous copy with its own storage.
     @inline(never)
     public func copied() -> Tensor {
         let result = Tensor(uninitialized: shape, dtype: dtype)

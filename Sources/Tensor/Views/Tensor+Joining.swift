@@ -1,6 +1,6 @@
-/// Tensors put together, repeated and turned round. All results are contiguous copies.
+/// Concatenation, repetition and reversal of tensors. All results are contiguous copies.
 extension Tensor {
-    /// One after the other along `axis`; the other extents agree. Types are promoted.
+    /// Joins tensors along `axis`; all other extents must be equal. Types are promoted.
     public static func concatenate(_ tensors: [Tensor], axis: Int = 0) throws(TensorError) -> Tensor {
         guard let first = tensors.first else { throw TensorError(.argument, "concatenate", "no tensors") }
         let axis = try first.checkedAxis(axis, "concatenate")
@@ -50,7 +50,7 @@ extension Tensor {
         }
     }
 
-    /// Tensors of one shape along a new axis.
+    /// Joins tensors of one shape along a new axis.
     public static func stack(_ tensors: [Tensor], axis: Int = 0) throws(TensorError) -> Tensor {
         guard let first = tensors.first else { throw TensorError(.argument, "stack", "no tensors") }
         var layers: [Tensor] = []
@@ -63,7 +63,7 @@ extension Tensor {
         return try concatenate(layers, axis: axis)
     }
 
-    /// The whole tensor `counts[i]` times along axis `i`, with leading axes added as needed (PyTorch's `repeat`).
+    /// Repeats the whole tensor `counts[i]` times along axis `i`, adding leading axes as needed (PyTorch's `repeat`).
     public func tile(_ counts: [Int]) throws(TensorError) -> Tensor {
         try requirePlain("tile")
         guard counts.count >= rank, counts.count <= Shape.maximumRank, counts.allSatisfy({ $0 >= 0 }) else {
@@ -83,7 +83,7 @@ extension Tensor {
 
     public func tile(_ counts: Int...) throws(TensorError) -> Tensor { try tile(counts) }
 
-    /// Every element `count` times in a row along `axis`.
+    /// Repeats every element `count` times along `axis`.
     public func repeatInterleave(_ count: Int, axis: Int) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "repeatInterleave")
         guard count >= 0 else { throw TensorError(.argument, "repeatInterleave", "count \(count) is negative") }
@@ -96,7 +96,7 @@ extension Tensor {
         return try unsqueeze(axis + 1).expand(extents).copied().flatten(from: axis, to: axis + 1)
     }
 
-    /// The order along the axes reversed.
+    /// Reverses the order along the axes.
     public func flip(_ axes: Int...) throws(TensorError) -> Tensor {
         try requirePlain("flip")
         var steps = strides
@@ -107,7 +107,7 @@ extension Tensor {
             first += (shape[axis] - 1) * strides[axis]
             steps[axis] = -strides[axis]
         }
-        // Negative strides stay inside this function: elsewhere a tensor's first element is its lowest address.
+        // Negative strides exist only inside this function: elsewhere the first element has the lowest address.
         let chosen = flipped.sorted()
         return view(shape, steps, byteOffset: byteOffset + first * dtype.blockByteCount).copied()
             .recordedView("flip", of: self) { gradient in
@@ -117,7 +117,8 @@ extension Tensor {
             }
     }
 
-    /// Elements moved `shift` places towards higher indices along `axis`, those at the end coming in at the start.
+    /// Shifts elements by `shift` positions towards higher indices along `axis`; elements beyond the end re-enter at
+    /// the start.
     public func roll(_ shift: Int, axis: Int) throws(TensorError) -> Tensor {
         let axis = try checkedAxis(axis, "roll")
         try requirePlain("roll")

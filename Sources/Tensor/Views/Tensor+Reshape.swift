@@ -1,7 +1,7 @@
-/// Other shapes for the same elements. All results share storage with the receiver unless it says "copies".
+/// The same elements with other shapes. Results share storage with the receiver unless noted otherwise.
 extension Tensor {
-    /// The same elements in row-major order under another shape; one extent may be -1 and is inferred. Copies only
-    /// when the strides allow no view.
+    /// The same elements in row-major order with another shape; one extent may be -1 and is inferred. Copies only if
+    /// the strides allow no view.
     public func reshape(_ extents: [Int]) throws(TensorError) -> Tensor {
         let target = try resolved(extents, "reshape")
         if let strides = viewStrides(target) { return view(target, strides).recordedReshape(of: self) }
@@ -12,7 +12,7 @@ extension Tensor {
     public func reshape(_ extents: Int...) throws(TensorError) -> Tensor { try reshape(extents) }
     public func reshape(_ shape: Shape) throws(TensorError) -> Tensor { try reshape(Array(shape)) }
 
-    /// `reshape` that refuses to copy.
+    /// Like `reshape`, but throws instead of copying.
     public func view(_ extents: [Int]) throws(TensorError) -> Tensor {
         let target = try resolved(extents, "view")
         guard let strides = viewStrides(target) else {
@@ -25,7 +25,7 @@ extension Tensor {
 
     public func view(_ extents: Int...) throws(TensorError) -> Tensor { try view(extents) }
 
-    /// Joins the axes `start ... end` into one.
+    /// Merges the axes `start ... end` into one.
     public func flatten(from start: Int = 0, to end: Int = -1) throws(TensorError) -> Tensor {
         if rank == 0 { return try reshape([1]) }
         let first = try checkedAxis(start, "flatten"), last = try checkedAxis(end, "flatten")
@@ -49,7 +49,7 @@ extension Tensor {
         return try reshape(Array(shape[..<axis]) + filled + Array(shape[(axis + 1)...]))
     }
 
-    /// Without the axes of extent 1, or without the named ones where their extent is 1.
+    /// Removes all axes of extent 1, or only the given ones if their extent is 1.
     public func squeeze(_ axes: Int...) throws(TensorError) -> Tensor {
         var dropped: Set<Int> = []
         for axis in axes { dropped.insert(try checkedAxis(axis, "squeeze")) }
@@ -58,7 +58,7 @@ extension Tensor {
         return view(Shape(kept.map { shape[$0] }), Shape(kept.map { strides[$0] })).recordedReshape(of: self)
     }
 
-    /// With a new axis of extent 1 at `axis`, counted in the result.
+    /// Inserts an axis of extent 1 at index `axis` of the result.
     public func unsqueeze(_ axis: Int) throws(TensorError) -> Tensor {
         let position = axis < 0 ? axis + rank + 1 : axis
         guard position >= 0, position <= rank, rank < Shape.maximumRank else {
@@ -97,13 +97,13 @@ extension Tensor {
         }
         if dtype.isQuantized, target.last.map({ $0 % dtype.blockLength != 0 }) ?? true {
             throw TensorError(
-                .shape, operation, "\(dtype.name) rows of \(target) are no whole number of \(dtype.blockLength)-blocks")
+                .shape, operation, "\(dtype.name) rows of \(target) do not divide into \(dtype.blockLength)-blocks")
         }
         return target
     }
 
-    /// Strides under which the elements appear as `target`, or nil. Maximal groups of own axes that lie evenly in
-    /// memory must each be covered by whole axes of the target.
+    /// The strides under which the elements have the shape `target` without a copy, or nil. Each maximal group of axes
+    /// that is evenly spaced in memory must correspond to whole axes of the target.
     private func viewStrides(_ target: Shape) -> Shape? {
         if isContiguous { return target.contiguousStrides }
         if elementCount == 0 { return target.contiguousStrides }

@@ -1,4 +1,4 @@
-/// What stands between the brackets of `x[…]`: an integer, a range, or one of the words of `TensorSelector`.
+/// An argument of `x[…]`: an integer, a range, or one of the selectors of `TensorSelector`.
 public protocol TensorIndex: Sendable {
     var selector: TensorSelector { get }
 }
@@ -26,7 +26,7 @@ extension TensorIndex where Self == TensorSelector {
     }
     /// A new axis of extent 1: Python's `None`.
     public static var newAxis: TensorSelector { TensorSelector(kind: .newAxis) }
-    /// As many whole axes as are left over: Python's `...`.
+    /// As many whole axes as needed: Python's `...`.
     public static var ellipsis: TensorSelector { TensorSelector(kind: .ellipsis) }
 }
 
@@ -37,7 +37,7 @@ extension Range<Int>: TensorIndex {
     public var selector: TensorSelector { .range(lowerBound, upperBound) }
 }
 extension ClosedRange<Int>: TensorIndex {
-    /// After -1, the last element, nothing can be named.
+    /// After -1, the last element, there is no index for an exclusive end.
     public var selector: TensorSelector { .range(lowerBound, upperBound == -1 ? nil : upperBound + 1) }
 }
 extension PartialRangeFrom<Int>: TensorIndex {
@@ -51,8 +51,9 @@ extension PartialRangeThrough<Int>: TensorIndex {
 }
 
 extension Tensor {
-    /// A view, with Python's indexing: `x[0]`, `x[1..., .all, -1]`, `x[.ellipsis, ..<4]`,
-    /// `x[.slice(nil, nil, step: 2)]`.
+    /// A view with Python's indexing: `try x[0]`, `try x[1..., .all, -1]`, `try x[.ellipsis, ..<4]`, `try x[.slice(nil,
+    /// nil, step: 2)]`.
+    /// - Throws: `TensorError` of kind `.index` for an index out of range, too many indices or a second ellipsis.
     public subscript(_ indices: any TensorIndex...) -> Tensor {
         get throws(TensorError) { try indexed(by: indices.map(\.selector)) }
     }

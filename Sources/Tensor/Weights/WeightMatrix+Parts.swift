@@ -1,20 +1,21 @@
-/// Parts of a matrix `[out, in]`: what one of several ranks holds.
+/// Parts of a matrix `[out, in]`, as tensor parallelism over several ranks needs them.
 ///
-/// Rows of any stored form are whole blocks, so they are a view and stay in their file. Columns are copied, in whole
-/// blocks where the form has blocks.
+/// Rows consist of whole blocks in every stored form, so a range of rows is a view and stays in its file. A range of
+/// columns is copied; with a block format it must consist of whole blocks.
 extension WeightMatrix {
-    /// How many neighbouring columns cannot be parted: the length of a block.
+    /// The number of adjacent columns that cannot be separated: the block length.
     package var columnUnit: Int { (self as? Tensor)?.dtype.blockLength ?? 1 }
 
     /// Rows `outputs`: `[outputs, in]`.
-    /// - Throws: `TensorError` for rows outside the matrix, and for forms that are no tensor.
+    /// - Throws: `TensorError` for rows outside the matrix, and for weights that are not tensors.
     public func part(outputs: Range<Int>) throws(TensorError) -> any WeightMatrix {
         let tensor = try divisible(outputs, of: shape.first ?? 0)
         return try tensor.withoutOrigin.leadingRows(outputs.lowerBound, count: outputs.count).leaf(as: tensor)
     }
 
     /// Columns `inputs`: `[out, inputs]`.
-    /// - Throws: `TensorError` for columns outside the matrix, a cut within a block, and forms that are no tensor.
+    /// - Throws: `TensorError` for columns outside the matrix, for a cut inside a block, and for weights that are not
+    ///   tensors.
     public func part(inputs: Range<Int>) throws(TensorError) -> any WeightMatrix {
         let tensor = try divisible(inputs, of: shape.last ?? 0), type = tensor.dtype
         guard type.isQuantized else {
@@ -50,7 +51,7 @@ extension WeightMatrix {
 }
 
 extension Tensor {
-    /// A leaf of the tape of memory of its own, where `whole` is one.
+    /// A leaf of the tape with its own memory, if `whole` is a leaf.
     fileprivate func leaf(as whole: Tensor) throws(TensorError) -> Tensor {
         whole.requiresGrad ? try copied().requiringGrad() : self
     }

@@ -1,44 +1,44 @@
-/// A matrix W `[out, in]` that activations are multiplied with, in whatever form it is stored.
+/// A weight matrix W `[out, in]` in any stored form.
 ///
-/// A layer needs three things of it: x Wᵀ, dY W for the gradient of its input, and itself as numbers. All three come
-/// from rows as float32 (`float32Rows`), so a new form of weights is one type with that function; a product that is
-/// faster than decoding comes from `packed`.
+/// A layer needs three things of it: x Wᵀ, dY W for the gradient of its input, and its values. All three can be
+/// computed from rows as float32 (`float32Rows`), so a new stored form is one type with that function; `packed`
+/// provides a product that is faster than decoding.
 ///
 /// ```swift
 /// let y = try Fused.linear(x, [(weight: blocks, bias: nil)])[0]     // x [tokens, in] -> y [tokens, out]
 /// ```
 ///
-/// A `Tensor` is one: dense, of 16 bits, or GGUF blocks. Only a float32 tensor can be trained; everything else is
-/// frozen, and gradients flow through it to its input. Nothing frozen is ever held as float32 as a whole.
+/// A `Tensor` is a weight matrix: float32, 16-bit, or GGUF blocks. Only a float32 tensor can be trained; everything
+/// else is frozen, and gradients pass through it to its input. A frozen matrix is never held as float32 as a whole.
 public protocol WeightMatrix: Sendable {
     /// `[out, in]`.
     var shape: Shape { get }
-    /// "F32", "Q4_K", …, for people.
+    /// The stored type for display: "F32", "Q4_K", …
     var storedType: String { get }
     /// Bytes as stored.
     var byteCount: Int { get }
-    /// The matrix as a float32 tensor, where it lies in memory as one; the leaf of the tape, where it is trained.
+    /// The matrix as a float32 tensor, if it is stored as one; the leaf of the tape, if it is trained.
     var dense: Tensor? { get }
-    /// The tensors it is stored in, which may be mapped from a file.
+    /// The tensors that store it, possibly mapped from a file.
     var storedTensors: [Tensor] { get }
 
-    /// Some rows as float32, `[rows, in]`.
+    /// Rows as float32, `[rows, in]`.
     func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor
-    /// Rearranged for inference: as stored, or exactly in float32.
+    /// Repacked for inference: in the stored format, or exactly in float32.
     func packed(exact: Bool) throws(TensorError) -> PackedMatrix
 }
 
 extension WeightMatrix {
-    /// Whether the tape gives it a gradient.
+    /// Whether it has a gradient on the tape.
     public var isTrained: Bool { dense?.requiresGrad ?? false }
 
-    /// Whether a product with it belongs on the tape for its own sake.
+    /// Whether a product must be recorded because of this matrix.
     package var isNoted: Bool { dense.map { Tensor.isRecording($0) } ?? false }
 
-    /// The same, unknown to the tape.
+    /// The same matrix without a connection to the tape.
     package var untracked: any WeightMatrix { dense?.withoutOrigin ?? self }
 
-    /// The whole matrix as float32: a copy, unless it is dense.
+    /// The whole matrix as float32; a copy unless it is stored as float32.
     public func float32Matrix() throws(TensorError) -> Tensor {
         if let dense { return dense }
         return try float32Rows(0..<shape[0])

@@ -1,7 +1,8 @@
 import CKernels
 
 extension CPU {
-    /// The step's size follows from the whole update, so a step reads the gradient three times and the parameter twice.
+    /// The size of the step depends on the whole update, so one step reads the gradient three times and the parameter
+    /// twice.
     static func adafactor(
         _ w: Tensor, gradient: Tensor, rows: Tensor?, columns: Tensor, _ step: AdafactorStep
     ) throws(TensorError) {
@@ -16,7 +17,7 @@ extension CPU {
             rate: Float(size * step.relativeRate / most))
     }
 
-    /// The second moments after this gradient.
+    /// Updates the second moments with this gradient.
     private static func moments(
         _ gradient: Tensor, rows: Tensor?, columns: Tensor, _ step: AdafactorStep
     ) throws(TensorError) -> FactoredMoments {
@@ -48,17 +49,17 @@ extension CPU {
     }
 }
 
-/// An estimate of second moments: of a matrix the products of a row's and a column's number, of a vector `columns`.
+/// A factored estimate of second moments: for a matrix the products `row[i] columns[j]`, for a vector `columns`.
 private struct FactoredMoments {
     let rows: Tensor?
     let columns: Tensor
 
     private var width: Int { columns.elementCount }
-    /// Pieces of a vector, so that several threads have something to do.
+    /// Elements of a vector per piece, so that several threads can work on it.
     private static let piece = 1 << 14
 
-    /// The pieces of work: for a matrix its rows. `body` gets the row's factor, and where the piece lies in the columns
-    /// and in the parameter.
+    /// Calls `body` for every piece of work: the rows of a matrix, or the pieces of a vector. `body` receives the row's
+    /// factor and the offsets of the piece in the columns and in the parameter.
     private func forPieces(_ body: (_ piece: Int, _ row: Float, _ column: Int, _ start: Int, _ count: Int) -> Void) {
         if let rows {
             let factors = rows.floats, width = width

@@ -48,7 +48,7 @@ private struct SequenceAttention {
     let shape: AttentionShape
     let dropout: AttentionDropout?
 
-    /// Every key/value head of every block is a task of its own; the longest blocks go first.
+    /// Every key/value head of every block of the mask is a task; the longest blocks are started first.
     func run(gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
         OperationSpan.count(operations: operations(backward: gradients != nil))
         let kernels = martlet_kernels_active()
@@ -73,7 +73,7 @@ private struct SequenceAttention {
         withExtendedLifetime((self, gradients)) {}
     }
 
-    /// A sink has no value, so its probability's gradient is 0, and its score's − Σ p (dO · O) over the queries.
+    /// The value of a sink is zero, so the gradient of its score is − Σ p (dO · O) over the queries.
     func sinkGradient(_ sinks: Tensor, _ gradient: Tensor) -> Tensor {
         let result = Tensor(uninitialized: sinks.shape), size = shape.valueDimension, tokens = q.shape[0]
         let dot = martlet_kernels_active().pointee.training.dot
@@ -89,8 +89,8 @@ private struct SequenceAttention {
         return result
     }
 
-    /// Multiplications and additions: two products forward, q kᵀ and p v, over the pairs that are seen; backward those
-    /// of q kᵀ again, p and the three gradients.
+    /// Floating-point operations over the visible query-key pairs. Forward: the products q kᵀ and p v. Backward: q kᵀ
+    /// again, and the products for dp, dq, dk and dv.
     private func operations(backward: Bool) -> Double {
         let pairs = zip(mask.queries, mask.keys).reduce(0.0) { total, block in
             let tokens = Double(block.0.count), keys = Double(block.1.count)

@@ -1,7 +1,7 @@
 import CKernels
 
 extension CPU {
-    /// Rows of logits at a time: enough that the products run at full speed, few enough that logits stay small.
+    /// Bytes of logits computed at a time: enough rows for products at full speed, few enough that logits stay small.
     private static let logitBytes = 1 << 25
 
     static func crossEntropy(
@@ -97,18 +97,18 @@ extension CPU {
         }
     }
 
-    /// A head over the hidden states that have a target, a block of rows at a time.
+    /// The head applied to the hidden states that have a target, one block of rows at a time.
     private struct LogitLoss {
         /// `[trained, hidden]`, and their targets.
         let x: Tensor
         let weight: any WeightMatrix
         let targets: [Int32]
         let options: CrossEntropyOptions
-        /// Where the trained rows stood among `count`; nil where all are trained.
+        /// The original indices of the trained rows; nil where all rows are trained.
         private let kept: [Int]?
         private let count: Int
         var vocabulary: Int { weight.shape[0] }
-        /// What logits are multiplied with, 1 / temperature, and their gradients again.
+        /// 1 / temperature: the factor on logits, and on their gradients.
         var sharpness: Float { options.temperature == 1 ? 1 : 1 / options.temperature }
 
         init(
@@ -147,10 +147,10 @@ extension CPU {
             (self.x, self.targets, self.kept) = (rows, kept.map { targets[$0] }, kept)
         }
 
-        /// The row of the hidden states given that a trained row was.
+        /// The index of a trained row in the original hidden states.
         func origin(_ row: Int) -> Int { kept?[row] ?? row }
 
-        /// Rows `[trained, width]` where they stood, `[count, width]`, zeros between them.
+        /// Scatters rows `[trained, width]` to their original indices, `[count, width]`; the other rows are zero.
         func spread(_ rows: Tensor) throws(TensorError) -> Tensor {
             guard let kept else { return rows }
             let width = rows.shape[1]
@@ -162,7 +162,7 @@ extension CPU {
             return result
         }
 
-        /// Runs of trained rows, about equal, so that one buffer serves all.
+        /// Ranges of trained rows of about equal length, so that one buffer serves all.
         var blocks: [Range<Int>] {
             let most = max(64, min(1024, CPU.logitBytes / (4 * max(vocabulary, 1))) / 8 * 8)
             let count = max(1, (targets.count + most - 1) / most)
@@ -172,7 +172,7 @@ extension CPU {
 
         func logits(_ rows: Range<Int>) throws(TensorError) -> Tensor {
             let result = Tensor(uninitialized: [rows.count, vocabulary])
-            // Written, reduced to its gradient in place, and read for two products.
+            // The logits are written once, turned into their gradient in place, and read by two products.
             OperationSpan.count(bytes: 5 * result.elementBytes)
             try CPU.product(
                 x.leadingRows(rows.lowerBound, count: rows.count), weight, transposed: true, into: result,
@@ -180,7 +180,8 @@ extension CPU {
             return result
         }
 
-        /// Applies the soft cap and the temperature in place; the derivative of the cap, 1 - (z / cap)².
+        /// Applies the soft cap and the temperature in place; returns the derivative of the cap, 1 - (z / cap)², if
+        /// `keepsSlope`.
         func cap(_ logits: Tensor, keepsSlope: Bool) -> Tensor? {
             defer {
                 if sharpness != 1 {
@@ -205,8 +206,8 @@ extension CPU {
             return keepsSlope ? slope : nil
         }
 
-        /// The weighted sum of the rows' losses; with `gradient` the logits become its gradient. `factor` gives a row's
-        /// weight in the sum and in the gradient.
+        /// The weighted sum of the rows' losses. With `gradient`, the logits are overwritten by their gradient.
+        /// `factor` returns a row's weight in the sum and in the gradient.
         func reduce(
             _ logits: Tensor, _ rows: Range<Int>, gradient: Bool, _ factor: (Int) -> (Double, Float)
         ) -> Double {

@@ -19,12 +19,12 @@ extension CPU {
         guard Tensor.isRecording(table) else { return result }
         return result.recorded("embed", [table]) { flow in
             let gradient = try flow.contiguousGradient()
-            // Read, and added to rows that are read and written.
+            // Each gradient row is read and added to a table row, which is read and written.
             OperationSpan.count(bytes: 3 * gradient.elementBytes)
             try flow.write(0) { destination, accumulate in
                 if !accumulate { try destination.fill(0) }
-                // In the order of the ids, so that a row's sum is the same on any number of threads: each thread adds
-                // to rows of its own.
+                // In the order of the ids, so that the sum for a row does not depend on the number of threads: each
+                // thread owns a range of rows of the table.
                 let axpy = martlet_kernels_active().pointee.vector.axpy
                 let shares = ThreadPool.shared.workerCount
                 ThreadPool.shared.run(shares) { share in
@@ -56,7 +56,7 @@ extension CPU {
 }
 
 extension Tensor {
-    /// The same values as contiguous float32; itself when it is that already.
+    /// The same values as contiguous float32; returns self if it already is.
     package func float32() throws(TensorError) -> Tensor {
         if dtype == .float32, isContiguous { return self }
         guard isContiguous else { throw TensorError(.storage, "float32", "needs a contiguous tensor") }

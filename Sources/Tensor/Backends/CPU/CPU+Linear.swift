@@ -30,13 +30,14 @@ extension CPU {
         }
     }
 
-    /// Numbers of a frozen weight that are held as float32 at a time: what the level 3 cache keeps.
+    /// Elements of a frozen weight decoded to float32 at a time: as many as stay in the level 3 cache.
     private static let stripElements = 1 << 20
 
-    /// - Throws: `TensorError` when a weight is no matrix, or wants a gradient that its type cannot have.
+    /// - Throws: `TensorError` when a weight is not a matrix, is strided, or requires a gradient that its type cannot
+    ///   have.
     static func checkWeight(_ operation: String, _ weight: any WeightMatrix) throws(TensorError) {
         guard weight.shape.rank == 2 else {
-            throw TensorError(.shape, operation, "a weight of \(weight.shape) is no matrix")
+            throw TensorError(.shape, operation, "a weight of \(weight.shape) is not a matrix")
         }
         guard weight.dense == nil, let tensor = weight as? Tensor else { return }
         guard tensor.isContiguous else {
@@ -51,8 +52,8 @@ extension CPU {
 
     /// C (+)= A B, or A Bᵀ.
     ///
-    /// A matrix that is not float32 is decoded in strips of rows. Every element of C is still one chain in ascending
-    /// order: a strip is a run of columns of C, or goes on from what C holds.
+    /// A matrix that is not float32 is decoded in strips of rows. Every element of C is still accumulated in ascending
+    /// order of k: a strip is either a range of columns of C, or continues the sums in C.
     static func product(
         _ a: Tensor, _ b: any WeightMatrix, transposed: Bool, into c: Tensor, accumulate: Bool
     ) throws(TensorError) {
@@ -95,7 +96,7 @@ extension CPU {
             b: b.floats, bStride: b.shape[1], beta: accumulate ? 1 : 0, c: c.floats, cStride: b.shape[1])
     }
 
-    /// The sum of the rows of a matrix, in an order that the number of threads does not change.
+    /// The sum of the rows of a matrix, in an order that does not depend on the number of threads.
     static func sumRows(_ x: Tensor, into row: Tensor, accumulate: Bool) {
         let width = x.shape[1], source = x.floats
         let add = martlet_kernels_active().pointee.vector.add
@@ -104,8 +105,8 @@ extension CPU {
         }
     }
 
-    /// Sums over rows in fixed chunks: `body` adds its rows to a partial sum that begins with zeros, and the partial
-    /// sums are added in order.
+    /// Sums over rows in chunks of fixed size: `body` adds its rows to a partial sum that starts from zero, and the
+    /// partial sums are added in order.
     static func inChunks(
         _ rows: Int, width: Int, parts: Int = 1, into target: UnsafeMutablePointer<Float>, accumulate: Bool,
         _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void

@@ -1,7 +1,7 @@
 import CKernels
 
 extension CPU {
-    /// Splits `x` into rows of the weight's length, so that heads can be normalised one by one.
+    /// Splits `x` into rows of the weight's length, so that heads are normalised separately.
     private static func rows(_ operation: String, _ x: Tensor, _ weight: Tensor) throws(TensorError) -> (Int, Int) {
         let size = weight.elementCount
         guard size > 0, let last = x.shape.last, last % size == 0 else {
@@ -62,8 +62,8 @@ extension CPU {
         }
     }
 
-    /// Runs a norm's gradient over chunks of rows; the gradients of weight and bias, `parts` of them, lie one after
-    /// the other in the sums.
+    /// Runs a norm's gradient over chunks of rows; the gradients of weight and bias (`parts` of them) are stored one
+    /// after the other in the sums.
     private static func normGradient(
         _ flow: GradientFlow, _ x: Tensor, _ weight: Tensor, parts: Int,
         _ body: (Range<Int>, UnsafeMutablePointer<Float>, Bool, UnsafeMutablePointer<Float>?) -> Void

@@ -60,7 +60,7 @@ extension CPU {
         return update
     }
 
-    /// The smaller of the two Gram matrices is taken.
+    /// Uses the smaller of the two Gram matrices, X Xᵀ or Xᵀ X.
     static func orthogonalized(_ given: consuming Tensor, epsilon: Double) throws(TensorError) -> Tensor {
         let (a, b, c) = (Float(3.4445), Float(-4.7750), Float(2.0315))
         var x = given
@@ -110,7 +110,7 @@ extension CPU {
         }
     }
 
-    /// In chunks of fixed size whose sums are added in double precision and in order.
+    /// In chunks of fixed size, whose sums are added in order in double precision.
     static func sumOfSquares(_ tensors: [Tensor]) -> Double {
         var pieces: [(UnsafePointer<Float>, Int)] = []
         for tensor in tensors {

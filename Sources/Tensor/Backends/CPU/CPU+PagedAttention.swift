@@ -1,6 +1,6 @@
 import CKernels
 
-/// Query rows of one task: enough that a page of keys is read for several of them.
+/// Query rows per task: enough that each page of keys is read once for several of them.
 private let rowsOfTask = 96
 
 extension CPU {
@@ -63,7 +63,8 @@ extension CPU {
                 parts.append(part)
             }
             let kernel = dtype == .float32 ? paged.attend_f32 : paged.attend_f16
-            // One region for all sequences: a step of sixteen replies is as many small tasks, not as many regions.
+            // One parallel region for all sequences: a decode step of sixteen sequences is many small tasks, not many
+            // regions.
             parts.withUnsafeBufferPointer { parts in
                 ThreadPool.shared.run(tasks) { task in
                     var index = 0
@@ -95,7 +96,7 @@ extension CPU {
     }
 }
 
-/// The attention of one sequence, cut into tasks of some rows of one head.
+/// The attention of one sequence, divided into tasks of some query rows of one head.
 private struct PagedPart {
     let arguments: martlet_attention_arguments
     let heads: Int
@@ -107,7 +108,7 @@ private struct PagedPart {
     var taskCount: Int { rowTasks * heads }
 
     func run(_ index: Int, _ kernel: martlet_attend) {
-        // Later rows see more keys: hand them out first, so that no thread is left with the longest at the end.
+        // Later rows see more keys: start them first, so that no thread ends with the longest task.
         let task = rowTasks - 1 - index / heads
         var arguments = arguments
         kernel(&arguments, index % heads, task * rowsOfTask, min((task + 1) * rowsOfTask, rows))
@@ -115,8 +116,8 @@ private struct PagedPart {
 }
 
 extension Tensor {
-    /// `[tokens, heads · size]` with zeros behind each head: `[tokens, heads · wide]`. Zeros change no score and no
-    /// mixture. Itself where nothing is to be added.
+    /// `[tokens, heads · size]` with zeros after each head: `[tokens, heads · wide]`. The zeros change neither scores
+    /// nor outputs. Returns self if the sizes are equal.
     fileprivate func headsWidened(from size: Int, to wide: Int) throws(TensorError) -> Tensor {
         guard size < wide else { return self }
         let tokens = shape[0], heads = shape[1] / size
@@ -125,7 +126,7 @@ extension Tensor {
         return try result.view(tokens, heads * wide)
     }
 
-    /// The first `size` numbers of each head of `wide`.
+    /// The first `size` elements of each head of `wide` elements.
     fileprivate func headsNarrowed(from wide: Int, to size: Int) throws(TensorError) -> Tensor {
         guard size < wide else { return self }
         let tokens = shape[0], heads = shape[1] / wide

@@ -1,7 +1,7 @@
 import CKernels
 
-/// The primitives, one file each in `Primitives`: vector kernels for float32, plain loops for every other type. Formulas in
-/// float64 (`Reference`) are thus computed without a kernel.
+/// The primitives, each in its own file in `Primitives`: vector kernels for float32, plain loops for all other types.
+/// So the float64 formulas of `Reference` are computed without any kernel.
 extension CPU: PrimitiveOperations {
     static var name: String { "CPU" }
 
@@ -44,7 +44,7 @@ extension CPU: PrimitiveOperations {
         _ x: Tensor, descending: Bool, count: Int, into destination: Tensor
     ) throws(TensorError) { x.orderRowsOnCPU(descending: descending, count: count, into: destination) }
 
-    /// Of contiguous float32 rows.
+    /// For contiguous float32 rows.
     static func softmaxRows(_ x: Tensor, logarithm: Bool, into destination: Tensor) throws(TensorError) {
         guard let width = x.shape.last, width > 0 else { return }
         let vector = martlet_kernels_active().pointee.vector

@@ -21,7 +21,7 @@ extension CPU {
         return result.recorded("rotate", [x]) { flow in
             let gradient = try flow.gradient.copied()
             OperationSpan.count(bytes: 2 * gradient.elementBytes)
-            // Back by the same angles.
+            // The gradient: the rotation by the negative angle.
             for run in runs { turn(gradient, heads, run, positions, try run.rotation.sine.negative()) }
             try flow.give(0, gradient)
         }

@@ -1,7 +1,7 @@
 import CKernels
 
-/// The kernels of the processor: float32, and weights in the formats they are stored in. This folder alone calls them.
+/// Processor kernels for float32 and for weights in their stored formats. Only this folder calls C kernels.
 enum CPU {
-    /// Positions of a block of keys and values.
+    /// Positions per page of keys and values.
     static let pageTokens = Int(MARTLET_PAGE_TOKENS)
 }

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Stored values to float32.
+/// Converts stored values to float32.
 package enum Dequantize {
     static func row(
         _ dtype: DType, _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>
@@ -9,17 +9,17 @@ package enum Dequantize {
         unchecked(dtype, source, count: count, into: target)
     }
 
-    /// - Throws: `TensorError` when the type is none of weights, or `count` elements are no whole number of its blocks.
+    /// - Throws: `TensorError` when the type is not a weight type, or `count` is not a whole number of its blocks.
     static func check(_ dtype: DType, count: Int) throws(TensorError) {
         guard martlet_type_block_bytes(martlet_type(rawValue: dtype.rawValue)) > 0 else {
-            throw TensorError(.dtype, "float32", "\(dtype.name) is not a type of weights")
+            throw TensorError(.dtype, "float32", "\(dtype.name) is not a weight type and has no float32 form")
         }
         guard count % dtype.blockLength == 0 else {
-            throw TensorError(.shape, "float32", "\(count) elements are no whole number of \(dtype.name) blocks")
+            throw TensorError(.shape, "float32", "\(count) elements are not a whole number of \(dtype.name) blocks")
         }
     }
 
-    /// For who has checked before, outside a loop over rows.
+    /// Without checks: for loops over rows whose callers have checked.
     static func unchecked(
         _ dtype: DType, _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutablePointer<Float>
     ) {

@@ -1,23 +1,22 @@
 import CKernels
 
 extension GEMM {
-    /// A product cut into blocks for the caches and dealt out to threads.
+    /// A product cut into blocks for the caches and distributed over threads (Goto and van de Geijn 2008).
     ///
-    /// A row-major A is read where it lies (`readingA`). Otherwise the smaller operand is packed once, together, and
-    /// then read by everyone; the larger one is cut into slices that fit the level 2 cache, and whoever takes a slice
-    /// packs it for itself. Nothing is packed twice, and no thread reads what another one packs except the operand that
-    /// is meant to be shared. Blocks of k follow each other, the accumulators going on from C.
+    /// A row-major A is read in place (`readingA`). Otherwise the smaller operand is packed once by all threads and
+    /// then shared; the larger one is cut into slices that fit the level 2 cache, and each thread packs the slices that
+    /// it computes. Nothing is packed twice. Blocks of k follow each other, and the accumulators continue from C.
     struct Run {
         let kernels: martlet_gemm_kernels
         let pool: ThreadPool
 
-        /// Multiply-adds below which a product stays on its thread: some microseconds.
+        /// Products with fewer multiply-adds than this run on the calling thread: they take some microseconds.
         static let serialWork = 1 << 19
         private static let level1 = martlet_cache_bytes(1)
         private static let level2 = martlet_cache_bytes(2)
         static let level3 = martlet_cache_bytes(3)
 
-        /// Applies alpha and beta around the chain.
+        /// Applies alpha and beta before and after the accumulation.
         func scaled(_ product: Product, alpha: Float, beta: Float, parallel: Bool) {
             if alpha == 1, beta == 0 || beta == 1 {
                 multiply(product, accumulate: beta == 1, parallel: parallel)
@@ -63,7 +62,8 @@ extension GEMM {
             }
             let work = product.m * product.n * product.k
             if product.m <= Int(kernels.tile_rows) {
-                // Reading B is most of the work: a share is worth a region from some ten thousand elements on.
+                // Most of the work is reading B: a parallel region is worth its cost from some ten thousand elements
+                // on.
                 thin(product, accumulate: accumulate, parallel: parallel && product.n * product.k >= 1 << 15)
                 return
             }
@@ -92,15 +92,15 @@ extension GEMM {
 
         // MARK: - Blocks
 
-        /// Length of the blocks of k: a panel of A fills two thirds of the level 1 cache, and the blocks are about equal.
+        /// Length of a block of k: a panel of A fills two thirds of the level 1 cache, and all blocks are about equal.
         func depthBlock(_ k: Int) -> Int {
             let most = max(64, Self.level1 / 3 * 2 / (4 * Int(kernels.tile_rows)) & ~15)
             let blocks = (k + most - 1) / most
             return min(k, ((k + blocks - 1) / blocks + 15) & ~15)
         }
 
-        /// `units` panels in slices of `size`, the last ones (two for every thread) half as large, so that the
-        /// threads finish together.
+        /// `units` panels in slices of `size`. The last slices (two per thread) are half as large, so that the threads
+        /// finish together.
         private struct Slices {
             var units: Int
             var size: Int
@@ -108,7 +108,7 @@ extension GEMM {
             var half: Int
             var count: Int
 
-            /// Slices of at most `most` panels and half of the level 2 cache, at least four for every thread.
+            /// Slices of at most `most` panels and half of the level 2 cache, at least four per thread.
             init(units: Int, most: Int, bytesPerUnit: Int, workers: Int) {
                 let fitting = max(1, GEMM.Run.level2 / 2 / bytesPerUnit)
                 self.units = units
@@ -125,13 +125,13 @@ extension GEMM {
             }
         }
 
-        /// A packed once for all, B in slices of columns: for products that are wider than high.
+        /// A packed once and shared, B in slices of columns: for products that are wider than high.
         private func sharingA(_ product: Product, accumulate: Bool, parallel: Bool) {
             let unit = Int(kernels.tile_columns), high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
             let workers = parallel ? pool.workerCount : 1
             let rowsAtOnce = max(high, Self.level3 / 4 / (4 * depthBlock) / high * high)
             let units = (product.n + unit - 1) / unit
-            // Two panels suffice for what is read of A to be used often enough.
+            // Two panels are enough to reuse each element of A often.
             let slices = Slices(
                 units: units, most: 2, bytesPerUnit: 4 * unit * depthBlock, workers: workers)
             Self.withBuffer(Self.rounded(min(product.m, rowsAtOnce), high) * depthBlock) { packedA in
@@ -142,7 +142,7 @@ extension GEMM {
                         packRows(product, top, rows, k, depth, packedA, parallel: parallel)
                         each(parallel ? slices.count : 1) { piece, pieces in
                             Self.withBuffer(slices.size * unit * depth) { packedB in
-                                // A single thread goes through the slices itself, with one buffer.
+                                // A single thread computes all slices itself, with one buffer.
                                 for index in slices.count * piece / pieces..<slices.count * (piece + 1) / pieces {
                                     let slice = slices[index]
                                     let first = slice.lowerBound * unit
@@ -168,21 +168,21 @@ extension GEMM {
             }
         }
 
-        /// B packed once for all, A in slices of rows: for products that are at least as high as wide.
+        /// B packed once and shared, A in slices of rows: for products that are at least as high as wide.
         private func sharingB(_ product: Product, accumulate: Bool, parallel: Bool) {
             let wide = Int(kernels.tile_columns), unit = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
             let workers = parallel ? pool.workerCount : 1
             let columnsAtOnce = max(wide, Self.level3 / 4 / (4 * depthBlock) / wide * wide)
             let units = (product.m + unit - 1) / unit
-            // 64 rows use each panel of B often enough and leave it room in the level 2 cache.
+            // 64 rows reuse each panel of B often enough and leave space for it in the level 2 cache.
             let slices = Slices(
                 units: units, most: max(1, 64 / unit), bytesPerUnit: 4 * unit * depthBlock,
                 workers: workers)
             Self.withBuffer(Self.rounded(min(product.n, columnsAtOnce), wide) * depthBlock) { packedB in
                 for left in stride(from: 0, to: product.n, by: columnsAtOnce) {
                     let columns = min(columnsAtOnce, product.n - left)
-                    // A small B is gone through for every panel of A, which writes C line after line; a larger one
-                    // panel by panel.
+                    // A small B is traversed for every panel of A, which writes C row by row; a larger B is traversed
+                    // once, panel by panel.
                     let sharedStaysClose = columns * depthBlock * 4 <= GEMM.Run.level2 / 4
                     for k in stride(from: 0, to: product.k, by: depthBlock) {
                         let depth = min(depthBlock, product.k - k)
@@ -232,8 +232,9 @@ extension GEMM {
             _ product: Product, _ left: Int, _ columns: Int, _ k: Int, _ depth: Int,
             _ packed: UnsafeMutablePointer<Float>, parallel: Bool
         ) {
-            // The last panels may be narrower than a whole one: only pieces of whole panels lie where they would if
-            // all were packed together, so the piece that ends the matrix begins one panel earlier.
+            // The last panels may be narrower than a full one, and only ranges of full panels have the same offsets as
+            // when everything is packed at once. So the range that contains the end of the matrix starts one panel
+            // earlier.
             let unit = Int(kernels.tile_columns), units = max(1, columns / unit - 1)
             each(parallel ? min(units, 2 * pool.workerCount) : 1) { piece, pieces in
                 let first = units * piece / pieces * unit
@@ -246,7 +247,7 @@ extension GEMM {
 
         // MARK: - Threads and buffers
 
-        /// Calls `body(piece, pieces)` for every piece, on the pool if there are several.
+        /// Calls `body(piece, pieces)` for every piece, on the pool if there is more than one.
         func each(_ pieces: Int, _ body: (Int, Int) -> Void) {
             guard pieces > 1 else { return body(0, 1) }
             pool.run(pieces) { body($0, pieces) }

@@ -1,16 +1,15 @@
 import CKernels
 
 extension GEMM.Run {
-    /// A row-major and read where it lies, B in panels of columns: whoever takes a panel packs it for itself and goes
-    /// down the rows of A with it. So A is not packed, B is packed once, and the threads wait for each other only at
-    /// the end.
+    /// A row-major and read in place, B in panels of columns: the thread that takes a panel packs it and multiplies all
+    /// rows of A with it. So A is not packed, B is packed once, and threads wait for each other only at the end.
     ///
-    /// A panel of B lives in the level 2 cache; A comes from the level 3 cache, its lines fetched ahead by the tiles.
+    /// A panel of B stays in the level 2 cache; A is read from the level 3 cache, and the tiles prefetch its lines.
     func readingA(_ product: GEMM.Product, accumulate: Bool, parallel: Bool) {
         let high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
         let shared = Self.level3 / 4 / (4 * depthBlock)
         let rowsAtOnce = min(product.m, max(high, shared / high * high))
-        // What is read of A for every panel stays in the level 3 cache.
+        // The part of A that is read for every panel stays in the level 3 cache.
         let depthAtOnce = max(1, shared / rowsAtOnce) * depthBlock
         for top in stride(from: 0, to: product.m, by: rowsAtOnce) {
             let rows = min(rowsAtOnce, product.m - top)
@@ -20,7 +19,7 @@ extension GEMM.Run {
                 let end = min(deep + depthAtOnce, product.k)
                 each(parallel ? panels.taskCount : 1) { piece, pieces in
                     Self.withBuffer(panels.width * depthBlock) { packed in
-                        // A single thread goes through all panels itself, with one buffer.
+                        // A single thread computes all panels itself, with one buffer.
                         for task in pieces > 1 ? piece..<piece + 1 : 0..<panels.taskCount {
                             let (rows, columns) = panels.task(task)
                             let c = product.c + (top + rows.lowerBound) * product.cStride + columns.lowerBound
@@ -42,8 +41,8 @@ extension GEMM.Run {
         }
     }
 
-    /// What this thread packs after a block of k: the next block of the same columns, or else the first one of the task
-    /// that follows when the threads take turns.
+    /// What this thread packs after a block of k: the next block of k of the same columns, or otherwise the first block
+    /// of its next task, if tasks are assigned round robin.
     private func upcoming(
         _ product: GEMM.Product, _ panels: Panels, after task: Int, _ columns: Range<Int>, _ k: Int, _ depth: Int,
         _ deep: Range<Int>
@@ -57,12 +56,12 @@ extension GEMM.Run {
         return product.upcomingB(columns, k..<min(k + depth, deep.upperBound))
     }
 
-    /// Which rows and columns a task computes: panels of columns over all rows, the last panels (one for every thread
-    /// and what does not divide evenly) cut into parts of rows, so that the threads finish together.
+    /// The rows and columns of each task: panels of columns over all rows. The last panels (one per thread and the
+    /// remainder of the division) are cut into ranges of rows, so that the threads finish together.
     private struct Panels {
         let width: Int, count: Int, workers: Int
         private let rows: Int, columns: Int, high: Int, lanes: Int
-        /// Panels that are not cut, and parts of each of the others.
+        /// Panels that are not cut, and ranges of rows per panel for the others.
         private let whole: Int, parts: Int
 
         init(rows: Int, columns: Int, kernels: martlet_gemm_kernels, workers: Int) {
@@ -72,7 +71,7 @@ extension GEMM.Run {
             lanes = Int(kernels.lanes)
             count = (columns + width - 1) / width
             let last = workers > 1 ? min(count, workers + count % workers) : 0
-            // A part is worth packing its panel again.
+            // A range of rows must be large enough to be worth packing its panel again.
             let most = max(1, rows / (16 * high))
             parts = last == 0 ? 1 : min(most, max(2, (2 * workers + last - 1) / last))
             whole = count - last
@@ -88,8 +87,8 @@ extension GEMM.Run {
             return (first..<end, start(panel)..<start(panel + 1))
         }
 
-        /// Where a panel begins. A last one of a single vector, too few sums for the latency of an addition, takes a
-        /// vector from the one before.
+        /// The first column of a panel. A last panel of one vector has too few accumulators to hide the latency of an
+        /// addition, so it takes one vector from the panel before it.
         private func start(_ panel: Int) -> Int {
             if panel == count { return columns }
             let first = panel * width

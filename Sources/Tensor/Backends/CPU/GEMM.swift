@@ -33,7 +33,7 @@ package enum GEMM {
             c: c, cStride: cStride)
         let run = Run(kernels: kernels, pool: pool)
 
-        // Rows that follow each other across the batch and meet the same B are rows of one product.
+        // Matrices of A that follow each other without gaps and use the same B are the rows of one product.
         let joins =
             bBatchStride == 0 && !transposeA && aBatchStride == m * aStride && cBatchStride == m * cStride
         if batch == 1 || joins {
@@ -41,7 +41,8 @@ package enum GEMM {
             run.scaled(product, alpha: alpha, beta: beta, parallel: true)
             return
         }
-        // Few large products share the threads one after the other; many small ones are dealt out.
+        // A few large products run one after the other, each on all threads; many small ones are distributed over the
+        // threads.
         let work = m * n * max(k, 1)
         if work >= 1 << 24, batch < 4 * pool.workerCount {
             for index in 0..<batch {
@@ -60,8 +61,8 @@ package enum GEMM {
         }
     }
 
-    /// The floating-point operations per second that fused multiply-adds in registers reach on `threads` threads:
-    /// the ceiling of every product. Takes about `seconds`.
+    /// The floating-point operations per second of register-only fused multiply-adds on `threads` threads: the upper
+    /// bound for every product. Takes about `seconds` seconds.
     package static func multiplyAddPeak(
         threads: Int, seconds: Double = 0.01,
         kernels: martlet_gemm_kernels = martlet_kernels_active().pointee.gemm, pool: ThreadPool = .shared
@@ -74,7 +75,7 @@ package enum GEMM {
             if threads <= 1 {
                 operations = kernels.multiply_add_burn(rounds)
             } else {
-                // Of the same length on every thread: one that starts late makes the figure lower, not higher.
+                // Every thread does the same work: a thread that starts late makes the figure lower, not higher.
                 pool.run(threads) { _ in _ = kernels.multiply_add_burn(rounds) }
                 operations = kernels.multiply_add_burn(0) + Double(threads * rounds * 96 * Int(kernels.lanes) * 2)
             }
@@ -86,7 +87,7 @@ package enum GEMM {
 }
 
 extension GEMM {
-    /// One product with its operands as pointers and strides, so that a transpose is only a change of strides.
+    /// One product with its operands as pointers and strides; a transpose is only a change of strides.
     struct Product {
         var m: Int, n: Int, k: Int
         var a: UnsafePointer<Float>, aRow: Int, aDepth: Int
@@ -101,12 +102,12 @@ extension GEMM {
             return moved
         }
 
-        /// Columns of B, for rows of k, as what is packed next.
+        /// Columns of B, for rows of k, as a prefetch hint for the next packing.
         func upcomingB(_ columns: Range<Int>, _ depth: Range<Int>) -> martlet_upcoming {
             Self.upcoming(b, bColumn, bDepth, columns, depth)
         }
 
-        /// Rows of A, for columns of k.
+        /// Rows of A, for columns of k, as a prefetch hint for the next packing.
         func upcomingA(_ rows: Range<Int>, _ depth: Range<Int>) -> martlet_upcoming {
             Self.upcoming(a, aRow, aDepth, rows, depth)
         }

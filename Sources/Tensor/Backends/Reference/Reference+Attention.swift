@@ -1,12 +1,12 @@
 extension Reference {
-    /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017), with as many query heads to a key/value head
-    /// as there are more of them (Ainslie et al. 2023).
+    /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017); several query heads may share one key/value
+    /// head (grouped-query attention, Ainslie et al. 2023).
     ///
-    /// A query sees the keys of its own block of the mask: those before it and its own where that is causal, the latest
-    /// of them where there is a window. With `sinks` the softmax has one logit more for each head, whose share goes to
-    /// no value. q `[queries, heads · headDimension]`, k `[keys, keyValueHeads · headDimension]`,
-    /// v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Holds all scores,
-    /// `[heads, queries, keys]`.
+    /// A query sees only keys of its own block of the mask: with a causal mask its own position and those before it,
+    /// with a window only the latest of them. With `sinks`, the softmax of each head has one more logit, whose
+    /// probability is given to no value. Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads ·
+    /// headDimension]`, v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Keeps all
+    /// scores in memory, `[heads, queries, keys]`.
     public static func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor? = nil,
         dropout: AttentionDropout? = nil
@@ -37,13 +37,13 @@ extension Reference {
         return try mixed.permute(1, 0, 2).reshape(queryCount, shape.heads * shape.valueDimension)
     }
 
-    /// For each query, row by row, the keys that it sees.
+    /// For each query, row by row, whether it sees each key.
     private static func visible(_ mask: AttentionMask, _ queries: Int, _ keys: Int) -> [Bool] {
         var visible = [Bool](repeating: false, count: queries * keys)
         for (own, seen) in zip(mask.queries, mask.keys) {
             for query in own {
                 for key in seen {
-                    // How far before the query the key stands.
+                    // The distance from the query back to the key.
                     let distance = (query - own.lowerBound) - (key - seen.lowerBound)
                     visible[query * keys + key] =
                         switch mask.reach {
@@ -76,9 +76,10 @@ extension Reference {
 }
 
 extension AttentionDropout {
-    /// What a probability is multiplied with: 0, or what makes up for those that are dropped.
+    /// The factor on a probability: 0 if it is dropped, else 1 / (1 − the dropout probability).
     ///
-    /// A hash of the key, the query's token and the head begins a stream; four keys share a draw of it, 16 bits each.
+    /// A hash of dropout key, query token and head starts a random stream; four attention keys share one draw, 16 bits
+    /// each.
     func factor(token: Int, head: Int, key place: Int) -> Double {
         let odd: UInt64 = 0x9e37_79b9_7f4a_7c15
         let start = Self.mixed(key &+ Self.mixed(UInt64(firstToken + token) &* odd) &+ UInt64(head))
@@ -86,7 +87,7 @@ extension AttentionDropout {
         return draw < dropped ? 0 : 65536 / Double(65536 - dropped)
     }
 
-    /// The finaliser of SplitMix64 (Steele et al. 2014).
+    /// The finaliser (bit mixer) of SplitMix64 (Steele et al. 2014).
     private static func mixed(_ z: UInt64) -> UInt64 {
         var z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
         z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb

@@ -1,5 +1,6 @@
 extension Reference {
-    /// z = x Wᵀ / temperature;  L = Σ over rows of weight · (lse(z) − (1 − s) z[target] − s mean(z) + zLoss lse(z)²) / divisor.
+    /// z = x Wᵀ / temperature;
+    ///     L = Σ over rows of weight · (lse(z) − (1 − s) z[target] − s mean(z) + zLoss lse(z)²) / divisor
     ///
     /// x `[tokens, hidden]`, W `[vocabulary, hidden]` -> a scalar. Rows whose target is ignored do not count.
     public static func crossEntropy(
@@ -28,7 +29,7 @@ extension Reference {
         return try zeros.indexAdd(0, Tensor(trained.map(Int64.init)), found)
     }
 
-    /// The rows that have a target.
+    /// The indices of the rows that have a target.
     private static func rows(
         _ targets: [Int32], _ options: CrossEntropyOptions, _ x: Tensor, _ weight: any WeightMatrix
     ) throws(TensorError) -> [Int] {

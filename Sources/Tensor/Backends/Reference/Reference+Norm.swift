@@ -1,7 +1,7 @@
 extension Reference {
     /// y = x / √(mean(x²) + ε) · (offset + w), along the weight's length (Zhang and Sennrich 2019).
     ///
-    /// x `[tokens, size]`, or `[tokens, heads · size]` head by head; w `[size]`.
+    /// x `[tokens, size]`, or `[tokens, heads · size]` normalised per head; w `[size]`.
     public static func rmsNorm(
         _ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float
     ) throws(TensorError) -> Tensor {

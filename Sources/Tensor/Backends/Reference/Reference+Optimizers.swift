@@ -1,4 +1,4 @@
-/// Steps of optimisers as formulas of whole tensors, w the parameter and g its gradient.
+/// Optimiser steps as formulas on whole tensors; w is the parameter and g its gradient.
 extension Reference {
     /// m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
     /// w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)        (Loshchilov and Hutter 2019)
@@ -14,7 +14,7 @@ extension Reference {
         }
     }
 
-    /// m ← β₁ m + g,  w ← w (1 − η λ) − η m, or − η (g + β₁ m) where the step looks ahead.
+    /// m ← β₁ m + g,  w ← w (1 − η λ) − η m; with Nesterov momentum − η (g + β₁ m) instead.
     public static func sgd(
         _ w: Tensor, gradient: Tensor, momentum m: Tensor?, _ step: OptimizerStep
     ) throws(TensorError) {
@@ -51,7 +51,7 @@ extension Reference {
         }
     }
 
-    /// m ← β₁ m + (1 − β₁) g; the new m, or (1 − β₁) g + β₁ m where the step looks ahead.
+    /// m ← β₁ m + (1 − β₁) g; returns the new m, or with Nesterov momentum (1 − β₁) g + β₁ m.
     public static func momentum(
         gradient: Tensor, momentum m: Tensor, _ step: OptimizerStep
     ) throws(TensorError) -> Tensor {
@@ -62,7 +62,7 @@ extension Reference {
         }
     }
 
-    /// Five times X ← (a I + b X Xᵀ + c (X Xᵀ)²) X from x / max(‖x‖, ε)        (Jordan et al. 2024)
+    /// Five steps X ← (a I + b X Xᵀ + c (X Xᵀ)²) X, starting from x / max(‖x‖, ε)        (Jordan et al. 2024)
     public static func orthogonalized(_ given: consuming Tensor, epsilon: Double) throws(TensorError) -> Tensor {
         let (a, b, c) = (3.4445, -4.7750, 2.0315)
         var x = given.withoutOrigin
@@ -80,7 +80,7 @@ extension Reference {
     ///     u = g / √max(r c / max(mean(r), ε₁), ε₁²)
     ///     w ← w keep − max(ε₂, rms(w)) ρ u / max(1, rms(u) / clip)        (Shazeer and Stern 2018)
     ///
-    /// A vector has no r and its own c for every element.
+    /// A vector has no r; its c has one entry per element.
     public static func adafactor(
         _ w: Tensor, gradient: Tensor, rows r: Tensor?, columns c: Tensor, _ step: AdafactorStep
     ) throws(TensorError) {

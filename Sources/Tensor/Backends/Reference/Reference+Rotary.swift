@@ -1,8 +1,9 @@
 extension Reference {
-    /// Each pair (a, b) of a head turned by the angle of its position: (a cos − b sin, b cos + a sin) (Su et al. 2021).
+    /// Each pair (a, b) of a head is rotated by the angle of its position: (a cos − b sin, b cos + a sin) (Su et al.
+    /// 2021).
     ///
-    /// Pairs are the halves of the rotated dimensions, or neighbours where `interleaved`; what lies beyond the rotated
-    /// dimensions stays. x `[tokens, heads · headDimension]` -> same.
+    /// A pair is element i and element i + dimension / 2, or neighbouring elements if `interleaved`; elements after the
+    /// rotated dimensions do not change. x `[tokens, heads · headDimension]` -> same shape.
     public static func rotate(
         _ x: Tensor, heads: Int, _ runs: [RotationRun], _ positions: [Int32]
     ) throws(TensorError) -> Tensor {

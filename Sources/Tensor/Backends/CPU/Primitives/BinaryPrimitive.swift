@@ -1,6 +1,6 @@
 import CKernels
 
-/// Vector kernels of one operation for float32: of two vectors, of a vector and a number, of a number and a vector.
+/// Vector kernels of one float32 operation: of two vectors, of a vector and a scalar, of a scalar and a vector.
 private typealias BinaryKernels = (vectors: martlet_binary, right: martlet_scalar?, left: martlet_scalar?)
 
 extension BinaryOperation {
@@ -66,7 +66,7 @@ private enum LessEqual<T: ComputeElement>: BinaryFunction {
 
 extension Tensor {
     /// `destination = operation(a, b)`. Each operand may be `destination` itself.
-    /// - Precondition: all are of one computed type, and the operands broadcast to `destination.shape`.
+    /// - Precondition: all have the same computed type, and the operands broadcast to `destination.shape`.
     @inline(never)
     static func applyOnCPU(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         let span = OperationSpan(operation.rawValue)
@@ -85,7 +85,7 @@ extension Tensor {
         }
     }
 
-    /// `destination` is a bool tensor; `a` and `b` are of one computed type.
+    /// `destination` is a bool tensor; `a` and `b` have the same computed type.
     @inline(never)
     static func applyOnCPU(_ operation: ComparisonOperation, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch a.dtype {
@@ -97,8 +97,8 @@ extension Tensor {
     }
 }
 
-/// One run of a kernel: length, operands (result first) and their steps. The walk over runs is compiled once for
-/// each type and calls the kernel through this, which keeps the module small.
+/// One run of a kernel: length, operands (result first) and their strides. The loop over runs is compiled once per type
+/// and calls the kernel through this closure, which keeps the code small.
 private typealias BinaryRun<T, R> = (
     Int, UnsafeMutablePointer<R>, UnsafePointer<T>, UnsafePointer<T>, SIMD4<Int>
 ) -> Void
@@ -163,7 +163,7 @@ private func binaryRun<F: BinaryFunction>(
     }
 }
 
-/// These operations are rounded once, so every path gives the same bits.
+/// These operations round once, so the vector kernels and the plain loops give the same bits.
 private func vectorRun(
     _ kernels: BinaryKernels, _ operation: BinaryOperation, _ length: Int, _ to: UnsafeMutablePointer<Float>,
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ step: SIMD4<Int>

@@ -1,13 +1,14 @@
 import CKernels
 
-/// Conversion between the plain types.
+/// Conversion between plain types.
 ///
-/// Rules, as PyTorch has them where C defines them: a float to a narrower float rounds to nearest, ties to even, and
-/// keeps infinities and NaN; a float to an integer drops the fraction, saturates at the ends of int64 (NaN gives 0)
-/// and then keeps the low bits; an integer to a narrower one keeps the low bits; anything but zero is true.
+/// Rules (PyTorch's, where C defines the result): a float to a narrower float rounds to nearest, ties to even, and
+/// keeps infinities and NaN; a float to an integer drops the fraction, saturates at the bounds of int64 (NaN gives 0)
+/// and then keeps the low bits; an integer to a narrower integer keeps the low bits; everything except zero converts to
+/// true.
 extension Tensor {
-    /// Writes this tensor's elements, converted, over those of `destination`, broadcasting this shape.
-    /// - Precondition: plain types; the shapes broadcast to `destination.shape`; the two do not overlap.
+    /// Writes this tensor's elements, converted and broadcast, to `destination`.
+    /// - Precondition: plain types; this shape broadcasts to `destination.shape`; the two do not overlap.
     @inline(never)
     func castOnCPU(to destination: Tensor) {
         if dtype == destination.dtype { return copyOnCPU(to: destination) }
@@ -41,7 +42,7 @@ extension Tensor {
         }
     }
 
-    /// Every float is exactly a double.
+    /// Through double, which represents every float exactly.
     @inline(never)
     private func castThroughDouble(_ loop: StridedLoop, _ destination: Tensor) {
         withUnsafeTemporaryAllocation(of: Double.self, capacity: castBlock) { block in
@@ -59,7 +60,7 @@ extension Tensor {
         }
     }
 
-    /// Every integer is exactly an int64.
+    /// Through int64, which represents every integer exactly.
     @inline(never)
     private func castThroughInt(_ loop: StridedLoop, _ destination: Tensor) {
         withUnsafeTemporaryAllocation(of: Int64.self, capacity: castBlock) { block in
@@ -127,7 +128,7 @@ extension Tensor {
 private let castBlock = 512
 
 extension Int64 {
-    /// Without the fraction; saturating, and 0 for NaN.
+    /// Drops the fraction; saturates; NaN gives 0.
     init(dropping value: Double) {
         if value.isNaN {
             self = 0
@@ -142,7 +143,7 @@ extension Int64 {
 }
 
 extension StridedLoop {
-    /// Runs cut to what a conversion block holds, with the operands' steps.
+    /// Runs cut to the length of a conversion block, with the operands' strides.
     @inline(__always)
     fileprivate func forEachBlock(_ body: (Int, SIMD4<Int>, SIMD4<Int>) -> Void) {
         let step = innerStrides
@@ -156,12 +157,12 @@ extension StridedLoop {
     }
 }
 
-/// The 16-bit floats as the kernels see them.
+/// The 16-bit floats as the bit patterns that the kernels take.
 private func bits<T>(_ pointer: UnsafeMutablePointer<T>) -> UnsafeMutablePointer<UInt16> {
     UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt16.self)
 }
 
-/// `whole`, where given, converts a contiguous run at once (source, destination, count).
+/// `whole`, if given, converts a contiguous run at once (source, destination, count).
 @inline(__always)
 private func castRuns<S, D>(
     _ loop: StridedLoop, _ source: UnsafeMutablePointer<S>, _ destination: UnsafeMutablePointer<D>,

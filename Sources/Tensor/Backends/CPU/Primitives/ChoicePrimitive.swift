@@ -1,6 +1,7 @@
 extension Tensor {
-    /// `destination = condition ? a : b`, without looking at the elements.
-    /// - Precondition: a bool condition; the others of one plain type; all broadcast to `destination.shape`.
+    /// `destination = condition ? a : b`; elements are copied as bytes.
+    /// - Precondition: `condition` is bool; the others have the same plain type; all broadcast to
+    ///   `destination.shape`.
     @inline(never)
     static func chooseOnCPU(_ condition: Tensor, _ a: Tensor, _ b: Tensor, into destination: Tensor) {
         switch destination.dtype.blockByteCount {

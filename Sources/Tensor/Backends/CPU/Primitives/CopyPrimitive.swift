@@ -1,7 +1,7 @@
-/// Moving elements between layouts without looking at them: any strides to any strides, byte for byte.
+/// Copies elements as bytes between layouts: from any strides to any strides.
 extension Tensor {
-    /// Writes this tensor's elements over those of `destination`, which has the same type, broadcasting this shape.
-    /// - Precondition: plain type; the shapes broadcast to `destination.shape`; the two do not overlap.
+    /// Writes this tensor's elements, broadcast, to `destination`, which has the same type.
+    /// - Precondition: plain type; this shape broadcasts to `destination.shape`; the two do not overlap.
     @inline(never)
     func copyOnCPU(to destination: Tensor) {
         let span = OperationSpan("copy")

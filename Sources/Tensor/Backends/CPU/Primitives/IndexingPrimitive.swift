@@ -1,6 +1,6 @@
 extension Tensor {
-    /// `destination[.., i, ..] = self[.., index[.., i, ..], ..]` along `axis`. `index` is int64, checked, and of
-    /// `destination`'s shape.
+    /// `destination[.., i, ..] = self[.., index[.., i, ..], ..]` along `axis`. `index` is int64, already checked, and
+    /// has `destination`'s shape.
     @inline(never)
     func gatherOnCPU(_ axis: Int, _ index: Tensor, into destination: Tensor) {
         switch dtype.blockByteCount {
@@ -11,8 +11,8 @@ extension Tensor {
         }
     }
 
-    /// `self[.., index[.., i, ..], ..] = source[.., i, ..]`, or `+=`, in row-major order of `index`, on one thread:
-    /// indices may repeat.
+    /// `self[.., index[.., i, ..], ..] = source[.., i, ..]`, or `+=`, in row-major order of `index`, on one thread
+    /// because indices may repeat.
     @inline(never)
     func scatterOnCPU(_ operation: ScatterOperation, _ axis: Int, _ index: Tensor, _ source: Tensor) {
         switch (operation, dtype) {
@@ -30,7 +30,7 @@ extension Tensor {
         }
     }
 
-    /// Whole slices: `destination[.., i, ..] = self[.., places[i], ..]` with contiguous operands.
+    /// Whole slices: `destination[.., i, ..] = self[.., places[i], ..]`; the operands are contiguous.
     func gatherSlicesOnCPU(_ axis: Int, _ places: Tensor, into destination: Tensor) {
         let count = destination.shape[axis], extent = shape[axis]
         var outer = 1, inner = 1

@@ -1,7 +1,7 @@
-/// `destination[b] = a[b] b[b]` for a batch of matrices of any strides.
+/// `destination[b] = a[b] b[b]` for a batch of matrices with any strides.
 extension Tensor {
     /// - Precondition: `a [batch, m, k]`, `b [batch, k, n]` (batch strides may be 0), `destination [batch, m, n]`
-    ///   contiguous; all of one type among float32, float64 and int64.
+    ///   contiguous; all have the same type: float32, float64 or int64.
     static func multiplyOnCPU(_ a: Tensor, _ b: Tensor, into destination: Tensor) {
         let span = OperationSpan("matrixProduct")
         defer { span.end() }
@@ -15,7 +15,7 @@ extension Tensor {
     }
 }
 
-/// Through `GEMM`, which takes rows or columns that lie one after the other; other layouts are put in order first.
+/// Through `GEMM`, which takes matrices with contiguous rows or columns; other layouts are copied first.
 private func multiplySingle(_ a: Tensor, _ b: Tensor, _ c: Tensor) {
     let (left, leftStride, leftIsTransposed) = a.rowsOrColumns()
     let (right, rightStride, rightIsTransposed) = b.rowsOrColumns()
@@ -30,7 +30,7 @@ private func multiplySingle(_ a: Tensor, _ b: Tensor, _ c: Tensor) {
 }
 
 extension Tensor {
-    /// A batch of matrices whose rows, or else whose columns, are contiguous, and the stride between those.
+    /// The matrices with contiguous rows, or else contiguous columns, and the stride between those.
     fileprivate func rowsOrColumns() -> (matrices: Tensor, stride: Int, isTransposed: Bool) {
         let (rows, columns) = (shape[1], shape[2])
         if strides[2] == 1 || columns == 1, strides[1] >= columns || rows == 1 { return (self, strides[1], false) }
@@ -39,11 +39,11 @@ extension Tensor {
     }
 }
 
-/// Rows of the result at a time: `c[i, :] += a[i, k] b[k, :]`, so every element adds up in the order of `k`.
+/// One row of the result at a time: `c[i, :] += a[i, k] b[k, :]`, so every element is accumulated in order of `k`.
 @inline(__always)
 private func multiply<T: ComputeElement>(_ type: T.Type, _ a: Tensor, _ b: Tensor, _ c: Tensor) {
     let batch = c.shape[0], m = c.shape[1], n = c.shape[2], depth = a.shape[2]
-    // The inner loop runs along rows of `b`; other layouts are put in order once.
+    // The inner loop runs along rows of `b`; other layouts are copied once.
     let right = b.strides[2] == 1 || n == 1 ? b : b.copied()
     let x = a.pointer(as: type), y = right.pointer(as: type), z = c.pointer(as: type)
     let (aBatch, aRow, aStep) = (a.strides[0], a.strides[1], a.strides[2])

@@ -1,10 +1,10 @@
-/// Work below this many elements is not worth a second thread.
+/// Ranges shorter than this are not worth a second thread.
 let elementGrain = 32 * 1024
 
 /// Calls `body` with ranges that cover `0 ..< count`, each at least `grain` long, on the threads of the pool.
 ///
-/// Callers compute every element, or every fixed block, independently of where the ranges are cut, so results do not
-/// depend on the number of threads.
+/// Callers compute every element, or every block of fixed size, independently of where the ranges are cut, so results
+/// do not depend on the number of threads.
 @inline(__always)
 func parallelRanges(_ count: Int, grain: Int = elementGrain, _ body: (Range<Int>) -> Void) {
     if count > grain {

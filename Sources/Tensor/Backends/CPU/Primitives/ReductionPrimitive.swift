@@ -7,12 +7,12 @@ protocol ReductionFunction<Element, Partial> {
     static func lift(_ x: Element) -> Partial
     static func combine(_ a: Partial, _ b: Partial) -> Partial
     static func finish(_ x: Partial) -> Element
-    /// All of a contiguous block of at most `reductionBlock` elements.
+    /// Reduces a contiguous block of at most `reductionBlock` elements.
     static func block(_ x: UnsafePointer<Element>, _ count: Int) -> Partial
 }
 
 extension ReductionFunction {
-    /// In 16 interleaved lanes, added up in order.
+    /// In 16 interleaved lanes, combined in order.
     static func block(_ x: UnsafePointer<Element>, _ count: Int) -> Partial {
         let whole = count / 16 * 16
         return withUnsafeTemporaryAllocation(of: Partial.self, capacity: 16) { lanes in
@@ -57,7 +57,7 @@ private enum FloatMinimum: PlainReduction {
         martlet_kernels_active().pointee.vector.smallest(x, count)
     }
 }
-/// Element and accumulator of one type.
+/// The element and the accumulator have the same type.
 private protocol PlainReduction: ReductionFunction where Partial == Element {}
 extension PlainReduction {
     @inline(__always) static func lift(_ x: Element) -> Element { x }
@@ -80,14 +80,14 @@ private enum Minimum<T: ComputeElement>: PlainReduction {
     @inline(__always) static func combine(_ a: T, _ b: T) -> T { T.smaller(a, b) }
 }
 
-/// Elements between two roundings into the accumulator, and the unit that threads share out.
+/// Elements summed before rounding into the accumulator; also the unit of work of a thread.
 private let reductionBlock = 1024
 private let blocksPerTask = 32
 
 extension Tensor {
     /// `destination = operation over the axes` that `reduced` marks. `destination` is contiguous and has this shape
     /// with extent 1 along those axes.
-    /// - Precondition: one computed type; the reduced extents are not zero for minimum and maximum.
+    /// - Precondition: one computed type; for minimum and maximum the reduced extents are not zero.
     @inline(never)
     func reduceOnCPU(_ operation: ReductionOperation, over reduced: [Bool], into destination: Tensor) {
         let span = OperationSpan("\(operation)")
@@ -128,7 +128,7 @@ private func reduceRuns<F: ReductionFunction>(_ function: F.Type, _ x: Tensor, _
     guard kept.count > 0 else { return }
 
     if kept.count == 1 && inner.count > reductionBlock * blocksPerTask {
-        // One output: tasks take fixed stretches, whose results are combined in order.
+        // One output: tasks reduce ranges of fixed length, and the partial results are combined in order.
         let stretch = reductionBlock * blocksPerTask
         let tasks = (inner.count + stretch - 1) / stretch
         withUnsafeTemporaryAllocation(of: F.Partial.self, capacity: tasks) { partials in
@@ -158,7 +158,7 @@ private func reduceRuns<F: ReductionFunction>(_ function: F.Type, _ x: Tensor, _
     }
 }
 
-/// The elements `range` of one output's reduced space, in order.
+/// Reduces the elements `range` of one output's reduced axes, in order.
 @inline(never)
 private func reduceStretch<F: ReductionFunction>(
     _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ inner: StridedLoop, _ range: Range<Int>
@@ -178,7 +178,7 @@ private func reduceStretch<F: ReductionFunction>(
     return total
 }
 
-/// Reduction over outer axes: neighbouring outputs lie side by side, so a band of them is accumulated at a time.
+/// Reduction over outer axes: neighbouring outputs are adjacent in memory, so a band of them is accumulated at a time.
 @inline(never)
 private func reduceColumns<F: ReductionFunction>(
     _ function: F.Type, _ source: UnsafeMutablePointer<F.Element>, _ destination: UnsafeMutablePointer<F.Element>,

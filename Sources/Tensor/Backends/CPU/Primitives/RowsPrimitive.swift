@@ -1,7 +1,7 @@
 import CKernels
 
 extension Tensor {
-    /// Row by row with contiguous operands, on as many threads as the work is worth.
+    /// Row by row over contiguous operands, on several threads if there is enough work.
     private func forEachRow(_ body: (_ row: Int, _ width: Int) -> Void) {
         let width = shape.last ?? 1
         guard width > 0 else { return }
@@ -10,7 +10,7 @@ extension Tensor {
         }
     }
 
-    /// Running sum or product of each row, in float64 for floats. Contiguous, of one computed type.
+    /// Running sum or product of each row; floats accumulate in float64. Contiguous, of one computed type.
     func scanRowsOnCPU(_ operation: ScanOperation, into destination: Tensor) {
         switch dtype {
         case .float32:
@@ -45,8 +45,8 @@ extension Tensor {
         }
     }
 
-    /// The index of each row's largest (or smallest) element; the first of equals; NaN counts as both. Contiguous,
-    /// of one computed type; `destination` is int64.
+    /// The index of each row's largest (or smallest) element; the first among equals; NaN is both largest and smallest.
+    /// Contiguous, of one computed type; `destination` is int64.
     func extremeOfRowsOnCPU(largest: Bool, into destination: Tensor) {
         switch dtype {
         case .float32:
@@ -78,8 +78,8 @@ extension Tensor {
         }
     }
 
-    /// The first `count` places of each row's stable order, NaN counting as the largest. Contiguous, of one computed
-    /// type; `destination` is int64, with rows of `count`.
+    /// The first `count` indices of each row in sorted order (stable; NaN sorts as the largest). Contiguous, of one
+    /// computed type; `destination` is int64, with rows of `count`.
     func orderRowsOnCPU(descending: Bool, count: Int, into destination: Tensor) {
         switch dtype {
         case .float32: order(descending, count, destination, Float.self)
@@ -93,7 +93,7 @@ extension Tensor {
         let source = pointer(as: type), result = out.pointer(as: Int64.self)
         forEachRow { row, width in
             let x = source + row * width, to = result + row * count
-            // Total order: NaN last when ascending, equal elements by place.
+            // Total order: NaN last when ascending, equal elements by index.
             func precedes(_ i: Int32, _ j: Int32) -> Bool {
                 let a = x[Int(i)], b = x[Int(j)]
                 let smaller = b.isNotANumber ? !a.isNotANumber : a < b
@@ -103,7 +103,7 @@ extension Tensor {
             }
             var places: [Int32]
             if count * 8 < width {
-                // Few of many: keep the best so far in order and let the rest fall off.
+                // `count` is small: keep the best so far in sorted order and drop the rest.
                 places = []
                 places.reserveCapacity(count + 1)
                 for i in 0..<Int32(width) {

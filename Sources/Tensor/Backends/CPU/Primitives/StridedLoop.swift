@@ -1,13 +1,13 @@
-/// A walk over up to four operands of one shape, in row-major order, as runs along the innermost dimension.
+/// Iterates over up to four operands of one shape, in row-major order, as runs along the innermost dimension.
 ///
-/// Dimensions of extent one vanish and neighbours that every operand walks evenly are joined, so contiguous operands
-/// make a single run of the whole length. Offsets and strides are in elements.
+/// Dimensions of extent one are removed, and neighbouring dimensions that every operand steps through evenly are
+/// merged, so contiguous operands form a single run. Offsets and strides are in elements.
 struct StridedLoop {
     let count: Int
-    /// Joined dimensions without the innermost, outermost first.
+    /// Merged dimensions except the innermost, outermost first.
     private var outer: [(extent: Int, strides: SIMD4<Int>)] = []
     private(set) var innerCount = 1
-    /// Step of each operand inside a run.
+    /// Stride of each operand within a run.
     private(set) var innerStrides = SIMD4<Int>.zero
 
     init(_ shape: Shape, _ s0: Shape, _ s1: Shape? = nil, _ s2: Shape? = nil, _ s3: Shape? = nil) {
@@ -29,7 +29,7 @@ struct StridedLoop {
         outer = dimensions
     }
 
-    /// Calls `body(length, offsets)` for every run, or part of a run, inside `range` of the row-major positions.
+    /// Calls `body(length, offsets)` for every run, or part of a run, inside `range` of the row-major indices.
     @inline(never)
     func forEachRun(in range: Range<Int>, _ body: (Int, SIMD4<Int>) -> Void) {
         guard !range.isEmpty else { return }
@@ -70,7 +70,7 @@ struct StridedLoop {
 }
 
 extension Tensor {
-    /// Strides with which this tensor is walked as if it had `shape`; 0 along broadcast dimensions.
+    /// The strides for iterating over this tensor as if it had shape `target`; 0 along broadcast dimensions.
     /// - Precondition: the shapes broadcast.
     func stridesBroadcast(to target: Shape) -> Shape {
         var result = target
@@ -87,7 +87,7 @@ extension Tensor {
 }
 
 extension Shape {
-    /// The shape both broadcast to (trailing dimensions align; 1 stretches), or nil.
+    /// The common shape of both after broadcasting (trailing dimensions align; 1 stretches), or nil.
     public static func broadcast(_ a: Shape, _ b: Shape) -> Shape? {
         var result = a.rank >= b.rank ? a : b
         for axis in 0..<result.rank {

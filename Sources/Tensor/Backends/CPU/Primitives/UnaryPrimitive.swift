@@ -1,7 +1,7 @@
 import CKernels
 
 extension UnaryOperation {
-    /// The vector kernel for float32 where there is one. Its bits do not depend on the instruction set.
+    /// The float32 vector kernel, if there is one. Its result does not depend on the instruction set.
     fileprivate var kernel: martlet_unary? {
         let vector = martlet_kernels_active().pointee.vector
         return switch self {
@@ -29,7 +29,7 @@ protocol UnaryFunction<Element> {
 
 extension Tensor {
     /// `destination = operation(self)`; `destination` may be this tensor.
-    /// - Precondition: both of one computed type (a float one unless the operation keeps integers) and one shape.
+    /// - Precondition: both have the same shape and computed type (a float type unless the operation keeps integers).
     @inline(never)
     func applyOnCPU(_ operation: UnaryOperation, into destination: Tensor) {
         let span = OperationSpan(operation.rawValue)
@@ -120,7 +120,7 @@ private enum SiLU<T: RealElement>: UnaryFunction {
 private enum GELU<T: RealElement>: UnaryFunction {
     @inline(__always) static func apply(_ x: T) -> T { x / 2 * (1 + T.errorFunction(x * T(0.5.squareRoot()))) }
 }
-/// x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hendrycks and Gimpel 2016, as GPT-2 has it.
+/// x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hendrycks and Gimpel 2016, as in GPT-2.
 private enum TanhGELU<T: RealElement>: UnaryFunction {
     @inline(__always) static func apply(_ x: T) -> T {
         let inner = T(0.7978845608028654) * (x + T(0.044715) * x * x * x)
@@ -140,7 +140,7 @@ private enum Truncation<T: RealElement>: UnaryFunction {
     @inline(__always) static func apply(_ x: T) -> T { x.rounded(.towardZero) }
 }
 
-/// One run of a kernel: length, result, operand and their steps. See `BinaryRun`.
+/// One run of a kernel: length, result, operand and their strides. See `BinaryRun`.
 private typealias UnaryRun<T> = (Int, UnsafeMutablePointer<T>, UnsafePointer<T>, SIMD4<Int>) -> Void
 
 private func applySimple<T: ComputeElement>(
@@ -215,7 +215,7 @@ private func unaryRun<F: UnaryFunction>(
     }
 }
 
-/// Strided runs go through a contiguous block, so that they give the same bits as contiguous ones.
+/// Strided runs are copied through a contiguous block, so that they give the same bits as contiguous ones.
 private func vectorRun(
     _ kernel: martlet_unary, _ length: Int, _ to: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>,
     _ step: SIMD4<Int>
