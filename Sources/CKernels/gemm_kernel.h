@@ -12,7 +12,7 @@
 #define NR (NV * W)
 #define UNROLL _Pragma("GCC unroll 32")
 
-/// Width in vectors of the next panel when `columns` are left: no panel of one vector where two of two will do.
+/// Width in vectors of the next panel when `columns` remain: two panels of two vectors instead of three and one.
 INLINE int panel_vectors(ptrdiff_t columns) {
     ptrdiff_t vectors = (columns + W - 1) / W;
     if (vectors <= NV) return (int)vectors;
@@ -35,7 +35,7 @@ INLINE void tile(const int R, const int V, const bool packed_b, ptrdiff_t depth,
         }
     } else {
         UNROLL for (int r = 0; r < R; r++) {
-            // The lines will be written in a moment.
+            // The lines will be written soon.
             UNROLL for (int v = 0; v < V; v++) {
                 __builtin_prefetch(c + r * c_stride + v * W, 1);
                 acc[r][v] = vzero();
@@ -63,23 +63,24 @@ INLINE void tile(const int R, const int V, const bool packed_b, ptrdiff_t depth,
     }
 }
 
-/// Floats of a cache line, and how far ahead rows of A are fetched: four lines, some eight hundred cycles before the
-/// tile comes to them, which hides a trip to the level 3 cache.
+/// Floats per cache line, and the prefetch distance along rows of A: four lines, some eight hundred cycles before their
+/// use, which hides the latency of the level 3 cache.
 #define LINE 16
 #define FETCH_AHEAD 64
 #define FETCH_LINES 3
 
-/// Lines that a tile asks for along the way, three for every LINE steps of k: `at`, and `across` floats further; then
-/// `along` floats on. And the tile of C that comes next, for writing, a row at a time: all rows at once would keep the
-/// lines of A and B waiting.
+/// Lines that a tile prefetches while it computes, three per LINE steps of k: at `at` and `across` floats after it;
+/// then `at` advances by `along` floats. Also the next tile of C, prefetched for writing, one row at a time: all rows
+/// at once would delay the lines of A and B.
 typedef struct {
     const float *at;
     ptrdiff_t across, along;
     const float *c;
 } companion;
 
-/// The tile of a block: A packed, or row-major and read where it lies. Every such row is a stream of its own, too many
-/// for the processor's prefetchers, so each line is asked for ahead, at the end those of the tile that begins at `next`.
+/// The tile of a block; A is packed, or row-major and read in place. Each such row is a separate stream, more than the
+/// hardware prefetchers can follow, so every line is prefetched in software; near the end, the lines of the tile that
+/// starts at `next`.
 INLINE void block_tile(const int R, const int V, const bool packed_a, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
                        const float *next, const float *b, float *c, ptrdiff_t c_stride, int last, bool accumulate,
                        companion fetch) {
@@ -170,8 +171,8 @@ static thin_tile *const plain_tiles[MR][NV] = {EACH_ROW(PLAIN_NAMES)};
 
 // MARK: - A block of tiles
 
-/// How what is packed next is dealt out to the tiles of a block, the last ones, since what comes early may be gone
-/// again: three runs side by side along their lines, or three lines of each run from run to run.
+/// How the prefetches for the next packing are distributed over the last tiles of a block (lines fetched earlier might
+/// be evicted again): three runs side by side along their lines, or three lines of each run, run after run.
 typedef struct {
     const float *from;
     ptrdiff_t across, along, length, passes, tile, end;
@@ -191,7 +192,7 @@ INLINE fetch_plan plan_fetch(martlet_upcoming next, ptrdiff_t tiles, ptrdiff_t d
     return plan;
 }
 
-/// What the next tile asks for; nothing new, a line that it reads anyway, where the plan does not hold it.
+/// The next prefetch addresses; `otherwise`, a line that the tile reads anyway, if the plan does not contain this tile.
 INLINE companion next_fetch(fetch_plan *plan, const float *otherwise, const float *c) {
     const ptrdiff_t tile = plan->tile++;
     if (tile < 0 || tile >= plan->end) return (companion){otherwise, 0, 0, c};
@@ -223,8 +224,8 @@ static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const floa
     }
 }
 
-/// The same for a row-major A that is not packed: panel after panel of B, which stays in the level 2 cache while all
-/// rows of A go by.
+/// The same for a row-major A that is not packed: one panel of B after the other; a panel stays in the level 2 cache
+/// while all rows of A are multiplied with it.
 static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row,
                        const float *b, float *c, ptrdiff_t c_stride, bool accumulate, martlet_upcoming next) {
     fetch_plan plan = plan_fetch(next, ((rows + MR - 1) / MR) * ((columns + NR - 1) / NR), depth);
@@ -249,8 +250,8 @@ static void block_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const
 
 // MARK: - Few rows
 
-/// k per pass of the thin product. B along k: a packed panel of this depth stays in the level 1 cache. B along n:
-/// so many rows of B are read side by side, each as a stream.
+/// Steps of k per pass of the thin product. B along k: a packed panel of this depth stays in the level 1 cache. B along
+/// n: this many rows of B are read side by side, each as a stream.
 #define THIN_PACKED_DEPTH 128
 #define THIN_PLAIN_DEPTH 16
 
@@ -294,7 +295,7 @@ static void thin(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float
     }
 }
 
-// MARK: - The rest
+// MARK: - Other entries
 
 static void combine(ptrdiff_t count, float alpha, const float *x, float beta, float *c) {
     VEC scale = vset1(alpha), keep = vset1(beta);

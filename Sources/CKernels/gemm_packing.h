@@ -1,10 +1,10 @@
-// Operands copied into panels, once for every instruction set: included by gemm_kernel.h, whose vectors it uses.
+// Packs operands into panels. Included once per instruction set by gemm_kernel.h, whose vector macros it uses.
 
-/// Rows of k that are copied side by side: more would share the ways of a level 1 set when the stride is a power of
-/// two, fewer would leave the prefetcher fewer streams.
+/// Rows of k that are copied side by side: more would conflict in one set of the level 1 cache when the stride is a
+/// power of two, fewer would give the prefetchers too few streams.
 #define COPY_DEPTH 8
-/// How far ahead to fetch, in rows of k and in floats: rows of large matrices lie on different pages, where the
-/// processor's own prefetchers begin anew.
+/// Prefetch distances, in rows of k and in floats: rows of large matrices are on different pages, where the hardware
+/// prefetchers start again.
 #define ROWS_AHEAD 24
 #define FLOATS_AHEAD 64
 
@@ -44,7 +44,7 @@ static void pack_rows(const float *a, ptrdiff_t row_stride, ptrdiff_t depth_stri
     }
 }
 
-/// Columns that are contiguous along k, `width` of them, into a panel of `stride` floats per k.
+/// Packs `width` columns that are contiguous along k into a panel with `stride` floats per k.
 INLINE void pack_slab(const float *b, ptrdiff_t column_stride, int width, ptrdiff_t stride, ptrdiff_t depth,
                       float *packed) {
     for (ptrdiff_t k = 0; k < depth; k += W) {
@@ -64,7 +64,7 @@ INLINE void pack_slab(const float *b, ptrdiff_t column_stride, int width, ptrdif
     }
 }
 
-/// Rows first ..< end of k, contiguous along n, into a panel of V vectors.
+/// Packs rows first ..< end of k, contiguous along n, into a panel of V vectors.
 INLINE void copy_panel(const int V, const float *b, ptrdiff_t depth_stride, ptrdiff_t first, ptrdiff_t end, int last,
                        float *packed) {
     for (ptrdiff_t k = first; k < end; k++) {

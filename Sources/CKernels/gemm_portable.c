@@ -1,4 +1,4 @@
-// The same product in plain C: vectors of four floats, and fmaf, which is one rounding on every processor.
+// The same product in plain C: vectors of four floats, and fmaf, which rounds once on every processor.
 #include "fill.h"
 
 #include <math.h>

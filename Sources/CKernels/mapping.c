@@ -1,5 +1,5 @@
-// Maps are looked up by a signal handler, which must take no lock and free nothing: they are kept in a list of pieces that
-// only grows. A slot is free while its start is zero; it is written before its start is.
+// A signal handler looks mappings up, so it must not lock or free anything: mappings are kept in a list of chunks that
+// only grows. A slot is free while its start is zero; its other fields are written before its start.
 
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -48,8 +48,8 @@ static martlet_mapping *find(uintptr_t address) {
     return NULL;
 }
 
-/// Puts zeros where the file has ended: everything behind its present end, so that one fault is enough and the number of
-/// maps stays small; the page alone where the file still reaches there and could not be read.
+/// Maps zeros over everything after the file's present end, so that one fault is enough and the number of mappings
+/// stays small; or over this page only, if the file still reaches it but it could not be read.
 static bool cover(martlet_mapping *mapping, uintptr_t address) {
     uintptr_t start = atomic_load_explicit(&mapping->start, memory_order_relaxed);
     size_t size = atomic_load_explicit(&mapping->size, memory_order_relaxed);
@@ -62,7 +62,7 @@ static bool cover(martlet_mapping *mapping, uintptr_t address) {
             to = start + (size + page - 1) / page * page;
         }
     }
-    // Marked first: whoever sees the zeros can see the mark.
+    // Marked first: every thread that can see the zeros can see the mark.
     atomic_store(&mapping->damaged, true);
     return mmap((void *)from, to - from, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
@@ -80,7 +80,8 @@ static void handle(int signal, siginfo_t *info, void *context) {
     } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
         before.sa_handler(signal);
     } else {
-        // The instruction faults again when this returns, and the process ends as it would have.
+        // The instruction faults again after the return, and then the process ends as it would have without the
+        // handler.
         sigaction(signal, &before, NULL);
     }
 }

@@ -1,13 +1,14 @@
 // The pool's protocol.
 //
-// A region is claimed index by index from one word, `claim` = epoch << 32 | next index. The caller closes the word
-// (next = CLOSED), writes the region's fields, and opens it with the next epoch. A worker loads the word, reads the
-// fields, and claims by compare-and-swap: success proves that the fields it read belong to that epoch, as they are
-// written only while the word is closed. So a worker that wakes late finds nothing to claim and goes back to
-// sleep, and nobody waits for it. The region ends when `unfinished` reaches zero.
+// A region is claimed index by index through one word, `claim` = epoch << 32 | next index. The caller closes the word
+// (next = CLOSED), writes the region's fields, and opens the word with the next epoch. A worker loads the word, reads
+// the fields, and claims an index by compare-and-swap: success proves that the fields belong to that epoch, because
+// they are only written while the word is closed. So a worker that wakes late finds nothing to claim and sleeps again,
+// and no thread waits for it. The region ends when `unfinished` reaches zero.
 //
-// Sleepers are counted before they look at the word for the last time, and the caller looks at the count after it
-// opened the word; both in sequentially consistent order, so one of the two sees the other (Dekker's argument).
+// A worker increments the count of sleepers before it reads the word for the last time, and the caller reads the count
+// after it opened the word; with sequentially consistent order at least one of the two sees the other (Dekker's
+// algorithm).
 
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -28,7 +29,7 @@
 
 #define CLOSED 0xFFFFFFFFu
 #define LARGEST_REGION ((ptrdiff_t)1 << 30)
-/// How long a thread looks for work before it sleeps: longer than the gaps inside a forward pass.
+/// How long a thread spins before it sleeps: longer than the gaps inside a forward pass.
 #define SPIN_NANOSECONDS 50000
 
 /// A word on which threads sleep: a futex on Linux, a condition variable elsewhere.
@@ -43,12 +44,12 @@ typedef struct {
 
 struct martlet_pool {
     _Alignas(64) _Atomic uint64_t claim;
-    /// The region: written while `claim` is closed.
+    /// The region's fields: written while `claim` is closed.
     _Atomic(martlet_pool_body) body;
     _Atomic(void *) context;
     _Atomic uint32_t count;
     _Alignas(64) _Atomic uint32_t unfinished;
-    /// Changes with every region (workers sleep on it) and with every end (the caller sleeps on it).
+    /// Incremented at every start of a region (workers sleep on it) and at every end (the caller sleeps on it).
     parking started, ended;
     _Alignas(64) pthread_mutex_t caller;
     _Atomic bool stopping;
@@ -58,7 +59,7 @@ struct martlet_pool {
     pthread_t threads[];
 };
 
-/// Set in a worker and in a caller inside a region: a nested region runs serially.
+/// True in a worker and in a caller inside a region: nested regions run serially.
 static _Thread_local bool inside;
 
 static void parking_init(parking *p) {
@@ -70,7 +71,7 @@ static void parking_init(parking *p) {
 #endif
 }
 
-/// Sleeps while the word is `seen`; may wake early.
+/// Sleeps while the word equals `seen`; may wake spuriously.
 static void park(parking *p, uint32_t seen) {
     atomic_fetch_add(&p->sleepers, 1);
 #if defined(__linux__)
@@ -83,7 +84,7 @@ static void park(parking *p, uint32_t seen) {
     atomic_fetch_sub(&p->sleepers, 1);
 }
 
-/// Changes the word and wakes up to `most` of those who sleep on it; a system call only if there are any.
+/// Changes the word and wakes at most `most` threads that sleep on it; makes a system call only if there are any.
 static void unpark(parking *p, int most) {
     atomic_fetch_add(&p->value, 1);
     if (atomic_load(&p->sleepers) == 0) return;
@@ -111,7 +112,7 @@ static int64_t now(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/// Claims and runs indices of the open region until none is left; whether it ran any.
+/// Claims and runs indices of the open region until none is left; returns whether it ran any.
 static bool work(martlet_pool *pool) {
     bool any = false;
     uint64_t seen = atomic_load(&pool->claim);
@@ -144,7 +145,7 @@ static void *serve(void *argument) {
             }
         }
         park(&pool->started, seen);
-        // Read before working: a region that opens meanwhile changes it and is not slept through.
+        // Read before working: a region that opens meanwhile changes the word, so the thread does not sleep through it.
         seen = atomic_load(&pool->started.value);
         work(pool);
     }
@@ -180,7 +181,7 @@ bool martlet_pool_alone(bool alone) {
 }
 
 void martlet_pool_run(martlet_pool *pool, ptrdiff_t count, martlet_pool_body body, void *context) {
-    // An index has 32 bits in the claim word; whoever wants more than 2^30 of them wants ranges.
+    // An index has 32 bits in the claim word; callers with more than 2^30 items should use ranges.
     if (count <= 1 || pool->workers == 1 || inside || count > LARGEST_REGION) {
         for (ptrdiff_t i = 0; i < count; i++) body(context, i);
         return;
@@ -207,11 +208,12 @@ martlet_pool *martlet_pool_create(int workers) {
     parking_init(&pool->ended);
     pthread_mutex_init(&pool->caller, NULL);
     pool->epoch = 0;
-    // With more threads than processors a spinning one keeps a working one from running.
+    // With more threads than processors, a spinning thread would keep a working one from running.
     pool->spins = workers <= martlet_available_processors();
     pool->workers = workers;
 
-    // Signals belong to the program's own threads, except for a worker's own faults: blocked, they end the process.
+    // Workers block signals, which belong to the program's own threads. A fault inside a worker still ends the process,
+    // because a blocked fault is fatal.
     sigset_t all, before;
     sigfillset(&all);
     const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};

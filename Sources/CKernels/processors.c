@@ -1,4 +1,4 @@
-// How many threads to use by default.
+// The default number of threads.
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -12,7 +12,7 @@
 #if defined(__linux__)
 #include <sched.h>
 
-/// "quota period" of a version 2 control group folder in whole processors, rounded up; 0 where there is no limit.
+/// "quota period" of a version 2 control group, in whole processors rounded up; 0 if there is no limit.
 static int quota_of(const char *folder) {
     char path[4200];
     snprintf(path, sizeof path, "%s/cpu.max", folder);
@@ -34,7 +34,7 @@ static long number_in(const char *path) {
     return value;
 }
 
-/// The smallest quota on the way from this process's control group to the root; 0 where there is none.
+/// The smallest quota from this process's control group up to the root; 0 if there is none.
 static int control_group_quota(void) {
     char group[2048] = "", line[2048];
     FILE *file = fopen("/proc/self/cgroup", "re");

@@ -1,24 +1,24 @@
-// Attention over whole sequences and its gradient, in tiles of queries by blocks of keys: per thread a strip of
-// scores of one tile exists, never the tokens x tokens matrix. The products are the matrix kernels', so the arithmetic
-// of each score and sum is one chain in ascending order.
+// Attention over whole sequences and its gradient, in tiles of queries and blocks of keys: each thread holds the scores
+// of one tile of queries, never the tokens x tokens matrix. All products use the matrix kernels, so every score and sum
+// is one chain in ascending order.
 //
-// Source: Dao et al. 2022 (FlashAttention) for recomputing the scores in the gradient from their log-sums.
+// Source: Dao et al. 2022 (FlashAttention): the gradient recomputes the scores from their log-sums.
 #include "include/CKernels.h"
 
 #include <math.h>
 #include <string.h>
 
-/// Keys of a block, a multiple of every panel's width. Small, since with causal attention half of the last block of a
-/// tile is computed for nothing.
+/// Keys per block, a multiple of every panel's width. Small, because with causal attention half of a tile's last block
+/// is computed in vain.
 #define KEYS 48
-/// Queries of a tile: a whole number of the kernel's tiles, about as many as keys.
+/// Queries per tile: a multiple of the kernel's tile rows, about as many as keys per block.
 static ptrdiff_t tile_of(const martlet_gemm_kernels *gemm) { return KEYS / gemm->tile_rows * gemm->tile_rows; }
 
 static ptrdiff_t rounded(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static ptrdiff_t greater(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
-/// Where the parts of the scratch memory lie, and how many floats a packed block of keys or values has.
+/// Offsets of the parts of the scratch memory, and the floats of a packed block of keys or values.
 typedef struct layout {
     ptrdiff_t blocks, padded, tile, key_deep, key_wide, value_deep, value_wide;
     float *scores, *probabilities, *gradients;
@@ -67,7 +67,7 @@ size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *gemm, ptrd
     return lay_out(&at, gemm, tokens, head_dimension, value_dimension, gradient, NULL);
 }
 
-/// The keys that any query of first ..< end sees, in whole blocks from `low`.
+/// The range of whole blocks, from `low`, that contains all keys seen by any query of first ..< end.
 static void visible(const martlet_sequence_attention *a, ptrdiff_t first, ptrdiff_t end, ptrdiff_t *low_block,
                     ptrdiff_t *end_block) {
     ptrdiff_t low = a->causal ? greater(0, first - a->before) : 0, high = a->causal ? end : a->tokens;
@@ -75,7 +75,7 @@ static void visible(const martlet_sequence_attention *a, ptrdiff_t first, ptrdif
     *end_block = (high + KEYS - 1) / KEYS;
 }
 
-/// The keys of one query, counted from the first visible block.
+/// The keys that one query sees, relative to the first visible block.
 static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdiff_t offset, ptrdiff_t *low,
                      ptrdiff_t *high) {
     *low = (a->causal ? greater(0, query - a->before) : 0) - offset;
@@ -129,14 +129,14 @@ static void pack_blocks(const martlet_gemm_kernels *gemm, const layout *at, ptrd
     }
 }
 
-/// A 64-bit mix of a counter. Source: Steele, Lea and Flood 2014 (SplitMix), constants by Stafford (mix 13).
+/// SplitMix64's bit mixer. Source: Steele, Lea and Flood 2014 (SplitMix), constants by Stafford (mix 13).
 static uint64_t mixed(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
 }
 
-/// Drops some of a query's probabilities, or of their gradients, and scales the others. One word is drawn for four keys.
+/// Applies dropout to a query's probabilities or their gradients, and scales the rest. One draw serves four keys.
 static void drop(const martlet_sequence_attention *a, float *row, ptrdiff_t head, ptrdiff_t query, ptrdiff_t low,
                  ptrdiff_t high, ptrdiff_t offset) {
     const uint64_t odd = 0x9e3779b97f4a7c15;
@@ -151,7 +151,7 @@ static void drop(const martlet_sequence_attention *a, float *row, ptrdiff_t head
     }
 }
 
-/// The logarithm of the softmax's sum with a sink in it; the probabilities so far shrink to make room for the sink's.
+/// Adds a sink to the softmax: returns the new log-sum and scales the probabilities down accordingly.
 static float with_sink(float *row, ptrdiff_t low, ptrdiff_t high, float log_sum, float sink) {
     const float largest = log_sum > sink ? log_sum : sink;
     const float total = largest + logf(expf(log_sum - largest) + expf(sink - largest)), kept = expf(log_sum - total);
@@ -224,8 +224,8 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                 float *scores = at.scores + row * width, *p = at.probabilities + row * width;
                 training->attention_probabilities(scores, p, a->log_sums[head * a->log_sum_stride + first + row], low,
                                                   high, width, a->scale, a->soft_cap);
-                // What was dropped has no gradient. With d for the factors of dropout, O = (d p) V, so that the sum of
-                // p (d dP) that the softmax's gradient takes off is the sum of dO O as without it.
+                // Dropped probabilities have no gradient. With dropout factors d, O = (d p) V, so the sum of p (d dP)
+                // in the softmax's gradient still equals the sum of dO O.
                 if (a->dropped) drop(a, at.gradients + row * width, head, first + row, low, high, low_block * KEYS);
                 // delta = sum of dO O over the head.
                 const float *o = a->output + result + row * a->output_stride;

@@ -1,4 +1,4 @@
-// 8 x 8 floats transposed in registers, for files that compile with AVX2.
+// Transposes 8 x 8 floats in registers, for files compiled with AVX2.
 #pragma once
 #include <immintrin.h>
 

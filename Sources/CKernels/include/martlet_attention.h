@@ -37,19 +37,19 @@ typedef struct martlet_attention_arguments {
     ptrdiff_t key_head_stride, value_head_stride;
     /// Query heads per key/value head: query head h reads key/value head h / group.
     ptrdiff_t group;
-    /// Numbers of a head's queries and keys, and of its values and results: multiples of 8, at most
+    /// Dimension of each head's queries and keys, and of its values and results: multiples of 8, at most
     /// MARTLET_LARGEST_HEAD_DIMENSION.
     ptrdiff_t head_dimension, value_dimension;
-    /// Keys in the cache, those of these queries included.
+    /// Keys in the cache, including those of these queries.
     ptrdiff_t key_count;
-    /// Position of query token 0; token t stands at first_position + t.
+    /// Position of query token 0; token t has position first_position + t.
     ptrdiff_t first_position;
     /// A query at position p sees keys max(0, p - keys_before) ... min(key_count - 1, p + keys_after).
     /// Causal: before = MARTLET_ALL_KEYS, after = 0. Sliding window of w tokens: before = w - 1, after = 0.
     /// Bidirectional: both MARTLET_ALL_KEYS. Every query must see at least one key, else its row is zero.
     ptrdiff_t keys_before, keys_after;
     float scale;
-    /// Scores become cap * tanh(s / cap) where this is not 0 (Gemma 2).
+    /// Logit soft-capping: scores become cap * tanh(s / cap) if this is not 0 (Gemma 2).
     float soft_cap;
     /// Per query head, or NULL: adds slope * (key position - query position) to the score (ALiBi, Press et al. 2022).
     const float *_Nullable alibi_slopes;
@@ -57,7 +57,7 @@ typedef struct martlet_attention_arguments {
     const float *_Nullable sinks;
 } martlet_attention_arguments;
 
-/// Key and value rows on their way into the cache.
+/// Key and value rows to append to the cache.
 typedef struct martlet_append_arguments {
     /// [tokens][heads][headDimension], token t at keys + t * key_stride.
     const float *_Nonnull keys;

@@ -1,4 +1,4 @@
-// What the processor can do, from cpuid and the operating system's word that it saves the registers.
+// Instruction sets of the processor, from cpuid and from the operating system's register-state support (XCR0).
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,9 +16,9 @@ typedef enum martlet_instruction_set {
 
 #define MARTLET_INSTRUCTION_SETS 4
 
-/// Whether this processor and operating system run code of that set.
+/// Whether this processor and operating system can run code of the instruction set.
 bool martlet_cpu_supports(martlet_instruction_set set);
 /// "portable", "neon", "avx2", "avx512".
 const char *_Nonnull martlet_instruction_set_name(martlet_instruction_set set);
-/// Bytes of the data cache of level 1, 2 or 3 that one core sees, or a usual size where the system does not say.
+/// Bytes of the level 1, 2 or 3 data cache that one core can use; a typical size if the system does not report it.
 size_t martlet_cache_bytes(int level);

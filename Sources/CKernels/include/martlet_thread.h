@@ -1,16 +1,16 @@
-// What a thread remembers between operations.
+// Per-thread state that persists between operations.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct martlet_thread_state {
-    /// Operations are not noted for gradients while this is true.
+    /// While true, operations are not recorded on the tape.
     bool gradients_disabled;
-    /// A chain of graph nodes that is being taken apart, so that a long graph is not freed by recursion.
+    /// A list of graph nodes being freed, so that a long graph is not freed by recursion.
     void *_Nullable graveyard;
-    /// Who is told of every operation, when somebody wants to know.
+    /// The recorder of this thread's operations, or NULL.
     void *_Nullable recorder;
 } martlet_thread_state;
 
-/// The calling thread's own state, zero at the start.
+/// The state of the calling thread; initially zero.
 martlet_thread_state *_Nonnull martlet_thread(void);

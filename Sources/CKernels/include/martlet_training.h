@@ -1,7 +1,7 @@
 // Kernels of training: gradients of what martlet_vector.h computes forward, the loss, and attention over whole
 // sequences with its gradient.
-//
-// As there, every result is the same bits on every instruction set, and a row's result depends on that row alone.
+// As in martlet_vector.h, every result has the same bits on every instruction set, and the result of a row depends only
+// on that row.
 #pragma once
 #include "martlet_cpu.h"
 #include "martlet_gemm.h"
@@ -14,16 +14,17 @@ typedef void (*martlet_gated_gradient)(const float *_Nonnull gate, const float *
                                        const float *_Nonnull dout, float *_Nonnull dgate, float *_Nonnull dup,
                                        ptrdiff_t count);
 
-/// Numbers of one step of an optimiser; each kernel says which it reads.
+/// The hyperparameters of one optimiser step; each kernel states which of them it reads.
 typedef struct martlet_optimizer_step {
     float learning_rate, beta1, beta2, epsilon;
-    /// Decoupled decay: the parameters shrink by learning_rate weight_decay. Coupled decay: added to the gradient.
+    /// Decoupled decay: the parameters are reduced by learning_rate weight_decay w. Coupled decay: added to the
+    /// gradient.
     float weight_decay, coupled_decay;
     /// 1 - beta1^t and 1 - beta2^t.
     float correction1, correction2;
-    /// Factor on the gradient: 1, or what clipping asks for.
+    /// The factor on the gradient: 1, or the factor of gradient clipping.
     float gradient_scale;
-    /// The step looks ahead along the momentum (Nesterov 1983).
+    /// Nesterov momentum (Nesterov 1983).
     bool nesterov;
 } martlet_optimizer_step;
 
@@ -54,8 +55,8 @@ typedef struct martlet_training_kernels {
     /// log(sum(exp(scale s))). With a soft cap scale s becomes cap tanh(scale s / cap) first.
     float (*_Nonnull attention_softmax)(float *_Nonnull s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t count,
                                         float scale, float soft_cap);
-    /// The same probabilities again from a known log-sum, into p; s keeps the derivative of the capped score (times
-    /// scale), which is `scale` itself without a cap.
+    /// The same probabilities, recomputed from a known log-sum, into p; s becomes the derivative of the capped score
+    /// (times scale), which is `scale` itself without a cap.
     void (*_Nonnull attention_probabilities)(float *_Nonnull s, float *_Nonnull p, float log_sum, ptrdiff_t low,
                                              ptrdiff_t high, ptrdiff_t count, float scale, float soft_cap);
     /// ds = p (dp - delta) slope on low ..< high, zero elsewhere, in place of dp.
@@ -100,16 +101,16 @@ typedef struct martlet_training_kernels {
                                    ptrdiff_t count);
 } martlet_training_kernels;
 
-/// Attention of every token of a sequence over the tokens before it (and around it, when not causal), for whole
-/// sequences in training. Rows are tokens, `*_stride` floats apart; a head is `head_dimension` neighbours.
+/// Attention over whole sequences in training: every token attends to the tokens before it (and after it, if not
+/// causal). Rows are tokens, `*_stride` floats apart; a head is `head_dimension` contiguous floats.
 typedef struct martlet_sequence_attention {
     const float *_Nonnull queries;
     const float *_Nonnull keys;
     const float *_Nonnull values;
     ptrdiff_t query_stride, key_stride, value_stride;
-    /// Keys, and queries: as many where a sequence attends to itself, any number where it attends to another.
+    /// Number of keys, and of queries: equal in self-attention, any number in cross-attention.
     ptrdiff_t tokens, query_tokens;
-    /// Numbers of a head's queries and keys, and of its values and results.
+    /// Dimension of each head's queries and keys, and of its values and results.
     ptrdiff_t head_dimension, value_dimension;
     /// Query heads per key/value head.
     ptrdiff_t group;
@@ -119,21 +120,21 @@ typedef struct martlet_sequence_attention {
     float scale, soft_cap;
     /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
     const float *_Nullable sinks;
-    /// Dropout of the probabilities: those whose draw of 16 bits is below `dropped` become 0, the others times `kept_scale`.
-    /// A draw is a function of the key below, the query's number, the head and the position of the key: the gradient draws
-    /// it again. Nothing is dropped where it is 0.
+    /// Dropout: a probability whose 16-bit draw is below `dropped` becomes 0, the others are multiplied by
+    /// `kept_scale`. A draw is a function of the key below, the query's index, the head and the key's position, so the
+    /// gradient can draw it again. 0 means no dropout.
     uint32_t dropped;
     float kept_scale;
     uint64_t dropout_key;
-    /// The number that the sequence's first token has among those that the key is for.
+    /// The index of the sequence's first token within everything the dropout key is used for.
     uint64_t first_token;
-    /// The result, rows `output_stride` floats apart, and log(sum(exp(scores))), that of the sink in it, as
+    /// The result, rows `output_stride` floats apart, and log(sum(exp(scores))), including the sink, as
     /// [heads][log_sum_stride].
     float *_Nonnull output;
     ptrdiff_t output_stride;
     float *_Nullable log_sums;
     ptrdiff_t log_sum_stride;
-    // For the gradient only: of the output, and of queries, keys and values, each with the layout of its own.
+    // Only for the gradient: gradients of the output, queries, keys and values, each with the layout of its tensor.
     const float *_Nullable output_gradient;
     float *_Nullable query_gradient;
     float *_Nullable key_gradient;
@@ -143,12 +144,12 @@ typedef struct martlet_sequence_attention {
 /// Bytes of scratch memory, aligned to 64, for one head of a sequence.
 size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *_Nonnull gemm, ptrdiff_t tokens,
                                           ptrdiff_t head_dimension, ptrdiff_t value_dimension, bool gradient);
-/// The query heads of one key/value head, forward. `gemm` and `training` are of one instruction set.
+/// Forward pass of all query heads of one key/value head. `gemm` and `training` belong to the same instruction set.
 void martlet_sequence_attend(const martlet_gemm_kernels *_Nonnull gemm,
                              const martlet_training_kernels *_Nonnull training,
                              const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,
                              void *_Nonnull scratch);
-/// Writes the gradients of one key/value head and its query heads (nothing is accumulated).
+/// Writes the gradients of one key/value head and its query heads (without accumulating).
 void martlet_sequence_attend_gradient(const martlet_gemm_kernels *_Nonnull gemm,
                                       const martlet_training_kernels *_Nonnull training,
                                       const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,

@@ -1,10 +1,11 @@
 // Kernels over vectors and rows: norms, softmax, rotary positions, activations, elementwise, reductions, conversions.
 //
-// All are single-threaded over what they are given; a caller splits rows (or, elementwise, any range) over threads.
-// Every result is the same bits on every instruction set and whatever else is in the call. A sum over a row has 64
-// partial sums (element i goes to sum i % 64) that are added in a fixed tree.
+// All kernels are single-threaded; a caller divides rows (or, for elementwise kernels, any range) among threads. Every
+// result has the same bits on every instruction set, whatever else is in the call. A sum over a row uses 64 partial
+// sums (element i is added to sum i % 64) that are combined in a fixed tree.
 // `out` may be the same pointer as an input; otherwise they must not overlap. Strides are in elements.
-// exp, log, tanh, erf and what is made of them have an error of a few units in the last place (see functions.h).
+// exp, log, tanh, erf and the functions composed of them have an error of a few units in the last place (see
+// functions.h).
 #pragma once
 #include "martlet_cpu.h"
 
@@ -21,8 +22,8 @@ typedef void (*martlet_gated)(const float *_Nonnull gate, ptrdiff_t gate_stride,
                               ptrdiff_t up_stride, float *_Nonnull out, ptrdiff_t out_stride, ptrdiff_t rows,
                               ptrdiff_t count);
 
-/// Rotates pairs in place by the angle of their position. x: [tokens][heads][head_dimension], token t at
-/// x + t * token_stride; the first rotary_dimension elements of a head turn, the rest stay.
+/// Rotates pairs in place by the angle of their position. x: [tokens][heads][head_dimension], token t at x + t *
+/// token_stride; the first rotary_dimension elements of a head are rotated, the rest do not change.
 /// cosines, sines: [positions][rotary_dimension / 2]; token t uses row positions[t], or row t where that is NULL.
 /// Source: Su et al. 2021 (RoPE).
 typedef void (*martlet_rope)(float *_Nonnull x, ptrdiff_t token_stride, ptrdiff_t tokens, ptrdiff_t heads,
@@ -52,7 +53,7 @@ typedef struct martlet_vector_kernels {
 
     // Rows of logits. A NaN in a row makes the row NaN.
 
-    /// out = exp(scale * x - m) / sum(exp(scale * x - m)), m the row's largest.
+    /// out = exp(scale * x - m) / sum(exp(scale * x - m)), m the maximum of scale * x in the row.
     martlet_softmax _Nonnull softmax;
     /// out = scale * x - log(sum(exp(scale * x)))
     martlet_softmax _Nonnull log_softmax;
@@ -60,15 +61,15 @@ typedef struct martlet_vector_kernels {
     void (*_Nonnull log_sum_exp)(const float *_Nonnull x, ptrdiff_t x_stride, float scale, float *_Nonnull out,
                                  ptrdiff_t rows, ptrdiff_t count);
 
-    /// Element i turns with element i + rotary_dimension / 2 (Llama, Qwen, Gemma; "NeoX").
+    /// Element i is paired with element i + rotary_dimension / 2 (Llama, Qwen, Gemma; "NeoX").
     martlet_rope _Nonnull rope_half_split;
-    /// Element 2 i turns with element 2 i + 1 (GPT-J, GGUF's Llama).
+    /// Element 2 i is paired with element 2 i + 1 (GPT-J, GGUF's Llama).
     martlet_rope _Nonnull rope_interleaved;
 
     // Functions of one number.
 
     martlet_unary _Nonnull exp, log, sqrt, reciprocal_sqrt, tanh, erf;
-    /// max(x, 0), which keeps NaN.
+    /// max(x, 0); NaN stays NaN.
     martlet_unary _Nonnull relu;
     /// 1 / (1 + exp(-x))
     martlet_unary _Nonnull sigmoid;
@@ -95,18 +96,19 @@ typedef struct martlet_vector_kernels {
     martlet_scalar _Nonnull add_scalar, multiply_scalar, divide_scalar, maximum_scalar, minimum_scalar;
     /// s - x and s / x.
     martlet_scalar _Nonnull subtract_from_scalar, divide_into_scalar;
-    /// y += s x, one rounding.
+    /// y += s x, rounded once (fused multiply-add).
     void (*_Nonnull axpy)(float s, const float *_Nonnull x, float *_Nonnull y, ptrdiff_t count);
     /// out[r][i] = x[r][i] + bias[i]
     void (*_Nonnull add_bias)(const float *_Nonnull x, ptrdiff_t x_stride, const float *_Nonnull bias,
                               float *_Nonnull out, ptrdiff_t out_stride, ptrdiff_t rows, ptrdiff_t count);
 
-    // Reductions of `count` elements. Largest and smallest of nothing are -infinity and infinity; a NaN wins.
+    // Reductions of `count` elements. The largest and smallest of no elements are -infinity and infinity; any NaN gives
+    // NaN.
 
     martlet_reduction _Nonnull sum, sum_of_squares, largest, smallest;
     float (*_Nonnull dot)(const float *_Nonnull a, const float *_Nonnull b, ptrdiff_t count);
-    /// Index of the largest (smallest) element, the lowest among equals; of the first NaN if there is one; -1 of
-    /// nothing.
+    /// Index of the largest (smallest) element, the lowest among equals; of the first NaN if there is one; -1 for no
+    /// elements.
     ptrdiff_t (*_Nonnull index_of_largest)(const float *_Nonnull x, ptrdiff_t count);
     ptrdiff_t (*_Nonnull index_of_smallest)(const float *_Nonnull x, ptrdiff_t count);
 

@@ -4,7 +4,7 @@
 
 /// One register tile: `rows` by `vectors` * 16, all compile-time constants; rows of A and C are TILE_STRIDE apart.
 /// Without factors C starts from zero. With half_lanes only 8 lanes of B exist. What will be read next starts at
-/// `ahead`; as much of it is fetched as is read of B.
+/// `ahead`; as many bytes of it are prefetched as are read of B.
 INLINE void NAMED(register_tile)(const int rows, const int vectors, const bool half_lanes, const float *a,
                                  const ELEMENT *b, ptrdiff_t b_stride, ptrdiff_t depth, const float *factors,
                                  float *c, const ELEMENT *ahead) {
@@ -39,7 +39,7 @@ INLINE void NAMED(register_tile)(const int rows, const int vectors, const bool h
     }
 }
 
-/// A number of rows that has a register tile: all columns, whole tiles first, then single vectors, then 8 lanes.
+/// A number of rows that has a register tile: all columns, first whole tiles, then single vectors, then 8 lanes.
 #define STRIP(R, V)                                                                                              \
     static __attribute__((noinline)) void NAMED(strip_##R)(const float *a, const ELEMENT *b, ptrdiff_t b_stride, \
                                                            ptrdiff_t depth, const float *factors, float *c,      \

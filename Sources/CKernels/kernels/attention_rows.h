@@ -1,11 +1,11 @@
-// Online softmax over the pages, and writing into them. Included once per type of cache: ELEMENT, NAMED.
+// Online softmax over pages, and writing keys and values to pages. Included once per cache type: ELEMENT, NAMED.
 
 #ifndef ATTENTION_TILE_FUNCTIONS
 #define ATTENTION_TILE_FUNCTIONS
 
 INLINE ptrdiff_t clamped(ptrdiff_t x, ptrdiff_t low, ptrdiff_t high) { return x < low ? low : x > high ? high : x; }
 
-/// Reads rows `begin` ..< `begin + rows` of a key/value head and finds what they see.
+/// Loads rows `begin` ..< `begin + rows` of a key/value head and computes which keys they see.
 static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t begin,
                        ptrdiff_t rows) {
     t->rows = rows;
@@ -27,7 +27,7 @@ static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, 
     for (ptrdiff_t r = rows; r < 2 * LANES; r++) t->maximum[r] = 0;
 }
 
-/// Turns the products in p into scores, -infinity where unseen, and returns with maximum and correction up to date.
+/// Converts the products in p to scores (-infinity for keys not seen) and updates maximum and correction.
 static void tile_scores(attention_tile *t, const martlet_attention_arguments *g, ptrdiff_t page_start) {
     _Alignas(64) float largest[2 * LANES];
     f32x16 scale = splat(g->scale), cap = splat(g->soft_cap);
@@ -56,13 +56,13 @@ static void tile_scores(attention_tile *t, const martlet_attention_arguments *g,
     }
     for (int i = 0; i < 2 * LANES; i += LANES) {
         f32x16 old = load(t->maximum + i), new = load(largest + i);
-        // Equal maxima, both -infinity too, leave the sums as they are.
+        // If the old and new maxima are equal, also if both are -infinity, the sums stay as they are.
         store(t->correction + i, choose(old == new, splat(1.0f), exp_nonpositive(old - new)));
         store(t->maximum + i, new);
     }
 }
 
-/// Turns the scores in p into weights exp(s - maximum) and adds them up.
+/// Converts the scores in p to weights exp(s - maximum) and sums them.
 static void tile_weights(attention_tile *t, ptrdiff_t page_start) {
     for (ptrdiff_t r = 0; r < t->rows; r++) {
         ptrdiff_t first = clamped(t->first[r] - page_start, 0, PAGE), end = clamped(t->end[r] - page_start, 0, PAGE);
@@ -93,9 +93,9 @@ static void tile_end(const attention_tile *t, const martlet_attention_arguments 
 }
 #endif
 
-/// out = out * correction + weights * values for rows begin ..< begin + rows. Keys that all of them see go through the
-/// product together; a row's other keys before and behind them on their own, as nothing that a row does not see may
-/// touch its numbers (0 * infinity).
+/// out = out * correction + weights * values for rows begin ..< begin + rows. Keys that all of these rows see are
+/// computed in one product; the other keys of a row before and after them separately, because a key that a row does not
+/// see must not affect its result (0 * infinity is NaN).
 static void NAMED(tile_values)(attention_tile *t, ptrdiff_t begin, ptrdiff_t rows, const ELEMENT *values,
                                ptrdiff_t dimension, ptrdiff_t page_start, const ELEMENT *ahead) {
     ptrdiff_t first[STRIP_ROWS], end[STRIP_ROWS], common_first = 0, common_end = PAGE;
@@ -141,7 +141,7 @@ static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_hea
             const ELEMENT *keys = (const ELEMENT *)g->key_pages[page] + g->key_offset + kv_head * g->key_head_stride;
             const ELEMENT *values =
                 (const ELEMENT *)g->value_pages[page] + g->value_offset + kv_head * g->value_head_stride;
-            // Whole vectors of keys of which some row sees one.
+            // Whole vectors of keys of which at least one row sees one.
             ptrdiff_t low = clamped(first - start, 0, PAGE) / LANES * LANES;
             ptrdiff_t high = (clamped(end - start, 0, PAGE) + LANES - 1) / LANES * LANES;
             NAMED(product)(t->rows, t->q, keys + low, PAGE, dimension, NULL, t->p + low, high - low,
@@ -161,8 +161,8 @@ static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_hea
     }
 }
 
-/// Keys of up to 16 tokens of one page (rows `stride` apart) into neighbouring slots: d by d, so that a cache line of
-/// the page is written once.
+/// Writes keys of up to 16 tokens (rows `stride` apart) to consecutive slots of one page, dimension by dimension, so
+/// that each cache line of the page is written once.
 static void NAMED(append_keys)(const float *k, ptrdiff_t stride, ptrdiff_t tokens, ELEMENT *slots,
                                ptrdiff_t dimension) {
     if (tokens < LANES) {

@@ -35,13 +35,13 @@
         for (ptrdiff_t i = 0; i < count; i++) out[i] = (out_type)x[i];                 \
     }
 
-/// Towards zero within [low, high], which floats hold exactly; NaN to 0.
+/// Truncates towards zero within [low, high], which are exact floats; NaN becomes 0.
 INLINE i32x16 truncate_within(f32x16 x, float low, float high) {
     x = choose(x > splat(low), x, choose(x != x, splat(0.0f), splat(low)));
     return __builtin_convertvector(choose(x < splat(high), x, splat(high)), i32x16);
 }
 INLINE i32x16 to_i32(f32x16 x) {
-    // The largest float below 2^31; from there on the result is 2^31 - 1.
+    // The largest float below 2^31; from 2^31 on the result is 2^31 - 1.
     i32x16 whole = truncate_within(x, -0x1p31f, 0x1.fffffep30f);
     return x >= splat(0x1p31f) ? (i32x16)INT32_MAX : whole;
 }

@@ -1,4 +1,4 @@
-// exp, log, tanh and erf of sixteen floats. The polynomials come from scripts/fit_polynomials.py.
+// exp, log, tanh and erf of sixteen floats. The polynomial coefficients are computed by scripts/fit_polynomials.py.
 #define MASK_ALL ((i32x16)-1)
 
 /// 1 + r + r^2 P(r) for |r| <= ln 2 / 2.
@@ -11,34 +11,34 @@ INLINE f32x16 exp_of_remainder(f32x16 r) {
     return fma16(p, r * r, r) + splat(1.0f);
 }
 
-// x = n ln 2 + r. Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest bits; ln 2 is in two parts, the
-// first short enough that n times it is exact.
+// x = n ln 2 + r. Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest bits; ln 2 is split into two
+// parts, the first short enough that n times it is exact.
 #define EXP_REDUCE(x, magic)                                      \
     f32x16 shifted = fma16(x, splat(1.44269504f), splat(magic)); \
     f32x16 n = shifted - splat(magic);                            \
     f32x16 r = fma16(n, splat(-0.693145752f), x);                 \
     r = fma16(n, splat(-1.42860677e-6f), r)
 
-/// exp(x) for x <= 0, less than 2 units in the last place off; 0 where the result would be subnormal.
+/// exp(x) for x <= 0, with an error below 2 units in the last place; 0 where the result would be subnormal.
 INLINE f32x16 exp_nonpositive(f32x16 x) {
-    // 127 more: the lowest bits are then the exponent field of 2^n.
+    // With 127 added, the lowest bits are the exponent field of 2^n.
     EXP_REDUCE(x, 12583039.0f);
     f32x16 result = exp_of_remainder(r) * from_bits(bits(shifted) << 23);
     return choose(x < splat(-87.33f), splat(0.0f), result);
 }
 
-/// exp(x), less than 2 units in the last place off, subnormal results and overflow to infinity included.
+/// exp(x), with an error below 2 units in the last place, including subnormal results and overflow to infinity.
 INLINE f32x16 exp16(f32x16 x) {
     x = choose(x > splat(89.0f), splat(89.0f), x);
     x = choose(x < splat(-104.0f), splat(-104.0f), x);
     EXP_REDUCE(x, 12582912.0f);
-    // 2^n in two factors, each of them a normal number.
+    // 2^n as two factors, each a normal number.
     i32x16 whole = bits(shifted) - 0x4B400000, half = whole >> 1;
     f32x16 result = exp_of_remainder(r) * from_bits((half + 127) << 23);
     return result * from_bits((whole - half + 127) << 23);
 }
 
-/// log(x), less than 2 units in the last place off: -infinity of 0, NaN of negative numbers.
+/// log(x), with an error below 2 units in the last place: log(0) is -infinity, negative numbers give NaN.
 INLINE f32x16 log16(f32x16 x) {
     i32x16 subnormal = x < splat(0x1p-126f);
     f32x16 scaled = choose(subnormal, x * splat(0x1p23f), x);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #pragma clang fp contract(off)
-// Vectors travel between functions of this file only, which are all inlined: there is no ABI to keep.
+// These vectors are passed only between functions that are all inlined: no ABI has to be kept.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -30,7 +30,7 @@ INLINE f32x16 choose(i32x16 mask, f32x16 a, f32x16 b) { return mask ? a : b; }
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE f32x16 magnitude(f32x16 x) { return from_bits(bits(x) & 0x7FFFFFFF); }
 INLINE f32x16 with_sign_of(f32x16 x, f32x16 sign) { return from_bits(bits(x) | (bits(sign) & (int32_t)0x80000000)); }
-/// The larger; b where one is NaN.
+/// The larger of both; b if one is NaN.
 INLINE f32x16 larger(f32x16 a, f32x16 b) { return choose(a > b, a, b); }
 INLINE i32x16 lane_numbers(void) { return (i32x16){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
@@ -42,7 +42,7 @@ INLINE f32x16 load(const float *p) {
 INLINE void store(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 
 #if defined(LANES_AVX512)
-/// The first n of 16, zeros behind.
+/// Loads the first n of 16; the others are zero.
 INLINE f32x16 load_part(const float *p, ptrdiff_t n) {
     return (f32x16)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
@@ -58,7 +58,7 @@ INLINE f32x16 load_part(const float *p, ptrdiff_t n) {
 INLINE void store_part(float *p, f32x16 v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
 #endif
 
-/// Halves are added until one lane is left.
+/// Adds the upper half to the lower half until one lane is left.
 INLINE float sum_lanes(f32x16 v) {
     f32x8 a = v.lo + v.hi;
     f32x4 b = a.lo + a.hi;
@@ -72,7 +72,7 @@ INLINE float largest_lane(f32x16 v) {
     return even > odd ? even : odd;
 }
 
-// IEEE half precision. NaNs become quiet and keep their sign and leading bits, as the processors' instructions do.
+// IEEE half precision. NaNs become quiet and keep their sign and leading bits, as in the processors' instructions.
 
 #if defined(LANES_AVX512)
 INLINE f32x16 widen_half(u16x16 h) { return (f32x16)_mm512_cvtph_ps((__m256i)h); }
@@ -102,7 +102,7 @@ INLINE f32x16 widen_half(u16x16 h) {
     i32x16 wide = __builtin_convertvector(h, i32x16);
     i32x16 value = (wide & 0x7FFF) << 13, exponent = value & 0x0F800000;
     i32x16 normal = value + ((127 - 15) << 23);
-    // A subnormal half: its bits behind an exponent of 2^-14, less that 2^-14, is exact.
+    // A subnormal half: its bits with an exponent of 2^-14, minus 2^-14, exact.
     i32x16 tiny = bits(from_bits(value + (113 << 23)) - splat(0x1p-14f));
     i32x16 special = (value | 0x7F800000) | (value << 9 != 0 ? (i32x16)0x00400000 : (i32x16)0);
     i32x16 result = exponent == 0 ? tiny : normal;

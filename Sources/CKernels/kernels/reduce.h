@@ -1,6 +1,7 @@
 // Sums, extremes and their indices. Element i goes to partial result i % 64, whatever the instruction set.
 
-/// SUM64(count, term) adds term(i, n), sixteen at a time from i on (n of them, zeros behind), in the one order.
+/// SUM64(count, term) adds term(i, n) in the fixed order, sixteen elements at a time starting at i (n of them, else
+/// zero).
 #define SUM64(result, count, whole, part)                                       \
     float result;                                                               \
     do {                                                                        \
@@ -59,7 +60,7 @@ static float sum_of_squares_around(const float *x, float mean, ptrdiff_t count) 
     __builtin_shufflevector(v, v, (n) + 0, (n) + 1, (n) + 2, (n) + 3, (n) + 4, (n) + 5, (n) + 6, (n) + 7, (n) + 8, \
                             (n) + 9, (n) + 10, (n) + 11, (n) + 12, (n) + 13, (n) + 14, (n) + 15)
 
-/// The extreme in lanes, NaN where the lane saw one; lanes behind the end hold `nothing`.
+/// The extreme per lane, NaN if the lane had one; lanes beyond the end hold `nothing`.
 #define EXTREME(name, better, nothing)                                                                  \
     static float name(const float *x, ptrdiff_t count) {                                                \
         f32x16 m0 = splat(nothing), m1 = m0;                                                            \
@@ -81,14 +82,14 @@ static float sum_of_squares_around(const float *x, float mean, ptrdiff_t count) 
     }
 
 INLINE f32x16 load_part_or_all(const float *p, ptrdiff_t n) { return n == LANES ? load(p) : load_part(p, n); }
-/// A NaN in either stays.
+/// NaN if either is NaN.
 INLINE f32x16 larger_or_nan(f32x16 new, f32x16 old) { return choose((new > old) | (new != new), new, old); }
 INLINE f32x16 smaller_or_nan(f32x16 new, f32x16 old) { return choose((new < old) | (new != new), new, old); }
 
 EXTREME(largest_f32, larger_or_nan, -INFINITY)
 EXTREME(smallest_f32, smaller_or_nan, INFINITY)
 
-/// Where `value` first stands (as a NaN if it is one). The value was found in x before.
+/// The first index of `value` (or of a NaN, if it is NaN), which is known to occur in x.
 static ptrdiff_t first_index_of(const float *x, float value, ptrdiff_t count) {
     i32x16 wanted_nan = (i32x16)(value != value ? -1 : 0);
     for (ptrdiff_t i = 0; i < count; i += LANES) {

@@ -1,6 +1,6 @@
-// Softmax and its logarithm over rows. Exponents are of scale * x less the row's largest, so none overflows.
+// Softmax and log-softmax over rows. The row's maximum is subtracted before the exponential, so nothing overflows.
 
-/// The largest of scale * x: of x's largest or smallest, by the sign of scale, as rounding is monotonic.
+/// The maximum of scale * x: scale times x's largest or smallest element, by the sign of scale; rounding is monotonic.
 static float shift_of(const float *x, float scale, ptrdiff_t count) {
     return scale < 0 ? scale * smallest_f32(x, count) : scale * largest_f32(x, count);
 }

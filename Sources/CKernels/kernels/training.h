@@ -1,4 +1,4 @@
-// All kernels of training, for one instruction set.
+// All training kernels, for one instruction set.
 #include "lanes.h"
 #include "functions.h"
 #include "elementwise.h"

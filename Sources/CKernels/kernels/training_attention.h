@@ -1,4 +1,4 @@
-// The rows of attention in training: softmax of a masked row of scores, and its gradient.
+// Rows of attention in training: the softmax of a masked row of scores, and its gradient.
 
 static void zero_outside(float *s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t count) {
     if (low > 0) memset(s, 0, (size_t)low * sizeof *s);

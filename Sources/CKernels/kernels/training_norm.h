@@ -44,7 +44,7 @@ static void layer_norm_gradient_f32(const float *x, const float *dy, const float
             ptrdiff_t n = count - i;
             f32x16 d = load_up_to(dy + i, n);
             f32x16 g = weight ? d * load_up_to(weight + i, n) : d;
-            // Lanes behind the end have g = 0.
+            // Lanes beyond the end have g = 0.
             sum += g;
             product = fma16(g, (load_up_to(x + i, n) - m) * factor, product);
         }

@@ -1,6 +1,6 @@
-// Steps of optimisers, each in one pass over memory. The formulas are in martlet_training.h.
+// Optimiser steps, each in one pass over memory. The formulas are in martlet_training.h.
 
-/// The gradient an optimiser works with.
+/// The gradient after scaling and coupled weight decay.
 INLINE f32x16 gradient16(const float *g, f32x16 w, const martlet_optimizer_step *step, ptrdiff_t n) {
     return fma16(splat(step->coupled_decay), w, load_up_to(g, n) * splat(step->gradient_scale));
 }

@@ -1,4 +1,4 @@
-// Gradients of activations and gates, and the optimiser's pass.
+// Gradients of activation functions and gated units.
 
 /// s (1 + x (1 - s)), s = sigmoid(x)
 INLINE f32x16 silu_slope(f32x16 x) {
@@ -46,7 +46,7 @@ ACTIVATION_GRADIENT(relu_gradient_f32, relu_slope)
 GATED_GRADIENT(geglu_gradient_f32, gelu16, gelu_slope)
 GATED_GRADIENT(geglu_tanh_gradient_f32, gelu_tanh16, gelu_tanh_slope)
 
-/// One sigmoid for both.
+/// The sigmoid is computed once for both gradients.
 static void swiglu_gradient_f32(const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                                 ptrdiff_t count) {
     for (ptrdiff_t i = 0; i < count; i += LANES) {
