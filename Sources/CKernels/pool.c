@@ -212,8 +212,8 @@ martlet_pool *martlet_pool_create(int workers) {
     pool->spins = workers <= martlet_available_processors();
     pool->workers = workers;
 
-    // Workers block signals, which belong to the program's own threads. A fault inside a worker still ends the process,
-    // because a blocked fault is fatal.
+    // Workers block all signals, so that the program's own threads handle them, except for faults: a blocked fault
+    // would end the process instead of reaching its handler.
     sigset_t all, before;
     sigfillset(&all);
     const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};

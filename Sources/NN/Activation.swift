@@ -1,4 +1,4 @@
-/// The pointwise non-linearities of feed-forward layers.
+/// The activation functions of feed-forward layers.
 public enum Activation: Sendable, Equatable {
     /// x · σ(x) (Elfwing et al. 2017).
     case silu

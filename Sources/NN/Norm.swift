@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// RMSNorm, x / √(mean(x²) + ε) · (offset + w) (Zhang & Sennrich 2019), or LayerNorm, (x − mean) / √(var + ε) · w + b
-/// (Ba et al. 2016), over the last dimension.
+/// RMSNorm, y = x / √(mean(x²) + ε) · (offset + w) (Zhang & Sennrich 2019), or LayerNorm, y = (x − mean) / √(var + ε) ·
+/// w + b (Ba et al. 2016), over the last dimension.
 public final class Norm: ModuleLeaf {
     public let path: String
     public var kind: String { "norm" }
@@ -40,7 +40,7 @@ public final class Norm: ModuleLeaf {
         }
     }
 
-    /// - Parameter x: `[tokens, size]`, or `[tokens, heads · size]` normalised head by head.
+    /// - Parameter x: `[tokens, size]`, or `[tokens, heads · size]` normalised per head. Returns the same shape.
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
         let result =
             if let bias {

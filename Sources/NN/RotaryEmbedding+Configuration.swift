@@ -7,12 +7,12 @@ import Musl
 #endif
 
 extension RotaryEmbedding {
-    /// θ_i = base^(−2i/d) for each pair i of the d rotated dimensions, and how a family stretches them to contexts longer
-    /// than it was trained on. Source: Su et al. 2021.
+    /// θ_i = base^(−2i/d) for each pair i of the d rotated dimensions, and how a family scales them for contexts longer
+    /// than those it was trained on. Source: Su et al. 2021.
     public struct Configuration: Sendable, Equatable {
         /// Base of the frequencies.
         public var theta: Double
-        /// Rotated dimensions at the start of each head, at most the head's; even.
+        /// Number of rotated dimensions at the start of each head, at most the head's dimension; even.
         public var dimension: Int
         public var scaling = Scaling.none
         public var layout = Layout.halfSplit
@@ -25,29 +25,30 @@ extension RotaryEmbedding {
         }
     }
 
-    /// Which elements of a head form a pair.
+    /// Which two elements of a head form a pair.
     public enum Layout: Sendable {
-        /// (x_i, x_{i + d/2}): checkpoints in the transformers layout.
+        /// (x_i, x_{i + d/2}): checkpoints in transformers' layout.
         case halfSplit
-        /// (x_{2i}, x_{2i+1}): the paper, and Llama files in GGUF.
+        /// (x_{2i}, x_{2i+1}): as in the paper, and in GGUF files of Llama.
         case interleaved
     }
 
     public enum Scaling: Sendable, Equatable {
         case none
-        /// Positions divided by `factor` (Chen et al. 2023).
+        /// Linear scaling: positions divided by `factor` (Chen et al. 2023).
         case linear(factor: Double)
-        /// The base grows once a sequence is longer than `contextLength` (NTK-aware, dynamic).
+        /// Dynamic NTK scaling: the base grows when a sequence is longer than `contextLength`.
         case dynamic(factor: Double, contextLength: Int)
-        /// High frequencies kept, low ones divided by `factor`, a ramp between (Peng et al. 2023, YaRN).
+        /// YaRN (Peng et al. 2023): high frequencies are kept, low ones divided by `factor`, with a ramp between them.
         case yarn(
             factor: Double, originalContext: Int, betaFast: Double, betaSlow: Double, attentionFactor: Double,
             truncates: Bool)
-        /// As YaRN by wavelength, without the attention factor (Llama 3.1).
+        /// Llama 3.1: as YaRN, by wavelength, without the attention factor.
         case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
-        /// A divisor of its own for each frequency, as GGUF files say it.
+        /// A divisor per frequency, as stored in GGUF files.
         case divided(by: [Double])
-        /// A divisor per frequency, one list up to `originalContext` and one beyond (Ding et al. 2024, LongRoPE).
+        /// LongRoPE (Ding et al. 2024): a divisor per frequency, with one list for lengths up to `originalContext` and
+        /// one beyond.
         case longRoPE(short: [Double], long: [Double], originalContext: Int, attentionFactor: Double)
     }
 }
@@ -69,7 +70,7 @@ extension RotaryEmbedding.Configuration {
             let base = theta * pow(stretch, Double(dimension) / Double(dimension - 2))
             return (inverse(base), 1)
         case .yarn(let factor, let original, let betaFast, let betaSlow, let attentionFactor, let truncates):
-            // The pair whose wave turns `rotations` times over the original context.
+            // The index of the pair that makes `rotations` full turns over the original context.
             func pair(_ rotations: Double) -> Double {
                 Double(dimension) * log(Double(original) / (rotations * 2 * .pi)) / (2 * log(theta))
             }
@@ -99,13 +100,14 @@ extension RotaryEmbedding.Configuration {
         }
     }
 
-    /// Tokens that a model made for `contextLength` can take: dynamic scaling stretches them by its factor.
+    /// The longest context of a model made for `contextLength`: dynamic scaling multiplies it by its factor.
     package func usableContext(_ contextLength: Int) -> Int {
         guard case .dynamic(let factor, let original) = scaling else { return contextLength }
         return max(contextLength, Int(min(Double(original) * factor, Double(1 << 30))))
     }
 
-    /// A number that changes when `frequencies(length:)` does, so that tables can be kept, and shared by sequences.
+    /// A number that changes whenever `frequencies(length:)` changes, so that tables can be kept and shared by
+    /// sequences.
     package func regime(length: Int) -> Int {
         switch scaling {
         case .dynamic(_, let contextLength): max(length, contextLength)

@@ -9,7 +9,8 @@ import Glibc
 import Musl
 #endif
 
-/// Rotary position embedding: cos and sin tables, computed in double precision as positions are first met.
+/// Rotary position embedding (Su et al. 2021): tables of cos and sin, computed in double precision when positions are
+/// first used.
 public final class RotaryEmbedding: Sendable {
     public let configuration: Configuration
     private let tables = Mutex<[Int: Tables]>([:])
@@ -23,12 +24,12 @@ public final class RotaryEmbedding: Sendable {
 
     public init(_ configuration: Configuration) { self.configuration = configuration }
 
-    /// Tables that cover at least the positions `0 ..< length` of sequences `length` long.
+    /// Tables for at least the positions `0 ..< length`, for sequences of `length` tokens.
     public func tables(length: Int) throws(TensorError) -> Tables {
         let regime = configuration.regime(length: length)
         return try tables.withLock { (tables) throws(TensorError) in
             if let known = tables[regime], known.positions >= length { return known }
-            // Dynamic scaling has a table for every length: keep the one that is not stretched and the latest.
+            // Dynamic scaling has a table per length: keep the unscaled one and the latest.
             if case .dynamic(_, let contextLength) = configuration.scaling {
                 tables = tables.filter { $0.key == contextLength }
             }

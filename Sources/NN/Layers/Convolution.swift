@@ -1,14 +1,16 @@
 import MartletTensor
 
-/// Convolution over one or two dimensions: every window as a row of a matrix (im2col), times the weights. With PyTorch's
-/// layout: weight `[out, in / groups, size…]`, bias `[out]`.
+/// Convolution over one or two dimensions: every window becomes a row of a matrix (im2col), which is multiplied with
+/// the weights. PyTorch's layout: weight `[out, in / groups, size…]`, bias `[out]`.
 public final class Convolution {
     public let weight: Tensor
     public let bias: Tensor?
     public let windows: Windows
     public let groups: Int
 
-    /// - Parameter size: of the window, one number per dimension. - stride: 1 when left out.
+    /// - Parameters:
+    ///   - size: of the window, one number per dimension.
+    ///   - stride: one number per dimension; 1 by default.
     public init(
         _ source: ParameterSource, _ name: String, from inputs: Int, to outputs: Int, size: [Int],
         stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, groups: Int = 1, bias: Bool = true
@@ -20,7 +22,8 @@ public final class Convolution {
         self.groups = groups
     }
 
-    /// `[batch, in, …]` -> `[batch, out, …]`. - Throws: `TensorError` where shapes do not fit.
+    /// - Parameter x: `[batch, in, …]`. Returns `[batch, out, …]`.
+    /// - Throws: `TensorError` when shapes do not fit.
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
         let outputs = weight.shape[0], inputs = weight.shape[1]
         guard x.rank == windows.rank + 2, groups > 0, x.shape[1] == inputs * groups, outputs % groups == 0 else {
@@ -29,7 +32,7 @@ public final class Convolution {
         }
         let seen = try windows.over(x, filler: 0, "convolution")  // [batch, in, out…, size…]
         let rank = windows.rank, places = Array(seen.shape[2..<2 + rank])
-        // [batch, out…, channels, size…]: what a window sees becomes a row.
+        // [batch, out…, channels, size…]: the contents of a window become a row.
         let rows = try seen.permute([0] + Array(2..<2 + rank) + [1] + Array(2 + rank..<2 + 2 * rank))
         let count = x.shape[0] * places.reduce(1, *), width = weight.elementCount / max(1, outputs)
         let matrix = try weight.reshape(outputs, width)  // [out, in / groups * size…]

@@ -1,13 +1,13 @@
 import MartletTensor
 
-/// Drops elements while training: a new mask for every call, each a function of the seed and the call's number.
+/// Dropout in training. Every call draws a new mask; the mask is a function of the seed and the number of the call.
 public final class Dropout {
     public let probability: Double
     public var isTraining = true
-    /// Seed and stream of the masks; its position counts the words taken, and setting it back repeats the masks.
+    /// Seed and stream of the masks. Its position counts the random words consumed; resetting it repeats the masks.
     public var stream: RandomStream
 
-    /// - Parameter stream: one of its own for every layer of a model.
+    /// - Parameter stream: every layer of a model needs a different one.
     public init(_ probability: Double, stream: RandomStream) {
         self.probability = probability
         self.stream = stream
@@ -16,7 +16,7 @@ public final class Dropout {
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
         guard isTraining, probability > 0 else { return x }
         let now = stream
-        // Two words an element, from the start of a block of four.
+        // Two words per element, starting at a block of four words.
         stream.position += UInt64((x.elementCount * 2 + 7) & ~3)
         return try x.dropout(probability, stream: now)
     }

@@ -1,11 +1,12 @@
 import MartletTensor
 
-/// One number for each window of each channel over one or two dimensions: `[batch, channels, …]` -> the same rank.
+/// Reduces each window of each channel to one number, over one or two dimensions: `[batch, channels, …]` -> the same
+/// rank.
 public struct Pooling: Sendable, Equatable {
     public enum Kind: Sendable, Equatable {
-        /// The largest; the gradient goes to the first of those that tie.
+        /// The maximum; the gradient goes to the first of equal elements.
         case maximum
-        /// The mean; of elements outside, which count as 0, or of those inside alone.
+        /// The mean; elements in the padding count as 0, or are left out.
         case average(countsPadding: Bool)
     }
 
@@ -32,7 +33,7 @@ public struct Pooling: Sendable, Equatable {
         }
     }
 
-    /// `[batch, channels, out…, elements of a window]`
+    /// `[batch, channels, out…, elements per window]`
     private func rows(_ x: Tensor, filler: Double) throws(TensorError) -> Tensor {
         let seen = try windows.over(x, filler: filler, "pooling")
         return windows.rank == 1 ? seen : try seen.flatten(from: seen.rank - 2)

@@ -1,8 +1,11 @@
 import MartletTensor
 
-/// Recurrent layers over sequences (Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014), with PyTorch's names
-/// and layout of weights: `weight_ih_l0` `[gates · hidden, in]`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, and so on by
-/// layer, `_reverse` behind those of the way back.
+/// Recurrent layers over sequences (Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014), with PyTorch's
+/// parameter names and layout: `weight_ih_l0` `[gates · hidden, in]`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, and
+/// so on per layer; the parameters of the reverse direction end in `_reverse`.
+///
+///     let lstm = Recurrent(source, "rnn.", .lstm, from: 16, hidden: 32)
+///     let (output, states) = try lstm(x)      // x [batch, time, 16] -> output [batch, time, 32]
 public final class Recurrent {
     public enum Cell: Sendable, Equatable {
         /// h ← f(W x + U h)
@@ -12,7 +15,7 @@ public final class Recurrent {
         /// r, z = σ(W x + U h), n = tanh(W x + r (U h)); h ← (1 − z) n + z h
         case gru
 
-        /// The non-linearities a plain cell may have.
+        /// The activation functions of a plain cell.
         public enum Activation: Sendable { case tanh, relu }
         var gateCount: Int {
             switch self {
@@ -23,10 +26,10 @@ public final class Recurrent {
         }
     }
 
-    /// What one layer and direction carries from step to step, each `[batch, hidden]`.
+    /// The state of one layer and direction between time steps, each `[batch, hidden]`.
     public struct State {
         public var hidden: Tensor
-        /// Of an LSTM.
+        /// The cell state c of an LSTM; nil otherwise.
         public var cell: Tensor?
 
         public init(hidden: Tensor, cell: Tensor? = nil) {
@@ -40,13 +43,13 @@ public final class Recurrent {
     public let isBidirectional: Bool
     private let directions: [Direction]
 
-    /// One layer one way.
+    /// The parameters of one layer in one direction.
     private struct Direction {
         let input, recurrent: Tensor
         let inputBias, recurrentBias: Tensor?
     }
 
-    /// - Parameter name: what stands before the names, such as "rnn."; may be empty.
+    /// - Parameter name: the prefix of the parameter names, such as "rnn."; may be empty.
     public init(
         _ source: ParameterSource, _ name: String, _ cell: Cell, from inputSize: Int, hidden: Int,
         layers: Int = 1, bias: Bool = true, isBidirectional: Bool = false
@@ -71,8 +74,9 @@ public final class Recurrent {
     }
 
     /// - Parameters:
-    ///   - x: `[batch, time, in]`. - states: one per layer and direction, in PyTorch's order; zeros when left out.
-    /// - Returns: the last layer's hidden states `[batch, time, directions · hidden]`, and the last states.
+    ///   - x: `[batch, time, in]`.
+    ///   - states: one initial state per layer and direction, in PyTorch's order; zeros by default.
+    /// - Returns: the hidden states of the last layer `[batch, time, directions · hidden]`, and the final states.
     public func callAsFunction(_ x: Tensor, _ states: [State]? = nil) throws -> (output: Tensor, states: [State]) {
         guard x.rank == 3, x.shape[1] > 0, states.map({ $0.count == directions.count }) ?? true else {
             throw TensorError(
@@ -101,7 +105,7 @@ public final class Recurrent {
         _ direction: Direction, _ x: Tensor, from start: State?, isReversed: Bool
     ) throws -> (Tensor, State) {
         let batch = x.shape[0], time = x.shape[1]
-        // What comes from the input needs no earlier step: one product for all of them.
+        // The input's part does not depend on earlier time steps: one product for all of them.
         let flat = try x.reshape(batch * time, x.shape[2]).contiguous()  // [batch * time, in]
         let projected = try Fused.linear(flat, [(direction.input, direction.inputBias)])[0]
             .reshape(batch, time, cell.gateCount * hiddenSize)  // [batch, time, gates * hidden]

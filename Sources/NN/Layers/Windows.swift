@@ -1,11 +1,13 @@
 import MartletTensor
 
-/// Windows that slide over the last one or two dimensions of `[batch, channels, …]`, as convolution and pooling do.
+/// Sliding windows over the last one or two dimensions of `[batch, channels, …]`, for convolution and pooling.
 public struct Windows: Sendable, Equatable {
-    /// Each per dimension.
+    /// One number per dimension.
     public let size, stride, padding, dilation: [Int]
 
-    /// - Parameter size: one number per dimension. - stride: the size when left out.
+    /// - Parameters:
+    ///   - size: one number per dimension.
+    ///   - stride: equal to `size` by default.
     public init(_ size: [Int], stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil) {
         self.size = size
         self.stride = stride ?? size
@@ -15,7 +17,7 @@ public struct Windows: Sendable, Equatable {
 
     public var rank: Int { size.count }
 
-    /// `[batch, channels, out…, size…]`, elements outside x being `filler`.
+    /// `[batch, channels, out…, size…]`; elements outside x are `filler`.
     /// - Throws: `TensorError` where the windows do not fit.
     func over(_ x: Tensor, filler: Double, _ operation: String) throws(TensorError) -> Tensor {
         guard (1...2).contains(rank), stride.count == rank, padding.count == rank, dilation.count == rank,

@@ -1,21 +1,22 @@
 import MartletTensor
 
-/// Losses out of plain operations, for any floating-point type, with gradients for all that want one. A language model's
-/// own loss over a large vocabulary is `Fused.crossEntropy`, which never holds all logits.
+/// Losses composed of plain operations, for any floating-point type, with gradients for all operands that require them.
+/// For a language model's loss over a large vocabulary use `Fused.crossEntropy`, which never holds all logits.
 public enum Loss {
-    /// What becomes of the losses of the elements.
+    /// How the losses of the elements are reduced.
     public enum Reduction: Sendable, CaseIterable { case mean, sum, none }
 
-    /// Of each row of logits z with target t, p = softmax(z):
+    /// Cross-entropy. For each row of logits z with target t, p = softmax(z):
     ///
     ///     −(1 − s) w[t] log p[t] − s Σ w log p / classes + zLoss · log(Σ eᶻ)²
     ///
     /// - Parameters:
-    ///   - logits: `[rows, classes]`. - targets: a class per row; rows of `options.ignored` do not count.
-    ///   - classWeights: w, `[classes]`; 1 when left out.
-    /// - Returns: a scalar, or `[rows]` (0 where ignored) without reduction. The mean divides by the weights of the
-    ///   targets that count, as PyTorch does; it is NaN where none counts.
-    /// - Throws: `TensorError` naming the row whose target is no class.
+    ///   - logits: `[rows, classes]`.
+    ///   - targets: one class per row; rows with target `options.ignored` do not contribute.
+    ///   - classWeights: w, `[classes]`; 1 by default.
+    /// - Returns: a scalar, or `[rows]` (0 where ignored) without reduction. As in PyTorch, the mean divides by the
+    ///   sum of the weights of the counted targets; it is NaN if there is none.
+    /// - Throws: `TensorError` with the row whose target is not a class.
     public static func crossEntropy(
         _ logits: Tensor, targets: [Int32], classWeights: Tensor? = nil, _ options: CrossEntropyOptions = .init(),
         reduction: Reduction = .mean
@@ -57,9 +58,11 @@ public enum Loss {
         }
     }
 
-    /// −t log σ(z) − (1 − t) log(1 − σ(z)), computed from |z| so that nothing overflows; the first part times
-    /// `positiveWeight`.
-    /// - Parameters: logits and targets (probabilities, 0 to 1) of one shape.
+    /// Binary cross-entropy: −t log σ(z) − (1 − t) log(1 − σ(z)), computed from |z| so that nothing overflows; the
+    /// first term is multiplied by `positiveWeight`.
+    /// - Parameters:
+    ///   - logits: z.
+    ///   - targets: t, probabilities from 0 to 1, of the same shape.
     public static func binaryCrossEntropy(
         _ logits: Tensor, targets: Tensor, positiveWeight: Double = 1, reduction: Reduction = .mean
     ) throws(TensorError) -> Tensor {
@@ -74,7 +77,7 @@ public enum Loss {
         return try reduced((1 - targets) * logits + factor * softplus, reduction)
     }
 
-    /// (x − y)²
+    /// Mean squared error: (x − y)²
     public static func meanSquaredError(
         _ x: Tensor, targets: Tensor, reduction: Reduction = .mean
     ) throws(TensorError) -> Tensor {
@@ -82,10 +85,10 @@ public enum Loss {
         return try reduced((x - targets).square(), reduction)
     }
 
-    /// The divergence of log-probabilities q from a distribution p: Σ p (log p − q), 0 where p is 0.
+    /// Kullback-Leibler divergence of log-probabilities q from a distribution p: Σ p (log p − q), 0 where p is 0.
     ///
-    /// The mean is over the elements of the first dimension, which is the mean divergence of a batch of distributions
-    /// (PyTorch's `batchmean`).
+    /// The mean divides by the first extent, which gives the mean divergence over a batch of distributions (PyTorch's
+    /// `batchmean`).
     public static func divergence(
         logProbabilities q: Tensor, from p: Tensor, reduction: Reduction = .mean
     ) throws(TensorError) -> Tensor {

@@ -8,15 +8,15 @@ import Glibc
 import Musl
 #endif
 
-/// Second moments of a matrix `[n, k]` kept as n + k numbers, steps relative to the size of the parameter (Shazeer and
-/// Stern 2018):
+/// Adafactor (Shazeer and Stern 2018): the second moments of a matrix `[n, k]` are stored as n + k numbers, and steps
+/// are relative to the size of the parameter:
 ///
 ///     β̄ = tᵝ,   r ← r + β̄ (mean over columns of g² − r),   c ← c + β̄ (mean over rows of g² − c)
 ///     u = g / √max(r c / max(mean(r), ε₁), ε₁²),   ρ = min(η, 1 / √t)
 ///     w ← w (1 − η λ) − max(ε₂, rms(w)) ρ u / max(1, rms(u) / d)
 ///
-/// with β = `betaDecay`. Vectors keep their whole second moment; more than two dimensions count as `[first, rest]`.
-/// What it saves is state, not time: the step's size follows from the whole of u.
+/// with β = `betaDecay`. Vectors keep their whole second moment; tensors with more dimensions count as `[first, rest]`.
+/// It saves optimiser state, not time: the size of the step depends on the whole update u.
 public final class Adafactor: Optimizer {
     public var groups: [ParameterGroup]
     public let betaDecay, epsilon1, epsilon2, clip: Double
@@ -25,8 +25,9 @@ public final class Adafactor: Optimizer {
     private var columns = OptimizerBuffers("col_var")
 
     /// - Parameters:
-    ///   - epsilon1: the least second moment is its square. - epsilon2: the least size a parameter counts as.
-    ///   - clip: the root mean square d that an update is cut to.
+    ///   - epsilon1: the second moment is at least its square.
+    ///   - epsilon2: the size of a parameter counts as at least this.
+    ///   - clip: the root mean square d above which an update is scaled down.
     public init(
         _ groups: [ParameterGroup], betaDecay: Double = -0.8, epsilon1: Double = 0x1p-23, epsilon2: Double = 1e-3,
         clip: Double = 1

@@ -5,7 +5,12 @@ import MartletTensor
 ///     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 ///     w ← w (1 − η λ) − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 ///
-/// With coupled decay it is Adam (Kingma and Ba 2015), where decay is part of the gradient: g ← g + λ w.
+/// With coupled decay it is Adam (Kingma and Ba 2015): the decay is part of the gradient, g ← g + λ w.
+///
+///     let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0.1))
+///     try loss.backward()
+///     try optimizer.step(learningRate: 3e-4)
+///     parameters.clearGradients()
 public final class AdamW: Optimizer {
     public var groups: [ParameterGroup]
     public let beta1, beta2, epsilon: Double
@@ -49,7 +54,7 @@ public final class AdamW: Optimizer {
 }
 
 extension OptimizerStep {
-    /// What every optimiser takes from a group; decay is coupled where it is part of the gradient.
+    /// The hyperparameters that every optimiser takes from a group; with `coupled`, decay is part of the gradient.
     init(_ group: ParameterGroup, rate: Double, scale: Double, coupled: Bool) {
         self.init(learningRate: Float(rate * group.rate))
         weightDecay = coupled ? 0 : Float(group.weightDecay)
@@ -58,7 +63,7 @@ extension OptimizerStep {
     }
 }
 
-/// β to the t-th power by repeated multiplication of squares: the same on every machine.
+/// β to the power t by repeated squaring: the same bits on every machine.
 func power(_ base: Double, _ exponent: Int) -> Double {
     var result = 1.0, square = base, rest = exponent
     while rest > 0 {

@@ -6,22 +6,24 @@ import Glibc
 import Musl
 #endif
 
-/// How the learning rate goes from the first step to the last. All begin with a linear warm-up from 0.
+/// The learning rate as a function of the step. All schedules begin with a linear warm-up from 0.
 public enum LearningRateSchedule: String, Sendable, CaseIterable {
     case constant
-    /// Straight down to the lowest rate.
+    /// Linear decay to the lowest rate.
     case linear
-    /// Half a cosine down to the lowest rate (Loshchilov and Hutter 2017).
+    /// Cosine decay to the lowest rate (Loshchilov and Hutter 2017).
     case cosine
-    /// Warm-up, stable, decay: constant, then straight down over the last part (Hu et al. 2024).
+    /// Warm-up, stable, decay: constant, then linear decay over the last part (Hu et al. 2024).
     case warmupStableDecay = "wsd"
-    /// ∝ 1/√step after the warm-up (Vaswani et al. 2017).
+    /// Proportional to 1/√step after the warm-up (Vaswani et al. 2017).
     case inverseSquareRoot = "inverse-square-root"
 
-    /// The rate of one step.
+    /// The learning rate of one step.
     /// - Parameters:
-    ///   - step: from 0. - warmup: steps until the highest rate. - total: steps until the lowest rate.
-    ///   - decay: steps of the decay of `warmupStableDecay`.
+    ///   - step: starting from 0.
+    ///   - warmup: number of steps until the highest rate.
+    ///   - total: number of steps until the lowest rate.
+    ///   - decay: number of decay steps of `warmupStableDecay`.
     public func rate(
         step: Int, highest: Double, lowest: Double = 0, warmup: Int, total: Int, decay: Int = 0
     ) -> Double {
@@ -42,10 +44,12 @@ public enum LearningRateSchedule: String, Sendable, CaseIterable {
         }
     }
 
-    /// The rate of a step of a run that ends by the clock.
+    /// The learning rate of a step of a run with a time limit instead of a number of steps.
     /// - Parameters:
-    ///   - step: from 0; the warm-up and `inverseSquareRoot` go by it, since the clock has not told the speed yet.
-    ///   - share: of the run that is over, 0...1. - decay: share of the run that `warmupStableDecay` decays over.
+    ///   - step: starting from 0; determines the warm-up and `inverseSquareRoot`, because the speed is not known
+    ///     yet.
+    ///   - share: the fraction of the run that is over, 0...1.
+    ///   - decay: the fraction of the run over which `warmupStableDecay` decays.
     public func rate(
         step: Int, share: Double, highest: Double, lowest: Double = 0, warmup: Int, decay: Double = 0.2
     ) -> Double {

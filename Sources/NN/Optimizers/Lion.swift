@@ -1,10 +1,11 @@
 import MartletTensor
 
-/// Steps of one size along the sign of a momentum (Chen et al. 2023), with one buffer, in one pass over memory:
+/// Lion (Chen et al. 2023): steps of constant size along the sign of a momentum, with one state buffer, in one pass
+/// over memory:
 ///
 ///     w ← w (1 − η λ) − η sign(β₁ m + (1 − β₁) g),   m ← β₂ m + (1 − β₂) g
 ///
-/// Wants a learning rate 3 to 10 times smaller than AdamW's and a decay as much larger.
+/// It needs a learning rate 3 to 10 times smaller than AdamW's, and a weight decay larger by the same factor.
 public final class Lion: Optimizer {
     public var groups: [ParameterGroup]
     public let beta1, beta2: Double

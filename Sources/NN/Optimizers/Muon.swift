@@ -1,15 +1,15 @@
 import MartletTensor
 
-/// Momentum made orthogonal (Jordan et al. 2024), for the matrices between embedding and head:
+/// Muon (Jordan et al. 2024): orthogonalised momentum for the weight matrices between embedding and head:
 ///
 ///     m ← μ m + (1 − μ) g,   u = (1 − μ) g + μ m (Nesterov),   O ≈ the orthogonal matrix nearest to u
 ///     w ← w (1 − η λ) − η 0.2 √max(n, k) O
 ///
 /// O comes from five Newton-Schulz steps X ← (a I + b X Xᵀ + c (X Xᵀ)²) X from u / ‖u‖, which bring every singular value
 /// near 1. The factor 0.2 √max(n, k) gives updates the root mean square of AdamW's (Liu et al. 2025), so that both
-/// share one learning rate: AdamW takes what is no matrix, embeddings and the head.
+/// share one learning rate: AdamW updates everything that is not a hidden matrix (vectors, embeddings, the head).
 public final class Muon: Optimizer {
-    /// How the step grows with the shape of a matrix `[n, k]`.
+    /// How the step size depends on the shape of a matrix `[n, k]`.
     public enum Scaling: Sendable { case rootMeanSquareOfAdamW, original }
 
     public let matrices: [ParameterGroup]
@@ -20,7 +20,7 @@ public final class Muon: Optimizer {
     private let others: AdamW
     private var buffer = OptimizerBuffers("momentum_buffer")
 
-    /// - Parameter isMatrix: which parameters are made orthogonal; by role and name where left out.
+    /// - Parameter isMatrix: which parameters are orthogonalised; by default decided by role and name.
     public init(
         _ groups: [ParameterGroup], momentum: Double = 0.95, nesterov: Bool = true, epsilon: Double = 1e-7,
         scaling: Scaling = .rootMeanSquareOfAdamW, beta1: Double = 0.9, beta2: Double = 0.95,
@@ -39,7 +39,7 @@ public final class Muon: Optimizer {
         self.scaling = scaling
     }
 
-    /// Whether a parameter is a matrix that is neither embedding nor head.
+    /// Whether a parameter is a matrix other than embedding and head.
     public static func isHiddenMatrix(_ parameter: Parameter) -> Bool {
         parameter.tensor.rank == 2 && parameter.role != .embedding && !parameter.name.hasPrefix("lm_head")
             && parameter.role.isDecayed
@@ -53,7 +53,7 @@ public final class Muon: Optimizer {
             step.nesterov = nesterov
             let update = try Fused.momentum(gradient: gradient, momentum: buffer.of(parameter), step)
             let direction = try Fused.orthogonalized(update, epsilon: epsilon)
-            // The decay goes by the plain rate, the step by the scaled one.
+            // Weight decay uses the plain learning rate, the step the scaled one.
             let height = Double(gradient.shape[0]), width = Double(gradient.shape[1])
             let factor =
                 scaling == .original

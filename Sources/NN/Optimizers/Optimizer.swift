@@ -1,25 +1,26 @@
 import MartletTensor
 
-/// Changes parameters along their gradients.
+/// Updates parameters along their gradients.
 public protocol Optimizer: AnyObject {
-    /// Steps taken.
+    /// Number of steps taken.
     var stepCount: Int { get }
-    /// One step with the gradients that have arrived; parameters without one stay.
+    /// Takes one step with the accumulated gradients; parameters without a gradient do not change.
     /// - Parameters:
     ///   - learningRate: the schedule's value; groups may scale it.
-    ///   - gradientScale: a factor on every gradient, as clipping asks for.
+    ///   - gradientScale: a factor on every gradient, for clipping.
     func step(learningRate: Double, gradientScale: Double) throws
-    /// Everything besides the parameters that the next step depends on, by name.
+    /// The optimiser state: everything except the parameters that the next step depends on, by name.
     func state() throws -> [(name: String, tensor: Tensor)]
-    /// Goes on from a state. - Throws: `OptimizerError` naming what is missing or does not fit.
+    /// Restores a saved state.
+    /// - Throws: `OptimizerError` that names what is missing or does not fit.
     func restore(stepCount: Int, state: (String) throws -> Tensor?) throws
 }
 
-/// Parameters that are treated alike.
+/// Parameters with common hyperparameters.
 public struct ParameterGroup: Sendable {
     public var parameters: [Parameter]
     public var weightDecay: Double
-    /// Factor on the learning rate.
+    /// The factor on the learning rate.
     public var rate: Double
 
     public init(_ parameters: [Parameter], weightDecay: Double = 0, rate: Double = 1) {
@@ -28,7 +29,7 @@ public struct ParameterGroup: Sendable {
         self.rate = rate
     }
 
-    /// The usual two groups: matrices decay, scales and biases do not.
+    /// The usual two groups: weight decay for matrices, none for scales and biases.
     public static func decaying(_ parameters: [Parameter], weightDecay: Double) -> [ParameterGroup] {
         [
             ParameterGroup(parameters.filter { $0.role.isDecayed }, weightDecay: weightDecay),
@@ -43,7 +44,7 @@ public struct OptimizerError: Error, Equatable, CustomStringConvertible {
     public init(_ description: String) { self.description = description }
 }
 
-/// A buffer per parameter, made of zeros when it is first needed.
+/// One buffer per parameter, created with zeros on first use.
 struct OptimizerBuffers {
     let suffix: String
     private var buffers: [String: Tensor] = [:]
@@ -81,27 +82,27 @@ struct OptimizerBuffers {
 }
 
 extension Array<Parameter> {
-    /// Lets every gradient go.
+    /// Drops every gradient.
     public func clearGradients() {
         let span = OperationSpan("clearGradients", .update)
         defer { span.end() }
         for parameter in self { parameter.tensor.gradient = nil }
     }
 
-    /// Gives zeros to parameters that no gradient arrived at in a step, as an expert that no token went to. An optimiser
-    /// steps them then: their moments and their weights decay as PyTorch's do for a gradient of zeros.
+    /// Sets missing gradients to zero, for parameters that received none in a step, such as an expert that no token was
+    /// routed to. The optimiser then steps them: their moments and weights decay as PyTorch's do for zero gradients.
     public func zeroMissingGradients() throws {
         for parameter in self where parameter.tensor.gradient == nil {
             parameter.tensor.gradient = try Tensor.zeros(parameter.tensor.shape)
         }
     }
 
-    /// The first parameter that has a value which is no number or infinite, or so large that its square is.
+    /// The name of the first parameter with a value that is NaN, infinite, or so large that its square is infinite.
     public func firstNotFinite() throws -> String? {
         try first { try !Fused.sumOfSquares([$0.tensor.detach()]).isFinite }?.name
     }
 
-    /// √(Σ g²) over all gradients; the number of threads does not change it.
+    /// The global gradient norm √(Σ g²) over all gradients; it does not depend on the number of threads.
     public func gradientNorm() throws -> Double {
         let span = OperationSpan("gradientNorm", .update)
         defer { span.end() }
@@ -110,12 +111,12 @@ extension Array<Parameter> {
 }
 
 extension [ParameterGroup] {
-    /// Every parameter that a gradient has arrived at, with the contiguous gradient.
+    /// Calls `body` for every parameter that has a gradient, with the contiguous gradient.
     func forEachGradient(_ body: (Parameter, Tensor, ParameterGroup) throws -> Void) throws {
         for group in self {
             for parameter in group.parameters {
                 guard let gradient = parameter.tensor.gradient?.contiguous() else { continue }
-                // The gradient is read, the parameter read and written.
+                // The gradient is read; the parameter is read and written.
                 OperationSpan.count(bytes: 3 * gradient.elementBytes)
                 try body(parameter, gradient, group)
             }

@@ -1,10 +1,10 @@
 import MartletTensor
 
-/// The optimisers by the names a configuration uses.
+/// The optimisers, by their names in a configuration.
 public enum OptimizerKind: String, Sendable, CaseIterable {
     case adamw, adam, sgd, rmsprop, adafactor, lion, muon
 
-    /// What an optimiser is set by besides its learning rate; each takes what it has a use for.
+    /// The hyperparameters besides the learning rate; each optimiser uses those that apply to it.
     public struct Numbers: Sendable, Equatable {
         public var weightDecay, beta1, beta2, epsilon, momentum: Double
         public var nesterov: Bool
@@ -22,7 +22,7 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// An optimiser of `parameters`, of which matrices decay.
+    /// Creates an optimiser of `parameters`, with weight decay for matrices.
     public func make(_ parameters: [Parameter], _ numbers: Numbers) -> any Optimizer {
         let groups = ParameterGroup.decaying(parameters, weightDecay: numbers.weightDecay)
         switch self {
@@ -42,7 +42,7 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// Numbers kept for each element of a matrix, to plan memory by; the factors of Adafactor are few.
+    /// Numbers of optimiser state per element of a matrix, for memory planning; Adafactor's factors are negligible.
     /// - Parameter momentum: of sgd and rmsprop, which keep a buffer for it unless it is 0.
     public func stateCountPerParameter(momentum: Double) -> Int {
         switch self {
@@ -54,7 +54,7 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// The same for embeddings, an output head, norms and biases, which muon leaves to AdamW.
+    /// The same for embeddings, the head, norms and biases, which muon leaves to AdamW.
     public func stateCountOutsideMatrices(momentum: Double) -> Int {
         self == .muon ? 2 : stateCountPerParameter(momentum: momentum)
     }

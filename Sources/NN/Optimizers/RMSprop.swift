@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// Gradients divided by a running root mean square (Tieleman and Hinton 2012), in one pass over memory:
+/// RMSprop (Tieleman and Hinton 2012): gradients divided by a running root mean square, in one pass over memory:
 ///
 ///     g ← g + λ w,   v ← α v + (1 − α) g²,   m ← μ m + g / (√v + ε),   w ← w − η m
 public final class RMSprop: Optimizer {
@@ -10,7 +10,7 @@ public final class RMSprop: Optimizer {
     private var square = OptimizerBuffers("square_avg")
     private var buffer = OptimizerBuffers("momentum_buffer")
 
-    /// - Parameter momentum: 0 keeps no buffer for it.
+    /// - Parameter momentum: with 0 no buffer is kept.
     public init(_ groups: [ParameterGroup], alpha: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0) {
         self.groups = groups
         self.alpha = alpha

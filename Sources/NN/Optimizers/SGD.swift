@@ -2,7 +2,7 @@ import MartletTensor
 
 /// Stochastic gradient descent with momentum, in one pass over memory:
 ///
-///     g ← g + λ w,   m ← μ m + g,   w ← w − η m,   or w ← w − η (g + μ m) with Nesterov's look ahead
+///     g ← g + λ w,   m ← μ m + g,   w ← w − η m,   or w ← w − η (g + μ m) with Nesterov momentum
 ///
 /// Sources: Polyak 1964; Nesterov 1983, in the form of Sutskever et al. 2013.
 public final class SGD: Optimizer {
@@ -12,7 +12,7 @@ public final class SGD: Optimizer {
     public private(set) var stepCount = 0
     private var buffer = OptimizerBuffers("momentum_buffer")
 
-    /// - Parameter momentum: 0 keeps no buffer.
+    /// - Parameter momentum: with 0 no buffer is kept.
     public init(_ groups: [ParameterGroup], momentum: Double = 0, nesterov: Bool = false) {
         self.groups = groups
         self.momentum = momentum

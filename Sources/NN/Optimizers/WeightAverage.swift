@@ -1,8 +1,8 @@
 import MartletTensor
 
-/// An exponential moving average of the parameters (Polyak and Juditsky 1992), which evaluates better than the last
-/// step's: a ← a + (1 − decay) (w − a), in one pass over memory. The first steps count fully: the decay of step t is at
-/// most (1 + t) / (10 + t).
+/// An exponential moving average (EMA) of the parameters (Polyak and Juditsky 1992), which usually evaluates better
+/// than the parameters of the last step: a ← a + (1 − decay) (w − a), in one pass over memory. Early steps weigh more:
+/// the decay of step t is at most (1 + t) / (10 + t).
 public final class WeightAverage {
     public let parameters: [Parameter]
     public let decay: Double
@@ -16,7 +16,7 @@ public final class WeightAverage {
         averages = parameters.map { $0.tensor.detach().copied() }
     }
 
-    /// Takes the parameters' values after a step into account.
+    /// Updates the average with the parameters' values after a step.
     public func update() throws {
         stepCount += 1
         let share = Float(1 - min(decay, Double(1 + stepCount) / Double(10 + stepCount)))
@@ -25,7 +25,7 @@ public final class WeightAverage {
         }
     }
 
-    /// Runs `body` with the averages in the parameters' place; `averages` holds the parameters meanwhile.
+    /// Runs `body` with the averages in place of the parameters; meanwhile `averages` holds the parameters.
     public func withAverages<Result>(_ body: () throws -> Result) throws -> Result {
         try exchange()
         let result = Swift.Result { try body() }
@@ -37,7 +37,8 @@ public final class WeightAverage {
         for (parameter, average) in zip(parameters, averages) { try Fused.exchange(parameter.tensor, average) }
     }
 
-    /// Goes on from stored averages. - Throws: `OptimizerError` naming what is missing or does not fit.
+    /// Restores stored averages.
+    /// - Throws: `OptimizerError` that names what is missing or does not fit.
     public func restore(stepCount: Int, state: (String) throws -> Tensor?) throws {
         averages = try parameters.map { parameter in
             guard let stored = try state(parameter.name) else {

@@ -1,21 +1,22 @@
 import MartletTensor
 
-/// Parameters of a model that begins from nothing. Each has a random stream of its own, chosen by its name, so that
-/// adding one layer does not change the others.
+/// Initial parameters of a model that is trained from scratch. Each parameter has its own random stream, derived from
+/// its name, so adding a layer does not change the others.
 public final class Initializer: ParameterSource {
-    /// How matrices begin.
+    /// The initialisation of matrices.
     public enum Scheme: Sendable, Equatable {
-        /// N(0, 2 / (in + out)) cut off at three standard deviations, embeddings N(0, 1) cut off at 3: CS336's.
+        /// N(0, 2 / (in + out)) truncated at three standard deviations, embeddings N(0, 1) truncated at ±3, as in
+        /// CS336.
         case truncatedXavier
-        /// N(0, σ²), those of the residual stream N(0, σ² / 2 layers): GPT-2's, with σ 0.02.
+        /// N(0, σ²), and N(0, σ² / 2 layers) for matrices that add to the residual stream, as in GPT-2 with σ = 0.02.
         case normal(deviation: Double, layers: Int)
         /// U(±√(6 / (in + out))) (Glorot and Bengio 2010).
         case xavierUniform
         /// N(0, 2 / in) (He et al. 2015).
         case kaimingNormal
-        /// U(±1 / √in), PyTorch's for its linear layers: He et al.'s for a leaky ReLU of slope √5.
+        /// U(±1 / √in), PyTorch's default for linear layers: He et al.'s for a leaky ReLU of slope √5.
         case kaimingUniform
-        /// nanochat's: U(±√3 / √in), what adds to the residual stream 0, embeddings N(0, 1).
+        /// As in nanochat: U(±√3 / √in); matrices that add to the residual stream are 0; embeddings N(0, 1).
         case zeroResidual
     }
 
@@ -28,19 +29,20 @@ public final class Initializer: ParameterSource {
     }
 
     public func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
-        // FNV-1a of the name.
+        // The FNV-1a hash of the name.
         let stream = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         var random = RandomStream(seed: seed, stream: stream)
         do {
             return try value(shape, role, &random)
         } catch {
-            // Shapes come from a checked configuration; an impossible one is noticed by whoever uses the tensor.
+            // Shapes come from a checked configuration; an impossible one causes an error where the tensor is used.
             return Tensor(uninitialized: [0, 0])
         }
     }
 
     private func value(_ shape: Shape, _ role: ParameterRole, _ random: inout RandomStream) throws -> Tensor {
-        // Of a matrix [out, in]; of a convolution [out, in, window…] times the window.
+        // Fan-in and fan-out of a matrix [out, in]; of a convolution [out, in, window…] they are multiplied by the
+        // window.
         let window = Double(shape.dropFirst(2).reduce(1, *)), rank = shape.count
         let fanOut = Double(shape.first ?? 1) * window, fanIn = Double(rank > 1 ? shape[1] : shape.first ?? 1) * window
         func normal(_ deviation: Double) throws -> Tensor {

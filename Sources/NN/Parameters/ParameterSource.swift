@@ -1,14 +1,14 @@
 import MartletTensor
 
-/// Where the parameters of a model under construction come from: a checkpoint, or an initialiser.
+/// The source of a model's parameters while the model is built: a checkpoint, or an initialiser.
 ///
-/// A source does not throw for a parameter it cannot give: it notes the fact and answers with a placeholder, so that
-/// one error at the end names everything that is missing.
+/// A source does not throw for a parameter that it cannot provide: it records the problem and returns a placeholder, so
+/// that one error at the end lists everything that is missing.
 public protocol ParameterSource: AnyObject {
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor
-    /// The matrix `[out, in]` of a linear layer, in whatever form it is stored.
+    /// The matrix `[out, in]` of a linear layer, in the form in which it is stored.
     func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix
-    /// Hears of a layer that has been built.
+    /// Called for every layer that has been built.
     func register(_ leaf: any ModuleLeaf)
 }
 
@@ -20,19 +20,19 @@ extension ParameterSource {
     public func register(_ leaf: any ModuleLeaf) {}
 }
 
-/// What a parameter does, which decides how it is initialised, decayed and optimised.
+/// The function of a parameter, which determines how it is initialised, decayed and optimised.
 public enum ParameterRole: Sendable, Equatable {
     /// A matrix `[out, in]` that activations are multiplied with.
     case weight
-    /// As `weight`, of a layer whose result is added to the residual stream.
+    /// Like `weight`, in a layer whose result is added to the residual stream.
     case residualWeight
-    /// Rows that are looked up.
+    /// A lookup table.
     case embedding
-    /// The factor of a norm, which begins as `initial`.
+    /// The scale of a norm, initially `initial`.
     case scale(initial: Float)
-    /// Added; begins as 0.
+    /// A bias, initially 0.
     case bias
 
-    /// Whether weight decay is usual: for matrices, not for what scales or shifts.
+    /// Whether it usually has weight decay: true for matrices, false for scales and biases.
     public var isDecayed: Bool { self == .weight || self == .residualWeight || self == .embedding }
 }

@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// A parameter in training: its name as in the model, what it does, and its float32 values, a leaf of the tape.
+/// A parameter in training: its name in the model, its role, and its float32 values, a leaf of the tape.
 public struct Parameter: Sendable {
     public let name: String
     public let role: ParameterRole
@@ -13,16 +13,21 @@ public struct Parameter: Sendable {
     }
 }
 
-/// Passes on what a source gives, as float32 leaves of their own that want gradients, and remembers them in order.
-/// Building a model on it makes the model trainable; `parameters` is what an optimiser works on.
+/// A source that turns the parameters of another source into float32 leaves that require gradients, and keeps them in
+/// order. A model built on it is trainable; `parameters` is what the optimiser gets.
+///
+///     let source = TrainableParameters(Initializer(.xavierUniform, seed: 1))
+///     let layer = Linear(source, "layer", from: 4, to: 2)
+///     let optimizer = AdamW([ParameterGroup(source.parameters)])
 public final class TrainableParameters: ParameterSource {
     private let source: ParameterSource
     private let isTrained: (String) -> Bool
-    /// In the order of construction. A shared parameter stands once.
+    /// In order of construction. A shared parameter occurs once.
     public private(set) var parameters: [Parameter] = []
     private var failure: (any Error)?
 
-    /// - Parameter isTrained: says by name which parameters want gradients; the others stay as they are stored.
+    /// - Parameter isTrained: returns whether the parameter of this name requires a gradient; the others stay in
+    ///   their stored form.
     public init(_ source: ParameterSource, where isTrained: @escaping (String) -> Bool = { _ in true }) {
         self.source = source
         self.isTrained = isTrained
@@ -32,7 +37,7 @@ public final class TrainableParameters: ParameterSource {
         let given = source.parameter(name, shape: shape, role: role)
         guard given.shape == shape, isTrained(name) else { return given }
         do {
-            // A copy, since the source may be a mapped file.
+            // A copy, because the source may be a mapped file.
             let plain = try given.to(.float32)
             let tensor = try (plain.storage === given.storage ? plain.copied() : plain).requiringGrad()
             parameters.append(Parameter(name: name, role: role, tensor: tensor))
@@ -43,7 +48,7 @@ public final class TrainableParameters: ParameterSource {
         }
     }
 
-    /// Throws what went wrong since the start.
+    /// Throws the first error since construction began.
     public func finish() throws { if let failure { throw failure } }
 
     public var count: Int { parameters.reduce(0) { $0 + $1.tensor.elementCount } }

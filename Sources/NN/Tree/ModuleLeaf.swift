@@ -1,27 +1,26 @@
 import MartletTensor
 
-/// A layer that holds parameters of its own: what the tree of a model ends in.
+/// A layer with parameters of its own: a leaf of the module tree.
 public protocol ModuleLeaf: AnyObject {
-    /// Where it stands in the model: "model.layers.3.self_attn.q_proj".
+    /// Its path in the model, such as "model.layers.3.self_attn.q_proj".
     var path: String { get }
     /// "linear", "norm", "embedding".
     var kind: String { get }
-    /// Its own parameters in the order they are stored; one that belongs to another layer is not among them.
+    /// Its own parameters in stored order; a shared parameter that belongs to another layer is not included.
     var parameters: [ModuleParameter] { get }
-    /// What looks at its results, or puts others in their place.
+    /// Functions that observe or replace its results.
     var hooks: LeafHooks { get set }
 
-    /// Puts the tensor that `change` makes of each parameter in its place. A weight that is held in another form than a
-    /// tensor stays as it is.
+    /// Replaces each parameter by what `change` returns for it. Only parameters that are tensors are replaced.
     func replaceParameters(_ change: (ModuleParameter, Tensor) throws -> Tensor) rethrows
 }
 
-/// A parameter by the path it has in the model.
+/// A parameter with its path in the model.
 public struct ModuleParameter: Sendable {
     /// "model.layers.3.self_attn.q_proj.weight".
     public let path: String
     public let role: ParameterRole
-    /// The numbers: a matrix in any form, or a vector.
+    /// The values: a matrix in any stored form, or a vector.
     public let value: any WeightMatrix
 
     public init(path: String, role: ParameterRole, value: any WeightMatrix) {
@@ -32,7 +31,7 @@ public struct ModuleParameter: Sendable {
     public var isTrained: Bool { (value as? Tensor)?.requiresGrad ?? value.isTrained }
 }
 
-/// Functions that see what a layer computes. Empty, they cost a test.
+/// Functions that receive what a layer computes. Without hooks the cost is one test.
 public struct LeafHooks: Sendable {
     public typealias Hook = @Sendable (_ path: String, _ result: Tensor) throws -> Tensor?
 
@@ -46,7 +45,7 @@ public struct LeafHooks: Sendable {
 
     mutating func remove(_ id: Int) { hooks.removeAll { $0.id == id } }
 
-    /// The result after all hooks, in the order they were added.
+    /// The result after all hooks, called in the order in which they were added.
     /// - Throws: `ModuleError.shapeChanged`, or what a hook throws.
     func callAsFunction(_ result: Tensor, of path: String) throws -> Tensor {
         var result = result
@@ -63,35 +62,35 @@ public struct LeafHooks: Sendable {
     }
 }
 
-/// What a tree of modules was asked that it cannot do.
+/// Why an operation on the module tree failed.
 public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// No path matches; `near` are names that look like it.
+    /// No path matches the pattern; `near` are similar names.
     case nothingMatches(pattern: String, near: [String])
-    /// A hook gave back something that does not fit where the layer's result goes.
+    /// A hook returned a tensor of another shape than the layer's result.
     case shapeChanged(path: String, found: String, expected: String)
-    /// Only matrices of their own can be exchanged.
+    /// A replacement matrix has the wrong shape, or the layer has no matrix of its own.
     case wrongShape(path: String, found: String, expected: String)
-    /// A layer of which no part can be kept.
+    /// The layer cannot be divided among ranks.
     case cannotDivide(path: String, reason: String)
-    /// A parameter that is not trained was asked for its gradient.
+    /// A frozen parameter was asked for its gradient.
     case isFrozen(path: String)
-    /// A parameter of this form has no gradient.
+    /// A parameter in this stored form cannot have a gradient.
     case notTrainable(path: String, storedType: String)
 
     public var description: String {
         switch self {
         case .nothingMatches(let pattern, let near):
             "no module matches \"\(pattern)\""
-                + (near.isEmpty ? "" : "; there are " + near.map { "\"\($0)\"" }.joined(separator: ", "))
+                + (near.isEmpty ? "" : "; near names are " + near.map { "\"\($0)\"" }.joined(separator: ", "))
         case .shapeChanged(let path, let found, let expected):
-            "a hook on \(path) gave \(found) in place of \(expected)"
+            "a hook on \(path) returned \(found) in place of \(expected)"
         case .wrongShape(let path, let found, let expected):
             "\(path) takes a matrix of \(expected), not \(found)"
         case .cannotDivide(let path, let reason): "\(path) cannot be divided among ranks: \(reason)"
         case .isFrozen(let path):
-            "\(path) is frozen and has no gradient: name it to `ModuleTree.train` before the pass"
+            "\(path) is frozen and has no gradient: call `ModuleTree.train` with its path before the forward pass"
         case .notTrainable(let path, let storedType):
-            "\(path) is held as \(storedType), which has no gradient: train an adapter on it instead"
+            "\(path) is stored as \(storedType), which has no gradient: train an adapter on it instead"
         }
     }
 }

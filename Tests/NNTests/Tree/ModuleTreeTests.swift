@@ -39,7 +39,7 @@ import Testing
     @Test(arguments: ["layer", "layers.2", "up", "proj", "", "layers..0", "model.layers.0.mlp.up_proj.weight"])
     func aPatternThatMatchesNothingNamesWhatIsNear(pattern: String) throws {
         let error = #expect(throws: ModuleError.self) { try Model().tree.find(pattern) }
-        #expect(error?.description.contains("no module matches \"\(pattern)\"; there are ") == true)
+        #expect(error?.description.contains("no module matches \"\(pattern)\"; near names are ") == true)
     }
 
     @Test func aMistypedNameIsRecognised() throws {
