@@ -113,7 +113,7 @@ import TinyModels
         let text = try String(contentsOf: file, encoding: .utf8)
         try text.replacingOccurrences(of: "\"ing\":127", with: "\"ing\":127,\"zebra\":128")
             .write(to: file, atomically: true, encoding: .utf8)
-        try expectFailure(["run", path, "hi"], ["129", "128", "do not belong together"])
+        try expectFailure(["run", path, "hi"], ["129", "128", "belongs to another model"])
     }
 
     @Test func aPromptLongerThanTheContextIsRefusedWithBothCounts() throws {

@@ -1,11 +1,13 @@
 import MartletNN
 import MartletTensor
 
-/// `AttentionMask.Reach`, as a family says it.
+/// The name that families use for `AttentionMask.Reach`.
 public typealias AttentionReach = AttentionMask.Reach
 
-/// Attention with grouped key/value heads: of a sequence to itself, or to the states of an encoder.
+/// Multi-head attention with grouped key/value heads: self-attention, or cross-attention to the states of an encoder.
 /// `[tokens, hidden]` -> same. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
+///
+///     q, k, v = x Wq, x Wk, x Wv;   y = softmax(mask(scale · q kᵀ)) v Wo
 final class Attention {
     let qProj, kProj, vProj, oProj: Linear
     let qNorm, kNorm: Norm?
@@ -39,7 +41,7 @@ final class Attention {
             valueDimension: spec.valueDimension, scale: spec.scale, softCap: spec.softCap)
     }
 
-    /// A sequence looks at itself.
+    /// Self-attention: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let projected = try Linear.project(x, [qProj, kProj, vProj], pass.adapters)
         var (q, k, v) = (projected[0], projected[1], projected[2])  // [tokens, heads * headDimension]
@@ -52,11 +54,12 @@ final class Attention {
         try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
-        return try oProj(mixed, pass.adapters)
+        return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 
     private func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext) throws -> Tensor {
-        // A cache that lives no longer than the pass is there for speed: where gradients are wanted, none is needed.
+        // A transient cache only saves time; attention over it has no gradient. Where gradients are recorded, it is not
+        // used.
         if !pass.isCached || (pass.isTransient && Tensor.isRecording([q, k, v, sinks?.weight])) {
             return try Fused.attention(
                 q, k, v, mask: AttentionMask(spec.reach, within: pass.segments), shape, sinks: sinks?.weight,
@@ -66,7 +69,7 @@ final class Attention {
         return try KVCache.attend(q, pass.sequences, layer: layer, reach: spec.reach, shape, sinks: sinks?.weight)
     }
 
-    /// A sequence looks at another, whose keys do not depend on it.
+    /// Cross-attention to the states of an encoder: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, across memory: EncodedSource, _ pass: PassContext) throws -> Tensor {
         var q = try qProj(x, pass.adapters)  // [tokens, heads * headDimension]
         if let qNorm { q = try qNorm(q) }
@@ -82,7 +85,7 @@ final class Attention {
             mixed = try KVCache.attend(
                 q, queries, layer: layer, reach: .everything, shape, sinks: sinks?.weight, extending: false)
         }
-        return try oProj(mixed, pass.adapters)
+        return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 
     /// Keys and values of an encoder's states `[source tokens, hidden]`: `[source tokens, keyValueHeads * headDimension]`
@@ -93,7 +96,7 @@ final class Attention {
     }
 }
 
-/// The logits of attention's sinks, `[heads]`.
+/// The attention sinks of a layer: one learned logit per head, `[heads]`.
 final class Sinks: ModuleLeaf {
     let path: String
     var kind: String { "sinks" }
@@ -113,10 +116,10 @@ final class Sinks: ModuleLeaf {
     }
 }
 
-/// What a decoder's cross-attention looks at: for each sequence of the pass, the states of its source text.
+/// What the decoder's cross-attention attends to: for each sequence of the pass, its encoded source text.
 enum EncodedSource {
-    /// States `[source tokens, hidden]`, and the rows of each sequence's source.
+    /// Encoder states `[source tokens, hidden]`, and the rows of each sequence's source.
     case states(Tensor, rows: [Range<Int>])
-    /// Keys and values of the states, computed once for each source.
+    /// Keys and values of the states, computed once per source.
     case cached([KVCache])
 }

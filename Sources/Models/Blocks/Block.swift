@@ -1,20 +1,20 @@
 import MartletNN
 import MartletTensor
 
-/// One block of a transformer: attention, cross-attention where there is an encoder, then feed-forward, each added to
+/// One transformer block: attention, then cross-attention (if there is an encoder), then feed-forward, each added to
 /// the residual stream.
 final class Block {
     let layer: Int
     let spec: LayerSpec
-    /// Before attention, cross-attention and feed-forward.
+    /// Norms before attention, cross-attention and feed-forward.
     let attentionNorm, crossNorm, feedForwardNorm: Norm?
-    /// Behind them: of what is added, or of the sum.
+    /// Norms after them: of the update or of the sum, as `NormPlacement` says.
     let attentionOutputNorm, crossOutputNorm, feedForwardOutputNorm: Norm?
     let attention: Attention
     let crossAttention: Attention?
     let mixer: ChannelMixer
 
-    /// What mixes the channels of each token.
+    /// The part that mixes the channels of each token.
     enum ChannelMixer {
         case dense(FeedForward)
         case experts(MixtureOfExperts)
@@ -49,7 +49,7 @@ final class Block {
             }
     }
 
-    /// The residual stream, `[tokens, hidden]`, after this block; x is used up.
+    /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if spec.normPlacement == .parallel { return try parallel(x, pass) }
         var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer) {
@@ -66,12 +66,12 @@ final class Block {
         }
     }
 
-    /// x and what `part` makes of it, with the norms where the family has them: `[tokens, hidden]`.
+    /// x + part(x), with norms where `normPlacement` puts them: `[tokens, hidden]`.
     private func add(
         to x: Tensor, _ before: Norm?, _ behind: Norm?, _ pass: PassContext, site: Int,
         _ part: (Tensor) throws -> Tensor
     ) throws -> Tensor {
-        var update = try part(before?(x) ?? x)
+        var update = try part(before?(x) ?? x)  // [tokens, hidden]
         if spec.normPlacement == .after {
             let sum = try Fused.add(x, pass.dropped(update, site: site))
             return try behind?(sum) ?? sum
@@ -83,7 +83,7 @@ final class Block {
     private func parallel(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let attended = try attention(attentionNorm?(x) ?? x, pass)  // [tokens, hidden]
         let mixed = try mix(feedForwardNorm?(x) ?? x, pass)  // [tokens, hidden]
-        let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))
+        let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))  // [tokens, hidden]
         return try Fused.add(sum, pass.dropped(mixed, site: 2 + 2 * layer))
     }
 
@@ -96,7 +96,7 @@ final class Block {
 }
 
 extension Norm {
-    /// The norm that a family has, over `size` numbers.
+    /// A norm with the family's `NormSpec`, over `size` elements.
     convenience init(_ source: ParameterSource, _ path: String, _ spec: NormSpec, size: Int) {
         self.init(
             source, path, size: size, epsilon: spec.epsilon, weightOffset: spec.weightOffset,
@@ -107,6 +107,6 @@ extension Norm {
 extension TensorError {
     fileprivate static var missingSource: TensorError {
         TensorError(
-            .argument, "decoder", "its layers look at an encoder's states, and the pass has none: run the whole model")
+            .argument, "decoder", "the pass has no encoder states for cross-attention: run the whole model")
     }
 }

@@ -1,14 +1,15 @@
 import MartletNN
 import MartletTensor
 
-/// The blocks of a decoder or an encoder, one behind the other.
+/// The blocks of a decoder or an encoder, in order.
 final class BlockStack {
     let blocks: [Block]
-    /// The rotary embeddings that layers have; mostly all have the same.
+    /// The distinct rotary embeddings of the layers; usually all layers share one.
     let rotary: [RotaryEmbedding]
     let rotaryOfLayer: [Int?]
-    /// In training, layers keep their input only and are computed again on the way back: the memory of one layer, and
-    /// of the inputs of all, for a third more time (Chen et al. 2016). Results and gradients are the same bits.
+    /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.
+    /// Memory for one layer and the inputs of all layers, for about a third more time (Chen et al. 2016). Results and
+    /// gradients have the same bits.
     var recomputesLayers = false
 
     init(_ source: ParameterSource, _ name: String, _ specs: [LayerSpec], hidden: Int) {
@@ -23,13 +24,13 @@ final class BlockStack {
         rotary = kinds.map(RotaryEmbedding.init)
     }
 
-    /// The residual stream, `[tokens, hidden]`, behind the last block; x is used up.
+    /// The residual stream `[tokens, hidden]` after the last block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let recomputes = recomputesLayers && !pass.isCached
         if recomputes, pass.record?.isOnTape == true {
             throw TensorError(
                 .argument, "decoder",
-                "layers that are computed again leave no auxiliary losses and residuals: switch recomputation off")
+                "recomputed layers record no auxiliary losses and residuals: set recomputesLayers to false")
         }
         var x = x
         pass.observation?.see(residual: x)

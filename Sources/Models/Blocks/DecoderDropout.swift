@@ -1,17 +1,17 @@
 import MartletTensor
 
-/// Dropout of one pass of a decoder in training: of the embeddings, of what each block adds to the residual stream
-/// (Vaswani et al. 2017, section 5.4), and of attention's probabilities.
+/// Dropout of one training pass: of the embeddings, of each block's updates to the residual stream (Vaswani et al.
+/// 2017, section 5.4), and of the attention probabilities.
 ///
-/// The mask of a number is a function of seed, step, place in the network and place in the step's tokens alone, so a
-/// step does not depend on how it is cut into micro-batches, and a resumed run draws what it would have drawn.
+/// The mask of an element is a function of seed, step, site in the network and index in the step's tokens only. So a
+/// step does not depend on how it is divided into micro-batches, and a resumed run draws the same masks.
 public struct DecoderDropout: Sendable, Equatable {
     public var probability: Double
-    /// The share of attention's probabilities that is dropped.
+    /// The dropout probability of attention probabilities.
     public var attentionProbability: Double
     public var seed: UInt64
     public var step: Int
-    /// How many tokens of the step were computed before this pass.
+    /// The number of the step's tokens that were computed before this pass.
     public var firstToken: Int
 
     public init(
@@ -24,7 +24,7 @@ public struct DecoderDropout: Sendable, Equatable {
         self.firstToken = firstToken
     }
 
-    /// Of the encoder, in a model that has one beside its decoder: other draws for the same layers.
+    /// The dropout of the encoder in an encoder-decoder: other random draws for the same layers.
     var ofEncoder: DecoderDropout {
         var other = self
         other.seed ^= 0x656e_636f_6465_7200
@@ -41,7 +41,7 @@ public struct DecoderDropout: Sendable, Equatable {
         return attention(Self.crossSites + layer)
     }
 
-    /// Places of the network from which cross-attention counts.
+    /// The first site number of cross-attention.
     static let crossSites = 2048
 
     private func attention(_ site: Int) -> AttentionDropout {
@@ -49,10 +49,10 @@ public struct DecoderDropout: Sendable, Equatable {
         return AttentionDropout(probability: attentionProbability, key: stream.next(), firstToken: firstToken)
     }
 
-    /// - Parameter site: the place in the network, below 4096.
+    /// - Parameter site: the index of this dropout in the network, below 4096.
     func callAsFunction(_ x: Tensor, site: Int) throws -> Tensor {
         guard probability > 0 else { return x }
-        // Initial weights and the order of data use the seed as it is; two words are drawn for an element.
+        // Initial weights and data order use the seed itself; two random words are drawn per element.
         let stream = RandomStream(
             seed: seed ^ 0x6472_6f70_6f75_7400, stream: UInt64(step) << 12 | UInt64(site),
             position: UInt64(firstToken * (x.shape.last ?? 1) * 2))

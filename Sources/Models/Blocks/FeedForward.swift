@@ -1,7 +1,7 @@
 import MartletNN
 import MartletTensor
 
-/// down(act(gate(x)) · up(x)) (Shazeer 2020), or down(act(up(x))) where a family has no gate.
+/// The feed-forward layer: down(act(gate(x)) · up(x)) (Shazeer 2020), or down(act(up(x))) in families without a gate.
 final class FeedForward {
     let gateProj: Linear?
     let upProj, downProj: Linear
@@ -19,10 +19,10 @@ final class FeedForward {
     func callAsFunction(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
         guard let gateProj else {
             let inner = try Fused.activate(upProj(x, adapters), activation.kernel)  // [tokens, size]
-            return try downProj(inner, adapters)
+            return try downProj(inner, adapters)  // [tokens, hidden]
         }
-        let parts = try Linear.project(x, [gateProj, upProj], adapters)
+        let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
         let inner = try Fused.gate(parts[0], parts[1], activation.kernel)  // [tokens, size]
-        return try downProj(inner, adapters)
+        return try downProj(inner, adapters)  // [tokens, hidden]
     }
 }

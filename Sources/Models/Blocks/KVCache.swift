@@ -1,11 +1,11 @@
 import MartletNN
 import MartletTensor
 
-/// What a layer keeps of each position of a sequence.
+/// What a layer stores of each position of a sequence.
 public enum LayerCache: Sendable, Equatable {
-    /// Keys and values, for all positions that follow.
+    /// Keys and values, kept for all following positions.
     case kept(heads: Int, headDimension: Int, valueDimension: Int)
-    /// Keys and values for the layer's own time in a pass: the next layer writes over them. Encoders need no more.
+    /// Keys and values only while the layer is computed: the next layer overwrites them. This is enough for encoders.
     case transient(heads: Int, headDimension: Int, valueDimension: Int)
 }
 
@@ -16,19 +16,19 @@ extension AttentionSpec {
     }
 }
 
-/// Keys and values of one sequence, in blocks of `blockLength` positions for all layers. Each layer has heads of
-/// its own number and width.
+/// The key/value cache of one sequence, in blocks of `blockLength` positions for all layers (paged attention, Kwon et
+/// al. 2023). Layers may have different numbers and dimensions of heads.
 public final class KVCache: @unchecked Sendable {
     package static let blockLength = KVBlock.length
 
-    /// Positions whose keys and values are complete in every layer.
+    /// The number of positions whose keys and values are complete in every layer.
     public private(set) var length = 0
     private let layouts: [KVLayout]
     let dtype: DType
     package private(set) var blocks: [KVBlock] = []
     private let ledger: KVBlockLedger?
 
-    /// An empty cache for layers of these kinds: float16 with fast weights, float32 with exact ones.
+    /// An empty cache for layers of these kinds: float16 for fast weights, float32 for exact ones.
     init(_ layers: [LayerCache], dtype: DType, ledger: KVBlockLedger? = nil) {
         var layouts: [KVLayout] = [], next = 0, shared: Int?
         for layer in layers {
@@ -58,10 +58,10 @@ public final class KVCache: @unchecked Sendable {
         self.init(configuration, precision: precision, ledger: nil)
     }
 
-    /// A cache that begins with blocks computed elsewhere for the same tokens.
+    /// A cache that starts with blocks that were computed before for the same tokens (prefix cache).
     /// - Parameters:
-    ///   - ledger: counts the blocks of all caches made with it.
-    ///   - length: positions of `blocks` that count; the last block may be used in part.
+    ///   - ledger: counts the blocks of all caches created with it.
+    ///   - length: the number of valid positions in `blocks`; the last block may be used partially.
     package convenience init(
         _ configuration: DecoderConfiguration, precision: Precision, ledger: KVBlockLedger?, blocks: [KVBlock] = [],
         length: Int = 0
@@ -76,19 +76,19 @@ public final class KVCache: @unchecked Sendable {
 
     public var byteCount: Int { blocks.count * blockByteCount }
 
-    /// Numbers in a block.
+    /// Elements per block.
     private let elementCount: Int
     package var blockByteCount: Int { elementCount * dtype.blockByteCount }
 
-    /// Forgets every position from `length` on.
+    /// Drops every position from `length` on.
     public func truncate(to length: Int) {
         precondition((0...self.length).contains(length))
         self.length = length
         blocks.removeLast(blocks.count - blocksNeeded(length))
     }
 
-    /// A cache that goes on from here in another way, as the beams of a search do. The blocks are shared until one of
-    /// the two writes to them.
+    /// A copy that can continue differently, for beam search. The two share blocks until one of them writes to a block
+    /// (copy on write).
     package func fork() -> KVCache {
         let fork = KVCache(like: self)
         fork.blocks = blocks
@@ -98,17 +98,17 @@ public final class KVCache: @unchecked Sendable {
 
     private func blocksNeeded(_ length: Int) -> Int { Self.blocks(for: length) }
 
-    /// Blocks that hold `length` positions.
+    /// The number of blocks for `length` positions.
     package static func blocks(for length: Int) -> Int { (length + blockLength - 1) / blockLength }
 
-    /// New blocks that growing to `length` takes at most: fresh ones, and a copy of a last block that is shared.
+    /// The largest number of new blocks needed to grow to `length`: added blocks, and a copy of a shared last block.
     package func growth(to length: Int) -> Int {
         max(Self.blocks(for: length) - blocks.count, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
     }
 
-    /// Makes room for positions up to `length`, in blocks of this cache's own.
+    /// Allocates blocks for positions up to `length`; blocks that will be written to are not shared afterwards.
     func reserve(_ length: Int) {
-        // Positions are only ever written from the present length on.
+        // Positions are only written from the current length on.
         for index in min(self.length / Self.blockLength, blocks.count)..<blocks.count
         where !isKnownUniquelyReferenced(&blocks[index]) {
             blocks[index] = blocks[index].copied()

@@ -1,13 +1,13 @@
 import MartletNN
 
-/// What one block of a transformer is made of. A family makes one for each layer from its configuration, and decoder,
-/// encoder and encoder-decoder are built of blocks made from these.
+/// The specification of one transformer block. A family creates one per layer from its configuration; decoder, encoder
+/// and encoder-decoder are built from blocks with these specifications.
 public struct LayerSpec: Sendable, Equatable {
     public var norm: NormSpec
     public var normPlacement = NormPlacement.before
-    /// How tokens of a sequence look at each other.
+    /// Self-attention.
     public var attention: AttentionSpec
-    /// How they look at the states of an encoder, between attention and feed-forward.
+    /// Cross-attention to an encoder's states, between self-attention and feed-forward.
     public var crossAttention: AttentionSpec?
     public var feedForward: FeedForwardSpec
 
@@ -27,7 +27,7 @@ public struct NormSpec: Sendable, Equatable {
     public enum Kind: Sendable { case rootMeanSquare, layer }
     public var kind = Kind.rootMeanSquare
     public var epsilon: Float
-    /// Gemma stores w and multiplies by 1 + w.
+    /// Added to the stored weight: Gemma stores w and multiplies by 1 + w.
     public var weightOffset: Float = 0
 
     public init(kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0) {
@@ -37,7 +37,7 @@ public struct NormSpec: Sendable, Equatable {
     }
 }
 
-/// Where the norms of a block stand; f is attention or feed-forward.
+/// Where the norms of a block are placed; f is attention or feed-forward.
 public enum NormPlacement: Sendable {
     /// x + f(norm(x)): GPT-2, Llama and most since (Xiong et al. 2020).
     case before
@@ -47,33 +47,34 @@ public enum NormPlacement: Sendable {
     case onUpdate
     /// x + norm(f(norm(x))): Gemma 2 and 3.
     case around
-    /// x + attention(norm(x)) + feedForward(norm(x)), each with a norm of its own (Wang and Komatsuzaki 2021, GPT-NeoX).
+    /// x + attention(norm(x)) + feedForward(norm(x)), each with its own norm (Wang and Komatsuzaki 2021, GPT-NeoX).
     case parallel
 }
 
-/// Attention with grouped key/value heads (Ainslie et al. 2023).
+/// Multi-head attention with grouped key/value heads (GQA, Ainslie et al. 2023).
 public struct AttentionSpec: Sendable, Equatable {
     public var heads: Int
     public var keyValueHeads: Int
-    /// Numbers of a head's queries and keys.
+    /// Dimension of each head's queries and keys.
     public var headDimension: Int
-    /// Numbers of a head's values, where not as many.
+    /// Dimension of each head's values, if it differs from `headDimension`.
     public var ownValueDimension: Int?
     /// Biases of queries, keys and values.
     public var inputBias = false
     public var outputBias = false
     public var queryKeyNorm = QueryKeyNorm.none
-    /// Factor on q·k; 1/√headDimension unless a family says otherwise.
+    /// The factor on q · k; 1 / √headDimension by default.
     public var scale: Float
-    /// Queries far from the beginning are multiplied: Ministral 3.
+    /// Scales queries at late positions (Ministral 3).
     public var queryGrowth: QueryGrowth?
-    /// scores ← cap · tanh(scores / cap), Gemma 2.
+    /// Soft-capping of scores: cap · tanh(scores / cap) (Gemma 2).
     public var softCap: Float?
-    /// Which keys of its sequence a query sees.
+    /// Which keys of its own sequence a query sees.
     public var reach = AttentionReach.causal
-    /// For each head a learned logit without a value, which takes part in the softmax (Xiao et al. 2023).
+    /// Whether each head has an attention sink: a learned logit without a value that takes part in the softmax (Xiao et
+    /// al. 2023).
     public var hasSinks = false
-    /// How queries and keys are rotated by their positions; nil where positions come in some other way.
+    /// The rotary embedding of queries and keys; nil if positions are encoded differently.
     public var rotary: RotaryEmbedding.Configuration?
 
     public init(heads: Int, keyValueHeads: Int? = nil, headDimension: Int, scale: Float? = nil) {
@@ -83,7 +84,7 @@ public struct AttentionSpec: Sendable, Equatable {
         self.scale = scale ?? 1 / Float(headDimension).squareRoot()
     }
 
-    /// The number of latest positions that a query sees, or nil for all of them.
+    /// The size of the sliding window, or nil without one.
     public var window: Int? {
         get { reach.window }
         set { reach = AttentionReach(window: newValue) }
@@ -93,16 +94,16 @@ public struct AttentionSpec: Sendable, Equatable {
     public var keyWidth: Int { keyValueHeads * headDimension }
     public var valueDimension: Int { ownValueDimension ?? headDimension }
     public var valueWidth: Int { keyValueHeads * valueDimension }
-    /// What the heads have mixed.
+    /// The width of the heads' concatenated outputs.
     public var mixedWidth: Int { heads * valueDimension }
 }
 
-/// Norms of queries and keys before they are rotated (Henry et al. 2020).
+/// Norms of queries and keys before the rotary embedding (QK norm, Henry et al. 2020).
 public enum QueryKeyNorm: Sendable {
     case none
-    /// Of each head by itself: Qwen 3, Gemma 3.
+    /// Each head separately: Qwen 3, Gemma 3.
     case eachHead
-    /// Of all heads together: OLMo 2.
+    /// All heads together: OLMo 2.
     case allHeads
 }
 
@@ -123,7 +124,7 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// down(act(gate(x)) · up(x)) instead of down(act(up(x))).
     public var isGated = true
     public var bias = false
-    /// Many feed-forward parts, of which a router picks some for each token.
+    /// A mixture of experts: many feed-forward layers, of which a router selects some for each token.
     public var experts: RouterSpec?
 
     public init(
@@ -137,11 +138,11 @@ public struct FeedForwardSpec: Sendable, Equatable {
     }
 }
 
-/// A router picks `active` of `count` experts for each token.
+/// The router of a mixture of experts, which selects `active` of `count` experts for each token.
 public struct RouterSpec: Sendable, Equatable {
     public var count: Int
     public var active: Int
-    /// Whether the chosen experts' probabilities are scaled to sum to one.
+    /// Whether the selected experts' probabilities are scaled to sum to one.
     public var normalizesWeights: Bool
 
     public init(count: Int, active: Int, normalizesWeights: Bool = true) {

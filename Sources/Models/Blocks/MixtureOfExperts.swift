@@ -1,11 +1,13 @@
 import MartletNN
 import MartletTensor
 
-/// A sparse mixture: each token goes through the `active` experts its router likes best, weighted by the router's
-/// softmax (Shazeer et al. 2017; Jiang et al. 2024).
+/// A sparse mixture of experts: each token is processed by the `active` experts with the highest router probability,
+/// and their results are summed with these probabilities as weights (Shazeer et al. 2017; Jiang et al. 2024).
 ///
-/// Every step is an operation of the tape, so the router learns through the weights of the experts it chose. A token's
-/// sum goes over its experts in ascending order, so it does not depend on its neighbours.
+///     y = Σ over selected experts e of p_e · expert_e(x),   p = softmax(x Wᵀ)
+///
+/// All operations are recorded on the tape, so the router is trained through the weights of the selected experts. A
+/// token's experts are summed in ascending order, so the result does not depend on the other tokens.
 final class MixtureOfExperts {
     let gate: Linear
     let experts: [FeedForward]
@@ -30,14 +32,14 @@ final class MixtureOfExperts {
         let probabilities = try Fused.softmax(gate(x, pass.adapters))  // [tokens, experts]
         let choice = Choice(try probabilities.detach().toArray(as: Float.self), tokens: tokens, spec)
         try pass.record?.add(loads: choice.rowsOfExpert.map(\.count), probabilities: probabilities, layer: layer)
-        // The rows of every expert, one expert behind the other.
+        // The rows of every expert, expert after expert.
         var results: [Tensor] = []
         for (expert, rows) in choice.rowsOfExpert.enumerated() where !rows.isEmpty {
             let input = try Fused.embed(rows, x, scale: 1)  // [rows, hidden]
-            results.append(try experts[expert](input, pass.adapters.narrowed(to: rows)))
+            results.append(try experts[expert](input, pass.adapters.narrowed(to: rows)))  // [rows, hidden]
         }
         let all = results.count == 1 ? results[0] : try Tensor.concatenate(results)  // [tokens * active, hidden]
-        // The first expert of all tokens, then the second, … : one after the other is added.
+        // The first expert of all tokens, then their second, and so on; these groups are added in this order.
         let weighted = try Fused.embed(choice.places, all, scale: 1) * weights(probabilities, choice, tokens)
         var output = try weighted.narrow(0, from: 0, length: tokens)  // [tokens, hidden]
         for place in 1..<max(spec.active, 1) {
@@ -51,24 +53,26 @@ final class MixtureOfExperts {
         let column = try probabilities.reshape(-1, 1)  // [tokens * experts, 1]
         let chosen = try Fused.embed(choice.ascending, column, scale: 1)  // [active * tokens, 1]
         guard spec.normalizesWeights else { return chosen }
-        // From the likeliest down.
+        // In order of descending probability.
         let likely = try Fused.embed(choice.likely, column, scale: 1).reshape(spec.active, tokens)
         let total = try likely.cumulativeSum(0).narrow(0, from: spec.active - 1, length: 1)  // [1, tokens]
-        return try (chosen.reshape(spec.active, tokens) / total).reshape(-1, 1)
+        return try (chosen.reshape(spec.active, tokens) / total).reshape(-1, 1)  // [active * tokens, 1]
     }
 
-    /// Which experts each token goes through.
+    /// Which experts process each token.
     private struct Choice {
         /// For each expert, its tokens in ascending order.
         var rowsOfExpert: [[Int32]]
-        /// Where the probability of each token's likeliest expert stands among all, then of its second likeliest, … .
+        /// The flat indices of the probabilities of each token's most likely expert, then of its second most likely,
+        /// and so on.
         var likely: [Int32]
-        /// The same for a token's experts in ascending order.
+        /// The same with each token's experts in ascending order.
         var ascending: [Int32]
-        /// For a token's experts in ascending order: the row of each among the results of all.
+        /// For each token's experts in ascending order: the row of the result in the concatenated results of all
+        /// experts.
         var places: [Int32]
 
-        /// The lower index counts more where probabilities are equal.
+        /// With equal probabilities the expert with the lower index is preferred.
         init(_ probabilities: [Float], tokens: Int, _ spec: RouterSpec) {
             rowsOfExpert = Array(repeating: [], count: spec.count)
             let empty = [Int32](repeating: 0, count: spec.active * tokens)
@@ -80,7 +84,7 @@ final class MixtureOfExperts {
                 for (place, index) in order.enumerated() { likely[place * tokens + token] = Int32(index) }
                 for (place, index) in order.sorted().enumerated() {
                     ascending[place * tokens + token] = Int32(index)
-                    // Among the expert's own rows; where these begin is known at the end.
+                    // Relative to the expert's own rows; the start of these rows is added at the end.
                     places[place * tokens + token] = Int32(rowsOfExpert[index - first].count)
                     rowsOfExpert[index - first].append(Int32(token))
                 }

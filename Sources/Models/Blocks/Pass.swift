@@ -1,7 +1,7 @@
 import MartletNN
 import MartletTensor
 
-/// One run of a model: which rows belong together, and what is asked of the run beside its result.
+/// The options of one forward pass: which rows belong to which sequence, and what is recorded besides the result.
 ///
 /// ```swift
 /// let record = PassRecord(auxiliaryLosses: true)
@@ -9,27 +9,27 @@ import MartletTensor
 /// let balance = record.auxiliaryLosses       // of the routers, on the tape
 /// ```
 public struct Pass {
-    /// The rows of the pass: of sequences that go on from their caches, or of whole sequences and documents that see
-    /// only themselves.
+    /// The rows of the pass: of sequences that continue from their caches, or of whole sequences (or packed documents)
+    /// that attend only to themselves.
     public enum Rows {
         case cached([DecoderSequence])
         case whole([Range<Int>])
     }
 
     public var rows: Rows
-    /// Of every row of whole sequences; from 0 in each of them when left out.
+    /// The position of every row of whole sequences; by default counted from 0 in each.
     public var positions: [Int32]?
-    /// What is dropped, in training.
+    /// Dropout, in training.
     public var dropout: DecoderDropout?
-    /// For each sequence, in the order they are named, the adapters it is computed with; empty where none has any.
+    /// The adapters of each sequence, in the order of the sequences; empty if there are none.
     public var adapters: [AdapterSet?]
-    /// What is noted of the pass.
+    /// Receives auxiliary losses, router loads and residuals of the pass.
     public var record: PassRecord?
-    /// Where the pass is looked at.
+    /// Receives attention weights and residuals, and may switch heads off.
     package var observation: DecoderObservation?
-    /// What cross-attention looks at.
+    /// What cross-attention attends to.
     var memory: EncodedSource?
-    /// The caches live no longer than the pass.
+    /// Whether the caches are only used during this pass.
     var isTransient = false
 
     public init(
@@ -44,7 +44,7 @@ public struct Pass {
     }
 }
 
-/// A run of rows of a batch that belong to one sequence and continue its cache.
+/// A range of rows of a batch that belong to one sequence and continue its cache.
 public struct DecoderSequence: Sendable {
     public var rows: Range<Int>
     public var cache: KVCache
@@ -55,14 +55,15 @@ public struct DecoderSequence: Sendable {
     }
 }
 
-/// What a pass leaves behind beside its hidden states.
+/// What a pass records besides its hidden states.
 public final class PassRecord {
-    /// For each layer with a router, how many tokens each expert got.
+    /// For each layer with a router, the number of tokens routed to each expert.
     public private(set) var routerLoads: [Int: [Int]] = [:]
-    /// For each layer with a router, in order: experts · Σ f P over the experts, f the share of the tokens that an expert
-    /// got and P the mean of its probability (Fedus et al. 2021, eq. 4). Scalars on the tape; least where loads are even.
+    /// The load-balancing loss of each layer with a router, in order: experts · Σ f P over the experts, with f the
+    /// fraction of tokens routed to an expert and P the mean of its probability (Fedus et al. 2021, eq. 4). Scalars on
+    /// the tape; minimal when loads are even.
     public private(set) var auxiliaryLosses: [Tensor] = []
-    /// The residual stream after each of the layers that were asked for, `[tokens, hidden]`, on the tape.
+    /// The residual stream after each of the requested layers, `[tokens, hidden]`, on the tape.
     public private(set) var residuals: [Int: Tensor] = [:]
     let wantsAuxiliaryLosses: Bool
     private let layers: Set<Int>
@@ -72,7 +73,7 @@ public final class PassRecord {
         self.layers = layers
     }
 
-    /// Whether anything is noted that gradients flow through.
+    /// Whether anything that gradients flow through is recorded.
     var isOnTape: Bool { wantsAuxiliaryLosses || !layers.isEmpty }
 
     func add(loads: [Int], probabilities: Tensor, layer: Int) throws {

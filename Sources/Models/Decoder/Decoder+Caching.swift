@@ -1,9 +1,9 @@
 import MartletNN
 
 extension Decoder {
-    /// Whether the keys of a position in sequences of up to `length` tokens depend on it and what stands before it alone.
-    /// Not so where rotary frequencies follow from the length of the whole sequence (dynamic scaling, LongRoPE) and
-    /// `length` is beyond that of pretraining: such keys cannot be taken over by another sequence with the same beginning.
+    /// Whether, in sequences of up to `length` tokens, the keys of a position depend only on the tokens up to it. This
+    /// is false when the rotary frequencies depend on the length of the whole sequence (dynamic scaling, LongRoPE) and
+    /// `length` exceeds the pretraining length: such keys cannot be shared by sequences with the same prefix.
     package func keysFollowFromPrefix(length: Int) -> Bool {
         stack.rotary.allSatisfy {
             $0.configuration.regime(length: 1) == $0.configuration.regime(length: length)

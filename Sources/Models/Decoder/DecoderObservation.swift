@@ -10,7 +10,7 @@ import Glibc
 import Musl
 #endif
 
-/// An attention head by its place.
+/// An attention head by layer and index.
 public struct DecoderHead: Hashable, Sendable {
     public var layer, head: Int
 
@@ -20,24 +20,24 @@ public struct DecoderHead: Hashable, Sendable {
     }
 }
 
-/// What is seen of a forward pass over one whole sequence, and what is switched off in it.
+/// What is observed in a forward pass over one whole sequence, and which heads are switched off in it.
 ///
-/// Given to `Decoder.hiddenStates(_:observing:precision:)`; a pass without one pays a test of a pointer a layer. Memory
-/// grows with layers · heads · tokens², so it is for short texts.
+/// It is passed to `Decoder.hiddenStates(_:observing:precision:)`; a pass without one costs one test per layer. Memory
+/// is proportional to layers · heads · tokens², so it is meant for short texts.
 package final class DecoderObservation {
     /// Heads whose output is replaced by zeros, as if their columns of the output projection were zero.
     package let headsOff: Set<DecoderHead>
-    /// For every layer softmax(scale · q kᵀ) `[heads, tokens, tokens]`, zero where a query does not see a key.
+    /// For every layer softmax(scale · q kᵀ), `[heads, tokens, tokens]`; zero where a query does not see a key.
     package private(set) var attention: [[Float]] = []
-    /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the last norm.
+    /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.
     package private(set) var residuals: [Tensor] = []
 
     package init(headsOff: Set<DecoderHead> = []) { self.headsOff = headsOff }
 
-    /// x is written over later in the pass, so it is copied.
+    /// Copied, because x is overwritten later in the pass.
     func see(residual x: Tensor) { residuals.append(x.copied()) }
 
-    /// Rotated queries and keys of a layer, `[tokens, heads · headDimension]`.
+    /// Receives the rotated queries and keys of a layer, `[tokens, heads · headDimension]`.
     func see(queries q: Tensor, keys k: Tensor, layer: Int, _ spec: AttentionSpec) throws {
         let tokens = q.shape[0], group = spec.heads / spec.keyValueHeads
         let (queries, keys) = (try q.toArray(as: Float.self), try k.toArray(as: Float.self))
@@ -52,7 +52,7 @@ package final class DecoderObservation {
         attention.append(result.withLock { $0 })
     }
 
-    /// How the weights of one head are computed.
+    /// The parameters of the attention weights of one head.
     private struct Rows {
         let tokens, size, queryWidth, keyWidth: Int
         let scale: Float
@@ -60,7 +60,7 @@ package final class DecoderObservation {
         let window: Int
         let isCausal: Bool
 
-        /// softmax(scale · q kᵀ) of a head, `[tokens, tokens]`.
+        /// softmax(scale · q kᵀ) of one head, `[tokens, tokens]`.
         func weights(_ q: [Float], _ k: [Float], head: Int, keyHead: Int) -> [Float] {
             var output = [Float](repeating: 0, count: tokens * tokens)
             for row in 0..<tokens {
@@ -87,7 +87,7 @@ package final class DecoderObservation {
         }
     }
 
-    /// What the heads have mixed, `[tokens, heads · valueDimension]`, with zeros for those that are off.
+    /// The heads' outputs `[tokens, heads · valueDimension]`, with zeros for the heads that are switched off.
     func switchingOff(_ mixed: Tensor, layer: Int, _ spec: AttentionSpec) throws -> Tensor {
         for off in headsOff where off.layer == layer && (0..<spec.heads).contains(off.head) {
             let size = spec.valueDimension
@@ -98,9 +98,9 @@ package final class DecoderObservation {
 }
 
 extension Decoder {
-    /// Runs one whole sequence as a prompt is run, with the cache that `precision` has, and lets it be looked at.
-    /// - Returns: the normalised hidden states, `[tokens, hidden]`: without heads off, the bits of a pass that nobody
-    ///   observes.
+    /// Observed prefill: runs one whole sequence like a prompt, with the cache of `precision`.
+    /// - Returns: the normalised hidden states `[tokens, hidden]`; if no head is switched off, the same bits as
+    ///   without observation.
     /// - Throws: as `hiddenStates(_:_:)`.
     package func hiddenStates(
         _ tokens: [Int32], observing observation: DecoderObservation, precision: Precision
@@ -111,7 +111,7 @@ extension Decoder {
         return try hiddenStates(tokens, pass)
     }
 
-    /// The residual stream of any layer as the last norm and the head read it (the "logit lens", nostalgebraist 2020):
+    /// The final norm and the head applied to the residual stream of any layer (the "logit lens", nostalgebraist 2020):
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
     package func logits(ofResidual x: Tensor) throws -> Tensor { try logits(norm(x)) }
 }

@@ -11,7 +11,11 @@ import Glibc
 import Musl
 #endif
 
-/// Vectors of texts: an encoder or a decoder, pooled, and what a model has behind that.
+/// A text embedding model: an encoder or a decoder, pooling, and the layers after it.
+///
+///     let model = try Checkpoint(path: "all-MiniLM-L6-v2").embeddingModel()
+///     try model.prepare(.fast)
+///     let vectors = try model.embeddings([tokens])   // [1, dimension]
 public final class EmbeddingModel {
     private enum Body {
         case encoder(Encoder)
@@ -23,7 +27,7 @@ public final class EmbeddingModel {
         case normalize
     }
 
-    /// What is added to what a dense layer gives.
+    /// What is added to the output of a dense layer.
     private enum Residual {
         case none
         case input
@@ -34,10 +38,10 @@ public final class EmbeddingModel {
     public let pooling: Pooling
     private let steps: [Step]
     private var precision = Precision.exact
-    /// Tokens that a text may have at most.
+    /// The largest number of tokens per text.
     public let contextLength: Int
     public let vocabularySize: Int
-    /// Numbers of a vector.
+    /// The dimension of an embedding vector.
     public let dimension: Int
 
     init(_ checkpoint: Checkpoint) throws {
@@ -83,7 +87,7 @@ public final class EmbeddingModel {
         guard inputs == width else {
             throw ModelError.wrongValue(
                 file: config.file, key: "in_features", found: "\(inputs)",
-                expected: "the \(width) numbers of the step before")
+                expected: "\(width), the size of the previous step")
         }
         for key in ["module_input_name", "module_output_name"] {
             let name = try config.string(key, default: "sentence_embedding")
@@ -113,7 +117,7 @@ public final class EmbeddingModel {
         }
     }
 
-    /// Checks that the files which the weights are read from are what was loaded, as every pass does at its end.
+    /// Checks that the weight files have not changed since they were loaded, as every pass does at its end.
     package func checkFiles() throws(ModelError) {
         switch body {
         case .encoder(let encoder): try encoder.checkFiles()
@@ -121,9 +125,12 @@ public final class EmbeddingModel {
         }
     }
 
-    /// The vectors of several texts, `[texts, dimension]`. A text's vector does not depend on its company.
-    /// - Parameter prompts: how many tokens at the beginning of each text are a prompt; 0 where absent.
-    /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`.
+    /// The embedding vectors of several texts, `[texts, dimension]`. The vector of a text does not depend on the other
+    /// texts.
+    /// - Parameters:
+    ///   - texts: the token ids of each text.
+    ///   - prompts: how many tokens at the start of each text are a prompt; 0 by default.
+    /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`, `TensorError` for a text without tokens.
     public func embeddings(_ texts: [[Int32]], prompts: [Int]? = nil) throws -> Tensor {
         guard !texts.isEmpty else { return try Tensor.zeros([0, dimension]) }
         var ranges: [Range<Int>] = []
@@ -141,7 +148,7 @@ public final class EmbeddingModel {
         )  // [texts, width]
         for step in steps {
             switch step {
-            case .normalize: result = try result.rowsOfLengthOne()
+            case .normalize: result = try result.rowsOfLengthOne()  // [texts, width]
             case .dense(let linear, let activation, let residual):
                 let projected = try activation(linear(result))  // [texts, out]
                 switch residual {
@@ -154,7 +161,7 @@ public final class EmbeddingModel {
         return result
     }
 
-    /// The states of all texts' tokens, `[tokens, hidden]`.
+    /// The hidden states of all tokens, `[tokens, hidden]`.
     private func states(_ texts: [[Int32]], _ ranges: [Range<Int>]) throws -> Tensor {
         switch body {
         case .encoder(let encoder): return try encoder(texts)
@@ -167,7 +174,7 @@ public final class EmbeddingModel {
     }
 }
 
-/// The functions that stand behind a dense layer or a classifier, by the names of PyTorch's modules.
+/// Activation functions after a dense layer or a classifier, by the names of PyTorch's modules.
 public enum DenseActivation: String, Sendable {
     case identity = "Identity"
     case tanh = "Tanh"
@@ -186,7 +193,7 @@ public enum DenseActivation: String, Sendable {
         self = found
     }
 
-    /// f(x), one number after the other.
+    /// f(x) of one number.
     public func callAsFunction(_ x: Float) -> Float {
         switch self {
         case .identity: x
@@ -212,13 +219,13 @@ public enum DenseActivation: String, Sendable {
 }
 
 extension Checkpoint {
-    /// What makes one vector of a text's tokens, as the files say.
+    /// The pooling and the layers after it, as the model's files declare them.
     func sentenceModules() throws -> SentenceModules {
         if gguf != nil { return SentenceModules(gguf: configuration.json["martlet_pooling"]?.integer) }
         return Folder.exists(path + "/modules.json") ? try SentenceModules(folder: path) : SentenceModules()
     }
 
-    /// In words, how one vector of a text is made: "mean pooling, dense to 256 numbers, length one".
+    /// A description of how a text's vector is computed: "mean pooling, dense to 256 numbers, length one".
     public func embeddingSteps() throws -> String {
         let modules = try sentenceModules()
         var steps = [modules.pooling.modes.map(\.rawValue).joined(separator: " + ") + " pooling"]
@@ -232,7 +239,7 @@ extension Checkpoint {
         return steps.joined(separator: ", ")
     }
 
-    /// The model that makes vectors of texts.
-    /// - Throws: `ModelError.wrongKind` where it is none.
+    /// The text embedding model in this checkpoint.
+    /// - Throws: `ModelError.wrongKind` when it is not one.
     public func embeddingModel() throws -> EmbeddingModel { try EmbeddingModel(self) }
 }

@@ -1,26 +1,26 @@
 import MartletJSON
 import MartletTensor
 
-/// How one vector of a text is made of the vectors of its tokens.
+/// Pooling: how the vector of a text is computed from the vectors of its tokens.
 /// Source: Reimers & Gurevych 2019; the keys are those of `1_Pooling/config.json`.
 public struct Pooling: Sendable, Equatable {
     public enum Mode: String, Sendable, CaseIterable {
-        /// The first token's.
+        /// The first token's vector.
         case cls
-        /// The largest of each column.
+        /// The maximum of each column.
         case max
         case mean
-        /// The sum over the square root of the number of tokens.
+        /// The sum divided by the square root of the number of tokens.
         case meanSquareRootLength = "mean_sqrt_len_tokens"
-        /// The mean in which the n-th token counts n times (Muennighoff 2022).
+        /// The weighted mean in which the n-th token has weight n (Muennighoff 2022).
         case weightedMean = "weightedmean"
-        /// The last token's, as a decoder is pooled.
+        /// The last token's vector, as usual for decoders.
         case last = "lasttoken"
     }
 
-    /// One after the other, they make the vector.
+    /// The results of these modes are concatenated.
     public var modes: [Mode]
-    /// Whether the tokens of a prompt count.
+    /// Whether the tokens of a prompt are included.
     public var includesPrompt: Bool
 
     public init(_ modes: Mode..., includesPrompt: Bool = true) {
@@ -28,7 +28,7 @@ public struct Pooling: Sendable, Equatable {
         self.includesPrompt = includesPrompt
     }
 
-    /// Reads `1_Pooling/config.json`, of which there are two dialects: a flag for each mode, or a list of names.
+    /// Reads `1_Pooling/config.json`, which exists in two forms: a flag per mode, or a list of names.
     init(_ reader: ConfigurationReader) throws(ModelError) {
         includesPrompt = try reader.flag("include_prompt", default: true)
         modes = []
@@ -60,13 +60,13 @@ public struct Pooling: Sendable, Equatable {
         if modes.isEmpty { modes = [.mean] }
     }
 
-    /// One vector of a text's states: `[modes · width]`.
+    /// The vector of one text: `[modes · width]`.
     ///
-    /// Sums go over the tokens in ascending order, so a text's vector does not depend on its company.
+    /// Sums run over the tokens in ascending order, so the vector does not depend on the other texts of the batch.
     /// - Parameters:
-    ///   - states: of all texts, `[tokens, width]`.
-    ///   - rows: of one of them.
-    ///   - prompt: how many of these are a prompt, with what the tokenizer puts before it.
+    ///   - states: the states of all texts, `[tokens, width]`.
+    ///   - rows: the rows of this text.
+    ///   - prompt: how many of these rows are a prompt, including what the tokenizer adds before it.
     func pool(_ states: Tensor, rows: Range<Int>, prompt: Int) throws(TensorError) -> Tensor {
         let skipped = includesPrompt ? 0 : Swift.min(prompt, rows.count)
         let kept = rows.dropFirst(skipped)
@@ -99,7 +99,7 @@ public struct Pooling: Sendable, Equatable {
 }
 
 extension Tensor {
-    /// Each row of a matrix scaled to length one, its length summed in double precision.
+    /// Each row of a matrix scaled to Euclidean length one; the length is computed in double precision.
     func rowsOfLengthOne() throws(TensorError) -> Tensor {
         let squares = try to(.float64) * to(.float64)
         let lengths = try squares.cumulativeSum(1).narrow(1, from: shape[1] - 1, length: 1)  // [rows, 1]

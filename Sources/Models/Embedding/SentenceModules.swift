@@ -2,10 +2,10 @@ import MartletFormats
 import MartletJSON
 import MartletSystem
 
-/// What `modules.json` says stands after the transformer: sentence-transformers' way to publish an embedding model.
+/// The modules after the transformer that `modules.json` lists: the format of sentence-transformers.
 struct SentenceModules {
     enum Step {
-        /// act(x Wᵀ + b), with its folder.
+        /// act(x Wᵀ + b), with the folder of its weights.
         case dense(folder: String, configuration: ConfigurationReader)
         /// x / ‖x‖.
         case normalize
@@ -14,13 +14,13 @@ struct SentenceModules {
     var pooling: Pooling
     var steps: [Step]
 
-    /// A mean of unit length: what a model without `modules.json` is pooled to.
+    /// Mean pooling and normalisation: the default for a model without `modules.json`.
     init() {
         pooling = Pooling(.mean)
         steps = [.normalize]
     }
 
-    /// - Parameter folder: holds `modules.json`.
+    /// - Parameter folder: the folder that contains `modules.json`.
     init(folder: String) throws {
         let file = folder + "/modules.json"
         let list = try Self.json(file)
@@ -48,7 +48,7 @@ struct SentenceModules {
                 isPooled = true
             case "Dense" where isPooled: steps.append(.dense(folder: "\(folder)/\(path)", configuration: try reader()))
             case "Normalize" where isPooled: steps.append(.normalize)
-            // Drops nothing when texts are embedded.
+            // Dropout has no effect in inference.
             case "Dropout" where isPooled: break
             default:
                 throw ModelError.wrongValue(
@@ -59,11 +59,11 @@ struct SentenceModules {
         guard isPooled else {
             throw ModelError.wrongValue(
                 file: file, key: "type", found: "no Pooling among \(modules.count) modules",
-                expected: "a Pooling module, which makes one vector of the tokens'")
+                expected: "a Pooling module, which computes one vector per text")
         }
     }
 
-    /// llama.cpp's numbers for the pooling of a GGUF file: none, mean, first, last.
+    /// llama.cpp's numbers for the pooling of a GGUF file: 0 none, 1 mean, 2 first token, 3 last token.
     init(gguf number: Int?) {
         self.init()
         switch number {
@@ -75,7 +75,8 @@ struct SentenceModules {
 
     private static func json(_ path: String) throws -> JSON {
         guard Folder.exists(path) else {
-            throw ModelError.notAModel(path: path, reason: "is named by modules.json and is not there")
+            throw ModelError.notAModel(
+                path: path, reason: "is listed in modules.json but does not exist: download the model again")
         }
         let bytes = try Folder.read(path)
         do throws(JSONError) { return try JSON(parsing: bytes) } catch {

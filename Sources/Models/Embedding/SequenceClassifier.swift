@@ -2,18 +2,21 @@ import MartletJSON
 import MartletNN
 import MartletTensor
 
-/// An encoder with a head over its first token: logits of a text, or of a pair of texts (Nogueira & Cho 2019).
+/// A cross-encoder or classifier: an encoder with a head over its first token, which gives logits for a text or a pair
+/// of texts (Nogueira & Cho 2019).
+///
+///     logits = tanh(h₀ Wpᵀ + bp) Wcᵀ + bc, h₀ the state of the first token
 public final class SequenceClassifier {
     public let encoder: Encoder
-    /// The layers of the encoder and of the head, by their paths.
+    /// The layers of encoder and head, by path.
     public let tree: ModuleTree
     private let pooler, classifier: Linear
-    /// Numbers that it gives for a text: one score, or one for each class.
+    /// The number of outputs per text: one score, or one logit per class.
     public let labelCount: Int
-    /// What its score goes through, as it was published.
+    /// The activation function applied to a score, as published with the model.
     public let activation: DenseActivation
 
-    /// - Parameter wrapped: the source that the layers get their parameters from, made of the checkpoint's.
+    /// - Parameter wrapped: wraps the checkpoint's parameter source, for example to make parameters trainable.
     fileprivate init(
         _ checkpoint: Checkpoint, _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
     ) throws {
@@ -25,7 +28,7 @@ public final class SequenceClassifier {
         guard checkpoint.hasEncoder else {
             throw ModelError.unsupported(
                 file: checkpoint.path,
-                reason: "a \(checkpoint.modelType) that classifies texts is not supported; one with a BERT encoder is")
+                reason: "classifiers of type \(checkpoint.modelType) are not supported; those with a BERT encoder are")
         }
         let spec = try EncoderConfiguration(config)
         let places = checkpoint.encoderPlaces
@@ -52,7 +55,10 @@ public final class SequenceClassifier {
     }
 
     /// The logits of several texts, `[texts, labels]`.
-    /// - Parameter types: the segment of every token: 0 for the first text of a pair, 1 for the second.
+    /// - Parameters:
+    ///   - texts: the token ids of each text.
+    ///   - types: the segment of every token: 0 for the first text of a pair, 1 for the second.
+    /// - Throws: `TensorError` for a text without tokens; `ModelError` as the encoder does.
     public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
         guard texts.allSatisfy({ !$0.isEmpty }) else {
             throw TensorError(.argument, "classifier", "a text has no tokens")
@@ -69,11 +75,11 @@ public final class SequenceClassifier {
 }
 
 extension Checkpoint {
-    /// The model that scores texts.
-    /// - Throws: `ModelError.wrongKind` where it is none.
+    /// The classifier in this checkpoint.
+    /// - Throws: `ModelError.wrongKind` when it is not one.
     public func classifier() throws -> SequenceClassifier { try SequenceClassifier(self) }
 
-    /// The same with float32 parameters of its own that want gradients, and those parameters.
+    /// The classifier with trainable float32 parameters, and those parameters.
     public func trainableClassifier(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (SequenceClassifier, [Parameter]) {

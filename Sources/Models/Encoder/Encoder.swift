@@ -1,7 +1,7 @@
 import MartletNN
 import MartletTensor
 
-/// The bidirectional transformer with norms after each half-block (Devlin et al. 2018).
+/// A bidirectional transformer encoder with norms after each sublayer (BERT, Devlin et al. 2018).
 ///
 /// ```swift
 /// let encoder = try Checkpoint(path: "bert-base-uncased").encoder()
@@ -10,7 +10,7 @@ import MartletTensor
 /// ```
 public final class Encoder {
     public let configuration: EncoderConfiguration
-    /// Every layer by its path.
+    /// All layers by path.
     public let tree: ModuleTree
     let wordEmbedding: Embedding
     private let positionEmbedding, typeEmbedding: Embedding
@@ -31,7 +31,7 @@ public final class Encoder {
         mapped = MappedWeights(tree.storedTensors)
     }
 
-    /// In training, layers keep their input only and are computed again on the way back.
+    /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.
     public var recomputesLayers: Bool {
         get { stack.recomputesLayers }
         set { stack.recomputesLayers = newValue }
@@ -42,17 +42,20 @@ public final class Encoder {
         try checkFiles()
     }
 
-    /// Checks that the files which the weights are read from are what was loaded, as every pass does at its end.
+    /// Checks that the weight files have not changed since they were loaded, as every pass does at its end.
     /// - Throws: `ModelError.fileChanged`.
     package func checkFiles() throws(ModelError) { try mapped.check() }
 
     /// The last hidden states of several texts at once, without padding: rows `[tokens of all texts, hidden]`.
     ///
-    /// Noted for gradients where parameters want them; else keys and values go through a cache that lives as long as the
-    /// pass.
+    /// Recorded on the tape if parameters require gradients; otherwise keys and values use a cache that lives only
+    /// during the pass.
     /// - Parameters:
-    ///   - types: the segment of every token, 0 where absent.
-    ///   - dropout: what is dropped, in training.
+    ///   - texts: the token ids of each text.
+    ///   - types: the segment of every token; 0 by default.
+    ///   - dropout: dropout, in training.
+    /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`, `ModelError.fileChanged`; `TensorError`
+    ///   when `types` do not fit.
     public func callAsFunction(
         _ texts: [[Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
     ) throws -> Tensor {
@@ -78,15 +81,16 @@ public final class Encoder {
         let context = try PassContext(
             stack.encodingPass(rows, in: wordEmbedding.weight.dtype, dropout), tokens: tokens.count, stack, limit: nil)
         var x = try wordEmbedding(tokens)  // [tokens, hidden]
-        x = try Fused.add(x, typeEmbedding(segments))
-        x = try Fused.add(x, positionEmbedding(positions))
-        x = try context.dropped(embeddingNorm(x), site: 0)
+        x = try Fused.add(x, typeEmbedding(segments))  // [tokens, hidden]
+        x = try Fused.add(x, positionEmbedding(positions))  // [tokens, hidden]
+        x = try context.dropped(embeddingNorm(x), site: 0)  // [tokens, hidden]
         x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()
         return x
     }
 
-    /// Sentence embeddings: the mean of a text's hidden states, scaled to length one. `[texts, hidden]`.
+    /// Sentence embeddings: the mean of a text's hidden states, scaled to length one if `normalized`. `[texts,
+    /// hidden]`.
     /// Source: Reimers & Gurevych 2019.
     public func embeddings(_ texts: [[Int32]], normalized: Bool = true) throws -> Tensor {
         let hidden = try self(texts)  // [tokens, hidden]
@@ -102,10 +106,10 @@ public final class Encoder {
 }
 
 extension BlockStack {
-    /// The pass of an encoder over whole texts.
+    /// The forward pass of an encoder over whole texts.
     ///
-    /// Keys and values go through caches that live no longer than it, unless it is computed in float64 or drops
-    /// something; a layer whose result is noted for gradients does without them.
+    /// Keys and values use transient caches, except in float64 or with dropout; a layer whose result is recorded on the
+    /// tape does not use them.
     func encodingPass(_ texts: [Range<Int>], in dtype: DType, _ dropout: DecoderDropout?) -> Pass {
         guard dropout == nil, dtype != .float64 else { return Pass(.whole(texts), dropout: dropout) }
         let kinds = blocks.map(\.spec.attention.transientCache)

@@ -1,6 +1,6 @@
 import MartletNN
 
-/// What a BERT-like encoder is made of.
+/// The architecture of a BERT-like encoder.
 public struct EncoderConfiguration: Sendable, Equatable {
     public var vocabularySize: Int
     public var hiddenSize: Int
@@ -12,7 +12,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var typeVocabularySize: Int
     public var epsilon: Float
 
-    /// What each block is made of.
+    /// The specification of each block.
     public var layer: LayerSpec {
         var attention = AttentionSpec(heads: heads, headDimension: hiddenSize / heads)
         attention.inputBias = true

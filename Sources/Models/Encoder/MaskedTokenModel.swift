@@ -1,19 +1,19 @@
 import MartletNN
 import MartletTensor
 
-/// An encoder that says which tokens stood where some are masked: what BERT is pretrained with (Devlin et al. 2018,
-/// section 3.1).
+/// A masked language model: an encoder that predicts masked tokens, as BERT is pretrained (Devlin et al. 2018, section
+/// 3.1).
 ///
-/// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked place, E the table of the words' vectors.
+/// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked position, E the token embedding table.
 ///
 /// ```swift
 /// let (model, parameters) = try checkpoint.trainableMaskedTokenModel()
-/// let loss = try model.loss([tokens], masked: [[3: 17]])       // token 17 stood at place 3
+/// let loss = try model.loss([tokens], masked: [[3: 17]])       // the original token at position 3 is 17
 /// try loss.backward()
 /// ```
 public final class MaskedTokenModel {
     public let encoder: Encoder
-    /// The layers of the encoder and of the head, by their paths.
+    /// The layers of encoder and head, by path.
     public let tree: ModuleTree
     private let dense, output: Linear
     private let norm: Norm
@@ -27,19 +27,21 @@ public final class MaskedTokenModel {
         tree = source.tree
     }
 
-    /// The logits of the tokens at some rows of the encoder's states: `[rows, vocabulary]`.
+    /// The logits of the tokens at the given rows of the encoder's states: `[rows, vocabulary]`.
     public func logits(_ states: Tensor, rows: [Int32]) throws -> Tensor {
         let chosen = try Fused.embed(rows, states, scale: 1)  // [rows, hidden]
         let inner = try Fused.activate(dense(chosen), encoder.configuration.activation.kernel)  // [rows, hidden]
-        return try output(norm(inner))
+        return try output(norm(inner))  // [rows, vocabulary]
     }
 
-    /// The mean of − log p over the masked places.
+    /// The mean of − log p(original token) over the masked positions.
     /// - Parameters:
-    ///   - texts: with tokens masked or exchanged.
-    ///   - masked: for each text the tokens that stood at places of it.
-    ///   - dropout: what is dropped, in training.
-    /// - Throws: `TensorError` where no place is named, or one outside its text.
+    ///   - texts: token ids, in which tokens have been masked or replaced.
+    ///   - masked: for each text, the original tokens by position.
+    ///   - types: the segment of every token; 0 by default.
+    ///   - dropout: dropout, in training.
+    /// - Returns: the loss, a scalar.
+    /// - Throws: `TensorError` when there is no masked position, or one is outside its text.
     public func loss(
         _ texts: [[Int32]], masked: [[Int: Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
     ) throws -> Tensor {
@@ -48,7 +50,7 @@ public final class MaskedTokenModel {
             for (place, token) in places.sorted(by: { $0.key < $1.key }) {
                 guard text.indices.contains(place) else {
                     throw TensorError(
-                        .argument, "masked tokens", "place \(place) is outside a text of \(text.count) tokens")
+                        .argument, "masked tokens", "position \(place) is outside a text of \(text.count) tokens")
                 }
                 guard (0..<encoder.configuration.vocabularySize).contains(Int(token)) else {
                     throw ModelError.tokenOutOfRange(
@@ -62,7 +64,7 @@ public final class MaskedTokenModel {
         guard texts.count == masked.count, !rows.isEmpty else {
             throw TensorError(
                 .argument, "masked tokens",
-                "\(rows.count) places of \(masked.count) texts do not fit \(texts.count) texts")
+                "\(rows.count) masked positions of \(masked.count) texts do not fit \(texts.count) texts")
         }
         let logits = try logits(encoder(texts, types: types, dropout: dropout), rows: rows)  // [rows, vocabulary]
         return try Loss.crossEntropy(logits, targets: targets)
@@ -70,12 +72,12 @@ public final class MaskedTokenModel {
 }
 
 extension Checkpoint {
-    /// The encoder with the head that it was pretrained with.
+    /// The encoder with its masked-token head.
     public func maskedTokenModel() throws -> MaskedTokenModel {
         try masked { $0 }.0
     }
 
-    /// The same with float32 parameters of its own that want gradients, and those parameters.
+    /// The same with trainable float32 parameters, and those parameters.
     public func trainableMaskedTokenModel(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (MaskedTokenModel, [Parameter]) {

@@ -1,8 +1,8 @@
 import MartletNN
 import MartletTensor
 
-/// An encoder that sees all of a source text, and a decoder that looks at its states while it writes the target
-/// (Vaswani et al. 2017). Both are stacks of the one block.
+/// An encoder-decoder transformer (Vaswani et al. 2017): the encoder reads the whole source text; the decoder generates
+/// the target with cross-attention to the encoder's states. Both are stacks of the same `Block`.
 ///
 /// ```swift
 /// let model = EncoderDecoder(Initializer(.xavierUniform, seed: 1), spec)
@@ -11,13 +11,13 @@ import MartletTensor
 /// ```
 public final class EncoderDecoder {
     public let configuration: EncoderDecoderConfiguration
-    /// Every layer by its path.
+    /// All layers by path.
     public let tree: ModuleTree
     private let embedding: Embedding
     private let encoder, decoder: Stack
     private let head: Linear
 
-    /// Blocks with what stands before and behind them.
+    /// A stack of blocks with its position embeddings and norms.
     private struct Stack {
         let positions: Embedding?
         let embeddingNorm: Norm?
@@ -33,10 +33,10 @@ public final class EncoderDecoder {
             norm = spec.finalNorm.map { Norm(source, name + ".norm", $0, size: spec.hiddenSize) }
         }
 
-        /// `[tokens, hidden]` -> same; x is used up.
+        /// `[tokens, hidden]` -> same; x is consumed.
         func callAsFunction(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
             var x = embedded  // [tokens, hidden]
-            if let positions { x = try Fused.add(x, positions(pass.positions)) }
+            if let positions { x = try Fused.add(x, positions(pass.positions)) }  // [tokens, hidden]
             if let embeddingNorm { x = try embeddingNorm(x) }
             x = try blocks(pass.dropped(x, site: 0), pass)
             return try norm?(x) ?? x
@@ -58,45 +58,47 @@ public final class EncoderDecoder {
 
     public func prepare(_ precision: Precision) throws { try tree.prepare(precision) }
 
-    /// The output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
+    /// The weight of the output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
     public var headWeight: any WeightMatrix { head.matrix }
 
-    /// `[rows, hidden]` -> `[rows, vocabulary]`.
+    /// The logits: `[rows, hidden]` -> `[rows, vocabulary]`.
     public func logits(_ hidden: Tensor) throws -> Tensor { try head(hidden) }
 
-    /// The encoder's states of several sources, `[source tokens, hidden]`, and the rows of each.
+    /// The encoder's states of several sources, `[source tokens, hidden]`, and the rows of each source.
     public func encode(
         _ sources: [[Int32]], dropout: DecoderDropout? = nil
     ) throws -> (states: Tensor, rows: [Range<Int>]) {
         let rows = Self.rows(of: sources), tokens = sources.flatMap { $0 }
         if let place = sources.firstIndex(where: \.isEmpty) {
-            throw TensorError(.argument, "encoder-decoder", "source \(place) has no tokens to look at")
+            throw TensorError(.argument, "encoder-decoder", "source \(place) has no tokens")
         }
         let pass = encoder.blocks.encodingPass(rows, in: embedding.weight.dtype, dropout?.ofEncoder)
         let context = try PassContext(pass, tokens: tokens.count, encoder.blocks, limit: configuration.contextLength)
         return (try encoder(embedded(tokens), context), rows)
     }
 
-    /// The decoder's states for targets that are known, `[target tokens, hidden]`; everything is noted for gradients.
+    /// The decoder's states for given targets (teacher forcing), `[target tokens, hidden]`, recorded on the tape.
     /// - Parameters:
-    ///   - targets: for each source, what the decoder reads.
-    ///   - dropout: what is dropped, in training.
+    ///   - sources: the token ids of each source.
+    ///   - targets: for each source, the decoder's input tokens.
+    ///   - dropout: dropout, in training.
     public func callAsFunction(
         sources: [[Int32]], targets: [[Int32]], dropout: DecoderDropout? = nil
     ) throws -> Tensor {
         guard sources.count == targets.count else {
             throw TensorError(
-                .argument, "encoder-decoder", "\(sources.count) sources and \(targets.count) targets are no pairs")
+                .argument, "encoder-decoder", "\(sources.count) sources and \(targets.count) targets do not form pairs")
         }
         let memory = try encode(sources, dropout: dropout)
         let tokens = targets.flatMap { $0 }
         var pass = Pass(.whole(Self.rows(of: targets)), dropout: dropout)
         pass.memory = .states(memory.states, rows: memory.rows)
         let context = try PassContext(pass, tokens: tokens.count, decoder.blocks, limit: configuration.contextLength)
-        return try decoder(embedded(tokens), context)
+        return try decoder(embedded(tokens), context)  // [target tokens, hidden]
     }
 
-    /// The decoder's states for the next tokens of targets under way, `[tokens, hidden]`; extends their caches.
+    /// One decode step: the decoder's states for the next tokens of each target, `[tokens, hidden]`; extends the
+    /// caches.
     public func hiddenStates(_ tokens: [Int32], _ targets: [TargetSequence]) throws -> Tensor {
         let targets = targets.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
         var pass = Pass(.cached(targets.map { DecoderSequence(rows: $0.rows, cache: $0.cache) }))
@@ -107,7 +109,7 @@ public final class EncoderDecoder {
         return hidden
     }
 
-    /// The keys and values that the decoder's layers have of each source, computed once.
+    /// The cross-attention keys and values of each source in all decoder layers, computed once.
     public func sourceCaches(_ sources: [[Int32]], precision: Precision = .exact) throws -> [KVCache] {
         let memory = try encode(sources), dtype: DType = precision == .exact ? .float32 : .float16
         let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).cache }
@@ -123,16 +125,17 @@ public final class EncoderDecoder {
         return caches
     }
 
-    /// An empty cache of a target.
+    /// An empty key/value cache for a target.
     public func targetCache(precision: Precision = .exact) -> KVCache {
         KVCache(
             configuration.decoder.map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16)
     }
 
-    /// The target that is likeliest token by token.
+    /// Greedy decoding: the most likely token at each step.
     /// - Parameters:
-    ///   - start: what the decoder reads first.
-    ///   - end: what ends the target; it is not among the result.
+    ///   - start: the decoder's first input token.
+    ///   - end: the stop token; it is not part of the result.
+    ///   - maximumLength: the maximum number of new tokens.
     public func generate(
         from source: [Int32], start: Int32, end: Int32, maximumLength: Int, precision: Precision = .exact
     ) throws -> [Int32] {
@@ -166,11 +169,11 @@ public final class EncoderDecoder {
     }
 }
 
-/// Rows of a batch that continue one target, with the keys and values of its source.
+/// Rows of a batch that continue one target, with the cross-attention keys and values of its source.
 public struct TargetSequence: Sendable {
     public var rows: Range<Int>
     public var cache: KVCache
-    /// From `EncoderDecoder.sourceCaches`; targets of one source may share it.
+    /// Created by `EncoderDecoder.sourceCaches`; targets of the same source may share it.
     public var source: KVCache
 
     public init(rows: Range<Int>, cache: KVCache, source: KVCache) {

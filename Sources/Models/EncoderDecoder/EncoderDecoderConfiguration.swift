@@ -1,6 +1,6 @@
 import MartletNN
 
-/// What a model of an encoder and a decoder is made of.
+/// The architecture of an encoder-decoder model.
 ///
 /// ```swift
 /// var spec = EncoderDecoderConfiguration(
@@ -9,20 +9,20 @@ import MartletNN
 public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var vocabularySize: Int
     public var hiddenSize: Int
-    /// Positions of a source, and of a target.
+    /// The maximum number of positions of a source, and of a target.
     public var contextLength: Int
     public var encoder: [LayerSpec]
-    /// Blocks with `crossAttention`.
+    /// The decoder's blocks, which have `crossAttention`.
     public var decoder: [LayerSpec]
-    /// Behind the last block of each stack, where blocks have their norms before: Vaswani et al. 2017 have none.
+    /// The norm after the last block of each stack, for blocks with norms before; Vaswani et al. 2017 have none.
     public var finalNorm: NormSpec?
-    /// Of the embeddings: BART.
+    /// The norm of the embeddings (BART).
     public var embeddingNorm: NormSpec?
-    /// A learned vector for each position, instead of a rotation.
+    /// Whether a learned vector per position is added, instead of a rotary embedding.
     public var learnedPositions = false
-    /// Factor on the token embeddings.
+    /// The factor on the token embeddings.
     public var embeddingScale: Float = 1
-    /// The output projection is the table of the embeddings, which both stacks share.
+    /// Whether the output projection shares the embedding table, which both stacks share.
     public var tiedEmbeddings = true
 
     public init(
@@ -37,7 +37,7 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
         self.finalNorm = finalNorm
     }
 
-    /// Plain blocks with norms before, rotated positions and gated feed-forward in both stacks.
+    /// Equal blocks with norms before, rotary embeddings and gated feed-forward in both stacks.
     public init(
         vocabularySize: Int, hiddenSize: Int, contextLength: Int, layerCount: Int, heads: Int, feedForwardSize: Int
     ) {

@@ -2,7 +2,7 @@ import MartletJSON
 import MartletNN
 
 extension Family {
-    /// BERT: an encoder with norms behind each half-block, learned positions, and segments (Devlin et al. 2018).
+    /// BERT: an encoder with norms after each sublayer, learned positions, and segments (Devlin et al. 2018).
     static let bert = Family(
         encoder: EncoderForm(
             configure: { (reader) throws(ModelError) in try EncoderConfiguration(bert: reader) }, places: bertPlaces,
@@ -19,7 +19,7 @@ extension Family {
             if try reading.keys.value("attention.causal")?.bool ?? false {
                 throw ModelError.wrongValue(
                     file: reading.file.path, key: "bert.attention.causal", found: "true",
-                    expected: "false: an encoder sees all of a text")
+                    expected: "false: an encoder attends to the whole text")
             }
             try reading.takeVocabulary()
             if let types = reading.file.entry("token_types.weight"), types.shape.count == 2 {
@@ -35,7 +35,7 @@ extension Family {
             "pooler_size_per_head", "pooler_type", "tie_word_embeddings",
         ])
 
-    /// What a folder calls the modules of one layer, by the names the blocks ask for.
+    /// The names that a checkpoint folder uses for the modules of a layer, by the names that `Block` uses.
     private static let bertModules = [
         "self_attn.q_proj": "attention.self.query", "self_attn.k_proj": "attention.self.key",
         "self_attn.v_proj": "attention.self.value", "self_attn.o_proj": "attention.output.dense",
@@ -43,8 +43,8 @@ extension Family {
         "mlp.down_proj": "output.dense", "feedforward_output_norm": "output.LayerNorm",
     ]
 
-    /// Checkpoints saved with a task head carry the encoder under a prefix; those converted from TensorFlow call the
-    /// parameters of a norm gamma and beta.
+    /// Checkpoints saved with a task head have a prefix before the encoder's names; those converted from TensorFlow
+    /// name the parameters of a norm gamma and beta.
     private static let bertPlaces: @Sendable (String) -> [WeightPlace] = { name in
         let embeddings = [
             "model.embed_tokens": "embeddings.word_embeddings", "model.embed_norm": "embeddings.LayerNorm",
@@ -72,7 +72,7 @@ extension Family {
         return [.tensor(renamed(name, outside: outside, layers: "blk", inside: inside))]
     }
 
-    /// `model.layers.N.<module>.<weight|bias>` with other words for layers and modules.
+    /// `model.layers.N.<module>.<weight|bias>` with other names for layers and modules.
     private static func renamed(
         _ name: String, outside: [String: String], layers: String, inside: [String: String]
     ) -> String {
@@ -92,18 +92,18 @@ extension EncoderConfiguration {
         guard positions == "absolute" else {
             throw .wrongValue(
                 file: reader.file, key: "position_embedding_type", found: "\"\(positions.prefix(40))\"",
-                expected: "absolute: positions that scores are computed with are not supported")
+                expected: "absolute: relative positions are not supported")
         }
         guard try !reader.flag("is_decoder", default: false) else {
             throw .wrongValue(
-                file: reader.file, key: "is_decoder", found: "true", expected: "false: an encoder sees all of a text")
+                file: reader.file, key: "is_decoder", found: "true", expected: "false for an encoder")
         }
         hiddenSize = try reader.integer("hidden_size")
         heads = try reader.integer("num_attention_heads", in: 1...65_536)
         guard hiddenSize % heads == 0, hiddenSize / heads <= 512 else {
             throw .wrongValue(
                 file: reader.file, key: "num_attention_heads", found: "\(heads)",
-                expected: "a divisor of \(hiddenSize) that leaves heads of at most 512")
+                expected: "a divisor of \(hiddenSize) with a head dimension of at most 512")
         }
         vocabularySize = try reader.integer("vocab_size")
         layerCount = try reader.integer("num_hidden_layers", in: 1...10_000)

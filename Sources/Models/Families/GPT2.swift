@@ -14,7 +14,7 @@ extension Family {
         defaults: [
             "vocab_size": 50_257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
         ],
-        // `reorder_and_upcast_attn` is an order of float16 arithmetic; here all of it is float32.
+        // `reorder_and_upcast_attn` only affects float16 arithmetic; attention is computed in float32 here.
         neutral: ["n_ctx", "n_positions", "reorder_and_upcast_attn"],
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) })
 

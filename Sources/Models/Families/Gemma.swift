@@ -4,7 +4,8 @@ import MartletNN
 extension Family {
     private static let gemmaNeutral: Set<String> = ["mm_tokens_per_image", "sliding_window_size"]
 
-    /// Gemma 2: norms around each half-block, soft-capped scores and logits, a window on every other layer.
+    /// Gemma 2: norms before and after each sublayer, soft-capped scores and logits, a sliding window in every other
+    /// layer.
     static let gemma2 = Family(
         "gemma2",
         gguf: GGUFForm("gemma2") { reading in
@@ -31,7 +32,8 @@ extension Family {
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { $0 % 2 == 0 }
     }
 
-    /// Gemma 3: per-head norms instead of soft-caps; five layers with a window and a rotation of their own to one without.
+    /// Gemma 3: QK norms instead of soft-capping; of every six layers, five have a sliding window and a rotary base of
+    /// their own.
     static let gemma3 = Family(
         "gemma3_text", "gemma3",
         gguf: GGUFForm("gemma3") { reading in
@@ -64,7 +66,7 @@ extension Family {
             for (key, value) in scaling?.json.object ?? [:] where full?.json[key] != value {
                 throw .wrongValue(
                     file: config.file, key: "rope_scaling.\(key)", found: value.text(),
-                    expected: "what rope_parameters.full_attention says, or one of the two left out")
+                    expected: "the value of rope_parameters.full_attention, or only one of the two keys")
             }
             scaling = full
         }
@@ -83,7 +85,7 @@ extension Family {
 
 extension DecoderConfiguration {
     fileprivate mutating func setGemma(_ config: ConfigurationReader) throws(ModelError) {
-        // A GGUF file has the one already added to its norm weights.
+        // In GGUF files one is already added to the norm weights.
         setNorm(
             NormSpec(
                 epsilon: norm.epsilon, weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1)))
@@ -107,7 +109,7 @@ extension DecoderConfiguration {
 }
 
 extension Family {
-    /// Gemma's second norm stands before the feed-forward and has its own name; sandwich norms follow each half.
+    /// Gemma's norm before the feed-forward layer has its own name; there is also a norm after each sublayer.
     fileprivate static let gemmaNaming = Naming { name, _ in
         var name = name
         name.replaceSuffix("post_attention_layernorm.weight", "pre_feedforward_layernorm.weight")
@@ -118,12 +120,13 @@ extension Family {
 }
 
 extension GGUFReading {
-    /// What files of Gemma 2 and 3 say alike.
-    /// - Parameter layersOfLargest: of the 27B model.
+    /// The metadata that Gemma 2 and Gemma 3 files share.
+    /// - Parameter layersOfLargest: the number of layers of the 27B model.
     fileprivate mutating func takeGemma(layersOfLargest: Int) throws {
         let layers = config["num_hidden_layers"]?.integer ?? 0
         config["martlet_norm_weight_offset"] = 0
-        // The files do not say what scores are scaled by: by the head, but in the 27B models by hidden size over heads.
+        // The files do not contain the scale of scores: it is the head dimension, but in 27B models hidden size /
+        // heads.
         config["query_pre_attn_scalar"] = config["head_dim"]
         if layers == layersOfLargest, let hidden = config["hidden_size"]?.integer,
             let heads = config["num_attention_heads"]?.integer, heads > 0

@@ -7,7 +7,7 @@ extension Family {
         "sliding_window": 4096,
     ]
 
-    /// Mistral is a Llama whose queries see a window of the latest positions.
+    /// Mistral: a Llama with a sliding window.
     static let mistral = Family(
         "mistral", published: Published(modelType: "mistral", architecture: "MistralForCausalLM"),
         wrappers: ["mistral3": "mistral"], defaults: mistralDefaults
@@ -15,7 +15,7 @@ extension Family {
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }
     }
 
-    /// Ministral (2024) says for each layer whether it has the window.
+    /// Ministral (2024): each layer declares whether it has a sliding window.
     static let ministral = Family(
         "ministral", published: Published(modelType: "ministral", architecture: "MinistralForCausalLM"),
         defaults: mistralDefaults
@@ -23,7 +23,7 @@ extension Family {
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }
     }
 
-    /// Ministral 3: YaRN, and queries that grow with the logarithm of their position beyond the original context.
+    /// Ministral 3: YaRN, and queries that are scaled with the logarithm of their position beyond the original context.
     static let ministral3 = Family(
         "ministral3", published: Published(modelType: "ministral3", architecture: "Ministral3ForCausalLM"),
         defaults: [

@@ -1,7 +1,7 @@
 import MartletJSON
 
 extension Family {
-    /// Mixtral is a Mistral whose feed-forward is eight experts, two of them at work for a token.
+    /// Mixtral: a Mistral with a mixture of eight experts, two of them active per token.
     static let mixtral = Family(
         "mixtral", published: Published(modelType: "mixtral", architecture: "MixtralForCausalLM"),
         naming: mixtralNaming,

@@ -1,16 +1,16 @@
 import MartletJSON
 
-/// Keys of `config.json` that are not read, and why that is right or not.
+/// Keys of `config.json` that are not read: which ones can be ignored, and which ones must be refused.
 enum NeutralKeys {
-    /// Keys that every model's file may have and that change no value a model computes.
+    /// Keys that any model's file may have and that do not change what the model computes.
     static let common: Set<String> = [
-        // What the file is, and who wrote it.
+        // What the file is, and which program wrote it.
         "model_type", "architectures", "auto_map", "_name_or_path", "name_or_path", "transformers_version",
         "torch_dtype",
         "dtype", "tokenizer_class", "processor_class", "task_specific_params", "custom_pipelines", "base_model_tp_plan",
         "unsloth_fixed", "unsloth_version", "model_name", "revision", "_commit_hash", "language", "license",
         "transformers.js_config", "is_llama_config", "keys_to_ignore_at_inference",
-        // Tokens: the tokenizer and the generation read these.
+        // Token ids: read by the tokenizer and the generator.
         "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id",
         "decoder_start_token_id", "prefix", "image_token_id", "video_token_id", "vision_start_token_id",
         "vision_end_token_id", "vision_token_id", "image_token_index", "boi_token_index", "eoi_token_index",
@@ -20,7 +20,7 @@ enum NeutralKeys {
         "embedding_dropout", "dropout", "classifier_dropout", "hidden_dropout_rate", "gradient_checkpointing",
         "router_aux_loss_coef", "router_jitter_noise", "output_router_logits", "pretraining_tp", "tie_encoder_decoder",
         "use_mup", "z_loss_coefficient", "rescale_prenorm_residual",
-        // How a program computes, and what it hands back.
+        // How a program computes, and what it returns.
         "use_cache", "output_attentions", "output_hidden_states", "output_scores", "return_dict",
         "return_dict_in_generate", "torchscript", "use_bfloat16", "attn_implementation", "_attn_implementation",
         "_attn_implementation_autoset", "_experts_implementation", "use_flash_attn", "use_flash_attention",
@@ -30,21 +30,21 @@ enum NeutralKeys {
         "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "summary_type", "summary_use_proj",
         "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "sentence_transformers",
         "sbert_ce_default_activation_function", "sbert_ce_default_activation_function_kwargs",
-        // Generation: `generation_config.json` counts.
+        // Generation: `generation_config.json` is used instead.
         "do_sample", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty",
         "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "max_length",
         "min_length", "max_new_tokens", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
         "begin_suppress_tokens", "suppress_tokens", "forced_bos_token_id", "forced_eos_token_id",
         "remove_invalid_values", "exponential_decay_length_penalty",
-        // Only some kinds of stretched rotation ask for it.
+        // Only some kinds of rotary scaling use it.
         "original_max_position_embeddings", "rope_scaling.original_max_position_embeddings",
         "rope_parameters.original_max_position_embeddings",
-        // Parts that are left out by name elsewhere, or are read where the whole folder is.
+        // Parts that are reported elsewhere when they are left out, or that are read with the whole folder.
         "vision_config", "audio_config", "text_config", "quantization_config",
     ]
 
-    /// Keys that change the mathematics wherever they are known, with the value that changes nothing. A family that
-    /// reads one has its own rule; elsewhere another value is refused.
+    /// Keys that change the mathematics, with the values that have no effect. A family that reads one has its own rule;
+    /// otherwise any other value is refused.
     static let decisive: [(key: String, neutral: [JSON])] = [
         ("clip_qkv", []), ("use_qk_norm", [false]), ("qk_norm", [false]), ("qk_layernorm", [false]),
         ("query_key_norm", [false]), ("residual_multiplier", [1]), ("embedding_multiplier", [1]),
@@ -62,8 +62,8 @@ enum NeutralKeys {
         ("norm_after", [false]), ("rope_interleaved", [false]),
     ]
 
-    /// Refuses what changes the mathematics and was not read.
-    /// - Returns: the members that may change it or not: those to be warned of.
+    /// Refuses unread keys that change the mathematics.
+    /// - Returns: unread keys that may or may not change it, for warnings.
     static func check(
         unread: [(key: String, value: JSON)], of family: Set<String>, file: String
     ) throws(ModelError) -> [(key: String, value: JSON)] {

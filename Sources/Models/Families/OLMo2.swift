@@ -1,8 +1,8 @@
 import MartletJSON
 
 extension Family {
-    /// OLMo 2: norms of what each half-block adds instead of before it, and norms over all heads of queries and keys
-    /// (OLMo team 2024, section 3.2).
+    /// OLMo 2: norms of each sublayer's output instead of its input, and QK norms over all heads (OLMo team 2024,
+    /// section 3.2).
     static let olmo2 = Family(
         "olmo2", gguf: GGUFForm("olmo2"), published: Published(modelType: "olmo2", architecture: "Olmo2ForCausalLM"),
         naming: olmo2Naming,

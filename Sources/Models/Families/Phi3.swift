@@ -1,7 +1,7 @@
 import MartletJSON
 
 extension Family {
-    /// Phi-3: a Llama with fused projections, LongRoPE, an optional window, and in Phi-4-mini a rotation of only a part
+    /// Phi-3: a Llama with fused projections, LongRoPE and an optional sliding window; Phi-4-mini rotates only a part
     /// of each head.
     static let phi3 = Family(
         "phi3",
@@ -37,7 +37,7 @@ extension Family {
         return [.tensor(name)]
     }
 
-    /// The two halves of a gated feed-forward are one tensor in GGUF too.
+    /// In GGUF files too, the two halves of a gated feed-forward layer are one tensor.
     private static let phi3GGUFNaming = Naming { name, configuration in
         guard name.hasSuffix("mlp.up_proj.weight") else { return Naming.gguf.places(name, configuration) }
         let halves = [configuration.feedForward.size, configuration.feedForward.size]

@@ -9,7 +9,7 @@ import Musl
 #endif
 
 extension ConfigurationReader {
-    /// What stretches the rotation: `rope_scaling`, which counts where both are there, or `rope_parameters`.
+    /// The object with the rotary scaling: `rope_scaling`, which has priority if both exist, or `rope_parameters`.
     func rotation() throws(ModelError) -> ConfigurationReader? {
         let isEmpty = json["rope_scaling"]?.object?.isEmpty ?? false
         return isEmpty ? try child("rope_parameters", "rope_scaling") : try child("rope_scaling", "rope_parameters")
@@ -22,7 +22,7 @@ extension RotaryEmbedding.Configuration {
         _ reader: ConfigurationReader, parameters: ConfigurationReader?, headDimension: Int, contextLength: Int,
         defaultTheta: Double = 10_000
     ) throws(ModelError) -> Self {
-        // Within the parameters it counts more than beside them.
+        // A value inside the parameters has priority over one outside.
         let outerTheta = try reader.number("rope_theta", default: defaultTheta)
         let theta = try parameters?.optionalNumber("rope_theta") ?? outerTheta
         let outerShare = try reader.number("partial_rotary_factor", default: 1)
@@ -62,7 +62,7 @@ extension RotaryEmbedding.Scaling {
         }
         let type = try reader.string("rope_type", "type", default: "default")
         switch type {
-        // Positions in three axes, which are equal for text.
+        // mrope: positions on three axes, which are equal for text.
         case "default", "mrope": return .none
         case "linear": return .linear(factor: try factor())
         case "dynamic", "ntk": return .dynamic(factor: try factor(), contextLength: contextLength)
@@ -86,7 +86,7 @@ extension RotaryEmbedding.Scaling {
             let long = try reader.numbers("long_factor", count: dimension / 2)
             guard (short + long).allSatisfy({ $0.isFinite && $0 > 0 }) else {
                 throw .wrongValue(
-                    file: reader.file, key: "short_factor", found: "a number that is none to divide by",
+                    file: reader.file, key: "short_factor", found: "a number that cannot be a divisor",
                     expected: "positive numbers, in long_factor too")
             }
             let original = try original()

@@ -1,7 +1,7 @@
 import MartletJSON
 
 extension Family {
-    /// Seed-OSS is a Llama with a switch of its own for the bias of the attention's output.
+    /// Seed-OSS: a Llama with a separate flag for the bias of the attention output.
     static let seedOSS = Family(
         "seed_oss",
         defaults: [

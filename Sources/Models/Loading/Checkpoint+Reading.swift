@@ -4,15 +4,15 @@ import MartletNN
 import MartletTensor
 
 extension Checkpoint {
-    /// What the configuration and the tensors together say of the language model.
+    /// The architecture of the language model, from the configuration and the tensors together.
     struct DecoderReading {
         let family: Family
         let configuration: DecoderConfiguration
-        /// What was decided by the tensors, against the configuration.
+        /// Decisions that follow the tensors against the configuration.
         let warnings: [String]
     }
 
-    /// The decoder's configuration; whether there is an output projection, and which, is for the tensors to say.
+    /// The decoder's configuration; the tensors decide whether there is an output projection, and which.
     func decoderReading() throws -> DecoderReading {
         if hasEncoder { throw ModelError.wrongKind(path: path, kind: "a text encoder", wanted: "a language model") }
         let reading = try Family.read(configuration)
@@ -27,7 +27,7 @@ extension Checkpoint {
                 if let embedding, try !isSame(head, embedding) {
                     spec.tiedEmbeddings = false
                     warnings.append(
-                        "\(path): tie_word_embeddings is true, but \(head) is there and differs from the embeddings; "
+                        "\(path): tie_word_embeddings is true, but \(head) exists and differs from the embeddings; "
                             + "\(head) is used")
                 }
             } else if !spec.tiedEmbeddings, names.head == nil, wrapper != nil, !saysTied {
@@ -37,14 +37,14 @@ extension Checkpoint {
         return DecoderReading(family: reading.family, configuration: spec, warnings: warnings)
     }
 
-    /// Where the tensors of the decoder's parameters are.
+    /// Where the decoder's parameters are stored.
     func places(_ reading: DecoderReading) -> (String) -> [WeightPlace] {
         places(of: reading.family, reading.configuration)
     }
 
     private func places(of family: Family, _ spec: DecoderConfiguration) -> (String) -> [WeightPlace] {
         if gguf != nil {
-            // A file may be of the architecture of another family, as those of Mistral are of Llama's.
+            // A file may use another family's architecture name, as Mistral's files use Llama's.
             let architecture = gguf?.metadata["general.architecture"]?.string
             let naming = Family.all.first { $0.gguf?.architecture == architecture }?.gguf?.naming ?? .gguf
             return { naming.places($0, spec) }
@@ -54,7 +54,7 @@ extension Checkpoint {
         return { name in form.naming.places(name, spec).map(names.stored) }
     }
 
-    /// Where the tensors of the encoder's parameters are.
+    /// Where the encoder's parameters are stored.
     var encoderPlaces: (String) -> [WeightPlace] {
         guard case .encoder(let form)? = Family.named(modelType)?.body else { return { _ in [] } }
         return { [isGGUF = gguf != nil] in isGGUF ? form.ggufPlaces($0) : form.places($0) }
@@ -65,7 +65,7 @@ extension Checkpoint {
         guard a.shape == b.shape, a.dtype == b.dtype, a.byteCount == b.byteCount else { return false }
         let left = try tensors.tensor(first), right = try tensors.tensor(second)
         var isSame = true
-        // Stored tensors lie in one run.
+        // A stored tensor is one contiguous run.
         left.forEachHostRun { a in right.forEachHostRun { b in isSame = a.elementsEqual(b) } }
         return isSame
     }

@@ -3,8 +3,8 @@ import MartletNN
 import MartletTensor
 
 extension Checkpoint {
-    /// What of the files is passed over and may matter, one sentence each: keys that no family reads, tensors that no
-    /// parameter takes, parts that are left out. Reads no weights.
+    /// What is ignored in the files and may matter, one sentence each: keys that no family reads, tensors that no
+    /// parameter uses, parts that are left out. Reads no weights.
     /// - Throws: what opening the model would throw for its configuration.
     public func warnings() throws -> [String] {
         var warnings = unknownKeys.map { unreadKey($0.key, $0.value) }
@@ -23,14 +23,14 @@ extension Checkpoint {
         let taken = names.taken { tensors.entry($0) != nil }
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
         if let wrapper {
-            // Whatever is not under the text part's own name is another part of the whole.
+            // Tensors outside the text part's prefix belong to other parts.
             let others = unread.filter { self.names.body == "model." ? !$0.hasPrefix("model.layers.") : true }
                 .filter { !$0.hasPrefix(self.names.body + "layers.") }
             if !others.isEmpty {
                 let parts = Set(others.compactMap { Self.part(of: $0) }).sorted().joined(separator: ", ")
                 warnings.append(
-                    "\(path): a model of several kinds of input (\(wrapper)): its text part is loaded; \(others.count) "
-                        + "tensors of its other parts (\(parts)) are left out, and it takes text alone")
+                    "\(path): a multimodal model (\(wrapper)): its text part is loaded; \(others.count) "
+                        + "tensors of its other parts (\(parts)) are left out, so it accepts text only")
                 let set = Set(others)
                 unread.removeAll { set.contains($0) }
             }
@@ -44,15 +44,15 @@ extension Checkpoint {
         return warnings
     }
 
-    /// "visual", "vision_tower", "model.visual".
+    /// The first components of a name: "visual", "vision_tower", "model.visual".
     private static func part(of name: String) -> String? {
         let parts = name.split(separator: ".")
         guard let first = parts.first else { return nil }
         return first == "model" && parts.count > 2 ? "model.\(parts[1])" : String(first)
     }
 
-    /// Tensors that are no weights (tables and masks that programs make themselves), that are read with the
-    /// configuration, or that another task needs.
+    /// Tensors that are not weights (tables and masks that programs compute themselves), that are read with the
+    /// configuration, or that belong to another task.
     private func isWithoutEffect(_ name: String) -> Bool {
         let ends = [
             "rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".attn.bias", ".attn.masked_bias",
@@ -70,7 +70,7 @@ extension Checkpoint {
     }
 }
 
-/// Hears which parameters a model asks for, and gives it none.
+/// Records the names of the parameters that a model asks for, without providing them.
 private final class NamesOfParameters: ParameterSource {
     var places: (String) -> [WeightPlace] = { _ in [] }
     private var asked: [[String]] = []
@@ -80,6 +80,6 @@ private final class NamesOfParameters: ParameterSource {
         return Tensor(uninitialized: [0, 0])
     }
 
-    /// The tensors that the parameters are taken from: of the places of each, the first that is there.
+    /// The tensors that the parameters are taken from: for each parameter the first place that exists.
     func taken(_ exists: (String) -> Bool) -> Set<String> { Set(asked.compactMap { $0.first(where: exists) }) }
 }

@@ -3,26 +3,30 @@ import MartletJSON
 import MartletNN
 import MartletTensor
 
-/// An opened model: its configuration and its tensors, whichever of the two published forms they came in.
+/// An opened model: its configuration and its tensors, from a safetensors folder or a GGUF file.
+///
+///     let checkpoint = try Checkpoint(path: "SmolLM2-135M-Instruct")
+///     let decoder = try checkpoint.decoder()
+///     try decoder.prepare(.fast)
 public struct Checkpoint: Sendable {
     public let path: String
-    /// `config.json` (of a model of several kinds of input: its text part), or its equivalent made from a GGUF file's
-    /// metadata.
+    /// `config.json` (of a multimodal model: its text part), or its equivalent built from a GGUF file's metadata.
     public let configuration: ConfigurationReader
     public let tensors: any TensorSource
     /// Set when the checkpoint is a GGUF file.
     public let gguf: GGUFFile?
     /// What the model is for.
     public let kind: ModelKind
-    /// What a model of several kinds of input is as a whole: "gemma3", "qwen2_5_vl"; else nil.
+    /// The type of the whole multimodal model: "gemma3", "qwen2_5_vl"; nil for a text model.
     let wrapper: String?
-    /// `config.json` says something of `tie_word_embeddings`.
+    /// Whether `config.json` contains `tie_word_embeddings`.
     let saysTied: Bool
     let names: TensorNames
-    /// Keys of a GGUF file that nothing reads.
+    /// Keys of a GGUF file that are not read.
     let unknownKeys: [(key: String, value: String)]
 
     /// - Parameter path: a folder with `config.json` and safetensors files, or a GGUF file.
+    /// - Throws: `ModelError` when it is not a model, is not supported, or has an adapter beside it.
     public init(path: String) throws {
         self.path = path
         if Folder.isFolder(path) {
@@ -84,14 +88,14 @@ public struct Checkpoint: Sendable {
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
 
-    /// Whether the layers are those of a text encoder, which sees all of a text at once. What the model is for says `kind`.
+    /// Whether the layers are those of a bidirectional text encoder. `kind` tells what the model is for.
     public var hasEncoder: Bool { Family.named(modelType)?.isEncoder ?? false }
 
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
-    /// The decoder with float32 parameters of its own that want gradients, and those parameters. A GGUF file gives what
-    /// a folder of the same model would.
-    /// - Parameter isTrained: says by name which of them are trained; the others stay as they are.
+    /// The decoder with trainable float32 parameters, and those parameters. A GGUF file gives the same as a folder of
+    /// the same model.
+    /// - Parameter isTrained: returns by name which of them are trained; the others stay in their stored form.
     public func trainableDecoder(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (Decoder, [Parameter]) {
@@ -110,7 +114,7 @@ public struct Checkpoint: Sendable {
         return (decoder, parameters.parameters)
     }
 
-    /// - Parameter shape: what the decoder is like, when not as the file's parameters lie.
+    /// - Parameter shape: the decoder's configuration, if it differs from the stored parameters' layout.
     private func decoder<Source: ParameterSource>(
         as shape: DecoderConfiguration? = nil,
         _ wrapped: (CheckpointParameters, DecoderConfiguration) -> Source
@@ -124,7 +128,7 @@ public struct Checkpoint: Sendable {
         return (decoder, source)
     }
 
-    /// What a folder of this model calls a parameter; nil where its files hold it as a part of another tensor.
+    /// The name of a parameter in a published folder; nil where it is stored as a part of another tensor.
     package func publishedName(_ name: String) throws -> String? {
         let family = Family.named(modelType), place: WeightPlace?
         switch family?.body {
@@ -141,8 +145,8 @@ public struct Checkpoint: Sendable {
 
     public func encoder() throws -> Encoder { try encoder { source in PlainParameters(source) }.0 }
 
-    /// The encoder with float32 parameters of its own that want gradients, and those parameters.
-    /// - Parameter isTrained: says by name which of them are trained; the others stay as they are.
+    /// The encoder with trainable float32 parameters, and those parameters.
+    /// - Parameter isTrained: returns by name which of them are trained; the others stay in their stored form.
     public func trainableEncoder(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (Encoder, [Parameter]) {
@@ -164,7 +168,7 @@ public struct Checkpoint: Sendable {
     }
 }
 
-/// Parameters as the checkpoint gives them.
+/// The parameters as stored in the checkpoint.
 private final class PlainParameters: ParameterSource {
     let source: any ParameterSource
     init(_ source: any ParameterSource) { self.source = source }

@@ -2,7 +2,7 @@ import MartletJSON
 import MartletSystem
 import Synchronization
 
-/// Why a model cannot be built from what its folder or file says.
+/// Why a model cannot be built from its folder or file.
 public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case missingKey(file: String, key: String, expected: String)
     case wrongValue(file: String, key: String, found: String, expected: String)
@@ -11,12 +11,12 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
     case wrongShapes(file: String, [ShapeMismatch])
     case unsupported(file: String, reason: String)
     case notAModel(path: String, reason: String)
-    /// The model is of another kind than what is asked of it.
+    /// The model is of another kind than the operation needs.
     case wrongKind(path: String, kind: String, wanted: String)
     case vocabularyMismatch(model: Int, tokenizer: Int)
     case contextExceeded(tokens: Int, limit: Int)
     case tokenOutOfRange(token: Int, vocabularySize: Int)
-    /// A file that the model computes from is not any more what was loaded.
+    /// A file that the model reads its weights from has changed since it was loaded.
     case fileChanged(path: String, reason: String)
 
     public struct ShapeMismatch: Sendable, Equatable {
@@ -31,10 +31,11 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Names and values of files are shown with their control characters written out.
+    /// Names and values from files are shown with their control characters escaped.
     public var description: String { sentence.printable }
 
-    /// Eight of a list, and how many more there are: a file may lack as many tensors as its configuration claims.
+    /// The first eight of a list, and the number of the others: a file may lack as many tensors as its configuration
+    /// claims.
     private static func some(_ items: [String], separator: String) -> String {
         let rest = items.count > 8 ? "\(separator)and \(items.count - 8) more" : ""
         return items.prefix(8).joined(separator: separator) + rest
@@ -59,7 +60,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .wrongKind(let path, let kind, let wanted): "\(path) is \(kind), not \(wanted)"
         case .notAModel(let path, let reason): "\(path): \(reason)"
         case .vocabularyMismatch(let model, let tokenizer):
-            "the tokenizer has \(tokenizer) tokens but the model only \(model): they do not belong together"
+            "the tokenizer has \(tokenizer) tokens but the model only \(model): the tokenizer belongs to another model"
         case .contextExceeded(let tokens, let limit):
             "\(tokens) tokens do not fit in the context of \(limit) tokens"
         case .fileChanged(let path, let reason): "\(path): \(reason); load the model again"
@@ -72,11 +73,11 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
 public struct ConfigurationReader: Sendable {
     public let file: String
     public let json: JSON
-    /// What a key that is left out means: a published file omits what equals the defaults of its family.
+    /// Values of missing keys: published files omit values that equal the defaults of their family.
     private var defaults: JSONObject = [:]
-    /// Which keys were asked for, so that the others can be named.
+    /// The keys that were read, so that unread ones can be reported.
     private var record: KeyRecord?
-    /// Before the keys of an object within the file: "rope_scaling.".
+    /// The prefix of the keys of a nested object: "rope_scaling.".
     private var prefix = ""
 
     public init(file: String, json: JSON) {
@@ -84,21 +85,21 @@ public struct ConfigurationReader: Sendable {
         self.json = json
     }
 
-    /// The same configuration; a key that is not in the file has the value it has here.
+    /// The same configuration with defaults for missing keys.
     func completed(by defaults: JSONObject) -> Self {
         var result = self
         result.defaults = defaults
         return result
     }
 
-    /// The same configuration, which notes in `record` what is asked of it.
+    /// The same configuration; the keys that are read are recorded in `record`.
     func recorded(in record: KeyRecord) -> Self {
         var result = self
         result.record = record
         return result
     }
 
-    /// The first of `keys` that is there and not null. A key that is there as null is not one that was left out.
+    /// The first of `keys` that exists and is not null. A key with the value null does not get its default.
     private func find(_ keys: [String]) -> (key: String, value: JSON)? {
         record?.add(keys.map { prefix + $0 })
         for key in keys { if let value = json[key], !value.isNull { return (key, value) } }
@@ -119,7 +120,7 @@ public struct ConfigurationReader: Sendable {
         return converted
     }
 
-    /// An integer in `range`; a size that a hostile file could blow up is bounded here, once.
+    /// An integer in `range`: sizes from an untrusted file are bounded here.
     public func integer(_ keys: String..., in range: ClosedRange<Int> = 1...(1 << 24), default fallback: Int? = nil)
         throws(ModelError) -> Int
     {
@@ -176,7 +177,7 @@ public struct ConfigurationReader: Sendable {
         }
     }
 
-    /// The object under the first of `keys` that is there and not null, or nil.
+    /// The object under the first of `keys` that exists and is not null, or nil.
     public func child(_ keys: String...) throws(ModelError) -> ConfigurationReader? {
         guard let (key, value) = find(keys) else { return nil }
         guard value.object != nil else {
@@ -188,17 +189,17 @@ public struct ConfigurationReader: Sendable {
         return child
     }
 
-    /// Whether the file itself says something of a key, be it null.
+    /// Whether the file itself contains the key, even with the value null.
     func says(_ key: String) -> Bool { json[key] != nil }
 }
 
-/// The keys of a configuration that were asked for.
+/// The keys of a configuration that were read.
 final class KeyRecord: Sendable {
     private let keys = Mutex<Set<String>>([])
 
     func add(_ new: [String]) { keys.withLock { $0.formUnion(new) } }
 
-    /// The members of a configuration, and of its objects that were opened, that nobody asked for.
+    /// The members of a configuration, and of its nested objects that were opened, that were not read.
     func unread(in json: JSON, prefix: String = "") -> [(key: String, value: JSON)] {
         let keys = keys.withLock { $0 }
         var result: [(key: String, value: JSON)] = []

@@ -1,15 +1,15 @@
 import MartletFormats
 import MartletJSON
 
-/// What a family's GGUF files say, and how they call its parameters.
+/// How a family reads its GGUF files: their metadata and the names of their tensors.
 struct GGUFForm: Sendable {
     /// `general.architecture`.
     let architecture: String
     let naming: Naming
-    /// Reads what only this family's files have; called when what all have is read.
+    /// Reads metadata that only this family's files have; called after the common metadata.
     let read: @Sendable (inout GGUFReading) throws -> Void
 
-    /// - Parameter read: takes the rotation where left out, which most families have and nothing more.
+    /// - Parameter read: reads the rotary embedding by default, which is enough for most families.
     init(
         _ architecture: String, naming: Naming = .gguf,
         read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() }
@@ -20,39 +20,39 @@ struct GGUFForm: Sendable {
     }
 }
 
-/// A GGUF file while its metadata becomes a configuration under the keys of `config.json`, so that a family reads both
-/// kinds of file alike.
+/// A GGUF file whose metadata is being converted to the keys of `config.json`, so that a family reads both kinds of
+/// files in the same way.
 ///
-/// Keys starting with `martlet_` say what the conversion to GGUF changed: Llama's queries and keys are permuted for
-/// interleaved rotation, and Gemma's norm weights have one added.
+/// Keys that start with `martlet_` describe what the conversion to GGUF changed: Llama's queries and keys are permuted
+/// for interleaved rotation, and Gemma's norm weights have one added.
 struct GGUFReading {
     var config: JSONObject = ["martlet_gguf": true]
     var keys: GGUFKeys
     let file: GGUFFile
 
-    /// Whether the file has a tensor.
+    /// Whether the file contains a tensor.
     func has(_ tensor: String) -> Bool { file.entry(tensor) != nil }
 
-    /// Takes keys under the names of `config.json`, those that are there.
+    /// Copies existing keys to their names in `config.json`.
     mutating func take(_ names: [(key: String, target: String)]) throws {
         for (key, target) in names { if let value = try keys.value(key) { config[target] = value } }
     }
 
-    /// The window, which some architectures have in files of this kind.
+    /// The sliding window, for architectures that store it.
     mutating func takeWindow() throws {
         if let window = try keys.value("attention.sliding_window"), window.integer != 0 {
             config["sliding_window"] = window
         }
     }
 
-    /// Biases of attention are there where their tensors are.
+    /// Attention has biases if the file has tensors for them.
     mutating func takeAttentionBias() -> (input: Bool, output: Bool) {
         let input = has("blk.0.attn_q.bias")
         config["attention_bias"] = .bool(input)
         return (input, has("blk.0.attn_output.bias"))
     }
 
-    /// The vocabulary is as large as the table of its vectors.
+    /// The vocabulary size is the number of rows of the embedding table.
     mutating func takeVocabulary() throws {
         guard let embedding = file.entry("token_embd.weight"), embedding.shape.count == 2 else {
             throw ModelError.missingTensors(file: file.path, names: ["token_embd.weight"])
@@ -60,7 +60,7 @@ struct GGUFReading {
         config["vocab_size"] = .integer(Int64(embedding.shape[0]))
     }
 
-    /// What all decoders' files say.
+    /// The metadata common to all decoders.
     mutating func takeDecoder(_ family: Family) throws {
         try take([
             ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
@@ -72,7 +72,7 @@ struct GGUFReading {
             ("attn_logit_softcapping", "attn_logit_softcapping"),
             ("final_logit_softcapping", "final_logit_softcapping"),
         ])
-        // Zero means none.
+        // Zero means absent.
         for key in ["num_local_experts", "num_experts_per_tok", "attn_logit_softcapping", "final_logit_softcapping"]
         where config[key]?.double == 0 { config[key] = nil }
         config["model_type"] = .string(family.modelTypes[0])
@@ -82,7 +82,7 @@ struct GGUFReading {
             let window = try keys.value("attention.sliding_window")?.integer, window > 0,
             window < config["max_position_embeddings"]?.integer ?? 0
         {
-            // The architecture has no windows in files of this kind; one as long as the context is none.
+            // This architecture has no sliding window; one as long as the context has no effect.
             keys.doubt("attention.sliding_window")
         }
         try takeVocabulary()
@@ -90,7 +90,7 @@ struct GGUFReading {
         config["martlet_pooling"] = try keys.value("pooling_type")
     }
 
-    /// How many heads there are and how wide they are, said in full.
+    /// The number of heads and their dimension, including defaults.
     private mutating func takeHeads() throws {
         guard let heads = config["num_attention_heads"]?.integer, heads > 0,
             let hidden = config["hidden_size"]?.integer
@@ -106,11 +106,11 @@ struct GGUFReading {
 }
 
 extension GGUFFile {
-    /// What the file says of the model.
+    /// What the file's metadata says about the model.
     struct ModelReading {
-        /// Under the keys of `config.json`.
+        /// With the keys of `config.json`.
         let configuration: ConfigurationReader
-        /// Keys of the architecture that nothing reads and that may change what the model computes.
+        /// Keys of the architecture that are not read and may change what the model computes.
         let unknown: [(key: String, value: String)]
     }
 

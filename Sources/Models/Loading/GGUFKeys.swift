@@ -1,7 +1,7 @@
 import MartletFormats
 import MartletJSON
 
-/// The keys `<architecture>.*` of a GGUF file, and which of them were read.
+/// The keys `<architecture>.*` of a GGUF file, and which of them have been read.
 struct GGUFKeys {
     let architecture: String
     private let metadata: GGUFMetadata
@@ -15,7 +15,7 @@ struct GGUFKeys {
         self.path = path
     }
 
-    /// Keys that change no value that is computed here.
+    /// Keys that do not change what is computed here.
     private static let neutral: Set<String> = [
         "vocab_size", "tensor_data_layout", "rope.scaling.finetuned", "rope.dimension_sections",
         "n_deepstack_layers", "expert_feed_forward_length", "rope.scaling.original_context_length",
@@ -23,7 +23,8 @@ struct GGUFKeys {
         "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon",
     ]
 
-    /// Keys that change the mathematics, with the values that do not; others are refused where nothing reads them.
+    /// Keys that change the mathematics, with the values that have no effect; other values are refused if the key is
+    /// not read.
     private static let decisive: [(key: String, neutral: [Double])] = [
         ("attention.causal", [1]), ("attention.clamp_kqv", [0]), ("attention.max_alibi_bias", [0]),
         ("attention.scale", [0]), ("attention.temperature_length", [0]), ("attention.temperature_scale", [0]),
@@ -36,8 +37,8 @@ struct GGUFKeys {
         ("attention.kv_lora_rank", [0]), ("attention.shared_kv_layers", [0]),
     ]
 
-    /// The number, text or flag of a key; nil where it is absent.
-    /// - Throws: where it is a list whose entries differ, as that of a model whose layers do.
+    /// The number, text or flag of a key; nil if it is absent.
+    /// - Throws: when it is a list with different entries, as in a model whose layers differ.
     mutating func value(_ key: String) throws(ModelError) -> JSON? {
         read.insert(key)
         let whole = "\(architecture).\(key)"
@@ -49,19 +50,19 @@ struct GGUFKeys {
             expected: "the same in every layer")
     }
 
-    /// The list under a key; nil where it is absent or no list.
+    /// The list under a key; nil if it is absent or not a list.
     mutating func list(_ key: String) throws(ModelError) -> GGUFArray? {
         read.insert(key)
         return metadata["\(architecture).\(key)"]?.array
     }
 
-    /// Whether a key was asked for.
+    /// Whether a key has been read.
     func hasRead(_ key: String) -> Bool { read.contains(key) }
 
-    /// Says that a key was seen and not followed.
+    /// Marks a key that was read but has no effect.
     mutating func doubt(_ key: String) { doubted.insert(key) }
 
-    /// Refuses what changes the mathematics and was not read.
+    /// Refuses unread keys that change the mathematics.
     func refuseOthers() throws(ModelError) {
         for (key, neutral) in Self.decisive where !read.contains(key) {
             let whole = "\(architecture).\(key)"
@@ -70,12 +71,12 @@ struct GGUFKeys {
             guard let number, neutral.contains(number) else {
                 throw .wrongValue(
                     file: path, key: whole, found: String("\(value)".prefix(60)),
-                    expected: neutral.map { "\($0)" }.joined(separator: " or ") + ": nothing else is computed")
+                    expected: neutral.map { "\($0)" }.joined(separator: " or ") + ": other values are not supported")
             }
         }
     }
 
-    /// What nobody read and nobody knows to be without effect.
+    /// Keys that were not read and are not known to be without effect.
     var unknown: [(key: String, value: String)] {
         let prefix = architecture + "."
         return metadata.compactMap { key, value in

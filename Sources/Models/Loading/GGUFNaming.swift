@@ -1,5 +1,5 @@
 extension Naming {
-    /// The names that GGUF files give the same parameters, for every family.
+    /// The tensor names in GGUF files, for all families.
     static let gguf = Naming { name, configuration in
         switch name {
         case "model.embed_tokens.weight": return [.tensor("token_embd.weight")]

@@ -11,7 +11,7 @@ import Musl
 #endif
 
 extension GGUFReading {
-    /// How much of a head rotates, and how its frequencies are stretched: from keys, and from tensors of divisors.
+    /// Which part of a head is rotated, and the rotary scaling: from metadata, and from tensors of frequency divisors.
     mutating func takeRotation() throws {
         if config["rope_theta"] == nil { config["rope_theta"] = 10_000.0 }
         guard let head = config["head_dim"]?.integer, head > 0 else { return }
@@ -21,10 +21,10 @@ extension GGUFReading {
             guard (2..<head).contains(count), count % 2 == 0 else {
                 throw ModelError.wrongValue(
                     file: file.path, key: "\(keys.architecture).\(countKey)", found: "\(count)",
-                    expected: "an even number up to the \(head) of a head")
+                    expected: "an even number up to the head dimension, \(head)")
             }
             rotated = count
-            // The smallest share that gives this many when it is multiplied and rounded down.
+            // The smallest fraction that gives exactly this number after multiplication and rounding down.
             var share = Double(count) / Double(head)
             while Int(Double(head) * share) < count { share = share.nextUp }
             config["partial_rotary_factor"] = .number(share)
@@ -36,10 +36,10 @@ extension GGUFReading {
 
     private mutating func ropeScaling(pairs: Int, context: JSON?) throws -> JSONObject? {
         let prefix = "rope.scaling."
-        // The key of files before the type was written counts where the newer one is not there.
+        // The older key without a type is used if the newer one is absent.
         let old = try keys.value("rope.scale_linear")?.double
         let factor = try keys.value(prefix + "factor")?.double ?? old ?? 0
-        // A file that names no type means a linear one, and a factor of 0 or 1 is none.
+        // A file without a type means linear scaling; a factor of 0 or 1 means none.
         var type = try keys.value(prefix + "type")?.string ?? "linear"
         if type == "linear", factor == 0 || factor == 1 { type = "none" }
         let original = try keys.value(prefix + "original_context_length")
@@ -53,7 +53,7 @@ extension GGUFReading {
                     file: file.path,
                     reason:
                         "\(keys.architecture).\(prefix)type is \"\(type)\" and the file has tensors of frequency divisors"
-                        + ": only one of them can be meant")
+                        + ": the file must have only one of them")
             }
             let linear = type == "linear" && factor > 0 ? factor : 1
             func list(_ divisors: [Double]) -> JSON { .array(divisors.map { .number($0 * linear) }) }
@@ -66,7 +66,8 @@ extension GGUFReading {
             return scaling
         }
         if let attentionFactor, attentionFactor != 1, type == "none" || type == "linear" {
-            // It multiplies sine and cosine whatever the type. LongRoPE with the same divisors for every length is that.
+            // It multiplies sine and cosine for every type. LongRoPE with equal divisors for all lengths computes the
+            // same.
             let divisors = JSON.array([JSON](repeating: .number(type == "linear" ? factor : 1), count: pairs))
             scaling["rope_type"] = "longrope"
             scaling["short_factor"] = divisors
@@ -82,14 +83,14 @@ extension GGUFReading {
         guard type == "yarn" else { return scaling }
         scaling["beta_fast"] = try keys.value(prefix + "yarn_beta_fast")
         scaling["beta_slow"] = try keys.value(prefix + "yarn_beta_slow")
-        // Here the key multiplies what the method itself takes.
+        // In GGUF this key is a factor on top of YaRN's own attention factor.
         if let attentionFactor, factor >= 1 {
             scaling["attention_factor"] = .number(attentionFactor * (0.1 * log(factor) + 1))
         }
         return scaling
     }
 
-    /// Llama 3.1's divisors, or those that Phi-3 uses up to its original context.
+    /// The divisors of Llama 3.1, or those that Phi-3 uses up to its original context.
     private func ropeDivisors(_ pairs: Int) throws -> [Double]? {
         try ropeDivisors("rope_freqs.weight", pairs) ?? ropeDivisors("rope_factors_short.weight", pairs)
     }

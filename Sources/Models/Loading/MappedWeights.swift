@@ -1,9 +1,9 @@
 import MartletTensor
 
-/// The files that a model's parameters are read from in place, for as long as it lives.
+/// The files that a model's parameters are read from in place (memory-mapped), during the model's lifetime.
 ///
-/// Asked after a pass whether what it read was what was loaded: a file may be cut short or written over meanwhile, and a
-/// pass over zeros looks like any other.
+/// Checked after each pass: a file may be truncated or overwritten meanwhile, and a pass over zeros would look like any
+/// other.
 struct MappedWeights {
     private let files: [MappedFile]
 

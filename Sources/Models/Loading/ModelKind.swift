@@ -1,21 +1,21 @@
 import MartletFormats
 import MartletJSON
 
-/// What a model is for, as its files say.
+/// What a model is for, according to its files.
 public enum ModelKind: String, Sendable, CaseIterable {
-    /// Continues text.
+    /// Continues text: a language model.
     case generates
-    /// Turns texts into vectors.
+    /// Computes embedding vectors of texts.
     case embeds
-    /// Says for a pair of texts how well they fit, or for a text which class it is of.
+    /// Scores a pair of texts, or classifies a text.
     case scores
 }
 
 extension ModelKind {
     /// - Parameters:
     ///   - configuration: of the text part.
-    ///   - architectures: of the whole.
-    ///   - hasHead: whether the files hold an output projection.
+    ///   - architectures: `architectures` of the whole model.
+    ///   - hasHead: whether the files contain an output projection.
     init(_ configuration: ConfigurationReader, architectures: [String], hasHead: Bool, isSentenceModel: Bool) {
         let isEncoder = configuration.json["model_type"]?.string.flatMap(Family.named)?.isEncoder ?? false
         // llama.cpp's numbers: none, mean, first, last, rank.
@@ -29,7 +29,7 @@ extension ModelKind {
             } else if isEncoder || isSentenceModel {
                 self = .embeds
             } else {
-                // `LlamaModel`, `Qwen3Model`: the layers alone, as embedding models are published.
+                // `LlamaModel`, `Qwen3Model`: the layers without a head, as embedding models are published.
                 let isBare = name.hasSuffix("Model") && !name.hasSuffix("LMHeadModel")
                 self = isBare && !hasHead ? .embeds : .generates
             }

@@ -4,8 +4,8 @@ import MartletNN
 import MartletTensor
 
 extension Checkpoint {
-    /// `config.json` of the language model by itself, as a folder of it is published: for a GGUF file under the keys of
-    /// such a folder, for the text part of a larger model with what that leaves to defaults said.
+    /// The `config.json` of the language model alone, as in a published folder: for a GGUF file with the keys of such a
+    /// folder, for the text part of a multimodal model with its default values written out.
     package func publishedConfiguration() throws -> JSON {
         guard var config = configuration.json.object else { return configuration.json }
         guard gguf != nil || wrapper != nil else {
@@ -31,13 +31,14 @@ extension Checkpoint {
     }
 }
 
-/// Parameters of a GGUF file as a folder of the same model has them: in float32, with what the conversion changed
-/// changed back. Llama's queries and keys lie there as interleaved rotation wants them, Gemma's norms have one added.
+/// The parameters of a GGUF file as a folder of the same model has them: in float32, with the changes of the conversion
+/// undone. In GGUF, Llama's queries and keys are permuted for interleaved rotation, and Gemma's norm weights have one
+/// added.
 final class PublishedParameters: ParameterSource {
     let source: CheckpointParameters
-    /// Numbers of a head whose rows are interleaved; nil where they are not.
+    /// The head dimension if rows are interleaved; nil if they are not.
     let interleavedHead: Int?
-    /// What was added to the factors of norms.
+    /// The number added to the norm weights.
     let addedToNorms: Float
 
     init(_ source: CheckpointParameters, stored: DecoderConfiguration, published: DecoderConfiguration) {

@@ -1,13 +1,13 @@
 import MartletFormats
 
-/// Where a folder's files keep the parameters that are asked for by the names `model.…` and `lm_head.…`.
+/// Maps the names `model.…` and `lm_head.…` to the tensor names in a folder's files.
 ///
-/// The same model is published with its body under "model.", under nothing (as an embedding model), or within a model of
-/// several kinds of input under one of these.
+/// The same model is published with its layers under "model.", without a prefix (as an embedding model), or inside a
+/// multimodal model under one of these.
 struct TensorNames: Sendable {
-    /// In place of "model.".
+    /// The prefix that replaces "model.".
     let body: String
-    /// Where the output projection lies; nil where there is none.
+    /// The name of the output projection; nil if there is none.
     let head: String?
 
     private static let bodies = [

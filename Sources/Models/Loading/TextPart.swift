@@ -1,15 +1,14 @@
 import MartletJSON
 
-/// The language model within a model of several kinds of input.
+/// The language model inside a multimodal model.
 struct TextPart {
     /// The configuration of the text part alone.
     let configuration: JSONObject
-    /// What the whole is, as its `model_type` says; nil for a language model by itself.
+    /// The `model_type` of the whole; nil for a text model.
     let wrapper: String?
 
-    /// A model of several kinds of input whose text part is of one of the families and treats text as that family does.
-    /// Others (cross-attention to pictures, prompts that see all of themselves) are refused by their name as any unknown
-    /// architecture is.
+    /// The family of the text part, for multimodal models whose text part treats text as that family does. Others
+    /// (cross-attention to images, bidirectional prompts) are refused by name like any unknown architecture.
     private static func textType(of type: String) -> String? {
         Family.all.lazy.compactMap { $0.wrappers[type] }.first
     }
@@ -22,7 +21,7 @@ struct TextPart {
             return
         }
         guard let text = try reader.child("text_config") else {
-            // Qwen2-VL was published with the keys of its text part beside those of the whole.
+            // Qwen2-VL was published with the keys of its text part beside those of the whole model.
             var flat = whole
             flat["model_type"] = .string(textType)
             // A gemma3 without either part is the text model under an older name.
@@ -33,11 +32,11 @@ struct TextPart {
         }
         var result = text.json.object ?? [:]
         if result["model_type"]?.string == nil { result["model_type"] = .string(textType) }
-        // What the whole says and its text part does not.
+        // Keys that the whole model has and its text part lacks.
         for key in ["quantization_config", "eos_token_id", "bos_token_id", "pad_token_id"] where result[key] == nil {
             result[key] = whole[key]
         }
-        // The whole owns the output projection.
+        // The output projection belongs to the whole model.
         if let isTied = whole["tie_word_embeddings"] { result["tie_word_embeddings"] = isTied }
         configuration = result
         wrapper = type
