@@ -2,7 +2,7 @@ import MartletFormats
 import MartletTokenizers
 
 extension GGUFFile {
-    /// What a GGUF file says about its tokenizer.
+    /// The tokenizer metadata of a GGUF file.
     func tokenizerMetadata() throws -> GGUFTokenizerMetadata {
         let prefix = "tokenizer.ggml."
         let strings = try metadata.strings(prefix + "tokens")

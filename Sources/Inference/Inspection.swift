@@ -10,20 +10,20 @@ import Glibc
 import Musl
 #endif
 
-/// What happens inside the model while it reads a short text: attention, what every layer would say next, how large the
-/// residual stream grows, and the prediction after the last token.
+/// The internal state of the model while it reads a short text: attention weights, the predictions of every layer
+/// (logit lens), the norms of the residual stream, and the final prediction.
 public struct Inspection: Sendable {
     public var tokens: [Int32]
     public var headsOff: Set<DecoderHead>
     public var headCount: Int
-    /// For every layer `[heads, tokens, tokens]`: how much the query of a row attends to each key.
+    /// For every layer `[heads, tokens, tokens]`: the attention weight of each query (row) on each key.
     public var attention: [[Float]]
     /// The logit lens: first the embeddings, then every layer; for each position the most probable next tokens if the
-    /// last norm and the output matrix came right there. The last entry is the model's own prediction.
+    /// final norm and the head were applied there. The last entry is the model's own prediction.
     public var lens: [[[TokenScore]]]
-    /// Euclidean length of the residual stream, `[layers + 1][tokens]`: first the embeddings.
+    /// Euclidean norm of the residual stream, `[layers + 1][tokens]`; the first are the embeddings.
     public var residualNorms: [[Float]]
-    /// What the model predicts after the last token, one logit a token of the vocabulary.
+    /// The logits after the last token, one per token of the vocabulary.
     public var logits: [Float]
 
     public struct TokenScore: Sendable, Equatable {
@@ -40,7 +40,7 @@ public struct Inspection: Sendable {
         }
     }
 
-    /// The indices of the `count` largest values, in falling order: one pass with a short sorted list.
+    /// The indices of the `count` largest values in descending order: one pass with a short sorted list.
     static func largest(_ values: UnsafeBufferPointer<Float>, _ count: Int) -> [Int] {
         guard count > 0 else { return [] }
         var best: [Int] = []
@@ -55,15 +55,15 @@ public struct Inspection: Sendable {
 }
 
 extension LanguageModel {
-    /// Tokens looked into at most: attention is their square for every head.
+    /// The maximum number of tokens: attention takes memory of their square for every head.
     public static let inspectedTokens = 256
 
-    /// Reads `tokens` and tells what was seen. It computes in the caller's thread and holds nothing of the model's
-    /// sessions, so replies that are being generated go on.
+    /// Runs `tokens` through the model and returns what was observed. It computes on the caller's thread and does not
+    /// block running generations.
     /// - Parameters:
     ///   - headsOff: attention heads whose output is replaced by zeros.
-    ///   - lensTokens: candidates kept a layer and position.
-    /// - Throws: `OptionError` for no or too many tokens, a head that is not there, or too many candidates;
+    ///   - lensTokens: the number of candidates kept per layer and position.
+    /// - Throws: `OptionError` for no or too many tokens, a head that does not exist, or too many candidates;
     ///   `ModelError.tokenOutOfRange`, `ModelError.contextExceeded`.
     public func inspect(_ tokens: [Int32], headsOff: Set<DecoderHead> = [], lensTokens: Int = 5) throws -> Inspection {
         let spec = configuration
@@ -72,7 +72,7 @@ extension LanguageModel {
         }
         try check(
             "tokens", "\(tokens.count)", (1...Self.inspectedTokens).contains(tokens.count),
-            "from 1 to \(Self.inspectedTokens) to look into")
+            "from 1 to \(Self.inspectedTokens) tokens to inspect")
         try check("lens_top_k", "\(lensTokens)", (1...20).contains(lensTokens), "from 1 to 20")
         guard tokens.count <= spec.contextLength else {
             throw ModelError.contextExceeded(tokens: tokens.count, limit: spec.contextLength)
@@ -93,7 +93,8 @@ extension LanguageModel {
             logits: try last.toArray())
     }
 
-    /// The most probable tokens after each row of a residual stream, a few rows at a time to bound the memory of logits.
+    /// The most probable tokens after each row of a residual stream, a few rows at a time to bound the memory for
+    /// logits.
     private func lens(_ residual: Tensor, _ count: Int) throws -> [[Inspection.TokenScore]] {
         var result: [[Inspection.TokenScore]] = []
         let rows = residual.shape[0]

@@ -7,7 +7,7 @@ extension LanguageModel {
         public let newTokensPerSecond: Double
     }
 
-    /// The speed of one prompt of random tokens and of greedy generation after it, with an empty cache.
+    /// The speed of the prefill of random tokens and of greedy decoding after it, with an empty cache.
     public func benchmark(promptTokens: Int, newTokens: Int, seed: UInt64) throws -> BenchmarkResult {
         let limit = configuration.contextLength
         guard promptTokens + newTokens <= limit else {
@@ -20,7 +20,7 @@ extension LanguageModel {
         let generator = try Generator(decoder, nil, precision: precision, endTokens: [], engine)
         var options = GenerationOptions()
         options.sampling = .greedy
-        // The first token comes with the prompt.
+        // The first token is sampled in the prefill.
         options.maximumTokens = newTokens == 0 ? 0 : min(newTokens + 1, limit - promptTokens)
         var statistics = GenerationStatistics()
         try generator.run(EngineRequest(prompt: prompt, options: options)) { events in

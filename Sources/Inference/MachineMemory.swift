@@ -6,36 +6,35 @@ import Glibc
 import Musl
 #endif
 
-/// What memory this process may use: the machine's, or what its control groups (a container, a service) leave of it.
+/// The memory that this process may use: the machine's, or what its control groups (a container, a service) allow.
 ///
 /// Source: Linux, "Control Group v2" (`memory.max`, `memory.current`, `memory.stat`) and "Memory Resource Controller" for
 /// version 1; proc(5) for `/proc/meminfo`; cgroups(7) for `/proc/self/cgroup`.
 public struct MachineMemory: Sendable {
-    /// Where `/proc` and `/sys` are looked for.
+    /// The root of `/proc` and `/sys`.
     private let root: String
 
-    /// - Parameter root: a folder to read as if it were the root of the file system.
+    /// - Parameter root: a folder to use as the root of the file system, for tests.
     public init(root: String = "") { self.root = root }
 
-    /// Bytes that could be taken if nothing else ran: the machine's, or the smallest limit of a control group. Nil where
-    /// neither is known.
+    /// Bytes that could be used if nothing else ran: the machine's, or the smallest limit of a control group. Nil if
+    /// unknown.
     public var total: Int? {
         (groups().map(\.limit) + [memoryField("MemTotal:")].compactMap { $0 }).min()
     }
 
-    /// Bytes that could be taken now without others being pushed out or this process being killed. Nil where it is not
-    /// known.
+    /// Bytes that can be used now without swapping out other processes or this process being killed. Nil if unknown.
     public var available: Int? {
         (groups().compactMap(\.left) + [memoryField("MemAvailable:")].compactMap { $0 }).min()
     }
 
     private struct Group {
         var limit: Int
-        /// Nil where the use is not told.
+        /// Nil if the usage is not reported.
         var left: Int?
     }
 
-    /// The control groups with a limit that this process is in, and those they lie in.
+    /// The control groups with a limit that contain this process, including all parents.
     private func groups() -> [Group] {
         var found: [Group] = []
         for line in (text("/proc/self/cgroup") ?? "0::/").split(separator: "\n") {
@@ -53,17 +52,17 @@ public struct MachineMemory: Sendable {
         return found
     }
 
-    /// The group at `path` and all above it. In a container the tree often begins at its own group, and the path is the
-    /// host's: then only the root is found, which is the right one.
+    /// The group at `path` and all its parents. In a container the tree often starts at its own group while the path is
+    /// the host's: then only the root is found, which is correct.
     private func groups(
         _ tree: String, _ path: Substring, limit: String, usage: String, cached: String
     ) -> [Group] {
         let parts = path.split(separator: "/").filter { $0 != ".." }
         return (0...parts.count).compactMap { depth in
             let folder = ([tree] + parts.prefix(depth).map(String.init)).joined(separator: "/") + "/"
-            // "max", or in version 1 nearly 2⁶³, is no limit.
+            // "max", or in version 1 a number near 2⁶³, means no limit.
             guard let limit = number(folder + limit), limit < 1 << 50 else { return nil }
-            // Cached file pages count as used, but are given back when memory is asked for.
+            // Cached file pages count as used, but are freed when memory is needed.
             let files = field(cached, of: folder + "memory.stat") ?? 0
             return Group(limit: limit, left: number(folder + usage).map { limit - $0 + files })
         }
@@ -81,7 +80,7 @@ public struct MachineMemory: Sendable {
 
     private func number(_ path: String) -> Int? { text(path).flatMap { Int($0.prefix { $0 != "\n" }) } }
 
-    /// Files under /proc have no size, so they are read until they end.
+    /// Files under /proc report size 0, so they are read until their end.
     private func text(_ path: String) -> String? {
         let descriptor = open(root + path, O_RDONLY)
         guard descriptor >= 0 else { return nil }

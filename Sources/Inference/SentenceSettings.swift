@@ -2,16 +2,16 @@ import MartletFormats
 import MartletJSON
 import MartletModels
 
-/// What the files beside an embedding model say of its texts.
+/// Settings from the files beside an embedding model.
 struct SentenceSettings {
     var prompts: [String: String] = [:]
     var defaultPromptName: String?
     var maximumLength: Int?
     var lowercases = false
-    /// How many of a vector's numbers are kept, from the first; they are not scaled anew.
+    /// The number of leading elements of a vector that are kept (Matryoshka truncation); they are not normalised again.
     var keptNumbers: Int?
 
-    /// Reads `sentence_bert_config.json` and `config_sentence_transformers.json`, where they are.
+    /// Reads `sentence_bert_config.json` and `config_sentence_transformers.json`, if they exist.
     init(_ files: ModelFiles) throws {
         guard files.checkpoint.gguf == nil else { return }
         if let config = try Self.reader(files.path + "/sentence_bert_config.json") {
@@ -39,7 +39,7 @@ struct SentenceSettings {
             throw ModelError.wrongValue(
                 file: config.file, key: "default_prompt_name", found: "\"\(name.prefix(40))\"",
                 expected: prompts.isEmpty
-                    ? "one of the prompts, of which there are none" : prompts.keys.sorted().joined(separator: ", "))
+                    ? "no default prompt: the model has no prompts" : prompts.keys.sorted().joined(separator: ", "))
         }
     }
 
@@ -49,13 +49,13 @@ struct SentenceSettings {
     }
 }
 
-/// What an embedding model does with a text, told without loading it.
+/// How an embedding model treats texts, described without loading its weights.
 public struct EmbeddingDescription: Sendable {
-    /// The steps from the tokens' vectors to the text's: "mean pooling, 384 numbers of length one".
+    /// The steps from token vectors to the text vector: "mean pooling, 384 numbers of length one".
     public let vector: String
-    /// The names of its prompts, the default one marked; nil where it has none.
+    /// The names of its prompts, with the default marked; nil if it has none.
     public let prompts: String?
-    /// Tokens that a text may have at most, where the files beside the model say so.
+    /// The maximum number of tokens per text, if the files specify it.
     public let maximumLength: Int?
 
     public init(_ files: ModelFiles) throws {

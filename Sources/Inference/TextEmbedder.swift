@@ -2,26 +2,28 @@ import MartletModels
 import MartletTensor
 import MartletTokenizers
 
-/// Vectors of texts, as the model was published: with its prompts, its pooling, its dense layers, of unit length where
-/// it says so.
+/// Text embeddings as the model was published: with its prompts, pooling, dense layers and normalisation.
+///
+///     let embedder = try TextEmbedder(path: "all-MiniLM-L6-v2")
+///     let vectors = try embedder.embed(["a cat", "a kitten"])   // [[Float]], one per text
 public final class TextEmbedder {
     public let model: EmbeddingModel
     public let tokenizer: Tokenizer
-    /// Texts to be put before a text, by name: "query", "passage", ….
+    /// Texts that are put before a text, by name: "query", "passage", ….
     public let prompts: [String: String]
-    /// The prompt of texts for which none is named.
+    /// The name of the prompt used by default.
     public let defaultPromptName: String?
-    /// Tokens that a text may have at most: the least of the positions and of `max_seq_length`.
+    /// The maximum number of tokens per text: the minimum of the positions and `max_seq_length`.
     public let contextLength: Int
-    /// Numbers of a vector: those of the model, or the first `truncate_dim` of them.
+    /// The dimension of a vector: the model's, or `truncate_dim`.
     public let dimension: Int
-    /// What of the files is passed over and may matter.
+    /// What is ignored in the files and may matter.
     public let warnings: [String]
     private let lowercases: Bool
-    /// The beginning of every text that has the default prompt.
+    /// The first tokens of every text with the default prompt.
     private let defaultPrefix: [Int32]
 
-    /// Opens a folder, or a GGUF file, of a model that embeds.
+    /// Opens an embedding model: a folder or a GGUF file.
     public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
 
     public init(_ files: ModelFiles) throws {
@@ -45,7 +47,7 @@ public final class TextEmbedder {
         try model.prepare(.fast)
     }
 
-    /// What a prompt and the special tokens before it become; the tokens behind it are left out.
+    /// The tokens of a prompt with the special tokens before it, without the special tokens after it.
     private static func prefix(_ prompt: String, _ tokenizer: Tokenizer) throws -> [Int32] {
         guard !prompt.isEmpty else { return [] }
         var tokens = try tokenizer.encode(prompt)
@@ -54,8 +56,8 @@ public final class TextEmbedder {
         return tokens
     }
 
-    /// A text's tokens, with a prompt before it.
-    /// - Parameter prompt: the name of one of `prompts`; the default one where absent.
+    /// The tokens of a text with its prompt.
+    /// - Parameter prompt: the name of one of `prompts`; the default one if omitted.
     public func tokens(_ text: String, prompt name: String? = nil) throws -> [Int32] {
         var whole = text
         if let name = name ?? defaultPromptName {
@@ -70,8 +72,8 @@ public final class TextEmbedder {
         return try tokenizer.encode(lowercases ? whole.lowercased() : whole)
     }
 
-    /// The tokens of a text that is too long, without the last of the text's own; what the tokenizer puts behind every
-    /// text stays.
+    /// Shortens the tokens of a text that is too long: drops the text's last tokens and keeps the special tokens at the
+    /// end.
     public func truncated(_ tokens: [Int32]) -> [Int32] {
         guard tokens.count > contextLength else { return tokens }
         let ends = Set([tokenizer.details.separatorToken].compactMap { $0 }).union(tokenizer.eosTokens)
@@ -79,16 +81,16 @@ public final class TextEmbedder {
         return tokens.prefix(contextLength - behind) + tokens.suffix(behind)
     }
 
-    /// One vector for each text. Texts longer than the model reads are refused, unless they may be cut.
+    /// The vector of each text. A text longer than `contextLength` throws, unless `truncating`.
     /// - Parameters:
-    ///   - prompt: the name of one of `prompts`; the default one where absent.
-    ///   - truncating: cuts what is longer than `contextLength`.
+    ///   - prompt: the name of one of `prompts`; the default one if omitted.
+    ///   - truncating: whether to cut texts longer than `contextLength`.
     public func embed(_ texts: [String], prompt: String? = nil, truncating: Bool = false) throws -> [[Float]] {
         let prefix =
             try prompt.flatMap { prompts[$0] }.map { try Self.prefix(lowercases ? $0.lowercased() : $0, tokenizer) }
             ?? defaultPrefix
         var vectors: [[Float]] = []
-        // A few texts at a time bounds the memory of a long list.
+        // A few texts at a time, to bound the memory for a long list.
         for start in stride(from: 0, to: texts.count, by: 16) {
             let batch = try texts[start..<min(start + 16, texts.count)].map { text in
                 let whole = try tokens(text, prompt: prompt)
@@ -99,8 +101,8 @@ public final class TextEmbedder {
         return vectors
     }
 
-    /// One vector for each sequence of tokens. Where the model leaves its prompt out of the vector, so is the default
-    /// prompt at a sequence's beginning.
+    /// The vector of each token sequence. If the model excludes its prompt from pooling, the default prompt at the
+    /// start of a sequence is excluded too.
     public func embed(tokens: [[Int32]]) throws -> [[Float]] { try embed(tokens: tokens, prefix: defaultPrefix) }
 
     private func embed(tokens: [[Int32]], prefix: [Int32]) throws -> [[Float]] {

@@ -2,22 +2,22 @@ import MartletModels
 import MartletTensor
 import MartletTokenizers
 
-/// How well a text fits a query: a cross-encoder, which reads both at once.
+/// Scores how well a text matches a query with a cross-encoder, which reads both together (reranking).
 public final class TextScorer {
     public let model: SequenceClassifier
     public let tokenizer: Tokenizer
     public let contextLength: Int
 
-    /// Opens a folder, or a GGUF file, of a model that scores.
+    /// Opens a cross-encoder: a folder or a GGUF file.
     public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
 
-    /// - Throws: where the model tells classes apart instead of giving one score.
+    /// - Throws: when the model classifies texts instead of giving one score.
     public init(_ files: ModelFiles) throws {
         model = try files.checkpoint.classifier()
         guard model.labelCount == 1 else {
             throw ModelError.unsupported(
                 file: files.path,
-                reason: "it tells \(model.labelCount) classes apart; a model that scores pairs of texts has one output")
+                reason: "it has \(model.labelCount) classes; a model that scores pairs of texts has one output")
         }
         tokenizer = try files.tokenizer()
         let size = model.encoder.configuration.vocabularySize
@@ -29,20 +29,20 @@ public final class TextScorer {
         try model.prepare(.fast)
     }
 
-    /// The tokens of a pair, and which of its texts each belongs to.
+    /// The tokens of a pair of texts, and the segment of each token.
     public func tokens(_ query: String, _ text: String) throws -> (ids: [Int32], types: [Int32]) {
         try tokenizer.encode(query, with: text)
     }
 
-    /// A score for each text, through the model's own last function (mostly σ, between 0 and 1).
-    /// - Throws: `ModelError.contextExceeded` for a pair that is longer than the model reads.
+    /// One score per text, after the model's own activation function (usually the sigmoid: between 0 and 1).
+    /// - Throws: `ModelError.contextExceeded` for a pair longer than the model's context.
     public func scores(_ query: String, _ texts: [String]) throws -> [Float] {
         try texts.chunks(of: 16).flatMap { part in
             try scores(part.map { try tokens(query, $0) })
         }
     }
 
-    /// A score for each pair of texts that were made tokens.
+    /// One score per tokenized pair of texts.
     public func scores(_ pairs: [(ids: [Int32], types: [Int32])]) throws -> [Float] {
         for pair in pairs where pair.ids.count > contextLength {
             throw ModelError.contextExceeded(tokens: pair.ids.count, limit: contextLength)

@@ -3,19 +3,23 @@ import MartletModels
 import MartletNN
 import Synchronization
 
-/// Runs the requests of many callers on one model, continuously batched: a `Generator` with a mailbox and a thread. Every
-/// step computes one token of each reply under way and as much of the waiting prompts as fits, so replies begin and end
-/// without waiting for each other.
+/// Serves the requests of many callers on one model with continuous batching: a `Generator` with a mailbox and a
+/// thread. Every step computes one token of each running sequence and as much of the waiting prompts as the budget
+/// allows, so sequences start and finish without waiting for each other.
 ///
-/// A request gives the same bytes whatever runs beside it, whether its prompt was computed or found, and whether it was
-/// put back and begun again in between. Thread safe. A thread of its own computes; without work it sleeps.
-/// Sources: Yu et al. 2022 (Orca), Kwon et al. 2023 (paged attention), Agrawal et al. 2023 (chunked prompts).
+///     let engine = try Engine(model)
+///     let reply = try engine.submit(EngineRequest(prompt: tokens))
+///     for try await event in reply { print(event) }
+///
+/// A request gives the same bytes regardless of the other requests in the batch, prefix-cache hits and preemption.
+/// Thread safe. All computation runs on the engine's own thread, which sleeps without work. Sources: Yu et al. 2022
+/// (Orca), Kwon et al. 2023 (paged attention), Agrawal et al. 2023 (chunked prefill).
 public final class Engine: Sendable {
     public let model: LanguageModel
     public let options: EngineOptions
     private let loop: EngineLoop
 
-    /// - Throws: `OptionError` where the draft model does not speak the same vocabulary.
+    /// - Throws: `OptionError` when the draft model has another vocabulary.
     public init(_ model: LanguageModel, _ options: EngineOptions = EngineOptions()) throws {
         self.model = model
         self.options = options
@@ -26,11 +30,12 @@ public final class Engine: Sendable {
 
     deinit { loop.stop() }
 
-    /// Tokens that prompt and reply may have together.
+    /// The maximum number of tokens of prompt and reply together.
     public var contextLength: Int { model.configuration.contextLength }
 
-    /// Takes a request, or refuses it at once.
-    /// - Throws: `EngineError`; `OptionError` and `ModelError.tokenOutOfRange` for what is wrong with the request.
+    /// Admits a request to the queue, or refuses it at once.
+    /// - Throws: `EngineError` when the queue is full, the prompt does not fit the context, or the engine shuts down;
+    ///   `OptionError` and `ModelError.tokenOutOfRange` for invalid requests.
     public func submit(_ request: EngineRequest) throws -> EngineReply {
         let cancelled = CancellationFlag()
         let (stream, continuation) = AsyncThrowingStream<[EngineEvent], any Error>.makeStream()
@@ -53,7 +58,7 @@ public final class Engine: Sendable {
         return EngineReply(deliveries: stream, cancelled: cancelled)
     }
 
-    /// Runs a computation of its own on the model between two steps, so that it does not meet them.
+    /// Runs another computation on the model between two steps, so that it does not run concurrently with them.
     public func perform<Result: Sendable>(
         _ body: @escaping @Sendable (LanguageModel) throws -> Result
     ) async throws -> Result {
@@ -64,14 +69,14 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Runs a body before the next step without waiting for it; false where the engine has ended.
+    /// Runs a closure before the next step without waiting for it; returns false if the engine has ended.
     package func enqueue(_ body: @escaping @Sendable () -> Void) -> Bool { loop.enqueue(body) }
 
     public func statistics() -> EngineStatistics { loop.statistics() }
 
-    /// Refuses new requests and waits for those that were taken.
+    /// Refuses new requests and waits until all accepted ones have finished.
     public func drain() async { await loop.drain() }
 
-    /// Ends every request with `EngineError.shuttingDown` and the thread with the step that is under way.
+    /// Ends every request with `EngineError.shuttingDown`, and the thread after the current step.
     public func stop() { loop.stop() }
 }

@@ -2,9 +2,9 @@ import Dispatch
 import MartletModels
 import Synchronization
 
-/// The thread behind an `Engine`, and the mailbox it looks into between the steps of its generator.
+/// The thread of an `Engine`, and the mailbox that it reads between the steps of its generator.
 ///
-/// Everything but the mailbox belongs to the thread.
+/// Everything except the mailbox is accessed only by this thread.
 final class EngineLoop: @unchecked Sendable {
     private struct Mailbox {
         var submissions: [EngineSubmission] = []
@@ -12,9 +12,9 @@ final class EngineLoop: @unchecked Sendable {
         var drained: [CheckedContinuation<Void, Never>] = []
         var isDraining = false
         var isStopped = false
-        /// Submitted and not finished.
+        /// Requests submitted and not finished.
         var open = 0
-        /// Submitted and not begun.
+        /// Requests submitted and not started.
         var waiting = 0
         var published = EngineStatistics()
     }
@@ -48,11 +48,11 @@ final class EngineLoop: @unchecked Sendable {
     func submit(_ submission: EngineSubmission) throws {
         try mailbox.withLock { mailbox in
             guard !mailbox.isStopped, !mailbox.isDraining else { throw EngineError.shuttingDown }
-            // Who comes while there are places to run takes none of those for waiting.
+            // A request that can run at once does not use one of the waiting places.
             let places = max(options.maximumRunning - mailbox.published.runningRequests, 0)
             guard mailbox.waiting < options.maximumWaiting + places else {
                 mailbox.published.refused += 1
-                // What waits, at the pace of what was finished lately.
+                // The expected wait: the waiting requests at the recent average latency.
                 let average = mailbox.published.endToEndLatency
                 let each = average.count > 0 ? average.sum / Double(average.count) : 1
                 let seconds = each * Double(mailbox.waiting) / Double(max(options.maximumRunning, 1))
@@ -65,7 +65,7 @@ final class EngineLoop: @unchecked Sendable {
         wake()
     }
 
-    /// Runs a body on the thread; false when there is none any more.
+    /// Runs a closure on the thread; returns false if the thread has ended.
     func enqueue(_ body: @escaping @Sendable () -> Void) -> Bool {
         let taken = mailbox.withLock { mailbox in
             guard !mailbox.isStopped else { return false }
@@ -91,7 +91,7 @@ final class EngineLoop: @unchecked Sendable {
                 if !mailbox.isStopped { mailbox.drained.append(continuation) }
                 return mailbox.isStopped
             }
-            // The thread answers, when it has published what it did.
+            // The thread resumes the caller after it has published its statistics.
             if isStopped { continuation.resume() } else { wake() }
         }
     }
@@ -107,7 +107,7 @@ final class EngineLoop: @unchecked Sendable {
         while takeMail() {
             let computed = generator.step()
             publish()
-            // Without work there is nothing to do until something arrives.
+            // Without work the thread sleeps until something arrives.
             if !computed { arrived.wait() }
         }
         generator.abandon(throwing: EngineError.shuttingDown)
@@ -119,13 +119,13 @@ final class EngineLoop: @unchecked Sendable {
         for continuation in drained { continuation.resume() }
     }
 
-    /// False when the loop is to end.
+    /// Returns false when the loop is to end.
     private func takeMail() -> Bool {
         let (submissions, bodies, isStopped) = mailbox.withLock { mailbox in
             defer { (mailbox.submissions, mailbox.bodies) = ([], []) }
             return (mailbox.submissions, mailbox.bodies, mailbox.isStopped)
         }
-        // They may take their time.
+        // The closures may take long, so events are delivered first.
         if !bodies.isEmpty { generator.deliverAll() }
         for body in bodies { body() }
         for submission in submissions { generator.submit(submission) }
@@ -142,7 +142,7 @@ final class EngineLoop: @unchecked Sendable {
             defer { mailbox.drained = [] }
             return mailbox.drained
         }
-        // Whoever waited for the end finds it in the statistics.
+        // Callers waiting for the end find the final statistics.
         for continuation in drained { continuation.resume() }
     }
 }

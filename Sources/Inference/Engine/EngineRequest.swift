@@ -1,19 +1,21 @@
 import MartletGrammar
 
-/// What an engine or a generator is asked for.
+/// A request to an engine or a generator.
 public struct EngineRequest: Sendable {
     public var prompt: [Int32]
     public var options: GenerationOptions
-    /// Log-probabilities of the prompt's tokens: nil for none, 0 for the tokens alone, k for the k most probable too.
+    /// Log-probabilities of the prompt's tokens: nil for none, 0 for the tokens only, k for the k most probable ones
+    /// too.
     public var promptLogProbabilities: Int?
-    /// Requests share computed prompts only with the same salt.
+    /// Requests share cached prefixes only if their salts are equal.
     public var cacheSalt = ""
-    /// Replies that are not complete by then end with `FinishReason.deadline`.
+    /// A reply that is not complete at this time ends with `FinishReason.deadline`.
     public var deadline: ContinuousClock.Instant?
     public var delivery = Delivery.promptly
-    /// For logs.
+    /// An identifier for logs.
     public var identifier = ""
-    /// Log-probabilities are of the distribution that tokens are drawn from, at its temperature, and not of the model's.
+    /// Whether log-probabilities refer to the sampling distribution (with temperature) instead of the model's
+    /// distribution.
     package var scoresDrawnDistribution = false
 
     public init(prompt: [Int32], options: GenerationOptions = GenerationOptions()) {
@@ -39,24 +41,24 @@ extension EngineRequest {
         set { options.constraint = newValue }
     }
 
-    /// When events reach who asked. Each delivery wakes a thread, on a machine whose processors all compute the next step:
-    /// fewer of them are faster replies. The events themselves are the same.
+    /// When events are delivered to the caller. Every delivery wakes a thread while all processors compute the next
+    /// step, so fewer deliveries make replies faster. The events themselves are the same.
     public enum Delivery: Sendable, Equatable {
-        /// With the step they come from.
+        /// After the step that produced them.
         case promptly
-        /// The first token with its step; then what came since the last delivery, no later than this after it, as far as
-        /// the time of a step can be foreseen, and always before a step that computes prompts.
+        /// The first token after its step; later events at intervals of at most this duration, as far as the time of a
+        /// step can be predicted, and always before a step that computes prompts.
         case every(Duration)
-        /// All at the end, for who waits for the whole reply.
+        /// All at the end, for callers that wait for the whole reply.
         case together
     }
 }
 
-/// A token of a reply, or the text held back at its end.
+/// A token of a reply, or text that was held back until the end.
 public struct GeneratedPiece: Sendable {
-    /// Nil in a last piece that only carries text held back. The end-of-sequence token comes too, with no text.
+    /// Nil in a last piece with held-back text only. The end-of-sequence token is included, without text.
     public var token: Int32?
-    /// The characters that became certain; empty in the middle of a character or of what may be a stop string.
+    /// The characters that are complete; empty inside a character or inside a possible stop string.
     public var text: String
     public var logProbability: TokenLogProbability?
 
@@ -67,7 +69,7 @@ public struct GeneratedPiece: Sendable {
     }
 }
 
-/// How probable the model found a token, before penalties, temperature and grammar.
+/// The model's log-probability of a token, before penalties, temperature and grammar.
 public struct TokenLogProbability: Sendable {
     public struct Alternative: Sendable, Equatable {
         public var token: Int32
@@ -79,9 +81,9 @@ public struct TokenLogProbability: Sendable {
         }
     }
     public var token: Int32
-    /// Natural logarithm.
+    /// The natural logarithm of the probability.
     public var logProbability: Float
-    /// The most probable tokens, falling, the lower id first among equals.
+    /// The most probable tokens in descending order, the lower id first among equals.
     public var top: [Alternative]
 
     public init(token: Int32, logProbability: Float, top: [Alternative] = []) {
@@ -91,11 +93,11 @@ public struct TokenLogProbability: Sendable {
     }
 }
 
-/// What happens to a request.
+/// An event of a request.
 public enum EngineEvent: Sendable {
-    /// The prompt is being computed; `cachedTokens` of it were there already.
+    /// The prompt is being computed; `cachedTokens` of its tokens were in the prefix cache.
     case started(cachedTokens: Int, promptTokens: Int)
-    /// One element for each token of the prompt, nil for the first, before any token of the reply.
+    /// One element per prompt token, nil for the first; before any token of the reply.
     case prompt([TokenLogProbability?])
     case token(sample: Int, GeneratedPiece)
     case finished(sample: Int, FinishReason, GenerationStatistics)
@@ -103,11 +105,11 @@ public enum EngineEvent: Sendable {
     var isToken: Bool { if case .token = self { true } else { false } }
 }
 
-/// The events of one request, up to the `finished` of its last sample. It holds at most one reply's worth of events.
-/// Leaving the loop, or cancelling the task, stops the computation with the step that is under way.
+/// The events of one request, up to `finished` of its last sample. It buffers at most one reply. Leaving the loop, or
+/// cancelling the task, cancels the request after the current step.
 public struct EngineReply: AsyncSequence, Sendable {
     public typealias Element = EngineEvent
-    /// The same events in the portions they come in, for who has something to do once a portion.
+    /// The same events in the batches in which they are delivered.
     public let deliveries: AsyncThrowingStream<[EngineEvent], any Error>
     let cancelled: CancellationFlag
 
@@ -126,21 +128,21 @@ public struct EngineReply: AsyncSequence, Sendable {
 
     public func makeAsyncIterator() -> Iterator { Iterator(deliveries: deliveries.makeAsyncIterator()) }
 
-    /// Stops the computation; the samples end with `FinishReason.cancelled`.
+    /// Cancels the request; its samples end with `FinishReason.cancelled`.
     public func cancel() { cancelled.set() }
 }
 
-/// Why a request is not taken.
+/// Why a request is refused.
 public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// As many requests wait as may.
+    /// The queue of waiting requests is full.
     case overloaded(retryAfterSeconds: Double)
-    /// The prompt leaves no room in the context for what is asked.
+    /// Prompt and reply do not fit the context.
     case contextExceeded(tokens: Int, maximumTokens: Int?, limit: Int)
     case shuttingDown
 
     public var description: String {
         switch self {
-        case .overloaded(let seconds): "too many requests wait; try again in \(Int(seconds.rounded(.up))) s"
+        case .overloaded(let seconds): "too many requests are waiting; try again in \(Int(seconds.rounded(.up))) s"
         case .contextExceeded(let tokens, let maximum, let limit):
             "the prompt has \(tokens) tokens" + (maximum.map { " and \($0) are asked for" } ?? "")
                 + "; the context holds \(limit)"

@@ -1,32 +1,32 @@
-/// What an engine has done and is doing, as `/metrics` tells it.
+/// Counters and gauges of an engine, as `/metrics` shows them.
 public struct EngineStatistics: Sendable {
     public var runningRequests = 0
     public var waitingRequests = 0
     public var usedBlocks = 0
     public var totalBlocks = 0
-    /// Tokens of one block.
+    /// Tokens per block.
     public var blockTokens = 0
-    /// Blocks of prompts and replies kept for later.
+    /// Blocks in the prefix cache.
     public var keptBlocks = 0
 
     public var steps = 0
-    /// Sequences over all steps; divided by `steps`, how full a step is.
+    /// The number of sequences summed over all steps; divided by `steps` it is the mean batch size.
     public var sequenceSteps = 0
     public var promptTokens = 0
-    /// Prompt tokens that were looked for among the kept ones, and those found.
+    /// Prompt tokens looked up in the prefix cache, and the hits.
     public var prefixQueries = 0
     public var prefixHits = 0
     public var replyTokens = 0
     public var preemptions = 0
-    /// Times that a reply sat out because its grammar was not ready.
+    /// How often a sequence was deferred because its grammar mask was not ready.
     public var deferredPicks = 0
     public var draftedTokens = 0
     public var acceptedTokens = 0
     public var promptSeconds = 0.0
     public var replySeconds = 0.0
-    /// Samples that ended, by reason.
+    /// Finished samples by reason.
     public var finished: [FinishReason: Int] = [:]
-    /// Requests refused because too many waited.
+    /// Requests refused because the queue was full.
     public var refused = 0
 
     public var timeToFirstToken = Histogram.seconds
@@ -42,11 +42,11 @@ public struct EngineStatistics: Sendable {
     public init() {}
 }
 
-/// Counts of values by upper bounds, as Prometheus has them.
+/// A histogram as in Prometheus: counts of values by upper bounds.
 public struct Histogram: Sendable {
-    /// Upper bounds, rising; a last bucket without bound is implied.
+    /// Upper bounds in ascending order; a last bucket without a bound is implied.
     public let bounds: [Double]
-    /// Values of each bucket alone (not cumulative), one more than there are bounds.
+    /// Counts per bucket (not cumulative), one more than there are bounds.
     public private(set) var counts: [Int]
     public private(set) var sum = 0.0
     public var count: Int { counts.reduce(0, +) }

@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// Starts a thread of its own: a loop that computes must not hold one of the runtime's few.
+/// Starts a dedicated thread: a compute loop must not occupy a thread of Swift's concurrency pool.
 func startThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
         let body: @Sendable () -> Void
@@ -15,7 +15,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(Box(body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
-    // Kernels keep tiles on the stack; the default of a thread is smaller than that of the main one on some systems.
+    // Kernels keep tiles on the stack; on some systems the default stack of a thread is too small.
     pthread_attr_setstacksize(&attributes, 8 << 20)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     #if canImport(Glibc)

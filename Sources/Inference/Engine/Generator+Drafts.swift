@@ -3,7 +3,7 @@ import MartletNN
 import MartletTensor
 
 extension Generator {
-    /// Guesses how the replies under way go on.
+    /// Drafts tokens for the running sequences.
     func guess() {
         var drafted: [(model: LanguageModel, sequences: [EngineSequence])] = []
         for sequence in running where sequence.pending == 1 {
@@ -28,13 +28,14 @@ extension Generator {
         sequence.request.options.speculation ?? options.speculation
     }
 
-    /// Guesses worth verifying: none beyond the end of the reply, and no more than the step holds.
+    /// The number of draft tokens worth verifying: none beyond the end of the reply, and no more than the step's
+    /// budget.
     private func room(_ sequence: EngineSequence) -> Int {
         let left = sequence.submission.maximum - sequence.statistics.replyTokens - 1
         return max(min(speculation(of: sequence).count, left, options.tokensPerStep / max(running.count, 1) - 1), 0)
     }
 
-    /// Lets a draft model run ahead, all sequences in one batch.
+    /// Drafts with a draft model, all sequences in one batch.
     private func guess(_ sequences: [EngineSequence], with draft: LanguageModel) {
         for sequence in sequences where sequence.draftCache == nil {
             sequence.draftCache = KVCache(draft.configuration, precision: draft.precision)
@@ -46,7 +47,7 @@ extension Generator {
             do {
                 try extend(active, with: draft, isFirst: isFirst)
             } catch {
-                // A draft model that fails costs speed, not replies.
+                // If the draft model fails, decoding is slower but replies are the same.
                 for sequence in active { sequence.draft = [] }
                 return
             }
@@ -58,7 +59,7 @@ extension Generator {
         var tokens: [Int32] = [], parts: [DecoderSequence] = [], last: [Int] = []
         for sequence in active {
             guard let cache = sequence.draftCache else { continue }
-            // Of the guesses of the step before, what was wrong goes.
+            // Drops the draft cache's rejected tokens of the previous step.
             if isFirst { cache.truncate(to: min(cache.length, sequence.tokens.count - 1)) }
             let first = tokens.count
             tokens += (sequence.tokens + sequence.draft)[cache.length...]
@@ -77,7 +78,7 @@ extension Generator {
 }
 
 extension EngineOptions.Speculation {
-    /// Tokens guessed at most.
+    /// The maximum number of draft tokens.
     fileprivate var count: Int {
         switch self {
         case .none: 0

@@ -3,10 +3,11 @@ import MartletNN
 import MartletTensor
 
 extension Generator {
-    /// Rows of a prompt whose logits are all wanted that are computed at once: they take a vocabulary each.
+    /// Rows of a prompt computed at once when the logits of all of them are needed: each row takes a vocabulary of
+    /// floats.
     private static let scoredRows = 64
 
-    /// One pass of the model over one token of every reply under way and pieces of prompts, and what follows from it.
+    /// One step: a forward pass over one token of every running sequence and chunks of prompts, then sampling.
     func advance() {
         guess()
         let plan = makeRoom(for: plan())
@@ -30,12 +31,14 @@ extension Generator {
                 try logits.withMutableHostValues { take($0, logits, wanted, now) }
             }
         } catch {
-            // Requests were checked when they came, so this is the model's fault: nobody in the step can go on.
+            // Requests were checked on submission, so the model caused this error: no sequence of the step can
+            // continue.
             for entry in plan { fail(entry.sequence.submission, error) }
         }
     }
 
-    /// How many rows each running sequence computes: replies first, then prompts in the order they came.
+    /// The number of rows that each running sequence computes: decoding sequences first, then prompts in order of
+    /// arrival.
     private func plan() -> [(sequence: EngineSequence, rows: Int)] {
         var plan: [(sequence: EngineSequence, rows: Int)] = []
         var budget = options.tokensPerStep
@@ -43,10 +46,10 @@ extension Generator {
             plan.append((sequence, 1 + sequence.draft.count))
             budget -= 1 + sequence.draft.count
         }
-        // Whoever waits for the next token waits for the prompts' rows, too.
+        // Decoding sequences also wait for the prompt rows of their step, so these are limited.
         if !plan.isEmpty { budget = min(budget, piece.rows) }
         for sequence in running where sequence.pending > 1 {
-            // The oldest prompt goes on, however many replies there are.
+            // The oldest prompt always progresses, even if decoding sequences use the whole budget.
             guard budget > 0 || plan.allSatisfy({ $0.sequence.pending == 1 }) else { break }
             var rows = min(sequence.pending, max(budget, 16))
             if sequence.scoresPrompt { rows = min(rows, Self.scoredRows) }
@@ -56,14 +59,14 @@ extension Generator {
         return plan
     }
 
-    /// Rows of a step whose logits are wanted, of one sequence.
+    /// The rows of one sequence whose logits are needed.
     private struct Wanted {
         let sequence: EngineSequence
-        /// In the logits.
+        /// Row indices in the logits.
         let rows: Range<Int>
-        /// The position of the first of them.
+        /// The position of the first row.
         let position: Int
-        /// The last tokens of the sequence are computed: the rows from here on say what comes next.
+        /// Whether the sequence's last tokens are computed, so that the next token is sampled from these rows.
         let picks: Bool
     }
 
@@ -75,7 +78,7 @@ extension Generator {
             tokens += (sequence.tokens[length...] + sequence.draft).prefix(rows)
             parts.append(DecoderSequence(rows: first..<tokens.count, cache: sequence.cache))
             let picks = rows >= sequence.pending
-            // All rows where the prompt is scored, else those after the last token and what is guessed to follow.
+            // All rows if the prompt is scored, else the rows after the last token and after each draft token.
             guard picks || sequence.scoresPrompt else { continue }
             let from = sequence.scoresPrompt ? 0 : sequence.pending - 1
             wanted.append(
@@ -93,7 +96,7 @@ extension Generator {
         return (try decoder.logits(hidden.gatheredRows(sources)), wanted)
     }
 
-    /// Uses the logits of a step: scores prompts, parts samples, picks tokens and tells who waits for them.
+    /// Uses the logits of a step: scores prompts, splits samples, samples tokens and emits events.
     private func take(
         _ values: UnsafeMutableBufferPointer<Float>, _ logits: Tensor, _ wanted: [Wanted],
         _ now: ContinuousClock.Instant
@@ -123,7 +126,7 @@ extension Generator {
             let others = (1..<max(sequence.request.samples, 1)).map { EngineSequence(sample: $0, of: sequence) }
             running += others
             sequence.isParted = true
-            // Picking uses a row up: the others pick from copies.
+            // Sampling overwrites a row: the other samples use copies.
             picking.append((sequence, rows, !others.isEmpty))
             for other in others { picking.append((other, rows, true)) }
         }
@@ -136,11 +139,11 @@ extension Generator {
         for entry in picking { deliver(entry.sequence, now) }
     }
 
-    /// Picks for the sequences that sat out because their grammars were not ready, as far as they are now.
+    /// Samples for deferred sequences whose grammar masks are ready by now.
     func pickDeferred() {
         var deferred = running.filter { $0.deferredLogits != nil }
         guard !deferred.isEmpty else { return }
-        // Time may be over before all have had some: each is first in turn.
+        // The time budget may end before all have had their turn: start with another one each time.
         deferredTurn = (deferredTurn + 1) % deferred.count
         deferred = Array(deferred[deferredTurn...] + deferred[..<deferredTurn])
         let now = ContinuousClock.now, end = now + options.grammarTime
@@ -160,7 +163,7 @@ extension Generator {
         return results.compactMap { $0 }
     }
 
-    /// Delivers what a step told of a sequence.
+    /// Delivers the events of a step.
     private func deliver(_ sequence: EngineSequence, _ now: ContinuousClock.Instant) {
         if sequence.deferredLogits == nil {
             sequence.submission.deliver(now, nextStep: stepTime)
@@ -169,7 +172,7 @@ extension Generator {
         }
     }
 
-    /// Notes how probable the prompt's tokens were.
+    /// Records the log-probabilities of the prompt's tokens.
     private func score(_ entry: Wanted, _ row: (Int) -> UnsafeMutableBufferPointer<Float>) {
         guard let top = entry.sequence.request.promptLogProbabilities else { return }
         let prompt = entry.sequence.request.prompt
@@ -198,7 +201,7 @@ extension Generator {
         }
     }
 
-    /// Before what may take longer than a step.
+    /// Delivers all events before something that may take longer than a step.
     func deliverAll() { for sequence in running { sequence.submission.deliver() } }
 
     private func tell(
@@ -213,13 +216,13 @@ extension Generator {
         if isDeferred { counters.deferredPicks += 1 }
         counters.replyTokens += picks.count
         counters.draftedTokens += sequence.draft.count
-        // The last one picked is no guess, unless the one after it is still to be picked.
+        // The last sampled token is not a draft token, unless the one after it was deferred.
         let accepted = isDeferred ? picks.count : picks.count - 1
         counters.acceptedTokens += accepted
         sequence.statistics.draftedTokens += sequence.draft.count
         sequence.statistics.acceptedTokens += accepted
         sequence.draft = []
-        // Keys of guesses that were wrong go. A sequence that sits out has those of all its tokens.
+        // Drops the keys of rejected draft tokens. A deferred sequence has the keys of all its tokens.
         let computed = sequence.tokens.count - (isDeferred ? 0 : 1)
         sequence.cache.truncate(to: min(sequence.cache.length, computed))
         guard !picks.isEmpty else { return }
@@ -235,13 +238,14 @@ extension Generator {
 }
 
 extension EngineSequence {
-    /// Picks a token after the last one and after every guess that turns out right.
+    /// Samples a token after the last one and after every accepted draft token.
     ///
-    /// Each token is picked as if nothing had been guessed, with its own random number: a guess that differs from it ends
-    /// the row. So the reply is the same with and without guessing, drawn or greedy; a guess is right with the
-    /// probability the model gives it, which is what rejection sampling grants a single guess (Leviathan et al. 2023).
+    /// Each token is sampled as if nothing had been drafted, with its own random number; the first draft token that
+    /// differs is rejected, with all after it. So the reply is the same with and without drafting, sampled or greedy; a
+    /// draft token is accepted with the probability the model gives it, as in rejection sampling of a single guess
+    /// (Leviathan et al. 2023).
     ///
-    /// Where the grammar is not ready by `end`, the row is kept and the sequence sits out.
+    /// If the grammar mask is not ready by `end`, the row is kept and the sequence is deferred.
     func verify(
         _ rows: [UnsafeMutableBufferPointer<Float>], copies: Bool, until end: ContinuousClock.Instant
     ) throws -> [Pick] {
@@ -264,7 +268,7 @@ extension EngineSequence {
         return picks
     }
 
-    /// Picks from the logits that were kept; nil where the grammar is still not ready by `end`.
+    /// Samples from the kept logits; nil if the grammar mask is still not ready by `end`.
     func pickDeferred(until end: ContinuousClock.Instant) throws -> Pick? {
         guard var logits = deferredLogits else { return nil }
         deferredLogits = nil

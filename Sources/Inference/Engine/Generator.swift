@@ -3,11 +3,12 @@ import MartletNN
 import MartletTensor
 import MartletTokenizers
 
-/// Computes replies, as many side by side as are asked for: the one place where tokens are picked. `Engine`,
-/// `LanguageModel`, benchmarks and samples of training all drive it.
+/// Generates replies for any number of concurrent requests: the only place where tokens are sampled. `Engine`,
+/// `LanguageModel`, benchmarks and training rollouts all use it.
 ///
-/// Each step computes one token of every reply under way and as much of the waiting prompts as fits. A request gives the
-/// same bytes whatever runs beside it. Nothing runs but in `step`, on the thread that calls it.
+/// Each step computes one token of every running sequence and as much of the waiting prompts as the budget allows. A
+/// request gives the same bytes regardless of the other requests. All computation runs inside `step`, on the calling
+/// thread.
 ///
 /// ```swift
 /// let generator = try Generator(model)
@@ -20,7 +21,7 @@ import MartletTokenizers
 /// Not thread safe.
 public final class Generator {
     let decoder: Decoder
-    /// Nil where replies are tokens without text.
+    /// Nil when replies are tokens without text.
     let tokenizer: Tokenizer?
     let precision: Precision
     let endTokens: Set<Int32>
@@ -31,18 +32,18 @@ public final class Generator {
     var waiting: [EngineSequence] = []
     var running: [EngineSequence] = []
     var counters = EngineStatistics()
-    /// How long the last step took that computed replies alone: so long will the next.
+    /// Duration of the last step without prompt rows: the estimate for the next one.
     var stepTime = Duration.zero
-    /// Rows of prompts in a step beside replies.
+    /// The number of prompt rows per step beside decoding sequences.
     var piece: PromptPiece
-    /// Which of the sequences that sit out is first.
+    /// The deferred sequence that is tried first.
     var deferredTurn = 0
-    /// Called when the computation of a request begins, with the number of sequences that run with it.
+    /// Called when the computation of a request starts, with the number of sequences running with it.
     var didBegin: (Int) -> Void = { _ in }
-    /// Called when a request has ended, with whether its computation had begun.
+    /// Called when a request ends, with whether its computation had started.
     var didEnd: (Bool) -> Void = { _ in }
 
-    /// - Throws: `OptionError` where a draft model does not have the model's vocabulary.
+    /// - Throws: `OptionError` when a draft model has another vocabulary.
     public convenience init(_ model: LanguageModel, _ options: EngineOptions = EngineOptions()) throws {
         try self.init(
             model.decoder, model.tokenizer, precision: model.precision, endTokens: model.endTokens, options)
@@ -61,18 +62,18 @@ public final class Generator {
         self.options = options
         piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
         let cache = KVCache(decoder.configuration, precision: precision)
-        // One whole context always fits, so whoever is alone can be finished.
+        // One whole context always fits, so a single sequence can always finish.
         let least = KVCache.blocks(for: decoder.configuration.contextLength) + 1
         capacity = max(options.cacheBytes / max(cache.blockByteCount, 1), least)
         counters.totalBlocks = capacity
         counters.blockTokens = KVCache.blockLength
     }
 
-    /// Takes a request, or refuses it at once. Its computation begins with the next step that has room.
+    /// Adds a request to the queue, or refuses it at once. Its computation starts in the next step with a free place.
     /// - Parameters:
-    ///   - isCancelled: asked before each step; then the request's samples end with `FinishReason.cancelled`.
-    ///   - receive: called within `step` with what happens, in portions, and once with the end.
-    /// - Throws: `EngineError`; `OptionError` and `ModelError.tokenOutOfRange` for what is wrong with the request.
+    ///   - isCancelled: called before each step; if true, the request's samples end with `FinishReason.cancelled`.
+    ///   - receive: called within `step` with batches of events, and once with the end.
+    /// - Throws: `EngineError`; `OptionError` and `ModelError.tokenOutOfRange` for invalid requests.
     public func submit(
         _ request: EngineRequest, isCancelled: @escaping () -> Bool = { false },
         _ receive: @escaping (GeneratorOutput) -> Void
@@ -88,8 +89,8 @@ public final class Generator {
         waiting.append(EngineSequence(submission, tokenizer: tokenizer, cache: cache))
     }
 
-    /// Takes a request and steps until it, and whatever else was submitted, has ended.
-    /// - Throws: what `submit` throws, and what ended the request.
+    /// Submits a request and runs steps until it, and everything else that was submitted, has ended.
+    /// - Throws: what `submit` throws, and the error that ended the request.
     public func run(
         _ request: EngineRequest, isCancelled: @escaping () -> Bool = { false },
         _ receive: @escaping ([EngineEvent]) -> Void
@@ -106,20 +107,20 @@ public final class Generator {
         if let failure { throw failure }
     }
 
-    /// Ends what was cancelled or is over time, lets waiting requests begin, and computes one step.
-    /// - Returns: false where there was nothing to compute: every request that was submitted has ended.
+    /// Ends requests that were cancelled or passed their deadline, admits waiting ones, and computes one step.
+    /// - Returns: false when there was nothing to compute: every submitted request has ended.
     @discardableResult
     public func step() -> Bool {
         endAbandoned()
         admit()
-        // Whatever waits can be admitted when nothing runs.
+        // When nothing runs, any waiting request can be admitted.
         guard !running.isEmpty else { return false }
         pickDeferred()
         advance()
         return true
     }
 
-    /// What it has done and is doing.
+    /// Counters and gauges since the start.
     public var statistics: EngineStatistics {
         var statistics = counters
         statistics.runningRequests = running.count
@@ -129,15 +130,15 @@ public final class Generator {
         return statistics
     }
 
-    /// Ends everything with an error.
+    /// Ends all requests with an error.
     func abandon(throwing error: any Error) {
         for sequence in waiting + running { sequence.submission.close(throwing: error) }
         (waiting, running) = ([], [])
     }
 
-    // MARK: - Beginnings and ends
+    // MARK: - Admission and completion
 
-    /// Ends the requests whose caller has gone or whose time is over.
+    /// Ends requests that were cancelled or passed their deadline.
     private func endAbandoned() {
         let now = ContinuousClock.now
         for sequence in running + waiting {
@@ -149,7 +150,7 @@ public final class Generator {
         }
     }
 
-    /// Lets waiting sequences run while there is room, first come first served.
+    /// Admits waiting sequences in order of arrival while there is room.
     private func admit() {
         while let next = waiting.first, running.count < options.maximumRunning {
             let held = running.reduce(0) { $0 + $1.cache.blocks.count }
@@ -163,7 +164,7 @@ public final class Generator {
 
     private func begin(_ sequence: EngineSequence) {
         let request = sequence.request
-        // Where every token of the prompt is to be scored, its hidden states are needed.
+        // If every prompt token is scored, its hidden states are needed, so the prefix cache is not used.
         if keepsPrefixes(of: sequence.tokens.count), request.promptLogProbabilities == nil {
             let found = prefixes.match(sequence.tokens, limit: sequence.tokens.count - 1, salt: request.cacheSalt)
             counters.prefixQueries += sequence.tokens.count
@@ -175,7 +176,7 @@ public final class Generator {
             }
         }
         limitPrefixes(besides: sequence)
-        // Begun again after preemption, it has said so before.
+        // A sequence that restarts after preemption has already emitted `started`.
         guard sequence.submission.started == nil else { return }
         let now = ContinuousClock.now
         sequence.submission.started = now
@@ -183,15 +184,15 @@ public final class Generator {
         sequence.statistics.queueSeconds = (now - sequence.submission.submitted).seconds
         counters.queueTime.add(sequence.statistics.queueSeconds)
         counters.promptLength.add(Double(request.prompt.count))
-        // Before the step that it runs in ends: it has a place now.
+        // Called before the step ends: the request no longer waits.
         didBegin(running.count + 1)
         sequence.submission.tell(
             .started(cachedTokens: sequence.cache.length, promptTokens: request.prompt.count))
         sequence.submission.deliver()
     }
 
-    /// Makes room for what the planned rows write: kept prefixes go first, then the newest sequences go back to wait.
-    /// - Returns: the plan without those.
+    /// Frees blocks for the planned rows: evicts prefix-cache blocks first, then preempts the newest sequences.
+    /// - Returns: the plan without the preempted sequences.
     func makeRoom(for plan: [(sequence: EngineSequence, rows: Int)]) -> [(sequence: EngineSequence, rows: Int)] {
         var plan = plan
         func missing() -> Int {
@@ -206,7 +207,7 @@ public final class Generator {
             newest.cache.truncate(to: 0)
             newest.draftCache?.truncate(to: 0)
             newest.draft = []
-            // Computed again with the rest, to the same bits.
+            // Recomputed after the restart, with the same bits.
             newest.deferredLogits = nil
             newest.submission.deliver()
             if newest.scoresPrompt { newest.promptLogProbabilities = [nil] }
@@ -227,21 +228,22 @@ public final class Generator {
             salt: sequence.request.cacheSalt)
     }
 
-    /// Forgets the prefixes that were not used for longest, where more are kept than may be, but none of a sequence that
-    /// was just looked for or kept.
+    /// Evicts the least recently used prefixes when more are cached than allowed, but none of the sequence just looked
+    /// up or inserted.
     private func limitPrefixes(besides sequence: EngineSequence) {
         guard let most = options.keptBlocks else { return }
         prefixes.evict { $0 <= max(most, sequence.cache.blocks.count) }
     }
 
-    /// Ends one sample and, with the last, its request.
+    /// Ends one sample and, with the last one, its request.
     func finish(_ sequence: EngineSequence, _ reason: FinishReason, text: String) {
         // Another sample of the request may have failed in the same step.
         guard !sequence.submission.isClosed else { return }
         running.removeAll { $0 === sequence }
         waiting.removeAll { $0 === sequence }
         let submission = sequence.submission, now = ContinuousClock.now
-        // A sequence that never began its prompt has nothing to keep; another sample's unwritten prompt neither.
+        // A sequence whose prompt was never started has nothing to cache; neither has an unwritten prompt of another
+        // sample.
         if sequence.cache.length > 0 {
             keep(sequence, isFinished: true)
             limitPrefixes(besides: sequence)
@@ -259,7 +261,7 @@ public final class Generator {
             submission.tell(
                 .token(sample: sequence.sample, GeneratedPiece(token: nil, text: text, logProbability: nil)))
         }
-        // Before its samples parted, the first stands for all of them.
+        // Before the samples are split, the first one represents all of them.
         for sample in sequence.isParted ? sequence.sample..<(sequence.sample + 1) : 0..<submission.request.samples {
             submission.tell(.finished(sample: sample, reason, sequence.statistics))
             submission.open -= 1
@@ -267,7 +269,7 @@ public final class Generator {
         if submission.open == 0 { close(submission, throwing: nil) }
     }
 
-    /// Ends a request with an error, all its samples at once.
+    /// Ends a request and all its samples with an error.
     func fail(_ submission: EngineSubmission, _ error: any Error) {
         guard !submission.isClosed else { return }
         running.removeAll { $0.submission === submission }
@@ -281,10 +283,10 @@ public final class Generator {
     }
 }
 
-/// What a generator tells of one request.
+/// What a generator reports about one request.
 public enum GeneratorOutput: Sendable {
     case events([EngineEvent])
-    /// After the `finished` of its last sample.
+    /// After `finished` of its last sample.
     case finished
     case failed(any Error)
 }

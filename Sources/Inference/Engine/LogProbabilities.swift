@@ -7,10 +7,10 @@ import Musl
 #endif
 
 extension TokenLogProbability {
-    /// log softmax of one row of logits at `token` and at the `count` largest.
+    /// log softmax of one row of logits, at `token` and at the `count` largest.
     init(_ logits: UnsafeBufferPointer<Float>, of token: Int32, top count: Int) {
         let normalizer = Self.logSum(logits)
-        // The same double rounded once, wherever a token is named: chosen and most probable compare equal.
+        // The same double, rounded once, for every token: the sampled and the most probable token compare equal.
         func value(_ token: Int) -> Float { Float(Double(logits[token]) - normalizer) }
         self.token = token
         logProbability = value(Int(token))
@@ -27,7 +27,7 @@ extension TokenLogProbability {
         top = best.map { Alternative(token: Int32($0), logProbability: value($0)) }
     }
 
-    /// log Σ exp, in doubles from the largest down.
+    /// log Σ exp, in double precision, summed relative to the largest logit.
     static func logSum(_ logits: UnsafeBufferPointer<Float>) -> Double {
         let largest = logits.max() ?? 0
         var sum = 0.0

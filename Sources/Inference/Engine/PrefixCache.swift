@@ -1,18 +1,18 @@
 import MartletModels
 import MartletTensor
 
-/// Keys and values of prompts and replies, kept for requests that begin with the same tokens.
+/// The prefix cache: keys and values of prompts and replies, kept for requests that start with the same tokens.
 ///
-/// A tree of blocks: each node holds the block that follows its parent's, with the tokens it was computed from, so that a
-/// path from the root spells a text. Tokens are compared themselves, not hashes of them: no collision can hand one
-/// request another's keys. The roots are the salts: requests with different salts share nothing.
-/// Not thread safe; a generator owns it.
+/// A tree of blocks (radix tree, cf. Zheng et al. 2023): each node has one block, which follows its parent's, and the
+/// tokens it was computed from, so a path from the root is a text. Tokens themselves are compared, not their hashes, so
+/// a collision cannot give a request the keys of another one. There is one root per salt: requests with different salts
+/// share nothing. Not thread safe; owned by a generator.
 struct PrefixCache {
     private final class Node {
         let tokens: [Int32]
         let block: KVBlock
         unowned(unsafe) let parent: Node?
-        /// By first token.
+        /// Children by their first token.
         var children: [Int32: [Node]] = [:]
         var childCount = 0
         var used: UInt64
@@ -33,8 +33,8 @@ struct PrefixCache {
     private(set) var blockCount = 0
     private var clock: UInt64 = 0
 
-    /// Blocks whose positions begin `tokens`, as many as there are, and how many tokens that is, `limit` at most. The last
-    /// block may be used in part.
+    /// The cached blocks for the longest prefix of `tokens`, and its length in tokens, at most `limit`. The last block
+    /// may be used partially.
     mutating func match(_ tokens: [Int32], limit: Int, salt: String) -> (blocks: [KVBlock], length: Int) {
         guard let root = roots[salt] else { return ([], 0) }
         clock += 1
@@ -57,7 +57,7 @@ struct PrefixCache {
         return (blocks, length)
     }
 
-    /// Keeps the blocks of a sequence. A last block that is not full is kept only where `isFinished` says that its
+    /// Inserts the blocks of a sequence. A last block that is not full is inserted only if `isFinished`: then its
     /// sequence will not write to it again.
     mutating func insert(_ tokens: ArraySlice<Int32>, _ blocks: [KVBlock], isFinished: Bool, salt: String) {
         clock += 1
@@ -75,7 +75,7 @@ struct PrefixCache {
                 parent = known
             } else {
                 let node = Node(tokens: Array(part), block: block, parent: parent, used: clock)
-                // What the new block says more of takes the place of what it says.
+                // A new block that extends an existing one replaces it.
                 let kept = siblings.filter { !(part.starts(with: $0.tokens) && $0.childCount == 0) }
                 blockCount += 1 - (siblings.count - kept.count)
                 if let parent {
@@ -90,12 +90,11 @@ struct PrefixCache {
         }
     }
 
-    /// Forgets blocks that were not used for longest, from the ends of texts backwards, until `isEnough` or nothing is
-    /// left.
-    /// - Parameter isEnough: asked with the number of blocks still kept.
+    /// Evicts least recently used blocks, from the ends of texts backwards, until `isEnough` or the cache is empty.
+    /// - Parameter isEnough: receives the number of blocks still cached.
     mutating func evict(until isEnough: (Int) -> Bool) {
         while blockCount > 0, !isEnough(blockCount) {
-            // All leaves by age: one walk frees many blocks, so the cost is shared.
+            // All leaves in order of age: one traversal frees many blocks, so its cost is shared.
             var leaves: [(node: Node, salt: String)] = []
             for (salt, root) in roots {
                 var pending = root.children.values.flatMap { $0 }

@@ -1,15 +1,15 @@
-/// How many rows of prompts a step takes while replies wait for their next token.
+/// The number of prompt rows per step while other sequences decode (chunked prefill).
 ///
-/// The time of a step with n such rows is that of the replies alone and what the rows add, which grows about as n does.
-/// So the next step may have `allowed / added · n` of them: fewer where the machine is busy, the model large or the prompt
-/// long already, more where it is not. At most twice as many as in the step before, as one fast step says little, and
-/// whole sixteens, which kernels compute at once.
+/// A step with n prompt rows takes the time of a decode step plus an added time about proportional to n. So the next
+/// step gets `allowed / added · n` rows: fewer if the machine is busy, the model large or the prompt already long. At
+/// most twice as many as in the previous step, because one fast step is weak evidence; and a multiple of sixteen, the
+/// tile of the kernels.
 ///
-/// Small pieces make a prompt take longer: every step reads the weights again. With sixteen rows a step that is most of
-/// its time.
+/// Small chunks make a prompt slower, because every step reads the weights again; with sixteen rows per step that is
+/// most of the time.
 package struct PromptPiece {
     static let least = 16
-    /// Nothing is known of the first.
+    /// The first chunk, before anything is measured.
     private static let first = 64
     let allowed: Duration
     let most: Int
@@ -21,7 +21,7 @@ package struct PromptPiece {
         rows = min(Self.first, self.most)
     }
 
-    /// Notes how much longer than without them a step with so many rows of prompts took.
+    /// Records how much longer a step took because of its prompt rows.
     package mutating func note(rows count: Int, added: Duration) {
         guard count > 0 else { return }
         let fitting = Double(count) * allowed.seconds / max(added.seconds, 1e-9)

@@ -9,17 +9,17 @@ import Glibc
 import Musl
 #endif
 
-/// The search for the most probable sequences with a bounded number of them under way.
+/// Beam search: a search for the most probable sequences with a fixed number of running sequences (beams).
 ///
-/// Each step extends every running sequence by every token and looks at the best of all these candidates: those that end
-/// compete for a place among the finished, the best that do not end run on. Finished sequences keep log p / n^penalty.
-/// Source: the definition is that of transformers' `generate(num_beams:)`.
+/// Each step extends every running sequence by every token and considers the best of all candidates: those that end
+/// compete for a place among the finished ones, the best others continue. The score of a finished sequence is log p /
+/// n^penalty. Source: the definition of transformers' `generate(num_beams:)`.
 package struct BeamSearch {
     private struct Beam {
         var tokens: [Int32] = []
         var logProbability = 0.0
         var sampler: Sampler
-        /// Where stop strings end it.
+        /// The text so far, when stop strings may end the sequence.
         var text: ReplyText?
     }
 
@@ -37,8 +37,9 @@ package struct BeamSearch {
     private var finished: [BeamHypothesis] = []
 
     /// - Parameters:
-    ///   - sampling: bias and penalties change the log-probabilities; nothing is drawn, so the rest plays no part.
-    ///   - maximum: new tokens of a sequence at most, at least 1.
+    ///   - sampling: bias and penalties change the log-probabilities; nothing is sampled, so the other options have
+    ///     no effect.
+    ///   - maximum: the maximum number of new tokens of a sequence, at least 1.
     package init(
         _ options: BeamSearchOptions, sampling: SamplingOptions, prompt: [Int32], endTokens: Set<Int32>, maximum: Int
     ) {
@@ -46,8 +47,8 @@ package struct BeamSearch {
     }
 
     /// - Parameters:
-    ///   - minimum: tokens before which nothing ends a sequence.
-    ///   - text: of the reply so far, where stop strings end it.
+    ///   - minimum: the minimum number of tokens before a sequence can end.
+    ///   - text: the text of the reply so far, when stop strings may end it.
     init(
         _ options: BeamSearchOptions, _ sampler: Sampler, endTokens: Set<Int32>, maximum: Int, minimum: Int = 0,
         text: ReplyText? = nil
@@ -59,11 +60,11 @@ package struct BeamSearch {
         running = [Beam(sampler: sampler, text: text)]
     }
 
-    /// Searches on from a prompt.
+    /// Runs the search from a computed prompt.
     /// - Parameters:
-    ///   - cache: holds the prompt, and is left as it is: the beams share its blocks and copy what they write to.
-    ///   - logits: what follows the prompt, `[1, vocabulary]`.
-    /// - Returns: the best sequences found, best first, or nil when cancelled.
+    ///   - cache: contains the prompt and is not changed: the beams share its blocks and copy those they write to.
+    ///   - logits: the logits after the prompt, `[1, vocabulary]`.
+    /// - Returns: the best sequences found, best first, or nil if cancelled.
     package mutating func run(
         _ decoder: Decoder, _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool = { false }
     ) throws -> [BeamHypothesis]? {
@@ -73,7 +74,7 @@ package struct BeamSearch {
             let next = try advance(logits)
             if next.isEmpty { return Array(finished.prefix(options.returnedCount)) }
             if isCancelled() { return nil }
-            // Blocks that only one beam still refers to are not copied: the parents go away here.
+            // Releasing the parents here leaves blocks with one reference, which need no copy.
             caches = next.map { caches[$0.parent].fork() }
             let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
             logits = try decoder.logits(decoder.hiddenStates(next.map(\.token), rows))
@@ -81,8 +82,8 @@ package struct BeamSearch {
     }
 
     /// Extends the running sequences by one token.
-    /// - Parameter logits: of each running sequence, `[beams, vocabulary]`; used as scratch.
-    /// - Returns: for each sequence that runs on, which one it extends and by what; empty at the end of the search.
+    /// - Parameter logits: of each running sequence, `[beams, vocabulary]`; overwritten.
+    /// - Returns: for each continuing sequence its parent and its new token; empty at the end of the search.
     private mutating func advance(_ logits: Tensor) throws -> [(parent: Int, token: Int32)] {
         let length = running[0].tokens.count + 1
         var survivors: [Beam] = []
@@ -95,7 +96,7 @@ package struct BeamSearch {
             let saysStop = try beam.text?.append(candidate.token, mayStop: length > minimum).stop != nil
             let stops = saysStop || endTokens.contains(candidate.token)
             if stops || length >= maximum {
-                // Candidates beyond the width are there to keep the search going, not to end it.
+                // Candidates beyond the width only keep the search running; they do not end sequences.
                 if rank < options.width { finish(beam, stops ? .stop : .length) }
             } else if survivors.count < options.width {
                 survivors.append(beam)
@@ -103,7 +104,8 @@ package struct BeamSearch {
             }
         }
         if survivors.isEmpty || isSettled(survivors[0]) {
-            // Nothing ended and nothing can go on only if every token is banned: then what there is, is the result.
+            // Nothing finished and nothing can continue only if every token is banned: then the running sequences are
+            // the result.
             if finished.isEmpty { for beam in running { finish(beam, .length) } }
             return []
         }
@@ -111,7 +113,8 @@ package struct BeamSearch {
         return extensions
     }
 
-    /// The best candidates in falling order: enough that `width` of them do not end whatever the end tokens score.
+    /// The best candidates in descending order: enough that `width` of them do not end, whatever the end tokens' scores
+    /// are.
     private func best(_ logits: Tensor) throws -> [Candidate] {
         let size = logits.shape[1]
         return try logits.withMutableHostValues { best($0, size) }
@@ -129,7 +132,7 @@ package struct BeamSearch {
             for (token, value) in row.enumerated() {
                 let score = beam.logProbability + Double(value)
                 guard score > (best.count == kept ? best[kept - 1].logProbability : -.infinity) else { continue }
-                // Equal scores stay in the order of beams and tokens.
+                // Equal scores keep the order of beams and tokens.
                 let place = best.lastIndex { $0.logProbability >= score }.map { $0 + 1 } ?? 0
                 best.insert(Candidate(parent: parent, token: Int32(token), logProbability: score), at: place)
                 if best.count > kept { best.removeLast() }
@@ -151,7 +154,7 @@ package struct BeamSearch {
         logProbability / pow(Double(length), options.lengthPenalty)
     }
 
-    /// Gives an ended sequence its place among the `width` best.
+    /// Inserts a finished sequence among the `width` best.
     private mutating func finish(_ beam: Beam, _ reason: FinishReason) {
         let score = score(beam.logProbability, length: max(beam.tokens.count, 1))
         let place = finished.lastIndex { $0.score >= score }.map { $0 + 1 } ?? 0
@@ -159,14 +162,14 @@ package struct BeamSearch {
         if finished.count > options.width { finished.removeLast() }
     }
 
-    /// Whether the search ends although sequences are running, of which `best` is the best.
+    /// Whether the search can end although sequences are running; `best` is the best of them.
     private func isSettled(_ best: Beam) -> Bool {
         guard finished.count == options.width, let worst = finished.last else { return false }
         switch options.stopping {
         case .whenFull: return true
         case .whenUnlikely: return score(best.logProbability, length: best.tokens.count) <= worst.score
         case .whenImpossible:
-            // log p only falls: dividing by the longest length there can be bounds what any continuation scores.
+            // log p only decreases: dividing by the maximum length bounds the score of any continuation.
             let length = options.lengthPenalty > 0 ? maximum : best.tokens.count
             return score(best.logProbability, length: length) <= worst.score
         }

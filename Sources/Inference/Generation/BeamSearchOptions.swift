@@ -1,20 +1,21 @@
-/// How wide a beam search is and when it ends; the names and defaults mean what they mean in transformers' `generate`.
+/// Options of beam search; names and defaults mean the same as in transformers' `generate`.
 public struct BeamSearchOptions: Sendable, Equatable {
-    /// Sequences that are extended side by side (`num_beams`).
+    /// The number of beams (`num_beams`).
     public var width = 4
-    /// The score of a sequence of n tokens is log p / n^penalty (`length_penalty`): above 0 favours long ones.
+    /// The score of a sequence of n tokens is log p / n^penalty (`length_penalty`): values above 0 favour long
+    /// sequences.
     public var lengthPenalty = 1.0
-    /// When to stop although longer sequences could still be tried (`early_stopping`).
+    /// When to stop although longer sequences could still be explored (`early_stopping`).
     public var stopping = Stopping.whenUnlikely
-    /// How many of the sequences found are returned, best first (`num_return_sequences`).
+    /// The number of sequences returned, best first (`num_return_sequences`).
     public var returnedCount = 1
 
     public enum Stopping: String, Sendable {
         /// As soon as there are `width` finished sequences (`True`).
         case whenFull
-        /// When the best running sequence, at its present length, scores below the worst finished one (`False`).
+        /// When the best running sequence, at its current length, scores below the worst finished one (`False`).
         case whenUnlikely
-        /// When no running sequence can reach the finished ones any more at any length (`"never"`).
+        /// When no running sequence can beat the finished ones at any length (`"never"`).
         case whenImpossible
     }
 
@@ -34,14 +35,14 @@ public struct BeamSearchOptions: Sendable, Equatable {
     }
 }
 
-/// A sequence that a beam search found.
+/// A sequence found by beam search.
 public struct BeamHypothesis: Sendable, Equatable {
-    /// The tokens after the prompt, with the end token where one was reached.
+    /// The tokens after the prompt, including the end token if there is one.
     public var tokens: [Int32]
     /// log p(tokens | prompt) / n^lengthPenalty.
     public var score: Double
-    /// `stop` after an end token or stop string, `length` at the limit.
+    /// `stop` after an end token or stop string, `length` at the maximum number of tokens.
     public var finishReason: FinishReason
-    /// What the tokens say, without the stop string.
+    /// The decoded text, without the stop string.
     public var text = ""
 }

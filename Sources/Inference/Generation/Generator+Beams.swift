@@ -1,14 +1,14 @@
 import MartletModels
 import MartletTensor
 
-/// What a search found and why it ended.
+/// The result of a beam search and why it ended.
 struct BeamSearchEnd {
     var reason: FinishReason
     var replyTokens: Int
 }
 
 extension Generator {
-    /// Searches for the best replies to a prompt, which is computed as that of any request, on this thread.
+    /// Searches for the best replies to a prompt on this thread; the prompt is computed like that of any request.
     /// - Returns: the sequences found, best first, and how the search ended.
     func search(
         _ prompt: [Int32], _ options: GenerationOptions, _ beams: BeamSearchOptions,
@@ -55,7 +55,7 @@ extension Generator {
         return (found, end, statistics)
     }
 
-    /// The best reply in one piece.
+    /// Returns the best reply as a single piece.
     func generateBeams(
         _ prompt: [Int32], _ options: GenerationOptions, _ isCancelled: @escaping () -> Bool,
         _ emit: (GeneratedToken) -> Void
@@ -65,7 +65,7 @@ extension Generator {
         emit(GeneratedToken(token: nil, text: found.first?.text ?? "", finishReason: reason, statistics: statistics))
     }
 
-    /// Runs the search of a sequence whose prompt is complete.
+    /// Runs the search of a sequence whose prefill is complete.
     func searchBeams(
         _ sequence: EngineSequence, _ logits: Tensor, _ search: (KVCache, Tensor) throws -> BeamSearchEnd
     ) {
@@ -81,7 +81,7 @@ extension Generator {
 }
 
 extension GenerationOptions {
-    /// - Throws: `OptionError` for what says how replies are drawn where none is.
+    /// - Throws: `OptionError` for options of sampling, which beam search does not use.
     fileprivate func checkForBeams() throws {
         let others: [(String, Bool)] = [
             ("samples", samples != 1), ("log-probabilities", topLogProbabilities != nil),

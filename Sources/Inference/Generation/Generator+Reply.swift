@@ -1,17 +1,19 @@
 import MartletModels
 
 extension Generator {
-    /// Generates replies to one prompt on this thread, calling `emit` with each token: what `LanguageModel` streams.
+    /// Generates replies to one prompt on this thread and calls `emit` with each token: the implementation of
+    /// `LanguageModel`'s streams.
     ///
-    /// What is left of the context bounds the reply, whatever `maximumTokens` is.
-    /// - Throws: `ModelError.contextExceeded` where it leaves no room; `OptionError`; `ModelError.tokenOutOfRange`.
+    /// The reply is limited to the rest of the context, whatever `maximumTokens` is.
+    /// - Throws: `ModelError.contextExceeded` when the prompt fills the context; `OptionError`;
+    ///   `ModelError.tokenOutOfRange`.
     package func generate(
         _ prompt: [Int32], _ options: GenerationOptions, isCancelled: @escaping () -> Bool = { false },
         emit: @escaping (GeneratedToken) -> Void
     ) throws {
         guard options.beams == nil else { return try generateBeams(prompt, options, isCancelled, emit) }
         let ends = options.ends(endTokens)
-        // The events of one sample's end stand together.
+        // The last events of a sample are merged into one element.
         var last = "", endProbability: TokenLogProbability?
         try run(request(prompt, options), isCancelled: isCancelled) { events in
             for event in events {
@@ -38,7 +40,7 @@ extension Generator {
         }
     }
 
-    /// A request that fits the context.
+    /// A request whose maximum number of new tokens fits the context.
     func request(_ prompt: [Int32], _ options: GenerationOptions) throws -> EngineRequest {
         let limit = decoder.configuration.contextLength
         guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }

@@ -1,8 +1,8 @@
 import MartletTokenizers
 
-/// The text of one reply, token by token, up to a stop string.
+/// The text of one reply, decoded token by token, up to a stop string.
 struct ReplyText {
-    /// Nil where replies have no text.
+    /// Nil when replies have no text.
     private var decoding: StreamingDecoder?
     private var scanner: StopStringScanner
 
@@ -11,14 +11,15 @@ struct ReplyText {
         scanner = StopStringScanner(options.stopStrings)
     }
 
-    /// The characters that a token completes, without those that may become a stop string, and the one that is complete.
-    /// - Parameter mayStop: else stop strings are text like any other.
+    /// The characters completed by a token, without those that may begin a stop string; and the stop string, if one is
+    /// complete.
+    /// - Parameter mayStop: if false, stop strings are ordinary text.
     mutating func append(_ token: Int32, mayStop: Bool) throws -> (text: String, stop: String?) {
         let characters = try decoding?.append(token) ?? ""
         return mayStop ? scanner.append(characters) : (characters, nil)
     }
 
-    /// What was held back at the end because it could have become a character or a stop string.
+    /// The text held back at the end, which could have become a character or a stop string.
     mutating func finish() -> String { scanner.append(decoding?.finish() ?? "").text + scanner.finish() }
 
     /// The text of a whole reply.

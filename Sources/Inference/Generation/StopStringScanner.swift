@@ -1,11 +1,12 @@
-/// Finds stop strings in streamed text and holds back what may become one.
+/// Finds stop strings in streamed text and holds back text that may begin one.
 struct StopStringScanner {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
 
     init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
 
-    /// Adds text; returns what can be shown, and the stop string when one is complete (the text before it is shown).
+    /// Adds text; returns the text that can be shown, and the stop string if one is complete (the text before it is
+    /// shown).
     mutating func append(_ text: String) -> (text: String, stop: String?) {
         guard !stops.isEmpty else { return (text, nil) }
         held += text.utf8
@@ -20,7 +21,7 @@ struct StopStringScanner {
             held = []
             return (shown, String(decoding: first.stop, as: UTF8.self))
         }
-        // A stop string is whole characters, so its first byte starts one and the cut never splits a character.
+        // A stop string starts with a whole character, so the cut never splits a character.
         let keep = stops.map { held.longestSuffixThatStarts($0) }.max() ?? 0
         let shown = String(decoding: held.dropLast(keep), as: UTF8.self)
         held = Array(held.suffix(keep))

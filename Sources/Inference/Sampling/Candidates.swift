@@ -6,12 +6,12 @@ import Glibc
 import Musl
 #endif
 
-/// The tokens that can survive the filters, most probable first, the lower id first among equals.
+/// The tokens that can pass the filters, most probable first, the lower id first among equals.
 ///
-/// Every filter takes time in proportion to the vocabulary, however flat the distribution and however little is left out:
-/// what one reply asks for is not to make the others wait.
+/// The time of every filter is linear in the vocabulary, even for flat distributions and for weak filters, so that one
+/// request cannot slow down the others of its batch.
 struct Candidates {
-    /// A token and its weight, in one word that is less the earlier it comes.
+    /// A token and its weight, packed in one word that sorts in this order.
     struct Entry {
         let key: UInt64
 
@@ -22,29 +22,29 @@ struct Candidates {
 
         var token: Int { Int(key & 0xFFFF_FFFF) }
         var weight: Float { Float(bitPattern: Self.one - UInt32(key >> 32)) }
-        /// Weights between 0 and 1 are ordered as their bits are.
+        /// Non-negative floats sort in the same order as their bit patterns.
         private static let one = Float(1).bitPattern
     }
 
     private let entries: [Entry]
     private let topK: Int
-    /// Of all tokens, in the order of their ids.
+    /// The sum over all tokens, in order of their ids.
     private let total: Double
 
     /// - Parameters:
-    ///   - weights: in proportion to the probabilities, the largest 1.
-    ///   - topK: less than there are tokens; 0 for all.
+    ///   - weights: proportional to the probabilities, the largest is 1.
+    ///   - topK: less than the number of tokens; 0 for all.
     init(_ weights: UnsafeMutableBufferPointer<Float>, total: Double, topK: Int, options: SamplingOptions) {
         self.total = total
         self.topK = topK
         // All tokens below (1 − p) / V together weigh less than 1 − p, so none of them is in the nucleus: leaving them
-        // out changes nothing and spares sorting the vocabulary. Likewise for min-p.
+        // out changes nothing and avoids sorting the vocabulary. The same holds for min-p.
         var threshold = Float(0)
         if options.topP < 1 { threshold = Float((1 - Double(options.topP)) * total / Double(weights.count)) * 0.999 }
         threshold = max(threshold, options.minP)
         if topK > 0 {
-            // top-p is then a share of the k best, which the bound above does not speak of. Where k is no small part of
-            // the vocabulary, sorting all of it is the faster way to them.
+            // Then top-p is a fraction of the k best, for which the bound above does not hold. If k is a large part of
+            // the vocabulary, sorting all of it is faster.
             threshold = topK <= weights.count / 64 ? Self.kthLargest(weights, topK) : 0
         }
         var entries: [Entry] = []
@@ -54,7 +54,7 @@ struct Candidates {
         self.entries = Self.sorted(entries)
     }
 
-    /// The k-th largest weight, by a min-heap of k.
+    /// The k-th largest weight, with a min-heap of size k.
     private static func kthLargest(_ weights: UnsafeMutableBufferPointer<Float>, _ k: Int) -> Float {
         var heap = Array(weights[..<k]).sorted()
         for weight in weights[k...] where weight > heap[0] {
@@ -72,8 +72,8 @@ struct Candidates {
         return heap[0]
     }
 
-    /// Many are sorted by three digits of ten bits each, the last first. They come in the order of their tokens, which
-    /// each pass keeps among equals.
+    /// Long lists are sorted by radix sort with three digits of ten bits. Entries start in the order of their tokens,
+    /// and each pass is stable.
     private static func sorted(_ entries: [Entry]) -> [Entry] {
         guard entries.count > 2048 else { return entries.sorted { $0.key < $1.key } }
         var (from, to) = (entries, entries)
@@ -102,7 +102,7 @@ struct Candidates {
         return from
     }
 
-    /// Applies top-k, top-p, min-p and typical.
+    /// Applies top-k, top-p, min-p and typical sampling.
     func filtered(_ options: SamplingOptions) -> ArraySlice<Entry> {
         var kept = entries[...]
         if topK > 0 { kept = kept.prefix(topK) }
@@ -119,16 +119,16 @@ struct Candidates {
         return options.typicalP < 1 ? Self.typical(kept, options.typicalP)[...] : kept
     }
 
-    /// The tokens whose information is nearest to the entropy, as many as reach a share of the mass (Meister et al. 2023,
-    /// "Locally Typical Sampling"). Information rises along the candidates, so the nearest are found by going out to both
-    /// sides of where it passes the entropy; among equals the earlier candidate is first.
+    /// The tokens whose information content is nearest to the entropy, until they reach a fraction of the mass (Meister
+    /// et al. 2023, "Locally Typical Sampling"). Information increases along the candidates, so the nearest are found
+    /// by moving outwards from where it crosses the entropy; among equals the earlier candidate is first.
     private static func typical(_ candidates: ArraySlice<Entry>, _ share: Float) -> [Entry] {
         let total = candidates.mass
         var information: [Double] = []
         information.reserveCapacity(candidates.count)
         var entropy = 0.0, last = Float.nan
         for entry in candidates {
-            // Flat tails are full of equals.
+            // Flat tails have many equal weights.
             let known = entry.weight == last ? information.last : nil
             last = entry.weight
             information.append(known ?? -log(max(Double(last) / total, 1e-300)))
@@ -138,7 +138,7 @@ struct Candidates {
         var low = information.partition { $0 >= entropy }, high = low
         var kept: [Entry] = []
         var sum = 0.0
-        // Those of one information below, which are met from their end.
+        // The run of equal information below, which is met from its end.
         var run = low..<low
         while sum < Double(share) || kept.isEmpty {
             if run.isEmpty, low > 0 {
@@ -167,12 +167,13 @@ struct Candidates {
 }
 
 extension ArraySlice<Candidates.Entry> {
-    /// What they weigh together, added in their order.
+    /// The sum of their weights, added in order.
     var mass: Double { reduce(0) { $0 + Double($1.weight) } }
 }
 
 extension Array<Double> {
-    /// The index of the first for which it holds, of a list in which it holds for all that follow, too.
+    /// The index of the first element for which the predicate holds, if it then holds for all later elements (binary
+    /// search).
     fileprivate func partition(_ holds: (Double) -> Bool) -> Int {
         var (low, high) = (0, count)
         while low < high {

@@ -8,10 +8,10 @@ import Glibc
 import Musl
 #endif
 
-/// Draws the tokens of one reply.
+/// Samples the tokens of one reply.
 ///
-/// The random number of the n-th token depends on the seed and n alone, so a reply does not change with what else runs
-/// beside it, and can be taken up again at any token.
+/// The random number of the n-th token depends only on the seed and n, so a reply does not depend on the other requests
+/// of the batch and can be resumed at any token.
 public struct Sampler: Sendable {
     public let options: SamplingOptions
     public let seed: UInt64
@@ -25,7 +25,7 @@ public struct Sampler: Sendable {
         if options.repetitionPenalty != 1 { promptTokens = Set(prompt) }
     }
 
-    /// Picks a token and notes it as part of the reply. The logits are used as scratch.
+    /// Samples a token and appends it to the reply's history. The logits are overwritten.
     public mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         adjust(logits)
         let token = options.temperature == 0 ? argmax(logits) : draw(logits)
@@ -33,13 +33,13 @@ public struct Sampler: Sendable {
         return token
     }
 
-    /// Notes a token of the reply that was chosen elsewhere.
+    /// Appends a token that was chosen elsewhere to the reply's history.
     public mutating func accept(_ token: Int32) {
         replyCounts[token, default: 0] += 1
         drawn += 1
     }
 
-    /// Bias and penalties, in place.
+    /// Applies bias and penalties in place.
     func adjust(_ logits: UnsafeMutableBufferPointer<Float>) {
         for (token, bias) in options.logitBias { logits[Int(token)] += bias }
         if options.repetitionPenalty != 1 {
@@ -67,7 +67,7 @@ public struct Sampler: Sendable {
         let best = Int(argmax(logits))
         let top = logits[best]
         guard top.isFinite else { return Int32(best) }
-        // Unnormalised probabilities relative to the best token, which makes the largest exactly one.
+        // Unnormalised probabilities relative to the best token, so that the largest is exactly one.
         let scale = 1 / options.temperature
         var total = 0.0
         for index in logits.indices {
@@ -75,10 +75,10 @@ public struct Sampler: Sendable {
             logits[index] = weight.isNaN ? 0 : weight
             total += Double(logits[index])
         }
-        // Two words a number: the position follows from how many tokens there are already.
+        // Two words per number: the position is derived from the number of tokens sampled so far.
         var random = RandomStream(seed: seed, position: 2 &* drawn)
         let uniform = random.nextUniform()
-        // As many as there are leave nothing out.
+        // A k of at least the vocabulary size filters nothing.
         let topK = options.topK < logits.count ? options.topK : 0
         guard topK > 0 || options.topP < 1 || options.minP > 0 || options.typicalP < 1 else {
             return pick(logits.indices.lazy.map { ($0, logits[$0]) }, total, uniform) ?? Int32(best)
@@ -87,7 +87,7 @@ public struct Sampler: Sendable {
         return pick(candidates.lazy.map { ($0.token, $0.weight) }, candidates.mass, uniform) ?? Int32(best)
     }
 
-    /// The first candidate at which the running sum passes `uniform · total`.
+    /// The first candidate at which the cumulative sum exceeds `uniform · total`.
     private func pick(_ candidates: some Sequence<(Int, Float)>, _ total: Double, _ uniform: Double) -> Int32? {
         var remaining = uniform * total
         var last: Int32?

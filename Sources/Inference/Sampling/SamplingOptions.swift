@@ -1,32 +1,33 @@
-/// How the next token is drawn from the logits.
+/// How the next token is sampled from the logits.
 ///
-/// The steps follow the order of transformers and vLLM: bias and penalties, temperature, top-k, top-p, min-p, typical.
+/// The steps have the order of transformers and vLLM: bias and penalties, temperature, top-k, top-p, min-p, typical.
 public struct SamplingOptions: Sendable, Equatable {
-    /// Logits are divided by it; 0 means the most probable token, the lowest id on a tie.
+    /// Logits are divided by it; 0 means greedy decoding, with the lowest id on a tie.
     public var temperature: Float = 1
-    /// Only the k most probable tokens stay; 0 keeps all.
+    /// Top-k: keeps only the k most probable tokens; 0 keeps all.
     public var topK = 0
-    /// Only the smallest set of most probable tokens with at least this probability stays (Holtzman et al. 2020).
+    /// Top-p (nucleus) sampling: keeps the smallest set of most probable tokens with at least this probability
+    /// (Holtzman et al. 2020).
     public var topP: Float = 1
-    /// Only tokens with at least this share of the top token's probability stay.
+    /// Min-p: keeps tokens with at least this fraction of the top token's probability.
     public var minP: Float = 0
-    /// Only the tokens whose information is nearest the entropy stay, up to this probability (Meister et al. 2022).
+    /// Typical sampling: keeps the tokens whose information is nearest to the entropy, up to this probability (Meister
+    /// et al. 2022).
     public var typicalP: Float = 1
-    /// Logits of tokens seen in prompt or reply are divided by it when positive, multiplied when negative
-    /// (Keskar et al. 2019).
+    /// Logits of tokens in prompt or reply are divided by it if positive, multiplied if negative (Keskar et al. 2019).
     public var repetitionPenalty: Float = 1
-    /// Subtracted once from the logit of every token of the reply.
+    /// Subtracted once from the logit of every token that occurs in the reply.
     public var presencePenalty: Float = 0
-    /// Subtracted for each time a token stands in the reply.
+    /// Subtracted for each occurrence of a token in the reply.
     public var frequencyPenalty: Float = 0
-    /// Added to the logits of these tokens; −∞ bans one.
+    /// Added to the logits of these tokens; −∞ bans a token.
     public var logitBias: [Int32: Float] = [:]
-    /// The same seed gives the same reply; nil draws one.
+    /// The same seed gives the same reply; with nil a random seed is used.
     public var seed: UInt64?
 
     public init() {}
 
-    /// The most probable token, always.
+    /// Greedy decoding: always the most probable token.
     public static var greedy: SamplingOptions {
         var options = SamplingOptions()
         options.temperature = 0
@@ -34,7 +35,7 @@ public struct SamplingOptions: Sendable, Equatable {
     }
 }
 
-/// An option outside its range.
+/// An option with an invalid value.
 public struct OptionError: Error, Sendable, Equatable, CustomStringConvertible {
     public var option: String
     public var value: String

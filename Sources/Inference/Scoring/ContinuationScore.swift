@@ -1,12 +1,13 @@
-/// How probable a model finds one continuation of a context.
+/// The log-likelihood of one continuation of a context.
 public struct ContinuationScore: Sendable, Equatable {
     /// log p(continuation | context) = Σᵢ log p(tokenᵢ | context, tokens before it), in natural units.
     public var logProbability: Double
-    /// Whether each token is the most probable one at its place, the lowest id on a tie: greedy generation says it.
+    /// Whether each token is the most probable one at its position (the lowest id on a tie), so that greedy decoding
+    /// generates the continuation.
     public var isGreedy: Bool
-    /// The terms of the sum, one for each token.
+    /// The terms of the sum, one per token.
     public var tokens: [Double]
-    /// Tokens at the beginning of the context that were left out because the model's context has no room for them.
+    /// The number of tokens at the start of the context that were dropped because they did not fit the model's context.
     public var omittedContextTokens = 0
 
     init(_ tokens: [TokenScore], omittedContextTokens: Int) {
@@ -17,7 +18,7 @@ public struct ContinuationScore: Sendable, Equatable {
     }
 }
 
-/// One token at its place.
+/// The score of one token at its position.
 struct TokenScore {
     var logProbability: Double
     var isGreedy: Bool

@@ -1,24 +1,24 @@
 import MartletModels
 import MartletTensor
 
-/// Tokens to compute after those of a cache; the last `targets.count` of them are asked how probable these are.
+/// Tokens to compute after those of a cache; the last `targets.count` rows score the targets.
 struct ScoringRun {
     var inputs: ArraySlice<Int32>
-    /// What follows each of the last inputs.
+    /// The token that follows each of the last inputs.
     var targets: ArraySlice<Int32>
     let cache: KVCache
 }
 
 extension Scorer {
-    /// Rows of a pass at most: enough to fill the kernels, few enough to bound memory.
+    /// The maximum number of rows per pass: enough to fill the kernels, few enough to bound memory.
     private static let rowsPerPass = 512
-    /// Rows whose logits are there at once: they take a vocabulary each.
+    /// Rows whose logits are held at a time: each row takes a vocabulary of floats.
     private static let logitRows = 64
-    /// Bytes of the keys and values of the continuations of a pass, about.
+    /// Approximate bytes of the keys and values of the continuations of a pass.
     private static let forkBytes = 256 << 20
 
-    /// Whether a sequence of so many tokens can be computed in pieces and go on from another's keys. Not so where
-    /// rotary frequencies change with the length: then it is computed whole, as one pass over the text would.
+    /// Whether a sequence of this length can be computed in pieces and can share keys with another one. This is false
+    /// if rotary frequencies depend on the length: then it is computed as a whole, in one pass.
     func sharesKeys(_ length: Int) -> Bool { decoder.keysFollowFromPrefix(length: length) }
 
     /// Scores continuations of one context.
@@ -43,7 +43,7 @@ extension Scorer {
                 Array(rows), [DecoderSequence(rows: 0..<rows.count, cache: cache)])
             rest = rest.dropFirst(rows.count)
         }
-        // The last token of the context says how probable each first token is.
+        // The first token of each continuation is scored by the last row of the context.
         guard let hidden else { return [] }
         let logits = try decoder.logits(hidden.gatheredRows([hidden.shape[0] - 1]))
         var scores = try logits.withHostValues { logits in
@@ -51,7 +51,7 @@ extension Scorer {
             return continuations.map { [first.score($0[0], logits)] }
         }
         let longer = continuations.indices.filter { continuations[$0].count > 1 }
-        // As many at once as the copies of a last block, and the blocks they grow by, take no more than that.
+        // As many at once as fit: each takes a copy of the last block and the blocks it grows by.
         let blocks = KVCache.blocks(for: longest) + 1
         let width = max(Self.forkBytes / max(cache.blockByteCount * blocks, 1), 1)
         for start in stride(from: 0, to: longer.count, by: width) {
@@ -65,7 +65,7 @@ extension Scorer {
         return scores
     }
 
-    /// Computes runs, several in a pass where they are short; a long one goes over several passes.
+    /// Computes runs, several per pass if they are short; a long run takes several passes.
     /// - Parameter isWhole: each run is one pass, however long.
     func score(_ runs: [ScoringRun], isWhole: Bool, _ isCancelled: () -> Bool) throws -> [[TokenScore]] {
         var scores = [[TokenScore]](repeating: [], count: runs.count)
@@ -116,7 +116,7 @@ extension Scorer {
     }
 }
 
-/// What one row of logits says of every token: log pᵢ = xᵢ − log Σⱼ exp xⱼ.
+/// The log-probabilities of one row of logits: log pᵢ = xᵢ − log Σⱼ exp xⱼ.
 private struct TokenDistribution {
     let logSum: Double
     let best: Int

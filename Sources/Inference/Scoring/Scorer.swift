@@ -3,11 +3,11 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// Log-likelihoods of given texts, which is what evaluation, reranking and rewards ask of a model.
+/// Log-likelihoods of given texts, for evaluation, reranking and rewards.
 ///
-/// A context is computed once for all of its continuations, which go on from copies of its cache, many in one pass. A
-/// score is the same bits whatever is scored beside it. Memory is that of one context's keys and values and of passes of
-/// bounded size: logits are made for a block of rows at a time.
+/// A context is computed once for all of its continuations, which continue from copies of its cache, many per pass. A
+/// score has the same bits regardless of what is scored beside it. Memory is bounded: keys and values of one context,
+/// and passes of limited size; logits are computed for one block of rows at a time.
 ///
 /// ```swift
 /// let scorer = Scorer(model)
@@ -23,9 +23,9 @@ import MartletTensor
 public final class Scorer: @unchecked Sendable {
     let decoder: Decoder
     let precision: Precision
-    /// What stands before the first token of a text that begins with itself.
+    /// The token before a text that has no context.
     private let beginToken: Int32?
-    /// Where the asynchronous calls compute: a model's own, so that scoring does not compete with its replies.
+    /// The queue of the asynchronous calls: a model's own, so that scoring does not compete with its replies.
     private let queue: DispatchQueue
 
     /// Scores with a loaded model, at its precision.
@@ -36,7 +36,7 @@ public final class Scorer: @unchecked Sendable {
         queue = model.queue
     }
 
-    /// Scores with a decoder alone, such as one in training (`.exact`: its weights as they are).
+    /// Scores with a decoder without tokenizer, such as one in training (`.exact` uses the weights as they are).
     public init(_ decoder: Decoder, precision: Precision, beginToken: Int32? = nil) {
         self.decoder = decoder
         self.precision = precision
@@ -46,13 +46,13 @@ public final class Scorer: @unchecked Sendable {
 
     private var limit: Int { decoder.configuration.contextLength }
 
-    /// How probable each continuation is after the context.
+    /// The log-likelihood of each continuation given the context.
     ///
-    /// Where context and continuation together exceed the model's context by more than the last token, which is never an
-    /// input, the beginning of the context is left out and the score says how much (`omittedContextTokens`).
-    /// - Returns: a score for each continuation, in order.
+    /// If context and continuation together exceed the model's context (the last token is not an input and does not
+    /// count), the start of the context is dropped, and `omittedContextTokens` reports how much.
+    /// - Returns: one score per continuation, in order.
     /// - Throws: `OptionError` for an empty context or continuation, `ModelError.tokenOutOfRange`,
-    ///   `ModelError.contextExceeded` for a continuation that has no room even with one token before it,
+    ///   `ModelError.contextExceeded` for a continuation that does not fit even with one token before it,
     ///   `CancellationError`.
     public func logLikelihood(
         context: [Int32], continuations: [[Int32]], isCancelled: () -> Bool = { false }
@@ -65,7 +65,7 @@ public final class Scorer: @unchecked Sendable {
             }
         }
         var scores = [ContinuationScore?](repeating: nil, count: continuations.count)
-        // Those that leave out the same tokens share what they keep.
+        // Continuations that drop the same number of context tokens share the rest.
         let groups = Dictionary(grouping: continuations.indices) {
             max(context.count - (limit + 1 - continuations[$0].count), 0)
         }
@@ -80,19 +80,23 @@ public final class Scorer: @unchecked Sendable {
         return scores.compactMap { $0 }
     }
 
-    /// log p of every token of a text that may be longer than the context.
+    /// Rolling log-likelihood: log p of every token of a text, which may be longer than the context.
     ///
-    /// The text is cut into windows of the context's length, each computed from its own beginning; every token is scored
-    /// once. The first window scores as many tokens as the context holds, with `prefix` before them. Each later one scores
-    /// the next `stride` tokens, or what is left, after as many of those before them as there is room for:
-    /// `contextLength − stride + 1`, and more in the last. The default stride is the context's length: that is what
-    /// lm-evaluation-harness's `loglikelihood_rolling` computes. A smaller one gives tokens more context and takes longer.
+    /// The text is divided into windows of the context's length, each computed from its own start; every token is
+    /// scored once. The first window scores as many tokens as the context holds, with `prefix` before them. Each later
+    /// window scores the next `stride` tokens (or what is left), preceded by as many earlier tokens as fit:
+    /// `contextLength − stride + 1`, and more in the last window. The default stride is the context's length, which is
+    /// what `loglikelihood_rolling` of lm-evaluation-harness computes. A smaller stride gives tokens more context and
+    /// takes longer.
+    ///
+    ///     let logs = try scorer.rolling(model.tokenizer.encode(text))
+    ///     let perplexity = exp(-logs.reduce(0, +) / Double(logs.count))
     ///
     /// - Parameters:
-    ///   - prefix: what stands before the first token; the model's beginning of sequence, else its end of sequence, when
-    ///     left out.
-    ///   - stride: new tokens of a window, from 1 to the context's length.
-    /// - Returns: one number for each token; their sum is the text's log-likelihood, exp(−sum / count) its perplexity.
+    ///   - prefix: the token before the first one; by default the model's beginning-of-sequence token, or else its
+    ///     end-of-sequence token.
+    ///   - stride: new tokens per window, from 1 to the context's length.
+    /// - Returns: one number per token; their sum is the text's log-likelihood, exp(−sum / count) its perplexity.
     /// - Throws: `OptionError`, `ModelError.tokenOutOfRange`, `CancellationError`.
     public func rolling(
         _ tokens: [Int32], prefix: Int32? = nil, stride: Int? = nil, isCancelled: () -> Bool = { false }
@@ -123,13 +127,13 @@ public final class Scorer: @unchecked Sendable {
         return scores
     }
 
-    /// The windows of a text of `count` tokens with one token before them: places of what goes in, and of what is scored
-    /// by the last of these (each input says what follows it).
+    /// The windows of a text of `count` tokens with one token before them: the range of the inputs, and the range
+    /// scored by the last of these inputs (each input predicts the token after it).
     package static func windows(
         _ count: Int, length: Int, stride: Int
     ) -> [(inputs: Range<Int>, scored: Range<Int>)] {
         var windows: [(inputs: Range<Int>, scored: Range<Int>)] = []
-        // Places count from the prefix, so that tokens stand at 1...count.
+        // Positions count from the prefix, so the tokens are at 1...count.
         var done = 0
         while done < count {
             let end = min(done + (done == 0 ? length : stride), count)
@@ -153,14 +157,14 @@ public final class Scorer: @unchecked Sendable {
 // MARK: - Asynchronous
 
 extension Scorer {
-    /// `logLikelihood` on a queue of the model's, one computation at a time with its replies. Cancelling the task ends it
-    /// with the pass that is under way.
+    /// Asynchronous `logLikelihood`, serialised with the model's replies on its queue. Cancelling the task ends it
+    /// after the current pass.
     public func logLikelihood(context: [Int32], continuations: [[Int32]]) async throws -> [ContinuationScore] {
         try await run { try $0.logLikelihood(context: context, continuations: continuations, isCancelled: $1) }
     }
 
-    /// `rolling` on a queue of the model's, one computation at a time with its replies. Cancelling the task ends it with
-    /// the pass that is under way.
+    /// Asynchronous `rolling`, serialised with the model's replies on its queue. Cancelling the task ends it after the
+    /// current pass.
     public func rolling(_ tokens: [Int32], prefix: Int32? = nil, stride: Int? = nil) async throws -> [Double] {
         try await run { try $0.rolling(tokens, prefix: prefix, stride: stride, isCancelled: $1) }
     }
