@@ -80,6 +80,8 @@ public struct ServerLimits: Sendable {
     /// How long a token of a streamed reply may wait for others to be sent with it; the first does not. Zero sends each at
     /// once, for 5 % more time in a reply that is alone; a screen shows 60 pictures a second.
     public var delivery = Duration.milliseconds(16)
+    /// How long after a client has said that it sends no more it is first asked whether it still reads.
+    package var leaving = Duration.seconds(2)
     /// Silence in a stream before a comment says that the server still works on it.
     public var keepAlive = Duration.seconds(15)
 

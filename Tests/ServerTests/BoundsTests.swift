@@ -57,7 +57,9 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(2))) func workWhoseClientLeftIsNotDone() async throws {
-        try await RunningServer.with { running in
+        var settings = ServerSettings()
+        settings.limits.leaving = .milliseconds(20)
+        try await RunningServer.with(settings: settings) { running in
             #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)
             let lane = Occupied(.large), port = running.port
             try await RawSocket.away {
@@ -68,7 +70,7 @@ import Testing
                 try other.send(RunningServer.request("GET", "/livez", [:], body: nil))
                 _ = other.readToEnd()
             }
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .milliseconds(1000))
             lane.letGo()
             var found = false
             for _ in 0..<100 where !found {

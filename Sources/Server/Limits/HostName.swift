@@ -27,6 +27,23 @@ enum HostName {
         return name
     }
 
+    /// Whether this is a name or an address, with a port or without, and nothing else (RFC 3986, 3.2.2).
+    static func isWellFormed(_ authority: some StringProtocol) -> Bool {
+        guard let name = name(of: authority), !name.isEmpty else { return false }
+        let port = authority.utf8.reversed().prefix { (0x30...0x39).contains($0) }.count
+        guard !authority.contains(":") || authority.hasSuffix("]") || port <= 5 else { return false }
+        if authority.hasPrefix("[") {
+            return name.utf8.allSatisfy { byte in
+                UnicodeScalar(byte).properties.isASCIIHexDigit || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
+            }
+        }
+        let others = "-._~%!$&'()*+,;=".utf8
+        return name.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (0x30...0x39).contains(byte)
+                || others.contains(byte)
+        }
+    }
+
     static func isAddress(_ name: String) -> Bool {
         var storage = in6_addr()
         return inet_pton(AF_INET, name, &storage) == 1 || inet_pton(AF_INET6, name, &storage) == 1

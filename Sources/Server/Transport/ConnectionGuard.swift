@@ -4,6 +4,15 @@ import MartletAPI
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
 
 /// Watches one connection: how long its requests take to come and its replies to be taken, whether the client is still
 /// there, and that what is no HTTP gets an answer a program can read.
@@ -24,6 +33,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Requests whose header has come and whose reply has not gone: a client may send the next before it has read one.
     private var unanswered = 0
     private var bodyBytes = 0
+    private let rules = MessageRules()
+    /// Whether the client has said that it sends no more.
+    private var isHalfClosed = false
+    private var question: Scheduled<Void>?
+    /// What is to be refused once the replies to `refusal.after` earlier requests have gone.
+    private var refusal: (after: Int, error: APIError)?
     /// Of the present phase; nil where nothing is awaited.
     private var deadline: Scheduled<Void>?
     private var stall: Scheduled<Void>?
@@ -35,6 +50,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         connection = table.add(context.channel)
+        let pipeline = context.pipeline.syncOperations
+        do {
+            let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
+            try pipeline.addHandler(rules, position: .before(codec))
+        } catch {
+            // Nothing is served whose framing is not watched.
+            context.fireErrorCaught(error)
+            return context.close(promise: nil)
+        }
         // What the system holds for a client that does not read is bounded, too: its own choice can be megabytes.
         context.channel.setOption(.socketOption(.so_sndbuf), value: limits.sendBuffer).whenFailure { _ in }
         if context.channel.isActive { expectHead(context) }
@@ -55,6 +79,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func end(_ context: ChannelHandlerContext) {
         expectNothing()
         stall?.cancel()
+        question?.cancel()
         table.remove(context.channel)
         connection?.close()
         connection = nil
@@ -66,7 +91,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headerTime)) {
             self.deadline = nil
             guard self.phase == .beforeHead else { return }
-            self.refuse(context, 408, "The request's header did not come in time.", code: "request_timeout")
+            self.refuse(context, Self.late("header"))
         }
     }
 
@@ -80,8 +105,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             guard Double(came) < Double(self.limits.bodyRate) * Double(passed.nanoseconds) / 1e9 else {
                 return self.expectBody(context, within: min(self.limits.bodyTime, .seconds(5)))
             }
-            self.refuse(context, 408, "The request's body did not come in time.", code: "request_timeout")
+            self.refuse(context, Self.late("body"))
         }
+    }
+
+    private static func late(_ part: String) -> APIError {
+        APIError(status: 408, "The request's \(part) did not come in time.", code: "request_timeout")
     }
 
     private func expectNothing() {
@@ -92,7 +121,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard phase != .lingering else { return }
+        guard phase != .lingering, refusal == nil else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
             expectNothing()
@@ -122,25 +151,70 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // The client sends no more: it has gone, or will not send another request.
-        if let event = event as? ChannelEvent, event == .inputClosed { connection?.close() }
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            isHalfClosed = true
+            // A client may say that it sends no more and still wait for its reply.
+            if unanswered > 0, phase == .answering { askWhetherItReads(context) } else { connection?.close() }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
+    /// Finds out whether a client that sends no more has left.
+    ///
+    /// Its system answers both alike until something is sent to it. A stream is sent soon; where the reply is not ready for
+    /// long, an interim answer (RFC 9110, 15.2) takes its place, which every client of HTTP/1.1 passes over, and which is
+    /// answered with a reset where nobody reads any more. Then the channel becomes inactive. It is sent a few times, at
+    /// growing distances. A client of HTTP/1.0 knows no such answers: for it there are the system's own questions.
+    private func askWhetherItReads(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        channel.setOption(.socketOption(.so_keepalive), value: 1).whenFailure { _ in }
+        #if canImport(Glibc) || canImport(Musl)
+        for (name, value) in [(TCP_KEEPIDLE, 15), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4)] as [(CInt, Int)] {
+            let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: name))
+            channel.setOption(option, value: value).whenFailure { _ in }
+        }
+        #endif
+        ask(context, after: limits.leaving, left: 5)
+    }
+
+    private func ask(_ context: ChannelHandlerContext, after time: Duration, left: Int) {
+        guard left > 0 else { return }
+        question = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) {
+            self.question = nil
+            guard self.unanswered > 0, !self.hasAnswered, context.channel.isActive else { return }
+            context.writeAndFlush(self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            self.ask(context, after: time * 2, left: left - 1)
+        }
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? RefusedMessage {
+            return refuseInTurn(context, APIError(status: error.status, error.message, code: error.code))
+        }
         guard let error = error as? HTTPParserError else {
             connection?.close()
             context.fireErrorCaught(error)
             return
         }
         if case .headerOverflow = error {
-            refuse(
-                context, 431,
-                "The request's header has more than \(limits.headers) bytes or "
-                    + "\(limits.headerCount) fields.", code: "header_too_large")
+            refuseInTurn(
+                context,
+                APIError(
+                    status: 431,
+                    "The request's header has more than \(limits.headers) bytes or \(limits.headerCount) fields.",
+                    code: "header_too_large"))
         } else {
-            refuse(context, 400, "This is no HTTP/1.1 request.", code: "bad_http")
+            refuseInTurn(context, APIError(status: 400, "This is no HTTP/1.1 request.", code: "bad_http"))
         }
+    }
+
+    /// Refuses what came last, after the replies to what came whole before it.
+    private func refuseInTurn(_ context: ChannelHandlerContext, _ error: APIError) {
+        guard refusal == nil else { return }
+        let earlier = phase == .body ? unanswered - 1 : unanswered
+        guard earlier > 0 else { return refuse(context, error) }
+        expectNothing()
+        refusal = (unanswered - earlier, error)
     }
 
     // MARK: - Writing
@@ -149,7 +223,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         case .head(let head) where head.status.kind != .informational:
             hasAnswered = true
-            closesAfterReply = head.headerFields[.connection]?.lowercased() == "close"
+            closesAfterReply =
+                head.headerFields[.connection]?.lowercased() == "close"
+                || rules.endsConnection(
+                    status: head.status.code, hasLength: head.headerFields[.contentLength] != nil)
         case .end where closesAfterReply:
             let done = promise ?? context.eventLoop.makePromise(of: Void.self)
             done.futureResult.assumeIsolated().whenComplete { _ in self.linger(context) }
@@ -158,6 +235,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .end:
             unanswered = max(0, unanswered - 1)
             hasAnswered = false
+            if let refusal, unanswered <= refusal.after {
+                context.writeAndFlush(data, promise: promise)
+                // More may be coming: closing waits for it.
+                phase = .body
+                return refuse(context, refusal.error)
+            }
+            if isHalfClosed, unanswered == 0 {
+                let done = promise ?? context.eventLoop.makePromise(of: Void.self)
+                done.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+                context.writeAndFlush(data, promise: done)
+                return
+            }
             if unanswered == 0, phase == .answering {
                 phase = .beforeHead
                 connection?.waitingSince = .now
@@ -189,11 +278,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Answers in the place of what stands above, and closes.
-    private func refuse(_ context: ChannelHandlerContext, _ status: Int, _ message: String, code: String) {
+    private func refuse(_ context: ChannelHandlerContext, _ error: APIError) {
         connection?.close()
         guard context.channel.isActive, !hasAnswered else { return context.close(promise: nil) }
         hasAnswered = true
-        let error = APIError(status: status, message, code: code)
         var response = Response(error)
         response.headers[.connection] = "close"
         let body = ByteBuffer(bytes: error.json.bytes())
