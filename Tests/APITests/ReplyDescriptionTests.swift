@@ -34,7 +34,7 @@ import Testing
         card.isLoaded = true
         try check(ModelCard.list([card]), "ModelList")
         try check(Ollama.tags([card]), "OllamaModels")
-        try check(Ollama.running([card], expires: 5), "OllamaModels")
+        try check(Ollama.running([(card: card, expires: 5)]), "OllamaModels")
         try check(Ollama.show(card, model), "OllamaShow")
         try check(Ollama.version, "Version")
         try check(Ollama.error(.unknownModel("a")), "OllamaError")

@@ -61,6 +61,50 @@ import Testing
         }
     }
 
+    @Test func whatOllamasClientsAskOfVectorsIsDone() async throws {
+        try await RunningServer.with(["encoder"]) { running in
+            func embed(_ members: JSON) async throws -> RawReply {
+                var body: JSONObject = ["model": "encoder", "input": "hello"]
+                for (key, value) in members.object ?? [:] { body[key] = value }
+                return try await running.post("/api/embed", .object(body))
+            }
+            let long = String(repeating: "hello ring ", count: 2000)
+            let whole = try await embed([:]).json()["embeddings"]?.array?.first?.array ?? []
+            let short = try await embed(["dimensions": 4]).json()["embeddings"]?.array?.first?.array ?? []
+            #expect(short.count == 4 && whole.count > 4)
+            let length = short.reduce(0.0) { $0 + ($1.double ?? 0) * ($1.double ?? 0) }
+            #expect(abs(length - 1) < 1e-5)
+            #expect(try await embed(["dimensions": 0]).json()["embeddings"]?.array?.first?.array == whole)
+            #expect(try await embed(["dimensions": .integer(Int64(whole.count) + 1)]).status == 400)
+            // Cut unless told otherwise, by the model's length or a shorter one.
+            let cut = try await embed(["input": .string(long)])
+            #expect(cut.status == 200)
+            #expect(try await embed(["input": .string(long), "truncate": false]).status == 400)
+            let sixteen = try await embed(["input": .string(long), "options": ["num_ctx": 6, "temperature": 0.5]])
+            #expect(try sixteen.json()["prompt_eval_count"]?.integer == 6)
+            #expect(
+                try await embed(["input": "hello ring hello ring hello", "truncate": false, "options": ["num_ctx": 3]])
+                    .status == 400)
+            #expect(try await embed(["options": ["num_ctx": "many"]]).status == 400)
+            #expect(try await embed(["options": ["temperature": "hot"]]).status == 400)
+            #expect(try await embed(["options": 3]).status == 400)
+            #expect(try await embed(["keep_alive": "soon"]).status == 400)
+            // Nothing to embed: the model is loaded, and nothing else.
+            #expect(try await embed(["input": ""]).json()["embeddings"] == [])
+            #expect(running.server.models.loaded.count == 1)
+            #expect(try await embed(["keep_alive": 0]).status == 200)
+            for _ in 0..<100 where !running.server.models.loaded.isEmpty {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(running.server.models.loaded.isEmpty)
+            #expect(try await embed(["keep_alive": "1h"]).status == 200)
+            running.server.models.unloadIdle(now: .now + .seconds(3000))
+            #expect(running.server.models.loaded.count == 1)
+            running.server.models.unloadIdle(now: .now + .seconds(3700))
+            #expect(running.server.models.loaded.isEmpty)
+        }
+    }
+
     @Test func llamaServersClientsSeePropertiesAndSlots() async throws {
         var loading = ModelSettings()
         loading.engine.maximumRunning = 3

@@ -23,10 +23,11 @@ public enum Ollama {
     public static func tags(_ cards: [ModelCard]) -> JSON { ["models": .array(cards.map { .object(entry($0)) })] }
 
     /// `GET /api/ps`.
-    public static func running(_ cards: [ModelCard], expires: Int) -> JSON {
+    /// - Parameter expires: when each of them leaves memory if nobody asks for it again.
+    public static func running(_ cards: [(card: ModelCard, expires: Int)]) -> JSON {
         [
             "models": .array(
-                cards.map { card in
+                cards.map { card, expires in
                     var object = entry(card)
                     object["expires_at"] = .string(time(expires))
                     object["size_vram"] = 0
@@ -126,21 +127,31 @@ public enum Ollama {
 }
 
 extension EmbeddingsRequest {
-    /// The body of Ollama's `POST /api/embed`, or of the older `/api/embeddings` with one `prompt`.
+    /// The body of Ollama's `POST /api/embed`, or of the older `/api/embeddings` with one `prompt`. Without a text it asks
+    /// for the model to be loaded. Texts that are too long for the model, or for `num_ctx`, are cut unless `truncate` is
+    /// false.
     public init(ollama body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         let key = fields.json("input") == nil && fields.json("prompt") != nil ? "prompt" : "input"
-        inputs = try GenerationRequest.Prompt.list(
-            fields.required(key, fields.json(key)), key, most: limits.embeddingInputs)
+        switch fields.json(key) {
+        case nil, .string("")?: inputs = []
+        case let value?: inputs = try GenerationRequest.Prompt.list(value, key, most: limits.embeddingInputs)
+        }
         try Self.check(inputs, key, limits)
         model = try fields.required("model", fields.string("model", longest: 1024))
         format = .float
-        dimensions = try fields.integer("dimensions", 1...65536)
-        // Ollama cuts texts that are too long unless told not to; here it is the other way round.
-        truncation = try fields.bool("truncate") ?? false ? Truncation(tokens: -1, keepsEnd: false) : nil
+        // 0 is what Ollama's clients send for all of them.
+        dimensions = try fields.integer("dimensions", 0...65536).flatMap { $0 > 0 ? $0 : nil }
+        shortens = true
+        truncation = try fields.bool("truncate") ?? true ? Truncation(tokens: -1, keepsEnd: false) : nil
         user = nil
-        _ = try GenerationRequest.keepAlive(&fields)
-        fields.ignore("options")
+        keepAliveSeconds = try GenerationRequest.keepAlive(&fields)
+        if var options = try fields.fields("options") {
+            contextLength = try options.integer("num_ctx", -1...Int(Int32.max)).flatMap { $0 > 0 ? $0 : nil }
+            // The others are for what picks tokens, which nothing does here; what they could not mean is refused.
+            var unused = GenerationRequest(dialect: .ollamaGenerate, input: .prompts([]))
+            try unused.readOllamaOptions(&options, limits)
+        }
         unknownFields = fields.unread
     }
 

@@ -73,7 +73,7 @@ extension GenerationRequest {
         unknownFields += fields.unread
     }
 
-    private mutating func readOllamaOptions(_ options: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+    mutating func readOllamaOptions(_ options: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         try sampling.read(&options, limits)
         stopping.strings = try StoppingSettings.stopStrings(&options, "stop", limits)
         // Below zero: as many as there is room for.
@@ -93,7 +93,7 @@ extension GenerationRequest {
     ]
 
     /// Seconds that a duration of Go has at most.
-    static let longestDuration = 9_223_372_036.0
+    public static let longestDuration = 9_223_372_036.0
 
     /// A number of seconds, or a duration as Go writes it (`5m`, `1h30m`); below zero is for good.
     static func keepAlive(_ fields: inout FieldReader) throws(APIError) -> Double? {

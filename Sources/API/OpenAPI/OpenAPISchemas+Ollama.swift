@@ -96,10 +96,10 @@ extension OpenAPISchemas {
     private static func embedding(_ input: String) -> JSON {
         request(
             [
-                "model": word, input: reference("Prompt"), "dimensions": integer(1, 65536), "truncate": flag,
-                "keep_alive": keepAlive,
+                "model": word, input: reference("Prompt"), "dimensions": integer(0, 65536), "truncate": flag,
+                "keep_alive": keepAlive, "options": reference("OllamaOptions"),
             ],
-            required: ["model", input])
+            required: ["model"])
     }
 
     /// A reply with what the last line of a stream says besides.

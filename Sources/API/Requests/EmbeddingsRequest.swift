@@ -9,7 +9,13 @@ public struct EmbeddingsRequest: Sendable {
     public var format: Format
     /// Numbers of a vector to keep; nil keeps all.
     public var dimensions: Int?
+    /// Whether vectors are cut to `dimensions` whatever the model was trained for.
+    public var shortens = false
     public var truncation: Truncation?
+    /// Tokens that a text may have where that is less than the model's own; nil is the model's own.
+    public var contextLength: Int?
+    /// How long the model is to stay in memory after this request: nil is the server's choice, below zero is for good.
+    public var keepAliveSeconds: Double?
     /// Vectors of length one, whatever length the model gives them.
     public var normalizes = true
     public var user: String?

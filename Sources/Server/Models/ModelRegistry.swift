@@ -35,7 +35,11 @@ public final class ModelRegistry: Sendable {
         var lastUse = ContinuousClock.now
         /// Bytes that a load under way has been promised.
         var promised = 0
+        /// What the last request that spoke of it asked for.
+        var stay = Stay.asSet
     }
+    /// How long a model stays in memory that nobody uses.
+    fileprivate enum Stay: Sendable, Equatable { case asSet, forGood, after(Duration) }
 
     private let settings: ModelSettings
     private let entries: Mutex<[Entry]>
@@ -135,11 +139,42 @@ public final class ModelRegistry: Sendable {
     }
 
     private func end(_ name: String) {
+        var stopped: LoadedModel?
         change(name) { entry in
             entry.users -= 1
             entry.lastUse = .now
+            guard case .loaded(let model) = entry.state, entry.users == 0 else { return }
             // Nobody will compute with it again.
-            if case .loaded(let model) = entry.state, entry.users == 0, model.hasChangedFile { entry.state = .unloaded }
+            if model.hasChangedFile { entry.state = .unloaded }
+            if entry.stay == .after(.zero) {
+                entry.unload()
+                stopped = model
+            }
+        }
+        stopped?.stop()
+    }
+
+    /// How long a model stays in memory after its last use, from now on and until it leaves.
+    /// - Parameters:
+    ///   - seconds: 0 unloads it when its last user is done, below 0 keeps it for good, nil is as the settings say.
+    ///   - mayShorten: false lets it stay longer than the settings say, never shorter.
+    package func keep(_ name: String, seconds: Double?, mayShorten: Bool) {
+        change(name) { entry in
+            guard let seconds else { return entry.stay = .asSet }
+            guard seconds >= 0 else { return entry.stay = .forGood }
+            let time = Duration.seconds(seconds)
+            entry.stay = .after(time)
+            if !mayShorten, time < settings.idleUnload ?? time + .seconds(1) { entry.stay = .asSet }
+        }
+    }
+
+    /// Seconds until a model leaves memory if nobody asks for it again; nil where it stays.
+    package func secondsLeft(_ name: String, now: ContinuousClock.Instant = .now) -> Double? {
+        entries.withLock { entries in
+            guard let entry = entries.first(where: { $0.model.name == name }),
+                let limit = entry.idleLimit(settings.idleUnload)
+            else { return nil }
+            return (limit - (entry.users > 0 ? .zero : now - entry.lastUse)).inSeconds
         }
     }
 
@@ -232,7 +267,7 @@ public final class ModelRegistry: Sendable {
             if case .loaded(let loaded) = entries[index].state { unloading.append(loaded) }
             // What the machine has back shows only later.
             left = available.adding(clamped: entries[index].promised)
-            entries[index].state = .unloaded
+            entries[index].unload()
         }
         return model.generates ? model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes) : 0
     }
@@ -246,7 +281,7 @@ public final class ModelRegistry: Sendable {
                 case .loaded(let loaded) = entries[index].state
             else { return (nil, false) }
             guard entries[index].users == 0 else { return (nil, true) }
-            entries[index].state = .unloaded
+            entries[index].unload()
             return (loaded, false)
         }
         if isInUse {
@@ -257,15 +292,16 @@ public final class ModelRegistry: Sendable {
         return stopped != nil
     }
 
-    /// Unloads what has been idle for longer than the settings allow.
+    /// Unloads what has been idle for longer than the settings, or the last request that spoke of it, allow.
     package func unloadIdle(now: ContinuousClock.Instant = .now) {
-        guard let limit = settings.idleUnload else { return }
         let stopped: [LoadedModel] = entries.withLock { entries in
             var stopped: [LoadedModel] = []
-            for index in entries.indices where entries[index].users == 0 && now - entries[index].lastUse >= limit {
-                guard case .loaded(let loaded) = entries[index].state else { continue }
+            for index in entries.indices where entries[index].users == 0 {
+                guard let limit = entries[index].idleLimit(settings.idleUnload),
+                    now - entries[index].lastUse >= limit, case .loaded(let loaded) = entries[index].state
+                else { continue }
                 stopped.append(loaded)
-                entries[index].state = .unloaded
+                entries[index].unload()
             }
             return stopped
         }
@@ -284,6 +320,19 @@ public final class ModelRegistry: Sendable {
 }
 
 extension ModelRegistry.Entry {
+    fileprivate func idleLimit(_ settings: Duration?) -> Duration? {
+        switch stay {
+        case .asSet: settings
+        case .forGood: nil
+        case .after(let time): time
+        }
+    }
+
+    fileprivate mutating func unload() {
+        state = .unloaded
+        stay = .asSet
+    }
+
     fileprivate var isLoaded: Bool { if case .loaded = state { true } else { false } }
     fileprivate var isInMemory: Bool { if case .unloaded = state { false } else { true } }
 }

@@ -75,14 +75,22 @@ extension Server {
         let lease = try await models.use(request.model, for: .embeds)
         let worker = try embedder(lease, call)
         if let dimensions = request.dimensions, dimensions != worker.width {
-            throw APIError.invalid(
-                "dimensions", "is \(dimensions); this model was not trained to be shortened and gives \(worker.width)")
+            guard request.shortens, dimensions < worker.width else {
+                throw APIError.invalid("dimensions", "is \(dimensions); this model gives \(worker.width)")
+            }
         }
         let places = request.inputs.indices.map { request.inputs.count == 1 ? "input" : "input[\($0)]" }
         let tokens = try Self.tokens(
-            Array(zip(request.inputs, places)), worker, request.truncation, limits: requestLimits)
+            Array(zip(request.inputs, places)), worker, request.truncation,
+            contextLength: request.contextLength, limits: requestLimits)
         var vectors = try await worker.embed(tokens)
         if request.normalizes { vectors = vectors.map(Self.normalized) }
+        if let dimensions = request.dimensions, dimensions < worker.width {
+            vectors = vectors.map {
+                request.normalizes
+                    ? EmbeddingsRequest.shortened($0, to: dimensions) : Array($0.prefix(dimensions))
+            }
+        }
         return (lease.model.name, vectors, count(tokens, call))
     }
 
@@ -211,12 +219,13 @@ extension Server {
     /// The tokens of each input, within the bounds of a request.
     private static func tokens(
         _ inputs: [(GenerationRequest.Prompt, String)], _ worker: EmbeddingWorker,
-        _ truncation: Truncation?, limits: RequestLimits
+        _ truncation: Truncation?, contextLength: Int? = nil, limits: RequestLimits
     ) throws -> [[Int32]] {
+        let limit = min(worker.contextLength, contextLength ?? .max)
         var all: [[Int32]] = [], total = 0
         for (input, place) in inputs {
             try Task.checkCancellation()
-            let tokens = try tokens(input, worker, truncation, place: place)
+            let tokens = try tokens(input, worker, truncation, limit: limit, place: place)
             total += tokens.count
             try check(total, limits, place)
             all.append(tokens)
@@ -233,7 +242,8 @@ extension Server {
     }
 
     private static func tokens(
-        _ input: GenerationRequest.Prompt, _ worker: EmbeddingWorker, _ truncation: Truncation?, place: String
+        _ input: GenerationRequest.Prompt, _ worker: EmbeddingWorker, _ truncation: Truncation?, limit: Int,
+        place: String
     ) throws -> [Int32] {
         var tokens: [Int32]
         switch input {
@@ -248,7 +258,6 @@ extension Server {
                 throw APIError.invalid(place, "cannot be expressed in the model's vocabulary: \(error)")
             }
         }
-        let limit = worker.contextLength
         if let truncation {
             let count = truncation.tokens < 0 ? limit : truncation.tokens
             if tokens.count > count { tokens = try Self.cut(tokens, to: count, truncation, worker) }

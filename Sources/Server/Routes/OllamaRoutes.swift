@@ -21,6 +21,12 @@ extension Server {
                 [self] call in
                 let request = try Self.ollamaEmbedding(call, limits)
                 let start = ContinuousClock.now
+                guard !request.inputs.isEmpty else {
+                    try await load(request, call)
+                    return .json(
+                        request.ollamaReply(model: request.model ?? "", vectors: [], promptTokens: 0, seconds: 0))
+                }
+                try keep(request.model, request.keepAliveSeconds, call, for: .embeds)
                 let (model, vectors, tokens) = try await vectors(of: request, call)
                 return .json(
                     request.ollamaReply(
@@ -33,6 +39,11 @@ extension Server {
             ) { [self] call in
                 var request = try Self.ollamaEmbedding(call, limits)
                 request.normalizes = false
+                guard !request.inputs.isEmpty else {
+                    try await load(request, call)
+                    return .json(Ollama.embedding([]))
+                }
+                try keep(request.model, request.keepAliveSeconds, call, for: .embeds)
                 return .json(Ollama.embedding(try await vectors(of: request, call).vectors))
             },
         ] + ollamaModelRoutes(limits)
@@ -67,8 +78,15 @@ extension Server {
                 errors: .ollama
             ) { [self] _ in
                 let loaded = models.models.filter { $0.loaded != nil }
-                let cards = loaded.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
-                return .json(Ollama.running(cards, expires: Self.now() + 300))
+                let cards = loaded.map { model, loaded in
+                    // Ollama's own word for good is as many seconds as a duration has.
+                    let left = models.secondsLeft(model.name) ?? GenerationRequest.longestDuration
+                    return (
+                        card: card(model, as: model.name, loaded: loaded),
+                        expires: Self.now().adding(clamped: Int(clamping: max(0, left).rounded(.up)))
+                    )
+                }
+                return .json(Ollama.running(cards))
             },
         ]
     }
@@ -87,17 +105,37 @@ extension Server {
         return request
     }
 
+    /// Loads the model of a request that has no text, or takes it out of memory.
+    private func load(_ request: EmbeddingsRequest, _ call: Call) async throws {
+        noteUnknown(request.unknownFields, call)
+        let model = try models.find(request.model, for: .embeds)
+        try keep(model.name, request.keepAliveSeconds, call, for: .embeds)
+        if request.keepAliveSeconds == 0 {
+            _ = try models.unload(model.name)
+        } else {
+            _ = try await models.use(model.name)
+        }
+    }
+
+    /// Has a model stay in memory for as long as its request says. Who may not take it out of memory cannot shorten the
+    /// time the server was started with: others use it, too.
+    private func keep(_ name: String?, _ seconds: Double?, _ call: Call, for kind: ModelKind) throws(APIError) {
+        let mayUnload = call.caller.scopes.contains(.admin)
+        guard seconds != 0 || mayUnload else {
+            throw APIError(
+                status: 403, "Taking a model out of memory needs the scope \"admin\".", type: "permission_error",
+                code: "insufficient_scope")
+        }
+        models.keep(try models.find(name, for: kind).name, seconds: seconds, mayShorten: mayUnload)
+    }
+
     private func ollama(_ request: GenerationRequest, _ call: Call) async throws -> Response {
         var request = request
         request.model = request.model.map(Ollama.untagged)
+        try keep(request.model, request.keepAliveSeconds, call, for: .generates)
         guard request.loadsOnly else { return try await generate(request, call) }
         let model = try models.find(request.model, for: .generates)
         if request.keepAliveSeconds == 0 {
-            guard call.caller.scopes.contains(.admin) else {
-                throw APIError(
-                    status: 403, "Taking a model out of memory needs the scope \"admin\".", type: "permission_error",
-                    code: "insufficient_scope")
-            }
             _ = try models.unload(model.name)
         } else {
             _ = try await models.use(model.name)
