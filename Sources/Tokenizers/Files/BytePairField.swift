@@ -72,12 +72,13 @@ struct MergeTable {
     func add(_ left: [UInt8], _ right: [UInt8], rank: Int) -> String? {
         let dropped = !continuingPrefix.isEmpty && right.starts(with: continuingPrefix) ? continuingPrefix.count : 0
         let merged = left + right.dropFirst(dropped)
-        func missing(_ token: [UInt8]) -> String {
-            "the token \(token.quoted()) is not in the vocabulary"
+        func missing(_ what: String, _ token: [UInt8]) -> String {
+            "the merge of \(left.quoted()) and \(right.quoted()) \(what) \(token.quoted()), "
+                + "which is not in the vocabulary"
         }
-        guard let a = vocabulary.id(of: left) else { return missing(left) }
-        guard let b = vocabulary.id(of: right) else { return missing(right) }
-        guard let token = vocabulary.id(of: merged) else { return missing(merged) }
+        guard let a = vocabulary.id(of: left) else { return missing("takes", left) }
+        guard let b = vocabulary.id(of: right) else { return missing("takes", right) }
+        guard let token = vocabulary.id(of: merged) else { return missing("makes", merged) }
         table.insert(a, b, rank: UInt32(rank), token: token)
         return nil
     }

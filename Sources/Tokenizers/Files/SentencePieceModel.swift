@@ -25,16 +25,44 @@ struct SentencePieceModel {
 
     init(_ bytes: [UInt8], file: String) throws(TokenizerError) {
         self.file = file
+        guard !bytes.isEmpty else { throw .malformed(file: file, field: "the whole file", reason: "it is empty") }
+        guard !Self.isText(bytes) else {
+            throw .malformed(
+                file: file, field: "the whole file",
+                reason: "it is plain text and no tokenizer; name a model, its folder or its tokenizer file, and give "
+                    + "the text on standard input (martlet tokenize MODEL < \(file.shown(limit: 200))). Of vocabularies "
+                    + "in plain text, vocab.txt, vocab.json with merges.txt, and *.tiktoken are read by these names")
+        }
         var reader = ProtobufReader(bytes[...], file: file, field: "ModelProto")
+        var missing: Set = ["trainer_spec", "normalizer_spec"]
         while let (number, value) = try reader.next() {
             switch (number, value) {
             case (1, .bytes(let piece)): try readPiece(piece)
-            case (2, .bytes(let specification)): try readTrainer(specification)
-            case (3, .bytes(let specification)): try readNormalizer(specification)
+            case (2, .bytes(let specification)):
+                try readTrainer(specification)
+                missing.remove("trainer_spec")
+            case (3, .bytes(let specification)):
+                try readNormalizer(specification)
+                missing.remove("normalizer_spec")
             default: break
             }
         }
-        guard !tokens.isEmpty else { throw .malformed(file: file, field: "pieces", reason: "no pieces") }
+        // Both stand behind the pieces; without them texts would be cut otherwise, and nobody would notice.
+        if !tokens.isEmpty, let field = missing.max() {
+            throw .malformed(file: file, field: field, reason: "it is missing: the file seems to be cut short")
+        }
+        guard !tokens.isEmpty else {
+            throw .malformed(file: file, field: "pieces", reason: "there are none; is it a sentencepiece model?")
+        }
+    }
+
+    /// Whether the file begins as a text does. A list of pieces has numbers of fields and lengths among its letters.
+    private static func isText(_ bytes: [UInt8]) -> Bool {
+        let start = bytes.prefix(1024)
+        let spaces: Set<UInt8> = [0x09, 0x0A, 0x0C, 0x0D]
+        guard start.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || spaces.contains($0) }) else { return false }
+        // The beginning may end inside a character.
+        return (0...min(3, start.count)).contains { String(validating: start.dropLast($0), as: UTF8.self) != nil }
     }
 
     private mutating func readPiece(_ bytes: ArraySlice<UInt8>) throws(TokenizerError) {
@@ -118,7 +146,9 @@ struct ProtobufReader {
     }
 
     private func malformed(_ reason: String) -> TokenizerError {
-        .malformed(file: file, field: field, reason: "\(reason) at byte \(bytes.startIndex)")
+        .malformed(
+            file: file, field: field,
+            reason: "\(reason) at byte \(bytes.startIndex): no sentencepiece model, or one that is cut short")
     }
 
     /// The number and the value of the next field; nil at the end.
@@ -141,7 +171,7 @@ struct ProtobufReader {
             bytes.removeFirst(Int(length))
             return (number, .bytes(value))
         case 5: return (number, .fixed32(UInt32(try fixed(4))))
-        default: throw malformed("wire type \(key & 7)")
+        default: throw malformed("a field of the unknown kind \(key & 7)")
         }
     }
 
