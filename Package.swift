@@ -27,7 +27,7 @@ var products: [Product] = [
         targets: [
             "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
             "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
-            "MartletData", "MartletTasks", "MartletTraining", "MartletQuantization",
+            "MartletData", "MartletTasks", "MartletRuns", "MartletTraining", "MartletQuantization",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -39,6 +39,7 @@ var targets: [Target] = [
     floor("MartletPatterns", "Patterns", ["MartletSystem"]),
     floor("MartletJinja", "Jinja", ["MartletJSON", "MartletSystem"]),
     floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON", "MartletSystem"]),
+    floor("MartletRuns", "Runs", ["MartletFormats", "MartletJSON", "MartletSystem"]),
     floor("MartletNN", "NN", ["MartletTensor", "MartletSystem"]),
     floor("MartletTokenizers", "Tokenizers", ["MartletPatterns", "MartletJSON", "MartletSystem"]),
     floor(
@@ -73,8 +74,7 @@ var targets: [Target] = [
         "MartletTraining", "Training",
         [
             "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks", "MartletData",
-            "MartletChat",
-            "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
+            "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletTokenizers", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
@@ -137,9 +137,10 @@ var targets: [Target] = [
         "Training",
         [
             "MartletTraining", "MartletTasks", "MartletInference", "MartletModels", "MartletNN", "MartletTensor",
-            "MartletData",
-            "MartletChat", "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
+            "MartletData", "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON",
+            "TinyModels",
         ], exclude: ["Goldens"]),
+    tests("Runs", ["MartletRuns", "MartletFormats", "MartletJSON"]),
     tests(
         "Inference",
         [
@@ -187,7 +188,7 @@ if !coreOnly {
             [
                 "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub", "MartletInference",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
-                "MartletTasks", "MartletTraining",
+                "MartletRuns", "MartletTasks", "MartletTraining",
             ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),
@@ -197,7 +198,7 @@ if !coreOnly {
             name: "MartletServer",
             dependencies: [
                 "MartletSystem", "Martlet", "MartletAPI", "MartletEventLoops", "MartletFormats", "MartletJSON",
-                "MartletModels",
+                "MartletModels", "MartletRuns",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -216,7 +217,7 @@ if !coreOnly {
         floor(
             "MartletLoad", "Load",
             [
-                "MartletSystem", "MartletTraining", "MartletTensor", "MartletJSON", "MartletEventLoops",
+                "MartletSystem", "MartletRuns", "MartletTensor", "MartletJSON", "MartletEventLoops",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

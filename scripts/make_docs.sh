@@ -11,7 +11,7 @@ build=$(swift build -c release --show-bin-path)
 toolchain=$(dirname "$(readlink -f "$(command -v swift)")")
 [[ -x $toolchain/docc ]] || { echo "the toolchain has no docc" >&2; exit 1; }
 modules=(MartletSystem MartletJSON MartletTensor MartletPatterns MartletJinja MartletFormats MartletNN MartletTokenizers
-    MartletGrammar MartletChat MartletModels MartletData MartletInference MartletTraining MartletAPI Martlet)
+    MartletGrammar MartletChat MartletModels MartletData MartletInference MartletRuns MartletTraining MartletAPI Martlet)
 # Every C module that a Swift one may import, by one map each.
 maps=()
 while read -r map; do maps+=(-Xcc "-fmodule-map-file=$map"); done < <(

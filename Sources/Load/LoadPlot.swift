@@ -1,5 +1,5 @@
+import MartletRuns
 import MartletSystem
-import MartletTraining
 
 extension LoadReport {
     /// Four charts as one SVG picture, light or dark as its reader likes: latencies as the share of requests that took no

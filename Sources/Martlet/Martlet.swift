@@ -8,6 +8,7 @@
 @_exported import MartletJSON
 @_exported import MartletModels
 @_exported import MartletNN
+@_exported import MartletRuns
 @_exported import MartletTasks
 @_exported import MartletTensor
 @_exported import MartletTokenizers

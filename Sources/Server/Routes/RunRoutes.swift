@@ -1,7 +1,7 @@
 import Hummingbird
-import Martlet
 import MartletAPI
 import MartletJSON
+import MartletRuns
 import MartletSystem
 
 extension Server {

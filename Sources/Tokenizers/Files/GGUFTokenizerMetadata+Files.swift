@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletSystem
 
 extension GGUFTokenizerMetadata {
     /// The tokenizer as files of a model's folder, which `Tokenizer(folder:)` and transformers read:

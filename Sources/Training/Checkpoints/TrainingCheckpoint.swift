@@ -252,20 +252,6 @@ public struct TrainingCheckpoint: Sendable {
     }
 }
 
-func makeFolder(_ path: String) throws {
-    var made = ""
-    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
-        made += made == "/" || made.isEmpty && !path.hasPrefix("/") ? String(part) : "/" + part
-        if made == "/" || made.isEmpty { continue }
-        if mkdir(made, 0o755) != 0 && errno != EEXIST {
-            let reason = String(cString: strerror(errno))
-            throw TrainingError(
-                .checkpoint,
-                "\(made): \(reason); the run's folder \(path) was to be made there: choose another --out")
-        }
-    }
-}
-
 /// Removes a folder of files and folders of files.
 func removeFolder(_ path: String) {
     for name in folderNames(path) {
@@ -273,19 +259,6 @@ func removeFolder(_ path: String) {
         if unlink(inner) != 0 { removeFolder(inner) }
     }
     rmdir(path)
-}
-
-func folderNames(_ path: String) -> [String] {
-    guard let folder = opendir(path) else { return [] }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if name != "." && name != ".." { names.append(name) }
-    }
-    return names
 }
 
 func fileSize(_ path: String) throws -> Int {

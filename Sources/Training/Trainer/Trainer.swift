@@ -224,7 +224,9 @@ public final class Trainer {
                     step: step, total: total, loss: taken.outcome.loss, learningRate: rate,
                     gradientNorm: taken.outcome.gradientNorm, tokens: taken.tokens, seconds: elapsed,
                     totalSeconds: seconds, limit: limit, operations: taken.operations, metrics: taken.outcome.metrics)
-                if step % saving.logEvery == 0 || step == 1 || step == total { log.step(done) }
+                if step % saving.logEvery == 0 || step == 1 || step == total {
+                    log.step(done, peak: MachinePeak.operationsPerSecond)
+                }
                 report(.step(done))
             } else {
                 report(.leftOut(step: step, why: source.whyLeftOut(step: step - 1)))
@@ -254,7 +256,7 @@ public final class Trainer {
             report(.evaluated(step: step, found))
             return best.take(found.loss, step: step)
         case .score(let found)?:
-            log.score(step: step, found)
+            log.score(step: step, task: found.task, accuracy: found.accuracy, found.json())
             report(.scored(step: step, found))
             return false
         case nil: return false

@@ -1,4 +1,5 @@
 import MartletNN
+import MartletRuns
 import MartletSystem
 
 /// How the learning rate goes, and when a run ends.
@@ -15,7 +16,7 @@ public struct ScheduleOptions: Sendable, Equatable {
     private var lowest: Double { highest * finalShare }
 
     /// Steps of a run that ends with its minutes.
-    static let unboundedSteps = 1_000_000
+    static let unboundedSteps = RunRecord.unboundedSteps
 
     /// The rate of a step.
     /// - Parameters:

@@ -25,6 +25,23 @@ public struct StepReport: Sendable {
     /// What else the run's objective and source know: "reward", "reply_tokens".
     public let metrics: [Metric]
 
+    public init(
+        step: Int, total: Int, loss: Double, learningRate: Double, gradientNorm: Double, tokens: Int, seconds: Double,
+        totalSeconds: Double, limit: Double? = nil, operations: Double = 0, metrics: [Metric] = []
+    ) {
+        self.step = step
+        self.total = total
+        self.loss = loss
+        self.learningRate = learningRate
+        self.gradientNorm = gradientNorm
+        self.tokens = tokens
+        self.seconds = seconds
+        self.totalSeconds = totalSeconds
+        self.limit = limit
+        self.operations = operations
+        self.metrics = metrics
+    }
+
     public subscript(name: String) -> Double? { metrics.first { $0.name == name }?.value }
     public var tokensPerSecond: Double { Double(tokens) / seconds }
     public var operationsPerSecond: Double { operations / seconds }
@@ -51,6 +68,17 @@ public struct Evaluation: Sendable {
     /// The loss on each folder of data; empty where there is one.
     public let parts: [(folder: String, loss: Double)]
     public let sample: String
+
+    public init(
+        loss: Double, tokens: Int, bytesPerToken: Double?, parts: [(folder: String, loss: Double)] = [],
+        sample: String = ""
+    ) {
+        self.loss = loss
+        self.tokens = tokens
+        self.bytesPerToken = bytesPerToken
+        self.parts = parts
+        self.sample = sample
+    }
 
     public var perplexity: Double { exp(loss) }
     public var bitsPerByte: Double? { bytesPerToken.map { loss / 0.6931471805599453 / $0 } }

@@ -1,5 +1,5 @@
 import MartletFormats
-import MartletTraining
+import MartletRuns
 import Testing
 
 #if canImport(Darwin)
@@ -10,7 +10,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite struct EventFileTests: TinyRuns {
+@Suite struct EventFileTests {
     @Test func checksumsAreThoseOfTheStandard() {
         // RFC 3720, appendix B.4.
         #expect(CRC32C.checksum(Array("123456789".utf8)) == 0xE306_9283)
@@ -46,34 +46,5 @@ import Musl
             broken[place] ^= 1
             #expect(RecordFraming.records(in: first + broken + first).count == 1)
         }
-    }
-
-    @Test func aResumedRunGoesOnInANewFileWithoutRepeatedSteps() throws {
-        let folder = try scratch("events")
-        let data = try TrainingData(folder: folder + "/data"), run = folder + "/run"
-        // Interrupted by an error after step 7, as a killed process would be: the last checkpoint is of step 4.
-        struct Killed: Error {}
-        let first = try Trainer(run: run, options: options(), data: data)
-        first.parameters[0].tensor.addGradientHook { _ in
-            if first.step == 7 { throw Killed() }
-            return nil
-        }
-        #expect(throws: Killed.self) { try first.train { _ in } }
-        let second = try Trainer(run: run, options: options(), data: data)
-        #expect(try second.resume().checkpoint?.step == 4)
-        try second.train { _ in }
-        let names = try Folder.files(run).filter { $0.contains("tfevents") }.sorted()
-        #expect(names.count == 2)
-        var steps: [[Int]] = []
-        for name in names {
-            let bytes = try Folder.read(run + "/" + name)
-            let records = RecordFraming.records(in: bytes)
-            #expect(records.last?.end == bytes.count)
-            // Field 2 follows the nine bytes of the time; steps here are below 128.
-            steps.append(records.dropFirst().map { Int(Array($0.payload)[10]) })
-        }
-        #expect(steps[0] == [1, 2, 3, 4])
-        // The evaluation's numbers and its text share their step.
-        #expect(steps[1] == [5, 6, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12])
     }
 }

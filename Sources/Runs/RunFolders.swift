@@ -67,10 +67,10 @@ public struct RunFolders: Sendable {
     private var ownName: String { path.split(separator: "/").last.map(String.init) ?? "run" }
 
     /// The folder of a run.
-    /// - Throws: `TrainingError` for a name that is no run directly below the folder.
-    public func folder(_ name: String) throws(TrainingError) -> String {
+    /// - Throws: `RunError` for a name that is no run directly below the folder.
+    public func folder(_ name: String) throws(RunError) -> String {
         guard Folder.isPlainName(name), names.contains(name) else {
-            throw TrainingError(.data, "there is no run called \"\(name.prefix(200))\"")
+            throw RunError("there is no run called \"\(name.prefix(200))\"")
         }
         return Folder.isFile("\(path)/\(RunControl.logName)") ? path : "\(path)/\(name)"
     }
@@ -78,7 +78,7 @@ public struct RunFolders: Sendable {
     public func summary(_ name: String) throws -> Summary {
         let run = try folder(name), file = "\(run)/\(RunControl.logName)"
         var information = stat()
-        guard stat(file, &information) == 0 else { throw TrainingError(.data, "\(file) cannot be read") }
+        guard stat(file, &information) == 0 else { throw RunError("\(file) cannot be read") }
         let size = Int(information.st_size)
         let end = try Self.bytes(file, from: max(0, size - Self.endBytes), count: Self.endBytes)
         let last = end.split(separator: UInt8(ascii: "\n")).reversed().lazy
@@ -90,7 +90,7 @@ public struct RunFolders: Sendable {
         let minutes = number("minutes")
         // A run of minutes has more steps planned than anybody waits for.
         let steps = number("steps").flatMap { Int(exactly: $0) }
-        let isTimed = minutes != nil && (steps ?? .max) >= ScheduleOptions.unboundedSteps
+        let isTimed = minutes != nil && (steps ?? .max) >= RunRecord.unboundedSteps
         return Summary(
             name: name, modified: Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9,
             isRunning: RunControl.isRunning(run), isStopRequested: RunControl.isStopRequested(run),
@@ -99,7 +99,7 @@ public struct RunFolders: Sendable {
             loss: last?["loss"]?.double)
     }
 
-    public func configuration(_ name: String) throws(TrainingError) -> [RunRecord.Option] {
+    public func configuration(_ name: String) throws(RunError) -> [RunRecord.Option] {
         RunRecord.options(try folder(name))
     }
 
@@ -123,7 +123,7 @@ public struct RunFolders: Sendable {
     private static func bytes(_ file: String, from start: Int, count: Int) throws -> [UInt8] {
         let log: InputFile
         do throws(FileError) { log = try InputFile(path: file) } catch {
-            throw TrainingError(.data, error.description)
+            throw RunError(error.description)
         }
         var failure: FileError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -133,7 +133,7 @@ public struct RunFolders: Sendable {
                 failure = error
             }
         }
-        if let failure { throw TrainingError(.data, failure.description) }
+        if let failure { throw RunError(failure.description) }
         return bytes
     }
 }

@@ -1,36 +1,14 @@
 import Foundation
 import MartletJSON
-import MartletTraining
+import MartletRuns
 import Testing
 
-/// Watching runs from outside, and stopping them.
-@Suite struct RunFoldersTests: TinyRuns {
-    @Test func aRunIsSeenWhileItTrainsAndStopsWhenAsked() throws {
-        let folder = try scratch("watched"), run = folder + "/runs/one"
-        let runs = RunFolders(path: folder + "/runs")
-        try FileManager.default.createDirectory(atPath: folder + "/runs", withIntermediateDirectories: true)
-        #expect(runs.list().isEmpty)
-        let data = try TrainingData(folder: folder + "/data")
-        let trainer = try Trainer(run: run, options: options(), data: data)
-        #expect(!RunControl.isRunning(run))
-        let isDone = try trainer.train { event in
-            guard case .step(let report) = event, report.step == 5 else { return }
-            let seen = runs.list().first
-            #expect(seen?.isRunning == true && seen?.step == 5 && seen?.plannedSteps == 12 && seen?.isFinished == false)
-            #expect(throws: Never.self) { try RunControl.requestStop(run) }
-            #expect(RunControl.isStopRequested(run))
-        }
-        #expect(!isDone && trainer.step == 5)
-        let after = try runs.summary("one")
-        #expect(!after.isRunning && !after.isStopRequested && !after.isFinished)
-        // Nobody is there to be asked.
-        #expect(throws: TrainingError.self) { try RunControl.requestStop(run) }
-        // And a wish that was left behind does not stop the next one.
-        FileManager.default.createFile(atPath: run + "/stop", contents: nil)
-        let next = try Trainer(run: run, options: options(), data: data)
-        _ = try next.resume()
-        #expect(try next.train { _ in })
-        #expect(try runs.summary("one").isFinished)
+/// Watching runs from outside.
+@Suite struct RunFoldersTests {
+    private func emptyFolder(_ name: String) throws -> String {
+        let path = NSTemporaryDirectory() + "/martlet-runs-\(name)-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
     }
 
     @Test func aRunOfMinutesIsFinishedWhenTheyAreOver() throws {
@@ -97,8 +75,8 @@ import Testing
         }
         let runs = RunFolders(path: folder + "/runs")
         #expect(runs.list().map(\.name) == ["r"])
-        #expect(throws: TrainingError.self) { try runs.folder(name) }
-        #expect(throws: TrainingError.self) { try runs.log(name, from: 0) }
+        #expect(throws: RunError.self) { try runs.folder(name) }
+        #expect(throws: RunError.self) { try runs.log(name, from: 0) }
     }
 
     @Test func aFolderThatIsARunListsItself() throws {

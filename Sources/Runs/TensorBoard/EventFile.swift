@@ -29,7 +29,7 @@ package final class EventFile {
         path = "\(folder)/events.out.tfevents.\(padded).\(machine).\(getpid()).\(names.count)"
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+            throw RunError("\(path): \(String(cString: strerror(errno)))")
         }
         append(EventMessage.version(time: now))
     }

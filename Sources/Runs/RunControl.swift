@@ -14,20 +14,20 @@ import Musl
 /// asks; the trainer looks for it after every step, takes it away, saves a checkpoint and ends as it does on Ctrl-C, to
 /// be resumed later.
 public enum RunControl {
-    static let logName = "log.jsonl"
+    package static let logName = "log.jsonl"
     private static let stopName = "stop"
 
     public static func isRunning(_ run: String) -> Bool { RunLock.isHeld(run) }
 
     /// Asks a running trainer to end after its step.
-    /// - Throws: `TrainingError` where nothing trains in the folder, or it cannot be written to.
+    /// - Throws: `RunError` where nothing trains in the folder, or it cannot be written to.
     public static func requestStop(_ run: String) throws {
-        guard isRunning(run) else { throw TrainingError(.data, "\(run): nothing is training in this run") }
+        guard isRunning(run) else { throw RunError("\(run): nothing is training in this run") }
         try AtomicFile.write("\(run)/\(stopName)", bytes: [])
     }
 
     public static func isStopRequested(_ run: String) -> Bool { Folder.exists("\(run)/\(stopName)") }
 
     /// Whether an end was asked for; the request is forgotten with that.
-    static func takeStop(_ run: String) -> Bool { unlink("\(run)/\(stopName)") == 0 }
+    package static func takeStop(_ run: String) -> Bool { unlink("\(run)/\(stopName)") == 0 }
 }

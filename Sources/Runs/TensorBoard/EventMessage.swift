@@ -1,4 +1,4 @@
-import MartletTokenizers
+import MartletSystem
 
 /// The few protocol buffers that TensorBoard reads, written by hand: an event with a summary of numbers or text.
 ///

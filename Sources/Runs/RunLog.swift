@@ -13,14 +13,14 @@ import Musl
 /// `log.jsonl`: one JSON object a line, appended as things happen. A run that is resumed or begun again cuts what comes
 /// after the step it goes on from; where steps repeat all the same, the later line counts. The same goes to an event file
 /// for TensorBoard.
-final class RunLog {
+package final class RunLog {
     private var descriptor: Int32
     private let folder: String
     private var events: EventFile?
     /// The end of a line is missing: the disk was full.
     private var isTorn = false
 
-    init(folder: String) throws {
+    package init(folder: String) throws {
         self.folder = folder
         descriptor = try Self.opened(folder)
     }
@@ -31,22 +31,22 @@ final class RunLog {
         // Opening a pipe that came here since would wait for a reader.
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
         guard descriptor >= 0 else {
-            throw TrainingError(.checkpoint, "\(path): \(String(cString: strerror(errno)))")
+            throw RunError("\(path): \(String(cString: strerror(errno)))")
         }
         return descriptor
     }
 
-    /// - Throws: `TrainingError` saying what stands there in the place of a file.
-    static func demandFile(_ path: String) throws(TrainingError) {
+    /// - Throws: `RunError` saying what stands there in the place of a file.
+    static func demandFile(_ path: String) throws(RunError) {
         guard let reason = InputFile.refusal(of: path) else { return }
-        throw TrainingError(.checkpoint, "\(path) \(reason.prefix { $0 != ";" }): take it away")
+        throw RunError("\(path) \(reason.prefix { $0 != ";" }): take it away")
     }
 
     deinit { close(descriptor) }
 
     /// What follows is of the steps after `step`: lines of later ones are cut, and so are lines that a process left
     /// torn which ended in the middle of one. The caller has the run's lock.
-    func begin(after step: Int) throws {
+    package func begin(after step: Int) throws {
         events = try EventFile(folder: folder, after: step)
         try cut(after: step)
         // A request to stop that came when nobody trained is void.
@@ -70,8 +70,9 @@ final class RunLog {
         descriptor = try Self.opened(folder)
     }
 
-    func step(_ report: StepReport) {
-        let share = report.operationsPerSecond / MachinePeak.operationsPerSecond
+    /// - Parameter peak: multiply-adds that the machine can do a second, asked for where the report counts its own.
+    package func step(_ report: StepReport, peak: @autoclosure () -> Double) {
+        let share = report.operations > 0 ? report.operationsPerSecond / peak() : 0
         let memory = ProcessMemory.peak, isCounted = report.operations > 0
         var scalars = [
             ("train/loss", report.loss), ("train/learning_rate", report.learningRate),
@@ -93,7 +94,7 @@ final class RunLog {
         append(.object(JSONObject(members)))
     }
 
-    func evaluation(step: Int, _ evaluation: Evaluation) {
+    package func evaluation(step: Int, _ evaluation: Evaluation) {
         var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }
         values += evaluation.parts.map { ("validation/loss/" + $0.folder, $0.loss) }
@@ -111,9 +112,10 @@ final class RunLog {
         append(.object(JSONObject(members)))
     }
 
-    func score(step: Int, _ evaluation: QuestionEvaluation) {
-        events?.scalars([("score/" + evaluation.task, evaluation.accuracy)], step: step)
-        var members = evaluation.json().object ?? JSONObject()
+    /// - Parameter json: totals and categories, as they are printed.
+    package func score(step: Int, task: String, accuracy: Double, _ json: JSON) {
+        events?.scalars([("score/" + task, accuracy)], step: step)
+        var members = json.object ?? JSONObject()
         members["kind"] = "score"
         members["step"] = .integer(Int64(step))
         append(.object(members))

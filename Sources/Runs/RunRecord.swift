@@ -48,11 +48,11 @@ public struct RunRecord: Sendable {
     public private(set) var unreadableLines: [Int] = []
 
     /// - Parameter path: the run's folder.
-    /// - Throws: `TrainingError` when it has no log.
+    /// - Throws: `RunError` when it has no log.
     public init(path: String) throws {
         let file = path + "/log.jsonl"
-        guard Folder.exists(file) else { throw TrainingError(.data, "\(path) is no run: it has no log.jsonl") }
-        if let reason = InputFile.refusal(of: file) { throw TrainingError(.data, "\(file) \(reason)") }
+        guard Folder.exists(file) else { throw RunError("\(path) is no run: it has no log.jsonl") }
+        if let reason = InputFile.refusal(of: file) { throw RunError("\(file) \(reason)") }
         name = path.split(separator: "/").last.map(String.init) ?? path
         let bytes = try Folder.read(file, limit: .max)
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -97,16 +97,26 @@ public struct RunRecord: Sendable {
     }
 
     /// What a step may be numbered, in a log as in a checkpoint.
-    static let steps = 0...(1 << 40)
+    package static let steps = 0...(1 << 40)
+    /// Steps of a run that ends with its minutes.
+    package static let unboundedSteps = 1_000_000
 
     private static func object(_ path: String) -> JSON? { (try? Folder.read(path)).flatMap { try? JSON(parsing: $0) } }
 
     static func options(_ path: String) -> [Option] {
         let own = object(path + "/configuration.json")
-        let newest = own == nil ? TrainingCheckpoint.list(run: path).usable.last?.state["configuration"] : nil
+        let newest = own == nil ? newestState(path)?["configuration"] : nil
         return ((own ?? newest)?.object ?? JSONObject()).filter { $0.key != "origins" }.map { key, value in
             Option(name: key, value: value.string ?? value.text(), origin: own?["origins"]?[key]?.string)
         }
+    }
+
+    /// What the newest checkpoint says of itself; nil where none can be read.
+    private static func newestState(_ run: String) -> JSON? {
+        let folder = run + "/checkpoints"
+        return folderNames(folder).filter { $0.hasPrefix("step-") }.sorted(by: >).lazy
+            .filter { Folder.isFile("\(folder)/\($0)/manifest.json") }
+            .compactMap { object("\(folder)/\($0)/trainer_state.json") }.first
     }
 
     private static func score(_ line: JSON) -> Score {
@@ -116,13 +126,5 @@ public struct RunRecord: Sendable {
         return Score(
             step: line["step"]?.integer?.narrowed(to: steps) ?? 0, task: line["task"]?.string ?? "",
             right: line["right"]?.integer ?? 0, count: line["questions"]?.integer ?? 0, categories: categories)
-    }
-}
-
-extension RunRecord {
-    /// Writes a score into a run's log, at its newest step.
-    public static func add(_ evaluation: QuestionEvaluation, to run: String) throws {
-        let step = TrainingCheckpoint.list(run: run).usable.last?.step ?? 0
-        try RunLog(folder: run).score(step: step, evaluation)
     }
 }

@@ -19,7 +19,7 @@ public final class RunLock {
     static let name = ".lock"
 
     /// Makes the folder where there is none.
-    /// - Throws: `TrainingError` naming who trains in the folder already.
+    /// - Throws: `RunError` naming who trains in the folder already.
     public init(run: String) throws {
         self.run = run
         try makeFolder(run)
@@ -27,7 +27,7 @@ public final class RunLock {
         try RunLog.demandFile(path)
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw TrainingError(.checkpoint, "\(path) cannot be made or opened: \(String(cString: strerror(errno)))")
+            throw RunError("\(path) cannot be made or opened: \(String(cString: strerror(errno)))")
         }
         // Whoever looks whether a run is under way holds a lock for an instant: that is no reason to give up.
         var attempts = 0
@@ -36,8 +36,7 @@ public final class RunLock {
             if attempts == 20 {
                 let owner = (try? Folder.read(path)).map { String(decoding: $0.prefix(300), as: UTF8.self) } ?? ""
                 let who = owner.split(separator: "\n").first.map { " (\($0))" } ?? ""
-                throw TrainingError(
-                    .checkpoint,
+                throw RunError(
                     "\(run) is being trained in by another process\(who): wait for its end, stop it, or choose "
                         + "another run folder")
             }

@@ -1,5 +1,5 @@
 import MartletFormats
-import MartletTraining
+import MartletRuns
 import Testing
 
 #if canImport(Darwin)
