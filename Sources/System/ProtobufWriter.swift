@@ -1,4 +1,4 @@
-/// A protocol buffer, field by field. Source: the Protocol Buffers encoding reference.
+/// Writes a protocol buffer field by field. Source: the Protocol Buffers encoding reference.
 package struct ProtobufWriter {
     package private(set) var bytes: [UInt8] = []
 

@@ -1,4 +1,4 @@
-/// Cuts text into the pieces a model encodes one at a time.
+/// Splits text into pieces (pre-tokens), which the model encodes one at a time.
 package protocol PreTokenizer: Sendable {
     /// Calls `emit` with the byte range of each piece, in order.
     func split(_ text: UnsafeBufferPointer<UInt8>, _ emit: (Range<Int>) throws -> Void) rethrows

@@ -1,7 +1,11 @@
 import MartletPatterns
 
-/// Turns ids into text as they come. Every delta is made of whole characters (Unicode scalars); put together, the
-/// deltas and what `finish()` returns are what `Tokenizer.decode` says of all ids at once.
+/// Decodes ids to text incrementally. Every returned text consists of whole characters (Unicode scalars); concatenated
+/// with the result of `finish()`, they equal `Tokenizer.decode` of all ids.
+///
+///     var decoder = tokenizer.streamingDecoder()
+///     for id in ids { print(try decoder.append(id), terminator: "") }
+///     print(decoder.finish())
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool
@@ -13,7 +17,7 @@ public struct StreamingDecoder: Sendable {
         assembler = TokenAssembler(tokenizer.decoderSteps)
     }
 
-    /// The text that became certain with this id; empty while a character is incomplete.
+    /// The text that is complete with this id; empty while a character is incomplete.
     public mutating func append(_ id: Int32) throws(TokenizerError) -> String {
         if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
         try tokenizer.push(id, to: &assembler)
@@ -24,7 +28,7 @@ public struct StreamingDecoder: Sendable {
         return text
     }
 
-    /// What was held back; bytes that never became a character are U+FFFD.
+    /// The rest of the text; bytes that never became a character are U+FFFD.
     public mutating func finish() -> String {
         assembler.finish()
         let text = String(decoding: assembler.output, as: UTF8.self)
@@ -32,7 +36,7 @@ public struct StreamingDecoder: Sendable {
         return text
     }
 
-    /// How many bytes there are before a sequence that more bytes could complete.
+    /// The number of bytes before an incomplete sequence at the end.
     private static func completePrefix(of bytes: [UInt8]) -> Int {
         var start = bytes.count - 1
         while start >= 0, bytes.count - start < 4, bytes[start] & 0xC0 == 0x80 { start -= 1 }
@@ -40,7 +44,7 @@ public struct StreamingDecoder: Sendable {
             return bytes.count
         }
         if start + 1 < bytes.count {
-            // A second byte that the first does not allow ends the sequence here and now.
+            // A second byte that the first one does not allow ends the sequence.
             let second = bytes[start + 1]
             switch bytes[start] {
             case 0xE0 where second < 0xA0, 0xED where second > 0x9F, 0xF0 where second < 0x90, 0xF4 where second > 0x8F:

@@ -1,12 +1,15 @@
 import MartletPatterns
 
 extension Tokenizer {
-    /// The ids of a text.
+    /// The ids of a text. Encoding a long text can be cancelled: see `encoding(while:_:)`.
+    ///
+    ///     let ids = try tokenizer.encode("Hello, world")
+    ///
     /// - Parameters:
-    ///   - addSpecialTokens: put around it what the tokenizer puts around every text (`<s>`, `[CLS]` … `[SEP]`).
-    ///   - parseSpecial: special tokens written out in the text become their ids. Say false for text from strangers.
-    /// A long text can be given up on the way: see `encoding(while:_:)`.
-    /// - Throws: `noToken` when the vocabulary cannot express the text and has no unknown token. A text is never cut.
+    ///   - addSpecialTokens: adds the tokenizer's special tokens around the text (`<s>`, `[CLS]` … `[SEP]`).
+    ///   - parseSpecial: special tokens written out in the text become their ids. Use false for untrusted text.
+    /// - Throws: `TokenizerError.noToken` when the vocabulary cannot express the text and has no unknown token. A
+    ///   text is never truncated.
     public func encode(
         _ text: String, addSpecialTokens: Bool = true, parseSpecial: Bool = true
     ) throws(TokenizerError) -> [Int32] {
@@ -19,8 +22,8 @@ extension Tokenizer {
         return try result.get()
     }
 
-    /// The ids of bytes that are meant to be UTF-8. A byte-level vocabulary encodes any bytes as they are; for the
-    /// others, what is not UTF-8 becomes U+FFFD first.
+    /// The ids of bytes that should be UTF-8. A byte-level vocabulary encodes any bytes unchanged; for the others,
+    /// invalid UTF-8 is first replaced by U+FFFD.
     public func encode(
         bytes: some Collection<UInt8>, addSpecialTokens: Bool = true, parseSpecial: Bool = true
     ) throws(TokenizerError) -> [Int32] {
@@ -43,7 +46,7 @@ extension Tokenizer {
         return try result.get()
     }
 
-    /// A stretch of a chat prompt, and whether its author may use special tokens.
+    /// A part of a chat prompt, and whether its author may use special tokens.
     public struct Segment: Sendable, Equatable {
         public var text: String
         public var isTrusted: Bool
@@ -54,9 +57,9 @@ extension Tokenizer {
         }
     }
 
-    /// The ids of the segments' joined text, in which special tokens and other markers (`AddedToken.isMarker`) are found
-    /// only where every byte of them is trusted. A message that spells `<|im_end|>` stays the characters it is, and one that supplies half of it cannot
-    /// complete the other half. Without such text the ids are those of the joined string.
+    /// The ids of the segments' joined text. Special tokens and other markers (`AddedToken.isMarker`) match only where
+    /// every byte of them is trusted: a message that contains `<|im_end|>` stays plain text, and one that contains half
+    /// of it cannot complete the other half. Without such text the ids are those of the joined string.
     public func encode(segments: [Segment], addSpecialTokens: Bool = false) throws(TokenizerError) -> [Int32] {
         var text: [UInt8] = []
         var trusted: [Range<Int>] = []
@@ -78,7 +81,7 @@ extension Tokenizer {
         return try result.get()
     }
 
-    /// The ids of two texts in the model's template for pairs, and the segment (0 or 1) of each id.
+    /// The ids of two texts with the model's template for pairs, and the segment (0 or 1) of each id.
     public func encode(
         _ first: String, with second: String, parseSpecial: Bool = true
     ) throws(TokenizerError) -> (ids: [Int32], types: [Int32]) {
@@ -99,7 +102,7 @@ extension Tokenizer {
         return (ids, types)
     }
 
-    /// How many tokens `addSpecialTokens` adds to one text.
+    /// The number of special tokens that `addSpecialTokens` adds to one text.
     public var specialTokensAdded: Int { template.addedToSingle }
 
     private func encode(
@@ -135,7 +138,7 @@ extension Tokenizer {
         }
     }
 
-    /// Text without raw added tokens.
+    /// Appends text without raw added tokens.
     private func appendSection(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ specials: AddedTokenMatcher.Specials,
         to ids: inout [Int32], _ scratch: EncodingScratch
@@ -144,8 +147,8 @@ extension Tokenizer {
             return try appendPieces(
                 UnsafeBufferPointer(rebasing: bytes[range]), isFirst: range.lowerBound == 0, to: &ids, scratch)
         }
-        // Normalisation loses track of who wrote what, so that a section with special tokens yet to be found is
-        // normalised author by author.
+        // Normalisation does not preserve which bytes are trusted, so a section in which special tokens are still to be
+        // matched is normalised segment by segment.
         var parts = [(range, specials.allow(range))]
         var refused = AddedTokenMatcher.Specials.none
         if case .inside(let trusted) = specials {
@@ -190,7 +193,7 @@ extension Tokenizer {
         guard !text.isEmpty else { return }
         let before = ids.count
         if let (cutter, pairs) = plainPath {
-            // Nothing rewrites the text: from its bytes to ids without a copy or a call through a protocol.
+            // No rewriting is needed: from bytes to ids without a copy or a call through a protocol.
             pairs.encode(text, cutBy: cutter, into: &ids, scratch)
         } else {
             var untilCheck = Self.bytesBetweenChecks
@@ -204,7 +207,7 @@ extension Tokenizer {
                 if !isStopped { model.encode(piece, into: &ids, scratch) }
             }
         }
-        // A model marks what it has no token for with -1.
+        // The model uses -1 for text without a token.
         guard ids[before...].contains(where: { $0 < 0 }), !TextCancellation.isRequested else { return }
         var culprit: [UInt8] = []
         stages.forEachPiece(of: text, isFirst: isFirst) { piece in
@@ -216,7 +219,7 @@ extension Tokenizer {
         throw .noToken(text: String(decoding: culprit, as: UTF8.self))
     }
 
-    /// Runs a body whose only errors are `TokenizerError`, through calls that say only `rethrows`.
+    /// Runs a body whose only errors are `TokenizerError`, through functions that only declare `rethrows`.
     @inline(__always)
     private func rethrowing(_ body: () throws -> Void) throws(TokenizerError) {
         do {

@@ -1,41 +1,46 @@
-/// Text to ids and back: normaliser, added tokens, cuts, model, template, decoder.
+/// Converts text to token ids and back: normaliser, added tokens, pre-tokenizer, model (BPE, Unigram, WordPiece),
+/// template, decoder.
 ///
-/// Read one with `init(folder:)`, `init(json:configuration:)`, `init(sentencePiece:)`, `init(tiktoken:…)`,
-/// `init(vocabulary:merges:)` or `init(gguf:)`. Values are immutable and can be used from any thread.
+///     let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
+///     let ids = try tokenizer.encode("Hello, world")
+///     print(try tokenizer.decode(ids))          // Hello, world
+///
+/// Created with `init(folder:)`, `init(json:configuration:)`, `init(sentencePiece:)`, `init(tiktoken:…)`,
+/// `init(vocabulary:merges:)` or `init(gguf:)`. Immutable; can be used from any thread.
 public final class Tokenizer: Sendable {
     let normalizer: (any Normalizer)?
     let stages: PieceStages
     let model: any TokenizerModel
     let template: SequenceTemplate
     package let decoderSteps: [DecoderStep]
-    /// Added tokens looked for in the text as given, and in what the normaliser made of it.
+    /// Matchers for added tokens in the raw text, and in the normalised text.
     let rawMatcher: AddedTokenMatcher
     let normalizedMatcher: AddedTokenMatcher
-    /// Added tokens as they are written out: one that is found in normalised text, normalised.
+    /// Spellings of added tokens; normalised for tokens that are matched in normalised text.
     private let addedSpellings: [Int32: [UInt8]]
-    /// From the first added id to the last: most ids are outside, and need not be looked up.
+    /// The range of added ids: most ids are outside and need no lookup.
     private let addedIDs: Range<Int32>
     private let addedByContent: [[UInt8]: Int32]
-    /// Whether the model encodes any bytes, so that text that is not UTF-8 can be encoded as it is.
+    /// Whether the model encodes any bytes, so that invalid UTF-8 can be encoded unchanged.
     let takesAnyBytes: Bool
     private let spellsBytesInAlphabet: Bool
-    /// Whether a special token is looked for after normalisation only.
+    /// Whether a special token is only matched after normalisation.
     let hasNormalizedSpecials: Bool
-    /// The one cut and the model of a byte-level BPE, when that is all there is between text and ids.
+    /// The pre-tokenizer and the model of a byte-level BPE, if nothing else is between text and ids.
     let plainPath: (cutter: WordCutter, pairs: BytePairs)?
     let scratches = EncodingScratchPool()
 
-    /// What the files say about the tokenizer beyond how it cuts text.
+    /// Details of the tokenizer's files beyond splitting and encoding.
     public struct Details: Sendable, Equatable {
         public var bosToken: Int32?
-        /// Tokens that end a reply.
+        /// Stop tokens: they end a reply.
         public var eosTokens: Set<Int32> = []
         public var padToken: Int32?
         public var unknownToken: Int32?
         public var separatorToken: Int32?
         public var classToken: Int32?
         public var maskToken: Int32?
-        /// Jinja sources by name; the usual one is "default".
+        /// Jinja sources of chat templates by name; the usual one is "default".
         public var chatTemplates: [String: String] = [:]
         /// "BPE", "Unigram", "WordPiece" or "WordLevel".
         public var kind = ""
@@ -50,7 +55,7 @@ public final class Tokenizer: Sendable {
     /// One more than the largest id.
     public let vocabularySize: Int
 
-    /// The parts a tokenizer is made of.
+    /// The components of a tokenizer.
     package struct Parts {
         package var normalizer: (any Normalizer)?
         package var stages = PieceStages()
@@ -58,11 +63,11 @@ public final class Tokenizer: Sendable {
         package var template = SequenceTemplate.bare
         package var decoderSteps: [DecoderStep] = []
         package var addedTokens: [AddedToken] = []
-        /// A byte-level model keeps its tokens as bytes; its files and people spell them in GPT-2's alphabet.
+        /// Whether tokens are bytes that files (and people) spell in GPT-2's byte alphabet.
         package var spellsBytesInAlphabet = false
-        /// Whether the model encodes any bytes, UTF-8 or not.
+        /// Whether the model encodes any bytes, valid UTF-8 or not.
         package var takesAnyBytes = false
-        /// Added tokens to be found in normalised text are given as they look there.
+        /// Whether the content of added tokens is already normalised.
         package var normalizedContentIsGiven = false
         package var details = Details()
 
@@ -89,7 +94,7 @@ public final class Tokenizer: Sendable {
             return normalizer.normalize(content)
         }
         addedSpellings = Dictionary(zip(addedTokens.map(\.id), spellings)) { first, _ in first }
-        // Under both spellings, the given one first.
+        // By both spellings, the given one first.
         let names = parts.addedTokens.map { (Array($0.content.utf8), $0.id) } + zip(spellings, addedTokens.map(\.id))
         addedByContent = Dictionary(names) { first, _ in first }
         let isRaw = addedTokens.map { normalizer == nil || !$0.isNormalized }
@@ -115,7 +120,7 @@ public final class Tokenizer: Sendable {
     public var chatTemplates: [String: String] { details.chatTemplates }
     public var chatTemplate: String? { details.chatTemplates["default"] }
 
-    /// Whether `encode` begins every text with the beginning-of-sequence token.
+    /// Whether `encode` starts every text with the beginning-of-sequence token.
     public var addsBOS: Bool {
         guard let bosToken, case .token(let id, _)? = template.single.first else { return false }
         return id == bosToken
@@ -127,24 +132,24 @@ public final class Tokenizer: Sendable {
         return eosTokens.contains(id)
     }
 
-    /// The id of a token as the vocabulary spells it ("Ġthe", "▁the", "##ing", "<|im_end|>").
+    /// The id of a token in the vocabulary's spelling ("Ġthe", "▁the", "##ing", "<|im_end|>").
     public func id(of token: String) -> Int32? {
         let bytes = Array(token.utf8)
         return addedByContent[bytes] ?? modelID(of: bytes)
     }
 
-    /// A token as the vocabulary spells it.
+    /// A token in the vocabulary's spelling.
     public func token(_ id: Int32) -> String? {
         (addedSpellings[id] ?? modelSpelling(of: id)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The bytes of text a token stands for, wherever it stands. Nil for an id outside the vocabulary.
+    /// The bytes of text of a token, independent of its neighbours. Nil for an id outside the vocabulary.
     public func bytes(of id: Int32) -> [UInt8]? {
         (addedSpellings[id] ?? model.token(id)).map { token in decoderSteps.reduce(token) { $1.bytes(of: $0) } }
     }
 
-    /// The token as the decoder takes it. Models have more ids than their vocabularies have tokens, as rows of weights are
-    /// padded to a round number: those ids stand for nothing.
+    /// The token in the decoder's spelling. Models may have more ids than their vocabulary has tokens, because weights
+    /// are padded to a round number; those ids have an empty spelling.
     func spelling(of id: Int32) throws(TokenizerError) -> [UInt8] {
         if let added = addedSpellings[id] { return added }
         if let token = model.token(id) { return token }
@@ -152,7 +157,7 @@ public final class Tokenizer: Sendable {
         return []
     }
 
-    /// Adds the token as the decoder takes it.
+    /// Appends the token in the decoder's spelling.
     func append(_ id: Int32, to bytes: inout [UInt8]) throws(TokenizerError) {
         if addedIDs.contains(id), let added = addedSpellings[id] {
             bytes += added

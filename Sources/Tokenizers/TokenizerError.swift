@@ -1,22 +1,22 @@
 import MartletSystem
 
-/// Why a tokenizer cannot be read, or cannot do what it was asked.
+/// Why a tokenizer cannot be read or cannot encode.
 public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file (or folder) could not be read at all.
     case unreadable(file: String, reason: String)
-    /// The file was read, but `field` is not what it has to be.
+    /// The file was read, but `field` has an invalid value.
     case malformed(file: String, field: String, reason: String)
-    /// The file asks for something this library does not know.
+    /// The file uses a feature that is not supported.
     case unsupported(file: String, field: String, found: String, known: [String])
-    /// The text holds something the vocabulary has no token for, and there is no unknown token.
+    /// The vocabulary has no token for a part of the text, and there is no unknown token.
     case noToken(text: String)
     /// An id that is not in the vocabulary.
     case unknownID(Int32, vocabularySize: Int)
-    /// A token that should be in the vocabulary is not.
+    /// A required token is not in the vocabulary.
     case unknownToken(String)
 
     public var description: String {
-        // What files say about themselves is quoted with care: it may be long, or made to confuse a terminal.
+        // Quotes from files are shortened and escaped: they may be long or contain terminal control characters.
         switch self {
         case .unreadable(let file, let reason): "cannot read \(file.shown(limit: 500)): \(reason.shown(limit: 500))"
         case .malformed(let file, let field, let reason):

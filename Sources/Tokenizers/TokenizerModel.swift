@@ -1,14 +1,14 @@
-/// Turns pieces of text into ids and back.
+/// Converts pieces of text to ids and back.
 package protocol TokenizerModel: Sendable {
     /// One more than the largest id.
     var vocabularySize: Int { get }
-    /// Adds the ids of a piece; -1 stands for text that has no token while there is no unknown token.
+    /// Appends the ids of a piece; -1 for text that has no token, if there is no unknown token.
     func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32])
-    /// The same, with what the call has met so far.
+    /// The same, with the cache of this call.
     func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ scratch: EncodingScratch)
     func id(of token: [UInt8]) -> Int32?
     func token(_ id: Int32) -> [UInt8]?
-    /// Adds the bytes of a token; false when there is none of this id.
+    /// Appends the bytes of a token; returns false if the id is unused.
     func append(_ id: Int32, to bytes: inout [UInt8]) -> Bool
 }
 

@@ -23,9 +23,10 @@ extension FileField {
     }
 }
 
-/// What a `tokenizer_config.json`, `special_tokens_map.json` or `generation_config.json` adds to the tokens.
+/// What `tokenizer_config.json`, `special_tokens_map.json` or `generation_config.json` add to the tokenizer.
 extension Tokenizer.Details {
-    /// Names under which chat models end a turn; each counts as an end when the vocabulary has it as a special token.
+    /// Names of end-of-turn tokens in chat models; each one is a stop token if the vocabulary has it as a special
+    /// token.
     static let turnEnds = [
         "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|return|>", "<|call|>",
         "<|eot|>", "<EOT>", "<｜end▁of▁sentence｜>", "<|end_of_text|>", "</s>",
@@ -68,7 +69,7 @@ extension Tokenizer.Details {
         }
     }
 
-    /// The end-of-turn tokens among the special ones.
+    /// Adds the end-of-turn tokens among the special tokens.
     mutating func addTurnEnds(_ tokens: [AddedToken]) {
         for token in tokens where token.isSpecial && Self.turnEnds.contains(where: { $0 == token.content }) {
             eosTokens.insert(token.id)

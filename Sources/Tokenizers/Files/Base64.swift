@@ -1,4 +1,4 @@
-/// Base64 with padding, as tiktoken's ranks and character maps are written. Source: RFC 4648, section 4.
+/// Base64 with padding, used in tiktoken's ranks and in character maps. Source: RFC 4648, section 4.
 enum Base64 {
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 0xFF, count: 256)
@@ -7,7 +7,7 @@ enum Base64 {
         return values
     }()
 
-    /// nil when the text is not base64.
+    /// Returns nil when the text is not base64.
     static func decode(_ text: String) -> [UInt8]? {
         var text = text
         return text.withUTF8 { decode($0) }

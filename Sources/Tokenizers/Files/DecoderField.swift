@@ -5,7 +5,7 @@ extension FileField {
         "CTC",
     ]
 
-    /// - Parameter modelKnowsBytes: the model's tokens are bytes already.
+    /// - Parameter modelKnowsBytes: whether the model's tokens are bytes already.
     func decoderSteps(modelKnowsBytes: Bool, depth: Int = 0) throws(TokenizerError) -> [DecoderStep] {
         func bytes(_ key: String, _ other: String) throws(TokenizerError) -> [UInt8] {
             Array(try string(key, or: other).utf8)
@@ -53,7 +53,7 @@ extension FileField {
         }
     }
 
-    /// Of a Metaspace; older files say `add_prefix_space` instead.
+    /// The scheme of a Metaspace; older files have `add_prefix_space` instead.
     func prependScheme() throws(TokenizerError) -> PrependScheme {
         guard let field = self["prepend_scheme"] else {
             return try bool("add_prefix_space", or: true) ? .always : .never

@@ -1,7 +1,7 @@
 import MartletJSON
 import MartletSystem
 
-/// A value of a JSON file that knows where it stands, so that what is wrong with it can be said.
+/// A value of a JSON file together with its path, for error messages.
 struct FileField {
     let file: String
     let path: String
@@ -78,19 +78,19 @@ struct FileField {
     func string(_ key: String, or other: String) throws(TokenizerError) -> String { try self[key]?.string() ?? other }
     func bool(_ key: String, or other: Bool) throws(TokenizerError) -> Bool { try self[key]?.bool() ?? other }
 
-    /// The kind of a pipeline component: its `type`.
+    /// The type of a pipeline component: its member `type`.
     func type() throws(TokenizerError) -> String { try required("type").string() }
 }
 
-/// Tokens gathered by id, with bounds on what a file may claim.
+/// Tokens collected by id, with limits on untrusted ids.
 struct TokenList {
     static let largestID = 1 << 24
 
     private(set) var tokens: [[UInt8]?] = []
     private(set) var count = 0
 
-    /// Puts a token at an id.
-    /// - Returns: what is wrong, if anything is.
+    /// Sets the token of an id.
+    /// - Returns: an error message, or nil.
     mutating func insert(_ token: [UInt8], at id: Int32) -> String? {
         let id = Int(id)
         guard id >= 0, id <= Self.largestID else { return "id \(id) is not between 0 and \(Self.largestID)" }

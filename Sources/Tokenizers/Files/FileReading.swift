@@ -9,7 +9,7 @@ import Glibc
 import Musl
 #endif
 
-/// Files of a tokenizer: small enough to be read whole.
+/// Files of a tokenizer, which are small enough to be read as a whole.
 enum TokenizerFile {
     static let largest = 1 << 30
 

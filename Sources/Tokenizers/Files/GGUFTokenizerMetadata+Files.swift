@@ -2,9 +2,10 @@ import MartletJSON
 import MartletSystem
 
 extension GGUFTokenizerMetadata {
-    /// The tokenizer as files of a model's folder, which `Tokenizer(folder:)` and transformers read:
-    /// `tokenizer_config.json`, and `tokenizer.json` for a byte-level BPE or sentencepiece's `tokenizer.model`.
-    /// - Throws: `TokenizerError.unsupported` for other models, and for a byte-level BPE whose cuts no such file can say.
+    /// The tokenizer as files of a model folder, readable by `Tokenizer(folder:)` and transformers:
+    /// `tokenizer_config.json`, with `tokenizer.json` for byte-level BPE or `tokenizer.model` for sentencepiece.
+    /// - Throws: `TokenizerError.unsupported` for other models, and for a byte-level BPE whose pre-tokenizer cannot
+    ///   be expressed in such a file.
     package func files() throws(TokenizerError) -> [(name: String, bytes: [UInt8])] {
         let vocabulary: (name: String, bytes: [UInt8])
         switch model {
@@ -37,14 +38,14 @@ extension GGUFTokenizerMetadata {
             ("tokenizer_class", isScored ? "LlamaTokenizer" : "PreTrainedTokenizerFast"),
             ("add_bos_token", .bool(beginsTexts)), ("add_eos_token", .bool(addsEOS ?? false)),
         ]
-        // sentencepiece's ids of old, where the file names none.
+        // sentencepiece's traditional ids, if the file names none.
         let names = [
             ("bos_token", named(bosID ?? (isScored ? 1 : nil))), ("eos_token", named(eosID ?? (isScored ? 2 : nil))),
             ("pad_token", named(padID)), ("unk_token", named(unknownID)),
         ]
         for case (let key, let token?) in names { members.append((key, .string(token))) }
         members.append(("clean_up_tokenization_spaces", false))
-        // A blank in front of every stretch between special tokens, as these files have it.
+        // legacy: a space before every span between special tokens, as in these files.
         if isScored { members.append(("legacy", true)) }
         if let template = chatTemplates["default"] { members.append(("chat_template", .string(template))) }
         return .object(JSONObject(members))
@@ -102,7 +103,7 @@ extension GGUFTokenizerMetadata {
 
     // MARK: - tokenizer.model
 
-    /// The protocol buffer `ModelProto`; the numbers of its fields are those of sentencepiece_model.proto.
+    /// The protocol buffer `ModelProto`; field numbers as in sentencepiece_model.proto.
     private func sentencePiece() -> [UInt8] {
         var model = ProtobufWriter()
         for id in tokens.indices {

@@ -4,7 +4,7 @@ import MartletSystem
 extension FileField {
     static let modelKinds = ["BPE", "Unigram", "WordPiece", "WordLevel"]
 
-    /// The model's type; the oldest files leave it to be guessed.
+    /// The model's type; the oldest files do not contain it, so it is inferred.
     func modelKind() throws(TokenizerError) -> String {
         if let type = self["type"] {
             let name = try type.string()
@@ -32,7 +32,7 @@ extension FileField {
         return list.tokens
     }
 
-    /// The id of the token that the member `key` names, which must be in the vocabulary.
+    /// The id of the token named by the member `key`, which must be in the vocabulary.
     func tokenID(_ key: String, in vocabulary: Vocabulary) throws(TokenizerError) -> Int32? {
         guard let field = self[key] else { return nil }
         let token = try field.string()
@@ -88,7 +88,7 @@ extension FileField {
 }
 
 extension Vocabulary {
-    /// The tokens `<0x00>` to `<0xFF>`, -1 for one that is missing; nil when there is none of them.
+    /// The ids of the tokens `<0x00>` to `<0xFF>`, -1 for a missing one; nil if all are missing.
     package func byteTokens() -> [Int32]? {
         let ids = (UInt8.min...UInt8.max).map { id(of: ByteToken.token(of: $0)) ?? -1 }
         return ids.contains { $0 >= 0 } ? ids : nil

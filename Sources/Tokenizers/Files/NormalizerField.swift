@@ -5,7 +5,7 @@ extension FileField {
         "BertNormalizer", "Precompiled", "Nmt", "ByteLevel",
     ]
 
-    /// nil for a normaliser that changes nothing.
+    /// Returns nil for a normaliser without effect.
     func normalizer(depth: Int = 0) throws(TokenizerError) -> (any Normalizer)? {
         let type = try type()
         switch type {

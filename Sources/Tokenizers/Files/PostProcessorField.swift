@@ -9,7 +9,7 @@ extension FileField {
     func template(depth: Int = 0) throws(TokenizerError) -> SequenceTemplate {
         let type = try type()
         switch type {
-        case "ByteLevel": return .bare  // It moves offsets only.
+        case "ByteLevel": return .bare  // It changes offsets only.
         case "Sequence":
             guard depth < 16 else { throw malformed("sequences nested deeper than 16") }
             var template = SequenceTemplate.bare
@@ -79,7 +79,7 @@ extension FileField {
                     throw text.malformed("expected \(texts.joined(separator: " or ")), found \(name.quoted())")
                 }
                 guard !seen.contains(name) else {
-                    throw text.malformed("\(name.quoted()) stands in the template twice")
+                    throw text.malformed("\(name.quoted()) occurs twice in the template")
                 }
                 seen.append(name)
                 parts.append(name == "A" ? .first(type: type) : .second(type: type))

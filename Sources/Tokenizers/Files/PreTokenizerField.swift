@@ -54,7 +54,7 @@ extension FileField {
         if let expression = field["Regex"],
             let scanner = KnownPatterns.scanner(for: try expression.string(), .oniguruma)
         {
-            // Everything is matched by these, so that only what matches is a piece.
+            // The whole text matches these patterns, so only the matches are pieces.
             switch (behavior, isInverted) {
             case (.isolated, _), (.removed, true): return scanner
             default: break
@@ -94,7 +94,7 @@ extension PieceStages.Step {
 }
 
 extension PieceStages {
-    /// The `pre_tokenizer` of a `tokenizer.json`, with pieces left in bytes.
+    /// The `pre_tokenizer` of a `tokenizer.json`; pieces remain bytes.
     package init(tokenizerJSON json: JSON) throws(TokenizerError) {
         let steps = try FileField(json, file: "tokenizer.json", path: "pre_tokenizer").pieceSteps()
         self.init(steps.filter { !$0.isByteAlphabet })

@@ -1,12 +1,17 @@
 import MartletJSON
 
 extension Tokenizer {
-    /// Reads the tokenizer of a model's folder, or one file of it.
+    /// Reads the tokenizer of a model folder, or a single tokenizer file.
     ///
-    /// Looked for in this order: `tokenizer.json`; `tokenizer.model` or `spiece.model` (sentencepiece, or tiktoken's
-    /// ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). Beside them `tokenizer_config.json`,
-    /// `special_tokens_map.json`, `added_tokens.json`, `generation_config.json` and `chat_template.jinja` add what they
-    /// know. A folder needs no weights and no `config.json`.
+    ///     let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
+    ///     let ids = try tokenizer.encode("Hello, world")
+    ///     let text = try tokenizer.decode(ids)
+    ///
+    /// Files are searched in this order: `tokenizer.json`; `tokenizer.model` or `spiece.model` (sentencepiece, or
+    /// tiktoken's ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). If present,
+    /// `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, `generation_config.json` and
+    /// `chat_template.jinja` are read too. The folder needs no weights and no `config.json`.
+    /// - Throws: `TokenizerError` with the file and the field.
     public convenience init(folder path: String) throws(TokenizerError) {
         if TokenizerFile.isFolder(path) {
             self.init(try Self.parts(folder: path))
@@ -56,7 +61,7 @@ extension Tokenizer {
         return parts
     }
 
-    /// What lies beside a vocabulary.
+    /// The files beside a vocabulary.
     private struct Companions {
         var configuration: FileField?
         var special: FileField?
@@ -76,7 +81,7 @@ extension Tokenizer {
         }
     }
 
-    /// - Parameter folder: where a file's companions lie.
+    /// - Parameter folder: the folder of the companion files.
     private static func parts(
         file path: String, folder: String, configuration: FileField?
     ) throws(TokenizerError) -> Parts {
@@ -129,14 +134,14 @@ extension Tokenizer {
         var surroundings = Surroundings(
             addsBOS: try configuration?.bool("add_bos_token", or: !isT5) ?? !isT5,
             addsEOS: try configuration?.bool("add_eos_token", or: isT5) ?? isT5)
-        // Where the file does not say: as transformers 5 does.
+        // If the file does not specify it: the behaviour of transformers 5.
         let isLegacy = className != "LlamaTokenizer" && className != "CodeLlamaTokenizer"
         surroundings.prefixesFirstOnly = try !(configuration?.bool("legacy", or: isLegacy) ?? isLegacy)
         surroundings.addsNoPrefix = try configuration?.bool("add_prefix_space", or: true) == false
         return try parts(source, file: name, surroundings)
     }
 
-    /// GPT-2's two files.
+    /// GPT-2's two files, `vocab.json` and `merges.txt`.
     private static func mergedParts(
         _ path: String, folder: String, _ companions: Companions
     ) throws(TokenizerError) -> Parts {
@@ -185,7 +190,7 @@ extension Tokenizer {
         return "llama3"
     }
 
-    /// BERT's `vocab.txt`: a token a line.
+    /// BERT's `vocab.txt`: one token per line.
     private static func bertParts(_ text: String, _ companions: Companions) throws(TokenizerError) -> Parts {
         let configuration = companions.configuration
         try TokenizerClass.check(companions.className, TokenizerClass.wordPieces, configuration)
@@ -199,7 +204,7 @@ extension Tokenizer {
         guard !tokens.isEmpty, tokens.count <= TokenList.largestID else {
             throw .malformed(file: "vocab.txt", field: "the whole file", reason: "\(tokens.count) tokens")
         }
-        /// The name of a special token, which the configuration may change.
+        /// The name of a special token, which the configuration may override.
         func special(_ key: String, _ usual: String) throws(TokenizerError) -> String {
             for file in [configuration, companions.special] {
                 guard let field = file?[key] else { continue }
@@ -242,7 +247,7 @@ extension Tokenizer {
 }
 
 extension Tokenizer.Details {
-    /// Takes what is still unknown here.
+    /// Fills in values that are still missing.
     mutating func fill(from other: Self) {
         bosToken = bosToken ?? other.bosToken
         padToken = padToken ?? other.padToken
@@ -261,7 +266,7 @@ extension String {
 }
 
 extension [UInt8] {
-    /// Whether the first line is base64, a space and a number. A protocol buffer of pieces begins with a line feed.
+    /// Whether the first line is base64, a space and a number. A sentencepiece protocol buffer starts with a line feed.
     fileprivate var looksLikeRanks: Bool {
         let line = prefix(512).prefix { $0 != 0x0A }
         guard let space = line.firstIndex(of: 0x20), space > 0 else { return false }

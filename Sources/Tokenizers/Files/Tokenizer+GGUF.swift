@@ -1,7 +1,8 @@
 extension Tokenizer {
     private static let ggufModels = ["gpt2", "llama", "bert", "t5", "gemma4"]
 
-    /// Builds the tokenizer a GGUF file describes.
+    /// Builds the tokenizer described by a GGUF file's metadata.
+    /// - Throws: `TokenizerError` with the metadata key.
     public convenience init(gguf metadata: GGUFTokenizerMetadata) throws(TokenizerError) {
         let source = GGUFSource(metadata)
         try source.check()
@@ -24,7 +25,7 @@ private struct GGUFSource {
     static let file = "GGUF metadata"
     let metadata: GGUFTokenizerMetadata
     let types: [GGUFTokenizerMetadata.TokenType]
-    /// Which cuts a BPE makes, by name.
+    /// The name of the BPE's pre-tokenizer.
     let pre: String
 
     init(_ metadata: GGUFTokenizerMetadata) {
@@ -57,7 +58,7 @@ private struct GGUFSource {
             ("mask_token_id", metadata.maskID),
         ]
         for case (let key, let id?) in ids where id < 0 || Int(id) >= count {
-            // -1 is how some files say "none".
+            // Some files use -1 for "none".
             guard id == -1 else { throw malformed(key, "\(id) is not an id of \(count) tokens") }
         }
     }
@@ -66,13 +67,13 @@ private struct GGUFSource {
 
     func valid(_ id: Int32?) -> Int32? { id.flatMap { $0 >= 0 ? $0 : nil } }
 
-    /// Control and user-defined tokens, to be found in the text as given.
+    /// Control and user-defined tokens, which are matched in the raw text.
     func addedTokens(spelling: (Int) -> [UInt8]) -> [AddedToken] {
         let turnEnds = Set(Tokenizer.Details.turnEnds.map { Array($0.utf8) })
         return metadata.tokens.indices.compactMap { id in
             let type = type(id)
             let isMarked = type == .control || type == .unknown || type == .userDefined
-            // The end of a turn is special whatever the file calls it.
+            // An end-of-turn token is special, whatever type the file gives it.
             let endsTurn = turnEnds.contains(metadata.tokens[id])
             guard isMarked || endsTurn, !metadata.tokens[id].isEmpty,
                 let content = String(validating: spelling(id), as: UTF8.self)
@@ -81,9 +82,9 @@ private struct GGUFSource {
         }
     }
 
-    /// A BPE with a list of merges: of bytes, or of characters as Gemma 4 has it.
+    /// A BPE with a merge list: of bytes, or of characters in Gemma 4.
     func mergedPairs() throws(TokenizerError) -> Tokenizer.Parts {
-        // Kimi's encoder of old has ranks and no merges.
+        // Kimi's older encoder has ranks and no merges.
         guard !metadata.merges.isEmpty || pre == "kimi-k2" else { throw malformed("merges", "a BPE without merges") }
         var parts: Tokenizer.Parts
         if KnownPatterns.mergesCharacters(pre) {
@@ -102,7 +103,7 @@ private struct GGUFSource {
         return parts
     }
 
-    /// Characters merge by a list, over whole lines; what has no token is spelled in bytes.
+    /// Characters are merged by a list, over whole lines; a character without a token is encoded as bytes.
     private func characterPairs() throws(TokenizerError) -> Tokenizer.Parts {
         let vocabulary = Vocabulary(metadata.tokens)
         let merges = try MergeTable.read(metadata.merges, vocabulary, file: Self.file)
@@ -121,7 +122,7 @@ private struct GGUFSource {
         return parts
     }
 
-    /// sentencepiece's BPE, whose only normalisation is the space in front.
+    /// sentencepiece's BPE; its only normalisation is the space prefix.
     func sentencePiecePairs() -> Tokenizer.Parts {
         let vocabulary = Vocabulary(metadata.tokens)
         let unknown = valid(metadata.unknownID) ?? types.firstIndex(of: .unknown).map(Int32.init)
@@ -177,8 +178,8 @@ private struct GGUFSource {
         return parts
     }
 
-    /// BERT's WordPiece. These files write a token that begins a word as "▁word" and one inside a word bare; turned
-    /// back into "word" and "##inside" here, so that ids and spellings are those of the original.
+    /// BERT's WordPiece. GGUF files write a token that starts a word as "▁word" and one inside a word without prefix;
+    /// they are converted back to "word" and "##inside", so that ids and spellings equal the original's.
     func wordPiece() -> Tokenizer.Parts {
         let marker = SentencePieceNormalizer.space
         let tokens = metadata.tokens.indices.map { id -> [UInt8]? in
@@ -191,7 +192,7 @@ private struct GGUFSource {
         var parts = Tokenizer.Parts(
             model: WordPiece(
                 vocabulary: vocabulary, unknown: unknown, continuingPrefix: [0x23, 0x23], longestWord: 100))
-        // Small letters only, unless a word in the vocabulary has a capital.
+        // Lowercases, unless a token of the vocabulary has a capital letter.
         let isCased = tokens.indices.contains { id in
             metadata.tokens[id].starts(with: marker) && (tokens[id] ?? []).contains { (0x41...0x5A).contains($0) }
         }
@@ -209,7 +210,7 @@ private struct GGUFSource {
         return parts
     }
 
-    /// "[CLS]", "[SEP]", … Converters do not always mark them as control tokens.
+    /// "[CLS]", "[SEP]", … : converters do not always mark them as control tokens.
     private func isNamed(_ token: [UInt8], _ id: Int) -> Bool {
         type(id) == .control || type(id) == .unknown
             || ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"].contains { $0.utf8.elementsEqual(token) }
@@ -239,7 +240,7 @@ private struct GGUFSource {
             before = metadata.addsBOS ?? true ? [classID].compactMap { $0 } : []
             after = metadata.addsSeparator ?? metadata.addsEOS ?? true ? [separatorID].compactMap { $0 } : []
         } else {
-            // Gemma 4 needs its first token, whatever its early files say.
+            // Gemma 4 needs a beginning-of-sequence token, even if its early files say otherwise.
             let begins =
                 (metadata.addsBOS ?? (metadata.model == "llama" || KnownPatterns.beginsTexts(pre))) || pre == "gemma4"
             before = begins ? [parts.details.bosToken].compactMap { $0 } : []

@@ -1,8 +1,9 @@
 import MartletJSON
 
 extension Tokenizer {
-    /// Reads a `tokenizer.json`, and what a `tokenizer_config.json` adds to it. Its `truncation` and `padding` are
-    /// left aside: no text is cut behind the caller's back.
+    /// Reads a `tokenizer.json`, and what a `tokenizer_config.json` adds to it. `truncation` and `padding` are ignored:
+    /// a text is never truncated without the caller's request.
+    /// - Throws: `TokenizerError` with the file and the field.
     public convenience init(json: JSON, configuration: JSON? = nil) throws(TokenizerError) {
         self.init(try Self.parts(json: json, configuration: configuration))
     }
@@ -16,7 +17,7 @@ extension Tokenizer {
         try root["pre_tokenizer"]?.checkGrowth(steps.map(\.growth))
         let normalizer = try root["normalizer"]?.normalizer()
         try root["normalizer"]?.checkGrowth([normalizer?.growth ?? 1])
-        // A byte-level BPE works on bytes; the alphabet of visible characters is only how its file spells them.
+        // Byte-level BPE works on bytes; the alphabet of printable characters is only the spelling in the file.
         let kind = try model.modelKind()
         let isByteLevel =
             kind == "BPE" && steps.contains { $0.isByteAlphabet } && !(normalizer is ByteAlphabetNormalizer)
@@ -55,14 +56,14 @@ extension Tokenizer.Parts {
         return ByteAlphabet.bytes(spelledBy: bytes).flatMap { model.id(of: $0) }
     }
 
-    /// An added token may repeat a token of the model under the same id, or come after all of them.
+    /// An added token may repeat a token of the model with the same id, or its id comes after all of them.
     func checkAddedTokens(_ root: FileField) throws(TokenizerError) {
         for (index, token) in addedTokens.enumerated() {
             let path = "added_tokens[\(index)].id"
             guard Int(token.id) < 8 * (model.vocabularySize + addedTokens.count) + 65_536 else {
                 throw .malformed(
                     file: root.file, field: path,
-                    reason: "\(token.id) is far beyond the \(model.vocabularySize) tokens of the model")
+                    reason: "\(token.id) is far above the model's vocabulary size, \(model.vocabularySize)")
             }
         }
     }
@@ -77,7 +78,7 @@ extension Tokenizer.Parts {
 
     mutating func readConfiguration(_ configuration: FileField?) throws(TokenizerError) {
         if let configuration {
-            // Of tokens with one name the last wins in `details.read`, and there is one.
+            // If several tokens have the same name, `details.read` uses the last one.
             let parts = self
             try details.read(configuration) { parts.id(of: $0) }
         }

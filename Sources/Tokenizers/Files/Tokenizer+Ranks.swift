@@ -1,10 +1,10 @@
 import MartletJSON
 
 extension Tokenizer {
-    /// Reads tiktoken's ranks: a line per token, base64 and rank, the rank being the id.
+    /// Reads tiktoken's ranks: one line per token with its base64 bytes and its rank, which is the id.
     /// - Parameters:
-    ///   - pattern: how text is cut: a name ("cl100k_base", "o200k_base", "gpt2", …) or a regular expression.
-    ///   - specialTokens: ids by content, beyond the ranks.
+    ///   - pattern: the pre-tokenizer: a name ("cl100k_base", "o200k_base", "gpt2", …) or a regular expression.
+    ///   - specialTokens: ids by content, above the ranks.
     public convenience init(
         tiktoken bytes: some Sequence<UInt8>, pattern: String, specialTokens: [String: Int32] = [:]
     ) throws(TokenizerError) {
@@ -60,7 +60,7 @@ extension Tokenizer {
     }
 
     /// Reads GPT-2's two files: `vocab.json` and `merges.txt`.
-    /// - Parameter pattern: how text is cut.
+    /// - Parameter pattern: the pre-tokenizer, as above.
     public convenience init(
         vocabulary: JSON, merges: String, pattern: String = "gpt2"
     ) throws(TokenizerError) {
@@ -73,7 +73,7 @@ extension Tokenizer {
         if let first = lines.first, first.hasPrefix("#version") { lines.removeFirst() }
         var parts = try byteLevelParts(
             spelledTokens: tokens.map { $0 ?? [] }, merges: lines, pre: pattern, file: "merges.txt")
-        // GPT-2's own mark of the end of a text is part of the vocabulary.
+        // GPT-2's end-of-text token is part of the vocabulary.
         for content in ["<|endoftext|>"] {
             guard let id = tokens.firstIndex(where: { $0.map { $0.elementsEqual(content.utf8) } ?? false }) else {
                 continue

@@ -1,13 +1,13 @@
 extension Tokenizer {
-    /// What to put around every text; sentencepiece models do not say.
+    /// The special tokens and the space prefix around every text, which sentencepiece models do not specify.
     public struct Surroundings: Sendable, Equatable {
         public var addsBOS: Bool
         public var addsEOS: Bool
 
-        /// Where the model puts a space before a text: also after each special token, as sentencepiece does with what
-        /// lies between them (`legacy` in a `tokenizer_config.json`), or at the very start only.
+        /// Where a space is put before a text: also after each special token, as in sentencepiece (`legacy` in
+        /// `tokenizer_config.json`), or only at the very start.
         public var prefixesFirstOnly = false
-        /// No space in front at all.
+        /// No space prefix at all.
         public var addsNoPrefix = false
 
         public init(addsBOS: Bool = false, addsEOS: Bool = false) {
@@ -18,7 +18,7 @@ extension Tokenizer {
 
     /// Reads a sentencepiece `.model` (unigram or BPE).
     ///
-    /// Differs from sentencepiece in one thing: control tokens written out in the text become their ids, unless
+    /// Difference from sentencepiece: control tokens that are written out in the text become their ids, unless
     /// `parseSpecial` is false.
     public convenience init(
         sentencePiece bytes: some Sequence<UInt8>, surroundings: Surroundings = Surroundings()
@@ -51,7 +51,7 @@ extension Tokenizer {
         var parts: Parts
         switch source.modelType {
         case 1:
-            // A symbol the user defined wins over any way to spell it.
+            // A user-defined symbol has priority over any segmentation.
             let normal = source.kinds.indices.filter { source.kinds[$0] == .normal }
             let best = normal.lazy.map { Double(source.scores[$0]) }.max() ?? 0
             let worst = normal.lazy.map { Double(source.scores[$0]) }.min() ?? 0

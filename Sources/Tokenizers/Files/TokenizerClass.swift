@@ -1,21 +1,21 @@
 import MartletJSON
 import MartletSystem
 
-/// What a folder without `tokenizer.json` leaves to the class that transformers has for it: ids that differ from the
-/// vocabulary file's, tokens around a text, cuts.
+/// What the tokenizer class of transformers defines for a folder without `tokenizer.json`: ids that differ from the
+/// vocabulary file, special tokens around a text, the pre-tokenizer.
 ///
-/// A class that is not known here is refused by name: its ids could be others, and nothing would say so.
+/// An unknown class is refused by name, because its ids might be different without any sign of it.
 enum TokenizerClass {
-    /// Files of sentencepiece whose ids are the pieces' own.
+    /// sentencepiece files whose ids are the pieces' ids.
     static let plainSentencePiece: Set<String> = [
         "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "T5Tokenizer", "MT5Tokenizer", "UMT5Tokenizer",
         "MistralTokenizer", "MixtralTokenizer", "BaichuanTokenizer", "InternLMTokenizer", "InternLM2Tokenizer",
         "YiTokenizer", "InternLM3Tokenizer", "OrionTokenizer", "Phi3Tokenizer", "MiniCPMTokenizer", "AquilaTokenizer",
         "BigBirdTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
     ]
-    /// Pieces are one id further, after fairseq's own four.
+    /// Ids are shifted by one: fairseq's own four special tokens come first.
     static let fairseqSentencePiece: Set<String> = ["XLMRobertaTokenizer"]
-    /// GPT-2's two files, with nothing around a text.
+    /// GPT-2's two files, without special tokens around a text.
     static let plainPairs: Set<String> = [
         "GPT2Tokenizer", "CodeGenTokenizer", "GPTNeoXTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
     ]
@@ -24,7 +24,7 @@ enum TokenizerClass {
     static let robertaPairs: Set<String> = [
         "RobertaTokenizer", "BartTokenizer", "LongformerTokenizer", "LEDTokenizer", "MvpTokenizer",
     ]
-    /// BERT's list of words.
+    /// BERT's vocabulary file.
     static let wordPieces: Set<String> = [
         "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "ConvBertTokenizer",
         "SqueezeBertTokenizer", "RetriBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer",
@@ -41,7 +41,7 @@ enum TokenizerClass {
         "xlnet": "XLNetTokenizer", "pegasus": "PegasusTokenizer", "marian": "MarianTokenizer",
     ]
 
-    /// The class that the configuration names, without "Fast"; else the one that the model's type has.
+    /// The class named in the configuration, without "Fast"; otherwise the class of the model type.
     static func name(_ configuration: FileField?, model: FileField?) throws(TokenizerError) -> String? {
         if let name = try configuration?["tokenizer_class"]?.string() {
             return name.hasSuffix("Fast") ? String(name.dropLast(4)) : name
@@ -65,7 +65,7 @@ extension String {
 }
 
 extension Tokenizer.Parts {
-    /// Adds a token, or gives the one of its id other flags.
+    /// Adds a token, or changes the flags of the token with this id.
     private mutating func add(_ token: AddedToken, from field: FileField) throws(TokenizerError) {
         if let index = addedTokens.firstIndex(where: { $0.id == token.id }) {
             guard addedTokens[index].content.utf8.elementsEqual(token.content.utf8) else {
@@ -105,7 +105,7 @@ extension Tokenizer.Parts {
         for (id, value) in try decoder.object() {
             let field = FileField(value, file: decoder.file, path: "\(decoder.path).\(id)")
             guard let number = Int32(id), number >= 0, Int(number) <= TokenList.largestID else {
-                throw field.malformed("\(id.quoted()) is no token id")
+                throw field.malformed("\(id.quoted()) is not a token id")
             }
             try add(
                 AddedToken(
@@ -116,7 +116,7 @@ extension Tokenizer.Parts {
         }
     }
 
-    /// T5's hundred `<extra_id_…>`, of which the last has the first id beyond the pieces.
+    /// T5's hundred `<extra_id_…>` tokens; the last one has the first id after the pieces.
     mutating func addExtraIDs(_ configuration: FileField?) throws(TokenizerError) {
         let count = try configuration?["extra_ids"]?.count(limit: 100_000) ?? 100
         let first = model.vocabularySize
@@ -127,7 +127,7 @@ extension Tokenizer.Parts {
         }
     }
 
-    /// `<s>` and `</s>` around a text, and twice `</s>` between two, as RoBERTa has it.
+    /// `<s>` and `</s>` around a text, and two `</s>` between the texts of a pair, as in RoBERTa.
     mutating func surroundAsRoberta(start: Int32, end: Int32) {
         template = SequenceTemplate(
             single: [.token(start, type: 0), .first(type: 0), .token(end, type: 0)],
@@ -139,8 +139,8 @@ extension Tokenizer.Parts {
 }
 
 extension SentencePieceModel {
-    /// With the ids of fairseq's models: `<s>`, `<pad>`, `</s>`, `<unk>`, the pieces after sentencepiece's own three, and
-    /// `<mask>`.
+    /// The same model with fairseq's ids: `<s>`, `<pad>`, `</s>`, `<unk>`, the pieces after sentencepiece's own three,
+    /// and `<mask>`.
     func withFairseqIDs() -> SentencePieceModel {
         func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         var result = self

@@ -1,9 +1,9 @@
 extension BytePairs {
-    /// Pieces of up to this many bytes are merged in place, without a heap.
+    /// Pieces of at most this many bytes are merged in place, without a heap.
     static let shortPiece = 64
 
-    /// Merges a short piece of bytes: the pair of lowest rank is looked for among all of them each time, which for a
-    /// word is less work than keeping them in order.
+    /// Merges a short piece of bytes: every step scans all pairs for the lowest rank, which for a word is faster than a
+    /// heap.
     /// - Returns: false when a byte has no token; nothing was added then.
     func encodeShort(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) -> Bool {
         switch merges {
@@ -22,7 +22,7 @@ extension BytePairs {
         }
     }
 
-    /// A symbol: its token, where it begins, and what it becomes with the next.
+    /// A symbol: its token, its start, and the result of merging it with the next symbol.
     private struct ShortSymbol {
         var token: Int32
         var start: Int32

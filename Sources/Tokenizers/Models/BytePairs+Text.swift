@@ -1,11 +1,11 @@
 import MartletPatterns
 
 extension BytePairs {
-    /// Adds the ids of a text cut by `cutter`: what cutting and encoding piece by piece adds, faster.
+    /// Adds the ids of a text split by `cutter`: the same result as splitting and encoding piece by piece, but faster.
     ///
-    /// Most pieces of most texts are short words in ASCII. Such a one is cut with two loads, and the same two words are
-    /// its key in what the call remembers. Ids are gathered in the scratch, where four can be written whether or not all
-    /// are meant, and go to the result a page at a time.
+    /// Most pieces are short ASCII words. Such a word is found with two loads, and the same two machine words are its
+    /// key in the cache of the call. Ids are collected in the scratch buffer, where four can be written even if fewer
+    /// are valid, and copied to the result in pages.
     package func encode(
         _ text: UnsafeBufferPointer<UInt8>, cutBy cutter: WordCutter, into ids: inout [Int32],
         _ scratch: EncodingScratch

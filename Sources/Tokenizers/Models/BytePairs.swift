@@ -1,30 +1,30 @@
 import MartletPatterns
 
-/// Byte-pair encoding: of all neighbours that can be merged the pair of lowest rank is, until none can.
-/// A piece of n symbols takes O(n log n). Source: Sennrich et al. 2016, algorithm 1.
+/// Byte-pair encoding (BPE): repeatedly merges the neighbouring pair of lowest rank, until no pair can be merged. O(n
+/// log n) for a piece of n symbols. Source: Sennrich et al. 2016, algorithm 1.
 package struct BytePairs: TokenizerModel {
-    /// Which pairs merge, and in what order.
+    /// Which pairs merge, and in which order.
     package enum Merges: Sendable {
-        /// The pairs that are listed.
+        /// The listed pairs.
         case pairs(PairTable)
-        /// Any neighbours whose joined spelling is a token with a rank; sentencepiece and tiktoken.
+        /// Any neighbours whose concatenation is a token with a rank (sentencepiece, tiktoken).
         case tokens(ranks: [UInt32])
     }
 
-    /// What a piece is before anything is merged.
+    /// The symbols of a piece before merging.
     package enum Unit: Sendable { case byte, scalar }
 
     package let vocabulary: Vocabulary
     package let merges: Merges
     package let unit: Unit
     package var unknown: Int32?
-    /// 256 tokens that spell what has no token, -1 for those that are missing: a character is spelled in bytes when
-    /// every byte of it has one.
+    /// Byte fallback: the 256 byte tokens, -1 for missing ones. A character without a token is encoded as bytes if each
+    /// of its bytes has a token.
     package var byteTokens: [Int32]?
     package var fusesUnknown = false
-    /// A piece that is a token is that token, whatever the merges say.
+    /// Whether a piece that is a token is encoded as that token, regardless of the merges (`ignore_merges`).
     package var prefersWholePiece = false
-    /// The same for a piece of line breaks.
+    /// The same for a piece of line breaks only.
     package var prefersWholeLineBreaks = false
     package var continuingPrefix: [UInt8] = []
     package var wordSuffix: [UInt8] = []
@@ -76,7 +76,7 @@ package struct BytePairs: TokenizerModel {
         }
     }
 
-    /// A symbol of the piece, in a list from left to right. `token` is -1 for text without token.
+    /// A symbol of the piece, in a linked list from left to right. `token` is -1 for text without a token.
     struct Symbol {
         var start: Int32
         var end: Int32
@@ -93,8 +93,8 @@ package struct BytePairs: TokenizerModel {
             if index > 0 { symbols[Int(index) - 1].next = index }
             symbols.append(Symbol(start: Int32(start), end: Int32(end), token: token, previous: index - 1, next: -1))
         }
-        // As the tokenizers library has it, an unknown character is told when the next known one comes, after the bytes of
-        // those in between.
+        // As in the tokenizers library, an unknown character is emitted when the next known one arrives, after the
+        // byte-fallback ids in between.
         var isUnknownPending = false
         func appendPending(at place: Int) {
             if isUnknownPending, let unknown { append(place, place, unknown) }
@@ -138,13 +138,13 @@ package struct BytePairs: TokenizerModel {
         appendPending(at: start)
     }
 
-    /// The tokens of bytes, when each byte of the range has one.
+    /// The byte tokens of a range, if every byte has one.
     private func byteTokens(of piece: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [Int32]? {
         guard let byteTokens, piece[range].allSatisfy({ byteTokens[Int($0)] >= 0 }) else { return nil }
         return byteTokens
     }
 
-    /// A merge that may still happen: it is void when the symbols at its place have changed since.
+    /// A possible merge; it is stale when the symbols at its position have changed.
     private struct Candidate {
         var rank: UInt32
         var left: Int32
@@ -185,7 +185,7 @@ package struct BytePairs: TokenizerModel {
             let next = symbols[Int(right)].next
             symbols[left].next = next
             if next >= 0 { symbols[Int(next)].previous = best.left }
-            // An empty symbol is one that is gone.
+            // An empty symbol has been merged away.
             symbols[Int(right)].end = symbols[Int(right)].start
             if let candidate = candidate(symbols, best.left, piece) { heap.push(candidate, Candidate.precedes) }
             if let candidate = candidate(symbols, symbols[left].previous, piece) {
@@ -208,7 +208,7 @@ package struct BytePairs: TokenizerModel {
                 if !afterUnknown || unknown == nil { ids.append(unknown ?? -1) }
                 afterUnknown = true
             } else {
-                // The tokenizers library drops text without token when there is no unknown token; here it is an error.
+                // The tokenizers library drops text without a token if there is no unknown token; here it is an error.
                 ids.append(unknown ?? -1)
             }
             index = Int(symbol.next)
@@ -217,7 +217,7 @@ package struct BytePairs: TokenizerModel {
 }
 
 extension Array {
-    /// Adds to a binary heap, smallest first.
+    /// Pushes to a binary min-heap.
     fileprivate mutating func push(_ element: Element, _ isBefore: (Element, Element) -> Bool) {
         append(element)
         var child = count - 1
@@ -227,7 +227,7 @@ extension Array {
         }
     }
 
-    /// Takes the smallest from a binary heap.
+    /// Pops the smallest element of a binary min-heap.
     fileprivate mutating func popFirst(_ isBefore: (Element, Element) -> Bool) -> Element? {
         guard let first, let last = popLast() else { return nil }
         if isEmpty { return first }

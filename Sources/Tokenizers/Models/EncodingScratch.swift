@@ -1,18 +1,18 @@
-/// What calls of `encode` remember: the ids of short pieces met before. Text repeats its words, and a word found here
-/// costs one cache line instead of its merges.
+/// The cache of `encode` calls: the ids of short pieces seen before. Words repeat in text, and a cache hit costs one
+/// cache line instead of the merges.
 ///
-/// Each piece has one place, which the next piece that falls there takes over: the size is fixed, whatever the text.
-/// One call uses it at a time; `EncodingScratchPool` sees to that.
+/// Direct-mapped: each piece has one slot, which is overwritten by the next piece that maps to it, so the size is
+/// fixed. One call uses it at a time (see `EncodingScratchPool`).
 package final class EncodingScratch: @unchecked Sendable {
-    /// 32 bytes, two to a cache line.
+    /// 32 bytes, two per cache line.
     struct Entry {
         var low: UInt64
-        /// The high word of the key; the top four bits say how many ids there are.
+        /// The high word of the key; its top four bits are the number of ids.
         var high: UInt64
         var ids: SIMD4<Int32>
     }
 
-    /// Up to fifteen bytes as two little-endian words, zeros behind them; bits 120 to 123 are their number.
+    /// Up to fifteen bytes as two little-endian words, padded with zeros; bits 120 to 123 are their number.
     struct Key {
         var low: UInt64
         var high: UInt64
@@ -23,7 +23,7 @@ package final class EncodingScratch: @unchecked Sendable {
             high = UInt64(count) << 56 | (count > 8 ? Self.word(bytes + 8, count - 8) : 0)
         }
 
-        /// The first `count` of sixteen bytes that were read together.
+        /// The first `count` of sixteen bytes that were loaded together.
         @inline(__always)
         init(first: UInt64, second: UInt64, count: Int) {
             let bits = UInt64(truncatingIfNeeded: count) &* 8
@@ -48,20 +48,20 @@ package final class EncodingScratch: @unchecked Sendable {
         }
     }
 
-    /// Pieces up to this many bytes are remembered.
+    /// Pieces of at most this many bytes are cached.
     static let longest = 15
     private static let logSize: UInt64 = 16
     private static let countBits: UInt64 = 0xF << 60
 
     private let entries: UnsafeMutablePointer<Entry>
-    /// Ids on their way to the result, and room to write four where one is meant.
+    /// Ids to be copied to the result, with space to write four at once.
     let staged: UnsafeMutablePointer<Int32>
     static let stagedCapacity = 4096
 
     package init() {
         let size = 1 << Int(Self.logSize)
         entries = .allocate(capacity: size)
-        // No piece has a key of zero, as its length is part of it.
+        // No piece has a key of zero, because the key contains its length.
         entries.initialize(repeating: Entry(low: 0, high: 0, ids: .zero), count: size)
         staged = .allocate(capacity: Self.stagedCapacity + 4)
         staged.initialize(repeating: 0, count: Self.stagedCapacity + 4)
@@ -78,7 +78,7 @@ package final class EncodingScratch: @unchecked Sendable {
         return entries + Int(truncatingIfNeeded: hash >> (64 - Self.logSize))
     }
 
-    /// How many ids are remembered at `place` for the key; 0 when it is not there.
+    /// The number of ids cached at `place` for the key; 0 for a cache miss.
     @inline(__always)
     func count(at place: UnsafeMutablePointer<Entry>, _ key: Key) -> Int {
         let high = place.pointee.high
@@ -86,7 +86,7 @@ package final class EncodingScratch: @unchecked Sendable {
         return Int(truncatingIfNeeded: high >> 60)
     }
 
-    /// Remembers one to four ids.
+    /// Caches one to four ids.
     @inline(__always)
     func remember(_ ids: ArraySlice<Int32>, for key: Key, at place: UnsafeMutablePointer<Entry>) {
         guard ids.count >= 1, ids.count <= 4 else { return }
@@ -95,7 +95,7 @@ package final class EncodingScratch: @unchecked Sendable {
         place.pointee = Entry(low: key.low, high: key.high | UInt64(ids.count) << 60, ids: found)
     }
 
-    /// Adds the ids of the piece: remembered ones, or those that `encode` adds, which are remembered.
+    /// Adds the ids of the piece: cached ones, or those that `encode` computes, which are then cached.
     @inline(__always)
     package func append(
         _ piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32], encode: (inout [Int32]) -> Void

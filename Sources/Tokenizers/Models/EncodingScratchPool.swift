@@ -1,10 +1,10 @@
 import Synchronization
 
-/// The memories of a tokenizer's calls: each call takes one and gives it back, so that what one text has taught serves
-/// the next, and calls on several threads never share.
+/// A pool of encoding caches: each call borrows one and returns it, so that caches are reused by later calls and never
+/// shared by concurrent ones.
 package final class EncodingScratchPool: Sendable {
     private let idle = Mutex<[EncodingScratch]>([])
-    /// Two megabytes each; more calls than this at a time are rare, and theirs are given up.
+    /// Two megabytes each; if more calls run concurrently, which is rare, their caches are freed.
     private static let mostIdle = 8
 
     package init() {}

@@ -1,7 +1,7 @@
-/// Merges by the ids of their parts: open addressing over one allocation, which a quarter million lookups a
-/// megabyte of text ask of it.
+/// A hash table of merges by the ids of their parts: open addressing in one allocation, for a quarter million lookups
+/// per megabyte of text.
 package final class PairTable: @unchecked Sendable {
-    // Written by `insert` while one owner builds it, only read after that.
+    // Written by `insert` while one owner builds it; read-only afterwards.
     private struct Slot {
         var key: UInt64
         var rank: UInt32
@@ -11,18 +11,18 @@ package final class PairTable: @unchecked Sendable {
     private let slots: UnsafeMutablePointer<Slot>
     private let mask: Int
     private let capacity: Int
-    /// The tokens of the 256 bytes, -1 for none, and what each two of them merge to.
+    /// The tokens of the 256 bytes, -1 for none, and a table of their pairwise merges.
     private(set) var byteTokens: UnsafeMutablePointer<Int32>?
     private var bytePairs: UnsafeMutablePointer<Merge>?
 
-    /// The rank of a pair and what it becomes.
+    /// The rank of a pair and the token it becomes.
     struct Merge {
         var rank: UInt32
         var token: Int32
     }
     package private(set) var count = 0
 
-    /// - Parameter capacity: how many pairs there may be.
+    /// - Parameter capacity: the maximum number of pairs.
     package init(capacity: Int) {
         var size = 64
         while size < capacity * 2 { size *= 2 }
@@ -50,7 +50,7 @@ package final class PairTable: @unchecked Sendable {
         return slot
     }
 
-    /// Adds a merge; the first of a pair counts.
+    /// Adds a merge; if a pair occurs twice, the first one is used.
     func insert(_ left: Int32, _ right: Int32, rank: UInt32, token: Int32) {
         precondition(count < capacity, "a table of pairs is told beforehand how many there are")
         let key = Self.key(left, right)
@@ -60,14 +60,14 @@ package final class PairTable: @unchecked Sendable {
         count += 1
     }
 
-    /// The rank of a pair and what it becomes; `BytePairs.noRank` when it does not merge.
+    /// The rank of a pair and the token it becomes; `BytePairs.noRank` if it does not merge.
     @inline(__always)
     package func find(_ left: Int32, _ right: Int32) -> (rank: UInt32, token: Int32) {
         let found = slots[slot(Self.key(left, right))]
         return (found.rank, found.token)
     }
 
-    /// Answers for pairs of bytes from a table of their own from now on; every piece begins with those.
+    /// Builds a separate table for pairs of bytes, with which every piece starts.
     func prepare(byteTokens tokens: [Int32]) {
         guard byteTokens == nil, tokens.count == 256 else { return }
         let bytes = UnsafeMutablePointer<Int32>.allocate(capacity: 256)
@@ -82,10 +82,10 @@ package final class PairTable: @unchecked Sendable {
         (byteTokens, bytePairs) = (bytes, pairs)
     }
 
-    /// Merges a short piece of bytes, the pair of lowest rank first and of equal ones the leftmost. Looking for it among
-    /// all pairs each time is less work for a word than keeping them in order.
-    /// - Parameter output: room for as many ids as there are bytes.
-    /// - Returns: how many ids there are; 0 when a byte has no token.
+    /// Merges a short piece of bytes: always the pair of lowest rank, and the leftmost among equal ones. For a word,
+    /// scanning all pairs each time is faster than a heap.
+    /// - Parameter output: space for as many ids as there are bytes.
+    /// - Returns: the number of ids; 0 when a byte has no token.
     func merge(_ piece: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<Int32>) -> Int {
         guard let byteTokens, let bytePairs else { return 0 }
         return withUnsafeTemporaryAllocation(of: Merge.self, capacity: piece.count) { merges in

@@ -1,15 +1,15 @@
 import MartletPatterns
 
-/// Cuts pieces that are longer than any word, so that what a model needs to work on one stays small: some fifty megabytes
-/// for a text of any length.
+/// Splits pieces that are much longer than any word, to bound the memory of a model: about fifty megabytes for a text
+/// of any length.
 ///
-/// A piece of up to a megabyte is never cut. Of a longer one, the slices end before a space, a line feed or "▁", where no
-/// token reaches across, so that the ids are those of the whole; half a megabyte without such a place is cut at a
-/// character, where tokens of the whole might have reached across.
+/// A piece of up to a megabyte is never split. A longer one is split before a space, a line feed or "▁" at which no
+/// token can cross, so the ids are those of the whole piece. Half a megabyte without such a position is split at a
+/// character, where a token of the whole might have crossed.
 struct PieceSlices: Sendable {
     static let longest = 1 << 20
 
-    /// By byte: whether a token holds it right before a mark.
+    /// For each byte whether a token contains it directly before a mark.
     private var before = [UInt8](repeating: 0, count: 256)
 
     private enum Mark {
@@ -40,8 +40,8 @@ struct PieceSlices: Sendable {
         }
     }
 
-    /// Calls `body` with each slice of a piece, until the text is not wanted any more.
-    /// - Parameter cutsBeforeMarks: tokens are made of whole characters, so that "▁" is never cut in two.
+    /// Calls `body` with each slice of a piece, until the call is cancelled.
+    /// - Parameter cutsBeforeMarks: whether tokens consist of whole characters, so that "▁" is never split.
     func forEach(
         of piece: UnsafeBufferPointer<UInt8>, madeOfCharacters cutsBeforeMarks: Bool, _ body: (Range<Int>) -> Void
     ) {

@@ -1,17 +1,16 @@
-/// Finds, at every place of a text, the tokens that end there: one step a byte, however long the tokens are.
-/// Source: Aho and Corasick 1975.
+/// An Aho-Corasick automaton: finds, at every position of a text, the tokens that end there, in one step per byte
+/// regardless of token lengths. Source: Aho and Corasick 1975.
 ///
-/// A walk along a trie from every place is quicker where tokens are short, as they nearly always are; with a token of
-/// 20,000 bytes it is not.
+/// For short tokens, which are usual, a trie walk from every position is faster; for a token of 20,000 bytes it is not.
 package struct TokenAutomaton: Sendable {
-    /// Tokens up to this many bytes are better looked for with a trie.
+    /// With tokens of at most this many bytes, a trie is faster.
     package static let longestForTrie = 256
 
     private var trie: TokenTrie
-    /// Of each node: the longest proper suffix that is a node.
+    /// For each node the longest proper suffix that is a node (failure link).
     private var suffixes: [Int32] = [0]
     private var depths: [Int32] = [0]
-    /// Of each node: itself or the nearest of its suffixes at which a token ends, or -1.
+    /// For each node: itself or the nearest suffix at which a token ends, or -1.
     private var ends: [Int32] = [-1]
 
     package init(_ tokens: some Sequence<(bytes: [UInt8], value: Int32)>) {
@@ -23,7 +22,7 @@ package struct TokenAutomaton: Sendable {
             var node = TokenTrie.root
             for byte in bytes {
                 let child = trie.child(of: node, byte)
-                // Children have larger numbers, given one after the other.
+                // Children have larger, consecutive numbers.
                 if Int(child) == parents.count {
                     parents.append(node)
                     labels.append(byte)
@@ -42,7 +41,7 @@ package struct TokenAutomaton: Sendable {
         }
     }
 
-    /// Nodes from the root on, those of less depth first.
+    /// Nodes from the root on, in order of depth.
     private static func byDepth(_ depths: [Int32]) -> [Int] {
         var starts = [Int](repeating: 0, count: Int(depths.max() ?? 0) + 2)
         for depth in depths { starts[Int(depth) + 1] += 1 }
@@ -55,7 +54,7 @@ package struct TokenAutomaton: Sendable {
         return order
     }
 
-    /// The node one byte further in the text.
+    /// The next node after one more byte of the text.
     @inline(__always)
     package func next(_ node: Int32, _ byte: UInt8) -> Int32 {
         var node = node
@@ -67,11 +66,11 @@ package struct TokenAutomaton: Sendable {
         }
     }
 
-    /// The longest token that ends where the walk has come to, which `shorter(than:)` goes on from; -1 for none.
+    /// The longest token that ends at the current position, from which `shorter(than:)` continues; -1 for none.
     @inline(__always)
     package func longest(at node: Int32) -> Int32 { ends[Int(node)] }
 
-    /// The next shorter token that ends at the same place, or -1.
+    /// The next shorter token that ends at the same position, or -1.
     @inline(__always)
     package func shorter(than end: Int32) -> Int32 { ends[Int(suffixes[Int(end)])] }
 
@@ -82,7 +81,7 @@ package struct TokenAutomaton: Sendable {
     package func value(of end: Int32) -> Int32 { trie.value(at: end) }
 }
 
-/// The tokens that begin at every place of a text, from one walk back through it.
+/// The tokens that start at every position of a text, from one backward pass.
 package struct TokenStarts: Sendable {
     private let automaton: TokenAutomaton
 
@@ -90,7 +89,7 @@ package struct TokenStarts: Sendable {
         automaton = TokenAutomaton(tokens.lazy.map { (bytes: Array($0.bytes.reversed()), value: $0.value) })
     }
 
-    /// For every place, what the longest token that begins there is found with, or -1.
+    /// For every position a handle for the longest token that starts there, or -1.
     package func longest(in text: UnsafeBufferPointer<UInt8>) -> [Int32] {
         var found = [Int32](repeating: -1, count: text.count)
         var node = TokenTrie.root
@@ -101,7 +100,7 @@ package struct TokenStarts: Sendable {
         return found
     }
 
-    /// The longest token of those from `found` down that `accepts` is true of, given its length and value.
+    /// The longest token, from `found` downwards, that `accepts` (called with its length and value).
     @inline(__always)
     package func match(_ found: Int32, accepts: (Int, Int32) -> Bool) -> (length: Int, value: Int32)? {
         var found = found
@@ -114,7 +113,7 @@ package struct TokenStarts: Sendable {
     }
 }
 
-/// The longest of a set of byte strings at a place of a text.
+/// The longest match of a set of byte strings at a position of a text.
 package struct LongestMatch: Sendable {
     private var trie = TokenTrie()
     private var longTokens: TokenStarts?
@@ -126,7 +125,7 @@ package struct LongestMatch: Sendable {
         }
     }
 
-    /// What `length(at:in:_:)` wants to know of a text beforehand.
+    /// Precomputed matches for `length(at:in:_:)`, if they are needed.
     func places(in text: UnsafeBufferPointer<UInt8>) -> [Int32]? { longTokens?.longest(in: text) }
 
     @inline(__always)

@@ -1,12 +1,12 @@
-/// A trie over byte strings, its edges in one open-addressing table.
+/// A trie over byte strings; its edges are in one open-addressing hash table.
 package struct TokenTrie: Sendable {
     /// `node << 8 | byte`, plus one; 0 is an empty slot.
     private var keys: [UInt64]
     private var children: [Int32]
     private var edgeCount = 0
-    /// The children of node 0, where every walk begins.
+    /// The children of node 0, the root.
     private var firstChildren = [Int32](repeating: 0, count: 256)
-    /// What ends at each node, or -1.
+    /// The value of the key that ends at each node, or -1.
     private var values: [Int32] = [-1]
     package private(set) var longestKey = 0
 
@@ -21,7 +21,7 @@ package struct TokenTrie: Sendable {
 
     package var isEmpty: Bool { values.count == 1 }
 
-    /// Adds a key; a key that is there already takes the new value.
+    /// Adds a key; an existing key gets the new value.
     package mutating func insert(_ key: some Sequence<UInt8>, value: Int32) {
         var node = Self.root
         var length = 0
@@ -34,7 +34,7 @@ package struct TokenTrie: Sendable {
         longestKey = max(longestKey, length)
     }
 
-    /// The node one byte further, or -1.
+    /// The node after one more byte, or -1.
     @inline(__always)
     package func child(of node: Int32, _ byte: UInt8) -> Int32 {
         if node == Self.root {
@@ -57,7 +57,7 @@ package struct TokenTrie: Sendable {
 
     package func startsKey(_ byte: UInt8) -> Bool { firstChildren[Int(byte)] > 0 }
 
-    /// The node that a walk along `key` reaches, or -1.
+    /// The node reached by `key`, or -1.
     package func node(of key: some Sequence<UInt8>) -> Int32 {
         var node = Self.root
         for byte in key {
@@ -67,7 +67,7 @@ package struct TokenTrie: Sendable {
         return node
     }
 
-    /// The longest key that begins at `start`, for which `accepts` is true.
+    /// The longest key that starts at `start` and for which `accepts` is true.
     @inline(__always)
     package func longestMatch(
         in bytes: UnsafeBufferPointer<UInt8>, at start: Int, accepts: (Int, Int32) -> Bool = { _, _ in true }

@@ -1,14 +1,14 @@
 import MartletPatterns
 
-/// The segmentation whose tokens have the largest sum of log-probabilities, by Viterbi over a trie: for a piece of
-/// n bytes and tokens of at most m, O(n·m) time and O(n) memory. With very long tokens, the time is that of the tokens that
-/// lie in the piece. Source: Kudo 2018, section 3.
+/// Unigram: the segmentation with the largest sum of log-probabilities, by the Viterbi algorithm over a trie. O(n·m)
+/// time and O(n) memory for a piece of n bytes and tokens of at most m bytes; with very long tokens, time is
+/// proportional to the token occurrences in the piece. Source: Kudo 2018, section 3.
 package struct Unigram: TokenizerModel {
-    /// How sums of scores are rounded; near-ties are decided by it, and the reference programs differ.
+    /// The rounding of score sums, which decides near-ties; the reference programs differ in it.
     package enum Precision: Sendable {
-        /// As sentencepiece does.
+        /// As in sentencepiece.
         case single
-        /// As the `tokenizers` library does.
+        /// As in the `tokenizers` library.
         case double
     }
 
@@ -18,16 +18,16 @@ package struct Unigram: TokenizerModel {
     private let unknownScore: Double
     private let rounds: Bool
     private let trie: TokenTrie
-    /// In place of the trie when tokens are long.
+    /// Replaces the trie if there are long tokens.
     private let longTokens: TokenAutomaton?
-    /// The token of each byte or -1, when unknown text is spelled in bytes.
+    /// Byte fallback: the token of each byte or -1; nil without byte fallback.
     private let byteTokens: [Int32]?
     private let slices: PieceSlices
 
     /// - Parameters:
-    ///   - scores: log-probability by id; nil is a token that the text never matches (control, unused).
-    ///   - worstScore: the score that text without a token falls 10 below; nil takes the smallest.
-    ///   - byteTokens: 256 ids for text without a token, -1 for bytes that have none; nil uses the unknown token.
+    ///   - scores: log-probability by id; nil for a token that never matches text (control, unused).
+    ///   - worstScore: the score of text without a token is 10 below it; nil uses the smallest score.
+    ///   - byteTokens: 256 ids for byte fallback, -1 for missing ones; nil uses the unknown token.
     package init(
         vocabulary: Vocabulary, scores: [Double?], unknown: Int32?, byteTokens: [Int32]?, precision: Precision,
         worstScore: Double? = nil
@@ -55,7 +55,7 @@ package struct Unigram: TokenizerModel {
                     }
                     return (bytes: Array(token), value: id)
                 })
-        // The penalty is part of the algorithm's definition in both reference programs.
+        // This penalty is part of the algorithm's definition in both reference programs.
         unknownScore = (worstScore ?? scores.reduce(Double.infinity) { min($0, $1 ?? .infinity) }) - 10
     }
 
@@ -63,8 +63,8 @@ package struct Unigram: TokenizerModel {
     package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }
     package func token(_ id: Int32) -> [UInt8]? { vocabulary[id].map(Array.init) }
 
-    /// The best way to reach a byte: the sum of scores, where its last token begins, and which token that is
-    /// (-1 for a scalar without token).
+    /// The best path to a byte: the sum of scores, the start of its last token, and that token (-1 for a scalar without
+    /// a token).
     private struct Node {
         var score: Double
         var start: Int32
@@ -126,7 +126,7 @@ package struct Unigram: TokenizerModel {
         }
     }
 
-    /// The same end by end: what reaches a place is tried in the same order, from the longest token to the shortest.
+    /// The same, end by end: candidates are tried in the same order, from the longest token to the shortest.
     private func forward(
         _ piece: UnsafeBufferPointer<UInt8>, _ nodes: UnsafeMutableBufferPointer<Node>, _ tokens: TokenAutomaton
     ) {
@@ -140,7 +140,7 @@ package struct Unigram: TokenizerModel {
             var found = tokens.longest(at: node)
             while found >= 0 {
                 let from = scalarEnd - tokens.length(of: found)
-                // Tokens begin where a scalar does, which is a place that has been reached.
+                // A token starts at a scalar boundary, which is a position that has been reached.
                 if from == 0 || nodes[from].start >= 0 {
                     let token = tokens.value(of: found)
                     let candidate = sum(nodes[from].score, scores[Int(token)])
@@ -171,7 +171,7 @@ package struct Unigram: TokenizerModel {
             var start = Int(nodes[end].start)
             guard start >= 0 else { break }
             if isUnknown(nodes[end]) {
-                // Neighbours without token are one unknown stretch.
+                // Neighbouring characters without a token form one unknown span.
                 while start > 0, nodes[start].start >= 0, isUnknown(nodes[start]) { start = Int(nodes[start].start) }
                 appendReversed(unknown: UnsafeBufferPointer(rebasing: piece[start..<end]), to: &ids)
             } else {
@@ -186,7 +186,7 @@ package struct Unigram: TokenizerModel {
     private func isUnknown(_ node: Node) -> Bool { node.token < 0 || node.token == unknown }
 
     private func appendReversed(unknown text: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
-        // The reference for double precision looks the stretch up once more, and finds the name of the unknown token.
+        // The double-precision reference looks the span up again, which finds a spelled-out unknown token.
         if !rounds, case let id = vocabulary.find(text), id >= 0 { return ids.append(id) }
         guard let byteTokens, text.allSatisfy({ byteTokens[Int($0)] >= 0 }) else { return ids.append(unknown ?? -1) }
         for byte in text.reversed() { ids.append(byteTokens[Int(byte)]) }

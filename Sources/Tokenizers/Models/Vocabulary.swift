@@ -1,15 +1,15 @@
-/// Tokens by id and ids by token. Bytes are kept end to end in one array: a quarter million tokens are two
-/// allocations, and no token is compared as a `String`, for which "é" and "e\u{301}" are one.
+/// Tokens by id and ids by token. The bytes of all tokens are stored consecutively in one array: a quarter million
+/// tokens need two allocations, and tokens are not compared as `String`, for which "é" and "e\u{301}" are equal.
 package struct Vocabulary: Sendable {
     private var bytes: [UInt8] = []
-    /// Token `id` is `bytes[starts[id]..<starts[id + 1]]`; `present` tells an empty token from a hole.
+    /// Token `id` is `bytes[starts[id]..<starts[id + 1]]`; `present` distinguishes an empty token from an unused id.
     private var starts: [Int32] = [0]
     private var present: [Bool] = []
     private var slots: [Int32] = []
     /// Bytes of the longest token.
     package private(set) var longest = 0
 
-    /// Tokens in order of id; nil is a hole. Of equal tokens the first keeps the name.
+    /// Tokens in order of id; nil for an unused id. Among equal tokens the first one is found by name.
     package init(_ tokens: [[UInt8]?]) {
         starts.reserveCapacity(tokens.count + 1)
         present.reserveCapacity(tokens.count)
@@ -42,13 +42,13 @@ package struct Vocabulary: Sendable {
         return bytes[range(Int(id))]
     }
 
-    /// Calls `body` with the bytes of a token, if there is one of this id.
+    /// Calls `body` with the bytes of a token, if the id is used.
     func withBytes(of id: Int32, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
         guard id >= 0, Int(id) < present.count, present[Int(id)] else { return }
         bytes.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[range(Int(id))])) }
     }
 
-    /// Adds the bytes of a token; false when there is none of this id.
+    /// Appends the bytes of a token; returns false if the id is unused.
     package func append(_ id: Int32, to output: inout [UInt8]) -> Bool {
         guard id >= 0, Int(id) < present.count, present[Int(id)] else { return false }
         bytes.withUnsafeBufferPointer { output.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range(Int(id))])) }

@@ -1,4 +1,4 @@
-/// A token for every word, and the unknown token for the others.
+/// One token per word; other words become the unknown token.
 package struct WordLevel: TokenizerModel {
     package let vocabulary: Vocabulary
     package let unknown: Int32?

@@ -1,17 +1,17 @@
-/// Greedy longest match from the left; pieces inside a word carry a prefix ("##").
-/// A word with a part that has no token is one unknown token. Source: Devlin et al. 2018, `WordpieceTokenizer`.
+/// WordPiece: greedy longest match from the left; tokens inside a word have a prefix ("##"). A word with a part that
+/// has no token becomes one unknown token. Source: Devlin et al. 2018, `WordpieceTokenizer`.
 package struct WordPiece: TokenizerModel {
     package let vocabulary: Vocabulary
     package let unknown: Int32?
     package let longestWord: Int
     private let trie: TokenTrie
-    /// Where the walk for a piece inside a word begins; -1 when no token has the prefix.
+    /// The trie node after the prefix, where continuation tokens start; -1 if there are none.
     private let continuation: Int32
-    /// Tokens inside a word, without their prefix, when one is so long that a walk along it from every place would take
-    /// too long.
+    /// Continuation tokens without their prefix, if one is so long that trie walks from every position would be too
+    /// slow.
     private let longTokens: TokenStarts?
 
-    /// - Parameter longestWord: words of more scalars than this are unknown.
+    /// - Parameter longestWord: words of more scalars than this become the unknown token.
     package init(vocabulary: Vocabulary, unknown: Int32?, continuingPrefix: [UInt8], longestWord: Int) {
         self.vocabulary = vocabulary
         self.unknown = unknown
@@ -55,7 +55,7 @@ package struct WordPiece: TokenizerModel {
         }
     }
 
-    /// Whether every part of the word has a token.
+    /// Appends the tokens of the word; returns false if a part has no token.
     private func append(_ piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) -> Bool {
         var start = 0
         var found: [Int32]?
@@ -80,7 +80,7 @@ package struct WordPiece: TokenizerModel {
                 node = trie.child(of: node, piece[index])
                 if node < 0 { break }
                 index += 1
-                // A token that ends inside a scalar is no token of this text.
+                // A token that ends inside a scalar does not match.
                 let isWhole = index == piece.count || piece[index] & 0xC0 != 0x80
                 if isWhole, trie.value(at: node) >= 0 { (best, end) = (trie.value(at: node), index) }
             }

@@ -1,6 +1,6 @@
 import MartletPatterns
 
-/// Simple lower case of every scalar, without context (no final sigma).
+/// Simple lowercase mapping of every scalar, without context (no final sigma).
 package struct LowercaseNormalizer: Normalizer {
     package init() {}
 
@@ -18,7 +18,7 @@ package struct LowercaseNormalizer: Normalizer {
     }
 }
 
-/// Removes combining marks (general category M). Decompose first, or nothing much happens.
+/// Removes combining marks (general category M). Only useful after decomposition (NFD).
 package struct StripAccentsNormalizer: Normalizer {
     package init() {}
 
@@ -32,15 +32,15 @@ package struct StripAccentsNormalizer: Normalizer {
     }
 }
 
-/// The clean-up of the reference BERT code: control characters go, white space becomes " ", Chinese characters
-/// stand alone, accents go, letters become small. Source: Devlin et al. 2018, `BasicTokenizer`.
+/// BERT's normaliser: removes control characters, converts white space to " ", puts spaces around Chinese characters,
+/// strips accents and lowercases. Source: Devlin et al. 2018, `BasicTokenizer`.
 package struct BertNormalizer: Normalizer {
     package let cleansText: Bool
     package let separatesChinese: Bool
     package let stripsAccents: Bool
     package let lowercases: Bool
 
-    /// - Parameter stripsAccents: nil does as `lowercases` says.
+    /// - Parameter stripsAccents: nil uses the value of `lowercases`.
     package init(cleansText: Bool, separatesChinese: Bool, stripsAccents: Bool?, lowercases: Bool) {
         self.cleansText = cleansText
         self.separatesChinese = separatesChinese
@@ -77,7 +77,7 @@ package struct BertNormalizer: Normalizer {
     }
 }
 
-/// The character clean-up sentencepiece calls "nmt": some controls go, odd spaces become " ".
+/// sentencepiece's "nmt" normalisation: removes some control characters and converts unusual spaces to " ".
 package struct NmtNormalizer: Normalizer {
     package init() {}
 
@@ -93,7 +93,7 @@ package struct NmtNormalizer: Normalizer {
     }
 }
 
-/// Properties of scalars that the reference code asks for, from the standard library's Unicode data.
+/// Properties of scalars used by the reference code, from the Unicode data of Swift's standard library.
 enum ScalarClass {
     static func category(_ scalar: UInt32) -> Unicode.GeneralCategory {
         Unicode.Scalar(scalar)?.properties.generalCategory ?? .unassigned
@@ -106,7 +106,7 @@ enum ScalarClass {
         }
     }
 
-    /// The blocks BERT calls Chinese: CJK ideographs, not kana and not Hangul.
+    /// The blocks that BERT treats as Chinese: CJK ideographs, not kana and not Hangul.
     static func isChinese(_ scalar: UInt32) -> Bool {
         switch scalar {
         case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F,
@@ -131,7 +131,7 @@ enum ScalarClass {
 }
 
 extension [UInt8] {
-    /// New text made scalar by scalar.
+    /// Builds a new text scalar by scalar.
     @inline(__always)
     func mappingScalars(_ body: (UInt32, inout [UInt8]) -> Void) -> [UInt8] {
         var output: [UInt8] = []

@@ -1,18 +1,18 @@
 import MartletPatterns
 
-/// The compiled character map of a sentencepiece model: a double-array trie from byte sequences to offsets
-/// of null-terminated replacements.
+/// The compiled character map of a sentencepiece model: a double-array trie from byte sequences to offsets of
+/// null-terminated replacements.
 ///
-/// Layout: u32 size of the trie in bytes, the trie's u32 units, the replacements. All little-endian. A unit holds
-/// its label in the low 8 bits (with bit 31: no match), bit 8 says that a value hangs below, bits 10 and up are
-/// the offset to the children, shifted by 8 more when bit 9 is set. Source: the Darts-clone format.
+/// Layout: u32 size of the trie in bytes, the trie's u32 units, the replacements. All little-endian. A unit has its
+/// label in the low 8 bits (with bit 31: no match), bit 8 says that a value follows below, bits 10 and up are the
+/// offset to the children, shifted by 8 more if bit 9 is set. Source: the Darts-clone format.
 package struct CharsMap: Sendable {
     private let units: [UInt32]
     private let replacements: [UInt8]
-    /// Bytes of the longest replacement. Those of Unicode's compatibility forms have 33.
+    /// Bytes of the longest replacement; Unicode's compatibility forms need 33.
     let longestReplacement: Int
 
-    /// An empty blob is a map that changes nothing.
+    /// An empty blob is a map without effect.
     package init(_ blob: [UInt8], file: String, field: String) throws(TokenizerError) {
         guard !blob.isEmpty else {
             (units, replacements, longestReplacement) = ([], [], 0)
@@ -36,13 +36,13 @@ package struct CharsMap: Sendable {
     }
 
     private static let longestAllowed = 256
-    /// A key is a few characters; a damaged trie may lead round in a circle.
+    /// The maximum key length: keys are a few characters, but a damaged trie may contain a cycle.
     private static let longestKey = 256
 
     package var isEmpty: Bool { units.isEmpty }
 
-    /// Calls `body` with the length and the value of every key that `bytes` begins with, shortest first,
-    /// while it returns true.
+    /// Calls `body` with the length and the value of every key that is a prefix of `bytes`, shortest first, while it
+    /// returns true.
     @inline(__always)
     private func prefixes(of bytes: UnsafeBufferPointer<UInt8>, from start: Int, _ body: (Int, Int) -> Bool) {
         guard !units.isEmpty else { return }
@@ -77,7 +77,7 @@ package struct CharsMap: Sendable {
         return found.flatMap { found in replacement(at: found.1).map { (found.0, $0) } }
     }
 
-    /// The replacement of the shortest key that `bytes` begins with.
+    /// The replacement of the shortest key that is a prefix of `bytes`.
     package func shortestMatch(in bytes: UnsafeBufferPointer<UInt8>) -> ArraySlice<UInt8>? {
         var found: Int?
         prefixes(of: bytes, from: 0) { _, value in
@@ -94,8 +94,8 @@ package struct CharsMap: Sendable {
     }
 }
 
-/// A character map as the `tokenizers` library applies it: to each grapheme of fewer than six bytes as a whole,
-/// else to each scalar, taking the shortest key that matches.
+/// Applies a character map as the `tokenizers` library does: to each grapheme of fewer than six bytes as a whole, else
+/// to each scalar, using the shortest matching key.
 package struct PrecompiledNormalizer: Normalizer {
     package let map: CharsMap
 

@@ -1,9 +1,9 @@
 import MartletPatterns
 
-/// Rewrites text before it is split into pieces. Input and output are valid UTF-8.
+/// Rewrites text before it is split into pieces (pre-tokens). Input and output are valid UTF-8.
 package protocol Normalizer: Sendable {
     func normalize(_ text: [UInt8]) -> [UInt8]
-    /// - Parameter isFirst: the text begins where the whole input begins.
+    /// - Parameter isFirst: whether the text is at the start of the whole input.
     func normalize(_ text: [UInt8], isFirst: Bool) -> [UInt8]
 }
 
@@ -11,7 +11,7 @@ extension Normalizer {
     package func normalize(_ text: [UInt8], isFirst: Bool) -> [UInt8] { normalize(text) }
 }
 
-/// One normaliser after the other.
+/// Applies several normalisers in order.
 package struct SequenceNormalizer: Normalizer {
     package let steps: [any Normalizer]
 
@@ -31,7 +31,7 @@ package struct FormNormalizer: Normalizer {
     package func normalize(_ text: [UInt8]) -> [UInt8] { form.normalize(text) }
 }
 
-/// Puts `prefix` before any text that is not empty.
+/// Adds `prefix` before any non-empty text.
 package struct PrependNormalizer: Normalizer {
     package let prefix: [UInt8]
 
@@ -40,7 +40,7 @@ package struct PrependNormalizer: Normalizer {
     package func normalize(_ text: [UInt8]) -> [UInt8] { text.isEmpty ? text : prefix + text }
 }
 
-/// Removes white space from the ends.
+/// Removes white space at the ends.
 package struct StripNormalizer: Normalizer {
     package let left: Bool
     package let right: Bool
@@ -73,7 +73,7 @@ package struct ReplaceNormalizer: Normalizer {
 }
 
 extension [UInt8] {
-    /// Every occurrence of `pattern`, left to right without overlap, exchanged for `replacement`.
+    /// Replaces every occurrence of `pattern`, from left to right without overlap.
     package func replacing(bytes pattern: [UInt8], with replacement: [UInt8]) -> [UInt8] {
         guard !pattern.isEmpty, count >= pattern.count else { return self }
         return withUnsafeBufferPointer { bytes in
@@ -92,7 +92,7 @@ extension [UInt8] {
     }
 }
 
-/// White space as Unicode's White_Space property has it, in UTF-8.
+/// White space by Unicode's White_Space property, in UTF-8.
 package enum WhiteSpace {
     @inline(__always)
     package static func contains(_ scalar: UInt32) -> Bool {
@@ -104,7 +104,7 @@ package enum WhiteSpace {
         }
     }
 
-    /// Where the white space that begins at `start` ends.
+    /// The end of the white space that starts at `start`.
     package static func end(of bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var scalars = UTF8Scalars(bytes, at: start)
         var end = start
@@ -112,7 +112,7 @@ package enum WhiteSpace {
         return end
     }
 
-    /// Where the white space that ends at `end` begins.
+    /// The start of the white space that ends at `end`.
     package static func start(of bytes: UnsafeBufferPointer<UInt8>, before end: Int, notBefore limit: Int) -> Int {
         var start = end
         while start > limit {
@@ -123,7 +123,7 @@ package enum WhiteSpace {
         return start
     }
 
-    /// The scalar that ends at `end`, and where it begins.
+    /// The scalar that ends at `end`, and its start.
     package static func precedingScalar(
         _ bytes: UnsafeBufferPointer<UInt8>, before end: Int, notBefore limit: Int
     ) -> (scalar: UInt32, start: Int) {

@@ -1,17 +1,17 @@
 import MartletPatterns
 
-/// What sentencepiece does to a text before it segments it: character map (longest match), folding of spaces,
-/// a space in front, " " written as "▁". Source: Kudo and Richardson 2018, `Normalizer::Normalize`.
+/// sentencepiece's normalisation before segmentation: character map (longest match), removal of extra spaces, a space
+/// prefix, " " replaced by "▁". Source: Kudo and Richardson 2018, `Normalizer::Normalize`.
 package struct SentencePieceNormalizer: Normalizer {
     package var map: CharsMap?
-    /// Adds a space in front of the text (behind it when `treatsSpaceAsSuffix`).
+    /// Adds a space before the text (after it if `treatsSpaceAsSuffix`).
     package var addsDummyPrefix = true
-    /// The space in front is for the start of the whole input only, not for what follows a special token.
+    /// Whether the space prefix is only added at the start of the whole input, not after special tokens.
     package var prefixesFirstOnly = false
     package var removesExtraWhitespaces = true
     package var escapesWhitespaces = true
     package var treatsSpaceAsSuffix = false
-    /// Symbols the character map leaves alone.
+    /// Symbols that the character map does not change.
     package var protected: LongestMatch?
 
     package init() {}
@@ -24,7 +24,7 @@ package struct SentencePieceNormalizer: Normalizer {
         text.withUnsafeBufferPointer { normalize($0, continues: prefixesFirstOnly && !isFirst) }
     }
 
-    /// - Parameter continues: the text goes on after a token, so that a space at its start says something.
+    /// - Parameter continues: whether the text follows a token, so that a space at its start is significant.
     private func normalize(_ bytes: UnsafeBufferPointer<UInt8>, continues: Bool) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + bytes.count / 4 + 3)
@@ -70,7 +70,7 @@ package struct SentencePieceNormalizer: Normalizer {
 
     private struct Part {
         var length: Int
-        /// nil: the bytes themselves.
+        /// nil: the bytes are unchanged.
         var replacement: ArraySlice<UInt8>?
         var isSpace: Bool
 

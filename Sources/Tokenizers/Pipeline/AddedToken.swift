@@ -1,21 +1,22 @@
-/// A token that is found in the text itself, before the model sees it.
+/// A token that is matched in the text itself, before the model encodes the rest.
 public struct AddedToken: Sendable, Equatable {
     public var id: Int32
     public var content: String
-    /// Whether it steers the model (`<s>`, `<|im_end|>`), so that decoding may leave it out and text from
-    /// strangers must not produce it.
+    /// Whether it is a control token (`<s>`, `<|im_end|>`): decoding may skip it, and untrusted text must not produce
+    /// it.
     public var isSpecial: Bool
-    /// Takes the white space on its left with it.
+    /// Removes the white space on its left.
     public var stripsLeft: Bool
-    /// Takes the white space on its right with it.
+    /// Removes the white space on its right.
     public var stripsRight: Bool
-    /// Only between characters that are no part of a word.
+    /// Matches only between characters that are not part of a word.
     public var isSingleWord: Bool
-    /// Searched for in the normalised text, not in the original.
+    /// Whether it is matched in the normalised text instead of the original.
     public var isNormalized: Bool
 
-    /// Whether text from strangers in a chat must not produce it: special tokens, and those that are not marked as special
-    /// but are a tag (`</think>`, `<tool_call>`, `<|fim_prefix|>`, `[ARGS]`), except for elements of HTML, which people write.
+    /// Whether untrusted text in a chat must not produce it: special tokens, and tokens that look like tags without
+    /// being marked special (`</think>`, `<tool_call>`, `<|fim_prefix|>`, `[ARGS]`), except HTML elements, which people
+    /// write.
     public var isMarker: Bool { isSpecial || Self.isTag(Array(content.utf8)) }
 
     private static func isTag(_ bytes: [UInt8]) -> Bool {

@@ -8,18 +8,18 @@ import Glibc
 import Musl
 #endif
 
-/// Finds added tokens in a text: leftmost first, longest of those that begin there.
+/// Finds added tokens in a text: the leftmost match, and the longest one at that position.
 package struct AddedTokenMatcher: Sendable {
     private let tokens: [AddedToken]
     private let isMarker: [Bool]
     private var trie = TokenTrie()
-    /// In place of the trie when a token is so long that to walk along it from every place would take too long.
+    /// Replaces the trie if a token is so long that trie walks from every position would be too slow.
     private var longTokens: TokenStarts?
-    /// Whether a token begins with the byte; `onlyStart` when all begin with the same.
+    /// Whether a token starts with the byte; `onlyStart` if all start with the same one.
     private var starts = [Bool](repeating: false, count: 256)
     private var onlyStart: UInt8?
 
-    /// - Parameter tokens: each with the bytes to look for.
+    /// - Parameter tokens: each with the bytes to match.
     package init(_ tokens: [(token: AddedToken, bytes: [UInt8])]) {
         self.tokens = tokens.map(\.token)
         isMarker = tokens.map(\.token.isMarker)
@@ -39,14 +39,14 @@ package struct AddedTokenMatcher: Sendable {
 
     package var isEmpty: Bool { trie.isEmpty }
 
-    /// Bytes of the longest token that is looked for with a trie.
+    /// Bytes of the longest token that is matched with a trie.
     private static let longestForTrie = 64
 
-    /// Which special tokens may be found.
+    /// Which special tokens may match.
     package enum Specials {
         case all
         case none
-        /// Those that lie wholly in one of the ranges (ascending, disjoint), and other markers likewise.
+        /// Those that lie entirely in one of the ranges (ascending, disjoint); the same for other markers.
         case inside([Range<Int>])
 
         func allow(_ range: Range<Int>) -> Bool {
@@ -64,14 +64,14 @@ package struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// Calls `body` with every stretch of text: the id of an added token, or nil for text between them.
+    /// Calls `body` with every span of text: the id of an added token, or nil for text between them.
     @inline(__always)
     package func split(
         _ text: UnsafeBufferPointer<UInt8>, specials: Specials, _ body: (Range<Int>, Int32?) throws -> Void
     ) rethrows {
         var done = 0
         var position = 0
-        // White space that was looked over before: tokens within it all take it to its end.
+        // White space that was already scanned: tokens inside it all extend to its end.
         var space = 0..<0
         let found = longTokens?.longest(in: text)
         while position < text.count, let match = next(in: text, found, from: position, specials: specials) {
@@ -116,7 +116,7 @@ package struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// Whether the token is found only where `specials` allows it.
+    /// Whether the token only matches where `specials` allows it.
     private func isGuarded(_ token: Int, _ specials: Specials) -> Bool {
         if case .inside = specials { isMarker[token] } else { tokens[token].isSpecial }
     }

@@ -1,7 +1,7 @@
 import MartletPatterns
 
-/// The alphabet of 256 visible characters with which byte-level vocabularies spell bytes: printable Latin-1 stands
-/// for itself, the others for U+0100 and up in order. Source: Radford et al. 2019, the released encoder.
+/// The alphabet of 256 printable characters in which byte-level vocabularies spell bytes: printable Latin-1 characters
+/// represent themselves, the other bytes U+0100 and up in order. Source: Radford et al. 2019, the released encoder.
 package enum ByteAlphabet {
     private static let scalars: [UInt32] = {
         var next: UInt32 = 0x100
@@ -21,14 +21,14 @@ package enum ByteAlphabet {
         return bytes
     }()
 
-    /// Bytes, spelled.
+    /// Bytes spelled in the alphabet.
     package static func spelling(of bytes: some Sequence<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         for byte in bytes { output.append(scalar: scalars[Int(byte)]) }
         return output
     }
 
-    /// What a spelling stands for; nil when one of its characters is not in the alphabet.
+    /// The bytes of a spelling; nil if a character is not in the alphabet.
     package static func bytes(spelledBy text: [UInt8]) -> [UInt8]? {
         var output: [UInt8] = []
         output.reserveCapacity(text.count)

@@ -6,12 +6,12 @@ import Glibc
 import Musl
 #endif
 
-/// Looks for a byte string, in time that is linear in the text, whatever the string.
+/// Searches for a byte string in time linear in the text, for any pattern.
 enum ByteSearch {
-    /// Up to this many bytes, to compare at every place costs little.
+    /// Patterns of at most this many bytes are compared at every position.
     private static let short = 16
 
-    /// Calls `body` with every place of `pattern`, from left to right without overlap.
+    /// Calls `body` with every position of `pattern`, from left to right without overlap.
     @inline(__always)
     static func forEachMatch(
         of pattern: [UInt8], in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) throws -> Void
@@ -36,7 +36,7 @@ enum ByteSearch {
     private static func forEachMatch(
         ofLong pattern: [UInt8], in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) throws -> Void
     ) rethrows {
-        // How much of the pattern's start is left when the byte after so many of it is another.
+        // The length of the pattern's prefix that still matches after a mismatch (failure function).
         var borders = [0, 0]
         var matched = 0
         for index in 1..<pattern.count {

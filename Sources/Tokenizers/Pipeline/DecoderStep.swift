@@ -1,33 +1,33 @@
-/// One step from tokens back to text, as `tokenizer.json` names them.
+/// One step of decoding tokens to text, as in `tokenizer.json`.
 package enum DecoderStep: Sendable, Equatable {
-    /// Every occurrence in a token.
+    /// Replaces every occurrence in a token.
     case replace([UInt8], with: [UInt8])
-    /// `<0x0A>` is the byte 10.
+    /// `<0x0A>` becomes byte 10.
     case byteFallback
-    /// All tokens become one.
+    /// Joins all tokens into one.
     case fuse
-    /// Up to `start` scalars equal to `content` go from the front of each token, up to `stop` from its end.
+    /// Removes up to `start` scalars equal to `content` from the start of each token, and up to `stop` from its end.
     case strip(content: [UInt8], start: Int, stop: Int)
-    /// The marker becomes " "; in the first token it vanishes when one was put there.
+    /// Replaces the marker by " "; in the first token it is removed if a prefix was added there.
     case metaspace(replacement: [UInt8], dropsFirst: Bool)
-    /// Tokens without the prefix begin a word.
+    /// Tokens without the prefix start a word.
     case wordPiece(prefix: [UInt8], cleansUp: Bool)
     /// The suffix ends a word.
     case wordSuffix([UInt8])
-    /// Connectionist temporal classification: repeats and padding go.
+    /// Connectionist temporal classification: removes repetitions and padding.
     case ctc(padding: [UInt8], delimiter: [UInt8], cleansUp: Bool)
-    /// Tokens are spelled in the alphabet of visible characters that GPT-2 has for bytes.
+    /// Tokens are spelled in GPT-2's byte alphabet.
     case byteAlphabet
-    /// A space between tokens: what a tokenizer without decoder does.
+    /// A space between tokens: the default without a decoder.
     case spaced
 }
 
-/// Puts tokens together, one at a time. What it has put out after n tokens is a prefix of what it will have put out
-/// after n + 1, so that decoding at once and decoding as a stream are the same computation.
+/// Joins tokens incrementally. The output after n tokens is a prefix of the output after n + 1, so decoding at once and
+/// streaming are the same computation.
 package struct TokenAssembler: Sendable {
     private let steps: [DecoderStep]
     private var states: [State]
-    /// Bytes ready to be read; the owner takes them away.
+    /// Bytes ready for output; the owner removes them.
     package var output: [UInt8] = []
 
     private struct State {
@@ -43,13 +43,13 @@ package struct TokenAssembler: Sendable {
         states = Array(repeating: State(), count: steps.count)
     }
 
-    /// Adds a token, spelled as the vocabulary has it.
+    /// Adds a token in the vocabulary's spelling.
     package mutating func push(_ token: [UInt8]) { feed(0, token, begins: true) }
 
-    /// Says that no more tokens come.
+    /// Signals the end of the tokens.
     package mutating func finish() { finish(0) }
 
-    /// A piece of a token arrives at a step: its first (`begins`), or more of the one that began.
+    /// Passes bytes of a token to a step: the first ones (`begins`), or more of the same token.
     private mutating func feed(_ index: Int, _ bytes: [UInt8], begins: Bool) {
         guard index < steps.count else {
             output += bytes
@@ -85,7 +85,7 @@ package struct TokenAssembler: Sendable {
             }
             feed(index + 1, cleansUp ? EnglishSpacing.cleanUp(piece) : piece, begins: begins)
         case .wordSuffix(let suffix):
-            // Whether the suffix is a space or the end of the text is known only with the next token.
+            // Whether the suffix becomes a space or is at the end of the text depends on the next token.
             if states[index].hasPending {
                 feed(index + 1, states[index].pending.replacing(bytes: suffix, with: [0x20]), begins: true)
             }
@@ -162,7 +162,7 @@ package struct TokenAssembler: Sendable {
 }
 
 extension DecoderStep {
-    /// The bytes of a token wherever it stands: what the steps do that does not depend on the neighbours.
+    /// The bytes of a token independent of its neighbours: only the steps without context.
     func bytes(of token: [UInt8]) -> [UInt8] {
         switch self {
         case .replace(let pattern, let replacement): token.replacing(bytes: pattern, with: replacement)
@@ -179,7 +179,7 @@ extension DecoderStep {
     }
 }
 
-/// Tokens that stand for one byte: `<0x00>` to `<0xFF>`.
+/// Byte tokens: `<0x00>` to `<0xFF>`.
 package enum ByteToken {
     package static func byte(of token: some Collection<UInt8>) -> UInt8? {
         guard token.count == 6, token.starts(with: [0x3C, 0x30, 0x78]), token.dropFirst(5).first == 0x3E else {
@@ -196,7 +196,7 @@ package enum ByteToken {
     }
 }
 
-/// English punctuation closes up with the word before it. Source: the clean-up of the BERT reference code.
+/// Removes spaces before English punctuation. Source: the clean-up of the BERT reference code.
 enum EnglishSpacing {
     private static let rules: [([UInt8], [UInt8])] = [
         (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),

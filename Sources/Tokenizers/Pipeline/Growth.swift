@@ -1,7 +1,8 @@
-/// How much longer a text can get on its way through the steps of a file: bytes out for one byte in, at most.
+/// The maximum growth of a text in the steps of a tokenizer file: output bytes per input byte.
 ///
-/// Steps that double the text, one after the other, turn a kilobyte of file and a word of prompt into more than any
-/// machine holds. The product over all steps is checked when the file is read; published files stay far below the bound.
+/// A sequence of steps that each double the text could turn a kilobyte of file and a word of prompt into more than any
+/// machine's memory. The product over all steps is checked when the file is read; published files are far below the
+/// limit.
 enum Growth {
     static let most = 1024
     static let mostSteps = 256
@@ -13,7 +14,7 @@ enum Growth {
         }
     }
 
-    /// A replacement for a pattern of so many bytes or more.
+    /// A replacement for a pattern of at least this many bytes.
     fileprivate static func exchange(_ pattern: Int, for replacement: Int) -> Int {
         max(1, (replacement + pattern - 1) / max(1, pattern))
     }
@@ -24,17 +25,17 @@ extension Normalizer {
         switch self {
         case let sequence as SequenceNormalizer: Growth.product(sequence.steps.lazy.map(\.growth))
         case let step as ReplaceNormalizer: Growth.exchange(step.pattern.count, for: step.replacement.count)
-        // Empty matches may stand before every byte and at the end.
+        // Empty matches can occur before every byte and at the end.
         case let step as PatternReplaceNormalizer:
             step.pattern.canMatchNothing
                 ? 1 + 2 * step.replacement.count : Growth.exchange(1, for: step.replacement.count)
         case let step as RunReplaceNormalizer: Growth.exchange(step.shortest, for: step.replacement.count)
-        // The text between two added tokens may be one byte.
+        // The text between two added tokens may be a single byte.
         case let step as PrependNormalizer: 1 + step.prefix.count
         case let step as PrecompiledNormalizer: max(1, step.map.longestReplacement)
-        // U+FDFA is 3 bytes, and 33 in compatibility form; U+1D160 is 4, and 12 in canonical form.
+        // U+FDFA has 3 bytes, and 33 in compatibility form; U+1D160 has 4, and 12 in canonical form.
         case let step as FormNormalizer: step.form == .nfkc || step.form == .nfkd ? 11 : 3
-        // A Chinese character of 3 bytes between two spaces; then as NFD.
+        // A Chinese character of 3 bytes gets two spaces; the rest as for NFD.
         case let step as BertNormalizer: step.stripsAccents ? 6 : 2
         case is ByteAlphabetNormalizer: 2
         default: 1
@@ -62,7 +63,7 @@ extension DecoderStep {
 }
 
 extension FileField {
-    /// Refuses steps that make text more than `Growth.most` times longer.
+    /// Refuses steps that could make a text more than `Growth.most` times longer.
     func checkGrowth(_ factors: some Collection<Int>) throws(TokenizerError) {
         guard factors.count <= Growth.mostSteps else { throw malformed("more than \(Growth.mostSteps) steps") }
         guard Growth.product(factors) <= Growth.most else {

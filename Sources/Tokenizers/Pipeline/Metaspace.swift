@@ -1,19 +1,19 @@
-/// When a marker is put in front of the text.
+/// When a marker is added before the text.
 package enum PrependScheme: String, Sendable, CaseIterable {
-    /// In front of every stretch of text between added tokens.
+    /// Before every span of text between added tokens.
     case always
-    /// In front of the very first only.
+    /// Only before the first one.
     case first
     case never
 }
 
-/// A pre-tokeniser step that changes the text: its pieces no longer lie in the input.
+/// A pre-tokenizer step that changes the text: its pieces are not ranges of the input.
 package protocol PieceRewriter: Sendable {
-    /// - Parameter isFirst: the piece begins where the whole input begins.
+    /// - Parameter isFirst: whether the piece is at the start of the whole input.
     func rewrite(_ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, into output: inout [UInt8])
 }
 
-/// " " becomes "▁", with one in front as the scheme says.
+/// Replaces " " by "▁", and adds one at the start as the scheme says.
 package struct MetaspaceRewriter: PieceRewriter {
     package let replacement: [UInt8]
     package let scheme: PrependScheme
@@ -33,7 +33,7 @@ package struct MetaspaceRewriter: PieceRewriter {
     }
 }
 
-/// Cuts before every marker.
+/// Splits before every marker.
 package struct MetaspaceSplitter: PreTokenizer {
     package let replacement: [UInt8]
 
@@ -49,7 +49,7 @@ package struct MetaspaceSplitter: PreTokenizer {
     }
 }
 
-/// A space in front of a piece that has none: GPT-2's `add_prefix_space`.
+/// Adds a space before a piece that does not start with one: GPT-2's `add_prefix_space`.
 package struct PrefixSpaceRewriter: PieceRewriter {
     package init() {}
 

@@ -1,4 +1,4 @@
-/// The steps between normalised text and the model: cuts and rewrites, each applied to what the last one left.
+/// The pre-tokenization steps between normalised text and the model: splits and rewrites, applied in order.
 package struct PieceStages: Sendable {
     package enum Step: Sendable {
         case cut(any PreTokenizer)

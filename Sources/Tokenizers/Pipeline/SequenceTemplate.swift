@@ -1,4 +1,4 @@
-/// What stands around the ids of a text, or of a pair of texts: `[CLS] A [SEP] B [SEP]`.
+/// The special tokens around the ids of a text, or of a pair of texts: `[CLS] A [SEP] B [SEP]`.
 package struct SequenceTemplate: Sendable, Equatable {
     package enum Part: Sendable, Equatable {
         case token(Int32, type: Int32)
@@ -14,10 +14,10 @@ package struct SequenceTemplate: Sendable, Equatable {
         self.pair = pair
     }
 
-    /// Nothing but the texts.
+    /// No special tokens.
     package static let bare = SequenceTemplate(single: [.first(type: 0)], pair: [.first(type: 0), .second(type: 1)])
 
-    /// Tokens before and after every text.
+    /// Special tokens before and after every text.
     package static func around(before: [Int32], after: [Int32]) -> SequenceTemplate {
         func wrapped(_ part: Part, _ type: Int32) -> [Part] {
             before.map { .token($0, type: type) } + [part] + after.map { .token($0, type: type) }
@@ -26,7 +26,7 @@ package struct SequenceTemplate: Sendable, Equatable {
             single: wrapped(.first(type: 0), 0), pair: wrapped(.first(type: 0), 0) + wrapped(.second(type: 1), 1))
     }
 
-    /// This template applied to what `inner` made.
+    /// This template applied to the result of `inner`.
     package func applied(to inner: SequenceTemplate) -> SequenceTemplate {
         SequenceTemplate(
             single: single.flatMap { if case .first = $0 { inner.single } else { [$0] } },
@@ -49,7 +49,7 @@ package struct SequenceTemplate: Sendable, Equatable {
                     })
     }
 
-    /// How many tokens the template itself adds to one text.
+    /// The number of special tokens added to one text.
     package var addedToSingle: Int {
         single.count { if case .token = $0 { true } else { false } }
     }

@@ -1,6 +1,6 @@
 import MartletPatterns
 
-/// The cuts that files name, or spell out as a regular expression, and the scanners that make them.
+/// Known pre-tokenizers, by name or regular expression, and the hand-written scanners that implement them.
 package enum KnownPatterns {
     private static let cl100k =
         #"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
@@ -9,7 +9,7 @@ package enum KnownPatterns {
         #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"#
         + #"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"#
         + #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    /// What tiktoken writes today, without what makes it faster in its own engine only.
+    /// tiktoken's current expressions, without what only serves the speed of its own engine.
     private static let tiktokenSpellings: [(String, WordCutter)] = [
         (#"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+$|\s+(?!\S)|\s"#, .gpt2),
         (
@@ -20,15 +20,15 @@ package enum KnownPatterns {
     static let gpt2 = "'(?:[sdmt]|ll|ve|re)|" + gpt2Tail
     private static let gpt2Tail = #" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
-    /// cl100k's expression with at most so many digits together.
+    /// cl100k's expression with at most this many digits per piece.
     static func gpt4(digits: Int) -> String {
         anyCase + cl100k.replacing("{1,3}", with: digits == 1 ? "" : "{1,\(digits)}")
     }
 
-    /// The scanner for an expression, when there is one.
+    /// The scanner for an expression, if there is one.
     package static func scanner(for expression: String, _ dialect: PatternDialect) -> WordCutter? {
         var text = expression
-        // tiktoken writes possessive quantifiers, which change nothing here but speed.
+        // tiktoken uses possessive quantifiers, which only affect speed here.
         for quantifier in ["?", "+", "*"] + (dialect == .tiktoken ? ["{1,2}", "{1,3}"] : []) {
             while let range = text.firstRange(of: quantifier + "+") {
                 text.replaceSubrange(range, with: quantifier)
@@ -49,6 +49,6 @@ package enum KnownPatterns {
 }
 
 extension PieceStages {
-    /// BERT's: words and single signs.
+    /// BERT's: words and single punctuation characters.
     static var bert: [Step] { [.cut(ScalarCutter(.bert))] }
 }

@@ -1,12 +1,12 @@
 import MartletJSON
 import MartletPatterns
 
-/// The cuts that go by a name: `tokenizer.ggml.pre` of GGUF files, and the encodings of tiktoken.
+/// Pre-tokenizers by name: `tokenizer.ggml.pre` of GGUF files, and the encodings of tiktoken.
 ///
-/// What a name stands for is what the `tokenizer.json` of the models cuts that have it; where there is none, what
-/// llama.cpp cuts. Sources: those files; llama.cpp's list of names.
+/// A name means what the `tokenizer.json` of the models with that name does; without one, what llama.cpp does. Sources:
+/// those files; llama.cpp's list of names.
 extension KnownPatterns {
-    /// DeepSeek LLM's: the cased letters of some version of Unicode. Those that normalisation would change are spelt out.
+    /// DeepSeek LLM's cased letters, of an older Unicode version. Letters that normalisation would change are escaped.
     private static let casedLetters =
         #"A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\x{1F7D}ᾀ-ᾴᾶ-ᾼ\x{1FBE}"#
         + #"ῂ-ῄῆ-ῌῐ-\x{1FD3}ῖ-\x{1FDB}ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212A}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"#
@@ -24,7 +24,7 @@ extension KnownPatterns {
         return cutter
     }()
 
-    /// The cuts of most byte-level tokenizers, which `tokenizer.json` can say, too.
+    /// The pre-tokenizers of most byte-level tokenizers, which `tokenizer.json` can express too.
     private enum Usual {
         case gpt2, digitsAndGPT2, gpt4o
         case gpt4(digits: Int)
@@ -75,17 +75,17 @@ extension KnownPatterns {
         }()
     }
 
-    /// Tokenizers in which a word that is a token is that token, whatever the merges say.
+    /// Tokenizers in which a word that is a token is encoded as that token, regardless of the merges.
     private static let preferWholeWords: Set<String> = [
         "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
         "tekken", "youtu", "minicpm5", "granite-embed-multi-97m",
     ]
-    /// Tokenizers that begin every text with their first token, where the file does not say.
+    /// Tokenizers that add a beginning-of-sequence token by default.
     private static let beginTexts: Set<String> = [
         "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
         "tekken", "chameleon", "gemma4", "granite-embed-multi-311m",
     ]
-    /// Tokenizers that write " " as "▁" and merge characters, not bytes.
+    /// Tokenizers that replace " " by "▁" and merge characters instead of bytes.
     private static let mergeCharacters: Set<String> = [
         "gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace",
     ]
@@ -94,8 +94,8 @@ extension KnownPatterns {
     static func beginsTexts(_ name: String) -> Bool { beginTexts.contains(name) }
     static func mergesCharacters(_ name: String) -> Bool { mergeCharacters.contains(name) }
 
-    /// The same cuts as the `pre_tokenizer` of a `tokenizer.json`; nil for an unknown name, and for cuts that other
-    /// readers of such files may understand in another way.
+    /// The same pre-tokenizer as the `pre_tokenizer` of a `tokenizer.json`; nil for an unknown name, and for splits
+    /// that other readers of such files may interpret differently.
     static func json(named name: String) -> JSON? {
         switch Usual(name) {
         case .gpt2: return TrainingCut.gpt2.json
@@ -110,7 +110,7 @@ extension KnownPatterns {
         }
     }
 
-    /// The cuts a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name stands for; nil for an unknown name.
+    /// The pre-tokenizer for a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name; nil for an unknown name.
     package static func steps(named name: String) -> [PieceStages.Step]? {
         switch Usual(name) {
         case .gpt2: return [.cut(WordCutter.gpt2)]
@@ -179,7 +179,7 @@ extension KnownPatterns {
             + ending + #"|\p{N}{1,3}|"# + signs + "|" + spaces
     }()
 
-    /// One cut after the other, each of what the last one left.
+    /// Splits applied in order, each to the pieces of the previous one.
     private static let expressions: [String: [String]] = [
         "deepseek-llm": [
             #"[\r\n]"#, #"\s?["# + casedLetters + "]+", #"\s?[!-/:-~！-／：-～‘-‟　-。]+"#, #"\s+$"#,
@@ -221,7 +221,7 @@ extension KnownPatterns {
         "gemma4": [lines], "granite-embed-multi-311m": [lines], "sarvam-moe": [lines], "whitespace": [#"\S+"#],
     ]
 
-    /// All names that `steps(named:)` knows.
+    /// All names known to `steps(named:)`.
     package static let names: [String] =
         (Usual.names.flatMap(\.0) + expressions.keys + [
             "cl100k_base", "tekken", "youtu", "laguna", "tiny_aya", "cohere2moe", "falcon", "chameleon", "default",

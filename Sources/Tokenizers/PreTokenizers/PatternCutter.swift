@@ -1,11 +1,11 @@
 import MartletPatterns
 
-/// Cuts at what a pattern matches: a string, or a regular expression. The expressions of the known families have scanners
-/// of their own, which are faster (`KnownPatterns`).
+/// Splits at the matches of a pattern: a string or a regular expression. The expressions of known families have faster
+/// hand-written scanners (`KnownPatterns`).
 package struct PatternCutter: PreTokenizer {
     package let pattern: Pattern
     package let behavior: SplitBehavior
-    /// The pieces are what matches, not what lies between.
+    /// Whether the pieces are the matches instead of the text between them.
     package let isInverted: Bool
 
     package init(_ pattern: Pattern, behavior: SplitBehavior, isInverted: Bool = false) {
@@ -33,7 +33,7 @@ package struct PatternCutter: PreTokenizer {
             }
             if !isInverted, position < text.count { try emit(position..<text.count) }
         case .contiguous, .mergedWithNext, .mergedWithPrevious:
-            // An empty match separates, too.
+            // An empty match separates too.
             var stretches: [(range: Range<Int>, isSeparator: Bool)] = []
             var position = 0
             pattern.forEachMatch(in: text) { match in
@@ -47,12 +47,12 @@ package struct PatternCutter: PreTokenizer {
     }
 }
 
-/// A string or a regular expression to look for.
+/// A string or a regular expression to search for.
 package enum Pattern: Sendable {
     case string([UInt8])
     case expression(RegularExpression)
 
-    /// A match may be empty.
+    /// Whether a match may be empty.
     package var canMatchNothing: Bool {
         switch self {
         case .string(let pattern): pattern.isEmpty
@@ -71,7 +71,7 @@ package enum Pattern: Sendable {
     }
 }
 
-/// Replaces what a pattern matches, if only nothing: `^` puts the replacement before every line.
+/// Replaces the matches of a pattern, including empty ones: `^` puts the replacement before every line.
 package struct PatternReplaceNormalizer: Normalizer {
     package let pattern: Pattern
     package let replacement: [UInt8]
@@ -96,7 +96,7 @@ package struct PatternReplaceNormalizer: Normalizer {
     }
 }
 
-/// Runs of a byte, of a length or longer, become one replacement: the ` {2,}` of many files.
+/// Replaces runs of a byte of at least a given length: the ` {2,}` of many files.
 package struct RunReplaceNormalizer: Normalizer {
     package let byte: UInt8
     package let shortest: Int

@@ -1,6 +1,6 @@
 import MartletPatterns
 
-/// What becomes of the separators between pieces.
+/// What happens to the separators between pieces.
 package enum SplitBehavior: String, Sendable, CaseIterable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -8,7 +8,7 @@ package enum SplitBehavior: String, Sendable, CaseIterable {
     case mergedWithNext = "MergedWithNext"
     case contiguous = "Contiguous"
 
-    /// Puts together stretches of text, each a separator or not, as the behaviour says.
+    /// Combines spans, each a separator or not, as the behaviour says.
     package func arrange(_ stretches: [(range: Range<Int>, isSeparator: Bool)]) -> [Range<Int>] {
         var pieces: [Range<Int>] = []
         var previous = false
@@ -44,16 +44,16 @@ package enum SplitBehavior: String, Sendable, CaseIterable {
     }
 }
 
-/// Cuts by what single scalars are.
+/// Splits by the properties of single scalars.
 package struct ScalarCutter: PreTokenizer {
     package enum Rule: Sendable {
-        /// White space is dropped.
+        /// White space separates and is dropped.
         case whitespace
-        /// White space is dropped; every sign of punctuation stands alone (BERT).
+        /// White space is dropped; every punctuation character is its own piece (BERT).
         case bert
         /// `\w+|[^\w\s]+`
         case words
-        /// Digits, each alone or in runs.
+        /// Digits, individually or in runs.
         case digits(individual: Bool)
         case punctuation(SplitBehavior)
         case delimiter(UInt32)
@@ -105,7 +105,7 @@ package struct ScalarCutter: PreTokenizer {
         }
     }
 
-    /// Calls `body` with every run of scalars of one kind; those of a kind that stands alone are runs of one.
+    /// Calls `body` with every run of scalars of the same kind; scalars of an individual kind form runs of one.
     @inline(__always)
     private func forEachRun(
         _ text: UnsafeBufferPointer<UInt8>, kind: (UInt32) -> Int, alone: (Int) -> Bool,

@@ -1,6 +1,6 @@
 extension WordCutter {
-    /// The length of the word that begins sixteen bytes, when it is a short one in ASCII: letters, after what may stand
-    /// before them. 0 when it takes a closer look to say; never a wrong length.
+    /// The length of the word at the start of sixteen bytes, if it is a short ASCII word: letters, after an optional
+    /// prefix. 0 if the fast path cannot decide; never a wrong length.
     /// - Parameter first, second: the bytes, little-endian.
     @inline(__always)
     package func shortWord(_ first: UInt64, _ second: UInt64) -> Int {
@@ -10,7 +10,8 @@ extension WordCutter {
             ? byte == 0x20 : byte < 0x80 && byte != 0x27 && !ascii(byte).has([.newline, .letterOrNumber])
         var others: UInt64
         if cutsAtCase {
-            // A small letter or a capital, then small letters. The rest of capitals and contractions is looked at closer.
+            // A lowercase or capital letter, then lowercase letters. Other capitals and contractions take the slow
+            // path.
             let start = hasPrefix ? 8 as UInt64 : 0
             let capital = (first >> start) & 0xFF
             let folded = capital &- 0x41 < 26 ? first | 0x20 &<< start : first
@@ -30,7 +31,7 @@ extension WordCutter {
             guard rest != 0 else { return 0 }
             length = 8 + rest.trailingZeroBitCount >> 3
         }
-        // What ends it may be a letter beyond ASCII.
+        // The word may continue with a letter outside ASCII.
         let ending = length < 8 ? first &>> UInt64(8 * length) : second &>> UInt64(8 * (length - 8))
         let isEnd = ending & 0x80 == 0 && !(cutsAtCase && ending & 0xFF == 0x27)
         let shortest = (hasPrefix ? 2 : 1) + (cutsAtCase ? 1 : 0)
@@ -39,7 +40,7 @@ extension WordCutter {
 
     private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
-    /// The high bit of each byte that is not one of a to z.
+    /// The high bit of each byte that is not in a to z.
     @inline(__always)
     private static func exceptSmallLetters(_ word: UInt64) -> UInt64 {
         let low = word & ~highBits

@@ -1,15 +1,15 @@
 import MartletPatterns
 
-/// The cuts of GPT-2 and its descendants, scanned by hand: what their regular expressions match, in one pass and
-/// without going back further than one scalar.
+/// A hand-written scanner for the pre-tokenizers of GPT-2 and its descendants: it matches what their regular
+/// expressions match, in one pass and with at most one scalar of backtracking.
 ///
-/// In order of preference at each place: a contraction; letters, after at most one other character; digits; signs,
-/// after at most one space; white space. Source: the patterns of the released encoders (GPT-2, cl100k, Llama 3,
-/// Qwen 2, o200k).
+/// At each position the alternatives are, in order: a contraction; letters, after at most one other character; digits;
+/// symbols, after at most one space; white space. Source: the patterns of the released encoders (GPT-2, cl100k, Llama
+/// 3, Qwen 2, o200k).
 package struct WordCutter: PreTokenizer {
     package enum Contractions: Sendable { case asWritten, anyCase, none }
 
-    /// What may stand before letters and belong to them.
+    /// The prefix that may belong to a run of letters.
     package enum LetterPrefix: Sendable {
         /// ` ?`
         case space
@@ -27,12 +27,12 @@ package struct WordCutter: PreTokenizer {
     package var contractions = Contractions.asWritten
     package var letterPrefix = LetterPrefix.space
     package var digits = Digits.all
-    /// `[\r\n]*` after signs, and `\s*[\r\n]+` as a cut of its own.
+    /// `[\r\n]*` after symbols, and `\s*[\r\n]+` as a separate alternative.
     package var gathersNewlines = false
-    /// White space at the end of the text is one cut, line breaks or not.
+    /// White space at the end of the text is one piece, with or without line breaks.
     package var keepsEndWhole = false
-    /// Words change where small letters end; contractions, if any, belong to their word; `/` follows signs (o200k,
-    /// and Mistral's tekken without contractions).
+    /// Words are split where lowercase letters end; contractions, if any, belong to their word; `/` may follow symbols
+    /// (o200k, and Mistral's tekken without contractions).
     package var cutsAtCase = false
     private let table = CategoryTable.shared
 
@@ -43,7 +43,7 @@ package struct WordCutter: PreTokenizer {
 
     package static let gpt2 = WordCutter()
 
-    /// Llama 3 and cl100k cut numbers after three digits, Qwen 2 after one.
+    /// Llama 3 and cl100k split numbers after three digits, Qwen 2 after one.
     package static func modern(digits: Int) -> WordCutter {
         var cutter = WordCutter()
         cutter.contractions = .anyCase
@@ -53,7 +53,7 @@ package struct WordCutter: PreTokenizer {
         return cutter
     }
 
-    /// cl100k as tiktoken has it today.
+    /// cl100k in tiktoken's current form.
     package static let cl100k: WordCutter = {
         var cutter = WordCutter.modern(digits: 3)
         cutter.keepsEndWhole = true
@@ -76,7 +76,7 @@ package struct WordCutter: PreTokenizer {
         }
     }
 
-    /// The traits of the scalar at a place and where the next begins.
+    /// The properties of the scalar at a position and the start of the next one.
     @inline(__always)
     private func look(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> (traits: ScalarTraits, next: Int) {
         let byte = text[position]
@@ -101,11 +101,11 @@ package struct WordCutter: PreTokenizer {
         return position
     }
 
-    /// Where the piece that begins at `start` ends.
+    /// The end of the piece that starts at `start`.
     package func end(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         if !cutsAtCase, text[start] == 0x27, case let end = contraction(text, at: start), end > start { return end }
         let (first, second) = look(text, start)
-        // Letters, with what may stand before them.
+        // Letters, with their optional prefix.
         if first.has(.letter) || cutsAtCase && first.has(.mark) {
             if case let end = word(text, from: start), end > start { return end }
         }
@@ -121,7 +121,7 @@ package struct WordCutter: PreTokenizer {
         case .atMost(let limit):
             if first.has(.number) { return run(text, from: start, limit: limit) { $0.has(.number) } }
         }
-        // Signs.
+        // Symbols.
         let signStart = text[start] == 0x20 ? second : start
         var end = run(text, from: signStart) { !$0.has([.space, .letterOrNumber]) }
         if end > signStart {
@@ -135,8 +135,8 @@ package struct WordCutter: PreTokenizer {
         return space(text, from: start)
     }
 
-    /// White space: up to its last line break when those are gathered; else all of it when the text ends there; else
-    /// all but the last, which belongs to what follows, unless it is alone.
+    /// White space: up to its last line break if `gathersNewlines`; otherwise all of it at the end of the text;
+    /// otherwise all except the last character, which belongs to the next piece, unless it is the only one.
     private func space(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
         var last = start
@@ -153,7 +153,7 @@ package struct WordCutter: PreTokenizer {
         return last
     }
 
-    /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`: where it ends, or `start`.
+    /// `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`: returns the end, or `start`.
     private func contraction(_ text: UnsafeBufferPointer<UInt8>, at start: Int) -> Int {
         guard start + 1 < text.count, text[start] == 0x27, contractions != .none else { return start }
         func letter(_ offset: Int) -> UInt8 {
@@ -165,20 +165,21 @@ package struct WordCutter: PreTokenizer {
         case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return start + 2
         case UInt8(ascii: "r"), UInt8(ascii: "v"): return letter(2) == UInt8(ascii: "e") ? start + 3 : start
         case UInt8(ascii: "l"): return letter(2) == UInt8(ascii: "l") ? start + 3 : start
-        // The long s, whose capital is S, is an s in any case.
+        // The long s (ſ), whose capital is S, counts as s if case is ignored.
         case 0xC5 where contractions == .anyCase && letter(2) == 0xBF: return start + 3
         default: return start
         }
     }
 
-    /// Where the letters that begin here end, or `start`.
+    /// The end of the letters that start here, or `start`.
     private func word(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         guard cutsAtCase else { return run(text, from: start) { $0.has(.letter) } }
-        // [Lu Lt Lm Lo M]* [Ll Lm Lo M]+, else [Lu Lt Lm Lo M]+: the second class may take back what the first took.
+        // [Lu Lt Lm Lo M]* [Ll Lm Lo M]+, else [Lu Lt Lm Lo M]+: the second class may take back characters of the
+        // first.
         let head = run(text, from: start) { $0.has([.upper, .caseless, .mark]) }
         var end = run(text, from: head) { $0.has([.lower, .caseless, .mark]) }
         if end == head {
-            // No small letter follows. The last letter without case of the head can play its part.
+            // No lowercase letter follows. The last caseless letter of the first part can match the second class.
             var position = start
             var afterSoft = start
             while position < head {

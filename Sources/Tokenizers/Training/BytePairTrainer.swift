@@ -1,37 +1,37 @@
 import MartletJSON
 
-/// Trains byte-level BPE.
+/// Trains byte-level BPE (Sennrich et al. 2016).
 ///
-/// With the default ties, the merges are those of the `tokenizers` library's `BpeTrainer` behind its `ByteLevel`
-/// pre-tokeniser, for the same text, cuts, alphabet, special tokens and sizes. Results do not depend on the number of
-/// threads. Memory is that of the different words and a few megabytes of text, however long the text is.
+/// With the default tie rule, the merges equal those of the `tokenizers` library's `BpeTrainer` with its `ByteLevel`
+/// pre-tokenizer, for the same text, splits, alphabet, special tokens and sizes. Results do not depend on the number of
+/// threads. Memory is proportional to the number of distinct words, plus a few megabytes of text, for a text of any
+/// length.
 ///
 ///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ["<|endoftext|>"])
 ///         .train(files: ["corpus.txt"])
 ///     let tokenizer = try trained.tokenizer()
 public struct BytePairTrainer: TokenizerTrainer {
-    /// How many tokens there will be, special ones and bytes included; fewer when the text has no more pairs.
+    /// The vocabulary size, including special tokens and bytes; smaller if the text has no more pairs.
     public var vocabularySize = 32_000
     /// A pair that occurs less often is not merged.
     public var minimumFrequency = 0
-    /// Tokens that stand for themselves wherever they occur. They have the first ids, in this order.
+    /// Tokens that match themselves anywhere in a text. They have the first ids, in this order.
     public var specialTokens: [String] = []
-    /// Whether special tokens in the text separate texts, as they do when it is encoded. The `tokenizers` library learns
-    /// from them as from any text.
+    /// Whether special tokens in the text separate texts, as in encoding. The `tokenizers` library treats them as
+    /// ordinary text.
     public var cutsAtSpecialTokens = true
-    /// Whether bytes that the text does not have are tokens, too, so that any text can be encoded.
+    /// Whether bytes that do not occur in the text are tokens too, so that any text can be encoded.
     public var hasAllBytes = true
-    /// How many of the tokens may join words in small letters, as " in the garden" does. They are learned after those
-    /// inside of words. Text gets shorter, and what belongs together stands side by side. Source: superwords, Liu et al.
-    /// 2025.
+    /// The number of tokens that may join several lowercase words, such as " in the garden" (superwords, Liu et al.
+    /// 2025). They are learned after the tokens inside words, and make encoded text shorter.
     public var phraseTokens = 0
     public var ties = TieRule.ids
     public var cut = TrainingCut.gpt2
     public var unit = TrainingUnit.text
-    /// About how many bytes of memory to use: when the different words need more, the rarest are forgotten, and words
-    /// are counted on one thread. Nil takes what it needs.
+    /// Approximate memory limit in bytes: when the distinct words need more, the rarest are dropped, and words are
+    /// counted on one thread. Nil means no limit.
     public var memory: Int?
-    /// 0 takes all processors.
+    /// 0 uses all processors.
     public var threads = 0
     public var observer: TrainingObserver?
 
@@ -43,7 +43,7 @@ public struct BytePairTrainer: TokenizerTrainer {
         try TrainingSettings.check(
             vocabularySize: vocabularySize, specialTokens: specialTokens, minimumFrequency: minimumFrequency)
         if hasAllBytes {
-            // Known before any text is read.
+            // Checked before any text is read.
             try TrainingSettings.check(
                 vocabularySize: vocabularySize, holds: 256 + Set(specialTokens).count,
                 what: "the bytes and the special tokens")
@@ -86,7 +86,7 @@ public struct BytePairTrainer: TokenizerTrainer {
             forgotten: Int(counts.forgotten))
     }
 
-    /// The tokens of the 256 bytes, in the order of their spellings; -1 for one that is no token.
+    /// The tokens of the 256 bytes, in the order of their spellings; -1 for a byte without a token.
     private func alphabet(of counts: WordCounts, _ names: inout TokenNames) -> [Int32] {
         var isUsed = [Bool](repeating: hasAllBytes, count: 256)
         if !hasAllBytes {
@@ -96,7 +96,7 @@ public struct BytePairTrainer: TokenizerTrainer {
         }
         var ids = [Int32](repeating: -1, count: 256)
         let spelled = (UInt8.min...UInt8.max).filter { isUsed[Int($0)] }.map { ($0, ByteAlphabet.spelling(of: [$0])) }
-        // In UTF-8 the order of bytes is that of scalars.
+        // The order of UTF-8 bytes is the order of scalars.
         for (byte, spelling) in spelled.sorted(by: { $0.1.lexicographicallyPrecedes($1.1) }) {
             ids[Int(byte)] = names.insert(spelling)
         }

@@ -1,4 +1,4 @@
-/// The template of models trained here: ChatML, as most small models speak it.
+/// The chat template of models trained here: ChatML, which most small models use.
 public enum ChatMarkup {
     public static let start = "<|im_start|>", end = "<|im_end|>", document = "<|endoftext|>"
     public static let specialTokens = [document, start, end]

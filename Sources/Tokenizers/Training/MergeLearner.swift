@@ -1,16 +1,17 @@
-/// Learns merges: again and again the most frequent pair of neighbours becomes a token, and only the words it was found
-/// in are looked at. Source: Sennrich et al. 2016, with the counts kept up to date instead of made anew.
+/// Learns BPE merges: repeatedly the most frequent pair of neighbours becomes a token, and only the words that contain
+/// it are updated. Source: Sennrich et al. 2016, with incrementally updated counts.
 ///
-/// Time is that of the symbols merged, with a queue of pairs by frequency whose entries are put right when they come
-/// first. A queue entry knows the words its pair was found in when it was made.
+/// Time is proportional to the number of merged symbols. Pairs are in a priority queue by frequency; an entry's count
+/// is corrected when it reaches the top (lazy update). An entry has the list of words that contained its pair when the
+/// entry was created.
 struct MergeLearner {
     struct Settings {
         var vocabularySize: Int
         var minimumFrequency: Int
         var ties: TieRule
-        /// What tokens inside a word begin with; it is left out in the middle of a merged one.
+        /// The prefix of tokens inside a word; omitted from the right part of a merged token.
         var continuingPrefix: [UInt8] = []
-        /// The bytes that ties are decided by.
+        /// The bytes by which ties are decided.
         var tieBytes: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     }
 
@@ -24,7 +25,7 @@ struct MergeLearner {
     private var words: SymbolWords
     private var pairs = PairIndex()
     private var counts: [Int64] = []
-    /// Lists of words: each `range` of `listed`, and the one made before it for the same pair.
+    /// Lists of words: each has a `range` of `listed` and the previous list of the same pair.
     private var lists: [(range: Range<Int>, previous: Int32)] = []
     private var lastList: [Int32] = []
     private var listed: [Int32] = []
@@ -43,7 +44,8 @@ struct MergeLearner {
         right = MergeNeighbors(tokens: largest)
     }
 
-    /// Merges until the vocabulary is full or no pair is frequent enough; a pair merged twice counts where it was last.
+    /// Merges until the vocabulary is full or no pair is frequent enough; for a pair that is merged twice the last
+    /// merge counts.
     mutating func run(_ observer: TrainingObserver?) throws(TokenizerTrainingError) -> [Merge] {
         countPairs()
         var merges: [Merge] = []
@@ -59,7 +61,7 @@ struct MergeLearner {
             guard count >= max(1, Int64(settings.minimumFrequency)) else { break }
             queue.removeFirst()
             let isNew = apply(top)
-            // A pair can only come again for a token that is spelled in two ways.
+            // A pair can only reappear for a token with two spellings.
             places[top.pair] = merges.count
             merges.append(Merge(left: top.left, right: top.right))
             if isNew, names.count % 256 == 0 {
@@ -72,7 +74,7 @@ struct MergeLearner {
         return merges.indices.filter { last.contains($0) }.map { merges[$0] }
     }
 
-    /// Counts all pairs of neighbours, and lists the words each is found in.
+    /// Counts all pairs of neighbours and lists the words that contain each.
     private mutating func countPairs() {
         var numbers = [Int32](repeating: -1, count: words.symbols.count)
         var wordCounts: [Int] = []
@@ -120,7 +122,7 @@ struct MergeLearner {
         }
     }
 
-    /// Makes a pair a token, wherever its entry says it is found. False when there was a token of this spelling.
+    /// Merges a pair in all listed words. Returns false if a token with this spelling existed already.
     private mutating func apply(_ entry: PairQueue.Entry) -> Bool {
         var name = names.tokens[Int(entry.left)]
         let second = names.tokens[Int(entry.right)]
@@ -144,8 +146,8 @@ struct MergeLearner {
         return names.count > before
     }
 
-    /// Replaces a pair in the words of a list, and notes what that does to its neighbours.
-    /// - Returns: how often the pair was there.
+    /// Replaces a pair in the words of a list and records the changes to neighbouring pairs.
+    /// - Returns: the number of occurrences.
     private mutating func replace(_ entry: PairQueue.Entry, with token: Int32, in list: Int32) -> Int64 {
         Self.replace(
             entry.left, entry.right, with: token, in: listed[lists[Int(list)].range], of: &words, &left, &right)
@@ -176,7 +178,7 @@ struct MergeLearner {
                     read += 2
                     if read < length {
                         right.lose(start[read], count)
-                        // A token beside itself is a pair of one list, whichever side it is seen from.
+                        // For a token next to itself, both sides are the same pair with one list.
                         if start[read] == token {
                             left.win(token, count, word: word)
                         } else {
@@ -192,7 +194,7 @@ struct MergeLearner {
         } ?? 0
     }
 
-    /// Brings the counts up to date after a merge, and puts the new pairs into the queue.
+    /// Updates the counts after a merge and adds new pairs to the queue.
     private mutating func update(_ entry: PairQueue.Entry, _ token: Int32) {
         for neighbor in left.touched where left.lost[Int(neighbor)] != 0 {
             counts[number(neighbor, entry.left)] -= left.lost[Int(neighbor)]
@@ -229,8 +231,8 @@ struct MergeLearner {
         return pair
     }
 
-    /// Puts a pair into the queue with room for a list of words.
-    /// - Returns: where the list begins; -1 when the pair is nowhere.
+    /// Adds a pair to the queue and reserves space for its list of words.
+    /// - Returns: the start of the list; -1 if the pair does not occur.
     private mutating func enqueue(_ left: Int32, _ right: Int32, words: Int) -> Int {
         let pair = number(left, right)
         guard counts[pair] > 0 else { return -1 }

@@ -1,13 +1,13 @@
-/// What a merge does to the pairs on one side of it, by the token there: the counts lost and won, and the words in which
-/// there is a new pair. Dense arrays, so that an occurrence costs no hashing; only `touched` places are ever not zero.
+/// The effect of a merge on the pairs on one side of it, by the neighbouring token: removed and added counts, and the
+/// words with a new pair. Dense arrays, so that an occurrence needs no hashing; only `touched` entries are non-zero.
 struct MergeNeighbors {
     private(set) var touched: [Int32] = []
     private(set) var lost: [Int64]
     private(set) var won: [Int64]
-    /// (token, word) for each word with a new pair, the words of a token ascending in the order of the call.
+    /// (token, word) for each word with a new pair; the words of a token are in ascending order of the calls.
     private(set) var words: [(token: Int32, word: Int32)] = []
     private(set) var wordCounts: [Int32]
-    /// Where the list of a token's words goes; -1 when it is not wanted.
+    /// The start of each token's list of words; -1 if it is not needed.
     var places: [Int]
     private var lastWord: [Int32]
     private var isTouched: [Bool]
@@ -45,7 +45,7 @@ struct MergeNeighbors {
         words.append((token, word))
     }
 
-    /// Writes the words of each token where its list is.
+    /// Writes the words of each token to its list.
     mutating func list(into listed: inout [Int32]) {
         for (token, word) in words {
             let place = places[Int(token)]

@@ -1,4 +1,4 @@
-/// Numbers pairs of tokens as they are met, by open addressing.
+/// Assigns consecutive numbers to pairs of tokens: a hash table with open addressing.
 struct PairIndex {
     private var keys: [UInt64]
     private var indices: [Int32]
@@ -9,7 +9,7 @@ struct PairIndex {
         indices = Array(repeating: -1, count: capacity)
     }
 
-    /// The number of a pair; a new one when it was not met before.
+    /// The number of a pair; a new number if it was not seen before.
     @inline(__always)
     mutating func index(_ left: Int32, _ right: Int32) -> Int {
         let key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))

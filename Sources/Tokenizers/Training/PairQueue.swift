@@ -6,25 +6,25 @@ import Glibc
 import Musl
 #endif
 
-/// Which of two pairs that are equally frequent is merged first.
+/// Which of two equally frequent pairs is merged first.
 public enum TieRule: String, Sendable, CaseIterable {
-    /// The pair of the smaller ids, left before right, as the `tokenizers` library has it; and with it that library's
-    /// counts, in which a pair that comes into being again after its merge still has its old ones.
+    /// The pair with the smaller ids, left before right, as in the `tokenizers` library; also with that library's
+    /// counts, in which a pair that reappears after its merge still has its old count.
     case ids
-    /// The pair that is greater as a pair of byte strings, as Stanford's CS336 asks; with exact counts.
+    /// The pair that is greater as a pair of byte strings, as Stanford's CS336 requires; with exact counts.
     case bytes
 }
 
-/// Pairs by how often they occur, the most frequent first.
+/// A priority queue of pairs by frequency.
 struct PairQueue {
     struct Entry {
-        /// As it was when the entry was made.
+        /// The count when the entry was created.
         var count: Int64
         var left: Int32
         var right: Int32
         /// The pair's index.
         var pair: Int32
-        /// The list of words it was found in.
+        /// The list of words that contain it.
         var list: Int32
 
         fileprivate var ids: UInt64 { UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right)) }
@@ -52,7 +52,7 @@ struct PairQueue {
         }
     }
 
-    /// Negative when `a` is the lesser string.
+    /// Negative if `a` is the smaller string.
     private func order(_ a: [UInt8], _ b: [UInt8]) -> Int {
         let common = min(a.count, b.count)
         let order = common == 0 ? 0 : memcmp(a, b, common)
@@ -78,7 +78,7 @@ struct PairQueue {
         replaceFirst(last)
     }
 
-    /// Puts an entry where the first one was.
+    /// Replaces the top entry.
     mutating func replaceFirst(_ entry: Entry) {
         var index = 0
         while case let start = index * 4 + 1, start < heap.count {

@@ -1,8 +1,8 @@
-/// Phrases as they were counted, and the words they are made of.
+/// Counted phrases, and the words they consist of.
 struct PhraseWords {
     private let phrases: WordCounts
     private let cutter: WordCutter
-    /// How often each word is in a phrase.
+    /// How often each word occurs in phrases.
     let words = WordCounts()
 
     init(_ phrases: WordCounts, _ cutter: WordCutter) {
@@ -13,9 +13,9 @@ struct PhraseWords {
         }
     }
 
-    /// The phrases after the merges of their words. No such merge reaches over the border of two words: only the first
-    /// symbol of a word holds a blank.
-    /// - Parameter ids: the symbols of the 256 bytes.
+    /// The phrases after merging their words. No word merge crosses a word boundary, because only the first symbol of a
+    /// word contains a space.
+    /// - Parameter ids: the tokens of the 256 bytes.
     func symbols(_ ids: [Int32], _ merges: [MergeLearner.Merge], _ names: TokenNames) -> SymbolWords {
         var ranks: [UInt64: (rank: Int, token: Int32)] = [:]
         for (rank, merge) in merges.enumerated() {
@@ -43,7 +43,7 @@ struct PhraseWords {
         UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }
 
-    /// Again and again, the pair that was learned first.
+    /// Repeatedly applies the merge that was learned first.
     private static func merged(_ word: [Int32], _ ranks: [UInt64: (rank: Int, token: Int32)]) -> [Int32] {
         var word = word
         while word.count > 1 {

@@ -1,6 +1,6 @@
 import MartletPatterns
 
-/// Places where text may be cut in two such that the words of both parts are the words of the whole.
+/// Positions where a text can be split so that the words of both parts are the words of the whole.
 struct SafeCut: Sendable {
     let source: WordSource
     let specials: [[UInt8]]
@@ -16,11 +16,11 @@ struct SafeCut: Sendable {
         matcher = .specials(specials)
     }
 
-    /// The last safe place after `start`, or nil when more text is needed to find one.
+    /// The last safe position after `start`, or nil if more text is needed to find one.
     ///
-    /// No word of any of the patterns goes on from something visible to a blank: a blank can only begin one, or follow
-    /// others. So the place between the two is safe. Without one, words are cut from the beginning and the last that
-    /// cannot change is the place.
+    /// In none of the patterns does a word continue from a visible character to a space: a space only starts a word or
+    /// follows other white space. So the position between the two is safe. If there is none, words are split from the
+    /// start, and the last position that later text cannot change is used.
     func last(in text: UnsafeBufferPointer<UInt8>) -> Int? {
         let end = text.count - longest
         var place = end
@@ -38,7 +38,7 @@ struct SafeCut: Sendable {
         guard place < text.count else { return false }
         if unit == .line || source.joinsWords, text[place - 1] == 0x0A { return true }
         if source.joinsWords { return false }
-        // A line break may follow signs in a word, except in GPT-2's.
+        // A line break may follow symbols in a word, except in GPT-2's pattern.
         guard text[place] == 0x20 || text[place] == 0x0A && !source.gathersNewlines else { return false }
         let before = text[place - 1]
         if before < 0x80 { return before > 0x20 && before < 0x7F }
@@ -55,15 +55,15 @@ struct SafeCut: Sendable {
         }
     }
 
-    /// Where a scalar ends, for words without a scanner: a block without any blank or line break is cut somewhere.
+    /// The end of a scalar, for words without a scanner: a block without any space or line break is split somewhere.
     private func lastScalarEnd(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
         var place = text.count - max(longest, 16)
         while place > 0, text[place] & 0xC0 == 0x80 || isInsideSpecial(place, text) { place -= 1 }
         return place > 0 ? place : nil
     }
 
-    /// The end of the last word that no text after this block can change: one before the letters and white space at the
-    /// end, which are all that a scanner looks at far ahead, and a little more for contractions and special tokens.
+    /// The end of the last word that later text cannot change: the last one before the letters and white space at the
+    /// end, which are all that a scanner looks ahead, plus a margin for contractions and special tokens.
     private func lastWordEnd(_ text: UnsafeBufferPointer<UInt8>, _ cutter: WordCutter) -> Int? {
         var limit = text.count - max(longest, 16)
         while limit > 0 {
@@ -83,7 +83,7 @@ struct SafeCut: Sendable {
             while position < stretch.count {
                 position = cutter.end(stretch, from: position)
                 guard range.lowerBound + position <= limit else { break }
-                // White space at the end of a text is one word, however much of it there is.
+                // White space at the end of a text is one word of any length.
                 let last = WhiteSpace.precedingScalar(stretch, before: position, notBefore: 0).scalar
                 if !CategoryTable.shared[last].has(.space) { found = range.lowerBound + position }
             }
@@ -93,7 +93,7 @@ struct SafeCut: Sendable {
 }
 
 extension AddedTokenMatcher {
-    /// Finds each of these strings in text as it is.
+    /// Finds each of these strings in unmodified text.
     static func specials(_ contents: [String]) -> AddedTokenMatcher {
         AddedTokenMatcher(
             contents.enumerated().map { index, content in

@@ -1,8 +1,8 @@
 import MartletPatterns
 
-/// The scalars of words, the most frequent ones first, of equal ones the smaller.
+/// The scalars of the words, ordered by descending frequency and then by value.
 struct ScalarAlphabet {
-    /// Each scalar, its UTF-8, and how often it occurs.
+    /// Each scalar, its UTF-8 bytes, and its frequency.
     private(set) var scalars: [(scalar: UInt32, bytes: [UInt8], count: Int64)] = []
 
     init(_ words: WordCounts) {
@@ -22,12 +22,12 @@ struct ScalarAlphabet {
         }
     }
 
-    /// Keeps the first so many.
+    /// Keeps the first `count` scalars.
     mutating func limit(to count: Int) {
         if scalars.count > count { scalars.removeSubrange(count...) }
     }
 
-    /// Keeps as few as make up this share of the text.
+    /// Keeps as few as cover this fraction of the text.
     mutating func limit(toShare share: Double) {
         let total = scalars.reduce(0) { $0 + $1.count }
         var sum: Int64 = 0
@@ -38,7 +38,7 @@ struct ScalarAlphabet {
         scalars = Array(kept)
     }
 
-    /// In order of the scalars.
+    /// In order of their values.
     var inOrder: [(scalar: UInt32, bytes: [UInt8])] {
         scalars.map { ($0.scalar, $0.bytes) }.sorted { $0.0 < $1.0 }
     }

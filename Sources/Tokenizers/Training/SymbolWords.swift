@@ -1,7 +1,8 @@
-/// Words as sequences of tokens, end to end in one array, with how often each occurs. Merges shorten them in place.
+/// Words as sequences of tokens, stored consecutively in one array, with their frequencies. Merges shorten them in
+/// place.
 struct SymbolWords {
     private(set) var symbols: [Int32] = []
-    /// Word i begins at `starts[i]`.
+    /// Word i starts at `starts[i]`.
     private(set) var starts: [Int] = [0]
     private(set) var lengths: [Int32] = []
     private(set) var counts: [Int64] = []
@@ -15,7 +16,7 @@ struct SymbolWords {
         counts.reserveCapacity(words)
     }
 
-    /// Adds a word; one of fewer than two tokens has nothing to merge and is left out.
+    /// Adds a word; a word of fewer than two tokens has nothing to merge and is omitted.
     mutating func append(_ word: some Collection<Int32>, count: Int64) {
         guard word.count > 1 else { return }
         symbols += word
@@ -24,7 +25,7 @@ struct SymbolWords {
         counts.append(count)
     }
 
-    /// Words in place.
+    /// Words that can be modified in place.
     struct Mutable {
         fileprivate let symbols: UnsafeMutablePointer<Int32>
         fileprivate let starts: UnsafePointer<Int>
@@ -35,7 +36,7 @@ struct SymbolWords {
         func start(of word: Int32) -> UnsafeMutablePointer<Int32> { symbols + starts[Int(word)] }
     }
 
-    /// Calls `body` with the words, unless there are none.
+    /// Calls `body` with the words, if there are any.
     mutating func withMutableWords<Result>(_ body: (Mutable) -> Result) -> Result? {
         symbols.withUnsafeMutableBufferPointer { symbols in
             lengths.withUnsafeMutableBufferPointer { lengths in

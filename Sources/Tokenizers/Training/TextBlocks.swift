@@ -1,25 +1,25 @@
 import MartletSystem
 import Synchronization
 
-/// Bytes of one or more texts, to be cut into words by one thread.
+/// Bytes of one or more texts, which one thread splits into words.
 final class TextBlock: @unchecked Sendable {
-    // Filled under the lock of `TextBlocks`, then handed to one thread.
+    // Filled under the lock of `TextBlocks`, then passed to one thread.
     fileprivate(set) var bytes: [UInt8] = []
-    /// Where each text, or part of one, ends.
+    /// The end of each text, or part of a text.
     fileprivate(set) var ends: [Int] = []
 
-    /// Bytes after the last text that may be read, so that sixteen can be loaded at any place.
+    /// Readable bytes after the last text, so that sixteen bytes can be loaded at any position.
     static let padding = 16
 }
 
-/// Hands out texts in blocks: small ones together, large ones cut where words end. Memory is that of a few blocks.
+/// Delivers texts in blocks: small ones together, large ones split at word boundaries. Memory for a few blocks only.
 final class TextBlocks: Sendable {
     private let source: Mutex<Source>
     private let observer: TrainingObserver?
 
     /// - Parameters:
-    ///   - total: bytes of all texts, when known.
-    ///   - blockSize: how many bytes a block has, unless a word needs more.
+    ///   - total: bytes of all texts, if known.
+    ///   - blockSize: the bytes of a block, unless a word is longer.
     init(
         _ texts: some Sequence<TrainingText>, cuts: SafeCut, total: Int?, blockSize: Int = 4 << 20,
         observer: TrainingObserver?
@@ -29,7 +29,7 @@ final class TextBlocks: Sendable {
         self.observer = observer
     }
 
-    /// The next block, or nil after the last. After an error there are no more.
+    /// The next block, or nil after the last one or after an error.
     func next() throws(TokenizerTrainingError) -> TextBlock? {
         let observer = observer
         let result = source.withLock { source -> Result<TextBlock?, TokenizerTrainingError> in
@@ -48,7 +48,7 @@ final class TextBlocks: Sendable {
     }
 }
 
-/// Only ever used under a lock.
+/// Only used under a lock.
 private final class TextIterator: @unchecked Sendable {
     private var texts: AnyIterator<TrainingText>
 
@@ -64,7 +64,7 @@ extension TextBlocks {
         let total: Int?
         let size: Int
         var file: OpenFile?
-        /// The beginning of the current file's next block.
+        /// The start of the current file's next block.
         var carried: [UInt8] = []
         var given = 0
         var hasEnded = false
@@ -107,7 +107,8 @@ extension TextBlocks {
             return block
         }
 
-        /// Fills the block from a file; what comes after its last safe place waits for the next. True at the file's end.
+        /// Fills the block from a file; text after its last safe position is kept for the next block. Returns true at
+        /// the end of the file.
         private mutating func read(_ open: OpenFile, into block: TextBlock) throws(TokenizerTrainingError) -> Bool {
             let start = block.bytes.count
             block.bytes += carried
@@ -135,7 +136,7 @@ extension TextBlocks {
     }
 }
 
-/// A file that is being read.
+/// An open file.
 private final class OpenFile: Sendable {
     private let file: InputFile
 
@@ -147,7 +148,7 @@ private final class OpenFile: Sendable {
         }
     }
 
-    /// Adds bytes until there are `count`; true when the file ends before that.
+    /// Appends bytes until there are `count`; returns true if the file ends before that.
     func read(upTo count: Int, into bytes: inout [UInt8]) throws(TokenizerTrainingError) -> Bool {
         let filled = bytes.count
         guard filled < count else { return false }

@@ -9,14 +9,14 @@ import Glibc
 import Musl
 #endif
 
-/// A handful of bodies run side by side, and their results in order.
+/// Runs several closures in parallel and returns their results in order.
 enum ThreadTeam {
-    /// As many as asked for, at least one; all processors for 0.
+    /// The requested number of threads, at least one; 0 means all processors.
     static func size(_ wanted: Int) -> Int {
         wanted > 0 ? wanted : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 
-    /// Calls `body` with 0 to `count` - 1. The first error in order of these numbers is thrown when all have ended.
+    /// Calls `body` with 0 to `count` - 1. After all have ended, the error with the lowest index is thrown.
     static func run<Value: Sendable>(
         _ count: Int, _ body: @Sendable (Int) throws(TokenizerTrainingError) -> Value
     ) throws(TokenizerTrainingError) -> [Value] {
@@ -38,7 +38,7 @@ enum ThreadTeam {
         return values
     }
 
-    /// Calls `body` with 0 to `parts` - 1, which are shared out among threads. Results are in order.
+    /// Calls `body` with 0 to `parts` - 1, distributed over threads. Results are in order.
     static func map<Value: Sendable>(
         parts: Int, threads: Int, _ body: @Sendable (Int) -> Value
     ) -> [Value] {

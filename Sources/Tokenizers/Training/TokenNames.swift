@@ -7,7 +7,7 @@ struct TokenNames: Sendable {
 
     func id(of token: [UInt8]) -> Int32? { ids[token] }
 
-    /// The id of a token, which gets the next one when it has none.
+    /// The id of a token; a new token gets the next id.
     @discardableResult
     mutating func insert(_ token: [UInt8]) -> Int32 {
         if let id = ids[token] { return id }

@@ -1,22 +1,22 @@
-/// What trains a tokenizer: `BytePairTrainer`, `WordPieceTrainer`, `UnigramTrainer`.
+/// A tokenizer trainer: `BytePairTrainer`, `WordPieceTrainer`, `UnigramTrainer`.
 public protocol TokenizerTrainer: Sendable {
     var vocabularySize: Int { get set }
     var specialTokens: [String] { get set }
-    /// 0 takes all processors. Results do not depend on it.
+    /// 0 uses all processors. Results do not depend on it.
     var threads: Int { get set }
     var observer: TrainingObserver? { get set }
 
     init()
 
-    /// Trains on texts, which are taken from the sequence as they are needed.
-    /// - Parameter byteCount: of all texts together, for progress; nil when nobody knows.
+    /// Trains on texts, which are read from the sequence as needed.
+    /// - Parameter byteCount: total bytes of all texts, for progress; nil if unknown.
     func train(
         _ texts: some Sequence<TrainingText>, byteCount: Int?
     ) throws(TokenizerTrainingError) -> TrainedTokenizer
 }
 
 extension TokenizerTrainer {
-    /// - Parameter specialTokens: the trainer's usual ones when left out.
+    /// - Parameter specialTokens: the trainer's defaults if omitted.
     public init(vocabularySize: Int, specialTokens: [String]? = nil) {
         self.init()
         self.vocabularySize = vocabularySize
@@ -28,12 +28,12 @@ extension TokenizerTrainer {
         try train(files.map(TrainingText.file), byteCount: try TrainingText.size(ofFiles: files))
     }
 
-    /// Trains on texts, which are taken from the sequence as they are needed.
+    /// Trains on texts, which are read from the sequence as needed.
     public func train(_ texts: some Sequence<TrainingText>) throws(TokenizerTrainingError) -> TrainedTokenizer {
         try train(texts, byteCount: nil)
     }
 
-    /// Trains on strings, each a text by itself.
+    /// Trains on strings, each of which is a separate text.
     public func train(_ texts: some Sequence<String>) throws(TokenizerTrainingError) -> TrainedTokenizer {
         try train(texts.lazy.map(TrainingText.text), byteCount: nil)
     }

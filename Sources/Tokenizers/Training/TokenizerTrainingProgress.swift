@@ -1,13 +1,13 @@
-/// How far training is. `total` is nil when nobody knows it.
+/// The progress of training. `total` is nil if unknown.
 public struct TokenizerTrainingProgress: Sendable, Equatable {
     public enum Stage: String, Sendable {
-        /// Counted in bytes of text.
+        /// In bytes of text.
         case counting = "counting words"
-        /// Counted in tokens of the vocabulary.
+        /// In tokens of the vocabulary.
         case merging = "merging pairs"
-        /// Counted in scalars of a candidate, up to the longest.
+        /// In scalars per candidate, up to the longest.
         case seeding = "finding candidates"
-        /// Counted in rounds of estimation.
+        /// In rounds of estimation.
         case estimating = "estimating"
     }
 
@@ -16,7 +16,8 @@ public struct TokenizerTrainingProgress: Sendable, Equatable {
     public var total: Int?
 }
 
-/// Told now and then how far training is, by one thread at a time; false ends it with `TokenizerTrainingError.cancelled`.
+/// Called with the progress from time to time, by one thread at a time; returning false ends training with
+/// `TokenizerTrainingError.cancelled`.
 public typealias TrainingObserver = @Sendable (TokenizerTrainingProgress) -> Bool
 
 extension TokenizerTrainingProgress {

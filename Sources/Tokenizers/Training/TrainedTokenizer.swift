@@ -1,18 +1,18 @@
 import MartletJSON
 
-/// What training gives: the contents of a `tokenizer.json` and of a `tokenizer_config.json`.
+/// The result of training: the contents of `tokenizer.json` and `tokenizer_config.json`.
 public struct TrainedTokenizer: Sendable {
-    /// Tokens in order of id, as the file spells them.
+    /// Tokens in order of id, in the file's spelling.
     public internal(set) var tokens: [String]
-    /// The pairs that BPE merges, in order, as the file spells them; empty for other models.
+    /// The BPE merges in order, in the file's spelling; empty for other models.
     public internal(set) var merges: [Merge] = []
-    /// How often words were met that were forgotten to stay within the memory that was allowed.
+    /// The total count of words that were dropped because of the memory limit.
     public internal(set) var forgottenWords = 0
-    /// The contents of `tokenizer.json`, which the `tokenizers` library reads, too.
+    /// The contents of `tokenizer.json`, which the `tokenizers` library can read too.
     public internal(set) var json: JSON
-    /// The special tokens that mean something to a model; written to `tokenizer_config.json`.
+    /// The special tokens with a role for the model; written to `tokenizer_config.json`.
     public var roles: Roles
-    /// How conversations become text, in Jinja; written to `tokenizer_config.json`.
+    /// The chat template in Jinja; written to `tokenizer_config.json`.
     public var chatTemplate: String?
 
     public struct Merge: Sendable, Hashable {
@@ -20,7 +20,7 @@ public struct TrainedTokenizer: Sendable {
         public var right: String
     }
 
-    /// Which special token begins a text, ends it, and fills batches.
+    /// The special tokens for beginning and end of sequence, padding and unknown text.
     public struct Roles: Sendable, Equatable {
         public var begin: String?
         public var end: String?
@@ -49,7 +49,7 @@ public struct TrainedTokenizer: Sendable {
         return .object(JSONObject(members.map { (key: $0.0, value: $0.1) }))
     }
 
-    /// The files of a folder that `Tokenizer(folder:)` and transformers read, by name.
+    /// The files of a folder that `Tokenizer(folder:)` and transformers can read, by name.
     public var files: [(name: String, bytes: [UInt8])] {
         [
             ("tokenizer.json", json.bytes(indent: 2) + [0x0A]),
@@ -57,7 +57,8 @@ public struct TrainedTokenizer: Sendable {
         ]
     }
 
-    /// Takes ChatML for conversations: a reply ends with `<|im_end|>`, and `<|endoftext|>`, if there, fills batches.
+    /// Sets the ChatML template: replies end with `<|im_end|>`, and `<|endoftext|>`, if it exists, is the padding
+    /// token.
     public mutating func adoptChatMarkup() throws(TokenizerTrainingError) {
         for token in [ChatMarkup.start, ChatMarkup.end] where !tokens.contains(token) {
             throw .setting("specialTokens", found: "without \(token)", expected: "it among them, for conversations")
@@ -68,7 +69,7 @@ public struct TrainedTokenizer: Sendable {
         if roles.pad == nil, tokens.contains(ChatMarkup.document) { roles.pad = ChatMarkup.document }
     }
 
-    /// The tokenizer itself.
+    /// Creates the trained tokenizer.
     public func tokenizer() throws(TokenizerError) -> Tokenizer {
         try Tokenizer(json: json, configuration: configuration)
     }
@@ -76,8 +77,8 @@ public struct TrainedTokenizer: Sendable {
 
 extension TrainedTokenizer {
     /// - Parameters:
-    ///   - specials: with their ids.
-    ///   - parts: normaliser, cuts, template, decoder and model, as `tokenizer.json` names them.
+    ///   - specials: the special tokens with their ids.
+    ///   - parts: normaliser, pre-tokenizer, template, decoder and model, as in `tokenizer.json`.
     init(
         tokens: [String], specials: [(id: Int32, content: String)], roles: Roles,
         normalizer: JSON = .null, preTokenizer: JSON, postProcessor: JSON = .null, decoder: JSON, model: JSON
@@ -104,7 +105,7 @@ extension TrainedTokenizer {
 }
 
 extension TrainedTokenizer.Roles {
-    /// Those that the usual names say.
+    /// The roles that follow from the usual names.
     static func guessed(among specials: [String]) -> Self {
         func first(_ names: String...) -> String? { names.first(where: specials.contains) }
         let end = first("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "[SEP]")

@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// Checks that every trainer makes of what it is told.
+/// Checks of settings that all trainers share.
 enum TrainingSettings {
     static let largestVocabulary = 1 << 24
 
@@ -24,8 +24,8 @@ enum TrainingSettings {
         }
     }
 
-    /// How many different words fit: each was measured to take 345 bytes in its table and, in tokens and pairs, while
-    /// merges are learned.
+    /// The number of distinct words that fit: each takes 345 bytes (measured) in the hash table and, as tokens and
+    /// pairs, during merge learning.
     static func words(inMemory bytes: Int?) throws(TokenizerTrainingError) -> Int {
         guard let bytes else { return .max }
         guard bytes >= leastMemory else {
@@ -34,10 +34,10 @@ enum TrainingSettings {
         return (bytes - leastMemory / 2) / 384
     }
 
-    /// Blocks of text and the learner's tables.
+    /// Memory for blocks of text and the learner's tables.
     private static let leastMemory = 32 << 20
 
-    /// - Parameter count: how many tokens there must be, for `what`.
+    /// - Parameter count: the number of tokens required for `what`.
     static func check(vocabularySize: Int, holds count: Int, what: String) throws(TokenizerTrainingError) {
         guard count <= vocabularySize else {
             throw .setting("vocabularySize", found: "\(vocabularySize)", expected: "at least \(count), for \(what)")
@@ -46,7 +46,7 @@ enum TrainingSettings {
 }
 
 extension TrainingText {
-    /// The bytes of all files together; the first that is none is an error.
+    /// The total bytes of all files; throws for the first path that is not a file.
     static func size(ofFiles files: [String]) throws(TokenizerTrainingError) -> Int {
         var total = 0
         for file in files {

@@ -1,17 +1,18 @@
-/// Text to learn from. Nothing is learned across the end of one.
+/// A text to train on. Nothing is learned across its end.
 public enum TrainingText: Sendable {
     /// A file, read in blocks: it may be larger than memory.
     case file(String)
     case text(String)
     case bytes([UInt8])
-    /// A text that could not be had: training ends with this error.
+    /// A text that could not be read: training ends with this error.
     case missing(TokenizerTrainingError)
 }
 
-/// What is cut into words at a time.
+/// The unit of text that is split into words.
 public enum TrainingUnit: String, Sendable, CaseIterable {
-    /// Each text as a whole, as it will be encoded: `train_from_iterator` of the `tokenizers` library.
+    /// Each text as a whole, as in encoding: `train_from_iterator` of the `tokenizers` library.
     case text
-    /// Each line with its end, so that no word holds a line break and what follows it: `train` of that library.
+    /// Each line with its line break, so that no word contains a line break and the text after it: `train` of that
+    /// library.
     case line
 }

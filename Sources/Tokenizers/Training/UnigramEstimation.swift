@@ -8,17 +8,18 @@ import Glibc
 import Musl
 #endif
 
-/// Expectation maximisation with pruning: from many candidates to the tokens whose loss would cost most.
-/// Source: Kudo 2018, section 3.2, with the sparse prior of Liang and Klein 2007 (digamma for the logarithm).
+/// Expectation maximisation with pruning: reduces many candidates to the tokens whose removal would reduce the
+/// likelihood most. Source: Kudo 2018, section 3.2, with the sparse prior of Liang and Klein 2007 (digamma instead of
+/// the logarithm).
 struct UnigramEstimation {
     let words: UnigramWords
-    /// How many tokens are wanted; single scalars come on top when there are more of them.
+    /// The target vocabulary size; single scalars are kept in addition if there are more of them.
     let target: Int
-    /// How many are left of the tokens in each round.
+    /// The fraction of tokens kept per round.
     let shrinking: Double
     let iterations: Int
     let threads: Int
-    /// Sums are made in slices that do not depend on the number of threads.
+    /// Sums are computed in slices that do not depend on the number of threads.
     private static let slices = 16
     private(set) var lattice: UnigramLattice
 
@@ -34,10 +35,10 @@ struct UnigramEstimation {
         lattice = UnigramLattice(tokens: seeds.map(\.bytes), scores: seeds.map { log($0.score) - total })
     }
 
-    /// - Returns: tokens and their log-probabilities, the likeliest first.
+    /// - Returns: tokens and their log-probabilities, the most likely first.
     mutating func run(_ observer: TrainingObserver?) throws(TokenizerTrainingError) -> [(token: [UInt8], score: Double)]
     {
-        // A last round to the exact size follows those that stop a tenth above it.
+        // The rounds stop a tenth above the target; a last round prunes to the exact size.
         let nearly = target + target / 10
         var round = 0
         var ratio = Double(lattice.tokens.count) / Double(max(1, target))
@@ -49,13 +50,13 @@ struct UnigramEstimation {
         while true {
             round += 1
             try TokenizerTrainingProgress.report(.estimating, round, of: max(round, rounds), to: observer)
-            // After the last pruning there are as many tokens as are wanted, and so many there will be.
+            // After the last pruning the number of tokens is final.
             let isLast = round > 1 && lattice.tokens.count <= target
             for _ in 0..<iterations { estimate(keepsAll: isLast) }
             let size = lattice.tokens.count
             guard size > target else { break }
             prune(to: size <= nearly ? target : max(nearly, Int(Double(size) * shrinking)))
-            // Single scalars may be more than what is wanted.
+            // There may be more single scalars than the target.
             if lattice.tokens.count == size { break }
         }
         return zip(lattice.tokens, lattice.scores).filter { $0.1 > -.infinity }.sorted {
@@ -63,7 +64,7 @@ struct UnigramEstimation {
         }.map { ($0, $1) }
     }
 
-    /// One step of expectation and maximisation. Tokens that are hardly expected go, single scalars apart.
+    /// One step of expectation and maximisation. Tokens with a low expected count are removed, except single scalars.
     private mutating func estimate(keepsAll: Bool) {
         let expected = lattice.expectedCounts(words, slices: Self.slices, threads: threads)
         var kept: [Int] = []
@@ -77,7 +78,7 @@ struct UnigramEstimation {
         var scores = [Double](repeating: -.infinity, count: expected.count)
         for (id, count) in zip(kept, counts) { scores[id] = Self.digamma(count) - total }
         lattice.rescore(scores)
-        // The trie is made anew only when it is worth while.
+        // The trie is only rebuilt when it pays off.
         if kept.count * 10 < expected.count * 9 { lattice = lattice.restricted(to: kept) }
     }
 
@@ -86,8 +87,8 @@ struct UnigramEstimation {
         return token.count == token.first.map(utf8Length)
     }
 
-    /// Keeps the tokens without which the text would become least likely, when each of their places in the best
-    /// segmentations went to their own best segmentation.
+    /// Keeps the tokens whose removal would reduce the likelihood most, if each of their occurrences in the best
+    /// segmentations were replaced by their own best segmentation.
     private mutating func prune(to size: Int) {
         let counts = lattice.bestCounts(words, slices: Self.slices, threads: threads)
         let alternatives = lattice.alternatives(slices: Self.slices, threads: threads)
@@ -109,7 +110,8 @@ struct UnigramEstimation {
         lattice = lattice.restricted(to: kept.sorted())
     }
 
-    /// The derivative of log Γ, by its recurrence up to 7 and its asymptotic series (Abramowitz and Stegun, 6.3.18).
+    /// The digamma function, the derivative of log Γ: its recurrence up to 7, then its asymptotic series (Abramowitz
+    /// and Stegun, 6.3.18).
     static func digamma(_ x: Double) -> Double {
         var (x, result) = (x, 0.0)
         while x < 7 {

@@ -6,13 +6,13 @@ import Glibc
 import Musl
 #endif
 
-/// Tokens with log-probabilities, and what the segmentations of words say about them.
+/// Tokens with log-probabilities, and statistics of the segmentations of words.
 struct UnigramLattice: Sendable {
     private(set) var tokens: [[UInt8]]
     /// Natural logarithms.
     private(set) var scores: [Double]
-    /// e to the score, times `tilt` to the length in bytes: each path over a word has the same factor too many, and stays
-    /// in the range of a Double, as tokens have about so much information a byte.
+    /// exp(score) times `tilt` to the power of the length in bytes. Every path over a word has the same additional
+    /// factor, and stays in the range of a Double, because tokens have about this much information per byte.
     private var weights: [Double] = []
     private let trie: TokenTrie
     private static let tilt = 2.0
@@ -26,7 +26,7 @@ struct UnigramLattice: Sendable {
         weigh()
     }
 
-    /// Changes the log-probabilities; minus infinity is a token that is not used any more.
+    /// Sets new log-probabilities; minus infinity means the token is no longer used.
     mutating func rescore(_ scores: [Double]) {
         self.scores = scores
         weigh()
@@ -36,19 +36,19 @@ struct UnigramLattice: Sendable {
         weights = zip(tokens, scores).map { exp($1 + Self.tilt * Double($0.count)) }
     }
 
-    /// The tokens with the given ids only.
+    /// Only the tokens with the given ids.
     func restricted(to ids: [Int]) -> UnigramLattice {
         UnigramLattice(tokens: ids.map { tokens[$0] }, scores: ids.map { scores[$0] })
     }
 
-    /// A token that stands at a place of a word.
+    /// An occurrence of a token in a word.
     private struct Edge {
         var start: Int32
         var end: Int32
         var token: Int32
     }
 
-    /// Room that one thread uses for word after word.
+    /// Buffers that one thread reuses for all words.
     private struct Room {
         var edges: [Edge] = []
         var forward: [Double] = []
@@ -56,7 +56,7 @@ struct UnigramLattice: Sendable {
         var best: [Int32] = []
     }
 
-    /// All tokens in a word, in order of where they begin.
+    /// All token occurrences in a word, in order of their start.
     @inline(__always)
     private func edges(_ word: UnsafeBufferPointer<UInt8>, into edges: inout [Edge]) {
         edges.removeAll(keepingCapacity: true)
@@ -73,7 +73,7 @@ struct UnigramLattice: Sendable {
         }
     }
 
-    /// How often each token is expected in the words, over all segmentations (Baum-Welch).
+    /// The expected count of each token over all segmentations of the words (Baum-Welch).
     func expectedCounts(_ words: UnigramWords, slices: Int, threads: Int) -> [Double] {
         let parts = ThreadTeam.map(parts: slices, threads: threads) { slice in
             var expected = [Double](repeating: 0, count: tokens.count)
@@ -109,7 +109,7 @@ struct UnigramLattice: Sendable {
         }
         let total = room.forward[word.count]
         guard total > 0, total.isFinite else {
-            // Out of range: the best segmentation stands for all.
+            // Out of range: the best segmentation is used instead of the expectation.
             return segment(word, &room, except: -1) { expected[$0] += count }
         }
         room.backward.removeAll(keepingCapacity: true)
@@ -122,7 +122,7 @@ struct UnigramLattice: Sendable {
         }
     }
 
-    /// How often each token is in the best segmentations of the words (Viterbi).
+    /// The count of each token in the best segmentations of the words (Viterbi).
     func bestCounts(_ words: UnigramWords, slices: Int, threads: Int) -> [Double] {
         let parts = ThreadTeam.map(parts: slices, threads: threads) { slice in
             var counts = [Double](repeating: 0, count: tokens.count)
@@ -138,7 +138,7 @@ struct UnigramLattice: Sendable {
         return Self.sum(parts)
     }
 
-    /// The best way to spell each token with others; empty for one that cannot be.
+    /// The best segmentation of each token into other tokens; empty if there is none.
     func alternatives(slices: Int, threads: Int) -> [[Int32]] {
         ThreadTeam.map(parts: slices, threads: threads) { slice in
             var room = Room()
@@ -153,7 +153,7 @@ struct UnigramLattice: Sendable {
         }.flatMap { $0 }
     }
 
-    /// Calls `body` with the tokens of the best segmentation, last to first; not at all when there is none.
+    /// Calls `body` with the tokens of the best segmentation, last to first; not at all if there is none.
     private func segment(
         _ word: UnsafeBufferPointer<UInt8>, _ room: inout Room, except: Int32, _ body: (Int) -> Void
     ) {

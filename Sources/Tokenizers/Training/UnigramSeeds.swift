@@ -1,11 +1,11 @@
-/// The candidates for tokens: substrings of words that occur at least twice, and more often than every longer one around
-/// them, by frequency times length.
+/// Candidate tokens: substrings of words that occur at least twice, and more often than every longer substring that
+/// contains them; scored by frequency times length.
 ///
-/// They are numbered level by level: a substring of n scalars is a pair of two of n - 1, which overlap. One whose parts
-/// are not frequent is not frequent. It takes one pass over the text for each length, and eight bytes for each scalar.
+/// They are numbered level by level: a substring of n scalars is a pair of two overlapping substrings of n - 1, and it
+/// can only be frequent if both are. This takes one pass over the text per length, and eight bytes per scalar.
 struct UnigramSeeds {
     private let words: UnigramWords
-    /// Where each scalar of the text begins, and the first place of the next word.
+    /// The byte offset of each scalar of the text, and the first index of the next word.
     private var places: [Int] = []
     private var wordEnds: [Int32] = []
     private var weights: [Double] = []
@@ -15,7 +15,7 @@ struct UnigramSeeds {
         var score: Double
     }
 
-    /// A substring of the level: how often it occurs, and where first.
+    /// The substrings of a level: their frequencies and first occurrences.
     private struct Level {
         /// The number of the substring at each scalar, -1 for none.
         var numbers: [Int32]
@@ -38,8 +38,8 @@ struct UnigramSeeds {
     }
 
     /// - Parameters:
-    ///   - longest: of a token, in scalars.
-    ///   - limit: how many there are at most; single scalars are always among them.
+    ///   - longest: the maximum length of a token, in scalars.
+    ///   - limit: the maximum number of candidates; single scalars are always included.
     func find(longest: Int, limit: Int, _ observer: TrainingObserver?) throws(TokenizerTrainingError) -> [Seed] {
         var level = scalars()
         var singles: [Seed] = []
@@ -90,7 +90,7 @@ struct UnigramSeeds {
         return level
     }
 
-    /// The substrings that are one scalar longer.
+    /// The substrings with one more scalar.
     private func extended(_ level: Level, _ length: Int) -> Level {
         var next = Level(numbers: Array(repeating: -1, count: level.numbers.count))
         var pairs = PairIndex()
@@ -105,7 +105,7 @@ struct UnigramSeeds {
             next.numbers[position] = Int32(number)
             next.counts[number] += weights[position]
         }
-        // Those that occur once are forgotten, and the rest numbered anew.
+        // Substrings that occur once are dropped, and the others renumbered.
         var renumbered: [Int32] = []
         var (counts, firsts): ([Double], [Int32]) = ([], [])
         for number in next.counts.indices {
@@ -123,7 +123,7 @@ struct UnigramSeeds {
         return next
     }
 
-    /// A substring that is always part of the same longer one is no candidate.
+    /// A substring that only occurs inside one longer substring is not a candidate.
     private func markParts(of next: Level, _ level: Level, _ isWhole: inout [Bool]) {
         for number in next.counts.indices {
             let first = Int(next.firsts[number])

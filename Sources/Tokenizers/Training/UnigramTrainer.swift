@@ -1,38 +1,39 @@
 import MartletJSON
 
-/// Trains a Unigram model: of all frequent substrings of words the tokens that make the text most likely. Blanks are
-/// "▁", of which a token may have one at its beginning.
+/// Trains a Unigram model: selects, from all frequent substrings of words, the tokens that maximise the likelihood of
+/// the text (Kudo 2018). Spaces are "▁", which occurs only at the start of a token.
 ///
-/// Not the tokens of the `tokenizers` library or of sentencepiece to the letter, which differ among themselves, but as
-/// good. Results do not depend on the number of threads.
+/// The tokens are not identical to those of the `tokenizers` library or of sentencepiece (which also differ from each
+/// other), but of equal quality. Results do not depend on the number of threads.
 public struct UnigramTrainer: TokenizerTrainer {
-    /// How many tokens there will be, special ones and bytes included; fewer when the text has no more candidates.
+    /// The vocabulary size, including special tokens and bytes; smaller if the text has no more candidates.
     public var vocabularySize = 32_000
-    /// Tokens with the first ids, in this order. `unknownToken` comes first when it is not among them.
+    /// Tokens with the first ids, in this order. `unknownToken` is added first if it is missing.
     public var specialTokens: [String] = []
-    /// Stands for characters that are no token, when bytes do not.
+    /// The token for characters without a token, if there is no byte fallback.
     public var unknownToken = "<unk>"
-    /// Whether characters that are no token are spelled in 256 tokens for bytes, so that any text can be encoded.
+    /// Byte fallback: whether characters without a token are encoded as 256 byte tokens, so that any text can be
+    /// encoded.
     public var hasByteFallback = true
-    /// What share of the text's characters must be tokens; the rarest are the rest.
+    /// Character coverage: the fraction of the text's characters that must be tokens; the rarest are left out.
     public var coverage = 0.9995
-    /// Whether a text begins with a blank, which decoding takes away, so that its first word looks like others.
+    /// Whether a space is added before a text (and removed in decoding), so that its first word is encoded like others.
     public var beginsWithBlank = false
-    /// Whether text is brought into Unicode's NFKC form.
+    /// Whether text is normalised to Unicode NFKC.
     public var normalizes = false
-    /// How long a token may be, in scalars.
+    /// The maximum length of a token, in scalars.
     public var longestToken = 16
-    /// How many candidates there are at the beginning.
+    /// The number of initial candidates.
     public var candidates = 1_000_000
-    /// What share of the candidates outlives a round.
+    /// The fraction of candidates kept per round.
     public var shrinking = 0.75
-    /// Steps of estimation in a round.
+    /// Steps of estimation per round.
     public var iterations = 2
-    /// 0 takes all processors.
+    /// 0 uses all processors.
     public var threads = 0
     public var observer: TrainingObserver?
 
-    /// The log-probability of tokens that are not found in text but put in its place: far below any other.
+    /// The log-probability of special tokens, which are not learned from text: far below any other.
     private static let controlScore = -1000.0
 
     public init() {}

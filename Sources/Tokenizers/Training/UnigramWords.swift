@@ -1,6 +1,7 @@
 import MartletPatterns
 
-/// Words for estimation: scalars end to end, words in order of their bytes, so that sums are always made in one order.
+/// Words for estimation: scalars stored consecutively, words in byte order, so that sums are always computed in the
+/// same order.
 struct UnigramWords: Sendable {
     private(set) var bytes: [UInt8] = []
     /// Word i is `bytes[starts[i]..<starts[i + 1]]`.
@@ -9,10 +10,10 @@ struct UnigramWords: Sendable {
 
     var count: Int { counts.count }
 
-    /// Longer words are cut: probabilities of their segmentations would leave the range of a Double.
+    /// Longer words are split: probabilities of their segmentations would leave the range of a Double.
     static let longest = 64
 
-    /// - Parameter alphabet: a word is cut at scalars that are not in it.
+    /// - Parameter alphabet: words are split at scalars that are not in it.
     init(_ words: WordCounts, alphabet: Set<UInt32>) {
         var all: [(word: [UInt8], count: Int64)] = []
         all.reserveCapacity(words.count)
@@ -41,6 +42,6 @@ struct UnigramWords: Sendable {
         finish(word.count)
     }
 
-    /// Slices of equal length that depend on the words only.
+    /// Slices of equal length, which depend only on the words.
     func slice(_ index: Int, of slices: Int) -> Range<Int> { (count * index / slices)..<(count * (index + 1) / slices) }
 }

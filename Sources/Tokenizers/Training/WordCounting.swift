@@ -1,13 +1,14 @@
-/// What makes words of text.
+/// How words are obtained from text.
 package enum WordSource: Sendable {
-    /// A scanner of the text as it is.
+    /// A scanner of the unmodified text.
     case scanner(WordCutter)
-    /// The normaliser and the cuts of a tokenizer. They are told each line by itself, and no line begins in another's word.
+    /// The normaliser and pre-tokenizer of a tokenizer, applied to each line separately, so that no word extends into
+    /// the next line.
     case pieces((any Normalizer)?, PieceStages)
-    /// Runs of words, each line by itself.
+    /// Runs of words, line by line.
     case phrases(PatternCutter)
 
-    /// Blanks are inside of words, too.
+    /// Whether words may contain spaces.
     var joinsWords: Bool { if case .phrases = self { true } else { false } }
 
     var gathersNewlines: Bool {
@@ -15,14 +16,14 @@ package enum WordSource: Sendable {
     }
 }
 
-/// Counts the words of texts on several threads, each with a table of its own.
+/// Counts the words of texts on several threads, each with its own hash table.
 package struct WordCounting: Sendable {
     let source: WordSource
     let unit: TrainingUnit
-    /// Strings between which text is learned from, and which are never part of a word.
+    /// Strings that separate texts and are never part of a word.
     let specials: [String]
     let threads: Int
-    /// How many different words there may be.
+    /// The maximum number of distinct words.
     let limit: Int
 
     package init(
@@ -32,11 +33,11 @@ package struct WordCounting: Sendable {
         self.unit = unit
         self.specials = specials
         self.limit = limit
-        // Which words are the rarest must not depend on who counts them.
+        // With a limit, which words are the rarest must not depend on the threads.
         self.threads = limit < .max ? 1 : threads
     }
 
-    /// - Throws: `noText` when there is not one word.
+    /// - Throws: `noText` when there is no word.
     package func count(
         _ texts: some Sequence<TrainingText>, total: Int?, blockSize: Int = 4 << 20, observer: TrainingObserver?
     ) throws(TokenizerTrainingError) -> WordCounts {
@@ -105,7 +106,7 @@ package struct WordCounting: Sendable {
         }
     }
 
-    /// - Parameter text: followed by `TextBlock.padding` bytes that may be read.
+    /// - Parameter text: followed by `TextBlock.padding` readable bytes.
     private static func countWords(
         _ text: UnsafeBufferPointer<UInt8>, _ cutter: WordCutter, into table: WordCounts
     ) {
@@ -115,7 +116,7 @@ package struct WordCounting: Sendable {
             let first = UInt64(littleEndian: (base + start).loadUnaligned(as: UInt64.self))
             let second = UInt64(littleEndian: (base + start + 8).loadUnaligned(as: UInt64.self))
             var length = cutter.shortWord(first, second)
-            // What comes after the end of this text was looked at, too.
+            // Bytes after the end of this text were read too.
             if length == 0 || length > text.count - start { length = cutter.end(text, from: start) - start }
             if length <= WordCounts.longestShort {
                 table.add(first, second, length: length)

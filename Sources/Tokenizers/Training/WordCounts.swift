@@ -6,13 +6,14 @@ import Glibc
 import Musl
 #endif
 
-/// How often each word was met. Words of up to fifteen bytes, nearly all of them, are two machine words of a slot; longer
-/// ones lie in one array of bytes.
+/// A hash table of word counts. Words of up to fifteen bytes (nearly all) are two machine words in a slot; longer ones
+/// are stored in one array of bytes.
 package final class WordCounts: @unchecked Sendable {
-    // Filled by one thread, then read by another.
+    // Filled by one thread, then read by another one.
 
-    /// `count` is 0 in an empty slot. A short word has its bytes in `low` and `high`, little-endian, its length in the
-    /// highest byte; a long one its hash in `low`, and 0xFF in the highest byte over where it begins in `longBytes`.
+    /// `count` is 0 in an empty slot. A short word has its bytes in `low` and `high`, little-endian, with its length in
+    /// the highest byte; a long word has its hash in `low`, and 0xFF in the highest byte above its offset in
+    /// `longBytes`.
     private struct Slot {
         var low: UInt64 = 0
         var high: UInt64 = 0
@@ -21,11 +22,11 @@ package final class WordCounts: @unchecked Sendable {
 
     private var slots: UnsafeMutablePointer<Slot>
     private var mask: Int
-    /// How many different words there are.
+    /// The number of distinct words.
     package private(set) var count = 0
-    /// How many different words there may be: when there would be more, the rarest are forgotten.
+    /// The maximum number of distinct words: beyond it the rarest are dropped.
     private let limit: Int
-    /// How often words were met that were forgotten since.
+    /// The total count of words that were dropped.
     package private(set) var forgotten: Int64 = 0
     private var longBytes: [UInt8] = []
 
@@ -47,7 +48,7 @@ package final class WordCounts: @unchecked Sendable {
         return Int(truncatingIfNeeded: product.high ^ product.low)
     }
 
-    /// Adds a word of one to fifteen bytes, which are the lower ones of these.
+    /// Adds a word of one to fifteen bytes, the lower bytes of these words.
     @inline(__always)
     package func add(_ first: UInt64, _ second: UInt64, length: Int, times: Int64 = 1) {
         let low = length >= 8 ? first : first & ((1 &<< UInt64(8 * length)) &- 1)
@@ -64,7 +65,7 @@ package final class WordCounts: @unchecked Sendable {
         insert(Slot(low: low, high: high, count: times), at: slot)
     }
 
-    /// What is longer is no word: it counts as several, so that one line without a space does not fill the memory.
+    /// Longer words are split into several, so that a line without a space cannot fill the memory.
     private static let longestWord = 1 << 16
 
     /// Adds a word of any length.
@@ -103,7 +104,7 @@ package final class WordCounts: @unchecked Sendable {
         insert(Slot(low: hash, high: Self.longMark | UInt64(start), count: times), at: slot)
     }
 
-    /// The length and the place of a long word's bytes.
+    /// The length and offset of a long word's bytes.
     private func place(of slot: Slot) -> Range<Int> {
         let start = Int(slot.high & ~Self.longMark)
         let length = longBytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start, as: UInt64.self) }
@@ -131,8 +132,8 @@ package final class WordCounts: @unchecked Sendable {
         old.deallocate()
     }
 
-    /// Forgets words that were met once, then twice, four times and so on, until half of what may be is left.
-    /// Source: Manku and Motwani 2002 (lossy counting), with a bound on words in place of one on errors.
+    /// Drops words with count 1, then 2, 4 and so on, until half of the limit is left. Source: Manku and Motwani 2002
+    /// (lossy counting), with a limit on words instead of a limit on errors.
     private func forgetRarest() {
         var threshold: Int64 = 1
         while count > limit / 2 {
@@ -152,7 +153,7 @@ package final class WordCounts: @unchecked Sendable {
         Self.hash(slot.low, slot.high >= Self.longMark ? Self.longMark : slot.high) & mask
     }
 
-    /// Calls `body` with every word and its count, in no order that means anything.
+    /// Calls `body` with every word and its count, in unspecified order.
     package func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int64) -> Void) {
         for index in 0...mask where slots[index].count != 0 {
             let slot = slots[index]
@@ -169,7 +170,7 @@ package final class WordCounts: @unchecked Sendable {
         }
     }
 
-    /// Takes over the words of another table.
+    /// Adds the counts of another table.
     package func add(_ other: WordCounts) {
         for index in 0...other.mask where other.slots[index].count != 0 {
             let slot = other.slots[index]

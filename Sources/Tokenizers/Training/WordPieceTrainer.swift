@@ -1,28 +1,28 @@
 import MartletJSON
 import MartletPatterns
 
-/// Trains WordPiece as the `tokenizers` library does: BPE over characters, of which those inside a word are tokens of
-/// their own that begin with "##". Text is cut as BERT does.
+/// Trains WordPiece as the `tokenizers` library does: BPE over characters, in which characters inside a word are
+/// separate tokens with the prefix "##". Text is split by BERT's pre-tokenizer.
 ///
-/// The library gives the characters inside words their ids in an order that changes from run to run, and decides ties
-/// by ids; here they are in order of their scalars. Given the same order, the tokens are the same.
+/// The library assigns ids to the characters inside words in an order that changes from run to run, and decides ties by
+/// ids; here they are in order of their scalars. Given the same order, the tokens are the same.
 public struct WordPieceTrainer: TokenizerTrainer {
-    /// How many tokens there will be, special ones included; fewer when the text has no more pairs.
+    /// The vocabulary size, including special tokens; smaller if the text has no more pairs.
     public var vocabularySize = 32_000
     /// A pair that occurs less often is not merged.
     public var minimumFrequency = 0
-    /// Tokens with the first ids, in this order. `unknownToken` comes first when it is not among them.
+    /// Tokens with the first ids, in this order. `unknownToken` is added first if it is missing.
     public var specialTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    /// Stands for a word with a character that is no token.
+    /// The token for a word that contains a character without a token.
     public var unknownToken = "[UNK]"
-    /// How many different characters may be tokens; the most frequent are.
+    /// The maximum number of distinct characters that become tokens; the most frequent ones are used.
     public var alphabetLimit = 1000
-    /// Whether text is put into lower case and stripped of accents.
+    /// Whether text is lowercased and stripped of accents.
     public var lowercases = true
-    /// 0 takes all processors.
+    /// 0 uses all processors.
     public var threads = 0
     public var observer: TrainingObserver?
-    /// Tokens inside of words in the order of their ids; those not named here come after.
+    /// Tokens inside words in the order of their ids; tokens that are not listed come after them.
     package var continuingOrder: [String] = []
 
     private static let prefix = Array("##".utf8)
@@ -70,14 +70,14 @@ public struct WordPieceTrainer: TokenizerTrainer {
         return trained(learner.names.tokens.map { String(decoding: $0, as: UTF8.self) }, specials)
     }
 
-    /// Words in tokens of one character. A character that is no token is left out.
+    /// Words as tokens of one character. Characters without a token are left out.
     private func words(_ counts: WordCounts, _ names: inout TokenNames) -> SymbolWords {
         var alphabet = ScalarAlphabet(counts)
         alphabet.limit(to: max(0, alphabetLimit))
         let scalars = alphabet.inOrder
         var first: [UInt32: Int32] = [:]
         for (scalar, bytes) in scalars { first[scalar] = names.insert(bytes) }
-        // Only characters that are inside a word get a second token.
+        // Only characters that occur inside a word get a second token.
         var isInside: Set<UInt32> = []
         counts.forEach { word, _ in
             var scalars = UTF8Scalars(word)
