@@ -5,6 +5,16 @@ extension FusedOperations {
     ) throws(TensorError) -> [Tensor] {
         try Reference.linear(x, layers)
     }
+    package static func adaptedLinear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+    ) throws(TensorError) -> [Tensor] {
+        try Reference.adaptedLinear(x, layers, terms)
+    }
+    package static func addLowRank(
+        _ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]
+    ) throws(TensorError) {
+        try Reference.addLowRank(x, parts, to: outputs)
+    }
     package static func rmsNorm(
         _ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float
     ) throws(TensorError) -> Tensor {

@@ -10,6 +10,10 @@ package protocol FusedOperations {
     static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
     ) throws(TensorError) -> [Tensor]
+    static func adaptedLinear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+    ) throws(TensorError) -> [Tensor]
+    static func addLowRank(_ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]) throws(TensorError)
     static func rmsNorm(_ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float) throws(TensorError) -> Tensor
     static func layerNorm(
         _ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float

@@ -53,6 +53,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 1, 1, 1), (3, 5, 7, 2), (70, 48, 33, 8), (200, 16, 130, 3)])
+    func productsWithTermsOfLowRankAgree(rows: Int, inputs: Int, outputs: Int, rank: Int) throws {
+        let shapes: [Shape] = [
+            [rows, inputs], [outputs, inputs], [outputs], [2 * outputs, inputs], [rank, inputs], [outputs, rank],
+            [rank + 1, inputs], [2 * outputs, rank + 1],
+        ]
+        try compare("adaptedLinear", shapes: shapes, tolerance: 1e-4) {
+            let terms = [
+                LowRankTerm(down: $0[4], up: $0[5], scale: 0.5), LowRankTerm(down: $0[6], up: $0[7], scale: 2),
+            ]
+            return try Tensor.concatenated(Fused.linear($0[0], [($0[1], $0[2]), ($0[3], nil)], terms: terms))
+        }
+        // One of the weights has none, and none is trained but the term.
+        try compare("adaptedLinear of one", shapes: Array(shapes[..<6]), tolerance: 1e-4) {
+            let terms = [LowRankTerm(down: $0[4], up: $0[5], scale: -1.5), nil]
+            return try Tensor.concatenated(Fused.linear($0[0], [($0[1], $0[2]), ($0[3], nil)], terms: terms))
+        }
+    }
+
     @Test(arguments: [(1, 1), (3, 5), (100, 64), (40, 100), (700, 17)])
     func normsAgree(rows: Int, width: Int) throws {
         let shapes: [Shape] = [[rows, width], [width]]

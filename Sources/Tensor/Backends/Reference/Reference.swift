@@ -24,6 +24,35 @@ public enum Reference {
         return try product + bias
     }
 
+    /// Y = X Wᵀ + s (X Aᵀ) Bᵀ + b.  A `[rank, in]`, B `[out, rank]`
+    package static func adaptedLinear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+    ) throws(TensorError) -> [Tensor] {
+        var outputs: [Tensor] = []
+        for (layer, term) in zip(layers, terms) {
+            let output = try linear(x, layer.weight, bias: layer.bias)
+            outputs.append(try term.map { (term) throws(TensorError) in try output + lowRank(x, term) } ?? output)
+        }
+        return outputs
+    }
+
+    /// s (X Aᵀ) Bᵀ.  `[tokens, in]` -> `[tokens, out]`
+    static func lowRank(_ x: Tensor, _ term: LowRankTerm) throws(TensorError) -> Tensor {
+        let down = try term.down.to(x.dtype), up = try term.up.to(x.dtype)
+        return try x.matmul(down.transposed()).matmul(up.transposed()) * Double(term.scale)
+    }
+
+    /// Adds terms to some rows of results.
+    package static func addLowRank(
+        _ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]
+    ) throws(TensorError) {
+        for part in parts {
+            let rows = try outputs[part.output].narrow(0, from: part.rows.lowerBound, length: part.rows.count)
+            let own = try x.narrow(0, from: part.rows.lowerBound, length: part.rows.count)
+            try rows.copy(from: rows.copied() + lowRank(own, part.term))
+        }
+    }
+
     /// The matrix as float64; a trained one stays the leaf it is.
     static func matrix(_ weight: any WeightMatrix) throws(TensorError) -> Tensor {
         if let tensor = weight as? Tensor, tensor.dtype == .float64 { return tensor }
