@@ -45,6 +45,12 @@ var targets: [Target] = [
     floor(
         "MartletModels", "Models",
         ["MartletNN", "MartletTensor", "MartletFormats", "CKernels", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletAdapters", "Adapters",
+        [
+            "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletPatterns", "MartletJSON",
+            "MartletSystem",
+        ]),
     floor("MartletGrammar", "Grammar", ["MartletTokenizers", "MartletPatterns", "MartletJSON", "MartletSystem"]),
     floor(
         "MartletChat", "Chat", ["MartletGrammar", "MartletTokenizers", "MartletJinja", "MartletJSON", "MartletSystem"]),
@@ -133,6 +139,10 @@ var targets: [Target] = [
     tests(
         "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]
     ),
+    tests(
+        "Adapters",
+        ["MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"],
+        exclude: ["Goldens"]),
     tests(
         "Training",
         [

@@ -17,7 +17,7 @@ public final class Linear: ModuleLeaf {
     public private(set) var partition = Partition.whole
 
     private var own: any WeightMatrix
-    private let shared: Embedding?
+    private var shared: Embedding?
     private let role: ParameterRole
     /// The weight rearranged for inference, once `prepare` has run.
     private var packed: PackedMatrix?
@@ -72,7 +72,25 @@ public final class Linear: ModuleLeaf {
         packed = nil
     }
 
-    var sharesTable: Bool { shared != nil }
+    package var sharesTable: Bool { shared != nil }
+
+    /// Goes on with its table as a matrix of its own, so that what becomes of the one leaves the other alone.
+    package func untie() {
+        guard let table = shared?.weight else { return }
+        own = table.detach()
+        shared = nil
+        packed = nil
+    }
+
+    /// The matrix with what adapters make of it: for losses that never hold all results at once. The matrix itself where
+    /// there are none; else float32, on the tape where they are trained.
+    public func adaptedMatrix() throws -> any WeightMatrix {
+        let enabled = adapters.filter(\.isEnabled)
+        guard !enabled.isEmpty else { return matrix }
+        var weight = try matrix.float32Matrix()
+        for adapter in enabled { weight = try adapter.merged(weight, bias: nil).weight }
+        return weight
+    }
 
     /// Goes on as a part of itself.
     func take(_ part: any WeightMatrix, bias: Tensor?, _ partition: Partition) {
@@ -107,13 +125,37 @@ public final class Linear: ModuleLeaf {
     }
 
     package static func project(_ x: Tensor, _ layers: [Linear], _ rows: RowAdapters) throws -> [Tensor] {
-        var outputs = try products(x, layers)  // [tokens, out] each
-        for (index, layer) in layers.enumerated() {
-            for adapter in layer.adapters where adapter.isEnabled { outputs[index] = try adapter(x, outputs[index]) }
-            if !rows.isEmpty { outputs[index] = try rows(x, outputs[index], of: layer.path) }
-            if !layer.hooks.isEmpty { outputs[index] = try layer.hooks(outputs[index], of: layer.path) }
+        let isPlain = layers.allSatisfy { $0.adapters.isEmpty } && rows.isEmpty
+        let outputs = try isPlain ? products(x, layers) : adapted(x, layers, rows)  // [tokens, out] each
+        guard layers.contains(where: { !$0.hooks.isEmpty }) else { return outputs }
+        return try zip(layers, outputs).map { layer, output in
+            layer.hooks.isEmpty ? output : try layer.hooks(output, of: layer.path)
         }
-        return outputs
+    }
+
+    private static func adapted(_ x: Tensor, _ layers: [Linear], _ rows: RowAdapters) throws -> [Tensor] {
+        let active = layers.map { $0.adapters.filter(\.isEnabled) }
+        let changesInput = zip(layers, active).contains { layer, adapters in
+            adapters.contains(where: \.changesInput) || rows.changesInput(of: layer.path)
+        }
+        if changesInput, layers.count > 1 { return try layers.map { try adapted(x, [$0], rows)[0] } }
+        var input = x
+        if changesInput {
+            for adapter in active[0] { input = try adapter.input(input) }
+            input = try rows.input(input, of: layers[0].path)
+        }
+        // Products of low rank that come first are computed with the layers' own.
+        let terms = try active.map { try $0.first?.term(rows.draw) }
+        var outputs = try products(input, layers, terms)
+        for (index, layer) in layers.enumerated() {
+            for adapter in active[index].dropFirst(terms[index] == nil ? 0 : 1) {
+                outputs[index] = try adapter(x, outputs[index], rows.draw)
+            }
+        }
+        guard !rows.isEmpty else { return outputs }
+        let areNoted = Tensor.isRecording(outputs)
+        try rows.addTerms(x, to: outputs, of: layers.map(\.path), areNoted: areNoted)
+        return try zip(layers, outputs).map { try rows.slowly(x, $1, of: $0.path, isNoted: areNoted) }
     }
 
     /// Asked for every product of every token: without lists, and of the layers only where gradients are wanted at all.
@@ -123,15 +165,25 @@ public final class Linear: ModuleLeaf {
         return layers.contains { $0.matrix.isNoted || ($0.bias.map { Tensor.isRecording($0) } ?? false) }
     }
 
-    private static func products(_ x: Tensor, _ layers: [Linear]) throws -> [Tensor] {
-        let matrices = layers.compactMap(\.packed)
+    private static func products(_ x: Tensor, _ layers: [Linear], _ terms: [LowRankTerm?] = []) throws -> [Tensor] {
+        let matrices = layers.compactMap(\.packed), hasTerms = terms.contains { $0 != nil }
         // What is noted for gradients, and what was not prepared, is multiplied as it is stored.
-        if matrices.count < layers.count || isRecording(x, layers) {
-            return try Fused.linear(x, layers.map { ($0.matrix, $0.bias) })
+        if matrices.count < layers.count || isRecording(x, layers)
+            || (hasTerms && Tensor.isRecording(terms.flatMap { [$0?.down, $0?.up] }))
+        {
+            let weights = layers.map { ($0.matrix, $0.bias) }
+            return try hasTerms ? Fused.linear(x, weights, terms: terms) : Fused.linear(x, weights)
         }
         let outputs = try PackedMatrix.multiply(x, by: matrices)
         for (layer, output) in zip(layers, outputs) {
             if let bias = layer.bias { try Fused.addRow(bias, to: output) }
+        }
+        if hasTerms {
+            let all = 0..<x.shape[0]
+            let parts = terms.enumerated().compactMap { index, term in
+                term.map { LowRankPart(rows: all, output: index, term: $0) }
+            }
+            try Fused.addLowRank(x, parts, to: outputs)
         }
         return outputs
     }

@@ -51,6 +51,7 @@ final class Attention {
             k = try pass.rotate(k, heads: spec.keyValueHeads, rotary: rotary)
         }
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
+        if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
         try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }

@@ -33,6 +33,8 @@ struct PassContext {
     let memory: EncodedSource?
     let observation: DecoderObservation?
     let record: PassRecord?
+    /// Rows that are learnt tokens.
+    var virtual: VirtualRows?
 
     /// - Parameter limit: positions that the model has, where it has no more.
     init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {
@@ -93,7 +95,8 @@ struct PassContext {
         }
         adapters = RowAdapters(
             zip(named, pass.adapters).compactMap { rows, set in set.map { (rows, $0) } }
-                .sorted { $0.0.lowerBound < $1.0.lowerBound })
+                .sorted { $0.0.lowerBound < $1.0.lowerBound },
+            draw: pass.dropout.map { AdapterDraw(seed: $0.seed, step: $0.step, firstToken: $0.firstToken) })
         rotations = try stack.rotary.map { try Self.runs(parts, $0) }
         for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
     }

@@ -17,6 +17,8 @@ public final class Decoder {
         set { stack.recomputesLayers = newValue }
     }
     private let mapped: MappedWeights
+    /// Learnt tokens before every text.
+    public var prompt: VirtualPrompt?
 
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
         configuration = spec
@@ -75,11 +77,21 @@ public final class Decoder {
     /// Runs a pass over tokens.
     /// - Returns: the normalised hidden states, `[tokens, hidden]`.
     public func hiddenStates(_ tokens: [Int32], _ pass: Pass) throws -> Tensor {
-        let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
-        for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
-            throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
+        let vocabulary = configuration.vocabularySize
+        for token in tokens where !(0..<vocabulary + (prompt?.count ?? 0)).contains(Int(token)) {
+            throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: vocabulary)
         }
-        return try run(embedding(tokens, scale: configuration.embeddingScale), context)
+        if let prompt, case .whole(let segments) = pass.rows, !tokens.contains(where: { Int($0) >= vocabulary }) {
+            let expanded = ExpandedPass(tokens, segments, pass, prompt, vocabulary: vocabulary)
+            return try Fused.embed(expanded.rows, hiddenStates(expanded.tokens, expanded.pass), scale: 1)
+        }
+        var context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
+        guard let virtual = VirtualRows(tokens, prompt, vocabulary: vocabulary) else {
+            return try run(embedding(tokens, scale: configuration.embeddingScale), context)
+        }
+        context.virtual = virtual
+        let known = tokens.map { Int($0) < vocabulary ? $0 : 0 }
+        return try run(virtual.embedded(embedding(known, scale: configuration.embeddingScale)), context)
     }
 
     /// Runs a pass over embeddings in place of tokens' own, `[tokens, hidden]`: of pictures, of a prompt that is learned.
@@ -95,6 +107,11 @@ public final class Decoder {
         return try run(embeddings.copied(), context)
     }
 
+    /// The rows of the table for some tokens, as the first block gets them: `[tokens, hidden]`.
+    package func embedded(_ tokens: [Int32]) throws -> Tensor {
+        try embedding(tokens, scale: configuration.embeddingScale)
+    }
+
     private var positionLimit: Int? { configuration.learnedPositions ? configuration.contextLength : nil }
 
     private func run(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
@@ -107,8 +124,13 @@ public final class Decoder {
         return hidden
     }
 
-    /// The output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
-    public var headWeight: any WeightMatrix { head?.matrix ?? embedding.weight }
+    /// The output projection `[vocabulary, hidden]`, with its adapters in it, for losses that never hold all logits at once.
+    public var headWeight: any WeightMatrix {
+        get throws { try head?.adaptedMatrix() ?? embedding.weight }
+    }
+
+    /// The output projection goes on with a table of its own, where it shares that of the embedding.
+    package func untieHead() { head?.untie() }
 
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
     /// - Throws: `ModelError.wrongKind` where the model has no output projection.
@@ -131,6 +153,8 @@ public final class Decoder {
             return try logits(hiddenStates(tokens, segments: [0..<tokens.count]))
         }
         let cache = KVCache(configuration, precision: .exact)
-        return try logits(hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
+        let whole = (prompt?.tokens(vocabulary: configuration.vocabularySize) ?? []) + tokens
+        let hidden = try hiddenStates(whole, [DecoderSequence(rows: 0..<whole.count, cache: cache)])
+        return try logits(hidden.leadingRows(whole.count - tokens.count, count: tokens.count))
     }
 }

@@ -38,13 +38,17 @@ public struct Family: Sendable {
         let base: Base
         let configure: Configure
         let naming: Naming
+        /// Whether its keys are Llama's.
+        var isLlama: Bool { base.isLlama }
     }
 
     /// How the keys are read that a family shares with others.
     struct Base: Sendable {
+        var isLlama = false
         let read: @Sendable (ConfigurationReader) throws(ModelError) -> DecoderConfiguration
 
-        static let llama = Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader) }
+        static let llama = Base(isLlama: true) { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader)
+        }
     }
 
     /// An encoder's configuration and names.
@@ -115,6 +119,35 @@ public struct Family: Sendable {
     public static func named(_ modelType: String) -> Family? {
         all.first { $0.modelTypes.contains(modelType) }
     }
+
+    /// Where a folder's files keep a parameter of a decoder of this family, the usual place first.
+    package func publishedPlaces(_ name: String, _ configuration: DecoderConfiguration) -> [WeightPlace] {
+        guard case .decoder(let form) = body else { return [] }
+        return form.naming.places(name, configuration)
+    }
+
+    /// The same of an encoder.
+    package func publishedPlaces(_ name: String) -> [WeightPlace] {
+        guard case .encoder(let form) = body else { return [] }
+        return form.places(name)
+    }
+
+    /// The form of its GGUF files: those of families that have none of their own are Llama's, as Mistral's are.
+    private var formOfGGUF: GGUFForm? {
+        guard gguf == nil, case .decoder(let form) = body, form.isLlama else { return gguf }
+        return Family.llama.gguf
+    }
+
+    /// `general.architecture` of its GGUF files.
+    package var architectureOfGGUF: String? { formOfGGUF?.architecture }
+
+    /// Where its GGUF files keep a parameter.
+    package func placesInGGUF(_ name: String, _ configuration: DecoderConfiguration) -> [WeightPlace] {
+        formOfGGUF?.naming.places(name, configuration) ?? []
+    }
+
+    /// Whether its GGUF files have the rows of queries and keys interleaved.
+    package var interleavesInGGUF: Bool { architectureOfGGUF == Family.llama.gguf?.architecture }
 
     /// The family and configuration of the decoder that a `config.json` describes.
     public static func configuration(_ reader: ConfigurationReader) throws(ModelError) -> (Family, DecoderConfiguration)

@@ -66,6 +66,9 @@ final class CheckpointParameters: ParameterSource {
 }
 
 extension WeightPlace {
+    /// The stored tensor's name.
+    package var publishedName: String { storedName }
+
     var storedName: String {
         switch self {
         case .tensor(let name), .rows(let name, _, _), .transposedColumns(let name, _, _), .expert(let name, _): name

@@ -7,29 +7,57 @@ import MartletTensor
 /// let set = try decoder.tree.adapterSet(["model.layers.0.self_attn.q_proj": adapter])
 /// let hidden = try decoder.hiddenStates(tokens, Pass(.cached(sequences), adapters: [set, nil]))
 /// ```
-public struct AdapterSet {
-    fileprivate let layers: [String: any LinearAdapter]
+///
+/// Sequences with the same set are computed together. It does not change while it is used.
+public final class AdapterSet: @unchecked Sendable {
+    fileprivate let layers: [String: [any LinearAdapter]]
+    /// Bytes of its parameters.
+    public let byteCount: Int
+
+    fileprivate init(_ layers: [String: [any LinearAdapter]]) {
+        self.layers = layers
+        byteCount = layers.values.reduce(0) { sum, adapters in
+            sum + adapters.flatMap(\.parameters).reduce(0) { $0 + $1.tensor.byteCount }
+        }
+    }
 }
 
 extension ModuleTree {
     /// - Throws: `ModuleError.nothingMatches` for a path that is no linear layer of the model.
     public func adapterSet(_ adapters: [String: any LinearAdapter]) throws(ModuleError) -> AdapterSet {
+        try adapterSet(adapters.mapValues { [$0] })
+    }
+
+    /// The same with several adapters of a layer, which are applied in order.
+    public func adapterSet(_ adapters: [String: [any LinearAdapter]]) throws(ModuleError) -> AdapterSet {
         let paths = Set(linears.map(\.path))
         for path in adapters.keys.sorted() where !paths.contains(path) {
             throw .nothingMatches(pattern: path, near: ModulePattern(path).near(Array(paths)))
         }
-        return AdapterSet(layers: adapters)
+        return AdapterSet(adapters)
     }
 }
 
 /// Which rows of a pass are computed with which adapters. Mostly none are, and that costs a test.
 package struct RowAdapters {
+    /// In ascending order; neighbours with the same adapters are one part.
     private var parts: [(rows: Range<Int>, set: AdapterSet)] = []
+    /// What adapters of the layers themselves drop, in training.
+    package var draw: AdapterDraw?
 
     package init() {}
 
     /// - Parameter parts: in the order of their rows; rows in none have no adapters.
-    package init(_ parts: [(rows: Range<Int>, set: AdapterSet)]) { self.parts = parts.filter { !$0.rows.isEmpty } }
+    package init(_ parts: [(rows: Range<Int>, set: AdapterSet)], draw: AdapterDraw? = nil) {
+        for part in parts where !part.rows.isEmpty {
+            if let last = self.parts.last, last.set === part.set, last.rows.upperBound == part.rows.lowerBound {
+                self.parts[self.parts.count - 1].rows = last.rows.lowerBound..<part.rows.upperBound
+            } else {
+                self.parts.append(part)
+            }
+        }
+        self.draw = draw
+    }
 
     package var isEmpty: Bool { parts.isEmpty }
 
@@ -41,25 +69,79 @@ package struct RowAdapters {
                 let first = rows.firstIndex { part.rows.lowerBound <= Int($0) } ?? rows.count
                 let end = rows.firstIndex { part.rows.upperBound <= Int($0) } ?? rows.count
                 return (first..<max(first, end), part.set)
-            })
+            }, draw: draw)
     }
 
-    /// A layer's result for x, after the adapters that its rows have: `[tokens, out]`.
-    func callAsFunction(_ x: Tensor, _ result: Tensor, of path: String) throws -> Tensor {
-        guard parts.contains(where: { $0.set.layers[path] != nil }) else { return result }
+    private func adapters(of path: String) -> [(rows: Range<Int>, adapters: [any LinearAdapter])] {
+        parts.compactMap { part in
+            part.set.layers[path].map { (part.rows, $0.filter(\.isEnabled)) }
+        }
+    }
+
+    func changesInput(of path: String) -> Bool {
+        !isEmpty && adapters(of: path).contains { $0.adapters.contains(where: \.changesInput) }
+    }
+
+    /// What the layer is given, where adapters of some rows change it: `[tokens, in]`.
+    func input(_ x: Tensor, of path: String) throws -> Tensor {
+        guard changesInput(of: path) else { return x }
+        return try replacing(x, adapters(of: path)) { adapters, own in
+            try adapters.reduce(own) { try $1.input($0) }
+        }
+    }
+
+    /// A layer's result after those adapters of its rows that are more than a product of low rank: `[tokens, out]`.
+    func slowly(_ x: Tensor, _ result: Tensor, of path: String, isNoted: Bool) throws -> Tensor {
+        let slow = try adapters(of: path).filter { try !Self.isTerms($0.adapters, isNoted) }
+        guard !slow.isEmpty else { return result }
+        var rest = slow[...]
+        return try replacing(result, slow) { adapters, own in
+            let rows = rest.removeFirst().rows
+            let input = try x.slice(0, from: rows.lowerBound, to: rows.upperBound).contiguous()
+            return try adapters.reduce(own) { try $1(input, $0) }
+        }
+    }
+
+    /// Adds the products of low rank of all other rows, in one go for all layers.
+    /// - Parameter areNoted: whether the results are on the tape.
+    func addTerms(_ x: Tensor, to results: [Tensor], of paths: [String], areNoted: Bool) throws {
+        var terms: [LowRankPart] = []
+        for (index, path) in paths.enumerated() {
+            for (rows, adapters) in adapters(of: path) where try Self.isTerms(adapters, areNoted) {
+                for adapter in adapters {
+                    guard let term = try adapter.term(nil) else { continue }
+                    terms.append(LowRankPart(rows: rows, output: index, term: term))
+                }
+            }
+        }
+        if !terms.isEmpty { try Fused.addLowRank(x, terms, to: results) }
+    }
+
+    /// Whether adapters are products of low rank that nothing wants gradients of: such are added in place.
+    private static func isTerms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> Bool {
+        try !isNoted
+            && adapters.allSatisfy { adapter in
+                guard let term = try adapter.term(nil) else { return false }
+                return !Tensor.isRecording([term.down, term.up])
+            }
+    }
+
+    /// x with some of its rows in place of its own.
+    private func replacing(
+        _ x: Tensor, _ parts: [(rows: Range<Int>, adapters: [any LinearAdapter])],
+        _ change: ([any LinearAdapter], Tensor) throws -> Tensor
+    ) throws -> Tensor {
         var pieces: [Tensor] = [], next = 0
         func keep(upTo end: Int) throws {
-            if end > next { pieces.append(try result.slice(0, from: next, to: end)) }
+            if end > next { pieces.append(try x.slice(0, from: next, to: end)) }
             next = end
         }
-        for (rows, set) in parts {
-            guard let adapter = set.layers[path], adapter.isEnabled else { continue }
+        for (rows, adapters) in parts {
             try keep(upTo: rows.lowerBound)
-            let own = try result.slice(0, from: rows.lowerBound, to: rows.upperBound).copied()
-            pieces.append(try adapter(x.slice(0, from: rows.lowerBound, to: rows.upperBound).contiguous(), own))
+            pieces.append(try change(adapters, x.slice(0, from: rows.lowerBound, to: rows.upperBound).copied()))
             next = rows.upperBound
         }
-        try keep(upTo: result.shape[0])
-        return try Tensor.concatenate(pieces)
+        try keep(upTo: x.shape[0])
+        return pieces.count == 1 ? pieces[0] : try Tensor.concatenate(pieces)
     }
 }

@@ -3,7 +3,7 @@ import MartletTensor
 /// y + s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]`: a change of W by s · B A (LoRA, Hu et al. 2021).
 ///
 /// s is α / rank, or α / √rank where the rank is high (rsLoRA, Kalajdzievski 2023). A begins as U(±1/√in), as PEFT's does,
-/// B as 0, so that a fresh adapter changes nothing.
+/// B as 0, so that a fresh adapter changes nothing. In training a share of x may be dropped before A.
 ///
 /// ```swift
 /// for case let layer as Linear in try model.tree.find("q_proj") {
@@ -13,43 +13,89 @@ import MartletTensor
 public final class LowRankAdapter: LinearAdapter {
     public let name: String
     public var isEnabled = true
-    public let scale: Float
-    /// A, `[rank, in]`, and B, `[out, rank]`.
+    /// s; a change takes effect with the next pass.
+    public var scale: Float
+    /// A, `[rank, in]`, and B, `[out, rank]`, of the joined matrix where the layer is a part of one.
     public let down, up: Tensor
-    private let path: String
+    public let dropout: Double
+    private let path, key: String
+    private let part: JoinedPart?
+    /// A and B that it began as, where these were not nothing: they are taken off again, so that W needs no change (PiSSA,
+    /// Meng et al. 2024). As files know it the adapter has twice the rank, [A; A₀] and [B, −B₀].
+    package var origin: (down: Tensor, up: Tensor)?
 
     /// - Parameter seed: chooses A together with the layer's path, so that one adapter does not change another.
-    public init(
+    public convenience init(
         of layer: Linear, rank: Int, scale: Float, seed: UInt64, name: String = "default"
     ) throws {
         let source = Initializer(.kaimingUniform, seed: seed)
         let inputs = layer.inputSize
-        down = try source.parameter(layer.path + ".lora_A.weight", shape: [rank, inputs], role: .weight).requiringGrad()
-        up = try Tensor.zeros([layer.outputSize, rank]).requiringGrad()
-        (self.name, self.scale, path) = (name, scale, layer.path)
+        let down = source.parameter(layer.path + ".lora_A.weight", shape: [rank, inputs], role: .weight)
+        try self.init(
+            of: layer, down: down.requiringGrad(), up: Tensor.zeros([layer.outputSize, rank]).requiringGrad(),
+            scale: scale, name: name)
     }
 
-    /// One that was trained before.
-    public init(of layer: Linear, down: Tensor, up: Tensor, scale: Float, name: String = "default") throws {
+    /// One that was made or trained before.
+    /// - Parameters:
+    ///   - part: where the layer computes a part of the matrix that A and B are of.
+    ///   - key: what its parameters' names begin with; the layer's path where left out.
+    public init(
+        of layer: Linear, down: Tensor, up: Tensor, scale: Float, dropout: Double = 0, part: JoinedPart? = nil,
+        key: String? = nil, name: String = "default"
+    ) throws {
         let rank = down.shape.first ?? 0
-        guard down.shape == [rank, layer.inputSize], up.shape == [layer.outputSize, rank] else {
+        let fits =
+            part.map { up.shape.first ?? 0 >= $0.rows.upperBound && $0.rows.count == layer.outputSize }
+            ?? (up.shape.first == layer.outputSize)
+        guard down.shape == [rank, layer.inputSize], up.shape == [up.shape.first ?? 0, rank], fits else {
             throw ModuleError.wrongShape(
                 path: layer.path, found: "\(down.shape) and \(up.shape)",
                 expected: "[rank, \(layer.inputSize)] and [\(layer.outputSize), rank]")
         }
-        (self.down, self.up, self.scale, self.name, path) = (down, up, scale, name, layer.path)
+        (self.down, self.up, self.scale, self.dropout) = (down, up, scale, dropout)
+        (self.name, self.part, path, self.key) = (name, part, layer.path, key ?? layer.path)
     }
 
     public var parameters: [Parameter] {
-        [
-            Parameter(name: path + ".lora_A.weight", role: .weight, tensor: down),
-            Parameter(name: path + ".lora_B.weight", role: .weight, tensor: up),
+        guard part.ownsParameters else { return [] }
+        return [
+            Parameter(name: key + ".lora_A.weight", role: .weight, tensor: down),
+            Parameter(name: key + ".lora_B.weight", role: .weight, tensor: up),
         ]
     }
 
-    public func callAsFunction(_ x: Tensor, _ y: Tensor) throws -> Tensor {
+    public func term(_ draw: AdapterDraw?) throws -> LowRankTerm? {
+        guard dropout == 0 || draw == nil || !isGradientEnabled else { return nil }
+        let (down, up) = try whole()
+        return LowRankTerm(down: down, up: try part.rows(of: up), scale: scale)
+    }
+
+    /// A and B with what is taken off.
+    package func whole() throws -> (down: Tensor, up: Tensor) {
+        guard let origin else { return (down, up) }
+        return (
+            try Tensor.concatenate([down, origin.down]), try Tensor.concatenate([up, origin.up.negative()], axis: 1)
+        )
+    }
+
+    public func callAsFunction(_ x: Tensor, _ y: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
+        try Fused.add(y, update(x, draw))
+    }
+
+    /// s · (x Aᵀ) Bᵀ, `[tokens, out]`.
+    func update(_ x: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
+        var x = x
+        if dropout > 0, isGradientEnabled, let draw { x = try draw.dropped(x, dropout, path: path) }
+        let (down, up) = try whole()
         let inner = try Fused.linear(x, [(down, nil)])[0]  // [tokens, rank]
         let scaled = scale == 1 ? inner : try inner * Double(scale)
-        return try Fused.add(y, Fused.linear(scaled, [(up, nil)])[0])  // [tokens, out]
+        return try Fused.linear(scaled, [(part.rows(of: up), nil)])[0]  // [tokens, out]
+    }
+
+    /// W + s B A.
+    public func merged(_ weight: Tensor, bias: Tensor?) throws -> (weight: Tensor, bias: Tensor?) {
+        let (down, up) = try whole()
+        return (try weight + part.rows(of: up).matmul(down) * Double(scale), bias)
     }
 }

@@ -6,6 +6,8 @@ public final class Embedding: ModuleLeaf {
     public var kind: String { "embedding" }
     public private(set) var weight: Tensor
     public var hooks = LeafHooks()
+    /// Applied in order to the looked-up rows.
+    public var adapters: [any TableAdapter] = []
 
     public init(_ source: ParameterSource, _ path: String, count: Int, size: Int) {
         self.path = path
@@ -23,7 +25,8 @@ public final class Embedding: ModuleLeaf {
 
     /// `[ids, size]`, times `scale`. - Throws: `TensorError` naming an id outside the table.
     public func callAsFunction(_ ids: [Int32], scale: Float = 1) throws -> Tensor {
-        let rows = try Fused.embed(ids, weight, scale: scale)
+        var rows = try Fused.embed(ids, weight, scale: scale)
+        for adapter in adapters where adapter.isEnabled { rows = try adapter(ids, rows, scale: scale) }
         return hooks.isEmpty ? rows : try hooks(rows, of: path)
     }
 }

@@ -74,6 +74,9 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
         return names.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
     }
 
+    /// The same for names that are no paths of a tree.
+    package func nearNames(_ names: [String]) -> [String] { near(names) }
+
     /// Whole paths among `paths` that look like this one, the nearest first.
     func nearPaths(_ paths: [String]) -> [String] {
         return paths.map { (name: $0, distance: Spelling.distance(description, $0)) }

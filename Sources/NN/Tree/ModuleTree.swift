@@ -53,7 +53,10 @@ public final class ModuleTree {
                     $0.requiresGrad ? Parameter(name: parameter.path, role: parameter.role, tensor: $0) : nil
                 }
             }
-            return own + ((leaf as? Linear)?.adapters.flatMap(\.parameters) ?? [])
+            let added =
+                (leaf as? Linear)?.adapters.flatMap(\.parameters)
+                ?? (leaf as? Embedding)?.adapters.flatMap(\.parameters) ?? []
+            return own + added.filter(\.tensor.requiresGrad)
         }
     }
 

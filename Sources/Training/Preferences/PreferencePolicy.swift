@@ -162,7 +162,7 @@ struct MeanLogits {
     let rows: [Float]
 
     init(_ decoder: Decoder, _ hidden: Tensor) throws {
-        let head = decoder.headWeight, vocabulary = head.shape[0]
+        let head = try decoder.headWeight, vocabulary = head.shape[0]
         rows = try noGrad {
             var sum = try Tensor.zeros([head.shape[1]])
             for start in stride(from: 0, to: vocabulary, by: 4096) {

@@ -1,0 +1,129 @@
+import MartletNN
+import MartletTensor
+
+/// A tensor of an adapter, by the name and in the shape that PEFT stores it.
+struct AdapterTensor {
+    /// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight".
+    let key: String
+    /// One behind the other: a matrix that files hold joined is trained in parts where the model holds it in parts.
+    var pieces: [Piece]
+    /// What is stored behind what is trained, and along which axis.
+    var appended: (tensor: Tensor, axis: Int)?
+    /// What is stored where it is made of what is trained.
+    var made: (() throws -> Tensor)?
+
+    struct Piece {
+        /// What is trained or was read, in the model's order of rows.
+        let tensor: Tensor
+        let order: RowOrder?
+    }
+
+    init(_ key: String, _ tensor: Tensor, order: RowOrder? = nil) {
+        (self.key, pieces) = (key, [Piece(tensor: tensor, order: order)])
+    }
+
+    init(_ key: String, _ pieces: [Piece]) { (self.key, self.pieces) = (key, pieces) }
+
+    /// Whether it is stored as it is trained.
+    var isStoredAsTrained: Bool { pieces.count == 1 && pieces[0].order == nil && appended == nil && made == nil }
+
+    /// As PEFT stores it.
+    func published() throws -> Tensor {
+        if let made { return try noGrad { try made().detach() } }
+        var pieces = pieces
+        if let appended {
+            let whole = try Tensor.concatenate([pieces[0].tensor.detach(), appended.tensor], axis: appended.axis)
+            pieces[0] = Piece(tensor: whole, order: pieces[0].order)
+        }
+        let parts = try pieces.map { try $0.order?.toPublished($0.tensor.detach()) ?? $0.tensor.detach() }
+        return parts.count == 1 ? parts[0] : try Tensor.concatenate(parts)
+    }
+}
+
+/// Where an adapter's tensors come from: they begin anew, or were stored.
+protocol AdapterSource: AnyObject {
+    var isStored: Bool { get }
+    /// - Parameters:
+    ///   - key: the name in a PEFT folder.
+    ///   - initial: what it begins as, in the model's order of rows.
+    func tensor(
+        _ key: String, shape: Shape, order: RowOrder?, initial: () throws -> Tensor
+    ) throws -> Tensor
+    /// The rank that a module's stored tensors have; nil where they begin anew.
+    func storedRank(_ key: String) throws -> Int?
+    /// Whether a tensor is stored.
+    func has(_ key: String) -> Bool
+}
+
+/// Tensors that begin anew and are trained.
+final class FreshTensors: AdapterSource {
+    let isStored = false
+
+    func tensor(_ key: String, shape: Shape, order: RowOrder?, initial: () throws -> Tensor) throws -> Tensor {
+        let value = try initial().detach().to(.float32)
+        // The same memory is never trained twice, nor written to where it is the model's.
+        return try value.copied().requiringGrad()
+    }
+
+    func storedRank(_ key: String) throws -> Int? { nil }
+    func has(_ key: String) -> Bool { false }
+}
+
+/// Tensors of a file, by the names of a PEFT folder.
+final class StoredTensors: AdapterSource {
+    let isStored = true
+    private let tensors: [String: Tensor]
+    private let file: String
+    private let isTrained: Bool
+    private var used: Set<String> = []
+
+    init(_ tensors: [String: Tensor], file: String, isTrained: Bool) {
+        (self.tensors, self.file, self.isTrained) = (tensors, file, isTrained)
+    }
+
+    /// A tensor by its name; magnitudes are stored with and without ".weight", biases under the layer or its wrapper.
+    private func find(_ key: String) -> (name: String, tensor: Tensor)? {
+        for name in Self.spellings(of: key) { if let tensor = tensors[name] { return (name, tensor) } }
+        return nil
+    }
+
+    private static func spellings(of key: String) -> [String] {
+        if key.hasSuffix(".lora_magnitude_vector") { return [key, key + ".weight"] }
+        if key.contains(".base_layer.") { return [key, key.replacing(".base_layer.", with: ".")] }
+        return [key]
+    }
+
+    func has(_ key: String) -> Bool { find(key) != nil }
+
+    func storedRank(_ key: String) throws -> Int? { find(key)?.tensor.shape.first }
+
+    func tensor(_ key: String, shape: Shape, order: RowOrder?, initial: () throws -> Tensor) throws -> Tensor {
+        guard let (name, stored) = find(key) else {
+            throw AdapterError(.file, "\(file) lacks \(key), which its adapter_config.json asks for")
+        }
+        used.insert(name)
+        let fits = stored.shape == shape || (stored.elementCount == shape.elementCount && shape.contains(1))
+        guard fits, stored.dtype.isFloatingPoint else {
+            throw AdapterError(
+                .otherBase,
+                "\(file): \(name) is \(stored.dtype.name) \(stored.shape), the base needs \(shape): the adapter was made for "
+                    + "another model")
+        }
+        var value = try stored.to(.float32).reshape(shape)
+        if let order { value = try order.fromPublished(value) }
+        guard isTrained else { return value.storage === stored.storage ? value.copied() : value }
+        return try value.copied().requiringGrad()
+    }
+
+    /// - Throws: `AdapterError` naming the first tensor that belongs to nothing of the base.
+    func finish() throws {
+        // PEFT stores the table itself beside an adapter of it.
+        let left = tensors.keys.filter { !used.contains($0) && !$0.hasSuffix(".base_layer.weight") }.sorted()
+        guard !used.isEmpty || !left.isEmpty else { throw AdapterError(.file, "\(file) holds no tensors") }
+        guard let first = left.first else { return }
+        throw AdapterError(
+            .otherBase,
+            "\(file): \(first) belongs to no module of the base that its adapter_config.json names"
+                + (left.count > 1 ? ", nor do \(left.count - 1) others" : ""))
+    }
+}

@@ -1,0 +1,126 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// How a layer stands in the published files of its model, where adapters are named and shaped by them.
+struct PublishedLayer {
+    /// "model.layers.3.self_attn.q_proj", "transformer.h.3.attn.c_attn".
+    let module: String
+    /// Where the files hold the layer joined with others.
+    let part: JoinedPart?
+    /// Outputs of the whole matrix in the files.
+    let outputs: Int
+    /// Where the model's rows lie in another order than the files'.
+    let order: RowOrder?
+    /// The files hold it `[in, out]`.
+    let isTransposed: Bool
+}
+
+/// An order of rows: a GGUF file's queries and keys are interleaved within each head, those of folders are not.
+struct RowOrder: Equatable {
+    /// For each row of the files, which of the model's it is.
+    let published: [Int64]
+
+    /// - Parameter head: numbers of a head.
+    init(interleaved count: Int, head: Int) {
+        published = (0..<count).map { row in
+            let within = row % head, half = head / 2
+            return Int64(row - within + (within < half ? 2 * within : 2 * (within - half) + 1))
+        }
+    }
+
+    func toPublished(_ tensor: Tensor) throws -> Tensor { try tensor.indexSelect(0, Tensor(published)) }
+
+    func fromPublished(_ tensor: Tensor) throws -> Tensor {
+        var inverse = published
+        for (row, own) in published.enumerated() { inverse[Int(own)] = Int64(row) }
+        return try tensor.indexSelect(0, Tensor(inverse))
+    }
+}
+
+/// The layers of a model by the names of its published files.
+struct PublishedLayers {
+    /// In the tree's order.
+    let linears: [(layer: Linear, published: PublishedLayer)]
+    let tables: [(layer: Embedding, module: String)]
+    let others: [(layer: any ModuleLeaf, module: String)]
+
+    /// - Throws: `AdapterError` for a family whose published names are not known.
+    init(_ decoder: Decoder) throws {
+        let configuration = decoder.configuration
+        guard let family = Family.named(configuration.family) else {
+            throw AdapterError(.unsupported, "the family \(configuration.family) has no published names")
+        }
+        self.init(decoder.tree) { path in
+            family.publishedPlaces(path + ".weight", configuration).first
+        } order: { layer in
+            guard layer.path.hasSuffix("self_attn.q_proj") || layer.path.hasSuffix("self_attn.k_proj"),
+                let number = ModuleNameMatcher.layer(of: layer.path), number < configuration.layers.count
+            else { return nil }
+            let attention = configuration.layers[number].attention
+            guard attention.rotary?.layout == .interleaved, layer.outputSize % attention.headDimension == 0 else {
+                return nil
+            }
+            return RowOrder(interleaved: layer.outputSize, head: attention.headDimension)
+        }
+    }
+
+    /// The layers of an encoder.
+    init(_ encoder: Encoder, family: Family) {
+        self.init(encoder.tree) {
+            family.publishedPlaces($0 + ".weight").first
+        } order: { _ in
+            nil
+        }
+    }
+
+    private init(
+        _ tree: ModuleTree, place: (String) -> WeightPlace?, order: (Linear) -> RowOrder?
+    ) {
+        var linears: [(Linear, PublishedLayer)] = [], tables: [(Embedding, String)] = []
+        var others: [(any ModuleLeaf, String)] = []
+        func name(_ stored: String) -> String {
+            stored.hasSuffix(".weight") ? String(stored.dropLast(".weight".count)) : stored
+        }
+        for leaf in tree.leaves {
+            let where_ = place(leaf.path) ?? .tensor(leaf.path + ".weight")
+            switch (leaf, where_) {
+            case (let layer as Linear, .tensor(let stored)):
+                linears.append(
+                    (
+                        layer,
+                        PublishedLayer(
+                            module: name(stored), part: nil, outputs: layer.outputSize, order: order(layer),
+                            isTransposed: false)
+                    ))
+            case (let layer as Linear, .rows(let stored, let sizes, let part)),
+                (let layer as Linear, .transposedColumns(let stored, let sizes, let part)):
+                let first = sizes[..<part].reduce(0, +)
+                let isTransposed = if case .transposedColumns = where_ { true } else { false }
+                linears.append(
+                    (
+                        layer,
+                        PublishedLayer(
+                            module: name(stored),
+                            part: sizes.count > 1
+                                ? JoinedPart(rows: first..<first + sizes[part], isFirst: part == 0) : nil,
+                            outputs: sizes.reduce(0, +), order: order(layer), isTransposed: isTransposed)
+                    ))
+            case (let layer as Linear, .expert(let stored, let index)):
+                linears.append(
+                    (
+                        layer,
+                        PublishedLayer(
+                            module: "\(name(stored)).\(index)", part: nil, outputs: layer.outputSize, order: nil,
+                            isTransposed: false)
+                    ))
+            case (let layer as Embedding, let place): tables.append((layer, name(place.publishedName)))
+            case (_, let place): others.append((leaf, name(place.publishedName)))
+            }
+        }
+        (self.linears, self.tables, self.others) = (linears, tables, others)
+    }
+
+    /// All names, for errors.
+    var names: [String] { linears.map(\.published.module) + tables.map(\.module) + others.map(\.module) }
+}

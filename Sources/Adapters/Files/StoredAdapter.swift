@@ -1,0 +1,44 @@
+import MartletTensor
+
+/// An adapter as it was read from a file, whichever form that has: by PEFT's names and shapes.
+public struct StoredAdapter: Sendable {
+    /// Where the tensors lie, for errors.
+    public let file: String
+    public var configuration: AdapterConfiguration
+    public var tensors: [String: Tensor]
+    /// What of its files is passed over and may matter.
+    public var notes: [String] = []
+    /// The fingerprint of the base it was trained on, where it says.
+    public var baseFingerprint: String?
+    /// "peft", "mlx" or "gguf".
+    public let form: Form
+
+    public enum Form: String, Sendable, CaseIterable { case peft, mlx, gguf }
+
+    public init(
+        file: String, form: Form, _ configuration: AdapterConfiguration, _ tensors: [String: Tensor],
+        notes: [String] = [], baseFingerprint: String? = nil
+    ) {
+        (self.file, self.form, self.configuration, self.tensors) = (file, form, configuration, tensors)
+        (self.notes, self.baseFingerprint) = (notes, baseFingerprint)
+    }
+
+    public var parameterCount: Int { tensors.values.reduce(0) { $0 + $1.elementCount } }
+
+    /// Names of modules that have tensors, sorted.
+    public var modules: [String] {
+        Set(
+            tensors.keys.compactMap { key -> String? in
+                guard let cut = key.range(of: ".lora_") ?? key.range(of: ".ia3_") ?? key.range(of: ".oft_") else {
+                    return key.hasSuffix(".weight") ? String(key.dropLast(".weight".count)) : key
+                }
+                return String(key[..<cut.lowerBound])
+            }
+        ).map { $0.hasPrefix("base_model.model.") ? String($0.dropFirst("base_model.model.".count)) : $0 }.sorted()
+    }
+}
+
+extension String {
+    /// The first place of a text, without Foundation.
+    func range(of text: String) -> Range<Index>? { firstRange(of: text) }
+}

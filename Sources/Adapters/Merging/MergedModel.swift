@@ -1,0 +1,45 @@
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// Adapters in the place of the matrices they change.
+///
+/// ```swift
+/// try adapter.attach()
+/// try MergedModel.merge(into: decoder)       // float32 matrices with the adapter in them
+/// ```
+public enum MergedModel {
+    /// Every matrix and table that has adapters becomes the float32 one that computes the same, and the adapters go.
+    /// - Parameter progress: called with the number of layers done and their total.
+    public static func merge(into decoder: Decoder, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        try noGrad {
+            let linears = decoder.tree.linears.filter { !$0.adapters.isEmpty }
+            // What shares a table is parted from it before the table changes.
+            for linear in linears { linear.untie() }
+            for (index, layer) in linears.enumerated() {
+                try merge(layer)
+                progress(index + 1, linears.count)
+            }
+            for case let table as Embedding in decoder.tree.leaves where !table.adapters.isEmpty {
+                decoder.untieHead()
+                var rows = try table.weight.float32Matrix().detach()
+                for adapter in table.adapters where adapter.isEnabled { rows = try adapter.merged(rows).detach() }
+                table.adapters = []
+                table.replaceParameters { _, _ in rows }
+            }
+        }
+        decoder.releasePrepared()
+    }
+
+    private static func merge(_ layer: Linear) throws {
+        var weight = try layer.matrix.float32Matrix().detach(), bias = layer.bias?.detach()
+        for adapter in layer.adapters where adapter.isEnabled {
+            (weight, bias) = try adapter.merged(weight, bias: bias)
+        }
+        layer.adapters = []
+        let merged = weight.detach().contiguous(), row = bias?.detach().contiguous()
+        try layer.replaceMatrix(merged)
+        guard let row else { return }
+        layer.replaceParameters { parameter, tensor in parameter.role == .bias ? row : tensor }
+    }
+}

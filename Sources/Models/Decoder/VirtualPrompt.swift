@@ -1,0 +1,94 @@
+import MartletNN
+import MartletTensor
+
+/// Learnt tokens before every text: their embeddings (prompt tuning, Lester et al. 2021; P-tuning, Liu et al. 2021), or their
+/// keys and values in every layer (prefix tuning, Li and Liang 2021).
+///
+/// They are tokens `vocabularySize ..< vocabularySize + count` of a text, so that caches, positions and shared prompts treat
+/// them as any others. A pass over whole sequences puts them before each; whoever goes on from a cache begins a text with
+/// `tokens(vocabulary:)`.
+public final class VirtualPrompt {
+    public enum Content {
+        /// `[count, hidden]`.
+        case embeddings(() throws -> Tensor)
+        /// `[count, layers * 2 * keyWidth]`: keys and values of one layer after the other, as attention gets them.
+        case keysAndValues(() throws -> Tensor)
+    }
+    public let count: Int
+    let content: Content
+
+    public init(count: Int, _ content: Content) { (self.count, self.content) = (count, content) }
+
+    /// What a text begins with.
+    public func tokens(vocabulary: Int) -> [Int32] { (0..<count).map { Int32(vocabulary + $0) } }
+}
+
+/// The rows of a pass that are learnt tokens.
+struct VirtualRows {
+    /// In the pass, and which of the prompt's tokens each is.
+    private(set) var rows: [Int32] = [], places: [Int32] = []
+    private let prompt: VirtualPrompt
+
+    /// Nil where none is.
+    init?(_ tokens: [Int32], _ prompt: VirtualPrompt?, vocabulary: Int) {
+        guard let prompt else { return nil }
+        self.prompt = prompt
+        for (row, token) in tokens.enumerated() where Int(token) >= vocabulary {
+            rows.append(Int32(row))
+            places.append(token - Int32(vocabulary))
+        }
+        if rows.isEmpty { return nil }
+    }
+
+    /// Embeddings with those of the learnt tokens: `[tokens, hidden]`.
+    func embedded(_ x: Tensor) throws -> Tensor {
+        guard case .embeddings(let table) = prompt.content else { return x }
+        return try placed(table(), in: x)
+    }
+
+    /// Keys and values of a layer with those of the learnt tokens.
+    func attended(_ k: Tensor, _ v: Tensor, layer: Int) throws -> (Tensor, Tensor) {
+        guard case .keysAndValues(let table) = prompt.content else { return (k, v) }
+        let all = try table(), width = k.shape[1]
+        func part(_ index: Int) throws -> Tensor {
+            try all.narrow(1, from: (2 * layer + index) * width, length: width).contiguous()  // [count, width]
+        }
+        return (try placed(part(0), in: k), try placed(part(1), in: v))
+    }
+
+    private func placed(_ table: Tensor, in x: Tensor) throws -> Tensor {
+        var kept = [Float](repeating: 1, count: x.shape[0])
+        for row in rows { kept[Int(row)] = 0 }
+        let own = try Fused.embed(places, table, scale: 1)
+        let rest = try x * Tensor(kept, shape: [kept.count, 1]).to(x.dtype)
+        return try rest + Fused.placeRows(own.to(x.dtype), at: rows, of: x.shape[0])
+    }
+}
+
+/// Whole sequences with the learnt tokens put before each.
+struct ExpandedPass {
+    var tokens: [Int32] = []
+    var pass: Pass
+    /// Where the rows that were asked for stand.
+    var rows: [Int32] = []
+
+    /// - Parameter segments: of the pass.
+    init(_ given: [Int32], _ segments: [Range<Int>], _ pass: Pass, _ prompt: VirtualPrompt, vocabulary: Int) {
+        self.pass = pass
+        var positions: [Int32] = [], expanded: [Range<Int>] = []
+        let first = prompt.tokens(vocabulary: vocabulary)
+        rows = [Int32](repeating: 0, count: given.count)
+        for segment in segments {
+            let start = tokens.count
+            tokens += first + given[segment]
+            positions += 0..<Int32(prompt.count)
+            for (offset, row) in segment.enumerated() {
+                rows[row] = Int32(start + prompt.count + offset)
+                positions.append(Int32(prompt.count) + (pass.positions?[row] ?? Int32(offset)))
+            }
+            expanded.append(start..<tokens.count)
+        }
+        self.pass.rows = .whole(expanded)
+        self.pass.positions = positions
+    }
+}
