@@ -1,18 +1,18 @@
 import MartletGrammar
 import MartletJSON
 
-/// How a family writes calls: what stands before, between and after them.
+/// The syntax in which a model family writes tool calls: the text before, between and after them.
 package struct CallForm {
     package let syntax: ToolSyntax
-    /// Around all calls.
+    /// Text around all calls.
     private var opening = "", closing = ""
     private var separator = ""
-    /// Around the arguments of one, with `NAME` for its name.
+    /// Text around the arguments of one call; `NAME` is replaced by the function's name.
     private var before = "", after = "}"
-    /// Around strings, where a family has something of its own.
+    /// The quote around strings, for families with a special one.
     private var quote = ""
 
-    /// JSON objects, one a line.
+    /// JSON objects, one per line.
     package static let json = CallForm(json: "arguments", .json, separator: "\n")
 
     private init(json arguments: String, _ syntax: ToolSyntax, separator: String) {
@@ -21,14 +21,15 @@ package struct CallForm {
         before = "{\"name\": \"NAME\", \"\(arguments)\": "
     }
 
-    /// - Parameter template: of a model that was trained to call tools, which tells which of the family's ways it knows.
+    /// - Parameter template: the chat template of a model that was trained to call tools; selects the variant of the
+    ///   family's syntax.
     package init(_ syntax: ToolSyntax, template: String?) {
         switch syntax {
         case .json: self = .json
         case .llamaJSON: self.init(json: "parameters", .llamaJSON, separator: "; ")
         case .hermes:
             self.init(json: "arguments", .hermes, separator: "\n")
-            // Taught in the prompt, it is one line.
+            // If the syntax is only taught in the prompt, a call is a single line.
             let end = template == nil ? "" : "\n"
             before = "<tool_call>" + end + before
             after += end + "</tool_call>"
@@ -69,7 +70,7 @@ package struct CallForm {
         }
     }
 
-    /// Of families that write no JSON.
+    /// The argument syntax of families that do not write JSON.
     private var style: CallMembers? {
         switch syntax {
         case .qwenCoder: .tags
@@ -79,8 +80,8 @@ package struct CallForm {
         }
     }
 
-    /// One call of the tools that may be called, or several where the request allows it and does not name the one; nil
-    /// where the syntax cannot be held to the schema of a tool.
+    /// A grammar for one call of the callable tools, or for several if the request allows it and does not name a tool;
+    /// nil if the syntax cannot be constrained to the tool's schema.
     package func grammar(_ settings: ToolSettings) -> CallGrammar? {
         var grammar = CallGrammar()
         (grammar.opening, grammar.closing, grammar.separator) = (opening, closing, separator)

@@ -1,13 +1,13 @@
 import MartletGrammar
 import MartletJSON
 
-/// How a family that does not write JSON spells the arguments of a call, one after the other.
+/// The syntax of call arguments in families that do not write JSON.
 enum CallMembers {
-    /// `<parameter=KEY>` line by line: Qwen Coder. Strings are text as it is.
+    /// `<parameter=KEY>` line by line (Qwen Coder). Strings are unquoted text.
     case tags
-    /// `key:value`, strings between marks of the family's own, without escapes: Gemma.
+    /// `key:value`; strings between the family's own marks, without escapes (Gemma).
     case quoted(String)
-    /// `key=value` with Python's literals.
+    /// `key=value` with Python literals.
     case python
 
     private static let annotations: Set<String> = ["description", "title", "default", "examples", "type"]
@@ -21,7 +21,7 @@ enum CallMembers {
         }
     }
 
-    /// Whether a name of a tool is read again as it was written.
+    /// Whether a tool's name can be parsed back unchanged.
     func canSpell(_ name: String) -> Bool {
         switch self {
         case .tags: true
@@ -29,8 +29,8 @@ enum CallMembers {
         }
     }
 
-    /// The arguments as they are written; nil where the schema says more than this can hold to: of the object as a whole,
-    /// of several types at once, or of values that the family has another spelling for.
+    /// The arguments in this syntax; nil if the schema has constraints that cannot be expressed: on the whole object,
+    /// on several types at once, or on values that the family spells differently.
     func members(of schema: JSON) -> [CallGrammar.Member]? {
         let object = schema.object ?? JSONObject()
         let known = Self.annotations.union(Self.definitions)
@@ -46,7 +46,7 @@ enum CallMembers {
             member.isRequired = required.contains(name)
             members.append(member)
         }
-        // Gemma's template shows them in this order.
+        // Gemma's template lists them in this order.
         if case .quoted = self { members.sort { $0.opening.lowercased() < $1.opening.lowercased() } }
         return members
     }
@@ -71,7 +71,7 @@ enum CallMembers {
 
     // MARK: Values
 
-    /// JSON of any type but strings, which are text or one of some texts.
+    /// JSON of any type except strings, which are free text or one of several texts.
     private static func tagged(
         _ schema: JSONObject, _ type: String, in root: JSONObject
     ) -> CallGrammar.Value? {
@@ -87,7 +87,7 @@ enum CallMembers {
         }
     }
 
-    /// What JSON and Python write alike, and truth.
+    /// Values that JSON and Python spell alike, and booleans.
     private static func literal(
         _ schema: JSONObject, _ type: String, in root: JSONObject
     ) -> CallGrammar.Value? {
@@ -103,7 +103,7 @@ enum CallMembers {
         }
     }
 
-    /// A string whose schema says no more than its type, or its values.
+    /// A string whose schema has only a type, or a list of values.
     private static func text(_ schema: JSONObject, without mark: String) -> CallGrammar.Value? {
         let rest = schema.filter { !annotations.contains($0.key) }
         if rest.isEmpty { return .text(without: mark) }
@@ -115,7 +115,7 @@ enum CallMembers {
         return .choice(choices)
     }
 
-    /// What the schema refers to stands at the root.
+    /// Referenced definitions are in the root schema.
     private static func rooted(_ schema: JSONObject, in root: JSONObject) -> JSONObject {
         var schema = schema
         for key in definitions where schema[key] == nil { schema[key] = root[key] }

@@ -1,13 +1,13 @@
-/// Tells calls of tools from the text around them, byte by byte.
+/// Separates tool calls from the text around them, byte by byte.
 struct CallParser: Sendable {
     private let openings: [[UInt8]]
-    /// Calls begin only where the reply does.
+    /// Whether calls are only recognised at the start of the reply.
     private let isWholeReply: Bool
     private let makeBody: @Sendable () -> any CallBody
     private var isAtStart = true
     private var held: [UInt8] = []
     private var body: (any CallBody)?
-    /// What was read since the body began, to be shown when it turns out to be no call.
+    /// The bytes read since the body began; they are emitted as text if it turns out not to be a call.
     private var raw: [UInt8] = []
     private var sink = CallSink()
 
@@ -55,7 +55,7 @@ struct CallParser: Sendable {
             let text = isAtStart && isWholeReply ? held.drop(while: \.isSpace) : held[...]
             if let opening = openings.first(where: { text.elementsEqual($0) }) {
                 begin()
-                // The qwen coder's opening without a tag around it is part of the call.
+                // Qwen Coder's opening without an enclosing tag is part of the call.
                 if opening.last == UInt8(ascii: "=") { for byte in opening { _ = body?.push(byte, &sink, &found) } }
                 return
             }
@@ -76,14 +76,14 @@ struct CallParser: Sendable {
         self.body = nil
         let calls = sink.count
         let state = body.push(byte, &sink, &found)
-        // What has been told is a whole call; what comes after it may yet be text.
+        // Everything before is a complete call; the bytes after it may still be text.
         if sink.count > calls { raw = [] } else { raw.append(byte) }
         switch state {
         case .more: self.body = body
         case .done: isAtStart = isWholeReply
         case .failed:
             isAtStart = false
-            // With the byte that shows it to be no call, another may begin.
+            // The byte that shows that this is not a call may begin another one.
             for byte in raw.dropLast() { sink.content(byte, &found) }
             if let last = raw.last { push(last, &found) }
         }
@@ -105,20 +105,20 @@ struct CallParser: Sendable {
 
 enum CallState { case more, done, failed }
 
-/// Reads what stands between the opening and the closing of calls.
+/// Parses the bytes between the opening and the closing of calls.
 protocol CallBody: Sendable {
-    /// `.failed` says that this is no call after all, from the end of the last whole call on.
+    /// `.failed`: the bytes after the last complete call are not a call.
     mutating func push(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState
-    /// The reply ends here; says whether what was read since the last call can be forgotten.
+    /// The reply ends here; returns whether the bytes since the last call can be dropped.
     mutating func finish(_ sink: inout CallSink, _ found: inout DeltaList) -> Bool
 }
 
-/// Numbers calls, and keeps the white space around them out of the text.
+/// Numbers calls and drops the white space around them.
 struct CallSink: Sendable {
-    /// Calls so far.
+    /// The number of calls so far.
     private(set) var count = 0
     private var space: [UInt8] = []
-    /// There is text since the last call, or since the beginning.
+    /// Whether there is text since the last call, or since the start.
     private var hasText = false
 
     mutating func content(_ byte: UInt8, _ found: inout DeltaList) {
@@ -131,7 +131,7 @@ struct CallSink: Sendable {
         hasText = true
     }
 
-    /// A whole call, whose arguments are known to be one JSON object.
+    /// A complete call; its arguments are one valid JSON object.
     mutating func call(_ name: some Sequence<UInt8>, arguments bytes: some Sequence<UInt8>, _ found: inout DeltaList) {
         space = []
         hasText = false
@@ -146,13 +146,13 @@ struct CallSink: Sendable {
     }
 }
 
-/// Recognises a text that may stand in the way, byte by byte.
+/// Recognises an optional text, byte by byte.
 struct MarkerMatch: Sendable {
     let text: [UInt8]
     var count = 0
     init(_ text: String) { self.text = Array(text.utf8) }
 
-    /// True when the byte continues the text; `isComplete` then says whether it ends it.
+    /// Returns true if the byte continues the text; then `isComplete` tells whether the text is complete.
     mutating func push(_ byte: UInt8) -> Bool {
         guard count < text.count, text[count] == byte else { return false }
         count += 1

@@ -1,5 +1,5 @@
-/// What follows DeepSeek's opening of calls. V3 and R1 write the name on a line of its own and the arguments between
-/// fences, V3.1 writes name, separator, arguments.
+/// Parses calls after DeepSeek's opening. V3 and R1 write the name on its own line and the arguments in a code fence;
+/// V3.1 writes name, separator, arguments.
 struct DeepSeekCalls: CallBody {
     static let opening = "<｜tool▁calls▁begin｜>", closing = "<｜tool▁calls▁end｜>"
     static let begin = "<｜tool▁call▁begin｜>", end = "<｜tool▁call▁end｜>", separator = "<｜tool▁sep｜>"

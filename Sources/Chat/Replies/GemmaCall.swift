@@ -1,9 +1,9 @@
 import MartletJSON
 
-/// `call:name{key:value,…}` up to its closing token. Strings stand between tokens of their own.
+/// `call:name{key:value,…}` up to its closing token. Strings are between special tokens.
 struct GemmaCall: CallBody {
     private var bytes: [UInt8] = []
-    /// What ends the string that is open; nothing else counts until then.
+    /// The mark that ends the open string; inside it, other bytes have no meaning.
     private var quote: [UInt8]?
     private static let quotes = ["<escape>", "<|\"|>"]
     private static let marks = quotes.map { Array($0.utf8) }

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Where a JSON value ends, byte by byte.
+/// Finds the end of a JSON value, byte by byte.
 struct JSONValueEnd: Sendable {
     private var depth = 0
     private var isInString = false
@@ -10,7 +10,7 @@ struct JSONValueEnd: Sendable {
 
     enum Place { case inside, last, after }
 
-    /// Whether the byte is inside of the value, its last, or the first after it (numbers and words end that way).
+    /// Whether the byte is inside the value, its last byte, or the first one after it (numbers and words end that way).
     mutating func push(_ byte: UInt8) -> Place {
         if isInString {
             if isEscaped {
@@ -38,11 +38,11 @@ struct JSONValueEnd: Sendable {
     }
 }
 
-/// Calls as JSON objects with `name` and `arguments` (or `parameters`), one after another or in a list. A call is told when
-/// its object has ended and is JSON, with one object as arguments.
+/// Calls as JSON objects with `name` and `arguments` (or `parameters`), consecutive or in a list. A call is emitted
+/// when its object is complete, valid JSON, and has an object as arguments.
 struct JSONCalls: CallBody {
     private enum State {
-        /// Before an object, and after one.
+        /// Before or after an object.
         case between
         case beforeKey, key, beforeColon, beforeValue, value, afterValue
         case closing
@@ -51,7 +51,7 @@ struct JSONCalls: CallBody {
 
     private let closing: MarkerMatch?
     private var match: MarkerMatch?
-    /// Those that may be called; nil takes any.
+    /// The names of callable tools; nil accepts any name.
     private let names: Set<String>?
     private var state = State.between
     private var isFirst = true
@@ -61,11 +61,11 @@ struct JSONCalls: CallBody {
     private var role = Role.other
     private var end = JSONValueEnd()
     private var value: [UInt8] = []
-    /// The object so far.
+    /// The bytes of the object so far.
     private var object: [UInt8] = []
     private var name: [UInt8]?
     private var arguments: [UInt8]?
-    /// 1 inside of `"function": {…}`.
+    /// 1 inside `"function": {…}`.
     private var nested = 0
 
     init(closing: String?, names: Set<String>?) {
@@ -85,7 +85,7 @@ struct JSONCalls: CallBody {
         }
     }
 
-    /// A byte of an object.
+    /// Handles a byte of an object.
     private mutating func inside(_ byte: UInt8, _ sink: inout CallSink, _ found: inout DeltaList) -> CallState {
         switch state {
         case .between, .closing: break
@@ -160,7 +160,7 @@ struct JSONCalls: CallBody {
         }
     }
 
-    /// False for a member that no call has.
+    /// Returns false for a member that calls do not have.
     private mutating func chooseRole() -> Bool {
         switch String(decoding: key, as: UTF8.self) {
         case "name": role = .name
@@ -191,11 +191,12 @@ struct JSONCalls: CallBody {
             arguments = object
         default: break
         }
-        // A number or a word ends with what comes after it.
+        // A number or a word ends at the byte after it.
         return place == .after ? inside(byte, &sink, &found) : .more
     }
 
-    /// The JSON object that a value is, or that a text spells; an empty one for no value. Nil for any other.
+    /// The JSON object of a value, or of a string that contains one; an empty object for no value. Nil for other
+    /// values.
     private static func arguments(_ value: [UInt8]) -> [UInt8]? {
         guard let json = try? JSON(parsing: value) else { return nil }
         switch json {
@@ -217,7 +218,7 @@ struct JSONCalls: CallBody {
         object = []
         isFirst = false
         state = .between
-        // A single object that is the whole reply may be followed by another or by nothing.
+        // A single object that is the whole reply may be followed by another one or by nothing.
         return .more
     }
 

@@ -1,11 +1,11 @@
 import MartletJSON
 
-/// Reads values that are almost JSON: Python's literals, and Gemma's, whose strings stand between tokens.
+/// Parses values that are almost JSON: Python literals, and Gemma's, with strings between tokens.
 struct LiteralReader {
     let bytes: [UInt8]
-    /// What stands around strings, besides quotes.
+    /// Marks around strings, besides quotes.
     let quotes: [[UInt8]]
-    /// Words without quotes are strings, and keys need none.
+    /// Whether words without quotes are strings, and keys need no quotes.
     let hasBareWords: Bool
     var position = 0
 
@@ -83,7 +83,7 @@ struct LiteralReader {
         return hasBareWords ? identifier() : nil
     }
 
-    /// A string between the given quotes, without escapes.
+    /// A string between the given marks, without escapes.
     private mutating func quoted() -> String? {
         for quote in quotes where bytes[position...].starts(with: quote) {
             var end = position + quote.count
@@ -124,7 +124,7 @@ struct LiteralReader {
         return nil
     }
 
-    /// A string that JSON has too: pairs of surrogates are one character there.
+    /// A string that is also valid JSON: surrogate pairs become one character.
     private mutating func jsonString() -> String? {
         var end = JSONValueEnd()
         for index in position..<bytes.count where end.push(bytes[index]) == .last {

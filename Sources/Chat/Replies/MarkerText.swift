@@ -7,7 +7,7 @@ struct TextUntil: Sendable {
 
     init(_ marker: String) { self.marker = Array(marker.utf8) }
 
-    /// The text before the marker, with the byte that completes it.
+    /// Returns the text before the marker when the byte completes it.
     mutating func push(_ byte: UInt8) -> [UInt8]? {
         bytes.append(byte)
         guard byte == marker.last, bytes.count >= marker.count, bytes.suffix(marker.count).elementsEqual(marker) else {
@@ -17,11 +17,11 @@ struct TextUntil: Sendable {
     }
 }
 
-/// Expects one of several markers, after any white space.
+/// Expects one of several markers, after optional white space.
 struct MarkerChoice: Sendable {
     private let markers: [[UInt8]]
     private var held: [UInt8] = []
-    /// Bytes that may stand before the marker besides white space.
+    /// Bytes that may precede the marker besides white space.
     private let skipped: [UInt8]
 
     init(_ markers: [String], skipping: String = "") {
@@ -47,7 +47,7 @@ struct ArgumentText: Sendable {
     private var end = JSONValueEnd()
     private(set) var bytes: [UInt8] = []
 
-    /// `.done` with the last byte of the object.
+    /// Returns `.done` at the last byte of the object.
     mutating func push(_ byte: UInt8) -> CallState {
         if bytes.isEmpty {
             if byte.isSpace { return .more }

@@ -1,4 +1,5 @@
-/// What follows `[TOOL_CALLS]`: a list of JSON objects, or `name[ARGS]{…}`, perhaps with `[CALL_ID]id` between.
+/// Parses calls after `[TOOL_CALLS]`: a list of JSON objects, or `name[ARGS]{…}`, optionally with `[CALL_ID]id` in
+/// between.
 struct MistralCall: CallBody {
     private enum State { case start, list, name, tag, identifier, arguments }
     private var state = State.start

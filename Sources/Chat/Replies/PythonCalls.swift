@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// A list of calls as Python writes them: `[name(key="value", other=1), …]`. They are told when the list ends.
+/// A Python list of calls: `[name(key="value", other=1), …]`. They are emitted when the list ends.
 struct PythonCalls: CallBody {
     private let names: Set<String>
     private var bytes: [UInt8] = []

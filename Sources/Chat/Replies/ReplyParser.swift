@@ -1,27 +1,32 @@
 import MartletJSON
 
-/// A stretch of a reply, told apart by what it is.
+/// A part of a reply: text, reasoning or a tool call.
 public enum ReplyDelta: Sendable, Equatable {
     case content(String)
     case reasoning(String)
-    /// A call with this number begins.
+    /// A call with this index begins.
     case callStarted(Int, name: String)
-    /// More of the JSON text of a call's arguments.
+    /// The next part of the JSON text of a call's arguments.
     case callArguments(Int, String)
 }
 
-/// Tells thinking, text and calls apart in a reply as it comes.
+/// Separates reasoning, text and tool calls in a streamed reply.
 ///
-/// It works byte by byte, so that no cut of the text into pieces changes what it finds: the deltas of one kind, put
-/// together, are the same. A marker is never split between deltas, nor shown before it is certain to be none.
+///     var parser = ReplyParser(reasoning: ReasoningSyntax(template: source), syntax: ToolSyntax(template: source))
+///     for text in pieces { for delta in parser.append(text) { print(delta) } }
+///     for delta in parser.finish() { print(delta) }
+///
+/// It works byte by byte, so the result does not depend on how the text is divided into pieces. A marker is never split
+/// between deltas, and never emitted as text before it is certain not to be one.
 public struct ReplyParser: Sendable {
     private var splitter: ReasoningSplitter?
     private var calls: CallParser?
 
     /// - Parameters:
-    ///   - reasoning: nil leaves thinking in the text.
-    ///   - startsInReasoning: the prompt has opened the model's thinking.
-    ///   - tools: nil leaves calls in the text.
+    ///   - reasoning: the reasoning markers; nil leaves reasoning in the text.
+    ///   - startsInReasoning: whether the prompt has already opened the reasoning.
+    ///   - syntax: the syntax of tool calls; nil leaves calls in the text.
+    ///   - tools: the tools that may be called.
     public init(
         reasoning: ReasoningSyntax?, startsInReasoning: Bool = false, syntax: ToolSyntax?, tools: [Tool] = []
     ) {
@@ -29,11 +34,11 @@ public struct ReplyParser: Sendable {
         calls = syntax.map { CallParser($0, tools: tools) }
     }
 
-    /// Whether what comes next is thinking, as far as is known.
+    /// Whether the next bytes are reasoning, as far as known.
     public var isInReasoning: Bool { splitter?.isInside ?? false }
 
     public mutating func append(_ text: String) -> [ReplyDelta] {
-        // Nothing to look for is the common case.
+        // The common case: nothing to search for.
         if splitter == nil, calls == nil { return text.isEmpty ? [] : [.content(text)] }
         var found = DeltaList()
         for byte in text.utf8 { push(byte, &found) }
@@ -60,7 +65,7 @@ public struct ReplyParser: Sendable {
     }
 }
 
-/// Deltas being collected; neighbours of one kind are one.
+/// Collects deltas; consecutive deltas of the same kind are merged.
 struct DeltaList {
     enum Kind: Equatable { case content, reasoning, name(Int), arguments(Int) }
     private(set) var items: [(kind: Kind, bytes: [UInt8])] = []
@@ -73,7 +78,7 @@ struct DeltaList {
         }
     }
 
-    /// Adds what a splitter found, its content by way of the parser of calls.
+    /// Adds what a splitter found; its content passes through the parser of calls.
     mutating func add(_ list: DeltaList, through calls: inout CallParser?) {
         for item in list.items {
             if item.kind == .content, calls != nil {
@@ -97,7 +102,7 @@ struct DeltaList {
     }
 }
 
-/// Tells the model's thinking from its answer. White space at the edges of the thinking belongs to neither.
+/// Separates the model's reasoning from its answer. White space at the edges of the reasoning is dropped.
 struct ReasoningSplitter {
     private enum State { case undecided, inside, after, answer }
 
@@ -105,7 +110,7 @@ struct ReasoningSplitter {
     private let closing: [UInt8]
     private var state: State
     private var held: [UInt8] = []
-    /// White space that is thinking only if more thinking follows.
+    /// White space that is reasoning only if more reasoning follows.
     private var space: [UInt8] = []
     private var hasText = false
 

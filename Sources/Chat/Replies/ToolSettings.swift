@@ -4,10 +4,10 @@ import MartletJSON
 public struct Tool: Sendable, Equatable {
     public var name: String
     public var description: String?
-    /// JSON Schema of the arguments, an object.
+    /// The JSON Schema of the arguments, which are an object.
     public var parameters: JSON
     public var isStrict: Bool
-    /// As the request wrote it, for the template: `{"type": "function", "function": {…}}`.
+    /// The JSON of the request, for the template: `{"type": "function", "function": {…}}`.
     public var json: JSON
 
     public init(name: String, description: String? = nil, parameters: JSON, isStrict: Bool = false, json: JSON) {
@@ -21,9 +21,9 @@ public struct Tool: Sendable, Equatable {
 
 public enum ToolChoice: Sendable, Equatable {
     case none, auto, required
-    /// This one and no other.
+    /// Only this tool.
     case named(String)
-    /// At least one (or any number) of these.
+    /// At least one (or any number) of these tools.
     case allowed([String], isRequired: Bool)
 }
 
@@ -46,7 +46,7 @@ public struct ToolSettings: Sendable, Equatable {
 }
 
 extension ToolChoice {
-    /// Whether a reply without a call is no answer to the request.
+    /// Whether a reply without a call violates the request.
     public var forcesCalls: Bool {
         switch self {
         case .required, .named: true

@@ -1,10 +1,10 @@
-/// How a family of models writes calls of tools.
+/// The tool-call syntax of a model family.
 public enum ToolSyntax: String, Sendable, CaseIterable {
     /// `<tool_call>{"name": …, "arguments": {…}}</tool_call>`: Hermes, Qwen 2.5 and 3, SmolLM.
     case hermes
     /// `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`: Qwen 3 Coder.
     case qwenCoder
-    /// `{"name": …, "parameters": {…}}` as the whole reply, perhaps after `<|python_tag|>`: Llama 3.
+    /// `{"name": …, "parameters": {…}}` as the whole reply, optionally after `<|python_tag|>`: Llama 3.
     case llamaJSON
     /// `[name(key=value), …]` as the whole reply: Llama 4, Llama 3.2.
     case pythonic
@@ -17,7 +17,7 @@ public enum ToolSyntax: String, Sendable, CaseIterable {
     /// A JSON object with `name` and `arguments`, or a list of them, as the whole reply.
     case json
 
-    /// The syntax that a chat template shows to the model; nil when it speaks of no tools.
+    /// The syntax that a chat template shows to the model; nil if it does not mention tools.
     public init?(template: String) {
         let signs: [(String, ToolSyntax)] = [
             ("<function=", .qwenCoder), ("<tool_call>", .hermes), ("[TOOL_CALLS]", .mistral),
@@ -29,7 +29,7 @@ public enum ToolSyntax: String, Sendable, CaseIterable {
         self = signs.first { template.contains($0.0) }?.1 ?? .json
     }
 
-    /// What the model writes where a call begins, which may be special tokens.
+    /// The text with which a call begins, which may be special tokens.
     package var markers: [String] {
         switch self {
         case .hermes: ["<tool_call>", "</tool_call>"]
@@ -48,7 +48,7 @@ public enum ToolSyntax: String, Sendable, CaseIterable {
     }
 }
 
-/// What stands around a model's thinking.
+/// The markers around a model's reasoning.
 public struct ReasoningSyntax: Sendable, Equatable {
     public var opening: String
     public var closing: String
@@ -68,15 +68,15 @@ public struct ReasoningSyntax: Sendable, Equatable {
         ReasoningSyntax(opening: "<thought>", closing: "</thought>"),
     ]
 
-    /// The one that a chat template mentions.
+    /// The syntax that a chat template mentions.
     public init?(template: String) {
         guard let found = Self.known.first(where: { template.contains($0.closing) || template.contains($0.opening) })
         else { return nil }
         self = found
     }
 
-    /// Whether a prompt ends inside of the model's thinking, as its `RenderedPrompt.ending` tells: what users write does
-    /// not count.
+    /// Whether a prompt ends inside the model's reasoning, judged by its `RenderedPrompt.ending`: text written by users
+    /// does not count.
     package func isOpen(atEndOf prompt: String) -> Bool {
         let tail = String(prompt.suffix(4096))
         guard let place = tail.utf8Position(ofLast: opening) else { return false }
@@ -85,7 +85,7 @@ public struct ReasoningSyntax: Sendable, Equatable {
 }
 
 extension String {
-    /// Offset in UTF-8 of the last occurrence.
+    /// The UTF-8 offset of the last occurrence.
     func utf8Position(ofLast needle: String) -> Int? {
         let bytes = Array(utf8)
         let needle = Array(needle.utf8)

@@ -1,7 +1,7 @@
 import MartletJSON
 
-/// `<function=NAME><parameter=KEY>VALUE</parameter>…</function>`, perhaps followed by `</tool_call>`. Values are text; the
-/// tool's schema says which of them are JSON. The call is told when its function ends.
+/// `<function=NAME><parameter=KEY>VALUE</parameter>…</function>`, optionally followed by `</tool_call>`. Values are
+/// text; the tool's schema determines which of them are JSON. A call is emitted at the end of its function.
 struct XMLCall: CallBody {
     private enum State { case opening, name, inside, key, value, closing }
     private let tools: [Tool]
@@ -65,7 +65,7 @@ struct XMLCall: CallBody {
         return .more
     }
 
-    /// The value without the line breaks around it, as the schema wants it.
+    /// The value without the line breaks around it, in the type that the schema requires.
     private func json(_ bytes: [UInt8]) -> JSON {
         var bytes = bytes[...]
         if bytes.first == UInt8(ascii: "\n") { bytes = bytes.dropFirst() }

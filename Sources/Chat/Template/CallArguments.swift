@@ -1,8 +1,8 @@
 import MartletJSON
 import MartletJinja
 
-/// The arguments of calls as templates see them: an object, which most write with `tojson`, and which still is its JSON
-/// text wherever a template treats it as a string.
+/// The arguments of calls for templates: an object, which most templates print with `tojson`, and which is its JSON
+/// text where a template treats it as a string.
 enum CallArguments {
     static func value(ofCalls json: JSON) -> JinjaValue {
         guard case .array(let calls) = json else { return JinjaValue(json) }

@@ -1,7 +1,7 @@
 import MartletJSON
 
-/// One message of a conversation. It keeps every member it was read with, in order, because templates may
-/// print whole messages and may read members that only they know.
+/// One message of a conversation. It keeps all members it was read with, in order, because templates may print whole
+/// messages and may read members that only they know.
 ///
 /// The JSON shape is that of OpenAI's chat completions: `role`, `content` (a string, null, or parts),
 /// `name`, `tool_calls`, `tool_call_id`, and `reasoning_content`.
@@ -10,14 +10,14 @@ public struct ChatMessage: Sendable, Equatable {
         case text(String)
         /// An image by URL (as sent, data URLs included).
         case image(String)
-        /// A part of another type, as sent.
+        /// A part of another type, unchanged.
         case other(JSON)
     }
 
     public struct ToolCall: Sendable, Equatable {
         public var id: String?
         public var name: String
-        /// The arguments, an object wherever the model's text was one.
+        /// The arguments: an object if the model's text was one.
         public var arguments: JSON
 
         public init(id: String? = nil, name: String, arguments: JSON) {
@@ -38,7 +38,7 @@ public struct ChatMessage: Sendable, Equatable {
         fields = JSONObject([("role", .string(role)), ("content", .array(parts.map(\.json)))])
     }
 
-    /// Reads a message; throws a sentence that names the member and what was expected.
+    /// Reads a message; the error names the member and what was expected.
     public init(_ json: JSON) throws(ChatTemplateError) {
         guard let object = json.object else { throw .message("a message must be an object, not \(json.kind)") }
         guard object["role"]?.string != nil else { throw .message("'role' must be a string") }
@@ -68,7 +68,7 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields["role"] = .string(newValue) }
     }
 
-    /// The text: the content itself, or its text parts, one a line; nil where there is none.
+    /// The text: the content, or its text parts joined by line feeds; nil if there is none.
     public var content: String? {
         get {
             switch fields["content"] {
@@ -81,7 +81,7 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields["content"] = newValue.map { .string($0) } ?? .null }
     }
 
-    /// The content as parts; a string is one text part.
+    /// The content as parts; a string becomes one text part.
     public var parts: [Part] {
         switch fields["content"] {
         case .string(let text)?: [.text(text)]
@@ -100,7 +100,7 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields["tool_call_id"] = newValue.map { .string($0) } }
     }
 
-    /// The model's thinking, under whichever of its names it was sent.
+    /// The model's reasoning, under any of its member names.
     public var reasoningContent: String? {
         get {
             for key in Self.reasoningFields { if let text = fields[key]?.string { return text } }
@@ -149,7 +149,7 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields[field] = newValue }
     }
 
-    /// Arguments sent as a JSON text become the object they spell: templates print them as JSON.
+    /// Arguments sent as JSON text are parsed to an object: templates print them as JSON.
     static func normalized(_ arguments: JSON) -> JSON {
         guard case .string(let text) = arguments, let value = try? JSON(parsing: text), value.object != nil else {
             return arguments

@@ -1,34 +1,34 @@
 import MartletJSON
 
-/// One reply of a conversation, as the model was to write it: the conversation up to it, and what it adds.
+/// One assistant reply of a conversation as a training example: its prompt, and the text it adds.
 public struct RenderedReply: Sendable {
-    /// Which of the messages it is.
+    /// The index of its message.
     public var message: Int
-    /// The prompt it answers: the messages before it and what opens the assistant's turn.
+    /// The prompt of the reply: the messages before it and the generation prompt.
     public var prompt: RenderedPrompt
-    /// The messages up to and with the reply, as the template renders them while the reply is the last message.
+    /// The messages up to and including the reply, rendered with the reply as the last message.
     public var conversation: RenderedPrompt
-    /// The reply in `conversation.text`, as ranges of UTF-8 bytes: what stands in the template's `{% generation %}`
-    /// blocks where it has some, else all from where the conversation stops being the prompt, to its end.
+    /// The reply in `conversation.text`, as ranges of UTF-8 bytes: the template's `{% generation %}` blocks if it has
+    /// them, else everything from where the conversation differs from the prompt to its end.
     public var ranges: [Range<Int>]
-    /// `conversation` begins with all of `prompt`. False where the template opens a turn with more than it renders of a
-    /// finished one (DeepSeek-R1 asks with `<think>` and drops the thinking).
+    /// Whether `conversation` starts with the whole `prompt`. False if the template opens a turn with text that it does
+    /// not render for a finished one (DeepSeek-R1 opens with `<think>` and drops the reasoning).
     public var continuesPrompt: Bool
-    /// The whole conversation begins with `conversation`, so that one rendering serves this reply and the later ones.
-    /// False where the template renders a turn otherwise once others follow (Qwen 3 drops earlier thinking): such a
-    /// reply is learned from `conversation`, in a row of its own.
+    /// Whether the whole conversation starts with `conversation`, so that one rendering serves this and later replies.
+    /// False if the template renders a turn differently once others follow (Qwen 3 drops earlier reasoning): such a
+    /// reply is trained from `conversation`, as a row of its own.
     public var isKeptLater: Bool
 }
 
 extension ChatTemplate {
-    /// Whether the template marks what the assistant says with `{% generation %}` blocks, which
-    /// `RenderedPrompt.generationRanges` tells of every rendering.
+    /// Whether the template marks assistant text with `{% generation %}` blocks, reported as
+    /// `RenderedPrompt.generationRanges`.
     public var marksReplies: Bool { template.marksGeneration }
 
-    /// The replies of a conversation, in order, each as it was when it was written: what training needs to know which
-    /// text the model is to learn, and from which rendering.
+    /// The replies of a conversation in order, each as it was when it was generated: training needs to know which text
+    /// to learn, and from which rendering.
     ///
-    /// Renders the conversation twice for each reply and once more.
+    /// Renders the conversation twice per reply, and once more.
     /// - Throws: `ChatTemplateError` when the template refuses the conversation, or any part of it that ends with a reply.
     public func replies(
         messages: [ChatMessage], tools: [JSON]? = nil, documents: [JSON]? = nil, extra: JSONObject = JSONObject()
@@ -56,8 +56,8 @@ extension ChatTemplate {
         return replies
     }
 
-    /// Whether the template renders a turn of this conversation otherwise once later turns are added, so that its replies
-    /// cannot all be learned from one rendering.
+    /// Whether the template renders a turn of this conversation differently once later turns are added, so that its
+    /// replies cannot all be trained from one rendering.
     public func rewritesEarlierTurns(
         of messages: [ChatMessage], tools: [JSON]? = nil, documents: [JSON]? = nil, extra: JSONObject = JSONObject()
     ) throws(ChatTemplateError) -> Bool {
@@ -70,14 +70,14 @@ extension ChatTemplate {
         return false
     }
 
-    /// The blocks that reach beyond the prompt: those of earlier replies stand before.
+    /// The blocks after the prompt; those of earlier replies are before it.
     private static func reply(in conversation: RenderedPrompt, after start: Int, isMarked: Bool) -> [Range<Int>] {
         let end = conversation.text.utf8.count
         guard isMarked else { return start < end ? [start..<end] : [] }
         return conversation.generationRanges.filter { $0.upperBound > start && !$0.isEmpty }
     }
 
-    /// Bytes that both texts begin with, up to the beginning of a character.
+    /// The length of the common prefix in bytes, reduced to a character boundary.
     private static func commonPrefix(_ left: String, _ right: String) -> Int {
         var count = zip(left.utf8, right.utf8).prefix { $0 == $1 }.count
         let bytes = Array(right.utf8)

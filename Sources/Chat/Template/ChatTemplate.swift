@@ -1,15 +1,19 @@
 import MartletJSON
 import MartletJinja
 
-/// A model's chat template: compiled once, rendered for every request.
+/// A model's chat template, compiled once and rendered for every request.
+///
+///     let template = try ChatTemplate(source: source, specialTokens: ["bos_token": "<s>", "eos_token": "</s>"])
+///     let prompt = try template.render([ChatMessage(role: "user", content: "Hello")])
+///     print(prompt.text)
 public final class ChatTemplate: Sendable {
     public let source: String
     let template: JinjaTemplate
     private let specialTokens: [String: String]
     private let now: @Sendable () -> Int
     private let use: ContentUse
-    /// Whether the template looks into content that is an array of parts: loops over it, or reads a member of a part.
-    /// Others get text parts as one string, joined with line feeds.
+    /// Whether the template reads content that is an array of parts: loops over it, or reads a member of a part. Other
+    /// templates get text parts as one string, joined by line feeds.
     public var readsContentParts: Bool { use.readsParts }
 
     /// - Parameter specialTokens: `bos_token`, `eos_token`, … as the template names them.
@@ -28,14 +32,15 @@ public final class ChatTemplate: Sendable {
         use = ContentUse(template)
     }
 
-    /// The prompt of a conversation.
+    /// Renders the prompt of a conversation.
     ///
     /// - Parameters:
-    ///   - tools: Function definitions, `{"type":"function","function":{…}}`.
-    ///   - documents: Objects with `title` and `text`.
-    ///   - addGenerationPrompt: Ends with what opens the assistant's answer.
-    ///   - continueFinalMessage: Ends inside the final message, for the model to go on with it.
-    ///   - extra: More variables (`chat_template_kwargs`), such as `enable_thinking`.
+    ///   - tools: function definitions, `{"type":"function","function":{…}}`.
+    ///   - documents: objects with `title` and `text`.
+    ///   - addGenerationPrompt: whether to end with the text that opens the assistant's turn.
+    ///   - continueFinalMessage: whether to end inside the final message, so that the model continues it.
+    ///   - extra: further variables (`chat_template_kwargs`), such as `enable_thinking`.
+    /// - Throws: `ChatTemplateError` when the template fails or refuses the conversation.
     public func render(
         messages: [ChatMessage], tools: [JSON]? = nil, documents: [JSON]? = nil, addGenerationPrompt: Bool = false,
         continueFinalMessage: Bool = false, extra: JSONObject = JSONObject()
@@ -64,8 +69,8 @@ public final class ChatTemplate: Sendable {
 
     private typealias Rendering = (text: JinjaText, generations: [Range<Int>])
 
-    /// Renders with content in the form that the template's tree asks for. Where words of the conversation are lost that
-    /// way, or the template fails, another form is tried, and the one that keeps most of them is taken.
+    /// Renders with the form of content that the template's syntax tree suggests. If text of the conversation is lost
+    /// that way, or the template fails, other forms are tried, and the one that keeps most of the text is used.
     private func render(
         _ messages: [ChatMessage], _ variables: [(name: String, value: JinjaValue)]
     ) throws(ChatTemplateError) -> Rendering {
@@ -107,11 +112,11 @@ public final class ChatTemplate: Sendable {
         }
     }
 
-    /// How many of the texts do not stand in the prompt, line by line of each.
+    /// The number of texts that are missing in the prompt, compared line by line.
     private static func count(of texts: [JinjaText], missingIn prompt: JinjaText) -> Int {
         var position = 0
         return texts.count { text in
-            // Parts may stand apart from one another, but each of their lines stands somewhere.
+            // The parts may be separated from one another, but each of their lines must occur.
             let lines = text.string.split(separator: "\n").prefix(64)
             for line in lines {
                 let line = JinjaText(line).trimmed()
@@ -122,8 +127,8 @@ public final class ChatTemplate: Sendable {
         }
     }
 
-    /// A message as the template sees it. Roles from the known set count as the template's own text, so
-    /// that `'<|' + role + '|>'` still makes a special token; everything else is data.
+    /// A message for the template. Roles of the known set count as template text, so that `'<|' + role + '|>'` still
+    /// produces a special token; everything else is data.
     private func templateFields(of message: ChatMessage, _ form: ContentForm) -> JinjaDictionary {
         var result = JinjaDictionary()
         let isReply = message.role == "assistant"
@@ -140,7 +145,7 @@ public final class ChatTemplate: Sendable {
                 let isKnown = value.string.map(Self.roles.contains) ?? false
                 result.set("role", JinjaValue(value, isData: !isKnown))
             case "content":
-                // Content that is not there prints as nothing, unless the template asks whether it is there.
+                // Missing content is printed as an empty string, unless the template tests for it.
                 let isMissing = value.isNull || (calls && value.string == "")
                 let none: JinjaValue = use.testsForNone ? .none : .string(.empty)
                 result.set("content", isMissing ? none : form.value(of: value, text: text))

@@ -1,10 +1,10 @@
 import MartletJinja
 
-/// Why a conversation could not be turned into a prompt.
+/// Why a conversation could not be rendered as a prompt.
 public enum ChatTemplateError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The template could not be compiled, failed, or refused the conversation itself.
+    /// The template could not be compiled, failed, or refused the conversation.
     case template(JinjaError)
-    /// A message is not what it should be.
+    /// A message is invalid.
     case message(String)
     /// The final message cannot be continued.
     case continuation(String)

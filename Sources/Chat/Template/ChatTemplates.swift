@@ -1,8 +1,8 @@
 import MartletJSON
 
-/// The templates a model comes with, by name, and what to use where it comes with none.
+/// The templates of a model by name, and the fallback for a model without one.
 public struct ChatTemplates: Sendable {
-    /// Sources by name; the plain one is called "default".
+    /// Sources by name; the usual one is "default".
     public private(set) var sources: [(name: String, source: String)]
 
     /// Reads `chat_template` of a tokenizer configuration: a string, or `[{"name", "template"}]`.
@@ -26,15 +26,15 @@ public struct ChatTemplates: Sendable {
 
     public subscript(name: String) -> String? { sources.first { $0.name == name }?.source }
 
-    /// The template for a request: "tool_use" when it has tools and there is one, else "default".
+    /// The template for a request: "tool_use" if the request has tools and this template exists, else "default".
     public func source(forTools hasTools: Bool) throws(ChatTemplateError) -> String {
         if hasTools, let source = self["tool_use"] { return source }
         if let source = self["default"] { return source }
         if sources.count == 1 { return sources[0].source }
-        throw .source("none of the templates \(sources.map(\.name).joined(separator: ", ")) is called 'default'")
+        throw .source("there is no template named 'default' among \(sources.map(\.name).joined(separator: ", "))")
     }
 
-    /// The format used where a model has no template: ChatML. Whoever uses it should say so by this name.
+    /// The fallback for models without a template: ChatML. Users should be told its name.
     public static let fallbackName = "chatml"
     public static let fallback =
         "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' "

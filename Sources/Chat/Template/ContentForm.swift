@@ -1,23 +1,23 @@
 import MartletJSON
 import MartletJinja
 
-/// The form in which a template gets the content of messages. Content may come as a string or as parts; templates take
-/// one of them, or both.
+/// The form in which a template gets message content: a string or a list of parts. Templates support one of them, or
+/// both.
 enum ContentForm: CaseIterable {
-    /// A string, always: text parts are joined with a line feed.
+    /// Always a string: text parts are joined by a line feed.
     case text
-    /// As it came.
+    /// Unchanged.
     case asSent
-    /// Parts, always: a string is one text part.
+    /// Always parts: a string becomes one text part.
     case parts
 
-    /// What the template's own tree asks for.
+    /// The form that the template's syntax tree suggests.
     init(_ use: ContentUse) {
         self = !use.readsParts ? .text : use.testsForString ? .asSent : .parts
     }
 
-    /// Content as the template sees it. Text parts that are shown to it as parts still are their joined text wherever the
-    /// template treats them as a string.
+    /// Content for the template. Text parts that are passed as parts become their joined text where the template treats
+    /// them as a string.
     func value(of content: JSON, text: (String) -> JinjaText) -> JinjaValue {
         switch content {
         case .string(let string):
@@ -33,7 +33,7 @@ enum ContentForm: CaseIterable {
         }
     }
 
-    /// The texts, where all parts are text.
+    /// The texts, if all parts are text.
     static func texts(of parts: [JSON]) -> [String]? {
         var texts: [String] = []
         for part in parts {

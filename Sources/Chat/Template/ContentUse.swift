@@ -1,17 +1,17 @@
 import MartletJinja
 
-/// How a template uses the content of messages, as its syntax tree tells: content may be a string or a list of parts, and
-/// most templates know only one of them.
+/// How a template uses message content, according to its syntax tree: content may be a string or a list of parts, and
+/// most templates support only one.
 ///
-/// Values are followed by name, through assignments, loops, macros and filters, from `messages` to the parts of a content,
-/// without regard to the order of statements.
+/// A data-flow analysis follows values by name, through assignments, loops, macros and filters, from `messages` to the
+/// parts of a content, ignoring the order of statements.
 struct ContentUse {
-    /// Something looks at the parts: it reads a member of an item of content, in a loop over it, by its place or by a
-    /// filter. A loop that reads none may well be one over the characters of a string.
+    /// Whether the template reads the parts: a member of an item of content, in a loop over it, by index or by a
+    /// filter. A loop that reads no member may be one over the characters of a string.
     private(set) var readsParts = false
-    /// Something asks whether content is a string, so that strings have a way of their own.
+    /// Whether the template tests if content is a string, so that it handles strings separately.
     private(set) var testsForString = false
-    /// Something asks whether there is content at all.
+    /// Whether the template tests if content exists.
     private(set) var testsForNone = false
 
     /// What a value may be.
@@ -22,7 +22,7 @@ struct ContentUse {
         static let contents = Kinds(rawValue: 4)
         static let content = Kinds(rawValue: 8), part = Kinds(rawValue: 16)
 
-        /// Of an item of the value.
+        /// The kinds of an item of the value.
         var item: Kinds {
             var kinds: Kinds = []
             if contains(.messages) { kinds.insert(.message) }
@@ -36,7 +36,7 @@ struct ContentUse {
 
     private let names: JinjaNames
     private var kinds: [Int: Kinds] = [:]
-    /// Of members of namespaces, by the name alone.
+    /// The kinds of namespace members, by their name only.
     private var members: [JinjaText: Kinds] = [:]
     private var macros: [Int: JinjaMacro] = [:]
     private var hasChanged = true
@@ -45,7 +45,7 @@ struct ContentUse {
         names = template.names
         guard let messages = names.existing("messages") else { return }
         kinds[messages] = .messages
-        // Each round carries what is known one assignment further; templates need two or three.
+        // Each round propagates the kinds through one more assignment; templates need two or three rounds.
         for _ in 0..<16 where hasChanged {
             hasChanged = false
             visit(template.statements)

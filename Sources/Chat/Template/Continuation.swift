@@ -1,12 +1,12 @@
 import MartletJSON
 import MartletJinja
 
-/// Ends a prompt inside its final message: a mark is put behind the message's text before rendering, and
-/// the prompt is cut where the mark comes out. The same steps as in transformers, so that both cut alike.
+/// Ends a prompt inside its final message: a marker is added after the message's text before rendering, and the prompt
+/// is cut at the marker. The same steps as in transformers, so that both cut at the same place.
 enum Continuation {
     private static let mark = "CONTINUE_FINAL_MESSAGE_TAG "
 
-    /// Marks the final message and returns its text without the mark.
+    /// Adds the marker to the final message and returns its text without the marker.
     static func mark(_ messages: inout [ChatMessage]) throws(ChatTemplateError) -> String {
         guard let last = messages.indices.last else { throw .continuation("the conversation is empty") }
         switch messages[last]["content"] {

@@ -1,22 +1,22 @@
 import MartletJinja
 
-/// A conversation as the text a model reads.
+/// A rendered conversation: the text that the model reads.
 public struct RenderedPrompt: Sendable {
     public var text: String
 
-    /// The text cut where its origin changes. Trusted segments were written by the template (and may hold
-    /// special tokens); the others came from messages, tools and documents, and special tokens spelled in
-    /// them are plain text. A tokenizer should match special tokens in trusted segments only, and split
-    /// the rest of the text into words as a whole, across segments.
+    /// The text, divided where its origin changes. Trusted segments were written by the template and may contain
+    /// special tokens; the others come from messages, tools and documents, and special tokens spelled in them are plain
+    /// text. A tokenizer should match special tokens in trusted segments only, and pre-tokenize the rest as a whole,
+    /// across segments.
     public var segments: [(text: String, isTrusted: Bool)]
 
-    /// What stands between `{% generation %}` and `{% endgeneration %}`: assistant text to train on, as
-    /// ranges of UTF-8 bytes of `text`.
+    /// The text between `{% generation %}` and `{% endgeneration %}`: assistant text to train on, as ranges of UTF-8
+    /// bytes of `text`.
     public var generationRanges: [Range<Int>]
 
-    /// What the template itself wrote after the last message, and before it, what the model is to go on with where the
-    /// final message is continued. What opens the model's thinking stands here and nowhere else: the same words in a
-    /// message are only spoken of.
+    /// The text that the template itself wrote after the last message, preceded by the text that the model continues if
+    /// the final message is continued. An opening of the model's reasoning only counts here: the same words inside a
+    /// message are ordinary text.
     public var ending: String
 
     init(_ text: JinjaText, generations: [Range<Int>], continuing continued: String?) {
@@ -39,7 +39,7 @@ public struct RenderedPrompt: Sendable {
         return own(endOf: text[0..<trimmed.bytes.count - message.bytes.count]).string + continued
     }
 
-    /// The last run of a text, where the template wrote it.
+    /// The last run of a text, if the template wrote it.
     private static func own(endOf text: JinjaText) -> JinjaText {
         let runs = text.runs
         guard let last = runs.last, !last.isData else { return .empty }

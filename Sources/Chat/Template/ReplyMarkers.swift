@@ -1,17 +1,17 @@
 import MartletJinja
 
-/// What models write around their thinking and their calls. In many vocabularies these are tokens that are not marked as
+/// Markers that models write around reasoning and tool calls. In many vocabularies these tokens are not marked as
 /// special.
 ///
-/// In what the assistant said they are the tokens that the model wrote, so they count as the template's own text; in what
-/// users and tools say they are the characters they consist of.
+/// In assistant messages they are tokens that the model wrote, so they count as template text; in user and tool
+/// messages they are ordinary characters.
 enum ReplyMarkers {
     private static let known: [[UInt8]] = [
         "<think>", "</think>", "[THINK]", "[/THINK]", "<seed:think>", "</seed:think>", "<reasoning>", "</reasoning>",
         "<thought>", "</thought>", "<|START_THINKING|>", "<|END_THINKING|>", "<tool_call>", "</tool_call>",
     ].map { Array($0.utf8) }
 
-    /// What the assistant said: data but for the markers.
+    /// Assistant text: data, except for the markers.
     static func text(ofReply text: String) -> JinjaText {
         let bytes = Array(text.utf8)
         var runs: [JinjaText.Run] = []

@@ -1,12 +1,12 @@
 import MartletJSON
 
-/// Tools for models whose chat template knows none: they are told in the system message, and calls and their results
-/// are written as text, in the form of Hermes. Serving and training write the same.
+/// Tool support for models whose chat template has none: tools are described in the system message, and calls and their
+/// results are written as text, in the Hermes syntax. Serving and training write the same text.
 public enum ToolTeaching {
-    /// Whether a template of this source would drop tools and calls.
+    /// Whether a template with this source would drop tools and calls.
     public static func isNeeded(template: String) -> Bool { !template.contains("tools") }
 
-    /// Whether a conversation has tools, calls or results to write.
+    /// Whether a conversation has tools, calls or results.
     public static func concerns(_ messages: [ChatMessage], tools: [JSON]) -> Bool {
         !tools.isEmpty || messages.contains { $0.role == "tool" || !$0.toolCalls.isEmpty }
     }
