@@ -1,9 +1,9 @@
-/// Arguments of a call, evaluated.
+/// The evaluated arguments of a call.
 package struct JinjaArguments {
     var positional: [JinjaValue] = []
     var named: [(name: String, value: JinjaValue)] = []
 
-    /// The arguments in the order of `parameters`, nil where not given.
+    /// The arguments in the order of `parameters`; nil for those not given.
     func bind(_ function: String, _ parameters: [String], required: Int = 0) throws(JinjaError) -> [JinjaValue?] {
         guard positional.count <= parameters.count else {
             throw .type("\(function)() takes at most \(parameters.count) arguments (\(positional.count) given)")
@@ -27,7 +27,7 @@ package struct JinjaArguments {
     }
 }
 
-/// Something that can be called.
+/// A callable value.
 package final class JinjaCallable {
     enum Kind {
         case global(String)
@@ -58,7 +58,7 @@ package final class JinjaCallable {
     ]
 }
 
-/// Variables of one scope. A lookup goes outwards; an assignment stays.
+/// The variables of one scope. Lookup proceeds to enclosing scopes; assignment stays in this scope.
 final class JinjaScope {
     let parent: JinjaScope?
     private var names: [Int] = []
@@ -96,7 +96,7 @@ package final class JinjaLoop {
     var index0 = 0
     let depth0: Int
     let definition: JinjaForLoop
-    /// Where a recursive call runs; nil once the loop has ended, so that a loop that is kept keeps nothing alive.
+    /// The scope of a recursive call; nil once the loop has ended, so that a stored loop value keeps nothing alive.
     var scope: JinjaScope?
     var lastChanged: JinjaList?
 

@@ -6,10 +6,10 @@ import Glibc
 import Musl
 #endif
 
-/// Where `strftime_now` reads the time, in seconds since 1970.
+/// The clock of `strftime_now`, in seconds since 1970.
 public enum JinjaClock {
     public static let system: @Sendable () -> Int = { Int(time(nil)) }
 
-    /// A clock that stands still: for tests and for prompts that must be the same every day.
+    /// A fixed clock: for tests and for reproducible prompts.
     public static func fixed(_ seconds: Int) -> @Sendable () -> Int { { seconds } }
 }

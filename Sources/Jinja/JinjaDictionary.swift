@@ -6,7 +6,7 @@ package struct JinjaDictionary {
 
     private final class Storage {
         var entries: [Entry] = []
-        /// Positions by key once there are more than a linear scan is good for.
+        /// Positions by key, if there are too many keys for a linear scan.
         var positions: [JinjaKey: Int] = [:]
         var depth = 1
         var weight = JinjaValue.ownWeight
@@ -21,11 +21,12 @@ package struct JinjaDictionary {
     var count: Int { storage.entries.count }
     var keys: [JinjaValue] { storage.entries.map(\.key) }
     var values: [JinjaValue] { storage.entries.map(\.value) }
-    /// Depth of the values inside one another.
+    /// Nesting depth of the values.
     var depth: Int { storage.depth }
     /// See `JinjaValue.weight`.
     var weight: Int { storage.weight }
-    /// The text that the dictionary stands for where a text is wanted, as a call's arguments do. A change removes it.
+    /// The text that replaces the dictionary where a string is needed, as for a call's arguments. A change of the
+    /// dictionary removes it.
     package var spelling: JinjaText? { storage.spelling }
 
     package mutating func spell(_ text: JinjaText) {
@@ -46,7 +47,7 @@ package struct JinjaDictionary {
         return storage.positions[JinjaKey(.string(name))].map { storage.entries[$0].value }
     }
 
-    /// The value under any key; throws when the key cannot be one.
+    /// The value under any key; throws if the key is not hashable.
     func value(for key: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaValue? {
         try meter.touch(key.weight)
         if case .string(let name) = key { return self[name] }
@@ -116,14 +117,14 @@ package struct JinjaDictionary {
     }
 }
 
-/// A value as a dictionary key or member of a set. Only hashable values are wrapped, and what hashing and comparing them
-/// costs is counted before.
+/// A value as a dictionary key or set member. Only hashable values are wrapped; the cost of hashing and comparing them
+/// is charged beforehand.
 struct JinjaKey: Hashable {
     let value: JinjaValue
 
     init(_ value: JinjaValue) { self.value = value }
 
-    /// As in Python, where a key that is no number at all is found again, though it does not equal itself.
+    /// As in Python, where NaN as a key is found again, although it does not equal itself.
     static func == (left: JinjaKey, right: JinjaKey) -> Bool {
         switch (left.value, right.value) {
         case (.float(let a), .float(let b)): a == b || (a.isNaN && b.isNaN)

@@ -1,9 +1,9 @@
-/// Why a template could not be compiled or rendered, and at which line of its source.
+/// Why a template could not be compiled or rendered, with the line of its source.
 public struct JinjaError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: String, Sendable {
         /// The source is not a template.
         case syntax
-        /// A part of Jinja that is refused by name (`include`, `import`, `extends`, …).
+        /// A feature of Jinja that is not supported (`include`, `import`, `extends`, …).
         case unsupported
         /// An undefined value was used where a value is needed.
         case undefined
@@ -13,16 +13,16 @@ public struct JinjaError: Error, Equatable, Sendable, CustomStringConvertible {
         case value
         /// The template itself called `raise_exception`.
         case raised
-        /// A bound on steps, depth, size or time was passed.
+        /// A limit on steps, depth, size or time was exceeded.
         case limit
-        /// The task that renders was cancelled, or `JinjaLimits.isCancelled` said so.
+        /// The task was cancelled, or `JinjaLimits.isCancelled` returned true.
         case cancelled
     }
 
     public var kind: Kind
-    /// The reason; for `.raised` exactly the message the template gave.
+    /// The reason; for `.raised` exactly the template's message.
     public var reason: String
-    /// Line of the template source, from 1; 0 where there is none.
+    /// The line of the template source, starting at 1; 0 if there is none.
     public var line: Int
 
     public init(_ kind: Kind, _ reason: String, line: Int = 0) {
@@ -31,7 +31,7 @@ public struct JinjaError: Error, Equatable, Sendable, CustomStringConvertible {
         self.line = line
     }
 
-    /// On one line and fit for a terminal, whatever the reason quotes.
+    /// One line, with control characters escaped.
     public var description: String {
         let reason = JinjaQuote.plain(reason)
         return line > 0 ? "chat template, line \(line): \(reason)" : "chat template: \(reason)"
@@ -42,31 +42,31 @@ public struct JinjaError: Error, Equatable, Sendable, CustomStringConvertible {
     static func limit(_ reason: String) -> JinjaError { JinjaError(.limit, reason) }
 }
 
-/// Bounds on what a template may do. Templates come with downloaded models and are hostile input.
+/// Limits on what a template may do. Templates come with downloaded models and are untrusted input.
 public struct JinjaLimits: Sendable {
-    /// Nodes evaluated, items visited or made, and one more for every 64 bytes that are read or made (for every 16 where
-    /// each character is looked at). So they bound memory, too: what a template makes of them is at most 256 MiB.
+    /// Steps: evaluated nodes, items visited or created, and one per 64 bytes read or written (per 16 where each
+    /// character is examined). So they also bound memory: a template can create at most 256 MiB.
     public var steps = 4_000_000
-    /// Macro calls and recursive loops inside one another.
+    /// Nesting depth of macro calls and recursive loops.
     public var depth = 64
-    /// Bytes of the output.
+    /// Maximum bytes of output.
     public var outputBytes = 16 << 20
     public var seconds = 2.0
-    /// Asked about ten thousand times a second, beside whether the task was cancelled.
+    /// Called about ten thousand times per second, in addition to the task's cancellation.
     public var isCancelled: (@Sendable () -> Bool)?
 
     public init() {}
 
-    /// No single string or list, rendered or intermediate, is larger.
+    /// The maximum size of a single string or list, including intermediate ones.
     static let textBytes = 16 << 20
     static let listCount = 1 << 20
-    /// Changes between what the template wrote and what came from data, in one text.
+    /// The maximum number of changes between template text and data in one text.
     package static let runCount = 1 << 18
-    /// Arguments of one call, parameters of one macro.
+    /// The maximum number of arguments of a call and of parameters of a macro.
     static let argumentCount = 1024
-    /// Depth of the syntax tree, and of values inside values.
+    /// The maximum depth of the syntax tree, and of nested values.
     static let nesting = 200
-    /// Frames of the renderer on one another, whatever they are.
+    /// The maximum number of nested frames of the renderer.
     static let frames = 1200
     static let sourceBytes = 1 << 20
 }

@@ -311,7 +311,7 @@ struct JinjaPath {
     }
 }
 
-/// What `sort`, `min`, `unique` and `groupby` compare: one or more attributes, letters of either case equal.
+/// The sort key of `sort`, `min`, `unique` and `groupby`: one or more attributes, by default case-insensitive.
 struct JinjaSortKey {
     var paths: [JinjaPath]
     let isCaseSensitive: Bool

@@ -8,7 +8,7 @@ import Glibc
 import Musl
 #endif
 
-/// The filters after `|`: this file those of single values and texts, the other those of sequences.
+/// Filters (after `|`): this file has those of single values and strings, the other file those of sequences.
 enum JinjaFilters {
     static let names: Set<String> = [
         "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
@@ -130,7 +130,7 @@ enum JinjaFilters {
 
     // MARK: Numbers
 
-    /// A text of more bytes is no number.
+    /// A longer text is not a number.
     private static let longestNumber = 1 << 16
 
     /// Python's `int(value)` of a number.
@@ -164,7 +164,7 @@ enum JinjaFilters {
         }
     }
 
-    /// Python's `int(text, base)`; nil where that raises ValueError.
+    /// Python's `int(text, base)`; nil where Python raises ValueError.
     private static func parseInteger(_ text: String, base: Int64) throws(JinjaError) -> Int64? {
         guard base == 0 || (2...36).contains(base) else { return nil }
         var digits = Substring(text)
@@ -205,7 +205,7 @@ enum JinjaFilters {
         return value
     }
 
-    /// Python's `float(value)`; nil where that raises.
+    /// Python's `float(value)`; nil where Python raises an error.
     static func double(_ value: JinjaValue) -> Double? {
         guard case .string(let text) = value else { return value.number }
         guard text.bytes.count <= longestNumber else { return nil }

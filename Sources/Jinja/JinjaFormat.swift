@@ -6,10 +6,10 @@ import Glibc
 import Musl
 #endif
 
-/// Number and padding rules shared by `%` formatting and `str.format`.
+/// Number formatting and padding, shared by `%` formatting and `str.format`.
 struct JinjaFormatSpec {
     var fill: Unicode.Scalar = " "
-    /// `<`, `>`, `^`, `=`, or nil for the type's own side.
+    /// `<`, `>`, `^`, `=`, or nil for the type's default.
     var alignment: Character?
     var sign: Character = "-"
     var isAlternate = false
@@ -19,10 +19,10 @@ struct JinjaFormatSpec {
     var precision: Int?
     var type: Character?
 
-    /// Widths and precisions beyond this are refused: they only make padding.
+    /// Larger widths and precisions are refused.
     static let limit = 1 << 16
 
-    /// Steps that the padding and the digits take.
+    /// Steps charged for padding and digits.
     var cost: Int { (width + (precision ?? 0)) / 16 }
 
     /// Formats a double with C's conversion `type` (`f`, `e`, `g` and their capitals).
@@ -90,7 +90,7 @@ struct JinjaFormatSpec {
         return result + digits[end...]
     }
 
-    /// The formatted value, for one of the types of `str.format`.
+    /// The formatted value, for any presentation type of `str.format`.
     func format(_ value: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         switch value {
         case .string(let text):
@@ -161,7 +161,7 @@ struct JinjaFormatSpec {
     }
 }
 
-/// Reads format strings scalar by scalar.
+/// Parses format strings scalar by scalar.
 struct JinjaFormatReader {
     let scalars: [Unicode.Scalar]
     var position = 0

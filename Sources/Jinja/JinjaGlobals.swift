@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// The functions every template has.
+/// The global functions.
 enum JinjaGlobals {
     static func call(
         _ name: String, _ arguments: JinjaArguments, _ renderer: JinjaRenderer
@@ -40,7 +40,7 @@ enum JinjaGlobals {
         }
     }
 
-    /// Errors go into replies and logs: a template may put a whole conversation into its own.
+    /// Shortens a message: errors go into replies and logs, and a template may put a whole conversation into one.
     private static func message(_ text: JinjaText) -> String {
         let most = 2000
         guard text.bytes.count > most else { return text.string }

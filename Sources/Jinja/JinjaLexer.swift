@@ -1,7 +1,6 @@
-/// Splits a template source into tokens, with `trim_blocks` and `lstrip_blocks` on, as chat templates
-/// are written for: the newline after a block tag goes, and so does the indentation before one at the
-/// start of a line. `-` and `+` at a tag's edge override both. One newline at the end of the source is
-/// dropped.
+/// Splits a template source into tokens, with `trim_blocks` and `lstrip_blocks`, as chat templates expect: the newline
+/// after a block tag is removed, and so is the indentation before one at the start of a line. `-` and `+` at a tag's
+/// edge override both. One newline at the end of the source is dropped.
 struct JinjaLexer {
     private let bytes: [UInt8]
     private let text: JinjaText
@@ -88,7 +87,7 @@ struct JinjaLexer {
         if end > start { tokens.append((.data(text[start..<end]), line)) }
     }
 
-    /// Where the text before a tag ends once the indentation of its line is removed.
+    /// The end of the text before a tag after removing the indentation of its line.
     private func strippingIndentation(from start: Int, to open: Int) -> Int {
         var lineStart = open
         while lineStart > start, bytes[lineStart - 1] != 0x0A { lineStart -= 1 }
@@ -121,7 +120,7 @@ struct JinjaLexer {
         closeTag(after: sign, isBlock: true)
     }
 
-    /// `{% raw %}…{% endraw %}` as text. False when the tag is another one.
+    /// `{% raw %}…{% endraw %}` as text. Returns false for another tag.
     private mutating func raw() throws(JinjaError) -> Bool {
         var cursor = skippingSpaces(position)
         guard matches("raw", at: cursor) else { return false }
@@ -175,7 +174,7 @@ struct JinjaLexer {
         return (0..<word.utf8CodeUnitCount).allSatisfy { bytes[start + $0] == word.utf8Start[$0] }
     }
 
-    /// The tokens inside a tag, up to and with its end.
+    /// The tokens inside a tag, including its end.
     private mutating func tag(isBlock: Bool) throws(JinjaError) {
         var brackets: [UInt8] = []
         let closer = UInt8(ascii: isBlock ? "%" : "}")
@@ -247,7 +246,7 @@ struct JinjaLexer {
         return true
     }
 
-    /// Digits of a radix with single underscores between them; the end, or nil without a digit.
+    /// Digits of a radix with optional single underscores; returns the end, or nil if there is no digit.
     private func digits(_ start: Int, leadingUnderscore: Bool = false, _ isDigit: (UInt8) -> Bool) -> Int? {
         var end = start
         var found = false
@@ -302,7 +301,7 @@ struct JinjaLexer {
             guard let double = Double(value(start..<end)) else { throw failure("not a number") }
             tokens.append((.float(double), line))
         } else {
-            // "0123" is the integer 0 and then 123, which no grammar rule takes.
+            // "0123" is tokenized as 0 and 123, which is a syntax error.
             if bytes[start] == UInt8(ascii: "0") {
                 end = digits(start, { $0 == UInt8(ascii: "0") }) ?? end
             }

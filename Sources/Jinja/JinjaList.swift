@@ -1,7 +1,7 @@
 import MartletSystem
 
-/// Items in order, with what is known of them once and for all: how deep values stand inside one another, which is
-/// bounded because printing, comparing and releasing a value recurse into it, and how much there is to look at.
+/// A list with its nesting depth and weight computed once: depth is limited because printing, comparing and releasing a
+/// value recurse into it; weight is the cost of reading it.
 package struct JinjaList: RandomAccessCollection, ExpressibleByArrayLiteral {
     private final class Storage {
         let items: [JinjaValue]
@@ -28,8 +28,8 @@ package struct JinjaList: RandomAccessCollection, ExpressibleByArrayLiteral {
     private let storage: Storage
 
     /// - Parameters:
-    ///   - spelling: the text that the list stands for where a text is wanted, as content in parts does.
-    ///   - isText: the list was made of that text, for a template that knows no other form of it.
+    ///   - spelling: the text that replaces the list where a string is needed, as for content in parts.
+    ///   - isText: whether the list was made from that text, for a template that only supports lists.
     package init(_ items: [JinjaValue], spelling: JinjaText? = nil, isText: Bool = false) {
         storage = Storage(items, spelling: spelling, isText: isText)
     }
@@ -49,7 +49,7 @@ package struct JinjaList: RandomAccessCollection, ExpressibleByArrayLiteral {
 }
 
 extension JinjaValue {
-    /// How many containers stand inside one another: 0 for a number or a string.
+    /// Nesting depth of containers: 0 for a number or a string.
     var depth: Int {
         switch self {
         case .list(let list), .tuple(let list), .view(_, let list): list.depth
@@ -63,14 +63,14 @@ extension JinjaValue {
 
     static let ownWeight = 16
 
-    /// Bytes there are to look at in the value and all that it holds, each time it is held: what comparing, hashing or
-    /// printing it costs. A list that holds another twice weighs twice as much, so this may be more than memory has; it
-    /// then stays at the largest number.
+    /// Bytes to read in the value and everything it contains, counted once per reference: the cost of comparing,
+    /// hashing or printing it. A list that contains another one twice has twice its weight, so this may exceed memory
+    /// size; it saturates at the maximum.
     package var weight: Int {
         switch self {
         case .string(let text): text.weight.adding(clamped: Self.ownWeight)
         case .list(let list), .tuple(let list): list.weight
-        // Views are compared item by item with every item of the other.
+        // A view is compared item by item with every item of the other one.
         case .view(_, let list): list.weight.multiplied(clampedBy: Swift.max(1, list.count))
         case .dict(let dictionary): dictionary.weight
         case .iterator(let iterator): iterator.weight
@@ -78,7 +78,7 @@ extension JinjaValue {
         }
     }
 
-    /// The text itself, or the text that a list or dictionary stands for where one is wanted.
+    /// The text itself, or the text that replaces a list or dictionary.
     package var asText: JinjaText? {
         switch self {
         case .string(let text): text

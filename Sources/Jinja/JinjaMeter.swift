@@ -1,14 +1,14 @@
 import MartletSystem
 
-/// Counts what one rendering does against its limits. Every operation tells it what it reads and what it makes, in
-/// proportion, before it does so or while it does; so no operation takes longer, and none holds more, than the limits say.
+/// Counts the work of one rendering against its limits. Every operation charges what it reads and creates before or
+/// while it does so; so no operation takes longer, or uses more memory, than the limits allow.
 package final class JinjaMeter {
     private let limits: JinjaLimits
     private var steps = 0
     private var nextCheck = interval
     private let clock = ContinuousClock()
     private let deadline: ContinuousClock.Instant
-    /// Steps between two looks at the clock: about a tenth of a millisecond.
+    /// Steps between two readings of the clock: about a tenth of a millisecond.
     private static let interval = 256
 
     package init(_ limits: JinjaLimits = JinjaLimits()) {
@@ -22,13 +22,13 @@ package final class JinjaMeter {
         if steps >= nextCheck { try check() }
     }
 
-    /// For bytes that are compared, searched, hashed or copied: 64 a step.
+    /// Charges bytes that are compared, searched, hashed or copied: 64 per step.
     func touch(_ bytes: Int) throws(JinjaError) { try step(bytes >> 6) }
 
-    /// For bytes that are looked at character by character: 16 a step.
+    /// Charges bytes that are examined character by character: 16 per step.
     func scan(_ bytes: Int) throws(JinjaError) { try step(bytes >> 4) }
 
-    /// For texts that are taken apart or made one by one, each with storage of its own.
+    /// Charges strings that are created one by one, each with its own storage.
     func make(texts: Int) throws(JinjaError) { try step(texts.multiplied(clampedBy: 2)) }
 
     private func check() throws(JinjaError) {

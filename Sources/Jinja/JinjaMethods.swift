@@ -1,4 +1,4 @@
-/// The methods of strings, dictionaries, lists and loops that a template may call.
+/// The methods of strings, dictionaries, lists and loops that templates may call.
 package enum JinjaMethods {
     package static let ofString: Set<JinjaText> = [
         "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "upper",
@@ -7,7 +7,7 @@ package enum JinjaMethods {
         "isupper", "islower", "istitle", "isidentifier", "isprintable", "center", "ljust", "rjust", "zfill",
         "partition", "rpartition", "removeprefix", "removesuffix", "expandtabs",
     ]
-    /// No attribute of a longer name is a method.
+    /// Longer names are not methods.
     static let longestName = 16
     static let ofDictionary: [JinjaText] = ["get", "items", "keys", "values", "copy"]
     static let ofSequence: [JinjaText] = ["index", "count"]
@@ -192,7 +192,7 @@ package enum JinjaMethods {
         return test(try self.text(bound[0], "startswith first"))
     }
 
-    /// The bytes between two optional scalar positions; nil when the start is beyond the end.
+    /// The bytes between two optional scalar indices; nil if the start is beyond the end.
     private static func range(
         _ text: JinjaText, _ start: JinjaValue?, _ end: JinjaValue?
     ) throws(JinjaError) -> Range<Int>? {

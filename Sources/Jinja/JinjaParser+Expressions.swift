@@ -1,11 +1,11 @@
-/// An expression with the depth of its tree, which is bounded so that evaluation cannot run out of stack.
+/// An expression with the depth of its tree, which is limited so that evaluation cannot overflow the stack.
 struct JinjaNode {
     var expression: JinjaExpression
     var depth = 1
 }
 
 extension JinjaParser {
-    /// A node above `children`, unless that makes the tree too deep.
+    /// A node with `children`; throws if the tree becomes too deep.
     private func node(_ expression: JinjaExpression, _ children: Int...) throws(JinjaError) -> JinjaNode {
         try meter.step()
         let depth = 1 + (children.max() ?? 0)
@@ -118,7 +118,7 @@ extension JinjaParser {
         return left
     }
 
-    /// `a ** b ** c`, which this language reads from the left.
+    /// `a ** b ** c`, which is left-associative in Jinja.
     private mutating func power() throws(JinjaError) -> JinjaNode {
         var left = try unary()
         while skip("**") {
@@ -189,7 +189,7 @@ extension JinjaParser {
         }
     }
 
-    /// An expression, or several with commas between them as a tuple.
+    /// An expression, or several separated by commas as a tuple.
     mutating func tuple(
         isParenthesized: Bool = false, withConditional: Bool = true
     ) throws(JinjaError) -> JinjaNode {
@@ -369,7 +369,7 @@ extension JinjaParser {
         return name
     }
 
-    /// One or more `| name(…)`; without `base`, as a filter block has it, the first comes without a bar.
+    /// One or more `| name(…)`; without `base`, as in a filter block, the first one has no bar.
     mutating func filter(_ base: JinjaNode?, startsInline: Bool = false) throws(JinjaError) -> JinjaNode {
         var result = base
         var isFirst = startsInline

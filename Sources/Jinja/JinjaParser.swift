@@ -1,22 +1,22 @@
-/// Builds the syntax tree of a template: tokens and statements. Expressions are in the other file.
+/// Parses statements of a template into the syntax tree. Expressions are in the other file.
 struct JinjaParser {
     private let tokens: [(token: JinjaToken, line: Int)]
     private var position = 0
-    /// Brackets and statements inside one another at this point.
+    /// Current nesting depth of brackets and statements.
     var depth = 0
     static let bracketLimit = 100
 
     private(set) var names = JinjaNames()
-    /// Names read so far: a macro looks at what its body added.
+    /// Names read so far: a macro compares them before and after its body.
     private var mentioned: Set<Int> = []
     var mentionsLoop: Bool { mentioned.contains(JinjaNames.loop) }
     /// Whether there is a `generation` block.
     private(set) var marksGeneration = false
     private var loopDepth = 0
-    /// Loops around this point, those around the macro it stands in too.
+    /// The number of enclosing loops, including those around the current macro.
     private var enclosingLoops = 0
 
-    /// Bounds the time that compiling takes.
+    /// Limits the time of compilation.
     let meter: JinjaMeter
 
     init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
@@ -71,7 +71,7 @@ struct JinjaParser {
         return body
     }
 
-    /// Statements up to a tag named in `ends`, whose name is left as the current token.
+    /// Statements up to a tag in `ends`, whose name becomes the current token.
     private mutating func statements(until ends: [String]) throws(JinjaError) -> [JinjaStatement] {
         depth += 1
         defer { depth -= 1 }
@@ -114,7 +114,7 @@ struct JinjaParser {
         advance()
     }
 
-    /// The body of a block statement: from the end of its tag to one of the tags `ends`.
+    /// The body of a block statement: from the end of its tag to one of the tags in `ends`.
     private mutating func body(until ends: String...) throws(JinjaError) -> [JinjaStatement] {
         _ = skip(":")
         try endOfBlock()

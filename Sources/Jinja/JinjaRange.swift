@@ -1,8 +1,8 @@
 /// `range(start, stop, step)`; at most 100,000 items, as in Jinja's sandbox. Every item fits in 64 bits, whatever the
-/// numbers are that it was made of.
+/// arguments are.
 package struct JinjaRange: Equatable {
     let start: Int64
-    /// As it was given: what the range prints.
+    /// The given stop, for printing.
     let stop: Int64
     let step: Int64
 
@@ -31,10 +31,10 @@ package struct JinjaRange: Equatable {
 
     var items: [JinjaValue] { (0..<count).map { .int(item($0)) } }
 
-    /// Wraps on the way, but ends within 64 bits, as the item lies between the bounds.
+    /// The multiplication may wrap, but the result is correct, because the item lies between the bounds.
     func item(_ index: Int) -> Int64 { start &+ Int64(index) &* step }
 
-    /// Which item a number is.
+    /// The index of a number in the range.
     func position(of number: Int64) -> Int? {
         guard count > 0, step > 0 ? number >= start : number <= start else { return nil }
         let distance = step > 0 ? Self.distance(start, number) : Self.distance(number, start)
@@ -43,7 +43,7 @@ package struct JinjaRange: Equatable {
         return Int(position)
     }
 
-    /// `count` items from the one at `first` on, `by` apart. They are items of this range.
+    /// `count` items starting at index `first`, `by` apart. They are items of this range.
     func slice(first: Int, count: Int, by: Int) throws(JinjaError) -> JinjaRange {
         guard count > 0 else { return JinjaRange(from: start, to: start, by: step) }
         let (step, overflow) = self.step.multipliedReportingOverflow(by: Int64(by))
@@ -51,7 +51,7 @@ package struct JinjaRange: Equatable {
         let last = item(first) &+ Int64(count - 1) &* step
         let (end, beyond) = last.addingReportingOverflow(step)
         guard beyond else { return JinjaRange(from: item(first), to: end, by: step) }
-        // One past the last is as good an end as a step past it, where there is one.
+        // The exclusive end is one past the last item, if that number exists.
         guard last != (step > 0 ? .max : .min) else { throw .value("a range does not fit in 64 bits") }
         return JinjaRange(from: item(first), to: step > 0 ? .max : .min, by: step)
     }

@@ -1,5 +1,5 @@
 extension JinjaRenderer {
-    /// The value of an expression. `input` is what a filter block or set block hands to its first filter.
+    /// The value of an expression. `input` is the text that a filter block or set block passes to its first filter.
     func evaluate(_ expression: JinjaExpression, input: JinjaValue? = nil) throws(JinjaError) -> JinjaValue {
         frames += 1
         defer { frames -= 1 }
@@ -44,7 +44,7 @@ extension JinjaRenderer {
         }
     }
 
-    /// The expressions that templates use less: apart, to keep the frame of `evaluate` small.
+    /// Less common expressions, separated to keep the stack frame of `evaluate` small.
     private func evaluateRare(_ expression: JinjaExpression) throws(JinjaError) -> JinjaValue {
         switch expression {
         case .list(let items): return try charge(.list(JinjaList(try evaluate(items))))

@@ -1,22 +1,22 @@
-/// One rendering of a template: walks the tree, holds the variables, counts against the limits.
+/// One rendering of a template: traverses the tree, keeps the variables, counts against the limits.
 final class JinjaRenderer {
     let names: JinjaNames
     let limits: JinjaLimits
     let now: @Sendable () -> Int
-    /// Whether the template mentions `loop` at all; most loops then need no filter pass beforehand.
+    /// Whether the template mentions `loop`; without it, loops need no filter pass beforehand.
     var readsLoop = true
     var scope = JinjaScope(parent: nil)
     var line = 0
     let meter: JinjaMeter
-    /// Frames of evaluation and of macros at this point.
+    /// The current number of frames of evaluation and of macros.
     var frames = 0
     var calls = 0
 
     private(set) var output: JinjaTextBuilder
-    /// Builders of the texts being captured (macros, set blocks), innermost last.
+    /// The number of texts being captured (macros, set blocks), innermost last.
     private var captures = 0
     private var rootCount = 0
-    /// Scopes that macros refer to and namespaces: what may form cycles or long chains. Emptied at the end.
+    /// Scopes referenced by macros and namespaces, which may form cycles or long chains. Cleared at the end.
     private var captured: [JinjaScope] = []
     var namespaces: [JinjaNamespace] = []
     private(set) var generations: [Range<Int>] = []
@@ -39,7 +39,7 @@ final class JinjaRenderer {
 
     // MARK: Limits
 
-    /// Bounds how deep values stand inside one another, and counts the items of a list that was made.
+    /// Checks the nesting depth, and charges the items of a created list.
     func charge(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
         guard value.depth <= JinjaLimits.nesting else {
             throw .limit("values nested deeper than \(JinjaLimits.nesting)")
@@ -51,11 +51,11 @@ final class JinjaRenderer {
         return value
     }
 
-    /// The items of an iterable, which count as steps.
+    /// The items of an iterable, charged as steps.
     func items(_ value: JinjaValue) throws(JinjaError) -> [JinjaValue] {
         if case .string(let text) = value { try meter.touch(text.bytes.count) }
         if let length = value.length {
-            // The characters of a text, and the numbers of a range, are made; other items are there.
+            // The characters of a string and the numbers of a range are created; other items exist already.
             switch value {
             case .string: try meter.make(texts: length)
             case .range, .dict: try meter.step(length / 2)
@@ -76,7 +76,7 @@ final class JinjaRenderer {
         }
     }
 
-    /// What `work` writes, as a text.
+    /// The output of `work` as a text.
     func capture(_ work: () throws(JinjaError) -> Void) throws(JinjaError) -> JinjaText {
         if captures == 0 { rootCount = output.bytes.count }
         captures += 1
@@ -158,8 +158,8 @@ final class JinjaRenderer {
         return try capture { () throws(JinjaError) in _ = try inScope(inner, body) }
     }
 
-    /// Notes where assistant text stands in the output. Inside a captured text the place is that of
-    /// the statement that captures it, as in transformers.
+    /// Records the range of assistant text in the output. Inside a captured text it is the position of the capturing
+    /// statement, as in transformers.
     private func generate(_ body: [JinjaStatement]) throws(JinjaError) {
         let text = try captureScoped(body)
         let start = captures == 0 ? output.bytes.count : rootCount
@@ -189,7 +189,7 @@ final class JinjaRenderer {
 
     // MARK: Loops
 
-    /// Runs a loop over its own iterable, or over `items` when a recursive loop calls itself.
+    /// Runs a loop over its own iterable, or over `items` for a recursive call.
     func run(_ loop: JinjaForLoop, items given: [JinjaValue]?, depth0: Int) throws(JinjaError) {
         let line = line
         var items: [JinjaValue]

@@ -1,4 +1,4 @@
-/// Python's stable sort over values whose order may not be defined.
+/// Python's stable sort, over values that may not be comparable.
 enum JinjaSort {
     static func sorted<Element>(
         _ elements: [Element], by key: (Element) throws(JinjaError) -> JinjaValue, reverse: Bool,

@@ -5,7 +5,7 @@ package indirect enum JinjaExpression: Sendable {
     case int(Int64)
     case float(Double)
     case string(JinjaText)
-    /// A variable by its number in the template's table of names.
+    /// A variable, by its index in the template's table of names.
     case name(Int)
     case list([JinjaExpression])
     case tuple([JinjaExpression])
@@ -37,7 +37,7 @@ package enum JinjaComparison: String, Sendable {
     case isNotIn = "not in"
 }
 
-/// The arguments of a call as written.
+/// The unevaluated arguments of a call.
 package final class JinjaCallArguments: Sendable {
     package let positional: [JinjaExpression]
     package let named: [(name: String, value: JinjaExpression)]
@@ -57,7 +57,7 @@ package final class JinjaCallArguments: Sendable {
     package static let none = JinjaCallArguments()
 }
 
-/// What `set` and `for` assign to.
+/// The target of `set` and `for`.
 package indirect enum JinjaTarget: Sendable {
     case name(Int)
     case member(namespace: Int, JinjaText)
@@ -106,7 +106,7 @@ package final class JinjaForLoop: Sendable {
     }
 }
 
-/// A macro, or the body of a call block as one.
+/// A macro, or the body of a call block in the form of a macro.
 package final class JinjaMacro: Sendable {
     package struct Parameter: Sendable {
         package var name: Int
@@ -118,7 +118,7 @@ package final class JinjaMacro: Sendable {
     package let nameIndex: Int
     package let parameters: [Parameter]
     package let body: [JinjaStatement]
-    /// Which of the special names the body reads; a macro takes extra arguments only if it does.
+    /// Which of the special names the body reads; only then a macro accepts extra arguments.
     package let readsPositional: Bool
     package let readsNamed: Bool
     package let readsCaller: Bool
@@ -137,7 +137,7 @@ package final class JinjaMacro: Sendable {
     }
 }
 
-/// The names a template mentions, numbered.
+/// The names in a template, numbered.
 package struct JinjaNames: Sendable {
     package private(set) var list: [String] = []
     private var numbers: [String: Int] = [:]

@@ -1,9 +1,12 @@
 import MartletJSON
 
-/// A compiled template. Compiling checks the syntax once; rendering may happen on many threads at a time.
+/// A compiled template. The syntax is checked once; rendering may run on many threads concurrently.
 ///
-/// Behaves as Jinja 3.1's immutable sandbox with `trim_blocks`, `lstrip_blocks`, loop controls and the
-/// `generation` tag, which is how transformers renders chat templates.
+///     let template = try JinjaTemplate("Hello {{ name }}!")
+///     try template.render(["name": "world"])          // Hello world!
+///
+/// Behaves like Jinja 3.1's immutable sandbox with `trim_blocks`, `lstrip_blocks`, loop controls and the `generation`
+/// tag, which is how transformers renders chat templates.
 public final class JinjaTemplate: Sendable {
     package let statements: [JinjaStatement]
     package let names: JinjaNames
@@ -21,10 +24,10 @@ public final class JinjaTemplate: Sendable {
         self.limits = limits
     }
 
-    /// Whether the source mentions a variable of this name anywhere.
+    /// Whether the source contains a variable of this name.
     public func mentions(_ name: String) -> Bool { names.existing(name) != nil }
 
-    /// Renders with variables as JSON; all of their strings count as data.
+    /// Renders with JSON variables; all of their strings count as data.
     public func render(_ variables: JSONObject) throws(JinjaError) -> String {
         var values: [(name: String, value: JinjaValue)] = []
         for (name, value) in variables where mentions(name) { values.append((name, JinjaValue(value))) }

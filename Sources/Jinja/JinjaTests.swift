@@ -1,4 +1,4 @@
-/// The tests after `is`.
+/// Tests (after `is`).
 enum JinjaTests {
     static let names: Set<String> = [
         "boolean", "callable", "defined", "undefined", "divisibleby", "eq", "equalto", "==", "ne", "!=", "lt",
@@ -41,7 +41,7 @@ enum JinjaTests {
             return name == "filter" ? JinjaFilters.names.contains(text.string) : names.contains(text.string)
         case "escaped": return false
         default:
-            // Python's length of a text counts its characters; here it takes a look at all of them.
+            // The length of a text counts its characters, which requires reading all of them.
             if case .string = value, name == "iterable" || name == "sequence" { return true }
             return isOfKind(name, value)
         }

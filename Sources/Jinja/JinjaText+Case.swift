@@ -7,7 +7,7 @@ extension JinjaText {
         var start = 0
         for run in runs {
             while start < run.end {
-                // In pieces, so that a long text is counted, and can be cancelled, on the way.
+                // In pieces, so that a long text is charged, and can be cancelled, on the way.
                 let stop = min(run.end, start + 4096)
                 let first = start
                 var mapped: [UInt8] = []
@@ -36,7 +36,7 @@ extension JinjaText {
         if isASCII { return try mappingASCII(meter) { (0x41...0x5A).contains($0) ? $0 + 32 : $0 } }
         let hasSigma = bytes.contains(0xCE)
         guard hasSigma else { return try mapping(meter) { $0.properties.lowercaseMapping } }
-        // Capital sigma is final, "ς", after a letter and before none.
+        // A lowercase sigma is final ("ς") after a letter and before a non-letter.
         try meter.scan(bytes.count)
         let all = Array(string.unicodeScalars)
         var index = -1
@@ -92,7 +92,7 @@ extension JinjaText {
 
     private func all(_ test: (Unicode.Scalar) -> Bool) -> Bool { !isEmpty && string.unicodeScalars.allSatisfy(test) }
 
-    /// The `str.is…` methods; nil for a name that is none of them.
+    /// The `str.is…` methods; nil for other names.
     func isAll(_ name: String, _ meter: JinjaMeter) throws(JinjaError) -> Bool? {
         try meter.scan(bytes.count)
         return switch name {

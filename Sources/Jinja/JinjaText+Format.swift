@@ -172,7 +172,7 @@ extension JinjaText {
     }
 }
 
-/// What the fields of `str.format` and `format_map` may name.
+/// The arguments that fields of `str.format` and `format_map` can refer to.
 struct JinjaFormatArguments {
     var positional: [JinjaValue] = []
     var members = JinjaDictionary()
@@ -260,7 +260,7 @@ extension JinjaFormatSpec {
         }
     }
 
-    /// In `%` formats a precision on an integer is its least number of digits.
+    /// In `%` formats the precision of an integer is its minimum number of digits.
     private func integral(_ value: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         var spec = self
         spec.precision = nil

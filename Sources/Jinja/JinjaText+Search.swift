@@ -39,7 +39,7 @@ extension JinjaText {
 
     private static let plainSearchLimit = 16
 
-    /// The search of Knuth, Morris and Pratt: linear whatever the texts are.
+    /// Knuth-Morris-Pratt search: linear time for any texts.
     private func search(_ needle: JinjaText, _ range: Range<Int>, backwards: Bool) -> Int? {
         let pattern = backwards ? needle.bytes.reversed() : needle.bytes
         guard range.count >= pattern.count else { return nil }
@@ -81,7 +81,7 @@ extension JinjaText {
             throw .limit("a text is longer than the limit of \(JinjaLimits.textBytes) bytes")
         }
         var builder = JinjaTextBuilder(meter)
-        // By doubling, so that a million times one byte is no million steps.
+        // By doubling, so that repeating one byte a million times does not take a million steps.
         var block = self
         var left = times
         while left > 0 {
@@ -161,7 +161,7 @@ extension JinjaText {
         }
     }
 
-    /// One more part has been made.
+    /// Charges one more part.
     private static func check(_ parts: [JinjaText], _ meter: JinjaMeter) throws(JinjaError) {
         try meter.make(texts: 1)
         if parts.count > JinjaLimits.listCount { throw .limit("a split into more than a million parts") }

@@ -1,6 +1,6 @@
-/// A string that knows which of its bytes were written by the template and which came from data
-/// (messages, tools, documents). Concatenating, slicing, trimming and replacing keep that knowledge,
-/// so that a tokenizer can match special tokens in template-owned text only.
+/// A string that records which of its bytes were written by the template and which came from data (messages, tools,
+/// documents). Concatenating, slicing, trimming and replacing preserve this, so that a tokenizer can match special
+/// tokens in template text only.
 ///
 /// Length and indices count Unicode scalars, as in Python. `bytes` is always valid UTF-8.
 package struct JinjaText: Sendable {
@@ -18,7 +18,7 @@ package struct JinjaText: Sendable {
     package enum Origin: Sendable, Equatable {
         case template
         case data
-        /// Runs that alternate and cover all bytes.
+        /// Alternating runs that cover all bytes.
         case mixed([Run])
     }
 
@@ -73,7 +73,7 @@ package struct JinjaText: Sendable {
         return JinjaText(bytes: slice, origin: Self.origin(of: kept))
     }
 
-    /// The run that holds a byte.
+    /// The index of the run that contains a byte.
     private static func run(at offset: Int, in runs: [Run]) -> Int {
         var (low, high) = (0, runs.count)
         while low < high {
@@ -83,7 +83,7 @@ package struct JinjaText: Sendable {
         return low
     }
 
-    /// Bytes that a copy takes, or a look at all of it.
+    /// The bytes to copy or read.
     var weight: Int {
         if case .mixed(let runs) = origin { bytes.count + runs.count * MemoryLayout<Run>.stride } else { bytes.count }
     }
@@ -96,7 +96,7 @@ package struct JinjaText: Sendable {
         }
     }
 
-    /// The same text, all of it from data.
+    /// The same text, marked as data.
     package var asData: JinjaText { JinjaText(bytes: bytes, origin: .data) }
 
     /// Byte offset of the scalar at `index`, from 0 up to `count`.
@@ -133,7 +133,7 @@ package struct JinjaText: Sendable {
         }
     }
 
-    /// The scalars at `indices`, of `count` there are.
+    /// The scalars at `indices`; the text has `count` scalars.
     func picked(_ indices: some Sequence<Int>, of count: Int, _ meter: JinjaMeter) throws(JinjaError) -> JinjaText {
         try meter.scan(bytes.count)
         var offsets: [Int32] = []
@@ -176,7 +176,7 @@ package struct JinjaText: Sendable {
         return start
     }
 
-    /// Orders by scalar values, which for UTF-8 is the order of bytes.
+    /// Compares by scalar values, which for UTF-8 is the order of bytes.
     func precedes(_ other: JinjaText) -> Bool { bytes.lexicographicallyPrecedes(other.bytes) }
 }
 
@@ -186,12 +186,12 @@ extension JinjaText: Hashable, ExpressibleByStringLiteral {
     package init(stringLiteral value: String) { self.init(value) }
 }
 
-/// Text under construction, with the origin of every byte. What is added counts as steps.
+/// Builds a text with the origin of every byte. Appending is charged as steps.
 package struct JinjaTextBuilder {
     package private(set) var bytes: [UInt8] = []
     package private(set) var runs: [JinjaText.Run] = []
     private let meter: JinjaMeter
-    /// Bytes that have not made a whole step yet, and what it takes to add any.
+    /// Bytes that are not yet charged as a whole step, plus the fixed cost of appending.
     private var uncounted = 0
 
     package init(_ meter: JinjaMeter) { self.meter = meter }

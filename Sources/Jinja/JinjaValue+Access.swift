@@ -1,5 +1,5 @@
 extension JinjaValue {
-    /// `value.name`: the type's own attributes first, then the item of that name.
+    /// `value.name`: first the type's own attributes, then the item of that name.
     func attribute(_ name: JinjaText) throws(JinjaError) -> JinjaValue {
         switch self {
         case .undefined(let what): throw JinjaError(.undefined, what)
@@ -21,7 +21,7 @@ extension JinjaValue {
             ?? .undefined("'\(typeName) object' has no attribute '\(JinjaQuote.short(name))'")
     }
 
-    /// `value[index]`: the item first, then the attribute of that name.
+    /// `value[index]`: first the item, then the attribute of that name.
     func item(_ index: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> JinjaValue {
         switch self {
         case .undefined(let what): throw JinjaError(.undefined, what)
@@ -126,7 +126,7 @@ extension JinjaValue {
         return Positions(start: Int(low), count: Int(items), step: items == 1 ? 1 : Int(by))
     }
 
-    /// Attributes that the sandbox hides: names with two leading underscores and methods that change a value.
+    /// Attributes hidden by the sandbox: names with two leading underscores, and methods that modify a value.
     private static func forbidden(_ name: JinjaText, of value: JinjaValue) -> JinjaValue? {
         let text = name.string
         let isMutator =

@@ -17,7 +17,7 @@ package enum JinjaOperator: String, Sendable {
 }
 
 extension JinjaValue {
-    /// Python's binary operators. Integers are 64-bit: what leaves that range is an error.
+    /// Python's binary operators. Integers have 64 bits; overflow is an error.
     static func apply(
         _ symbol: JinjaOperator, _ left: JinjaValue, _ right: JinjaValue, _ meter: JinjaMeter
     ) throws(JinjaError) -> JinjaValue {
@@ -47,7 +47,7 @@ extension JinjaValue {
             "unsupported operand type(s) for \(symbol.rawValue): '\(left.typeName)' and '\(right.typeName)'")
     }
 
-    /// Two texts, or a text and what stands for one.
+    /// Two texts, or a text and a value with a replacing text.
     private static func texts(_ left: JinjaValue, _ right: JinjaValue) -> (JinjaText, JinjaText)? {
         switch (left, right) {
         case (.string(let a), _): right.asText.map { (a, $0) }

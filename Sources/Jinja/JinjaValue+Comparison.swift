@@ -1,13 +1,13 @@
 import MartletSystem
 
 extension JinjaValue {
-    /// Python's `==`, counted before: values that hold much take long to compare.
+    /// Python's `==`; the cost is charged first, because large values take long to compare.
     func equals(_ other: JinjaValue, _ meter: JinjaMeter) throws(JinjaError) -> Bool {
         try meter.touch(Self.comparisonCost(self, other))
         return equals(other)
     }
 
-    /// Bytes that comparing two values looks at, at most.
+    /// The maximum number of bytes read when comparing two values.
     private static func comparisonCost(_ left: JinjaValue, _ right: JinjaValue) -> Int {
         switch (left, right) {
         case (.string(let a), .string(let b)): a.bytes.count == b.bytes.count ? a.bytes.count : 0
@@ -20,7 +20,7 @@ extension JinjaValue {
         }
     }
 
-    /// Python's `==`. Values too deeply nested to compare are unequal.
+    /// Python's `==`. Values nested too deeply to compare are unequal.
     func equals(_ other: JinjaValue, depth: Int = 0) -> Bool {
         guard depth < JinjaLimits.nesting else { return false }
         switch (self, other) {
@@ -47,7 +47,7 @@ extension JinjaValue {
         }
     }
 
-    /// Python's `is`, for the values where that has a meaning.
+    /// Python's `is`, for values where it is meaningful.
     func isSame(as other: JinjaValue) -> Bool {
         switch (self, other) {
         case (.none, .none): true
@@ -65,7 +65,7 @@ extension JinjaValue {
 
     enum Order { case less, equal, greater, unordered }
 
-    /// The order of two numbers without loss of precision; nil when one is no number.
+    /// The order of two numbers without loss of precision; nil if one is not a number.
     static func orderNumbers(_ left: JinjaValue, _ right: JinjaValue) -> Order? {
         if let a = left.index, let b = right.index { return a < b ? .less : a > b ? .greater : .equal }
         guard let a = left.number, let b = right.number else { return nil }
@@ -87,11 +87,11 @@ extension JinjaValue {
         return double == double.rounded(.down) ? .equal : .less
     }
 
-    /// Python's order, counted before; throws for pairs that have none.
+    /// Python's order; the cost is charged first; throws for pairs without an order.
     func order(_ other: JinjaValue, _ sign: String, _ meter: JinjaMeter) throws(JinjaError) -> Order {
         switch (self, other) {
         case (.string(let a), .string(let b)): try meter.touch(min(a.bytes.count, b.bytes.count))
-        // Lists are searched for the first difference, and so is what differs.
+        // Lists are searched for the first difference, and then the differing items are compared.
         case (.list, .list), (.tuple, .tuple):
             let levels = min(self.depth, other.depth)
             try meter.touch(Self.comparisonCost(self, other).multiplied(clampedBy: levels + 1))

@@ -1,7 +1,7 @@
 import MartletJSON
 
 extension JinjaValue {
-    /// A JSON value as the template sees it. Strings count as data unless said otherwise.
+    /// A JSON value as a template value. Strings count as data by default.
     package init(_ json: JSON, isData: Bool = true) {
         switch json {
         case .null: self = .none
@@ -39,7 +39,7 @@ package struct JinjaJSONWriter {
         out = JinjaTextBuilder(meter)
     }
 
-    /// The JSON of `value`. If any string in it came from data, all of the text counts as data.
+    /// The JSON of `value`. If any string in it came from data, the whole text counts as data.
     package mutating func write(_ value: JinjaValue) throws(JinjaError) -> JinjaText {
         out = JinjaTextBuilder(meter)
         try append(value, 0)

@@ -65,8 +65,8 @@ extension JinjaValue {
         try out.append("}")
     }
 
-    /// Python's `repr` of a float: the shortest digits that read back as the same number, with an
-    /// exponent below 1e-4 and from 1e16 on.
+    /// Python's `repr` of a float: the shortest digits that parse to the same number, with an exponent below 1e-4 and
+    /// from 1e16 on.
     static func represent(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
         let sign = value.sign == .minus ? "-" : ""
@@ -104,7 +104,7 @@ extension JinjaValue {
 }
 
 extension JinjaText {
-    /// Python's `repr` of a string: single quotes unless it holds one and no double quote.
+    /// Python's `repr` of a string: single quotes, unless it contains one and no double quote.
     func represent(into out: inout JinjaTextBuilder) throws(JinjaError) {
         let quote: UInt8 = bytes.contains(0x27) && !bytes.contains(0x22) ? 0x22 : 0x27
         try out.append(byte: quote, isData: false)

@@ -1,6 +1,6 @@
-/// A value of the template language, with Python's notions of truth, equality and order.
+/// A value of the template language, with Python's rules for truth, equality and order.
 package enum JinjaValue {
-    /// What a name, attribute or item that is not there evaluates to; the payload says which.
+    /// The value of a missing name, attribute or item; the payload describes it.
     case undefined(String)
     case none
     case bool(Bool)
@@ -21,7 +21,7 @@ package enum JinjaValue {
 
     package static func text(_ string: String) -> JinjaValue { .string(JinjaText(string)) }
 
-    /// Python's name of the type, for messages.
+    /// Python's name of the type, for error messages.
     var typeName: String {
         switch self {
         case .undefined: "Undefined"
@@ -60,7 +60,7 @@ package enum JinjaValue {
     var isUndefined: Bool { if case .undefined = self { true } else { false } }
     var isNone: Bool { if case .none = self { true } else { false } }
 
-    /// The value as an integer where Python takes an index: integers and booleans.
+    /// The value as an integer where Python accepts an index: integers and booleans.
     var index: Int64? {
         switch self {
         case .int(let value): value
@@ -69,7 +69,7 @@ package enum JinjaValue {
         }
     }
 
-    /// The value as a number, if it is one (booleans are).
+    /// The value as a number, if it is one (including booleans).
     var number: Double? {
         switch self {
         case .int(let value): Double(value)
@@ -79,7 +79,7 @@ package enum JinjaValue {
         }
     }
 
-    /// `len(value)`, or nil where Python has none.
+    /// `len(value)`, or nil if Python has none.
     var length: Int? {
         switch self {
         case .undefined: 0
@@ -92,7 +92,7 @@ package enum JinjaValue {
         }
     }
 
-    /// The items `for` would visit, or nil when the value is not iterable. Drains an iterator.
+    /// The items that `for` iterates over, or nil if the value is not iterable. Drains an iterator.
     func items() -> [JinjaValue]? {
         switch self {
         case .undefined: []
@@ -106,7 +106,7 @@ package enum JinjaValue {
     }
 }
 
-/// A generator's items, each given once.
+/// The items of a generator, each returned once.
 package final class JinjaIterator {
     private var values: ArraySlice<JinjaValue>
     let depth: Int
@@ -127,7 +127,7 @@ package final class JinjaIterator {
     }
 }
 
-/// `namespace(…)`: the one mutable object of the language.
+/// `namespace(…)`: the only mutable object of the language.
 package final class JinjaNamespace {
     var members = JinjaDictionary()
 }
