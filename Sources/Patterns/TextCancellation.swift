@@ -1,10 +1,10 @@
-/// Ends the search through and the encoding of long texts that nobody waits for any more.
+/// Cancels the searching and encoding of long texts.
 ///
-/// What takes long asks here every so often, and then returns at once with whatever it has; the result is not used.
+/// Long operations check it regularly and return early with an incomplete result, which is discarded.
 package enum TextCancellation {
     @TaskLocal private static var condition: (@Sendable () -> Bool)?
 
-    /// Whether what is under way on this thread is no longer wanted.
+    /// Whether the current operation of this thread is cancelled.
     package static var isRequested: Bool { condition?() ?? false }
 
     package static func run<Result>(

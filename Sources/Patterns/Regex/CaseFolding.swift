@@ -1,9 +1,9 @@
-/// Scalars that are one under simple case folding.
+/// Simple case folding: which scalars are equal when case is ignored.
 package enum CaseFolding {
-    /// What case mappings do not tell: pairs that fold together although neither maps to the other.
+    /// Exceptions to the case mappings: pairs that fold together although neither maps to the other.
     private static let extra: [(UInt32, UInt32)] = [(0x390, 0x1FD3), (0x3B0, 0x1FE3), (0xFB05, 0xFB06)]
 
-    /// The members of each family of more than one, under each of its members.
+    /// For each scalar with case variants, all members of its equivalence class.
     private static let families: [UInt32: [UInt32]] = {
         var byFold: [UInt32: [UInt32]] = [:]
         for value: UInt32 in 0...0x1FFFF {
@@ -21,9 +21,9 @@ package enum CaseFolding {
         return result
     }()
 
-    /// Up, then down: Σ, σ and ς meet at σ.
+    /// Uppercase, then lowercase: Σ, σ and ς all fold to σ.
     private static func fold(_ scalar: Unicode.Scalar) -> UInt32 {
-        // The dotless i goes up to I, but folds to itself.
+        // The dotless i maps to I, but folds to itself.
         if scalar.value == 0x131 || scalar.value == 0x130 { return scalar.value }
         let upper = single(scalar.properties.uppercaseMapping) ?? scalar
         return (single(upper.properties.lowercaseMapping) ?? upper).value
@@ -33,10 +33,10 @@ package enum CaseFolding {
         text.unicodeScalars.count == 1 ? text.unicodeScalars.first : nil
     }
 
-    /// With every scalar all those that differ from it in case only.
+    /// Adds to every scalar all those that differ from it in case only.
     package static func closure(of set: ScalarSet) -> ScalarSet {
         var more: [ClosedRange<UInt32>] = []
-        // ASCII, the usual case, without the table.
+        // ASCII, the usual case, needs no table.
         if let last = set.ranges.last, last.upperBound < 0x80 {
             for value in set.ranges.joined() {
                 let lower = value | 0x20

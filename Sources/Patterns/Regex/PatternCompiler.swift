@@ -1,12 +1,12 @@
 import MartletSystem
 
-/// Trees to programs.
+/// Compiles syntax trees to programs.
 struct PatternCompiler {
     static let longestProgram = 8_192
     static let mostSets = 512
-    /// Instructions whose failures may have to be remembered: two bits each for every byte of a text.
+    /// The maximum number of memoised instructions: two bits each per byte of text.
     static let mostMemos = 256
-    /// Scalars that all runs of a bounded number take together.
+    /// The maximum total number of scalars in bounded repeats.
     static let mostBoundedScalars = 8_192
 
     private(set) var code: [PatternInstruction] = []
@@ -21,16 +21,16 @@ struct PatternCompiler {
     private(set) var startSet: Int32 = -1
     private(set) var wordSet: Int32 = -1
     private var setIndex: [ScalarSet: Int32] = [:]
-    /// Where in the expression "too large" is reported.
+    /// The position in the expression at which "too large" is reported.
     private let end: Int
 
-    /// What comes after a node, as far as is known.
+    /// What is known about the text after a node.
     private struct Following {
-        /// Scalars that may come next.
+        /// The scalars that may come next.
         var set: ScalarSet
-        /// The match may also end there.
+        /// Whether the match may also end there.
         var isOpen: Bool
-        /// Whatever comes, it matches.
+        /// Whether the rest matches for any text.
         var isSure: Bool
 
         static let end = Following(set: .none, isOpen: true, isSure: true)
@@ -156,7 +156,7 @@ struct PatternCompiler {
     private mutating func add(
         choice nodes: ArraySlice<PatternNode>, before following: Following
     ) throws(PatternError) {
-        // A mask has 64 bits; the last of them stands for all the rest.
+        // A mask has 64 bits; the last bit represents all remaining alternatives.
         let few = nodes.count <= 64 ? nodes : nodes.prefix(63)
         let rest = nodes[few.endIndex...]
         var starts = few.map { following.preceded(by: $0) as Following? }
@@ -170,7 +170,7 @@ struct PatternCompiler {
         }
     }
 
-    /// An alternation and the code of its alternatives, each of which goes on after the last.
+    /// An alternation and the code of its alternatives, each of which continues after the last one.
     private mutating func add(
         choiceOf count: Int, starts: [Following?],
         _ body: (inout PatternCompiler, Int) throws(PatternError) -> Void
@@ -188,7 +188,7 @@ struct PatternCompiler {
         for jump in jumps { code[jump].a = here }
     }
 
-    /// nil starts are those of which nothing is known. Its targets are to be set.
+    /// Nil in `starts` means nothing is known. The targets are set later.
     private mutating func addAlternation(_ starts: [Following?]) throws(PatternError) -> Int {
         let place = code.count
         let number = Int32(truncatingIfNeeded: alternations.count)
@@ -214,7 +214,7 @@ struct PatternCompiler {
         return place
     }
 
-    /// The alternation at `place` has its target `number` here.
+    /// Sets target `number` of the alternation at `place` to the current position.
     private mutating func setTarget(_ number: Int, of place: Int, to target: Int32? = nil) {
         targets[Int(alternations[Int(code[place].a)].first) + number] = target ?? here
     }
@@ -265,7 +265,7 @@ struct PatternCompiler {
         }
     }
 
-    /// A repeat of one set. It need not give anything back if what follows cannot begin with what it took, or
+    /// A repeat of one set. No backtracking into it is needed if what follows cannot begin with a scalar of the set, or
     /// matches anyway.
     private mutating func add(
         run set: ScalarSet, _ least: Int, _ most: Int?, isPossessive: Bool, before following: Following
@@ -296,7 +296,7 @@ struct PatternCompiler {
 }
 
 extension PatternNode {
-    /// It matches anything, if only by taking nothing.
+    /// Whether it matches any text, at least the empty match.
     var isSure: Bool {
         switch self {
         case .repeated(_, let least, _, _): least == 0

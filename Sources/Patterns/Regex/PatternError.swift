@@ -1,11 +1,11 @@
-/// Why an expression cannot be used, and at which character of it.
+/// Why an expression cannot be used, with the position of the problem.
 package struct PatternError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Reason: Equatable, Sendable {
-        /// It is an expression, but of a kind this engine does not run.
+        /// A valid expression with a feature that this engine does not support.
         case unsupported(String)
-        /// It is none.
+        /// Not a valid expression.
         case malformed(String)
-        /// It would take more than the engine gives.
+        /// A resource limit of the engine was exceeded.
         case tooLarge(String)
     }
 

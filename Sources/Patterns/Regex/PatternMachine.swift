@@ -6,30 +6,31 @@ import Glibc
 import Musl
 #endif
 
-/// Runs a program over a text: backtracking, so that the first alternative that matches wins, in linear time.
+/// Runs a program over a text by backtracking, so that the first alternative that matches wins, in linear time.
 ///
-/// As long as the text goes well (it nearly always does), nothing is remembered. When the steps outgrow the text, every
-/// failure from there on is (`PatternMemory`).
+/// At first nothing is memoised, which suffices for nearly all texts. When the number of steps exceeds a multiple of
+/// the text's length, all further failures are memoised (`PatternMemory`).
 struct PatternMachine {
-    /// Steps for a byte before failures are remembered, above what is allowed at the start.
+    /// Steps per byte before failures are memoised, in addition to the initial allowance.
     private static let stepsPerByte = 64
 
-    /// An instruction with ways left to go on, or (where failures are remembered) all of whose ways are under way.
+    /// A choice point: an instruction with untried alternatives, or (with memoisation) one whose alternatives are in
+    /// progress.
     struct Choice {
         var instruction: Int
-        /// Of a run: how far it is now taken to reach. Of an alternation: where it stands.
+        /// For a run the current end; for an alternation its position.
         var position: Int
-        /// The least a run may reach.
+        /// The smallest end of a run.
         var low: Int
-        /// The most a star may reach, or where a span began.
+        /// The largest end of a star, or the start of a span.
         var high: Int
-        /// Targets not tried.
+        /// Untried targets.
         var mask: UInt64
     }
 
     private let program: PatternProgram
     let text: PatternText
-    // Of the program, at hand.
+    // Fields of the program, copied for fast access.
     private let code: UnsafePointer<PatternInstruction>
     private let sets: UnsafePointer<PatternSetTable>
     private let alternations: UnsafePointer<PatternAlternation>
@@ -43,11 +44,11 @@ struct PatternMachine {
     private(set) var steps = 0
     private let allowedAtFirst: Int
     private var allowed: Int
-    /// When to ask whether the text is still wanted; texts that go well are not asked about here.
+    /// The next step at which cancellation is checked; not checked in the fast mode.
     private var nextCheck = Int.max
     private var isStopped = false
 
-    /// `stack` is space to begin with.
+    /// `stack` is the initial space for choice points.
     init(
         _ program: PatternProgram, _ bytes: UnsafeBufferPointer<UInt8>, allowedAtFirst: Int,
         stack: UnsafeMutableBufferPointer<Choice>
@@ -65,14 +66,14 @@ struct PatternMachine {
         self.stack = stack
     }
 
-    /// Gives back the space it took beyond what it was given.
+    /// Frees additional space.
     mutating func finish() {
         if ownsStack { stack.deallocate() }
     }
 
     // MARK: Search
 
-    /// The first match that begins at `start` or later.
+    /// The first match that starts at or after `start`.
     mutating func firstMatch(from start: Int) -> Range<Int>? {
         var start = start
         while start <= text.count, !isStopped {
@@ -108,7 +109,7 @@ struct PatternMachine {
         ownsStack = true
     }
 
-    /// Targets worth trying with what comes next.
+    /// The targets that are possible for the next scalar.
     @inline(__always)
     private func mask(_ alternation: PatternAlternation, _ position: Int) -> UInt64 {
         guard position < text.count else { return alternation.open }
@@ -123,12 +124,12 @@ struct PatternMachine {
         return mask
     }
 
-    /// The attempt at the instruction that `choice` stands for is over.
+    /// Records the outcome of the instruction of `choice`.
     private mutating func note(_ outcome: PatternMemory.Outcome, _ choice: Choice, end: Int? = nil) {
         let instruction = code[choice.instruction]
         switch instruction.operation {
         case .star:
-            // A star is the same wherever it is entered.
+            // A star has the same outcome wherever it is entered.
             let isAll = outcome == .fails || instruction.isPossessive
             for position in choice.low...(isAll ? choice.high : choice.position) {
                 memory?.note(outcome, instruction.memo, position, end: end)
@@ -139,12 +140,12 @@ struct PatternMachine {
         }
     }
 
-    /// What is known of an instruction at a place.
+    /// The memoised outcome of an instruction at a position.
     private func known(_ instruction: PatternInstruction, _ position: Int) -> PatternMemory.Outcome {
         memory?.outcome(instruction.memo, position) ?? .unknown
     }
 
-    /// All that is under way since `base` comes to the end `end`.
+    /// Records success for everything in progress since `base`, with the end `end`.
     private mutating func succeed(_ level: PatternInstruction.Level, since base: Int, end: Int) {
         guard level != .whole, memory != nil else { return }
         for index in base..<depth { note(.succeeds, stack[index], end: level == .atomic ? end : nil) }
@@ -152,8 +153,8 @@ struct PatternMachine {
 
     // MARK: Steps
 
-    /// Where the match that begins with an instruction at a place ends, or -1. Calls itself for what is looked at
-    /// without being taken: as deep as the expression is nested.
+    /// Where the match that starts with an instruction at a position ends, or -1. Recurses for lookarounds and atomic
+    /// groups: as deep as the expression is nested.
     private mutating func run(_ entry: Int, _ start: Int) -> Int {
         let base = depth
         var place = entry
@@ -327,7 +328,7 @@ struct PatternMachine {
         }
     }
 
-    /// The least and the most that a span reaches from a place; nil when too few scalars of its set are there.
+    /// The smallest and largest end of a span from a position; nil if there are too few scalars of its set.
     private mutating func reach(of instruction: PatternInstruction, from start: Int) -> (low: Int, high: Int)? {
         let set = sets[Int(instruction.a)]
         let (least, most) = (Int(instruction.b), Int(instruction.c))
@@ -360,14 +361,14 @@ struct PatternMachine {
         return (least == most || instruction.isPossessive ? high : low, high)
     }
 
-    /// The largest place from `low` to `high` from which what follows a span is not known to fail.
+    /// The largest position from `low` to `high` from which the rest after a span is not known to fail.
     private func newest(_ high: Int, _ low: Int, _ memo: Int32) -> Int? {
         guard let span = memory?.spans[Int(memo)], span.hasFailed(at: high) else { return high }
         guard span.failedLow > low else { return nil }
         return text.start(before: span.failedLow)
     }
 
-    /// The way from here is known to succeed, within a lookaround or an atomic group.
+    /// The rest from here is known to match, within a lookaround or an atomic group.
     private mutating func join(_ place: Int, _ position: Int, since base: Int) -> Int {
         let end = memory?.end(code[place].memo, position)
         succeed(end == nil ? .look : .atomic, since: base, end: end ?? position)
@@ -375,7 +376,7 @@ struct PatternMachine {
         return end ?? position
     }
 
-    /// The last choice that has a way left, and takes it; nil if there is none since `base`.
+    /// Takes the next alternative of the last choice point that has one; nil if there is none since `base`.
     @inline(__always)
     private mutating func retreat(to base: Int) -> (place: Int, position: Int)? {
         if steps > allowed, memory == nil {

@@ -1,24 +1,24 @@
-/// What came of being at an instruction and a place in the text: two bits each, for a stretch of the text.
+/// Memoised outcomes by instruction and text position: two bits each, for a window of the text.
 ///
-/// An attempt that went wrong once goes wrong again, from wherever it is reached, as no instruction asks how it was
-/// reached. Remembering that makes the time linear: every instruction runs at most once at every place, but for the
-/// few steps up to the next one that remembers.
+/// An attempt that failed once fails again, because no instruction depends on how it was reached. Memoisation makes the
+/// time linear: every instruction runs at most once at every position, except for the few steps to the next memoised
+/// instruction.
 struct PatternMemory {
     enum Outcome {
         case unknown, fails
-        /// The lookaround or atomic group it stands in matches.
+        /// The enclosing lookaround or atomic group matches.
         case succeeds
     }
 
     private let count: Int
-    /// Where the stretch begins; nothing is known about what comes before.
+    /// The start of the window; nothing is known about earlier positions.
     private var base = 0
-    /// Bytes of text the bits reach over.
+    /// Bytes of text in the window.
     private var covered = 0
     private var bits: [UInt8] = []
-    /// Where an atomic group ends that is known to match.
+    /// The end of an atomic group that is known to match.
     private var ends: [Int: Int] = [:]
-    /// By the number of the instruction, for those that take a bounded number of scalars.
+    /// By instruction index, for bounded repeats.
     var spans: [PatternSpan]
 
     init(count: Int) {
@@ -26,7 +26,7 @@ struct PatternMemory {
         spans = Array(repeating: PatternSpan(), count: count)
     }
 
-    /// Forgets what came before `start` when it has become much.
+    /// Drops what is known before `start` when it has become large.
     mutating func moveOn(to start: Int) {
         guard start - base >= max(1 << 16, covered / 2) else { return }
         base = start
@@ -62,24 +62,25 @@ struct PatternMemory {
     }
 }
 
-/// What is known about a repeat of one set from so many times to so many.
+/// What is known about a bounded repeat of one set.
 ///
-/// Entered at one place after the other, it takes nearly the same scalars again and gives nearly the same ones back. With
-/// this, what an entry costs does not depend on how many it takes.
+/// When it is entered at successive positions, it matches nearly the same scalars and backtracks over the same ones.
+/// With this memory, the cost of an entry does not depend on the number of scalars.
 struct PatternSpan {
-    /// A stretch of scalars of the set, each of `width` bytes.
+    /// A range of scalars of the set, each of `width` bytes.
     var start = 0
     var end = 0
     var width = 1
-    /// From the places of this stretch, both ends included, what follows the repeat is known to fail. None at first.
+    /// From the positions in this range, both ends included, the rest after the repeat is known to fail. Initially
+    /// empty.
     private(set) var failedLow = 1
     private(set) var failedHigh = 0
-    /// Where the scalar at `failedHigh` ends.
+    /// The end of the scalar at `failedHigh`.
     private var failedEnd = 0
 
     func hasFailed(at position: Int) -> Bool { position >= failedLow && position <= failedHigh }
 
-    /// What follows fails at a place; `length` is that of its scalar, 0 at the end of the text.
+    /// Records that the rest fails at a position; `length` is the length of its scalar, 0 at the end of the text.
     mutating func fail(at position: Int, length: Int) {
         if hasFailed(at: position) { return }
         if failedLow <= failedHigh, position + length == failedLow {

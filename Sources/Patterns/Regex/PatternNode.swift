@@ -1,4 +1,4 @@
-/// An expression, parsed. Groups are gone: nothing here needs what they caught.
+/// The syntax tree of an expression. Capturing groups are omitted: captures are not needed.
 package indirect enum PatternNode: Sendable {
     package enum Eagerness: Sendable {
         case greedy, lazy, possessive
@@ -11,24 +11,24 @@ package indirect enum PatternNode: Sendable {
     /// One scalar of the set.
     case one(ScalarSet)
     case sequence([PatternNode])
-    /// The first that matches is taken.
+    /// The first alternative that matches is taken.
     case choice([PatternNode])
-    /// `most` is nil without a bound.
+    /// `most` is nil if unbounded.
     case repeated(PatternNode, least: Int, most: Int?, Eagerness)
-    /// `(?>…)`: once matched, never tried again.
+    /// `(?>…)`: once matched, no backtracking into it.
     case atomic(PatternNode)
     case lookahead(PatternNode, isNegated: Bool)
-    /// Alternatives, each of a fixed number of scalars.
+    /// Alternatives, each with a fixed number of scalars.
     case lookbehind([(width: Int, node: PatternNode)], isNegated: Bool)
     case assertion(Assertion)
 
     static let empty = PatternNode.sequence([])
 
-    /// What a match can begin with.
+    /// What a match can start with.
     struct Start {
-        /// Scalars a match that is not empty begins with.
+        /// The scalars that a non-empty match starts with.
         var set: ScalarSet
-        /// The match may take nothing, so that what follows it counts as well.
+        /// Whether the match may be empty, so that what follows matters too.
         var canBeEmpty: Bool
     }
 
@@ -55,7 +55,7 @@ package indirect enum PatternNode: Sendable {
         }
     }
 
-    /// How many scalars every match takes; nil where that is not one number.
+    /// The number of scalars of every match; nil if it varies.
     var width: Int? {
         switch self {
         case .one: return 1

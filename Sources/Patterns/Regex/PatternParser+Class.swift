@@ -1,6 +1,6 @@
 /// `[…]`
 extension PatternParser {
-    /// Sets joined by `&&` are intersected; a set within a set is one more member.
+    /// Sets joined by `&&` are intersected; a nested set is added to the union.
     mutating func characterClass() throws(PatternError) -> ScalarSet {
         let start = index
         depth += 1
@@ -12,7 +12,7 @@ extension PatternParser {
         let isNegated = take("^")
         var intersection: ScalarSet?
         var members: [ScalarSet] = []
-        // A bracket that would end an empty class is a member.
+        // A bracket that would close an empty class is a member.
         if next == "]", dialect != .ecma262 {
             guard scalars[(index + 1)...].contains("]") else { throw malformed("a class without members", at: start) }
             index += 1
@@ -38,7 +38,7 @@ extension PatternParser {
         return isNegated ? set.inverted : set
     }
 
-    /// A scalar, or what an escape stands for.
+    /// A scalar, or the set of an escape.
     private mutating func member() throws(PatternError) -> ScalarSet {
         let start = index
         guard let scalar = next else { throw malformed("a class without an end") }
@@ -55,7 +55,7 @@ extension PatternParser {
         return ScalarSet(try escapedScalar(from: start))
     }
 
-    /// `a-z` after its first member; a `-` at the end of a class is a member.
+    /// The rest of `a-z` after its first member; a `-` at the end of a class is a member.
     private mutating func range(from first: ScalarSet, at start: Int) throws(PatternError) -> ScalarSet {
         guard next == "-", let after = peek(1), after != "]" else { return first }
         guard let low = first.onlyScalar, after != "[" || dialect == .ecma262 else {
@@ -81,7 +81,7 @@ extension PatternParser {
         }
         guard take(text: ":]") else { throw malformed("a class's name without an end", at: start) }
         guard var set = ScalarSet.named(name) else { throw unsupported("the class [:\(name):]", at: start) }
-        // Where brackets name it, punctuation has the symbols with it.
+        // In bracket notation, punctuation includes symbols.
         if name == "punct", let symbols = ScalarSet.named("s") { set = set.union(symbols) }
         return isNegated ? set.inverted : set
     }
@@ -100,7 +100,7 @@ extension PatternParser {
         case "B": return assertion(.notWordBoundary)
         default: break
         }
-        // A bare class keeps to its case, even where case makes no difference.
+        // A class keeps its case, even if case is ignored.
         if let set = try escapedSet(from: start) { return .one(set) }
         return one(ScalarSet(try escapedScalar(from: start)))
     }
@@ -110,7 +110,7 @@ extension PatternParser {
         return .assertion(kind)
     }
 
-    /// What stands for many scalars; nil, and nothing taken, if the escape stands for one.
+    /// The set of an escape for several scalars; nil, without consuming input, if the escape is one scalar.
     mutating func escapedSet(from start: Int) throws(PatternError) -> ScalarSet? {
         guard let scalar = next else { throw malformed("an escape of nothing", at: start) }
         let set: ScalarSet
@@ -156,7 +156,7 @@ extension PatternParser {
                 name = String(name[name.index(after: sign)...])
             }
         } else {
-            // To the one engine \pL is a property, to the other the text "pL".
+            // In one engine \pL is a property, in the other the text "pL".
             guard dialect == .tiktoken, let scalar = next else {
                 throw unsupported("\\\(isNegated ? "P" : "p") without braces", at: start)
             }
@@ -190,7 +190,8 @@ extension PatternParser {
             return letter.value & 31
         case "U" where dialect == .tiktoken: return try hexadecimal(8, shortest: 8, from: start)
         default:
-            // Punctuation and all beyond ASCII stand for themselves; of letters and digits, that may change.
+            // Punctuation and non-ASCII characters are literals; escaped letters and digits may get a meaning in other
+            // engines.
             let isNamed = scalar.value < 0x80 && (scalar.properties.isAlphabetic || isDigit(scalar))
             if isNamed { throw unsupported("\\\(scalar)", at: start) }
             return scalar.value
@@ -223,7 +224,7 @@ extension PatternParser {
 
     private func isDigit(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { ("0"..."9").contains($0) } ?? false }
 
-    /// So many digits, or any number in braces.
+    /// Exactly this many digits, or any number in braces.
     private mutating func hexadecimal(_ longest: Int, shortest: Int, from start: Int) throws(PatternError) -> UInt32 {
         let isBraced = take("{")
         var value: UInt32 = 0

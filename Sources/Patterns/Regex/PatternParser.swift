@@ -1,23 +1,23 @@
-/// Which engine an expression was written for.
+/// The engine for which an expression was written.
 package enum PatternDialect: Sendable {
-    /// Oniguruma with Ruby's syntax, which runs the expressions of `tokenizer.json`: `^` and `$` are ends of lines,
-    /// `{1,3}+` is a repeat of a repeat, and a bare `(?i)` takes in the alternatives that follow it.
+    /// Oniguruma with Ruby's syntax, used for `tokenizer.json`: `^` and `$` match at line ends, `{1,3}+` is a repeat of
+    /// a repeat, and a bare `(?i)` includes the alternatives after it.
     case oniguruma
-    /// Rust's fancy-regex, which runs those of tiktoken: `^` and `$` are ends of the text, `{1,3}+` is possessive.
+    /// Rust's fancy-regex, used for tiktoken: `^` and `$` match at the ends of the text, `{1,3}+` is possessive.
     case tiktoken
-    /// ECMA-262, as `pattern` of JSON Schema has it: `^` and `$` are ends of the text, `\d` and `\w` are ASCII, a bracket
-    /// within a class is a bracket.
+    /// ECMA-262, as in `pattern` of JSON Schema: `^` and `$` match at the ends of the text, `\d` and `\w` are ASCII, a
+    /// bracket inside a class is a literal.
     case ecma262
 }
 
-/// Expressions to trees. See `RegularExpression` for what is understood.
+/// Parses expressions. See `RegularExpression` for the supported syntax.
 package struct PatternParser {
     static let longestExpression = 8_192
     static let deepestNesting = 32
     static let mostRepeats = 1_000
-    /// A lookbehind goes back so many characters at every place.
+    /// The maximum length of a lookbehind, which is checked at every position.
     static let longestLookbehind = 255
-    /// In ECMA-262, whose expressions become automata of bounded size.
+    /// For ECMA-262, whose expressions become automata of limited size.
     static let mostRepeatsOfAutomata = 100_000
 
     struct Flags {
@@ -95,10 +95,10 @@ package struct PatternParser {
         return items.count == 1 ? items[0] : .sequence(items)
     }
 
-    /// A scalar as it is, or one of its kind where case makes no difference.
+    /// A scalar, or its case variants if case is ignored.
     func one(_ set: ScalarSet) -> PatternNode { .one(flags.ignoresCase ? CaseFolding.closure(of: set) : set) }
 
-    /// nil for what stands for nothing: a comment, or flags.
+    /// nil for items without a node: a comment, or flags.
     private mutating func atom() throws(PatternError) -> PatternNode? {
         guard let scalar = next else { return nil }
         switch scalar {
@@ -151,7 +151,7 @@ package struct PatternParser {
         return try flagged(from: start)
     }
 
-    /// The rest of a group, and its end.
+    /// The rest of a group, including its end.
     private mutating func body(from start: Int) throws(PatternError) -> PatternNode {
         let node = try choice()
         guard take(")") else { throw malformed("a group without an end", at: start) }
@@ -180,7 +180,7 @@ package struct PatternParser {
             return node
         }
         guard take(")") else { throw malformed("a group without an end", at: start) }
-        // To the end of the group this stands in; the caller restores what was.
+        // Valid until the end of the enclosing group; the caller restores the previous flags.
         guard dialect == .oniguruma else { return nil }
         return try choice()
     }
@@ -213,7 +213,7 @@ package struct PatternParser {
             var eagerness = PatternNode.Eagerness.greedy
             if take("?") {
                 if isBraced, least == most, dialect == .oniguruma {
-                    // A number of times, or not at all.
+                    // An optional repeat with a count.
                     item = .repeated(try repeated(item, least, most, .greedy, from: start), least: 0, most: 1, .greedy)
                     continue
                 }
@@ -231,7 +231,7 @@ package struct PatternParser {
     ) throws(PatternError) -> PatternNode {
         // Engines differ in when such a repeat ends.
         if dialect != .ecma262, most ?? 2 > 1, item.start.canBeEmpty {
-            // (x?)* and its like are x*.
+            // (x?)* and similar are equal to x*.
             if most == nil, case .repeated(let inner, 0...1, let times, .greedy) = item, times ?? 1 == 1,
                 eagerness == .greedy, !inner.start.canBeEmpty
             {
@@ -246,7 +246,7 @@ package struct PatternParser {
         if take("*") { return (0, nil, false) }
         if take("+") { return (1, nil, false) }
         if take("?") { return (0, 1, false) }
-        // A brace that begins no repeat is a brace.
+        // A brace that does not begin a repeat is a literal.
         let start = index
         guard take("{") else { return nil }
         let first = try number()

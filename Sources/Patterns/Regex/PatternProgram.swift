@@ -1,25 +1,25 @@
-/// One step of a compiled expression. What `a`, `b` and `c` mean is told at each operation.
+/// One instruction of a compiled expression. The meaning of `a`, `b` and `c` is given at each operation.
 struct PatternInstruction {
     enum Operation: UInt8 {
         /// The end; `a` is a `Level`.
         case accept
-        /// `b` bytes from `a` on.
+        /// The `b` bytes of text at `a`.
         case text
         /// One scalar of set `a`.
         case one
-        /// Scalars of set `a`, as many as there are; then one of set `b`, unless that is -1.
+        /// As many scalars of set `a` as possible; then one of set `b`, unless it is -1.
         case star
         /// From `b` to `c` scalars of set `a`.
         case span
-        /// One of the targets of alternation `a`, in order.
+        /// One of the targets of alternation `a`, tried in order.
         case alternatives
-        /// To `a`.
+        /// Jumps to `a`.
         case jump
-        /// What follows up to its `accept` matches from here (or not, with `b` = 1); then to `a`.
+        /// A lookahead: the code up to its `accept` matches here (or does not, if `b` = 1); then jumps to `a`.
         case look
-        /// What follows up to its `accept` is matched, once and for all; then to `a`.
+        /// An atomic group: the code up to its `accept` is matched once; then jumps to `a`.
         case atomic
-        /// Back over `a` scalars.
+        /// Moves back by `a` scalars.
         case back
         /// `a` is a `PatternNode.Assertion`.
         case assertion
@@ -30,23 +30,23 @@ struct PatternInstruction {
     }
 
     var operation: Operation
-    /// Of a run: it never gives back what it took.
+    /// For a run: no backtracking into it.
     var isPossessive = false
     var a: Int32 = 0
     var b: Int32 = 0
     var c: Int32 = 0
-    /// Number among those whose outcome at a place is worth remembering.
+    /// The index among memoised instructions.
     var memo: Int32 = 0
 }
 
-/// Targets to try in order, and for which next scalar each is worth trying.
+/// Targets to try in order, and for which next scalar each is possible.
 struct PatternAlternation {
-    /// Of the first target in `targets`, and of its set in `targetSets`.
+    /// The index of the first target in `targets`, and of its set in `targetSets`.
     var first: Int32
     var count: Int32
-    /// Where the table of masks for ASCII begins.
+    /// The start of the table of masks for ASCII.
     var table: Int32
-    /// Bits of the targets that what comes next does not rule out.
+    /// The bits of targets that are possible for any next scalar.
     var open: UInt64
 }
 
@@ -67,7 +67,7 @@ struct PatternSetTable {
     }
 }
 
-/// The blocks of 256 bits that sets are made of. They are shared; most are empty or full.
+/// The blocks of 256 bits of all sets. Blocks are shared; most are empty or full.
 struct PatternBlockPool {
     private(set) var bits: [UInt64] = [0, 0, 0, 0, .max, .max, .max, .max]
     private var known: [[UInt64]: UInt32] = [[0, 0, 0, 0]: 0, [.max, .max, .max, .max]: 1]
@@ -80,7 +80,7 @@ struct PatternBlockPool {
         return index
     }
 
-    /// Adds the numbers of the set's blocks, in order.
+    /// Appends the indices of the set's blocks, in order.
     mutating func append(_ set: ScalarSet, to blocks: inout [UInt32]) {
         let first = blocks.count
         blocks += repeatElement(0, count: 0x1100)
@@ -102,7 +102,7 @@ struct PatternBlockPool {
     }
 }
 
-/// A compiled expression. Immutable, and its memory lives as long as it does.
+/// A compiled expression. Immutable; owns its memory.
 final class PatternProgram: @unchecked Sendable {
     let code: UnsafePointer<PatternInstruction>
     let text: UnsafePointer<UInt8>
@@ -111,11 +111,11 @@ final class PatternProgram: @unchecked Sendable {
     let masks: UnsafePointer<UInt64>
     let targets: UnsafePointer<Int32>
     let targetSets: UnsafePointer<Int32>
-    /// How many instructions have a `memo`.
+    /// The number of memoised instructions.
     let memoCount: Int
-    /// Set of what a match begins with; -1 when a match may be empty.
+    /// The set of scalars that a match starts with; -1 if a match may be empty.
     let startSet: Int
-    /// Set of the scalars that `\b` takes for those of words.
+    /// The set of word characters for `\b`.
     let wordSet: Int
     private let memory: [UnsafeMutableRawPointer]
 

@@ -1,13 +1,13 @@
-/// The text a program runs over: UTF-8, or what is meant to be.
+/// The text that a program runs over: UTF-8, possibly invalid.
 struct PatternText {
     let bytes: UnsafeBufferPointer<UInt8>
-    /// The scalars that `\b` takes for those of words.
+    /// The word characters for `\b`.
     let words: PatternSetTable
 
     @inline(__always)
     var count: Int { bytes.count }
 
-    /// Bytes of the scalar at a place that is not the end.
+    /// The bytes of the scalar at a position before the end.
     @inline(__always)
     func length(at position: Int) -> Int {
         if bytes[position] < 0x80 { return 1 }
@@ -37,24 +37,24 @@ struct PatternText {
         return (scalar, scalars.position - position)
     }
 
-    /// Where the scalar begins that ends at `end`.
+    /// The start of the scalar that ends at `end`.
     @inline(__always)
     func start(before end: Int) -> Int {
         if bytes[end - 1] < 0x80 { return end - 1 }
         var start = end - 1
         while start > 0, end - start < 4, bytes[start] & 0xC0 == 0x80 { start -= 1 }
-        // In what is not UTF-8, back the way that led here.
+        // In invalid UTF-8, go back by the same lengths as forward.
         return start + length(at: start) == end ? start : end - 1
     }
 
-    /// The scalar at a place that is not the end is in the set.
+    /// Whether the scalar at a position before the end is in the set.
     @inline(__always)
     func has(_ set: PatternSetTable, _ position: Int) -> Bool {
         let kind = set.bytes[Int(bytes[position])]
         return kind == PatternSetTable.isWide ? set.contains(wide(position).scalar) : kind == PatternSetTable.inside
     }
 
-    /// Bytes of the scalar at `position` if it is in the set, or 0.
+    /// The bytes of the scalar at `position` if it is in the set, else 0.
     @inline(__always)
     func taken(_ set: PatternSetTable, _ position: Int) -> Int {
         guard position < bytes.count else { return 0 }

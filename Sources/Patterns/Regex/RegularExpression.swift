@@ -1,15 +1,17 @@
-/// A regular expression of the kind that cuts text for tokenizers, over UTF-8.
+/// A regular expression as used by pre-tokenizers, over UTF-8.
 ///
-/// Understood are: characters and escapes (`\n`, `\xHH`, `\u0041`, `\u{41}`), `.`, classes with ranges, negation, nesting,
-/// `&&` and `[:alpha:]`, `\s \d \w \h` and their opposites, `\p{…}` and `\P{…}` with general categories, scripts and a
-/// few properties, groups (plain, named, `(?:`, `(?i:`, `(?i)`, atomic), alternatives, repeats that are greedy, lazy or
-/// possessive, lookahead, lookbehind of fixed lengths, `^ $ \A \z \Z \b \B`. Anything else is a `PatternError`: what the
-/// construct is, and where. Two things are not as in Oniguruma: without case, one character never equals two (`ß` and
-/// `ss`), and what may match nothing cannot be repeated more than once.
+///     let words = try RegularExpression(#"\p{L}+|\p{N}{1,3}"#, .oniguruma)
 ///
-/// A match is the leftmost, and of those the one found first (as backtracking engines have it), but the time is linear
-/// in the text, whatever the expression: see `PatternMachine`. Memory is, beyond the program, a few bits for each byte
-/// between the start of a match and the farthest that was looked at, and that only in texts that ask for it.
+/// Supported: characters and escapes (`\n`, `\xHH`, `\u0041`, `\u{41}`), `.`, classes with ranges, negation, nesting,
+/// `&&` and `[:alpha:]`, `\s \d \w \h` and their complements, `\p{…}` and `\P{…}` with general categories, scripts and
+/// some properties, groups (plain, named, `(?:`, `(?i:`, `(?i)`, atomic), alternatives, repeats that are greedy, lazy
+/// or possessive, lookahead, lookbehind of fixed lengths, `^ $ \A \z \Z \b \B`. Anything else throws a `PatternError`
+/// with the construct and its position. Two differences from Oniguruma: ignoring case, one character never equals two
+/// (`ß` and `ss`); and an expression with a possibly empty match cannot be repeated more than once.
+///
+/// A match is the leftmost one, and among those the first in backtracking order, but the time is linear in the text for
+/// every expression (see `PatternMachine`). Memory beyond the program is a few bits per byte between the start of a
+/// match and the farthest position examined, and only for texts that need memoisation.
 package struct RegularExpression: Sendable {
     private let program: PatternProgram
 
@@ -17,12 +19,12 @@ package struct RegularExpression: Sendable {
         program = try PatternCompiler.compile(expression, dialect)
     }
 
-    /// A match may be empty, as far as the expression tells.
+    /// Whether a match may be empty, judged by the expression.
     package var canMatchNothing: Bool { program.startSet < 0 }
 
-    /// Calls `body` with every match from left to right, without overlap; an empty match is not taken right where the
-    /// last one ended. Failures are remembered when steps go beyond `stepsAtFirst` and so many for each byte, to no
-    /// effect but on time and memory. Returns the steps it took.
+    /// Calls `body` with every match from left to right, without overlap; an empty match directly after the previous
+    /// match is skipped. Failures are memoised when the steps exceed `stepsAtFirst` plus a number per byte, which only
+    /// affects time and memory. Returns the number of steps.
     @discardableResult
     package func forEachMatch(
         in text: UnsafeBufferPointer<UInt8>, stepsAtFirst: Int = 4_096, _ body: (Range<Int>) throws -> Void

@@ -1,4 +1,4 @@
-/// What `\p{…}`, `[:…:]` and the one-letter classes stand for, in the Unicode version of the tables
+/// The sets of `\p{…}`, `[:…:]` and the one-letter classes, in the Unicode version of the tables
 /// (`scripts/make_category_table.py`).
 extension ScalarSet {
     private static let categoryNames: [(short: String, long: String)] = [
@@ -28,7 +28,7 @@ extension ScalarSet {
         return ranges.map { ScalarSet($0) }
     }()
 
-    /// The sets of `ScriptData`, by name without case.
+    /// The sets of `ScriptData`, by lowercase name.
     private static let stored: [String: ScalarSet] = {
         var result: [String: ScalarSet] = [:]
         for (name, packed) in ScriptData.sets {
@@ -45,13 +45,13 @@ extension ScalarSet {
         return result
     }()
 
-    /// Case, spaces, `-` and `_` make no difference in names.
+    /// Case, spaces, `-` and `_` are ignored in names.
     private static func simplified(_ name: String) -> String {
         String(
             String.UnicodeScalarView(name.lowercased().unicodeScalars.filter { $0 != " " && $0 != "_" && $0 != "-" }))
     }
 
-    /// Letters, marks, numbers …: one letter stands for all categories that begin with it.
+    /// Letters, marks, numbers …: one letter for all categories that begin with it.
     private static let majors: [String: ScalarSet] = {
         var result: [String: ScalarSet] = [:]
         for letter in majorNames.values {
@@ -62,7 +62,7 @@ extension ScalarSet {
         return result
     }()
 
-    /// A general category (short or long), a script, or one of a few properties; nil for a name that is not known.
+    /// A general category (short or long name), a script, or one of some properties; nil for an unknown name.
     package static func named(_ name: String) -> ScalarSet? {
         var name = simplified(name)
         for prefix in ["script=", "sc=", "generalcategory=", "gc="] where name.hasPrefix(prefix) {
@@ -100,7 +100,7 @@ extension ScalarSet {
     package static let digits = named("nd") ?? none
     /// `\w`
     package static let word = named("word") ?? none
-    /// `\h`, where it is not a blank.
+    /// `\h` as a hexadecimal digit (Oniguruma).
     package static let hexDigits = ScalarSet([0x30...0x39, 0x41...0x46, 0x61...0x66])
     /// `\s`
     package static let whiteSpace = ScalarSet([

@@ -6,7 +6,7 @@ package struct ScalarSet: Hashable, Sendable {
     package static let all = ScalarSet([0...last])
     package static let none = ScalarSet([])
 
-    /// In any order, overlapping or not.
+    /// The ranges may be in any order and may overlap.
     package init(_ ranges: [ClosedRange<UInt32>]) {
         self.ranges = []
         self.ranges.reserveCapacity(ranges.count)
@@ -29,7 +29,7 @@ package struct ScalarSet: Hashable, Sendable {
 
     package var isEmpty: Bool { ranges.isEmpty }
 
-    /// The one scalar in the set, if it is one.
+    /// The scalar, if the set has exactly one.
     package var onlyScalar: UInt32? {
         guard ranges.count == 1, ranges[0].count == 1 else { return nil }
         return ranges[0].lowerBound
@@ -76,7 +76,7 @@ package struct ScalarSet: Hashable, Sendable {
         return isDisjoint
     }
 
-    /// Until `body` returns false.
+    /// Stops when `body` returns false.
     private func forEachOverlap(with other: ScalarSet, _ body: (ClosedRange<UInt32>) -> Bool) {
         var mine = 0
         var theirs = 0

@@ -1,4 +1,4 @@
-/// What the cuts ask of a scalar, as a set of flags looked up in two steps.
+/// The properties of a scalar that pre-tokenizers need, as flags in a two-stage table.
 package struct ScalarTraits: OptionSet, Sendable {
     package let rawValue: UInt16
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -22,11 +22,11 @@ package struct ScalarTraits: OptionSet, Sendable {
     package func has(_ any: ScalarTraits) -> Bool { rawValue & any.rawValue != 0 }
 }
 
-/// Lives as long as the process: its memory is never given back, so that reading it costs no reference counts.
+/// Lives as long as the process: its memory is never freed, so that reading it needs no reference counting.
 package struct CategoryTable: @unchecked Sendable {
     package static let shared = CategoryTable()
 
-    /// Block 0 begins at 0, so that ASCII is the first 128 entries of `traits`.
+    /// Block 0 starts at 0, so that ASCII is the first 128 entries of `traits`.
     private let blocks: UnsafePointer<UInt16>
     private let traits: UnsafePointer<UInt16>
 
@@ -37,7 +37,7 @@ package struct CategoryTable: @unchecked Sendable {
             + Array(repeating: [], count: 8)
         var blocks = [UInt16](repeating: 0, count: 0x1100)
         var traits: [UInt16] = []
-        // Blocks that are all of one kind are shared.
+        // Blocks with equal entries are shared.
         var uniform: [UInt16: UInt16] = [:]
         var current: [UInt16] = []
         var reader = PackedNumbers(CategoryData.runs)

@@ -5,15 +5,15 @@ package enum NormalizationForm: String, Sendable, CaseIterable {
     var composes: Bool { self == .nfc || self == .nfkc }
     var isCompatible: Bool { self == .nfkc || self == .nfkd }
 
-    /// The text in this form. Linear in its length, up to the sorting of runs of combining marks.
+    /// The text in this form. Linear time, except for the sorting of runs of combining marks.
     package func normalize(_ text: [UInt8]) -> [UInt8] {
-        // Every scalar below U+0300 is its own NFC, below U+00A0 its own everything.
+        // Scalars below U+0300 are unchanged by NFC, those below U+00A0 by all forms.
         let stable: UInt8 = self == .nfc ? 0xCC : 0x80
         guard let first = text.firstIndex(where: { $0 >= stable }) else { return text }
         var run = NormalizationRun(form: self)
         run.output.reserveCapacity(text.count + text.count / 8)
         text.withUnsafeBufferPointer { bytes in
-            // The scalar before may combine with the one found.
+            // The previous scalar may combine with the one found.
             var start = max(0, first - 1)
             while start > 0, bytes[start] & 0xC0 == 0x80 { start -= 1 }
             run.output.append(contentsOf: bytes[..<start])
@@ -25,7 +25,7 @@ package enum NormalizationForm: String, Sendable, CaseIterable {
     }
 }
 
-/// A stretch of scalars that may still change each other, and the text before it.
+/// A run of scalars that may still affect each other, and the finished text before it.
 private struct NormalizationRun {
     let form: NormalizationForm
     let tables = NormalizationTables.shared
@@ -61,7 +61,7 @@ private struct NormalizationRun {
         classes.removeAll(keepingCapacity: true)
     }
 
-    /// Canonical ordering: within each run of non-starters, by class, equals in the order given.
+    /// Canonical ordering: stable sort of each run of non-starters by combining class.
     private mutating func order() {
         var start = 0
         while start < scalars.count {
@@ -86,7 +86,8 @@ private struct NormalizationRun {
         }
     }
 
-    /// Canonical composition (D117): a scalar joins the last starter when nothing of its class or higher is between.
+    /// Canonical composition (D117): a scalar combines with the last starter if no scalar between them has the same or
+    /// a higher class.
     private mutating func compose() {
         var starter = -1
         var write = 0

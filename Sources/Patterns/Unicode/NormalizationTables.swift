@@ -2,19 +2,19 @@
 struct NormalizationTables: Sendable {
     static let shared = NormalizationTables()
 
-    /// Two-stage tables: block of 256 code points, then place in the block. Block 0 is all zero.
+    /// Two-stage tables: block of 256 code points, then index in the block. Block 0 is all zero.
     private var classBlocks = [UInt8](repeating: 0, count: 0x1100)
     private var classes = [UInt8](repeating: 0, count: 256)
     private var entryBlocks = [UInt8](repeating: 0, count: 0x1100)
     private var entries = [UInt16](repeating: 0, count: 256)
 
-    /// Where an entry's mappings lie in `scalars`; canonical and compatibility mappings may be the same.
+    /// The mappings of an entry in `scalars`; canonical and compatibility mappings may be the same.
     private var canonical: [Range<Int32>] = [0..<0]
     private var compatible: [Range<Int32>] = [0..<0]
     private var scalars: [UInt32] = []
     /// `first << 32 | second` to the primary composite.
     private var composites: [UInt64: UInt32] = [:]
-    /// Scalars that can be the second of a pair, other than Hangul.
+    /// Scalars that can be the second of a composable pair, except Hangul.
     private var seconds: Set<UInt32> = []
 
     private init() {
@@ -40,7 +40,7 @@ struct NormalizationTables: Sendable {
             mappings.append((point, code & 1 == 1, mapping))
             next = Int(point) + 1
         }
-        // Mappings are one level deep in the data; their depth is bounded by the standard (at most 4).
+        // Mappings are one level deep in the data; their full depth is bounded by the standard (at most 4).
         func expanded(_ point: UInt32, compatible: Bool, depth: Int = 0) -> [UInt32] {
             guard depth < 16, let place = index[point], compatible || mappings[place].canonical else { return [point] }
             return mappings[place].scalars.flatMap { expanded($0, compatible: compatible, depth: depth + 1) }
@@ -122,7 +122,7 @@ struct NormalizationTables: Sendable {
         return composites[UInt64(first) << 32 | UInt64(second)]
     }
 
-    /// Whether the scalar may combine with what stands before it.
+    /// Whether the scalar may combine with the scalars before it.
     func mayFollow(_ point: UInt32) -> Bool {
         point >= 0x300
             && (seconds.contains(point)
@@ -144,7 +144,7 @@ private enum Hangul {
     static let count = leadingCount * perLeading
 }
 
-/// Numbers in base 16 with a digit's own alphabet for "more follow"; see the script that writes them.
+/// Numbers in base 16, with a separate set of digits for "more follow"; see the script that writes them.
 struct PackedNumbers {
     private var bytes: UnsafeBufferPointer<UInt8>
     private var position = 0

@@ -1,4 +1,4 @@
-/// The scalars of bytes that are meant to be UTF-8, one at a time.
+/// Iterates over the scalars of bytes that should be UTF-8.
 package struct UTF8Scalars {
     package let bytes: UnsafeBufferPointer<UInt8>
     package var position: Int
@@ -50,7 +50,7 @@ package struct UTF8Scalars {
     }
 }
 
-/// Bytes a UTF-8 sequence takes that starts with `first`; 1 for a byte that starts none.
+/// The length of a UTF-8 sequence that starts with `first`; 1 for an invalid first byte.
 @inline(__always)
 package func utf8Length(_ first: UInt8) -> Int {
     first < 0xC2 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 1
