@@ -1,6 +1,6 @@
-/// Sets of texts, computed with. For automata without calls; results are trimmed.
+/// Set operations on the languages of automata. For automata without calls; results are trimmed.
 extension ByteAutomaton {
-    /// All texts that are UTF-8.
+    /// The language of all valid UTF-8 texts.
     static let anyText: ByteAutomaton = {
         let budget = GrammarBudget(GrammarLimits())
         var network = ByteNetwork(budget)
@@ -9,7 +9,7 @@ extension ByteAutomaton {
             network.add(.empty(network.end), from: network.start)
             return try network.automaton(budget)
         } catch {
-            // A handful of states is within any limits.
+            // A few states are within any limits.
             return .none
         }
     }()
@@ -20,12 +20,12 @@ extension ByteAutomaton {
         try product(other, budget, keepsAlone: false) { $0 && $1 }
     }
 
-    /// The texts of this that are not of the other.
+    /// The texts of this language that are not in the other one (difference).
     func subtracting(_ other: ByteAutomaton, _ budget: GrammarBudget) throws(GrammarError) -> ByteAutomaton {
         try product(other, budget, keepsAlone: true) { $0 && !$1 }
     }
 
-    /// One of the texts given.
+    /// The language that consists of the given texts.
     static func texts(
         _ texts: some Sequence<String>, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
@@ -39,7 +39,7 @@ extension ByteAutomaton {
     ) throws(GrammarError) -> ByteAutomaton {
         struct Pair: Hashable {
             var mine: Int32
-            /// -1 where the other has ended.
+            /// -1 where the other automaton has no state any more.
             var theirs: Int32
         }
         var numbers: [Pair: Int32] = [:]

@@ -1,7 +1,7 @@
 import MartletSystem
 
-/// A deterministic automaton over bytes, some of whose edges may call rules. What it accepts are byte strings, or the
-/// strings of a rule once the calls are run.
+/// A deterministic automaton over bytes, some of whose edges may call rules (non-terminals). It accepts byte strings;
+/// with calls, the strings of a rule after the calls are expanded.
 struct ByteAutomaton: Hashable, Sendable {
     struct Range: Hashable, Sendable {
         var low: UInt8
@@ -17,7 +17,7 @@ struct ByteAutomaton: Hashable, Sendable {
     struct State: Hashable, Sendable {
         /// Ascending, without overlap.
         var ranges: [Range] = []
-        /// Ascending by rule, one for each.
+        /// In ascending order by rule, one per rule.
         var calls: [Call] = []
         var isFinal = false
 
@@ -29,16 +29,16 @@ struct ByteAutomaton: Hashable, Sendable {
         }
     }
 
-    /// The first is where it starts.
+    /// The first state is the start state.
     var states: [State]
 
     init(states: [State]) { self.states = states }
 
-    /// Accepts nothing.
+    /// The empty language.
     static let none = ByteAutomaton(states: [State()])
     static let emptyText = ByteAutomaton(states: [State(isFinal: true)])
 
-    /// No text leads to a final state. True of trimmed automata only.
+    /// Whether no text leads to a final state. Valid for trimmed automata only.
     var isEmpty: Bool { states.count == 1 && !states[0].isFinal && states[0].ranges.isEmpty && states[0].calls.isEmpty }
 
     /// Whether an automaton without calls accepts a text.
@@ -51,7 +51,7 @@ struct ByteAutomaton: Hashable, Sendable {
         return states[place].isFinal
     }
 
-    /// Without the states from which no final one is reached, and those that are never reached.
+    /// Removes states from which no final state can be reached, and unreachable states.
     func trimmed(alive: (Int) -> Bool) -> ByteAutomaton {
         guard alive(0) else { return .none }
         var number = [Int32](repeating: -1, count: states.count)
@@ -80,7 +80,7 @@ struct ByteAutomaton: Hashable, Sendable {
         return ByteAutomaton(states: result)
     }
 
-    /// Without dead ends. For automata without calls.
+    /// Removes dead ends. For automata without calls.
     var trimmed: ByteAutomaton {
         var sources: [[Int32]] = Array(repeating: [], count: states.count)
         var alive = states.map(\.isFinal)
@@ -99,13 +99,13 @@ struct ByteAutomaton: Hashable, Sendable {
     }
 }
 
-/// What is left of the bounds while a grammar is compiled: one for all that a compilation makes.
+/// The remaining budget of a compilation: one for everything that is created.
 final class GrammarBudget {
     let limits: GrammarLimits
     private(set) var work = 0
     private(set) var states = 0
     private let isCancelled: (@Sendable () -> Bool)?
-    /// When to ask next whether anybody still waits for the grammar.
+    /// When to check for cancellation next.
     private var nextQuestion = GrammarBudget.workBetweenQuestions
     private static let workBetweenQuestions = 50_000
 

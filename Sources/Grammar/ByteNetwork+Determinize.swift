@@ -1,5 +1,5 @@
 extension ByteNetwork {
-    /// The subsets of states that texts lead to, as states of their own. Calls are taken for symbols.
+    /// Subset construction: sets of states as states of a deterministic automaton. Calls are treated as symbols.
     func automaton(_ budget: GrammarBudget) throws(GrammarError) -> ByteAutomaton {
         var closer = EmptyEdges(self)
         var numbers: [[Int32]: Int32] = [:]
@@ -28,7 +28,7 @@ extension ByteNetwork {
                     }
                 }
             }
-            // Between two bounds every byte leads to the same states.
+            // Between two bounds all bytes lead to the same states.
             let bounds = Set(moves.map { Int($0.low) } + moves.map { Int($0.high) + 1 }).sorted()
             for (low, next) in zip(bounds, bounds.dropFirst()) {
                 try budget.spend(moves.count)
@@ -51,12 +51,12 @@ extension ByteNetwork {
     }
 }
 
-/// Follows empty edges.
+/// Follows empty (epsilon) edges.
 private struct EmptyEdges {
     let network: ByteNetwork
     private var seen: [Int]
     private var round = 0
-    /// States that empty edges alone leave are of no use in a subset.
+    /// States with only empty edges need not be in a subset.
     private let matters: [Bool]
 
     init(_ network: ByteNetwork) {
@@ -68,7 +68,7 @@ private struct EmptyEdges {
         }
     }
 
-    /// Ascending.
+    /// In ascending order.
     mutating func closure(_ states: [Int32], _ budget: GrammarBudget) throws(GrammarError) -> [Int32] {
         round += 1
         var result: [Int32] = []

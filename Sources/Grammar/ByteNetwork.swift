@@ -1,14 +1,14 @@
 import MartletPatterns
 import MartletSystem
 
-/// A nondeterministic automaton over bytes whose edges may also call rules: what every source of grammars is first
-/// translated to. Fragments are built between two states that the caller names.
+/// A nondeterministic automaton over bytes whose edges may also call rules: the intermediate form of every kind of
+/// grammar. Fragments are built between two states given by the caller.
 struct ByteNetwork {
     enum Edge: Hashable, Sendable {
         case empty(Int)
         case bytes(UInt8, UInt8, Int)
         case call(rule: Int, Int)
-        /// Passable where nothing has been read, and where nothing more will be: `^` and `$` of expressions.
+        /// Can be passed where nothing has been read, or where nothing will be read: `^` and `$` of expressions.
         case textStart(Int)
         case textEnd(Int)
     }
@@ -16,13 +16,13 @@ struct ByteNetwork {
     private(set) var edges: [[Edge]] = []
     let start: Int
     let end: Int
-    /// What all that is made counts against, whether anything reaches it or not.
+    /// Everything created is charged to this budget, whether it is reachable or not.
     private let budget: GrammarBudget
     var limits: GrammarLimits { budget.limits }
     private var limit: Int { limits.states }
     private var edgeCount = 0
     private var countedEdges = 0
-    /// States have few edges each but for classes of very many characters, which repeats copy.
+    /// States have few edges each, except for classes of very many characters, which repeats copy.
     private var edgeLimit: Int { limit.multiplied(clampedBy: 8) }
 
     init(_ budget: GrammarBudget) {
@@ -39,7 +39,7 @@ struct ByteNetwork {
         return edges.count - 1
     }
 
-    /// For a part that is about to be made, and the edges that were added since the last.
+    /// Charges a part to be created, and the edges added since the last call.
     private mutating func spend(_ work: Int) throws(GrammarError) {
         guard edgeCount <= edgeLimit else { throw .tooLarge(what: "edges between states", limit: edgeLimit) }
         try budget.spend(work + edgeCount - countedEdges)
@@ -61,9 +61,9 @@ struct ByteNetwork {
         edges[place].append(.empty(last))
     }
 
-    /// One scalar of the set, as UTF-8. Surrogates are none.
+    /// One scalar of the set, as UTF-8. Surrogates are left out.
     mutating func add(_ set: ScalarSet, from first: Int, to last: Int) throws(GrammarError) {
-        // Sequences that share their first ranges share their states.
+        // Sequences with the same first ranges share their states.
         var known: [[ClosedRange<UInt8>]: Int] = [:]
         for sequence in set.byteSequences {
             try spend(1)
@@ -84,7 +84,7 @@ struct ByteNetwork {
         }
     }
 
-    /// A deterministic automaton, copied.
+    /// A copy of a deterministic automaton.
     mutating func add(_ automaton: ByteAutomaton, from first: Int, to last: Int) throws(GrammarError) {
         guard edges.count + automaton.states.count < limit else { throw .tooLarge(what: "states", limit: limit) }
         let base = edges.count
@@ -99,7 +99,7 @@ struct ByteNetwork {
         edges[first].append(.empty(base))
     }
 
-    /// `least` to `most` times what `body` adds between two states; without a bound where `most` is nil.
+    /// `least` to `most` repetitions of what `body` adds between two states; unbounded if `most` is nil.
     mutating func `repeat`(
         least: Int, most: Int?, from first: Int, to last: Int,
         _ body: (inout ByteNetwork, Int, Int) throws(GrammarError) -> Void

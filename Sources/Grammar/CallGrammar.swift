@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// Arguments with fixed text around them: calls of tools in a model's own syntax.
+/// Arguments with fixed text around them: tool calls in a model's own syntax.
 ///
-/// `opening`, then one of the alternatives, or several with `separator` between them, then `closing`.
+/// `opening`, then one of the alternatives, or several separated by `separator`, then `closing`.
 public struct CallGrammar: Sendable, Equatable {
-    /// Text, arguments, text.
+    /// Fixed text, arguments, fixed text.
     public struct Alternative: Sendable, Equatable {
         public var opening: String
         public var arguments: Arguments
@@ -23,11 +23,11 @@ public struct CallGrammar: Sendable, Equatable {
 
     public enum Arguments: Sendable, Equatable {
         case value(Value)
-        /// One after another in this order, with the separator between them; those that are not required may be missing.
+        /// Several values in this order with the separator between them; values that are not required may be omitted.
         case members([Member], separator: String = "")
     }
 
-    /// Text, a value, text.
+    /// Fixed text, a value, fixed text.
     public struct Member: Sendable, Equatable {
         public var opening: String
         public var value: Value
@@ -43,11 +43,11 @@ public struct CallGrammar: Sendable, Equatable {
     }
 
     public enum Value: Sendable, Equatable {
-        /// JSON of a schema.
+        /// JSON that satisfies a schema.
         case json(JSON)
-        /// Any text without this one in it.
+        /// Any text that does not contain this one.
         case text(without: String)
-        /// One of these texts, as they are.
+        /// One of these texts.
         case choice([String])
     }
 
@@ -55,12 +55,12 @@ public struct CallGrammar: Sendable, Equatable {
     public var alternatives: [Alternative] = []
     public var separator = ""
     public var closing = ""
-    /// Whether there may be more than one.
+    /// Whether more than one alternative may occur.
     public var allowsSeveral = false
 
     public init() {}
 
-    /// What tells it from others.
+    /// A text that identifies this grammar.
     var text: String {
         JSON.array(
             [.string(opening), .string(separator), .string(closing), .bool(allowsSeveral)]
@@ -68,7 +68,7 @@ public struct CallGrammar: Sendable, Equatable {
         ).text()
     }
 
-    /// The schemas' rules, one after the other, and a rule that puts them together.
+    /// The rules of the schemas, and a rule that combines them.
     func grammar(_ spacing: JSONSpacing, _ budget: GrammarBudget) throws(GrammarError) -> Grammar {
         guard !alternatives.isEmpty else {
             throw .malformed(.calls, position: 0, problem: "there is nothing to choose from")
@@ -85,7 +85,7 @@ public struct CallGrammar: Sendable, Equatable {
             switch alternative.arguments {
             case .value(let value): try network.add(value, from: before, to: after, &rules, spacing, budget)
             case .members(let members, let separator):
-                // Where none of them has come yet, and where one has, after which the separator stands.
+                // The state before any member, and the state after one, which is followed by the separator.
                 var (none, some) = (before, try network.state())
                 for member in members {
                     let begin = try network.state()
@@ -140,7 +140,7 @@ extension CallGrammar.Value {
 }
 
 extension ByteNetwork {
-    /// A value between two states; what a schema takes becomes rules after those there are.
+    /// Adds a value between two states; a schema becomes rules after the existing ones.
     fileprivate mutating func add(
         _ value: CallGrammar.Value, from: Int, to: Int, _ rules: inout [ByteAutomaton], _ spacing: JSONSpacing,
         _ budget: GrammarBudget
@@ -165,7 +165,7 @@ extension ByteNetwork {
 }
 
 extension ByteAutomaton {
-    /// With the rules it calls counted from another number.
+    /// The same automaton with the numbers of its called rules shifted.
     fileprivate func calling(from first: Int) -> ByteAutomaton {
         var result = self
         for state in result.states.indices {

@@ -8,15 +8,19 @@ import Glibc
 import Musl
 #endif
 
-/// A grammar ready to run on one vocabulary. What is found out on the way, steps and masks, is shared by all matchers.
+/// A grammar compiled for one vocabulary. Computed steps and masks are shared by all matchers.
+///
+///     let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
+///     var matcher = try compiler.compile(.choice(["yes", "no"])).makeMatcher()
+///     let mask = try matcher.allowedTokens()
 public final class CompiledGrammar: TokenConstraint {
     let tree: TokenTree
     let shared: SharedSpace
     private let memory: GrammarMemory
-    /// What is taken besides the space.
+    /// Memory besides the space.
     private let ownBytes: Int
 
-    /// - Parameter sourceBytes: of the text it is kept under.
+    /// - Parameter sourceBytes: the size of the source text it is cached under.
     init(
         _ grammar: Grammar, _ tree: TokenTree, _ limits: GrammarLimits, _ memory: GrammarMemory, sourceBytes: Int
     ) throws(GrammarError) {
@@ -39,19 +43,19 @@ public final class CompiledGrammar: TokenConstraint {
 
     deinit { memory.release(ownBytes) }
 
-    /// Whether it speaks of tokens, and not of their text alone.
+    /// Whether it refers to tokens besides text.
     package var usesTokens: Bool { tree.hasTerminals }
 
-    /// No text stands in it.
+    /// Whether no matcher is in use.
     var isIdle: Bool { shared.isIdle }
 
     public func makeMatcher() -> any TokenMatcher { matcher() }
 
     package func matcher() -> GrammarMatcher { GrammarMatcher(self) }
 
-    /// Finds out which tokens a text may begin with, in short pieces, so that a grammar that is too large for that is
-    /// refused while it can be. It may take seconds: a grammar may be read in very many ways.
-    /// - Parameter isCancelled: asked between the pieces.
+    /// Computes which tokens a text may begin with, in short slices, so that a grammar that is too expensive is refused
+    /// before a reply starts. May take seconds for a very ambiguous grammar.
+    /// - Parameter isCancelled: called between the slices.
     public func prepare(isCancelled: (() -> Bool)? = nil) throws(GrammarError) {
         var matcher = matcher()
         while try !matcher.find(until: ContinuousClock.now + .milliseconds(2), givesWay: true) {

@@ -1,22 +1,22 @@
-/// A context-free grammar over bytes: rules that are automata whose edges may call rules. Every state leads to an end of
-/// its rule, and no rule begins with itself, so that it can be run from left to right without ever getting stuck.
+/// A context-free grammar over bytes: rules (non-terminals) are automata whose edges may call rules. Every state can
+/// reach an end of its rule, and no rule is left-recursive, so it can be run from left to right without dead ends.
 struct Grammar: Sendable {
     let rules: [ByteAutomaton]
     let start: Int
-    /// Whether it speaks of tokens besides text, by their numbers behind a byte that no text has.
+    /// Whether it refers to tokens besides text, by their ids after a byte that no text contains.
     var usesTokens = false
 
     /// - Parameters:
-    ///   - rules: their automata, still with dead ends.
-    ///   - names: what they are called, one each.
-    ///   - place: what errors call a rule of this name.
+    ///   - rules: their automata, possibly with dead ends.
+    ///   - names: the name of each rule.
+    ///   - place: describes a rule by name in errors.
     init(
         rules: [ByteAutomaton], names: [String], start: Int, place: (String) -> String = { $0 }
     ) throws(GrammarError) {
         let graph = RuleGraph(rules)
         let alive = graph.reach(acrossBytes: true)
         guard alive[graph.base[start]] else {
-            // The rule at fault is one that fails although all it calls do not.
+            // The rule to report is one that cannot be satisfied although all rules it calls can.
             let fault = graph.reachable(from: start).first { rule in
                 !alive[graph.base[rule]]
                     && rules[rule].states.allSatisfy { $0.calls.allSatisfy { alive[graph.base[Int($0.rule)]] } }
@@ -37,10 +37,10 @@ struct Grammar: Sendable {
     }
 }
 
-/// Which states and rules come before which others.
+/// The reachability relations between states and rules.
 private struct RuleGraph {
     let rules: [ByteAutomaton]
-    /// Number of each rule's first state when all are counted on.
+    /// The index of each rule's first state when all states are numbered consecutively.
     let base: [Int]
     private let count: Int
 
@@ -56,11 +56,11 @@ private struct RuleGraph {
         self.count = count
     }
 
-    /// The states from which an end of their rule is reached: by any text, or by none at all.
+    /// The states from which an end of their rule can be reached: by any text, or by the empty text.
     func reach(acrossBytes: Bool) -> [Bool] {
         var result = [Bool](repeating: false, count: count)
         var sources: [[Int32]] = Array(repeating: [], count: count)
-        // Calls that end at a state, and calls of a rule.
+        // Calls that return to a state, and calls of a rule.
         var callsTo: [[(rule: Int32, from: Int32)]] = Array(repeating: [], count: count)
         var callsOf: [[(from: Int32, target: Int32)]] = Array(repeating: [], count: rules.count)
         var startOf = [Int32](repeating: -1, count: count)
@@ -99,7 +99,7 @@ private struct RuleGraph {
         return result
     }
 
-    /// The rules that a rule calls, and those that they call.
+    /// The rules called directly or indirectly by a rule.
     func reachable(from start: Int) -> [Int] {
         var result = [start]
         var seen: Set<Int> = [start]
@@ -131,7 +131,7 @@ private struct RuleGraph {
             }
             first.append(called.sorted())
         }
-        // Depth first: 1 is on the path, 2 is done.
+        // Depth-first search: 1 is on the current path, 2 is done.
         var color = [UInt8](repeating: 0, count: rules.count)
         for root in rules.indices where color[root] == 0 {
             var path: [(rule: Int, next: Int)] = [(root, 0)]

@@ -1,18 +1,18 @@
 import MartletJSON
 
-/// What a reply must look like.
+/// The format that a reply must have (structured output).
 public enum GrammarSource: Sendable {
     /// JSON that validates against a JSON Schema of 2020-12, with properties in the order of the schema.
     case jsonSchema(JSON, JSONSpacing = .single)
     /// Any JSON object.
     case jsonObject(JSONSpacing = .lines)
-    /// A text that an expression of ECMA-262 matches as a whole.
+    /// A text that an ECMA-262 regular expression matches as a whole.
     case regularExpression(String)
     /// One of the texts.
     case choice([String])
-    /// A text that `root` of a grammar in llama.cpp's notation derives.
+    /// A text derived from `root` of a GBNF grammar (llama.cpp's notation).
     case gbnf(String)
-    /// Values of JSON Schemas between fixed texts.
+    /// Values of JSON Schemas between fixed texts (tool calls).
     case calls(CallGrammar, JSONSpacing = .single)
 
     var kind: GrammarKind {
@@ -27,17 +27,17 @@ public enum GrammarSource: Sendable {
     }
 }
 
-/// The white space that constrained JSON may have. It is bounded, so that a model cannot go on with it forever.
+/// The white space allowed in constrained JSON. It is limited, so that a model cannot generate it forever.
 public enum JSONSpacing: Sendable, Hashable {
     /// None.
     case compact
     /// At most one space after each `:` and `,`.
     case single
-    /// The same, or a line break and up to sixteen spaces inside brackets and after commas.
+    /// Like `single`, or a line break and up to sixteen spaces inside brackets and after commas.
     case lines
 }
 
-/// Compiles grammars for one vocabulary and keeps those used last. Thread safe.
+/// Compiles grammars for one vocabulary and caches those used last. Thread safe.
 ///
 /// ```swift
 /// let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
@@ -50,8 +50,8 @@ public final class GrammarCompiler: Sendable {
     private let number: Int
 
     /// - Parameters:
-    ///   - capacity: how many compiled grammars are kept.
-    ///   - memory: what bounds their memory and keeps them; one for several compilers where they share a bound.
+    ///   - capacity: the number of compiled grammars to cache.
+    ///   - memory: the memory limit and cache; compilers that share a limit share this object.
     public init(
         _ tree: TokenTree, limits: GrammarLimits = GrammarLimits(), capacity: Int = 64, memory: GrammarMemory? = nil
     ) {
@@ -61,9 +61,9 @@ public final class GrammarCompiler: Sendable {
         number = self.memory.newCompiler()
     }
 
-    /// The grammar, compiled now or before.
-    /// - Parameter isCancelled: asked now and then whether nobody waits any more, which ends it with `cancelled`.
-    /// - Throws: what it cannot enforce, and why; never a grammar that is enforced in part.
+    /// The compiled grammar, possibly from the cache.
+    /// - Parameter isCancelled: called regularly; returning true ends the compilation with `cancelled`.
+    /// - Throws: `GrammarError` with what cannot be enforced, and why; a grammar is never enforced partially.
     public func compile(
         _ source: GrammarSource, isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(GrammarError) -> CompiledGrammar {
@@ -95,7 +95,7 @@ public final class GrammarCompiler: Sendable {
         return key
     }
 
-    /// - Parameter tree: the vocabulary, for grammars that speak of tokens.
+    /// - Parameter tree: the vocabulary, for grammars that refer to tokens.
     private static func grammar(
         _ source: GrammarSource, _ budget: GrammarBudget, _ tree: TokenTree
     ) throws(GrammarError) -> Grammar {

@@ -1,22 +1,23 @@
-/// Why a grammar cannot be enforced, or why a text left it.
+/// Why a grammar cannot be enforced, or why a token is not allowed.
 public enum GrammarError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// A keyword of a JSON Schema that cannot be enforced, with the JSON pointer of its value.
+    /// A JSON Schema keyword that cannot be enforced, with the JSON pointer of its value.
     case unsupportedKeyword(String, pointer: String, reason: String)
-    /// A keyword of a JSON Schema whose value is none that it may have.
+    /// A JSON Schema keyword with an invalid value.
     case invalidSchema(pointer: String, problem: String)
-    /// An expression, a list of choices or a GBNF text that cannot be read. Positions are Unicode scalars from 0.
+    /// A regular expression, a list of choices or a GBNF text with a syntax error. Positions count Unicode scalars from
+    /// 0.
     case malformed(GrammarKind, position: Int, problem: String)
-    /// No text satisfies the grammar, or what stands at this place of it.
+    /// No text satisfies the grammar, or the given part of it.
     case unsatisfiable(place: String)
-    /// More than a bound on hostile grammars allows.
+    /// A resource limit was exceeded.
     case tooLarge(what: String, limit: Int)
-    /// A rule that begins with itself, which cannot be run from left to right.
+    /// A left-recursive rule, which cannot be run from left to right.
     case leftRecursion(rule: String)
-    /// The token is not one that may come next.
+    /// The token is not among the allowed ones.
     case tokenNotAllowed(Int32)
-    /// The vocabulary has no token that could come next.
+    /// The vocabulary has no token that may come next.
     case noToken
-    /// Nobody waits for the grammar any more.
+    /// The compilation was cancelled.
     case cancelled
 
     public var description: String {
@@ -30,12 +31,12 @@ public enum GrammarError: Error, Equatable, Sendable, CustomStringConvertible {
         case .leftRecursion(let rule): "the rule \"\(rule)\" begins with itself"
         case .tokenNotAllowed(let token): "token \(token) is not allowed by the grammar here"
         case .cancelled: "the compilation was cancelled"
-        case .noToken: "no token of the vocabulary continues the text as the grammar wants it"
+        case .noToken: "no token of the vocabulary continues the text as the grammar requires"
         }
     }
 }
 
-/// The languages that grammars are written in.
+/// The notations of grammars.
 public enum GrammarKind: Sendable, Hashable, CustomStringConvertible {
     case jsonSchema, regularExpression, choice, gbnf, jsonObject, calls
 

@@ -1,25 +1,25 @@
-/// Bounds on what a grammar from outside may ask for. All work is counted, so that the same grammar is refused on every
-/// machine; with these bounds a compilation ends within about a second.
+/// Limits on grammars from untrusted sources. Work is counted in steps instead of time, so that the same grammar is
+/// refused on every machine; with these limits a compilation ends within about a second.
 public struct GrammarLimits: Sendable, Hashable {
     /// Bytes of the source text.
     public var sourceLength = 1 << 20
-    /// Schemas within schemas, groups within groups.
+    /// Nesting depth of schemas and groups.
     public var depth = 64
     /// Rules of the compiled grammar.
     public var rules = 10_000
-    /// States of all automata together, before and after they are made deterministic.
+    /// States of all automata together, before and after determinisation.
     public var states = 200_000
-    /// States and edges that may be made, and edges that making automata deterministic may look at.
+    /// States and edges created, and edges examined in determinisation.
     public var work = 12_000_000
-    /// Alternatives that one schema may fall into.
+    /// Alternatives of one schema.
     public var alternatives = 512
-    /// Places at which a text may be at once: what an ambiguous grammar costs.
+    /// The maximum number of simultaneous parses of a text: the cost of an ambiguous grammar.
     public var ambiguity = 512
-    /// Bytes that masks and memorised steps of one grammar may take, with all stacks, before they are dropped and made anew.
+    /// Bytes of the masks, memoised steps and stacks of one grammar, before they are evicted and recomputed.
     public var cacheBytes = 64 << 20
-    /// The same for a grammar that no reply under way uses.
+    /// The same for a grammar that no running reply uses.
     public var idleBytes = 16 << 20
-    /// Steps and stacks that may be looked at to find which tokens may come at one place.
+    /// Steps and stacks examined to compute the allowed tokens at one position.
     public var maskWork = 64_000_000
 
     public init() {}

@@ -1,9 +1,11 @@
 extension GrammarMachine {
-    /// For every state one that stands for it: no text of up to `length` bytes tells the two apart, whatever stack they are
-    /// on, so that their masks are the same. Strings and arrays whose length is counted have thousands of states and
-    /// few that differ in this sense.
+    /// For every state a representative: no text of up to `length` bytes distinguishes the two, on any stack, so their
+    /// masks are equal. Strings and arrays with counted lengths have thousands of states, of which few differ in this
+    /// sense.
     ///
-    /// States are parted by what they are, then `length` times by where bytes lead. Calls read nothing, so each round goes
+    /// Partition refinement: states are partitioned by their kind, then `length` times by the targets of bytes. Calls
+    /// read nothing, so each round repeats until calls refine no further. If this takes more than `work` edges, every
+    /// state represents itself.
     /// on until calls part no further. Where that takes more than `work` edges, every state stands for itself.
     static func likeness(
         _ states: [State], _ ranges: [ByteAutomaton.Range], _ calls: [Call], length: Int, work: Int
@@ -14,7 +16,7 @@ extension GrammarMachine {
         var spent = 0
         let size = states.count + ranges.count + calls.count
 
-        /// Parts classes by the signatures of their members; says how many there are now.
+        /// Refines the classes by the signatures of their members; returns the number of classes.
         func part(_ signature: (State, inout [Int32]) -> Void) -> Int {
             var numbers: [[Int32]: Int32] = [:]
             var result = [Int32](repeating: 0, count: states.count)
@@ -57,7 +59,7 @@ extension GrammarMachine {
                 settled = next
             }
             guard spent < work else { return itself }
-            // Nothing was parted by a whole round, so nothing ever will be.
+            // A round without refinement: the partition is final.
             if settled == classCount { break }
             classCount = settled
         }

@@ -1,9 +1,9 @@
 import MartletSystem
 
-/// A grammar laid out for running: the states of all rules in one table, their edges in two more.
+/// A grammar laid out for execution: the states of all rules in one table, their edges in two more.
 final class GrammarMachine: Sendable {
     struct State: Sendable {
-        /// In `ranges` and `calls`.
+        /// Index in `ranges` and `calls`.
         var firstRange: Int32
         var lastRange: Int32
         var firstCall: Int32
@@ -13,9 +13,9 @@ final class GrammarMachine: Sendable {
 
     struct Call: Sendable {
         var start: Int32
-        /// Where to go on after the rule.
+        /// The state after the called rule.
         var target: Int32
-        /// Nothing follows there but the end of this rule.
+        /// Whether only the end of this rule follows (tail call).
         var isTail: Bool
     }
 
@@ -23,18 +23,18 @@ final class GrammarMachine: Sendable {
     private let ranges: [ByteAutomaton.Range]
     private let calls: [Call]
     let start: Int32
-    /// Bytes of one class lead from every state to the same.
+    /// Bytes of the same class have the same target in every state.
     let classes: [UInt8]
     let classCount: Int
     let ambiguity: Int
-    /// Stacks that one step may look at on the way to those that remain.
+    /// The maximum number of stacks examined in one step.
     let mostSeen: Int
-    /// For every state the one whose masks it shares.
+    /// For every state its representative, with the same masks.
     let like: [Int32]
 
     private static let mostLikenessWork = 2_000_000
 
-    /// - Parameter longest: how long the texts are that tokens stand for, in bytes.
+    /// - Parameter longest: the maximum length of a token's text in bytes.
     init(_ grammar: Grammar, limits: GrammarLimits, longest: Int) {
         var base: [Int32] = []
         var count: Int32 = 0
@@ -89,7 +89,7 @@ final class GrammarMachine: Sendable {
 
     func calls(of state: State) -> ArraySlice<Call> { calls[Int(state.firstCall)..<Int(state.lastCall)] }
 
-    /// Where a byte leads from a state.
+    /// The target of a byte from a state.
     func target(from state: Int32, _ byte: UInt8) -> Int32? {
         let state = states[Int(state)]
         var low = Int(state.firstRange)
@@ -101,7 +101,7 @@ final class GrammarMachine: Sendable {
         return low < Int(state.lastRange) && ranges[low].low <= byte ? ranges[low].target : nil
     }
 
-    /// What the tables take.
+    /// Memory of the tables.
     var bytes: Int {
         states.capacity * MemoryLayout<State>.stride + ranges.capacity * MemoryLayout<ByteAutomaton.Range>.stride
             + calls.capacity * MemoryLayout<Call>.stride + like.capacity * MemoryLayout<Int32>.stride

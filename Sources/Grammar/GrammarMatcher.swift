@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Where one text stands in a grammar. A token that the last mask allows is taken at once; where it leads is found out
-/// with the next mask, which may be done in pieces (`find`).
+/// The state of one text in a grammar. An allowed token is accepted at once; its effect is computed together with the
+/// next mask, which may be done in slices (`find`).
 package struct GrammarMatcher: TokenMatcher {
-    /// A root of the space, which goes with the last copy.
+    /// A root of the shared space; removed with the last copy.
     private final class Standpoint: Sendable {
         let shared: SharedSpace
         let slot: Int
@@ -18,9 +18,9 @@ package struct GrammarMatcher: TokenMatcher {
 
     private let grammar: CompiledGrammar
     private var standpoint: Standpoint
-    /// Tokens that were chosen since.
+    /// Accepted tokens whose effect is not computed yet.
     private var chosen: [Int32] = []
-    /// Of what was chosen last.
+    /// The mask for the last accepted tokens.
     private var known: TokenMask?
     private var hasEnded = false
 
@@ -35,7 +35,7 @@ package struct GrammarMatcher: TokenMatcher {
 
     package mutating func allowedTokens() throws -> TokenMask { try mask() }
 
-    /// - Throws: `GrammarError.noToken` where nothing can come, `tooLarge` where too many readings are open.
+    /// - Throws: `GrammarError.noToken` when nothing can follow, `tooLarge` when the text has too many parses.
     package mutating func mask() throws(GrammarError) -> TokenMask {
         if let known { return known }
         if hasEnded { return TokenMask(words: grammar.tree.words(ending: true)) }
@@ -44,8 +44,8 @@ package struct GrammarMatcher: TokenMatcher {
         return known
     }
 
-    /// Works towards the next mask; false where `end` comes first.
-    /// - Parameter givesWay: to the matchers of replies.
+    /// Works towards the next mask; returns false if `end` comes first.
+    /// - Parameter givesWay: whether matchers of running replies have priority.
     mutating func find(
         until end: ContinuousClock.Instant?, givesWay: Bool = false
     ) throws(GrammarError) -> Bool {
@@ -89,12 +89,12 @@ package struct GrammarMatcher: TokenMatcher {
         }
     }
 
-    /// Goes on by bytes; false, and nothing changed, where they may not come.
+    /// Advances by bytes; returns false, without a change, if they are not allowed.
     package mutating func accept(bytes: some Sequence<UInt8>) throws(GrammarError) -> Bool {
         try accept([Array(bytes)])
     }
 
-    /// Goes on by whichever of these may come.
+    /// Advances by any of these byte strings.
     private mutating func accept(_ ways: [[UInt8]]) throws(GrammarError) -> Bool {
         try catchUp()
         let slot = standpoint.slot
@@ -106,7 +106,7 @@ package struct GrammarMatcher: TokenMatcher {
         return true
     }
 
-    /// Goes on by what was chosen.
+    /// Advances by the accepted tokens.
     private mutating func catchUp() throws(GrammarError) {
         ownStandpoint()
         let waiting = chosen
@@ -123,12 +123,12 @@ package struct GrammarMatcher: TokenMatcher {
 
     // MARK: The end
 
-    /// Whether the text so far is one of the grammar's.
+    /// Whether the text so far is complete according to the grammar.
     package var mayEnd: Bool { hasEnded || place?.mayEnd ?? false }
 
     package var isComplete: Bool { hasEnded || place.map { $0.mayEnd && $0.stackCount == 0 } ?? false }
 
-    /// Nil where what was chosen leads nowhere.
+    /// Nil if the accepted tokens lead nowhere.
     private var place: StackSpace.Place? {
         var copy = self
         do throws(GrammarError) { try copy.catchUp() } catch { return nil }
@@ -138,7 +138,7 @@ package struct GrammarMatcher: TokenMatcher {
 }
 
 extension TokenTree {
-    /// The byte strings that a token may stand for in a grammar; none for one that never comes.
+    /// The byte strings of a token in a grammar; none for a token that is never allowed.
     func ways(of token: Int32) -> [[UInt8]] {
         let bytes = Array(bytes(of: token))
         return (bytes.isEmpty ? [] : [bytes]) + (hasTerminals ? [Self.terminal(token)] : [])

@@ -1,5 +1,5 @@
-/// Finds the numbers of things by what they are. The things themselves stand in a list of their owner's.
-/// Open addressing: a slot holds 32 bits of the hash and the number.
+/// A hash index from items to their numbers; the items are in a list of the owner. Open addressing: a slot has 32 bits
+/// of the hash and the number.
 struct NumberIndex: Sendable {
     private static let empty = UInt64.max
     private var slots: [UInt64]
@@ -36,7 +36,7 @@ struct NumberIndex: Sendable {
         slots[slot] = entry
     }
 
-    /// Drawn once, so that nobody outside knows which things meet in a slot.
+    /// Random per process, so that nobody outside can construct collisions.
     private static let seed = UInt64.random(in: .min ... .max)
 
     static func hash(_ word: UInt64, _ hash: UInt64 = seed) -> UInt64 {
@@ -47,7 +47,7 @@ struct NumberIndex: Sendable {
     }
 }
 
-/// A set of words that is emptied without being written: a word is in it where its slot was stamped in this round.
+/// A set of words that is cleared without being written: a word is in it if its slot was stamped in the current round.
 struct StampedSet: Sendable {
     private var words: [UInt64]
     private var stamps: [UInt32]
@@ -55,7 +55,7 @@ struct StampedSet: Sendable {
     private(set) var count = 0
     private let most: Int
 
-    /// - Parameter most: words it has to hold; half of the slots.
+    /// - Parameter most: the maximum number of words, half of the slots.
     init(most: Int) {
         var size = 64
         while size < most * 2 { size *= 2 }
@@ -72,7 +72,7 @@ struct StampedSet: Sendable {
         round = 1
     }
 
-    /// False for one that is in it already. The caller stops at `most`.
+    /// Returns false if the word is in the set already. The caller must stop at `most`.
     mutating func insert(_ word: UInt64) -> Bool {
         precondition(count < most, "a set of \(most) words is full")
         var slot = Int(truncatingIfNeeded: NumberIndex.hash(word)) & (words.count - 1)

@@ -1,12 +1,12 @@
 import MartletPatterns
 
-/// Regular expressions (ECMA-262) as automata.
+/// Converts ECMA-262 regular expressions to automata.
 ///
-/// Everything that keeps a language regular is understood, eager or lazy being the same to a set of texts: characters,
-/// classes, groups, alternatives, repeats, `^` and `$` anywhere, and lookaheads at the beginning of the text
-/// (`^(?=.*[0-9])(?!admin)`). Lookaheads elsewhere, lookbehinds, `\b` and back references are refused.
+/// Supported is everything that keeps a language regular (greedy and lazy repeats accept the same texts): characters,
+/// classes, groups, alternatives, repeats, `^` and `$` anywhere, and lookaheads at the start of the text
+/// (`^(?=.*[0-9])(?!admin)`). Other lookaheads, lookbehinds, `\b` and back references are refused.
 enum PatternLanguage {
-    /// The texts in which the expression matches: somewhere, or the whole text if `isWhole`.
+    /// The texts in which the expression matches: anywhere, or as a whole if `isWhole`.
     static func automaton(
         _ expression: String, isWhole: Bool, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
@@ -101,8 +101,8 @@ enum PatternLanguage {
 }
 
 extension ByteNetwork {
-    /// The same texts without `^` and `$`: states are doubled twice over, by whether anything has been read and whether
-    /// nothing more may be.
+    /// The same language without `^` and `$` edges: four copies of each state, by whether anything has been read and
+    /// whether anything may still be read.
     func withoutAnchors(_ budget: GrammarBudget) throws(GrammarError) -> ByteNetwork {
         guard edges.joined().contains(where: { $0.isAnchor }) else { return self }
         var result = ByteNetwork(budget)

@@ -1,19 +1,19 @@
 import MartletSystem
 
 extension StackSpace {
-    /// Where one text stands.
+    /// The state of one text.
     struct Root: Sendable {
         var place: Int32
-        /// How far its stacks must reach for a mask, as far as is known: a level, or one more for whole stacks.
+        /// The stack depth needed for a mask, as far as known: a level, or one more for whole stacks.
         var level = 0
-        /// The place at which the walk begins that it waits for; -1 for none.
+        /// The place at which the awaited walk begins; -1 for none.
         var awaited: Int32 = -1
         var isUsed = true
     }
 
-    /// Memory is asked for in pieces of this size.
+    /// Memory is reserved in pieces of this size.
     private static let piece = 1 << 20
-    /// Of a space, what places in use may take: those of all texts under way, with their stacks.
+    /// The part of the limit available to places in use: those of all running texts, with their stacks.
     private var mostLiveBytes: Int { max(limits.cacheBytes / 16, 1 << 20) }
 
     // MARK: Roots
@@ -29,23 +29,23 @@ extension StackSpace {
 
     mutating func addRoot() -> Int { addRoot(Root(place: start)) }
 
-    /// - Returns: whether nobody stands anywhere any more.
+    /// - Returns: whether no root remains.
     mutating func removeRoot(_ slot: Int) -> Bool {
         roots[slot].isUsed = false
         roots[slot].awaited = -1
         return !roots.contains(where: \.isUsed)
     }
 
-    // MARK: Forgetting
+    // MARK: - Eviction
 
-    /// Whether places must be forgotten before more are found. Asks for more memory where there may be more.
+    /// Whether places must be evicted before more can be computed. Reserves more memory if possible.
     mutating func isFull() -> Bool {
         hasGrown = false
         let bytes = bytes
         guard bytes > granted else { return false }
         let wanted = max(bytes - granted, Self.piece)
         if bytes <= leastBytes {
-            // It cannot be less: what is in use is counted, whatever the limit is.
+            // Memory in use is always counted, whatever the limit is.
             memory.take(wanted)
         } else if bytes > limits.cacheBytes || !memory.reserve(wanted) {
             return true
@@ -54,8 +54,8 @@ extension StackSpace {
         return false
     }
 
-    /// Forgets what nobody stands at or waits for.
-    /// - Throws: `tooLarge` where what is in use takes too much by itself.
+    /// Evicts everything that no root uses or waits for.
+    /// - Throws: `tooLarge` when the places in use alone exceed the limit.
     mutating func compact() throws(GrammarError) {
         var fresh = StackSpace(emptied: self)
         var moved = [Int32](repeating: -1, count: nodes.count)
@@ -81,7 +81,7 @@ extension StackSpace {
         giveBack()
     }
 
-    /// Forgets everything, when nobody stands anywhere.
+    /// Evicts everything, if there is no root.
     mutating func clear() throws(GrammarError) {
         roots = []
         walks = [:]
@@ -94,7 +94,7 @@ extension StackSpace {
         granted = wanted
     }
 
-    /// A place, in another space.
+    /// Copies a place to another space.
     private func move(_ place: Int32, to fresh: inout StackSpace, _ moved: inout [Int32]) -> Int32 {
         var stacks: [UInt64] = []
         var chain: [Int32] = []

@@ -1,60 +1,60 @@
-/// The places that texts lead to in a grammar, found as they are needed and remembered. A place is a set of stacks; a
-/// stack is a state of the automaton that runs and the states to return to, innermost first.
+/// The lazily computed and memoised places that texts reach in a grammar. A place is a set of stacks; a stack is a
+/// state of the current rule's automaton and the states to return to, innermost first (a pushdown automaton).
 ///
-/// Stacks share their tails (`nodes`) and places are numbered, so that a step that was made before is a look into a table:
-/// `steps[place * classes + class of the byte]`. Everything stands in a few flat lists, so that what it takes is known
-/// exactly and given back at once. Where that is more than may be, all but the places in use is forgotten
-/// (`StackSpace+Memory`).
+/// Stacks share their tails (`nodes`) and places are numbered, so a known step is a table lookup: `steps[place *
+/// classes + class of the byte]`. Everything is stored in a few flat lists, so memory is known exactly and freed at
+/// once. If the limit is exceeded, all places that are not in use are evicted (`StackSpace+Memory`).
 struct StackSpace: Sendable {
-    /// No text leads here.
+    /// The dead place: no text leads here.
     static let dead: Int32 = -1
     private static let unknown: Int32 = -2
-    /// The bottom of every stack, and that of stacks cut short.
+    /// The bottom of every stack, including truncated ones.
     static let bottom: Int32 = 0
     static let cut: Int32 = 1
 
     struct Place: Sendable {
-        /// In `stacks`.
+        /// Index in `stacks`.
         var firstStack: Int
         var stackCount: Int32
-        /// The text may end here.
+        /// Whether the text may end here.
         var mayEnd: Bool
-        /// It cannot be said without the rest of a stack that was cut.
+        /// Whether the answer depends on the removed part of a truncated stack.
         var isUnderCut: Bool
-        /// A mask needs more than these frames.
+        /// Whether a mask needs more than these frames.
         var isTooShallow = false
-        /// This place with every stack cut to a few frames, by level; -1 if not known yet.
+        /// This place with every stack truncated to a few frames, by level; -1 if not computed.
         var shallow: (Int32, Int32) = (-1, -1)
-        /// In `masks`; -1 if not known yet.
+        /// Index in `masks`; -1 if not computed.
         var mask: Int32 = -1
     }
 
     let machine: GrammarMachine
     let limits: GrammarLimits
     let memory: GrammarMemory
-    /// The tree's, for counting what masks take.
+    /// The vocabulary size, for the memory of masks.
     let vocabularySize: Int
     private(set) var places: [Place] = []
-    /// Of all places: a state in the upper half, the node to return to in the lower; ascending within a place.
+    /// The stacks of all places: the state in the upper half, the node to return to in the lower; ascending within a
+    /// place.
     private(set) var stacks: [UInt64] = []
     private var placeIndex = NumberIndex()
-    /// A state in the upper half, the parent in the lower.
+    /// The state in the upper half, the parent in the lower.
     private(set) var nodes: [UInt64] = []
     private var nodeIndex = NumberIndex()
     private var steps: [Int32] = []
     private var masks: [TokenMask] = []
     private(set) var start: Int32 = dead
-    /// Who stands at a place, and what they wait for.
+    /// The roots in use, and what they wait for.
     var roots: [Root] = []
-    /// Walks over the vocabulary under way, by the place they begin at.
+    /// Unfinished walks over the vocabulary, by the place where they begin.
     var walks: [Int32: MaskWalk] = [:]
-    /// Steps and stacks looked at since the beginning: what work is measured by.
+    /// Steps and stacks examined so far: the measure of work.
     private(set) var work = 0
-    /// Places were found since this was last reset.
+    /// Whether places were added since this was last reset.
     var hasGrown = false
-    /// What the memory has granted to this space.
+    /// Memory reserved for this space.
     var granted = 0
-    /// What is in use takes so much that forgetting the rest is not worth it below.
+    /// Below this size eviction is not worth it, because the memory in use is too large a part.
     var leastBytes = 0
     private var seen: StampedSet
     private var waiting: [UInt64] = []
@@ -68,7 +68,7 @@ struct StackSpace: Sendable {
         start = try placeOfWaiting()
     }
 
-    /// With nothing in it.
+    /// An empty space with the same settings.
     init(emptied other: StackSpace) {
         self.init(other.machine, other.limits, other.memory, other.vocabularySize, seen: other.seen)
         work = other.work
@@ -100,7 +100,7 @@ struct StackSpace: Sendable {
         return stacks[place.firstStack..<(place.firstStack + Int(place.stackCount))]
     }
 
-    /// What the lists take.
+    /// Memory of the lists.
     var bytes: Int {
         let masks = masks.count * (vocabularySize / 8 + 64) + walks.count * (vocabularySize / 8 + 1024)
         return places.capacity * MemoryLayout<Place>.stride + (stacks.capacity + nodes.capacity) * 8
@@ -127,7 +127,7 @@ struct StackSpace: Sendable {
         return result
     }
 
-    /// Where either text leads; one of them may lead nowhere.
+    /// The union of two places; either may be dead.
     mutating func union(_ one: Int32, _ other: Int32) -> Int32 {
         guard one >= 0 else { return other }
         guard other >= 0, other != one else { return one }
@@ -137,13 +137,13 @@ struct StackSpace: Sendable {
             isUnderCut: left.isUnderCut || right.isUnderCut)
     }
 
-    /// What is reached from the stacks that wait, without reading.
+    /// The closure of the waiting stacks under calls and returns.
     private mutating func placeOfWaiting() throws(GrammarError) -> Int32 {
         seen.removeAll()
         found.removeAll(keepingCapacity: true)
         var mayEnd = false
         var isUnderCut = false
-        // A state may call thousands of rules: looking at them is bounded like what is found.
+        // A state may call thousands of rules: examining them is limited like what is found.
         let mostWork = work + machine.mostSeen * 64
         while let stack = waiting.popLast() {
             guard seen.insert(stack) else { continue }
@@ -180,7 +180,7 @@ struct StackSpace: Sendable {
         return number
     }
 
-    /// The place of these stacks, which ascend.
+    /// The place with these stacks, which are in ascending order.
     mutating func number(_ wanted: [UInt64], mayEnd: Bool, isUnderCut: Bool) -> Int32 {
         var hash = NumberIndex.hash((mayEnd ? 1 : 0) | (isUnderCut ? 2 : 0))
         for stack in wanted { hash = NumberIndex.hash(stack, hash) }
@@ -202,12 +202,12 @@ struct StackSpace: Sendable {
 
     mutating func setStart(_ place: Int32) { start = place }
 
-    // MARK: Cut stacks
+    // MARK: - Truncated stacks
 
     private static let depths = [2, 8]
     static var levels: Int { depths.count }
 
-    /// The place with its stacks cut to `depths[level]` frames, and states replaced by those that are like them.
+    /// The place with its stacks truncated to `depths[level]` frames, and states replaced by their representatives.
     mutating func shallow(_ place: Int32, level: Int) -> Int32 {
         let old = places[Int(place)]
         let known = level == 0 ? old.shallow.0 : old.shallow.1
@@ -245,7 +245,7 @@ struct StackSpace: Sendable {
         hasGrown = true
     }
 
-    /// Another place has the same mask.
+    /// Gives a place the mask of another one.
     mutating func share(maskOf other: Int32, with place: Int32) { places[Int(place)].mask = places[Int(other)].mask }
 
     mutating func noteTooShallow(_ place: Int32) { places[Int(place)].isTooShallow = true }

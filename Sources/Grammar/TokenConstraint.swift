@@ -1,33 +1,33 @@
-/// What may come next, as decided by a grammar. One value stands for one compiled grammar and one vocabulary and is shared
-/// between requests; each sample walks it with a matcher of its own.
+/// A constraint on the next token, such as a grammar. One value represents one compiled grammar for one vocabulary and
+/// is shared between requests; each sample uses its own matcher.
 public protocol TokenConstraint: Sendable {
-    /// A matcher that stands at the beginning of the text.
+    /// A matcher at the start of a text.
     func makeMatcher() -> any TokenMatcher
 }
 
-/// Where one sample stands in a grammar.
+/// The state of one sample in a grammar.
 public protocol TokenMatcher {
-    /// One bit a token of the vocabulary (64 a word, lowest first): those that may come next, end-of-sequence tokens
-    /// included where the text may end. Tokens beyond the last word are not allowed.
+    /// The tokens allowed next, one bit per token (64 per word, lowest first), including end-of-sequence tokens if the
+    /// text may end. Tokens beyond the last word are not allowed.
     mutating func allowedTokens() throws -> TokenMask
 
-    /// Notes the token that was chosen. Throws where it is not one of those allowed.
+    /// Accepts the sampled token. Throws if it is not allowed.
     mutating func accept(_ token: Int32) throws
 
-    /// Nothing but the end may follow.
+    /// Whether only the end of the text may follow.
     var isComplete: Bool { get }
 
-    /// Works on what `allowedTokens` will answer until it is known or, as near as can be, until `end`; true where it is
-    /// known. It gets further with every call. An engine picks the tokens of others in between.
+    /// Computes the result of `allowedTokens` until it is known or, approximately, until `end`; returns whether it is
+    /// known. Progress is kept between calls; an engine samples other sequences in between.
     mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool
 }
 
 extension TokenMatcher {
-    /// For those that answer at once.
+    /// The default, for matchers that answer at once.
     public mutating func prepare(until end: ContinuousClock.Instant) throws -> Bool { true }
 }
 
-/// A set of tokens, shared between the matchers that stand at the same place.
+/// A set of tokens, shared between matchers in the same state.
 public final class TokenMask: Sendable {
     /// Token `t` is bit `t % 64` of word `t / 64`.
     public let words: [UInt64]
@@ -36,7 +36,7 @@ public final class TokenMask: Sendable {
         self.words = words
     }
 
-    /// Whether a token is in the set; false for numbers outside of the vocabulary.
+    /// Whether a token is in the set; false for ids outside the vocabulary.
     public func allows(_ token: Int32) -> Bool {
         guard token >= 0, Int(token) / 64 < words.count else { return false }
         return words[Int(token) / 64] >> UInt64(token % 64) & 1 == 1

@@ -1,8 +1,8 @@
-/// A walk over the vocabulary's tree that was not finished.
+/// An unfinished walk over the vocabulary's tree.
 struct MaskWalk: Sendable {
     /// The next node of the tree.
     var index = 0
-    /// The places of the bytes above it, the first being where the walk begins.
+    /// The places after the bytes above it; the first one is the place where the walk begins.
     var path: [Int32]
     var words: [UInt64]
     var work = 0
@@ -11,19 +11,19 @@ struct MaskWalk: Sendable {
 extension StackSpace {
     private enum Outcome {
         case mask(TokenMask)
-        /// The answer depends on frames that were cut off.
+        /// The result depends on frames that were truncated.
         case tooShallow
-        /// Time is over.
+        /// The time budget is used up.
         case unfinished
-        /// Places must be forgotten first.
+        /// Places must be evicted first.
         case full
     }
 
-    /// How much is done before the clock is looked at.
+    /// Work between two readings of the clock.
     private static let workBetweenLooks = 512
 
-    /// The tokens that may come where a root stands; nil where `end` comes before they are known. What was found out
-    /// stays, so that the next call goes on from there, also for others who stand at the same place.
+    /// The tokens allowed at a root; nil if `end` comes before they are known. Progress is kept, so that the next call
+    /// continues, also for other roots at the same place.
     mutating func mask(
         of slot: Int, _ tree: TokenTree, until end: ContinuousClock.Instant?
     ) throws(GrammarError) -> TokenMask? {
@@ -33,8 +33,8 @@ extension StackSpace {
                 roots[slot].awaited = -1
                 return mask
             }
-            // What tokens reach seldom goes far out of the innermost rules: masks are made for stacks cut short, which
-            // many places share.
+            // Tokens rarely leave the innermost rules: masks are computed for truncated stacks, which many places
+            // share.
             var target = place
             while roots[slot].level < Self.levels {
                 target = shallow(place, level: roots[slot].level)
@@ -100,8 +100,8 @@ extension StackSpace {
         return .mask(TokenMask(words: walk.words))
     }
 
-    /// Goes on from where a root stands by whichever of these byte strings may come. False, and nothing changed, where none
-    /// may; nil where `end` comes before that is known.
+    /// Advances a root by any of these byte strings. Returns false, without a change, if none is allowed; nil if `end`
+    /// comes first.
     mutating func advance(
         _ slot: Int, by ways: [[UInt8]], until end: ContinuousClock.Instant?
     ) throws(GrammarError) -> Bool? {
@@ -126,7 +126,7 @@ extension StackSpace {
 }
 
 extension TokenTree {
-    /// A bit for every token: those that end a text, or none.
+    /// One bit per token: the tokens that end a text, or none.
     func words(ending: Bool) -> [UInt64] {
         var words = [UInt64](repeating: 0, count: (vocabularySize + 63) / 64)
         if ending {

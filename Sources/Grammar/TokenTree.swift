@@ -1,12 +1,12 @@
 import MartletTokenizers
 import Synchronization
 
-/// The byte strings of a vocabulary's tokens as a tree, in the order of a walk that goes deep first: a node's subtree
-/// follows it, so that what begins with bytes that may not come is skipped by one addition.
+/// The byte strings of a vocabulary's tokens as a trie, in depth-first order: a node is followed by its subtree, so a
+/// subtree that is not allowed is skipped by one addition.
 public final class TokenTree: Sendable {
     struct Node: Sendable {
         var byte: UInt8
-        /// Of the string up to here, in bytes.
+        /// The length of the string up to here, in bytes.
         var depth: Int32
         /// The first node after the subtree.
         var end: Int32
@@ -18,11 +18,11 @@ public final class TokenTree: Sendable {
     let nodes: [Node]
     let tokens: [Int32]
     let deepest: Int
-    /// Tokens that end a text.
+    /// The tokens that end a text (stop tokens).
     let endTokens: [Int32]
     /// One more than the largest token.
     public let vocabularySize: Int
-    /// Whether each token stands a second time in the tree, by its number: for grammars that speak of tokens.
+    /// Whether each token is in the tree a second time, by its id: for grammars that refer to tokens.
     let hasTerminals: Bool
     private let offsets: [Int32]
     private let text: [UInt8]
@@ -30,9 +30,9 @@ public final class TokenTree: Sendable {
     private let terminals = Mutex<TokenTree?>(nil)
 
     /// - Parameters:
-    ///   - tokenBytes: what each token adds to a text; empty for those that may never be chosen.
-    ///   - endTokens: those that may be chosen where a text may end; they never are part of it.
-    ///   - identify: the token that a text is, where it is one.
+    ///   - tokenBytes: the text bytes of each token; empty for tokens that are never allowed.
+    ///   - endTokens: tokens that are allowed where a text may end; they are not part of the text.
+    ///   - identify: the token for a text, if there is one.
     public convenience init(
         tokenBytes: [[UInt8]], endTokens: Set<Int32>, identify: @escaping @Sendable (String) -> Int32? = { _ in nil }
     ) {
@@ -87,8 +87,9 @@ public final class TokenTree: Sendable {
         deepest = Int(nodes.map(\.depth).max() ?? 0)
     }
 
-    /// The tokens of a tokenizer. Special tokens stand for no text and are never allowed, but for those that end it.
-    /// - Parameter written: special tokens that stand for their spelling all the same, such as those that begin a call.
+    /// The tokens of a tokenizer. Special tokens have no text and are never allowed, except those that end the text.
+    /// - Parameter written: special tokens that nevertheless represent their spelling, such as those that begin a
+    ///   tool call.
     public convenience init(_ tokenizer: Tokenizer, endTokens: Set<Int32>, written: Set<Int32> = []) {
         self.init(
             tokenBytes: (0..<Int32(tokenizer.vocabularySize)).map { token -> [UInt8] in
@@ -108,19 +109,19 @@ public final class TokenTree: Sendable {
 
     private static let terminalMark: UInt8 = 0xFF
 
-    /// What stands for a token itself, whatever it spells: bytes that are no text.
+    /// The byte string of a token as a terminal, independent of its spelling: bytes that no text contains.
     static func terminal(_ token: Int32) -> [UInt8] {
         [terminalMark] + [16, 8, 0].map { UInt8(truncatingIfNeeded: token >> $0) }
     }
 
-    /// The token that a text is; nil for none, or several.
+    /// The token for a text; nil if there is none, or several.
     func token(_ text: String) -> Int32? { identify(text) }
 
-    /// The same vocabulary with tokens as terminals. Made once: few grammars need it.
+    /// The same vocabulary with tokens as terminals. Created once, because few grammars need it.
     func withTerminals() -> TokenTree {
         terminals.withLock { known in
             if let known { return known }
-            // No text has the byte with which a token's number begins; what a token of it would spell is none.
+            // No text contains the first byte of a token's id, so a terminal never equals a spelling.
             let spelled = (0..<Int32(vocabularySize)).map { token -> [UInt8] in
                 let text = bytes(of: token)
                 return text.contains(Self.terminalMark) ? [] : Array(text)

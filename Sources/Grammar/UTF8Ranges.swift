@@ -1,7 +1,7 @@
 import MartletPatterns
 
 extension ScalarSet {
-    /// The set's scalars as UTF-8: sequences of byte ranges, each of one to four bytes. Surrogates are left out.
+    /// The scalars of the set as UTF-8: sequences of one to four byte ranges. Surrogates are left out.
     var byteSequences: [[ClosedRange<UInt8>]] {
         var result: [[ClosedRange<UInt8>]] = []
         for range in ranges {
@@ -17,11 +17,11 @@ extension ScalarSet {
         return result
     }
 
-    /// Cuts a range whose scalars have equally many bytes so that every byte runs through a range of its own.
+    /// Splits a range of scalars with the same number of bytes, so that each byte has an independent range.
     private static func cut(_ first: UInt32, _ last: UInt32, into result: inout [[ClosedRange<UInt8>]]) {
         let count = first < 0x80 ? 1 : first < 0x800 ? 2 : first < 0x10000 ? 3 : 4
         for position in 1..<max(count, 1) {
-            // The lowest `position` bytes must run through everything, or the ones above must be equal.
+            // The lowest `position` bytes must cover all values, or the bytes above must be equal.
             let mask = UInt32(1) << UInt32(6 * position) - 1
             guard first & ~mask != last & ~mask else { continue }
             if first & mask != 0 {

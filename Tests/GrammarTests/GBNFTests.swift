@@ -62,7 +62,7 @@ import Testing
         ("root ::= \"\\q\"", "an unknown escape \"\\q\""), ("root ::= \"\\u12\"", "an escape with fewer than 4 digits"),
         ("root ::= \"\\ud800\"", "an escape that gives no character"),
         ("root ::= [b-a]", "a range that runs backwards"), ("root ::= \"a\"{3,2}", "a repeat from 3 down to 2"),
-        ("root ::= <think>", "\"<think>\" is no token of the vocabulary"),
+        ("root ::= <think>", "\"<think>\" is not a token of the vocabulary"),
         ("root ::= <think", "a token without an end"), ("root ::= !\"a\"", "expected a token after \"!\""),
         ("root ::= <[x]>", "expected the number of a token as in \"<[1000]>\""),
         ("root ::= <[3", "expected the number of a token as in \"<[1000]>\""),

@@ -25,12 +25,12 @@ extension ByteNetwork {
         }
     }
 
-    /// A token's bytes, or those of any other: what differs at one of them may be anything behind it.
+    /// The bytes of a token, or of any other token: after the first byte that differs, any bytes may follow.
     private mutating func add(
         _ terminal: [UInt8], _ isNegated: Bool, from first: Int, to last: Int
     ) throws(GrammarError) {
         guard isNegated else { return try add(bytes: terminal, from: first, to: last) }
-        // All of them begin with the same byte.
+        // All token terminals begin with the same byte.
         var place = try state()
         add(.bytes(terminal[0], terminal[0], place), from: first)
         for index in 1..<terminal.count {

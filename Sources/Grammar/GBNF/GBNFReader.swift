@@ -1,15 +1,15 @@
 import MartletPatterns
 
-/// Grammars as llama.cpp writes them: rules `name ::= …` of literals, classes, groups, alternatives and repeats, the text
-/// being what `root` derives. Comments run from `#` to the end of the line; a rule ends with its line, except within
-/// parentheses and beside `|`. Tokens are terminals by their text (`<think>`) or number (`<[1000]>`), any other than one
-/// by `!` before it (`!</think>`).
+/// Reads GBNF, llama.cpp's grammar notation: rules `name ::= …` of literals, classes, groups, alternatives and repeats;
+/// the text must derive from `root`. Comments extend from `#` to the end of the line; a rule ends with its line, except
+/// inside parentheses and next to `|`. Tokens are terminals by their text (`<think>`) or id (`<[1000]>`); `!` before a
+/// token means any other token (`!</think>`).
 struct GBNFReader {
     indirect enum Item {
         case literal([UInt8])
         case set(ScalarSet)
         case rule(Int)
-        /// This token, or any other but those that end a text.
+        /// This token, or any other token except those that end a text.
         case token(Int32, isNegated: Bool)
         case choice([[Item]])
         case repeated(Item, least: Int, most: Int?)
@@ -19,16 +19,16 @@ struct GBNFReader {
     private let limits: GrammarLimits
     private let tree: TokenTree
     private var usesTokens = false
-    /// Those that were looked up.
+    /// Token texts that were looked up.
     private var tokens: [String: Int32] = [:]
-    /// In bytes of their spelling.
+    /// In bytes of the spelling.
     private static let longestToken = 512
     private var index = 0
     private var depth = 0
     private var names: [String] = []
     private var numbers: [String: Int] = [:]
     private var bodies: [Int: [[Item]]] = [:]
-    /// Where each rule was first spoken of.
+    /// The position where each rule is first mentioned.
     private var places: [Int] = []
 
     private init(_ text: String, _ tree: TokenTree, _ limits: GrammarLimits) {
@@ -51,7 +51,7 @@ struct GBNFReader {
         for (number, name) in reader.names.enumerated() where reader.bodies[number] == nil {
             throw reader.malformed("the rule \"\(name)\" is not defined", at: reader.places[number])
         }
-        // A rule that `root` does not lead to is read, so that mistakes in it are told, and not built.
+        // Rules that are not reachable from `root` are parsed, so that errors in them are reported, but not compiled.
         var rules = reader.names.map { _ in ByteAutomaton.none }
         for number in reader.reachable(from: root) {
             guard let body = reader.bodies[number] else { continue }
@@ -64,7 +64,7 @@ struct GBNFReader {
         return grammar
     }
 
-    /// The rules that a rule calls, and those that they call, in the order they were first spoken of.
+    /// The rules called directly or indirectly by a rule, in the order of their first mention.
     private func reachable(from root: Int) -> [Int] {
         var seen: Set<Int> = [root]
         var waiting = [root]
@@ -183,7 +183,7 @@ struct GBNFReader {
         return value
     }
 
-    /// `<text>` or `<[number]>`, perhaps after `!`.
+    /// `<text>` or `<[number]>`, optionally after `!`.
     private mutating func token() throws(GrammarError) -> Item {
         let start = index
         let isNegated = take("!")
@@ -206,12 +206,12 @@ struct GBNFReader {
             guard take(">") else { throw malformed("a token without an end", at: start) }
             text += ">"
             guard let token = tokens[text] ?? tree.token(text) else {
-                throw malformed("\"\(text.prefix(40))\" is no token of the vocabulary", at: start)
+                throw malformed("\"\(text.prefix(40))\" is not a token of the vocabulary", at: start)
             }
             tokens[text] = token
             found = token
         }
-        // No end is ever among "any other".
+        // "Any other" never includes tokens that end the text.
         guard isNegated || !tree.isEnd(found) else {
             throw malformed("a token that ends the text, which comes where the grammar ends", at: start)
         }

@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// A number as its decimal digits, exactly.
+/// An exact decimal number.
 struct DecimalNumber: Hashable, Sendable, Comparable {
-    /// Never of zero.
+    /// Never true for zero.
     let isNegative: Bool
-    /// 0 to 9, highest first, without leading zeros; empty below one.
+    /// Digits 0 to 9, most significant first, without leading zeros; empty for numbers below one.
     let whole: [UInt8]
     /// Without trailing zeros.
     let fraction: [UInt8]
@@ -17,7 +17,7 @@ struct DecimalNumber: Hashable, Sendable, Comparable {
         self.isNegative = isNegative && !(self.whole.isEmpty && self.fraction.isEmpty)
     }
 
-    /// Nil for what is no number. A double stands for the shortest decimal number that is nearest to it.
+    /// Nil for a value that is not a number. A double is converted to its shortest decimal representation.
     init?(_ value: JSON) {
         switch value {
         case .integer(let value): self.init(text: String(value))
@@ -26,7 +26,7 @@ struct DecimalNumber: Hashable, Sendable, Comparable {
         }
     }
 
-    /// A number as Swift writes it: `-12.5e-07`.
+    /// A number in Swift's notation: `-12.5e-07`.
     private init?(text: String) {
         let parts = text.split(separator: "e", maxSplits: 1)
         guard let mantissa = parts.first, let exponent = parts.count == 2 ? Int(parts[1]) : 0, abs(exponent) < 400

@@ -1,7 +1,7 @@
-/// Numbers as JSON writes them, as automata. A free number may have an exponent; one with bounds, divisors or excluded
-/// values is written in plain decimals. Digits are bounded so that no number goes on forever and none changes when it is
-/// read: 18 of an integer (64 bits hold them), 15 of another number (a double holds them, so that rounding does not take it
-/// across a bound), two of an exponent; or as many as the bounds have.
+/// Automata of JSON numbers. An unconstrained number may have an exponent; one with bounds, divisors or excluded values
+/// is written in plain decimals. Digits are limited, so that numbers end and are not changed by parsing: 18 digits of
+/// an integer (64 bits), 15 of another number (a double, so that rounding cannot cross a bound), two of an exponent; or
+/// as many digits as the bounds have.
 struct NumberLanguage {
     private static let mostIntegerDigits = 18
     private static let mostDigits = 15
@@ -39,7 +39,7 @@ struct NumberLanguage {
         return try network.automaton(budget).trimmed
     }
 
-    /// Numbers without a sign between bounds that are not negative.
+    /// Numbers without a sign between non-negative bounds.
     private func magnitudes(
         _ range: NumberShape, _ excluded: [DecimalNumber], _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
@@ -77,7 +77,7 @@ struct NumberLanguage {
 
     private static func text(_ digits: some Sequence<UInt8>) -> String { digits.map { String($0) }.joined() }
 
-    /// An expression for the numbers from a bound that is not negative. Where digits differ first, they decide.
+    /// An expression for the numbers from a non-negative bound upwards. The first digit that differs decides.
     private static func atLeast(_ bound: NumberShape.Bound) -> String {
         let whole = bound.value.whole.isEmpty ? [0] : bound.value.whole
         let fraction = bound.value.fraction
@@ -127,7 +127,8 @@ struct NumberLanguage {
         return ways.isEmpty ? "[]" : ways.joined(separator: "|")
     }
 
-    /// Multiples of n/10^d: the automaton keeps the remainder of the digits read by n, and how many stand after the point.
+    /// Multiples of n/10^d: the automaton stores the remainder modulo n of the digits read, and the number of digits
+    /// after the point.
     private static func multiples(
         of divisor: DecimalNumber, _ budget: GrammarBudget
     ) throws(GrammarError) -> ByteAutomaton {
@@ -142,7 +143,8 @@ struct NumberLanguage {
             throw .tooLarge(what: "as a divisor", limit: largestDivisor)
         }
         try budget.spend(10 * size * (places + 2))
-        // States: whole part by remainder, then so many digits after the point, then zeros only. One more begins.
+        // States: the whole part by remainder, then by digits after the point, then trailing zeros only. State 0 is the
+        // start.
         func state(_ remainder: Int, _ place: Int) -> Int32 { Int32(1 + place * size + remainder) }
         var states = [ByteAutomaton.State](repeating: .init(), count: 1 + size * (places + 2))
         func isMultiple(_ remainder: Int, _ after: Int) -> Bool {
@@ -161,7 +163,7 @@ struct NumberLanguage {
         for remainder in 0..<size {
             let whole = Int(state(remainder, 0))
             states[whole].isFinal = isMultiple(remainder, 0)
-            // The point leads to as many digits as there may be; place 1 + k has k of them behind it.
+            // After the point any allowed number of digits follows; place 1 + k means k of them remain.
             states[whole].ranges =
                 [.init(low: 0x2E, high: 0x2E, target: state(remainder, 1))]
                 + digitRanges(remainder, 0)

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Values held against schemas, for tests of what grammars let through.
+/// Validates values against schemas, to test what grammars accept.
 package enum SchemaCheck {
     package static func admits(_ schema: JSON, _ value: JSON) throws(GrammarError) -> Bool {
         var limits = GrammarLimits()

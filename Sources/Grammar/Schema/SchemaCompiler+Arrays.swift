@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// Arrays: a walk over positions and over how many of the items that are to be contained have come.
+/// Arrays: states are positions and counts of matched `contains` items.
 extension SchemaCompiler {
-    /// Items of which no two may be equal are kept apart by the set of those used: so many sets at most.
+    /// For `uniqueItems` the state is the set of used values: at most this many sets.
     private static let mostSets = 1024
-    /// And so many values: a set is the bits of a word.
+    /// And at most this many values: a set is a 64-bit word.
     private static let mostUnique = 64
 
     private struct Place: Hashable {
@@ -27,7 +27,7 @@ extension SchemaCompiler {
             throw .unsupportedKeyword(
                 "contains", pointer: contained[0].pointer, reason: "more than two of them on one array")
         }
-        // Beyond this, positions are all the same.
+        // Beyond this position, all positions are equivalent.
         let lastPosition = shape.most ?? max(shape.prefix.count, shape.least, 1)
         var numbers: [Place: Int] = [:]
         var order: [Place] = []
@@ -57,7 +57,7 @@ extension SchemaCompiler {
             guard place.position < most else { continue }
             let begin = try network.state()
             try place.position == 0 ? addOpening(&network, state, begin) : addComma(&network, state, begin)
-            // Each schema that is to be contained counts an item or does not.
+            // Each `contains` schema either counts an item or does not.
             for choice in 0..<(1 << contained.count) {
                 var item = shape.item(place.position)
                 var counts = place.counts
@@ -70,7 +70,7 @@ extension SchemaCompiler {
                         if let most = wanted.most {
                             isOpen = isOpen && counts[index] <= most
                         } else {
-                            // More than enough need not be counted.
+                            // Counts above the required number are not distinguished.
                             isOpen = isOpen && counts[index] <= wanted.least
                         }
                     } else if wanted.most != nil {
@@ -102,7 +102,7 @@ extension SchemaCompiler {
         return item.and(opposite)
     }
 
-    /// Different items, where there are few values that items may have.
+    /// Distinct items, if there are few possible values.
     private mutating func addUnique(
         _ shape: ArrayShape, _ pointer: String, to network: inout ByteNetwork, from first: Int, to last: Int
     ) throws(GrammarError) {
@@ -112,7 +112,7 @@ extension SchemaCompiler {
         guard shape.contained.isEmpty else { throw unsupported("beside contains") }
         let most = shape.most ?? Int.max
         var values: [JSON] = []
-        // By position; the last is for all that follow.
+        // By position; the last one is for all following items.
         var choices: [[Int]] = []
         for position in 0...min(shape.prefix.count, most - 1) {
             var indices: [Int] = []
@@ -150,7 +150,7 @@ extension SchemaCompiler {
         while next < order.count {
             let used = order[next], state = numbers[used] ?? start
             next += 1
-            // All items are different, so the set tells how many there are.
+            // All items are distinct, so the set determines their number.
             let count = used.nonzeroBitCount
             if count >= shape.least {
                 if count == 0 {
@@ -169,7 +169,7 @@ extension SchemaCompiler {
         }
     }
 
-    /// All values that a schema allows, where they are few.
+    /// All values that a schema allows, if they are few.
     private mutating func values(
         of conjunction: SchemaConjunction, _ unsupported: (String) -> GrammarError
     ) throws(GrammarError) -> [JSON] {
@@ -192,7 +192,7 @@ extension SchemaCompiler {
         return values
     }
 
-    /// Integers that hold those between two numbers; nil beyond what words hold.
+    /// The integers between two numbers; nil if they exceed 64 bits.
     private static func range(_ low: DecimalNumber, _ high: DecimalNumber) -> ClosedRange<Int64>? {
         func integer(_ number: DecimalNumber) -> Int64? {
             let text = String(decoding: number.text.prefix { $0 != 0x2E }, as: UTF8.self)

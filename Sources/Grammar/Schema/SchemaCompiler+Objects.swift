@@ -1,8 +1,8 @@
 import MartletJSON
 
-/// Objects: known names in their order, those that are not required skipped at will, then other names.
+/// Objects: known names in their order, optional ones may be skipped, then other names.
 extension SchemaCompiler {
-    /// Schemas for other names are kept apart by which of the patterns a name matches.
+    /// Schemas for other names depend on which of the patterns a name matches.
     private static let mostPatterns = 6
 
     mutating func add(
@@ -18,7 +18,7 @@ extension SchemaCompiler {
         else { return }
         let others = try otherNames(shape, nameLanguage)
         let required = Set(shape.required)
-        // Other names could be the same, so that more than one of them prove no more than one property.
+        // Other names might be equal, so several of them count as one property.
         let counts = shape.least > required.count || shape.most != nil
         if shape.least > names.count + (others.isEmpty ? 0 : 1) {
             if others.isEmpty { return }
@@ -28,7 +28,7 @@ extension SchemaCompiler {
         }
         let limit = reader.budget.limits.states
         guard shape.most ?? 0 <= limit else { throw .tooLarge(what: "properties to count", limit: limit) }
-        // How many have come is counted as far as it matters: whether there is one, up to `least`, or up to `most`.
+        // The count of properties is tracked as far as needed: whether there is one, up to `least`, or up to `most`.
         let highest = counts ? max(1, shape.most.map { min($0, names.count) } ?? shape.least) : 1
         let open = try network.state()
         try network.add(bytes: [0x7B], from: first, to: open)
@@ -46,7 +46,7 @@ extension SchemaCompiler {
                 next[count] = state
                 return state
             }
-            // Names that follow nothing and names that follow something lead to the same value.
+            // A name with and without a preceding property leads to the same value.
             var begins: [Int: Int] = [:]
             for (count, place) in row.enumerated() where place >= 0 {
                 if !required.contains(name) { network.add(.empty(try state(count, &network)), from: place) }
@@ -98,7 +98,7 @@ extension SchemaCompiler {
                 network.add(.call(rule: rule, end), from: value)
             }
         }
-        // `ends[total]` stands behind another name; where there is no upper bound all totals are one.
+        // `ends[total]` is the state after another name; without an upper bound all totals share one.
         var ends: [Int: Int] = [:]
         func end(_ total: Int, _ network: inout ByteNetwork) throws(GrammarError) -> Int {
             let key = shape.most == nil ? 0 : total
@@ -128,8 +128,8 @@ extension SchemaCompiler {
         }
     }
 
-    /// The names that no schema speaks of, and those that only patterns do, each with what its value must be. A nil
-    /// automaton stands for every string there is.
+    /// Names without any schema, and names with only pattern schemas, each with the schema of its value. A nil
+    /// automaton represents all strings.
     private mutating func otherNames(
         _ shape: ObjectShape, _ language: ByteAutomaton?
     ) throws(GrammarError) -> [(names: ByteAutomaton?, value: SchemaConjunction)] {
@@ -172,7 +172,7 @@ extension SchemaCompiler {
         return try open(result)
     }
 
-    /// Without those for which there can be no value.
+    /// Without names whose value cannot be satisfied.
     private mutating func open(
         _ names: [(names: ByteAutomaton?, value: SchemaConjunction)]
     ) throws(GrammarError) -> [(names: ByteAutomaton?, value: SchemaConjunction)] {

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// JSON Schemas to grammars: a rule for every conjunction of schemas that values are held against.
+/// Compiles JSON Schemas to grammars: one rule for every conjunction of schemas.
 struct SchemaCompiler {
     var reader: SchemaReader
     let spacing: JSONSpacing
@@ -64,7 +64,7 @@ struct SchemaCompiler {
         }
     }
 
-    /// One value, as it is.
+    /// One literal value.
     func add(
         _ value: JSON, to network: inout ByteNetwork, from first: Int, to last: Int
     ) throws(GrammarError) {
@@ -100,7 +100,7 @@ struct SchemaCompiler {
         }
     }
 
-    // MARK: Between values
+    // MARK: - Separators
 
     /// A name, its colon, and the space after it.
     func addName(_ name: String, _ network: inout ByteNetwork, _ first: Int, _ last: Int) throws(GrammarError) {

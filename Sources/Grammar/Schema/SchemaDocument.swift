@@ -1,12 +1,12 @@
 import MartletJSON
 
-/// A schema's text, whose parts are found by JSON pointer (RFC 6901).
+/// A schema document, whose parts are addressed by JSON pointer (RFC 6901).
 struct SchemaDocument {
     let root: JSON
-    /// What `$schema` says.
+    /// The version in `$schema`.
     let draft: SchemaDraft
     private var anchors: [String: String] = [:]
-    /// Whether anything in it asks what other schemas have seen of a value.
+    /// Whether any subschema has an `unevaluated…` keyword.
     private(set) var hasUnevaluated = false
     private let identifier: String?
 
@@ -18,7 +18,8 @@ struct SchemaDocument {
         try look(into: root, &path, budget)
     }
 
-    /// Finds anchors. Pointers are put together where there is one: the path to a place may be as long as the document.
+    /// Collects anchors. Pointers are only built where an anchor exists: the path to a subschema may be as long as the
+    /// document.
     private mutating func look(
         into value: JSON, _ path: inout [String], _ budget: GrammarBudget
     ) throws(GrammarError) {
@@ -45,7 +46,7 @@ struct SchemaDocument {
         }
     }
 
-    /// The plain names that references may call a schema by.
+    /// The plain names by which references can address a schema.
     private func names(of schema: JSONObject) -> [String] {
         var names = [schema["$anchor"], schema["$dynamicAnchor"]].compactMap { $0?.string }
         if let name = schema[draft == .draft4 ? "id" : "$id"], isPlainName(name), let text = name.string {
@@ -54,7 +55,7 @@ struct SchemaDocument {
         return names
     }
 
-    /// `#name` as an identifier, which is what anchors were up to draft-07.
+    /// `#name` as an identifier: the form of anchors up to draft-07.
     func isPlainName(_ identifier: JSON) -> Bool {
         draft <= .draft7 && identifier.string.map { $0.hasPrefix("#") && $0 != "#" } ?? false
     }
@@ -92,7 +93,7 @@ struct SchemaDocument {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// What a `$ref` means. Nothing outside of the document is ever fetched.
+    /// The target of a `$ref`. Nothing outside the document is ever fetched.
     func target(of reference: String, at pointer: String) throws(GrammarError) -> String {
         var fragment = Substring(reference)
         if let identifier, reference.hasPrefix(identifier) { fragment = fragment.dropFirst(identifier.count) }
@@ -126,7 +127,7 @@ struct SchemaDocument {
 }
 
 extension String {
-    /// A JSON pointer and one more step.
+    /// A JSON pointer with one more reference token.
     func appending(_ token: String) -> String {
         var escaped = ""
         for scalar in token.unicodeScalars {

@@ -1,11 +1,11 @@
 import MartletJSON
 
-/// The version of JSON Schema that a document's `$schema` names. Without one, or with one that is not known, 2020-12 is
-/// meant. Older versions differ in what a few keywords say:
+/// The version of JSON Schema named in `$schema`; 2020-12 if it is missing or unknown. Older versions differ in some
+/// keywords:
 ///
 /// - draft-04: `exclusiveMinimum` and `exclusiveMaximum` are booleans beside `minimum` and `maximum`;
-/// - up to draft-07: what stands beside `$ref` is ignored, and `$id` (`id` in draft-04) may be a plain name, `#name`;
-/// - up to 2019-09: `items` may be a list, with `additionalItems` for what follows it.
+/// - up to draft-07: keywords beside `$ref` are ignored, and `$id` (`id` in draft-04) may be a plain name, `#name`;
+/// - up to 2019-09: `items` may be a list, with `additionalItems` for the items after it.
 enum SchemaDraft: Int, Comparable, Sendable {
     case draft4 = 4
     case draft6 = 6
@@ -24,13 +24,13 @@ enum SchemaDraft: Int, Comparable, Sendable {
 
     static func < (left: SchemaDraft, right: SchemaDraft) -> Bool { left.rawValue < right.rawValue }
 
-    /// `minimum` or `maximum` excludes its own value, by a boolean beside it.
+    /// Whether `minimum` or `maximum` excludes its own value, by a boolean beside it.
     func isExclusive(_ keyword: String, beside keywords: JSONObject) -> Bool {
         guard self == .draft4 else { return false }
         return keywords[keyword == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum"]?.bool ?? false
     }
 
-    /// Only `$ref` counts of a schema that has one.
+    /// Whether only `$ref` counts in a schema that has one.
     func readsOnlyReference(_ keywords: JSONObject) -> Bool { self <= .draft7 && keywords["$ref"]?.string != nil }
 
     /// Whether `items` may be a list of schemas by position.

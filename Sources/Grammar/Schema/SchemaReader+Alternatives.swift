@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Keywords that speak of other schemas, or of values as a whole.
+/// Keywords that combine schemas, or list whole values.
 extension SchemaReader {
     mutating func alternatives(
         _ keyword: String, _ value: JSON, _ pointer: String, _ keywords: JSONObject, _ parent: String
@@ -27,7 +27,7 @@ extension SchemaReader {
             var result: [SchemaShape] = []
             for index in try list(value, pointer) {
                 let branch = try shapes(.schema(pointer.appending(index)))
-                // Where it matters what has been seen, two that hold have seen more than either.
+                // For `unevaluated…`, if both alternatives hold, the properties evaluated by both count.
                 let both = document.hasUnevaluated ? try merged(result, branch) : []
                 result += branch + both
                 try checkAlternatives(result.count)
@@ -41,7 +41,7 @@ extension SchemaReader {
             let yes = keywords["then"] == nil ? [] : [SchemaTerm.schema(then)]
             let no = keywords["else"] == nil ? [] : [SchemaTerm.schema(otherwise)]
             if yes.isEmpty, no.isEmpty {
-                // It still has seen something where it holds.
+                // Where the schema holds, its evaluated properties count.
                 return SchemaShape.anything + (document.hasUnevaluated ? try shapes(.schema(pointer)) : [])
             }
             let first = try shapes(SchemaConjunction([.schema(pointer)] + yes))
@@ -67,13 +67,14 @@ extension SchemaReader {
         return list.indices
     }
 
-    /// A keyword that needs the opposite of a schema that has none is the one to name.
+    /// A keyword that needs the negation of a schema is named in the error.
     private static func renamed(_ error: GrammarError, _ keyword: String, _ pointer: String) -> GrammarError {
         guard case .unsupportedKeyword("not", _, let reason) = error else { return error }
         return .unsupportedKeyword(keyword, pointer: pointer, reason: reason)
     }
 
-    /// Alternatives that exclude each other are as in `anyOf`; of others, each but for what it has in common with the rest.
+    /// Mutually exclusive alternatives are equivalent to `anyOf`; otherwise each alternative minus its intersection
+    /// with the rest.
     private mutating func oneOf(_ indices: Range<Int>, _ pointer: String) throws(GrammarError) -> [SchemaShape] {
         let branches = indices.map { SchemaConjunction([.schema(pointer.appending($0))]) }
         var overlaps: [Set<Int>] = Array(repeating: [], count: branches.count)
@@ -117,7 +118,7 @@ extension SchemaReader {
             var with = ObjectShape()
             with.required = [name]
             var whole: [SchemaShape]
-            // What was one keyword up to draft-07 is two now.
+            // `dependencies` up to draft-07 was split into two keywords.
             if keyword == "dependentRequired" || keyword == "dependencies" && value.array != nil {
                 with.required += try names(value, pointer.appending(name)).filter { $0 != name }
                 whole = [.object(with)]

@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// The keywords of JSON Schema 2020-12, by the types they speak of.
+/// The keywords of JSON Schema 2020-12, by the type they constrain.
 extension SchemaReader {
-    /// Keywords that ask something of a value. Every other one is an annotation and asks for nothing (2020-12, Core,
-    /// section 6.5): `title`, `nullable`, `propertyOrdering`, `errorMessage`, `x-…`. What `then`, `else`, `minContains`,
-    /// `maxContains` and `additionalItems` ask for is read with the keyword that they stand beside.
+    /// Assertion keywords. All others are annotations without a constraint (2020-12, Core, section 6.5): `title`,
+    /// `nullable`, `propertyOrdering`, `errorMessage`, `x-…`. `then`, `else`, `minContains`, `maxContains` and
+    /// `additionalItems` are read with the keyword they belong to.
     private static let assertions: Set<String> = [
         "type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
         "minLength", "maxLength", "pattern", "format", "items", "prefixItems", "minItems", "maxItems", "uniqueItems",
@@ -14,15 +14,15 @@ extension SchemaReader {
         "unevaluatedItems",
     ]
 
-    /// Whether a keyword asks for nothing of any value.
+    /// Whether a keyword constrains nothing.
     func isAnnotation(_ keyword: String, _ value: JSON) -> Bool {
         guard Self.assertions.contains(keyword) else { return true }
-        // Formats that nobody has defined are annotations: "int32", "password".
+        // Undefined formats are annotations: "int32", "password".
         return keyword == "format" && value.string.map { !StringFormat.isDefined($0) } ?? false
     }
 
-    /// A count of this many or more is no bound from above, and no reply reaches it from below: it would take billions of
-    /// characters. Generators of schemas write it for "any".
+    /// An upper count from this value on is no limit, and a lower count cannot be reached: it would take billions of
+    /// characters. Schema generators write it for "any".
     static let unreachableCount = Int(Int32.max)
 
     mutating func read(_ pointer: String) throws(GrammarError) -> [SchemaShape] {
@@ -40,7 +40,7 @@ extension SchemaReader {
         var object = ObjectShape()
         var types: Set<String> = ["null", "boolean", "number", "string", "array", "object"]
         var others: [(keyword: String, value: JSON, pointer: String)] = []
-        // Pointers of what stands below begin with this one's bytes.
+        // The pointers of nested schemas begin with this one's bytes.
         try budget.spend((pointer.utf8.count / 16 + 1) * (keywords.count + 1))
         let readsOnlyReference = document.draft.readsOnlyReference(keywords)
         for (keyword, value) in keywords {
@@ -94,7 +94,7 @@ extension SchemaReader {
         return number
     }
 
-    /// A count from 0 to `unreachableCount`, which stands for all beyond it: one more or less is a number as well.
+    /// A count from 0 to `unreachableCount`, which represents all larger values; so adding one cannot overflow.
     func count(_ value: JSON, _ pointer: String) throws(GrammarError) -> Int {
         guard let number = DecimalNumber(value), number.isInteger, !number.isNegative else {
             throw .invalidSchema(pointer: pointer, problem: "expected a whole number of 0 or more")
@@ -102,14 +102,13 @@ extension SchemaReader {
         return min(value.integer ?? Self.unreachableCount, Self.unreachableCount)
     }
 
-    /// An upper bound; nil for one that no reply reaches.
+    /// An upper limit; nil if no reply can reach it.
     private func most(_ value: JSON, _ pointer: String) throws(GrammarError) -> Int? {
         let count = try count(value, pointer)
         return count < Self.unreachableCount ? count : nil
     }
 
-    /// The bound that a keyword sets from below or above; nil for a boolean of draft-04, which says how its neighbour is
-    /// meant.
+    /// The lower or upper bound of a keyword; nil for a boolean of draft-04, which qualifies its neighbour.
     func bound(
         _ keyword: String, _ value: JSON, _ pointer: String, _ keywords: JSONObject
     ) throws(GrammarError) -> NumberShape.Bound? {
@@ -208,7 +207,7 @@ extension SchemaReader {
         return true
     }
 
-    /// `items` as a list, with `additionalItems` for what follows.
+    /// `items` as a list, with `additionalItems` for the items after it.
     private func read(
         itemList items: [JSON], _ pointer: String, _ shape: inout ArrayShape, _ keywords: JSONObject
     ) throws(GrammarError) -> Bool {

@@ -1,11 +1,11 @@
 import MartletJSON
 
-/// The opposite of a schema: what breaks one of its keywords.
+/// The negation of a schema: the values that violate one of its keywords.
 extension SchemaReader {
     mutating func readNegated(_ pointer: String) throws(GrammarError) -> [SchemaShape] {
         guard let schema = document[pointer] else { return SchemaShape.anything }
         if let bool = schema.bool { return bool ? [] : SchemaShape.anything }
-        // What is no schema is so for the opposite as well.
+        // An invalid schema is also invalid when negated.
         _ = try shapes(.schema(pointer))
         guard case .object(let keywords) = schema else { return [] }
         var result: [SchemaShape] = []
@@ -44,7 +44,7 @@ extension SchemaReader {
             string.most = least - 1
             return [.string(string)]
         case "maxLength":
-            // No count is so large that one more would not fit.
+            // Counts are limited, so adding one cannot overflow.
             string.least = try count(value, pointer) + 1
             return [.string(string)]
         case "pattern":
@@ -120,7 +120,7 @@ extension SchemaReader {
         }
     }
 
-    /// Every type, without the values given.
+    /// Values of every type except the given values.
     private mutating func negatedValues(_ values: [JSON], _ pointer: String) throws(GrammarError) -> [SchemaShape] {
         var number = NumberShape()
         var strings: [String] = []

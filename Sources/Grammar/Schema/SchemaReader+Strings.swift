@@ -1,6 +1,6 @@
 import MartletPatterns
 
-/// Strings, unescaped, as sets of texts.
+/// Languages of unescaped strings.
 extension SchemaReader {
     /// The strings of one shape.
     mutating func language(_ shape: StringShape) throws(GrammarError) -> ByteAutomaton {
@@ -12,7 +12,7 @@ extension SchemaReader {
         return try result.intersection(Self.lengths(shape, budget), budget)
     }
 
-    /// The strings among the values of a schema, which is what names of properties are held against.
+    /// The strings among the values of a schema, for property names.
     mutating func language(_ conjunction: SchemaConjunction) throws(GrammarError) -> ByteAutomaton {
         if let known = languages[conjunction] { return known }
         var network = ByteNetwork(budget)
@@ -46,7 +46,8 @@ extension SchemaReader {
 }
 
 extension ByteNetwork {
-    /// A string with its quotes, whose content is counted at most: every character may be escaped in any way JSON has.
+    /// A quoted string; only the length of its content may be constrained: every character may be escaped in any way
+    /// JSON allows.
     mutating func addString(least: Int, most: Int?, from first: Int, to last: Int) throws(GrammarError) {
         guard max(least, most ?? 0) <= limits.states else {
             throw .tooLarge(what: "characters to count", limit: limits.states)
@@ -105,8 +106,8 @@ extension ByteNetwork {
         }
     }
 
-    /// A string with its quotes, whose content is a text of the automaton: quotes, backslashes and control characters
-    /// escaped, everything else as it is.
+    /// A quoted string whose unescaped content is accepted by the automaton: quotes, backslashes and control characters
+    /// are escaped, all others are literal.
     mutating func addString(_ content: ByteAutomaton, from first: Int, to last: Int) throws(GrammarError) {
         var numbers: [Int] = []
         for _ in content.states { numbers.append(try state()) }
@@ -133,7 +134,7 @@ extension ByteNetwork {
         }
     }
 
-    /// What follows the backslash.
+    /// The bytes after the backslash.
     private mutating func addEscape(of byte: UInt8, from first: Int, to last: Int) throws(GrammarError) {
         let short: [UInt8: Unicode.Scalar] = [
             0x22: "\"", 0x5C: "\\", 0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r",

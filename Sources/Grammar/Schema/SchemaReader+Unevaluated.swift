@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// `unevaluatedProperties` and `unevaluatedItems`: what no other keyword of the schema has spoken of, nor of those it is
-/// combined with where they hold. A shape stands for one choice of what holds, and knows what that speaks of; where
-/// several choices hold for a value, one of them has them all.
+/// `unevaluatedProperties` and `unevaluatedItems`: properties or items that no other keyword of the schema, or of
+/// subschemas that hold, has evaluated. A shape represents one combination of subschemas that hold, and stores what it
+/// evaluates; if several combinations hold for a value, one of them includes them all.
 extension SchemaReader {
-    /// Keywords in the order they are read: single values are held against all that the others say.
+    /// Keywords in the order in which they are read: single values are checked against all others.
     static func order(_ keyword: String) -> Int {
         switch keyword {
         case "unevaluatedProperties", "unevaluatedItems": 1
@@ -13,7 +13,7 @@ extension SchemaReader {
         }
     }
 
-    /// False for other keywords.
+    /// Returns false for other keywords.
     func readUnevaluated(
         _ keyword: String, _ pointer: String, _ shapes: inout [SchemaShape]
     ) throws(GrammarError) -> Bool {
@@ -26,7 +26,7 @@ extension SchemaReader {
             case .array(let array) where keyword == "unevaluatedItems":
                 result.append(.array(try Self.closed(array, pointer)))
             case .literals(let values):
-                // Nobody knows any more which keyword has spoken of what.
+                // It is not known any more which keyword evaluated what.
                 guard values.allSatisfy({ keyword == "unevaluatedItems" ? $0.array == nil : $0.object == nil }) else {
                     throw .unsupportedKeyword(
                         keyword, pointer: pointer, reason: "beside a schema that gives single values")
@@ -39,7 +39,7 @@ extension SchemaReader {
         return true
     }
 
-    /// One more source that speaks of the same names, and of all others.
+    /// One more source, which evaluates the same names and all others.
     private static func closed(_ object: ObjectShape, _ rest: SchemaTerm) -> ObjectShape {
         let seen = object.sources.filter(\.isEvaluation)
         guard seen.allSatisfy({ $0.additional == nil }) else { return object }
@@ -71,7 +71,7 @@ extension SchemaReader {
         return result
     }
 
-    /// What `not` says has been seen by nobody.
+    /// `not` evaluates nothing.
     static func unevaluated(_ shape: SchemaShape) -> SchemaShape {
         switch shape {
         case .object(var object):

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Single values held against schemas: what `enum` and `const` have beside other keywords.
+/// Validation of single values against schemas: `enum` and `const` beside other keywords.
 extension SchemaReader {
     mutating func admits(_ conjunction: SchemaConjunction, _ value: JSON) throws(GrammarError) -> Bool {
         for shape in try shapes(conjunction) {
@@ -67,7 +67,7 @@ extension SchemaReader {
         return true
     }
 
-    /// Equality as JSON Schema has it: the order of an object's members makes no difference.
+    /// JSON Schema's equality: the order of an object's members is ignored.
     static func areEqual(_ left: JSON, _ right: JSON) -> Bool {
         switch (left, right) {
         case (.object(let left), .object(let right)):
@@ -79,11 +79,11 @@ extension SchemaReader {
         }
     }
 
-    // MARK: What two schemas have in common
+    // MARK: - Disjointness
 
     private static let deepestProof = 6
 
-    /// Whether no value satisfies both, as far as can be shown; false where it cannot.
+    /// Whether no value satisfies both, as far as it can be proved; false otherwise.
     mutating func areDisjoint(
         _ one: SchemaConjunction, _ other: SchemaConjunction, depth: Int = 0
     ) throws(GrammarError) -> Bool {
@@ -100,7 +100,7 @@ extension SchemaReader {
         return result
     }
 
-    /// Whether no value is of this shape, as far as can be shown.
+    /// Whether no value has this shape, as far as it can be proved.
     private mutating func isEmpty(_ shape: SchemaShape, depth: Int) throws(GrammarError) -> Bool {
         switch shape {
         case .null, .boolean, .literals: return false
@@ -127,7 +127,7 @@ extension SchemaReader {
         do throws(GrammarError) {
             return try areDisjoint(conjunction, .any, depth: depth + 1)
         } catch {
-            // A schema that is being read cannot take part in the proof.
+            // A schema that is currently being read cannot be used in the proof.
             if error.isEndlessReference { return false }
             throw error
         }

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Schemas to shapes. Shapes of subschemas are read when they are asked for, so that recursion ends.
+/// Converts schemas to shapes. Shapes of subschemas are computed on demand, so that recursion ends.
 struct SchemaReader {
     let document: SchemaDocument
     let budget: GrammarBudget
@@ -10,7 +10,7 @@ struct SchemaReader {
     var languages: [SchemaConjunction: ByteAutomaton] = [:]
     var disjointness: [[SchemaConjunction]: Bool] = [:]
 
-    /// By shape: many values may be held against one.
+    /// Cached by shape: many values may be checked against one.
     var numberLanguages: [NumberShape: ByteAutomaton] = [:]
 
     init(_ schema: JSON, _ budget: GrammarBudget) throws(GrammarError) {
@@ -18,7 +18,7 @@ struct SchemaReader {
         self.budget = budget
     }
 
-    /// The numbers of one shape.
+    /// The language of numbers of one shape.
     mutating func language(_ shape: NumberShape) throws(GrammarError) -> ByteAutomaton {
         if let known = numberLanguages[shape] { return known }
         let result = try NumberLanguage(shape: shape).automaton(budget)
@@ -26,7 +26,7 @@ struct SchemaReader {
         return result
     }
 
-    /// What values that satisfy all of these schemas look like; nothing where there are none, as far as that shows here.
+    /// The shapes of values that satisfy all of these schemas; empty if it is known that there are none.
     mutating func shapes(_ conjunction: SchemaConjunction) throws(GrammarError) -> [SchemaShape] {
         var result = SchemaShape.anything
         for term in conjunction.terms { result = try merged(result, shapes(term)) }
@@ -51,7 +51,7 @@ struct SchemaReader {
         return shapes
     }
 
-    /// What each pair has in common.
+    /// The intersection of each pair.
     mutating func merged(_ left: [SchemaShape], _ right: [SchemaShape]) throws(GrammarError) -> [SchemaShape] {
         var result: [SchemaShape] = []
         for one in left {
@@ -90,7 +90,7 @@ struct SchemaReader {
         }
     }
 
-    /// An expression of the schema as an automaton of the strings it matches somewhere.
+    /// A regular expression of the schema as an automaton of the strings in which it matches.
     mutating func expression(
         _ text: String, keyword: String, at pointer: String, isWhole: Bool = false
     ) throws(GrammarError) -> ByteAutomaton {

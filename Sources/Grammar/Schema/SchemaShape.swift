@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// One alternative of what a schema comes down to: values of one type, and what is asked of them. A schema is a list of
-/// alternatives (anyOf), a conjunction of schemas is the list of what each pair has in common.
+/// One alternative of a schema in normal form: values of one type with constraints. A schema is a list of alternatives
+/// (`anyOf`); a conjunction of schemas is the list of the intersections of each pair.
 enum SchemaShape: Sendable {
     case null
-    /// Either, or the one given.
+    /// Both values, or only the given one.
     case boolean(Bool?)
     case number(NumberShape)
     case string(StringShape)
@@ -13,13 +13,13 @@ enum SchemaShape: Sendable {
     /// One of the values. Not empty.
     case literals([JSON])
 
-    /// What a schema without keywords allows.
+    /// A schema without keywords.
     static let anything: [SchemaShape] = [
         .null, .boolean(nil), .number(NumberShape()), .string(StringShape()), .array(ArrayShape()),
         .object(ObjectShape()),
     ]
 
-    /// How much there is to go through when it is merged with another: what that is charged.
+    /// The cost charged for an intersection with another shape.
     var size: Int {
         switch self {
         case .null, .boolean, .literals: 1
@@ -36,7 +36,7 @@ enum SchemaShape: Sendable {
 struct NumberShape: Hashable, Sendable {
     enum Kind: Sendable {
         case any, integer
-        /// What is no integer.
+        /// Numbers that are not integers.
         case fraction
     }
 
@@ -53,7 +53,7 @@ struct NumberShape: Hashable, Sendable {
 
     var isFree: Bool { kind != .fraction && low == nil && high == nil && divisors.isEmpty && excluded.isEmpty }
 
-    /// Nil where nothing is left.
+    /// Nil if the intersection is empty.
     func merged(_ other: NumberShape) -> NumberShape? {
         var result = self
         switch (kind, other.kind) {
@@ -91,7 +91,7 @@ struct StringShape: Sendable {
     /// In Unicode scalars.
     var least = 0
     var most: Int?
-    /// The string, unescaped, is in all of these and none of those.
+    /// The unescaped string is in all of the first and in none of the second languages.
     var languages: [ByteAutomaton] = []
     var excluded: [ByteAutomaton] = []
 
@@ -118,11 +118,11 @@ struct ArrayShape: Sendable {
     var least = 0
     var most: Int?
     var contained: [Contained] = []
-    /// The pointer of the keyword that asks for different items.
+    /// The pointer of `uniqueItems`.
     var unique: String?
-    /// So many items at the beginning are what `prefixItems` or `items` spoke of.
+    /// The number of leading items evaluated by `prefixItems` or `items`.
     var evaluated = 0
-    /// The pointer of a `contains`, which speaks of some items and nobody knows which.
+    /// The pointer of a `contains`, which evaluates some items; it is not known which.
     var evaluatesSome: String?
 
     func item(_ index: Int) -> SchemaConjunction { index < prefix.count ? prefix[index] : rest }
@@ -142,14 +142,14 @@ struct ArrayShape: Sendable {
 }
 
 struct ObjectShape: Sendable {
-    /// `properties`, `patternProperties` and `additionalProperties` of one schema: the last speaks of what the others of
-    /// the same schema do not.
+    /// `properties`, `patternProperties` and `additionalProperties` of one schema: the last one applies to names that
+    /// the others of the same schema do not cover.
     struct Source: Sendable {
         var names: [String] = []
         var schemas: [String: SchemaTerm] = [:]
         var patterns: [(automaton: ByteAutomaton, schema: SchemaTerm)] = []
         var additional: SchemaTerm?
-        /// Whether what it speaks of is seen by `unevaluatedProperties`.
+        /// Whether the covered properties count as evaluated for `unevaluatedProperties`.
         var isEvaluation = true
 
         func terms(of name: String) -> [SchemaTerm] {
@@ -161,22 +161,22 @@ struct ObjectShape: Sendable {
     }
 
     var sources: [Source] = []
-    /// In the order they were asked for.
+    /// In the order of the schema.
     var required: [String] = []
     var forbidden: [String] = []
     var least = 0
     var most: Int?
-    /// Where `least` comes from.
+    /// The pointer of the keyword that set `least`.
     var leastPointer = ""
-    /// What names must be.
+    /// The schema of names.
     var names = SchemaConjunction.any
 
-    /// How many names and patterns there are.
+    /// The number of names and patterns.
     var size: Int {
         1 + required.count + forbidden.count + sources.reduce(0) { $0 + $1.patterns.count + 1 }
     }
 
-    /// Names that are spoken of, in order.
+    /// The explicitly named properties, in order.
     var knownNames: [String] {
         var seen: Set<[UInt8]> = []
         return (sources.flatMap(\.names) + required).filter { seen.insert(Array($0.utf8)).inserted }
@@ -201,7 +201,7 @@ struct ObjectShape: Sendable {
     }
 }
 
-/// The lesser of two bounds that may be missing.
+/// The smaller of two optional limits.
 func smaller(_ left: Int?, _ right: Int?) -> Int? {
     guard let left else { return right }
     guard let right else { return left }

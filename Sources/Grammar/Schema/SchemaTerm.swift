@@ -1,6 +1,6 @@
-/// A schema of the document, or its opposite.
+/// A schema of the document, or its negation.
 enum SchemaTerm: Hashable, Comparable, Sendable {
-    /// By its JSON pointer.
+    /// By JSON pointer.
     case schema(String)
     case not(String)
 
@@ -17,7 +17,7 @@ enum SchemaTerm: Hashable, Comparable, Sendable {
     }
 }
 
-/// Schemas that a value must satisfy all of: ascending, without repetition. None: any value will do.
+/// A conjunction of schemas: in ascending order, without repetition. Empty: any value.
 struct SchemaConjunction: Hashable, Sendable {
     private(set) var terms: [SchemaTerm] = []
 
@@ -30,7 +30,7 @@ struct SchemaConjunction: Hashable, Sendable {
     func and(_ other: SchemaConjunction) -> SchemaConjunction { SchemaConjunction(terms + other.terms) }
     func and(_ term: SchemaTerm) -> SchemaConjunction { SchemaConjunction(terms + [term]) }
 
-    /// For errors.
+    /// A description for errors.
     var place: String {
         guard let pointer = terms.first?.pointer, !pointer.isEmpty else { return "the schema" }
         return "the schema at \"\(pointer)\""

@@ -1,10 +1,10 @@
-/// The values of `format` that can be enforced, as expressions of whole strings. Where a format has rarely used forms
-/// (quoted local parts of e-mail addresses, leap seconds), what is generated is without them.
+/// The values of `format` that can be enforced, as regular expressions of whole strings. Rare forms of a format (quoted
+/// local parts of e-mail addresses, leap seconds) are never generated.
 enum StringFormat {
-    /// Whether a version of JSON Schema defines the format. Others are annotations.
+    /// Whether a version of JSON Schema defines the format. Undefined formats are annotations.
     static func isDefined(_ name: String) -> Bool { expressions[name] != nil || withoutExpression.contains(name) }
 
-    /// Formats that JSON Schema defines and no expression here stands for.
+    /// Formats that JSON Schema defines but that have no expression here.
     private static let withoutExpression: Set<String> = [
         "regex", "idn-email", "idn-hostname", "iri", "iri-reference", "uri-template",
     ]
@@ -21,7 +21,7 @@ enum StringFormat {
 
     private static let pointer = "(/([^~/]|~[01])*)*"
 
-    /// Every day there is, 29 February in leap years.
+    /// All valid dates, including 29 February in leap years.
     private static let date =
         "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
         + "|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
