@@ -8,13 +8,14 @@ import Glibc
 import Musl
 #endif
 
-/// Writing that either replaces a file whole or leaves everything as it was.
+/// Atomic writing: a file is either replaced as a whole or left unchanged.
 ///
-/// The bytes go to a temporary file beside the target, which is flushed to the disk and renamed over it; then the
-/// folder is flushed, so that after a power cut either the old or the new file is there. Readers that have the old
-/// file mapped keep it.
+/// The bytes are written to a temporary file beside the target, which is flushed to disk and renamed to the target;
+/// then the folder is flushed, so that after a power failure either the old or the new file exists. Processes that have
+/// mapped the old file keep it.
 public enum AtomicFile {
-    /// Writes what `body` writes. When `body` or the system fails (disk full, say), the temporary file is removed.
+    /// Writes the file with `body`. If `body` or the system fails (for example, disk full), the temporary file is
+    /// removed.
     public static func write(
         _ path: String, _ body: (FileWriter) throws(FileError) -> Void
     ) throws(FileError) {
@@ -28,18 +29,18 @@ public enum AtomicFile {
         try write(path) { (writer) throws(FileError) in try writer.write(bytes) }
     }
 
-    /// Makes renames and removals in `folder` last.
+    /// Makes renames and removals in `folder` durable.
     package static func syncFolder(_ folder: String) throws(FileError) {
         let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(path: folder, doing: "open") }
         defer { close(descriptor) }
-        // Some file systems cannot flush a folder and say EINVAL; the file itself has been flushed.
+        // Some file systems cannot flush a folder and return EINVAL; the file itself has been flushed.
         guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
             throw FileError(path: folder, doing: "write")
         }
     }
 
-    /// The folder ("." when none is named) and the last part of a path.
+    /// The folder ("." if there is none) and the last component of a path.
     package static func split(_ path: String) -> (folder: String, name: String) {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
         let folder = String(path[..<slash])
@@ -52,7 +53,7 @@ public final class FileWriter {
     private let descriptor: Int32
     private let path: String
     private var buffer: [UInt8] = []
-    /// Bytes written so far.
+    /// The number of bytes written so far.
     public private(set) var position = 0
 
     private static let bufferByteCount = 1 << 18
@@ -76,7 +77,7 @@ public final class FileWriter {
         try result.get()
     }
 
-    /// Writes over bytes that were written before, at `offset`: a header whose counts are known at the end only.
+    /// Overwrites bytes written before, at `offset`: for a header whose counts are only known at the end.
     public func replace(at offset: Int, with bytes: [UInt8]) throws(FileError) {
         try flush()
         var done = 0
@@ -90,7 +91,7 @@ public final class FileWriter {
         }
     }
 
-    /// Zeros up to the next multiple of `alignment`.
+    /// Writes zeros up to the next multiple of `alignment`.
     public func pad(to alignment: Int) throws(FileError) {
         let padding = (alignment - position % alignment) % alignment
         try write([UInt8](repeating: 0, count: padding))
@@ -116,7 +117,7 @@ public final class FileWriter {
     }
 }
 
-/// `write(2)`, under a name that the writer's own `write` does not hide.
+/// `write(2)`, under a name that is not hidden by the writer's own `write`.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     write(descriptor, bytes, count)
 }

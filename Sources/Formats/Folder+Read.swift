@@ -1,7 +1,7 @@
 import MartletSystem
 
 extension Folder {
-    /// The whole file as bytes, when it has at most `limit` of them.
+    /// The whole file as bytes; throws if it has more than `limit` bytes.
     package static func read(_ path: String, limit: Int = 1 << 30) throws(FileError) -> [UInt8] {
         try InputFile.bytes(path, limit: limit)
     }

@@ -1,8 +1,8 @@
-/// What a user writes to name a model of the hub: `org/name[@revision][:file or quantisation]`.
+/// A reference to a model of the hub, as users write it: `org/name[@revision][:file or quantisation]`.
 public struct HubReference: Sendable, Equatable, CustomStringConvertible {
     public var name: String
     public var revision: String
-    /// A file of the repository, or a quantisation ("Q4_K_M") that one of its GGUF files is named for.
+    /// A file of the repository, or a quantisation ("Q4_K_M") in the name of one of its GGUF files.
     public var selection: String?
 
     public init(name: String, revision: String = "main", selection: String? = nil) {
@@ -11,7 +11,7 @@ public struct HubReference: Sendable, Equatable, CustomStringConvertible {
         self.selection = selection
     }
 
-    /// Nil when the text is no such reference.
+    /// Nil if the text is not such a reference.
     public init?(_ text: String) {
         var rest = Substring(text)
         var selection: String?, revision = "main"
@@ -34,7 +34,7 @@ public struct HubReference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension HubCache {
-    /// A model found in the cache: the folder of a snapshot, or one GGUF file in it.
+    /// A model found in the cache: the folder of a snapshot, or a GGUF file in it.
     public enum Location: Sendable, Equatable {
         case folder(String)
         case file(String)
@@ -46,7 +46,7 @@ extension HubCache {
         }
     }
 
-    /// The files of a snapshot and its folder, links checked.
+    /// The files of a snapshot and its folder, with checked links.
     public struct Snapshot: Sendable, Equatable {
         public var path: String
         public var commit: String
@@ -54,12 +54,12 @@ extension HubCache {
         public var files: [String]
     }
 
-    /// The snapshot of a revision: a ref ("main", "refs/pr/1") or a full commit.
+    /// The snapshot of a revision: a ref ("main", "refs/pr/1") or a full commit hash.
     public func snapshot(_ name: String, revision: String = "main") throws(FormatError) -> Snapshot {
         guard Self.isName(name), Folder.isPlainRelativePath(revision) else {
             throw FormatError(
                 .malformed, path: root, field: "model \(FormatError.quote(name))",
-                "is no \"org/name\", or \(FormatError.quote(revision)) no revision")
+                "is not an \"org/name\", or \(FormatError.quote(revision)) is not a revision")
         }
         guard let repository = repository(name) else {
             throw FormatError(.missing, path: root, field: "model \(FormatError.quote(name))", "is not in the cache")
@@ -85,8 +85,8 @@ extension HubCache {
         return Snapshot(path: path, commit: commit, files: files.filter { Folder.isFile("\(path)/\($0)") })
     }
 
-    /// Where a reference's model lies. Without a selection, a repository with a `config.json` and safetensors is its
-    /// folder; one of GGUF files is its only file, or its Q4_K_M.
+    /// The location of a reference's model. Without a selection it is the folder if the repository has a `config.json`
+    /// and safetensors, or, with GGUF files, the only one or the Q4_K_M one.
     public func resolve(_ reference: HubReference) throws(FormatError) -> Location {
         let snapshot = try snapshot(reference.name, revision: reference.revision)
         let models = snapshot.files.filter { $0.lowercased().hasSuffix(".gguf") }
@@ -108,13 +108,13 @@ extension HubCache {
             throw FormatError(
                 .missing, path: snapshot.path, field: FormatError.quote(selection),
                 matches.isEmpty
-                    ? "is no file in the cache and no quantisation of one; there are \(list(snapshot.files))"
+                    ? "is neither a file in the cache nor a quantisation of one; the files are \(list(snapshot.files))"
                     : "fits several files: \(list(matches))")
         }
         return .file("\(snapshot.path)/\(matches[0])")
     }
 
-    /// The files whose name has the quantisation as a word of its own: "Q4_K" is not in "m-Q4_K_M.gguf".
+    /// The files whose name contains the quantisation as a separate word: "Q4_K" does not match "m-Q4_K_M.gguf".
     static func named(_ quantization: String, _ files: [String]) -> [String] {
         let wanted = Array(quantization.lowercased().utf8)
         guard !wanted.isEmpty else { return [] }

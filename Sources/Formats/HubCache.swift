@@ -6,17 +6,17 @@ import Glibc
 import Musl
 #endif
 
-/// The reading side of the model cache that Hugging Face's libraries share.
+/// Reads the model cache shared by Hugging Face's libraries.
 ///
-/// Layout: `models--ORG--NAME/refs/main` holds a commit; `snapshots/<commit>/<file>` links to `../../blobs/<etag>`.
-/// A file whose link leads out of its repository's folder is refused.
-/// Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+/// Layout: `models--ORG--NAME/refs/main` contains a commit hash; `snapshots/<commit>/<file>` links to
+/// `../../blobs/<etag>`. A file whose link leaves its repository's folder is refused. Source:
+/// https://huggingface.co/docs/huggingface_hub/guides/manage-cache
 public struct HubCache: Sendable {
     public let root: String
 
     public init(root: String) { self.root = root }
 
-    /// Where the environment says the cache is: `HF_HUB_CACHE`, else `$HF_HOME/hub`, else
+    /// The cache location from the environment: `HF_HUB_CACHE`, else `$HF_HOME/hub`, else
     /// `$XDG_CACHE_HOME/huggingface/hub`, else `~/.cache/huggingface/hub`. Empty variables count as unset.
     public init(environment: (String) -> String? = HubCache.environment) {
         func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
@@ -35,15 +35,15 @@ public struct HubCache: Sendable {
         /// "org/name", or "name" for the few without an organisation.
         public var name: String
         public var path: String
-        /// Branch or tag to commit.
+        /// Commit hashes by branch or tag.
         public var revisions: [String: String]
-        /// Commits whose snapshots are there.
+        /// Commits with a snapshot in the cache.
         public var commits: [String]
-        /// Bytes on disk: blobs, and files that snapshots hold themselves (caches without links).
+        /// Bytes on disk: blobs, and files stored in snapshots themselves (caches without links).
         public var byteCount: Int
     }
 
-    /// The cached model repositories, by name. Folders that are not laid out like one are passed over.
+    /// The cached model repositories by name. Folders with another layout are ignored.
     public func repositories() -> [Repository] {
         Folder.contents(root).compactMap { folder in
             guard folder.hasPrefix("models--") else { return nil }
@@ -55,7 +55,7 @@ public struct HubCache: Sendable {
         }.sorted { $0.name < $1.name }
     }
 
-    /// The repository called "org/name", or nil when it is not cached.
+    /// The repository with this name, or nil if it is not cached.
     public func repository(_ name: String) -> Repository? {
         guard Self.isName(name), case let path = folder(name), Folder.isFolder(path) else { return nil }
         var revisions: [String: String] = [:]
@@ -73,13 +73,13 @@ public struct HubCache: Sendable {
         return Repository(name: name, path: path, revisions: revisions, commits: commits, byteCount: byteCount)
     }
 
-    /// The folder a repository has in the cache, whether it is there or not.
+    /// The folder of a repository in the cache, whether it exists or not.
     /// - Precondition: `isName(name)`.
     public func folder(_ name: String) -> String {
         "\(root)/models--" + name.split(separator: "/").joined(separator: "--")
     }
 
-    /// Whether this can be a repository's name: one or two parts of letters, digits, ".", "_" and "-", none of which
+    /// Whether this is a valid repository name: one or two parts of letters, digits, ".", "_" and "-", none of which
     /// starts or ends with "." or "-", without "--" and "..".
     public static func isName(_ name: String) -> Bool {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
@@ -99,7 +99,7 @@ public struct HubCache: Sendable {
         }
     }
 
-    /// The commit a ref file names, when it is one.
+    /// The commit hash in a ref file, if it contains one.
     private static func commit(_ path: String) -> String? {
         guard Folder.byteCount(path) <= 256, let text = Folder.text(path) else { return nil }
         let commit = text.utf8.prefix { $0 > 0x20 }

@@ -8,10 +8,10 @@ import Glibc
 import Musl
 #endif
 
-/// A file being written that is not there yet: `AtomicFile` for writers whose work does not fit into one closure.
+/// A file that is being written and does not exist yet: `AtomicFile` for writers that need more than one closure.
 ///
-/// The bytes lie in a temporary file beside the target until `commit` puts it in place. Without a commit the
-/// temporary file goes away with the object.
+/// The bytes are in a temporary file beside the target until `commit` renames it to the target. Without a commit the
+/// temporary file is removed with the object.
 public final class PendingFile {
     public let path: String
     public let writer: FileWriter
@@ -21,7 +21,9 @@ public final class PendingFile {
 
     public init(_ path: String) throws(FileError) {
         let (folder, name) = AtomicFile.split(path)
-        guard !name.isEmpty, name != ".", name != ".." else { throw FileError(path: path, reason: "is no file name") }
+        guard !name.isEmpty, name != ".", name != ".." else {
+            throw FileError(path: path, reason: "is not a file name")
+        }
         var temporary = ""
         var descriptor: Int32 = -1
         for _ in 0..<16 where descriptor < 0 {
@@ -45,10 +47,10 @@ public final class PendingFile {
 
     deinit { discard() }
 
-    /// Flushes the file to the disk and puts it in place. When that fails, the temporary file is removed and the
-    /// target is as it was.
+    /// Flushes the file to disk and renames it to the target. If this fails, the temporary file is removed and the
+    /// target is unchanged.
     public func commit() throws(FileError) {
-        guard descriptor >= 0 else { throw FileError(path: path, reason: "was already put in place or given up") }
+        guard descriptor >= 0 else { throw FileError(path: path, reason: "was already committed or discarded") }
         do throws(FileError) {
             try writer.flush()
             guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write") }
@@ -65,7 +67,7 @@ public final class PendingFile {
         try AtomicFile.syncFolder(folder)
     }
 
-    /// Removes the temporary file; does nothing after a commit.
+    /// Removes the temporary file; has no effect after a commit.
     public func discard() {
         guard descriptor >= 0 else { return }
         close(descriptor)

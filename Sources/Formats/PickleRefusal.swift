@@ -1,10 +1,10 @@
 import MartletTensor
 
-/// Refuses files whose first bytes are those of a Python pickle, or of a zip archive that holds one.
+/// Refuses files that start like a Python pickle, or like a zip archive that contains one.
 ///
-/// Unpickling runs code the file chooses, so Martlet does not read pickles at all.
+/// Unpickling runs code chosen by the file, so Martlet does not read pickles at all.
 func refusePickle(path: String, bytes: UnsafeRawBufferPointer) throws(FormatError) {
-    // A safetensors file begins with the length of its header, and the bytes of 384 are those of a pickle.
+    // A safetensors file starts with the length of its header; the bytes of 384 are also the start of a pickle.
     if SafetensorsHeader.mayBegin(bytes) { return }
     let kind: String
     if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || bytes.starts(with: [0x50, 0x4B, 0x05, 0x06]) {
@@ -17,9 +17,9 @@ func refusePickle(path: String, bytes: UnsafeRawBufferPointer) throws(FormatErro
     throw pickleRefusal(path: path, kind)
 }
 
-/// The refusal, with the command that converts the file where PyTorch is installed.
+/// The error, with the command that converts the file where PyTorch is installed.
 func pickleRefusal(path: String, _ kind: String) -> FormatError {
-    // The hint is made to be pasted into a shell, so a name that needs quoting stays out of it.
+    // The command is meant to be pasted into a shell, so a name that needs quoting is left out.
     let name = AtomicFile.split(path).name
     let isPlain = name.utf8.allSatisfy {
         switch $0 {
@@ -35,7 +35,7 @@ func pickleRefusal(path: String, _ kind: String) -> FormatError {
             + "s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors')\"")
 }
 
-/// Whether a file name is one that pickles go by.
+/// Whether a file name is typical for pickles.
 func isPickleName(_ name: String) -> Bool {
     let name = name.lowercased()
     return [".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"].contains { name.hasSuffix($0) }

@@ -1,13 +1,13 @@
 import MartletTensor
 
-/// Opens whatever holds a model's weights.
+/// Opens any file or folder with model weights.
 public enum TensorFiles {
-    /// - Parameter path: a GGUF file, a safetensors file (told apart by their first bytes, whatever their names), or a
+    /// - Parameter path: a GGUF file, a safetensors file (recognised by their first bytes, not by their names), or a
     ///   folder with `model.safetensors`, its shards, or a single GGUF file.
     public static func open(_ path: String, copying: Bool = false) throws(FormatError) -> any TensorSource {
         if Folder.isFolder(path) {
             let files = Folder.files(path)
-            // Of a model that is split, the first file stands for all.
+            // For a split model the first file represents all parts.
             let models = files.filter { $0.lowercased().hasSuffix(".gguf") && GGUFSplit.isFirstOrWhole($0, of: files) }
             if !models.isEmpty, !files.contains(where: { $0.hasSuffix(".safetensors") }) {
                 guard models.count == 1 else {

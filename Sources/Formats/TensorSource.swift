@@ -1,31 +1,31 @@
 import MartletTensor
 
-/// Named tensors in one or several files: what a model is loaded from.
+/// Named tensors in one or several files, from which a model is loaded.
 public protocol TensorSource: Sendable {
-    /// In the order of the file.
+    /// In file order.
     var names: [String] { get }
-    /// What is known of a tensor without touching its bytes; nil when there is none of that name.
+    /// What is known about a tensor without reading its bytes; nil if the name does not exist.
     func entry(_ name: String) -> TensorEntry?
-    /// The tensor, its bytes read in place from the mapped file, which stays mapped as long as the tensor lives.
+    /// The tensor; its bytes are read in place from the mapped file, which stays mapped as long as the tensor exists.
     ///
-    /// Throws a `FormatError` when there is no such tensor, its type is not one Martlet computes with, or the file
-    /// has changed its length since it was opened.
+    /// Throws a `FormatError` if the tensor does not exist, its type is not supported, or the file's length has changed
+    /// since it was opened.
     func tensor(_ name: String) throws -> Tensor
-    /// Checks that what was read of the files until now was there: a file may have been cut short meanwhile.
+    /// Checks that the files have not been truncated or changed while they were read.
     func checkUnchanged() throws(FormatError)
 }
 
-/// A tensor as a file lists it.
+/// A tensor as listed in a file.
 public struct TensorEntry: Sendable, Equatable {
     public let name: String
-    /// Nil when the type is a known one of the format that Martlet does not compute with.
+    /// Nil for a type of the format that Martlet does not compute with.
     public let dtype: DType?
     /// "F32", "Q4_K", "IQ2_XS", "F8_E4M3", …
     public let typeName: String
     /// Outermost dimension first, whatever the order in the file.
     public let shape: Shape
     public let byteCount: Int
-    /// Where the bytes start in the file at `path`.
+    /// The offset of the bytes in the file at `path`.
     public let fileOffset: Int
     public let path: String
 
@@ -43,16 +43,15 @@ public struct TensorEntry: Sendable, Equatable {
 }
 
 extension TensorSource {
-    /// For sources that are in memory.
+    /// The default, for sources in memory.
     public func checkUnchanged() throws(FormatError) {}
     public var entries: [TensorEntry] { names.compactMap(entry) }
-    /// Bytes of all tensors together.
+    /// The total size of all tensors.
     public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
 }
 
 extension TensorEntry {
-    /// The tensor over the mapped bytes. Bytes that do not lie on a multiple of the element's size, which safetensors
-    /// allows, are copied to where they do.
+    /// The tensor over the mapped bytes. Misaligned data, which safetensors allows, is copied.
     func tensor(in file: MappedFile) throws(FormatError) -> Tensor {
         guard let dtype else {
             throw FormatError(
@@ -70,10 +69,9 @@ extension TensorEntry {
     }
 }
 
-/// A list of entries that can be looked up by name.
+/// A list of entries with lookup by name.
 ///
-/// Names compare as Swift strings do, by canonical equivalence: stricter than bytes, so two names that look alike to
-/// a reader are a duplicate.
+/// Names are compared as Swift strings, by canonical equivalence: two names that look alike count as duplicates.
 struct TensorIndex: Sendable {
     private(set) var entries: [TensorEntry] = []
     private var positions: [String: Int] = [:]
@@ -83,7 +81,7 @@ struct TensorIndex: Sendable {
         positions.reserveCapacity(capacity)
     }
 
-    /// False when the name is taken.
+    /// Returns false if the name exists already.
     mutating func append(_ entry: TensorEntry) -> Bool {
         guard positions.updateValue(entries.count, forKey: entry.name) == nil else { return false }
         entries.append(entry)
@@ -92,7 +90,7 @@ struct TensorIndex: Sendable {
 
     subscript(name: String) -> TensorEntry? { positions[name].map { entries[$0] } }
 
-    /// The entry, and its place in `entries`.
+    /// The entry and its index in `entries`; throws if it does not exist.
     func require(_ name: String, path: String) throws(FormatError) -> (entry: TensorEntry, position: Int) {
         guard let position = positions[name] else {
             throw FormatError(.missing, path: path, "has no tensor \(FormatError.quote(name))")

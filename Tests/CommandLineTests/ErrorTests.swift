@@ -58,7 +58,7 @@ import TinyModels
         let text = program.home + "/chats.jsonl", shards = try program.folder("shards")
         try Data("{\"text\": \"hello\"}\n".utf8).write(to: URL(fileURLWithPath: text))
         try Data("{}".utf8).write(to: URL(fileURLWithPath: shards + "/shards.json"))
-        try expectFailure(["run", text, "hi"], ["chats.jsonl", "is that of a text and of no model"])
+        try expectFailure(["run", text, "hi"], ["chats.jsonl", "is that of a text file, not of a model"])
         try expectFailure(["run", shards, "hi"], ["token shards", "martlet train --data"])
     }
 

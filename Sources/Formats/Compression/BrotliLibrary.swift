@@ -6,8 +6,8 @@ import Glibc
 import Musl
 #endif
 
-/// Decompression of Brotli (RFC 7932) by the system's library, where it is installed. The format needs a dictionary of
-/// 120 kB of words, so the program has no decoder of its own.
+/// Decompresses Brotli (RFC 7932) with the system's library, if it is installed. The format needs a dictionary of 120
+/// kB, so Martlet has no decoder of its own.
 package enum BrotliLibrary {
     /// `BrotliDecoderResult BrotliDecoderDecompress(size_t, const uint8_t*, size_t*, uint8_t*)`; 1 is success.
     private typealias Decompress =
@@ -27,11 +27,11 @@ package enum BrotliLibrary {
 
     package static var isInstalled: Bool { decompress != nil }
 
-    /// - Parameter size: what the data unpack to, as their container says, which has bounded it.
+    /// - Parameter size: the decompressed size stated by the container, which has checked it against a limit.
     package static func decode(_ input: UnsafeRawBufferPointer, size: Int) throws(DecompressionError) -> [UInt8] {
         guard let decompress else {
             throw .unsupported(
-                "the data are compressed by Brotli, and its library libbrotlidec is not installed (Debian: libbrotli1). "
+                "the data are compressed by Brotli, but its library libbrotlidec is not installed (Debian: libbrotli1). "
                     + "Install it, or write the file with another compression, such as zstd")
         }
         var isSound = false

@@ -8,13 +8,13 @@ import Glibc
 import Musl
 #endif
 
-/// Why compressed data could not be unpacked.
+/// Why compressed data could not be decompressed.
 package enum DecompressionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The data end too early.
     case truncated
-    /// The data break a rule of the format; the sentence says which.
+    /// The data violate the format; the sentence says how.
     case malformed(String)
-    /// Sound data of a kind that is not read, or that asks for more memory than is allowed.
+    /// Valid data of a kind that is not supported, or that needs more memory than allowed.
     case unsupported(String)
     /// The file could not be read.
     case system(FileError)
@@ -29,13 +29,13 @@ package enum DecompressionError: Error, Sendable, Equatable, CustomStringConvert
     }
 }
 
-/// Bytes that come one stretch after another: a file, memory, or what a decompressor makes of another source.
+/// A stream of bytes: a file, memory, or the output of a decompressor.
 package protocol ByteSource: AnyObject {
-    /// Puts at least one byte at the buffer's start, unless there are no more, and says how many.
+    /// Reads at least one byte into the buffer, unless the stream has ended, and returns the number of bytes.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(DecompressionError) -> Int
 }
 
-/// A file read from its beginning.
+/// Reads a file from its start.
 package final class FileSource: ByteSource {
     private let file: InputFile
     /// Bytes read so far.
@@ -59,7 +59,7 @@ package final class FileSource: ByteSource {
     }
 }
 
-/// Bytes in memory, which the caller keeps alive.
+/// Reads bytes in memory, which the caller keeps alive.
 package final class MemorySource: ByteSource {
     private var rest: Slice<UnsafeRawBufferPointer>
 
@@ -74,7 +74,7 @@ package final class MemorySource: ByteSource {
 }
 
 extension ByteSource {
-    /// Everything, when it has exactly `count` bytes.
+    /// Reads everything; throws if there are not exactly `count` bytes.
     package func readAll(count: Int) throws(DecompressionError) -> [UInt8] {
         let bytes = try readAll(limit: count)
         guard bytes.count == count else {
@@ -83,7 +83,7 @@ extension ByteSource {
         return bytes
     }
 
-    /// Everything, up to `limit` bytes. Memory grows with what there is, not with what is claimed.
+    /// Reads everything, up to `limit` bytes. Memory grows with the actual data, not with a claimed size.
     package func readAll(limit: Int) throws(DecompressionError) -> [UInt8] {
         var bytes: [UInt8] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
@@ -97,19 +97,19 @@ extension ByteSource {
     }
 }
 
-/// A source behind a buffer, for formats whose headers are read byte by byte.
+/// A buffered source, for formats whose headers are read byte by byte.
 package struct BufferedInput {
-    /// The last bytes taken stay before what is new, so that whoever read bits ahead can hand whole bytes back.
+    /// The last bytes read are kept before the new ones, so that a bit reader can return unused whole bytes.
     private static let history = 8
 
     private let source: any ByteSource
     let buffer: UnsafeMutableRawBufferPointer
-    /// What of the buffer has not been taken.
+    /// The position of the first unread byte in the buffer.
     var position = history
     var end = history
     private let owner: Owner
 
-    /// Frees the buffer when the last copy of the struct goes.
+    /// Frees the buffer with the last copy of the struct.
     private final class Owner {
         let buffer: UnsafeMutableRawBufferPointer
         init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
@@ -123,7 +123,7 @@ package struct BufferedInput {
         owner = Owner(buffer)
     }
 
-    /// Reads more when everything was taken. False at the end.
+    /// Reads more if everything has been consumed. Returns false at the end.
     package mutating func refill() throws(DecompressionError) -> Bool {
         if position < end { return true }
         let fresh = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.history...])
@@ -143,13 +143,13 @@ package struct BufferedInput {
         return buffer[position]
     }
 
-    /// A byte that must be there.
+    /// The next byte; throws at the end.
     package mutating func requiredByte() throws(DecompressionError) -> UInt8 {
         guard let byte = try byte() else { throw .truncated }
         return byte
     }
 
-    /// A little-endian number of `count` bytes that must be there.
+    /// A little-endian number of `count` bytes; throws at the end.
     package mutating func number(_ count: Int) throws(DecompressionError) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<count { value |= UInt64(try requiredByte()) << UInt64(8 * index) }

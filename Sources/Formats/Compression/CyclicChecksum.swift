@@ -1,4 +1,4 @@
-/// CRC-32 as zip and gzip have it (polynomial 0xEDB88320, reflected).
+/// CRC-32 of zip and gzip (polynomial 0xEDB88320, reflected).
 package struct CyclicChecksum: Sendable {
     private var state: UInt32 = 0xffff_ffff
 
@@ -6,7 +6,7 @@ package struct CyclicChecksum: Sendable {
 
     package var value: UInt32 { ~state }
 
-    /// Table k is the effect of a byte that k zeros follow, so that eight bytes are taken at a time.
+    /// Table k is the effect of a byte followed by k zeros, so that eight bytes are processed at a time.
     private static let tables: [UInt32] = {
         var tables: [UInt32] = []
         for byte in 0..<256 {

@@ -1,5 +1,4 @@
-/// Decompression of gzip files, of several members too, each checked against its checksum and length.
-/// Source: RFC 1952.
+/// Decompresses gzip files, including several members, each checked against its checksum and length. Source: RFC 1952.
 package final class GzipSource: ByteSource {
     private var input: BufferedInput
     private var member: InflateSource?
@@ -30,7 +29,7 @@ package final class GzipSource: ByteSource {
         }
     }
 
-    /// False when no member follows. Zeros after the last one, which tapes had, are passed over.
+    /// Returns false if no member follows. Zero padding after the last member is skipped.
     private func header() throws(DecompressionError) -> Bool {
         var first = try input.byte()
         if !isFirst { while first == 0 { first = try input.byte() } }
@@ -39,7 +38,7 @@ package final class GzipSource: ByteSource {
             return false
         }
         guard first == 0x1f, try input.requiredByte() == 0x8b else {
-            throw .malformed(isFirst ? "this is no gzip file" : "something follows that is no gzip member")
+            throw .malformed(isFirst ? "this is not a gzip file" : "the data after a member are not a gzip member")
         }
         isFirst = false
         guard try input.requiredByte() == 8 else { throw .unsupported("the gzip file is not compressed by deflate") }

@@ -1,5 +1,5 @@
-/// XXH64 with seed 0, which Zstandard's frames and the files of checkpoints are checked with. Source: RFC 8878 names it;
-/// the xxHash specification.
+/// XXH64 with seed 0, the checksum of Zstandard frames and of checkpoint files. Source: RFC 8878; the xxHash
+/// specification.
 package struct HashXX64 {
     private static let p1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let p2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
@@ -9,7 +9,7 @@ package struct HashXX64 {
 
     private var lanes: (UInt64, UInt64, UInt64, UInt64)
     private var total = 0
-    /// Bytes that do not fill 32 yet.
+    /// Bytes that do not fill a block of 32 yet.
     private var pending: [UInt8] = []
 
     package init() {

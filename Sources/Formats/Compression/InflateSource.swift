@@ -1,4 +1,4 @@
-/// Decompression of the "deflate" format, a stretch at a time, in some 200 kB whatever the data. Source: RFC 1951.
+/// Decompresses the "deflate" format incrementally, with about 200 kB of memory for any data. Source: RFC 1951.
 package final class InflateSource: ByteSource {
     private var decoder: InflateDecoder
 
@@ -12,7 +12,7 @@ package final class InflateSource: ByteSource {
         try decoder.read(into: buffer)
     }
 
-    /// What follows the compressed data, to be asked for at their end.
+    /// The input after the compressed data; call it at their end.
     func rest() -> BufferedInput {
         decoder.returnWholeBytes()
         return decoder.input
@@ -25,7 +25,7 @@ private struct InflateDecoder {
     static let longestMatch = 258
 
     var input: BufferedInput
-    /// The last 32 kB that were produced, then what is new.
+    /// The last 32 kB of output, then the new output.
     let window: UnsafeMutablePointer<UInt8>
     private var end = 0
     private var taken = 0
@@ -33,7 +33,7 @@ private struct InflateDecoder {
     private var bitCount = 0
     private var block = Block.none
     private var isLast = false
-    /// How far back matches may reach: what has been produced, up to the history.
+    /// How far back matches may reach: the size of the output, at most that of the history.
     private var produced = 0
 
     private enum Block {
@@ -72,7 +72,7 @@ private struct InflateDecoder {
         }
     }
 
-    /// Has at least 56 bits ready, or as many as there are, with zeros above them.
+    /// Ensures that at least 56 bits are available, or all remaining ones, with zeros above them.
     @inline(__always)
     private mutating func fill() throws(DecompressionError) {
         if input.end - input.position >= 8 {
@@ -89,7 +89,7 @@ private struct InflateDecoder {
 
     @inline(never)
     private mutating func fillSlowly() throws(DecompressionError) {
-        // Bits above the count may be left from a fast fill; the same bytes come again.
+        // Bits above the count may remain from a fast fill; the same bytes are read again.
         bits &= (1 << UInt64(bitCount)) - 1
         while bitCount <= 56, let byte = try input.byte() {
             bits |= UInt64(byte) << UInt64(bitCount)
@@ -125,7 +125,7 @@ private struct InflateDecoder {
         }
     }
 
-    /// Hands bytes that were read ahead back to the input, which keeps the last eight for it.
+    /// Returns unused whole bytes to the input, which keeps the last eight bytes for this.
     mutating func returnWholeBytes() {
         input.position -= bitCount / 8
         bits = 0
@@ -178,7 +178,7 @@ private struct InflateDecoder {
                 return
             }
             guard symbol < 286 else { throw .malformed("a length has no meaning") }
-            // A length's word and bits (20) and a distance's (28) fit into one fill.
+            // The code word and extra bits of a length (20) and of a distance (28) fit into one fill.
             let length = Int(Self.lengthBase[symbol - 257]) + (try take(Int(Self.lengthExtra[symbol - 257])))
             let code = try next(distances)
             guard code < 30 else { throw .malformed("a distance has no meaning") }

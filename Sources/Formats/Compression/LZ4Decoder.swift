@@ -1,10 +1,10 @@
-/// Decompression of LZ4: blocks by themselves, and frames of them. Source: lz4/lz4, doc/lz4_Block_format.md and
+/// Decompresses LZ4: single blocks, and frames of blocks. Source: lz4/lz4, doc/lz4_Block_format.md and
 /// doc/lz4_Frame_format.md.
 package enum LZ4Decoder {
     /// A block without a frame.
-    /// - Parameter size: what the data unpack to, as their container says.
+    /// - Parameter size: the decompressed size stated by the container.
     package static func decode(_ input: UnsafeRawBufferPointer, size: Int) throws(DecompressionError) -> [UInt8] {
-        // A byte of a length stands for 255 at most: more cannot come out than 255 times what goes in.
+        // A length byte represents at most 255 bytes, so the output is at most 255 times the input.
         guard size >= 0, size / 255 <= input.count + 1 else { throw .truncated }
         var output: [UInt8] = []
         output.reserveCapacity(size)
@@ -13,7 +13,7 @@ package enum LZ4Decoder {
         return output
     }
 
-    /// A frame: a header, blocks that may refer to those before them, and their end. Checksums are compared.
+    /// A frame: a header, blocks that may refer to earlier ones, and an end mark. Checksums are verified.
     package static func decode(frame input: UnsafeRawBufferPointer, size: Int) throws(DecompressionError) -> [UInt8] {
         var place = 0
         func four() throws(DecompressionError) -> UInt32 {
@@ -60,7 +60,7 @@ package enum LZ4Decoder {
         return output
     }
 
-    /// Appends what a block unpacks to; matches reach into what is there already.
+    /// Appends the decompressed block; matches may refer to earlier output.
     private static func block(
         _ input: UnsafeRawBufferPointer, into output: inout [UInt8], limit: Int
     ) throws(DecompressionError) {

@@ -1,17 +1,17 @@
-/// The canonical prefix code of a list of word lengths, as deflate stores codes (RFC 1951, section 3.2.2), behind a
-/// table that tells the symbol from the next bits.
+/// A canonical prefix (Huffman) code built from code lengths, as deflate stores codes (RFC 1951, section 3.2.2), with a
+/// table from the next bits to symbols.
 struct PrefixCode {
-    /// Words of up to this length are found at once; longer ones by going through the lengths.
+    /// Code words of at most this length are found by the table; longer ones by a search over lengths.
     static let directBits = 10
 
-    /// For the next `directBits` bits: symbol << 4 | length, or 0 where no word of these lengths matches.
+    /// For the next `directBits` bits: symbol << 4 | length, or 0 if no word of these lengths matches.
     private(set) var direct = [UInt16](repeating: 0, count: 1 << directBits)
-    /// How many words there are of each length.
+    /// The number of code words of each length.
     private(set) var counts = [Int](repeating: 0, count: 16)
-    /// In order of their words.
+    /// In order of their code words.
     private(set) var symbols: [UInt16] = []
 
-    /// Nil when the lengths ask for more words than there are. Fewer are allowed.
+    /// Nil if the lengths are over-subscribed. Incomplete codes are allowed.
     init?(_ lengths: [UInt8]) {
         for length in lengths where length > 0 { counts[Int(length)] += 1 }
         var left = 1
@@ -31,7 +31,7 @@ struct PrefixCode {
         }
     }
 
-    /// Words are read from their first bit, so that the table is indexed by reversed words.
+    /// Bits are read starting with a word's first bit, so the table is indexed by bit-reversed words.
     private mutating func enter(_ word: Int, _ length: Int, _ symbol: Int) {
         guard length <= Self.directBits else { return }
         var reversed = 0
@@ -41,7 +41,7 @@ struct PrefixCode {
         }
     }
 
-    /// The symbol of a long word, and its length.
+    /// The symbol of a long code word, and its length.
     func long(_ bits: UInt64) -> (symbol: Int, length: Int)? {
         var code = 0, first = 0, index = 0
         for length in 1...15 {

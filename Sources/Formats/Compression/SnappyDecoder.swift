@@ -1,12 +1,12 @@
-/// Decompression of Snappy's block format (without framing), as Parquet uses it.
-/// Source: google/snappy, format_description.txt.
+/// Decompresses Snappy's block format (without framing), as used by Parquet. Source: google/snappy,
+/// format_description.txt.
 package enum SnappyDecoder {
-    /// - Parameter size: what the data unpack to, as their container says.
+    /// - Parameter size: the decompressed size stated by the container.
     package static func decode(_ input: UnsafeRawBufferPointer, size: Int) throws(DecompressionError) -> [UInt8] {
         var place = 0
         let stated = try length(input, &place)
         guard stated == size else { throw .malformed("they unpack to \(stated) bytes, expected \(size)") }
-        // A copy of 64 bytes takes 2 at least: more cannot come out than 32 times what goes in.
+        // A copy of 64 bytes takes at least 2 bytes, so the output is at most 32 times the input.
         guard size <= input.count * 32 + 64 else { throw .truncated }
         var failure: DecompressionError?
         let output = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in

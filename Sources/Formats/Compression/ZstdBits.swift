@@ -1,11 +1,11 @@
-/// Bits of a Zstandard stream, read from its last byte to its first. The highest set bit of the last byte ends the
-/// stream and is no part of it. Source: RFC 8878, section 4.1.
+/// Bits of a Zstandard stream, read from its last byte to its first. The highest set bit of the last byte marks the end
+/// of the stream and is not part of it. Source: RFC 8878, section 4.1.
 struct ZstdReverseBits {
     private let base: UnsafePointer<UInt8>
-    /// Bits that have not been read; below 0 when more were asked for than there are (they read as zeros).
+    /// The number of unread bits; negative if more were requested than exist (they read as zeros).
     private(set) var left: Int
 
-    /// - Parameter bytes: in memory that is readable for 8 bytes more.
+    /// - Parameter bytes: memory that is readable for 8 more bytes.
     init(_ bytes: UnsafeBufferPointer<UInt8>) throws(DecompressionError) {
         guard let base = bytes.baseAddress, let last = bytes.last, last != 0 else {
             throw .malformed("a stream of bits has no end")
@@ -14,7 +14,7 @@ struct ZstdReverseBits {
         left = bytes.count * 8 - 1 - last.leadingZeroBitCount
     }
 
-    /// The next `count` bits, at most 56, without taking them.
+    /// The next `count` bits, at most 56, without consuming them.
     @inline(__always)
     func peek(_ count: Int) -> Int {
         let place = left - count
@@ -38,7 +38,7 @@ struct ZstdReverseBits {
     }
 }
 
-/// Bits read from the first byte on, for the descriptions of tables.
+/// Bits read from the first byte on, for table descriptions.
 struct ZstdForwardBits {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0

@@ -1,8 +1,8 @@
-/// What blocks of one frame share, and the decoding of a compressed block. Source: RFC 8878, section 3.1.1.3.
+/// State shared by the blocks of a frame, and the decoding of a compressed block. Source: RFC 8878, section 3.1.1.3.
 struct ZstdBlockDecoder {
-    /// No block is larger, packed or unpacked.
+    /// The maximum size of a block, compressed or decompressed.
     static let largest = 1 << 17
-    /// Reads of bits go up to 8 bytes beyond their end.
+    /// Bit readers may read up to 8 bytes beyond the end.
     static let slack = 16
 
     private var literalCode: ZstdLiteralCode?
@@ -12,16 +12,16 @@ struct ZstdBlockDecoder {
     private var repeats = (1, 4, 8)
     private let literals: UnsafeMutableBufferPointer<UInt8>
 
-    /// - Parameter literals: room for the largest block.
+    /// - Parameter literals: space for the largest block.
     init(literals: UnsafeMutableBufferPointer<UInt8>) { self.literals = literals }
 
-    /// Unpacks a block.
+    /// Decompresses a block.
     /// - Parameters:
-    ///   - block: in memory that is readable for `slack` bytes more.
-    ///   - output: where the block begins; what came before it lies before it.
-    ///   - reach: how many bytes lie before it that matches may refer to.
-    ///   - room: how many bytes the block may have.
-    /// - Returns: how many it has.
+    ///   - block: memory that is readable for `slack` more bytes.
+    ///   - output: the start of the block's output; earlier output precedes it.
+    ///   - reach: the number of bytes of earlier output that matches may refer to.
+    ///   - room: the maximum size of the decompressed block.
+    /// - Returns: the size of the decompressed block.
     mutating func decode(
         _ block: UnsafeBufferPointer<UInt8>, output: UnsafeMutablePointer<UInt8>, reach: Int, room: Int
     ) throws(DecompressionError) -> Int {

@@ -1,12 +1,12 @@
-/// Decompression of Zstandard files, a stretch at a time: frames one after another, skippable ones passed over, each
-/// checked against its size and checksum where it has them. Dictionaries are not read. Source: RFC 8878.
+/// Decompresses Zstandard files incrementally: consecutive frames, skipping skippable ones; each is checked against its
+/// size and checksum if it has them. Dictionaries are not supported. Source: RFC 8878.
 package final class ZstdSource: ByteSource {
     private var input: BufferedInput
     private let largestWindow: Int
     private var frame: Frame?
     private var isFirst = true
 
-    /// What was produced: up to the window of the past, then what has not been taken.
+    /// The output: a window of earlier output, then the output that has not been consumed.
     private var output: UnsafeMutablePointer<UInt8>
     private var capacity: Int
     private var taken = 0
@@ -20,12 +20,12 @@ package final class ZstdSource: ByteSource {
         var window: Int
         var size: UInt64?
         var checksum: HashXX64?
-        /// Bytes of the frame so far.
+        /// The output bytes of the frame so far.
         var produced: UInt64 = 0
     }
 
-    /// - Parameter largestWindow: the most bytes of the past that a frame may refer to; twice as many are kept at
-    ///   most, and no more than were unpacked. The default is what the zstd program accepts unasked.
+    /// - Parameter largestWindow: the maximum window of a frame in bytes; at most twice this is kept, and never more
+    ///   than was decompressed. The default is the limit of the zstd program without options.
     package init(_ source: any ByteSource, largestWindow: Int = 1 << 27) {
         input = BufferedInput(source)
         self.largestWindow = largestWindow
@@ -57,7 +57,7 @@ package final class ZstdSource: ByteSource {
         return count
     }
 
-    /// Reads a frame's header. False when no frame follows.
+    /// Reads a frame header. Returns false if no frame follows.
     private func header() throws(DecompressionError) -> Bool {
         while true {
             guard let first = try input.byte() else {
@@ -71,7 +71,7 @@ package final class ZstdSource: ByteSource {
                 continue
             }
             guard magic == 0xFD2F_B528 else {
-                throw .malformed(isFirst ? "this is no Zstandard file" : "something follows that is no frame")
+                throw .malformed(isFirst ? "this is not a Zstandard file" : "the data after a frame are not a frame")
             }
             isFirst = false
             break
@@ -144,12 +144,12 @@ package final class ZstdSource: ByteSource {
         self.frame = nil
     }
 
-    /// Sees to it that a block fits behind what was produced, of which the window is kept.
+    /// Makes space for a block after the output, keeping the window.
     private func makeRoom(_ window: Int) {
         guard end + ZstdBlockDecoder.largest > capacity else { return }
         let kept = min(end, window)
         var target = output
-        // Moving the window once per as many new bytes as it has costs little.
+        // Moving the window once per as many new bytes as its size costs little.
         let wanted = kept + max(window, 1 << 20) + ZstdBlockDecoder.largest
         let larger = min(wanted, max(2 * capacity, kept + ZstdBlockDecoder.largest))
         if larger > capacity {

@@ -1,5 +1,5 @@
-/// A table of finite-state entropy decoding: the state tells the symbol, and with the next bits the next state.
-/// Source: RFC 8878, section 4.1.1.
+/// A decoding table of finite-state entropy (FSE): a state determines the symbol, and with the next bits the next
+/// state. Source: RFC 8878, section 4.1.1.
 struct FiniteStateTable {
     struct Entry {
         var base: UInt16
@@ -9,13 +9,14 @@ struct FiniteStateTable {
     let accuracy: Int
     let entries: [Entry]
 
-    /// A table that gives one symbol, from no bits.
+    /// A table with a single symbol, which consumes no bits.
     init(only symbol: UInt8) {
         accuracy = 0
         entries = [Entry(base: 0, bitCount: 0, symbol: symbol)]
     }
 
-    /// - Parameter counts: how many states each symbol has of `1 << accuracy`; -1 is one state that takes all bits.
+    /// - Parameter counts: the number of states of each symbol, out of `1 << accuracy`; -1 is one state that consumes
+    ///   all bits.
     init(accuracy: Int, counts: [Int]) throws(DecompressionError) {
         let size = 1 << accuracy
         guard counts.reduce(0, { $0 + abs($1) }) == size else { throw .malformed("a table is not full") }
@@ -46,7 +47,7 @@ struct FiniteStateTable {
         self.accuracy = accuracy
     }
 
-    /// Reads a description and says how many bytes it took.
+    /// Reads a table description; returns its size in bytes.
     init(
         describedBy bytes: UnsafeBufferPointer<UInt8>, symbols: Int, largestAccuracy: Int, byteCount: inout Int
     ) throws(DecompressionError) {
@@ -58,7 +59,7 @@ struct FiniteStateTable {
         while rest > 0 {
             guard counts.count < symbols else { throw .malformed("a table has too many symbols") }
             let width = Int.bitWidth - (rest + 1).leadingZeroBitCount
-            // Near the end of the stream fewer bits than the width may be left; a small value needs one less.
+            // Near the end of the stream fewer bits than the width may remain; a small value needs one bit less.
             var value = try bits.take(width - 1)
             let threshold = 1 << width - 1 - (rest + 1)
             if value >= threshold {
@@ -103,15 +104,15 @@ struct FiniteStateTable {
         ])
 }
 
-/// The code of literals: the next bits tell the symbol. Source: RFC 8878, section 4.2.
+/// The Huffman code of literals. Source: RFC 8878, section 4.2.
 struct ZstdLiteralCode {
-    /// Bits of the longest word.
+    /// Length of the longest code word in bits.
     let width: Int
-    /// For the next `width` bits: symbol << 8 | length of the word.
+    /// For the next `width` bits: symbol << 8 | length of the code word.
     let entries: [UInt16]
 
-    /// Reads a description and says how many bytes it took.
-    /// - Parameter bytes: in memory that is readable for 8 bytes more.
+    /// Reads a code description and sets its size in bytes.
+    /// - Parameter bytes: memory that is readable for 8 more bytes.
     init(describedBy bytes: UnsafeBufferPointer<UInt8>, byteCount: inout Int) throws(DecompressionError) {
         guard let first = bytes.first else { throw .truncated }
         var weights: [UInt8] = []
@@ -136,7 +137,7 @@ struct ZstdLiteralCode {
         let table = try FiniteStateTable(describedBy: bytes, symbols: 256, largestAccuracy: 6, byteCount: &used)
         guard used < bytes.count else { throw .truncated }
         var bits = try ZstdReverseBits(UnsafeBufferPointer(rebasing: bytes[used...]))
-        // Two states take turns until the bits run out; then the other one still holds a symbol.
+        // Two states alternate until the bits are used up; then the other state still has a symbol.
         var states = (bits.take(table.accuracy), bits.take(table.accuracy))
         guard bits.left >= 0 else { throw .truncated }
         var weights: [UInt8] = []
@@ -162,7 +163,7 @@ struct ZstdLiteralCode {
             sum += 1 << (Int(weight) - 1)
         }
         guard sum > 0 else { throw .malformed("the code of literals is empty") }
-        // The last symbol's weight is what is missing to a power of two.
+        // The weight of the last symbol completes the sum to a power of two.
         let width = Int.bitWidth - sum.leadingZeroBitCount
         let rest = 1 << width - sum
         guard width <= 11, rest & (rest - 1) == 0 else { throw .malformed("the code of literals is not complete") }
@@ -180,8 +181,8 @@ struct ZstdLiteralCode {
         self.entries = entries
     }
 
-    /// Decodes exactly `target.count` symbols, which must take all bits.
-    /// - Parameter bytes: in memory that is readable for 8 bytes more.
+    /// Decodes exactly `target.count` symbols, which must consume all bits.
+    /// - Parameter bytes: memory that is readable for 8 more bytes.
     func decode(
         _ bytes: UnsafeBufferPointer<UInt8>, into target: UnsafeMutableBufferPointer<UInt8>
     ) throws(DecompressionError) {

@@ -1,12 +1,12 @@
 import MartletTensor
 
-/// A metadata array, as a place in the file: elements are decoded when asked for.
+/// A metadata array, stored as its position in the file: elements are decoded on access.
 ///
-/// The bytes were checked when the file was opened: every element lies inside, every string within its limit.
+/// The bytes were checked when the file was opened: every element lies inside, every string is within its limit.
 public struct GGUFArray: @unchecked Sendable {
     public let elementType: GGUFValueType
     public let count: Int
-    /// Elements as the file has them: numbers side by side, strings behind their `u64` lengths.
+    /// Elements in file format: consecutive numbers, or strings after their `u64` lengths.
     let bytes: UnsafeRawBufferPointer
     /// Keeps `bytes` alive. `bytes` is never written to.
     let owner: AnyObject
@@ -18,7 +18,7 @@ public struct GGUFArray: @unchecked Sendable {
         self.owner = owner
     }
 
-    /// The elements of any integer type; nil for other types and when one does not fit.
+    /// The elements of any integer type; nil for other types, or if one does not fit.
     public func integers() -> [Int]? {
         switch elementType {
         case .uint8: numbers(UInt8.self) { Int($0) }
@@ -64,7 +64,7 @@ public struct GGUFArray: @unchecked Sendable {
     }
 }
 
-/// The elements one after the other, for arrays of any type.
+/// Iterates over the elements of arrays of any type.
 extension GGUFArray: Sequence {
     public struct Iterator: IteratorProtocol {
         let array: GGUFArray
@@ -81,7 +81,7 @@ extension GGUFArray: Sequence {
             guard left > 0 else { return nil }
             left -= 1
             if array.elementType == .string {
-                // Elements may be any bytes (a token may be half a character), values must be text.
+                // Elements may be any bytes (a token may be part of a character), but values must be text.
                 return (try? reader.stringBytes("", limit: .max)).map { .string(String(decoding: $0, as: UTF8.self)) }
             }
             return try? reader.value(array.elementType, "", depth: 1)
@@ -93,7 +93,7 @@ extension GGUFArray: Sequence {
 }
 
 extension GGUFArray {
-    /// An array for writing. `pack` is handed each element to append its bytes.
+    /// An array to be written. `pack` appends the bytes of each element.
     private init<Element>(
         _ type: GGUFValueType, _ elements: [Element], _ pack: (Element, inout [UInt8]) -> Void
     ) {

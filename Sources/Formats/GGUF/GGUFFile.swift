@@ -1,28 +1,31 @@
 import MartletTensor
 
-/// A GGUF file, versions 2 and 3, mapped read-only; of a model that is split, all of its files.
+/// A GGUF file, versions 2 and 3, memory-mapped read-only; for a split model all of its files.
 ///
-/// Layout: magic, version, tensor count, metadata count; metadata (key, type, value); tensor table (name,
-/// dimensions innermost first, type, offset); padding to the alignment; the tensors' bytes, in the order of the
-/// table, each padded to the alignment. Opening checks all of it, and only then are there tensors to ask for.
-/// Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+///     let file = try GGUFFile(path: "model.Q4_K_M.gguf")
+///     print(try file.metadata.string("general.architecture"))
+///     let table = try file.tensor("token_embd.weight")
+///
+/// Layout: magic, version, tensor count, metadata count; metadata (key, type, value); tensor table (name, dimensions
+/// innermost first, type, offset); padding to the alignment; the tensors' bytes, in table order, each padded to the
+/// alignment. Opening checks all of it. Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public final class GGUFFile: TensorSource {
-    /// Of a split model the first file.
+    /// For a split model the first file.
     public let path: String
     public let version: Int
-    /// Tensors start at multiples of this many bytes.
+    /// Tensors start at multiples of this number of bytes.
     public let alignment: Int
-    /// Of a split model that of its first file, which alone describes the model.
+    /// For a split model that of its first file, which alone describes the model.
     public let metadata: GGUFMetadata
-    /// The parts of a split model in their order, else the one file.
+    /// The parts of a split model in order, otherwise the single file.
     package let files: [MappedFile]
     private let index: TensorIndex
-    /// Which of the files a tensor is in; empty when there is one.
+    /// The index of each tensor's file; empty if there is one file.
     private let fileOfTensor: [Int]
 
     /// - Parameters:
-    ///   - path: the file; of a split model (`NAME-00001-of-00003.gguf`) any of its files.
-    ///   - copying: reads the file into memory instead of mapping it.
+    ///   - path: the file; for a split model (`NAME-00001-of-00003.gguf`) any of its files.
+    ///   - copying: whether to read the file into memory instead of mapping it.
     public convenience init(path: String, copying: Bool = false) throws(FormatError) {
         let file = try GGUFFile(MappedFile.open(path, copying: copying))
         guard let split = try GGUFSplit(file) else {
@@ -36,7 +39,7 @@ public final class GGUFFile: TensorSource {
         try self.init(split, parts)
     }
 
-    /// One file, in memory or mapped by someone else. Of a split model it has the tensors of this part alone.
+    /// A single file, in memory or mapped by the caller. For a split model it has only the tensors of this part.
     public init(_ file: MappedFile) throws(FormatError) {
         let path = file.path
         try refusePickle(path: path, bytes: file.bytes)
@@ -119,14 +122,14 @@ private struct GGUFParser {
     mutating func parse() throws(FormatError) {
         let magic = try reader.number(UInt32.self, "magic")
         guard magic == 0x4655_4747 else {
-            // Printable characters in the place of a number.
+            // Whether there are printable characters where a number is expected.
             let isText = (0..<4).allSatisfy { shift in
                 let byte = UInt8(truncatingIfNeeded: magic >> (8 * shift))
                 return (0x20..<0x7F).contains(byte) || (9...13).contains(byte)
             }
             guard !isText else {
                 throw reader.malformed(
-                    "magic", "is that of a text and of no model: a model is a GGUF file, or a folder with config.json")
+                    "magic", "is that of a text file, not of a model: give a GGUF file, or a folder with config.json")
             }
             throw reader.malformed("magic", "is 0x\(String(magic, radix: 16)), expected \"GGUF\"")
         }
@@ -183,7 +186,7 @@ private struct GGUFParser {
         records.reserveCapacity(count)
         for number in 0..<count {
             let name = try reader.string("tensor \(number) name", limit: GGUFLimits.keyByteCount)
-            // Made only where it is said: files have thousands of tensors.
+            // Only built for errors: files have thousands of tensors.
             var field: String { "tensor \(FormatError.quote(name))" }
             guard !name.isEmpty else { throw reader.malformed("tensor \(number) name", "is empty") }
             let rank = try reader.number(UInt32.self, "\(field) dimensions")
@@ -204,12 +207,12 @@ private struct GGUFParser {
                 throw reader.malformed(field, "dimensions \(extents) make 2^63 elements or more")
             }
             guard let type = GGMLType(typeNumber) else {
-                throw reader.malformed(field, "type \(typeNumber) is none of the format that Martlet knows")
+                throw reader.malformed(field, "type \(typeNumber) is not a known GGML type")
             }
             let row = extents.first ?? 1
             guard row % type.blockLength == 0 else {
                 throw reader.malformed(
-                    field, "rows of \(row) are no whole number of \(type.name) blocks of \(type.blockLength)")
+                    field, "rows of \(row) are not a whole number of \(type.name) blocks of \(type.blockLength)")
             }
             let (byteCount, overflow) = (shape.elementCount / type.blockLength).multipliedReportingOverflow(
                 by: type.blockByteCount)
@@ -219,14 +222,14 @@ private struct GGUFParser {
         try place(records)
     }
 
-    /// Tensors follow one another in the order of the table, padded to the alignment, so the offsets are known
-    /// beforehand: any other is an overlap, a hole or a misalignment.
+    /// Tensors follow each other in table order, padded to the alignment, so their offsets are determined: any other
+    /// offset is an overlap, a gap or a misalignment.
     private mutating func place(
         _ records: [(name: String, type: GGMLType, shape: Shape, byteCount: Int, offset: UInt64)]
     ) throws(FormatError) {
         index = TensorIndex(capacity: records.count)
         let end = reader.fileByteCount
-        // No overflow: the position is at most the size of a file, and so is every sum that passed the guard.
+        // No overflow: the position is at most the file size, and so is every sum that passed the guard.
         let dataStart = (reader.position + alignment - 1) / alignment * alignment
         var expected = dataStart
         for record in records {
@@ -234,9 +237,9 @@ private struct GGUFParser {
             guard record.offset == UInt64(expected - dataStart) else {
                 let wrong =
                     record.offset % UInt64(alignment) != 0
-                    ? "is no multiple of the alignment \(alignment)"
+                    ? "is not a multiple of the alignment \(alignment)"
                     : record.offset < UInt64(expected - dataStart)
-                        ? "overlaps the tensor before it" : "leaves a hole before it"
+                        ? "overlaps the tensor before it" : "leaves a gap before it"
                 throw reader.malformed(
                     field, "offset \(record.offset), expected \(expected - dataStart): \(wrong)")
             }

@@ -1,19 +1,19 @@
 import MartletSystem
 import MartletTensor
 
-/// The part of a GGUF file before its tensors, in memory of the process's own.
+/// A private copy of the part of a GGUF file before its tensors.
 ///
-/// A file may be written over while it is read. Lengths that are checked and then read again would be two different
-/// numbers, and texts stop being the UTF-8 they were checked to be, so everything is read from this copy. How far it
-/// reaches follows from one walk over the file, which believes nothing but bounds.
+/// A file may be overwritten while it is read. A length could then differ between its check and its use, and a text
+/// that was checked to be UTF-8 could change; so everything is read from this copy. Its size is found by one pass over
+/// the file that trusts only bounds.
 final class GGUFHeaderBytes: Sendable {
-    /// Valid while the object lives.
+    /// Valid while the object exists.
     nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
     init(_ file: UnsafeRawBufferPointer) {
         var walk = Walk(bytes: file)
         walk.header()
-        // Beyond what the walk could read is what is wrong with the file: the parser finds the same.
+        // If the pass stops early the file is invalid; the parser reports the same problem.
         let count = min(file.count, walk.position.adding(clamped: 64))
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
         copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: file[..<count]))
@@ -22,7 +22,7 @@ final class GGUFHeaderBytes: Sendable {
 
     deinit { bytes.deallocate() }
 
-    /// Goes over the header as far as it is sound. Each member returns false where it is not.
+    /// Traverses the header as long as it is valid. Each method returns false otherwise.
     private struct Walk {
         let bytes: UnsafeRawBufferPointer
         var position = 0
@@ -33,7 +33,7 @@ final class GGUFHeaderBytes: Sendable {
             return T(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
         }
 
-        /// Passes over `count` things of `size` bytes.
+        /// Skips `count` elements of `size` bytes.
         mutating func skip(_ count: UInt64, _ size: Int) -> Bool {
             guard count <= UInt64((bytes.count - position) / size) else { return false }
             position += Int(count) * size
@@ -42,7 +42,7 @@ final class GGUFHeaderBytes: Sendable {
 
         mutating func header() {
             guard skip(8, 1), let tensors = number(UInt64.self), let keys = number(UInt64.self) else { return }
-            // Each turn takes bytes or ends, so no count makes this long.
+            // Each iteration consumes bytes or ends, so a large count does not make this slow.
             var done: UInt64 = 0
             while done < keys {
                 guard string(limit: GGUFLimits.keyByteCount), value() else { return }

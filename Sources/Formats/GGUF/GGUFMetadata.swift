@@ -1,13 +1,13 @@
 import MartletTensor
 
-/// The metadata of a GGUF file, in its order, with getters whose errors name the key.
+/// The metadata of a GGUF file, in file order, with getters whose errors name the key.
 ///
-/// `integer("llama.block_count")` throws when the key is missing or has another type; `integerIfPresent` gives nil
-/// when it is missing, and still throws when the type is another: a wrong type is never taken for absence.
+/// `integer("llama.block_count")` throws if the key is missing or has another type; `integerIfPresent` returns nil if
+/// it is missing, and still throws for another type: a wrong type is never treated as missing.
 public struct GGUFMetadata: Sendable, RandomAccessCollection {
     public typealias Element = (key: String, value: GGUFValue)
 
-    /// The file, for messages.
+    /// The file path, for messages.
     public let path: String
     private var members: [Element] = []
     private var positions: [String: Int] = [:]
@@ -18,14 +18,14 @@ public struct GGUFMetadata: Sendable, RandomAccessCollection {
         self.file = file
     }
 
-    /// Metadata to be written.
+    /// Empty metadata to be filled and written.
     public init() { self.init(path: "metadata", file: nil) }
 
     public var startIndex: Int { 0 }
     public var endIndex: Int { members.count }
     public subscript(position: Int) -> Element { members[position] }
 
-    /// A new key goes to the end; nil removes.
+    /// A new key is appended; nil removes a key.
     public subscript(key: String) -> GGUFValue? {
         get { positions[key].map { members[$0].value } }
         set {
@@ -42,7 +42,7 @@ public struct GGUFMetadata: Sendable, RandomAccessCollection {
         }
     }
 
-    /// False when the key is there already.
+    /// Returns false if the key exists already.
     mutating func append(_ key: String, _ value: GGUFValue) -> Bool {
         guard positions[key] == nil else { return false }
         positions[key] = members.count

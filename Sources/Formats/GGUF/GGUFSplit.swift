@@ -1,20 +1,20 @@
 import MartletSystem
 
-/// How a model is split over several GGUF files, as each of them says: `split.no` (from 0), `split.count` and
+/// A model split over several GGUF files, as described in each of them: `split.no` (from 0), `split.count` and
 /// `split.tensors.count`, and names that end in `-00001-of-00003.gguf`.
 struct GGUFSplit {
     static let tensorCountKey = "split.tensors.count"
-    /// Their names have five digits.
+    /// The names have five digits.
     private static let mostParts = 99_999
 
-    /// The place of the file that was opened, from 0.
+    /// The index of the opened file, from 0.
     let number: Int
     let count: Int
-    /// Tensors of all parts together.
+    /// The number of tensors in all parts.
     let tensorCount: Int?
     private let path: String
 
-    /// Nil when the file is all there is.
+    /// Nil if the file is not split.
     init?(_ file: GGUFFile) throws(FormatError) {
         guard let count = try file.metadata.integerIfPresent("split.count"), count > 1 else { return nil }
         let number = try file.metadata.integer("split.no")
@@ -29,7 +29,7 @@ struct GGUFSplit {
         path = file.path
     }
 
-    /// The files in their order, all of them there.
+    /// The files in order; throws if one is missing.
     func paths() throws(FormatError) -> [String] {
         let (folder, name) = AtomicFile.split(path)
         let ending = Self.ending(number, of: count)
@@ -54,7 +54,7 @@ struct GGUFSplit {
         return names
     }
 
-    /// Checks that a file is the part its name says.
+    /// Checks that a file is the part that its name says.
     func check(_ part: GGUFFile, _ expected: Int) throws(FormatError) {
         let own = try part.metadata.integerIfPresent("split.no") ?? -1
         let count = try part.metadata.integerIfPresent("split.count") ?? 1
@@ -74,15 +74,14 @@ struct GGUFSplit {
         return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
     }
 
-    /// Whether a file of a folder stands for a model of its own: not where it is a later part of a split one whose first
-    /// part is there.
+    /// Whether a file in a folder represents a model: false for a later part of a split model whose first part exists.
     package static func isFirstOrWhole(_ name: String, of files: [String]) -> Bool {
         guard name.count > 20, let (number, count) = part(name), number > 1 else { return true }
         let stem = String(name.dropLast(ending(number - 1, of: count).count))
         return !files.contains(stem + ending(0, of: count))
     }
 
-    /// The part that a name says, from 1, and of how many.
+    /// The part number in a name, from 1, and the number of parts.
     private static func part(_ name: String) -> (number: Int, count: Int)? {
         let words = name.dropLast(5).split(separator: "-").suffix(3)
         guard name.hasSuffix(".gguf"), words.count == 3, words[words.startIndex + 1] == "of",

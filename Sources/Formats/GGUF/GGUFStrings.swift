@@ -1,10 +1,10 @@
-/// The strings of a metadata array (a vocabulary, say), read in place.
+/// The strings of a metadata array (for example a vocabulary), read in place.
 ///
-/// They are bytes: a token may be part of a character. The subscript gives text, with U+FFFD for what is not UTF-8.
+/// They are bytes: a token may be part of a character. The subscript returns text, with U+FFFD for invalid UTF-8.
 public struct GGUFStrings: RandomAccessCollection, @unchecked Sendable {
     private let bytes: UnsafeRawBufferPointer
     private let owner: AnyObject
-    /// Where each string's bytes start, and one more: the end of the last, plus 8.
+    /// The start of each string's bytes, and one more entry: the end of the last string plus 8.
     private let starts: [Int]
 
     init(count: Int, bytes: UnsafeRawBufferPointer, owner: AnyObject) {
@@ -38,8 +38,8 @@ public struct GGUFStrings: RandomAccessCollection, @unchecked Sendable {
         try body(UnsafeRawBufferPointer(rebasing: bytes[range(index)]))
     }
 
-    /// All strings end to end, and where each starts; one more offset marks the end. Two allocations, however many
-    /// strings there are.
+    /// All strings concatenated, and their offsets; the last offset is the end. Two allocations, however many strings
+    /// there are.
     public func flat() -> (bytes: [UInt8], offsets: [Int]) {
         let total = (starts[starts.count - 1]) - 8 * starts.count
         var offsets: [Int] = []

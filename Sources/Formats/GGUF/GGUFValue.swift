@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// A metadata value. Arrays stay where they are in the file until they are asked for.
+/// A metadata value. Arrays remain in the file until they are accessed.
 public enum GGUFValue: Sendable {
     case uint8(UInt8)
     case int8(Int8)
@@ -34,7 +34,7 @@ public enum GGUFValue: Sendable {
         }
     }
 
-    /// The value of any of the integer types, when it fits.
+    /// The value of any integer type, if it fits.
     public var integer: Int? {
         switch self {
         case .uint8(let value): Int(value)
@@ -49,7 +49,7 @@ public enum GGUFValue: Sendable {
         }
     }
 
-    /// The value of either floating-point type, or of an integer.
+    /// The value of a floating-point type, or of an integer.
     public var double: Double? {
         switch self {
         case .float32(let value): Double(value)
@@ -63,7 +63,7 @@ public enum GGUFValue: Sendable {
     public var string: String? { if case .string(let value) = self { value } else { nil } }
     public var array: GGUFArray? { if case .array(let value) = self { value } else { nil } }
 
-    /// "uint32", "array of string", …: for messages.
+    /// "uint32", "array of string", …, for messages.
     public var typeDescription: String {
         if case .array(let array) = self { return "array of \(array.elementType)" }
         return "\(type)"

@@ -1,12 +1,12 @@
 import MartletTensor
 
-/// A cursor over bytes from outside: no read passes the end, and an error says which field ended too early.
+/// A cursor over untrusted bytes: no read passes the end, and errors name the field that ended too early.
 struct GGUFValueReader {
     let path: String
     let bytes: UnsafeRawBufferPointer
-    /// Keeps `bytes` alive, for arrays that stay in place.
+    /// Keeps `bytes` alive, for arrays that are read in place.
     let owner: AnyObject
-    /// The length of the file, of which `bytes` are the beginning.
+    /// The length of the file; `bytes` is its beginning.
     let fileByteCount: Int
     var position = 0
 
@@ -19,7 +19,7 @@ struct GGUFValueReader {
 
     var remaining: Int { fileByteCount - position }
 
-    /// What was copied reaches as far as the file was sound then; where it is said to go on by now, it has changed.
+    /// The copy contains everything that was valid when it was made; if more is needed now, the file has changed.
     private func require(_ count: Int, _ field: @autoclosure () -> String) throws(FormatError) {
         guard count <= bytes.count - position else {
             throw FormatError(.system, path: path, field: field(), "the file was written to while it was read")
@@ -39,7 +39,7 @@ struct GGUFValueReader {
         return T(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
     }
 
-    /// A count of things that take at least `least` bytes each: no more than the bytes that remain can hold.
+    /// A count of elements that take at least `least` bytes each: at most as many as fit into the remaining bytes.
     mutating func count(least: Int, _ field: @autoclosure () -> String) throws(FormatError) -> Int {
         let stated = try number(UInt64.self, field())
         guard stated <= UInt64(remaining / least) else {
@@ -77,12 +77,12 @@ struct GGUFValueReader {
     mutating func valueType(_ field: @autoclosure () -> String) throws(FormatError) -> GGUFValueType {
         let number = try number(UInt32.self, field())
         guard let type = GGUFValueType(rawValue: number) else {
-            throw malformed(field(), "value type \(number) is none of the format (0 to 12)")
+            throw malformed(field(), "value type \(number) is unknown; the format has 0 to 12")
         }
         return type
     }
 
-    /// - Parameter depth: arrays this value lies in.
+    /// - Parameter depth: the number of enclosing arrays.
     mutating func value(
         _ type: GGUFValueType, _ field: @autoclosure () -> String, depth: Int = 0
     ) throws(FormatError) -> GGUFValue {
@@ -114,7 +114,7 @@ struct GGUFValueReader {
         let count = try count(least: type.leastByteCount, field())
         let start = position
         if let size = type.byteCount {
-            // No overflow: the count is bounded by the bytes that remain.
+            // No overflow: the count is bounded by the remaining bytes.
             try require(count * size, field())
             position += count * size
             if type == .bool, let index = bytes[start..<position].firstIndex(where: { $0 > 1 }) {

@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// NumPy's .npz: a zip archive with one .npy member per array. Stored and deflated members are read; members are
-/// written stored. Source: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64).
+/// NumPy's .npz format: a zip archive with one .npy member per array. Stored and deflated members can be read; members
+/// are written stored. Source: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64).
 public enum NumPyArchive {
     /// The arrays by name (without ".npy"), in the archive's order.
     public static func decode(

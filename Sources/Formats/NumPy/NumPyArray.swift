@@ -1,15 +1,15 @@
 import MartletTensor
 
-/// NumPy's array format: a magic word, a version, a header in Python's literal syntax, then the elements.
+/// NumPy's array format: a magic string, a version, a header as a Python literal, then the elements.
 ///
 /// Source: NumPy documentation, `numpy.lib.format`, versions 1.0 to 3.0. Pickled (object) arrays are refused.
 public enum NumPyArray {
     static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
-    /// An array from the bytes of an .npy file. Big-endian and Fortran-ordered arrays are put in order.
+    /// An array from the bytes of an .npy file. Big-endian and Fortran-ordered arrays are converted.
     public static func decode(_ bytes: UnsafeRawBufferPointer, name: String = "npy") throws(FormatError) -> Tensor {
         func bad(_ reason: String) -> FormatError { FormatError(.malformed, path: name, reason) }
-        guard bytes.count >= 10, bytes.starts(with: magic) else { throw bad("is no .npy file: wrong first bytes") }
+        guard bytes.count >= 10, bytes.starts(with: magic) else { throw bad("is not an .npy file: wrong first bytes") }
         let major = bytes[6]
         guard (1...3).contains(major), bytes[7] == 0 else {
             throw bad("has format version \(major).\(bytes[7]); 1.0 to 3.0 are known")
@@ -36,7 +36,7 @@ public enum NumPyArray {
             target.copyMemory(from: UnsafeRawBufferPointer(rebasing: elements[..<byteCount]))
             if header.bigEndian && width > 1 { swapBytes(target, width) }
             guard header.dtype == .bool else { return }
-            // Swift's Bool knows only 0 and 1.
+            // A Swift Bool must be 0 or 1.
             for place in target.indices where target[place] > 1 { target[place] = 1 }
         }
         guard header.fortranOrder else { return tensor }
@@ -56,7 +56,7 @@ public enum NumPyArray {
         }
     }
 
-    /// The bytes of an .npy file. bfloat16, which NumPy lacks, is widened to float32; quantised tensors are refused.
+    /// The bytes of an .npy file. bfloat16, which NumPy lacks, is converted to float32; quantised tensors throw.
     public static func encode(_ tensor: Tensor) throws -> [UInt8] {
         let plain = try (tensor.dtype == .bfloat16 ? tensor.to(.float32) : tensor).contiguous()
         guard let descriptor = NumPyHeader.descriptor(plain.dtype) else {

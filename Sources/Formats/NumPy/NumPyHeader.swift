@@ -62,7 +62,7 @@ struct NumPyHeader {
     }
 }
 
-/// The part of Python's literals that headers are made of.
+/// The subset of Python literals that occurs in headers.
 private struct LiteralParser {
     let bytes: [UInt8]
     let name: String

@@ -1,12 +1,12 @@
-/// The members that a zip archive's central directory lists, every offset checked against the file.
+/// The members in a zip archive's central directory, with all offsets checked against the file.
 struct ZipDirectory {
     struct Member {
         var name: String
         var isDeflated: Bool
         var checksum: UInt32
-        /// Uncompressed bytes.
+        /// Uncompressed size in bytes.
         var size: Int
-        /// Where the (compressed) data lies in the file.
+        /// The range of the (compressed) data in the file.
         var data: Range<Int>
     }
     private(set) var members: [Member] = []
@@ -22,7 +22,7 @@ struct ZipDirectory {
             let nameLength = reader.two(place + 28), extraLength = reader.two(place + 30)
             let commentLength = reader.two(place + 32)
             try reader.require(place + 46, nameLength + extraLength + commentLength, "a directory entry")
-            // A copy first: text that changes while it is checked is none.
+            // Copied first, so that the text cannot change between check and use.
             let own = String(decoding: Array(bytes[place + 46..<place + 46 + nameLength]), as: UTF8.self)
             var size = reader.four(place + 24), packed = reader.four(place + 20), offset = reader.four(place + 42)
             try reader.widen(
@@ -40,7 +40,7 @@ struct ZipDirectory {
             guard method == 8 || size == packed else {
                 throw reader.bad("stored member \(FormatError.quote(own)) has two sizes")
             }
-            // Deflate cannot shrink further than this.
+            // The maximum compression ratio of deflate.
             guard size <= packed.multipliedReportingOverflow(by: 1032).partialValue + 1032 else {
                 throw reader.bad("member \(FormatError.quote(own)) claims \(size) bytes from \(packed)")
             }
@@ -50,7 +50,7 @@ struct ZipDirectory {
                     size: size, data: start..<start + packed))
             place += 46 + nameLength + extraLength + commentLength
         }
-        // Members that share their data would let a small file unpack to any number of large ones.
+        // Members that share data could make a small file decompress to any number of large ones.
         let sorted = members.map(\.data).filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
         for (former, latter) in zip(sorted, sorted.dropFirst()) where latter.lowerBound < former.upperBound {
             throw reader.bad("two members share the data at byte \(latter.lowerBound)")
@@ -70,23 +70,23 @@ private struct ZipReader {
         }
     }
 
-    // Callers have checked that the bytes are there.
+    // Callers have checked that the bytes exist.
     func two(_ place: Int) -> Int { Int(bytes[place]) | Int(bytes[place + 1]) << 8 }
     func four(_ place: Int) -> Int { two(place) | two(place + 2) << 16 }
-    /// Nil beyond what an `Int` holds.
+    /// Nil for values above `Int.max`.
     func eight(_ place: Int) -> Int? {
         let high = four(place + 4)
         return high < 1 << 31 ? four(place) | high << 32 : nil
     }
 
-    /// Where the directory starts and how many entries it has.
+    /// The offset of the directory and its number of entries.
     func endOfDirectory() throws(FormatError) -> (offset: Int, count: Int) {
-        guard bytes.count >= 22 else { throw bad("is no zip archive: only \(bytes.count) bytes") }
-        // The record is last, before a comment of at most 65535 bytes.
+        guard bytes.count >= 22 else { throw bad("is not a zip archive: only \(bytes.count) bytes") }
+        // The record is last, followed only by a comment of at most 65535 bytes.
         var place = bytes.count - 22
         let lowest = max(0, place - 65_535)
         while place >= lowest, four(place) != 0x0605_4b50 { place -= 1 }
-        guard place >= lowest else { throw bad("is no zip archive: it has no directory") }
+        guard place >= lowest else { throw bad("is not a zip archive: it has no directory") }
         var count = two(place + 10), offset = four(place + 16)
         if count == 0xffff || offset == 0xffff_ffff, place >= 20, four(place - 20) == 0x0706_4b50 {
             guard let wide = eight(place - 12) else { throw bad("the directory lies outside the file") }
@@ -101,7 +101,7 @@ private struct ZipReader {
         return (offset, count)
     }
 
-    /// Sizes that do not fit 32 bits stand in an extra field, in this order.
+    /// Sizes that do not fit into 32 bits are in an extra field, in this order.
     func widen(
         _ size: inout Int, _ packed: inout Int, _ offset: inout Int, in extra: Range<Int>
     ) throws(FormatError) {

@@ -1,4 +1,4 @@
-/// A zip archive of stored members. Archives beyond 4 GiB would need zip64 and are refused.
+/// A zip archive of stored members. Archives above 4 GiB would need zip64 and are refused.
 struct ZipWriter {
     private var bytes: [UInt8] = []
     private var directory: [UInt8] = []

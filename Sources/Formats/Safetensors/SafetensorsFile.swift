@@ -1,22 +1,22 @@
 import MartletTensor
 
-/// One `.safetensors` file, mapped read-only.
+/// A `.safetensors` file, memory-mapped read-only.
 ///
-/// Opening reads and checks the header alone: lengths, types, offsets that cover the data without hole or overlap,
-/// no name twice. Tensors are then views of the map.
+/// Opening reads and checks only the header: lengths, types, offsets that cover the data without gaps or overlaps,
+/// unique names. Tensors are views of the mapped file.
 public final class SafetensorsFile: TensorSource {
     public let path: String
-    /// `__metadata__` of the header, `["format": "pt"]` as a rule.
+    /// `__metadata__` of the header, usually `["format": "pt"]`.
     public let metadata: [String: String]
     package let file: MappedFile
     private let index: TensorIndex
 
-    /// - Parameter copying: reads the file into memory instead of mapping it.
+    /// - Parameter copying: whether to read the file into memory instead of mapping it.
     public convenience init(path: String, copying: Bool = false) throws(FormatError) {
         try self.init(MappedFile.open(path, copying: copying))
     }
 
-    /// The file in memory or mapped by someone else.
+    /// The file in memory or mapped by the caller.
     public init(_ file: MappedFile) throws(FormatError) {
         let path = file.path
         try refusePickle(path: path, bytes: file.bytes)

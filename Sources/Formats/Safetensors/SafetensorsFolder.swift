@@ -1,10 +1,10 @@
 import MartletJSON
 import MartletTensor
 
-/// A model's weights as a folder holds them: `model.safetensors`, or shards under `model.safetensors.index.json`.
+/// The weights in a model folder: `model.safetensors`, or shards listed in `model.safetensors.index.json`.
 ///
-/// The index's `weight_map` is checked both ways: every tensor it lists must be in the shard it says, and every
-/// tensor of a shard must be listed.
+/// The index's `weight_map` is checked in both directions: every listed tensor must be in its shard, and every tensor
+/// of a shard must be listed.
 public final class SafetensorsFolder: TensorSource {
     public let path: String
     public let files: [SafetensorsFile]
@@ -13,12 +13,12 @@ public final class SafetensorsFolder: TensorSource {
 
     public static let singleName = "model.safetensors"
     public static let indexName = "model.safetensors.index.json"
-    /// Bounds on a hostile index.
+    /// A limit on an untrusted index.
     static let maximumIndexByteCount = 1 << 28
 
     /// - Parameters:
-    ///   - path: a folder; a `.safetensors` file by itself is taken as well.
-    ///   - copying: reads the files into memory instead of mapping them.
+    ///   - path: a folder, or a single `.safetensors` file.
+    ///   - copying: whether to read the files into memory instead of mapping them.
     public init(path: String, copying: Bool = false) throws(FormatError) {
         self.path = path
         guard Folder.isFolder(path) else {
@@ -93,7 +93,7 @@ struct ShardIndex {
         do throws(JSONError) { json = try JSON(parsing: file.bytes, limits: limits) } catch {
             throw malformed(nil, error.description)
         }
-        // `bytes` does not keep the file alive by itself.
+        // `bytes` does not keep the file alive.
         withExtendedLifetime(file) {}
         guard let map = json["weight_map"]?.object else {
             throw malformed("weight_map", "is \(json["weight_map"]?.kind ?? "missing"), expected an object")
@@ -106,12 +106,12 @@ struct ShardIndex {
             guard Folder.isPlainName(shard) else {
                 throw malformed(
                     "weight_map",
-                    "\(FormatError.quote(name)) is in \(FormatError.quote(shard)), which is no plain file name")
+                    "\(FormatError.quote(name)) is in \(FormatError.quote(shard)), which is not a plain file name")
             }
             guard shard.hasSuffix(".safetensors") else {
                 throw malformed(
                     "weight_map",
-                    "\(FormatError.quote(name)) is in \(FormatError.quote(shard)), which is no .safetensors file")
+                    "\(FormatError.quote(name)) is in \(FormatError.quote(shard)), which is not a .safetensors file")
             }
             let number = numbers[shard] ?? shards.count
             if number == shards.count {
@@ -126,7 +126,7 @@ struct ShardIndex {
         guard !names.isEmpty else { throw malformed("weight_map", "is empty") }
     }
 
-    /// The shards, in the order the index first names them.
+    /// The shards, in the order in which the index first names them.
     func open(folder: String, copying: Bool) throws(FormatError) -> [SafetensorsFile] {
         let missing = shards.filter { !Folder.exists("\(folder)/\($0)") }
         guard missing.isEmpty else {
@@ -156,7 +156,7 @@ struct ShardIndex {
     }
 }
 
-/// The first eight names, and how many more there are.
+/// The first eight names, and the number of the others.
 func list(_ names: [String]) -> String {
     names.prefix(8).map(FormatError.quote).joined(separator: ", ")
         + (names.count > 8 ? " and \(names.count - 8) more" : "")

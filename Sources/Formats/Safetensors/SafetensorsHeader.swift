@@ -1,25 +1,25 @@
 import MartletJSON
 import MartletTensor
 
-/// The JSON head of a safetensors file, checked against everything the file claims.
+/// The JSON header of a safetensors file, with all its claims checked.
 ///
 /// Layout: `u64` header length, the header `{"name": {"dtype", "shape", "data_offsets": [begin, end]}, …,
-/// "__metadata__": {string: string}}`, then the tensors' bytes, to which the offsets count.
-/// Source: https://github.com/huggingface/safetensors, "Format".
+/// "__metadata__": {string: string}}`, then the tensors' bytes, to which the offsets refer. Source:
+/// https://github.com/huggingface/safetensors, "Format".
 struct SafetensorsHeader {
     var metadata: [String: String] = [:]
     var index = TensorIndex()
 
     static let maximumByteCount = 100_000_000
-    /// More than any model has, so that a header full of the smallest tensors takes no memory to speak of.
+    /// More than any model has, so that a header full of the smallest tensors needs little memory.
     static let maximumTensorCount = 1 << 18
-    /// Bits of one element, for every type the format knows.
+    /// Bits per element for every type of the format.
     static let bitsOfType: [String: Int] = [
         "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16,
         "BF16": 16, "F32": 32, "F64": 64, "C64": 64, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8,
         "F8_E5M2FNUZ": 8, "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
     ]
-    /// The same names for the types Martlet computes with.
+    /// The types that Martlet computes with.
     static let supported: [String: DType] = Dictionary(
         uniqueKeysWithValues: DType.allCases.filter { !$0.isQuantized }.map { ($0.name, $0) })
 
@@ -38,7 +38,7 @@ struct SafetensorsHeader {
             throw malformed("header length", "\(stated), but only \(bytes.count - 8) bytes follow")
         }
         let dataStart = 8 + Int(stated)
-        // A copy: what was checked of the text must not change before it is read.
+        // A copy: the text must not change between check and use.
         let text = Array(bytes[8..<dataStart])
         guard text.first == UInt8(ascii: "{") else { throw malformed("header", "does not start with '{'") }
         let extent: (reason: String?, members: Int) = text.withUnsafeBytes(Self.structure)
@@ -47,7 +47,7 @@ struct SafetensorsHeader {
             throw malformed(
                 "header", "has \(extent.members) tensors, more than the limit of \(Self.maximumTensorCount)")
         }
-        // Member by member, so that no tree of the whole header stands beside the index that is made of it.
+        // Parsed member by member, so that no tree of the whole header is needed beside the index.
         index = TensorIndex(capacity: extent.members)
         var members = SafetensorsMembers(text)
         func next() throws(FormatError) -> (key: String, value: JSON)? {
@@ -92,25 +92,25 @@ struct SafetensorsHeader {
         _ name: String, _ value: JSON, dataStart: Int, dataByteCount: Int, path: String,
         _ malformed: (String?, String) -> FormatError
     ) throws(FormatError) -> TensorEntry {
-        // Made only where it is said: headers have thousands of entries.
+        // Only built for errors: headers have thousands of entries.
         var field: String { "tensor \(FormatError.quote(name))" }
         guard value.object != nil else { throw malformed(field, "is \(value.kind), expected an object") }
-        guard let typeName = value["dtype"]?.string else { throw malformed(field, "\"dtype\" is no string") }
+        guard let typeName = value["dtype"]?.string else { throw malformed(field, "\"dtype\" is not a string") }
         guard let extents = wholeNumbers(value["shape"]) else {
-            throw malformed(field, "\"shape\" is no list of whole numbers from 0 to 2^63 - 1")
+            throw malformed(field, "\"shape\" is not a list of whole numbers from 0 to 2^63 - 1")
         }
         guard let shape = Shape(checking: extents) else {
             throw malformed(
                 field, "\"shape\" \(extents) has more than \(Shape.maximumRank) dimensions or 2^63 elements or more")
         }
         guard let offsets = wholeNumbers(value["data_offsets"]), offsets.count == 2 else {
-            throw malformed(field, "\"data_offsets\" is no pair of whole numbers")
+            throw malformed(field, "\"data_offsets\" is not a pair of whole numbers")
         }
         guard offsets[0] <= offsets[1], offsets[1] <= dataByteCount else {
             throw malformed(field, "\"data_offsets\" \(offsets) is not inside the \(dataByteCount) bytes of data")
         }
         guard let bits = bitsOfType[typeName] else {
-            // A type that came after this program: its tensors can be listed, and are refused when they are asked for.
+            // A type that is newer than this program: its tensors can be listed, but reading them throws.
             return TensorEntry(
                 name: name, dtype: nil, typeName: typeName, shape: shape, byteCount: offsets[1] - offsets[0],
                 fileOffset: dataStart + offsets[0], path: path)
@@ -118,7 +118,7 @@ struct SafetensorsHeader {
         let (bitCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: bits)
         guard !overflow else { throw malformed(field, "\"shape\" \(shape) of \(typeName) overflows") }
         guard bitCount % 8 == 0 else {
-            throw malformed(field, "\"shape\" \(shape) of \(typeName) is no whole number of bytes")
+            throw malformed(field, "\"shape\" \(shape) of \(typeName) is not a whole number of bytes")
         }
         guard bitCount / 8 == offsets[1] - offsets[0] else {
             throw malformed(
@@ -141,8 +141,8 @@ struct SafetensorsHeader {
         return numbers
     }
 
-    /// Tensors must lie back to back from the first byte of data to the last, empty ones included: bytes that belong
-    /// to two tensors, or to none, can only be there to deceive.
+    /// Tensors must follow each other without gaps from the first byte of data to the last, including empty ones: bytes
+    /// that belong to two tensors, or to none, indicate a manipulated file.
     private func checkLayout(
         dataStart: Int, end: Int, _ malformed: (String?, String) -> FormatError
     ) throws(FormatError) {
@@ -150,7 +150,7 @@ struct SafetensorsHeader {
         var expected = dataStart
         for entry in sorted {
             guard entry.fileOffset == expected else {
-                let wrong = entry.fileOffset < expected ? "overlaps the tensor before it" : "leaves a hole before it"
+                let wrong = entry.fileOffset < expected ? "overlaps the tensor before it" : "leaves a gap before it"
                 throw malformed(
                     "tensor \(FormatError.quote(entry.name))",
                     "\"data_offsets\" starts at \(entry.fileOffset - dataStart), expected \(expected - dataStart): "
@@ -166,8 +166,8 @@ struct SafetensorsHeader {
         }
     }
 
-    /// One pass that bounds what the JSON reader will allocate, outside strings: nesting, the length of lists, and how
-    /// many members the header has.
+    /// One pass that limits what the JSON parser will allocate outside strings: nesting, list lengths, and the number
+    /// of members.
     private static func structure(_ text: UnsafeRawBufferPointer) -> (reason: String?, members: Int) {
         var depth = 0, commas = 0, members = 1
         var inString = false, inList = false, escaped = false
@@ -208,7 +208,7 @@ struct SafetensorsHeader {
         return (nil, members)
     }
 
-    /// Whether a file begins as safetensors files do: a length that fits, and a brace behind it.
+    /// Whether a file starts like a safetensors file: a plausible length, then a brace.
     static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))

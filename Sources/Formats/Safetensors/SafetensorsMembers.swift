@@ -1,11 +1,11 @@
 import MartletJSON
 
-/// The members of a JSON object one by one, each parsed by itself.
+/// Iterates over the members of a JSON object, parsing each one separately.
 ///
-/// `SafetensorsHeader.structure` has gone over the text: braces are balanced and strings end.
+/// `SafetensorsHeader.structure` has checked the text: braces are balanced and strings end.
 struct SafetensorsMembers {
     struct Fault: Error, CustomStringConvertible {
-        /// Bytes from the beginning of the text.
+        /// Bytes from the start of the text.
         var offset: Int
         var reason: String
         var description: String { "invalid JSON at byte \(offset): \(reason)" }
@@ -21,7 +21,7 @@ struct SafetensorsMembers {
         limits.depth = 4
     }
 
-    /// Nil at the object's end, behind which there is nothing but space.
+    /// Nil at the end of the object, after which only white space may follow.
     mutating func next() throws(Fault) -> (key: String, value: JSON)? {
         if hasBegun {
             switch try peek() {
@@ -66,7 +66,7 @@ struct SafetensorsMembers {
         return text[position]
     }
 
-    /// The value that begins here: up to where its braces, brackets and quotes are closed, or a delimiter follows.
+    /// The value that starts here: up to the end of its braces, brackets and quotes, or to a delimiter.
     private mutating func value() throws(Fault) -> JSON {
         let start = position
         var depth = 0
