@@ -1,30 +1,30 @@
 import MartletFormats
 import MartletTensor
 
-/// Why training data was refused. Names the file and the place in it.
+/// Why training data was refused. The message has the file and the position.
 public struct DataError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         /// The system refused: no such file, no permission, disk full.
         case system
-        /// The data breaks the rules of its format.
+        /// The data violate their format.
         case malformed
-        /// The data is sound, but of a kind that is not read (a compression, an encoding, a version).
+        /// The data are valid, but of a kind that is not supported (a compression, an encoding, a version).
         case unsupported
-        /// A file, column or field that was asked for is not there.
+        /// A requested file, column or field does not exist.
         case missing
-        /// What was asked for makes no sense: a length of nothing, weights that do not fit.
+        /// An option is invalid: for example a length of 0, or weights that do not fit.
         case invalid
     }
 
     public var kind: Kind
-    /// The file, or nil when the trouble is in what was asked for.
+    /// The file, or nil if an option is invalid.
     public var path: String?
-    /// Where in the file ("line 12", "row 3", "header"), when it is known.
+    /// The position in the file ("line 12", "row 3", "header"), if known.
     public var place: String?
     /// The field, column or option.
     public var field: String?
     public var reason: String
-    /// Whether one record is at fault, and reading could go on behind it.
+    /// Whether only one record is invalid, and reading may continue after it.
     public var isOneRecord = false
 
     public init(_ kind: Kind, path: String? = nil, place: String? = nil, field: String? = nil, _ reason: String) {

@@ -136,7 +136,7 @@ struct CorpusTests {
             ("l.csv", "a,b\n1,2\n", ["no column is known", "there are \"a\", \"b\"", "--map"]),
             ("m.jsonl", "{\"question\": \"x\", \"answer\": \"\"}", ["\"answer\"", "empty"]),
             ("n.txt.gz", "hello", ["n.txt.gz", "first bytes"]),
-            ("o.parquet", "PAR1PAR1", ["no Parquet file"]),
+            ("o.parquet", "PAR1PAR1", ["not a Parquet file"]),
             ("p.jsonl", "{\"conversations\": [{\"from\": \"martian\", \"value\": \"x\"}]}", ["martian"]),
         ] {
             let message = refusal(try scratch.write(name, text))

@@ -39,8 +39,8 @@ struct LLMCShardTests {
             (file(20_240_520, 1, [1], width: 2, stated: 2), "token count"),
             (file(20_240_520, 1, [1], width: 2, stated: -1), "token count"),
             (Array(file(20_240_520, 1, [], width: 2).prefix(1000)), "header"),
-            (file(1, 1, [1], width: 2), "no token shard"),
-            ([1, 2], "no token shard"),
+            (file(1, 1, [1], width: 2), "not a token shard"),
+            ([1, 2], "not a token shard"),
         ] {
             let path = try scratch.write("x.bin", bytes)
             let error = failure { () throws(DataError) in _ = try TokenShard(path: path) }

@@ -2,29 +2,29 @@ import MartletFormats
 import MartletJSON
 import MartletSystem
 
-/// The values of a column in one batch of rows, in buffers that were checked against their number.
+/// The values of a column in one record batch; the buffer sizes have been checked against the number of values.
 final class ArrowArray {
     let field: ArrowField
     let count: Int
-    /// A bit for each value, set where there is one; nil where all are there.
+    /// One bit per value, set if the value is not null; nil if there are no nulls.
     private let validity: [UInt8]?
     /// Offsets, numbers, or views.
     private let first: [UInt8]
-    /// The bytes of texts.
+    /// The bytes of strings.
     private let second: [UInt8]
-    /// The bytes of texts behind views.
+    /// The data buffers of string views.
     private let more: [[UInt8]]
     private let children: [ArrowArray]
-    /// The parts of the dictionary, one after the other, in which values are places.
+    /// The parts of the dictionary, in order; values are indices into it.
     private let dictionary: [ArrowArray]?
 
-    /// What a batch of rows consists of.
+    /// The components of a record batch.
     struct Parts {
         var nodes: [(count: Int64, nulls: Int64)]
         var bufferCount: Int
-        /// Of each column of views in turn.
+        /// The number of data buffers of each view column, in order.
         var viewBufferCounts: [Int64]
-        /// A buffer's bytes, unpacked.
+        /// The bytes of a buffer, decompressed.
         var buffer: (Int) throws(ArrowFault) -> [UInt8]
         var dictionaries: [Int64: [ArrowArray]]
         fileprivate var node = 0
@@ -62,7 +62,7 @@ final class ArrowArray {
             return Int(count)
         }
 
-        /// Passes over a column that is not read.
+        /// Skips a column that is not read.
         mutating func skip(_ field: ArrowField) throws(ArrowFault) {
             _ = try takeNode()
             if field.dictionary != nil {
@@ -75,7 +75,8 @@ final class ArrowArray {
         }
     }
 
-    /// - Parameter largest: how many values a file of this size is taken to have, since some take no bytes.
+    /// - Parameter largest: the maximum number of values accepted for a file of this size, because some values take
+    ///   no bytes.
     init(_ field: ArrowField, _ parts: inout Parts, largest: Int) throws(ArrowFault) {
         let node = try parts.takeNode()
         guard let count = node.count.narrowed(to: 0...Int64(largest)) else {
@@ -103,7 +104,7 @@ final class ArrowArray {
             first = try check(try parts.takeBuffer(), places, width)
         case .bytes(let width):
             first = try parts.takeBuffer()
-            // Without values there may be no offset either.
+            // A column without values may have no offsets.
             if places > 0 { first = try check(first, places + 1, width) }
             second = try parts.takeBuffer()
         case .list(let width):
@@ -149,19 +150,19 @@ final class ArrowArray {
         self.children = children
     }
 
-    /// What a row may take, and what it has taken.
+    /// The budget of a row, and what has been used.
     struct Budget {
         var entries = 1 << 20
         var bytes = CorpusOptions.largestRecord
         var depth = 0
     }
 
-    /// The value of a row as JSON, without those members of structs that are null.
+    /// The value of a row as JSON; null members of structs are omitted.
     func value(at row: Int, _ budget: inout Budget) throws(ArrowFault) -> JSON {
         guard row >= 0, row < count else { throw .malformed("has a place outside of \"\(field.name)\"") }
         budget.depth += 1
         defer { budget.depth -= 1 }
-        // Dictionaries may lie in dictionaries.
+        // Dictionaries may be nested.
         guard budget.depth <= 128 else { throw .malformed("is nested too deep") }
         if let validity, validity[row >> 3] >> UInt8(row & 7) & 1 == 0 { return .null }
         if let own = field.dictionary {
@@ -218,12 +219,12 @@ final class ArrowArray {
             throw .unsupported("has a row longer than \(CorpusOptions.largestRecord) bytes")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw .malformed("has a text in \"\(field.name)\" that is no UTF-8")
+            throw .malformed("has a text in \"\(field.name)\" that is not UTF-8")
         }
         return .string(text)
     }
 
-    /// A number of up to eight bytes, with its sign.
+    /// An integer of up to eight bytes.
     private func number(_ row: Int, _ width: Int, _ isSigned: Bool) -> Int64 {
         var value: UInt64 = 0
         let start = row * width
@@ -249,7 +250,7 @@ final class ArrowArray {
         }
     }
 
-    /// From one offset to the next.
+    /// The range between two consecutive offsets.
     private func range(_ row: Int, _ width: Int, of limit: Int) throws(ArrowFault) -> Range<Int> {
         let start = number(row, width, true), end = number(row + 1, width, true)
         guard start >= 0, start <= end, end <= limit else {
@@ -258,7 +259,8 @@ final class ArrowArray {
         return Int(start)..<Int(end)
     }
 
-    /// Up to twelve bytes stand in the view itself; of longer ones a buffer and where they begin in it.
+    /// Strings of up to twelve bytes are stored in the view itself; for longer ones it has a buffer index and an
+    /// offset.
     private func view(_ row: Int) throws(ArrowFault) -> ArraySlice<UInt8> {
         func four(_ offset: Int) -> Int {
             (0..<4).reduce(0) { $0 | Int(first[row * 16 + offset + $1]) << (8 * $1) }

@@ -1,26 +1,26 @@
 import MartletSystem
 
-/// What a column, or a part of one, holds.
+/// The type of a column, or of a part of one.
 ///
 /// Source: apache/arrow, format/Schema.fbs; docs/source/format/Columnar.rst for the buffers of each.
 indirect enum ArrowType {
     case null, bool
-    /// Whole numbers; dates, times and durations are such too.
+    /// Integers; also dates, times and durations.
     case integer(width: Int, isSigned: Bool)
     case float(width: Int)
-    /// Text or bytes behind offsets of four or eight bytes.
+    /// Strings or bytes with offsets of four or eight bytes.
     case bytes(offsetWidth: Int)
-    /// Text or bytes behind views of 16 bytes.
+    /// Strings or bytes with views of 16 bytes.
     case views
     case fixedBytes(Int)
     case list(offsetWidth: Int)
     case fixedList(Int)
     case structure
     case map
-    /// A kind that is not read, with its buffers and whether it has any of variable number.
+    /// A type that is not supported, with its number of buffers and whether it has a variable number of them.
     case other(name: String, buffers: Int)
 
-    /// Buffers of a column's own, without those of its children and of views.
+    /// The column's own buffers, without those of its children and of views.
     var bufferCount: Int {
         switch self {
         case .null: 0
@@ -36,7 +36,7 @@ final class ArrowField {
     let name: String
     let type: ArrowType
     let children: [ArrowField]
-    /// Where values are places in a dictionary: which, and the type of the places.
+    /// For a dictionary-encoded column: the dictionary's id, and the type of the indices.
     let dictionary: (id: Int64, index: ArrowType)?
 
     private init(_ name: String, _ type: ArrowType, _ children: [ArrowField], _ dictionary: (Int64, ArrowType)?) {
@@ -46,17 +46,17 @@ final class ArrowField {
         self.dictionary = dictionary
     }
 
-    /// The values themselves of a column with a dictionary.
+    /// The field of a dictionary's values.
     var withoutDictionary: ArrowField { ArrowField(name, type, children, nil) }
 
-    /// What is said of a kind that is not read, of this field or one below it; nil when all are.
+    /// Why a field, or one of its children, cannot be read; nil if it can.
     var refusal: String? {
         if case .other(let name, _) = type { return "is of Arrow's type \(name), which is not read" }
         for child in children { if let refusal = child.refusal { return refusal } }
         return nil
     }
 
-    /// This field and all below it.
+    /// This field and all fields below it.
     var all: [ArrowField] { [self] + children.flatMap(\.all) }
 
     private static let mostFields = 1 << 16
@@ -68,7 +68,8 @@ final class ArrowField {
         return try fields(try schema.tables(1), depth: 0, &count)
     }
 
-    /// - Parameter count: tables may be shared, so that a small description could stand for any number of fields.
+    /// - Parameter count: limits the fields, because tables may be shared, so that a small schema could expand to any
+    ///   number of fields.
     private static func fields(
         _ tables: [FlatTable], depth: Int, _ count: inout Int
     ) throws(ArrowFault) -> [ArrowField] {

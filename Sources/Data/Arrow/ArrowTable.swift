@@ -3,10 +3,10 @@ import MartletJSON
 import MartletSystem
 import MartletTensor
 
-/// The rows of an Arrow file or stream, as `datasets` keeps them in the folders of `save_to_disk`.
+/// Reads the rows of an Arrow file or stream, for example from `datasets`' `save_to_disk`.
 ///
-/// Both forms are read front to back: a file is a stream behind eight bytes, with a description at its end that only
-/// repeats where everything is. Source: apache/arrow, docs/source/format/Columnar.rst, "Serialization and IPC".
+/// Both forms are read from front to back: a file is a stream after eight bytes, with a footer that only repeats the
+/// positions. Source: apache/arrow, docs/source/format/Columnar.rst, "Serialization and IPC".
 final class ArrowTable: TableReader {
     private let file: MappedFile
     private let fields: [ArrowField]
@@ -20,7 +20,7 @@ final class ArrowTable: TableReader {
     private var columns: [ArrowArray] = []
     private var rowsInBatch = 0
     private var rowInBatch = 0
-    /// How many rows and values a file of this size is taken to have: some values take no bytes.
+    /// The maximum number of rows and values accepted for a file of this size: some values take no bytes.
     private let largestCount: Int
 
     var path: String { file.path }
@@ -42,7 +42,7 @@ final class ArrowTable: TableReader {
         var start = bytes.starts(with: Array("ARROW1".utf8)) ? 8 : 0
         fields = try Self.report(file.path, nil) { () throws(ArrowFault) in
             guard let message = try Self.message(bytes, &start), message.kind == 1, let schema = message.header
-            else { throw .malformed("is no Arrow file: it does not begin with a schema") }
+            else { throw .malformed("is not an Arrow file: it does not begin with a schema") }
             return try ArrowField.fields(of: schema)
         }
         position = start
@@ -103,7 +103,7 @@ final class ArrowTable: TableReader {
     }
 
     private struct Message {
-        /// 1 is a schema, 2 a dictionary, 3 a batch of rows.
+        /// 1 is a schema, 2 a dictionary, 3 a record batch.
         var kind: UInt8
         var header: FlatTable?
         var body: UnsafeRawBufferPointer
@@ -119,7 +119,7 @@ final class ArrowTable: TableReader {
             return Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: Int32.self))
         }
         guard var size = try four() else { return nil }
-        // Before version 0.15 there was no mark in front of the size.
+        // Before version 0.15 there was no marker before the size.
         if size == -1 {
             guard let next = try four() else { throw .malformed("ends in the middle of a message") }
             size = next
@@ -128,7 +128,7 @@ final class ArrowTable: TableReader {
         guard size > 0, Int(size) <= bytes.count - position else {
             throw .malformed("has a message of \(size) bytes where there are \(bytes.count - position)")
         }
-        // A copy: the file may be written to meanwhile.
+        // A copy: the file may be overwritten meanwhile.
         let table = try FlatTable(root: Array(bytes[position..<position + Int(size)]))
         position += Int(size)
         guard let length = try table.number(3, Int64.self).narrowed(to: 0...Int64(bytes.count - position)) else {
@@ -139,7 +139,7 @@ final class ArrowTable: TableReader {
         return Message(kind: try table.number(1, UInt8.self), header: try table.table(2), body: body)
     }
 
-    /// Reads a batch of rows, or a dictionary. False at the end.
+    /// Reads a record batch or a dictionary. Returns false at the end.
     private func readMessage() throws(ArrowFault) -> Bool {
         guard let message = try Self.message(file.bytes, &position) else { return false }
         guard let header = message.header else { throw .malformed("has a message without a header") }
@@ -147,7 +147,7 @@ final class ArrowTable: TableReader {
         case 2:
             let id = try header.number(0, Int64.self)
             guard let batch = try header.table(1) else { throw .malformed("has a dictionary without values") }
-            // Only of columns that are read.
+            // Only dictionaries of columns that are read.
             let own = fields.enumerated().filter { isSelected[$0.offset] }.flatMap(\.element.all)
             guard let field = own.first(where: { $0.dictionary?.id == id }) else { return true }
             var parts = try self.parts(batch, message.body)
@@ -197,7 +197,7 @@ final class ArrowTable: TableReader {
         }
     }
 
-    /// A buffer behind its unpacked size; -1 is one that was left as it is.
+    /// A buffer prefixed by its uncompressed size; -1 means it is not compressed.
     private static func unpack(_ bytes: [UInt8], _ codec: Int8) throws(ArrowFault) -> [UInt8] {
         guard bytes.count >= 8 else { throw .malformed("has a compressed buffer without its size") }
         let result = bytes.withUnsafeBytes { raw in

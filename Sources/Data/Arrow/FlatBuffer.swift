@@ -1,6 +1,6 @@
 import MartletSystem
 
-/// Why an Arrow file's description cannot be read.
+/// Why the metadata of an Arrow file cannot be read.
 enum ArrowFault: Error {
     case malformed(String)
     case unsupported(String)
@@ -8,7 +8,7 @@ enum ArrowFault: Error {
     static let outside = ArrowFault.malformed("a place in its description lies outside of it")
 }
 
-/// A table of a FlatBuffer: fields by number, each of which may be absent. Every offset is checked when it is followed.
+/// A FlatBuffers table: numbered fields, each of which may be absent. Every offset is checked when it is followed.
 ///
 /// Source: google/flatbuffers, docs/source/internals.md.
 struct FlatTable {
@@ -17,7 +17,7 @@ struct FlatTable {
     private let vtable: Int
     private let vtableByteCount: Int
 
-    /// The table that a buffer begins with the offset of.
+    /// The root table of a buffer.
     init(root bytes: [UInt8]) throws(ArrowFault) {
         try self.init(bytes, at: Int(try Self.number(bytes, 0, UInt32.self)))
     }
@@ -36,14 +36,14 @@ struct FlatTable {
         return bytes.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: T.self)) }
     }
 
-    /// Where the field's value is; nil when it is absent.
+    /// The offset of a field's value; nil if it is absent.
     private func place(_ field: Int) throws(ArrowFault) -> Int? {
         guard 4 + 2 * field + 2 <= vtableByteCount else { return nil }
         let offset = Int(try Self.number(bytes, vtable + 4 + 2 * field, UInt16.self))
         return offset == 0 ? nil : position + offset
     }
 
-    /// The number in a field, 0 when it is absent.
+    /// The number in a field, by default 0 if it is absent.
     func number<T: FixedWidthInteger>(_ field: Int, _ type: T.Type, absent: T = 0) throws(ArrowFault) -> T {
         guard let place = try place(field) else { return absent }
         return try Self.number(bytes, place, type)
@@ -63,7 +63,7 @@ struct FlatTable {
         return String(decoding: bytes[start..<start + count], as: UTF8.self)
     }
 
-    /// Where a list's entries of `width` bytes begin, and how many there are.
+    /// The start of a vector's elements of `width` bytes, and their number.
     private func vector(_ field: Int, width: Int) throws(ArrowFault) -> (start: Int, count: Int)? {
         guard let place = try place(field) else { return nil }
         let start = try target(place)
@@ -79,7 +79,7 @@ struct FlatTable {
         return tables
     }
 
-    /// A list of pairs of 64-bit numbers, as the places of buffers are.
+    /// A vector of pairs of 64-bit numbers, such as the positions of buffers.
     func pairs(_ field: Int) throws(ArrowFault) -> [(Int64, Int64)] {
         guard let (start, count) = try vector(field, width: 16) else { return [] }
         var pairs: [(Int64, Int64)] = []

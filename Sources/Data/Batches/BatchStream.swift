@@ -1,12 +1,15 @@
-/// The order of training: which rows a step trains on is a function of the seed and the step alone.
+/// The order of training data: the rows of a step are a function of the seed and the step only.
 ///
-/// There is no state: a run resumes at any step by its number, and a step split into more or fewer micro-batches
-/// holds the same rows. Each source is shuffled anew in every epoch of its own; several are mixed by weight, exactly
+///     let stream = try BatchStream(sequences, rowsPerStep: 32, seed: 1)
+///     let batch = try stream.batch(step: 0)          // inputs and targets [32, length]
+///
+/// There is no state: a run resumes at any step by its number, and the rows of a step do not depend on the number of
+/// micro-batches. Each source is shuffled again in every epoch of its own; several sources are mixed by weight, exactly
 /// within every 4096 rows.
 public struct BatchStream: Sendable {
     public struct Source: Sendable {
         public var set: SequenceSet
-        /// Its share of rows, relative to the other weights.
+        /// Its relative weight in the mixture.
         public var weight: Double
 
         public init(_ set: SequenceSet, weight: Double = 1) {
@@ -15,21 +18,21 @@ public struct BatchStream: Sendable {
         }
     }
 
-    /// Where a row comes from.
+    /// The origin of a row.
     public struct Address: Sendable, Hashable {
         public var source: Int
-        /// How often the source has been gone through before.
+        /// The number of previous passes through the source.
         public var epoch: Int
-        /// The row's number in the source's `SequenceSet`.
+        /// The row's index in the source's `SequenceSet`.
         public var sequence: Int
     }
 
     public let sources: [Source]
-    /// Rows a step.
+    /// The number of rows per step.
     public let rowsPerStep: Int
     public let seed: UInt64
     public let length: Int
-    /// How many of each `period` rows are the source's, and how many the sources before it have.
+    /// How many of each `period` rows come from each source, and how many from the sources before it.
     private let quotas: [Int]
     private let quotaStarts: [Int]
     private static let period = 4096
@@ -64,7 +67,8 @@ public struct BatchStream: Sendable {
         try self.init([Source(set)], rowsPerStep: rowsPerStep, seed: seed)
     }
 
-    /// Whole numbers that sum to the period, by largest remainder; a source with any weight has at least one.
+    /// Integers that sum to the period, by the largest-remainder method; a source with a positive weight gets at least
+    /// one.
     private static func quotas(_ shares: [Double]) -> [Int] {
         var quotas = shares.map { $0 > 0 ? max(Int($0 * Double(period)), 1) : 0 }
         let byRemainder = shares.indices.sorted {
@@ -88,7 +92,7 @@ public struct BatchStream: Sendable {
         return quotas
     }
 
-    /// Rows of an epoch of the source that takes the longest, in steps.
+    /// Steps per epoch of the largest source relative to its weight.
     public var stepsPerEpoch: Int {
         let rows = sources.indices.map { index -> Double in
             guard quotas[index] > 0 else { return 0 }
@@ -97,7 +101,7 @@ public struct BatchStream: Sendable {
         return Int(((rows.max() ?? 0) / Double(rowsPerStep)).rounded(.up))
     }
 
-    /// Where row `row` of a step comes from.
+    /// The origin of row `row` of a step.
     public func address(step: Int, row: Int) -> Address {
         precondition(step >= 0 && row >= 0 && row < rowsPerStep, "row \(row) of \(rowsPerStep), step \(step)")
         let global = step * rowsPerStep + row
@@ -113,7 +117,7 @@ public struct BatchStream: Sendable {
         return Address(source: source, epoch: epoch, sequence: shuffle(number % count))
     }
 
-    /// Rows of a step; all of them by default.
+    /// The rows of a step; all of them by default.
     public func batch(step: Int, rows: Range<Int>? = nil) throws(DataError) -> TrainingBatch {
         let rows = rows ?? 0..<rowsPerStep
         var batch = TrainingBatch(rows: rows.count, length: length, padToken: sources[0].set.padToken)
@@ -136,7 +140,7 @@ public struct BatchStream: Sendable {
             step: step, rows: rowsPerStep * microBatch / count..<rowsPerStep * (microBatch + 1) / count)
     }
 
-    /// "file.shard tokens 128..<192": where a step's row was read, for a message about it.
+    /// The origin of a step's row, for messages: "file.shard tokens 128..<192".
     public func origin(step: Int, row: Int) -> String {
         let address = address(step: step, row: row)
         let set = sources[address.source].set

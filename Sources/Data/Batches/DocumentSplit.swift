@@ -1,9 +1,9 @@
-/// Which documents are kept for validation.
+/// Which documents are held out for validation.
 ///
-/// A document's bytes alone decide, by their hash: the same in every run, for every tokenizer, order and set of other
-/// documents; and two copies of a document are never on both sides.
+/// Only the hash of a document's bytes decides: so the split is the same in every run, for every tokenizer, order and
+/// set of other documents, and two copies of a document are never on both sides.
 public struct DocumentSplit: Sendable, Hashable {
-    /// The share of documents to keep, 0 to 1.
+    /// The fraction of documents to hold out, 0 to 1.
     public var validation: Double
     public var salt: UInt64
 
@@ -19,7 +19,7 @@ public struct DocumentSplit: Sendable, Hashable {
         validation > 0 && rank(document) < validation
     }
 
-    /// A document's place between 0 and 1; those below `validation` are kept.
+    /// A document's hash as a number between 0 and 1; those below `validation` are held out.
     func rank(_ document: some Sequence<UInt8>) -> Double {
         var hash = StreamHash(salt: 0x73_706C_6974)
         hash.add(salt)
@@ -27,8 +27,8 @@ public struct DocumentSplit: Sendable, Hashable {
         return Double(hash.value >> 11) * 0x1p-53
     }
 
-    /// A split of a few documents that leaves some on either side, whatever their order: a small share would keep none,
-    /// and then the one with the lowest rank is kept; and of copies of one document all would be kept, and then none is.
+    /// A split of a few documents with some on either side. If a small fraction would hold out none, the document with
+    /// the lowest rank is held out; if all are copies of one document, none is held out.
     func fitting(_ documents: some Sequence<Document>) -> DocumentSplit {
         let ranks = documents.map { rank($0.identity) }
         guard validation > 0, let lowest = ranks.min(), let highest = ranks.max() else { return self }

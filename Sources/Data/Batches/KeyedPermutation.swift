@@ -1,8 +1,8 @@
-/// A shuffle of `0..<count` that computes any single place without knowing the others, in no memory.
+/// A keyed permutation of `0..<count`: any single element is computed without memory and without the others.
 ///
-/// A Feistel network permutes the numbers of an even count of bits; what comes out beyond `count` is permuted again
-/// until it is within, which a permutation of a superset always reaches (cycle walking: fewer than four rounds on
-/// average, since the superset is smaller than four times the set).
+/// A Feistel network permutes the numbers with an even number of bits; results of `count` or more are permuted again
+/// until they are in range (cycle walking: fewer than four rounds on average, because the superset is smaller than four
+/// times the set).
 ///
 /// Source: Black and Rogaway, "Ciphers with arbitrary finite domains" (CT-RSA 2002).
 public struct KeyedPermutation: Sendable {

@@ -1,30 +1,30 @@
-/// Which stretches of which documents share a row.
+/// Which spans of which documents share a row (sequence packing).
 ///
-/// A document of n tokens takes n - 1 places: each but its last token is an input, each but its first a target. One
-/// that is longer than a row becomes several pieces that overlap by a token, so that every pair of neighbours is
-/// trained on once. A document that fits into a row is never cut.
+/// A document of n tokens takes n - 1 positions: each token except the last is an input, each except the first a
+/// target. A document longer than a row becomes several pieces that overlap by one token, so that every pair of
+/// neighbouring tokens is trained once. A document that fits into a row is never split.
 ///
-/// A document with tokens that are only read is a prompt with its reply: longer than a row, it is left out, since its
-/// later pieces would train a reply without the prompt. So is one without a single token to learn.
+/// A document with a loss mask is a prompt with its reply. If it is longer than a row, it is left out, because its
+/// later pieces would train a reply without its prompt. A document without any trained token is left out too.
 struct PackingPlan: Sendable {
     struct Piece: Sendable, Equatable {
         var shard: Int32
-        /// How many places it takes; it reads one token more.
+        /// The number of positions; it reads one token more.
         var count: Int32
         /// The index of its first token in the shard.
         var start: Int
     }
 
     private(set) var pieces: [Piece] = []
-    /// Documents that are in no row.
+    /// Documents that are not in any row.
     private(set) var leftOut = SequenceSet.LeftOut()
-    /// Where each row's pieces begin, and the count of pieces.
+    /// The index of each row's first piece, and the total number of pieces.
     private(set) var rowStarts: [Int] = [0]
     var rowCount: Int { rowStarts.count - 1 }
 
     func pieces(ofRow row: Int) -> ArraySlice<Piece> { pieces[rowStarts[row]..<rowStarts[row + 1]] }
 
-    /// Places in use, of all rows' places: 1 when there is no padding.
+    /// The fraction of positions in use: 1 means no padding.
     func fill(length: Int) -> Double {
         guard rowCount > 0 else { return 0 }
         return Double(pieces.reduce(0) { $0 + Int($1.count) }) / (Double(rowCount) * Double(length))
@@ -77,8 +77,8 @@ struct PackingPlan: Sendable {
         pieces = all
     }
 
-    /// The longest first, each into the row it fills best; equal ones in order. Places left over select the row, so
-    /// that the work is O(pieces · length / 64) at worst and usually far less.
+    /// Best-fit decreasing: the longest first, each into the row with the least remaining space; equal ones in order.
+    /// Rows are found by remaining space, so the work is at most O(pieces · length / 64) and usually far less.
     private mutating func packBestFit(_ all: [Piece], _ length: Int) {
         var order = [Int](repeating: 0, count: all.count)
         var starts = [Int](repeating: 0, count: length + 2)

@@ -1,27 +1,27 @@
-/// The rows of one length that a set of shards gives, numbered from 0.
+/// The rows of one length in a set of shards, numbered from 0.
 ///
-/// Nothing but the shards' maps and, for packed rows, 16 bytes a document is kept in memory.
+/// Only the shards' memory maps and, for packed rows, 16 bytes per document are kept in memory.
 public final class SequenceSet: Sendable {
     public let shards: [TokenShard]
     public let length: Int
     public let layout: SequenceLayout
-    /// Rows in an epoch.
+    /// The number of rows per epoch.
     public let count: Int
-    /// The share of places that are not padding.
+    /// The fraction of positions that are not padding.
     public let fill: Double
-    /// Documents of packed layouts that are in no row.
+    /// Documents of packed layouts that are not in any row.
     public let leftOut: LeftOut
     let padToken: Int32
     private let shifts: Bool
-    /// The first row of each shard, and the count of rows. Only for rows cut from the stream.
+    /// The first row of each shard, and the total number of rows. Only for rows cut from the stream.
     private let firstRows: [Int]
     private let plan: PackingPlan?
 
-    /// How many documents are in no row, and why.
+    /// How many documents are not in any row, and why.
     public struct LeftOut: Sendable, Hashable {
-        /// No token of them is trained on.
+        /// Without any trained token.
         public var withoutLabel = 0
-        /// Conversations longer than a row, of which a part would be a reply without its prompt.
+        /// Conversations longer than a row; a part would be a reply without its prompt.
         public var tooLong = 0
 
         public init() {}
@@ -42,10 +42,10 @@ public final class SequenceSet: Sendable {
     }
 
     /// - Parameters:
-    ///   - vocabulary: the model's. Shards of another one are refused.
-    ///   - shiftsWindows: in every epoch of `BatchStream`, the cuts between contiguous rows lie elsewhere, so that no
-    ///     token is always the first. At most a row a shard is given up for it. Say false to evaluate.
-    ///   - padToken: what fills rows; the shard's separator or 0 by default.
+    ///   - vocabulary: the model's vocabulary. Shards of another one are refused.
+    ///   - shiftsWindows: whether contiguous rows are cut at different positions in every epoch of `BatchStream`,
+    ///     so that no token is always the first. This costs at most one row per shard. Use false for evaluation.
+    ///   - padToken: the padding token; by default the shard's separator or 0.
     public init(
         _ shards: [TokenShard], length: Int, layout: SequenceLayout = .contiguous,
         vocabulary: VocabularyIdentity? = nil, shiftsWindows: Bool = true, padToken: Int32? = nil
@@ -99,11 +99,11 @@ public final class SequenceSet: Sendable {
 
     private static func windows(_ tokens: Int, _ length: Int, shifts: Bool) -> Int {
         guard tokens > length else { return 0 }
-        // With shifts every cut from 0 to length - 1 must leave the same count of rows.
+        // With shifts, every offset from 0 to length - 1 must give the same number of rows.
         return shifts ? max((tokens - length) / length, 1) : (tokens - 1) / length
     }
 
-    /// Where a row of contiguous tokens begins.
+    /// The position of a row of contiguous tokens.
     private func window(_ sequence: Int, epochKey: UInt64?) -> (shard: Int, start: Int) {
         var low = 0, high = shards.count
         while high - low > 1 {
@@ -121,7 +121,7 @@ public final class SequenceSet: Sendable {
         return (low, shift + (sequence - firstRows[low]) * length)
     }
 
-    /// The stretches of tokens a row is made of; each is read with the token after it.
+    /// The token ranges of a row; each is read with the token after it.
     public func stretches(of sequence: Int, epochKey: UInt64? = nil) -> [(shard: Int, tokens: Range<Int>)] {
         precondition(sequence >= 0 && sequence < count, "row \(sequence) of \(count)")
         if let plan {
@@ -131,7 +131,7 @@ public final class SequenceSet: Sendable {
         return [(shard, start..<start + length)]
     }
 
-    /// Rows by their numbers, to evaluate on.
+    /// Rows by their indices, for evaluation.
     public func batch(_ sequences: some Collection<Int>) throws(DataError) -> TrainingBatch {
         var batch = TrainingBatch(rows: sequences.count, length: length, padToken: padToken)
         for (row, sequence) in sequences.enumerated() { try fill(&batch, row: row, with: sequence, epochKey: nil) }

@@ -1,17 +1,17 @@
 import MartletTensor
 
-/// Rows of token ids with what a model should say after each, and which tokens may see each other.
+/// Rows of token ids with their targets, and the segments within which tokens attend to each other.
 public struct TrainingBatch: Sendable, Equatable {
-    /// The target of a position whose prediction does not count, as in PyTorch.
+    /// The target of positions without a loss, as in PyTorch.
     public static let ignoredTarget: Int32 = -100
 
-    /// A stretch of one row within which tokens see each other, and no others.
+    /// A range of one row within which tokens attend to each other, and to no others.
     public struct Segment: Sendable, Hashable {
         public var row: Int
         public var start: Int
-        /// One after the last.
+        /// The end, exclusive.
         public var end: Int
-        /// Filling up to the row's length: nothing in it is trained on.
+        /// Whether it is padding, which is not trained.
         public var isPadding: Bool
 
         public init(row: Int, start: Int, end: Int, isPadding: Bool = false) {
@@ -24,16 +24,16 @@ public struct TrainingBatch: Sendable, Equatable {
 
     public let rows: Int
     public let length: Int
-    /// [rows, length], as the other two.
+    /// `[rows, length]`, like targets and positions.
     public var inputs: [Int32]
     /// The token after each input, or `ignoredTarget`.
     public var targets: [Int32]
-    /// Each token's place in its segment, from 0.
+    /// Each token's position in its segment, from 0.
     public var positions: [Int32]
-    /// In order; together they cover every row from its start to its end.
+    /// In order; together they cover every row from start to end.
     public var segments: [Segment]
 
-    /// A batch of padding.
+    /// A batch of padding only.
     public init(rows: Int, length: Int, padToken: Int32 = 0) {
         precondition(rows >= 0 && length > 0, "a batch of \(rows) rows of \(length)")
         self.rows = rows
@@ -44,17 +44,17 @@ public struct TrainingBatch: Sendable, Equatable {
         segments = []
     }
 
-    /// How many positions count.
+    /// The number of positions with a loss.
     public var trainedTokenCount: Int { targets.count { $0 != Self.ignoredTarget } }
 
-    /// Whether every row is one segment, so that attention needs no boundaries.
+    /// Whether every row is one segment, so that attention needs no mask between segments.
     public var isContiguous: Bool { segments.count == rows }
 
     public func inputTensor() throws(TensorError) -> Tensor { try Tensor(inputs, shape: [rows, length]) }
     public func targetTensor() throws(TensorError) -> Tensor { try Tensor(targets, shape: [rows, length]) }
     public func positionTensor() throws(TensorError) -> Tensor { try Tensor(positions, shape: [rows, length]) }
 
-    /// Closes a segment that was filled in: notes it and counts its positions from 0.
+    /// Ends a segment: records it and numbers its positions from 0.
     mutating func addSegment(row: Int, _ range: Range<Int>, isPadding: Bool = false) {
         guard !range.isEmpty else { return }
         segments.append(Segment(row: row, start: range.lowerBound, end: range.upperBound, isPadding: isPadding))

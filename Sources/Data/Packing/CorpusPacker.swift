@@ -2,14 +2,14 @@ import MartletJSON
 import MartletSystem
 import MartletTensor
 
-/// Makes shards of a corpus: documents are read in order, tokenised on every processor, and written in order, so
-/// that the shards' bytes depend on the corpus and the options only.
+/// Packs a corpus into token shards: documents are read in order, tokenized on all processors, and written in order, so
+/// the shards' bytes depend only on the corpus and the options.
 public struct CorpusPacker {
     public let corpus: Corpus
     public let encoder: DocumentEncoder
     public let options: PackOptions
 
-    /// Text that is tokenised at a time: enough for every processor, and a bound on memory.
+    /// Bytes of text tokenized at a time: enough for all processors, and a limit on memory.
     private static let stretch = 8 << 20
 
     public init(_ corpus: Corpus, encoder: DocumentEncoder, options: PackOptions = PackOptions()) {
@@ -19,11 +19,11 @@ public struct CorpusPacker {
     }
 
     /// Writes `train-*.shard` and `validation-*.shard`, `shards.json`, and a copy of the tokenizer's files. The folder
-    /// appears when all of it is done; after an error or an interruption there is nothing.
+    /// appears when everything is complete; after an error or an interruption nothing remains.
     /// - Parameters:
-    ///   - tokenizerFolder: whose files are copied.
-    ///   - tokenizerFiles: what is written beside the shards where there is no such folder.
-    ///   - isInterrupted: asked between stretches of documents.
+    ///   - tokenizerFolder: the folder whose tokenizer files are copied.
+    ///   - tokenizerFiles: files to write beside the shards if there is no such folder.
+    ///   - isInterrupted: called between blocks of documents.
     /// - Returns: nil after an interruption.
     public func pack(
         into folder: String, tokenizerFolder: String? = nil, tokenizerFiles: [(name: String, bytes: [UInt8])] = [],
@@ -58,7 +58,7 @@ public struct CorpusPacker {
                 do throws(DataError) {
                     try write(part.get(), of: document, to: output, &progress, &ownTally)
                 } catch {
-                    // Anything but the record itself would be at fault for the next one too.
+                    // An error other than a malformed record would affect the next records too.
                     guard error.kind == .malformed else { throw error }
                     try corpus.passOver(error)
                 }
@@ -79,7 +79,7 @@ public struct CorpusPacker {
         return progress
     }
 
-    /// What a manifest says beside the shards.
+    /// Facts for the manifest besides the shards.
     private func facts(_ progress: PackProgress, _ by: String) -> [(String, JSON)] {
         [
             (
@@ -99,10 +99,10 @@ public struct CorpusPacker {
         tally.entries.isEmpty ? "" : ": " + tally.entries.map(\.description).joined(separator: "; ")
     }
 
-    /// Reads until there is enough for every processor.
+    /// Reads until there is enough for all processors.
     private func read(_ waiting: inout [Document]) throws(DataError) {
         var bytes = 0
-        // Whether there is one document or several decides how they are split.
+        // The way of splitting depends on whether there is one document or several.
         while bytes < Self.stretch || waiting.count < 2, waiting.count < 1 << 14,
             let document = try corpus.nextDocument()
         {
@@ -111,12 +111,12 @@ public struct CorpusPacker {
         }
     }
 
-    /// Texts of which a few make the corpus: whole ones are too much to keep, or none would be.
+    /// A text so long that a few of them make up the corpus: holding out whole ones would be too much, or none.
     private static func isLong(_ document: Document) -> Bool {
         if case .text(let text) = document.content { text.count > 4 << 20 } else { false }
     }
 
-    /// Whether every text's end is kept for validation, rather than whole documents.
+    /// Whether the end of every text is held out for validation, instead of whole documents.
     private func cutsTails(_ documents: [Document], _ share: Double) throws(DataError) -> Bool {
         guard share > 0 else { return false }
         let isAlone = documents.count == 1 && !corpus.hasMore
@@ -140,10 +140,10 @@ public struct CorpusPacker {
         return true
     }
 
-    /// Takes away a folder that `pack` has written.
+    /// Removes a folder written by `pack`.
     package static func remove(folder: String) { ShardFolder.remove(folder) }
 
-    /// What a document became, or the two parts it was cut into.
+    /// The encoding of a document, or of the two parts it was split into.
     private struct Part: Sendable {
         var sequences: [(EncodedDocument, isValidation: Bool)]
         var notes: [CorpusTally.Kind] = []
@@ -154,7 +154,7 @@ public struct CorpusPacker {
     ) -> [Result<Part, DataError>] {
         var results = [Result<Part, DataError>?](repeating: nil, count: documents.count)
         results.withUnsafeMutableBufferPointer { results in
-            // Each index is written by one thread, and read when all are done.
+            // Each index is written by one thread, and read when all threads have finished.
             nonisolated(unsafe) let results = results
             ThreadPool.shared.run(documents.count) { index in
                 results[index] = Result { () throws(DataError) in try part(documents[index], split, tail) }
@@ -179,7 +179,7 @@ public struct CorpusPacker {
         return Part(sequences: encoding.sequences.map { ($0, isValidation) }, notes: encoding.notes)
     }
 
-    /// Where the last share of a text begins: at a character's first byte.
+    /// The start of the last part of a text, at a character boundary.
     static func tail(of text: [UInt8], share: Double) -> Int {
         var cut = Int(clamping: (Double(text.count) * (1 - share)).rounded(.down))
         while cut < text.count, cut > 0, text[cut] & 0xc0 == 0x80 { cut += 1 }

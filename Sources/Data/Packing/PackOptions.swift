@@ -1,33 +1,33 @@
-/// How a corpus becomes shards.
+/// Options of packing a corpus into shards.
 public struct PackOptions: Sendable {
-    /// Which part is kept for validation.
+    /// What is held out for validation.
     public enum Split: String, Sendable, CaseIterable {
         /// Whole documents, chosen by their hash.
         case documents
         /// The last part of every text.
         case tail
-        /// Documents when there are several, else the tail of the only one.
+        /// Documents if there are several, else the tail of the only one.
         case auto
     }
 
-    /// The share kept for validation; nil chooses one by how much there is: `usualValidation`, more of small corpora.
+    /// The validation fraction; nil chooses it by the size of the corpus: `usualValidation`, more for small ones.
     public var validation: Double?
-    /// The share of corpora that are large enough.
+    /// The validation fraction of sufficiently large corpora.
     public var usualValidation = 0.01
     public var split = Split.auto
-    /// Another salt chooses other documents.
+    /// Another salt selects other documents.
     public var salt: UInt64 = 0
-    /// A shard is closed by the document that brings it to so many tokens.
+    /// A shard is closed after the document that reaches this number of tokens.
     public var shardTokens = 100_000_000
-    /// Whether shards that are in the folder already may be replaced.
+    /// Whether existing shards in the folder may be replaced.
     public var replacesShards = false
 
     public init() {}
 
-    /// Bytes that are enough to validate on.
+    /// Bytes that are enough for validation.
     private static let enough = 100_000.0
 
-    /// The share kept of a corpus of so many bytes.
+    /// The validation fraction for a corpus of this size.
     func share(ofBytes bytes: Int) -> Double {
         if let validation { return validation }
         return max(usualValidation, min(0.1, Self.enough / Double(max(bytes, 1))))
@@ -41,24 +41,24 @@ public struct PackOptions: Sendable {
     }
 }
 
-/// What packing has done so far.
+/// The progress of packing.
 public struct PackProgress: Sendable, Equatable {
-    /// Documents that were read, and conversations among them.
+    /// Documents read, and how many of them are conversations.
     public var documents = 0
     public var conversations = 0
-    /// Sequences of tokens that they became.
+    /// Token sequences produced from them.
     public var sequences = 0
     public var trainingTokens = 0
     public var validationTokens = 0
     public var validationDocuments = 0
-    /// Tokens of either side that are trained on.
+    /// Tokens with a loss, on both sides of the split.
     public var trainedTokens = 0
     /// Bytes of text.
     public var textBytes = 0
-    /// Bytes of the files, of all of them.
+    /// Bytes read from the files, and their total size.
     public var bytesRead = 0
     public var byteCount = 0
-    /// The share that is kept for validation, and whether it follows from how much there is.
+    /// The validation fraction, and whether it was chosen by the size of the corpus.
     public var validationShare = 0.0
     public var isShareDerived = false
     /// What was left out or changed.

@@ -10,20 +10,20 @@ import Glibc
 import Musl
 #endif
 
-/// A folder of shards that appears whole: it is written under another name beside its place and renamed at the end.
+/// A folder of shards that is written atomically: under a temporary name beside its target, renamed at the end.
 final class ShardFolder {
-    /// Says what the folder holds; a folder without it is nobody's business.
+    /// The manifest; a folder without it is not treated as a shard folder.
     static let manifestName = "shards.json"
 
     private let target: String
     private let temporary: String
     private let replaces: Bool
-    /// The folders above it that were not there, outermost first.
+    /// Parent folders that were created for it, outermost first.
     private let madeParents: [String]
     private var isOpen = true
     private(set) var train, validation: Side
 
-    /// One side of the split: its writer, and the shards that are done.
+    /// One side of the split: its writer, and its finished shards.
     struct Side {
         let prefix: String
         var writer: TokenShardWriter?
@@ -62,7 +62,7 @@ final class ShardFolder {
 
     deinit { discard() }
 
-    /// Refuses a folder that holds anything but shards that may be replaced.
+    /// Refuses a folder that contains anything except shards that may be replaced.
     private static func checkFree(_ path: String, _ replaces: Bool) throws(DataError) {
         guard Folder.exists(path) else { return }
         guard Folder.isFolder(path) else {
@@ -78,11 +78,11 @@ final class ShardFolder {
         }
         let known = Set(tokenizerFiles + [manifestName])
         if let other = names.first(where: { !known.contains($0) && !$0.hasSuffix(".shard") }) {
-            throw DataError(.invalid, path: "\(path)/\(other)", "is no shard, so the folder is not replaced")
+            throw DataError(.invalid, path: "\(path)/\(other)", "is not a shard, so the folder is not replaced")
         }
     }
 
-    /// - Returns: those that were not there, outermost first.
+    /// - Returns: the folders that were created, outermost first.
     @discardableResult
     static func makeFolders(_ path: String) throws(DataError) -> [String] {
         guard !Folder.isFolder(path) else { return [] }
@@ -136,7 +136,7 @@ final class ShardFolder {
         "spiece.model", "sentencepiece.bpe.model",
     ]
 
-    /// Copies the tokenizer that made the shards, closes them and puts the folder in its place.
+    /// Copies the tokenizer that made the shards, closes them and renames the folder to its target.
     func finish(
         tokenizerFolder: String?, _ tokenizerFiles: [(name: String, bytes: [UInt8])], _ facts: [(String, JSON)]
     ) throws(DataError) {
@@ -174,17 +174,17 @@ final class ShardFolder {
     }
 
     private static func checkPlace(_ path: String) throws(FileError) {
-        if Folder.exists(path), !Folder.isFolder(path) { throw FileError(path: path, reason: "is a file by now") }
+        if Folder.exists(path), !Folder.isFolder(path) { throw FileError(path: path, reason: "is now a file") }
     }
 
     private func putInPlace() throws(FileError) {
         var old: String?
         if Folder.exists(target) {
-            // An empty folder goes; one with shards is set aside until the new one is in place.
+            // An empty folder is removed; one with shards is renamed until the new one is in place.
             if rmdir(target) != 0 {
                 let aside = temporary + "-old"
                 guard replaces, rename(target, aside) == 0 else {
-                    throw FileError(path: target, reason: "was filled by someone else meanwhile")
+                    throw FileError(path: target, reason: "was filled by another program meanwhile")
                 }
                 old = aside
             }
@@ -199,18 +199,18 @@ final class ShardFolder {
         try AtomicFile.syncFolder(AtomicFile.split(target).folder)
     }
 
-    /// Removes what was written, and the folders that were made for it; does nothing after `finish`.
+    /// Removes what was written, and the folders created for it; has no effect after `finish`.
     func discard() {
         guard isOpen else { return }
         isOpen = false
         train.writer = nil
         validation.writer = nil
         Self.remove(temporary)
-        // One in which somebody put something meanwhile stays.
+        // A folder that is not empty by now remains.
         for parent in madeParents.reversed() { rmdir(parent) }
     }
 
-    /// A folder of files made here.
+    /// Removes a folder of files written here.
     static func remove(_ folder: String) {
         for name in Folder.contents(folder) { Folder.remove("\(folder)/\(name)") }
         rmdir(folder)

@@ -1,13 +1,13 @@
 import MartletFormats
 import MartletSystem
 
-/// Unpacking of pages. Source: apache/parquet-format, Compression.md.
+/// Decompression of pages. Source: apache/parquet-format, Compression.md.
 enum ParquetCodec {
-    /// No page is larger; writers make them of about a megabyte.
+    /// The maximum page size; writers make pages of about a megabyte.
     static let largestPage = 1 << 30
 
-    /// The most that `packed` bytes are taken to unpack to. Deflate and Zstandard can do more with bytes that are all the
-    /// same, but no page of text has that many of them.
+    /// The maximum decompressed size accepted for `packed` bytes. Deflate and Zstandard can exceed it for constant
+    /// data, but no page of text is like that.
     static func largestSize(packed: Int) -> Int {
         min(largestPage, max(1 << 26, packed.multiplied(clampedBy: 256)))
     }
@@ -37,8 +37,8 @@ enum ParquetCodec {
         }
     }
 
-    /// The older LZ4: blocks, each behind its unpacked and its packed size, as Hadoop frames them. Some writers left the
-    /// sizes out.
+    /// The older LZ4 framing of Hadoop: blocks, each prefixed by its uncompressed and compressed size. Some writers
+    /// omitted the sizes.
     private static func hadoop(_ bytes: UnsafeRawBufferPointer, _ size: Int) throws(DecompressionError) -> [UInt8] {
         var output: [UInt8] = []
         var place = 0

@@ -1,7 +1,7 @@
 import MartletFormats
 import MartletTensor
 
-/// The values of a column in one row group, page by page, each with its levels.
+/// Reads the values of a column in one row group, page by page, each with its levels.
 final class ParquetColumnReader {
     private let file: MappedFile
     private let column: ParquetColumn
@@ -13,13 +13,13 @@ final class ParquetColumnReader {
     private var valuesLeft: Int
 
     private var dictionary: ParquetDictionary?
-    /// Entries of the page that have not been taken.
+    /// Entries of the current page that have not been read.
     private var leftInPage = 0
     private var definitions: RunLengthDecoder?
     private var repetitions: RunLengthDecoder?
     private var values: ParquetValues?
 
-    /// The levels of the next entry, once `hasNext` has said that there is one.
+    /// The levels of the next entry, valid after `hasNext` returned true.
     private(set) var definition = 0
     private(set) var repetition = 0
     private var isReady = false
@@ -38,7 +38,7 @@ final class ParquetColumnReader {
                 "claims \(chunk.valueCount) values; a file of \(file.bytes.count) bytes is taken to have at most "
                     + "\(metadata.largestCount)")
         }
-        // A column without values may have no pages, and then it lies nowhere.
+        // A column without values may have no pages and no position.
         guard let bytes = chunk.valueCount == 0 ? 0..<0 : chunk.bytes(before: metadata.start) else {
             throw fail(.malformed, "does not lie within the file")
         }
@@ -52,12 +52,12 @@ final class ParquetColumnReader {
         valuesLeft = chunk.valueCount
     }
 
-    /// What is said of a column of a type that is not read.
+    /// The message for a column whose type is not supported.
     static func refusal(of column: ParquetColumn) -> String {
         "is a column of \(ParquetType.name(column.type)), which is not read"
     }
 
-    /// Whether there is another entry, whose levels are ready then.
+    /// Whether there is another entry; its levels are then available.
     func hasNext() throws(DataError) -> Bool {
         if isReady { return true }
         while leftInPage == 0 {
@@ -71,7 +71,7 @@ final class ParquetColumnReader {
         return true
     }
 
-    /// Takes the next entry; nil where it has no value.
+    /// Reads the next entry; nil if it has no value.
     func take() throws(DataError) -> ParquetValue? {
         guard try hasNext() else { throw fail(.malformed, "ends before the row group does") }
         isReady = false
@@ -130,7 +130,7 @@ final class ParquetColumnReader {
         }
     }
 
-    /// Levels, each behind its length, and values, compressed together.
+    /// Data page version 1: levels, each prefixed by its length, and values, compressed together.
     private func readFirstVersion(_ header: ParquetPageHeader, _ body: UnsafeRawBufferPointer) throws(ParquetFault) {
         let page = try unpack(body, header.unpackedSize)
         guard column.largestDefinition == 0 || header.definitionEncoding == 3 else {
@@ -150,7 +150,7 @@ final class ParquetColumnReader {
         values = try ParquetValues(page, type, code: header.encoding, from: start, dictionary: dictionary)
     }
 
-    /// Levels first, never compressed.
+    /// Data page version 2: levels first, never compressed.
     private func readSecond(_ header: ParquetPageHeader, _ body: UnsafeRawBufferPointer) throws(ParquetFault) {
         let middle = header.repetitionByteCount
         let (start, overflow) = middle.addingReportingOverflow(header.definitionByteCount)
@@ -161,7 +161,7 @@ final class ParquetColumnReader {
         repetitions = Self.levels(head, 0..<middle, column.largestRepetition)
         definitions = Self.levels(head, middle..<start, column.largestDefinition)
         let rest = UnsafeRawBufferPointer(rebasing: body[start...])
-        // A page of nulls alone has nothing to unpack.
+        // A page with nulls only has nothing to decompress.
         let isPacked = header.isCompressed && codec != 0 && !(rest.isEmpty && header.unpackedSize == start)
         let page = isPacked ? try unpack(rest, header.unpackedSize - start) : Array(rest)
         values = try ParquetValues(page, type, code: header.encoding, from: 0, dictionary: dictionary)
@@ -172,7 +172,7 @@ final class ParquetColumnReader {
     }
 
     private func unpack(_ bytes: UnsafeRawBufferPointer, _ size: Int) throws(ParquetFault) -> [UInt8] {
-        // A copy, since the file may be written to meanwhile.
+        // A copy, because the file may be overwritten meanwhile.
         let own = Array(bytes)
         let result = own.withUnsafeBytes { raw in
             Result { () throws(DecompressionError) in try ParquetCodec.unpack(raw, codec: codec, size: size) }

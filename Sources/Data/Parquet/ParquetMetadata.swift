@@ -2,10 +2,10 @@ import MartletFormats
 import MartletSystem
 import MartletTensor
 
-/// What a Parquet file says about itself at its end: columns, and where their values lie.
+/// The footer of a Parquet file: its columns, and the positions of their values.
 ///
-/// What it says of a column is judged when the column is read: one that nobody uses may lie anywhere.
-/// Source: apache/parquet-format, src/main/thrift/parquet.thrift.
+/// A column's metadata is checked when the column is read: a column that nobody reads may be invalid. Source:
+/// apache/parquet-format, src/main/thrift/parquet.thrift.
 struct ParquetMetadata {
     struct Chunk {
         var codec = -1
@@ -15,9 +15,9 @@ struct ParquetMetadata {
         fileprivate var dictionary = -1
         fileprivate var size = -1
 
-        /// The chunk's pages in the file, the dictionary's first; nil when they lie nowhere before `end`.
+        /// The range of the chunk's pages in the file, dictionary first; nil if it is not before `end`.
         func bytes(before end: Int) -> Range<Int>? {
-            // Old writers say 0 where there is no dictionary.
+            // Old writers use 0 if there is no dictionary.
             let start = dictionary > 0 ? min(dictionary, pages) : pages
             guard start >= 4, size >= 0, start <= end, size <= end - start else { return nil }
             return start..<start + size
@@ -31,17 +31,17 @@ struct ParquetMetadata {
 
     private(set) var schema: ParquetSchema
     private(set) var rowGroups: [RowGroup] = []
-    /// Where the description begins: all pages lie before it.
+    /// The start of the footer: all pages are before it.
     let start: Int
-    /// How many rows, and how many values of a column, a file of this size is taken to hold. Runs of equal values take no
-    /// bytes, so a number in a header could ask for any amount of work.
+    /// The maximum number of rows, and of values per column, accepted for a file of this size. Runs of equal values
+    /// take no bytes, so a number in a header could otherwise demand any amount of work.
     let largestCount: Int
 
     init(_ file: MappedFile) throws(DataError) {
         let bytes = file.bytes, path = file.path
         let magic = Array("PAR1".utf8)
         guard bytes.count >= 12, bytes.prefix(4).elementsEqual(magic) else {
-            throw DataError(.malformed, path: path, "is no Parquet file")
+            throw DataError(.malformed, path: path, "is not a Parquet file")
         }
         guard bytes.suffix(4).elementsEqual(magic) else {
             throw DataError(
@@ -54,7 +54,7 @@ struct ParquetMetadata {
         }
         start = bytes.count - 8 - size
         largestCount = (1 << 20).adding(clamped: bytes.count.multiplied(clampedBy: 64))
-        // A copy: the file may be written to while it is read.
+        // A copy: the file may be overwritten while it is read.
         let footer = Array(bytes[start..<start + size])
         do throws(ThriftReader.Failure) {
             (schema, rowGroups) = try Self.parse(footer)

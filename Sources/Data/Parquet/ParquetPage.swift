@@ -1,6 +1,6 @@
 import MartletFormats
 
-/// The header of a page of values.
+/// The header of a page.
 struct ParquetPageHeader {
     enum Kind { case data, dictionary, dataVersion2, other }
     var kind = Kind.other
@@ -9,11 +9,11 @@ struct ParquetPageHeader {
     var valueCount = -1
     var encoding = -1
     var definitionEncoding = 3
-    /// Version 2 keeps the levels apart from the values, and does not compress them.
+    /// Version 2 stores the levels separately, uncompressed.
     var definitionByteCount = 0
     var repetitionByteCount = 0
     var isCompressed = true
-    /// How long the header is.
+    /// The length of the header.
     var byteCount = 0
 
     init(_ bytes: UnsafeRawBufferPointer) throws(ThriftReader.Failure) {

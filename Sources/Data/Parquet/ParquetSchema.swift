@@ -1,20 +1,20 @@
 import MartletSystem
 
-/// A node of a Parquet file's schema: a column of values, or a group of further nodes.
+/// A node of a Parquet schema: a column of values, or a group of further nodes.
 ///
-/// A value stands in the file with two small numbers. The definition level says how many of the nodes above it that may
-/// be missing are there; the repetition level says at which list a new entry begins. Source: S. Melnik et al., "Dremel",
-/// 2010, section 4; apache/parquet-format, LogicalTypes.md, for lists and maps.
+/// A value is stored with two small numbers. The definition level tells how many of the optional nodes above it are
+/// present; the repetition level tells at which list a new entry begins. Source: S. Melnik et al., "Dremel", 2010,
+/// section 4; apache/parquet-format, LogicalTypes.md, for lists and maps.
 struct ParquetNode {
     enum Repetition { case required, optional, repeated }
 
     enum Kind {
-        /// The place among the file's columns.
+        /// The index among the file's columns.
         case column(Int)
         case group
-        /// A group that stands for a list: its only child is repeated.
+        /// A group that represents a list: its only child is repeated.
         case list
-        /// A group that stands for a map: its only child is repeated and has a key and a value.
+        /// A group that represents a map: its only child is repeated and has a key and a value.
         case map
     }
 
@@ -22,38 +22,38 @@ struct ParquetNode {
     var repetition: Repetition
     var kind: Kind
     var children: [ParquetNode] = []
-    /// The definition level from which on the node is there.
+    /// The minimum definition level at which the node is present.
     var definition: Int
-    /// The repetition level of the node's own entries, or of those it lies in.
+    /// The repetition level of the node's own entries, or of the enclosing list.
     var repetitionLevel: Int
-    /// The columns at and below the node.
+    /// The columns of the node and its descendants.
     var columns: Range<Int> = 0..<0
 }
 
-/// A column of values (a leaf of the schema).
+/// A column (a leaf of the schema).
 struct ParquetColumn: Equatable {
-    /// The names from the top of the schema down.
+    /// The names from the root of the schema.
     var path: [String]
-    /// The physical type as the format numbers it.
+    /// The physical type's number in the format.
     var type: Int
-    /// Bytes of a value of fixed length.
+    /// The size of a fixed-length value in bytes.
     var typeLength: Int
-    /// Whether whole numbers are without sign.
+    /// Whether integers are unsigned.
     var isUnsigned: Bool
-    /// The definition level of a value that is there, and the repetition level of the innermost list's entries.
+    /// The definition level of a value that is present, and the repetition level of the innermost list's entries.
     var largestDefinition: Int
     var largestRepetition: Int
 }
 
-/// The schema as the file lists it: nodes from the top down, each with its number of children.
+/// An element of the schema as stored: nodes in depth-first order, each with its number of children.
 struct ParquetSchemaElement {
     var name = ""
     var type = -1
     var typeLength = 0
     var repetition = 0
     var childCount = 0
-    /// The older annotation and the newer one: 3 and 3 for a list, 1 (or 2) and 2 for a map, 11 to 14 for numbers without
-    /// sign.
+    /// The older and the newer annotation: 3 and 3 for a list, 1 (or 2) and 2 for a map, 11 to 14 for unsigned
+    /// integers.
     var convertedType = -1
     var logicalType = -1
 
@@ -68,7 +68,7 @@ struct ParquetSchemaElement {
             case (5, .int32): element.childCount = try reader.integer()
             case (6, .int32): element.convertedType = try reader.integer()
             case (10, .structure):
-                // A union: the field's number is the type.
+                // A union: the field number is the type.
                 try reader.structure { (_, field, _) throws(ThriftReader.Failure) in
                     element.logicalType = field
                     return false
@@ -86,12 +86,12 @@ struct ParquetSchemaElement {
     var isMap: Bool { convertedType == 1 || convertedType == 2 || logicalType == 2 }
 }
 
-/// The tree of nodes and the columns in it.
+/// The tree of nodes and its columns.
 struct ParquetSchema {
     private(set) var fields: [ParquetNode] = []
     private(set) var columns: [ParquetColumn] = []
 
-    /// Groups within groups; a list of structs takes three.
+    /// The maximum nesting of groups; a list of structs takes three levels.
     private static let deepest = 64
 
     init(_ elements: [ParquetSchemaElement]) throws(ThriftReader.Failure) {

@@ -3,7 +3,7 @@ import MartletJSON
 import MartletSystem
 import MartletTensor
 
-/// The rows of a Parquet file: text, numbers, structs and lists of any of them.
+/// Reads the rows of a Parquet file: text, numbers, structs and lists of these.
 final class ParquetTable: TableReader {
     private let file: MappedFile
     private let metadata: ParquetMetadata
@@ -12,17 +12,18 @@ final class ParquetTable: TableReader {
     private(set) var canContinue = true
 
     private var fields: [ParquetNode]
-    /// The next row group, and of the present one the readers by column (nil where a column is not selected).
+    /// The index of the next row group, and the current group's readers by column (nil for columns that are not
+    /// selected).
     private var group = 0
     private var readers: [ParquetColumnReader?] = []
     private var rowsLeft = 0
 
-    /// Of the present row: how many entries and bytes it has, and what is wrong with one of its values.
+    /// For the current row: its number of entries and bytes, and an error in one of its values.
     private var entryCount = 0
     private var byteCount = 0
     private var fault: DataError?
 
-    /// A list of entries that are all the same takes no bytes, so there is a bound for it.
+    /// A list of equal entries takes no bytes, so its length is limited.
     private static let mostEntries = 1 << 20
 
     var path: String { file.path }
@@ -102,7 +103,7 @@ final class ParquetTable: TableReader {
         return reader
     }
 
-    /// A node as its parent's member: null where it is missing, a list where it is repeated.
+    /// A node's value as a member of its parent: null if it is missing, a list if it is repeated.
     private func read(_ node: ParquetNode) throws(DataError) -> JSON {
         switch node.repetition {
         case .required: return try content(node)
@@ -133,7 +134,7 @@ final class ParquetTable: TableReader {
         }
     }
 
-    /// Whether a list's repeated node is the element itself, as old writers have it, or holds the element.
+    /// Whether a list's repeated node is the element itself, as in old writers, or contains the element.
     private func isElement(_ entry: ParquetNode, of list: ParquetNode) -> Bool {
         entry.children.count != 1 || entry.name == "array" || entry.name == list.name + "_tuple"
     }
@@ -142,7 +143,7 @@ final class ParquetTable: TableReader {
         var members: [(key: String, value: JSON)] = []
         for child in node.children {
             let value = try read(child)
-            // Records of several kinds share their columns: what is null is not there.
+            // Records of several kinds share their columns: null members are omitted.
             if !value.isNull { members.append((child.name, value)) }
         }
         return JSONObject(members)
@@ -163,7 +164,7 @@ final class ParquetTable: TableReader {
         return entries
     }
 
-    /// Whether the node is not there, which all of its columns must agree on; then their entries are taken.
+    /// Whether the node is missing (all of its columns must agree); then their entries are consumed.
     private func isMissing(_ node: ParquetNode) throws(DataError) -> Bool {
         var missing = 0
         for column in node.columns {
@@ -177,7 +178,7 @@ final class ParquetTable: TableReader {
         return true
     }
 
-    /// Whether the list has another entry, which all of its columns must agree on.
+    /// Whether the list has another entry (all of its columns must agree).
     private func goesOn(_ node: ParquetNode) throws(DataError) -> Bool {
         var going = 0
         for column in node.columns {
@@ -210,7 +211,7 @@ final class ParquetTable: TableReader {
                 return .null
             }
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                fault = fault ?? fail(node, "is no UTF-8")
+                fault = fault ?? fail(node, "is not UTF-8")
                 return .null
             }
             return .string(text)

@@ -1,17 +1,17 @@
 import MartletJSON
 import MartletSystem
 
-/// Why a page's values cannot be read.
+/// Why the values of a page cannot be read.
 enum ParquetFault: Error {
     case malformed(String)
     case unsupported(String)
 }
 
-/// What a column's values are in the file.
+/// The storage type of a column's values.
 enum ParquetType: Equatable {
     case boolean, int32, int64, float, double, bytes, fixed(Int)
 
-    /// Nil for types that are not read.
+    /// Nil for types that are not supported.
     init?(_ column: ParquetColumn) {
         switch column.type {
         case 0: self = .boolean
@@ -32,7 +32,7 @@ enum ParquetType: Equatable {
         return names.indices.contains(type) ? names[type] : "type \(type)"
     }
 
-    /// Bytes of a plain value; nil where that is another for each, or less than one.
+    /// The size of a plain value in bytes; nil if it varies, or is below one byte.
     var width: Int? {
         switch self {
         case .boolean, .bytes: nil
@@ -43,7 +43,7 @@ enum ParquetType: Equatable {
     }
 }
 
-/// A value as the file has it.
+/// A value as stored.
 enum ParquetValue {
     case bool(Bool)
     case integer(Int64)
@@ -51,11 +51,11 @@ enum ParquetValue {
     case bytes([UInt8])
 }
 
-/// The dictionary of a column: where its values begin in the dictionary's page.
+/// The dictionary of a column: the offsets of its values in the dictionary page.
 struct ParquetDictionary {
     let type: ParquetType
     let page: [UInt8]
-    /// Only for values of lengths of their own; others lie at multiples of their width.
+    /// Only for variable-length values; others are at multiples of their width.
     private var starts: [UInt32] = []
     private(set) var count = 0
 
@@ -82,9 +82,7 @@ struct ParquetDictionary {
     }
 }
 
-/// The values of a page, one after the other, in any of the format's encodings.
-///
-/// Source: apache/parquet-format, Encodings.md.
+/// Iterates over the values of a page, in any of the format's encodings. Source: apache/parquet-format, Encodings.md.
 struct ParquetValues {
     private enum Encoding {
         case plain
@@ -93,18 +91,18 @@ struct ParquetValues {
         case differences(DeltaDecoder)
         /// All lengths, then all bytes.
         case lengths(DeltaDecoder)
-        /// How much each shares with the one before it, then the rest of each as above.
+        /// The length of the prefix shared with the previous value, then the suffixes as above.
         case prefixes(DeltaDecoder, DeltaDecoder, previous: [UInt8])
-        /// The first bytes of all values, then their second ones, …
+        /// The first bytes of all values, then their second bytes, and so on (BYTE_STREAM_SPLIT).
         case split(count: Int)
     }
 
     private let page: [UInt8]
     private let type: ParquetType
     private var encoding: Encoding
-    /// Where the next value's bytes are; of plain booleans its bit.
+    /// The offset of the next value; for plain booleans the bit index.
     fileprivate var position: Int
-    /// The number of the next split value.
+    /// The index of the next split value.
     private var splitIndex = 0
 
     static func plain(_ page: [UInt8], _ type: ParquetType, at position: Int) -> ParquetValues {
@@ -119,8 +117,8 @@ struct ParquetValues {
     }
 
     /// - Parameters:
-    ///   - code: the encoding as the format numbers it.
-    ///   - start: where the values begin in the page.
+    ///   - code: the encoding's number in the format.
+    ///   - start: the offset of the values in the page.
     init(
         _ page: [UInt8], _ type: ParquetType, code: Int, from start: Int, dictionary: ParquetDictionary?
     ) throws(ParquetFault) {
@@ -129,7 +127,7 @@ struct ParquetValues {
             guard let decoder = DeltaDecoder(page, range) else { throw .malformed("has differences without a header") }
             return decoder
         }
-        /// Where the bytes behind the numbers begin.
+        /// The end of the numbers, where the bytes begin.
         func end(of numbers: DeltaDecoder) throws(ParquetFault) -> Int {
             var numbers = numbers
             guard numbers.left <= page.count.multiplied(clampedBy: 1024) else {
@@ -143,7 +141,7 @@ struct ParquetValues {
         case (0, _): self = .plain(page, type, at: start)
         case (2, _), (8, _):
             guard let dictionary else { throw .malformed("has places in a dictionary, but none came before them") }
-            // A page of nothing but nulls may have no width.
+            // A page of nulls only may have no bit width.
             guard start == page.count || page[start] <= 32 else {
                 throw .malformed("has places of \(page[start]) bits in its dictionary")
             }
@@ -151,7 +149,7 @@ struct ParquetValues {
             let runs = RunLengthDecoder(page, min(start + 1, page.count)..<page.count, width: width)
             self.init(page: page, type: type, encoding: .dictionary(runs, dictionary), position: start)
         case (3, .boolean):
-            // Behind their length in four bytes.
+            // Prefixed by the length in four bytes.
             guard rest.count >= 4 else { throw .malformed("has fewer values than it says") }
             let runs = RunLengthDecoder(page, start + 4..<page.count, width: 1)
             self.init(page: page, type: type, encoding: .runs(runs), position: start)
@@ -205,7 +203,7 @@ struct ParquetValues {
         case .prefixes(var prefixes, var suffixes, var previous):
             guard let prefix = prefixes.next(), let suffix = suffixes.next(), prefix >= 0, prefix <= previous.count
             else { throw Self.tooFew }
-            // No second owner while the bytes change, so that they are not copied.
+            // One owner only while the bytes change, so that they are not copied.
             encoding = .plain
             previous.removeSubrange(Int(prefix)...)
             previous += try take(suffix)

@@ -1,20 +1,19 @@
-/// Parquet's hybrid of runs and packed bits, for levels, places in a dictionary and booleans. Nothing is unpacked ahead:
-/// a run of any length takes no more memory than a short one.
-///
-/// Source: apache/parquet-format, Encodings.md, "Run Length Encoding / Bit-Packing Hybrid".
+/// Parquet's hybrid of run-length encoding and bit packing, for levels, dictionary indices and booleans. Nothing is
+/// expanded in advance: memory does not depend on the length of a run. Source: apache/parquet-format, Encodings.md,
+/// "Run Length Encoding / Bit-Packing Hybrid".
 struct RunLengthDecoder {
     private let bytes: [UInt8]
     private let end: Int
     private let width: Int
     private var position: Int
-    /// Values left of the run, and the value that is repeated, or where its packed bits are.
+    /// Values left in the run, and the repeated value or the position of the packed bits.
     private var left = 0
     private var value = 0
     private var bit: Int?
 
     /// - Parameters:
-    ///   - range: where the runs lie in `bytes`.
-    ///   - width: bits a value, at most 32.
+    ///   - range: the range of the runs in `bytes`.
+    ///   - width: bits per value, at most 32.
     init(_ bytes: [UInt8], _ range: Range<Int>, width: Int) {
         self.bytes = bytes
         self.width = width
@@ -22,7 +21,7 @@ struct RunLengthDecoder {
         end = range.upperBound
     }
 
-    /// The next value; nil when there are no more.
+    /// The next value; nil at the end.
     @inline(__always)
     mutating func next() -> Int? {
         while left == 0 { if !begin() { return nil } }
@@ -42,9 +41,9 @@ struct RunLengthDecoder {
             if byte < 0x80 { break }
             shift += 7
         }
-        // At most 35 bits, so that no product below overflows.
+        // At most 35 bits, so no product below overflows.
         if header & 1 == 1 {
-            // Groups of eight; the last one may lack bytes that no value needs.
+            // Groups of eight values; the last group may lack bytes that no value needs.
             bit = position * 8
             left = (header >> 1) * 8
             let size = left / 8 * width
@@ -62,9 +61,9 @@ struct RunLengthDecoder {
     }
 }
 
-/// Numbers of a few bits, one after the other from the lowest bit of the first byte.
+/// Numbers of a few bits, consecutive from the lowest bit of the first byte.
 enum BitField {
-    /// The number of `width` bits, at most 56, from bit `bit` on; bits behind `end` are zero.
+    /// The number of `width` bits, at most 56, starting at bit `bit`; bits after `end` are zero.
     @inline(__always)
     static func read(_ bytes: [UInt8], end: Int, bit: Int, width: Int) -> Int {
         let byte = bit >> 3
@@ -87,13 +86,12 @@ enum BitField {
     }
 }
 
-/// Whole numbers as differences, in blocks with a least difference and packed bits above it.
-///
-/// Source: apache/parquet-format, Encodings.md, "Delta Encoding (DELTA_BINARY_PACKED = 5)".
+/// Integers as differences, in blocks with a minimum difference and bit-packed offsets. Source: apache/parquet-format,
+/// Encodings.md, "Delta Encoding (DELTA_BINARY_PACKED = 5)".
 struct DeltaDecoder {
     private let bytes: [UInt8]
     private let end: Int
-    /// Behind the last value, once all of them were asked for, is what follows the numbers.
+    /// After all values have been read, the position after the numbers.
     private(set) var position: Int
     private(set) var left: Int
     private var value: UInt64
@@ -107,7 +105,7 @@ struct DeltaDecoder {
     private var bit = 0
     private var width = 0
 
-    /// Nil when the header is none.
+    /// Nil if the header is invalid.
     init?(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
         end = range.upperBound
@@ -135,7 +133,7 @@ struct DeltaDecoder {
         self.position = position
     }
 
-    /// The next number; nil at the end, and where the bytes end too early.
+    /// The next number; nil at the end, and if the bytes end too early.
     mutating func next() -> Int64? {
         guard left > 0 else { return nil }
         if isFirst {
@@ -172,7 +170,7 @@ struct DeltaDecoder {
         part += 1
         leftInPart = min(valuesPerPart, left)
         bit = position * 8
-        // The last part may be cut behind its last value.
+        // The last miniblock may be truncated after its last value.
         let needed = (leftInPart * width + 7) / 8, whole = valuesPerPart / 8 * width
         guard needed <= end - position else { return false }
         position += min(whole, end - position)

@@ -1,8 +1,7 @@
 import MartletSystem
 
-/// Reads Thrift's compact protocol, in which Parquet keeps its descriptions.
-///
-/// Source: Apache Thrift, "Thrift compact protocol encoding".
+/// Reads Thrift's compact protocol, the encoding of Parquet's metadata. Source: Apache Thrift, "Thrift compact protocol
+/// encoding".
 struct ThriftReader {
     enum Failure: Error, CustomStringConvertible {
         case truncated, malformed(String)
@@ -17,7 +16,7 @@ struct ThriftReader {
 
     private let bytes: UnsafeRawBufferPointer
     private(set) var position: Int
-    /// Structs within structs; a hostile file must not reach the end of the stack.
+    /// Nesting depth of structs, limited so that a malicious file cannot overflow the stack.
     private var depth = 0
 
     init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0) {
@@ -25,7 +24,7 @@ struct ThriftReader {
         self.position = position
     }
 
-    /// The types of fields and of a list's entries.
+    /// The types of fields and of list elements.
     enum Kind: UInt8 {
         case stop, yes, no, byte, int16, int32, int64, double, binary, list, set, map, structure
     }
@@ -46,7 +45,7 @@ struct ThriftReader {
         throw .malformed("a number has too many bytes")
     }
 
-    /// A number of any width, stored zigzag.
+    /// An integer of any width, in zigzag encoding.
     mutating func integer() throws(Failure) -> Int {
         let value = try unsigned()
         return Int(truncatingIfNeeded: value >> 1) ^ -Int(truncatingIfNeeded: value & 1)
@@ -63,7 +62,7 @@ struct ThriftReader {
         String(decoding: bytes[try binary()], as: UTF8.self)
     }
 
-    /// Goes through a struct's fields. The body reads a field and says true, or leaves it where it is and says false.
+    /// Iterates over a struct's fields. The body reads a field and returns true, or leaves it unread and returns false.
     /// A field of type `yes` or `no` has no bytes: the type is its value.
     mutating func structure(
         _ body: (inout ThriftReader, Int, Kind) throws(Failure) -> Bool
@@ -76,7 +75,7 @@ struct ThriftReader {
             let header = try byte()
             guard let kind = Kind(rawValue: header & 15) else { throw .malformed("a field has an unknown type") }
             if kind == .stop { return }
-            // Fields are numbered in 16 bits, so that no sum of theirs overflows.
+            // Field numbers have 16 bits, so their sums do not overflow.
             guard
                 let next = (header >> 4 == 0 ? try integer() : field + Int(header >> 4))
                     .narrowed(to: -0x8000...0x7fff)
@@ -86,10 +85,10 @@ struct ThriftReader {
         }
     }
 
-    /// A list's type and count, each entry of which has at least a byte (so that the count is bounded by the file).
+    /// The element type and count of a list; each element has at least one byte, so the count is bounded by the file.
     mutating func listHeader() throws(Failure) -> (kind: Kind, count: Int) {
         let header = try byte()
-        // Entries of no type would have no bytes, and a list of them any count.
+        // Elements of type `stop` would have no bytes, so the count would be unbounded.
         guard let kind = Kind(rawValue: header & 15), kind != .stop else {
             throw .malformed("a list has an unknown type")
         }
@@ -134,7 +133,7 @@ struct ThriftReader {
         }
     }
 
-    /// In collections a boolean takes a byte.
+    /// In collections a boolean takes one byte.
     private mutating func skipEntry(_ kind: Kind) throws(Failure) {
         if kind == .yes || kind == .no { _ = try byte() } else { try nested(kind) }
     }

@@ -9,10 +9,10 @@ struct LLMCShard {
 
     let tokenWidth: Int
     let tokenCount: Int
-    /// Where documents begin, and the token count.
+    /// The start of each document, and the token count.
     let documentStarts: [Int]
 
-    /// Nil when the file is none.
+    /// Nil if the file is not an llm.c shard.
     init?(_ file: MappedFile, findsDocuments: Bool) throws(DataError) {
         guard file.bytes.count >= 4 else { return nil }
         func number(_ index: Int) -> Int32 {
@@ -34,7 +34,7 @@ struct LLMCShard {
                 .unsupported, path: file.path, place: "header", field: "version",
                 "is \(number(1)); files with the magic \(magic) have version \(version)")
         }
-        // The count is a signed 32-bit number there.
+        // In this format the count is a signed 32-bit number.
         tokenCount = Int(number(2))
         guard tokenCount >= 0, file.bytes.count == Self.headerByteCount + tokenCount * tokenWidth else {
             throw DataError(

@@ -2,19 +2,20 @@
 ///
 ///     0   8   magic "MRTLSHRD"
 ///     8   4   version, 1
-///     12  4   bytes a token: 2 or 4
-///     16  8   tokens
-///     24  8   documents
+///     12  4   bytes per token: 2 or 4
+///     16  8   number of tokens
+///     24  8   number of documents
 ///     32  8   size of the vocabulary
 ///     40  8   hash of the vocabulary
 ///     48  8   id of the token that ends every document, or -1
-///     56  8   bytes of text the tokens were made of, or 0 when that is unknown
-///     64  8   flags: 1 = which tokens are trained on is told
+///     56  8   bytes of the text that was tokenized, or 0 if unknown
+///     64  8   flags: 1 = there is a loss mask
 ///     72  8   hash of the contents
 ///     80  48  zeros
 ///
-/// After it come the tokens, zeros up to a multiple of 8, the documents' first tokens and the token count (one 64-bit
-/// number each), and with flag 1 a bit per token, lowest first, that is set where the token is trained on.
+/// It is followed by the tokens, zeros up to a multiple of 8, the index of each document's first token and the token
+/// count (one 64-bit number each), and with flag 1 by one bit per token, lowest first, that is set if the token is
+/// trained on.
 struct ShardHeader: Equatable {
     static let byteCount = 128
     static let magic: [UInt8] = Array("MRTLSHRD".utf8)
@@ -49,14 +50,14 @@ struct ShardHeader: Equatable {
         return bytes
     }
 
-    /// Where the documents' offsets begin. Nil when the numbers do not fit together.
+    /// The offset of the document table. Nil if the numbers are inconsistent.
     var offsetsStart: Int? {
         let (tokens, overflow) = tokenCount.multipliedReportingOverflow(by: tokenWidth)
         guard !overflow, tokens <= Int.max / 4 else { return nil }
         return (Self.byteCount + tokens + 7) / 8 * 8
     }
 
-    /// The file's size. Nil when the numbers do not fit together.
+    /// The size of the file. Nil if the numbers are inconsistent.
     var fileByteCount: Int? {
         guard let start = offsetsStart, documentCount < Int.max / 32 else { return nil }
         return start + (documentCount + 1) * 8 + (hasMask ? (tokenCount + 7) / 8 : 0)

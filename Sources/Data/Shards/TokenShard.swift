@@ -1,39 +1,39 @@
 import MartletFormats
 import MartletTensor
 
-/// Documents as token ids, in a file that is mapped, not read. The format is told in `ShardHeader.swift`; llm.c's
-/// shards are read too.
+/// Documents as token ids, in a memory-mapped file. The format is described in `ShardHeader.swift`; llm.c's shards can
+/// be read too.
 public final class TokenShard: Sendable {
     public let path: String
     public let tokenCount: Int
     public let documentCount: Int
-    /// Bytes a token: 2 or 4.
+    /// Bytes per token: 2 or 4.
     public let tokenWidth: Int
-    /// The vocabulary the ids belong to; llm.c's files do not say.
+    /// The vocabulary of the ids; nil for llm.c's files, which do not contain it.
     public let vocabulary: VocabularyIdentity?
     /// The token that ends every document, if there is one.
     public let separator: Int32?
-    /// How many bytes of text the tokens stand for, for bits per byte; nil when the file does not say.
+    /// The number of bytes of the tokenized text, for bits per byte; nil if the file does not contain it.
     public let sourceByteCount: Int?
-    /// Whether some tokens are only read, and not trained on.
+    /// Whether there is a loss mask, so that some tokens are not trained on.
     public let hasMask: Bool
 
     let file: MappedFile
-    /// Where tokens begin in the file.
+    /// The offset of the tokens in the file.
     let tokensStart: Int
     private let layout: Layout
 
     private enum Layout: Sendable {
         case martlet(ShardHeader, offsetsStart: Int)
-        /// Where documents begin, and the token count.
+        /// The start of each document, and the token count.
         case listed([Int])
     }
 
-    /// Opens a shard and checks its header and every document's place. Ids are checked as they are read.
+    /// Opens a shard and checks its header and the positions of all documents. Ids are checked when they are read.
     /// - Parameters:
-    ///   - findsDocuments: for llm.c's files, which do not list their documents: look for the tokens they begin with,
-    ///     which reads the whole file. Without it the file counts as one document.
-    ///   - copying: read into memory instead of mapping.
+    ///   - findsDocuments: for llm.c's files, which do not list their documents: searches for the tokens that begin
+    ///     documents, which reads the whole file. Otherwise the file counts as one document.
+    ///   - copying: whether to read the file into memory instead of mapping it.
     public convenience init(path: String, findsDocuments: Bool = false, copying: Bool = false) throws(DataError) {
         let file: MappedFile
         do throws(FileError) {
@@ -49,7 +49,7 @@ public final class TokenShard: Sendable {
         path = file.path
         guard file.bytes.starts(with: ShardHeader.magic) else {
             guard let shard = try LLMCShard(file, findsDocuments: findsDocuments) else {
-                throw DataError(.malformed, path: file.path, "is no token shard: neither Martlet's nor llm.c's")
+                throw DataError(.malformed, path: file.path, "is not a token shard of Martlet or llm.c")
             }
             tokenCount = shard.tokenCount
             documentCount = shard.documentStarts.count - 1
@@ -89,7 +89,7 @@ public final class TokenShard: Sendable {
         layout = .martlet(header, offsetsStart: start)
     }
 
-    /// The index of the document's first token; of `documentCount`, the token count.
+    /// The index of the document's first token; for `documentCount`, the token count.
     @inline(__always)
     public func start(ofDocument document: Int) -> Int {
         precondition(document >= 0 && document <= documentCount, "document \(document) of \(documentCount)")
@@ -98,8 +98,8 @@ public final class TokenShard: Sendable {
             let offset = Int(
                 truncatingIfNeeded: Int64(
                     littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + 8 * document, as: Int64.self)))
-            // It was checked when the file was opened, and the file may have been written over since: whatever stands
-            // there now, the place is one of the shard's. That it changed is told when tokens are copied.
+            // Checked when the file was opened, but it may have been overwritten since: the result is clamped to the
+            // shard. The change is reported when tokens are copied.
             return min(max(offset, 0), tokenCount)
         case .listed(let starts): return starts[document]
         }
@@ -110,7 +110,7 @@ public final class TokenShard: Sendable {
         return start..<max(start, self.start(ofDocument: document + 1))
     }
 
-    /// The document a token belongs to, or nil when there is no such token.
+    /// The document that contains a token, or nil if there is no such token.
     public func document(containing token: Int) -> Int? {
         guard token >= 0, token < tokenCount else { return nil }
         // The last document that starts at or before the token: empty documents before it start there too.
@@ -122,7 +122,7 @@ public final class TokenShard: Sendable {
         return low
     }
 
-    /// Copies tokens. Ids outside the vocabulary are an error that names the place.
+    /// Copies tokens. Throws for an id outside the vocabulary, with its position.
     public func copyTokens(_ range: Range<Int>, into target: UnsafeMutableBufferPointer<Int32>) throws(DataError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= tokenCount && target.count >= range.count)
         let limit = vocabulary.map { UInt32($0.size) } ?? UInt32(Int32.max)
@@ -142,7 +142,7 @@ public final class TokenShard: Sendable {
                 target[index] = Int32(truncatingIfNeeded: id)
             }
         }
-        // Bytes that were cut off meanwhile have been read as zeros.
+        // Bytes that were truncated meanwhile have been read as zeros.
         try checkUnchanged()
         guard range.isEmpty || largest < limit else {
             let index = (0..<range.count).first { UInt32(bitPattern: target[$0]) >= limit } ?? 0
@@ -170,7 +170,7 @@ public final class TokenShard: Sendable {
         try tokens(range(ofDocument: document))
     }
 
-    /// Whether the token is to be predicted in training; always, without a mask.
+    /// Whether the token is a training target; always true without a loss mask.
     @inline(__always)
     public func isTrained(_ token: Int) -> Bool {
         guard case .martlet(let header, let start) = layout, header.hasMask else { return true }
@@ -178,7 +178,7 @@ public final class TokenShard: Sendable {
         return byte >> UInt8(token & 7) & 1 != 0
     }
 
-    /// How many tokens of a range are to be predicted in training.
+    /// The number of training targets in a range.
     public func trainedCount(_ range: Range<Int>) -> Int {
         guard case .martlet(let header, let start) = layout, header.hasMask else { return range.count }
         precondition(range.lowerBound >= 0 && range.upperBound <= tokenCount)
@@ -194,7 +194,7 @@ public final class TokenShard: Sendable {
         return count
     }
 
-    /// Reads the whole file and compares it with the hash it was written with. llm.c's files have none.
+    /// Reads the whole file and compares its hash with the stored one. llm.c's files have none.
     public func verify() throws(DataError) {
         guard case .martlet(let header, _) = layout else { return }
         var hash = ShardHash()
@@ -223,7 +223,7 @@ public final class TokenShard: Sendable {
     }
 }
 
-/// The hash over what a shard holds.
+/// The hash of a shard's contents.
 struct ShardHash {
     private var tokens = StreamHash()
     private var documents = StreamHash()

@@ -1,9 +1,9 @@
 import MartletFormats
 import MartletTensor
 
-/// Writes a shard document by document. The file appears, whole, at `finish`; without it nothing is left behind.
+/// Writes a shard document by document. The complete file appears at `finish`; without it nothing remains.
 ///
-/// Memory: 8 bytes a document, and with a mask a bit a token.
+/// Memory: 8 bytes per document, and with a loss mask one bit per token.
 public final class TokenShardWriter {
     public let path: String
     public private(set) var tokenCount = 0
@@ -17,8 +17,9 @@ public final class TokenShardWriter {
     private var scratch: [UInt8] = []
 
     /// - Parameters:
-    ///   - separator: the token that ends every document. The caller's documents end with it; the writer only notes it.
-    ///   - hasMask: whether documents say which of their tokens are trained on.
+    ///   - separator: the token that ends every document. The caller's documents must end with it; the writer only
+    ///     records it.
+    ///   - hasMask: whether documents have a loss mask.
     public init(
         path: String, vocabulary: VocabularyIdentity, separator: Int32? = nil, hasMask: Bool = false
     ) throws(DataError) {
@@ -45,8 +46,9 @@ public final class TokenShardWriter {
 
     /// Adds a document.
     /// - Parameters:
-    ///   - isTrained: for each token whether it is to be predicted; all are, without it. Only for writers with a mask.
-    ///   - sourceByteCount: how many bytes of text the tokens stand for.
+    ///   - isTrained: the loss mask: for each token whether it is a training target; by default all are. Only for
+    ///     writers with a mask.
+    ///   - sourceByteCount: the number of bytes of the tokenized text.
     public func append(
         _ tokens: [Int32], isTrained: [Bool]? = nil, sourceByteCount: Int = 0
     ) throws(DataError) {
@@ -86,7 +88,7 @@ public final class TokenShardWriter {
         header.sourceByteCount += sourceByteCount
     }
 
-    /// Puts the file in place.
+    /// Completes the file and renames it to its target.
     public func finish() throws(DataError) {
         header.tokenCount = tokenCount
         header.documentCount = starts.count
@@ -106,10 +108,10 @@ public final class TokenShardWriter {
 }
 
 extension TokenShard {
-    /// A shard that lies in memory only.
+    /// A shard in memory.
     /// - Parameters:
-    ///   - name: what errors call it.
-    ///   - isTrained: for each document and token whether it is to be predicted.
+    ///   - name: the name in errors.
+    ///   - isTrained: the loss mask of each document.
     public convenience init(
         name: String, documents: [[Int32]], isTrained: [[Bool]]? = nil, vocabulary: VocabularyIdentity,
         separator: Int32? = nil

@@ -1,8 +1,8 @@
 import MartletTokenizers
 
-/// Which vocabulary token ids belong to: its size, and a hash over every token in order of ids.
+/// Identifies the vocabulary of token ids: its size, and a hash of all tokens in order of ids.
 public struct VocabularyIdentity: Sendable, Hashable, CustomStringConvertible {
-    /// One more than the largest id.
+    /// The largest id plus one.
     public var size: Int
     public var hash: UInt64
 
@@ -11,7 +11,7 @@ public struct VocabularyIdentity: Sendable, Hashable, CustomStringConvertible {
         self.hash = hash
     }
 
-    /// Tokenizers with the same tokens under the same ids are the same, however their files are written.
+    /// Tokenizers with the same tokens and ids have the same identity, in whatever files they are stored.
     public init(_ tokenizer: Tokenizer) {
         var hash = StreamHash()
         for id in 0..<tokenizer.vocabularySize {
@@ -32,11 +32,10 @@ public struct VocabularyIdentity: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// A 64-bit hash of a sequence of numbers, the same on every machine and in every version. It tells accidents apart,
-/// not forgeries.
+/// A 64-bit hash of a sequence of numbers, the same on every machine and in every version. It detects accidental
+/// differences, not forgeries.
 ///
-/// Each number is mixed in by exclusive or, multiplication with an odd constant and a shift that brings high bits
-/// down.
+/// Each number is mixed in by exclusive or, multiplication with an odd constant, and a shift that moves high bits down.
 package struct StreamHash: Sendable {
     private var state: UInt64 = 0x6D61_7274_6C65_7431
 
