@@ -6,9 +6,9 @@ import Glibc
 import Musl
 #endif
 
-/// Whether the server could listen where it is to, asked before gigabytes are loaded.
+/// Checks whether the server can listen on its address, before gigabytes are loaded.
 enum ListeningAddress {
-    /// - Throws: `ServerError` where the name is unknown, or the port is taken or not for this user.
+    /// - Throws: `ServerError` when the host name is unknown, or the port is in use or not permitted.
     static func check(host: String, port: Int) throws(ServerError) {
         guard port > 0 else { return }
         var hints = addrinfo()
@@ -21,11 +21,12 @@ enum ListeningAddress {
         var found: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(host, String(port), &hints, &found)
         guard status == 0, let address = found else {
-            throw ServerError("--host \(host) is no address of this machine: \(String(cString: gai_strerror(status)))")
+            throw ServerError(
+                "--host \(host) is not an address of this machine: \(String(cString: gai_strerror(status)))")
         }
         defer { freeaddrinfo(found) }
         let descriptor = socket(address.pointee.ai_family, address.pointee.ai_socktype, address.pointee.ai_protocol)
-        // Listening itself tells what is wrong then.
+        // If this fails, the later call of listen reports the error.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var yes: Int32 = 1
@@ -34,8 +35,8 @@ enum ListeningAddress {
         switch errno {
         case EADDRINUSE:
             throw ServerError("port \(port) is in use: stop what listens there, or give another --port")
-        case EACCES: throw ServerError("port \(port) is not for this user: give one above 1023 with --port")
-        case EADDRNOTAVAIL: throw ServerError("--host \(host) is no address of this machine")
+        case EACCES: throw ServerError("port \(port) is not permitted for this user: give one above 1023 with --port")
+        case EADDRNOTAVAIL: throw ServerError("--host \(host) is not an address of this machine")
         default: return
         }
     }

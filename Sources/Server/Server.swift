@@ -22,7 +22,7 @@ public final class Server: Sendable {
     let keptResponses = KeptResponses()
     private let draining = Atomic(false)
 
-    /// - Throws: `ServerError` where the settings do not fit each other.
+    /// - Throws: `ServerError` when settings contradict each other.
     public init(_ settings: ServerSettings, _ models: ModelRegistry, logger: Logger? = nil) throws {
         try settings.check()
         self.settings = settings
@@ -37,10 +37,11 @@ public final class Server: Sendable {
     package var isDraining: Bool { draining.load(ordering: .relaxed) }
     func startDraining() { draining.store(true, ordering: .relaxed) }
 
-    /// Who shows these header fields.
+    /// The caller with the API key in these header fields.
     func caller(_ fields: HTTPFields) throws(APIError) -> Caller {
         guard !keys.isEmpty else {
-            // What changes the server itself is for this machine alone, where nobody has to show a key.
+            // Without configured keys, requests that change the server are only allowed when it listens on this machine
+            // alone.
             let scopes: Set<Scope> = settings.isLoopback ? Set(Scope.allCases) : [.open, .inference, .metrics]
             return Caller(name: nil, scopes: scopes)
         }

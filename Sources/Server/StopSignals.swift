@@ -9,13 +9,13 @@ import Glibc
 import Musl
 #endif
 
-/// SIGTERM and SIGINT, heard on a queue of their own: no work of a request, however long, stands before them.
+/// Handles SIGTERM and SIGINT on its own queue, so that requests cannot delay them.
 ///
-/// A dispatch source for the signals themselves hears nothing on Linux while they are ignored, and does not keep them from
-/// ending the process while they are not; hence a handler, which may do no more than call the system, and a pipe.
+/// On Linux a dispatch source for a signal receives nothing while the signal is ignored, and does not prevent the
+/// default action while it is not; therefore a signal handler, which may only make system calls, writes to a pipe.
 final class StopSignals: Sendable {
     private static let signals = [SIGTERM, SIGINT]
-    /// Where the handler writes; that of the latest instance.
+    /// The pipe end that the handler of the latest instance writes to.
     private static let writeEnd = Atomic<Int32>(-1)
     private static let heard = Atomic<Int>(0)
 
@@ -24,12 +24,12 @@ final class StopSignals: Sendable {
     private let descriptor: Int32
 
     /// - Parameters:
-    ///   - onFirst: called for the first of the signals.
-    ///   - onSecond: called for each that follows. The third ends the process by itself.
+    ///   - onFirst: called for the first signal.
+    ///   - onSecond: called for each later signal. The third one ends the process directly.
     init(onFirst: @escaping @Sendable () -> Void, onSecond: @escaping @Sendable (Int32) -> Void) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
-            // Without a descriptor left the signals do what they do without a handler.
+            // Without a free file descriptor the signals keep their default action.
             source = nil
             descriptor = -1
             return
@@ -51,14 +51,14 @@ final class StopSignals: Sendable {
         for number in Self.signals { signal(number) { StopSignals.note($0) } }
     }
 
-    /// In the signal handler.
+    /// Runs in the signal handler.
     private static func note(_ number: Int32) {
         if heard.add(1, ordering: .relaxed).newValue > 2 { _exit(128 + number) }
         var byte = UInt8(truncatingIfNeeded: number)
         _ = write(writeEnd.load(ordering: .relaxed), &byte, 1)
     }
 
-    /// Hears no more; the signals do what they do without a handler.
+    /// Stops handling; the signals get their default action back.
     func stop() {
         guard let source else { return }
         let (isLatest, _) = Self.writeEnd.compareExchange(

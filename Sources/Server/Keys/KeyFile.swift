@@ -1,14 +1,14 @@
 import MartletFormats
 
-/// Reads a file of keys, one a line:
+/// Reads a file of API keys, one per line:
 ///
 /// ```
-/// # name  key, or sha256: and its 64 hexadecimal digits   what it may do
+/// # name  key, or sha256: and its 64 hexadecimal digits   scopes and quotas
 /// alice   sk-3f1c…          scopes=inference,metrics rpm=60 tokens-per-day=100000 concurrent=4
 /// ci      sha256:9f86d081…  rpm=600
 /// sk-a-key-without-a-name
 /// ```
-/// Without `scopes`, a key may use models (`inference`).
+/// Without `scopes`, a key has the scope `inference`.
 public enum KeyFile {
     public static func read(_ path: String) throws -> [APIKey] {
         let bytes = try Folder.read(path)
@@ -26,7 +26,7 @@ public enum KeyFile {
             let place = "\(file), line \(index + 1)"
             let key = try parse(words, place: place, number: keys.count + 1)
             if let other = keys.first(where: { $0.name == key.name || $0.digest == key.digest }) {
-                throw ServerError("\(place): the name or the key of \"\(other.name)\" again")
+                throw ServerError("\(place): this name or key is already used by \"\(other.name)\"")
             }
             keys.append(key)
         }

@@ -2,11 +2,11 @@ import HTTPTypes
 import MartletAPI
 import Synchronization
 
-/// What one key has used of its quota.
+/// The quota usage of one key.
 ///
-/// Requests are a bucket that fills evenly (so that a minute's worth can come at once, and then one each 60/rpm seconds);
-/// tokens are counted from the first request of a day of 24 hours. A reply's tokens are known when it is done, so the last
-/// request of a day may go over.
+/// Requests are limited by a token bucket that fills evenly (a minute's worth may come at once, then one every 60/rpm
+/// seconds); tokens are counted per 24 hours from the first request on. The number of a reply's tokens is known when it
+/// is finished, so the last request of a day may exceed the quota.
 package final class KeyMeter: Sendable {
     private struct State {
         var requests: Double
@@ -25,8 +25,8 @@ package final class KeyMeter: Sendable {
         state = Mutex(State(requests: Double(quota.requestsPerMinute ?? 0), filled: now, dayStart: now))
     }
 
-    /// Takes one request from the quota.
-    /// - Throws: `APIError` 429 that says when to come again.
+    /// Charges one request to the quota.
+    /// - Throws: `APIError` 429 with the time to wait.
     package func begin(now: ContinuousClock.Instant = .now) throws(APIError) {
         let refusal: APIError? = state.withLock { state in
             if let limit = quota.concurrentRequests, state.running >= limit {
@@ -73,7 +73,7 @@ package final class KeyMeter: Sendable {
             code: "rate_limit_exceeded", retryAfterSeconds: wait)
     }
 
-    /// OpenAI's header fields that tell what is left.
+    /// OpenAI's rate-limit header fields.
     package func fields(now: ContinuousClock.Instant = .now) -> HTTPFields {
         var fields = HTTPFields()
         state.withLock { state in

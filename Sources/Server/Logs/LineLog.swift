@@ -9,12 +9,12 @@ import Glibc
 import Musl
 #endif
 
-/// How a line of the log is written.
+/// The format of log lines.
 public enum LogFormat: String, Sendable, CaseIterable {
     case text, json
 }
 
-/// A log of one line an event on standard error, for people or for programs.
+/// A log handler with one line per event on standard error, as text or JSON.
 public struct LineLog: LogHandler {
     public var logLevel: Logger.Level
     public var metadata: Logger.Metadata = [:]
@@ -36,7 +36,7 @@ public struct LineLog: LogHandler {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         var line = Array(Self.line(format, event.level, "\(event.message)", all, time: Self.now()).utf8)
         line.append(0x0A)
-        // One call a line keeps lines of several threads apart.
+        // One system call per line, so that lines of several threads do not mix.
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
@@ -57,7 +57,7 @@ public struct LineLog: LogHandler {
         }
     }
 
-    /// A number stays one.
+    /// A number remains a number.
     private static func json(_ value: Logger.Metadata.Value) -> JSON {
         let text = "\(value)"
         if case .string = value { return .string(text) }
@@ -66,7 +66,7 @@ public struct LineLog: LogHandler {
         return .string(text)
     }
 
-    /// Nothing in a value can begin a line of its own.
+    /// Escapes line breaks, so that a value cannot start a new line.
     private static func plain(_ text: String, quotes: Bool = true) -> String {
         let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7F }
         if isPlain && !text.isEmpty { return text }

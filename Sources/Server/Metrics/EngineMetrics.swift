@@ -1,6 +1,6 @@
 import Martlet
 
-/// What engines count, under our own names and those that dashboards for vLLM and llama.cpp ask for.
+/// The statistics of engines, under Martlet's metric names and those that dashboards for vLLM and llama.cpp use.
 enum EngineMetrics {
     private typealias Value = (EngineStatistics) -> Double
     private typealias Distribution = (EngineStatistics) -> Histogram
@@ -27,7 +27,7 @@ enum EngineMetrics {
             for name in ["martlet_" + row.name, "vllm:" + row.name] { histograms(name, row.help, row.value) }
         }
         for name in ["martlet_requests_finished_total", "vllm:request_success_total"] {
-            text.family(name, .counter, "Replies that ended, by reason.")
+            text.family(name, .counter, "Finished replies, by finish reason.")
             for engine in engines {
                 for (reason, count) in engine.statistics.finished.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
                     text.sample(
@@ -54,27 +54,27 @@ enum EngineMetrics {
         [
             row(
                 "martlet_requests_running vllm:num_requests_running llamacpp:requests_processing", .gauge,
-                "Replies being computed."
+                "Running replies."
             ) { Double($0.runningRequests) },
             row(
                 "martlet_requests_waiting vllm:num_requests_waiting llamacpp:requests_deferred", .gauge,
-                "Requests that wait for their turn."
+                "Requests waiting in the queue."
             ) { Double($0.waitingRequests) },
-            row("martlet_requests_refused_total", .counter, "Requests refused because too many waited.") {
+            row("martlet_requests_refused_total", .counter, "Requests refused because the queue was full.") {
                 Double($0.refused)
             },
             row(
                 "martlet_cache_used_ratio vllm:kv_cache_usage_perc", .gauge,
-                "Share of the blocks for keys and values in use."
+                "Fraction of key/value cache blocks in use."
             ) {
                 $0.totalBlocks > 0 ? Double($0.usedBlocks) / Double($0.totalBlocks) : 0
             },
-            row("martlet_cache_kept_blocks", .gauge, "Blocks of earlier prompts and replies kept for later ones.") {
+            row("martlet_cache_kept_blocks", .gauge, "Blocks in the prefix cache.") {
                 Double($0.keptBlocks)
             },
             row(
                 "martlet_prompt_tokens_total vllm:prompt_tokens_total llamacpp:prompt_tokens_total", .counter,
-                "Tokens of prompts."
+                "Prompt tokens."
             ) { Double($0.promptTokens) },
             row(
                 "martlet_reply_tokens_total vllm:generation_tokens_total llamacpp:tokens_predicted_total", .counter,
@@ -82,39 +82,39 @@ enum EngineMetrics {
             ) { Double($0.replyTokens) },
             row(
                 "martlet_prefix_queries_total vllm:prefix_cache_queries_total", .counter,
-                "Prompt tokens looked for among computed ones."
+                "Prompt tokens looked up in the prefix cache."
             ) { Double($0.prefixQueries) },
             row(
                 "martlet_prefix_hits_total vllm:prefix_cache_hits_total", .counter,
-                "Prompt tokens found among computed ones."
+                "Prompt tokens found in the prefix cache."
             ) { Double($0.prefixHits) },
             row(
                 "martlet_preemptions_total vllm:num_preemptions_total", .counter,
-                "Replies put back for want of memory and computed again."
+                "Replies preempted for lack of cache memory and recomputed."
             ) { Double($0.preemptions) },
             row(
                 "martlet_drafted_tokens_total vllm:spec_decode_num_draft_tokens_total", .counter,
-                "Tokens guessed ahead."
+                "Draft tokens of speculative decoding."
             ) { Double($0.draftedTokens) },
             row(
                 "martlet_accepted_tokens_total vllm:spec_decode_num_accepted_tokens_total", .counter,
-                "Guessed tokens that were right."
+                "Accepted draft tokens."
             ) { Double($0.acceptedTokens) },
             row("martlet_steps_total llamacpp:n_decode_total", .counter, "Steps computed.") { Double($0.steps) },
-            row("llamacpp:n_busy_slots_per_decode", .gauge, "Replies in a step, on average.") {
+            row("llamacpp:n_busy_slots_per_decode", .gauge, "Mean number of replies per step.") {
                 $0.steps > 0 ? Double($0.sequenceSteps) / Double($0.steps) : 0
             },
-            row("martlet_prompt_seconds_total llamacpp:prompt_seconds_total", .counter, "Seconds spent on prompts.") {
+            row("martlet_prompt_seconds_total llamacpp:prompt_seconds_total", .counter, "Seconds spent on prefill.") {
                 $0.promptSeconds
             },
             row(
                 "martlet_reply_seconds_total llamacpp:tokens_predicted_seconds_total", .counter,
-                "Seconds spent on replies."
+                "Seconds spent on decoding."
             ) { $0.replySeconds },
-            row("llamacpp:prompt_tokens_seconds", .gauge, "Prompt tokens a second, on average.") {
+            row("llamacpp:prompt_tokens_seconds", .gauge, "Mean prompt tokens per second.") {
                 $0.promptSeconds > 0 ? Double($0.promptTokens) / $0.promptSeconds : 0
             },
-            row("llamacpp:predicted_tokens_seconds", .gauge, "Tokens generated a second, on average.") {
+            row("llamacpp:predicted_tokens_seconds", .gauge, "Mean generated tokens per second.") {
                 $0.replySeconds > 0 ? Double($0.replyTokens) / $0.replySeconds : 0
             },
         ]

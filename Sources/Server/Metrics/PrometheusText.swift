@@ -1,6 +1,6 @@
 /// Writes metrics in Prometheus' text format, version 0.0.4.
 ///
-/// The samples of a name must follow each other; `family` begins a name.
+/// All samples of a metric must be consecutive; `family` starts a metric.
 struct PrometheusText {
     private(set) var text = ""
 
@@ -22,7 +22,7 @@ struct PrometheusText {
         text += " \(Self.number(value))\n"
     }
 
-    /// A name with one sample.
+    /// A metric with one sample.
     mutating func one(
         _ name: String, _ kind: Kind, _ help: String, _ labels: KeyValuePairs<String, String> = [:], _ value: Double
     ) {
@@ -30,7 +30,7 @@ struct PrometheusText {
         sample(name, labels, value)
     }
 
-    /// - Parameter counts: of each bucket alone, with one more than there are bounds.
+    /// - Parameter counts: per bucket (not cumulative), one more than there are bounds.
     mutating func histogram(_ name: String, _ labels: [(String, String)], bounds: [Double], counts: [Int], sum: Double)
     {
         var total = 0

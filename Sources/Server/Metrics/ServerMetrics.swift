@@ -1,8 +1,8 @@
 import CoreMetrics
 import Synchronization
 
-/// Counts requests by route and status: for `/metrics`, and for the backend of swift-metrics that the program around the
-/// server has chosen, if it has.
+/// Counts requests by route and status: for `/metrics`, and for the swift-metrics backend if the embedding program has
+/// set one.
 package final class ServerMetrics: Sendable {
     private struct Key: Hashable {
         var method: String, route: String, status: Int
@@ -11,7 +11,7 @@ package final class ServerMetrics: Sendable {
         var requests: [Key: Int] = [:]
         var seconds: [String: (counts: [Int], sum: Double)] = [:]
         var running = 0
-        /// Of the program's backend, each made when it is first needed.
+        /// Metrics of the backend, created on first use.
         private var counters: [Key: Counter] = [:]
         private var timers: [String: Timer] = [:]
 
@@ -37,7 +37,7 @@ package final class ServerMetrics: Sendable {
     private let factory: any MetricsFactory
     let started = ContinuousClock.now
     static let bounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
-    /// Methods are chosen by clients; those beyond the usual share one label.
+    /// Methods are chosen by clients; uncommon ones share one label.
     private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 
     package init(factory: any MetricsFactory = MetricsSystem.factory) { self.factory = factory }

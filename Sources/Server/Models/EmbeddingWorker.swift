@@ -1,9 +1,9 @@
 import Martlet
 
-/// Embeds for many callers, one batch at a time on a thread of its own: each batch uses every core, unless somebody waits for
-/// the tokens of a reply. Then it has what that leaves of one.
+/// Computes embeddings for many callers, one batch at a time on its own thread. A batch uses all cores, unless a reply
+/// is being generated; then it uses one.
 package final class EmbeddingWorker: @unchecked Sendable {
-    // Touched on the lane alone, except for what never changes.
+    // Accessed only on the lane, except for constants.
     private let embedder: TextEmbedder
     private let isShared: @Sendable () -> Bool
     package let tokenizer: Tokenizer
@@ -11,7 +11,7 @@ package final class EmbeddingWorker: @unchecked Sendable {
     package let width: Int
     package let vocabularySize: Int
 
-    /// - Parameter isShared: whether replies are generated beside it.
+    /// - Parameter isShared: whether replies are being generated.
     package init(_ embedder: TextEmbedder, isShared: @escaping @Sendable () -> Bool) {
         self.embedder = embedder
         self.isShared = isShared
@@ -21,13 +21,13 @@ package final class EmbeddingWorker: @unchecked Sendable {
         vocabularySize = embedder.model.vocabularySize
     }
 
-    /// Reads nothing that changes, so that any thread may ask.
+    /// Reads only constants; can be called from any thread.
     func checkFiles() throws(ModelError) { try embedder.model.checkFiles() }
 
-    /// The tokens of a text as the model wants it: with its default prompt, in its case. Reads nothing that changes.
+    /// The tokens of a text with the model's default prompt and normalisation. Reads only constants.
     package func tokens(_ text: String) throws -> [Int32] { try embedder.tokens(text) }
 
-    /// One vector for each sequence of tokens, a few at a time, so that a cancelled task ends soon.
+    /// One vector per token sequence, a few at a time, so that a cancelled task ends soon.
     package func embed(_ sequences: [[Int32]]) async throws -> [[Float]] {
         var vectors: [[Float]] = []
         for batch in WorkerBatches(lengths: sequences.map(\.count)) {
@@ -41,11 +41,11 @@ package final class EmbeddingWorker: @unchecked Sendable {
     }
 }
 
-/// Scores pairs of texts for many callers, as `EmbeddingWorker` embeds.
+/// Scores pairs of texts for many callers, like `EmbeddingWorker`.
 package final class ScoringWorker: @unchecked Sendable {
     package typealias Pair = (ids: [Int32], types: [Int32])
 
-    // Touched on the lane alone, except for what never changes.
+    // Accessed only on the lane, except for constants.
     private let scorer: TextScorer
     private let isShared: @Sendable () -> Bool
     package let tokenizer: Tokenizer
@@ -58,13 +58,13 @@ package final class ScoringWorker: @unchecked Sendable {
         contextLength = scorer.contextLength
     }
 
-    /// Reads nothing that changes, so that any thread may ask.
+    /// Reads only constants; can be called from any thread.
     func checkFiles() throws(ModelError) { try scorer.model.encoder.checkFiles() }
 
-    /// The tokens of a pair. Reads nothing that changes.
+    /// The tokens of a pair. Reads only constants.
     package func tokens(_ query: String, _ text: String) throws -> Pair { try scorer.tokens(query, text) }
 
-    /// The model's own score for each pair, a few at a time, so that a cancelled task ends soon.
+    /// The model's score for each pair, a few at a time, so that a cancelled task ends soon.
     package func scores(_ pairs: [Pair]) async throws -> [Float] {
         var scores: [Float] = []
         for batch in WorkerBatches(lengths: pairs.map(\.ids.count)) {
@@ -76,7 +76,7 @@ package final class ScoringWorker: @unchecked Sendable {
     }
 }
 
-/// Ranges of texts to compute together: 16 of them at most, or as many tokens as a step of a language model has.
+/// Ranges of texts to compute together: at most 16, or as many tokens as a step of a language model has.
 private struct WorkerBatches: Sequence, IteratorProtocol {
     let lengths: [Int]
     private var start = 0
@@ -96,8 +96,8 @@ private struct WorkerBatches: Sequence, IteratorProtocol {
 }
 
 extension WorkLane {
-    /// What a model gives that stands beside the engines.
-    /// - Parameter alone: computes on this thread alone, and leaves the workers to the engines.
+    /// Computes with a model beside the engines.
+    /// - Parameter alone: whether to compute on this thread only, leaving the workers to the engines.
     func compute<Value: Sendable>(
         alone: Bool, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {

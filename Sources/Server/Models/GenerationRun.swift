@@ -1,10 +1,10 @@
 import Martlet
 
-/// The replies to all prompts of one request, a few at a time, so that one request with a thousand prompts leaves room in
-/// the queue for others. The first is submitted at once: what is wrong with the request, or a full queue, shows before
-/// anything is sent.
+/// The replies to all prompts of one request, a few at a time, so that a request with a thousand prompts leaves space
+/// in the queue for others. The first prompt is submitted at once, so that an invalid request or a full queue is
+/// reported before anything is sent.
 struct GenerationRun: AsyncSequence, Sendable {
-    /// Events of one prompt that came at once.
+    /// Events of one prompt that arrived together.
     typealias Element = (prompt: Int, events: [EngineEvent])
 
     private let engine: Engine
@@ -12,14 +12,14 @@ struct GenerationRun: AsyncSequence, Sendable {
     private let first: EngineReply
     private static let concurrent = 16
 
-    /// - Throws: `EngineError` and what else `Engine.submit` throws.
+    /// - Throws: `EngineError` and other errors of `Engine.submit`.
     init(_ engine: Engine, _ requests: [EngineRequest]) throws {
         self.engine = engine
         self.requests = requests
         first = try engine.submit(requests[0])
     }
 
-    /// Of one request its own events, without a stream between; of several all, as they come.
+    /// For one prompt its events directly; for several prompts all events as they arrive.
     struct Iterator: AsyncIteratorProtocol {
         fileprivate var one: AsyncThrowingStream<[EngineEvent], any Error>.Iterator?
         fileprivate var many: AsyncThrowingStream<Element, any Error>.Iterator?
@@ -58,7 +58,7 @@ struct GenerationRun: AsyncSequence, Sendable {
         }
     }
 
-    /// Waits for a place in the queue: the request as a whole has been taken.
+    /// Waits for a place in the queue: the request as a whole has been accepted.
     private func submit(_ request: EngineRequest) async throws -> EngineReply {
         while true {
             do { return try engine.submit(request) } catch EngineError.overloaded(let seconds) {

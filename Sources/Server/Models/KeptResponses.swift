@@ -1,8 +1,8 @@
 import MartletAPI
 import Synchronization
 
-/// The latest responses, so that clients can go on from them: each key sees its own. The oldest leave when there are too many
-/// or when they take too much.
+/// Stores the latest responses, so that clients can continue them; each key can access only its own. The oldest are
+/// evicted when there are too many or they take too much memory.
 package final class KeptResponses: Sendable {
     private struct Key: Hashable {
         var owner: String?
@@ -23,8 +23,8 @@ package final class KeptResponses: Sendable {
     private let mostBytes: Int
 
     /// - Parameters:
-    ///   - most: responses at most.
-    ///   - mostBytes: bytes of all together; one that takes more than a quarter of them is not kept.
+    ///   - most: the maximum number of responses.
+    ///   - mostBytes: the maximum total size; a response of more than a quarter of it is not stored.
     package init(most: Int = 1024, mostBytes: Int = 64 << 20) {
         self.most = most
         self.mostBytes = mostBytes

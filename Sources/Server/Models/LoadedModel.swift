@@ -1,7 +1,7 @@
 import Martlet
 import Synchronization
 
-/// A model in memory, and what computes with it.
+/// A model in memory, with the workers that compute with it.
 package final class LoadedModel: Sendable {
     package enum Content: Sendable {
         case language(Engine)
@@ -11,13 +11,13 @@ package final class LoadedModel: Sendable {
 
     package let name: String
     package let content: Content
-    /// By the special tokens that stand for their spelling in a grammar.
+    /// By the special tokens that represent their spelling in a grammar.
     let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
-    /// One bound for all of them.
+    /// The memory limit shared by all of them.
     let grammarMemory = GrammarMemory()
-    /// What it counts for in the server's memory.
+    /// The bytes it counts for in the server's memory limit.
     let bytes: Int
-    /// What of its files is passed over and may matter.
+    /// What is ignored in its files and may matter.
     package let warnings: [String]
 
     init(name: String, content: Content, bytes: Int, warnings: [String] = []) {
@@ -39,7 +39,8 @@ package final class LoadedModel: Sendable {
         }
     }
 
-    /// A file it reads from is not what was loaded any more: its requests fail, and the next one is to load it anew.
+    /// Whether a file of the model has changed since it was loaded: then its requests fail, and the next one loads it
+    /// again.
     var hasChangedFile: Bool {
         do throws(ModelError) {
             switch content {

@@ -2,20 +2,21 @@ import MartletFormats
 import MartletModels
 import MartletSystem
 
-/// What a model will take, told before it is loaded, so that a model that does not fit is refused and nothing is killed.
+/// The memory a model will need, estimated before loading, so that a model that does not fit is refused and no process
+/// is killed.
 struct MemoryPlan: Sendable, Equatable {
-    /// Bytes of the rearranged weights.
+    /// Bytes of the packed weights.
     var weights: Int
-    /// Bytes of keys and values that one whole context takes; the cache holds at least one. What is beyond counting is
-    /// `Int.max`, which no machine has.
+    /// Bytes of the keys and values of one whole context, the minimum for the cache. `Int.max` if it is too large to
+    /// count.
     var context: Int
-    /// For a step's intermediate results, the tokenizer and the like.
+    /// Intermediate results of a step, the tokenizer and others.
     static let working = 96 << 20
 
-    /// What it takes at least.
+    /// The minimum memory.
     var minimum: Int { weights.adding(clamped: context).adding(clamped: Self.working) }
 
-    /// Bytes that a model with so large a cache is promised.
+    /// The bytes reserved for a model with a cache of this size.
     func promise(cache: Int) -> Int { weights.adding(clamped: cache).adding(clamped: Self.working) }
 
     init(weights: Int, context: Int) {
@@ -23,7 +24,7 @@ struct MemoryPlan: Sendable, Equatable {
         self.context = context
     }
 
-    /// Weights keep their width when they are rearranged, but for the rows that fill up the last panel of each.
+    /// Packed weights keep their bit width, except for padding rows in the last panel of each matrix.
     init(_ checkpoint: Checkpoint) throws {
         let bytes = checkpoint.tensors.names.reduce(0) {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
@@ -32,7 +33,7 @@ struct MemoryPlan: Sendable, Equatable {
         context = 0
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
-        // Float16 keys and values. What a file claims may be more than can be counted: then no memory is enough.
+        // Float16 keys and values. An invalid file may claim more than can be counted; then no memory is enough.
         let attention = configuration.attention
         context =
             Int.product(
@@ -40,7 +41,7 @@ struct MemoryPlan: Sendable, Equatable {
                 configuration.contextLength) ?? .max
     }
 
-    /// Bytes for the cache out of what is available: as many as asked for, or what is left.
+    /// Bytes for the cache: as requested, or what is available.
     func cache(available: Int, wanted: Int) -> Int {
         max(context, min(wanted, available.adding(clamped: -weights).adding(clamped: -Self.working)))
     }

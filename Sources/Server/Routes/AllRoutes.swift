@@ -1,5 +1,5 @@
 extension Server {
-    /// The table of routes: one line a group.
+    /// The table of routes, one line per group.
     package func routes() -> [Route] {
         let routes =
             statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes()

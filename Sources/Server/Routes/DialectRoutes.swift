@@ -4,7 +4,7 @@ import MartletAPI
 import MartletJSON
 
 extension Server {
-    /// Anthropic's Messages.
+    /// Anthropic's Messages API.
     func messagesRoutes() -> [Route] {
         let limits = requestLimits
         return [
@@ -25,7 +25,7 @@ extension Server {
         ]
     }
 
-    /// text-generation-inference's.
+    /// The API of text-generation-inference.
     func textGenerationRoutes() -> [Route] {
         let limits = requestLimits
         let forms: [(String, GenerationRequest.TextGenerationForm, String)] = [
@@ -43,7 +43,7 @@ extension Server {
                 .get, "/info", scope: .inference, summary: "A model, for clients of text-generation-inference.",
                 errors: .textGeneration
             ) { [self] call in
-                // Who looks loads nothing.
+                // Querying information does not load a model.
                 let model = try call.query["model"].map { try models.find($0) } ?? models.first()
                 let loaded = models.loaded.first { $0.name == model.name }
                 return .json(

@@ -12,7 +12,7 @@ import Musl
 #endif
 
 extension Server {
-    /// Chats and completions.
+    /// Chat and text completions.
     func generationRoutes() -> [Route] {
         let limits = requestLimits
         let chat: Route.Handler = { [self] call in
@@ -37,7 +37,7 @@ extension Server {
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         call.note.update { $0.model = lease.model.name }
         noteUnknown(request.unknownFields, call)
-        // Nobody learns from the time a reply takes what another key's prompts were.
+        // Separate prefix caches per key: reply times must not reveal the prompts of another key.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
         var constraint: (any TokenConstraint)?
@@ -48,7 +48,7 @@ extension Server {
         let requests = plan.engineRequests(
             constraint: constraint, identifier: call.requestID, delivery: .every(settings.limits.delivery))
         let run = try GenerationRun(engine, requests)
-        // A reply with alternatives of each token is many times as long as its text.
+        // A reply with alternatives for each token is many times longer than its text.
         let long = request.logProbabilities != nil || request.promptLogProbabilities != nil
         guard request.stream != nil else {
             var reply = plan.reply(header)
@@ -76,7 +76,7 @@ extension Server {
             var reply = blank, tokens = 0
             defer {
                 note(reply.usage, tokens, callNote)
-                // Until here the model stays in memory.
+                // The lease keeps the model in memory until here.
                 _ = lease
             }
             for try await (prompt, events) in run {
@@ -85,7 +85,7 @@ extension Server {
                     if case .token = event { tokens += 1 }
                     bytes += reply.add(event, prompt: prompt)
                 }
-                // Before the client can know its name.
+                // Stored before the client learns its id.
                 if case .finished? = events.last { try await keep(reply, of: asked, for: caller) }
                 try sink.send(bytes)
             }
@@ -94,22 +94,22 @@ extension Server {
         }
     }
 
-    /// Tells of members that nothing read.
+    /// Logs request members that were not read.
     func noteUnknown(_ fields: [String], _ call: Call) {
         guard !fields.isEmpty else { return }
-        // Names of fields are the client's text: no more than it takes to find a typing error.
+        // Member names are text of the client: only as much as is needed to find a typing error.
         let names = fields.prefix(8).map { $0.shown(limit: 80) }.joined(separator: ",")
         call.logger.debug("unknown fields", metadata: ["fields": .string(names), "count": "\(fields.count)"])
     }
 
-    /// Keeps a response for requests that go on from it.
+    /// Stores a response for requests that continue it.
     private func keep(_ reply: any GenerationReply, of request: GenerationRequest, for caller: String?) async throws {
         guard request.dialect == .responses, request.isStored else { return }
         let kept = keptResponses
         try await WorkLane.medium.run { kept.keep(try KeptResponse(reply.json(), to: request), of: caller) }
     }
 
-    /// - Parameter tokens: generated so far, which a reply that was left early does not count.
+    /// - Parameter tokens: the number generated so far, which the usage of an interrupted reply does not include.
     private func note(_ usage: Usage, _ tokens: Int, _ note: CallNote) {
         note.update { content in
             content.promptTokens = usage.promptTokens
@@ -126,6 +126,6 @@ extension Server {
         return String(repeating: "0", count: max(0, 13 - digits.utf8.count)) + digits
     }
 
-    /// Changes when the server or the weights do.
+    /// Changes with the server version and the model.
     private func fingerprint(_ model: LoadedModel) -> String { "martlet-\(Self.version)-\(model.name)" }
 }

@@ -5,7 +5,7 @@ import MartletJSON
 import Synchronization
 
 extension Server {
-    /// What happens inside a model while it reads.
+    /// The internal state of a model while it reads a text.
     func inspectRoutes() -> [Route] {
         let limits = requestLimits
         return [
@@ -26,8 +26,8 @@ extension Server {
     }
 }
 
-/// One inspection at a time, beside the engine: it computes for tenths of a second, which is too long for the threads
-/// that serve requests.
+/// Runs one inspection at a time, beside the engine: it computes for tenths of a second, which is too long for the
+/// threads that serve requests.
 private enum InspectionQueue {
     private static let waiting = Atomic(0)
     private static let mostWaiting = 8

@@ -3,7 +3,7 @@ import MartletAPI
 import MartletJSON
 
 extension Server {
-    /// Where clients of llama.cpp's server look first.
+    /// Routes that clients of llama.cpp's server use.
     func llamaServerRoutes() -> [Route] {
         let limits = requestLimits
         return [
@@ -33,7 +33,7 @@ extension Server {
             },
             Route(.get, "/slots", scope: .inference, summary: "Replies under way, in llama.cpp's words.") {
                 [self] call in
-                // Who watches loads nothing.
+                // Watching slots does not load a model.
                 let model = try models.find(call.query["model"], for: .generates)
                 guard let engine = models.loaded.first(where: { $0.name == model.name })?.engine else {
                     return .json([])

@@ -2,7 +2,7 @@ import Hummingbird
 import MartletAPI
 
 extension Server {
-    /// What the table of routes says, as OpenAPI.
+    /// The table of routes as an OpenAPI document.
     func openAPIRoute(_ routes: [Route]) -> Route {
         let rows = routes.filter { !$0.path.hasPrefix("/ui") }.map {
             OpenAPIRoute(

@@ -5,7 +5,7 @@ import MartletJSON
 import MartletSystem
 
 extension Server {
-    /// OpenAI's Responses, with those that are kept.
+    /// OpenAI's Responses API, including stored responses.
     func responseRoutes() -> [Route] {
         let limits = requestLimits
         return [

@@ -3,7 +3,7 @@ import Martlet
 import MartletAPI
 
 extension Server {
-    /// Tokens of texts, and back; the prompt that a conversation becomes.
+    /// Tokenization, detokenization, and rendering of chat templates.
     func tokenizerRoutes() -> [Route] {
         let limits = requestLimits
         return [

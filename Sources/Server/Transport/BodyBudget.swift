@@ -2,23 +2,23 @@ import MartletAPI
 import MartletSystem
 import Synchronization
 
-/// What the bodies of all requests under way may take up together.
+/// The memory budget of the bodies of all current requests.
 ///
-/// A body counts by what has arrived of it, not by what was announced, and once more for what it becomes when it is read.
-/// The first bytes of each are free: their number is bounded by that of the connections, and small requests are answered
-/// while large ones fill the budget.
+/// A body is charged by the bytes received, not by the announced length, and once more for its parsed form. The first
+/// bytes of each body are free: their number is bounded by the number of connections, and small requests are served
+/// while large ones use up the budget.
 package final class BodyBudget: Sendable {
     package let limit: Int
     private let used = Mutex(0)
 
-    /// Bytes of each body that do not count.
+    /// Bytes of each body that are not charged.
     static let free = 64 << 10
 
     package init(_ limit: Int) { self.limit = limit }
 
     package var held: Int { used.withLock { $0 } }
 
-    /// What one request holds of the budget, until nothing refers to it any more.
+    /// The part of the budget held by one request, released with the last reference.
     package final class Share: Sendable {
         private let budget: BodyBudget
         private let taken = Mutex(0)
@@ -27,13 +27,13 @@ package final class BodyBudget: Sendable {
 
         deinit { release() }
 
-        /// Raises what is held to a body of so many bytes.
-        /// - Throws: `APIError` 503 where others hold too much.
+        /// Raises the charge to a body of this many bytes.
+        /// - Throws: `APIError` 503 when other requests hold too much.
         package func grow(to count: Int) throws(APIError) {
             let wanted = max(0, count - BodyBudget.free)
             let fits = taken.withLock { taken in
                 guard wanted > taken else { return true }
-                // In steps, so that the budget is not touched for every packet.
+                // In steps, so that the budget is not locked for every packet.
                 let stepped = max(wanted, min(taken.adding(clamped: 256 << 10), budget.limit / 16))
                 if budget.take(stepped - taken) {
                     taken = stepped
@@ -53,7 +53,7 @@ package final class BodyBudget: Sendable {
                 budget.give(taken)
                 return taken
             }
-            // What a large body was held in is freed about now.
+            // The memory of a large body is freed at about this time.
             if held > 1 << 20 {
                 Task(executorPreference: WorkLane.large) { try? await Task.sleep(for: .milliseconds(200)) }
             }

@@ -3,10 +3,10 @@ import Logging
 import MartletAPI
 import MartletJSON
 
-/// A request that has passed every check: its whole body, who asks, and where.
+/// A request that has passed all checks, with its whole body and its caller.
 package struct Call: Sendable {
     package let head: HTTPRequest
-    /// The parts of the path that a route names: `{model}`.
+    /// The path parameters of the route: `{model}`.
     package let parameters: [String: String]
     package let query: [String: String]
     package let body: [UInt8]
@@ -14,24 +14,24 @@ package struct Call: Sendable {
     package let requestID: String
     package let connection: Connection
     package var logger: Logger
-    /// What the log and the metrics should know of it besides.
+    /// Information for the log and the metrics.
     package let note: CallNote
 
     /// The body as JSON.
     package func json() throws(APIError) -> JSON {
         guard !body.isEmpty else { throw APIError("The request has no body; expected a JSON object.") }
         do { return try JSON(parsing: body) } catch {
-            throw APIError("The request's body is no JSON: \(error)", code: "invalid_json")
+            throw APIError("The request's body is not valid JSON: \(error)", code: "invalid_json")
         }
     }
 }
 
-/// Splits the target of a request: `/a%20b?c=d` is the path "/a b" and the query c.
+/// Splits a request target: `/a%20b?c=d` has the path "/a b" and the query c.
 struct RequestTarget {
     var path: String
     var query: [String: String] = [:]
 
-    /// Nil where an escape is broken or the path is not UTF-8.
+    /// Nil if an escape is invalid or the path is not UTF-8.
     init?(_ target: String) {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = Self.decoded(parts.first ?? "", plusIsSpace: false) else { return nil }
@@ -46,7 +46,7 @@ struct RequestTarget {
         }
     }
 
-    /// Without what bases of addresses leave behind: `//v1/models/` is `/v1/models`.
+    /// Removes extra slashes left by base URLs: `//v1/models/` becomes `/v1/models`.
     private static func plain(_ path: String) -> String {
         guard path.hasPrefix("/"), path.contains("//") || path.hasSuffix("/") else { return path }
         return "/" + path.split(separator: "/").joined(separator: "/")

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a handler learns that the access log, the metrics and the quotas want to know. Never text of a prompt.
+/// What a handler reports to the access log, the metrics and the quotas. Never contains prompt text.
 package final class CallNote: Sendable {
     package struct Content: Sendable {
         package var model: String?

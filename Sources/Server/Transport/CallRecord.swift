@@ -3,8 +3,8 @@ import Logging
 import MartletAPI
 import Synchronization
 
-/// Follows one request to its end, then counts it, logs it, and gives back what it took of its key's quota: once, at the
-/// latest when nothing refers to it any more.
+/// Follows one request to its end, then counts it, logs it, and returns its part of the key's quota: exactly once, at
+/// the latest when the last reference is released.
 final class CallRecord: Sendable {
     private struct State {
         var route = "other"
@@ -45,14 +45,14 @@ final class CallRecord: Sendable {
         get { state.withLock(\.status) }
         set { state.withLock { $0.status = newValue } }
     }
-    /// Whether the client may still be sending.
+    /// Whether the client may still be sending its body.
     var isBodyLeft: Bool {
         get { state.withLock(\.isBodyLeft) }
         set { state.withLock { $0.isBodyLeft = newValue } }
     }
     var meter: KeyMeter? { state.withLock(\.meter) }
 
-    /// Takes the request from a quota.
+    /// Charges the request to a quota.
     func begin(_ meter: KeyMeter) throws(APIError) {
         try meter.begin()
         state.withLock { $0.meter = meter }
@@ -81,7 +81,7 @@ final class CallRecord: Sendable {
             metadata["reply_tokens"] = "\(content.replyTokens)"
         }
         if let reason = content.finishReason { metadata["finish_reason"] = .string(reason) }
-        // Health checks come every few seconds and tell nothing.
+        // Health checks are frequent and carry no information, so they are not logged.
         let isCheck = ["/health", "/livez", "/readyz"].contains(state.route)
         logger.log(level: isCheck ? .debug : .info, "request", metadata: metadata)
     }

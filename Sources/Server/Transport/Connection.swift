@@ -2,17 +2,17 @@ import MartletEventLoops
 import NIOCore
 import Synchronization
 
-/// One client's connection: whether it is still there, and what to do when it goes.
+/// A client's connection: whether it is open, and the actions to run when it closes.
 package final class Connection: Sendable {
     private struct State {
         var isClosed = false
-        /// Since when no request of it is being read or answered; nil while one is.
+        /// Since when no request on it is being read or answered; nil while one is.
         var waiting: ContinuousClock.Instant?
         var actions: [Int: @Sendable () -> Void] = [:]
         var next = 0
     }
     private let state = Mutex(State())
-    /// Of the event loop that serves it; nil where there is none.
+    /// The executor of its event loop; nil if there is none.
     let executor: EventLoopExecutor?
 
     package convenience init() { self.init(on: nil) }
@@ -21,9 +21,9 @@ package final class Connection: Sendable {
 
     package var isClosed: Bool { state.withLock(\.isClosed) }
 
-    /// Whether it came when there were as many as the server serves: health checks are answered on it, and nothing else.
+    /// Whether it was opened when the connection limit was reached: only health checks are answered on it.
     let isBeyondLimit = Atomic(false)
-    /// Whether it is to be closed for another one.
+    /// Whether it will be closed to make space for another one.
     let isChosen = Atomic(false)
 
     var waitingSince: ContinuousClock.Instant? {
@@ -31,8 +31,8 @@ package final class Connection: Sendable {
         set { state.withLock { $0.waiting = newValue } }
     }
 
-    /// Runs `action` when the client goes, at once if it has gone.
-    /// - Returns: a number to `forget` it by.
+    /// Runs `action` when the client disconnects, at once if it has already.
+    /// - Returns: an id for `forget`.
     package func onClose(_ action: @escaping @Sendable () -> Void) -> Int {
         let number: Int? = state.withLock { state in
             guard !state.isClosed else { return nil }
@@ -58,8 +58,8 @@ package final class Connection: Sendable {
         for action in actions { action() }
     }
 
-    /// The result of `body`, whose task is cancelled when the client goes.
-    /// - Parameter executor: where the task runs; nil is the runtime's own threads.
+    /// The result of `body`, whose task is cancelled when the client disconnects.
+    /// - Parameter executor: where the task runs; nil uses the runtime's own threads.
     package func whileOpen<Value: Sendable>(
         on executor: (any TaskExecutor)? = nil, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {

@@ -2,10 +2,10 @@ import MartletEventLoops
 import NIOCore
 import Synchronization
 
-/// The connections of a server by their channels.
+/// The connections of a server by channel.
 ///
-/// Where there are more than the server serves, the one that has waited for a request the longest is closed for each new
-/// one, so that idle clients keep nobody out. Where all are busy, the new one is told so, unless it asks how the server is.
+/// When the limit is exceeded, the connection that has been idle longest is closed for each new one, so that idle
+/// clients do not block others. When all are busy, the new one gets an error, except for health checks.
 final class ConnectionTable: Sendable {
     private struct Entry {
         var connection: Connection
@@ -13,7 +13,7 @@ final class ConnectionTable: Sendable {
     }
     private let limit: Int
     private let entries = Mutex<[ObjectIdentifier: Entry]>([:])
-    /// One for each event loop: they are few and stay.
+    /// One per event loop; event loops are few and permanent.
     private let executors = Mutex<[ObjectIdentifier: EventLoopExecutor]>([:])
 
     init(limit: Int) { self.limit = limit }
@@ -41,7 +41,7 @@ final class ConnectionTable: Sendable {
                 }
             }
             let chosen = idlest.flatMap { entries[$0.key] }
-            // The next one to come chooses another.
+            // The next new connection selects another one.
             chosen?.connection.isChosen.store(true, ordering: .relaxed)
             connection.waitingSince = .now
             entries[ObjectIdentifier(channel)] = Entry(connection: connection, channel: channel)
@@ -50,7 +50,7 @@ final class ConnectionTable: Sendable {
         if let idlest {
             let channel = idlest.channel, connection = idlest.connection
             channel.eventLoop.execute {
-                // Unless a request has come meanwhile.
+                // Unless a request has arrived meanwhile.
                 guard connection.waitingSince == nil else { return channel.close(promise: nil) }
                 connection.isChosen.store(false, ordering: .relaxed)
             }
@@ -68,6 +68,6 @@ final class ConnectionTable: Sendable {
         entries.withLock { $0[ObjectIdentifier(channel)]?.connection }
     }
 
-    /// Cancels whatever is done for clients.
+    /// Cancels all work for clients.
     func cancelAll() { for entry in entries.withLock({ Array($0.values) }) { entry.connection.close() } }
 }

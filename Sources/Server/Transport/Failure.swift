@@ -2,14 +2,14 @@ import Logging
 import MartletAPI
 import NIOCore
 
-/// What an error becomes on its way out.
+/// Converts errors to responses.
 enum Failure {
-    /// A refusal as it is; anything else as an internal error that tells nothing, with what is known in the log.
+    /// An `APIError` unchanged; any other error becomes an internal error without details, which go to the log.
     static func refusal(_ error: any Error, requestID: String, logger: Logger) -> APIError {
         if let error = APIError(error) { return error }
         if error is CancellationError { return .clientLeft }
         if isDisconnection(error) {
-            // Clients come and go: nothing is wrong here.
+            // A disconnected client is not an error of the server.
             logger.debug("the client left", metadata: ["error": "\(error)"])
             return .clientLeft
         }
@@ -23,7 +23,7 @@ enum Failure {
         return .internalError(requestID: requestID)
     }
 
-    /// Whether an error says that the connection is gone: reset, closed, or closed while something was on its way.
+    /// Whether an error means that the connection is gone: reset, closed, or closed during a transfer.
     static func isDisconnection(_ error: any Error) -> Bool {
         switch error {
         case let error as IOError: [ECONNRESET, EPIPE, ENOTCONN, ETIMEDOUT, ECONNABORTED].contains(error.errnoCode)

@@ -1,8 +1,8 @@
 import HTTPTypes
 
-/// Names one request in logs, on both sides.
+/// The id of a request in logs of client and server.
 enum RequestID {
-    /// The client's own, where it is short and plain; else a new one.
+    /// The client's own id, if it is short and plain; else a new one.
     static func of(_ head: HTTPRequest) -> String {
         if let given = head.headerFields[.requestID], (1...128).contains(given.utf8.count),
             given.utf8.allSatisfy(isPlain)

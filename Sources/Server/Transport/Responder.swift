@@ -5,14 +5,14 @@ import MartletAPI
 import MartletSystem
 import NIOCore
 
-/// What Hummingbird hands over with a request.
+/// The context that Hummingbird passes with a request.
 struct ServerContext: InitializableFromSource {
     let channel: any Channel
     init(source: ApplicationRequestContextSource) { channel = source.channel }
 }
 
-/// Every check between a request and its handler, in one place and order: is the server open, may this host and site
-/// ask, is there a key for it, does the route exist, does the key allow it, is there quota left, is the body in bounds.
+/// All checks between a request and its handler, in order: whether the server is open, host and origin are allowed, the
+/// key is valid, the route exists, the key has its scope, quota is left, and the body is within its limit.
 struct Responder: HTTPResponder {
     typealias Context = ServerContext
 
@@ -34,7 +34,7 @@ struct Responder: HTTPResponder {
             let shape = errorShape(request.head)
             response = Response(Failure.refusal(error, requestID: requestID, logger: logger), shape)
         }
-        // Whatever is left of the body would have to be read to use the connection again.
+        // To reuse the connection, the rest of the body would have to be read; so it is closed.
         if record.isBodyLeft || connection.isBeyondLimit.load(ordering: .relaxed) {
             response.headers[.connection] = "close"
         }
@@ -58,7 +58,7 @@ struct Responder: HTTPResponder {
         } else if response.body.contentLength == nil {
             let body = response.body
             response.body = ResponseBody { writer in
-                // Ends with the stream, however that ends.
+                // Ends with the stream, however it ends.
                 defer { record.end() }
                 try await body.write(writer)
             }
@@ -73,7 +73,7 @@ struct Responder: HTTPResponder {
     ) async throws -> Response {
         let head = request.head
         guard let target else {
-            throw APIError("The request's path is no UTF-8 or has a broken escape.", code: "bad_path")
+            throw APIError("The request's path is not UTF-8 or has an invalid escape.", code: "bad_path")
         }
         let match = table.match(head.method, target.path)
         if case .route(let route, _) = match { record.route = route.path }
@@ -81,7 +81,7 @@ struct Responder: HTTPResponder {
         try checkOpen(match)
         if let expected = head.headerFields[.expect], expected.lowercased() != "100-continue" {
             throw APIError(
-                status: 417, "Expect \"\(expected.shown(limit: 40))\" is not understood; 100-continue is.",
+                status: 417, "Expect \"\(expected.shown(limit: 40))\" is not supported; use 100-continue.",
                 code: "expectation_failed")
         }
         guard server.rules.allows(host: head.authority) else {
@@ -130,7 +130,7 @@ struct Responder: HTTPResponder {
         }
     }
 
-    /// Health checks are answered however many connections there are.
+    /// Health checks are answered even when the connection limit is reached.
     private func checkRoom(_ match: RouteTable.Match, _ connection: Connection) throws(APIError) {
         guard connection.isBeyondLimit.load(ordering: .relaxed) else { return }
         if case .route(let route, _) = match, route.answersWhileDraining { return }
@@ -147,8 +147,8 @@ struct Responder: HTTPResponder {
             retryAfterSeconds: 5)
     }
 
-    /// How whoever asks reads refusals: by the version field of Anthropic's clients, by the route, or by the paths that one
-    /// dialect alone uses.
+    /// The error shape for a caller: by the version header of Anthropic's clients, by the route, or by paths that only
+    /// one dialect uses.
     private func errorShape(_ head: HTTPRequest) -> ErrorShape {
         if head.headerFields[.anthropicVersion] != nil { return .anthropic }
         guard let path = RequestTarget(head.path ?? "/")?.path else { return .openAI }
@@ -170,13 +170,13 @@ struct Responder: HTTPResponder {
         return response
     }
 
-    /// The answer where there is no route.
+    /// The response if there is no route.
     private static func nothing(
         _ match: RouteTable.Match, _ head: HTTPRequest, _ target: RequestTarget, _ shape: ErrorShape
     ) -> Response {
         guard case .otherMethods(let methods) = match else {
             return Response(
-                APIError(status: 404, "There is nothing at \(target.path.shown(limit: 200)).", code: "not_found"), shape
+                APIError(status: 404, "There is no route \(target.path.shown(limit: 200)).", code: "not_found"), shape
             )
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
@@ -189,7 +189,7 @@ struct Responder: HTTPResponder {
         return response
     }
 
-    /// Reads the whole body, within its bound. What is allocated follows what has come, not what was announced.
+    /// Reads the whole body, within its limit. Memory grows with the bytes received, not with the announced length.
     private func body(
         of request: Request, share: BodyBudget.Share, connection: Connection, record: CallRecord
     ) async throws -> [UInt8] {
@@ -199,7 +199,7 @@ struct Responder: HTTPResponder {
         if let encoding = request.head.headerFields[.contentEncoding], encoding.lowercased() != "identity" {
             throw APIError(
                 status: 415,
-                "Bodies in Content-Encoding \"\(encoding.shown(limit: 40))\" are not read; send them plain.",
+                "Bodies in Content-Encoding \"\(encoding.shown(limit: 40))\" are not supported; send them uncompressed.",
                 code: "unsupported_encoding")
         }
         var bytes: [UInt8] = []
@@ -214,7 +214,7 @@ struct Responder: HTTPResponder {
             bytes.append(contentsOf: buffer.readableBytesView)
         }
         record.isBodyLeft = false
-        // A client that went away in between ends the body, too.
+        // A disconnected client also ends the body.
         guard !connection.isClosed || bytes.count == announced ?? bytes.count else { throw CancellationError() }
         return bytes
     }
@@ -224,9 +224,9 @@ struct Responder: HTTPResponder {
     }
 }
 
-/// What a body may become when it is read as JSON.
+/// The memory of a body parsed as JSON.
 enum JSONRoom {
-    /// At most, for a text whose commas and brackets all stand between values.
+    /// An upper bound, for a text whose commas and brackets all separate values.
     static func bytes(of body: [UInt8]) -> Int {
         let separators = body.reduce(0) { count, byte in
             let isSeparator = byte == UInt8(ascii: ",") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")

@@ -5,7 +5,7 @@ import MartletJSON
 import NIOCore
 
 extension Response {
-    /// A JSON value.
+    /// A JSON response.
     package static func json(_ json: JSON, status: Int = 200) -> Response {
         bytes(json.bytes(), type: "application/json", status: status)
     }
@@ -21,7 +21,7 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
-    /// A refusal.
+    /// An error response.
     package init(_ error: APIError, _ shape: ErrorShape = .openAI) {
         self = .json(shape.json(error), status: shape.status(error))
         if let seconds = error.retryAfterSeconds {

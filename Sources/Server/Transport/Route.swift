@@ -2,9 +2,9 @@ import HTTPTypes
 import Hummingbird
 import MartletAPI
 
-/// What a caller needs to be allowed, to use a route.
+/// The permission needed for a route.
 package enum Scope: String, Sendable, CaseIterable {
-    /// Nothing: health checks and the pages, which hold no data.
+    /// No permission: health checks and the pages, which contain no data.
     case open
     case inference
     case metrics
@@ -12,24 +12,24 @@ package enum Scope: String, Sendable, CaseIterable {
     case admin
 }
 
-/// One row of the table of routes: everything that routing, keys, metrics and the OpenAPI document know of it.
+/// A row of the table of routes: everything that routing, keys, metrics and the OpenAPI document need.
 package struct Route: Sendable {
     package typealias Handler = @Sendable (Call) async throws -> Response
 
     package let method: HTTPRequest.Method
-    /// With `{name}` for one part of the path, or `{name...}` at the end for the rest of it.
+    /// `{name}` is one component of the path; `{name...}` at the end is the rest of it.
     package let path: String
     package let scope: Scope
     package let summary: String
-    /// Whether it is answered while the server drains, and when it has no connection left for anything else.
+    /// Whether it is answered while the server drains, and when the connection limit is reached.
     package let answersWhileDraining: Bool
-    /// Whether it can change what is in memory or what runs: pages of other sites may not have it done.
+    /// Whether it may change what is loaded or running: pages of other origins must not trigger it.
     package let changesState: Bool
-    /// How it writes refusals.
+    /// The error shape of its responses.
     package let errors: ErrorShape
     package let handler: Handler
 
-    /// - Parameter changesState: nil means what the method does: GET only reads.
+    /// - Parameter changesState: nil derives it from the method: GET only reads.
     package init(
         _ method: HTTPRequest.Method, _ path: String, scope: Scope, summary: String, answersWhileDraining: Bool = false,
         changesState: Bool? = nil, errors: ErrorShape = .openAI, _ handler: @escaping Handler
@@ -53,7 +53,7 @@ package struct RouteTable: Sendable {
 
     package enum Match {
         case route(Route, parameters: [String: String])
-        /// The path is there, but not with this method.
+        /// The path exists, but not with this method.
         case otherMethods([HTTPRequest.Method])
         case none
     }

@@ -4,7 +4,7 @@ import MartletAPI
 import NIOCore
 import Synchronization
 
-/// Takes the pieces of a streamed reply on their way to a client that may be slow.
+/// Accepts the chunks of a streamed reply for a client that may be slow.
 package final class StreamSink: Sendable {
     fileprivate enum Piece: Sendable { case bytes([UInt8]), keepAlive }
 
@@ -18,7 +18,7 @@ package final class StreamSink: Sendable {
         (pieces, continuation) = AsyncStream.makeStream()
     }
 
-    /// - Throws: `CancellationError` when the client has gone or is too far behind.
+    /// - Throws: `CancellationError` when the client has disconnected or is too slow.
     package func send(_ bytes: [UInt8]) throws {
         guard !bytes.isEmpty else { return }
         guard waiting.add(1, ordering: .relaxed).newValue <= limit else { throw CancellationError() }
@@ -33,13 +33,13 @@ package final class StreamSink: Sendable {
 }
 
 extension Response {
-    /// A reply that is made while it is sent.
+    /// A reply that is produced while it is sent.
     ///
-    /// A stream of server-sent events gets a comment where nothing else was sent for `limits.keepAlive`, which tells the
-    /// client, and whatever stands between, that the server still works; NDJSON has no such thing. `produce` runs in a task
-    /// that is cancelled when the client goes, reads too slowly, or the server stops, on the connection's event loop unless
-    /// `executor` is another: what takes time there is for other tasks. What it throws goes through `failure` and becomes
-    /// the last event: the status has been sent by then.
+    /// A stream of server-sent events gets a comment when nothing was sent for `limits.keepAlive`, which shows the
+    /// client and proxies that the server still works; NDJSON has no comments. `produce` runs in a task that is
+    /// cancelled when the client disconnects, reads too slowly, or the server stops; it runs on the connection's event
+    /// loop unless `executor` is given, so long computations belong in other tasks. Its error passes through `failure`
+    /// and becomes the last event, because the status has been sent already.
     package static func stream(
         _ contentType: String, to call: Call, limits: ServerLimits, on executor: (any TaskExecutor)? = nil,
         failure: @escaping @Sendable (APIError) -> [UInt8],
