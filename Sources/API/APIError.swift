@@ -1,17 +1,17 @@
 import MartletJSON
 import MartletSystem
 
-/// A refusal in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with an HTTP status.
+/// An error in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with an HTTP status.
 public struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
     public var status: Int
     public var message: String
     /// `invalid_request_error`, `authentication_error`, `rate_limit_error`, `server_error`, ….
     public var type: String
-    /// The parameter that is to blame, by its path in the request: `messages[2].content`.
+    /// The invalid parameter, by its path in the request: `messages[2].content`.
     public var parameter: String?
-    /// A word for programs: `context_length_exceeded`, `model_not_found`, ….
+    /// A machine-readable code: `context_length_exceeded`, `model_not_found`, ….
     public var code: String?
-    /// When to come again, for 429 and 503.
+    /// When to retry, for 429 and 503.
     public var retryAfterSeconds: Double?
 
     public init(
@@ -45,7 +45,7 @@ extension APIError {
         APIError("\(parameter) \(problem)", parameter: parameter, code: code)
     }
 
-    /// A parameter that this server knows, does not implement, and will not pretend to.
+    /// A parameter that the server knows but does not support.
     public static func unsupported(_ parameter: String, _ problem: String = "is not supported") -> APIError {
         APIError("\(parameter) \(problem)", parameter: parameter, code: "unsupported_parameter")
     }
@@ -58,7 +58,7 @@ extension APIError {
                 + "Shorten one or both.", parameter: "messages", code: "context_length_exceeded")
     }
 
-    /// Nobody waits for the answer.
+    /// The client has disconnected.
     public static let clientLeft = APIError(
         status: 499, "The client closed the connection.", code: "client_closed_request")
 
@@ -68,7 +68,7 @@ extension APIError {
             code: "model_not_found")
     }
 
-    /// What went wrong inside, without a word about it: the request's id leads to the log.
+    /// An internal error without details: the request id leads to the log entry.
     public static func internalError(requestID: String) -> APIError {
         APIError(status: 500, "Internal error. Request id: \(requestID)", type: "server_error")
     }

@@ -5,7 +5,7 @@ import MartletModels
 import MartletTokenizers
 
 extension APIError {
-    /// What an error of the engine says to a client; nil for one that is nobody's business outside.
+    /// The client-visible form of an engine error; nil for an internal error.
     public init?(_ error: any Error, parameter: String = "messages") {
         switch error {
         case let error as APIError: self = error
@@ -20,11 +20,11 @@ extension APIError {
             self.init(
                 status: 503, "The server is shutting down.", type: "unavailable_error", code: "unavailable",
                 retryAfterSeconds: 5)
-        // Ambiguous beyond bounds, or without a token that goes on, which shows only on the way.
+        // Too ambiguous, or no token can follow: found only during generation.
         case let error as GrammarError:
             var code = "invalid_grammar"
             if case .tooLarge = error { code = "grammar_too_large" }
-            self.init("The reply cannot be held to its form: \(error)", parameter: "grammar", code: code)
+            self.init("The reply cannot be constrained as requested: \(error)", parameter: "grammar", code: code)
         case let error as OptionError: self.init("\(error)", parameter: error.option)
         case let error as TokenizerError: self.init("\(error)", parameter: parameter)
         case let error as ChatTemplateError: self.init("\(error)", parameter: parameter)

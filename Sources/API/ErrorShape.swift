@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// How a dialect writes a refusal: clients look for the reason where their own server puts it.
+/// The JSON shape of errors in each dialect.
 public enum ErrorShape: Sendable, CaseIterable {
     /// `{"error": {"message", "type", "param", "code"}}`.
     case openAI
@@ -10,7 +10,7 @@ public enum ErrorShape: Sendable, CaseIterable {
     case ollama
     /// `{"error": "…", "error_type": "validation"}`, of text-generation-inference.
     case textGeneration
-    /// The same with the words of text-embeddings-inference.
+    /// The same with text-embeddings-inference's error types.
     case textEmbeddings
 
     public func json(_ error: APIError) -> JSON {
@@ -25,7 +25,7 @@ public enum ErrorShape: Sendable, CaseIterable {
         }
     }
 
-    /// The status that the dialect's clients expect for it.
+    /// The status that clients of the dialect expect.
     public func status(_ error: APIError) -> Int {
         switch self {
         case .openAI, .anthropic, .ollama: error.status

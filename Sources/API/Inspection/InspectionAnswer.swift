@@ -2,12 +2,12 @@ import MartletInference
 import MartletJSON
 import MartletTokenizers
 
-/// An inspection as JSON. Attention and logits are many numbers: they go as bytes in base64.
+/// An inspection as JSON. Attention and logits are many numbers, so they are bytes in base64.
 struct InspectionAnswer {
     let inspection: Inspection
     let tokenizer: Tokenizer
 
-    /// Candidates for the next token whose texts are told.
+    /// The number of next-token candidates whose texts are included.
     private static let namedTokens = 64
 
     init(_ inspection: Inspection, _ tokenizer: Tokenizer) {
@@ -50,12 +50,12 @@ struct InspectionAnswer {
         ]
     }
 
-    /// Of a token that is only a part of a character, the replacement character.
+    /// For a token that is part of a character, the replacement character.
     private func text(_ token: Int32) -> String {
         String(decoding: tokenizer.bytes(of: token) ?? [], as: UTF8.self)
     }
 
-    /// For every head the lower triangle row by row, a byte a weight: round(255 · p).
+    /// For every head the lower triangle row by row, one byte per weight: round(255 · p).
     private func triangles(_ layer: [Float]) -> [UInt8] {
         let count = inspection.tokens.count
         var bytes: [UInt8] = []

@@ -2,7 +2,7 @@ import MartletInference
 import MartletJSON
 import MartletModels
 
-/// `POST /inspect`: what the Inspect page asks for, and the answer to it.
+/// `POST /inspect`: the request of the Inspect page, and its response.
 ///
 /// `{"model", "text" | "tokens": [id], "heads_off": [[layer, head]], "lens_top_k"}`; layers and heads count from 0.
 public struct InspectionRequest: Sendable, Equatable {
@@ -16,7 +16,7 @@ public struct InspectionRequest: Sendable, Equatable {
     public var headsOff: Set<DecoderHead> = []
     public var lensTokens = 5
 
-    /// Characters of text at most: tokens are bounded too, but counting them costs time.
+    /// The maximum number of characters: tokens are limited too, but counting them takes time.
     static let longestText = 16 << 10
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
@@ -28,8 +28,8 @@ public struct InspectionRequest: Sendable, Equatable {
         switch (text, tokens) {
         case (let text?, nil): input = .text(text)
         case (nil, let tokens?): input = .tokens(tokens)
-        case (nil, nil): throw .invalid("text", "is missing; expected a text, or tokens")
-        default: throw .invalid("tokens", "stands beside text; give one of them")
+        case (nil, nil): throw .invalid("text", "is missing; give text or tokens")
+        default: throw .invalid("tokens", "cannot be combined with text; give one of them")
         }
         for (index, item) in (try fields.array("heads_off", most: 4096) ?? []).enumerated() {
             guard let pair = item.array, pair.count == 2, let layer = pair[0].integer, let head = pair[1].integer else {
@@ -38,11 +38,11 @@ public struct InspectionRequest: Sendable, Equatable {
             headsOff.insert(DecoderHead(layer: layer, head: head))
         }
         if let count = try fields.integer("lens_top_k", 1...20) { lensTokens = count }
-        // Whoever asks for one layer and gets all would take them for what was asked for.
+        // A client that asked for one layer must not get all of them without notice.
         if let name = fields.unread.first { throw .unsupported(name, "is not known here") }
     }
 
-    /// Looks into the model, in the caller's thread.
+    /// Inspects the model, on the caller's thread.
     public func answer(_ model: LanguageModel, name: String) throws -> JSON {
         let tokens =
             switch input {

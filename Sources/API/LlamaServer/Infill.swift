@@ -2,13 +2,13 @@ import MartletInference
 import MartletJSON
 import MartletTokenizers
 
-/// What goes into the middle between two texts, for a model that was trained to fill it in.
+/// A fill-in-the-middle request, for a model that was trained for it.
 public struct Infill: Sendable, Equatable {
     public var prefix: String
     public var suffix: String
-    /// Other files that stand before it, with their names.
+    /// Other files to put before it, with their names.
     public var extra: [(name: String, text: String)] = []
-    /// What the middle begins with.
+    /// The start of the middle.
     public var beginning = ""
 
     public static func == (a: Infill, b: Infill) -> Bool {
@@ -37,7 +37,7 @@ extension GenerationRequest {
 }
 
 extension Infill {
-    /// The special tokens that stand for the parts, by the names that models give them.
+    /// The special tokens that mark the parts, with the names that models give them.
     private static let spellings: [(prefix: String, suffix: String, middle: String)] = [
         ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
         ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"), ("<PRE>", "<SUF>", "<MID>"),
@@ -45,8 +45,8 @@ extension Infill {
         ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
     ]
 
-    /// The prompt: the other files, what stands before, what stands after, and the beginning of the middle. The texts are
-    /// texts: a special token that one of them spells is not one.
+    /// The prompt: the other files, the text before, the text after, and the start of the middle. Special tokens
+    /// spelled in these texts are plain text.
     func tokens(_ model: LanguageModel) throws(APIError) -> [Int32] {
         let tokenizer = model.tokenizer
         for spelling in Self.spellings {

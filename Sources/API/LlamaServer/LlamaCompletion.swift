@@ -11,12 +11,12 @@ extension GenerationRequest {
         unknownFields += fields.unread
     }
 
-    /// What `/completion` and `/infill` share.
+    /// The members that `/completion` and `/infill` share.
     mutating func readLlamaServer(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         let alternatives = try fields.integer("n_probs", 0...limits.topLogProbabilities) ?? 0
         if alternatives > 0 { logProbabilities = alternatives }
         try readShared(&fields, limits)
-        // −1: as many as there is room for, −2: until the context is full, which is the same here.
+        // −1: no limit, −2: until the context is full, which is the same here.
         let length = try fields.integer("n_predict", -2...Int(Int32.max)) ?? -1
         stopping.maximumTokens = length < 0 ? nil : length
         for key in ["t_max_predict_ms", "t_max_prompt_ms"] {
@@ -28,7 +28,8 @@ extension GenerationRequest {
     }
 }
 
-/// What llama.cpp's server answers to `/completion` and `/infill`: one object a prompt, or events that end with it.
+/// The response of llama.cpp's server to `/completion` and `/infill`: one object per prompt, or events that end with
+/// it.
 public struct LlamaCompletionReply: GenerationReply {
     private let plan: GenerationPlan
     private let header: ReplyHeader

@@ -41,7 +41,7 @@ extension GenerationRequest {
                 throw thinking.error("type", "must be 'enabled', 'disabled' or 'adaptive'")
             }
             reasoning.isEnabled = type != "disabled"
-            // How long a model thinks is not for this server to say.
+            // The length of the reasoning cannot be limited, so the budget is ignored.
             thinking.ignore("budget_tokens", "display")
         }
         if var metadata = try fields.fields("metadata") { user = try metadata.string("user_id", longest: 1024) }
@@ -58,7 +58,7 @@ extension GenerationRequest {
     }
 }
 
-/// Messages of blocks.
+/// Converts messages with content blocks.
 enum MessagesContent {
     /// A text, or blocks of text.
     static func text(_ value: JSON, _ path: String, in parent: FieldReader) throws(APIError) -> String {
@@ -80,7 +80,7 @@ enum MessagesContent {
         return texts.joined(separator: "\n")
     }
 
-    /// One message becomes several where it holds results of tools.
+    /// A message with tool results becomes several messages.
     static func messages(
         _ json: JSON, path: String, in parent: FieldReader
     ) throws(APIError) -> [ChatMessage] {
@@ -138,7 +138,7 @@ enum MessagesContent {
             tool.ignore("cache_control")
             if let type = try tool.string("type"), type != "custom" {
                 throw .unsupported(
-                    tool.path(of: "type"), "is '\(type.shown(limit: 40))'; only tools of one's own are supported")
+                    tool.path(of: "type"), "is '\(type.shown(limit: 40))'; only custom tools are supported")
             }
             settings.tools.append(try Tool(function: tool, schemaKey: "input_schema"))
         }

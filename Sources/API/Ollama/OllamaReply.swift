@@ -2,7 +2,7 @@ import MartletChat
 import MartletInference
 import MartletJSON
 
-/// Ollama's lines of JSON, or one object. Calls come whole, their arguments as objects.
+/// Ollama's response: lines of JSON, or one object. Tool calls are complete, with their arguments as objects.
 public struct OllamaReply: GenerationReply {
     private let plan: GenerationPlan
     private let header: ReplyHeader

@@ -1,16 +1,16 @@
 import MartletJSON
 
-/// What a route takes and gives, by the names of schemas.
+/// The request and response of a route, by schema names.
 struct OpenAPIBody: Sendable {
-    /// Nil takes no body.
+    /// Nil if there is no request body.
     var request: String?
-    /// A reply in JSON.
+    /// The schema of a JSON response.
     var reply: String?
-    /// Content type of a reply that is no JSON, or that is streamed.
+    /// The content type of a response that is not JSON, or that is streamed.
     var text: String?
-    /// Name of the response that a refusal is.
+    /// The name of the error response.
     var error = "Error"
-    /// Parameters behind the path.
+    /// Query parameters.
     var query = JSONObject()
 
     /// By method and path.

@@ -1,13 +1,13 @@
 import MartletJSON
 
-/// A route as the server's table has it.
+/// A route of the server's table.
 public struct OpenAPIRoute: Sendable {
-    /// In capitals.
+    /// In uppercase.
     public var method: String
-    /// With `{name}` for its parameters.
+    /// With `{name}` for parameters.
     public var path: String
     public var summary: String
-    /// No key is needed.
+    /// Whether no key is needed.
     public var isOpen: Bool
 
     public init(method: String, path: String, summary: String, isOpen: Bool = false) {
@@ -18,7 +18,7 @@ public struct OpenAPIRoute: Sendable {
     }
 }
 
-/// The OpenAPI 3.1 document of a server: its routes, and for those that this module knows what they take and give.
+/// The OpenAPI 3.1 document of a server: its routes, with the request and response schemas of those known here.
 public enum OpenAPIDocument {
     public static func json(version: String, routes: [OpenAPIRoute]) -> JSON {
         var paths: JSONObject = [:]
@@ -46,7 +46,7 @@ public enum OpenAPIDocument {
         ]
     }
 
-    /// What refuses before a dialect is known speaks OpenAI's.
+    /// Errors before the dialect is known have OpenAI's shape.
     private static let errors: JSONObject = {
         var errors: JSONObject = [
             "Error": ["description": "A refusal that names the parameter.", "content": content("Error")]

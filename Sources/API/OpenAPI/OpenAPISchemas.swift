@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// Schemas by name. Requests take members that are not listed; those listed are held to their types and ranges.
+/// Schemas by name. Requests may have members that are not listed; listed ones are checked for type and range.
 enum OpenAPISchemas {
     static let all: JSONObject = {
         var all: JSONObject = [:]
@@ -24,7 +24,7 @@ enum OpenAPISchemas {
         return .object(schema)
     }
 
-    /// An object of a request: every member that is not required may be null.
+    /// A request object: every member that is not required may be null.
     static func request(_ members: JSONObject, required: [String] = []) -> JSON {
         object(
             JSONObject(members.map { ($0.key, required.contains($0.key) ? $0.value : nullable($0.value)) }),
@@ -56,7 +56,7 @@ enum OpenAPISchemas {
     static func text(atMost length: Int) -> JSON { ["type": "string", "maxLength": .integer(length)] }
 
     static let text: JSON = ["type": "string"]
-    /// A name or a note.
+    /// A name or a short text.
     static let word = text(atMost: 1024)
     static let decimal: JSON = ["type": "number"]
     static let flag: JSON = ["type": "boolean"]

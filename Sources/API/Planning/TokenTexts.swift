@@ -1,7 +1,7 @@
 import MartletInference
 import MartletTokenizers
 
-/// Tokens as a reply spells them.
+/// The texts of tokens in replies.
 struct TokenTexts: Sendable {
     private let tokenizer: Tokenizer
     private let spellsIDs: Bool
@@ -17,7 +17,7 @@ struct TokenTexts: Sendable {
 
     func bytes(_ token: Int32) -> [UInt8] { tokenizer.bytes(of: token) ?? [] }
 
-    /// The token's text; what is not UTF-8 is U+FFFD.
+    /// The token's text; invalid UTF-8 becomes U+FFFD.
     func text(_ token: Int32) -> String {
         spellsIDs ? "token_id:\(token)" : String(decoding: bytes(token), as: UTF8.self)
     }

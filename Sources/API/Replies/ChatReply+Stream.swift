@@ -3,7 +3,7 @@ import MartletInference
 import MartletJSON
 
 extension ChatReply {
-    /// A chunk for each delta; the first carries what log-probabilities and tokens there are to tell.
+    /// One chunk per delta; the first one has the new log-probabilities and tokens.
     mutating func chunks(_ prompt: Int, _ sample: Int, _ deltas: [ReplyDelta]) -> [UInt8] {
         var bytes: [UInt8] = []
         for delta in deltas {

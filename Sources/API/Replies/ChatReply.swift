@@ -1,7 +1,7 @@
 import MartletInference
 import MartletJSON
 
-/// `chat.completion`, or a stream of `chat.completion.chunk`.
+/// The response of chat completions: `chat.completion`, or a stream of `chat.completion.chunk`.
 public struct ChatReply: GenerationReply {
     let plan: GenerationPlan
     let header: ReplyHeader
@@ -105,7 +105,7 @@ public struct ChatReply: GenerationReply {
         ])
     }
 
-    /// `logprobs` of a choice: null where none were asked for. What ends the reply is no part of it.
+    /// The `logprobs` of a choice: null if not requested. The end token is not included.
     func content(_ entries: ArraySlice<TokenLogProbability>) -> JSON {
         guard plan.request.logProbabilities != nil else { return .null }
         let shown = entries.filter { !plan.texts.isEnd($0.token) }
@@ -114,7 +114,7 @@ public struct ChatReply: GenerationReply {
 
     static func tokens(_ tokens: ArraySlice<Int32>) -> JSON { .array(tokens.map { .integer(Int64($0)) }) }
 
-    /// An id that no other call of the conversation has: it follows from the reply's own.
+    /// A unique id for a call in the conversation, derived from the reply's id.
     func callID(sample: Int, call: Int) -> String {
         let unique = header.id.split(separator: "-", maxSplits: 1).last ?? "0"
         return "call_\(unique)\(sample == 0 ? "" : "s\(sample)")_\(call)"

@@ -1,28 +1,28 @@
 import MartletInference
 import MartletJSON
 
-/// The text of one completion with its tokens' places, and how much of it has been sent.
+/// The text of one completion with the positions of its tokens, and how much of it has been sent.
 struct CompletionChoice: Sendable {
     struct Token: Sendable {
         var id: Int32
-        /// Nil for the first token of a prompt, of which no model has an opinion.
+        /// Nil for the first token of a prompt, which has no log-probability.
         var logProbability: TokenLogProbability?
-        /// Unicode scalars of the text before it.
+        /// The number of Unicode scalars before it in the text.
         var offset: Int
     }
 
-    /// A stretch of the choice.
+    /// A part of the choice to be sent.
     struct Part {
         var text: String
         var tokens: ArraySlice<Token>
-        /// Ids of the tokens that are not the prompt's.
+        /// The ids of generated tokens, without the prompt's.
         var generated: [Int32]
     }
 
     private let plan: GenerationPlan
     private let prompt: Int
     private var text = ""
-    /// Unicode scalars of `text`.
+    /// The length of `text` in Unicode scalars.
     private var length = 0
     private var tokens: [Token] = []
     private var echoed = 0
@@ -33,7 +33,7 @@ struct CompletionChoice: Sendable {
         self.prompt = prompt
     }
 
-    /// Begins with the prompt. A prompt that came as text is told as it came, not as its tokens spell it.
+    /// Starts with the prompt. A prompt sent as text is returned unchanged, not as its tokens are decoded.
     mutating func echo(_ entries: [TokenLogProbability?]) {
         var decoder = plan.texts.decoder(skipsSpecialTokens: plan.options.skipsSpecialTokens)
         var decoded = ""
@@ -78,7 +78,7 @@ struct CompletionChoice: Sendable {
 }
 
 extension CompletionChoice.Part {
-    /// `{"tokens", "token_logprobs", "top_logprobs", "text_offset"}`, arrays of one length.
+    /// `{"tokens", "token_logprobs", "top_logprobs", "text_offset"}`, arrays of equal length.
     func json(_ writer: LogProbabilityJSON) -> JSON {
         var names: [JSON] = [], values: [JSON] = [], top: [JSON] = [], offsets: [JSON] = []
         for token in tokens {

@@ -1,7 +1,7 @@
 import MartletInference
 import MartletJSON
 
-/// `text_completion`, whole or streamed.
+/// The response of completions, `text_completion`, complete or streamed.
 public struct CompletionReply: GenerationReply {
     private let plan: GenerationPlan
     private let header: ReplyHeader
@@ -29,7 +29,7 @@ public struct CompletionReply: GenerationReply {
         case .started(let cached, let count):
             prompts[prompt].cachedTokens = cached
             prompts[prompt].promptTokens = count
-            // Where the prompt's log-probabilities are asked for, the echo comes with them.
+            // If the prompt's log-probabilities are requested, the echo is sent with them.
             guard plan.request.echoesPrompt, plan.request.promptLogProbabilities == nil else { return [] }
             return echo(prompt)
         case .prompt(let entries):
@@ -80,7 +80,7 @@ public struct CompletionReply: GenerationReply {
         return .object(object)
     }
 
-    /// A chunk with what is new.
+    /// A chunk with the new part.
     private mutating func chunk(_ prompt: Int, _ sample: Int) -> [UInt8] {
         let new = choices[prompt][sample].takeUnsent()
         var object = envelope()
@@ -107,7 +107,7 @@ public struct CompletionReply: GenerationReply {
             object["prompt_token_ids"] = ChatReply.tokens(plan.prompts[prompt][...])
             object["token_ids"] = ChatReply.tokens(part.generated[...])
         }
-        // With echo they stand in `logprobs` already.
+        // With echo they are already in `logprobs`.
         if plan.request.promptLogProbabilities != nil, !plan.request.echoesPrompt {
             object["prompt_logprobs"] = logProbabilities.prompt(prompts[prompt].promptLogProbabilities)
         }

@@ -1,13 +1,13 @@
 import MartletInference
 import MartletJSON
 
-/// What a reply says about itself.
+/// The metadata of a reply.
 public struct ReplyHeader: Sendable {
     /// `chatcmpl-…`, `cmpl-…`: the same in every event.
     public var id: String
     /// Unix time in seconds.
     public var created: Int
-    /// Which server and weights answered.
+    /// Identifies the server version and the model.
     public var systemFingerprint: String?
 
     public init(id: String, created: Int, systemFingerprint: String? = nil) {
@@ -17,26 +17,26 @@ public struct ReplyHeader: Sendable {
     }
 }
 
-/// The engine's events as a dialect's reply: bytes to send as they come, or one JSON value at the end.
+/// Converts the engine's events to a dialect's response: bytes to stream, or one JSON value at the end.
 ///
-/// Events of several prompts may come in any order, those of one prompt in theirs.
+/// Events of several prompts may arrive in any order, those of one prompt in order.
 public protocol GenerationReply: Sendable {
-    /// Of the stream.
+    /// The content type of the stream.
     var contentType: String { get }
-    /// Takes an event; returns what a stream sends because of it, often nothing.
+    /// Adds an event; returns the bytes to stream, often none.
     mutating func add(_ event: EngineEvent, prompt: Int) -> [UInt8]
-    /// What ends a stream.
+    /// The end of a stream.
     mutating func finish() -> [UInt8]
-    /// What ends a stream after an error.
+    /// The end of a stream after an error.
     func failure(_ error: APIError) -> [UInt8]
-    /// The whole reply, when every event has been added.
+    /// The complete response, after all events have been added.
     func json() -> JSON
-    /// Tokens so far, for quotas and logs.
+    /// The token counts so far, for quotas and logs.
     var usage: Usage { get }
 }
 
 extension GenerationPlan {
-    /// An empty reply in the shape that the request's dialect wants.
+    /// An empty response in the shape of the request's dialect.
     public func reply(_ header: ReplyHeader) -> any GenerationReply {
         switch request.dialect {
         case .chatCompletions: ChatReply(self, header)
@@ -49,7 +49,7 @@ extension GenerationPlan {
         }
     }
 
-    /// The beginning of the ids of this dialect's replies.
+    /// The prefix of response ids in this dialect.
     public var identifierPrefix: String {
         switch request.dialect {
         case .completions, .llamaCompletion, .textGeneration: "cmpl-"

@@ -1,7 +1,7 @@
 import MartletInference
 import MartletJSON
 
-/// Log-probabilities as the dialects write them. JSON has no −∞: the lowest number written is −9999.
+/// Log-probabilities in the dialects' formats. JSON has no −∞, so the lowest number is −9999.
 struct LogProbabilityJSON: Sendable {
     let texts: TokenTexts
 
@@ -21,8 +21,8 @@ struct LogProbabilityJSON: Sendable {
         ]
     }
 
-    /// The k most probable tokens and the one that stands there by their text. Two tokens may share a text: the more
-    /// probable one counts.
+    /// The k most probable tokens and the actual token, by their text. If two tokens have the same text, the more
+    /// probable one is used.
     func top(_ entry: TokenLogProbability) -> JSON {
         var object = JSONObject()
         func add(_ token: Int32, _ logProbability: Float) {
@@ -36,7 +36,7 @@ struct LogProbabilityJSON: Sendable {
         return .object(object)
     }
 
-    /// vLLM's `prompt_logprobs`: for each token of the prompt the candidates by id.
+    /// vLLM's `prompt_logprobs`: the candidates by id for each prompt token.
     func prompt(_ entries: [TokenLogProbability?]) -> JSON {
         .array(
             entries.map { entry in

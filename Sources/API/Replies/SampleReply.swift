@@ -2,7 +2,7 @@ import MartletChat
 import MartletInference
 import MartletJSON
 
-/// One reply to one prompt, as it comes.
+/// One streamed reply to one prompt.
 struct SampleReply: Sendable {
     struct Call: Sendable {
         var name: String
@@ -19,7 +19,7 @@ struct SampleReply: Sendable {
     private(set) var finishReason: FinishReason?
     private(set) var statistics: GenerationStatistics?
     private(set) var reasoningTokens = 0
-    /// Of tokens and log-probabilities, those that went out with an event.
+    /// The number of tokens and log-probabilities that have been sent.
     private var sentTokens = 0
     private var sentLogProbabilities = 0
 
@@ -64,10 +64,10 @@ struct SampleReply: Sendable {
         return kept
     }
 
-    /// OpenAI's word for why it ended.
+    /// OpenAI's `finish_reason`.
     var finishWord: String? { finishReason?.word(hasCalls: !calls.isEmpty) }
 
-    /// Tokens and log-probabilities that no event has told yet.
+    /// Tokens and log-probabilities that have not been sent.
     mutating func takeUnsent() -> (tokens: ArraySlice<Int32>, logProbabilities: ArraySlice<TokenLogProbability>) {
         defer {
             sentTokens = tokens.count
@@ -106,6 +106,6 @@ extension [PromptReply] {
         return usage
     }
 
-    /// Of the last sample to end.
+    /// The timings of the last finished sample.
     var timings: JSON? { last?.samples.last?.statistics?.timings }
 }

@@ -3,8 +3,8 @@ import MartletJSON
 import MartletTokenizers
 
 extension TokenizeRequest {
-    /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces where asked for; as JSON text, since
-    /// the tokens of a long text would take many times as much as values.
+    /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces if requested; as JSON text,
+    /// because the tokens of a long text would take many times more memory as JSON values.
     public func reply(_ model: LanguageModel) throws(APIError) -> [UInt8] {
         let tokens = try tokens(model), tokenizer = model.tokenizer
         var text = JSONListText()
@@ -32,7 +32,7 @@ extension TokenizeRequest {
         return text.bytes
     }
 
-    /// Text, or bytes where they are no whole characters.
+    /// Text, or bytes if they are not whole characters.
     private static func piece(_ token: Int32, _ tokenizer: Tokenizer) -> JSON {
         let bytes = tokenizer.bytes(of: token) ?? []
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -70,7 +70,7 @@ extension TokenizeRequest.Input {
 }
 
 extension DetokenizeRequest {
-    /// Bytes of text at most.
+    /// The maximum number of bytes of text.
     static let longestText = 32 << 20
 
     /// The text under both dialects' names.
@@ -105,7 +105,7 @@ extension ApplyTemplateRequest {
     }
 }
 
-/// JSON with long lists in it, written as it is made.
+/// JSON with long lists, written incrementally.
 struct JSONListText {
     private(set) var bytes: [UInt8] = []
 
@@ -126,7 +126,7 @@ struct JSONListText {
         }
     }
 
-    /// - Throws: when the task is cancelled, which is looked at now and then.
+    /// - Throws: when the task is cancelled, which is checked regularly.
     mutating func list(
         _ tokens: [Int32], _ item: (inout JSONListText, Int32) throws(APIError) -> Void
     ) throws(APIError) {
@@ -140,7 +140,7 @@ struct JSONListText {
     }
 }
 
-/// `GET /tokenizer_info`: what lm-eval asks of a tokenizer that it does not have.
+/// `GET /tokenizer_info`: what lm-eval needs to know about a remote tokenizer.
 public enum TokenizerInformation {
     public static func json(_ model: LanguageModel) -> JSON {
         let tokenizer = model.tokenizer

@@ -36,7 +36,7 @@ extension GenerationRequest {
         logProbabilities = isAsked ? top ?? 0 : nil
     }
 
-    /// Lets the template know what was asked of the model's thinking.
+    /// Passes the reasoning settings to the template.
     mutating func applyReasoning() {
         guard case .conversation(var conversation) = input else { return }
         if let effort = reasoning.effort, conversation.templateVariables["reasoning_effort"] == nil {
@@ -52,7 +52,7 @@ extension GenerationRequest {
 }
 
 extension Conversation {
-    /// `messages` and what says how they become a prompt.
+    /// `messages` and the members that determine how they are rendered.
     init(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         let items = try fields.required("messages", fields.array("messages", most: limits.messages))
         guard !items.isEmpty else { throw .invalid("messages", "must hold at least one message") }
@@ -70,7 +70,7 @@ extension Conversation {
             throw .invalid("documents[\(index)]", "must be an object, not \(document.kind)")
         }
         if let variables = try fields.object("chat_template_kwargs") {
-            // What the engine itself gives to a template is not for a request to replace.
+            // Variables that the engine itself passes to templates cannot be overridden.
             for key in ["messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"]
             where variables[key] != nil {
                 throw .invalid("chat_template_kwargs.\(key)", "cannot be set here")
@@ -86,7 +86,7 @@ extension Conversation {
         if continues == true, !endsWithAssistant {
             throw .invalid("continue_final_message", "needs the last message to be the assistant's")
         }
-        // A last message of the assistant's is the beginning of its reply, unless something else is asked for.
+        // A final assistant message is the start of the reply (prefill), unless requested otherwise.
         let isPrefill = endsWithAssistant && adds == nil && messages.last?.toolCalls.isEmpty ?? false
         continuesFinalMessage = continues ?? (isPrefill && !(messages.last?.content ?? "").isEmpty)
         addsGenerationPrompt = adds ?? !continuesFinalMessage

@@ -8,9 +8,9 @@ extension GenerationRequest {
         self.init(dialect: .completions, input: .prompts(prompts))
         try readShared(&fields, limits)
         echoesPrompt = try fields.bool("echo") ?? false
-        // Nothing to generate makes sense where the prompt's own log-probabilities are what is asked for.
+        // Zero new tokens make sense if the prompt's log-probabilities are requested.
         stopping.maximumTokens = try fields.maximumTokens("max_tokens", least: 0)
-        // Not the 16 of a request that says nothing.
+        // -1 means no limit, not OpenAI's default of 16.
         if fields.json("max_tokens")?.integer == -1 { stopping.maximumTokens = Int(Int32.max) }
         if stopping.maximumTokens == 0, !echoesPrompt, promptLogProbabilities == nil {
             throw .invalid("max_tokens", "may be 0 only with echo")

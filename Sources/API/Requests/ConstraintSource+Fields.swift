@@ -2,8 +2,9 @@ import MartletJSON
 import MartletSystem
 
 extension ConstraintSource {
-    /// Whichever of the many members asks for a constraint: OpenAI's `response_format`, vLLM's `structured_outputs` and
-    /// `guided_*`, llama.cpp's `grammar` and `json_schema`, SGLang's `regex` and `ebnf`. Two of them contradict each other.
+    /// The constraint in any of the possible members: OpenAI's `response_format`, vLLM's `structured_outputs` and
+    /// `guided_*`, llama.cpp's `grammar` and `json_schema`, SGLang's `regex` and `ebnf`. Two of them contradict each
+    /// other.
     init?(_ fields: inout FieldReader) throws(APIError) {
         var found: [(name: String, source: ConstraintSource)] = []
         func add(_ name: String, _ source: ConstraintSource?) {
@@ -64,7 +65,7 @@ extension ConstraintSource {
         switch try format.required("type", format.string("type")) {
         case "text": return nil
         case "json_object":
-            // llama.cpp takes a schema here, and Hugging Face's client sends one as "value".
+            // llama.cpp accepts a schema here, and Hugging Face's client sends one as "value".
             var found: ConstraintSource?
             for key in ["schema", "value"] {
                 guard let value = format.json(key) else { continue }
@@ -86,7 +87,7 @@ extension ConstraintSource {
             let value = try definition.required("schema", definition.json("schema"))
             return .jsonSchema(try schema(value, definition.path(of: "schema")))
         case "regex":
-            // "value" is how text-generation-inference and its clients say it.
+            // "value" is used by text-generation-inference and its clients.
             if let value = try format.string("value") { return .regex(value) }
             return .regex(try format.required("pattern", format.string("pattern")))
         case "grammar":
@@ -98,7 +99,7 @@ extension ConstraintSource {
         }
     }
 
-    /// A schema as an object, a boolean, or a text that spells one.
+    /// A schema as an object, a boolean, or JSON text.
     static func schema(_ value: JSON, _ path: String) throws(APIError) -> JSON {
         switch value {
         case .object, .bool: return value

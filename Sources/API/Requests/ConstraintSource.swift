@@ -2,8 +2,7 @@ import MartletGrammar
 import MartletInference
 import MartletJSON
 
-/// What a reply must look like, as the request wrote it. Compiling it is the grammar's business, which refuses what it
-/// cannot enforce.
+/// The constraint on a reply as written in the request. The grammar compiler refuses what cannot be enforced.
 public enum ConstraintSource: Sendable, Equatable {
     /// Any JSON object.
     case jsonObject
@@ -14,7 +13,7 @@ public enum ConstraintSource: Sendable, Equatable {
     case choice([String])
     /// A grammar in GBNF with the rule `root`.
     case gbnf(String)
-    /// Calls of tools in a model's own syntax.
-    /// - written: special tokens that stand for their spelling in it.
+    /// Tool calls in a model's own syntax.
+    /// - written: special tokens that represent their spelling in it.
     case calls(CallGrammar, written: Set<Int32> = [])
 }

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// The objects of one request that were opened, and which of their members were asked for.
+/// Records the objects of one request that were opened, and which of their members were read.
 final class FieldLedger {
     private struct Entry {
         var object: JSONObject
@@ -9,7 +9,7 @@ final class FieldLedger {
     }
     private var entries: [Entry] = []
 
-    /// - Returns: a number to call the object by.
+    /// - Returns: the number of the object.
     func add(_ object: JSONObject, path: String) -> Int {
         entries.append(Entry(object: object, path: path))
         return entries.count - 1
@@ -17,7 +17,8 @@ final class FieldLedger {
 
     func read(_ key: String, of number: Int) { entries[number].read.insert(key) }
 
-    /// The paths of what nobody asked for. An object that was opened more than once was read by all who opened it.
+    /// The paths of unread members. For an object that was opened several times, a member read by anyone counts as
+    /// read.
     var unread: [String] {
         var asked: [String: Set<String>] = [:]
         for entry in entries { asked[entry.path, default: []].formUnion(entry.read) }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The members that decoding asked for, whether or not they were there: what a description of requests is held against.
+/// Records the members that decoding reads, whether or not they exist: for the comparison with the OpenAPI schemas.
 package final class FieldNotes: Sendable {
-    /// Whoever sets it is told; nobody does while serving.
+    /// Set in tests only.
     @TaskLocal package static var current: FieldNotes?
 
     private let names = Mutex<Set<String>>([])

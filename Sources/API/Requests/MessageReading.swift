@@ -2,7 +2,7 @@ import MartletChat
 import MartletJSON
 import MartletSystem
 
-/// Messages in OpenAI's shape.
+/// Reads messages in OpenAI's shape.
 enum MessageReading {
     static let roles = ["system", "developer", "user", "assistant", "tool", "function"]
 
@@ -31,7 +31,7 @@ enum MessageReading {
         } catch {
             throw .invalid(path, "is not a message: \(error)")
         }
-        // The chat template decides what no content is to it: nothing, or the sign of a call.
+        // The chat template decides what missing content means: an empty text, or a tool call.
         if content == nil { message["content"] = .null }
         if case .array(let parts)? = content { message["content"] = .array(parts.map(text)) }
         if message["tool_calls"] != nil, calls == 0 { message["tool_calls"] = nil }
@@ -59,7 +59,7 @@ enum MessageReading {
         return calls.count
     }
 
-    /// A part that is text.
+    /// Checks that a part is text.
     static func check(_ part: JSON, path: String) throws(APIError) {
         var fields = try FieldReader(part, path: path)
         let type = try fields.required("type", fields.string("type"))
@@ -74,7 +74,7 @@ enum MessageReading {
         }
     }
 
-    /// Parts that are text by another name.
+    /// Converts text parts with other type names.
     private static func text(_ part: JSON) -> JSON {
         guard let type = part["type"]?.string, type != "text" else { return part }
         return ["type": "text", "text": part["text"] ?? part["refusal"] ?? ""]

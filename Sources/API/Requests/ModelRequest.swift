@@ -1,8 +1,8 @@
-/// A body that names a model and nothing else.
+/// A body with only a model name.
 public struct ModelRequest: Sendable {
     public var model: String?
 
-    /// - Parameter alias: another name of the member.
+    /// - Parameter alias: an alternative name of the member.
     public init(
         _ body: some Sequence<UInt8>, alias: String? = nil, limits: RequestLimits = RequestLimits()
     ) throws(APIError) {

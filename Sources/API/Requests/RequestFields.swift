@@ -1,21 +1,20 @@
 import MartletJSON
 import MartletSystem
 
-/// Reads the members of one object of a request by name and type, and knows afterwards which were never asked for, in it
-/// and in the objects within it.
+/// Reads the members of a request object by name and type, and records unread members of it and of nested objects.
 ///
-/// A member that is null counts as absent, as OpenAI's clients send it. An error names the member by its path from the
-/// request's root: `messages[2].content[0].type`.
+/// A null member counts as absent, as OpenAI's clients send it. Errors name the member by its path from the request's
+/// root: `messages[2].content[0].type`.
 struct FieldReader {
     let object: JSONObject
-    /// Of the object; empty at the root.
+    /// The object's path; empty at the root.
     let path: String
-    /// Of the whole request.
+    /// Shared by the whole request.
     private let ledger: FieldLedger
     private let number: Int
     private let notes = FieldNotes.current
 
-    /// - Parameter parent: the object it is in, whose request is to know what nobody read of this one.
+    /// - Parameter parent: the enclosing object; unread members are recorded in its request.
     init(_ json: JSON, path: String, in parent: FieldReader? = nil) throws(APIError) {
         guard let object = json.object else {
             throw .invalid(path.isEmpty ? "The body" : path, "must be an object, not \(json.kind)")
@@ -34,7 +33,7 @@ struct FieldReader {
 
     func error(_ key: String, _ problem: String) -> APIError { .invalid(path(of: key), problem) }
 
-    /// The members that nothing has read, of this object and of those that were opened within its request.
+    /// Unread members of this object and of others opened in the same request.
     var unread: [String] { ledger.unread }
 
     mutating func json(_ key: String) -> JSON? {
@@ -48,10 +47,10 @@ struct FieldReader {
         return value
     }
 
-    /// Says that a member is known and does not change the answer.
+    /// Marks members as known but without effect.
     mutating func ignore(_ keys: String...) { for key in keys { ledger.read(key, of: number) } }
 
-    /// Refuses a member unless it is absent or asks for nothing.
+    /// Throws for a member, unless it is absent or has no effect.
     mutating func refuse(
         _ key: String, unless isHarmless: (JSON) -> Bool = { _ in false }, _ problem: String = "is not supported"
     ) throws(APIError) {
@@ -102,7 +101,7 @@ struct FieldReader {
         return members
     }
 
-    /// The members of an object that is a member of this one.
+    /// The reader for a nested object.
     mutating func fields(_ key: String) throws(APIError) -> FieldReader? {
         try object(key).map { FieldReader($0, path: path(of: key), in: self) }
     }
@@ -170,7 +169,7 @@ struct FieldReader {
         var tokens: [Int32] = []
         tokens.reserveCapacity(items.count)
         for (index, item) in items.enumerated() {
-            // The path costs more than the token.
+            // Building the path costs more than parsing the token.
             if case .integer(let value) = item, let token = Int32(exactly: value), token >= 0 {
                 tokens.append(token)
             } else {
@@ -187,7 +186,7 @@ struct FieldReader {
 }
 
 extension FieldReader {
-    /// The object that the body of a request must be.
+    /// Reads the body of a request, which must be an object.
     static func body(_ bytes: some Sequence<UInt8>, _ limits: RequestLimits) throws(APIError) -> FieldReader {
         var json = JSONLimits()
         json.depth = limits.depth

@@ -5,11 +5,12 @@ public struct RerankRequest: Sendable {
     public var model: String?
     public var query: String
     public var documents: [String]
-    /// The best so many; nil keeps all.
+    /// How many of the best documents to return; nil returns all.
     public var top: Int?
     public var returnsDocuments: Bool
     public var truncation: Truncation?
-    /// The reply has the shape of text-embeddings-inference, whose requests say `texts` and not `documents`.
+    /// Whether the response has the shape of text-embeddings-inference, whose requests have `texts` instead of
+    /// `documents`.
     public var isTextEmbeddings = false
     public var unknownFields: [String]
 
@@ -53,7 +54,7 @@ public struct RerankRequest: Sendable {
         scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
     }
 
-    /// The reply: documents by falling score, the earlier first among equals.
+    /// The response: documents by descending score, the earlier first among equals.
     public func reply(model: String, scores: [Float], promptTokens: Int, id: String) -> JSON {
         let order = order(of: scores)
         if isTextEmbeddings {
@@ -78,12 +79,12 @@ public struct RerankRequest: Sendable {
     }
 }
 
-/// The body of `POST /v1/score`: one text against one or more, or pairs of two lists.
+/// The body of `POST /v1/score`: one text against one or more, or pairs from two lists.
 public struct ScoreRequest: Sendable {
     public var model: String?
-    /// Each text once, with its place in the request.
+    /// Each distinct text, with its path in the request.
     public var texts: [(text: String, place: String)]
-    /// By their numbers among the texts.
+    /// By their indices among the texts.
     public var pairs: [(first: Int, second: Int)]
     public var unknownFields: [String]
 

@@ -15,7 +15,7 @@ public struct TokenizeRequest: Sendable {
     public var input: Input
     public var addsSpecialTokens: Bool
     public var parsesSpecialTokens = true
-    /// Tokens as the vocabulary spells them go with the ids.
+    /// Whether to return tokens as text besides their ids.
     public var returnsPieces = false
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {

@@ -9,7 +9,7 @@ extension ToolSettings {
         for (index, item) in (try fields.array("tools", most: limits.tools) ?? []).enumerated() {
             let tool = try Tool(item, path: "tools[\(index)]", in: fields)
             guard !tools.contains(where: { $0.name == tool.name }) else {
-                throw .invalid("tools[\(index)].function.name", "is '\(tool.name)' a second time")
+                throw .invalid("tools[\(index)].function.name", "is '\(tool.name)' twice")
             }
             tools.append(tool)
         }
@@ -18,7 +18,7 @@ extension ToolSettings {
         try check()
     }
 
-    /// What is chosen must exist.
+    /// Checks that the chosen tool exists.
     func check() throws(APIError) {
         let names: [String]
         switch choice {

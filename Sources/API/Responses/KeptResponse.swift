@@ -1,17 +1,17 @@
 import MartletChat
 import MartletJSON
 
-/// A response that is kept for later requests.
+/// A stored response that later requests can continue.
 public struct KeptResponse: Sendable {
     public let id: String
-    /// As it was answered.
+    /// The response as it was sent.
     public let response: JSON
-    /// What it was asked, with what came before it, and what it said.
+    /// The messages of the request, with the earlier ones, and the reply.
     public let messages: [ChatMessage]
-    /// The items of its own request.
+    /// The input items of its own request.
     public let inputItems: [JSON]
 
-    /// - Throws: `APIError` where the response is none that can be gone on from.
+    /// - Throws: `APIError` when the response cannot be continued.
     public init(_ response: JSON, to request: GenerationRequest) throws(APIError) {
         id = response["id"]?.string ?? ""
         self.response = response
@@ -23,7 +23,7 @@ public struct KeptResponse: Sendable {
         self.messages = messages
     }
 
-    /// About how many bytes it takes.
+    /// Its approximate memory in bytes.
     public var byteCount: Int {
         let texts = [response] + messages.map(\.json) + inputItems
         return texts.reduce(0) { $0 + 256 + $1.bytes().count }

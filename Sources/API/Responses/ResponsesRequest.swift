@@ -5,8 +5,8 @@ import MartletSystem
 extension GenerationRequest {
     /// The body of `POST /v1/responses`.
     ///
-    /// The conversation is that of the request alone: what stands before it, in a response that is kept
-    /// (`previousResponseID`), is put there by `goOn(from:)`.
+    /// The conversation contains only this request; earlier messages, from a stored response (`previousResponseID`),
+    /// are added by `goOn(from:)`.
     public init(responses body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         var messages: [ChatMessage] = []
@@ -58,7 +58,7 @@ extension GenerationRequest {
         }
         try readText(&fields)
         for key in ["conversation", "prompt"] {
-            try fields.refuse(key, "is not supported; previous_response_id goes on from a response that is kept")
+            try fields.refuse(key, "is not supported; use previous_response_id to continue a stored response")
         }
         try fields.refuse("background", unless: { $0.bool == false })
         try fields.refuse("truncation", unless: { $0.string == "disabled" }, "may be 'disabled' only")
@@ -72,15 +72,15 @@ extension GenerationRequest {
         unknownFields += fields.unread
     }
 
-    /// Puts the messages of an earlier response before this request's. Instructions stay above all: those of the earlier
-    /// response are not taken over.
+    /// Puts the messages of an earlier response before this request's. Instructions remain first; those of the earlier
+    /// response are dropped.
     public mutating func goOn(from earlier: [ChatMessage]) {
         guard case .conversation(var conversation) = input else { return }
         conversation.messages.insert(contentsOf: earlier, at: instructions == nil ? 0 : 1)
         input = .conversation(conversation)
     }
 
-    /// The conversation without its instructions: what a later response goes on from, once the reply is there.
+    /// The conversation without its instructions: what a later response continues, together with the reply.
     public var messagesToKeep: [ChatMessage] {
         guard case .conversation(let conversation) = input else { return [] }
         return Array(conversation.messages.dropFirst(instructions == nil ? 0 : 1))
@@ -100,7 +100,7 @@ extension GenerationRequest {
     }
 }
 
-/// The items of a conversation.
+/// Converts the items of a conversation.
 enum ResponsesInput {
     static func add(
         _ json: JSON, _ path: String, in parent: FieldReader? = nil, to messages: inout [ChatMessage]
@@ -109,7 +109,7 @@ enum ResponsesInput {
         item.ignore("id", "status")
         switch try item.string("type") ?? "message" {
         case "message":
-            // The template sees whatever else the message has.
+            // The template can read all members of the message.
             for key in item.object.keys { item.ignore(key) }
             var object = item.object
             object["type"] = nil
@@ -122,7 +122,7 @@ enum ResponsesInput {
                 id: try item.required("call_id", item.string("call_id")),
                 name: try item.required("name", item.string("name")),
                 arguments: (try? JSON(parsing: text)) ?? .string(text))
-            // Calls made together belong to one message.
+            // Parallel calls belong to one message.
             if let last = messages.indices.last, messages[last].role == "assistant" {
                 messages[last].toolCalls += [call]
             } else {

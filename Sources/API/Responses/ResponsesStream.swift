@@ -1,7 +1,7 @@
 import MartletChat
 import MartletJSON
 
-/// Builds the output items of a response, and the events that tell of it.
+/// Builds the output items of a response, and the events for them.
 struct ResponsesStream: Sendable {
     private enum Kind: Equatable { case reasoning, message, call(Int) }
 
@@ -9,7 +9,7 @@ struct ResponsesStream: Sendable {
         var kind: Kind
         var id: String
         var text = ""
-        /// Of a call.
+        /// The function's name, for a call.
         var name = ""
         var callID = ""
     }
@@ -17,7 +17,7 @@ struct ResponsesStream: Sendable {
     private let id: String
     private var number = 0
     private var open: Item?
-    /// Items that are complete.
+    /// Completed items.
     private(set) var items: [JSON] = []
 
     init(id: String) { self.id = id }
@@ -48,7 +48,7 @@ struct ResponsesStream: Sendable {
         return event(type, members)
     }
 
-    /// The members that say which item an event is about.
+    /// Adds the members that identify the item of an event.
     private func place(_ members: JSONObject) -> JSONObject {
         var members = members
         members["item_id"] = .string(open?.id ?? "")
@@ -79,7 +79,7 @@ struct ResponsesStream: Sendable {
         return bytes
     }
 
-    /// Completes the item that is being written.
+    /// Completes the current item.
     mutating func close(isComplete: Bool) -> [UInt8] {
         guard let item = open else { return [] }
         var bytes: [UInt8] = []

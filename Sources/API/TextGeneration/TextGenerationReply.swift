@@ -1,7 +1,7 @@
 import MartletInference
 import MartletJSON
 
-/// What text-generation-inference answers: the text, with its tokens where they are asked for, whole or token by token.
+/// The response of text-generation-inference: the text, with its tokens if requested, complete or token by token.
 public struct TextGenerationReply: GenerationReply {
     private struct Token: Sendable {
         var id: Int32
@@ -12,7 +12,7 @@ public struct TextGenerationReply: GenerationReply {
     private let plan: GenerationPlan
     private var reply: PromptReply
     private var tokens: [Token] = []
-    /// Tokens that have been sent. The last one waits: it goes out with the whole text.
+    /// The number of sent tokens. The last token is sent with the whole text.
     private var sent = 0
 
     init(_ plan: GenerationPlan, _ header: ReplyHeader) {
@@ -118,7 +118,7 @@ public struct TextGenerationReply: GenerationReply {
         return .object(object)
     }
 
-    /// The prompt's tokens, where they are asked for.
+    /// The prompt's tokens, if requested.
     private var prefill: [JSON] {
         guard plan.request.promptLogProbabilities != nil else { return [] }
         let entries = reply.promptLogProbabilities
