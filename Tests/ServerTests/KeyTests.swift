@@ -28,7 +28,8 @@ import Testing
     @Test(arguments: [
         ("", "no keys"), ("alice short", "8 characters"), ("alice sk-alice-1 scopes=everything", "scope"),
         ("alice sk-alice-1 rpm=0", "above 0"), ("alice sk-alice-1 colour=red", "colour"),
-        ("alice sha256:12", "64 hexadecimal"), ("a sk-alice-1\nb sk-alice-1", "already used"), ("a sk-alice-1 oops", "oops"),
+        ("alice sha256:12", "64 hexadecimal"), ("a sk-alice-1\nb sk-alice-1", "already used"),
+        ("a sk-alice-1 oops", "oops"),
     ])
     func aBrokenLineIsNamed(text: String, part: String) {
         #expect {
