@@ -63,6 +63,25 @@ import Testing
         }
     }
 
+    @Test func whatAnInterruptedPullLeftIsGoneOnWith() async throws {
+        let cache = folder()
+        let first = FakeHub(files: Self.model, faults: ["model.safetensors": .drop(after: 1000, times: 100)])
+        await #expect(throws: HubError.self) { try await hub(first, cache).download("org/model") }
+        first.stop()
+        let blobs = try #require(FileManager.default.subpaths(atPath: cache)?.filter { $0.hasSuffix(".incomplete") })
+        #expect(blobs.count == 1)
+        let second = FakeHub(files: Self.model)
+        defer {
+            second.stop()
+            try? FileManager.default.removeItem(atPath: cache)
+        }
+        let path = try await hub(second, cache).download("org/model")
+        #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
+        let starts = second.requests.compactMap { $0.headers["range"] }
+        #expect(starts.count == 1 && starts[0] != "bytes=0-")
+        #expect(FileManager.default.subpaths(atPath: cache)?.contains { $0.hasSuffix(".incomplete") } == false)
+    }
+
     @Test func aServerThatIgnoresRangesIsReadFromTheStart() async throws {
         let cache = folder()
         let first = FakeHub(files: Self.model, faults: ["model.safetensors": .drop(after: 1000, times: 100)])
