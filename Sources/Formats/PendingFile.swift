@@ -1,4 +1,5 @@
 import MartletTensor
+import Synchronization
 
 #if canImport(Darwin)
 import Darwin
@@ -24,6 +25,7 @@ public final class PendingFile {
         guard !name.isEmpty, name != ".", name != ".." else {
             throw FileError(path: path, reason: "is not a file name")
         }
+        Self.clean(folder)
         var temporary = ""
         var descriptor: Int32 = -1
         for _ in 0..<16 where descriptor < 0 {
@@ -33,6 +35,8 @@ public final class PendingFile {
             if descriptor < 0, errno != EEXIST { break }
         }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "create a file beside it") }
+        // Held as long as the file is open: what nobody holds was left over.
+        flock(descriptor, LOCK_EX | LOCK_NB)
         self.path = path
         self.folder = folder
         self.temporary = temporary
@@ -43,6 +47,26 @@ public final class PendingFile {
     /// Whether a name is that of such a temporary file.
     package static func isTemporary(_ name: String) -> Bool {
         name.hasPrefix(".martlet-") && name.hasSuffix(".partial")
+    }
+
+    /// Folders that were looked at already: one with thousands of shards is listed once.
+    private static let cleaned = Mutex<Set<String>>([])
+
+    /// Removes what was left in a folder by writers that were killed: temporary files that nobody holds. Those of the last
+    /// minute stay, since between making and holding one there is a moment.
+    private static func clean(_ folder: String) {
+        guard let real = Folder.real(folder), cleaned.withLock({ $0.insert(real).inserted }) else { return }
+        for name in Folder.contents(folder) where isTemporary(name) {
+            let path = "\(folder)/\(name)"
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            var status = stat()
+            guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+                time(nil) - status.modificationSeconds > 60, flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            else { continue }
+            unlink(path)
+        }
     }
 
     deinit { discard() }
@@ -73,5 +97,15 @@ public final class PendingFile {
         close(descriptor)
         descriptor = -1
         unlink(temporary)
+    }
+}
+
+extension stat {
+    fileprivate var modificationSeconds: Int {
+        #if canImport(Darwin)
+        st_mtimespec.tv_sec
+        #else
+        st_mtim.tv_sec
+        #endif
     }
 }

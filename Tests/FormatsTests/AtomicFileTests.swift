@@ -20,6 +20,28 @@ import Testing
         #expect(try scratch.contents() == ["f"])
     }
 
+    @Test func whatKilledWritersLeftIsRemoved() throws {
+        let scratch = try Scratch()
+        let old = Date(timeIntervalSinceNow: -3600)
+        // Held by a writer that takes long, in another folder first so that this one has not been looked at.
+        let held = try PendingFile(scratch.file("slow"))
+        let mine = try #require(try scratch.contents().first)
+        let other = try Scratch()
+        for name in [".martlet-abc.partial", ".martlet-new.partial", ".other.partial", "kept"] {
+            _ = try other.write(name, "x")
+        }
+        try FileManager.default.linkItem(atPath: scratch.file(mine), toPath: other.file(".martlet-held.partial"))
+        for name in [".martlet-abc.partial", ".other.partial", "kept", ".martlet-held.partial"] {
+            try FileManager.default.setAttributes([.modificationDate: old], ofItemAtPath: other.file(name))
+        }
+        try AtomicFile.write(other.file("f"), bytes: "new".utf8)
+        #expect(
+            try Set(other.contents()) == [
+                ".martlet-held.partial", ".martlet-new.partial", ".other.partial", "kept", "f",
+            ])
+        held.discard()
+    }
+
     @Test func anyMixOfSizesArrivesInOrder() throws {
         let scratch = try Scratch()
         var generator = SeededGenerator(seed: 6), expected: [UInt8] = []

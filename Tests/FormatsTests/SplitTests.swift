@@ -41,6 +41,44 @@ import Testing
         #expect(try TensorFiles.open(scratch.path).names.count == 6)
     }
 
+    @Test func partsThatLieAreRefused() throws {
+        let scratch = try Scratch()
+        // The second part has the first one's names.
+        for part in 0..<2 {
+            var writer = GGUFWriter()
+            writer.metadata["general.architecture"] = .string("llama")
+            writer.metadata["split.no"] = .uint16(UInt16(part))
+            writer.metadata["split.count"] = .uint16(2)
+            writer.add("same", try Tensor([Float](repeating: 1, count: 32)))
+            try writer.write(to: scratch.file("d-0000\(part + 1)-of-00002.gguf"))
+        }
+        #expect(reason(scratch.file("d-00001-of-00002.gguf")).contains("\"same\""))
+        for (number, count) in [(5, 3), (0, 65_535), (65_535, 65_535)] as [(UInt16, UInt16)] {
+            var writer = GGUFWriter()
+            writer.metadata["split.no"] = .uint16(number)
+            writer.metadata["split.count"] = .uint16(count)
+            writer.add("t", try Tensor([Float](repeating: 1, count: 32)))
+            let path = scratch.file("l-00001-of-\(count == 3 ? "00003" : "65535").gguf")
+            try writer.write(to: path)
+            let said = reason(path)
+            #expect(!said.isEmpty && said.utf8.count < 2000, "\(said.prefix(300))")
+        }
+        var writer = GGUFWriter()
+        writer.metadata["split.no"] = .int64(.min)
+        writer.metadata["split.count"] = .int64(.max)
+        writer.add("t", try Tensor([Float](repeating: 1, count: 32)))
+        try writer.write(to: scratch.file("x-00001-of-00002.gguf"))
+        #expect(reason(scratch.file("x-00001-of-00002.gguf")).contains("split"))
+        // A part that ends in the middle.
+        try write(scratch, "c")
+        let third = scratch.file("c-00003-of-00003.gguf")
+        let bytes = try Data(contentsOf: URL(filePath: third))
+        for length in [0, 4, 20, bytes.count / 2, bytes.count - 1] {
+            try bytes.prefix(length).write(to: URL(filePath: third))
+            #expect(reason(scratch.file("c-00001-of-00003.gguf")).contains("c-00003-of-00003.gguf"), "\(length)")
+        }
+    }
+
     @Test func aPartThatIsMissingOrAnotherIsNamed() throws {
         let scratch = try Scratch()
         try write(scratch)
