@@ -1,4 +1,6 @@
+import Foundation
 import MartletFormats
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
@@ -36,6 +38,49 @@ import Testing
         let plain = try checkpoint.classifier()
         try plain.prepare(.exact)
         #expect(FamilyTests.relativeError(FamilyTests.floats(try plain(Self.texts, types: types)), wanted) < 1e-5)
+    }
+
+    @Test func aClassifierWhoseConfigurationLiesIsRefused() throws {
+        let source = "\(FamilyTests.goldens)/bert-classifier"
+        let config = try #require(
+            try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: source + "/config.json")))).object)
+        let file = try SafetensorsFile(path: source + "/model.safetensors")
+        let all = try file.names.map { ($0, try file.tensor($0)) }
+        func said(
+            _ change: (inout JSONObject) -> Void = { _ in },
+            _ tensors: ([(String, Tensor)]) -> [(String, Tensor)] = { $0 }
+        ) throws -> String {
+            let target = NSTemporaryDirectory() + "martlet-classifier-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: target) }
+            var changed = config
+            change(&changed)
+            try Data(JSON.object(changed).bytes()).write(to: URL(filePath: target + "/config.json"))
+            try SafetensorsWriter.write(tensors(all), to: target + "/model.safetensors")
+            do {
+                return "loaded with \(try Checkpoint(path: target).classifier().labelCount)"
+            } catch { return "\(error)" }
+        }
+        #expect(try said() == "loaded with 3")
+        #expect(try said { $0["id2label"] = nil } == "loaded with 3")
+        for count in [0, 1, 2, 4, 60_000] {
+            let message = try said {
+                $0["id2label"] = nil
+                $0["num_labels"] = .integer(Int64(count))
+            }
+            #expect(message.contains("num_labels") && message.contains("3"), "\(message)")
+        }
+        #expect(try said { $0["id2label"] = ["0": "yes"] }.contains("id2label"))
+        #expect(try said { $0["num_labels"] = .integer(.max) }.contains("num_labels"))
+        #expect(try said { $0["num_labels"] = "three" }.contains("num_labels"))
+        let missing = try said({ _ in }) { $0.filter { !$0.0.contains("classifier.weight") } }
+        #expect(missing.contains("classifier.weight"), "\(missing)")
+        let none = try said({ _ in }) { $0.filter { !$0.0.contains("classifier") } }
+        #expect(none.contains("classifier"), "\(none)")
+        let flat = try said({ _ in }) { tensors in
+            tensors.map { ($0.0, $0.0.contains("classifier.weight") ? (try? $0.1.reshape(72)) ?? $0.1 : $0.1) }
+        }
+        #expect(!flat.hasPrefix("loaded"), "\(flat)")
     }
 
     private static func expectGradients(

@@ -34,7 +34,23 @@ public final class SequenceClassifier {
         let places = checkpoint.encoderPlaces
         let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)
         let stored = places("classifier.weight").lazy.compactMap { checkpoint.tensors.entry($0.storedName) }.first
-        labelCount = stored?.shape.first ?? 1
+        let told = try Self.labels(config)
+        labelCount = stored?.shape.first ?? told ?? 1
+        if let told, told != labelCount {
+            throw ModelError.wrongValue(
+                file: config.file, key: config.json["id2label"]?.object == nil ? "num_labels" : "id2label",
+                found: "\(told) labels",
+                expected: "as many as \(stored?.name ?? "classifier.weight") has rows, \(labelCount)")
+        }
+        guard labelCount > 0 else {
+            throw ModelError.wrongShapes(
+                file: checkpoint.path,
+                [
+                    .init(
+                        name: "classifier.weight", found: stored.map { Array($0.shape) } ?? [],
+                        expected: [1, spec.hiddenSize])
+                ])
+        }
         let source = ModuleTree.Builder(wrapped(parameters)), width = spec.hiddenSize
         encoder = Encoder(source, spec)
         pooler = Linear(source, "pooler.dense", from: width, to: width, bias: true)
@@ -47,6 +63,12 @@ public final class SequenceClassifier {
         } else {
             activation = try DenseActivation(config, key: "sbert_ce_default_activation_function", default: fallback)
         }
+    }
+
+    /// How many labels the configuration speaks of; nil where it does not.
+    private static func labels(_ config: ConfigurationReader) throws(ModelError) -> Int? {
+        let number = try config.optionalInteger("num_labels", in: 0...65_536)
+        return config.json["id2label"]?.object?.count ?? number
     }
 
     public func prepare(_ precision: Precision) throws {
