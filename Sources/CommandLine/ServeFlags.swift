@@ -52,7 +52,12 @@ struct ServeLoading: ParsableArguments {
     @Flag(help: "Load every model at the start, not only the first.") var loadAll = false
     @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")
     var maxMemory: ByteCount?
-    @Option(help: "Memory for the keys and values of one model; 1GiB where that is left.") var cacheMemory: ByteCount?
+    @Option(
+        help: """
+            Memory that the keys and values of one model grow to, as prompts are kept for who begins alike; 1GiB, or \
+            what is left beside the weights. The log says it when the model is loaded.
+            """)
+    var cacheMemory: ByteCount?
     @Option(help: "Minutes after which an unused model leaves memory.") var idleUnload: Double?
     @Option(help: "Requests of one model computed together at most.") var maxRunning = 64
     @Option(

@@ -6,6 +6,8 @@ import Synchronization
 public final class GrammarMemory: Sendable {
     /// Bytes for all grammars together.
     public let limit: Int
+    /// Bytes beyond which grammars that no text stands in are forgotten, but for the one used last.
+    public let idleLimit: Int
     private let capacity: Int
     private let used = Atomic<Int>(0)
 
@@ -30,9 +32,12 @@ public final class GrammarMemory: Sendable {
 
     private let kept = Mutex(Kept())
 
-    /// - Parameter capacity: how many compiled grammars are kept.
-    public init(limit: Int = 256 << 20, capacity: Int = 64) {
+    /// - Parameters:
+    ///   - idleLimit: an eighth of `limit` when left out.
+    ///   - capacity: how many compiled grammars are kept.
+    public init(limit: Int = 256 << 20, idleLimit: Int? = nil, capacity: Int = 64) {
         self.limit = limit
+        self.idleLimit = idleLimit ?? limit / 8
         self.capacity = max(1, capacity)
     }
 
@@ -89,14 +94,37 @@ public final class GrammarMemory: Sendable {
             return (grammar, kept.entries.count > capacity)
         }
         if isFull { _ = forgetOldest(idle: false) }
+        forgetIdle()
         return result
     }
 
-    /// - Parameter idle: only one that no text stands in, since others take their memory until their texts end.
-    private func forgetOldest(idle: Bool) -> Bool {
+    /// Forgets grammars that no text stands in, those first that were used longest ago, until what is left is within
+    /// `idleLimit`.
+    /// - Returns: whether any was forgotten.
+    @discardableResult
+    public func forgetIdle() -> Bool {
+        var hasForgotten = false
+        while bytes > idleLimit, forgetOldest(idle: true, butLast: true) { hasForgotten = true }
+        return hasForgotten
+    }
+
+    /// Forgets a grammar that can be of no use: its first mask takes too long to find.
+    package func forget(_ grammar: CompiledGrammar) {
         // Freed outside of the lock.
         let forgotten = kept.withLock { kept -> CompiledGrammar? in
-            let oldest = kept.entries.filter { !idle || $0.value.grammar.isIdle }
+            guard let key = kept.entries.first(where: { $0.value.grammar === grammar })?.key else { return nil }
+            return kept.entries.removeValue(forKey: key)?.grammar
+        }
+        _ = forgotten
+    }
+
+    /// - Parameter idle: only one that no text stands in, since others take their memory until their texts end.
+    private func forgetOldest(idle: Bool, butLast: Bool = false) -> Bool {
+        // Freed outside of the lock.
+        let forgotten = kept.withLock { kept -> CompiledGrammar? in
+            let oldest = kept.entries
+                .filter { !idle || $0.value.grammar.isIdle }
+                .filter { !butLast || $0.value.lastUse < kept.clock }
                 .min { $0.value.lastUse < $1.value.lastUse }
             guard let key = oldest?.key else { return nil }
             return kept.entries.removeValue(forKey: key)?.grammar

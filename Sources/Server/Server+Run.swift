@@ -69,6 +69,7 @@ extension Server {
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(10))
                 models.unloadIdle()
+                if models.loaded.reduce(false, { $1.grammarMemory.forgetIdle() || $0 }) { FreedMemory.trimSoon() }
             }
         }
         defer {
@@ -107,13 +108,15 @@ extension Server {
     public func preload(all: Bool = false) async throws {
         for model in models.models.map(\.model).prefix(all ? .max : 1) {
             let started = ContinuousClock.now
-            _ = try await models.use(model.name)
+            let lease = try await models.use(model.name)
             logger.info(
                 "loaded",
                 metadata: [
                     "model": .string(model.name),
                     "seconds": "\(((ContinuousClock.now - started).inSeconds * 1000).rounded() / 1000)",
                     "context": "\(model.contextLength)", "weights": .string(model.plan.weights.asBytes),
+                    // Kept prompts fill it, and it stays full.
+                    "cache_memory": .string((lease.model.engine?.options.cacheBytes ?? 0).asBytes),
                 ])
         }
     }

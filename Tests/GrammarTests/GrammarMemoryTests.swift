@@ -106,6 +106,25 @@ import TinyModels
         #expect(memory.bytes < one + 4 << 20)
     }
 
+    @Test func grammarsThatNobodyUsesHaveABoundOfTheirOwn() throws {
+        let memory = GrammarMemory(limit: 64 << 20, idleLimit: 1 << 20)
+        let compiler = GrammarCompiler(GrammarRunner.tree, memory: memory)
+        let first = try compiler.compile(.regularExpression("[a-z]{500}"))
+        var held = first.matcher()
+        _ = try held.mask()
+        let one = memory.bytes
+        for length in 600..<700 { _ = try compiler.compile(.regularExpression("[a-z]{\(length)}")) }
+        // The first is in use, the last is kept.
+        #expect(memory.bytes <= max(memory.idleLimit, one * 3))
+        #expect(try compiler.compile(.regularExpression("[a-z]{500}")) === first)
+        #expect(
+            try compiler.compile(.regularExpression("[a-z]{699}"))
+                === compiler.compile(.regularExpression("[a-z]{699}")))
+        memory.forget(first)
+        #expect(try compiler.compile(.regularExpression("[a-z]{500}")) !== first)
+        _ = try held.mask()
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func aMaskThatTakesTooLongIsAnError() throws {
         var limits = GrammarLimits()

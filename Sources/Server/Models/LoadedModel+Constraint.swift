@@ -26,8 +26,16 @@ extension LoadedModel {
         // Whoever left while others were compiled has no work done.
         if cancellation.isSet { throw CancellationError() }
         do throws(GrammarError) {
+            // Whether it is refused or done, what it was made of is free now.
+            let start = ContinuousClock.now
+            defer { if ContinuousClock.now - start > .milliseconds(50) { FreedMemory.trimSoon() } }
             let grammar = try compiler(source.written).compile(source.grammar()) { cancellation.isSet }
-            try grammar.prepare { cancellation.isSet }
+            do throws(GrammarError) {
+                try grammar.prepare { cancellation.isSet }
+            } catch {
+                if error != .cancelled { grammarMemory.forget(grammar) }
+                throw error
+            }
             return grammar
         } catch {
             throw error == .cancelled ? CancellationError() : source.refusal(error)

@@ -1,3 +1,6 @@
+import Dispatch
+import Synchronization
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Glibc)
@@ -25,6 +28,18 @@ enum FreedMemory {
     static func returnBlocks() {
         let largeBlock: Int32 = -3
         _ = setting?(largeBlock, 1 << 20)
+    }
+
+    private static let isPlanned = Atomic(false)
+
+    /// Returns what is free in half a second, once for all who ask until then: looking for it takes a while, in which who
+    /// allocates may wait.
+    static func trimSoon() {
+        guard !isPlanned.exchange(true, ordering: .relaxed) else { return }
+        DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(500)) {
+            isPlanned.store(false, ordering: .relaxed)
+            trim()
+        }
     }
 
     /// Returns what is free between blocks in use.

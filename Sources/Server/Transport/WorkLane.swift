@@ -19,7 +19,7 @@ package final class WorkLane: TaskExecutor, Sendable {
     /// Bodies of up to 64 KiB, and requests without one.
     package static let small = WorkLane("small", threads: 4, niceness: 0)
     /// Up to 1 MiB.
-    package static let medium = WorkLane("medium", threads: 2, niceness: 5)
+    package static let medium = WorkLane("medium", threads: 2, niceness: 5, returnsMemory: true)
     package static let large = WorkLane("large", threads: 1, niceness: 10, returnsMemory: true)
 
     /// Passes of models beside the engines, one at a time: several would only take turns on the same cores.
@@ -47,7 +47,7 @@ package final class WorkLane: TaskExecutor, Sendable {
 
     /// - Parameters:
     ///   - niceness: what is added to the nice value of the lane's threads, where threads have one.
-    ///   - returnsMemory: gives what was freed back to the system whenever the lane has nothing left to do.
+    ///   - returnsMemory: gives what was freed back to the system soon after the lane has nothing left to do.
     init(_ name: String, threads: Int, niceness: Int32, returnsMemory: Bool = false) {
         self.name = name
         threadCount = threads
@@ -87,7 +87,7 @@ package final class WorkLane: TaskExecutor, Sendable {
             #endif
             while true {
                 take().runSynchronously(on: asUnownedTaskExecutor())
-                if returnsMemory, isIdle { FreedMemory.trim() }
+                if returnsMemory, isIdle { FreedMemory.trimSoon() }
             }
         }
         thread.name = "martlet.\(name)"
