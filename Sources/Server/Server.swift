@@ -18,7 +18,7 @@ public final class Server: Sendable {
     let rules: SiteRules
     let metrics = ServerMetrics()
     let connections: ConnectionTable
-    let bodies: BodyBudget
+    package let bodies: BodyBudget
     let keptResponses = KeptResponses()
     private let draining = Atomic(false)
 

@@ -70,6 +70,8 @@ import Testing
                 try other.send(RunningServer.request("GET", "/livez", [:], body: nil))
                 _ = other.readToEnd()
             }
+            // All of the body has been read, and the connection's end with it.
+            while running.server.bodies.held < 2 << 20 - 64 << 10 { try await Task.sleep(for: .milliseconds(10)) }
             try await Task.sleep(for: .milliseconds(1000))
             lane.letGo()
             var found = false
