@@ -27,6 +27,7 @@ struct MartletCommand: AsyncParsableCommand {
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self, OptionsCommand.self,
+            ManualCommand.self,
         ])
 
     static func main() async {

@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import MartletFormats
+import MartletSystem
 
 #if canImport(Darwin)
 import Darwin
@@ -94,10 +94,10 @@ struct BlobDownload {
         guard isSHA256 || isGit, remote.etag.allSatisfy(\.isHexDigit) else { return }
         guard let handle = FileHandle(forReadingAtPath: partial) else { throw Self.diskError(partial) }
         defer { try? handle.close() }
-        var strong = SHA256(), git = Insecure.SHA1()
-        git.update(data: Data("blob \(remote.size)\0".utf8))
+        var strong = SHA256(), git = SHA1()
+        git.update(Array("blob \(remote.size)\0".utf8))
         while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
-            if isSHA256 { strong.update(data: chunk) } else { git.update(data: chunk) }
+            chunk.withUnsafeBytes { if isSHA256 { strong.update($0) } else { git.update($0) } }
         }
         let found = isSHA256 ? strong.finalize().hexadecimal : git.finalize().hexadecimal
         guard found == remote.etag.lowercased() else {
@@ -153,14 +153,4 @@ private final class FileLock {
     }
 
     func release() { close(descriptor) }
-}
-
-extension Sequence<UInt8> {
-    fileprivate var hexadecimal: String { map { String($0, radix: 16).leftPadded(2) }.joined() }
-}
-
-extension String {
-    fileprivate func leftPadded(_ width: Int) -> String {
-        String(repeating: "0", count: Swift.max(0, width - count)) + self
-    }
 }

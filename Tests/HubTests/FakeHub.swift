@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import MartletSystem
 import Synchronization
 
 #if canImport(Darwin)
@@ -97,7 +97,7 @@ final class FakeHub: @unchecked Sendable {
         let file = request.path.components(separatedBy: "/\(Self.commit)/").last ?? ""
         guard let body = files[file] else { return reply(connection, 404, [:], []) }
         let isHead = request.method == "HEAD"
-        var hash = SHA256.hash(data: body).map { String(format: "%02x", $0) }.joined()
+        var hash = SHA256.hash(body).hexadecimal
         var size = body.count
         let fault = isHead ? peek(file) : self.fault(file)
         switch fault {

@@ -1,4 +1,4 @@
-import Crypto
+import MartletSystem
 
 /// A key that callers show, known by its SHA-256 alone.
 public struct APIKey: Sendable {
@@ -19,7 +19,7 @@ public struct APIKey: Sendable {
         self.init(name: name, digest: Self.digest(secret), scopes: Set(Scope.allCases))
     }
 
-    package static func digest(_ secret: String) -> [UInt8] { Array(SHA256.hash(data: Array(secret.utf8))) }
+    package static func digest(_ secret: String) -> [UInt8] { SHA256.hash(secret.utf8) }
 }
 
 /// What one key may use up; nil is without bound.

@@ -1,4 +1,3 @@
-import Crypto
 import Martlet
 import MartletSystem
 
@@ -69,10 +68,10 @@ package struct ServedModel: Sendable {
         var hash = SHA256()
         for entry in entries.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
             let line = "\(entry.name)\u{0}\(entry.typeName)\u{0}\(entry.shape)\u{0}\(entry.fileOffset)\n"
-            hash.update(data: Array(line.utf8))
+            hash.update(Array(line.utf8))
         }
-        hash.update(data: Array("\(created)".utf8))
-        return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        hash.update(Array("\(created)".utf8))
+        return hash.finalize().hexadecimal
     }
 
     private static func modificationTime(_ path: String) -> Int {

@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import MartletAPI
@@ -24,10 +23,7 @@ struct PageFile: Sendable {
     }
 
     var tag: String {
-        "\""
-            + SHA256.hash(data: bytes).prefix(12).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-            .joined()
-            + "\""
+        "\"\(SHA256.hash(bytes).prefix(12).hexadecimal)\""
     }
 }
 

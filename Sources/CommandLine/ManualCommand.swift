@@ -1,0 +1,116 @@
+import ArgumentParser
+import Martlet
+
+/// The man page and the reference of commands: what `--help` says of every verb, in one document.
+struct ManualCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manual",
+        abstract: "Print the manual of all verbs, as a man page or as Markdown.",
+        discussion: """
+            Examples:
+              martlet manual | man -l -
+              martlet manual --markdown > docs/commands.md
+            """)
+
+    @Flag(help: "Markdown instead of a man page.") var markdown = false
+
+    func run() throws {
+        let help = try JSON(parsing: Array(MartletCommand._dumpHelp().utf8))
+        guard let root = help["command"].map(CommandManual.init) else { return }
+        print(markdown ? root.markdown : root.manPage, terminator: "")
+    }
+}
+
+/// One verb of the program, as its `--help` describes it.
+private struct CommandManual {
+    var name: String
+    var abstract: String
+    var discussion: String
+    var arguments: [Argument]
+    var subcommands: [CommandManual]
+
+    /// A flag, an option or a positional argument.
+    struct Argument {
+        /// As it is typed: `-n, --new <new>`.
+        var spelling: String
+        var help: String
+    }
+
+    init(_ json: JSON) { self.init(json, under: "") }
+
+    private init(_ json: JSON, under parent: String) {
+        let name = [parent, json["commandName"]?.string ?? ""].filter { !$0.isEmpty }.joined(separator: " ")
+        self.name = name
+        abstract = json["abstract"]?.string ?? ""
+        discussion = json["discussion"]?.string ?? ""
+        arguments = (json["arguments"]?.array ?? []).filter { $0["shouldDisplay"]?.bool != false }
+            .compactMap(Argument.init)
+        subcommands = (json["subcommands"]?.array ?? [])
+            .filter { $0["shouldDisplay"]?.bool != false && $0["commandName"]?.string != "help" }
+            .map { CommandManual($0, under: name) }
+    }
+
+    /// This verb and all below it.
+    var all: [CommandManual] { [self] + subcommands.flatMap(\.all) }
+}
+
+extension CommandManual.Argument {
+    init?(_ json: JSON) {
+        let value = json["valueName"]?.string ?? "value"
+        let names = (json["names"]?.array ?? []).compactMap { entry -> String? in
+            guard let name = entry["name"]?.string else { return nil }
+            return entry["kind"]?.string == "long" ? "--\(name)" : "-\(name)"
+        }
+        switch json["kind"]?.string {
+        case "positional": spelling = "<\(value)>"
+        case "flag": spelling = names.joined(separator: ", ")
+        case "option": spelling = names.joined(separator: ", ") + " <\(value)>"
+        default: return nil
+        }
+        // The same two in every verb: said once, at the top.
+        if names.contains("--help") || names.contains("--version") { return nil }
+        help = json["abstract"]?.string ?? ""
+        if let standard = json["defaultValue"]?.string, !standard.isEmpty { help += " (default: \(standard))" }
+    }
+}
+
+extension CommandManual {
+    /// In the `man` macros of troff (groff_man(7)).
+    var manPage: String {
+        var text = ".TH MARTLET 1\n.SH NAME\nmartlet \\- \(Self.roff(abstract))\n"
+        text += ".SH SYNOPSIS\n.B martlet\n.I verb\n[options]\n.SH DESCRIPTION\n\(Self.roff(discussion))\n"
+        text += ".PP\nEvery verb answers\n.BR \\-\\-help .\n"
+        for command in all.dropFirst() {
+            text += ".SH \(Self.roff(command.name.uppercased()))\n\(Self.roff(command.abstract))\n"
+            if !command.discussion.isEmpty { text += ".PP\n.nf\n\(Self.roff(command.discussion))\n.fi\n" }
+            for argument in command.arguments {
+                text += ".TP\n.B \(Self.roff(argument.spelling))\n\(Self.roff(argument.help))\n"
+            }
+        }
+        return text
+    }
+
+    /// Backslashes and hyphens are escaped; a line must not begin with a control character.
+    private static func roff(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            var line = line.replacing("\\", with: "\\e").replacing("-", with: "\\-")
+            if line.hasPrefix(".") || line.hasPrefix("'") { line = "\\&" + line }
+            return line
+        }.joined(separator: "\n")
+    }
+
+    var markdown: String {
+        var text = "# The commands of martlet\n\nMade by `martlet manual --markdown`; every verb answers `--help`.\n"
+        for command in all.dropFirst() {
+            text += "\n## \(command.name)\n\n\(command.abstract)\n"
+            if !command.discussion.isEmpty { text += "\n```\n\(command.discussion)\n```\n" }
+            if command.arguments.isEmpty { continue }
+            text += "\n| | |\n|---|---|\n"
+            for argument in command.arguments {
+                let help = argument.help.replacing("\n", with: " ").replacing("|", with: "\\|")
+                text += "| `\(argument.spelling.replacing("|", with: "\\|"))` | \(help) |\n"
+            }
+        }
+        return text
+    }
+}
