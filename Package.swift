@@ -6,6 +6,8 @@ import class Foundation.ProcessInfo
 /// floors below the hub build and test in seconds. See docs/architecture.md.
 let environment = ProcessInfo.processInfo.environment
 let coreOnly = environment["MARTLET_CORE"] != nil
+/// `MARTLET_TLS=0` leaves out https of the server, and with it the compilation of BoringSSL: a sixth of a first build.
+let hasTLS = environment["MARTLET_TLS"] != "0"
 
 func floor(
     _ name: String, _ folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
@@ -210,7 +212,6 @@ if !coreOnly {
                 "MartletModels", "MartletRuns",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
@@ -218,10 +219,15 @@ if !coreOnly {
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-            ],
-            path: "Sources/Server", exclude: ["Pages"], plugins: ["EmbedPages"]),
+            ]
+                + (hasTLS
+                    ? [
+                        .product(name: "HummingbirdTLS", package: "hummingbird"),
+                        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                    ] : []),
+            path: "Sources/Server", exclude: ["Pages"], swiftSettings: hasTLS ? [.define("TLS")] : [],
+            plugins: ["EmbedPages"]),
         floor(
             "MartletLoad", "Load",
             [

@@ -36,7 +36,7 @@ struct BlobDownload {
             return
         }
         let partial =
-            existingPartial() ?? "\(path).\(String(UInt32.random(in: 0...(.max)), radix: 16).leftPadded(8)).incomplete"
+            existingPartial() ?? "\(path).\((0..<4).map { _ in UInt8.random(in: 0...255) }.hexadecimal).incomplete"
         try await client.retrying { try await receive(into: partial, progress: progress) }
         try verify(partial)
         guard rename(partial, path) == 0 else { throw Self.diskError(path) }

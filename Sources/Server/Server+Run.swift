@@ -1,9 +1,7 @@
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 import Logging
 import NIOCore
-import NIOSSL
 import ServiceLifecycle
 
 extension Server {
@@ -24,24 +22,12 @@ extension Server {
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             responder: Responder(server: self, table: RouteTable(routes())),
-            server: try settings.certificate.map { try .tls(http, tlsConfiguration: Self.tls($0)) } ?? http,
+            server: try settings.certificate.map { try $0.securing(http) } ?? http,
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(
                     limits.connections + ServerLimits.spareConnections)),
             onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
-    }
-
-    private static func tls(_ files: ServerCertificate) throws -> TLSConfiguration {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.chain).map { NIOSSLCertificateSource.certificate($0) }
-            let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
-            return .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
-        } catch {
-            throw ServerError(
-                "--tls-cert \(files.chain) and --tls-key \(files.key) cannot be used: \(error); "
-                    + "expected a certificate chain and its private key, both as PEM")
-        }
     }
 
     /// Serves until it is told to stop.

@@ -140,9 +140,10 @@ struct UnigramLattice: Sendable {
 
     /// The best segmentation of each token into other tokens; empty if there is none.
     func alternatives(slices: Int, threads: Int) -> [[Int32]] {
-        ThreadTeam.map(parts: slices, threads: threads) { slice in
+        let parts = ThreadTeam.map(parts: slices, threads: threads) { (slice: Int) -> [[Int32]] in
             var room = Room()
-            return ((tokens.count * slice / slices)..<(tokens.count * (slice + 1) / slices)).map { token in
+            let range: Range<Int> = (tokens.count * slice / slices)..<(tokens.count * (slice + 1) / slices)
+            return range.map { (token: Int) -> [Int32] in
                 var others: [Int32] = []
                 tokens[token].withUnsafeBufferPointer { word in
                     edges(word, into: &room.edges)
@@ -150,7 +151,8 @@ struct UnigramLattice: Sendable {
                 }
                 return others
             }
-        }.flatMap { $0 }
+        }
+        return parts.flatMap { $0 }
     }
 
     /// Calls `body` with the tokens of the best segmentation, last to first; not at all if there is none.
