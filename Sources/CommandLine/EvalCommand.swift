@@ -70,6 +70,9 @@ struct EvalCommand: ParsableCommand {
     private func tell(_ result: QuestionEvaluation) {
         print("\(result.task): \(percent(result.right, result.answers.count)) of \(result.answers.count) questions")
         let width = result.categories.map(\.name.count).max() ?? 0
+        if result.leftOut > 0 {
+            print("  \(result.leftOut) questions leave no room for a reply in the model's context and are left out")
+        }
         for category in result.categories {
             let name = category.name + String(repeating: " ", count: width - category.name.count)
             print("  \(name)  \(percent(category.right, category.count))  \(category.right)/\(category.count)")

@@ -16,7 +16,7 @@ enum MachineDescription {
 
     static func rows() -> [(String, String)] {
         var rows: [(String, String)] = [("version", MartletCommand.configuration.version)]
-        rows.append(("processor", processor()))
+        rows.append(("processor", Machine.processor))
         rows.append(("kernels", kernels))
         rows.append(("runs here", InstructionSet.supported.joined(separator: ", ")))
         rows.append(("threads", "\(threads)"))
@@ -30,21 +30,5 @@ enum MachineDescription {
         // Said to be set, never shown.
         if getenv("HF_TOKEN") != nil { rows.append(("HF_TOKEN", "set")) }
         return rows
-    }
-
-    private static func processor() -> String {
-        guard let bytes = try? readSystemFile("/proc/cpuinfo") else { return "unknown" }
-        let line = bytes.split(separator: "\n").first { $0.hasPrefix("model name") }
-        return line?.split(separator: ":").last.map { String($0.drop { $0 == " " }) } ?? "unknown"
-    }
-
-    /// Files under /proc have no size, so they cannot be mapped.
-    private static func readSystemFile(_ path: String) throws -> String {
-        let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { throw FileError(path: path, doing: "open") }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 65_536)
-        let count = read(descriptor, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
     }
 }

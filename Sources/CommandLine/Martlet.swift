@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 
 #if canImport(Darwin)
 import Darwin
@@ -21,7 +22,7 @@ struct MartletCommand: AsyncParsableCommand {
             Results go to standard output, everything else to standard error.
             Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
             """,
-        version: "0.1.0",
+        version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,

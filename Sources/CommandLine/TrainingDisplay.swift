@@ -83,7 +83,7 @@ struct TrainingDisplay {
         let interrupted = StopRequest()
         let peak = MachinePeak.operationsPerSecond
         let every = trainer.options.checkpoints.logEvery
-        var line = StatusLine()
+        var status = StatusLine()
         let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
             switch event {
             case .step(let report):
@@ -91,48 +91,52 @@ struct TrainingDisplay {
                     Terminal.show(jsonLine(report, peak))
                 }
                 let pace = report["reward"] == nil ? every : max(every, 5)
-                line.show(text(report, peak), isDue: report.step % pace == 0 || report.step == 1)
+                status.show(text(report, peak), isDue: report.step % pace == 0 || report.step == 1)
             case .evaluated(let step, let evaluation):
-                line.end()
+                status.end()
                 let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
                 Terminal.note(
                     "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
                         + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
                 for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
-                Terminal.note("  " + evaluation.sample.split(separator: "\n").joined(separator: " ⏎ "), isDim: true)
+                if let prompt = evaluation.prompt { Terminal.note("  | " + line(prompt), isDim: true) }
+                Terminal.note("  > " + line(evaluation.sample))
             case .scored(let step, let evaluation):
-                line.end()
+                status.end()
                 Terminal.note(
                     "step \(step): \(evaluation.right) of \(evaluation.answers.count) held-out problems right "
                         + "(\(Terminal.fixed(100 * evaluation.accuracy, 1)) %)")
                 if let answer = evaluation.answers.first {
                     let question = answer.question.prompt.last?.content ?? ""
-                    Terminal.note("  \(question) → \(answer.reply)", isDim: true)
+                    Terminal.note("  | " + line(question), isDim: true)
+                    Terminal.note("  > " + line(answer.reply))
                 }
             case .saved(let step, let path):
-                line.end()
+                status.end()
                 Self.tellSaved(step, path)
             case .notSaved(let step, let why):
-                line.end()
+                status.end()
                 Self.tellNotSaved(step, why)
             case .leftOut(let step, let why):
-                line.end()
+                status.end()
                 Terminal.note("step \(step) is left out: \(why)")
             case .profiled(let profile):
-                line.end()
+                status.end()
                 Terminal.note(profile.table)
                 write(profile, to: trainer.run)
             case .stoppedEarly(let step, let best):
-                line.end()
+                status.end()
                 let shown = trainer.options.evaluation.keepsBest ? "; the run is that model" : ""
                 Terminal.note(
                     "stopped at step \(step): the validation loss of step \(best.step), \(best.loss.rounded(to: 4)), is "
                         + "still the lowest after \(best.looksSince) looks\(shown)")
             }
         }
-        line.end()
+        status.end()
         if !isDone { throw ExitCode(130) }
-        Terminal.note("done: martlet run \(trainer.run)")
+        // Without a chat template a model goes on with texts, it does not answer.
+        let isChat = trainer.hasChatTemplate
+        Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))
     }
 
     private func tellPlan() {
@@ -179,6 +183,9 @@ struct TrainingDisplay {
         line.append(("seconds", .number(report.seconds)))
         return JSON.object(JSONObject(line)).text() + "\n"
     }
+
+    /// A text in one line.
+    private func line(_ text: String) -> String { text.split(separator: "\n").joined(separator: " ⏎ ") }
 
     /// A profile that cannot be written is no reason to end a run.
     private func write(_ profile: StepProfile, to out: String) {

@@ -6,11 +6,11 @@ extension LoadReport {
     /// longer, and what was finished over time.
     public var svg: String {
         let charts = [
-            share("Time to first token (ms): share of requests", complete.compactMap(\.firstTokenSeconds)),
-            share("Time between tokens (ms): share of pieces", complete.flatMap(\.gaps)),
-            share("Whole request (ms): share of requests", complete.map(\.totalSeconds)),
+            share("Time to first token", "share of requests", complete.compactMap(\.firstTokenSeconds)),
+            share("Time between tokens", "share of pieces", complete.flatMap(\.gaps)),
+            share("Whole request", "share of requests", complete.map(\.totalSeconds)),
             LineChart(
-                title: "Pieces of replies per second, over time (s)",
+                title: "Pieces of replies", xTitle: "seconds", yTitle: "pieces per second",
                 lines: [.init(name: "pieces", points: throughput, color: "#2f6fde")], startsAtZero: true),
         ]
         var out = """
@@ -32,11 +32,12 @@ extension LoadReport {
         return out + "</svg>\n"
     }
 
-    private func share(_ title: String, _ values: [Double]) -> LineChart {
+    private func share(_ title: String, _ yTitle: String, _ values: [Double]) -> LineChart {
         let sorted = values.sorted()
         let points = sorted.enumerated().map { (x: $1 * 1000, y: Double($0 + 1) / Double(sorted.count)) }
         return LineChart(
-            title: title, lines: [.init(name: title, points: points, color: "#2f6fde")], startsAtZero: true)
+            title: title, xTitle: "ms", yTitle: yTitle, lines: [.init(name: title, points: points, color: "#2f6fde")],
+            startsAtZero: true)
     }
 
     /// In a hundred equal parts of the run.

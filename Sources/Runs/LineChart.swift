@@ -6,32 +6,33 @@ package struct LineChart {
         var name: String
         var points: [(x: Double, y: Double)]
         var color: String
-        /// Drawn thin and pale, behind the others.
-        var isFaint = false
         var hasDots = false
 
         package init(
-            name: String, points: [(x: Double, y: Double)], color: String, isFaint: Bool = false, hasDots: Bool = false
+            name: String, points: [(x: Double, y: Double)], color: String, hasDots: Bool = false
         ) {
             self.name = name
             self.points = points
             self.color = color
-            self.isFaint = isFaint
             self.hasDots = hasDots
         }
     }
 
     package let title: String
+    /// What lies along the axes, with units.
+    package let xTitle, yTitle: String
     package let lines: [Line]
     package var startsAtZero = false
 
-    package init(title: String, lines: [Line], startsAtZero: Bool = false) {
+    package init(title: String, xTitle: String, yTitle: String, lines: [Line], startsAtZero: Bool = false) {
         self.title = title
+        self.xTitle = xTitle
+        self.yTitle = yTitle
         self.lines = lines
         self.startsAtZero = startsAtZero
     }
 
-    private static let width = 560.0, height = 260.0, left = 64.0, right = 26.0, top = 28.0, bottom = 30.0
+    private static let width = 560.0, height = 260.0, left = 74.0, right = 26.0, top = 28.0, bottom = 46.0
 
     /// Empty when there is nothing to draw.
     package var svg: String {
@@ -52,6 +53,11 @@ package struct LineChart {
         var out =
             "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(escaped(title))\">"
         out += "<text class=\"title\" x=\"\(Self.left)\" y=\"16\">\(escaped(title))</text>"
+        let middle = (x: Self.left + plotWidth / 2, y: Self.top + plotHeight / 2)
+        out +=
+            "<text class=\"tick\" text-anchor=\"middle\" x=\"\(short(middle.x))\" y=\"\(Self.height - 8)\">"
+            + "\(escaped(xTitle))</text><text class=\"tick\" text-anchor=\"middle\" "
+            + "transform=\"translate(14 \(short(middle.y))) rotate(-90)\">\(escaped(yTitle))</text>"
         for tick in Self.ticks(lowY, highY) {
             out +=
                 "<line class=\"grid\" x1=\"\(Self.left)\" x2=\"\(Self.width - Self.right)\" y1=\"\(short(y(tick)))\" "
@@ -61,19 +67,19 @@ package struct LineChart {
         for tick in Self.ticks(lowX, highX) {
             out +=
                 "<text class=\"tick\" text-anchor=\"middle\" x=\"\(short(x(tick)))\" "
-                + "y=\"\(Self.height - 10)\">\(label(tick))</text>"
+                + "y=\"\(Self.height - 26)\">\(label(tick))</text>"
         }
-        for line in lines.sorted(by: { $0.isFaint && !$1.isFaint }) {
+        for line in lines {
             let path = thinned(line.points).filter { $0.y.isFinite }
                 .map { "\(short(x($0.x))),\(short(y($0.y)))" }.joined(separator: " ")
             out +=
                 "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(line.color)\" "
-                + "stroke-width=\"\(line.isFaint ? 1 : 2)\" opacity=\"\(line.isFaint ? 0.35 : 1)\"/>"
+                + "stroke-width=\"\(line.points.count > 400 ? 1 : 2)\"/>"
             guard line.hasDots else { continue }
             for point in line.points where point.y.isFinite {
                 out +=
                     "<circle cx=\"\(short(x(point.x)))\" cy=\"\(short(y(point.y)))\" r=\"3\" fill=\"\(line.color)\">"
-                    + "<title>\(escaped(line.name)), step \(label(point.x)): \(label(point.y))</title></circle>"
+                    + "<title>\(escaped(line.name)), \(escaped(xTitle)) \(label(point.x)): \(label(point.y))</title></circle>"
             }
         }
         return out + "</svg>"

@@ -44,10 +44,7 @@ public final class RunLock {
         }
         // What a process left that was ended while it wrote a file: whoever has the right now, it is not writing these.
         for name in folderNames(run) where PendingFile.isTemporary(name) { unlink("\(run)/\(name)") }
-        var host = [CChar](repeating: 0, count: 256)
-        gethostname(&host, 255)
-        let machine = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let text = Array("process \(getpid()) on \(machine)\n".utf8)
+        let text = Array("process \(getpid()) on \(Machine.host)\n".utf8)
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
     }
 

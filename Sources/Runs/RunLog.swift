@@ -46,9 +46,11 @@ package final class RunLog {
 
     /// What follows is of the steps after `step`: lines of later ones are cut, and so are lines that a process left
     /// torn which ended in the middle of one. The caller has the run's lock.
-    package func begin(after step: Int) throws {
+    package func begin(after step: Int, _ provenance: RunProvenance) throws {
         events = try EventFile(folder: folder, after: step)
         try cut(after: step)
+        append(provenance.json)
+        events?.text("run", provenance.text, step: step)
         // A request to stop that came when nobody trained is void.
         _ = RunControl.takeStop(folder)
     }
@@ -99,13 +101,14 @@ package final class RunLog {
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }
         values += evaluation.parts.map { ("validation/loss/" + $0.folder, $0.loss) }
         events?.scalars(values.map { (tag: $0.0, value: $0.1) }, step: step)
-        events?.text("sample", evaluation.sample, step: step)
+        events?.text("sample", evaluation.markdown, step: step)
         var members: [JSONObject.Element] = [
             ("kind", "evaluation"), ("step", .integer(Int64(step))), ("loss", .number(evaluation.loss)),
             ("perplexity", .number(evaluation.perplexity)),
             ("bits_per_byte", evaluation.bitsPerByte.map { .number($0) } ?? .null),
-            ("sample", .string(evaluation.sample)),
         ]
+        if let prompt = evaluation.prompt { members.append(("prompt", .string(prompt))) }
+        members.append(("sample", .string(evaluation.sample)))
         if !evaluation.parts.isEmpty {
             members.append(("losses", .object(JSONObject(evaluation.parts.map { ($0.folder, .number($0.loss)) }))))
         }

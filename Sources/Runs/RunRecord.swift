@@ -24,6 +24,8 @@ public struct RunRecord: Sendable {
         public let step: Int
         public let loss: Double
         public let perplexity, bitsPerByte: Double?
+        /// What the model was given, where the log says so apart, and what it wrote.
+        public let prompt: String?
         public let sample: String
         /// Of training before it.
         public internal(set) var minutes = 0.0
@@ -32,6 +34,8 @@ public struct RunRecord: Sendable {
         public let name, value: String
         /// Who set it, or what it follows from; nil in runs that do not say.
         public let origin: String?
+        /// Nobody could choose it: it is the parent run's, as a model's shape is that training went on from.
+        public var isInherited = false
     }
 
     public let name: String
@@ -39,6 +43,8 @@ public struct RunRecord: Sendable {
     public private(set) var evaluations: [Evaluation] = []
     /// In the order they were made; `martlet eval` adds to them.
     public private(set) var scores: [Score] = []
+    /// Of each process that trained, in order.
+    public private(set) var provenance: [RunProvenance] = []
     /// Of `configuration.json`, or of the newest checkpoint where there is none.
     public let configuration: [Option]
     /// `profile.json`, where the run was profiled.
@@ -59,6 +65,14 @@ public struct RunRecord: Sendable {
         var steps: [Int: Step] = [:], evaluations: [Int: Evaluation] = [:]
         for (index, bytes) in lines.enumerated() where !bytes.isEmpty {
             let parsed = try? JSON(parsing: Array(bytes))
+            if let parsed, parsed["kind"]?.string == "run" {
+                if let found = RunProvenance(parsed) {
+                    provenance.append(found)
+                } else {
+                    unreadableLines.append(index + 1)
+                }
+                continue
+            }
             if let parsed, parsed["kind"]?.string == "score" {
                 scores.append(Self.score(parsed))
                 continue
@@ -74,7 +88,7 @@ public struct RunRecord: Sendable {
                 evaluations[step] = Evaluation(
                     step: step, loss: loss, perplexity: line["perplexity"]?.double,
                     bitsPerByte: line["bits_per_byte"]?.double,
-                    sample: line["sample"]?.string ?? "")
+                    prompt: line["prompt"]?.string, sample: line["sample"]?.string ?? "")
             } else {
                 // Of a step that was done again after a resume, the later line counts.
                 steps[step] = Step(
@@ -106,9 +120,14 @@ public struct RunRecord: Sendable {
     static func options(_ path: String) -> [Option] {
         let own = object(path + "/configuration.json")
         let newest = own == nil ? newestState(path)?["configuration"] : nil
-        return ((own ?? newest)?.object ?? JSONObject()).filter { $0.key != "origins" }.map { key, value in
-            Option(name: key, value: value.string ?? value.text(), origin: own?["origins"]?[key]?.string)
+        func option(_ name: String, _ value: JSON, isInherited: Bool = false) -> Option {
+            Option(
+                name: name, value: value.string ?? value.text(), origin: own?["origins"]?[name]?.string,
+                isInherited: isInherited)
         }
+        let members = (own ?? newest)?.object ?? JSONObject()
+        return (members["inherited"]?.object ?? JSONObject()).map { option($0.key, $0.value, isInherited: true) }
+            + members.filter { !["origins", "inherited"].contains($0.key) }.map { option($0.key, $0.value) }
     }
 
     /// What the newest checkpoint says of itself; nil where none can be read.

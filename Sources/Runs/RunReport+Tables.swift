@@ -68,7 +68,9 @@ extension RunReport {
             let all = run.evaluations.filter { !$0.sample.isEmpty }
             guard let last = all.last else { return "" }
             func block(_ evaluation: RunRecord.Evaluation) -> String {
-                "<div class=\"sample\"><b>step \(evaluation.step)</b><pre>\(escaped(evaluation.sample))</pre></div>"
+                "<div class=\"sample\"><b>step \(evaluation.step)</b>"
+                    + (evaluation.prompt.map { "<pre class=\"prompt\">\(escaped($0))</pre>" } ?? "")
+                    + "<pre>\(escaped(evaluation.sample))</pre></div>"
             }
             let earlier = all.dropLast().map(block).joined()
             return "<h2>\(escaped(run.name)): samples over time</h2>"
@@ -100,6 +102,20 @@ extension RunReport {
         }.joined()
     }
 
+    /// Which program computed the steps, where, when and from what.
+    var provenance: String {
+        guard runs.contains(where: { !$0.provenance.isEmpty }) else { return "" }
+        var table = HTMLTable(["run", "#from step", "date", "version", "command", "machine", "data"])
+        for run in runs {
+            for one in run.provenance {
+                table.add(
+                    [run.name, String(one.step), one.date, one.version, one.command, one.machine, one.data],
+                    classes: [4: "command"])
+            }
+        }
+        return "<h2>Where the runs come from</h2>" + table.html
+    }
+
     /// Every option with where its value came from; for several runs, what differs first.
     var configuration: String {
         var names: [String] = []
@@ -110,7 +126,11 @@ extension RunReport {
         func option(_ name: String, _ run: RunRecord) -> RunRecord.Option? {
             run.configuration.first { $0.name == name }
         }
-        let differing = names.filter { name in Set(runs.map { option(name, $0)?.value }).count > 1 }
+        // What a run has from its parent was not chosen otherwise.
+        let differing = names.filter { name in
+            let found = runs.map { option(name, $0) }.filter { $0?.isInherited != true }
+            return Set(found.map { $0?.value }).count > 1
+        }
 
         func table(_ names: [String], marked: Bool) -> String {
             var table = HTMLTable([""] + runs.flatMap { [$0.name, ""] })

@@ -9,13 +9,12 @@ public struct RunReport {
     public init(_ runs: [RunRecord], note: String? = nil) {
         self.runs = runs
         self.note = note
+        colours = RunColours.colours(of: runs.map(\.name))
     }
 
-    private static let colors = [
-        "#0b6fb8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0f766e", "#a16207", "#475569",
-    ]
+    private let colours: [String]
 
-    func color(_ index: Int) -> String { Self.colors[index % Self.colors.count] }
+    func color(_ index: Int) -> String { colours[index] }
 
     public var html: String {
         """
@@ -36,6 +35,7 @@ public struct RunReport {
         \(samples)
         \(profiles)
         \(configuration)
+        \(provenance)
         </body></html>
 
         """
@@ -58,8 +58,11 @@ public struct RunReport {
         td, th { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line);
                  font-variant-numeric: tabular-nums; vertical-align: top; }
         td.number, th.number { text-align: right; }
+        .command { font: 13px/1.4 ui-monospace, monospace; }
         pre { white-space: pre-wrap; margin: 0; font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
         .sample { background: var(--card); border-radius: 8px; padding: .5rem .8rem; margin: .5rem 0; }
+        .sample .prompt { color: var(--pale); border-left: 3px solid var(--line); padding-left: .6rem;
+                          margin-bottom: .4rem; }
         .sample b, .key, .origin { color: var(--pale); font-weight: 400; } .differs { font-weight: 700; }
         .origin { font-size: 13px; } summary { cursor: pointer; color: var(--pale); margin: .5rem 0; }
         """

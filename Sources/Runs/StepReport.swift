@@ -67,17 +67,27 @@ public struct Evaluation: Sendable {
     public let bytesPerToken: Double?
     /// The loss on each folder of data; empty where there is one.
     public let parts: [(folder: String, loss: Double)]
+    /// What the model was given to write `sample`; nil where nothing was written.
+    public let prompt: String?
+    /// What it wrote.
     public let sample: String
 
     public init(
         loss: Double, tokens: Int, bytesPerToken: Double?, parts: [(folder: String, loss: Double)] = [],
-        sample: String = ""
+        prompt: String? = nil, sample: String = ""
     ) {
         self.loss = loss
         self.tokens = tokens
         self.bytesPerToken = bytesPerToken
         self.parts = parts
+        self.prompt = prompt
         self.sample = sample
+    }
+
+    /// The prompt as a quotation, and what came of it.
+    var markdown: String {
+        guard let prompt else { return sample }
+        return prompt.split(separator: "\n").map { "> " + $0 }.joined(separator: "\n") + "\n\n" + sample
     }
 
     public var perplexity: Double { exp(loss) }

@@ -81,6 +81,56 @@ import Musl
         #expect(both.contains("1 options that are the same"))
     }
 
+    @Test func whatARunHasFromItsParentIsNoDifference() throws {
+        func run(_ text: String) throws -> RunRecord {
+            let path = try folder(step(1, 5))
+            try AtomicFile.write(path + "/configuration.json", bytes: Array(text.utf8))
+            return try RunRecord(path: path)
+        }
+        let parent = try run(#"{"depth": 4, "seed": 1, "origins": {"depth": "--depth", "seed": "default"}}"#)
+        let child = try run(
+            #"{"seed": 2, "inherited": {"depth": 8}, "origins": {"depth": "the model's", "seed": "--seed"}}"#)
+        #expect(child.configuration.map(\.name) == ["depth", "seed"])
+        #expect(child.configuration.map(\.isInherited) == [true, false])
+        let page = RunReport([parent, child]).html
+        #expect(page.contains("<td class=\"differs\">2</td>") && !page.contains("<td class=\"differs\">8</td>"))
+        #expect(page.contains("<td>8</td><td class=\"origin\">the model's</td>"))
+    }
+
+    @Test func aRunKeepsItsColourWhateverStandsBesideIt() {
+        let names = ["first", "second", "third", "wide", "sft", "grpo"]
+        let together = RunColours.colours(of: names)
+        #expect(Set(together).count == names.count)
+        // The order they are given in changes nothing.
+        #expect(Array(RunColours.colours(of: names.reversed()).reversed()) == together)
+        // As the server's page has them (modules.test.mjs).
+        #expect(RunColours.colours(of: ["first", "sft"]) == ["#c8702e", "#3b82b8"])
+        #expect(RunColours.colours(of: (0..<20).map { "run \($0)" }).count == 20)
+    }
+
+    @Test func chartsNameTheirAxesAndShowLossesAsTheyAre() throws {
+        let one = try RunRecord(path: folder((1...50).map { step($0, 5 / Double($0)) }.joined()))
+        let page = RunReport([one]).html
+        let loss = try #require(page.components(separatedBy: "<svg").dropFirst().first { $0.contains(">training loss<") })
+        #expect(loss.contains(">step</text>") && loss.contains("rotate(-90)\">nats per token</text>"))
+        #expect(loss.components(separatedBy: "<polyline").count == 2)
+    }
+
+    @Test func promptsAreSetOffFromWhatWasWritten() throws {
+        let line =
+            #"{"kind":"evaluation","step":2,"loss":3,"perplexity":33,"bits_per_byte":null,"prompt":"user: why?","sample":"so"}"#
+        let page = RunReport([try RunRecord(path: folder(step(1, 5) + line + "\n"))]).html
+        #expect(page.contains("<pre class=\"prompt\">user: why?</pre><pre>so</pre>"))
+    }
+
+    @Test func whereARunComesFromIsReadFromItsLog() throws {
+        let line =
+            #"{"kind":"run","step":0,"date":"2026-11-29T11:05:35Z","version":"1","command":"martlet train --out 'a b'","machine":"m","data":"d"}"#
+        let record = try RunRecord(path: folder(line + "\n" + step(1, 5) + #"{"kind":"run"}"# + "\n"))
+        #expect(record.provenance.map(\.command) == ["martlet train --out 'a b'"])
+        #expect(record.unreadableLines == [3] && record.steps.count == 1)
+    }
+
     @Test func evaluationsOfSeveralRunsStandSideBySideAtTheirMinutes() throws {
         func held(_ step: Int, _ loss: Double, _ sample: String) -> String {
             "{\"kind\":\"evaluation\",\"step\":\(step),\"loss\":\(loss),\"perplexity\":2,\"bits_per_byte\":null,"

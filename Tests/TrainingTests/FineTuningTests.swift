@@ -57,6 +57,25 @@ import TinyModels
         #expect(try tuned.endTokens().isSuperset(of: model.tokenizer.eosTokens))
     }
 
+    @Test func aSampleOfTuningIsAQuestionAndItsReply() throws {
+        let folder = try modelFolder("sample")
+        let model = try StartingModel(path: folder + "/model")
+        let data = try shards(folder, model, chats: chats, validation: 0.2)
+        let trainer = try Trainer(run: folder + "/run", options: options(epochs: 12), data: data, from: model)
+        var found: Evaluation?
+        try trainer.train { if case .evaluated(_, let evaluation) = $0 { found = evaluation } }
+        let prompt = try #require(found?.prompt), reply = try #require(found?.sample)
+        #expect(prompt.contains("say ") && !prompt.contains("<|") && !prompt.contains("ok "), "\(prompt)")
+        #expect(!reply.contains("say ") && !reply.contains("<|im_start"), "\(reply)")
+        let last = try #require(RunRecord(path: folder + "/run").evaluations.last)
+        #expect(last.prompt == prompt && last.sample == reply)
+        // Parent and tuned model have the same shape: one chose it, the other has it from there.
+        let record = try RunRecord(path: folder + "/run")
+        let depth = try #require(record.configuration.first { $0.name == "depth" })
+        #expect(depth.isInherited && depth.origin == "the model's" && !depth.value.isEmpty)
+        #expect(trainer.hasChatTemplate)
+    }
+
     /// What a conversion to GGUF changed is changed back: the folder that is saved says the same as the file.
     @Test func aGGUFFileIsABeginningToo() throws {
         let folder = try modelFolder("gguf")
@@ -157,11 +176,18 @@ import TinyModels
                 category: "n.\($0)", language: .english, prompt: [WorldMessage(role: "user", content: "a\($0)")],
                 reply: "\($0)", check: .number($0))
         }
+        // One whose prompt leaves no room is left out, not an error.
+        let long = WorldQuestion(
+            category: "n.9", language: .english,
+            prompt: [WorldMessage(role: "user", content: String(repeating: "a b ", count: 400))], reply: "9",
+            check: .number(9))
         let result = try #require(
             try QuestionEvaluation(
-                task: "t", questions, ModelFiles(path: folder + "/run").decoder(), model.chatEncoder()))
+                task: "t", [long] + questions + [long], ModelFiles(path: folder + "/run").decoder(), model.chatEncoder()
+            ))
         #expect(result.right == 2 && result.accuracy == 2.0 / 3)
         #expect(result.categories.map(\.name) == ["n.7", "n.8"])
         #expect(result.categories.map(\.right) == [2, 0])
+        #expect(result.leftOut == 2 && result.json()["left_out"] == 2 && result.answers.count == 3)
     }
 }

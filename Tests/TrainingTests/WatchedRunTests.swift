@@ -57,8 +57,34 @@ import Testing
             // Field 2 follows the nine bytes of the time; steps here are below 128.
             steps.append(records.dropFirst().map { Int(Array($0.payload)[10]) })
         }
-        #expect(steps[0] == [1, 2, 3, 4])
+        // Each begins with what computes its steps.
+        #expect(steps[0] == [0, 1, 2, 3, 4])
         // The evaluation's numbers and its text share their step.
-        #expect(steps[1] == [5, 6, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12])
+        #expect(steps[1] == [4, 5, 6, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12])
+    }
+
+    @Test func theLogSaysWhatComputedTheStepsAndFromWhichData() throws {
+        let folder = try scratch("provenance"), other = try scratch("provenance", documents: 50), run = folder + "/run"
+        let data = try TrainingData(folder: folder + "/data")
+        var steps = 0
+        try Trainer(run: run, options: options(), data: data).train(isInterrupted: { steps == 5 }) {
+            if case .step = $0 { steps += 1 }
+        }
+        let second = try Trainer(run: run, options: options(), data: data)
+        _ = try second.resume()
+        try second.train { _ in }
+        let record = try RunRecord(path: run)
+        #expect(record.steps.map(\.step) == Array(1...12) && record.unreadableLines.isEmpty)
+        #expect(record.provenance.map(\.step) == [0, 5])
+        for session in record.provenance {
+            #expect(session.data?.contains("shards, XXH64 ") == true && session.data == record.provenance[0].data)
+            #expect(session.date.hasSuffix("Z") && session.date.count == 20 && !session.version.isEmpty)
+            #expect(session.machine.contains("threads") && !session.command.isEmpty)
+        }
+        // Other data has another fingerprint.
+        try Trainer(run: other + "/run", options: options(), data: TrainingData(folder: other + "/data")).train { _ in }
+        #expect(try RunRecord(path: other + "/run").provenance[0].data != record.provenance[0].data)
+        let page = RunReport([record]).html
+        #expect(page.contains("Where the runs come from") && page.contains(record.provenance[1].date))
     }
 }

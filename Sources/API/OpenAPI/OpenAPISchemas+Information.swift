@@ -66,7 +66,9 @@ extension OpenAPISchemas {
         "Run": object(
             run([
                 "configuration": list(
-                    object(["name": text, "value": text, "origin": nullable(text)], required: ["name", "value"]))
+                    object(
+                        ["name": text, "value": text, "origin": nullable(text), "inherited": flag],
+                        required: ["name", "value"]))
             ]), required: ["name", "running", "step"]),
         "RunList": object(
             ["object": constant("list"), "data": list(object(run([:]), required: ["name", "running", "step"]))],

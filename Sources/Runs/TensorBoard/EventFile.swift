@@ -1,4 +1,5 @@
 import MartletFormats
+import MartletSystem
 
 #if canImport(Darwin)
 import Darwin
@@ -20,13 +21,10 @@ package final class EventFile {
         let names = Folder.files(folder).filter { $0.contains("tfevents") }
         for name in names { Self.cut(folder + "/" + name, after: step) }
         let now = Self.now
-        var host = [CChar](repeating: 0, count: 256)
-        gethostname(&host, 255)
-        let machine = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // Files are read in the order of their names: the time first, then a number within the second.
         let seconds = String(Int(now))
         let padded = String(repeating: "0", count: max(0, 10 - seconds.count)) + seconds
-        path = "\(folder)/events.out.tfevents.\(padded).\(machine).\(getpid()).\(names.count)"
+        path = "\(folder)/events.out.tfevents.\(padded).\(Machine.host).\(getpid()).\(names.count)"
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw RunError("\(path): \(String(cString: strerror(errno)))")

@@ -20,6 +20,7 @@ extension Server {
                         [
                             "name": .string(option.name), "value": .string(option.value),
                             "origin": option.origin.map { .string($0) } ?? .null,
+                            "inherited": .bool(option.isInherited),
                         ]
                     })
                 return .json(.object(object))

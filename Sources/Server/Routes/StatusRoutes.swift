@@ -1,9 +1,10 @@
 import Hummingbird
 import MartletAPI
 import MartletJSON
+import MartletSystem
 
 extension Server {
-    static let version = "0.1.0"
+    static let version = ProgramVersion.current
 
     /// How the server is.
     func statusRoutes() -> [Route] {

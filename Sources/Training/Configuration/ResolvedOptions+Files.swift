@@ -14,7 +14,10 @@ extension ResolvedOptions {
         let present = values.filter { !$0.value.isNull }
         let members = present.filter { command.key($0.name) != nil }.map { ($0.name, $0.value) }
         let origins: JSON = .object(JSONObject(present.map { ($0.name, .string($0.origin)) }))
-        return .object(JSONObject(members + [("origins", origins)]))
+        // What nobody could choose, for who compares the run with its parent.
+        let inherited = present.filter { command.key($0.name) == nil }.map { ($0.name, $0.value) }
+        return .object(
+            JSONObject(members + [("inherited", .object(JSONObject(inherited))), ("origins", origins)]))
     }
 
     /// The first option that makes other weights than `before`, the options of a checkpoint.

@@ -58,13 +58,15 @@ public struct TrainingOptions: Sendable, Equatable {
         try set(String(assignment[..<cut]), text: text, from: origin)
     }
 
-    /// All members of a JSON object, as a configuration file holds them. "origins", which a run's own
-    /// `configuration.json` has too, is what its values came from and sets nothing.
+    /// All members of a JSON object, as a configuration file holds them. What a run's own
+    /// `configuration.json` says besides, where its values came from and what it has from its model, sets nothing.
     public mutating func set(_ object: JSON, from origin: String) throws(TrainingError) {
         guard let members = object.object else {
             throw TrainingError(.configuration, "\(origin): expected keys and values, found \(object.kind)")
         }
-        for member in members where member.key != "origins" { try set(member.key, member.value, from: origin) }
+        for member in members where !["origins", "inherited"].contains(member.key) {
+            try set(member.key, member.value, from: origin)
+        }
     }
 
     /// A configuration file: one JSON object.

@@ -23,6 +23,8 @@ public struct QuestionEvaluation: Sendable {
     public private(set) var answers: [Answer] = []
     /// In the order of their names.
     public private(set) var categories: [Category] = []
+    /// Questions that leave no room for a reply in the model's context; they are not counted among the others.
+    public private(set) var leftOut = 0
     public var right: Int { answers.count { $0.isRight } }
     public var accuracy: Double { answers.isEmpty ? 0 : Double(right) / Double(answers.count) }
 
@@ -37,14 +39,15 @@ public struct QuestionEvaluation: Sendable {
     ) throws {
         try self.init(
             task: task, questions, decoder, encoder, maximumTokens: maximumTokens,
-            judge: { questions, replies in zip(questions, replies).map { $0.check.accepts($1.text) } },
+            judge: { places, replies in zip(places, replies).map { questions[$0].check.accepts($1.text) } },
             isInterrupted: isInterrupted, progress: progress)
     }
 
-    /// - Parameter judge: which of the replies, and whether they came to their end, are right.
+    /// - Parameter judge: which of the replies, and whether they came to their end, are right; questions are given by
+    ///   their places among all.
     init?(
         task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder, maximumTokens: Int,
-        judge: ([WorldQuestion], [(text: String, isFinished: Bool)]) throws -> [Bool],
+        judge: ([Int], [(text: String, isFinished: Bool)]) throws -> [Bool],
         isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
     ) throws {
         self.task = task
@@ -52,14 +55,18 @@ public struct QuestionEvaluation: Sendable {
             decoder: decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: maximumTokens, temperature: 0)
         for start in stride(from: 0, to: questions.count, by: 64) {
             if isInterrupted() { return nil }
-            let group = questions[start..<min(start + 64, questions.count)]
-            let replies = try engine.replies(to: group.map { try encoder.prompt($0.chat) }, copies: 1, seed: 0)
+            let places = Array(start..<min(start + 64, questions.count))
+            let prompts = try places.map { (place: $0, tokens: try encoder.prompt(questions[$0].chat)) }
+            let fitting = prompts.filter { $0.tokens.count < decoder.configuration.contextLength }
+            leftOut += prompts.count - fitting.count
+            let replies = try engine.replies(to: fitting.map(\.tokens), copies: 1, seed: 0)
             let texts = try replies.map { (text: try $0.text(encoder.tokenizer), isFinished: $0.isFinished) }
-            let areRight = try judge(Array(group), texts)
-            for (index, question) in group.enumerated() {
+            let areRight = try judge(fitting.map(\.place), texts)
+            for (index, prompt) in fitting.enumerated() {
+                let question = questions[prompt.place]
                 answers.append(Answer(question: question, reply: texts[index].text, isRight: areRight[index]))
             }
-            progress(answers.count)
+            progress(answers.count + leftOut)
         }
         var counts: [String: Category] = [:]
         for answer in answers {
@@ -73,7 +80,7 @@ public struct QuestionEvaluation: Sendable {
     public func json(withReplies: Bool = false) -> JSON {
         var members: [JSONObject.Element] = [
             ("task", .string(task)), ("questions", .integer(Int64(answers.count))), ("right", .integer(Int64(right))),
-            ("accuracy", .number((accuracy * 10_000).rounded() / 10_000)),
+            ("accuracy", .number((accuracy * 10_000).rounded() / 10_000)), ("left_out", .integer(Int64(leftOut))),
             (
                 "categories",
                 .object(

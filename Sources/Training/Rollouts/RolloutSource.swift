@@ -10,6 +10,7 @@ final class RolloutSource: TrainingSource {
     let task: any VerifiableTask
     let files: ModelFolderFiles
     let looksFirst = true
+    var fingerprint: String { task.identity }
     private let model: StartingModel
     private let encoder: ChatEncoder
     private let reward: RewardSum
@@ -123,12 +124,10 @@ final class RolloutSource: TrainingSource {
                 prompt: problem.messages.map { WorldMessage(role: $0.role, content: $0.content ?? "") },
                 reply: problem.answer ?? "", check: .exact(problem.answer ?? ""))
         }
-        var done = 0
         return try QuestionEvaluation(
             task: task.name, questions, model.decoder, encoder, maximumTokens: options.maximumTokens,
-            judge: { group, replies in
-                defer { done += group.count }
-                let totals = try reward(replies.enumerated().map { problems[done + $0].request($1.text) }).totals
+            judge: { places, replies in
+                let totals = try reward(zip(places, replies).map { problems[$0].request($1.text) }).totals
                 return zip(totals, replies).map { $0 > half && $1.isFinished }
             }
         ).map { .score($0) }

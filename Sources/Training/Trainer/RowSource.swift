@@ -15,6 +15,7 @@ final class RowSource: TrainingSource {
     /// What was decided about the data and is not seen from the options, a sentence each.
     private(set) var notes: [String] = []
     let looksFirst = false
+    var fingerprint: String { data.fingerprint }
     private let validation: [HeldOutRows]
     private let objective: NextToken
     private let options: RunOptions
@@ -132,9 +133,10 @@ final class RowSource: TrainingSource {
                 bytes = shards.reduce(0) { $0 + Double($1.sourceByteCount ?? 0) }
                 count = shards.reduce(0) { $0 + Double($1.tokenCount) }
             }
+            let written = try sample(all[0].set)
             return Evaluation(
                 loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
-                parts: all.count > 1 ? parts : [], sample: try sample(all[0].set))
+                parts: all.count > 1 ? parts : [], prompt: written.prompt, sample: written.reply)
         }
     }
 
@@ -148,18 +150,49 @@ final class RowSource: TrainingSource {
         }
     }
 
-    /// The beginning of the first validation row, at most half a context of it, continued.
-    private func sample(_ set: SequenceSet) throws -> String {
+    /// What the model writes now: of a conversation a reply to its first prompt, of text the beginning of the first
+    /// validation row continued, at most half a context of it.
+    private func sample(_ set: SequenceSet) throws -> (prompt: String, reply: String) {
         let context = min(options.rows.length, decoder.configuration.contextLength)
-        let start = Array(try set.batch(0..<1).inputs.prefix(max(1, min(16, context / 2))))
+        let row = try set.batch(0..<1)
+        let question = row.firstPrompt
+        let start = question ?? Array(row.inputs.prefix(max(1, min(16, context / 2))))
         var options = GenerationOptions()
-        options.maximumTokens = min(48, max(1, context - start.count - 1))
+        options.maximumTokens = min(question == nil ? 48 : 96, max(1, context - start.count - 1))
         options.sampling.temperature = 0.8
         options.sampling.seed = 1
-        var text = try data.tokenizer.decode(start)
+        var reply = ""
         let generator = try Generator(
-            decoder, data.tokenizer, precision: .exact, endTokens: data.tokenizer.eosTokens, .oneAtATime)
-        try generator.generate(start, options) { text += $0.text }
-        return text
+            decoder, data.tokenizer, precision: .exact, endTokens: files.endTokens, .oneAtATime)
+        try generator.generate(start, options) { reply += $0.text }
+        return (
+            try question.map { try data.tokenizer.conversation($0) } ?? data.tokenizer.decode(start), reply
+        )
+    }
+}
+
+extension TrainingBatch {
+    /// The tokens before the first reply that is trained on, in the segment it lies in; nil where what is trained on
+    /// begins with a segment, as text does.
+    fileprivate var firstPrompt: [Int32]? {
+        guard let first = targets.firstIndex(where: { $0 != Self.ignoredTarget }),
+            let segment = segments.first(where: { $0.row * length + $0.end > first })
+        else { return nil }
+        let start = segment.row * length + segment.start
+        return first > start ? Array(inputs[start...first]) : nil
+    }
+}
+
+extension Tokenizer {
+    /// A prompt of a chat template as people read it: without control tokens, a turn to a line, with its speaker.
+    fileprivate func conversation(_ ids: [Int32]) throws -> String {
+        let speakers = ["system", "user", "assistant", "model", "human", "tool"]
+        return try ids.split { specialTokens.contains($0) }.compactMap { part -> String? in
+            let text = try decode(part), lines = text.split(separator: "\n")
+            guard let first = lines.first else { return nil }
+            guard speakers.contains(first.lowercased()) else { return lines.joined(separator: "\n") }
+            // A speaker without words is who is to speak.
+            return lines.count > 1 ? "\(first): \(lines.dropFirst().joined(separator: "\n"))" : nil
+        }.joined(separator: "\n")
     }
 }

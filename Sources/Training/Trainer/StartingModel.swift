@@ -93,6 +93,15 @@ struct ModelFolderFiles {
     /// with another token than the other.
     let endTokens: Set<Int32>
 
+    /// Whether the tokenizer comes with a chat template, in a file of its own or in `tokenizer_config.json`.
+    var hasChatTemplate: Bool {
+        tokenizerFiles.contains { file in
+            file.name == "chat_template.jinja"
+                || file.name == "tokenizer_config.json"
+                    && (try? JSON(parsing: file.bytes))?["chat_template"].map { !$0.isNull } ?? false
+        }
+    }
+
     /// - Parameter type: of the matrices that are saved: "float32", "bfloat16". A model that training went on from may
     ///   have had another.
     func all(savedAs type: String) -> [(name: String, bytes: [UInt8])] {

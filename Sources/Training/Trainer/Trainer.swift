@@ -47,6 +47,8 @@ public final class Trainer {
     /// The rows that are learnt; nil where rewards are.
     var rows: RowSource? { source as? RowSource }
     public var data: TrainingData? { rows?.data }
+    /// Whether the model that is saved can be talked to.
+    public var hasChatTemplate: Bool { source.files.hasChatTemplate }
     package var batches: BatchStream? { rows?.batches }
     /// What was decided about the data and is not seen from the options, a sentence each.
     public var notes: [String] { rows?.notes ?? [] }
@@ -206,7 +208,7 @@ public final class Trainer {
         let clock = ContinuousClock()
         if isFinished { return true }
         try AtomicFile.write(run + "/configuration.json", bytes: options.document.bytes(indent: 2))
-        try log.begin(after: step)
+        try log.begin(after: step, .current(after: step, data: source.fingerprint))
         if step == 0, source.looksFirst { try look(report) }
         while step < total, limit.map({ seconds < $0 }) ?? true {
             if isInterrupted() || RunControl.takeStop(run) {

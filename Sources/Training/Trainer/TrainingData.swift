@@ -133,6 +133,26 @@ extension TrainingData {
         return rows
     }
 
+    /// How much there is, and a hash of it: of every shard its name, size and first and last 64 KiB, of all its folders in
+    /// their order. The whole is not read for it.
+    var fingerprint: String {
+        var hash = HashXX64()
+        for shard in training + validation {
+            let name = shard.path.split(separator: "/").last.map(String.init) ?? shard.path
+            let size = Folder.byteCount(shard.path)
+            Array("\(name) \(size)\n".utf8).withUnsafeBytes { hash.update($0) }
+            guard let file = try? InputFile(path: shard.path) else { continue }
+            for start in Set([0, max(0, size - 65_536)]).sorted() {
+                withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 8) { buffer in
+                    let count = (try? file.read(into: buffer, at: start)) ?? 0
+                    hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                }
+            }
+        }
+        let tokens = training.reduce(0) { $0.adding(clamped: $1.tokenCount) }
+        return "\(tokens) tokens in \(training.count) shards, XXH64 \(String(hash.value, radix: 16))"
+    }
+
     /// The most tokens of a row that every source can give one of, cut from its stream.
     var longestRow: Int? {
         sources.map { source in (source.training.map(\.tokenCount).max() ?? 0) - 1 }.min()

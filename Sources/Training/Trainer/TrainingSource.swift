@@ -6,6 +6,8 @@ import MartletModels
 protocol TrainingSource: AnyObject {
     /// The small files of the model that is saved.
     var files: ModelFolderFiles { get }
+    /// What tells the data from other data, for the run's log: how much there is, and a hash.
+    var fingerprint: String { get }
     /// Whether there is a look before the first step.
     var looksFirst: Bool { get }
     /// What the rest of the run depends on besides options, for trainer_state.json.

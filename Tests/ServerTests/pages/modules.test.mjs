@@ -108,8 +108,9 @@ test("of a step that was done twice the later line counts", () => {
   const run = curves.addLines({}, [
     { kind: "step", step: 1, loss: 3, seconds: 60 }, { kind: "step", step: 2, loss: 2, seconds: 120 },
     { kind: "evaluation", step: 2, loss: 2.5 }, { kind: "step", step: 2, loss: 1, seconds: 180 },
-    { kind: "score", step: 2, task: "a", right: 1, questions: 2 },
+    { kind: "score", step: 2, task: "a", right: 1, questions: 2 }, { kind: "run", step: 0, command: "martlet train" },
   ]);
+  assert.equal(run.sessions.length, 1);
   assert.deepEqual(curves.points(run, "loss", "step"), [[1, 3], [2, 1]]);
   assert.deepEqual(curves.points(run, "loss", "time", "evaluation"), [[3, 2.5]]);
   assert.equal(run.scores.length, 1);
@@ -125,6 +126,19 @@ test("smoothing is a mean that begins at the first value", () => {
   assert.deepEqual(curves.smooth(flat, 0.9).map(([x, y]) => [x, Math.round(y * 1e9) / 1e9]), flat);
   assert.equal(curves.smooth([[1, 7], [2, 0]], 0.5)[0][1], 7);
   assert.deepEqual(curves.smooth(flat, 0), flat);
+});
+const { coloursOf } = await load("chart.js");
+test("a run's colour follows from its name, as in reports", () => {
+  assert.deepEqual([...coloursOf(["sft", "first"])], [["first", "#c8702e"], ["sft", "#3b82b8"]]);
+  const names = ["first", "second", "third", "wide", "sft", "grpo"];
+  assert.equal(new Set(coloursOf(names).values()).size, names.length);
+  assert.deepEqual([...coloursOf(names.toReversed())], [...coloursOf(names)]);
+});
+test("what a run has from its parent is no difference", () => {
+  const rows = curves.compareConfigurations([
+    { configuration: [{ name: "depth", value: "4" }] }, { configuration: [{ name: "depth", value: "8", inherited: true }] },
+  ]);
+  assert.deepEqual(rows.map((row) => row.differs), [false]);
 });
 test("configurations differ where a value differs or is missing", () => {
   const option = (name, value) => ({ name, value });

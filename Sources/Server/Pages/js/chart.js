@@ -59,10 +59,10 @@ export function thin(points, most = 500) {
 /**
  * @param {HTMLElement} target is filled with the chart
  * @param {{title: string, series: {name: string, colour: string, points: number[][], faint?: boolean, dots?: boolean}[],
- *   log?: boolean, height?: number, xName?: string}} chart
+ *   log?: boolean, height?: number, xName?: string, yName?: string}} chart
  */
-export function lineChart(target, { title, series, log = false, height = 240, xName = "" }) {
-  const width = 560, left = 58, right = 22, top = 12, bottom = 30;
+export function lineChart(target, { title, series, log = false, height = 256, xName = "", yName = "" }) {
+  const width = 560, left = 74, right = 22, top = 12, bottom = 46;
   const drawn = series.map((one) => ({
     ...one, points: thin(one.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!log || y > 0))),
   })).filter((one) => one.points.length);
@@ -84,7 +84,12 @@ export function lineChart(target, { title, series, log = false, height = 240, xN
     svg("text", { class: "tick", x: left - 7, y: y(value) + 4, "text-anchor": "end" }, significant(value)),
   ]);
   const marks = ticks(x0, x1, 5).map((value) =>
-    svg("text", { class: "tick", x: x(value), y: height - 10, "text-anchor": "middle" }, significant(value)));
+    svg("text", { class: "tick", x: x(value), y: height - 28, "text-anchor": "middle" }, significant(value)));
+  const middle = (top + height - bottom) / 2;
+  const names = [
+    svg("text", { class: "tick", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, xName),
+    svg("text", { class: "tick", transform: `translate(13 ${middle}) rotate(-90)`, "text-anchor": "middle" }, yName),
+  ];
   const curves = drawn.flatMap((one) => {
     const path = one.points.map(([a, b], index) => `${index ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("");
     const curve = svg("path", { d: path, class: one.faint ? "curve faint" : "curve", stroke: one.colour });
@@ -93,7 +98,7 @@ export function lineChart(target, { title, series, log = false, height = 240, xN
     return [curve, ...dots];
   });
   const hair = svg("line", { class: "hair", y1: top, y2: height - bottom, visibility: "hidden" });
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, ...lines, ...marks,
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, ...lines, ...marks, ...names,
     ...curves, hair);
   const reading = el("span.reading");
   const read = (event) => {
@@ -118,4 +123,23 @@ export function lineChart(target, { title, series, log = false, height = 240, xN
   replace(target, el("figcaption", {}, el("b", {}, title), reading), picture);
 }
 
-export const colours = ["#3b82b8", "#c8702e", "#3f9463", "#9560b8", "#c0504d", "#2f9a94", "#a88a2c", "#7a8594"];
+const colours = ["#3b82b8", "#c8702e", "#3f9463", "#9560b8", "#c0504d", "#2f9a94", "#a88a2c", "#7a8594"];
+
+/**
+ * A colour for each name, which follows from the name as it does in reports (`RunColours`), whatever others there are; of two
+ * that would have the same, the later takes the next that is free.
+ * @returns {Map<string, string>}
+ */
+export function coloursOf(names) {
+  const taken = colours.map(() => 0), out = new Map();
+  for (const name of [...new Set(names)].sort()) {
+    let hash = 0x811c9dc5;
+    for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+    const fewest = Math.min(...taken);
+    let place = hash % colours.length;
+    while (taken[place] > fewest) place = (place + 1) % colours.length;
+    taken[place] += 1;
+    out.set(name, colours[place]);
+  }
+  return out;
+}

@@ -72,5 +72,7 @@ export const en = {
   "samples.at": "Step {n}, held-out loss {loss}", "configuration": "Configuration", "only.differences": "Only differences",
   "no.differences": "These runs have the same configuration.", "option": "Option", "scores": "Scores", "task": "Task", "accuracy": "Right",
   "progress": "{n} of {of} steps", "progress.steps": "{n} steps", "progress.minutes": "{n} of {of} minutes",
-  "choose.runs": "Choose the runs to show", "no.data": "Nothing yet.",
+  "choose.runs": "Choose the runs to show", "no.data": "Nothing yet.", "unit.nats": "nats per token", "unit.mb": "MB",
+  "provenance": "Where the runs come from", "run.date": "Date", "run.version": "Version", "run.command": "Command",
+  "run.machine": "Machine", "run.data": "Data",
 };

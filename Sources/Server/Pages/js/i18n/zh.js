@@ -70,5 +70,7 @@ export const zh = {
   "samples.at": "第 {n} 步，验证损失 {loss}", "configuration": "配置", "only.differences": "只看不同之处",
   "no.differences": "这些训练的配置相同。", "option": "选项", "scores": "成绩", "task": "任务", "accuracy": "正确率",
   "progress": "{n} / {of} 步", "progress.steps": "{n} 步", "progress.minutes": "{n} / {of} 分钟",
-  "choose.runs": "选择要显示的训练", "no.data": "还没有数据。",
+  "choose.runs": "选择要显示的训练", "no.data": "还没有数据。", "unit.nats": "每词元奈特", "unit.mb": "MB",
+  "provenance": "训练的来历", "run.date": "日期", "run.version": "版本", "run.command": "命令",
+  "run.machine": "机器", "run.data": "数据",
 };

@@ -41,7 +41,7 @@ export function normsCard() {
       colour: at === 0 ? "#c8702e" : "#3b82b8",
     }));
     const first = visible(tokens[0].text), last = visible(tokens.at(-1).text);
-    lineChart(figure, { title: tokens.length > 1 ? `${first} / ${last}` : first, series, log: true, xName: t("layer") });
+    lineChart(figure, { title: tokens.length > 1 ? `${first} / ${last}` : first, series, log: true, xName: t("layer"), yName: t("norms") });
   };
   return { element, draw };
 }

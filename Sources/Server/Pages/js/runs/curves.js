@@ -8,8 +8,10 @@ export function addLines(run, lines) {
   run.steps ??= new Map();
   run.evaluations ??= new Map();
   run.scores ??= [];
+  run.sessions ??= [];
   for (const line of lines) {
-    if (line.kind === "score") run.scores.push(line);
+    if (line.kind === "run") run.sessions.push(line);
+    else if (line.kind === "score") run.scores.push(line);
     else if (line.kind === "evaluation") run.evaluations.set(line.step, line);
     else if (Number.isFinite(line.step)) run.steps.set(line.step, line);
   }
@@ -66,12 +68,14 @@ export function smooth(points, amount) {
   });
 }
 
-/** Options by name with each run's value; `differs` where they are not all the same. */
+/** Options by name with each run's value; `differs` where they were not all chosen the same: what a run has from its parent
+ * was not chosen. */
 export function compareConfigurations(runs) {
   const names = [...new Set(runs.flatMap((run) => run.configuration.map((option) => option.name)))];
   return names.map((name) => {
     const options = runs.map((run) => run.configuration.find((option) => option.name === name));
-    const values = options.map((option) => (option ? JSON.stringify(option.value) : undefined));
+    const values = options.filter((option) => !option?.inherited)
+      .map((option) => (option ? JSON.stringify(option.value) : undefined));
     return { name, options, differs: values.some((value) => value !== values[0]) };
   });
 }

@@ -1,21 +1,21 @@
 /** The page that watches training: runs of a folder, side by side, as they are written. */
 import { getJSON, postJSON } from "../api.js";
-import { colours } from "../chart.js";
+import { coloursOf } from "../chart.js";
 import { el, replace, toast } from "../dom.js";
 import { number, significant, t } from "../i18n.js";
 import { shell } from "../shell.js";
 import { addLines, evaluationsOf, share } from "./curves.js";
-import { drawConfiguration, drawCurves, drawSamples, drawScores } from "./views.js";
+import { drawConfiguration, drawCurves, drawProvenance, drawSamples, drawScores } from "./views.js";
 
 shell("/runs");
 /** By name: what the list says, the log so far (`offset`), the configuration. */
 const runs = new Map();
 const chosen = new Set();
-const view = { smoothing: 0.6, axis: "step", isLog: false, onlyDifferences: true, sample: null };
+const view = { smoothing: 0, axis: "step", isLog: false, onlyDifferences: true, sample: null };
 let isFirst = true;
 
 const list = el("div.runs"), note = el("div", { "aria-live": "polite" });
-const parts = { curves: el("div.charts"), samples: el("div"), scores: el("div"), configuration: el("div") };
+const parts = { curves: el("div.charts"), samples: el("div"), scores: el("div"), configuration: el("div"), provenance: el("div") };
 const shown = () => [...runs.values()].filter((run) => chosen.has(run.name) && run.steps);
 
 function controls() {
@@ -35,6 +35,7 @@ function drawAll() {
   drawSamples(parts.samples, all, view);
   drawScores(parts.scores, all);
   drawConfiguration(parts.configuration, all, view);
+  drawProvenance(parts.provenance, all);
 }
 
 // MARK: - The list
@@ -92,7 +93,7 @@ async function load(run) {
   run.configuration ??= (await getJSON(path)).configuration;
   for (;;) {
     const { offset, lines, restarted, more } = await getJSON(`${path}/log?offset=${run.offset ?? 0}`);
-    if (restarted) run.steps = run.evaluations = run.scores = undefined;
+    if (restarted) run.steps = run.evaluations = run.scores = run.sessions = undefined;
     addLines(run, lines);
     run.offset = offset;
     if (!more) return;
@@ -104,9 +105,11 @@ async function refresh() {
     const { data } = await getJSON("/api/runs");
     const old = [...runs.values()].map((run) => [run.name, run.modified, run.running].join());
     for (const name of [...runs.keys()]) if (!data.some((run) => run.name === name)) runs.delete(name);
+    const colours = coloursOf(data.map((run) => run.name));
     data.forEach((found) => {
       const { steps, ...rest } = found;
-      const run = runs.get(found.name) ?? { colour: colours[runs.size % colours.length] };
+      // A run keeps the colour that it was first seen in.
+      const run = runs.get(found.name) ?? { colour: colours.get(found.name) };
       runs.set(found.name, Object.assign(run, rest, { steps_planned: steps }));
     });
     if (isFirst) {
@@ -133,7 +136,7 @@ const differences = el("input", { type: "checkbox", checked: true, onchange: () 
 } });
 const content = el("div", { hidden: true }, el("section.card", { "aria-label": t("choose.runs") }, list),
   card("curves", controls(), parts.curves), card("samples", parts.samples), parts.scores,
-  card("configuration", el("label.check.small", {}, differences, t("only.differences")), parts.configuration));
+  card("configuration", el("label.check.small", {}, differences, t("only.differences")), parts.configuration), card("provenance", parts.provenance));
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
   el("header", {}, el("h1", {}, t("runs.title")), el("p", {}, t("runs.more"))), note, content)));
 refresh();

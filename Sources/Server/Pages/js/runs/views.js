@@ -4,14 +4,15 @@ import { el, replace } from "../dom.js";
 import { number, percent, significant, t } from "../i18n.js";
 import { compareConfigurations, evaluationsOf, points, smooth } from "./curves.js";
 
+/** Name in the log, kind of line, title, what lies along the vertical axis. */
 const charts = [
-  ["loss", "step"], ["loss", "evaluation", "validation"], ["reward", "step"], ["learning_rate", "step"], ["gradient_norm", "step"],
-  ["tokens_per_second", "step"], ["peak_memory_bytes", "step", "memory"],
+  ["loss", "step", "loss", "unit.nats"], ["loss", "evaluation", "validation", "unit.nats"], ["reward", "step"], ["learning_rate", "step"], ["gradient_norm", "step"],
+  ["tokens_per_second", "step"], ["peak_memory_bytes", "step", "memory", "unit.mb"],
 ];
 
 export function drawCurves(target, runs, { smoothing, axis, isLog }) {
   const figures = [];
-  for (const [name, kind, title] of charts) {
+  for (const [name, kind, title, unit] of charts) {
     const series = runs.flatMap((run) => {
       const scale = name === "peak_memory_bytes" ? 1e-6 : 1;
       const raw = points(run, name, axis, kind).map(([x, y]) => [x, y * scale]);
@@ -23,8 +24,7 @@ export function drawCurves(target, runs, { smoothing, axis, isLog }) {
     });
     if (!series.length) continue;
     const figure = el("figure.chart");
-    const unit = name === "peak_memory_bytes" ? " (MB)" : "";
-    lineChart(figure, { title: t(title ?? name) + unit, series, log: isLog && !["learning_rate", "reward"].includes(name),
+    lineChart(figure, { title: t(title ?? name), yName: t(unit ?? name), series, log: isLog && !["learning_rate", "reward"].includes(name),
       xName: t("axis." + axis) });
     figures.push(figure);
   }
@@ -46,7 +46,7 @@ export function drawSamples(target, runs, view) {
     replace(box, runs.map((run) => {
       const one = evaluationsOf(run).findLast((evaluation) => evaluation.step <= steps[index] && evaluation.sample);
       return one && el("figure", {}, el("figcaption.small", {}, dot(run), el("b", {}, run.name), " · ",
-        t("samples.at", { n: number(one.step), loss: significant(one.loss) })), el("blockquote", {}, one.sample));
+        t("samples.at", { n: number(one.step), loss: significant(one.loss) })), one.prompt ? el("blockquote.prompt", {}, one.prompt) : null, el("blockquote", {}, one.sample));
     }));
   };
   const at = view.sample === null ? steps.length - 1 : Math.min(view.sample, steps.length - 1);
@@ -75,6 +75,17 @@ export function drawConfiguration(target, runs, { onlyDifferences }) {
     el("tbody", {}, rows.map((row) => el("tr", { class: row.differs && runs.length > 1 ? "differs" : "" }, el("td.mono.small", {}, row.name),
       row.options.map((option) => el("td", {}, option ? el("span.mono.small", {}, text(option.value)) : "–",
         option?.origin ? el("span.origin", {}, option.origin) : null))))))));
+}
+
+/** Which program computed the steps, where, when and from what: a row for each process that trained. */
+export function drawProvenance(target, runs) {
+  const rows = runs.flatMap((run) => (run.sessions ?? []).map((session) => ({ run, session })));
+  if (!rows.length) { replace(target, el("p.quiet", {}, t("no.data"))); return; }
+  const names = ["date", "version", "command", "machine", "data"];
+  replace(target, el("div.wide", {}, el("table.data", {},
+    el("thead", {}, el("tr", {}, [t("run"), t("step"), ...names.map((name) => t("run." + name))].map((name) => el("th", {}, name)))),
+    el("tbody", {}, rows.map(({ run, session }) => el("tr", {}, el("td", {}, dot(run), run.name),
+      el("td.number", {}, number(session.step)), names.map((name) => el("td.small", {}, session[name] ?? "–"))))))));
 }
 
 const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
