@@ -36,7 +36,12 @@ var products: [Product] = [
 var dependencies: [Package.Dependency] = []
 var targets: [Target] = [
     .target(name: "CKernels", path: "Sources/CKernels"),
+    // Opens libcurl at run time; `dlopen` is a library of its own in older systems.
+    .target(
+        name: "CTransfer", path: "Sources/CTransfer",
+        linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     floor("MartletSystem", "System", ["CKernels"]),
+    floor("MartletTransfer", "Transfer", ["CTransfer", "MartletSystem"]),
     floor("MartletJSON", "JSON", ["MartletSystem"]),
     floor("MartletTensor", "Tensor", ["CKernels", "MartletSystem"]),
     floor("MartletPatterns", "Patterns", ["MartletSystem"]),
@@ -118,6 +123,7 @@ var targets: [Target] = [
         ],
         path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),
+    tests("Transfer", ["MartletTransfer", "TestServers"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
     tests(
@@ -163,6 +169,8 @@ var targets: [Target] = [
     tests(
         "API", ["MartletAPI", "MartletInference", "MartletChat", "MartletGrammar", "MartletJSON", "TinyModels"],
         exclude: ["Goldens"]),
+    // A server on loopback that says what a test tells it to.
+    .target(name: "TestServers", path: "Tests/TestServers"),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
         name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),

@@ -1,0 +1,89 @@
+import CTransfer
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Why a transfer did not happen, or not wholly. An answer with a status of failure is no error here.
+public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// libcurl is not installed, or cannot be used.
+    case noLibrary(reason: String)
+    /// What was asked cannot be sent: a URL or header with characters that have no place there.
+    case badRequest(reason: String)
+    case cannotResolve(reason: String)
+    case cannotConnect(reason: String)
+    /// The other side's certificate is not trusted.
+    case untrusted(reason: String)
+    /// TLS failed otherwise, as when the other side does not speak it.
+    case tls(reason: String)
+    case timedOut(reason: String)
+    /// The connection ended before the answer did.
+    case interrupted(reason: String)
+    /// What was answered is not HTTP.
+    case badAnswer(reason: String)
+    case headersTooLarge(limit: Int)
+    case bodyTooLarge(limit: Int)
+    /// `Transfers.close()` was called before.
+    case closed
+    case failed(reason: String)
+
+    public var description: String {
+        switch self {
+        case .noLibrary(let reason):
+            "downloads need libcurl, which is not there (\(reason)); install it: apt-get install libcurl4 on Debian and "
+                + "Ubuntu, dnf install libcurl on Fedora, apk add libcurl on Alpine"
+        case .badRequest(let reason), .cannotResolve(let reason), .cannotConnect(let reason), .timedOut(let reason),
+            .interrupted(let reason), .badAnswer(let reason), .failed(let reason):
+            reason
+        case .untrusted(let reason):
+            "the certificate is not trusted: \(reason); if a proxy of your network has its own, name its file in "
+                + "SSL_CERT_FILE"
+        case .tls(let reason): "no secure connection: \(reason)"
+        case .headersTooLarge(let limit): "the answer's headers take more than \(limit) bytes"
+        case .bodyTooLarge(let limit): "the answer takes more than \(limit) bytes"
+        case .closed: "the transfers were closed"
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    public var isTransient: Bool {
+        switch self {
+        case .cannotResolve, .cannotConnect, .tls, .timedOut, .interrupted: true
+        case .noLibrary, .badRequest, .untrusted, .badAnswer, .headersTooLarge, .bodyTooLarge, .closed, .failed: false
+        }
+    }
+
+    /// What a code of libcurl's means (`CURLcode` in include/curl/curl.h).
+    /// - Parameters:
+    ///   - detail: what libcurl says of this case; may be empty.
+    ///   - systemError: `errno` of the failed connection, 0 where there is none.
+    init(code: Int32, detail: String, systemError: Int32) {
+        let general = String(cString: martlet_curl_error_text(code))
+        let reason = Self.sentence(detail.isEmpty ? general : detail)
+        switch code {
+        // The scheme was looked at before: what is not supported is what was answered, or TLS.
+        case 1 where reason.contains("HTTP/0.9"): self = .badAnswer(reason: "what was answered is not HTTP")
+        case 3, 43: self = .badRequest(reason: reason)
+        case 5, 6: self = .cannotResolve(reason: reason)
+        case 7, 97:
+            self = .cannotConnect(
+                reason: systemError == 0 ? reason : Self.sentence(String(cString: strerror(systemError))))
+        case 51, 60, 77, 82, 83, 90, 91: self = .untrusted(reason: reason)
+        case 35, 53, 54, 58, 59, 64, 66, 80, 98: self = .tls(reason: reason)
+        case 28: self = .timedOut(reason: reason)
+        case 16, 18, 52, 55, 56, 92, 95, 96: self = .interrupted(reason: reason)
+        case 8, 61, 100: self = .badAnswer(reason: reason)
+        default: self = .failed(reason: "\(reason) (libcurl's error \(code))")
+        }
+    }
+
+    /// As the middle of a sentence: "Connection refused" becomes "connection refused", "TLS …" stays.
+    private static func sentence(_ text: String) -> String {
+        guard let first = text.first, text.dropFirst().first?.isLowercase == true else { return text }
+        return first.lowercased() + text.dropFirst()
+    }
+}
