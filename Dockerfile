@@ -13,8 +13,8 @@ RUN swift build -c release --product martlet --static-swift-stdlib \
     && strip /martlet
 
 # Swift's libraries are inside. What is still looked for at the start, `ldd` says, is in every Debian and Ubuntu: libc and
-# libm; libstdc++ and libgcc_s, for the C++ of Swift's runtime, of its Unicode data and of BoringSSL; libz, for compressed
-# replies of a hub. curl is for the health check, certificates for downloads.
+# libm; libstdc++ and libgcc_s, for the C++ of Swift's runtime, of its Unicode data and of BoringSSL. curl is for the health
+# check and brings libcurl, which downloads open; certificates are for them too.
 FROM ubuntu:24.04
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \

@@ -48,6 +48,10 @@ var targets: [Target] = [
     floor("MartletJinja", "Jinja", ["MartletJSON", "MartletSystem"]),
     floor("MartletFormats", "Formats", ["MartletTensor", "MartletJSON", "MartletSystem"]),
     floor("MartletRuns", "Runs", ["MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor("MartletHub", "Hub", ["MartletTransfer", "MartletFormats", "MartletJSON", "MartletSystem"]),
+    floor(
+        "MartletLoad", "Load",
+        ["MartletTransfer", "MartletRuns", "MartletTensor", "MartletJSON", "MartletSystem"]),
     floor("MartletNN", "NN", ["MartletTensor", "MartletSystem"]),
     floor("MartletTokenizers", "Tokenizers", ["MartletPatterns", "MartletJSON", "MartletSystem"]),
     floor(
@@ -124,6 +128,8 @@ var targets: [Target] = [
         path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),
     tests("Transfer", ["MartletTransfer", "TestServers"]),
+    tests("Hub", ["MartletHub", "MartletFormats", "MartletSystem"]),
+    tests("Load", ["MartletLoad", "MartletTensor", "MartletJSON", "TestServers"]),
     tests("JSON", ["MartletJSON"]),
     tests("CKernels", ["CKernels"], exclude: ["Goldens"]),
     tests(
@@ -179,9 +185,10 @@ var targets: [Target] = [
 if !coreOnly {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.24.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        // Without its reading of configurations, which would bring a package of its own.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: ["FullFoundation"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
@@ -196,12 +203,6 @@ if !coreOnly {
         .executable(name: "martlet", targets: ["MartletCLI"]),
     ]
     targets += [
-        floor(
-            "MartletHub", "Hub",
-            [
-                "MartletSystem", "MartletJSON", "MartletFormats",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-            ]),
         floor(
             "Martlet", "Martlet",
             [
@@ -236,14 +237,6 @@ if !coreOnly {
                     ] : []),
             path: "Sources/Server", exclude: ["Pages"], swiftSettings: hasTLS ? [.define("TLS")] : [],
             plugins: ["EmbedPages"]),
-        floor(
-            "MartletLoad", "Load",
-            [
-                "MartletSystem", "MartletRuns", "MartletTensor", "MartletJSON", "MartletEventLoops",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ]),
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
@@ -253,16 +246,16 @@ if !coreOnly {
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/CommandLine"),
-        tests("Hub", ["MartletHub", "MartletFormats", "MartletSystem"]),
         tests(
             "Server",
             [
                 "MartletServer", "MartletAPI", "MartletInference", "MartletJSON", "TinyModels",
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             exclude: ["clients", "pages"]),
-        tests("Load", ["MartletLoad", "MartletTensor", "MartletJSON"]),
         tests("CommandLine", ["Martlet", "MartletFormats", "MartletJSON", "MartletTokenizers", "TinyModels"]),
     ]
 }

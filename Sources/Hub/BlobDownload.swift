@@ -67,17 +67,17 @@ struct BlobDownload {
         if received < remote.size {
             let response = try await client.body(repository, file, revision: remote.commit, from: received)
             // A server that ignores the range sends everything: start over.
-            if response.status.code != 206 { received = 0 }
+            if response.status != 206 { received = 0 }
             guard ftruncate(descriptor, received) == 0, lseek(descriptor, received, SEEK_SET) == received else {
                 throw Self.diskError(partial)
             }
             try await client.transport(file) {
                 for try await part in response.body {
-                    received += part.readableBytes
+                    received += part.count
                     guard received <= remote.size else {
                         throw HubError.badAnswer(url: file, reason: "more than the announced \(remote.size) bytes")
                     }
-                    try Self.write(Array(part.readableBytesView), to: descriptor, partial)
+                    try Self.append(part, to: descriptor, partial)
                     progress(received)
                 }
             }
@@ -106,11 +106,11 @@ struct BlobDownload {
         }
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws {
+    private static func append(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws {
         var start = 0
         while start < bytes.count {
             let written = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + start }, bytes.count - start)
+                write(descriptor, $0.baseAddress.map { $0 + start }, bytes.count - start)
             }
             if written < 0 {
                 if errno == EINTR { continue }

@@ -1,8 +1,6 @@
-import AsyncHTTPClient
 import Foundation
 import MartletJSON
-import NIOCore
-import NIOHTTP1
+import MartletTransfer
 
 /// What a hub says of a file before it sends it.
 struct RemoteFile: Sendable {
@@ -15,22 +13,22 @@ struct RemoteFile: Sendable {
 /// The requests a hub understands. The token goes to the hub's own host only.
 struct HubClient: Sendable {
     let settings: HubSettings
-    let http: HTTPClient
+    let transfers: Transfers
 
-    /// Runs `body` with a client that is shut down afterwards.
+    /// Runs `body` with a client that is closed afterwards.
     static func with<Value: Sendable>(
         _ settings: HubSettings, _ body: (HubClient) async throws -> Value
     ) async throws -> Value {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout = .init(
-            connect: .seconds(Int64(min(settings.idleSeconds, 5))), read: .seconds(Int64(settings.idleSeconds)))
-        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let transfers: Transfers
+        do { transfers = try Transfers() } catch {
+            throw HubError.transfer(url: settings.endpoint, reason: "\(error)")
+        }
         do {
-            let value = try await body(HubClient(settings: settings, http: http))
-            try await http.shutdown()
+            let value = try await body(HubClient(settings: settings, transfers: transfers))
+            await transfers.close()
             return value
         } catch {
-            try? await http.shutdown()
+            await transfers.close()
             throw error
         }
     }
@@ -58,10 +56,10 @@ struct HubClient: Sendable {
         let url =
             "\(settings.endpoint)/api/models/\(Self.escape(repository))/revision/\(Self.escape(revision, keepsSlash: false))"
         return try await retrying(atMost: min(settings.retries, settings.firstRetries)) {
-            let response = try await send(.GET, url, repository: repository, file: nil)
+            let response = try await send(.get, url, repository: repository, file: nil)
             let body = try await transport(url) { try await response.body.collect(upTo: 64 << 20) }
             let json: JSON
-            do { json = try JSON(parsing: Array(body.readableBytesView)) } catch {
+            do { json = try JSON(parsing: body) } catch {
                 throw HubError.badAnswer(url: url, reason: "the listing is not JSON: \(error)")
             }
             guard let commit = json["sha"]?.string, Self.isCommit(commit), let siblings = json["siblings"]?.array else {
@@ -83,9 +81,9 @@ struct HubClient: Sendable {
     func describe(_ repository: String, _ file: String, revision: String) async throws -> RemoteFile {
         let url = url(repository, file, revision: revision)
         return try await retrying {
-            let response = try await send(.HEAD, url, repository: repository, file: file, followsRedirects: false)
+            let response = try await send(.head, url, repository: repository, file: file, followsRedirects: false)
             let headers = response.headers
-            guard let mark = headers.first(name: "x-linked-etag") ?? headers.first(name: "etag") else {
+            guard let mark = headers["x-linked-etag"] ?? headers["etag"] else {
                 throw HubError.badAnswer(url: url, reason: "the answer has no ETag")
             }
             let etag = (mark.hasPrefix("W/") ? String(mark.dropFirst(2)) : mark).filter { $0 != "\"" }
@@ -95,14 +93,12 @@ struct HubClient: Sendable {
                 throw HubError.badAnswer(url: url, reason: "the ETag \(etag.debugDescription) cannot be a file name")
             }
             guard
-                let size = (headers.first(name: "x-linked-size") ?? headers.first(name: "content-length")).flatMap({
-                    Int($0)
-                }),
+                let size = (headers["x-linked-size"] ?? headers["content-length"]).flatMap({ Int($0) }),
                 size >= 0
             else {
                 throw HubError.badAnswer(url: url, reason: "the answer does not say the size")
             }
-            guard let commit = headers.first(name: "x-repo-commit"), Self.isCommit(commit) else {
+            guard let commit = headers["x-repo-commit"], Self.isCommit(commit) else {
                 throw HubError.badAnswer(url: url, reason: "the answer has no X-Repo-Commit")
             }
             return RemoteFile(commit: commit, etag: etag, size: size)
@@ -111,54 +107,57 @@ struct HubClient: Sendable {
 
     /// The bytes of a file from `offset` on; redirects are followed.
     func body(_ repository: String, _ file: String, revision: String, from offset: Int) async throws
-        -> HTTPClientResponse
+        -> TransferResponse
     {
         try await send(
-            .GET, url(repository, file, revision: revision), repository: repository, file: file,
+            .get, url(repository, file, revision: revision), repository: repository, file: file,
             range: offset > 0 ? "bytes=\(offset)-" : nil)
     }
 
     private func send(
-        _ method: HTTPMethod, _ first: String, repository: String, file: String?, range: String? = nil,
+        _ method: TransferRequest.Method, _ first: String, repository: String, file: String?, range: String? = nil,
         followsRedirects: Bool = true
-    ) async throws -> HTTPClientResponse {
+    ) async throws -> TransferResponse {
         var target = first
         let home = URL(string: settings.endpoint)
         for _ in 0..<6 {
             guard let address = URL(string: target), address.scheme == "http" || address.scheme == "https" else {
                 throw HubError.badAnswer(url: first, reason: "a redirect to \(target.debugDescription)")
             }
-            var request = HTTPClientRequest(url: target)
-            request.method = method
-            request.headers.add(name: "User-Agent", value: "martlet/0.1")
-            // A compressed body would have neither the size nor the hash that the hub announces.
-            request.headers.add(name: "Accept-Encoding", value: "identity")
-            if let range { request.headers.add(name: "Range", value: range) }
+            // As Foundation has read it, so that the host that is asked is the one that was looked at for the token.
+            var request = TransferRequest(method, address.absoluteString)
+            request.connectTimeout = .seconds(min(settings.idleSeconds, 3))
+            request.idleTimeout = .seconds(settings.idleSeconds)
+            request.leastBytesPerSecond = Self.leastBytesPerSecond
+            request.headers = [
+                TransferHeader("User-Agent", "martlet/0.1"),
+                // A compressed body would have neither the size nor the hash that the hub announces.
+                TransferHeader("Accept-Encoding", "identity"),
+            ]
+            if let range { request.headers.append(TransferHeader("Range", range)) }
             if let token = settings.token, address.host == home?.host, address.port == home?.port,
                 address.scheme == home?.scheme
             {
-                request.headers.add(name: "Authorization", value: "Bearer \(token)")
+                request.headers.append(TransferHeader("Authorization", "Bearer \(token)"))
             }
-            let response = try await transport(target) {
-                try await http.execute(request, timeout: .seconds(24 * 3600))
-            }
-            switch response.status.code {
+            let response = try await transport(target) { try await transfers.send(request) }
+            switch response.status {
             case 200..<300: return response
             case 301, 302, 303, 307, 308:
-                guard let location = response.headers.first(name: "location") else {
+                guard let location = response.headers["location"] else {
                     throw HubError.badAnswer(url: target, reason: "a redirect without a location")
                 }
                 guard let next = URL(string: location, relativeTo: address)?.absoluteURL else {
                     throw HubError.badAnswer(url: target, reason: "a redirect to \(location.debugDescription)")
                 }
                 // The hub moves renamed repositories on the same host; other hosts only store the bytes.
-                if !followsRedirects, next.host != address.host || response.headers.contains(name: "x-linked-etag") {
+                if !followsRedirects, next.host != address.host || response.headers["x-linked-etag"] != nil {
                     return response
                 }
                 target = next.absoluteString
             case 401, 403: throw HubError.unauthorized(repository: repository, hasToken: settings.token != nil)
             case 404: throw HubError.notFound(repository: repository, file: file)
-            default: throw HubError.status(url: target, code: Int(response.status.code))
+            default: throw HubError.status(url: target, code: response.status)
             }
         }
         throw HubError.badAnswer(url: first, reason: "too many redirects")
@@ -166,13 +165,18 @@ struct HubClient: Sendable {
 
     /// Turns what goes wrong below HTTP into a `HubError`.
     func transport<Value>(_ url: String, _ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch let error as HubError { throw error } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            if Task.isCancelled { throw CancellationError() }
-            throw HubError.unreachable(url: url, reason: "\(error)")
+        do { return try await body() } catch let error as TransferError {
+            switch error {
+            case .badAnswer, .headersTooLarge, .bodyTooLarge: throw HubError.badAnswer(url: url, reason: "\(error)")
+            case _ where error.isTransient: throw HubError.unreachable(url: url, reason: "\(error)")
+            default: throw HubError.transfer(url: url, reason: "\(error)")
+            }
         }
     }
+
+    /// A connection that brings less than this for `idleSeconds` is given up: another one may be quicker, and goes on
+    /// where it stopped.
+    private static let leastBytesPerSecond = 100
 
     static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && text.allSatisfy(\.isHexDigit) }
 

@@ -5,7 +5,10 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
     case notFound(repository: String, file: String?)
     case unauthorized(repository: String, hasToken: Bool)
     case status(url: String, code: Int)
+    /// No answer, or not all of one; trying again may help.
     case unreachable(url: String, reason: String)
+    /// Nothing can be transferred as things are: no library, a certificate that is not trusted.
+    case transfer(url: String, reason: String)
     case badAnswer(url: String, reason: String)
     case badFileName(repository: String, name: String)
     case noSuchChoice(repository: String, choice: String, available: [String])
@@ -29,7 +32,7 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
                 : "the hub refuses access to \(repository): set HF_TOKEN if you have access"
         case .status(let url, let code): "\(url) answered with status \(code)"
         case .unreachable(let url, let reason): "cannot reach \(url): \(reason)"
-        case .badAnswer(let url, let reason): "\(url): \(reason)"
+        case .transfer(let url, let reason), .badAnswer(let url, let reason): "\(url): \(reason)"
         case .badFileName(let repository, let name):
             "\(repository) lists a file with a forbidden name: \(name.debugDescription)"
         case .noSuchChoice(let repository, let choice, let available):

@@ -1,9 +1,7 @@
-import AsyncHTTPClient
 import MartletJSON
 import MartletSystem
 import MartletTensor
-import NIOCore
-import NIOPosix
+import MartletTransfer
 import Synchronization
 
 /// Puts load on a server that speaks OpenAI's API, and notes when what came back.
@@ -14,7 +12,6 @@ public final class LoadGenerator: Sendable {
     private let records = Mutex<[LoadRecord]>([])
     /// The request that the next free client sends.
     private let next = Atomic(0)
-    private let executors = EventLoopExecutors(MultiThreadedEventLoopGroup.singleton)
 
     public init(_ options: LoadOptions) {
         self.options = options
@@ -28,64 +25,65 @@ public final class LoadGenerator: Sendable {
 
     /// Runs to the end, or until the task is cancelled; what was finished by then counts.
     public func run() async throws -> LoadReport {
-        var configuration = HTTPClient.Configuration(timeout: .init(connect: .seconds(10)))
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 4096
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let lanes = try LoadLanes(options.arrivals)
         let requests = (0..<options.requests).map { LoadRequest(options, index: $0) }
         switch options.arrivals {
-        case .closed(let clients): await runClosed(client, requests, clients: clients)
-        case .open(let rate, let isPoisson): await runOpen(client, requests, rate: rate, isPoisson: isPoisson)
+        case .closed(let clients): await runClosed(lanes, requests, clients: clients)
+        case .open(let rate, let isPoisson): await runOpen(lanes, requests, rate: rate, isPoisson: isPoisson)
         }
-        try await client.shutdown()
+        await lanes.close()
         return LoadReport(options, records.withLock { $0 })
     }
 
     private var now: Double { (clock.now - started) / Duration.seconds(1) }
     private var isOver: Bool { Task.isCancelled || options.seconds.map { now >= $0 } ?? false }
 
-    private func runClosed(_ client: HTTPClient, _ requests: [LoadRequest], clients: Int) async {
+    private func runClosed(_ lanes: LoadLanes, _ requests: [LoadRequest], clients: Int) async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<min(clients, requests.count) {
-                group.addTask(executorPreference: executors.next()) {
+                let lane = lanes.next()
+                group.addTask(executorPreference: lane) {
                     while !self.isOver {
                         let index = self.next.add(1, ordering: .relaxed).oldValue
                         guard index < requests.count else { return }
-                        await self.send(requests[index], client)
+                        await self.send(requests[index], lane)
                     }
                 }
             }
         }
     }
 
-    private func runOpen(_ client: HTTPClient, _ requests: [LoadRequest], rate: Double, isPoisson: Bool) async {
+    private func runOpen(_ lanes: LoadLanes, _ requests: [LoadRequest], rate: Double, isPoisson: Bool) async {
         await withTaskGroup(of: Void.self) { group in
             var due = now, random = RandomStream(seed: options.seed, stream: 1)
             for request in requests {
                 let wait = due - now
                 if wait > 0 { try? await clock.sleep(for: .seconds(wait)) }
                 guard !isOver else { break }
-                group.addTask(executorPreference: executors.next()) { await self.send(request, client) }
+                let lane = lanes.next()
+                group.addTask(executorPreference: lane) { await self.send(request, lane) }
                 due += isPoisson ? random.nextExponential() / rate : 1 / rate
             }
         }
     }
 
-    private func send(_ load: LoadRequest, _ client: HTTPClient) async {
-        var request = HTTPClientRequest(url: options.url + options.endpoint.rawValue)
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        if let key = options.key { request.headers.add(name: "authorization", value: "Bearer " + key) }
-        request.body = .bytes(load.body)
+    private func send(_ load: LoadRequest, _ transfers: Transfers) async {
+        var request = TransferRequest(.post, options.url + options.endpoint.rawValue)
+        request.headers = [TransferHeader("Content-Type", "application/json")]
+        if let key = options.key { request.headers.append(TransferHeader("Authorization", "Bearer " + key)) }
+        request.body = load.body
+        request.timeout = .seconds(options.timeoutSeconds)
+        // A connection for each client: streams of one would wait for each other.
+        request.allowsHTTP2 = false
         var record = LoadRecord(sent: now)
         do {
-            let deadline = NIODeadline.now() + .milliseconds(Int64(options.timeoutSeconds * 1000))
-            let response = try await client.execute(request, deadline: deadline)
-            record.status = Int(response.status.code)
-            if response.status == .ok {
+            let response = try await transfers.send(request)
+            record.status = response.status
+            if response.status == 200 {
                 try await read(response.body, into: &record)
             } else {
                 let body = try await response.body.collect(upTo: 1 << 20)
-                record.failure = "\(response.status.code) \(Self.message(Array(body.readableBytesView)))"
+                record.failure = "\(response.status) \(Self.message(body))"
             }
         } catch {
             record.failure = "\(error)"
@@ -96,12 +94,12 @@ public final class LoadGenerator: Sendable {
         if !Task.isCancelled { records.withLock { $0.append(finished) } }
     }
 
-    private func read(_ body: HTTPClientResponse.Body, into record: inout LoadRecord) async throws {
+    private func read(_ body: TransferBody, into record: inout LoadRecord) async throws {
         var events = ServerSentEvents()
         var isDone = false
-        for try await buffer in body {
+        for try await piece in body {
             let time = now
-            for event in events.append(buffer.readableBytesView) {
+            for event in events.append(piece) {
                 if event.elementsEqual("[DONE]".utf8) {
                     isDone = true
                     continue

@@ -1,0 +1,27 @@
+import Foundation
+import MartletTransfer
+import Synchronization
+
+/// The threads that clients run on: each drives the connections of its clients and runs their tasks. Load often comes
+/// from the machine that serves it, so a client that reads costs one wake of one thread, and there are few of them.
+final class LoadLanes: Sendable {
+    private let all: [Transfers]
+    private let count = Atomic(0)
+
+    init(_ arrivals: LoadOptions.Arrivals) throws(TransferError) {
+        // A thread reads some ten thousand pieces a second.
+        let processors = ProcessInfo.processInfo.activeProcessorCount
+        var lanes = min(max(processors / 4, 1), 8)
+        if case .closed(let clients) = arrivals { lanes = min(lanes, max(clients, 1)) }
+        var all: [Transfers] = []
+        for _ in 0..<lanes { all.append(try Transfers()) }
+        self.all = all
+    }
+
+    /// One after another.
+    func next() -> Transfers { all[count.add(1, ordering: .relaxed).oldValue % all.count] }
+
+    func close() async {
+        for lane in all { await lane.close() }
+    }
+}
