@@ -1,9 +1,9 @@
-// The fill functions of every family and instruction set. A set that a target cannot compile fills nothing.
+// The fill functions of every family and instruction set. A set that the target cannot compile fills in nothing.
 #pragma once
 #include "include/CKernels.h"
 
-/// -offset · sum, what stored codes with an offset owe a sum of activations. Modulo 2^32, so that no sum, whatever memory
-/// it was read from, is undefined behaviour; sums of one block never come near it.
+/// -offset · sum: corrects a sum of activations for codes that are stored with an offset. Computed modulo 2^32, so that
+/// no value of `sum`, whatever memory it was read from, is undefined behaviour; sums of one block are far below that.
 static inline int32_t offset_of(int offset, int32_t sum) { return (int32_t)(0u - (uint32_t)offset * (uint32_t)sum); }
 
 #define MARTLET_FILL(family)                                                  \

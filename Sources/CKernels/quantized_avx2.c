@@ -9,13 +9,13 @@
 #define INLINE TARGET static inline __attribute__((always_inline))
 #define GROUPS 8
 
-// A panel's 16 rows are two vectors of 8: half s of group g holds rows 8s … 8s + 7.
+// The 16 rows of a panel are two vectors of 8: half s of group g holds rows 8s … 8s + 7.
 //
-// vpmaddubsw adds two products of an unsigned code and a signed activation into 16 bits, saturating. Codes up to 15
-// leave room for eight of its results (8 · 2 · 15 · 128 = 30,720), up to 31 for four, up to 63 for two. Bytes do not
-// fit even once (2 · 255 · 128), so they are taken as two nibbles. Every sum is exact.
+// vpmaddubsw multiplies unsigned codes by signed activations and adds two products into 16 bits, saturating. Codes up
+// to 15 leave room for eight of its results (8 · 2 · 15 · 128 = 30,720), codes up to 31 for four, up to 63 for two.
+// Bytes overflow even once (2 · 255 · 128), so they are split into two nibbles. Every sum is exact.
 
-/// Bytes of one half of the codes, [half][group][32].
+/// Unpacks one half of the codes to bytes, [half][group][32].
 INLINE void unpack(const int bits, const uint8_t *codes, uint8_t *out) {
     const __m256i low = _mm256_set1_epi8(15), two = _mm256_set1_epi8(0x30);
     for (int s = 0; s < 2; s++) {
@@ -30,7 +30,7 @@ INLINE void unpack(const int bits, const uint8_t *codes, uint8_t *out) {
             }
         }
         if (bits == 5) {
-            // Spread 32 bits to 32 bytes: byte i looks at bit i % 8 of byte i / 8.
+            // Spread 32 bits to 32 bytes: byte i tests bit i % 8 of byte i / 8.
             const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ULL);
             const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2,
                                                     2, 3, 3, 3, 3, 3, 3, 3, 3);
@@ -60,7 +60,8 @@ INLINE __m256i four(const int8_t *codes) {
     return _mm256_set1_epi32(value);
 }
 
-/// Σ code · digit over groups first ..< last of one half, for `count` rows of activations; the digits lie at `at`.
+/// Σ of code · digit over groups first ..< last of one half, for `count` activation rows; `at` is the offset of the
+/// digits.
 INLINE void dot(const int bits, const int first, const int last, const int count, const int at, const uint8_t *w,
                 const int8_t *const *codes, __m256i *sum) {
     const __m256i ones = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
@@ -96,7 +97,7 @@ INLINE void dot(const int bits, const int first, const int last, const int count
 
 INLINE __m256 eight_halves(const uint8_t *from) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)); }
 
-/// One half panel for `count` rows of activations over all blocks.
+/// One half panel for `count` activation rows over all blocks.
 INLINE void half_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
                       const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const int s,
                       const martlet_activations *x, size_t row, float *y, size_t stride, size_t left) {
@@ -173,7 +174,7 @@ INLINE __m256 float_row(const martlet_type type, const void *panel, size_t at) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(stored), 16));
 }
 
-/// One panel for `count` rows of activations.
+/// One float panel for `count` activation rows.
 INLINE void float_tile(const martlet_type type, const int count, const uint8_t *panel, const martlet_activations *x,
                        size_t row, float *y, size_t stride, size_t left) {
     __m256 acc[6][2];
@@ -236,7 +237,7 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
 
 INLINE __m256 absolute(__m256 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
 
-/// To the nearest integer, ties to even; what is no number converts to -2^31 and counts as zero.
+/// Rounds to the nearest integer, ties to even; NaN converts to -2^31 and counts as zero.
 INLINE __m256i rounded(__m256 x) {
     const __m256i code = _mm256_cvtps_epi32(x);
     return _mm256_andnot_si256(_mm256_cmpeq_epi32(code, _mm256_set1_epi32(INT32_MIN)), code);

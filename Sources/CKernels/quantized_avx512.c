@@ -8,10 +8,10 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 #define GROUPS 8
-/// How far ahead to fetch weights that are read once, in bytes: the processor's own prefetchers stay closer.
+/// The prefetch distance for weights that are read once, in bytes: the hardware prefetchers stay closer.
 #define BYTES_AHEAD 16384
 
-/// The codes of 32 columns of 16 rows as bytes: vector g holds columns 4g … 4g + 3 of row r in lane r.
+/// Unpacks the codes of 32 columns of 16 rows to bytes: lane r of vector g holds columns 4g … 4g + 3 of row r.
 INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
     if (bits == 8) {
         for (int g = 0; g < GROUPS; g++) w[g] = _mm512_loadu_si512(codes + 64 * g);
@@ -49,7 +49,7 @@ INLINE __m512i four(const int8_t *codes) {
     return _mm512_set1_epi32(value);
 }
 
-/// One block into the accumulators of `count` activation rows.
+/// Adds one block to the accumulators of `count` activation rows.
 INLINE void block_step(const int parts, const bool minimum, const int offset, const int count, const __m512i *w,
                        const uint8_t *header, const martlet_activations *x, size_t row, size_t block, __m512 *acc) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
@@ -97,9 +97,9 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
     for (int c = 0; c < count; c++) _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride, mask, acc[c]);
 }
 
-/// Two panels, unpacked, for four activation rows: a row's digits are loaded once for both. The order of operations is
-/// that of `block_step`. What the next pair will unpack is fetched meanwhile, where `fetches` says so: with few rows
-/// the memory would otherwise idle through the arithmetic and the arithmetic through the unpacking.
+/// Two unpacked panels for four activation rows: the digits of a row are loaded once for both. The order of operations
+/// is that of `block_step`. With `fetches`, the next pair is prefetched during the arithmetic: with few activation
+/// rows, memory would otherwise be idle during the arithmetic, and the arithmetic units during the unpacking.
 INLINE void pair_rows(const int parts, const bool minimum, const int offset, const bool fetches, const uint8_t *panel, size_t panel_bytes,
                       size_t block_bytes, const uint8_t *bytes, const martlet_activations *x, size_t row, float *y,
                       size_t stride, const __mmask16 *mask) {
@@ -299,7 +299,7 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
         const __m512 inverse = _mm512_set1_ps(finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0);
         for (int half = 0; half < 2; half++) {
             const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(half ? b : a, inverse));
-            // What is no number converts to -2^31 and counts as zero.
+            // NaN converts to -2^31 and counts as zero.
             const __mmask16 number = _mm512_cmpneq_epi32_mask(rounded, _mm512_set1_epi32(INT32_MIN));
             const __m512i code = _mm512_maskz_mov_epi32(number, rounded);
             const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(64)), 7);

@@ -1,4 +1,4 @@
-// The stored block formats, laid out as GGML lays them out, and what 32 columns of a row are read as.
+// The stored block formats in GGML's layouts, and the decoded form of 32 columns of a row.
 #pragma once
 #include "include/martlet_quantized.h"
 
@@ -25,11 +25,12 @@ typedef struct { uint8_t qs[48], qh[4], d[2]; } tq1_0;
 typedef struct { uint8_t qs[64], d[2]; } tq2_0;
 typedef struct { uint8_t e, qs[16]; } mxfp4;
 
-/// 32 columns of one row: their codes, and scale and minimum of each half (equal where one covers both).
+/// 32 columns of one row: their codes, and the scale and minimum of each half (equal where one pair covers both
+/// halves).
 typedef struct {
     uint8_t codes[32];
     float scale[2], minimum[2];
 } block_values;
 
-/// `read_block` for the types whose codes are numbers of a table, and for the ternary ones.
+/// `read_block` for the types whose codes are indices of a table, and for the ternary types.
 void read_table_block(martlet_type type, const void *row, size_t block, block_values *out);

@@ -1,4 +1,4 @@
-// The stored block formats: sizes, their meaning in float32, and the way into panels. Layouts follow GGML's.
+// The stored block formats: sizes, conversion to float32, and packing into panels. Layouts follow GGML's.
 #include "include/martlet_quantized.h"
 
 #include "half.h"
@@ -59,7 +59,7 @@ bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *packing)
     case MARTLET_Q3_K: p.bits = 4; p.parts = 2; p.offset = 4; break;
     case MARTLET_Q6_K: p.bits = 6; p.parts = 2; p.offset = 32; break;
     case MARTLET_TQ1_0: case MARTLET_TQ2_0: p.bits = 4; p.offset = 8; break;
-    // Codes that stand for numbers of a table are kept as these numbers, a byte each.
+    // Codes that are indices of a table are packed as the table's numbers, one byte each.
     case MARTLET_IQ1_S: case MARTLET_IQ2_XXS: case MARTLET_IQ3_XXS: case MARTLET_IQ3_S: case MARTLET_IQ4_NL:
     case MARTLET_IQ4_XS: case MARTLET_MXFP4: p.bits = 8; p.offset = 128; break;
     case MARTLET_IQ1_M: case MARTLET_IQ2_XS: case MARTLET_IQ2_S: p.bits = 8; p.parts = 2; p.offset = 128; break;
@@ -82,7 +82,7 @@ size_t martlet_panel_bytes(const martlet_packing *packing, size_t columns) {
 
 size_t martlet_multiply_scratch(size_t columns) { return columns * MARTLET_PANEL * 4 + 64; }
 
-/// The 6-bit scales and minima of Q4_K and Q5_K: 12 bytes for eight of each.
+/// The 6-bit scales and minima of Q4_K and Q5_K: 12 bytes for eight scales and eight minima.
 static void scale_and_minimum(const uint8_t *s, int index, uint8_t *scale, uint8_t *minimum) {
     if (index < 4) {
         *scale = s[index] & 63;
@@ -306,7 +306,7 @@ void martlet_pack_panel(martlet_type type, const martlet_packing *packing, const
         uint8_t *block = panel;
         for (size_t b = 0; b < columns / MARTLET_BLOCK; b++, block += packing->block_bytes) {
             uint16_t *scales = (uint16_t *)block;
-            // These formats' nibbles already lie as the panel wants them: copy four bytes at a time.
+            // The nibbles of these formats are already in the order of the panel: copy four bytes at a time.
             if (type == MARTLET_Q4_0 || type == MARTLET_Q4_1) {
                 const uint8_t *stored = row + b * martlet_type_block_bytes(type);
                 memcpy(scales + r, stored, 2);

@@ -11,13 +11,13 @@
 #define GROUPS 8
 #define PLAIN static inline __attribute__((always_inline))
 
-/// Codes of group g of rows 4q … 4q + 3; bytes of 8-bit formats less 128.
+/// The codes of group g of rows 4q … 4q + 3; 128 is subtracted from bytes of 8-bit formats.
 PLAIN int8x16_t codes_of(const int bits, const uint8_t *codes, const int g, const int q) {
     if (bits == 8) return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(codes + 64 * g + 16 * q), vdupq_n_u8(0x80)));
     const uint8x16_t pair = vld1q_u8(codes + 64 * (g % 4) + 16 * q);
     uint8x16_t w = g < 4 ? vandq_u8(pair, vdupq_n_u8(15)) : vshrq_n_u8(pair, 4);
     if (bits == 5) {
-        // Byte i looks at bit i % 8 of byte i / 8.
+        // Byte i tests bit i % 8 of byte i / 8.
         const uint8_t *word = codes + 256 + 8 * g + 2 * q;
         const uint8x16_t bytes = vcombine_u8(vld1_dup_u8(word), vld1_dup_u8(word + 1));
         const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
@@ -34,7 +34,7 @@ PLAIN float32x4_t four_halves(const void *from) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)from)));
 }
 
-/// Stores what exists of four rows that begin at row `first` of `left`.
+/// Stores four rows from row `first`, as far as they are below `left`.
 PLAIN void store_rows(float *y, float32x4_t acc, size_t left, size_t first) {
     if (left >= first + 4) {
         vst1q_f32(y, acc);
@@ -51,7 +51,7 @@ PLAIN float32x4_t four_values(const martlet_type type, const void *panel, size_t
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16((const uint16_t *)panel + at), 16));
 }
 
-/// One float panel for `count` rows of activations.
+/// One float panel for `count` activation rows.
 PLAIN void float_tile(const martlet_type type, const int count, const uint8_t *panel, const martlet_activations *x,
                       size_t row, float *y, size_t stride, size_t left) {
     float32x4_t acc[6][4];
@@ -123,13 +123,13 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
         uint32x4_t fits = vdupq_n_u32(UINT32_MAX);
         for (int i = 0; i < 8; i++) {
             v[i] = vld1q_f32(values + block * 32 + 4 * (size_t)i);
-            // Of a number and an undefined value, the number.
+            // The maximum of a number and NaN is the number.
             largest = vmaxnmq_f32(largest, vabsq_f32(v[i]));
             fits = vandq_u32(fits, vcleq_f32(vabsq_f32(v[i]), vdupq_n_f32(FLT_MAX)));
         }
         const bool finite = vminvq_u32(fits) != 0;
         const float top = vmaxnmvq_f32(largest), exact = finite && top > 0 ? (float)MARTLET_ACTIVATION_TOP / top : 0;
-        // Values so small that their inverse is infinite count as zeros; undefined values convert to zero.
+        // The inverse of a very small maximum is infinite: such values count as zeros. NaN converts to zero.
         const float inverse = exact < INFINITY ? exact : 0;
         for (int half = 0; half < 2; half++) {
             int32x4_t q[4];

@@ -1,4 +1,4 @@
-// Stored types whose codes are numbers of a table (IQ1 … IQ4, MXFP4), and the ternary ones.
+// Stored types whose codes are indices of a table (IQ1 … IQ4, MXFP4), and the ternary types.
 #include "quantized_blocks.h"
 
 #include "half.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const int8_t iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-/// Twice the numbers of FP4 E2M1.
+/// Twice the values of FP4 E2M1.
 static const int8_t fp4_levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 static const uint8_t iq2_magnitudes[4] = {8, 25, 43, 0};
 static const uint8_t iq3_xxs_magnitudes[8] = {4, 12, 20, 28, 36, 44, 52, 62};
@@ -15,7 +15,7 @@ static const uint8_t iq3_xxs_magnitudes[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 static uint16_t word16(const uint8_t *bytes) { return (uint16_t)(bytes[0] | bytes[1] << 8); }
 static uint32_t word32(const uint8_t *bytes) { return word16(bytes) | (uint32_t)word16(bytes + 2) << 16; }
 
-/// Seven signs; the eighth makes their number even.
+/// Seven sign bits, and an eighth that makes the number of negative signs even.
 static uint8_t even_signs(uint32_t seven) {
     seven &= 127;
     return (uint8_t)(seven | (uint32_t)(__builtin_popcount(seven) & 1) << 7);
@@ -23,12 +23,12 @@ static uint8_t even_signs(uint32_t seven) {
 
 static uint8_t signed_code(int magnitude, bool negative) { return (uint8_t)(128 + (negative ? -magnitude : magnitude)); }
 
-/// Eight numbers of IQ2.
+/// Eight values of IQ2.
 static void eight(uint16_t point, uint8_t signs, uint8_t *codes) {
     for (int i = 0; i < 8; i++) codes[i] = signed_code(iq2_magnitudes[point >> (2 * i) & 3], signs >> i & 1);
 }
 
-/// Four numbers of IQ3.
+/// Four values of IQ3.
 static void four(uint16_t point, bool is_small, uint8_t signs, uint8_t *codes) {
     for (int i = 0; i < 4; i++) {
         const int index = point >> (3 * i) & 7;
@@ -36,7 +36,7 @@ static void four(uint16_t point, bool is_small, uint8_t signs, uint8_t *codes) {
     }
 }
 
-/// Eight numbers of IQ1 in eighths: -1, 0 or 1, and an eighth more or less.
+/// Eight values of IQ1 in eighths: -1, 0 or 1, plus or minus an eighth.
 static void eighths(unsigned index, bool less, uint8_t *codes) {
     const uint16_t point = iq1_s_points[index];
     for (int i = 0; i < 8; i++) codes[i] = (uint8_t)(128 + 8 * ((point >> (2 * i) & 3) - 1) + (less ? -1 : 1));
@@ -49,7 +49,7 @@ static void nibbles(const uint8_t *qs, const int8_t *levels, uint8_t *codes) {
     }
 }
 
-/// Digit `place` of a number of five in base 3, as 7 … 9.
+/// Digit `place` of a five-digit number in base 3, as 7 … 9.
 static uint8_t trit(uint8_t byte, int place) {
     static const uint8_t powers[5] = {1, 3, 9, 27, 81};
     return (uint8_t)(7 + ((uint16_t)(uint8_t)(byte * powers[place]) * 3 >> 8));
@@ -66,7 +66,7 @@ static void read_ternary(const tq1_0 *b, int part, uint8_t *codes) {
     }
 }
 
-/// 2^(e - 128), half of what the exponent says: the levels are doubled.
+/// 2^(e - 128), half of what the exponent says, because the levels are doubled.
 static float half_power(uint8_t e) { return bits_to_float(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23); }
 
 void read_table_block(martlet_type type, const void *row, size_t block, block_values *out) {

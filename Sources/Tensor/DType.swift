@@ -1,8 +1,8 @@
-/// The types an element, or a block of elements, can be stored as.
+/// The types in which an element, or a block of elements, is stored.
 ///
-/// The quantised types pack `blockLength` consecutive elements of a row into `blockByteCount` bytes, in the layouts
-/// of the GGML library, whose numbers the raw values are (`ggml_type` in a GGUF file). Types that GGUF does not
-/// know are numbered from 200.
+/// The quantised types pack `blockLength` consecutive elements of a row into `blockByteCount` bytes, in the layouts of
+/// the GGML library. Raw values are the numbers of its `ggml_type`, as in GGUF files; types that GGUF does not have are
+/// numbered from 200.
 public enum DType: UInt32, Sendable, CaseIterable {
     case float32 = 0
     case float16 = 1
@@ -39,7 +39,7 @@ public enum DType: UInt32, Sendable, CaseIterable {
 }
 
 extension DType {
-    /// Elements stored together: 1 for plain types, 32 or 256 for quantised ones.
+    /// Elements that are stored together: 1 for plain types, 32 or 256 for quantised types.
     public var blockLength: Int {
         switch self {
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_NL, .mxfp4: 32
@@ -90,7 +90,7 @@ extension DType {
         }
     }
 
-    /// "F32", "BF16", "Q4_K", …: as safetensors and GGUF tools print it.
+    /// The name as safetensors and GGUF tools print it: "F32", "BF16", "Q4_K".
     public var name: String {
         switch self {
         case .float32: "F32"
@@ -128,7 +128,7 @@ extension DType {
         }
     }
 
-    /// The bytes that `count` elements take, or nil when `count` is no whole number of blocks or overflows.
+    /// The bytes of `count` elements, or nil when `count` is not a multiple of `blockLength` or the product overflows.
     public func byteCount(of count: Int) -> Int? {
         guard count >= 0, count % blockLength == 0 else { return nil }
         let (bytes, overflow) = (count / blockLength).multipliedReportingOverflow(by: blockByteCount)

@@ -1,8 +1,9 @@
 // The kernels of Martlet: C with intrinsics behind one table of function pointers.
 //
-// A family (gemm, quantised, attention, vector, …) declares a struct of function pointers in its own header and
-// one fill function per instruction set in its own file, which sets the entries that the set does better than
-// the one below it. A table starts from portable C and is then filled upwards, so every entry is always callable.
+// A family of kernels (gemm, quantised, attention, vector, …) declares a struct of function pointers in its own header
+// and one fill function per instruction set in its own file. A fill function sets the entries that this set computes
+// faster than the set below it. A table starts with the portable C functions and is then filled from the lowest set to
+// the highest, so every entry can be called.
 #pragma once
 
 #include "martlet_cpu.h"
@@ -26,9 +27,9 @@ typedef struct martlet_kernels {
     martlet_encoding_kernels encoding;
 } martlet_kernels;
 
-/// The table in use: the best this processor runs, or what MARTLET_KERNELS names (portable, avx2, avx512, neon)
-/// if the processor runs it. Chosen at the first call, constant afterwards.
+/// The table in use: that of the best instruction set this processor runs, or of the set that MARTLET_KERNELS names
+/// (portable, avx2, avx512, neon) if the processor runs it. Chosen at the first call, constant afterwards.
 const martlet_kernels *_Nonnull martlet_kernels_active(void);
 
-/// The table of one instruction set, or NULL where this processor or build does not have it. For tests.
+/// The table of one instruction set, or NULL where this processor or build does not have the set. For tests.
 const martlet_kernels *_Nullable martlet_kernels_variant(martlet_instruction_set set);

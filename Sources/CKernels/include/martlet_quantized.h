@@ -1,8 +1,8 @@
 // Products with constant weights: y = x Wᵀ, W [rows, columns] in any of the stored types.
 //
-// Weights are rearranged once into panels of 16 rows, in which a vector's lanes are rows: no horizontal sums, and every
-// output element is one chain over the columns in ascending order, whatever the number of activation rows. Quantised
-// codes keep their width. A panel is a sequence of blocks of 32 columns:
+// Weights are packed once into panels of 16 rows. Each lane of a vector is one row: there are no horizontal sums, and
+// every output element is one chain of operations over the columns in ascending order, whatever the number of
+// activation rows. Quantised codes keep their width. A panel is a sequence of blocks of 32 columns:
 //
 //   scales   float16 [parts][16]          parts = 1, or 2 where a scale covers 16 columns
 //   minima   float16 [parts][16]          only formats with w = scale · code + minimum
@@ -19,27 +19,28 @@
 #define MARTLET_PANEL 16
 #define MARTLET_BLOCK 32
 
-/// The largest number an activation is stored as.
+/// The largest magnitude of a stored activation.
 #define MARTLET_ACTIVATION_TOP (128 * 127)
 
 typedef struct martlet_packing {
-    /// 4, 5, 6 or 8 bits a code; 0 for float panels.
+    /// Bits of a code: 4, 5, 6 or 8; 0 for float panels.
     int bits;
     int parts;
     bool has_minimum;
     int offset;
     /// The element type of float panels.
     martlet_type float_type;
-    /// Of 32 columns (16 rows), or of one column for float panels.
+    /// Bytes of a block: of 32 columns (16 rows), or of one column for float panels.
     size_t block_bytes;
 } martlet_packing;
 
-/// Activations as numbers of 15 bits in blocks of 32, in two digits of 8 bits: x ≈ scale · (128 · high + low) with
-/// high in −127 … 127 and low in −64 … 63. A product sums 32 columns of both digits, an exact integer.
+/// Activations as 15-bit integers with one scale for each block of 32, split into two digits of 8 bits: x ≈ scale ·
+/// (128 · high + low) with high in −127 … 127 and low in −64 … 63. A product sums 32 columns of both digits, as an
+/// exact integer.
 typedef struct martlet_activations {
     /// float32 [rows, columns], for float panels.
     const float *_Nullable values;
-    /// [rows, columns / 32, 2, 32]: the high digits of a block, then the low ones
+    /// [rows, columns / 32, 2, 32]: the high digits of a block, then the low digits.
     const int8_t *_Nullable codes;
     /// [rows, columns / 32]
     const float *_Nullable scales;
@@ -49,30 +50,31 @@ typedef struct martlet_activations {
     size_t columns;
 } martlet_activations;
 
-/// Elements of a block of the stored type, and its bytes.
+/// Elements in a block of the stored type, and bytes of the block.
 size_t martlet_type_block(martlet_type type);
 size_t martlet_type_block_bytes(martlet_type type);
 
-/// How a stored type is packed; with `exact`, as float32. False for a type that is none of weights.
+/// How a stored type is packed; with `exact`, as float32. False for a type that weights are not stored in.
 bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *_Nonnull packing);
 
 /// Bytes of one panel of 16 rows.
 size_t martlet_panel_bytes(const martlet_packing *_Nonnull packing, size_t columns);
 
-/// Packs `rows` <= 16 stored rows, `row_bytes` apart, into one panel; the missing rows are zeros. `scratch` holds
-/// `columns` floats and is used by float panels only.
+/// Packs `rows` <= 16 stored rows, `row_bytes` apart, into one panel; missing rows become zeros. `scratch` holds
+/// `columns` floats and is used for float panels only.
 void martlet_pack_panel(martlet_type type, const martlet_packing *_Nonnull packing, const void *_Nonnull source,
                         size_t row_bytes, size_t rows, size_t columns, void *_Nonnull panel, float *_Nonnull scratch);
 
-/// `count` stored elements, a whole number of blocks, to float32.
+/// Converts `count` stored elements, a whole number of blocks, to float32.
 void martlet_dequantize(martlet_type type, const void *_Nonnull source, size_t count, float *_Nonnull target);
 
 typedef struct martlet_quantized_kernels {
-    /// Rounds `rows` of float32 to pairs of digits: scale = max|x| / 16256 in each block of 32, ties to even.
+    /// Quantises `rows` rows of float32 to pairs of digits: scale = max|x| / 16256 in each block of 32, ties to even.
     void (*_Nonnull quantize)(const float *_Nonnull values, size_t rows, size_t columns, int8_t *_Nonnull codes,
                               float *_Nonnull scales, int32_t *_Nonnull sums);
-    /// y[m, 16p … ] for panels `first ..< last` and all activation rows. `outputs` is the number of columns of y that
-    /// exist, `stride` the distance of its rows. `scratch` holds `martlet_multiply_scratch` bytes, aligned to 64.
+    /// y[m, 16p … ] for panels `first ..< last` and all activation rows. `outputs` is the number of columns of y,
+    /// `stride` the number of elements between its rows. `scratch` holds `martlet_multiply_scratch` bytes, aligned to
+    /// 64.
     void (*_Nonnull multiply)(const martlet_packing *_Nonnull packing, const void *_Nonnull panels, size_t first,
                               size_t last, const martlet_activations *_Nonnull x, float *_Nonnull y, size_t stride,
                               size_t outputs, void *_Nonnull scratch);

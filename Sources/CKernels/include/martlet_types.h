@@ -1,4 +1,4 @@
-// The types that weights are stored as, numbered as GGUF numbers them.
+// The types in which weights are stored, with GGUF's numbers.
 #pragma once
 
 typedef enum martlet_type {

@@ -1,18 +1,19 @@
-// Attention over pages for one instruction set: tiles of up to 24 rows (query token, head of the group) walk the
-// pages in order. Per page: scores by a register-tiled product, online softmax, values by the same product.
+// Attention over pages for one instruction set: tiles of up to 24 rows (a row is a query token and a head of the group)
+// read the pages in order. For each page: scores by a register-tiled product, online softmax, and the values by the
+// same product.
 #include "lanes.h"
 #include "functions.h"
 #include "transpose.h"
 
 #define PAGE MARTLET_PAGE_TOKENS
-/// Two register tiles of AVX-512: a page comes from the second-level cache once for all of them.
+/// Two register tiles of AVX-512: a page is read from the second-level cache once for both.
 #define TILE_ROWS 24
 #define STRIP_ROWS 12
-/// Floats between rows of a tile's buffers: a vector more than the largest head, so that rows of a power of two do
-/// not fall into the same sets of the cache.
+/// Floats between rows of a tile's buffers: one vector more than the largest head, so that rows whose size is a power
+/// of two do not map to the same cache sets.
 #define TILE_STRIDE (MARTLET_LARGEST_HEAD_DIMENSION + LANES)
 
-// X(rows, vectors): register tiles, widest first; the accumulators and one row of B fit the set's registers.
+// X(rows, vectors): register tiles, the widest first. The accumulators and one row of B fit the registers of the set.
 #if defined(LANES_AVX512)
 #define REGISTER_TILES(X) X(12, 2) X(8, 2) X(6, 4) X(4, 4) X(3, 4) X(2, 4) X(1, 4)
 #elif defined(LANES_NEON)
@@ -24,15 +25,15 @@
 #endif
 
 typedef struct {
-    /// Queries, running outputs, and scores that become weights.
+    /// Queries, running outputs, and scores, which are overwritten by weights.
     _Alignas(64) float q[TILE_ROWS * TILE_STRIDE];
     _Alignas(64) float out[TILE_ROWS * TILE_STRIDE];
     _Alignas(64) float p[TILE_ROWS * TILE_STRIDE];
-    /// Running maximum, and what the sums so far shrink by when it grows, by row.
+    /// By row: the running maximum, and the factor for the sums so far when the maximum grows.
     _Alignas(64) float maximum[2 * LANES], correction[2 * LANES];
     /// Running sums of weights: key j of a page adds to lane j % 16.
     _Alignas(64) float sums[TILE_ROWS][LANES];
-    /// Keys that a row sees: first and one past the last.
+    /// The keys that a row attends to: the first, and one past the last.
     ptrdiff_t first[TILE_ROWS], end[TILE_ROWS];
     ptrdiff_t position[TILE_ROWS];
     float slope[TILE_ROWS];

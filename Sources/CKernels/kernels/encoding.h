@@ -1,14 +1,14 @@
-// The search for scales and codes for one instruction set: lanes are runs. See martlet_encoding.h.
+// The search for scales and codes for one instruction set; each lane is one run. See martlet_encoding.h.
 #include "lanes.h"
 #include "transpose.h"
 
-/// Adding and subtracting it rounds to the nearest integer, ties to even, below 2²².
+/// Adding and subtracting it rounds numbers below 2²² to the nearest integer, ties to even.
 #define ROUNDING 12582912.0f
 #define LARGE 3.0e38f
 
 INLINE f32x16 smaller(f32x16 a, f32x16 b) { return choose(a < b, a, b); }
 INLINE f32x16 round16(f32x16 x, float low, float high) {
-    // Bounds first: what is no number becomes `low`.
+    // Bounds come first: NaN becomes `low`.
     f32x16 bounded = smaller(larger(x, splat(low)), splat(high));
     return (bounded + splat(ROUNDING)) - splat(ROUNDING);
 }
@@ -64,7 +64,7 @@ typedef struct {
     f32x16 error, scale, minimum;
 } affine_fit;
 
-/// The best scale and minimum for codes round(x · inverse + shift), kept where they are better than what is there.
+/// The best scale and minimum for codes round(x · inverse + shift); they replace `best` where their error is less.
 INLINE void try_affine(const lanes_of_runs *r, f32x16 inverse, f32x16 shift, float top, bool below, affine_fit *best) {
     f32x16 sq = splat(0), sqq = splat(0), sqx = splat(0);
     for (int k = 0; k < r->length; k++) {
@@ -96,12 +96,12 @@ static void affine(const martlet_runs *runs, int top, bool below, float *scale, 
     const f32x16 low = below ? smaller(r.least, splat(0)) : r.least;
     const f32x16 range = r.most - low, highest = splat((float)top);
     affine_fit best;
-    // All alike: the mean and nothing else.
+    // All weights are equal: the minimum is their mean and the scale is 0.
     best.minimum = divided(r.svx, r.sv);
     if (below) best.minimum = smaller(best.minimum, splat(0));
     best.scale = splat(0);
     best.error = r.svxx - splat(2) * best.minimum * r.svx + best.minimum * best.minimum * r.sv;
-    // More steps than there are codes clip the ends: the upper one, or both.
+    // More than `top` steps clip codes at the upper end, or at both ends.
     const int tries = top <= 3 ? 20 : 14;
     for (int t = 0; t < tries; t++) {
         const float more = top <= 3 ? -0.9f + 0.13f * (float)t : -0.5f + 0.17f * (float)t;
@@ -121,7 +121,7 @@ static void affine(const martlet_runs *runs, int top, bool below, float *scale, 
 // MARK: - Symmetric
 
 typedef struct {
-    /// (Σvxq)² / Σvq², what the error is less than Σvx² by.
+    /// (Σvxq)² / Σvq²: by this the error is less than Σvx².
     f32x16 gain, scale;
 } symmetric_fit;
 
@@ -153,7 +153,8 @@ static void symmetric(const martlet_runs *runs, int low, int high, float *scale)
     const float narrow = high > 16 ? 0.12f : high > 8 ? 0.1f : 0.1f;
     const int tries = high > 8 ? 10 : 9;
     for (int t = -tries; t <= tries; t++) {
-        // The end at the longer side, or, with the sign turned, at the shorter one.
+        // The code of the extreme weight is the limit on the longer side or, with the opposite sign, on the shorter
+        // side.
         const float more = (float)t * narrow;
         try_symmetric(&r, divided(splat((float)low + more), end), (float)low, (float)high, &best);
         if (t >= -2 && t <= 4) try_symmetric(&r, divided(splat((float)high + 0.2f * (float)t), end), (float)low, (float)high, &best);
@@ -164,7 +165,7 @@ static void symmetric(const martlet_runs *runs, int low, int high, float *scale)
 
 // MARK: - Levels
 
-/// The nearest of ascending levels, and its number.
+/// The nearest of ascending levels, and its index.
 INLINE f32x16 nearest_level(f32x16 x, const float *levels, const float *between, size_t count) {
     f32x16 level = splat(levels[0]);
     for (size_t i = 1; i < count; i++) level = choose(x > splat(between[i - 1]), splat(levels[i]), level);

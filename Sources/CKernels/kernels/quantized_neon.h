@@ -1,14 +1,14 @@
-// Products with packed codes for 64-bit Arm. Included once a set of instructions, after defining
+// Products with packed codes for 64-bit Arm. Included once for each instruction set, after defining
 //
 //   TARGET          the attribute that permits the instructions
 //   SUFFIX(name)    the name of this set's functions
 //   DOT_PRODUCT     1 where sdot may be used
 //
-// A quarter of a panel is 4 rows: the vector of group g and quarter q holds columns 4g … 4g + 3 of rows 4q … 4q + 3.
-// All codes are signed bytes here: those of 8-bit formats, stored with an offset of 128, come without it.
+// A quarter of a panel has 4 rows: the vector of group g and quarter q holds columns 4g … 4g + 3 of rows 4q … 4q + 3.
+// All codes are signed bytes here; codes of 8-bit formats, which are stored with an offset of 128, have it subtracted.
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-/// Σ over groups first ..< first + n of code · activation, four rows. `a` holds 16 activations a vector.
+/// Σ of code · activation over groups first ..< first + n, for four rows. A vector of `a` holds 16 activations.
 INLINE int32x4_t SUFFIX(dot)(const int bits, const int n, const int8x16_t *w, const int8x16_t *a) {
 #if DOT_PRODUCT
     (void)bits;
@@ -48,7 +48,7 @@ INLINE int32x4_t SUFFIX(digits)(const int bits, const int n, const int8x16_t *w,
     return vaddq_s32(vshlq_n_s32(SUFFIX(dot)(bits, n, w, high), 7), SUFFIX(dot)(bits, n, w, low));
 }
 
-/// The integer sum and its scale into four rows' accumulator.
+/// Adds the integer sum times its scale to the accumulators of four rows.
 INLINE float32x4_t SUFFIX(add)(const bool minimum, const int offset, const int32x4_t dot, const int32_t total,
                                const float factor, const float32x4_t scale, const float32x4_t low, float32x4_t acc) {
     const int32x4_t sum = offset ? vaddq_s32(dot, vdupq_n_s32(offset_of(offset, total))) : dot;
@@ -56,7 +56,7 @@ INLINE float32x4_t SUFFIX(add)(const bool minimum, const int offset, const int32
     return minimum ? vfmaq_f32(acc, low, vdupq_n_f32(factor * (float)total)) : acc;
 }
 
-/// One panel for one row of activations, with the codes from the panel.
+/// One panel for one activation row; unpacks the codes from the panel.
 INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, const int offset, const uint8_t *panel,
                            size_t block_bytes, const martlet_activations *x, size_t row, float *y, size_t left) {
     const size_t blocks = x->columns / MARTLET_BLOCK, header = (size_t)parts * 32 * (minimum ? 2 : 1);
@@ -85,7 +85,7 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
     for (int q = 0; q < 4; q++) store_rows(y + 4 * q, acc[q], left, 4 * (size_t)q);
 }
 
-/// A quarter of a panel for `count` rows of activations; `bytes` holds the codes unpacked, [block][quarter][group][16].
+/// A quarter of a panel for `count` activation rows; `bytes` holds the unpacked codes, [block][quarter][group][16].
 INLINE void SUFFIX(rows)(const int bits, const int parts, const bool minimum, const int offset, const int count,
                          const uint8_t *panel, size_t block_bytes, const int8_t *bytes, const int q,
                          const martlet_activations *x, size_t row, float *y, size_t stride, size_t left) {

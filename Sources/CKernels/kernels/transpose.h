@@ -1,7 +1,7 @@
-// Sixteen rows of sixteen floats become columns. Include behind lanes.h.
+// Transposes 16 rows of 16 floats. Include after lanes.h.
 #pragma once
 
-/// Four rounds of interleaving row i with row i + 8 turn rows into columns.
+/// Four rounds, each of which interleaves row i with row i + 8.
 INLINE void transpose16(f32x16 rows[LANES]) {
     for (int round = 0; round < 4; round++) {
         f32x16 mixed[LANES];

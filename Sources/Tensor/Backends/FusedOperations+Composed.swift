@@ -1,4 +1,4 @@
-/// What a backend that lacks a fused operation computes instead: its composition of primitives.
+/// The default of a backend that lacks a fused operation: its composition of primitives.
 extension FusedOperations {
     package static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
@@ -46,19 +46,19 @@ extension FusedOperations {
     ) throws(TensorError) -> Tensor {
         try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
     }
-    /// Pages are laid out for kernels; without those, whole sequences are computed.
+    /// Pages of the key/value cache are laid out for kernels; without kernels, whole sequences are computed.
     package static func appendToPages(
         _ keys: Tensor, _ values: Tensor, rows: Range<Int>, to blocks: [KVBlock], at position: Int, _ layout: KVLayout,
         _ dtype: DType
     ) throws(TensorError) {
-        throw TensorError(.missing, "append", "this backend has no cache of keys and values: compute whole sequences")
+        throw TensorError(.missing, "append", "this backend has no key/value cache: compute whole sequences")
     }
     package static func attendPages(
         _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
         _ shape: AttentionShape, sinks: Tensor?
     ) throws(TensorError) -> Tensor {
         throw TensorError(
-            .missing, "attention", "this backend has no cache of keys and values: compute whole sequences")
+            .missing, "attention", "this backend has no key/value cache: compute whole sequences")
     }
     package static func activate(
         _ x: Tensor, _ function: Fused.PointwiseFunction

@@ -1,10 +1,10 @@
-/// The closed list of fused operations: what a language model spends its time in, each of which a backend may compute in
-/// one pass. `Fused` has one function for each, which checks what does not depend on who computes; the formulas and shapes
-/// stand there.
+/// The closed list of fused operations: those that take most of the time of a language model, each of which a backend
+/// may compute in one pass. `Fused` has one function for each. It checks the arguments, which does not depend on the
+/// backend, and documents formulas and shapes.
 ///
-/// A backend that lacks one computes it by its composition of primitives, which is what `Reference` is: see
-/// `FusedOperations+Composed.swift`. Gradients are the backend's too: one that computes an operation notes it on the tape, a composition notes what it
-/// is composed of.
+/// A backend that lacks an operation computes it as a composition of primitives, as `Reference` does: see
+/// `FusedOperations+Composed.swift`. The backend also records gradients: one that computes an operation in one pass
+/// records that operation on the tape; a composition records its primitives.
 package protocol FusedOperations {
     // MARK: Layers
     static func linear(

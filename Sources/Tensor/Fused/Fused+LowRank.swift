@@ -1,9 +1,13 @@
-/// A product of low rank beside a matrix: s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]` (LoRA, Hu et al. 2021).
+/// A low-rank term beside a matrix product: s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]` (LoRA, Hu et al.
+/// 2021).
 public struct LowRankTerm: Sendable {
     public var down, up: Tensor
     public var scale: Float
 
-    /// - Parameters: down: A. - up: B. - scale: s.
+    /// - Parameters:
+    ///   - down: A, `[rank, in]`.
+    ///   - up: B, `[out, rank]`.
+    ///   - scale: s.
     public init(down: Tensor, up: Tensor, scale: Float) {
         (self.down, self.up, self.scale) = (down, up, scale)
     }
@@ -11,10 +15,10 @@ public struct LowRankTerm: Sendable {
     var rank: Int { down.shape.first ?? 0 }
 }
 
-/// A term of some rows of a batch, added to one of several results.
+/// A low-rank term that is added to some rows of one of several results.
 package struct LowRankPart {
     package var rows: Range<Int>
-    /// Which of the results.
+    /// The index of the result.
     package var output: Int
     package var term: LowRankTerm
 
@@ -26,12 +30,13 @@ package struct LowRankPart {
 extension Fused {
     /// Y = X Wᵀ + s (X Aᵀ) Bᵀ + b for several weights over one X `[tokens, in]`: the results `[tokens, out]`.
     ///
-    /// The A of all terms are one product with X, and B's products are added where those with W stand, so that beside
-    /// the results X Aᵀ `[tokens, Σ rank]` is all that is made and kept.
+    /// The matrices A of all terms are multiplied with X in one product, and the products with B are added to those
+    /// with W, so that X Aᵀ `[tokens, Σ rank]` is the only memory beside the results.
     ///
     /// Gradients: with G = s dY B, dX = Σ dY W + G A, dA = Gᵀ X, dB = s dYᵀ (X Aᵀ); a frozen W gets none and is not
     /// copied.
-    /// - Parameter terms: one for each weight; nil where it has none.
+    /// - Parameter terms: one for each weight; nil for a weight without a term.
+    /// - Throws: `TensorError` when shapes do not fit each other or there is not one term for each weight.
     public static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], terms: [LowRankTerm?]
     ) throws(TensorError) -> [Tensor] {
@@ -41,9 +46,11 @@ extension Fused {
         return try backend(of: x).adaptedLinear(x, layers, terms)
     }
 
-    /// Adds terms of some rows to results that nothing else sees: what requests of different adapters in one batch are
-    /// computed with. Each row's bits are those it would have alone. Nothing is noted for gradients.
+    /// Adds low-rank terms to some rows of results, in place: how requests with different adapters are computed in one
+    /// batch. Each row has the bits that it would have alone. Nothing is recorded for gradients, so nothing else may
+    /// hold the results.
     /// - Parameter outputs: `[tokens, out]` each, written in place.
+    /// - Throws: `TensorError` when rows lie outside `x` or shapes do not fit each other.
     package static func addLowRank(
         _ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]
     ) throws(TensorError) {
@@ -51,7 +58,7 @@ extension Fused {
             let output = outputs[part.output]
             try check([part.term], x, outputs: [output.shape.last ?? 0])
             guard part.rows.lowerBound >= 0, part.rows.upperBound <= x.shape[0], output.shape[0] == x.shape[0] else {
-                throw TensorError(.shape, "addLowRank", "rows \(part.rows) do not lie in \(x.shape)")
+                throw TensorError(.shape, "addLowRank", "rows \(part.rows) are outside of \(x.shape)")
             }
         }
         let span = OperationSpan("addLowRank")

@@ -14,7 +14,7 @@ extension CPU {
             }
             let output = Tensor(uninitialized: [x.shape[0], weight.shape[0]])
             try product(x, weight, transposed: true, into: output, accumulate: false)
-            // In this order everywhere, so that terms of some rows of a batch give the same bits.
+            // Always in this order, so that a term of some rows of a batch gives the same bits.
             if let bias { try Fused.addRow(bias.withoutOrigin, to: output) }
             stack.addUp(index, inner, to: output)
             outputs.append(output)
@@ -59,7 +59,7 @@ extension CPU {
             operations: parts.reduce(0) {
                 $0 + 2 * Double($1.rows.count * $1.term.rank) * Double(columns + $1.term.up.shape[0])
             })
-        // Few rows each: one fork for all of them, and every product on one thread.
+        // Each part has few rows: one fork for all parts, and each product on one thread.
         ThreadPool.shared.run(parts.count) { index in
             let part = parts[index], term = part.term, rank = term.rank, inner = inners[index].floats
             GEMM.multiply(
@@ -75,7 +75,7 @@ extension CPU {
     }
 }
 
-/// The terms of several weights with their A one behind the other.
+/// The low-rank terms of several weights, with their matrices A stacked into one.
 private struct StackedTerms {
     private let terms: [LowRankTerm?]
     private let offsets: [Int]

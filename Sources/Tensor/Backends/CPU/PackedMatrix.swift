@@ -1,14 +1,14 @@
 import CKernels
 
-/// A constant weight matrix `[rows, columns]`, rearranged once so that products with it run at the speed of memory for
-/// one activation row and at the speed of arithmetic for many. See `martlet_quantized.h` for the layout.
+/// A constant weight matrix `[rows, columns]`, packed once into panels so that a product with one activation row is
+/// limited by memory bandwidth and a product with many rows by arithmetic. See `martlet_quantized.h` for the layout.
 ///
-/// Every output element is one chain of operations over the columns in ascending order, so a row of the result is the
-/// same, bit for bit, whatever other rows are computed with it.
+/// Every output element is one chain of operations over the columns in ascending order, so a row of the result has the
+/// same bits whatever other rows are computed with it.
 public final class PackedMatrix: @unchecked Sendable {
     public let rows: Int
     public let columns: Int
-    /// Bytes read for one activation row.
+    /// Bytes read for a product with one activation row.
     public let byteCount: Int
     private var packing: martlet_packing
     private let panels: Storage
@@ -18,8 +18,10 @@ public final class PackedMatrix: @unchecked Sendable {
     private static let panel = Int(MARTLET_PANEL)
     private static let block = Int(MARTLET_BLOCK)
 
-    /// - Parameter exact: dequantise to float32 instead of keeping the stored format.
-    /// - Throws: `TensorError` when the tensor is no matrix of a weight type.
+    /// - Parameters:
+    ///   - weight: `[rows, columns]`, contiguous, of a type that weights are stored in.
+    ///   - exact: dequantise to float32 instead of keeping the stored format.
+    /// - Throws: `TensorError` when the tensor is not a matrix or its type is not a weight type.
     public init(_ weight: Tensor, exact: Bool) throws(TensorError) {
         guard weight.rank == 2, weight.isContiguous else {
             throw TensorError(.shape, "pack", "needs a contiguous matrix, got \(weight.shape)")
@@ -28,7 +30,7 @@ public final class PackedMatrix: @unchecked Sendable {
         packing = martlet_packing()
         let exact = exact || !Self.hasScalesInReach(weight)
         guard weight.shape[1] % weight.dtype.blockLength == 0, martlet_packing_of(type, exact, &packing) else {
-            throw TensorError(.dtype, "pack", "\(weight.dtype.name) \(weight.shape) cannot be multiplied with")
+            throw TensorError(.dtype, "pack", "\(weight.dtype.name) \(weight.shape) cannot be packed for products")
         }
         rows = weight.shape[0]
         columns = weight.shape[1]
@@ -39,7 +41,7 @@ public final class PackedMatrix: @unchecked Sendable {
         let source = UnsafeRawPointer(weight.pointer), target = panels.pointer
         let rowBytes = columns / weight.dtype.blockLength * weight.dtype.blockByteCount
         let (rows, columns, packing, panelBytes) = (rows, columns, packing, panelBytes)
-        // A few panels a task: small enough to share out, large enough to be worth a task.
+        // A task packs a few panels: few enough that all threads get work, enough to outweigh the cost of a task.
         let share = max(1, 65_536 / max(panelBytes, 1)), count = panelCount
         ThreadPool.shared.run((count + share - 1) / share) { task in
             withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { scratch in
@@ -53,20 +55,20 @@ public final class PackedMatrix: @unchecked Sendable {
                 }
             }
         }
-        // The stored form has been read for the last time, but for the rows of an embedding table.
+        // The stored form is not read again, except for the rows of an embedding table.
         weight.storage.evict(weight.byteOffset..<(weight.byteOffset + rows * rowBytes))
     }
 
-    /// Whether half precision, in which panels keep scales, holds those of the matrix. MXFP4 alone has a wider range.
+    /// Whether the scales of the matrix fit half precision, in which panels store them. Only MXFP4 has a wider range.
     private static func hasScalesInReach(_ weight: Tensor) -> Bool {
         guard weight.dtype == .mxfp4 else { return true }
-        // 2⁻²⁴ … 2¹⁵; twice the numbers are stored.
+        // Scales 2^(e − 128) within half precision, 2⁻²⁴ … 2¹⁵; the levels are stored doubled.
         return (0..<weight.elementCount / 32).allSatisfy { block in
             (104...143).contains(weight.pointer.load(fromByteOffset: block * 17, as: UInt8.self))
         }
     }
 
-    /// x Wᵀ for several matrices over one input `[count, columns]`: for each `[count, rows]`.
+    /// x Wᵀ for several matrices over one input x `[count, columns]`: a result `[count, rows]` for each.
     package static func multiply(_ x: Tensor, by matrices: [PackedMatrix]) throws(TensorError) -> [Tensor] {
         try Fused.check("multiply", x)
         guard x.rank == 2, matrices.allSatisfy({ $0.columns == x.shape[1] }) else {
@@ -110,7 +112,7 @@ public final class PackedMatrix: @unchecked Sendable {
                     scales + range.lowerBound * blocks, sums + range.lowerBound * blocks * 2)
             }
         }
-        // Work in proportion to the bytes of weights; each task a run of panels of one matrix.
+        // Tasks of about equal bytes of weights; each is a run of panels of one matrix.
         let total = matrices.reduce(0) { $0 + $1.byteCount }
         let target = max(32_768, total / (ThreadPool.shared.workerCount * 8) + 1)
         var tasks: [(matrix: Int, first: Int, last: Int)] = []

@@ -1,13 +1,15 @@
-/// Every fused operation once more, as its formula: composed of plain operations in float64, with gradients by the tape.
+/// Every fused operation as its formula: a composition of plain operations in float64, with gradients from the tape.
 ///
-/// It is what a learner reads beside a kernel, and what the kernels are compared with in tests. Fused operations on
-/// float64 tensors come here, so a model whose parameters are float64 is computed by it from end to end:
+/// Read it beside a kernel to learn what the kernel computes; tests compare the kernels with it. Fused operations on
+/// float64 tensors are computed here, so a model with float64 parameters is computed by the reference from end to end:
 ///
 /// ```
 /// MARTLET_BACKEND=reference martlet logits MODEL "text" --out logits.safetensors
 /// ```
+/// MARTLET_BACKEND=reference martlet logits MODEL "text" --out logits.safetensors
+/// ```
 ///
-/// It is slow, and takes memory for everything that a fused operation never holds.
+/// It is slow, and holds in memory everything that a fused operation never stores.
 public enum Reference {
     public static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
@@ -36,13 +38,13 @@ public enum Reference {
         return outputs
     }
 
-    /// s (X Aᵀ) Bᵀ.  `[tokens, in]` -> `[tokens, out]`
+    /// s (X Aᵀ) Bᵀ.  X `[tokens, in]`, A `[rank, in]`, B `[out, rank]` -> `[tokens, out]`
     static func lowRank(_ x: Tensor, _ term: LowRankTerm) throws(TensorError) -> Tensor {
         let down = try term.down.to(x.dtype), up = try term.up.to(x.dtype)
         return try x.matmul(down.transposed()).matmul(up.transposed()) * Double(term.scale)
     }
 
-    /// Adds terms to some rows of results.
+    /// Adds low-rank terms to some rows of the results, in place.
     package static func addLowRank(
         _ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]
     ) throws(TensorError) {
@@ -53,25 +55,25 @@ public enum Reference {
         }
     }
 
-    /// The matrix as float64; a trained one stays the leaf it is.
+    /// The matrix as float64; a trainable matrix stays the leaf of the tape that it is.
     static func matrix(_ weight: any WeightMatrix) throws(TensorError) -> Tensor {
         if let tensor = weight as? Tensor, tensor.dtype == .float64 { return tensor }
         return try weight.float32Matrix().to(.float64)
     }
 
-    /// scale · table[id] for every id.  `[vocabulary, width]` -> `[ids, width]`
+    /// scale · table[id] for every id.  table `[vocabulary, width]` -> `[ids, width]`
     public static func embed(_ ids: [Int32], _ table: Tensor, scale: Float) throws(TensorError) -> Tensor {
         let rows = try table.take(rows: Tensor(ids.map(Int64.init)))
         return scale == 1 ? rows : try rows * Double(scale)
     }
 
-    /// The rows of x at the given places of a matrix of zeros.  `[rows, width]` -> `[count, width]`
+    /// A matrix of zeros with the rows of x at the given row numbers.  x `[rows, width]` -> `[count, width]`
     public static func placeRows(_ x: Tensor, at rows: [Int32], of count: Int) throws(TensorError) -> Tensor {
         let zeros = try Tensor.zeros([count, x.shape[1]], dtype: x.dtype)
         return try zeros.indexAdd(0, Tensor(rows.map(Int64.init)), x)
     }
 
-    /// silu(x) = x σ(x), gelu(x) = x Φ(x), its tanh form, relu(x) = max(x, 0); element by element.
+    /// silu(x) = x σ(x), gelu(x) = x Φ(x) or its tanh approximation, relu(x) = max(x, 0); elementwise.
     public static func activate(_ x: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor {
         switch function {
         case .silu: try x.silu()
@@ -81,7 +83,7 @@ public enum Reference {
         }
     }
 
-    /// f(gate) · up; element by element.
+    /// f(gate) · up, elementwise.
     public static func gate(
         _ gate: Tensor, _ up: Tensor, _ function: Fused.PointwiseFunction
     ) throws(TensorError) -> Tensor {
@@ -99,7 +101,7 @@ public enum Reference {
         try (x / Double(cap)).tanh() * Double(cap)
     }
 
-    /// exp(x − lse(x)) along the last dimension, lse the logarithm of the sum of exponentials.
+    /// exp(x − lse(x)) along the last dimension, where lse is the logarithm of the sum of exponentials.
     public static func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
         try (x - x.logSumExp(axes: [-1], keepDimensions: true)).exp()
     }
