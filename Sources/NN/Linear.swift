@@ -1,27 +1,33 @@
 import MartletTensor
 
-/// y = x Wᵀ + b with W `[out, in]` in any form, and what adapters add.
+/// A linear layer: y = x Wᵀ + b with W `[out, in]` in any stored form, plus the results of its adapters.
+///
+///     let layer = Linear(Initializer(.xavierUniform, seed: 1), "layer", from: 4, to: 2)
+///     let y = try layer(x)  // x [tokens, 4] -> y [tokens, 2]
 public final class Linear: ModuleLeaf {
     public let path: String
     public var kind: String { "linear" }
-    /// W. Of a layer that shares another's table, that table.
+    /// W; for a layer that shares the table of an embedding, that table.
     public var matrix: any WeightMatrix { shared?.weight ?? own }
     public private(set) var bias: Tensor?
-    /// Applied in order to the layer's result.
+    /// Applied in order to the result of the layer.
     public var adapters: [any LinearAdapter] = []
     public var hooks = LeafHooks()
     public var outputSize: Int { matrix.shape[0] }
     public var inputSize: Int { matrix.shape[1] }
 
-    /// Which part of the layer this is, where ranks share it: see `divide`.
+    /// The part of the layer that this rank holds: see `divide`.
     public private(set) var partition = Partition.whole
 
     private var own: any WeightMatrix
     private var shared: Embedding?
     private let role: ParameterRole
-    /// The weight rearranged for inference, once `prepare` has run.
+    /// The weight packed for inference, once `prepare` has run.
     private var packed: PackedMatrix?
 
+    /// - Parameters:
+    ///   - source: gives W `[out, in]` as `path.weight` and b `[out]` as `path.bias`.
+    ///   - path: the path of the layer in the model, such as "model.layers.0.mlp.up_proj".
     public init(
         _ source: ParameterSource, _ path: String, from inputSize: Int, to outputSize: Int, bias: Bool = false,
         role: ParameterRole = .weight
@@ -34,7 +40,7 @@ public final class Linear: ModuleLeaf {
         source.register(self)
     }
 
-    /// A layer that shares the table of an embedding, as a tied output projection does.
+    /// A layer that uses the table of an embedding as W, as a tied output projection does.
     public init(_ source: ParameterSource, _ path: String, sharing embedding: Embedding, bias: Bool = false) {
         self.path = path
         role = .embedding
@@ -60,8 +66,8 @@ public final class Linear: ModuleLeaf {
         packed = nil
     }
 
-    /// Puts another matrix of the same shape in place of W.
-    /// - Throws: `ModuleError.wrongShape`, also for a layer whose table is another's.
+    /// Replaces W with another matrix of the same shape.
+    /// - Throws: `ModuleError.wrongShape`, also for a layer that shares the table of an embedding.
     public func replaceMatrix(_ matrix: any WeightMatrix) throws(ModuleError) {
         guard shared == nil, matrix.shape == own.shape else {
             throw .wrongShape(
@@ -74,7 +80,7 @@ public final class Linear: ModuleLeaf {
 
     package var sharesTable: Bool { shared != nil }
 
-    /// Goes on with its table as a matrix of its own, so that what becomes of the one leaves the other alone.
+    /// Continues with a copy of the shared table as its own matrix, so that changes of one do not affect the other.
     package func untie() {
         guard let table = shared?.weight else { return }
         own = table.detach()
@@ -82,8 +88,8 @@ public final class Linear: ModuleLeaf {
         packed = nil
     }
 
-    /// The matrix with what adapters make of it: for losses that never hold all results at once. The matrix itself where
-    /// there are none; else float32, on the tape where they are trained.
+    /// W with the adapters merged into it, for losses that never hold all results at once. Without adapters it is W
+    /// itself; else it is float32, and on the tape if the adapters are trained.
     public func adaptedMatrix() throws -> any WeightMatrix {
         let enabled = adapters.filter(\.isEnabled)
         guard !enabled.isEmpty else { return matrix }
@@ -92,7 +98,7 @@ public final class Linear: ModuleLeaf {
         return weight
     }
 
-    /// Goes on as a part of itself.
+    /// Continues as one part of itself.
     func take(_ part: any WeightMatrix, bias: Tensor?, _ partition: Partition) {
         own = part
         self.bias = bias
@@ -100,26 +106,29 @@ public final class Linear: ModuleLeaf {
         packed = nil
     }
 
-    /// Rearranges the weight for fast products with constant weights.
+    /// Packs the weight for fast products with constant weights.
     public func prepare(_ precision: Precision) throws {
         packed = try matrix.packed(exact: precision == .exact)
     }
 
-    /// Forgets the rearranged weight, as must be done when the weight changes.
+    /// Drops the packed weight. Call it when the weight changes.
     public func release() { packed = nil }
 
-    /// Bytes of the rearranged weight.
+    /// Bytes of the packed weight.
     public var preparedByteCount: Int { packed?.byteCount ?? 0 }
 
-    /// - Parameter x: `[tokens, in]`. Returns `[tokens, out]`.
+    /// - Parameter x: `[tokens, in]`.
+    /// - Returns: `[tokens, out]`.
     public func callAsFunction(_ x: Tensor) throws -> Tensor { try Self.project(x, [self], RowAdapters())[0] }
 
-    /// With adapters that some rows have and others have not.
+    /// With adapters for some rows only.
     package func callAsFunction(_ x: Tensor, _ rows: RowAdapters) throws -> Tensor {
         try Self.project(x, [self], rows)[0]
     }
 
-    /// Several layers over one input: one quantisation of x and one fork-join for all of them.
+    /// Several layers over one input: x is quantised once, and all products run in one fork-join.
+    /// - Parameter x: `[tokens, in]`.
+    /// - Returns: for each layer `[tokens, out]`.
     public static func project(_ x: Tensor, _ layers: Linear...) throws -> [Tensor] {
         try project(x, layers, RowAdapters())
     }
@@ -144,7 +153,7 @@ public final class Linear: ModuleLeaf {
             for adapter in active[0] { input = try adapter.input(input) }
             input = try rows.input(input, of: layers[0].path)
         }
-        // Products of low rank that come first are computed with the layers' own.
+        // The first low-rank term of each layer is computed together with the layer's own product.
         let terms = try active.map { try $0.first?.term(rows.draw) }
         var outputs = try products(input, layers, terms)
         for (index, layer) in layers.enumerated() {
@@ -158,7 +167,8 @@ public final class Linear: ModuleLeaf {
         return try zip(layers, outputs).map { try rows.slowly(x, $1, of: $0.path, isNoted: areNoted) }
     }
 
-    /// Asked for every product of every token: without lists, and of the layers only where gradients are wanted at all.
+    /// Runs for every product of every token, so it builds no lists, and inspects the layers only where gradients are
+    /// enabled.
     private static func isRecording(_ x: Tensor, _ layers: [Linear]) -> Bool {
         guard isGradientEnabled else { return false }
         if Tensor.isRecording(x) { return true }
@@ -167,7 +177,7 @@ public final class Linear: ModuleLeaf {
 
     private static func products(_ x: Tensor, _ layers: [Linear], _ terms: [LowRankTerm?] = []) throws -> [Tensor] {
         let matrices = layers.compactMap(\.packed), hasTerms = terms.contains { $0 != nil }
-        // What is noted for gradients, and what was not prepared, is multiplied as it is stored.
+        // Products that are recorded for gradients, and layers that were not prepared, use the stored form.
         if matrices.count < layers.count || isRecording(x, layers)
             || (hasTerms && Tensor.isRecording(terms.flatMap { [$0?.down, $0?.up] }))
         {

@@ -9,34 +9,35 @@ import Glibc
 import Musl
 #endif
 
-/// What the blocks of one forward pass share.
+/// The state that the blocks of one forward pass share.
 struct PassContext {
-    /// In the order of their rows; none for whole sequences without a cache.
+    /// In the order of their rows; empty for whole sequences without a cache.
     let sequences: [DecoderSequence]
-    /// The rows that see each other.
+    /// The rows of each sequence; attention stays within a segment.
     let segments: [Range<Int>]
     let isCached: Bool
-    /// Whether the caches live no longer than the pass.
+    /// Whether the caches are discarded after the pass.
     let isTransient: Bool
     /// The position of every row.
     let positions: [Int32]
-    /// For each rotary embedding of the model, runs of rows with the tables they are rotated by.
+    /// For each rotary embedding of the model: runs of rows, each with the cosine and sine tables that rotate it.
     ///
-    /// Dynamic and LongRoPE frequencies follow from the length of a sequence, so each takes its own table: what stands
-    /// beside it in the batch must not change it. Neighbours with the same table share a run; mostly there is one.
+    /// Dynamic and LongRoPE frequencies depend on the length of a sequence, so each sequence has its own table,
+    /// independent of the other sequences of the batch. Neighbouring sequences with the same table share a run; usually
+    /// there is one run.
     let rotations: [[RotationRun]]
-    /// For each layer which of them it has.
+    /// The index into `rotations` for each layer; nil for a layer without rotary embedding.
     let rotaryOfLayer: [Int?]
-    /// In training only.
+    /// Nil outside of training.
     let dropout: DecoderDropout?
     let adapters: RowAdapters
     let memory: EncodedSource?
     let observation: DecoderObservation?
     let record: PassRecord?
-    /// Rows that are learnt tokens.
+    /// The rows of virtual tokens (prompt tuning).
     var virtual: VirtualRows?
 
-    /// - Parameter limit: positions that the model has, where it has no more.
+    /// - Parameter limit: the number of positions of the model, if it is limited.
     init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {
         (dropout, memory, observation, record) = (pass.dropout, pass.memory, pass.observation, pass.record)
         isTransient = pass.isTransient
@@ -101,7 +102,7 @@ struct PassContext {
         for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
     }
 
-    /// Rows of one sequence, and how long it is with them.
+    /// The rows of one sequence, and its length including them.
     private struct Part {
         let rows: Range<Int>
         let length: Int
@@ -127,10 +128,11 @@ struct PassContext {
         return runs
     }
 
-    /// x with dropout where the pass has it; a site is a place of the network.
+    /// x with dropout if the pass has it; `site` numbers the place in the network.
     func dropped(_ x: Tensor, site: Int) throws -> Tensor { try dropout?.callAsFunction(x, site: site) ?? x }
 
-    /// Queries, each multiplied by what its position asks for.
+    /// Queries `[tokens, heads · headDimension]`, each multiplied by a factor of its position: 1 + β log(1 + ⌊position
+    /// / originalContext⌋).
     func grown(_ q: Tensor, by growth: QueryGrowth) throws -> Tensor {
         guard positions.contains(where: { Int($0) >= growth.originalContext }) else { return q }
         let factors = positions.map { position in
@@ -139,13 +141,13 @@ struct PassContext {
         return try q * Tensor(factors, shape: [positions.count, 1])
     }
 
-    /// Queries or keys, `[tokens, heads · headDimension]`, rotated; x is used up.
+    /// Applies rotary embeddings to queries or keys, `[tokens, heads · headDimension]`; consumes x.
     func rotate(_ x: Tensor, heads: Int, rotary: Int) throws -> Tensor {
         try Fused.rotate(x, heads: heads, rotations[rotary], positions)
     }
 }
 
 extension DecoderSequence {
-    /// The length of the sequence with this pass's rows.
+    /// The length of the sequence including the rows of this pass.
     fileprivate var newLength: Int { cache.length + rows.count }
 }

@@ -1,7 +1,7 @@
 import MartletJSON
 import MartletSystem
 
-/// The sizes that a model is begun anew with.
+/// The sizes of a new model.
 public struct ModelShape: Sendable, Equatable {
     /// `model_type` of `config.json`.
     public var family = ""
@@ -9,12 +9,12 @@ public struct ModelShape: Sendable, Equatable {
     public var layers = 0, hiddenSize = 0, heads = 0, keyValueHeads = 0, intermediateSize = 0
     public var tiedEmbeddings = true
     public var ropeTheta = 10_000.0
-    /// How far back the layers look that slide; 0: all see everything.
+    /// The number of last positions that sliding-window layers attend to; 0: all layers attend to the whole context.
     public var slidingWindow = 0
 
     public init() {}
 
-    /// The shape of a model that is there.
+    /// The shape of an existing model.
     public init(_ configuration: DecoderConfiguration) {
         family = configuration.family
         vocabularySize = configuration.vocabularySize
@@ -27,7 +27,7 @@ public struct ModelShape: Sendable, Equatable {
         tiedEmbeddings = configuration.tiedEmbeddings
     }
 
-    /// How its family begins a model.
+    /// The defaults of the family for new models.
     public var form: NewModelForm { Family.begun.first { $0.name == family }?.form ?? NewModelForm() }
 
     /// `config.json`, as transformers writes it.
@@ -49,16 +49,17 @@ public struct ModelShape: Sendable, Equatable {
         return .object(JSONObject(members))
     }
 
-    /// - Throws: `ModelError` where its family cannot be of this shape.
+    /// - Throws: `ModelError` when the family does not support this shape.
     public func decoderConfiguration() throws -> DecoderConfiguration {
         try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
     }
 }
 
-/// How a family begins a new model: sizes that follow from others where nobody chooses them, and what its `config.json`
-/// has beside the keys that all share. A family that has one can be trained from nothing (`martlet train --family NAME`).
+/// The defaults of a family for a new model: sizes that are computed from others where they are not given, and the
+/// members of `config.json` beside those that all families share. A family with such defaults can be trained from
+/// scratch (`martlet train --family NAME`).
 public struct NewModelForm: Sendable {
-    /// A size, and how it follows from those before it.
+    /// A size, and the rule that computes it from the sizes before it.
     public struct Size: Sendable {
         public let how: String
         public let value: @Sendable (ModelShape) -> Int
@@ -69,7 +70,7 @@ public struct NewModelForm: Sendable {
         }
     }
 
-    /// In the order in which they follow from each other, from the number of layers on.
+    /// In the order of dependence, from the number of layers on.
     public var hiddenSize = Size("64 × depth") { $0.layers * 64 }
     public var heads = Size("hidden_size / 64") { max(1, $0.hiddenSize / 64) }
     public var keyValueHeads = Size("heads") { $0.heads }
@@ -78,14 +79,14 @@ public struct NewModelForm: Sendable {
     }
     public var tiesEmbeddings = true
     public var ropeTheta = 10_000.0
-    /// Whether layers of it can look back a window only.
+    /// Whether the family supports layers with a sliding window.
     public var slides = false
-    /// Members of `config.json` beside those that all share.
+    /// Members of `config.json` beside those that all families share.
     var members: @Sendable (ModelShape) -> [JSONObject.Element] = { _ in [] }
 }
 
 extension Family {
-    /// Families that a model can be begun of, the default first.
+    /// The families that a new model can be created of, the default first.
     public static let begun: [(name: String, architecture: String, form: NewModelForm)] = all.compactMap { family in
         guard let form = family.newModel, let published = family.published else { return nil }
         return (published.modelType, published.architecture, form)

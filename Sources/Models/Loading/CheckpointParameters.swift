@@ -2,7 +2,7 @@ import MartletFormats
 import MartletNN
 import MartletTensor
 
-/// Gives a model its parameters from a checkpoint; what is missing or misshapen is told all at once by `finish`.
+/// Reads the parameters of a model from a checkpoint; `finish` reports all missing tensors and wrong shapes at once.
 final class CheckpointParameters: ParameterSource {
     private let source: any TensorSource
     private let file: String
@@ -18,7 +18,7 @@ final class CheckpointParameters: ParameterSource {
         self.places = places
     }
 
-    /// Throws what went wrong since the start.
+    /// Throws the errors of all parameters so far.
     func finish() throws {
         if let failure { throw failure }
         if !missing.isEmpty { throw ModelError.missingTensors(file: file, names: missing) }
@@ -44,7 +44,7 @@ final class CheckpointParameters: ParameterSource {
         }
         do {
             var stored = try source.tensor(place.storedName)
-            // Kernels know no float64, and a model of float64 is one for the reference backend.
+            // The kernels do not support float64, and only the reference backend computes float64 models.
             if stored.dtype == .float64 { stored = try stored.to(.float32) }
             guard stored.dtype.isFloatingPoint || stored.dtype.isQuantized else {
                 wrongTypes.append("\(stored.dtype.name) as in \(place.storedName)")
@@ -75,7 +75,7 @@ extension WeightPlace {
         }
     }
 
-    /// The shape the stored tensor should have for a parameter of `shape`; for error messages.
+    /// The shape of the stored tensor for a parameter of `shape`; for error messages.
     func expected(_ shape: Shape) -> Shape {
         switch self {
         case .tensor: return shape
@@ -88,7 +88,7 @@ extension WeightPlace {
         }
     }
 
-    /// The parameter itself, or nil when the stored tensor has not the shape this needs.
+    /// The parameter itself, or nil when the stored tensor does not have the shape that this needs.
     func take(from stored: Tensor) throws -> Tensor? {
         switch self {
         case .tensor: return stored

@@ -1,14 +1,14 @@
 import MartletTensor
 
-/// Adapters of some layers of a model, by the layers' paths: what one sequence of a batch is computed with, and its
-/// neighbours are not.
+/// Adapters of some layers of a model, by the paths of the layers. One sequence of a batch is computed with a set; the
+/// other sequences of the batch may have other sets or none.
 ///
 /// ```swift
 /// let set = try decoder.tree.adapterSet(["model.layers.0.self_attn.q_proj": adapter])
 /// let hidden = try decoder.hiddenStates(tokens, Pass(.cached(sequences), adapters: [set, nil]))
 /// ```
 ///
-/// Sequences with the same set are computed together. It does not change while it is used.
+/// Sequences with the same set are computed together. A set is constant while it is used.
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
     /// Bytes of its parameters.
@@ -23,12 +23,12 @@ public final class AdapterSet: @unchecked Sendable {
 }
 
 extension ModuleTree {
-    /// - Throws: `ModuleError.nothingMatches` for a path that is no linear layer of the model.
+    /// - Throws: `ModuleError.nothingMatches` for a path that does not name a linear layer of the model.
     public func adapterSet(_ adapters: [String: any LinearAdapter]) throws(ModuleError) -> AdapterSet {
         try adapterSet(adapters.mapValues { [$0] })
     }
 
-    /// The same with several adapters of a layer, which are applied in order.
+    /// The same for several adapters on a layer, which are applied in order.
     public func adapterSet(_ adapters: [String: [any LinearAdapter]]) throws(ModuleError) -> AdapterSet {
         let paths = Set(linears.map(\.path))
         for path in adapters.keys.sorted() where !paths.contains(path) {
@@ -38,16 +38,16 @@ extension ModuleTree {
     }
 }
 
-/// Which rows of a pass are computed with which adapters. Mostly none are, and that costs a test.
+/// The adapters of the rows of a pass. Usually there are none; then each layer only tests `isEmpty`.
 package struct RowAdapters {
-    /// In ascending order; neighbours with the same adapters are one part.
+    /// In ascending order of rows; neighbouring rows with the same adapters are one part.
     private var parts: [(rows: Range<Int>, set: AdapterSet)] = []
-    /// What adapters of the layers themselves drop, in training.
+    /// The key of the dropout of the layers' own adapters, in training.
     package var draw: AdapterDraw?
 
     package init() {}
 
-    /// - Parameter parts: in the order of their rows; rows in none have no adapters.
+    /// - Parameter parts: in ascending order of rows; rows outside of all parts have no adapters.
     package init(_ parts: [(rows: Range<Int>, set: AdapterSet)], draw: AdapterDraw? = nil) {
         for part in parts where !part.rows.isEmpty {
             if let last = self.parts.last, last.set === part.set, last.rows.upperBound == part.rows.lowerBound {
@@ -61,7 +61,7 @@ package struct RowAdapters {
 
     package var isEmpty: Bool { parts.isEmpty }
 
-    /// The adapters of the rows of a part of the pass, which are named in ascending order.
+    /// The adapters of a subset of the rows, whose numbers are in ascending order.
     package func narrowed(to rows: [Int32]) -> RowAdapters {
         guard !isEmpty else { return self }
         return RowAdapters(
@@ -82,7 +82,7 @@ package struct RowAdapters {
         !isEmpty && adapters(of: path).contains { $0.adapters.contains(where: \.changesInput) }
     }
 
-    /// What the layer is given, where adapters of some rows change it: `[tokens, in]`.
+    /// The input of the layer, `[tokens, in]`, with the rows replaced whose adapters change the input.
     func input(_ x: Tensor, of path: String) throws -> Tensor {
         guard changesInput(of: path) else { return x }
         return try replacing(x, adapters(of: path)) { adapters, own in
@@ -90,7 +90,7 @@ package struct RowAdapters {
         }
     }
 
-    /// A layer's result after those adapters of its rows that are more than a product of low rank: `[tokens, out]`.
+    /// The result of the layer, `[tokens, out]`, with those adapters applied that cannot be added as low-rank terms.
     func slowly(_ x: Tensor, _ result: Tensor, of path: String, isNoted: Bool) throws -> Tensor {
         let slow = try adapters(of: path).filter { try !Self.isTerms($0.adapters, isNoted) }
         guard !slow.isEmpty else { return result }
@@ -102,8 +102,8 @@ package struct RowAdapters {
         }
     }
 
-    /// Adds the products of low rank of all other rows, in one go for all layers.
-    /// - Parameter areNoted: whether the results are on the tape.
+    /// Adds the low-rank terms of all other rows, in one call for all layers.
+    /// - Parameter areNoted: whether the results are recorded on the tape.
     func addTerms(_ x: Tensor, to results: [Tensor], of paths: [String], areNoted: Bool) throws {
         var terms: [LowRankPart] = []
         for (index, path) in paths.enumerated() {
@@ -117,7 +117,7 @@ package struct RowAdapters {
         if !terms.isEmpty { try Fused.addLowRank(x, terms, to: results) }
     }
 
-    /// Whether adapters are products of low rank that nothing wants gradients of: such are added in place.
+    /// Whether the adapters are low-rank terms that need no gradients, which are added in place.
     private static func isTerms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> Bool {
         try !isNoted
             && adapters.allSatisfy { adapter in
@@ -126,7 +126,7 @@ package struct RowAdapters {
             }
     }
 
-    /// x with some of its rows in place of its own.
+    /// x with some of its rows replaced.
     private func replacing(
         _ x: Tensor, _ parts: [(rows: Range<Int>, adapters: [any LinearAdapter])],
         _ change: ([any LinearAdapter], Tensor) throws -> Tensor

@@ -1,9 +1,9 @@
 import MartletTensor
 
-/// y + s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]`: a change of W by s · B A (LoRA, Hu et al. 2021).
+/// y + s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]`: adds s · B A to W (LoRA, Hu et al. 2021).
 ///
-/// s is α / rank, or α / √rank where the rank is high (rsLoRA, Kalajdzievski 2023). A begins as U(±1/√in), as PEFT's does,
-/// B as 0, so that a fresh adapter changes nothing. In training a share of x may be dropped before A.
+/// s is α / rank, or α / √rank (rsLoRA, Kalajdzievski 2023) for high ranks. A is initialised with U(±1/√in), as in
+/// PEFT, and B with 0, so that a new adapter changes nothing. In training, dropout may be applied to x before A.
 ///
 /// ```swift
 /// for case let layer as Linear in try model.tree.find("q_proj") {
@@ -13,18 +13,20 @@ import MartletTensor
 public final class LowRankAdapter: LinearAdapter {
     public let name: String
     public var isEnabled = true
-    /// s; a change takes effect with the next pass.
+    /// s; a change takes effect in the next pass.
     public var scale: Float
-    /// A, `[rank, in]`, and B, `[out, rank]`, of the joined matrix where the layer is a part of one.
+    /// A, `[rank, in]`, and B, `[out, rank]`; of the joined matrix where the layer is a part of one.
     public let down, up: Tensor
     public let dropout: Double
     private let path, key: String
     private let part: JoinedPart?
-    /// A and B that it began as, where these were not nothing: they are taken off again, so that W needs no change (PiSSA,
-    /// Meng et al. 2024). As files know it the adapter has twice the rank, [A; A₀] and [B, −B₀].
+    /// The initial A₀ and B₀ where B₀ is not 0: s · B₀ A₀ is subtracted again, so that W needs no change (PiSSA, Meng
+    /// et al. 2024). In files the adapter has twice the rank: [A; A₀] and [B, −B₀].
     package var origin: (down: Tensor, up: Tensor)?
 
-    /// - Parameter seed: chooses A together with the layer's path, so that one adapter does not change another.
+    /// A new adapter.
+    /// - Parameter seed: initialises A together with the path of the layer, so that A does not depend on other
+    ///   adapters.
     public convenience init(
         of layer: Linear, rank: Int, scale: Float, seed: UInt64, name: String = "default"
     ) throws {
@@ -36,10 +38,11 @@ public final class LowRankAdapter: LinearAdapter {
             scale: scale, name: name)
     }
 
-    /// One that was made or trained before.
+    /// An adapter with given A and B.
     /// - Parameters:
-    ///   - part: where the layer computes a part of the matrix that A and B are of.
-    ///   - key: what its parameters' names begin with; the layer's path where left out.
+    ///   - part: the rows of B for this layer, where A and B belong to a joined matrix.
+    ///   - key: the prefix of the parameter names; nil for the path of the layer.
+    /// - Throws: `ModuleError.wrongShape` when A or B does not fit the layer.
     public init(
         of layer: Linear, down: Tensor, up: Tensor, scale: Float, dropout: Double = 0, part: JoinedPart? = nil,
         key: String? = nil, name: String = "default"
@@ -71,7 +74,7 @@ public final class LowRankAdapter: LinearAdapter {
         return LowRankTerm(down: down, up: try part.rows(of: up), scale: scale)
     }
 
-    /// A and B with what is taken off.
+    /// A and B in the form of files: with −A₀ and B₀ appended where there is an `origin`.
     package func whole() throws -> (down: Tensor, up: Tensor) {
         guard let origin else { return (down, up) }
         return (

@@ -1,14 +1,15 @@
 import MartletTensor
 
-/// m / ‖W + s B A‖ · ((W + s B A) x) + b, the norms of rows: direction and magnitude of each output are learnt apart (DoRA,
-/// Liu et al. 2024).
+/// m / ‖W + s B A‖ · ((W + s B A) x) + b with the norms of rows: magnitude and direction of each output are trained
+/// separately (DoRA, Liu et al. 2024).
 ///
-/// m `[out]` begins as the norms of W's rows, so that a fresh adapter changes nothing. The norm counts as a constant for
+/// m `[out]` is initialised with the norms of the rows of W, so that a new adapter changes nothing. The norm is a
+/// constant for gradients (section 4.3 of the paper). It is computed without forming W + s B A:
 /// gradients (section 4.3 of the paper). It is computed without W + s B A:
 ///
 ///     ‖W_o + s B_o A‖² = ‖W_o‖² + 2 s B_o · (A W_oᵀ) + s² B_o (A Aᵀ) B_oᵀ
 ///
-/// so that a quantised W is read in strips and never held as float32.
+/// A quantised W is read a strip of rows at a time and is never held as float32.
 public final class MagnitudeAdapter: LinearAdapter {
     public let name: String
     public var isEnabled = true
@@ -19,10 +20,10 @@ public final class MagnitudeAdapter: LinearAdapter {
     private let part: JoinedPart?
     /// ‖W_o‖², `[1, out]`.
     private let squares: Tensor
-    /// m / ‖…‖ where nothing of it is trained, and the scale it was computed with.
+    /// m / ‖…‖, cached where m is not trained, and the scale it was computed with.
     private var known: (factor: Tensor, scale: Float)?
 
-    /// The layer, which has the adapter.
+    /// The layer that owns the adapter.
     private struct Layer { unowned let linear: Linear }
 
     public var down: Tensor { lowRank.down }
@@ -32,7 +33,8 @@ public final class MagnitudeAdapter: LinearAdapter {
         set { lowRank.scale = newValue }
     }
 
-    /// - Parameter magnitude: m, of the joined matrix where the layer is a part of one.
+    /// - Parameter magnitude: m `[out]`; of the joined matrix where the layer is a part of one.
+    /// - Throws: `ModuleError.wrongShape` when A, B or m does not fit the layer.
     public init(
         of layer: Linear, down: Tensor, up: Tensor, magnitude: Tensor, scale: Float, dropout: Double = 0,
         part: JoinedPart? = nil, key: String? = nil, name: String = "default"
@@ -48,7 +50,7 @@ public final class MagnitudeAdapter: LinearAdapter {
         squares = try Self.squaredNorms(of: layer.matrix)
     }
 
-    /// ‖W_o‖² of a matrix in any form, `[1, out]`, a strip of rows at a time.
+    /// ‖W_o‖² of a matrix in any form, `[1, out]`, computed a strip of rows at a time.
     public static func squaredNorms(of matrix: any WeightMatrix) throws -> Tensor {
         try noGrad {
             var parts: [Tensor] = []
@@ -69,7 +71,7 @@ public final class MagnitudeAdapter: LinearAdapter {
 
     /// m / ‖W + s B A‖, `[1, out]`.
     private func factor() throws -> Tensor {
-        // Trained parameters change from step to step.
+        // Trained parameters change with every step, so only a constant factor is cached.
         let isConstant = !magnitude.requiresGrad
         if isConstant, let known, known.scale == scale { return known.factor }
         let norms = try noGrad {
@@ -86,7 +88,8 @@ public final class MagnitudeAdapter: LinearAdapter {
     }
 
     public func callAsFunction(_ x: Tensor, _ y: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
-        // In training with dropout PEFT drops the input of W, too; here only A's, as its merged form says.
+        // In training with dropout, PEFT also drops inputs of W; here only those of A are dropped, which fits the
+        // merged form.
         guard let bias = layer.linear.bias else { return try (y + lowRank.update(x, draw)) * factor() }
         let row = try bias.reshape(1, -1)
         return try (y - row + lowRank.update(x, draw)) * factor() + row
@@ -99,6 +102,6 @@ public final class MagnitudeAdapter: LinearAdapter {
 }
 
 extension WeightMatrix {
-    /// The same without a gradient.
+    /// The matrix without gradients.
     fileprivate var frozen: any WeightMatrix { (self as? Tensor)?.detach() ?? self }
 }

@@ -1,23 +1,25 @@
 import MartletTensor
 
-/// (x R) Wᵀ with R orthogonal and block-diagonal: angles between the rows of W stay (OFT, Qiu et al. 2023; in this form,
-/// of the input, Qiu et al. 2025).
+/// (x R) Wᵀ with R orthogonal and block-diagonal, which keeps the angles between the rows of W (OFT, Qiu et al. 2023;
+/// as a rotation of the input, Qiu et al. 2025).
 ///
-/// Each block is the Cayley transform of a skew-symmetric Q, R = (I − Q)(I + Q)⁻¹, or the beginning of its Neumann series,
-/// I + 2 (Q + Q² + … ) + Qⁿ as PEFT writes it, which needs no inverse. Stored are the numbers of Q above its diagonal,
-/// `[blocks, size (size − 1) / 2]`, which begin as 0.
+/// Each block of R is the Cayley transform of a skew-symmetric Q, R = (I − Q)(I + Q)⁻¹, or its truncated Neumann series
+/// I + 2 (Q + Q² + … ) + Qⁿ as in PEFT, which needs no inverse. The parameters are the numbers of Q above its diagonal,
+/// `[blocks, size (size − 1) / 2]`, initialised with 0.
 public final class RotationAdapter: LinearAdapter {
     public let name: String
     public var isEnabled = true
     public let angles: Tensor
     public let blockSize: Int
-    /// Terms of the series; nil for the transform itself.
+    /// The number of terms of the Neumann series; nil for the Cayley transform.
     public let neumannTerms: Int?
     private let inputs: Int
     private let key: String
     private let part: JoinedPart?
 
-    /// - Parameter angles: `[blocks, size (size − 1) / 2]`; of one block where all share it.
+    /// - Parameter angles: `[blocks, size (size − 1) / 2]`, or `[1, size (size − 1) / 2]` where all blocks share one
+    ///   Q.
+    /// - Throws: `ModuleError.wrongShape` when `angles` or the block size does not fit the layer.
     public init(
         of layer: Linear, angles: Tensor, blockSize: Int, neumannTerms: Int?, part: JoinedPart? = nil,
         key: String? = nil, name: String = "default"
@@ -35,7 +37,7 @@ public final class RotationAdapter: LinearAdapter {
     }
 
     public var parameters: [Parameter] {
-        // Beginning as 0 and best left without decay towards no rotation: its role is that of a bias.
+        // Weight decay would pull Q towards 0, no rotation, so it has the role of a bias, which is not decayed.
         part.ownsParameters ? [Parameter(name: key + ".oft_R.weight", role: .bias, tensor: angles)] : []
     }
 
@@ -73,7 +75,7 @@ public final class RotationAdapter: LinearAdapter {
         return try sum + power.matmul(q)
     }
 
-    /// Q of each block: the stored numbers above the diagonal, their negatives below.
+    /// Q of each block: the parameters above the diagonal, their negatives below.
     private func skew() throws -> Tensor {
         let size = blockSize, blocks = angles.shape[0]
         var places = [Int64](repeating: 0, count: size * size), signs = [Float](repeating: 0, count: size * size)
@@ -101,7 +103,7 @@ public final class RotationAdapter: LinearAdapter {
     private static func inverse(_ m: Tensor) throws -> Tensor {
         let size = m.shape[2]
         let identity = try Tensor.eye(size, dtype: m.dtype).reshape([1, size, size])
-        // Found without the tape, then one step on it: its derivative there is that of the inverse.
+        // The inverse is found without the tape; one more iteration on the tape gives the gradient of the inverse.
         let found = try noGrad {
             let plain = m.detach()
             let squared = try plain.square().sum(axes: [1, 2], keepDimensions: true)

@@ -1,11 +1,11 @@
 import MartletTensor
 
-/// Inputs or outputs of a layer times a learnt vector that begins as ones (IA³, Liu et al. 2022): outputs of keys and
-/// values, inputs of the last product of a feed-forward.
+/// Multiplies inputs or outputs of a layer by a trained vector that is initialised with ones (IA³, Liu et al. 2022):
+/// the outputs of key and value projections, the inputs of the last projection of a feed-forward layer.
 public final class ScalingAdapter: LinearAdapter {
     public let name: String
     public var isEnabled = true
-    /// `[1, in]` where inputs are scaled, `[out, 1]` where outputs are, as PEFT stores it.
+    /// `[1, in]` to scale inputs, `[out, 1]` to scale outputs, as PEFT stores it.
     public let vector: Tensor
     public let changesInput: Bool
     private let key: String

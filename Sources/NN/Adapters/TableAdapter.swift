@@ -1,18 +1,18 @@
 import MartletTensor
 
-/// A small change to a table of rows that are looked up, with parameters of its own.
+/// A small change of an embedding table, with its own parameters.
 public protocol TableAdapter: AnyObject {
     var name: String { get }
     var isEnabled: Bool { get set }
     var parameters: [Parameter] { get }
-    /// The looked-up rows `[ids, size]`, which are already times `scale`, with the adapter's part.
+    /// The rows `[ids, size]` that were looked up, already multiplied by `scale`, with the adapter applied.
     func callAsFunction(_ ids: [Int32], _ rows: Tensor, scale: Float) throws -> Tensor
-    /// The table `[count, size]` with the adapter in it, as float32.
+    /// The table `[count, size]` with the adapter merged into it, as float32.
     func merged(_ table: Tensor) throws -> Tensor
 }
 
-/// E + s · Aᵀ Bᵀ with A `[rank, count]` and B `[size, rank]`: LoRA of an embedding table, as PEFT has it. A begins as 0, B
-/// as N(0, 1).
+/// E + s · Aᵀ Bᵀ with A `[rank, count]` and B `[size, rank]`: LoRA of an embedding table, as in PEFT. A is initialised
+/// with 0, B with N(0, 1).
 public final class LowRankTable: TableAdapter {
     public let name: String
     public var isEnabled = true
@@ -49,12 +49,12 @@ public final class LowRankTable: TableAdapter {
     }
 }
 
-/// Some rows of a table in the place of its own: of added tokens, so that only these are trained. Where the output
-/// projection shares the table, its rows are these as well (`TrainedRowsOfHead`).
+/// Replaces some rows of a table, such as those of added tokens, so that only these rows are trained. Where the output
+/// projection shares the table, its rows are replaced too (`TrainedRowsOfHead`).
 public final class TrainedRows: TableAdapter {
     public let name: String
     public var isEnabled = true
-    /// The ids, and their rows `[ids, size]` in this order.
+    /// The token ids, and their rows `[ids, size]` in this order.
     public let ids: [Int32]
     public let rows: Tensor
     private let key: String
@@ -86,7 +86,7 @@ public final class TrainedRows: TableAdapter {
 
     public func merged(_ table: Tensor) throws -> Tensor { try Self.replace(table, at: ids, by: rows) }
 
-    /// The matrix with some of its rows in place of its own.
+    /// The matrix with the rows at `places` replaced.
     static func replace(_ matrix: Tensor, at places: [Int32], by rows: Tensor) throws -> Tensor {
         var kept = [Float](repeating: 1, count: matrix.shape[0])
         for place in places { kept[Int(place)] = 0 }
@@ -95,7 +95,7 @@ public final class TrainedRows: TableAdapter {
     }
 }
 
-/// The rows of `TrainedRows` in an output projection that shares the table.
+/// Applies the rows of `TrainedRows` to the output projection that shares the table.
 public final class TrainedRowsOfHead: LinearAdapter {
     private let table: TrainedRows
     public init(_ table: TrainedRows) { self.table = table }
@@ -105,7 +105,7 @@ public final class TrainedRowsOfHead: LinearAdapter {
         get { table.isEnabled }
         set { table.isEnabled = newValue }
     }
-    /// The table's.
+    /// Empty: the parameters belong to the table.
     public var parameters: [Parameter] { [] }
 
     public func callAsFunction(_ x: Tensor, _ y: Tensor, _ draw: AdapterDraw?) throws -> Tensor {

@@ -1,14 +1,15 @@
 import MartletTensor
 
-/// Rows of a table `[count, size]` looked up by number.
+/// A table `[count, size]`: row id is the vector of token id.
 public final class Embedding: ModuleLeaf {
     public let path: String
     public var kind: String { "embedding" }
     public private(set) var weight: Tensor
     public var hooks = LeafHooks()
-    /// Applied in order to the looked-up rows.
+    /// Applied in order to the rows that were looked up.
     public var adapters: [any TableAdapter] = []
 
+    /// - Parameter source: gives the table `[count, size]` as `path.weight`.
     public init(_ source: ParameterSource, _ path: String, count: Int, size: Int) {
         self.path = path
         weight = source.parameter(path + ".weight", shape: [count, size], role: .embedding)
@@ -23,7 +24,8 @@ public final class Embedding: ModuleLeaf {
         weight = try change(parameters[0], weight)
     }
 
-    /// `[ids, size]`, times `scale`. - Throws: `TensorError` naming an id outside the table.
+    /// scale · table[id] for every id: `[ids, size]`.
+    /// - Throws: `TensorError` naming an id outside the table.
     public func callAsFunction(_ ids: [Int32], scale: Float = 1) throws -> Tensor {
         var rows = try Fused.embed(ids, weight, scale: scale)
         for adapter in adapters where adapter.isEnabled { rows = try adapter(ids, rows, scale: scale) }

@@ -1,21 +1,21 @@
 import MartletSystem
 
-/// Which paths of a model are meant.
+/// Selects modules of a model by their paths.
 ///
 /// | pattern | paths |
 /// |---|---|
 /// | `q_proj` | every module of this name |
 /// | `layers.3` | all of the fourth layer |
 /// | `layers.*.mlp` | the feed-forward parts of all layers |
-/// | `*_proj` | every module whose name ends so |
-/// | `all-linear` | every linear layer but the output projection |
+/// | `*_proj` | every module whose name ends in `_proj` |
+/// | `all-linear` | every linear layer except the output projection |
 ///
-/// A pattern names consecutive components of a path, wherever they stand; `*` stands for any characters of one component.
+/// A pattern names consecutive components of a path, at any depth; `*` matches any characters within one component.
 public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
     public let description: String
     private let components: [String]
 
-    /// The pattern PEFT calls so.
+    /// PEFT's name for this pattern.
     public static let allLinear = "all-linear"
 
     public init(_ text: String) {
@@ -36,7 +36,8 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
         return matches(leaf.path)
     }
 
-    /// `*` against any run of characters; goes back to the last `*` only, so the work is a product of the lengths.
+    /// Matches `*` with any run of characters. Backtracks to the last `*` only, so the time is at most the product of
+    /// the lengths.
     private static func matches(_ pattern: Substring.UTF8View, _ text: Substring.UTF8View) -> Bool {
         var p = pattern.startIndex, t = text.startIndex
         var star: (pattern: Substring.UTF8View.Index, text: Substring.UTF8View.Index)?
@@ -59,7 +60,7 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
         return p == pattern.endIndex
     }
 
-    /// Names among `paths` that look like the pattern, the nearest first: for errors.
+    /// The four names among `paths` that are most similar to the pattern, the most similar first: for error messages.
     func near(_ paths: [String]) -> [String] {
         var seen: Set<String> = []
         var names: [(name: String, distance: Int)] = []
@@ -74,10 +75,10 @@ public struct ModulePattern: Sendable, Equatable, CustomStringConvertible {
         return names.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)
     }
 
-    /// The same for names that are no paths of a tree.
+    /// The same for names that are not paths of a tree.
     package func nearNames(_ names: [String]) -> [String] { near(names) }
 
-    /// Whole paths among `paths` that look like this one, the nearest first.
+    /// The four whole paths among `paths` that are most similar to the pattern, the most similar first.
     func nearPaths(_ paths: [String]) -> [String] {
         return paths.map { (name: $0, distance: Spelling.distance(description, $0)) }
             .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(4).map(\.name)

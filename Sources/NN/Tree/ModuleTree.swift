@@ -1,9 +1,9 @@
 import MartletTensor
 
-/// The layers of a model by their paths, in the order they were built: what is found, frozen, trained, replaced,
-/// prepared, hooked and counted by name.
+/// The layers of a model by their paths, in the order of construction. Layers are found, frozen, trained, replaced,
+/// prepared, hooked and counted by patterns of their paths.
 ///
-/// Layers enter themselves while the model is built on a `ModuleTree.Builder`, so none can be forgotten.
+/// Each layer registers itself when the model is built on a `ModuleTree.Builder`, so none can be left out.
 ///
 /// ```swift
 /// try model.tree.freeze("embed_tokens")
@@ -16,7 +16,7 @@ public final class ModuleTree {
 
     public init() {}
 
-    /// Passes on what a source gives, and hears of every layer that is built with it.
+    /// Passes on the parameters of a source, and collects every layer that is built with it.
     public final class Builder: ParameterSource {
         private let source: any ParameterSource
         public let tree = ModuleTree()
@@ -39,13 +39,13 @@ public final class ModuleTree {
 
     public var linears: [Linear] { leaves.compactMap { $0 as? Linear } }
 
-    /// Every parameter once.
+    /// Every parameter, once.
     public var parameters: [ModuleParameter] { leaves.flatMap(\.parameters) }
 
-    /// The tensors that all parameters are stored in.
+    /// The tensors that hold all parameters.
     package var storedTensors: [Tensor] { parameters.flatMap(\.value.storedTensors) }
 
-    /// What an optimiser works on: the parameters that want gradients, then those of adapters, layer by layer.
+    /// The parameters for an optimiser: for each layer those that require gradients, then those of its adapters.
     public var trained: [Parameter] {
         leaves.flatMap { leaf in
             let own = leaf.parameters.compactMap { parameter in
@@ -60,7 +60,7 @@ public final class ModuleTree {
         }
     }
 
-    /// - Throws: `ModuleError.nothingMatches` with names that look like it.
+    /// - Throws: `ModuleError.nothingMatches` with similar names.
     public func find(_ pattern: String) throws(ModuleError) -> [any ModuleLeaf] {
         let wanted = ModulePattern(pattern)
         let found = leaves.filter(wanted.matches)
@@ -70,13 +70,13 @@ public final class ModuleTree {
         return found
     }
 
-    /// The matching parameters want no gradients any more.
+    /// Excludes the matching parameters from training: they no longer require gradients.
     public func freeze(_ pattern: String) throws(ModuleError) {
         for leaf in try find(pattern) { leaf.replaceParameters { $1.detach() } }
     }
 
-    /// The matching parameters become float32 leaves of the tape, of memory of their own.
-    /// - Throws: `ModuleError.notTrainable` for a form of weights that is no tensor.
+    /// Makes the matching parameters trainable: float32 leaves of the tape with memory of their own.
+    /// - Throws: `ModuleError.notTrainable` for a weight that is not a tensor.
     public func train(_ pattern: String) throws {
         for leaf in try find(pattern) {
             for parameter in leaf.parameters where !(parameter.value is Tensor) {
@@ -90,9 +90,9 @@ public final class ModuleTree {
         }
     }
 
-    /// The gradient that a parameter has been given, nil before the first pass backwards.
-    /// - Parameter path: the whole path of a parameter, of an adapter's too: "model.norm.weight".
-    /// - Throws: `ModuleError.isFrozen`; `ModuleError.nothingMatches` with names that look like it.
+    /// The gradient of a parameter; nil before the first backward pass.
+    /// - Parameter path: the whole path of a parameter or of an adapter's parameter: "model.norm.weight".
+    /// - Throws: `ModuleError.isFrozen`; `ModuleError.nothingMatches` with similar names.
     public func gradient(_ path: String) throws(ModuleError) -> Tensor? {
         if let parameter = trained.first(where: { $0.name == path }) { return parameter.tensor.gradient }
         let paths = parameters.map(\.path)
@@ -100,8 +100,9 @@ public final class ModuleTree {
         throw .nothingMatches(pattern: path, near: ModulePattern(path).nearPaths(paths + trained.map(\.name)))
     }
 
-    /// Every parameter that is a tensor as another type. As float64 the model is computed by `Reference`, in whole
-    /// sequences. - Parameter trained: whether they become leaves of the tape.
+    /// Converts every parameter that is a tensor to another type. With float64, `Reference` computes the model, in
+    /// whole sequences only.
+    /// - Parameter trained: whether the converted parameters become leaves of the tape.
     public func convert(to dtype: DType, trained: Bool = false) throws {
         for leaf in leaves {
             try leaf.replaceParameters { _, tensor in
@@ -112,13 +113,13 @@ public final class ModuleTree {
         }
     }
 
-    /// Puts other matrices in place of those of the matching linear layers, such as quantised ones.
+    /// Replaces the matrices of the matching linear layers, for example with quantised ones.
     /// - Throws: `ModuleError.wrongShape`, or what `change` throws.
     public func replace(_ pattern: String, with change: (Linear) throws -> any WeightMatrix) throws {
         for case let layer as Linear in try find(pattern) { try layer.replaceMatrix(change(layer)) }
     }
 
-    /// Rearranges the weights of all linear layers for inference.
+    /// Packs the weights of all linear layers for inference.
     /// - Parameter progress: called with the number of layers done and their total.
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
         let linears = linears
@@ -128,12 +129,12 @@ public final class ModuleTree {
         }
     }
 
-    /// Forgets what `prepare` made, as must be done when parameters change.
+    /// Drops what `prepare` packed. Call it when parameters change.
     public func release() { for linear in linears { linear.release() } }
 
-    /// Lets `body` see the result of every matching layer, and put another of the same shape in its place by giving one
-    /// back. Not for use while a pass is under way.
-    /// - Returns: a handle that takes the hook away again.
+    /// Calls `body` with the result of every matching layer. If `body` returns a tensor of the same shape, it replaces
+    /// the result. Do not add hooks while a pass is running.
+    /// - Returns: a handle that removes the hook.
     @discardableResult
     public func hook(_ pattern: String, _ body: @escaping LeafHooks.Hook) throws(ModuleError) -> ModuleHook {
         let found = try find(pattern)
@@ -143,7 +144,7 @@ public final class ModuleTree {
     }
 }
 
-/// Takes a hook away.
+/// Removes a hook.
 public struct ModuleHook {
     let id: Int
     let leaves: [any ModuleLeaf]
