@@ -26,6 +26,7 @@ import TinyModels
         func replies(_ time: Duration) async throws -> (replies: [[Reply]], deferred: Int) {
             let engine = try engine(model) {
                 $0.grammarTime = time
+                $0.samplingTime = .seconds(60)
                 if guesses { $0.speculation = .promptLookup(tokens: 3) }
             }
             // What was found out is not there from the run before. One takes more work than is done between two looks at
@@ -38,6 +39,39 @@ import TinyModels
                     if number % 4 != 3 { request.constraint = number % 4 == 2 ? short : long }
                     let reply = try engine.submit(request), sent = request
                     group.addTask { (number, try await Outcome(reply, sent).replies) }
+                }
+                return try await group.reduce(into: [Int: [Reply]]()) { $0[$1.0] = $1.1 }
+            }
+            return (requests.indices.compactMap { all[$0] }, engine.statistics().deferredPicks)
+        }
+        let ready = try await replies(.seconds(60))
+        let late = try await replies(.zero)
+        #expect(ready.deferred == 0)
+        #expect(late.deferred > 0)
+        #expect(late.replies == ready.replies)
+    }
+
+    /// Sixteen samples with costly filters take turns, and nothing else changes.
+    @Test(arguments: [false, true]) func samplingLaterChangesNoReply(guesses: Bool) async throws {
+        let model = try LanguageModel.tiny()
+        let requests = (0..<4).map { number in
+            var request = EngineRequest.numbered(number, length: 9 + 7 * number, maximum: 16, sampled: true)
+            request.samples = number == 0 ? 16 : 2
+            request.options.sampling.temperature = 0.9
+            request.options.sampling.typicalP = number % 2 == 0 ? 0.8 : 1
+            request.options.sampling.topK = number == 3 ? 0 : 20
+            request.topLogProbabilities = 2
+            return request
+        }
+        func replies(_ time: Duration) async throws -> (replies: [[Reply]], deferred: Int) {
+            let engine = try engine(model) {
+                $0.samplingTime = time
+                if guesses { $0.speculation = .promptLookup(tokens: 3) }
+            }
+            let all = try await withThrowingTaskGroup(of: (Int, [Reply]).self) { group in
+                for (number, request) in requests.enumerated() {
+                    let reply = try engine.submit(request)
+                    group.addTask { (number, try await Outcome(reply, request).replies) }
                 }
                 return try await group.reduce(into: [Int: [Reply]]()) { $0[$1.0] = $1.1 }
             }

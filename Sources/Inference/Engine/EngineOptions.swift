@@ -22,6 +22,10 @@ public struct EngineOptions: Sendable {
     /// The time budget per step for grammar masks. A sequence whose mask needs longer is deferred until the mask is
     /// ready; the others continue.
     public var grammarTime = Duration.milliseconds(4)
+    /// The time budget per step for sampling with filters (top-k, top-p, min-p, typical), whose cost grows with the
+    /// vocabulary. Sequences that have not been sampled by then keep their logits for the next step; the others continue.
+    /// Replies do not depend on it.
+    public var samplingTime = Duration.milliseconds(20)
     /// Speculative decoding for requests that do not specify it: tokens drafted in each step and verified in the next.
     /// Replies do not depend on it.
     public var speculation = Speculation.none

@@ -130,10 +130,10 @@ extension Generator {
             picking.append((sequence, rows, !others.isEmpty))
             for other in others { picking.append((other, rows, true)) }
         }
-        let end = now + options.grammarTime
+        let end = now + options.grammarTime, late = ContinuousClock.now + options.samplingTime
         let picks = parallel(picking.count) { index in
             let (sequence, rows, copies) = picking[index]
-            return try sequence.verify(rows.map(row), copies: copies, until: end)
+            return try sequence.verify(rows.map(row), copies: copies, until: end, sampledBy: late)
         }
         for (entry, result) in zip(picking, picks) { tell(entry.sequence, result, now) }
         for entry in picking { deliver(entry.sequence, now) }
@@ -146,8 +146,11 @@ extension Generator {
         // The time budget may end before all have had their turn: start with another one each time.
         deferredTurn = (deferredTurn + 1) % deferred.count
         deferred = Array(deferred[deferredTurn...] + deferred[..<deferredTurn])
-        let now = ContinuousClock.now, end = now + options.grammarTime
-        let picks = parallel(deferred.count) { index in try deferred[index].pickDeferred(until: end) }
+        let now = ContinuousClock.now, end = now + options.grammarTime, late = now + options.samplingTime
+        let picks = parallel(deferred.count) { index in
+            // The first is sampled whatever time has passed.
+            try deferred[index].pickDeferred(until: end, sampledBy: index == 0 ? nil : late)
+        }
         for (sequence, result) in zip(deferred, picks) {
             if case .success(nil) = result { continue }
             tell(sequence, result.map { $0.map { [$0] } ?? [] }, now)
@@ -247,12 +250,15 @@ extension EngineSequence {
     ///
     /// If the grammar mask is not ready by `end`, the row is kept and the sequence is deferred.
     func verify(
-        _ rows: [UnsafeMutableBufferPointer<Float>], copies: Bool, until end: ContinuousClock.Instant
+        _ rows: [UnsafeMutableBufferPointer<Float>], copies: Bool, until end: ContinuousClock.Instant,
+        sampledBy late: ContinuousClock.Instant
     ) throws -> [Pick] {
         var picks: [Pick] = []
         for (index, row) in rows.enumerated() {
             let found: Pick?
-            if copies {
+            if request.options.sampling.hasFilters, ContinuousClock.now >= late {
+                found = nil
+            } else if copies {
                 var copy = Array(row)
                 found = try copy.withUnsafeMutableBufferPointer { try self.pick($0, until: end) }
             } else {
@@ -269,7 +275,9 @@ extension EngineSequence {
     }
 
     /// Samples from the kept logits; nil if the grammar mask is still not ready by `end`.
-    func pickDeferred(until end: ContinuousClock.Instant) throws -> Pick? {
+    /// - Parameter late: with filters, it is not sampled after this time; nil for no limit.
+    func pickDeferred(until end: ContinuousClock.Instant, sampledBy late: ContinuousClock.Instant?) throws -> Pick? {
+        if let late, request.options.sampling.hasFilters, ContinuousClock.now >= late { return nil }
         guard var logits = deferredLogits else { return nil }
         deferredLogits = nil
         let pick = try logits.withUnsafeMutableBufferPointer { try self.pick($0, until: end) }

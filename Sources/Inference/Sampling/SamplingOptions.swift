@@ -76,3 +76,8 @@ extension SamplingOptions {
         }
     }
 }
+
+extension SamplingOptions {
+    /// Whether tokens are drawn from a part of the vocabulary, which has to be found first.
+    var hasFilters: Bool { temperature != 0 && (topK > 0 || topP < 1 || minP > 0 || typicalP < 1) }
+}
