@@ -27,7 +27,7 @@ public enum GGUFValueType: UInt32, Sendable, CaseIterable {
         }
     }
 
-    /// The fewest bytes a value can take: a string is at least its length, an array its type and count.
+    /// The smallest number of bytes of a value: a string has at least its length, an array its type and count.
     var leastByteCount: Int { byteCount ?? (self == .string ? 8 : 12) }
 
     var isInteger: Bool {
@@ -38,7 +38,7 @@ public enum GGUFValueType: UInt32, Sendable, CaseIterable {
     }
 }
 
-/// A tensor type as the file numbers it (`ggml_type`), among them those Martlet knows the size of but does not
+/// A tensor type by its number in the file (`ggml_type`); includes types whose size Martlet knows but which it does not
 /// compute with.
 struct GGMLType {
     let name: String
@@ -47,7 +47,7 @@ struct GGMLType {
     /// Nil when Martlet does not compute with the type.
     let dtype: DType?
 
-    /// Nil for a number that stands for no type.
+    /// Nil for a number without a type.
     init?(_ number: UInt32) {
         if let dtype = DType(rawValue: number), number < 200 {
             self.init(dtype.name, dtype.blockLength, dtype.blockByteCount, dtype)
@@ -70,9 +70,10 @@ struct GGMLType {
     }
 }
 
-/// What a GGUF file may hold at most. Counts are bounded by the bytes that remain besides.
+/// Limits for the header of a GGUF file. Counts are also limited by the bytes that remain in the file.
 enum GGUFLimits {
-    /// More keys and tensors than any model has, so that a header full of the smallest ones takes no memory to speak of.
+    /// The limit of metadata keys and of tensors. It is more than any model has, and low enough that a header full of
+    /// the smallest entries takes little memory.
     static let keys = 1 << 16
     static let tensors = 1 << 18
     static let keyByteCount = 65_535

@@ -1,17 +1,17 @@
 import MartletNN
 import MartletTensor
 
-/// Learnt tokens before every text: their embeddings (prompt tuning, Lester et al. 2021; P-tuning, Liu et al. 2021), or their
-/// keys and values in every layer (prefix tuning, Li and Liang 2021).
+/// Trained virtual tokens before every text: their embeddings (prompt tuning, Lester et al. 2021; P-tuning, Liu et al.
+/// 2021), or their keys and values in every layer (prefix tuning, Li and Liang 2021).
 ///
-/// They are tokens `vocabularySize ..< vocabularySize + count` of a text, so that caches, positions and shared prompts treat
-/// them as any others. A pass over whole sequences puts them before each; whoever goes on from a cache begins a text with
-/// `tokens(vocabulary:)`.
+/// Virtual tokens have the ids `vocabularySize ..< vocabularySize + count`, so the key/value cache, positions and the
+/// prefix cache treat them like other tokens. A pass over whole sequences inserts them before each sequence; with a
+/// cache, the caller begins the text with `tokens(vocabulary:)`.
 public final class VirtualPrompt {
     public enum Content {
         /// `[count, hidden]`.
         case embeddings(() throws -> Tensor)
-        /// `[count, layers * 2 * keyWidth]`: keys and values of one layer after the other, as attention gets them.
+        /// `[count, layers * 2 * keyWidth]`: keys, then values, of each layer in turn, as attention takes them.
         case keysAndValues(() throws -> Tensor)
     }
     public let count: Int
@@ -19,17 +19,17 @@ public final class VirtualPrompt {
 
     public init(count: Int, _ content: Content) { (self.count, self.content) = (count, content) }
 
-    /// What a text begins with.
+    /// The virtual tokens that a text begins with.
     public func tokens(vocabulary: Int) -> [Int32] { (0..<count).map { Int32(vocabulary + $0) } }
 }
 
-/// The rows of a pass that are learnt tokens.
+/// The rows of a pass that are virtual tokens.
 struct VirtualRows {
-    /// In the pass, and which of the prompt's tokens each is.
+    /// The row of each virtual token in the pass, and its index in the prompt.
     private(set) var rows: [Int32] = [], places: [Int32] = []
     private let prompt: VirtualPrompt
 
-    /// Nil where none is.
+    /// Nil where no token is virtual.
     init?(_ tokens: [Int32], _ prompt: VirtualPrompt?, vocabulary: Int) {
         guard let prompt else { return nil }
         self.prompt = prompt
@@ -40,13 +40,13 @@ struct VirtualRows {
         if rows.isEmpty { return nil }
     }
 
-    /// Embeddings with those of the learnt tokens: `[tokens, hidden]`.
+    /// Embeddings `[tokens, hidden]` with the rows of virtual tokens replaced.
     func embedded(_ x: Tensor) throws -> Tensor {
         guard case .embeddings(let table) = prompt.content else { return x }
         return try placed(table(), in: x)
     }
 
-    /// Keys and values of a layer with those of the learnt tokens.
+    /// Keys and values of a layer, `[tokens, keyWidth]`, with the rows of virtual tokens replaced.
     func attended(_ k: Tensor, _ v: Tensor, layer: Int) throws -> (Tensor, Tensor) {
         guard case .keysAndValues(let table) = prompt.content else { return (k, v) }
         let all = try table(), width = k.shape[1]
@@ -65,14 +65,14 @@ struct VirtualRows {
     }
 }
 
-/// Whole sequences with the learnt tokens put before each.
+/// Whole sequences with the virtual tokens inserted before each.
 struct ExpandedPass {
     var tokens: [Int32] = []
     var pass: Pass
-    /// Where the rows that were asked for stand.
+    /// For each row of the given pass, its row in the expanded pass.
     var rows: [Int32] = []
 
-    /// - Parameter segments: of the pass.
+    /// - Parameter segments: the row ranges of the sequences in the given pass.
     init(_ given: [Int32], _ segments: [Range<Int>], _ pass: Pass, _ prompt: VirtualPrompt, vocabulary: Int) {
         self.pass = pass
         var positions: [Int32] = [], expanded: [Range<Int>] = []

@@ -6,8 +6,9 @@ extension Family {
         "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 32_768,
         "sliding_window": 4096, "max_window_layers": 28,
     ]
-    /// Windows count only when they are switched on; the sections of a rotation in three axes (time, height, width) are
-    /// the same rotation where all three positions of a token are, as those of text are.
+    /// Keys that do not change the computation of text: sliding windows apply only when `use_sliding_window` is set;
+    /// with the multi-axis rotary sections (time, height, width), all three positions of a text token are equal, which
+    /// gives the ordinary rotation.
     private static let qwenNeutral: Set<String> = [
         "sliding_window", "max_window_layers", "rope_scaling.mrope_section", "rope_scaling.mrope_interleaved",
         "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved", "use_mrope", "attention_bias",
@@ -24,7 +25,7 @@ extension Family {
         try spec.setQwenWindows(config)
     }
 
-    /// The text part of Qwen 2-VL and 2.5-VL is a Qwen 2.
+    /// The text part of Qwen 2-VL and 2.5-VL is Qwen 2.
     static let qwen2VL = Family(
         "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_vl", "qwen2_5_vl",
         gguf: GGUFForm("qwen2vl") { reading in
@@ -48,7 +49,7 @@ extension Family {
         defaults: qwenDefaults.with("head_dim", 128), neutral: qwenNeutral, newModel: beginQwen3,
         configure: configureQwen3)
 
-    /// Every other layer slides where a window is given, from the first on.
+    /// With a window, every other layer is a sliding-window layer, starting with the first.
     private static let beginQwen3 = NewModelForm(slides: true) { shape in
         guard shape.slidingWindow > 0 else { return [] }
         return [
@@ -68,7 +69,7 @@ extension Family {
         try spec.setQwenWindows(config)
     }
 
-    /// The text part of Qwen 3-VL is a Qwen 3.
+    /// The text part of Qwen 3-VL is Qwen 3.
     static let qwen3VL = Family(
         "qwen3_vl_text", "qwen3_vl",
         gguf: GGUFForm("qwen3vl") { reading in
@@ -92,7 +93,7 @@ extension JSONObject {
 }
 
 extension DecoderConfiguration {
-    /// Sliding windows count only when switched on, and only from layer `max_window_layers`.
+    /// Sliding windows apply only when `use_sliding_window` is set, and only from layer `max_window_layers` on.
     fileprivate mutating func setQwenWindows(_ config: ConfigurationReader) throws(ModelError) {
         guard try config.flag("use_sliding_window", default: false) else { return }
         let first = try config.integer("max_window_layers", in: 0...(1 << 24), default: layerCount)

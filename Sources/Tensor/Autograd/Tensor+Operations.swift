@@ -1,5 +1,5 @@
 extension Tensor {
-    /// The names of the operations this tensor was computed by, as far back as the tape goes.
+    /// The names of all operations on the tape that this tensor was computed with.
     package var operations: Set<String> {
         var names: Set<String> = [], seen: Set<ObjectIdentifier> = []
         var waiting = [origin?.node].compactMap { $0 }
