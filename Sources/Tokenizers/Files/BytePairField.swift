@@ -1,9 +1,9 @@
 import MartletPatterns
 import MartletSystem
 
-/// BPE, from each of the forms it is written in.
+/// Reads BPE models from each file format that they are stored in.
 extension FileField {
-    /// The `model` of a `tokenizer.json` of type BPE.
+    /// The `model` of a `tokenizer.json` with type BPE.
     func bytePairs(spelledInByteAlphabet: Bool) throws(TokenizerError) -> BytePairs {
         let vocabulary = Vocabulary(try required("vocab").vocabularyTokens())
         let prefix = Array(try string("continuing_subword_prefix", or: "").utf8)
@@ -36,7 +36,7 @@ extension FileField {
     }
 }
 
-/// Merges by the ids of their parts.
+/// Merges by the token ids of their parts.
 struct MergeTable {
     let vocabulary: Vocabulary
     var continuingPrefix: [UInt8] = []
@@ -48,7 +48,7 @@ struct MergeTable {
         self.continuingPrefix = continuingPrefix
     }
 
-    /// A table of lines, "left right".
+    /// The merges of lines of the form "left right".
     static func read(_ lines: [String], _ vocabulary: Vocabulary, file: String) throws(TokenizerError) -> PairTable {
         let builder = MergeTable(vocabulary: vocabulary, count: lines.count)
         for (rank, line) in lines.enumerated() where !line.isEmpty {
@@ -59,10 +59,10 @@ struct MergeTable {
         return builder.table
     }
 
-    /// Adds "left right".
-    /// - Returns: what is wrong, if anything is.
+    /// Adds a merge "left right".
+    /// - Returns: what is wrong with the line, or nil.
     func add(line: [UInt8], rank: Int) -> String? {
-        // A space is never part of a token in this notation, but one at the start may be.
+        // In this notation a token contains no space, except that it may begin with one.
         guard let space = line.dropFirst().firstIndex(of: 0x20), space + 1 < line.count else {
             return "expected two tokens"
         }
@@ -85,7 +85,7 @@ struct MergeTable {
 }
 
 extension Vocabulary {
-    /// The vocabulary with its spellings in GPT-2's alphabet turned into bytes.
+    /// The vocabulary with tokens in GPT-2's byte alphabet converted to bytes.
     func inBytes() -> Vocabulary {
         Vocabulary(
             (0..<Int32(count)).map { id in self[id].map { ByteAlphabet.bytes(spelledBy: Array($0)) ?? Array($0) } })
@@ -93,13 +93,13 @@ extension Vocabulary {
 }
 
 extension Tokenizer {
-    /// sentencepiece's BPE: any two neighbours merge whose joined spelling is a token, best score first.
+    /// sentencepiece's BPE: any two adjacent tokens whose concatenation is a token can merge, the best score first.
     static func scoredBytePairs(
         tokens: [[UInt8]?], scores: [Float], usable: [Bool], unknown: Int32?, byteTokens: [Int32]?
     ) -> BytePairs {
         let ranks = tokens.indices.map { id -> UInt32 in
             guard usable[id] else { return BytePairs.noRank }
-            // The bits of a float in an order that integers have, largest first.
+            // Maps the bits of a float to an integer of the same order, the largest first.
             let bits = scores[id].bitPattern
             let ascending = bits >> 31 == 0 ? bits | 0x8000_0000 : ~bits
             return min(~ascending, BytePairs.noRank - 1)
@@ -137,11 +137,11 @@ extension Tokenizer {
         return parts
     }
 
-    /// Cuts by a family's name, or by a regular expression.
+    /// The pre-tokenizer by the name of a model family, or by a regular expression.
     static func steps(named name: String, file: String) throws(TokenizerError) -> [PieceStages.Step] {
         if let steps = KnownPatterns.steps(named: name) { return steps }
         if let scanner = KnownPatterns.scanner(for: name, .tiktoken) { return [.cut(scanner)] }
-        // A name has no sign of a pattern in it.
+        // A name contains none of the characters that mark a regular expression.
         if name.utf8.contains(where: { "|\\[(".utf8.contains($0) }) {
             do {
                 let expression = try RegularExpression(name, .tiktoken)

@@ -29,9 +29,9 @@ struct SentencePieceModel {
         guard !Self.isText(bytes) else {
             throw .malformed(
                 file: file, field: "the whole file",
-                reason: "it is plain text and no tokenizer; name a model, its folder or its tokenizer file, and give "
-                    + "the text on standard input (martlet tokenize MODEL < \(file.shown(limit: 200))). Of vocabularies "
-                    + "in plain text, vocab.txt, vocab.json with merges.txt, and *.tiktoken are read by these names")
+                reason: "this is plain text, not a tokenizer; name a model, its folder or its tokenizer file, and give "
+                    + "the text on standard input (martlet tokenize MODEL < \(file.shown(limit: 200))). Vocabularies "
+                    + "in plain text must be named vocab.txt, vocab.json with merges.txt, or *.tiktoken")
         }
         var reader = ProtobufReader(bytes[...], file: file, field: "ModelProto")
         var missing: Set = ["trainer_spec", "normalizer_spec"]
@@ -47,7 +47,7 @@ struct SentencePieceModel {
             default: break
             }
         }
-        // Both stand behind the pieces; without them texts would be cut otherwise, and nobody would notice.
+        // Both follow the pieces in the file; without them, texts would silently be tokenised differently.
         if !tokens.isEmpty, let field = missing.max() {
             throw .malformed(file: file, field: field, reason: "it is missing: the file seems to be cut short")
         }
@@ -56,12 +56,13 @@ struct SentencePieceModel {
         }
     }
 
-    /// Whether the file begins as a text does. A list of pieces has numbers of fields and lengths among its letters.
+    /// Whether the file begins with text. A list of pieces contains control bytes, the field numbers and lengths,
+    /// between its letters.
     private static func isText(_ bytes: [UInt8]) -> Bool {
         let start = bytes.prefix(1024)
         let spaces: Set<UInt8> = [0x09, 0x0A, 0x0C, 0x0D]
         guard start.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || spaces.contains($0) }) else { return false }
-        // The beginning may end inside a character.
+        // The examined prefix may end inside a character.
         return (0...min(3, start.count)).contains { String(validating: start.dropLast($0), as: UTF8.self) != nil }
     }
 
@@ -77,7 +78,7 @@ struct SentencePieceModel {
             case (2, .fixed32(let bits)): score = Float(bitPattern: bits)
             case (3, .varint(let raw)):
                 guard let known = Kind(rawValue: raw) else {
-                    throw .malformed(file: file, field: field, reason: "\(raw) is no type of a piece")
+                    throw .malformed(file: file, field: field, reason: "\(raw) is not a piece type")
                 }
                 kind = known
             default: break
@@ -122,11 +123,11 @@ struct SentencePieceModel {
         }
     }
 
-    /// The id, when it is one of the pieces.
+    /// The id if it is that of a piece, else nil.
     func checked(_ id: Int32) -> Int32? { id >= 0 && Int(id) < tokens.count ? id : nil }
 }
 
-/// Fields of a protocol buffer, one after the other. Source: the Protocol Buffers encoding reference.
+/// The fields of a protocol buffer, in order. Source: the Protocol Buffers encoding reference.
 struct ProtobufReader {
     enum Value {
         case varint(UInt64)
@@ -148,7 +149,7 @@ struct ProtobufReader {
     private func malformed(_ reason: String) -> TokenizerError {
         .malformed(
             file: file, field: field,
-            reason: "\(reason) at byte \(bytes.startIndex): no sentencepiece model, or one that is cut short")
+            reason: "\(reason) at byte \(bytes.startIndex): not a sentencepiece model, or a truncated one")
     }
 
     /// The number and the value of the next field; nil at the end.
@@ -165,13 +166,13 @@ struct ProtobufReader {
         case 2:
             let length = try varint()
             guard length <= UInt64(bytes.count) else {
-                throw malformed("a field of \(length) bytes where \(bytes.count) are left")
+                throw malformed("a field has \(length) bytes, but \(bytes.count) are left")
             }
             let value = bytes.prefix(Int(length))
             bytes.removeFirst(Int(length))
             return (number, .bytes(value))
         case 5: return (number, .fixed32(UInt32(try fixed(4))))
-        default: throw malformed("a field of the unknown kind \(key & 7)")
+        default: throw malformed("a field has the unknown wire type \(key & 7)")
         }
     }
 
@@ -182,7 +183,7 @@ struct ProtobufReader {
             value |= UInt64(byte & 0x7F) << shift
             if byte < 0x80 { return value }
         }
-        throw malformed("a number of more than ten bytes")
+        throw malformed("a number has more than ten bytes")
     }
 
     private mutating func fixed(_ count: Int) throws(TokenizerError) -> UInt64 {
