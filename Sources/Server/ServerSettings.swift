@@ -1,32 +1,33 @@
-/// How a server listens, whom it answers and how much it takes from one client.
+/// Where a server listens, which clients it accepts, and the limits for each client.
 public struct ServerSettings: Sendable {
     public var host = "127.0.0.1"
-    /// 0 lets the system choose.
+    /// 0: the system chooses a port.
     public var port = 8080
     public var keys: [APIKey] = []
-    /// Serve whoever can connect, beyond this machine too, without a key.
+    /// Accept any client without a key, also from other machines.
     public var allowsAnonymous = false
-    /// Host names besides `localhost` and addresses under which browsers may reach a server without keys; `*` for all.
+    /// Host names, besides `localhost` and addresses, that browsers may use for a server without keys; `*` for all.
     public var allowedHosts: [String] = []
-    /// Origins of other sites' pages that may use the server from a browser, as `https://example.org`; `*` for all.
+    /// Origins of web pages on other sites that may use the server from a browser, such as `https://example.org`; `*`
+    /// for all.
     public var allowedOrigins: [String] = []
     public var limits = ServerLimits()
     public var certificate: ServerCertificate?
-    /// How long requests under way may go on after the first signal.
+    /// How long running requests may continue after the first shutdown signal.
     public var drain = Duration.seconds(30)
-    /// Folder whose training runs the Runs page shows.
+    /// The folder of the training runs that the Runs page shows.
     public var runsFolder: String?
-    /// Folder that the pages are read from instead of from the program, for work on them.
+    /// The folder that the web pages are read from instead of from the program; for developing them.
     public var pagesFolder: String?
 
     public init() {}
 
-    /// Whether only this machine can connect.
+    /// Whether only clients on this machine can connect.
     public var isLoopback: Bool {
         host == "localhost" || host == "::1" || (host.hasPrefix("127.") && HostName.isAddress(host))
     }
 
-    /// - Throws: `ServerError` where the settings do not fit each other.
+    /// - Throws: `ServerError` when settings contradict each other.
     package func check() throws(ServerError) {
         guard (0...65_535).contains(port) else {
             throw ServerError("--port is \(port); expected a number from 0 to 65535")
@@ -34,7 +35,7 @@ public struct ServerSettings: Sendable {
         guard isLoopback || !keys.isEmpty || allowsAnonymous else {
             throw ServerError(
                 "\(host) can be reached from other machines, and there is no key: "
-                    + "give --api-key or --api-key-file, or --allow-anonymous to serve whoever connects")
+                    + "give --api-key or --api-key-file, or --allow-anonymous to accept any client")
         }
         try limits.check()
     }
@@ -51,38 +52,41 @@ public struct ServerCertificate: Sendable {
     }
 }
 
-/// What one client, or all together, may take up.
+/// Limits for one client, or for all clients together.
 public struct ServerLimits: Sendable {
-    /// Bytes of a request's body.
+    /// Bytes of a request body.
     public var body = 32 << 20
-    /// Bytes that the bodies of all requests under way may take together, and what they become when they are read.
+    /// Bytes of the bodies of all running requests together, including what they are parsed into.
     public var bodies = 256 << 20
     /// Bytes of all header fields together.
     public var headers = 16 << 10
     public var headerCount = 100
-    /// Open connections. Beyond them idle ones are closed for new ones, and where none is idle, health checks are answered.
+    /// Open connections. Above the limit, idle connections are closed for new ones; if none is idle, only health checks
+    /// are answered.
     public var connections = 1024
-    /// Connections beyond the limit that are accepted to tell them so.
+    /// Connections above the limit that are accepted in order to answer with an error.
     static let spareConnections = 64
-    /// For the header of each request: from connecting, or from its first byte where another request came before it.
+    /// Time for the header of a request: from connecting, or from the first byte for a later request on the connection.
     public var headerTime = Duration.seconds(10)
-    /// For a body. One that takes longer must come at `bodyRate` bytes a second, from its beginning and ever after.
+    /// Time for a body. A body that takes longer must arrive at `bodyRate` bytes per second, from its beginning to its
+    /// end.
     public var bodyTime = Duration.seconds(30)
     public var bodyRate = 16 << 10
-    /// Between two requests of a connection.
+    /// Time between two requests of a connection.
     public var idleTime = Duration.seconds(75)
-    /// How long a client may take nothing of what waits for it.
+    /// How long a client may accept none of the data that waits for it.
     public var writeTime = Duration.seconds(30)
-    /// Chunks of a streamed reply that wait for a client that does not read, before it is given up.
+    /// Chunks of a streamed reply that may wait for a slow client before the connection is closed.
     public var pendingChunks = 1024
-    /// Bytes that the system holds of replies on their way.
+    /// The size of the socket's send buffer, in bytes.
     package var sendBuffer = 256 << 10
-    /// How long a token of a streamed reply may wait for others to be sent with it; the first does not. Zero sends each at
-    /// once, for 5 % more time in a reply that is alone; a screen shows 60 pictures a second.
+    /// How long a token of a streamed reply may wait to be sent together with others; the first token does not wait.
+    /// Zero sends each token at once, which takes 5 % more time for a single reply. 16 ms is about one frame of a 60 Hz
+    /// screen.
     public var delivery = Duration.milliseconds(16)
-    /// How long after a client has said that it sends no more it is first asked whether it still reads.
+    /// After a client has closed its sending side: the time until the server first tests whether it still reads.
     package var leaving = Duration.seconds(2)
-    /// Silence in a stream before a comment says that the server still works on it.
+    /// The time without data in a stream after which a comment is sent to show that the server still works on it.
     public var keepAlive = Duration.seconds(15)
 
     public init() {}
@@ -92,7 +96,7 @@ public struct ServerLimits: Sendable {
             throw ServerError("limits must be above 0, and that of headers at least 1024 bytes")
         }
         guard bodies >= body else {
-            throw ServerError("the \(bodies) bytes for all bodies together are less than the \(body) of one")
+            throw ServerError("the limit of all bodies together, \(bodies) bytes, is less than that of one, \(body)")
         }
     }
 }

@@ -1,6 +1,6 @@
 import MartletSystem
 
-/// A key that callers show, known by its SHA-256 alone.
+/// An API key; only its SHA-256 is stored.
 public struct APIKey: Sendable {
     public var name: String
     package var digest: [UInt8]
@@ -14,7 +14,7 @@ public struct APIKey: Sendable {
         self.quota = quota
     }
 
-    /// The one key of a server of one person: it may do everything.
+    /// The only key of a server with one user: it has every permission.
     public init(name: String = "owner", secret: String) {
         self.init(name: name, digest: Self.digest(secret), scopes: Set(Scope.allCases))
     }
@@ -22,28 +22,28 @@ public struct APIKey: Sendable {
     package static func digest(_ secret: String) -> [UInt8] { SHA256.hash(secret.utf8) }
 }
 
-/// What one key may use up; nil is without bound.
+/// The quota of one key; nil is unlimited.
 public struct KeyQuota: Sendable, Equatable {
     public var requestsPerMinute: Int?
-    /// Of prompts and replies together.
+    /// Tokens of prompts and replies together.
     public var tokensPerDay: Int?
     public var concurrentRequests: Int?
 
     public init() {}
 }
 
-/// Who asks.
+/// The caller of a request.
 package struct Caller: Sendable {
     /// The key's name; nil for a caller without one.
     package var name: String?
     package var scopes: Set<Scope>
     package var meter: KeyMeter?
 
-    /// Separates what is cached for this caller from what is for others.
+    /// Separates the cached prompts of this caller from those of others.
     package var cacheSalt: String { name ?? "" }
 }
 
-/// All keys, and how to tell them apart without telling how close a guess was.
+/// All keys, compared so that the time does not reveal how close a guess was.
 package final class KeyRing: Sendable {
     private let entries: [(key: APIKey, meter: KeyMeter)]
 
@@ -51,7 +51,7 @@ package final class KeyRing: Sendable {
 
     package var isEmpty: Bool { entries.isEmpty }
 
-    /// Compares the digest with that of every key, each to its end.
+    /// Compares the digest with that of every key, each in full.
     package func caller(showing secret: String) -> Caller? {
         let digest = APIKey.digest(secret)
         var found: Int?

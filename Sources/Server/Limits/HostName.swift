@@ -8,9 +8,10 @@ import Glibc
 import Musl
 #endif
 
-/// The host of a `Host` or `Origin` field.
+/// The host in a `Host` or `Origin` field.
 enum HostName {
-    /// "example.org" of "example.org:8080", "::1" of "[::1]:8080"; nil where anything but a port follows.
+    /// "example.org" for "example.org:8080", "::1" for "[::1]:8080"; nil when something other than a port follows the
+    /// host.
     static func name(of authority: some StringProtocol) -> String? {
         let name: String
         let rest: Substring
@@ -27,7 +28,7 @@ enum HostName {
         return name
     }
 
-    /// Whether this is a name or an address, with a port or without, and nothing else (RFC 3986, 3.2.2).
+    /// Whether this is a host name or an address, with or without a port, and nothing else (RFC 3986, section 3.2.2).
     static func isWellFormed(_ authority: some StringProtocol) -> Bool {
         guard let name = name(of: authority), !name.isEmpty else { return false }
         let port = authority.utf8.reversed().prefix { (0x30...0x39).contains($0) }.count
@@ -50,13 +51,13 @@ enum HostName {
     }
 }
 
-/// Keeps other people's web pages from using a server that trusts whoever reaches it.
+/// Protects a server that accepts requests without a key from web pages of other sites.
 ///
-/// A page can have its own name point at 127.0.0.1 (DNS rebinding): the browser then takes the server for the page's own,
-/// but still says the name in `Host`. A name that is not listed is refused where no key protects the server. A page can
-/// also send requests to a server whose replies it may not read. Browsers say where they come from: in `Origin`, which must
-/// be this server or listed, or, where that is left out, as for pictures and links, in `Sec-Fetch-Site`. Whatever changes
-/// anything is held to both, whether its method is GET or not.
+/// A page can let its own host name resolve to 127.0.0.1 (DNS rebinding): the browser then takes the server for the
+/// site of the page, but still sends that name in `Host`. Without keys, a request whose `Host` is not listed is
+/// refused. A page can also send requests to a server whose replies it may not read. Browsers state the origin of the
+/// page in `Origin`, which must be this server or a listed origin; where `Origin` is left out, as for images and links,
+/// `Sec-Fetch-Site` is checked instead. Both checks apply to every request that changes state, GET included.
 struct SiteRules: Sendable {
     var hosts: Set<String>
     var origins: Set<String>
@@ -74,7 +75,7 @@ struct SiteRules: Sendable {
         return name == "localhost" || name.hasSuffix(".localhost") || HostName.isAddress(name) || hosts.contains(name)
     }
 
-    /// Whether a page of this origin may send requests that change something, and read replies.
+    /// Whether a page of this origin may send requests that change state, and read replies.
     func allows(origin: String, authority: String?) -> Bool {
         let origin = origin.lowercased()
         if origins.contains("*") || origins.contains(origin) { return true }
@@ -82,20 +83,20 @@ struct SiteRules: Sendable {
         return origin[scheme.upperBound...] == authority.lowercased()
     }
 
-    /// Whether a request that can change something comes from no page, or from one that may send it.
+    /// Whether a request that can change state comes from no web page, or from a page that may send it.
     func allowsChange(_ head: HTTPRequest) -> Bool {
         if let origin = head.headerFields[.origin] { return allows(origin: origin, authority: head.authority) }
         guard let site = head.headerFields[.fetchSite]?.lowercased() else { return true }
         return site == "same-origin" || site == "none" || origins.contains("*")
     }
 
-    /// What lets a page of another, listed origin read the reply.
+    /// The header fields that let a page of another, listed origin read the reply.
     func fields(origin: String?) -> HTTPFields {
         guard let origin, origins.contains("*") || origins.contains(origin.lowercased()) else { return [:] }
         return [.accessControlAllowOrigin: origin, .vary: "Origin", .accessControlExposeHeaders: "x-request-id"]
     }
 
-    /// The answer to a browser that asks what it may send.
+    /// The reply to a preflight request, in which the browser asks which requests it may send.
     func preflightFields(origin: String?, methods: String) -> HTTPFields {
         var fields = fields(origin: origin)
         guard !fields.isEmpty else { return fields }
@@ -108,6 +109,6 @@ struct SiteRules: Sendable {
 }
 
 extension String {
-    /// The first place of `other`.
+    /// The first occurrence of `other`.
     fileprivate func range(of other: String) -> Range<Index>? { firstRange(of: other) }
 }

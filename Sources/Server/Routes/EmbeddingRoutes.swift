@@ -4,7 +4,7 @@ import MartletAPI
 import MartletSystem
 
 extension Server {
-    /// Vectors of texts, and what is computed from them.
+    /// Routes for vectors of texts, and for scores computed from vectors.
     func embeddingRoutes() -> [Route] {
         let limits = requestLimits
         let rerank: Route.Handler = { [self] call in
@@ -18,35 +18,35 @@ extension Server {
             Route(.post, "/embeddings", scope: .inference, summary: "As /v1/embeddings.") { [self] call in
                 try await embed(try EmbeddingsRequest(call.body, limits: limits), call)
             },
-            Route(.post, "/v1/score", scope: .inference, summary: "How alike pairs of texts are.") { [self] call in
+            Route(.post, "/v1/score", scope: .inference, summary: "Similarity scores of text pairs.") { [self] call in
                 try await score(try ScoreRequest(call.body, limits: limits), call)
             },
         ] + paths.map { Route(.post, $0, scope: .inference, summary: "Documents by how they fit a query.", rerank) }
     }
 
-    /// text-embeddings-inference's. Its `/rerank` is told from the others by its body.
+    /// The routes of text-embeddings-inference. `/rerank` exists for both protocols and is distinguished by its body.
     func textEmbeddingsRoutes() -> [Route] {
         let limits = requestLimits
         return [
             Route(
-                .post, "/embed", scope: .inference, summary: "text-embeddings-inference's vectors of texts.",
+                .post, "/embed", scope: .inference, summary: "As text-embeddings-inference: a vector for each text.",
                 errors: .textEmbeddings
             ) { [self] call in
                 let request = try EmbeddingsRequest(textEmbeddings: call.body, limits: limits)
                 return .json(EmbeddingsRequest.plainReply(vectors: try await vectors(of: request, call).vectors))
             },
             Route(
-                .post, "/similarity", scope: .inference, summary: "How alike a text is to others.",
+                .post, "/similarity", scope: .inference, summary: "The similarity of a text to each of several others.",
                 errors: .textEmbeddings
             ) { [self] call in try await similarity(try SimilarityRequest(call.body, limits: limits), call) },
             Route(
-                .post, "/predict", scope: .inference, summary: "Classes of texts, where a model tells them.",
+                .post, "/predict", scope: .inference, summary: "Class scores of texts, if the model has them.",
                 errors: .textEmbeddings
             ) { [self] call in
                 let request = try PredictRequest(call.body, limits: limits)
                 let model = try request.model.map { try models.find($0) } ?? models.first()
                 throw APIError(
-                    status: 424, "The model '\(model.name)' tells no classes of texts.", type: "not_supported_error",
+                    status: 424, "The model '\(model.name)' does not classify texts.", type: "not_supported_error",
                     parameter: "model", code: "wrong_model_kind")
             },
         ]
@@ -67,7 +67,7 @@ extension Server {
         return .json(request.reply(model: request.model ?? model, vectors: vectors, promptTokens: count))
     }
 
-    /// A vector for each input, by the model of that name.
+    /// A vector for each input, from the named model.
     func vectors(
         of request: EmbeddingsRequest, _ call: Call
     ) async throws -> (model: String, vectors: [[Float]], promptTokens: Int) {
@@ -94,7 +94,7 @@ extension Server {
         return (lease.model.name, vectors, count(tokens, call))
     }
 
-    /// By the model's own scores of pairs, or by the cosine of the vectors of query and document.
+    /// With the model's own scores of pairs, or the cosine similarity of the vectors of query and document.
     private func rerank(_ request: RerankRequest, _ call: Call) async throws -> Response {
         noteUnknown(request.unknownFields, call)
         let lease = try await models.use(request.model, for: .scores, .embeds)
@@ -142,8 +142,8 @@ extension Server {
         var second: (text: String, place: String)
     }
 
-    /// A model's own score for each pair. Both texts are read at once, so each pair is cut into tokens by itself: texts of a
-    /// length that no pair can have are refused before that.
+    /// The model's own score for each pair. The model reads both texts together, so each pair is tokenised as one;
+    /// texts that are too long for any pair are refused before that.
     private func scores(
         of pairs: [TextPair], _ worker: ScoringWorker, _ truncation: Truncation?, _ lease: ModelLease, _ call: Call
     ) async throws -> ([Float], Int) {
@@ -155,7 +155,7 @@ extension Server {
             try Task.checkCancellation()
             for (text, place) in [pair.first, pair.second] where text.utf8.count > bytes {
                 throw APIError.invalid(
-                    place, "has \(text.utf8.count) bytes; at most \(bytes) are read by a model of \(limit) tokens",
+                    place, "has \(text.utf8.count) bytes; a model of \(limit) tokens takes at most \(bytes)",
                     code: "text_too_long")
             }
             var tokens: ScoringWorker.Pair
@@ -163,7 +163,7 @@ extension Server {
                 throw APIError.invalid(pair.second.place, "cannot be expressed in the model's vocabulary: \(error)")
             }
             if truncation != nil, tokens.ids.count > limit {
-                // The end of the second text goes, not what the model expects behind it.
+                // Shortens the second text, and keeps the special token that the model expects after it.
                 tokens.ids = Array(tokens.ids.prefix(limit - 1)) + tokens.ids.suffix(1)
                 tokens.types = Array(tokens.types.prefix(limit - 1)) + tokens.types.suffix(1)
             }
@@ -204,7 +204,7 @@ extension Server {
 
     private static func product(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 
-    /// Not every model gives vectors of length one.
+    /// Not every model returns vectors of length one.
     private static func cosine(_ a: [Float], _ b: [Float]) -> Float {
         let lengths = (product(a, a) * product(b, b)).squareRoot()
         return lengths > 0 ? product(a, b) / lengths : 0
@@ -212,11 +212,11 @@ extension Server {
 
     private static func normalized(_ vector: [Float]) -> [Float] {
         let length = product(vector, vector).squareRoot()
-        // One that has the length already keeps its bits.
+        // A vector that already has length one keeps its bits.
         return length > 0 && abs(length - 1) > 1e-5 ? vector.map { $0 / length } : vector
     }
 
-    /// The tokens of each input, within the bounds of a request.
+    /// The tokens of each input, checked against the limits of a request.
     private static func tokens(
         _ inputs: [(GenerationRequest.Prompt, String)], _ worker: EmbeddingWorker,
         _ truncation: Truncation?, contextLength: Int? = nil, limits: RequestLimits
@@ -271,7 +271,7 @@ extension Server {
         return tokens
     }
 
-    /// Cuts the text and keeps the special tokens around it, which the model expects.
+    /// Truncates the text and keeps the special tokens around it, which the model expects.
     private static func cut(
         _ tokens: [Int32], to count: Int, _ truncation: Truncation, _ worker: EmbeddingWorker
     ) throws -> [Int32] {

@@ -14,8 +14,8 @@ import Glibc
 import Musl
 #endif
 
-/// Watches one connection: how long its requests take to come and its replies to be taken, whether the client is still
-/// there, and that what is no HTTP gets an answer a program can read.
+/// Watches one connection: the time in which requests must arrive and replies must be accepted, whether the client is
+/// still connected, and that data which is not HTTP gets an error reply that a program can read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -30,16 +30,17 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var phase = Phase.beforeHead
     private var hasAnswered = false
     private var closesAfterReply = false
-    /// Requests whose header has come and whose reply has not gone: a client may send the next before it has read one.
+    /// Requests whose header has arrived and whose reply is not complete: a client may send the next request before it
+    /// has read a reply (pipelining).
     private var unanswered = 0
     private var bodyBytes = 0
     private let rules = MessageRules()
-    /// Whether the client has said that it sends no more.
+    /// Whether the client has closed its sending side.
     private var isHalfClosed = false
     private var question: Scheduled<Void>?
-    /// What is to be refused once the replies to `refusal.after` earlier requests have gone.
+    /// The error to send once the replies to `refusal.after` earlier requests are complete.
     private var refusal: (after: Int, error: APIError)?
-    /// Of the present phase; nil where nothing is awaited.
+    /// The deadline of the current phase; nil where there is none.
     private var deadline: Scheduled<Void>?
     private var stall: Scheduled<Void>?
 
@@ -55,11 +56,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
             try pipeline.addHandler(rules, position: .before(codec))
         } catch {
-            // Nothing is served whose framing is not watched.
+            // A connection whose framing cannot be watched is not served.
             context.fireErrorCaught(error)
             return context.close(promise: nil)
         }
-        // What the system holds for a client that does not read is bounded, too: its own choice can be megabytes.
+        // Limits what the system buffers for a client that does not read: the system's own limit can be megabytes.
         context.channel.setOption(.socketOption(.so_sndbuf), value: limits.sendBuffer).whenFailure { _ in }
         if context.channel.isActive { expectHead(context) }
     }
@@ -85,7 +86,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         connection = nil
     }
 
-    /// From the first connection, or the first byte of a later request: until then the client may be idle.
+    /// Starts with the connection, or with the first byte of a later request: before that, the client may be idle.
     private func expectHead(_ context: ChannelHandlerContext) {
         guard deadline == nil, phase == .beforeHead else { return }
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headerTime)) {
@@ -95,7 +96,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Looks again and again whether the body comes at its rate: what came fast before pays for no rest later.
+    /// Checks repeatedly that the body arrives at the required rate. A fast beginning does not make up for a later
+    /// pause.
     private func expectBody(_ context: ChannelHandlerContext, within time: Duration) {
         let before = bodyBytes, start = NIODeadline.now()
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) {
@@ -144,7 +146,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
-    /// Something came that was no whole header: the time for the rest of it begins.
+    /// Data arrived without completing a header: the time limit for the rest of the header starts.
     func channelReadComplete(context: ChannelHandlerContext) {
         expectHead(context)
         context.fireChannelReadComplete()
@@ -153,18 +155,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed {
             isHalfClosed = true
-            // A client may say that it sends no more and still wait for its reply.
+            // A client may close its sending side and still wait for its reply.
             if unanswered > 0, phase == .answering { askWhetherItReads(context) } else { connection?.close() }
         }
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// Finds out whether a client that sends no more has left.
+    /// Tests whether a client that has closed its sending side is gone.
     ///
-    /// Its system answers both alike until something is sent to it. A stream is sent soon; where the reply is not ready for
-    /// long, an interim answer (RFC 9110, 15.2) takes its place, which every client of HTTP/1.1 passes over, and which is
-    /// answered with a reset where nobody reads any more. Then the channel becomes inactive. It is sent a few times, at
-    /// growing distances. A client of HTTP/1.0 knows no such answers: for it there are the system's own questions.
+    /// The client's system acknowledges data the same way in both cases until something is sent to it. A stream soon
+    /// sends data. Where the reply takes long, an interim response (100 Continue; RFC 9110, section 15.2) is sent,
+    /// which every HTTP/1.1 client ignores; if the client is gone, its system answers with a reset, and the channel
+    /// becomes inactive. It is sent a few times, at growing intervals. HTTP/1.0 has no interim responses: for such
+    /// clients TCP keep-alive is used.
     private func askWhetherItReads(_ context: ChannelHandlerContext) {
         let channel = context.channel
         channel.setOption(.socketOption(.so_keepalive), value: 1).whenFailure { _ in }
@@ -204,11 +207,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
                     "The request's header has more than \(limits.headers) bytes or \(limits.headerCount) fields.",
                     code: "header_too_large"))
         } else {
-            refuseInTurn(context, APIError(status: 400, "This is no HTTP/1.1 request.", code: "bad_http"))
+            refuseInTurn(context, APIError(status: 400, "This is not an HTTP/1.1 request.", code: "bad_http"))
         }
     }
 
-    /// Refuses what came last, after the replies to what came whole before it.
+    /// Sends the error for the latest data after the replies to the complete requests before it.
     private func refuseInTurn(_ context: ChannelHandlerContext, _ error: APIError) {
         guard refusal == nil else { return }
         let earlier = phase == .body ? unanswered - 1 : unanswered
@@ -237,7 +240,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             hasAnswered = false
             if let refusal, unanswered <= refusal.after {
                 context.writeAndFlush(data, promise: promise)
-                // More may be coming: closing waits for it.
+                // More of the body may follow: closing waits for it.
                 phase = .body
                 return refuse(context, refusal.error)
             }
@@ -256,7 +259,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(data, promise: promise)
     }
 
-    /// Closes so that the client can still read the reply: closing while it sends would take it from it.
+    /// Closes so that the client can still read the reply: closing at once, while the client still sends, would discard
+    /// it.
     private func linger(_ context: ChannelHandlerContext) {
         expectNothing()
         guard phase == .body || phase == .beforeHead else { return context.close(promise: nil) }
@@ -277,7 +281,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Answers in the place of what stands above, and closes.
+    /// Sends an error in place of the handlers above, and closes.
     private func refuse(_ context: ChannelHandlerContext, _ error: APIError) {
         connection?.close()
         guard context.channel.isActive, !hasAnswered else { return context.close(promise: nil) }

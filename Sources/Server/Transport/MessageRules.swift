@@ -1,37 +1,37 @@
 import NIOCore
 import NIOHTTP1
 
-/// A request that the decoder lets through and that is refused all the same, because who stands between the client and
-/// this server may read it otherwise.
+/// A request that the decoder accepts and that is refused nevertheless, because a proxy between the client and this
+/// server may interpret it differently (request smuggling).
 struct RefusedMessage: Error {
     var status = 400
     var message: String
     var code: String
 }
 
-/// What HTTP/1 asks of a message's framing beyond what the decoder sees to (RFC 9112): one `Host`, one way to find the end
-/// of a body, and replies that a client of HTTP/1.0 can read, which knows no chunks.
+/// Checks HTTP/1 message framing beyond what the decoder does (RFC 9112): exactly one `Host`, a single way to find the
+/// end of a body, and replies without chunked coding for HTTP/1.0 clients.
 ///
-/// Stands between the codec of bytes and the one that leaves out the version of a request.
+/// Its place in the pipeline is between the codec of bytes and the codec that drops the version of a request.
 final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// What a reply has to know of its request.
+    /// The properties of a request that its reply depends on.
     private struct Asked {
         var isOld: Bool
         var isHead: Bool
         var keepsAlive: Bool
     }
 
-    /// Of the requests whose replies have not gone, in the order they came.
+    /// The requests whose replies are not complete, in order of arrival.
     private var waiting = CircularBuffer<Asked>()
     private var hasRefused = false
 
-    /// Whether the connection has to close after the reply that begins with `status` and, where `hasLength` is set,
-    /// tells its length: nothing else would tell a client of HTTP/1.0 where it ends.
+    /// Whether the connection must close after the reply with this status; `hasLength`: the reply has a Content-Length.
+    /// Otherwise only closing tells an HTTP/1.0 client where the reply ends.
     func endsConnection(status: Int, hasLength: Bool) -> Bool {
         guard let asked = waiting.first, asked.isOld else { return false }
         return !asked.keepsAlive || !(hasLength || asked.isHead || status == 204 || status == 304)
@@ -50,9 +50,9 @@ final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let isOld = head.version.minor == 0
         let keepsAlive = Self.keepsAlive(head, isOld: isOld)
-        // Said in one way from here on.
+        // From here on, only this field says whether the connection closes.
         if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
-        // Nobody of HTTP/1.0 waits to be asked for the body.
+        // HTTP/1.0 clients do not wait for 100 Continue.
         if isOld { head.headers.remove(name: "Expect") }
         waiting.append(Asked(isOld: isOld, isHead: head.method == .HEAD, keepsAlive: keepsAlive))
         context.fireChannelRead(Self.wrapInboundOut(.head(head)))
@@ -64,11 +64,11 @@ final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
         return !isOld || options.contains("keep-alive")
     }
 
-    /// Refuses what different readers would take for different requests.
+    /// Refuses messages that different readers could parse as different requests.
     private static func check(_ head: inout HTTPRequestHead) throws(RefusedMessage) {
         guard head.version.major == 1, head.version.minor <= 1 else {
             throw RefusedMessage(
-                status: 505, message: "HTTP/\(head.version.major).\(head.version.minor) is not spoken here; 1.1 is.",
+                status: 505, message: "HTTP/\(head.version.major).\(head.version.minor) is unsupported; send HTTP/1.1.",
                 code: "http_version_not_supported")
         }
         let isOld = head.version.minor == 0
@@ -76,22 +76,22 @@ final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
         if !codings.isEmpty {
             guard !isOld else {
                 throw RefusedMessage(
-                    message: "A request of HTTP/1.0 has no Transfer-Encoding; send its Content-Length.",
+                    message: "An HTTP/1.0 request cannot have a Transfer-Encoding; send a Content-Length.",
                     code: "bad_framing")
             }
             guard !head.headers.contains(name: "Content-Length") else {
                 throw RefusedMessage(
-                    message: "A request has a Content-Length or a Transfer-Encoding, not both.", code: "bad_framing")
+                    message: "Send either Content-Length or Transfer-Encoding, not both.", code: "bad_framing")
             }
             guard codings.count == 1, codings[0].lowercased() == "chunked" else {
                 throw RefusedMessage(
-                    status: 501, message: "Of Transfer-Encoding, \"chunked\" is understood, once and alone.",
+                    status: 501, message: "The only supported Transfer-Encoding is \"chunked\", given once.",
                     code: "unsupported_encoding")
             }
         }
         let lengths = head.headers["Content-Length"]
         guard lengths.count <= 1, lengths.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else {
-            throw RefusedMessage(message: "A request has one Content-Length, a number.", code: "bad_framing")
+            throw RefusedMessage(message: "Send one Content-Length field, a number.", code: "bad_framing")
         }
         try checkHost(&head, isOld: isOld)
     }
@@ -103,16 +103,16 @@ final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
         }
         guard let host = hosts.first ?? (isOld ? "" : nil) else {
             throw RefusedMessage(
-                message: "A request of HTTP/1.1 says whom it is for: send a Host field.", code: "bad_host")
+                message: "An HTTP/1.1 request needs a Host field.", code: "bad_host")
         }
         guard HostName.isWellFormed(host) || hosts.isEmpty else {
-            throw RefusedMessage(message: "The request's Host is no name or address with a port.", code: "bad_host")
+            throw RefusedMessage(message: "The Host field is not a host name or an address.", code: "bad_host")
         }
-        // A target that is a whole address says the host itself, and its word counts.
+        // A request target in absolute form names the host itself, which takes precedence over the Host field.
         guard let scheme = head.uri.range(of: "://"), !head.uri.hasPrefix("/"), head.method != .CONNECT else { return }
         let authority = head.uri[scheme.upperBound...].prefix { !"/?#".contains($0) }
         guard HostName.isWellFormed(authority) else {
-            throw RefusedMessage(message: "The request's target names no host.", code: "bad_host")
+            throw RefusedMessage(message: "The request target does not name a host.", code: "bad_host")
         }
         head.headers.replaceOrAdd(name: "Host", value: String(authority))
     }
@@ -123,7 +123,7 @@ final class MessageRules: ChannelDuplexHandler, RemovableChannelHandler {
         guard let asked = waiting.first else { return context.write(data, promise: promise) }
         switch Self.unwrapOutboundIn(data) {
         case .head(let head) where head.status.code < 200:
-            // HTTP/1.0 has no answers before the answer.
+            // HTTP/1.0 has no interim responses.
             guard !asked.isOld else {
                 promise?.succeed()
                 return
