@@ -3,7 +3,7 @@ import MartletJSON
 import MartletSystem
 
 extension GenerationRequest {
-    /// The body of Ollama's `POST /api/chat`. Without messages it asks for the model to be loaded and for nothing else.
+    /// The body of Ollama's `POST /api/chat`. Without messages it only loads the model.
     public init(ollamaChat body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         var messages: [ChatMessage] = []
@@ -11,7 +11,7 @@ extension GenerationRequest {
             messages.append(try OllamaMessage.message(item, path: "messages[\(index)]", in: fields))
         }
         var conversation = Conversation(messages)
-        // As in Ollama, a last message of the assistant's is continued.
+        // As in Ollama, a final assistant message is continued.
         if let last = messages.last, last.role == "assistant", last.toolCalls.isEmpty, !(last.content ?? "").isEmpty {
             conversation.continuesFinalMessage = true
             conversation.addsGenerationPrompt = false
@@ -24,7 +24,7 @@ extension GenerationRequest {
         try readOllama(&fields, limits)
     }
 
-    /// The body of Ollama's `POST /api/generate`. Without a prompt it asks for the model to be loaded.
+    /// The body of Ollama's `POST /api/generate`. Without a prompt it only loads the model.
     public init(ollamaGenerate body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         let prompt = try fields.string("prompt") ?? ""
@@ -76,12 +76,12 @@ extension GenerationRequest {
     mutating func readOllamaOptions(_ options: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         try sampling.read(&options, limits)
         stopping.strings = try StoppingSettings.stopStrings(&options, "stop", limits)
-        // Below zero: as many as there is room for.
+        // Negative: no limit except the context length.
         let maximum = try options.integer("num_predict", -2...Int(Int32.max))
         stopping.maximumTokens = maximum.flatMap { $0 > 0 ? $0 : nil }
         try options.refuse("mirostat", unless: { $0.double == 0 })
         try options.refuse("tfs_z", unless: { $0.double == 1 })
-        // What they would change is decided when the server starts; what they could not mean is refused all the same.
+        // These options are fixed when the server starts and are ignored here; invalid values are refused nevertheless.
         for key in Self.sizes { _ = try options.integer(key, -1...Int(Int32.max)) }
         options.ignore(
             "penalize_newline", "mirostat_tau", "mirostat_eta", "use_mmap", "use_mlock", "numa", "low_vram",
@@ -92,17 +92,17 @@ extension GenerationRequest {
         "num_ctx", "repeat_last_n", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
     ]
 
-    /// Seconds that a duration of Go has at most.
+    /// The longest duration in Go, in seconds.
     public static let longestDuration = 9_223_372_036.0
 
-    /// A number of seconds, or a duration as Go writes it (`5m`, `1h30m`); below zero is for good.
+    /// A number of seconds, or a duration in Go's notation (`5m`, `1h30m`); negative: forever.
     static func keepAlive(_ fields: inout FieldReader) throws(APIError) -> Double? {
         guard let value = fields.json("keep_alive") else { return nil }
         guard let seconds = value.double ?? value.string.flatMap(Self.duration) else {
             throw fields.error("keep_alive", "must be a number of seconds or a duration like '5m'")
         }
         guard abs(seconds) <= longestDuration else {
-            throw fields.error("keep_alive", "is longer than the \(Int(longestDuration)) seconds that it may be")
+            throw fields.error("keep_alive", "must be at most \(Int(longestDuration)) seconds")
         }
         return seconds
     }
@@ -130,7 +130,7 @@ extension GenerationRequest {
     }
 }
 
-/// Messages in Ollama's shape: text, pictures beside it, and calls whose arguments are objects.
+/// Messages in Ollama's format: text, images beside it, and tool calls whose arguments are objects.
 enum OllamaMessage {
     static func message(_ json: JSON, path: String, in parent: FieldReader) throws(APIError) -> ChatMessage {
         var fields = try FieldReader(json, path: path, in: parent)

@@ -6,7 +6,7 @@ extension OpenAPISchemas {
         number(-GenerationRequest.longestDuration, GenerationRequest.longestDuration),
         ["type": "string", "pattern": "^-?[0-9]{1,6}(ms|us|ns|s|m|h)$"])
 
-    /// Members that chats and continuations share.
+    /// Members that chat and generate requests share.
     private static let members: JSONObject = [
         "model": word, "stream": flag, "think": any(flag, choice(ReasoningSettings.Effort.allCases.map(\.rawValue))),
         "format": any(["enum": ["", "json"]], anyObject),
@@ -102,7 +102,7 @@ extension OpenAPISchemas {
             required: ["model"])
     }
 
-    /// A reply with what the last line of a stream says besides.
+    /// A reply with the members that only the last line of a stream has.
     private static func ended(_ members: JSONObject) -> JSONObject {
         var all: JSONObject = [
             "model": text, "created_at": text, "done": flag,

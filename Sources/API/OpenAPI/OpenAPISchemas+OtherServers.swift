@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// What clients of llama.cpp's server, text-generation-inference and text-embeddings-inference send and get.
+/// Requests and replies of the APIs of llama.cpp's server, text-generation-inference and text-embeddings-inference.
 extension OpenAPISchemas {
     private static let limits = RequestLimits()
 
@@ -10,7 +10,7 @@ extension OpenAPISchemas {
         return all
     }
 
-    /// Members of `/completion` and `/infill`, besides those they share with OpenAI's.
+    /// Members of `/completion` and `/infill`, besides those shared with OpenAI's API.
     private static let llama: JSONObject = with(
         shared,
         [

@@ -3,7 +3,7 @@ import MartletJSON
 extension OpenAPISchemas {
     private static let finish = nullable(choice(["stop", "length", "tool_calls"]))
 
-    /// For each token of the prompt but the first, candidates by their ids.
+    /// For each token of the prompt except the first: candidates by their token ids.
     private static let promptLogProbabilities = list(nullable(anyObject))
 
     private static func generated(_ kind: String, _ choice: JSON) -> JSON {

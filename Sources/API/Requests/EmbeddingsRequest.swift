@@ -7,16 +7,16 @@ public struct EmbeddingsRequest: Sendable {
     public var model: String?
     public var inputs: [GenerationRequest.Prompt]
     public var format: Format
-    /// Numbers of a vector to keep; nil keeps all.
+    /// The number of elements of a vector to keep; nil keeps all.
     public var dimensions: Int?
-    /// Whether vectors are cut to `dimensions` whatever the model was trained for.
+    /// Whether vectors are cut to `dimensions` even if the model was not trained for that.
     public var shortens = false
     public var truncation: Truncation?
-    /// Tokens that a text may have where that is less than the model's own; nil is the model's own.
+    /// The largest number of tokens of a text, if it is less than that of the model; nil for that of the model.
     public var contextLength: Int?
-    /// How long the model is to stay in memory after this request: nil is the server's choice, below zero is for good.
+    /// How long the model stays in memory after this request, in seconds; nil: the server's default; negative: forever.
     public var keepAliveSeconds: Double?
-    /// Vectors of length one, whatever length the model gives them.
+    /// Whether vectors are normalised to length one.
     public var normalizes = true
     public var user: String?
     public var unknownFields: [String]
@@ -46,7 +46,7 @@ public struct EmbeddingsRequest: Sendable {
         }
     }
 
-    /// The reply.
+    /// The reply body.
     /// - Parameter vectors: one for each input, of length one.
     public func reply(model: String, vectors: [[Float]], promptTokens: Int) -> JSON {
         let data: [JSON] = vectors.enumerated().map { index, vector in
@@ -63,8 +63,8 @@ public struct EmbeddingsRequest: Sendable {
         ]
     }
 
-    /// The first numbers of a vector, of length one again (Kusupati et al. 2022). Only models trained for it keep their
-    /// meaning.
+    /// The first elements of a vector, normalised to length one (Matryoshka representations, Kusupati et al. 2022).
+    /// Only vectors of models trained for this remain useful.
     public static func shortened(_ vector: [Float], to dimensions: Int) -> [Float] {
         let short = vector.prefix(dimensions)
         let square = short.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -77,7 +77,7 @@ public struct EmbeddingsRequest: Sendable {
 enum Base64 {
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// Numbers as little-endian IEEE 754.
+    /// Elements as little-endian IEEE 754 float32.
     static func text(_ vector: [Float]) -> String {
         text(
             vector.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) } })

@@ -17,7 +17,7 @@ extension EmbeddingsRequest {
         unknownFields = fields.unread
     }
 
-    /// The body of llama.cpp's `POST /embedding`: `content`, one text or several.
+    /// The body of llama.cpp's `POST /embedding`: `content` is one text or several.
     public init(llamaServer body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         let key = fields.json("content") == nil && fields.json("input") != nil ? "input" : "content"
@@ -27,19 +27,19 @@ extension EmbeddingsRequest {
         model = try fields.string("model", longest: 1024)
         format = .float
         user = nil
-        // llama.cpp's numbers of norms: −1 is none, 2 the Euclidean.
+        // llama.cpp's numbers of norms: −1 is none, 2 is Euclidean.
         let norm = try fields.integer("embd_normalize", -1...2) ?? 2
         guard norm == 2 || norm == -1 else { throw fields.error("embd_normalize", "may be 2 or -1") }
         normalizes = norm == 2
         unknownFields = fields.unread
     }
 
-    /// A list of vectors, as text-embeddings-inference answers.
+    /// A list of vectors, as in text-embeddings-inference.
     public static func plainReply(vectors: [[Float]]) -> JSON {
         .array(vectors.map { .array($0.map { .number(Double($0)) }) })
     }
 
-    /// As llama.cpp answers: for each input a list of its vectors, which is one.
+    /// The reply of llama.cpp: for each input a list of vectors with one element.
     public static func llamaServerReply(vectors: [[Float]]) -> JSON {
         .array(
             vectors.enumerated().map { index, vector in
@@ -60,7 +60,7 @@ extension FieldReader {
     }
 }
 
-/// The body of text-embeddings-inference's `POST /similarity`: how alike one text is to each of several.
+/// The body of text-embeddings-inference's `POST /similarity`: the similarity of one text to each of several others.
 public struct SimilarityRequest: Sendable {
     public var model: String?
     public var source: String
@@ -89,7 +89,7 @@ public struct SimilarityRequest: Sendable {
     public static func reply(scores: [Float]) -> JSON { .array(scores.map { .number(Double($0)) }) }
 }
 
-/// The body of text-embeddings-inference's `POST /predict`: classes of texts.
+/// The body of text-embeddings-inference's `POST /predict`: texts to classify.
 public struct PredictRequest: Sendable {
     public var model: String?
     public var unknownFields: [String]

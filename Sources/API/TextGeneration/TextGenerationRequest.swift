@@ -2,11 +2,11 @@ import MartletJSON
 import MartletSystem
 
 extension GenerationRequest {
-    /// How the reply of text-generation-inference comes.
+    /// The form of the reply in text-generation-inference.
     public enum TextGenerationForm: Sendable, Equatable {
         /// `POST /generate`: one object.
         case one
-        /// `POST /`: a list of one object, or events where `stream` is true.
+        /// `POST /`: a list with one object, or events if `stream` is true.
         case list
         /// `POST /generate_stream`.
         case events
@@ -40,7 +40,7 @@ extension GenerationRequest {
         sampling.repetitionPenalty = try parameters.number("repetition_penalty", 0.01...100)
         sampling.frequencyPenalty = try parameters.number("frequency_penalty", -2...2)
         sampling.seed = try parameters.integer("seed", .min ... .max).map { UInt64(bitPattern: Int64($0)) }
-        // Whoever asks for no chance gets none.
+        // Without any option for sampling, decoding is greedy.
         let asksForChance =
             sampling.temperature != nil || sampling.topK != nil || sampling.topP != nil || sampling.typicalP != nil
         if !draws, !asksForChance { sampling.temperature = 0 }
@@ -53,12 +53,12 @@ extension GenerationRequest {
         hasTextGenerationDetails = try parameters.bool("details") ?? false
         if try parameters.bool("decoder_input_details") ?? false {
             guard stream == nil else {
-                throw parameters.error("decoder_input_details", "cannot be told in a stream")
+                throw parameters.error("decoder_input_details", "is not supported for streams")
             }
             promptLogProbabilities = 0
         }
         let top = try parameters.integer("top_n_tokens", 0...limits.topLogProbabilities) ?? 0
-        // Tokens are told with their log-probabilities.
+        // The reply lists tokens with their log-probabilities.
         if hasTextGenerationDetails || stream != nil || top > 0 { logProbabilities = top }
         if var grammar = try parameters.fields("grammar") {
             let value = try grammar.required("value", grammar.json("value"))
