@@ -10,5 +10,7 @@ struct DataCommand: ParsableCommand {
               martlet data pack corpus/ --tokenizer tok/ --out shards/
               martlet data preview chat.jsonl --help
             """,
-        subcommands: [DataPackCommand.self, DataPreviewCommand.self, DataWorldCommand.self])
+        subcommands: [
+            DataPackCommand.self, DataPreviewCommand.self, DataWorldCommand.self, DataIdentityCommand.self,
+        ])
 }
