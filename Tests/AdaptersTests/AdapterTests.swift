@@ -3,8 +3,8 @@ import MartletNN
 import MartletTensor
 import Testing
 
-@testable import MartletAdapters
-@testable import MartletModels
+import MartletAdapters
+import MartletModels
 
 /// Adapters that begin anew, on bases in any stored form, and what is wrong with those that do not fit.
 @Suite struct AdapterTests {

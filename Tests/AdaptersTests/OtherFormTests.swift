@@ -3,8 +3,8 @@ import MartletNN
 import MartletTensor
 import Testing
 
-@testable import MartletAdapters
-@testable import MartletModels
+import MartletAdapters
+import MartletModels
 
 /// mlx-lm's folders and llama.cpp's files, from PEFT's and back.
 @Suite struct OtherFormTests {

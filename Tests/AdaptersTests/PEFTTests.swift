@@ -3,8 +3,8 @@ import MartletNN
 import MartletTensor
 import Testing
 
-@testable import MartletAdapters
-@testable import MartletModels
+import MartletAdapters
+import MartletModels
 
 /// Adapters that peft made and saved: the logits, gradients and merged logits that it has with them, and the files again.
 @Suite struct PEFTTests {

@@ -17,16 +17,16 @@ public final class Adapter {
     let linears: [(layer: Linear, adapter: any LinearAdapter)]
     let tables: [(layer: Embedding, adapter: any TableAdapter)]
     /// Parameters of the model itself that are the adapter's: modules saved as a whole, biases.
-    let replaced: [ReplacedParameter]
+    package let replaced: [ReplacedParameter]
     let prompt: VirtualPrompt?
     /// In the order they are stored.
-    let tensors: [AdapterTensor]
+    package let tensors: [AdapterTensor]
     let decoder: Decoder
     private let trainedPrompt: [Parameter]
     public private(set) var isAttached = false
 
     /// A parameter of the model in whose place the adapter has another.
-    struct ReplacedParameter {
+    package struct ReplacedParameter {
         let leaf: any ModuleLeaf
         let path: String
         let tensor: Tensor

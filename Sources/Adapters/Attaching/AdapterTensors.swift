@@ -2,19 +2,19 @@ import MartletNN
 import MartletTensor
 
 /// A tensor of an adapter, by the name and in the shape that PEFT stores it.
-struct AdapterTensor {
+package struct AdapterTensor {
     /// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight".
-    let key: String
+    package let key: String
     /// One behind the other: a matrix that files hold joined is trained in parts where the model holds it in parts.
-    var pieces: [Piece]
+    package internal(set) var pieces: [Piece]
     /// What is stored behind what is trained, and along which axis.
     var appended: (tensor: Tensor, axis: Int)?
     /// What is stored where it is made of what is trained.
     var made: (() throws -> Tensor)?
 
-    struct Piece {
+    package struct Piece {
         /// What is trained or was read, in the model's order of rows.
-        let tensor: Tensor
+        package let tensor: Tensor
         let order: RowOrder?
     }
 

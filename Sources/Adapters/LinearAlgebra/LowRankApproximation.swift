@@ -5,15 +5,15 @@ import MartletTensor
 /// By randomised subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4): a few more random directions than
 /// asked for are multiplied with D and Dᵀ in turn and made orthogonal each time, until they span what D stretches most.
 /// What is drawn follows from the shape alone, so the same matrix gives the same bits.
-struct LowRankApproximation {
+package struct LowRankApproximation {
     /// `[out, rank]`, `[rank]` falling, `[in, rank]`.
-    let left: Tensor
-    let values: [Double]
-    let right: Tensor
+    package let left: Tensor
+    package let values: [Double]
+    package let right: Tensor
 
     /// - Parameters:
     ///   - matrix: `[out, in]`, float32. - iterations: of D and Dᵀ; more where singular values lie close.
-    init(_ matrix: Tensor, rank: Int, iterations: Int = 8) throws {
+    package init(_ matrix: Tensor, rank: Int, iterations: Int = 8) throws {
         let rows = matrix.shape[0], columns = matrix.shape[1]
         let wanted = min(rank, rows, columns), width = min(wanted + 16, rows, columns)
         var random = RandomStream(seed: 0x7376_6400, stream: UInt64(rows) << 32 | UInt64(columns))
@@ -43,7 +43,7 @@ struct LowRankApproximation {
 
     /// A `[rank, in]` = √σ Vᵀ and B `[out, rank]` = U √σ, so that B A is the approximation; filled up with zeros where the
     /// matrix has fewer singular values than `rank`.
-    func factors(rank: Int) throws -> (down: Tensor, up: Tensor) {
+    package func factors(rank: Int) throws -> (down: Tensor, up: Tensor) {
         let roots = try Tensor(values.map { Float($0.squareRoot()) }, shape: [1, values.count])
         var up = try left * roots, down = try (right * roots).transposed().contiguous()
         let missing = rank - values.count
