@@ -184,7 +184,7 @@ struct FeedbackTests {
         #expect(count == 2)
         let described = try DatasetInfo(path: info)
         #expect(described.names == ["far", "mine", "pictures"])
-        for (name, part) in [("far", "not downloaded"), ("pictures", "columns.images"), ("other", "no data set")] {
+        for (name, part) in [("far", "not downloaded"), ("pictures", "columns.images"), ("other", "not a data set")] {
             let found = failure { () throws(DataError) in _ = try described.entry(name) }
             #expect(found?.description.contains(part) ?? false, "\(String(describing: found))")
         }

@@ -55,7 +55,7 @@ struct RecordShapesTests {
             )
                 == ["system: s", "user: a", "assistant: b", "user: e", "assistant: f", "user: c", "assistant: d"])
         let path = try scratch.write("h.jsonl", #"{"instruction": "c", "output": "d", "history": [["a"]]}"#)
-        #expect(refusal(path).contains("\"history\": entry 1 is no pair"))
+        #expect(refusal(path).contains("\"history\": entry 1 is not a pair"))
     }
 
     @Test("one column with a name that says what it holds is that, whatever the file")
@@ -162,8 +162,9 @@ struct RecordShapesTests {
                 == ["user: a\n\nc", "assistant: b"])
         #expect(try one(record) { $0.columns = map("text=hint") } == ["c"])
         for (map, words) in [
-            ("q", "is no role=column"), ("colour=q", "names no role; roles are text, messages, prompt"),
-            ("prompt=q", "names nothing to train on"), ("response=s", "no prompt"), ("text=", "names no column"),
+            ("q", "is not of the form role=column"),
+            ("colour=q", "does not name a role; roles are text, messages, prompt"),
+            ("prompt=q", "has no role to train on"), ("response=s", "no prompt"), ("text=", "does not name a column"),
             ("text=a,text=b", "a second time"),
         ] {
             #expect(
@@ -172,7 +173,7 @@ struct RecordShapesTests {
         }
         let table = try scratch.write("t.csv", "q,s\na,b\n")
         #expect(try turns(table) { $0.columns = map("prompt=q,response=s") } == [["user: a", "assistant: b"]])
-        #expect(refusal(table) { $0.columns = map("prompt=q,response=x") }.contains("\"x\": is no column"))
+        #expect(refusal(table) { $0.columns = map("prompt=q,response=x") }.contains("\"x\": is not a column"))
     }
 
     @Test("token ids with their labels, and segments")
@@ -192,7 +193,7 @@ struct RecordShapesTests {
         for (record, words) in [
             (#"{"input_ids": [1], "labels": [2]}"#, "expected the token's own id 1 or -100"),
             (#"{"input_ids": [1, 2], "labels": [1]}"#, "1 entries for 2 tokens"),
-            (#"{"input_ids": [-1]}"#, "is no token's id"), (#"{"input_ids": [1.5]}"#, "expected a whole number"),
+            (#"{"input_ids": [-1]}"#, "is not a token id"), (#"{"input_ids": [1.5]}"#, "expected a whole number"),
             (#"{"input_ids": [1], "labels": [-100]}"#, "nothing to learn"),
             (#"{"prompt": "a", "completions": ["b"], "labels": [true]}"#, "for a reward model"),
             (#"{"prompt": "a"}"#, "without a response"),

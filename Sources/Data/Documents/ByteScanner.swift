@@ -8,11 +8,11 @@ import Glibc
 import Musl
 #endif
 
-/// A stream's bytes, looked through for what ends a line or a document.
+/// The bytes of a stream, searched for the ends of lines and documents.
 struct ByteScanner {
     private let stream: CorpusStream
     private var buffer: [UInt8] = []
-    /// What of the buffer has been taken.
+    /// The number of consumed bytes of the buffer.
     private var position = 0
     private var isAtEnd = false
     private var isAtStart = true
@@ -20,7 +20,7 @@ struct ByteScanner {
 
     init(_ stream: CorpusStream) { self.stream = stream }
 
-    /// What has been read and not taken.
+    /// Bytes that are read but not consumed.
     var ready: ArraySlice<UInt8> { buffer[position...] }
 
     mutating func take(_ count: Int) -> ArraySlice<UInt8> {
@@ -28,7 +28,7 @@ struct ByteScanner {
         return buffer[position..<position + count]
     }
 
-    /// Reads more behind what is ready. False at the end.
+    /// Reads more bytes after `ready`. False at the end of the stream.
     mutating func readMore() throws(DataError) -> Bool {
         guard !isAtEnd else { return false }
         if position > 0 {
@@ -36,7 +36,7 @@ struct ByteScanner {
             position = 0
         }
         let start = buffer.count
-        // Long documents are read in ever longer stretches, so that what is ready is moved seldom.
+        // The size of a read doubles for long documents, so that the bytes in `ready` are rarely moved.
         let wanted = max(Self.stretch, start)
         buffer.append(contentsOf: repeatElement(0, count: wanted))
         var count = 0
@@ -63,7 +63,7 @@ struct ByteScanner {
         return count > 0
     }
 
-    /// Drops the mark of UTF-8, and refuses UTF-16.
+    /// Skips the byte order mark of UTF-8, and refuses UTF-16.
     private mutating func checkMark() throws(DataError) {
         if buffer.starts(with: [0xef, 0xbb, 0xbf]) { buffer.removeFirst(3) }
         if buffer.starts(with: [0xff, 0xfe]) || buffer.starts(with: [0xfe, 0xff]) {
@@ -71,7 +71,7 @@ struct ByteScanner {
         }
     }
 
-    /// Where `byte` is in what is ready, counted from its start, from `offset` on.
+    /// The offset in `ready` of the first `byte` at or after `offset`.
     func find(_ byte: UInt8, from offset: Int = 0) -> Int? {
         buffer.withUnsafeBytes { raw in
             let start = position + offset
@@ -82,7 +82,7 @@ struct ByteScanner {
         }
     }
 
-    /// Where `pattern` is in what is ready, counted from its start, from `offset` on.
+    /// The offset in `ready` of the first occurrence of `pattern` at or after `offset`.
     func find(_ pattern: [UInt8], from offset: Int = 0) -> Int? {
         guard let first = pattern.first else { return nil }
         var place = offset

@@ -1,15 +1,15 @@
-/// The records of a table of comma-separated values, quoted fields with line ends in them included.
+/// The records of a table of comma-separated values. Quoted fields may contain line ends.
 ///
-/// Source: RFC 4180. A quote inside a field that does not begin with one is a character like others, as other readers
-/// have it; anything but a delimiter behind a closing quote is an error.
+/// Source: RFC 4180. As in other readers, a quote inside a field that does not begin with a quote is an ordinary
+/// character; after a closing quote, anything but a delimiter or a line end is an error.
 struct CSVReader {
     private var scanner: ByteScanner
     private let path: String
     private let delimiter: UInt8
     private let largest: Int
-    /// A field takes a byte in the file and more in memory, so their number has a bound of its own.
+    /// An empty field takes one byte in the file and more in memory, so the number of fields has its own limit.
     static let mostFields = 1 << 16
-    /// The line the record that was last read begins on, from 1.
+    /// The line on which the last record begins, from 1.
     private(set) var line = 0
     private var nextLine = 1
 
@@ -46,7 +46,7 @@ struct CSVReader {
         }
     }
 
-    /// Passes over the line on which the record begins that could not be read.
+    /// Skips the line on which the invalid record begins.
     mutating func passOverLine() throws(DataError) {
         nextLine = line + 1
         while true {
@@ -61,12 +61,12 @@ struct CSVReader {
 
     private enum Outcome {
         case record([[UInt8]], byteCount: Int, lines: Int)
-        /// The record goes on; why it cannot end here, if it cannot.
+        /// The record continues; the string says why it cannot end here, if it cannot.
         case more(String?)
         case failure(String, lines: Int)
     }
 
-    /// The last record, which no line end follows.
+    /// The last record, which is not followed by a line end.
     private mutating func last() throws(DataError) -> [[UInt8]]? {
         switch parse(endsHere: true) {
         case .record(let fields, let byteCount, _):
@@ -101,14 +101,14 @@ struct CSVReader {
                             field.append(byte)
                             continue
                         }
-                        // Whether the quote is doubled cannot be told without the byte after it.
+                        // The next byte tells whether the quote is doubled.
                         guard place < bytes.count || endsHere else { return .more(nil) }
                         guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") else { break }
                         field.append(byte)
                         place += 1
                     }
                     if place < bytes.count, bytes[place] != delimiter, bytes[place] != 0x0a, bytes[place] != 0x0d {
-                        return .failure("field \(fields.count + 1) goes on after its closing quote", lines: lines)
+                        return .failure("field \(fields.count + 1) continues after its closing quote", lines: lines)
                     }
                 } else {
                     let start = place
@@ -131,12 +131,12 @@ struct CSVReader {
                     if place == bytes.count, !endsHere { return .more(nil) }
                     continue
                 }
-                // A quoted field is followed by its line's end here, CR LF or LF.
+                // A quoted field ends here; it is followed by the line end, CR LF or LF.
                 if bytes[place] == 0x0d {
                     place += 1
                     guard place < bytes.count || endsHere else { return .more(nil) }
                     if place < bytes.count, bytes[place] != 0x0a {
-                        return .failure("a carriage return stands without a line feed", lines: lines)
+                        return .failure("a carriage return is not followed by a line feed", lines: lines)
                     }
                 }
                 return .record(fields, byteCount: min(place + 1, bytes.count), lines: lines + 1)

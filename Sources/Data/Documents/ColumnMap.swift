@@ -1,12 +1,12 @@
 import MartletFormats
 
-/// Which columns of records hold what, where their names do not tell: `prompt=question,response=solution`.
+/// The roles of columns whose names do not tell them: `prompt=question,response=solution`.
 public struct ColumnMap: Sendable, Hashable {
-    /// What a column can hold.
+    /// The role of a column.
     public enum Role: String, Sendable, Hashable, CaseIterable {
         case text, messages, prompt, context, response, system, tools, history, label, chosen, rejected, margin
 
-        /// The names by which it may be asked for.
+        /// Other names of roles.
         static let names: [String: Role] = [
             "instruction": .prompt, "question": .prompt, "query": .prompt, "problem": .prompt, "input": .context,
             "output": .response, "answer": .response, "completion": .response, "solution": .response,
@@ -24,33 +24,34 @@ public struct ColumnMap: Sendable, Hashable {
 
     public subscript(role: Role) -> String? { columns[role] }
 
-    /// - Parameter text: roles and columns as `role=column`, separated by commas.
+    /// - Parameter text: pairs `role=column`, separated by commas.
+    /// - Throws: `DataError` for an unknown or repeated role, a missing column, or a map without a text to train on.
     public init(_ text: String) throws(DataError) {
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             func fail(_ reason: String) -> DataError {
                 DataError(.invalid, field: "map", "\(FormatError.quote(String(part))) \(reason)")
             }
             guard let cut = part.firstIndex(of: "=") else {
-                throw fail("is no role=column, such as prompt=question")
+                throw fail("is not of the form role=column, such as prompt=question")
             }
             let name = part[..<cut].filter { $0 != " " }, column = part[part.index(after: cut)...]
             guard let role = Role.names[name.lowercased()] else {
-                throw fail("names no role; roles are \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw fail("does not name a role; roles are \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
             }
-            guard !column.isEmpty else { throw fail("names no column") }
+            guard !column.isEmpty else { throw fail("does not name a column") }
             guard columns.updateValue(String(column), forKey: role) == nil else {
                 throw fail("names the \(role.rawValue) a second time")
             }
         }
-        guard !isEmpty else { throw DataError(.invalid, field: "map", "names no column") }
+        guard !isEmpty else { throw DataError(.invalid, field: "map", "does not name a column") }
         let main: [Role] = [.text, .messages, .response, .chosen]
         guard main.contains(where: { columns[$0] != nil }) else {
             throw DataError(
                 .invalid, field: "map",
-                "names nothing to train on: expected text, messages, response (with prompt) or chosen among its roles")
+                "has no role to train on: expected text, messages, response (with prompt) or chosen among its roles")
         }
         if columns[.response] != nil, columns[.prompt] == nil {
-            throw DataError(.invalid, field: "map", "names a response and no prompt")
+            throw DataError(.invalid, field: "map", "has a response but no prompt")
         }
     }
 }

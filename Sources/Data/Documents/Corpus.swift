@@ -3,59 +3,62 @@ import MartletSystem
 
 /// How the files of a corpus are read.
 public struct CorpusOptions: Sendable {
-    /// The field or column that holds the text or the messages; found out by its name otherwise.
+    /// The field or column that holds the text or the messages; nil: found by the names of the columns.
     public var field: String?
-    /// The columns that hold prompt, response and the like, where their names do not tell.
+    /// The columns of prompt, response and other roles, where their names do not tell.
     public var columns = ColumnMap()
-    /// What stands between the documents of a text file; nil makes every text file one document.
+    /// The separator between the documents of a text file; nil makes each text file one document.
     public var separator: String? = "<|endoftext|>"
-    /// A text file without separators is cut into documents of at most this many bytes, at a line's end.
+    /// A text file without separators is split into documents of at most this many bytes, at line ends.
     public var largestTextDocument = 16 << 20
-    /// What becomes of records that cannot be used.
+    /// What is done with invalid records.
     public var badRecords = BadRecordPolicy.stop
-    /// Of folders, the split that is read: `train`, `validation`, `test` or another that the folder names, or `all`.
+    /// The split to read of a folder: `train`, `validation`, `test`, another name that the folder has, or `all`.
     public var split = "train"
-    /// Which subset of a hub repository whose README lists several.
+    /// The subset to read of a hub repository whose README lists several.
     public var subset: String?
 
-    /// Records are problems to solve: a prompt needs no reply, and its record stays with it.
+    /// Prompts do not need a reply, and each document keeps its record: for reinforcement learning.
     public var keepsPrompts = false
 
-    /// What becomes of records that say which replies are good.
+    /// How records with preferences or labels of replies are read.
     public var feedback = FeedbackReading.ignored
-    /// LLaMA-Factory's description of files: paths may be names of its data sets.
+    /// LLaMA-Factory's description of data sets; paths may be names of its data sets.
     public var datasets: DatasetInfo?
 
-    /// No line of JSON and no row is longer.
+    /// The largest size of a JSON line or a row, in bytes.
     static let largestRecord = 1 << 28
 
     public init() {}
 }
 
-/// What becomes of records that say which replies are good.
+/// How records with preferences or labels of replies are read.
 public enum FeedbackReading: Sendable, Hashable {
-    /// The good ones are texts to learn.
+    /// The good replies are texts to train on.
     case ignored
-    /// They are feedback; other records are errors.
+    /// All records must be feedback.
     case demanded
-    /// They are feedback; other records are what they are.
+    /// Records with preferences or labels are feedback; others are documents.
     case whereThere
 }
 
-/// The documents of files and folders, one after another in the order of their names, read once from front to back.
+/// The documents of files and folders, in the order of file names, read once from beginning to end.
+///
+///     let corpus = try Corpus(["corpus/"])
+///     while let document = try corpus.nextDocument() { print(document.origin) }
 public final class Corpus {
     public let files: [CorpusFile]
-    /// Files in the folders that are not read, each with its reason.
+    /// Files in the folders that are not read, each with the reason.
     public let leftOutFiles: [LeftOutFile]
     public let byteCount: Int
-    /// What was decided about files and is not seen from the options, a sentence each.
+    /// Decisions about files that do not follow from the options, one sentence each.
     public private(set) var notes: [String] = []
     public private(set) var documentCount = 0
-    /// How many times a text was cut because it is too long for one document.
+    /// How many times a text was split because it was too long for one document.
     public private(set) var cutCount = 0
-    /// What was left out or changed so far.
+    /// Counts of what was left out or changed so far.
     public private(set) var tally = CorpusTally()
-    /// Hears of each record that is passed over, where the policy is to report.
+    /// Called for each skipped record, if the policy is `report`.
     public var onBadRecord: (DataError) -> Void = { _ in }
 
     private let options: CorpusOptions
@@ -63,12 +66,13 @@ public final class Corpus {
     private var reader: (any DocumentReader)?
     private var stream: CorpusStream?
     private var finishedBytes = 0
-    /// By files.
+    /// By file path.
     private var described: [String: DatasetInfo.Entry] = [:]
-    /// Documents that may still be read of the file, where not all are.
+    /// The number of documents still to be read from the file; nil: all.
     private var left: Int?
 
-    /// - Parameter paths: files, and folders to look through.
+    /// - Parameter paths: files, and folders whose files are read.
+    /// - Throws: `DataError` for a path that does not exist, an unknown file type, or an empty selection.
     public init(_ paths: [String], options: CorpusOptions = CorpusOptions()) throws(DataError) {
         var files: [CorpusFile] = [], leftOut: [LeftOutFile] = [], described: [String: DatasetInfo.Entry] = [:]
         for given in paths {
@@ -88,14 +92,14 @@ public final class Corpus {
                 files.append(file)
             } else {
                 throw DataError(
-                    .unsupported, path: path, "is of an unknown kind; names end in \(CorpusFile.knownEndings)")
+                    .unsupported, path: path, "is of an unknown kind; known names end in \(CorpusFile.knownEndings)")
             }
         }
         guard !files.isEmpty else {
             let why = LeftOutFile.summary(leftOut).joined(separator: "; ")
             throw DataError(
                 .missing, path: paths.first,
-                "there is nothing to read; names of files end in \(CorpusFile.knownEndings)"
+                "there is nothing to read; known names of files end in \(CorpusFile.knownEndings)"
                     + (why.isEmpty ? "" : ". Not read: \(why)"))
         }
         if let separator = options.separator, separator.isEmpty {
@@ -103,7 +107,7 @@ public final class Corpus {
         }
         if options.field != nil, !options.columns.isEmpty {
             throw DataError(
-                .invalid, field: "map", "cannot stand beside a field; a map names the text's column as text=…")
+                .invalid, field: "map", "cannot be combined with a field; map the column of the text with text=…")
         }
         self.files = files
         self.leftOutFiles = leftOut
@@ -114,7 +118,7 @@ public final class Corpus {
                 guard let first = found.first,
                     found.allSatisfy({ $0.columns == first.columns && $0.tags == first.tags })
                 else { continue }
-                // Whoever names the file wants all of it.
+                // A file that the caller names is read in full.
                 described[file.path] = DatasetInfo.Entry(
                     name: first.name, path: first.path, columns: first.columns, tags: first.tags, samples: nil,
                     isRanking: first.isRanking)
@@ -128,10 +132,11 @@ public final class Corpus {
     /// Bytes of the files read so far.
     public var bytesRead: Int { finishedBytes + (stream?.position ?? 0) }
 
-    /// Whether there may be documents that have not been given out.
+    /// Whether there may be more documents.
     var hasMore: Bool { reader != nil || next < files.count }
 
-    /// - Throws: for a file that cannot be read on; for a record that cannot be used, unless those are passed over.
+    /// The next document; nil at the end.
+    /// - Throws: `DataError` when a file cannot be read further, or for an invalid record if the policy is `stop`.
     public func nextDocument() throws(DataError) -> Document? {
         while true {
             while left != 0, let record = try reader?.next() {
@@ -158,8 +163,8 @@ public final class Corpus {
         }
     }
 
-    /// Does with a record that cannot be used what the policy says; also for what comes to light only as its tokens are
-    /// made.
+    /// Applies the policy for invalid records to an error; also for errors that are found when the document is
+    /// tokenised.
     public func passOver(_ error: DataError) throws(DataError) {
         var error = error
         error.isOneRecord = true
@@ -186,14 +191,14 @@ public final class Corpus {
         case .jsonLines: return JSONLinesDocuments(LineReader(stream), path: file.path, mapping: mapping)
         case .json:
             var values = JSONValueScanner(ByteScanner(stream), path: file.path)
-            // Many files of JSON lines are called .json.
+            // JSON Lines files are often named .json.
             if let first = try values.peek(), first != UInt8(ascii: "["), try values.firstLineIsWhole() {
                 return JSONLinesDocuments(LineReader(values.rest, path: file.path), path: file.path, mapping: mapping)
             }
             return JSONDocuments(values, path: file.path, mapping: mapping)
         case .csv: return try CSVDocuments(stream, delimiter: UInt8(ascii: ","), mapping: mapping)
         case .tsv: return try CSVDocuments(stream, delimiter: UInt8(ascii: "\t"), mapping: mapping)
-        case .parquet, .arrow: throw DataError(.unsupported, path: file.path, "is a table that is not read here")
+        case .parquet, .arrow: throw DataError(.unsupported, path: file.path, "is a table format that cannot be read")
         }
     }
 }

@@ -1,7 +1,7 @@
 import MartletFormats
 import MartletTensor
 
-/// A file of a corpus: what its name says it holds. A name may end in .gz or .zst on top.
+/// A file of a corpus. Its name tells its format; .gz or .zst may follow.
 public struct CorpusFile: Sendable, Hashable {
     public enum Format: String, Sendable, Hashable, CaseIterable {
         case text, jsonLines, json, csv, tsv, parquet, arrow
@@ -16,7 +16,7 @@ public struct CorpusFile: Sendable, Hashable {
     public var format: Format
     public var byteCount: Int
 
-    /// Nil when the name ends in nothing known.
+    /// Nil when the name has no known ending.
     public init?(path: String) {
         var name = path.lowercased()
         for packed in [".gz", ".zst"] where name.hasSuffix(packed) { name = String(name.dropLast(packed.count)) }
@@ -26,18 +26,18 @@ public struct CorpusFile: Sendable, Hashable {
         byteCount = Folder.byteCount(path)
     }
 
-    /// A name for people: what can be read.
+    /// The known endings, for messages.
     public static let knownEndings =
         Format.endings.map(\.ending).joined(separator: ", ") + ", each also with .gz or .zst"
 }
 
-/// A file as a stream of its bytes, unpacked if it begins as gzip or Zstandard files do.
+/// A file as a stream of bytes, decompressed if it begins like a gzip or Zstandard file.
 final class CorpusStream: ByteSource {
     let path: String
     private let file: FileSource
     private let source: any ByteSource
 
-    /// Bytes of the file (packed, if it is) read so far.
+    /// Bytes read from the file so far, before decompression.
     var position: Int { file.position }
 
     init(path: String) throws(DataError) {
@@ -45,7 +45,7 @@ final class CorpusStream: ByteSource {
         do throws(DecompressionError) {
             let file = try FileSource(path: path)
             self.file = file
-            // Pipes cannot be read twice, so the first bytes are kept and given again.
+            // Pipes cannot be read twice, so the first bytes are kept and returned first.
             var start = [UInt8](repeating: 0, count: 4), count = 0
             while count < 4 {
                 var step = 0
@@ -82,7 +82,7 @@ final class CorpusStream: ByteSource {
         try source.read(into: buffer)
     }
 
-    /// Everything at once.
+    /// The whole content.
     func readAll(upTo limit: Int) throws(DataError) -> [UInt8] {
         do throws(DecompressionError) {
             return try readAll(limit: limit)
@@ -92,7 +92,7 @@ final class CorpusStream: ByteSource {
     }
 }
 
-/// Some bytes, then those of another source.
+/// Some bytes, followed by those of another source.
 private final class PrefixedSource: ByteSource {
     private var prefix: [UInt8]
     private let rest: any ByteSource

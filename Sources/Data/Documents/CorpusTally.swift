@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// What of a corpus did not become training data as it stands there, counted by kind, with the first place of each.
+/// Counts of the records of a corpus that were left out or changed, by kind, with the place of the first of each kind.
 public struct CorpusTally: Sendable, Equatable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         case badRecord = "bad_record"
@@ -19,7 +19,7 @@ public struct CorpusTally: Sendable, Equatable {
         case messageNotRendered = "message_not_rendered"
         case endNotTrained = "end_not_trained"
 
-        /// Whether something is left out; the others tell of what was changed.
+        /// Whether records of this kind are left out; records of the other kinds are changed.
         public var isOmission: Bool {
             switch self {
             case .badRecord, .emptyText, .unwanted, .tooLong, .rejectedReply, .emptyReply, .equalPair, .longPair,
@@ -29,24 +29,24 @@ public struct CorpusTally: Sendable, Equatable {
             }
         }
 
-        /// For people, before a count.
+        /// The text for messages, before a count.
         var text: String {
             switch self {
             case .badRecord: "records that cannot be used, left out"
             case .emptyText: "empty or null texts, left out"
-            case .unwanted: "records with a label that is false (replies not to be learnt), left out"
+            case .unwanted: "records with a label that is false (replies not to be trained on), left out"
             case .tooLong: "conversations or parts of them longer than a row, left out"
             case .rejectedReply: "rejected replies of preference pairs, left out; the chosen ones are trained on"
             case .emptyReply: "records with an empty reply, left out"
             case .equalPair: "pairs whose replies are equal, left out"
-            case .longPair: "prompts with replies that are longer than a row together, left out"
+            case .longPair: "prompts that are longer than a row together with their replies, left out"
             case .cutAtTurns: "conversations longer than a row, cut between turns; each part keeps the system prompt"
             case .renderedByTurn:
-                "conversations of which each reply is a sequence of its own, because the chat template renders earlier "
-                    + "turns otherwise than the last"
+                "conversations in which each reply becomes its own sequence, because the chat template renders earlier "
+                    + "turns differently from the last"
             case .taughtCalls:
-                "conversations whose tools are told, and calls written, as text, because the chat template knows no tools"
-            case .closedThought: "replies without reasoning, after a <think> that the template opens: closed at once"
+                "conversations with tools and calls written as text, because the chat template does not support tools"
+            case .closedThought: "replies without reasoning after a <think> of the template, which is closed at once"
             case .replyNotRendered: "replies with a text or reasoning that the chat template does not render, lost"
             case .messageNotRendered: "messages that the chat template does not render, lost"
             case .endNotTrained: "replies whose end token the template's generation tags leave out"
@@ -57,14 +57,14 @@ public struct CorpusTally: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {
         public var kind: Kind
         public var count: Int
-        /// Where the first was, and what is wrong with it.
+        /// The place of the first record, and what is wrong with it.
         public var first: String
 
         /// "empty or null texts, left out: 3; the first: a.jsonl: line 7".
         public var description: String { "\(kind.text): \(count); the first: \(first)" }
     }
 
-    /// In the order in which the kinds were met.
+    /// In the order of first occurrence.
     public private(set) var entries: [Entry] = []
 
     public init() {}
@@ -92,12 +92,12 @@ public struct CorpusTally: Sendable, Equatable {
     }
 }
 
-/// What becomes of a record that cannot be used: one that is no JSON, has no text, or asks without an answer.
+/// What is done with an invalid record, such as one that is not JSON, has no text, or has a prompt without a response.
 public enum BadRecordPolicy: String, Sendable, Hashable, CaseIterable {
-    /// An error that names file and place.
+    /// Throw an error that names file and place.
     case stop
-    /// It is passed over and counted.
+    /// Skip and count it.
     case skip
-    /// It is passed over, counted, and told one by one.
+    /// Skip and count it, and report each.
     case report
 }

@@ -1,11 +1,11 @@
 import MartletFormats
 import MartletTokenizers
 
-/// What a corpus says, text after text, for a tokenizer to be trained on. Plain text files are handed on by name, to be
-/// read in blocks; documents of other files are read one by one.
+/// The texts of a corpus, in order, to train a tokenizer on. Plain text files are passed on by path and read in blocks;
+/// documents of other files are read one by one.
 struct CorpusTexts: Sequence, IteratorProtocol {
     private let options: CorpusOptions
-    /// Whether a text file's separators are tokens, at which training cuts by itself.
+    /// Whether the separators of text files are special tokens, at which the trainer splits texts itself.
     private let cutsItself: Bool
     private var files: ArraySlice<CorpusFile>
     private var corpus: Corpus?
@@ -33,7 +33,7 @@ struct CorpusTexts: Sequence, IteratorProtocol {
         }
     }
 
-    /// Whether a file's first bytes are neither those of a compressed one nor marks of an encoding.
+    /// Whether the first bytes of a file belong neither to a compressed file nor to a byte order mark.
     private static func isPlain(_ path: String) throws(DataError) -> Bool {
         var start = [UInt8](repeating: 0, count: 4)
         var failure: DecompressionError?
@@ -75,7 +75,7 @@ extension TokenizerTrainer {
     public func train(corpus paths: [String], options: CorpusOptions = CorpusOptions()) throws -> TrainedTokenizer {
         let corpus = try Corpus(paths, options: options)
         let texts = CorpusTexts(corpus, options: options, specialTokens: specialTokens)
-        // How much there is in packed files is not known.
+        // The size of compressed files after decompression is unknown.
         let isPacked = corpus.files.contains { $0.isPacked || $0.format == .parquet }
         let byteCount: Int? = isPacked ? nil : corpus.byteCount
         let failure: TokenizerTrainingError

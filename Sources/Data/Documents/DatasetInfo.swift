@@ -1,25 +1,25 @@
 import MartletFormats
 import MartletJSON
 
-/// LLaMA-Factory's `dataset_info.json`: which files there are, and what their columns and messages are called.
+/// LLaMA-Factory's `dataset_info.json`: data sets with their files, and the names of their columns and message fields.
 ///
 /// ```swift
 /// let info = try DatasetInfo(path: "data/dataset_info.json")
 /// print(info.names, try info.entry("dpo_en_demo").path)
 /// ```
 public struct DatasetInfo: Sendable {
-    /// One set of it.
+    /// One data set.
     public struct Entry: Sendable, Hashable {
         public let name: String
-        /// Of its file or folder.
+        /// The path of its file or folder.
         public let path: String
-        /// What its columns hold, where it says.
+        /// The roles of its columns, where given.
         public let columns: ColumnMap
-        /// What its messages call their parts, where it says.
+        /// The names of its message fields, where given.
         public let tags: MessageTags
-        /// The first so many records alone.
+        /// Read only the first so many records.
         public let samples: Int?
-        /// Its rows are pairs of replies.
+        /// Whether its rows are preference pairs.
         public let isRanking: Bool
     }
 
@@ -27,8 +27,8 @@ public struct DatasetInfo: Sendable {
     private let entries: [String: Result<Entry, DataError>]
     public var names: [String] { entries.keys.sorted() }
 
-    /// - Throws: `DataError` for a file that is no object of sets. What is wrong with one set is thrown when it is asked
-    ///   for.
+    /// - Throws: `DataError` for a file that is not an object of data sets. Errors of one data set are thrown by
+    ///   `entry`.
     public init(path: String) throws(DataError) {
         self.path = path
         let json: JSON
@@ -50,20 +50,21 @@ public struct DatasetInfo: Sendable {
         self.entries = entries
     }
 
+    /// - Throws: `DataError` for an unknown name, or a description that is invalid.
     public func entry(_ name: String) throws(DataError) -> Entry {
         guard let found = entries[name] else {
             let shown = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : "")
-            throw DataError(.missing, path: path, field: name, "is no data set of it; there are \(shown)")
+            throw DataError(.missing, path: path, field: name, "is not a data set of this file; there are \(shown)")
         }
         return try found.get()
     }
 
-    /// The sets that lie in a file. - Throws: where the only one is described wrongly.
+    /// The data sets in a file; invalid descriptions are left out.
     func entries(in file: String) -> [Entry] {
         entries.values.compactMap { try? $0.get() }.filter { $0.path == file }.sorted { $0.name < $1.name }
     }
 
-    /// The file beside a file of data, where there is one.
+    /// The `dataset_info.json` in the folder of a data file, if there is one.
     static func beside(_ file: String) throws(DataError) -> DatasetInfo? {
         let parts = file.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.last != "dataset_info.json" else { return nil }
@@ -89,11 +90,11 @@ public struct DatasetInfo: Sendable {
         }
         guard let members = json.object else { throw fail("", "is \(json.kind), expected an object") }
         if let key = members.keys.first(where: { !known.contains($0) }) {
-            throw fail(key, "is no key of a data set; there are \(known.sorted().joined(separator: ", "))")
+            throw fail(key, "is not a key of a data set; there are \(known.sorted().joined(separator: ", "))")
         }
         guard let file = members["file_name"]?.string else {
             throw fail(
-                "file_name", "is missing: data sets of hubs are not downloaded; fetch it and name its file",
+                "file_name", "is missing: data sets are not downloaded from hubs; download it and name its file",
                 .unsupported)
         }
         let formatting = members["formatting"]?.string ?? "alpaca"
@@ -103,7 +104,7 @@ public struct DatasetInfo: Sendable {
         var columns: [ColumnMap.Role: String] = [:]
         for (key, value) in members["columns"]?.object ?? JSONObject() {
             guard let role = roles[key] else {
-                throw fail("columns.\(key)", "is nothing that texts are made of", .unsupported)
+                throw fail("columns.\(key)", "is not a column of text", .unsupported)
             }
             guard let column = value.string else { throw fail("columns.\(key)", "is \(value.kind), expected a name") }
             columns[role] = column
@@ -124,16 +125,16 @@ public struct DatasetInfo: Sendable {
             name: name, path: folder == "." ? file : "\(folder)/\(file)", columns: ColumnMap(columns: columns),
             tags: try MessageTags(members["tags"], fail: { fail("tags.\($0)", $1) }),
             samples: try members["num_samples"].map { value throws(DataError) in
-                guard let count = value.integer, count > 0 else { throw fail("num_samples", "is no number above 0") }
+                guard let count = value.integer, count > 0 else { throw fail("num_samples", "is not a number above 0") }
                 return count
             }, isRanking: isRanking)
     }
 }
 
-/// What the parts of messages are called, where not as usual.
+/// The names of the parts of messages, where they differ from the usual names.
 public struct MessageTags: Sendable, Hashable {
     public private(set) var role: String?, content: String?
-    /// The role for each name of a speaker.
+    /// The role for each speaker name.
     public private(set) var speakers: [String: String] = [:]
 
     public init() {}
@@ -152,7 +153,7 @@ public struct MessageTags: Sendable, Hashable {
             case "role_tag": role = name
             case "content_tag": content = name
             default:
-                guard let role = Self.roles[key] else { throw fail(key, "is no tag of messages") }
+                guard let role = Self.roles[key] else { throw fail(key, "is not a tag of messages") }
                 speakers[name] = role
             }
         }
@@ -160,7 +161,7 @@ public struct MessageTags: Sendable, Hashable {
 
     var isUsual: Bool { role == nil && content == nil && speakers.isEmpty }
 
-    /// A message under the usual names.
+    /// A message with its fields renamed to the usual names.
     func renamed(_ json: JSON) -> JSON {
         guard !isUsual, var members = json.object else { return json }
         let roleKey = role ?? (members["from"] != nil ? "from" : "role")
@@ -170,7 +171,7 @@ public struct MessageTags: Sendable, Hashable {
         if roleKey != "role" { members[roleKey] = nil }
         if contentKey != "content" { members[contentKey] = nil }
         if ["function_call", "human", "gpt", "observation"].contains(known) || roleKey == "from" {
-            // ShareGPT's speakers are read by their own names.
+            // ShareGPT's speaker names are read as they are.
             members["role"] = nil
             members["content"] = nil
             members["from"] = .string(known)

@@ -1,23 +1,23 @@
 import MartletChat
 import MartletJSON
 
-/// One document of a corpus, and where it was read.
+/// A document of a corpus, and its place.
 public struct Document: Sendable, Equatable {
     public enum Content: Sendable, Equatable {
-        /// Text as the file has it; usually UTF-8.
+        /// The bytes of the text as in the file; usually UTF-8.
         case text([UInt8])
-        /// A conversation, and the functions its assistant could call. A message may carry `weight`: 0 makes a reply
-        /// context only.
+        /// A conversation, and the tools of its assistant. A message may have `weight`: 0 excludes a reply from
+        /// training.
         case chat([ChatMessage], tools: [JSON]?)
-        /// A text in pieces, some of which are only read.
+        /// A text in segments, some of which are not trained on.
         case segments([TextSegment])
-        /// Token ids, and for each whether it is trained on; all are where that is nil.
+        /// Token ids, and for each whether it is trained on; nil: all are.
         case tokens([Int32], isTrained: [Bool]?)
-        /// What somebody thought of replies, where that is asked for (`CorpusOptions.feedback`).
+        /// Preferences or labels of replies, if requested (`CorpusOptions.feedback`).
         case feedback(Feedback)
     }
 
-    /// A piece of a text that is trained on as a whole or not at all.
+    /// A piece of a text that is trained on either as a whole or not at all.
     public struct TextSegment: Sendable, Equatable {
         public var text: String
         public var isTrained: Bool
@@ -32,7 +32,7 @@ public struct Document: Sendable, Equatable {
     public var path: String
     /// "line 3", "row 7"; nil when the document is the whole file.
     public var place: String?
-    /// All columns of its record, where they are kept (`CorpusOptions.keepsPrompts`).
+    /// All columns of the record, if requested (`CorpusOptions.keepsPrompts`).
     public var record: JSON?
 
     public init(_ content: Content, path: String, place: String? = nil) {
@@ -44,7 +44,8 @@ public struct Document: Sendable, Equatable {
     /// "a.jsonl: line 3", for messages.
     public var origin: String { place.map { "\(path): \($0)" } ?? path }
 
-    /// What tells documents apart for a split: the text, the tokens, or the messages as JSON.
+    /// The bytes that identify a document when it is assigned to a split: the text, the tokens, or the messages as
+    /// JSON.
     public var identity: [UInt8] {
         switch content {
         case .text(let bytes): bytes
@@ -55,7 +56,7 @@ public struct Document: Sendable, Equatable {
         }
     }
 
-    /// The text; of a chat what its messages say, with empty lines between. Token ids have none.
+    /// The text; of a chat the contents of its messages, separated by empty lines. Empty for token ids.
     public var plainText: [UInt8] {
         switch content {
         case .text(let bytes): bytes
@@ -77,7 +78,7 @@ public struct Document: Sendable, Equatable {
         }
     }
 
-    /// About how many bytes it takes in memory.
+    /// The approximate size in memory, in bytes.
     var byteCount: Int {
         switch content {
         case .text(let bytes): bytes.count
@@ -89,16 +90,17 @@ public struct Document: Sendable, Equatable {
     }
 }
 
-/// What a reader finds where a record stands.
+/// The result of reading one record.
 enum CorpusRecord {
     case document(Document, notes: [CorpusTally.Kind])
-    /// There is nothing to train on, and that is no fault.
+    /// There is nothing to train on, which is not an error.
     case leftOut(CorpusTally.Kind, at: String)
     case bad(DataError)
 }
 
 /// Reads the records of one file in order.
 protocol DocumentReader: AnyObject {
-    /// Nil at the end. - Throws: when the file cannot be read on.
+    /// The next record; nil at the end.
+    /// - Throws: `DataError` when the file cannot be read further.
     func next() throws(DataError) -> CorpusRecord?
 }

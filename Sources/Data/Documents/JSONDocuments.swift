@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// The records of a JSON Lines file: one object a line, empty lines passed over.
+/// The records of a JSON Lines file: one object per line; empty lines are skipped.
 final class JSONLinesDocuments: DocumentReader {
     private let path: String
     private let mapping: RecordMapping
@@ -34,7 +34,7 @@ final class JSONLinesDocuments: DocumentReader {
     }
 }
 
-/// The records of a JSON file: the members of its list, or objects that follow each other. One is held at a time.
+/// The records of a JSON file: the elements of its list, or a sequence of objects. Only one is in memory at a time.
 final class JSONDocuments: DocumentReader {
     private let path: String
     private let mapping: RecordMapping

@@ -1,22 +1,22 @@
-/// The values of a JSON file as bytes, one after another: the members of its outermost list, or values that follow each
-/// other. A value's end is found by its brackets and quotes alone, so that one which is wrong inside is passed over
-/// whole, and a file of any length is read in the memory of its longest value.
+/// The bytes of each value of a JSON file: the elements of its outermost list, or a sequence of values. Only brackets
+/// and quotes are examined to find the end of a value, so an invalid value can be skipped as a whole, and a file of any
+/// length needs only the memory of its longest value.
 struct JSONValueScanner {
     private var scanner: ByteScanner
     private let path: String
     private let largest: Int
     private var state = State.start
     private var nextLine = 1
-    /// The line that the value which was last read begins on, from 1.
+    /// The line on which the last value begins, from 1.
     private(set) var line = 1
 
     private enum State {
         case start
         /// In a list, before its first member.
         case opened
-        /// In a list, behind a member.
+        /// In a list, after an element.
         case behindMember
-        /// Among values that follow each other.
+        /// In a sequence of values.
         case loose
         case end
     }
@@ -27,7 +27,7 @@ struct JSONValueScanner {
         self.largest = largest
     }
 
-    /// The first byte that is no space, without taking it; nil where there is none.
+    /// The first byte that is not a space, without consuming it; nil at the end.
     mutating func peek() throws(DataError) -> UInt8? {
         while true {
             var lines = 0, spaces = 0
@@ -44,10 +44,10 @@ struct JSONValueScanner {
         }
     }
 
-    /// What has been read and not taken, to go on with by lines.
+    /// The bytes that are read but not consumed, to continue by lines.
     var rest: ByteScanner { scanner }
 
-    /// Whether the first line is a value by itself, as those of JSON Lines are.
+    /// Whether the first line is a complete value, as in JSON Lines.
     mutating func firstLineIsWhole() throws(DataError) -> Bool {
         var seen = 0
         while true {
@@ -76,15 +76,15 @@ struct JSONValueScanner {
             if byte == UInt8(ascii: "]") {
                 _ = scanner.take(1)
                 state = .end
-                guard try peek() == nil else { throw fault("something follows the list's end") }
+                guard try peek() == nil else { throw fault("something follows the end of the list") }
                 return nil
             }
             if state == .behindMember {
-                guard byte == UInt8(ascii: ",") else { throw fault("expected a comma or the list's end") }
+                guard byte == UInt8(ascii: ",") else { throw fault("expected a comma or the end of the list") }
                 _ = scanner.take(1)
                 guard let first = try peek() else { return try atEnd() }
                 byte = first
-                guard byte != UInt8(ascii: "]") else { throw fault("a comma stands before the list's end") }
+                guard byte != UInt8(ascii: "]") else { throw fault("a comma stands before the end of the list") }
             }
             state = .behindMember
         }
@@ -103,7 +103,7 @@ struct JSONValueScanner {
         return nil
     }
 
-    /// From what is ready on to the value's end.
+    /// The value that begins at `ready`, to its end.
     private mutating func value() throws(DataError) -> [UInt8] {
         var walk = Walk()
         while true {
@@ -131,7 +131,7 @@ struct JSONValueScanner {
         throw error
     }
 
-    /// Follows brackets and quotes.
+    /// Finds the end of a value by its brackets and quotes.
     private struct Walk {
         var place = 0
         var depth = 0
@@ -139,7 +139,7 @@ struct JSONValueScanner {
         var isInText = false
         private var isEscaped = false
 
-        /// Where the value ends, once it does.
+        /// The offset of the end of the value, once it is found.
         mutating func end(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
             while place < bytes.count {
                 let byte = bytes[place]

@@ -1,23 +1,23 @@
-/// The lines of a stream, without their ends, and their numbers.
+/// The lines of a stream without their line ends, and their numbers.
 struct LineReader {
     private var scanner: ByteScanner
     private let path: String
     private let largest: Int
-    /// Of the line that was last read, from 1.
+    /// The number of the last line, from 1.
     private(set) var number = 0
 
     init(_ stream: CorpusStream, largest: Int = CorpusOptions.largestRecord) {
         self.init(ByteScanner(stream), path: stream.path, largest: largest)
     }
 
-    /// Goes on where another reader of the same bytes has stopped.
+    /// Continues where another reader of the same stream stopped.
     init(_ scanner: ByteScanner, path: String, largest: Int = CorpusOptions.largestRecord) {
         self.scanner = scanner
         self.path = path
         self.largest = largest
     }
 
-    /// - Throws: an error of one record for a line that is too long, and stands behind it then.
+    /// - Throws: an error of a single record for a line that is too long; reading can continue after it.
     mutating func next() throws(DataError) -> [UInt8]? {
         var seen = 0
         while true {

@@ -2,7 +2,7 @@ import MartletChat
 import MartletFormats
 import MartletJSON
 
-/// Reads messages as OpenAI or ShareGPT write them.
+/// Reads messages in OpenAI's or ShareGPT's format.
 struct MessageReader {
     private let reader: RecordReader
     private let field: String
@@ -20,7 +20,7 @@ struct MessageReader {
             } catch {
                 let reason: String
                 if case .message(let text) = error { reason = text } else { reason = "\(error)" }
-                throw reader.fail(field, "message \(index + 1) is no chat message: \(reason)")
+                throw reader.fail(field, "message \(index + 1) is not a chat message: \(reason)")
             }
         }
         return messages
@@ -30,22 +30,22 @@ struct MessageReader {
         var message = try plain(json)
         if let weight = json["weight"], !weight.isNull {
             guard weight.double == 0 || weight.double == 1 else {
-                throw .message("'weight' is \(weight.text()), but only 0 (context) and 1 (learnt) are taken")
+                throw .message("'weight' is \(weight.text()), expected 0 (context) or 1 (trained on)")
             }
             guard message.role == "assistant" || weight.double == 0 else {
                 throw .message(
-                    "'weight' is \(weight.text()) on a message of \(FormatError.quote(message.role)); replies of the "
-                        + "assistant alone are learnt")
+                    "'weight' is \(weight.text()) on a message of \(FormatError.quote(message.role)); only replies "
+                        + "of the assistant are trained on")
             }
             message["weight"] = weight
         }
         for part in message.parts {
             switch part {
             case .text: break
-            case .image: throw .message("it has an image; text alone is trained on")
+            case .image: throw .message("it has an image; only text is trained on")
             case .other(let part):
                 throw .message(
-                    "it has a part of type \(FormatError.quote(part["type"]?.string ?? "")); text alone is trained on")
+                    "it has a part of type \(FormatError.quote(part["type"]?.string ?? "")); only text is trained on")
             }
         }
         return message
@@ -82,7 +82,7 @@ struct MessageReader {
         }
     }
 
-    /// OpenAI's older names for calls and their results as its newer ones.
+    /// Converts OpenAI's older fields for calls and their results to the current ones.
     private static func modern(_ message: ChatMessage) -> ChatMessage {
         var message = message
         if let call = message["function_call"], let name = call["name"]?.string, message.toolCalls.isEmpty {

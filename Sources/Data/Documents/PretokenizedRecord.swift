@@ -1,7 +1,7 @@
 import MartletJSON
 
-/// A record of token ids, as trainers keep them: `input_ids`, `labels` with -100 where nothing is learnt, and an
-/// `attention_mask` of 0 where there is padding.
+/// A record of token ids, as training programs store them: `input_ids`, `labels` with -100 for tokens that are not
+/// trained on, and an `attention_mask` with 0 for padding.
 struct PretokenizedRecord {
     private(set) var content: Document.Content?
 
@@ -19,7 +19,7 @@ struct PretokenizedRecord {
         for (index, id) in ids.enumerated() {
             if let attention, attention[index] == 0 { continue }
             guard id >= 0, let token = Int32(exactly: id) else {
-                throw reader.fail("input_ids", "entry \(index + 1) is \(id), which is no token's id")
+                throw reader.fail("input_ids", "entry \(index + 1) is \(id), which is not a token id")
             }
             if let labels, labels[index] != id, labels[index] != Self.ignored {
                 throw reader.fail(

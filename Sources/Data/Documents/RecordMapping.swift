@@ -1,8 +1,8 @@
 import MartletFormats
 import MartletJSON
 
-/// How a record (a JSON object, a row of a table) becomes a document: with a field named, by that; with a map, by its
-/// columns; else by the names there are (`RecordShape`).
+/// How a record (a JSON object, or a row of a table) becomes a document: by a named field, by a map of columns, or by
+/// the names of its columns (`RecordShape`).
 struct RecordMapping: Sendable {
     var field: String?
     var columns = ColumnMap()
@@ -10,7 +10,7 @@ struct RecordMapping: Sendable {
     var feedback = FeedbackReading.ignored
     var tags = MessageTags()
 
-    /// The mapping for a table of these columns: the only one is the text where its name says nothing else.
+    /// The mapping for a table with these columns: a single column whose name has no other meaning is the text.
     func among(_ names: [String]) -> RecordMapping {
         guard field == nil, columns.isEmpty, names.count == 1, !RecordShape.knows(names[0]) else { return self }
         var mapping = self
@@ -18,10 +18,10 @@ struct RecordMapping: Sendable {
         return mapping
     }
 
-    /// The columns to read of a table: those that the shape of its rows uses.
+    /// The columns of a table to read: those that the shape of its rows uses.
     func used(among names: [String], path: String) throws(DataError) -> [String] {
         for (_, column) in columns.columns where !names.contains(column) {
-            throw DataError(.missing, path: path, field: column, "is no column; there are \(Self.listing(names))")
+            throw DataError(.missing, path: path, field: column, "is not a column; there are \(Self.listing(names))")
         }
         if keepsPrompts || feedback != .ignored { return names }
         guard let shape = RecordShape(field: field, map: columns, has: names.contains) else {
@@ -31,7 +31,7 @@ struct RecordMapping: Sendable {
                     + "with --map, such as prompt=question,response=solution")
         }
         if let field = shape.main, !names.contains(field) {
-            throw DataError(.missing, path: path, field: field, "is no column; there are \(Self.listing(names))")
+            throw DataError(.missing, path: path, field: field, "is not a column; there are \(Self.listing(names))")
         }
         return names.filter(shape.columns.contains)
     }
@@ -42,7 +42,7 @@ struct RecordMapping: Sendable {
             + (names.count > 12 ? ", …" : "")
     }
 
-    /// A record as what it is, with its faults.
+    /// The record as a document or as feedback, or its error.
     func record(_ json: JSON, path: String, place: String) -> CorpusRecord {
         var reader = RecordReader(path: path, place: place, tags: tags)
         do throws(DataError) {
@@ -64,7 +64,7 @@ struct RecordMapping: Sendable {
             }
             throw reader.fail(nil, "is \(json.kind), expected an object")
         }
-        // Members that are null count where there is nothing else to go by.
+        // Null members are used only if no others determine the shape.
         let shape =
             RecordShape(field: field, map: columns) { record[$0].map { !$0.isNull } ?? false }
             ?? RecordShape(field: field, map: columns) { record[$0] != nil }
@@ -89,7 +89,7 @@ struct RecordMapping: Sendable {
         return try reader.content(record, shape)
     }
 
-    /// The column of a prompt that has no reply.
+    /// The column of a prompt without a reply.
     private func promptAlone(_ record: JSONObject, _ shape: RecordShape?) -> String? {
         if let mapped = columns[.prompt] { return columns[.response] == nil ? mapped : nil }
         guard shape == nil || shape?.kind == .free && field == nil else { return nil }

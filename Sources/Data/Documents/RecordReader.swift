@@ -2,12 +2,12 @@ import MartletChat
 import MartletFormats
 import MartletJSON
 
-/// Reads one record by its shape, and remembers what is to be told of it.
+/// Reads one record by its shape, and collects notes about it.
 struct RecordReader {
     let path: String
     let place: String
     var tags = MessageTags()
-    /// Why the record is left out, when it gives no document.
+    /// Why the record is left out, if it gives no document.
     private(set) var omission: CorpusTally.Kind?
     private(set) var notes: [CorpusTally.Kind] = []
 
@@ -17,7 +17,7 @@ struct RecordReader {
         self.tags = tags
     }
 
-    /// There is nothing to learn of the record, for a reason that is counted.
+    /// Leaves the record out, for a reason that is counted.
     mutating func leaveOut<Result>(_ kind: CorpusTally.Kind) -> Result? {
         omission = kind
         return nil
@@ -38,7 +38,7 @@ struct RecordReader {
             switch record[main] {
             case nil, .null?, .string("")?: return nil
             case .string(let text)?:
-                // A column that is named for messages holds them as JSON text in tables.
+                // In tables, a column named for messages holds them as JSON text.
                 if RecordShape.chats.contains(main), try Self.messageList(text, main, self) != nil {
                     return try chat(record, shape, main)
                 }
@@ -55,7 +55,7 @@ struct RecordReader {
         }
     }
 
-    /// True and false as JSON or Python write them.
+    /// False, as JSON or Python write it.
     private func isFalse(_ json: JSON?) -> Bool {
         switch json {
         case .bool(let value)?: !value
@@ -77,15 +77,16 @@ struct RecordReader {
         return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
     }
 
-    /// A list, which tables hold as JSON text.
+    /// A list, which in tables is stored as JSON text.
     func list(_ json: JSON?) -> [JSON]? {
         if let array = json?.array { return array }
         guard let text = json?.string, text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "[") else { return nil }
         return (try? JSON(parsing: text))?.array
     }
 
-    /// The messages that a text is as JSON: a list of objects, each of which says who speaks. Nil for other texts.
-    /// - Throws: for such a list as Python prints it, which is what a table holds whose writer was given lists.
+    /// The messages of a text that is JSON: a list of objects, each with a speaker. Nil for other texts.
+    /// - Throws: `DataError` for a list as Python prints it, which tables contain when a program wrote Python lists
+    ///   as text.
     private static func messageList(_ text: String, _ field: String, _ reader: Self) throws(DataError) -> [JSON]? {
         if let entries = reader.list(.string(text)) {
             let areMessages = entries.allSatisfy { $0["role"] != nil || $0["from"] != nil }
@@ -115,18 +116,18 @@ struct RecordReader {
             if case .string(let text) = value, text.isEmpty { return nil }
             var json = value
             if case .string(let text) = value {
-                guard let parsed = try? JSON(parsing: text) else { throw fail(field, "is no JSON") }
+                guard let parsed = try? JSON(parsing: text) else { throw fail(field, "is not JSON") }
                 json = parsed
             }
             guard let tools = json.array else { throw fail(field, "is \(json.kind), expected a list") }
             return tools.isEmpty ? nil : tools
         }
-        // OpenAI's older name.
+        // OpenAI's older name of the field.
         guard let functions = list(record["functions"]), !functions.isEmpty else { return nil }
         return functions.map { ["type": "function", "function": $0] }
     }
 
-    /// A field as text: nil where it is missing or null. Whole numbers are written as they are.
+    /// A field as text; nil where it is missing or null. Whole numbers become their digits.
     private func text(_ record: JSONObject, _ field: String) throws(DataError) -> String? {
         switch record[field] {
         case nil, .null?: return nil
@@ -151,7 +152,7 @@ struct RecordReader {
         return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
     }
 
-    /// What is asked: a text with its context, or messages of which the replies are context only.
+    /// The prompt: a text with its context, or messages whose replies are not trained on.
     func prompt(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
         guard let field = shape.main else { return [] }
         var messages = try turns(record[field], field, role: "user")
@@ -172,7 +173,7 @@ struct RecordReader {
         return messages
     }
 
-    /// A text as a message of the role, or messages as they are or as JSON text.
+    /// A text as a message with the given role, or a list of messages, also as JSON text.
     func turns(_ json: JSON?, _ field: String, role: String) throws(DataError) -> [ChatMessage] {
         switch json {
         case nil, .null?, .string("")?: return []
@@ -188,7 +189,7 @@ struct RecordReader {
         }
     }
 
-    /// Alpaca's earlier turns: pairs of what was asked and answered.
+    /// Alpaca's earlier turns: pairs of instruction and response.
     func history(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> [ChatMessage] {
         guard let field = shape.history, let value = record[field], !value.isNull, value.string != "" else { return [] }
         guard let pairs = list(value) else { throw fail(field, "is \(value.kind), expected a list of pairs") }
@@ -196,19 +197,19 @@ struct RecordReader {
         for (index, pair) in pairs.enumerated() {
             guard let pair = pair.array, pair.count == 2, let asked = pair[0].string, let answered = pair[1].string,
                 !asked.isEmpty, !answered.isEmpty
-            else { throw fail(field, "entry \(index + 1) is no pair of a question and its answer") }
+            else { throw fail(field, "entry \(index + 1) is not a pair of a question and its answer") }
             messages.append(ChatMessage(role: "user", content: asked))
             messages.append(ChatMessage(role: "assistant", content: answered))
         }
         return messages
     }
 
-    /// A pair of replies of which the chosen one is learnt.
+    /// A preference pair, of which the chosen reply is trained on.
     private mutating func preference(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> Document.Content?
     {
         let chosen = shape.answer ?? "chosen"
         var messages = try prompt(record, shape)
-        // Where the chosen side is the whole conversation, its prompt is the prompt.
+        // If the chosen side is the whole conversation, the prompt is its beginning.
         let dialogue = record[chosen]?.string.flatMap(Dialogue.init)?.messages
         let reply = if let dialogue { dialogue } else { try turns(record[chosen], chosen, role: "assistant") }
         guard !reply.isEmpty else { throw fail(chosen, "is empty") }

@@ -1,31 +1,31 @@
-/// What the columns of a record tell about what it is.
+/// What a record contains, by the names of its columns.
 ///
-/// Shapes are looked for in this order: `messages`, `conversations` or `conversation`; `chosen` and `rejected`; a prompt
+/// Shapes are tested in this order: `messages`, `conversations` or `conversation`; `chosen` and `rejected`; a prompt
 /// with its response (`instruction` and `output`, `question` and `answer`, …); `text`; `segments`; `input_ids`;
-/// `content`. Columns that the shape does not use are not judged.
+/// `content`. Columns that the shape does not use are not checked.
 struct RecordShape: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
-        /// A text or a list of messages, whichever the column holds.
+        /// A text or a list of messages, depending on the value.
         case free
         case messages, preference, task, segments, tokens
     }
 
     var kind: Kind
-    /// The column that holds the text, the messages or the prompt; of a preference pair the prompt's, if there is one.
+    /// The column of the text, the messages or the prompt; of a preference pair that of the prompt, if there is one.
     var main: String?
-    /// The column with the answer.
+    /// The column of the response.
     var answer: String?
-    /// What stands below the instruction.
+    /// The column of the text that follows the instruction.
     var context: String?
     var system: String?
     var tools: String?
     var history: String?
     var label: String?
     var rejected: String?
-    /// How much better the chosen reply is.
+    /// The column of the margin by which the chosen reply is better.
     var margin: String?
 
-    /// The columns that it uses.
+    /// The columns that the shape uses.
     var columns: [String] {
         ([main, answer, context, system, tools, history, label, rejected, margin].compactMap { $0 })
             + (kind == .tokens ? ["labels", "attention_mask"] : [])
@@ -38,7 +38,7 @@ struct RecordShape: Sendable, Equatable {
         ("prompt", ["completion", "response", "output", "answer"]), ("input", ["output", "response", "answer"]),
         ("user", ["assistant"]),
     ]
-    /// A prompt and its response by their names.
+    /// The columns of a prompt and its response, by their names.
     private static func pair(_ has: (String) -> Bool) -> (String, String)? {
         for pair in pairs where has(pair.asked) {
             if let answer = pair.answered.first(where: has) { return (pair.asked, answer) }
@@ -46,22 +46,22 @@ struct RecordShape: Sendable, Equatable {
         return nil
     }
 
-    /// The column of the prompt, where a record is a prompt with steps and their labels.
+    /// The column of the prompt of a record with steps and their labels.
     static func stepPrompt(_ has: (String) -> Bool) -> String? {
         guard has("completions"), has("labels") else { return nil }
         return ["prompt", "question", "problem"].first(where: has)
     }
 
-    /// The columns of conversations.
+    /// The names of columns with conversations.
     static let chats = ["messages", "conversations", "conversation"]
 
-    /// Whether a column's name says what it holds. Another name may be anything: where it is the only one, the text.
+    /// Whether the name of a column determines its role. A single column with another name is the text.
     static func knows(_ name: String) -> Bool {
         ColumnMap.Role.names[name] != nil || ["input_ids", "labels", "attention_mask", "segments"].contains(name)
             || pairs.contains { $0.asked == name || $0.answered.contains(name) }
     }
 
-    /// By a field that was asked for, or by a map, or by names.
+    /// The shape by a named field, by a map, or by the names of the columns.
     init?(field: String?, map: ColumnMap, has: (String) -> Bool) {
         func first(_ names: String...) -> String? { names.first(where: has) }
         func of(_ role: ColumnMap.Role, _ names: String...) -> String? { map[role] ?? names.first(where: has) }

@@ -3,24 +3,24 @@ import MartletJSON
 /// Reads the rows of a file of typed columns (Parquet, Arrow) as records, in order.
 protocol TableReader: AnyObject {
     var path: String { get }
-    /// The columns by name, in the file's order.
+    /// The names of the columns, in the order of the file.
     var columnNames: [String] { get }
-    /// Columns that were selected and are of a kind that is not read, each with what there is to say of it. They are
-    /// missing from the records: whoever needs one throws its error.
+    /// The selected columns of types that cannot be read, each with its error. They are missing from the records; a
+    /// reader that needs such a column throws its error.
     var unreadable: [String: DataError] { get }
-    /// The number of the row that was last read, from 1.
+    /// The number of the last row, from 1.
     var row: Int { get }
-    /// Whether there are rows to be read after an error: a row whose text is no UTF-8 has a next one, a file whose
-    /// structure is broken has none.
+    /// Whether reading can continue after an error: yes after a row whose text is not UTF-8, no if the structure of the
+    /// file is invalid.
     var canContinue: Bool { get }
 
-    /// Reads these columns only; others are not looked at, whatever they hold. To be called before the first row.
+    /// Reads only these columns; the others are not examined. Call it before reading the first row.
     func select(_ names: Set<String>)
-    /// The next row's columns by name, without those that are null; nil at the end.
+    /// The columns of the next row by name, without null values; nil at the end.
     func next() throws(DataError) -> JSONObject?
 }
 
-/// The documents of a table: its columns of text, or lists of messages, by a mapping.
+/// The documents of a table, made of its columns of text or messages by a mapping.
 final class TableDocuments: DocumentReader {
     private let table: any TableReader
     private let mapping: RecordMapping
@@ -31,7 +31,7 @@ final class TableDocuments: DocumentReader {
         let mapping = mapping.among(names)
         used = try mapping.used(among: names, path: table.path)
         table.select(Set(used))
-        // Only what the documents are made of is judged.
+        // Only the columns that the documents use are checked.
         for name in used { if let error = table.unreadable[name] { throw error } }
         self.table = table
         self.mapping = mapping

@@ -1,7 +1,7 @@
 import MartletJSON
 import MartletTensor
 
-/// The rows of a table file as JSON objects, whatever its format: what tools and tests read tables with.
+/// The rows of a table file of any format as JSON objects; for tools and tests.
 package final class TableRecords {
     private let table: any TableReader
 
@@ -9,12 +9,12 @@ package final class TableRecords {
     package init(arrow file: MappedFile) throws(DataError) { table = try ArrowTable(file) }
 
     package var columnNames: [String] { table.columnNames }
-    /// Columns of kinds that are not read, with what there is to say of each.
+    /// Columns of types that cannot be read, each with its error.
     package var unreadable: [String: DataError] { table.unreadable }
-    /// Whether rows can follow after an error.
+    /// Whether reading can continue after an error.
     package var canContinue: Bool { table.canContinue }
-    /// Reads these columns only. To be called before the first row.
+    /// Reads only these columns. Call it before reading the first row.
     package func select(_ names: Set<String>) { table.select(names) }
-    /// The next row's columns by name, without those that are null; nil at the end.
+    /// The columns of the next row by name, without null values; nil at the end.
     package func next() throws(DataError) -> JSONObject? { try table.next() }
 }

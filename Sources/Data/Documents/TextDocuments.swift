@@ -1,4 +1,4 @@
-/// The documents of a text file: the whole file, or what stands between separators.
+/// The documents of a text file: the whole file, or the texts between separators.
 final class TextDocuments: DocumentReader {
     private let path: String
     private let separator: [UInt8]
@@ -6,7 +6,7 @@ final class TextDocuments: DocumentReader {
     private var scanner: ByteScanner
     private var number = 0
     private var isWhole = true
-    /// How often a text without separator was cut because it is too long for one document.
+    /// How many times a text without separator was split because it was too long for one document.
     private(set) var cutCount = 0
 
     init(_ stream: CorpusStream, separator: String?, largest: Int) {
@@ -48,7 +48,8 @@ final class TextDocuments: DocumentReader {
         }
     }
 
-    /// After the last line that ends in the later half, else before a character that is not whole.
+    /// The length of the part before the split: after the last line end, if that is in the second half; else before an
+    /// incomplete UTF-8 character.
     static func cut<Bytes: RandomAccessCollection<UInt8>>(_ bytes: Bytes) -> Int {
         if let end = bytes.lastIndex(of: UInt8(ascii: "\n")) {
             let count = bytes.distance(from: bytes.startIndex, to: end) + 1
@@ -60,7 +61,7 @@ final class TextDocuments: DocumentReader {
         return bytes.count
     }
 
-    /// Without the line ends that set the separator apart.
+    /// The bytes without the line ends beside a separator.
     private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         func isLineEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
         var bytes = bytes.drop(while: isLineEnd)

@@ -11,7 +11,7 @@ import Musl
 #endif
 
 extension TrainedTokenizer {
-    /// Whether `write` could write into a folder, asked before time is spent on training; nothing is made.
+    /// Checks that `write` can write into a folder, before time is spent on training. Creates nothing.
     package static func checkPlace(_ folder: String) throws(DataError) {
         var place = folder
         while !Folder.exists(place) {
@@ -19,11 +19,12 @@ extension TrainedTokenizer {
             if parent == place { break }
             place = parent
         }
-        guard Folder.isFolder(place) else { throw DataError(.system, path: place, "is no folder to write into") }
+        guard Folder.isFolder(place) else { throw DataError(.system, path: place, "is not a folder to write into") }
         guard access(place, W_OK) == 0 else { throw DataError(FileError(path: place, doing: "write into the folder")) }
     }
 
-    /// Writes `tokenizer.json` and `tokenizer_config.json`, each whole or not at all, into a folder that is made if need be.
+    /// Writes `tokenizer.json` and `tokenizer_config.json` into a folder, which is created if necessary. Each file is
+    /// written completely or not at all.
     public func write(to folder: String) throws(DataError) {
         try ShardFolder.makeFolders(folder)
         do throws(FileError) {

@@ -1,23 +1,23 @@
 import MartletChat
 import MartletJSON
 
-/// What somebody thought of replies: what learning from preferences is made of.
+/// Preferences or labels of replies: the data of preference learning and reward models.
 public enum Feedback: Sendable, Equatable {
-    /// One reply was preferred to another.
+    /// One reply is preferred to another.
     case pair(PreferencePair)
-    /// A reply was found good or bad by itself.
+    /// A single reply is labelled good or bad.
     case judged(JudgedReply)
-    /// Each step of a reply was found right or wrong.
+    /// Each step of a reply is labelled right or wrong.
     case steps(JudgedSteps)
 }
 
-/// Two replies to one prompt, of which the first was preferred.
+/// Two replies to one prompt; `chosen` is preferred.
 public struct PreferencePair: Sendable, Equatable {
     public var prompt, chosen, rejected: [ChatMessage]
     public var tools: [JSON]?
-    /// The sides are plain texts that are continued without a chat template; each is one message.
+    /// Whether the replies are plain texts that continue the prompt without a chat template; each is one message.
     public var isText = false
-    /// How much better the chosen reply is, where the record says (`margin`).
+    /// By how much the chosen reply is better, if the record has a `margin`.
     public var margin: Double?
 
     public init(prompt: [ChatMessage], chosen: [ChatMessage], rejected: [ChatMessage]) {
@@ -27,12 +27,12 @@ public struct PreferencePair: Sendable, Equatable {
     }
 }
 
-/// A reply and whether it is wanted (KTO's data).
+/// A reply, and whether it is desirable (data of KTO).
 public struct JudgedReply: Sendable, Equatable {
     public var prompt, reply: [ChatMessage]
     public var tools: [JSON]?
     public var isDesirable: Bool
-    /// Prompt and reply are plain texts that are continued without a chat template.
+    /// Whether prompt and reply are plain texts that are concatenated without a chat template.
     public var isText = false
 
     public init(prompt: [ChatMessage], reply: [ChatMessage], isDesirable: Bool) {
@@ -42,7 +42,7 @@ public struct JudgedReply: Sendable, Equatable {
     }
 }
 
-/// A reply in steps, each of which is right or wrong (data of process reward models).
+/// A reply in steps, each labelled right or wrong (data of process reward models).
 public struct JudgedSteps: Sendable, Equatable {
     public var prompt: [ChatMessage]
     public var steps: [String]
@@ -56,7 +56,7 @@ public struct JudgedSteps: Sendable, Equatable {
 }
 
 extension Feedback {
-    /// What it says, as JSON: what tells records apart, and what a fingerprint is taken of.
+    /// The content as JSON, which identifies the record and is used for fingerprints.
     var json: JSON {
         func list(_ messages: [ChatMessage]) -> JSON { .array(messages.map(\.json)) }
         switch self {

@@ -2,9 +2,9 @@ import MartletChat
 import MartletFormats
 import MartletJSON
 
-/// Records as feedback: `chosen` and `rejected`, a reply with a label, or steps with labels.
+/// Reads records as feedback: `chosen` and `rejected`, a reply with a label, or steps with labels.
 extension RecordReader {
-    /// What a record says about replies; nil where it says nothing, or is left out (`omission` says why).
+    /// The feedback in a record; nil if it has none or is left out (`omission` says why).
     mutating func feedback(_ record: JSONObject, _ shape: RecordShape?) throws(DataError) -> Feedback? {
         if let prompt = RecordShape.stepPrompt({ record[$0].map { !$0.isNull } ?? false }) {
             return try steps(record, prompt).map { .steps($0) }
@@ -19,7 +19,7 @@ extension RecordReader {
         return try judged(record, shape, isDesirable).map { .judged($0) }
     }
 
-    /// True and false as JSON, Python or numbers write them.
+    /// True and false, as JSON, Python or numbers write them.
     private static func judgement(_ json: JSON?) -> Bool? {
         switch json {
         case .bool(let value)?: value
@@ -49,13 +49,13 @@ extension RecordReader {
             var chosen = try side(record, names.chosen), rejected = try side(record, names.rejected)
             var prompt: [ChatMessage]
             if chosen.first?.role != "assistant" || rejected.first?.role != "assistant" {
-                // Each side is the whole conversation: they share the prompt.
+                // Each side is a whole conversation; the prompt is their common beginning.
                 guard chosen.first?.role != "assistant", rejected.first?.role != "assistant" else {
                     throw fail(
-                        names.rejected, "is a reply where \(names.chosen) is a conversation, or the other way round")
+                        names.rejected, "must be like \(names.chosen): both replies, or both conversations")
                 }
                 let shared = zip(chosen, rejected).prefix { $0 == $1 }.count
-                // Equal sides share everything: the last reply is what would be compared.
+                // If both sides are equal, keep the last reply of each as the compared reply.
                 let cut = min(shared, chosen.count - 1, rejected.count - 1)
                 prompt = Array(chosen[..<cut])
                 (chosen, rejected) = (Array(chosen[cut...]), Array(rejected[cut...]))
@@ -81,16 +81,17 @@ extension RecordReader {
         return pair
     }
 
-    /// A side of a pair as messages: a text is the assistant's, a dialogue as the HH data sets write it has turns.
+    /// A side of a pair as messages: a text is a reply of the assistant; a dialogue in the format of the HH data sets
+    /// has several turns.
     private func side(_ record: JSONObject, _ field: String) throws(DataError) -> [ChatMessage] {
         if case .string(let text)? = record[field], let dialogue = Dialogue(text) { return dialogue.messages }
         return try turns(record[field], field, role: "assistant")
     }
 
-    /// Two texts that begin alike: what they share, up to the last space, is the prompt.
+    /// Two texts with a common beginning: the prompt is the common part up to its last space.
     private static func continued(_ chosen: String, _ rejected: String) -> PreferencePair {
         let shared = zip(chosen, rejected).prefix { $0 == $1 }.map { $0.0 }
-        // The reply begins with its space, as tokens do.
+        // The reply begins with the space, as tokens do.
         let end = shared.lastIndex { $0.isWhitespace } ?? 0
         let cut = shared.count < max(chosen.count, rejected.count) ? end : 0
         func message(_ role: String, _ text: some StringProtocol) -> ChatMessage {
@@ -139,7 +140,7 @@ extension RecordReader {
         }
         for index in messages.indices { messages[index]["weight"] = nil }
         guard let last = messages.last, last.role == "assistant", messages.count > 1 else {
-            throw fail(shape.main, "does not end with a reply of the assistant to something")
+            throw fail(shape.main, "does not end with a reply of the assistant to another message")
         }
         guard Self.says([last]) else { return leaveOut(.emptyReply) }
         var judged = JudgedReply(
@@ -176,13 +177,13 @@ extension RecordReader {
     }
 }
 
-/// A dialogue in one text, as Anthropic's HH data sets write it: "\n\nHuman: …\n\nAssistant: …".
+/// A dialogue in one text, in the format of Anthropic's HH data sets: "\n\nHuman: …\n\nAssistant: …".
 struct Dialogue {
     let messages: [ChatMessage]
 
     private static let speakers = [("Human:", "user"), ("Assistant:", "assistant")]
 
-    /// Nil where the text is none: it begins with a person, and somebody answers.
+    /// Nil if the text is not a dialogue: it must begin with "Human:" and contain a reply.
     init?(_ text: String) {
         var messages: [ChatMessage] = [], rest = text[...]
         while let first = rest.first, first.isNewline { rest = rest.dropFirst() }

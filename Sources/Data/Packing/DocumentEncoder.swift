@@ -5,9 +5,9 @@ import MartletTokenizers
 /// A document as tokens.
 public struct EncodedDocument: Sendable, Equatable {
     public var tokens: [Int32]
-    /// For each token whether it is trained on; nil when all are.
+    /// Whether each token is trained on; nil: all are.
     public var isTrained: [Bool]?
-    /// How many bytes of text the tokens stand for.
+    /// The number of bytes of text that the tokens encode.
     public var sourceByteCount: Int
 
     public init(tokens: [Int32], isTrained: [Bool]? = nil, sourceByteCount: Int) {
@@ -16,15 +16,15 @@ public struct EncodedDocument: Sendable, Equatable {
         self.sourceByteCount = sourceByteCount
     }
 
-    /// How many of its tokens are trained on.
+    /// The number of tokens that are trained on.
     public var trainedCount: Int { isTrained?.count { $0 } ?? tokens.count }
 }
 
-/// What a document became: mostly one sequence of tokens; of a conversation several, where a template renders earlier
-/// turns otherwise or it was cut, and none where all of it was left out.
+/// The tokens of a document: usually one sequence. A conversation can become several, if a template renders earlier
+/// turns differently or the conversation is split, and none if all of it is left out.
 public struct DocumentEncoding: Sendable, Equatable {
     public var sequences: [EncodedDocument]
-    /// What is to be told of it, once for each time it happened.
+    /// Notes for the tally, one for each occurrence.
     public var notes: [CorpusTally.Kind]
 
     public init(_ sequences: [EncodedDocument], notes: [CorpusTally.Kind] = []) {
@@ -33,17 +33,16 @@ public struct DocumentEncoding: Sendable, Equatable {
     }
 }
 
-/// Turns documents into tokens. A text becomes the beginning-of-sequence token (where the tokenizer has texts begin
-/// with one), its tokens, and the token that ends documents. Special tokens spelled in a text stay the characters
-/// they are.
+/// Tokenises documents. A text becomes the beginning-of-sequence token (if the tokenizer adds one), its tokens, and the
+/// token that ends documents. Special tokens spelled in a text are encoded as ordinary characters.
 public struct DocumentEncoder: Sendable {
-    /// What becomes of conversations.
+    /// How conversations are encoded.
     public enum Chats: Sendable {
-        /// Their messages, as a text.
+        /// Their messages as plain text.
         case plainText
-        /// What a chat template makes of them.
+        /// Rendered with a chat template.
         case encoded(@Sendable ([ChatMessage], [JSON]?) throws -> DocumentEncoding)
-        /// An error that says why not.
+        /// Not at all: an error with this reason.
         case refused(String)
     }
 
@@ -52,8 +51,8 @@ public struct DocumentEncoder: Sendable {
     public let separator: Int32?
     public let chats: Chats
 
-    /// Longer texts are tokenised in pieces, each cut at a line's end, so that what a tokenizer keeps of a text while it
-    /// works (some fifty bytes a byte) is bounded.
+    /// Longer texts are tokenised in pieces that end at line ends, which limits the temporary memory of the tokenizer,
+    /// about fifty bytes for each byte of text.
     private static let largestPiece = 1 << 20
 
     public init(tokenizer: Tokenizer, separator: Int32?, chats: Chats = .plainText) {
@@ -62,7 +61,7 @@ public struct DocumentEncoder: Sendable {
         self.chats = chats
     }
 
-    /// Whether some tokens of documents may not be trained on.
+    /// Whether documents can have tokens that are not trained on.
     public var makesMasks: Bool { if case .encoded = chats { true } else { false } }
 
     public func encode(_ document: Document) throws(DataError) -> DocumentEncoding {
@@ -84,11 +83,11 @@ public struct DocumentEncoder: Sendable {
             case .segments(let segments):
                 guard makesMasks else { throw fail(Self.noMasks) }
                 return DocumentEncoding([try encode(segments)])
-            case .feedback: throw fail("says which replies are good, and is no text to learn", .invalid)
+            case .feedback: throw fail("contains feedback on replies, not a text to train on", .invalid)
             case .tokens(let tokens, let isTrained):
                 guard isTrained == nil || makesMasks else { throw fail(Self.noMasks) }
                 if let culprit = tokens.first(where: { $0 >= tokenizer.vocabularySize }) {
-                    throw fail("has the token \(culprit), but the tokenizer has \(tokenizer.vocabularySize)")
+                    throw fail("has the token \(culprit), but the vocabulary has \(tokenizer.vocabularySize) tokens")
                 }
                 return DocumentEncoding([EncodedDocument(tokens: tokens, isTrained: isTrained, sourceByteCount: 0)])
             }
@@ -100,7 +99,7 @@ public struct DocumentEncoder: Sendable {
     }
 
     private static let noMasks =
-        "says which of its tokens are learnt, which plain texts cannot keep; pack with a chat template"
+        "marks which of its tokens are trained on, which plain texts cannot store; pack with a chat template"
 
     func encode(text: some RandomAccessCollection<UInt8>) throws(TokenizerError) -> EncodedDocument {
         var tokens: [Int32] = []
@@ -138,7 +137,7 @@ public struct DocumentEncoder: Sendable {
 }
 
 extension Tokenizer {
-    /// The token to end documents with: one that vocabularies name so, else the only one that ends texts.
+    /// The token that ends documents: one with a name commonly used for it, else the only token that ends texts.
     public var documentEnd: Int32? {
         for name in ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"] {
             if let id = id(of: name), specialTokens.contains(id) || eosTokens.contains(id) { return id }

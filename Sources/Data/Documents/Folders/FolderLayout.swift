@@ -1,8 +1,8 @@
 import MartletFormats
 import MartletJSON
 
-/// Which files of a folder are read: those of one split, as the layout of a hub repository, of a data set saved to disk,
-/// or the files' names tell. What describes the data is no data.
+/// The files of a folder that are read: those of one split, according to the layout of a hub repository, the layout of
+/// a data set saved to disk, or the file names. Files that describe the data are not read.
 struct FolderLayout {
     private(set) var files: [CorpusFile] = []
     private(set) var leftOut: [LeftOutFile] = []
@@ -46,7 +46,7 @@ struct FolderLayout {
         leftOut.append(LeftOutFile(path: "\(root)/\(name)", reason: reason))
     }
 
-    /// Files of data sets, models and shards that say something about others.
+    /// Files of data sets, models and shards that describe other files.
     private static let metadata: Set<String> = [
         "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "shards.json", "config.json",
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -62,12 +62,12 @@ struct FolderLayout {
         let base = AtomicFile.split(name).name.lowercased()
         guard base.hasSuffix(".md") || base.hasSuffix(".txt") else { return false }
         if base == "readme.md", Folder.text("\(root)/\(name)")?.hasPrefix("---\n") == true { return true }
-        // Beside records, pages are about them.
+        // In a folder with records, pages of text describe the records.
         guard holdsRecords else { return false }
         return base.hasSuffix(".md") || Self.pages.contains(String(base.dropLast(4)))
     }
 
-    /// The tables that each folder of a data set saved to disk lists; caches may lie beside them.
+    /// For each folder of a data set saved to disk, the tables that it lists; caches may be stored beside them.
     private func savedDataSets(_ names: [String]) throws(DataError) -> [String: Set<String>] {
         var sets: [String: Set<String>] = [:]
         for name in names where AtomicFile.split(name).name == "state.json" {
@@ -79,7 +79,7 @@ struct FolderLayout {
             for entry in listed {
                 guard let file = entry["filename"]?.string, Folder.isPlainName(file) else {
                     throw DataError(
-                        .malformed, path: "\(root)/\(name)", field: "_data_files", "has an entry that names no file")
+                        .malformed, path: "\(root)/\(name)", field: "_data_files", "has an entry without a file name")
                 }
                 let path = folder == "." ? file : "\(folder)/\(file)"
                 guard names.contains(path) else {
@@ -99,7 +99,7 @@ struct FolderLayout {
         try take(zip(data, splits).map { ($0.0.name, $0.0.file, $0.1) })
     }
 
-    /// Takes the files of the split that is wanted.
+    /// Selects the files of the wanted split.
     private mutating func take(_ data: [(name: String, file: CorpusFile, split: String)]) throws(DataError) {
         let wanted = options.split
         guard wanted != SplitName.everything, !data.isEmpty else {
@@ -122,13 +122,13 @@ struct FolderLayout {
 
     // MARK: by the card
 
-    /// The subsets that README.md lists; nil where it lists none.
+    /// The subsets that README.md lists; nil if it lists none.
     private func card() throws(DataError) -> [JSON]? {
         let path = "\(root)/README.md"
         guard Folder.isFile(path), let text = Folder.text(path) else { return nil }
         do throws(FrontMatter.Failure) {
             guard let configs = try FrontMatter(text).configs?.array, !configs.isEmpty else { return nil }
-            // Cards may list subsets only to describe them.
+            // Cards may list subsets for description only.
             return configs.contains { $0["data_files"] != nil || $0["data_dir"] != nil } ? configs : nil
         } catch {
             throw DataError(.malformed, path: path, place: "line \(error.line)", field: "configs", error.reason)
@@ -173,7 +173,7 @@ struct FolderLayout {
         try take(taken)
     }
 
-    /// The patterns of a subset's files, each with its split; nil where names tell the split.
+    /// The patterns of the files of a subset, each with its split; nil if the split follows from the file names.
     private func patterns(_ config: JSON) throws(DataError) -> [(pattern: GlobPattern, split: String?)] {
         func fail(_ reason: String) -> DataError {
             DataError(.malformed, path: "\(root)/README.md", field: "data_files", reason)
@@ -182,7 +182,7 @@ struct FolderLayout {
         func patterns(_ json: JSON?, _ split: String?) throws(DataError) -> [(GlobPattern, String?)] {
             switch json {
             case .string(let text)?:
-                guard !text.contains("://") else { throw fail("names \(FormatError.quote(text)), which is not here") }
+                guard !text.contains("://") else { throw fail("names \(FormatError.quote(text)), which is remote") }
                 return [(GlobPattern(folder + text), split)]
             case .array(let entries)?:
                 var all: [(GlobPattern, String?)] = []

@@ -6,10 +6,10 @@ public struct LeftOutFile: Sendable, Hashable {
         case unknownKind
         /// A pipe, a socket, a device.
         case special
-        /// A link to a folder that is read already.
+        /// A link to a folder that is already read.
         case linkedAgain
         case tooDeep
-        /// What describes the data: a README, a licence, metadata.
+        /// A description of the data: a README, a licence, metadata.
         case description
         case split(String)
         case subset(String)
@@ -17,8 +17,8 @@ public struct LeftOutFile: Sendable, Hashable {
         public var text: String {
             switch self {
             case .unknownKind: "of an unknown kind"
-            case .special: "no regular file"
-            case .linkedAgain: "a link to a folder that is read already"
+            case .special: "not a regular file"
+            case .linkedAgain: "a link to a folder that is already read"
             case .tooDeep: "too deep"
             case .description: "describes the data"
             case .split(let name): "of the split \(name)"
@@ -47,7 +47,8 @@ public struct LeftOutFile: Sendable, Hashable {
     }
 }
 
-/// The files below a folder as relative paths, in the order of names. Links to folders are followed, each folder once.
+/// The files below a folder as relative paths, in the order of their names. Links to folders are followed, but each
+/// folder is visited only once.
 struct FolderWalk {
     private(set) var files: [String] = []
     private(set) var leftOut: [LeftOutFile] = []

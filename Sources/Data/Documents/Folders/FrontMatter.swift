@@ -1,8 +1,9 @@
 import MartletJSON
 
-/// What a data set's README says about its files: the part `configs` of the YAML between its first two lines of dashes.
+/// The member `configs` of the YAML front matter of a data set's README, which lists its files. The front matter is
+/// between the first two lines of dashes.
 ///
-/// Of YAML only what such cards are written in is read: block and flow lists and maps, and texts, plain or quoted.
+/// Supports the part of YAML that such cards use: block and flow lists and maps, and plain or quoted scalars.
 struct FrontMatter {
     struct Failure: Error {
         var line: Int
@@ -11,7 +12,7 @@ struct FrontMatter {
 
     /// The value of `configs`; nil where there is none.
     let configs: JSON?
-    /// Whether the file begins with such a part at all.
+    /// Whether the file has front matter.
     let isThere: Bool
 
     init(_ text: String) throws(Failure) {
@@ -37,7 +38,7 @@ struct FrontMatter {
         configs = try block.read()["configs"]
     }
 
-    /// Reads maps and lists by how far their lines are indented.
+    /// Reads maps and lists by the indentation of their lines.
     private struct BlockReader {
         private var lines: [(indent: Int, text: Substring, number: Int)] = []
         private var next = 0
@@ -79,7 +80,7 @@ struct FrontMatter {
                     next += 1
                     entries.append(try below(indent, depth))
                 } else {
-                    // What stands behind the dash is a line of its own, as far in as it stands.
+                    // The text after the dash is a line of its own, with its own indentation.
                     lines[next].indent = indent + lines[next].text.count - rest.count
                     lines[next].text = rest
                     entries.append(try node(indent: lines[next].indent, depth: depth + 1))
@@ -97,7 +98,7 @@ struct FrontMatter {
                 }
                 if rest.isEmpty || rest.hasPrefix("#") {
                     next += 1
-                    // A list may stand as far in as the name it belongs to.
+                    // A list may have the same indentation as its key.
                     if next < lines.count, lines[next].indent == indent, Self.isEntry(lines[next].text) {
                         members.append((key, try list(indent, depth + 1)))
                     } else {
@@ -112,7 +113,7 @@ struct FrontMatter {
             return .object(JSONObject(members))
         }
 
-        /// What the lines further in hold; null where there are none.
+        /// The value in the lines with a deeper indentation; null if there are none.
         private mutating func below(_ indent: Int, _ depth: Int) throws(Failure) -> JSON {
             guard next < lines.count, lines[next].indent > indent else { return .null }
             return try node(indent: lines[next].indent, depth: depth + 1)
@@ -151,7 +152,7 @@ struct FrontMatter {
             rest = rest.drop { $0 == " " }
             guard let first = rest.first else { return .null }
             switch first {
-            case "|", ">", "&", "*", "!": throw fail("\(first) is not read here")
+            case "|", ">", "&", "*", "!": throw fail("\(first) is not supported here")
             case "[":
                 return .array(try members(&rest, until: "]", depth).map(\.value))
             case "{":

@@ -1,4 +1,5 @@
-/// A pattern of relative paths: `*` and `?` within a name, `**` across folders, `[0-9]`, `{a,b}`.
+/// A pattern of relative paths: `*` and `?` match within a name, `**` across folders; `[0-9]` and `{a,b}` are
+/// alternatives.
 struct GlobPattern {
     private enum Piece {
         case byte(UInt8)
@@ -10,7 +11,7 @@ struct GlobPattern {
 
     private let alternatives: [[Piece]]
 
-    /// More alternatives than a pattern of a person has.
+    /// A limit for the number of alternatives, above that of any real pattern.
     private static let mostAlternatives = 256
 
     init(_ text: String) {
@@ -49,7 +50,7 @@ struct GlobPattern {
                 let isPath = place + 1 < text.count && text[place + 1] == UInt8(ascii: "*")
                 pieces.append(isPath ? .path : .name)
                 place += isPath ? 2 : 1
-                // "**/" is also no folder at all.
+                // "**/" also matches no folder.
                 if isPath, place < text.count, text[place] == UInt8(ascii: "/") { place += 1 }
                 continue
             case UInt8(ascii: "?"): pieces.append(.any)
@@ -82,7 +83,8 @@ struct GlobPattern {
         return .set(ranges, isNegated: isNegated)
     }
 
-    /// By the set of pieces that may come next, so that time is that of the pattern times the path.
+    /// Simulates the set of possible next pieces, so the time is at most the product of the lengths of pattern and
+    /// path.
     private static func matches(_ pieces: [Piece], _ path: [UInt8]) -> Bool {
         func closure(_ states: Set<Int>) -> Set<Int> {
             var closed = states, open = Array(states)

@@ -1,7 +1,7 @@
-/// Which split a file belongs to, as its name or a folder's tells: `data/train-00000-of-00002.parquet`, `test/a.csv`.
+/// The split of a file by its name or the name of a folder: `data/train-00000-of-00002.parquet`, `test/a.csv`.
 ///
-/// Source: the naming rules of the hub's data sets: a keyword stands between separators (`-`, `.`, `_`, a space, digits)
-/// or at an end of the name.
+/// Source: the naming rules of the hub's data sets: a keyword is bounded by separators (`-`, `.`, `_`, a space, digits)
+/// or the ends of the name.
 enum SplitName {
     static let train = "train", everything = "all"
 
@@ -10,11 +10,11 @@ enum SplitName {
         "val": "validation", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
     ]
 
-    /// Nil where nothing tells.
+    /// Nil if no name contains a keyword.
     static func of(_ path: String) -> String? {
         let parts = path.split(separator: "/").map(String.init)
         guard let name = parts.last else { return nil }
-        // A page called "testing.md" is a page.
+        // A page named "testing.md" is not a test split.
         if !name.lowercased().hasSuffix(".md"), let split = keyword(in: name) { return split }
         for folder in parts.dropLast().reversed() { if let split = keyword(in: folder) { return split } }
         return nil
@@ -24,7 +24,7 @@ enum SplitName {
         name.lowercased().split { !$0.isLetter }.lazy.compactMap { keywords[String($0)] }.first
     }
 
-    /// The split that is meant by a name: itself, or the only one that begins so ("train_sft" for "train").
+    /// The split with the wanted name, or the only one that begins with it ("train_sft" for "train").
     static func resolve(_ wanted: String, among names: [String]) -> String? {
         if names.contains(wanted) { return wanted }
         let alike = names.filter { $0.hasPrefix(wanted + "_") || $0.hasPrefix(wanted + "-") }
