@@ -37,7 +37,9 @@ struct BlobDownload {
         }
         let partial =
             existingPartial() ?? "\(path).\((0..<4).map { _ in UInt8.random(in: 0...255) }.hexadecimal).incomplete"
-        try await client.retrying { try await receive(into: partial, progress: progress) }
+        try await client.retrying(received: { Folder.byteCount(partial) }) {
+            try await receive(into: partial, progress: progress)
+        }
         try verify(partial)
         guard rename(partial, path) == 0 else { throw Self.diskError(path) }
         Self.sync(folder + "/blobs")

@@ -19,6 +19,10 @@ struct HubClient: Sendable {
     static func with<Value: Sendable>(
         _ settings: HubSettings, _ body: (HubClient) async throws -> Value
     ) async throws -> Value {
+        guard URL(string: settings.endpoint)?.user == nil else {
+            throw HubError.transfer(
+                url: "HF_ENDPOINT", reason: "a user's name is not sent to a hub; put a token into HF_TOKEN")
+        }
         let transfers: Transfers
         do { transfers = try Transfers() } catch {
             throw HubError.transfer(url: settings.endpoint, reason: "\(error)")
@@ -34,21 +38,23 @@ struct HubClient: Sendable {
     }
 
     /// Tries again after a transient failure, with growing pauses.
+    /// - Parameter received: bytes that are there by now. After an attempt that brought a good deal of them counting
+    ///   begins anew.
     func retrying<Value: Sendable>(
-        atMost retries: Int? = nil, _ body: () async throws -> Value
+        atMost retries: Int? = nil, received: () -> Int = { 0 }, _ body: () async throws -> Value
     ) async throws -> Value {
         let retries = retries ?? settings.retries
-        var pause = settings.firstPause
-        for attempt in 0... {
-            do { return try await body() } catch let error as HubError
-                where error.isTransient && attempt < retries
-            {
+        var attempt = 0
+        while true {
+            let before = received()
+            do { return try await body() } catch let error as HubError where error.isTransient {
+                if received() - before >= settings.goodDeal { attempt = 0 }
+                guard attempt < retries else { throw error }
                 settings.onRetry?("\(error); trying again (\(attempt + 1) of \(retries))")
-                try await Task.sleep(for: pause)
-                pause *= 2
+                try await Task.sleep(for: settings.firstPause * (1 << min(attempt, 16)))
+                attempt += 1
             }
         }
-        throw CancellationError()
     }
 
     /// The files of a revision and the commit it stands for.

@@ -15,6 +15,8 @@ public struct HubSettings: Sendable {
     /// Attempts after a dropped connection, and the pause before the first of them, which doubles each time.
     public var retries = 5
     public var firstPause = Duration.milliseconds(500)
+    /// An attempt that brought so many bytes does not count: a long download may be interrupted often.
+    public var goodDeal = 1 << 20
     /// Attempts to reach a hub that has not answered once: where there is no network, the answer comes within seconds.
     public var firstRetries = 2
     /// Told of each pause before another attempt, in a sentence.

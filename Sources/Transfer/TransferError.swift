@@ -34,7 +34,7 @@ public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noLibrary(let reason):
-            "downloads need libcurl, which is not there (\(reason)); install it: apt-get install libcurl4 on Debian and "
+            "libcurl, which is needed for this, cannot be used (\(reason)); install it: apt-get install libcurl4 on Debian and "
                 + "Ubuntu, dnf install libcurl on Fedora, apk add libcurl on Alpine"
         case .badRequest(let reason), .cannotResolve(let reason), .cannotConnect(let reason), .timedOut(let reason),
             .interrupted(let reason), .badAnswer(let reason), .failed(let reason):

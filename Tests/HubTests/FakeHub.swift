@@ -15,6 +15,8 @@ final class FakeHub: @unchecked Sendable {
     enum Fault {
         /// Closes the connection after so many bytes of the body, this many times.
         case drop(after: Int, times: Int)
+        /// Sends a byte now and then after so many, until the client leaves, this many times.
+        case crawl(after: Int, times: Int)
         case status(Int, times: Int)
         case wrongSize
         case wrongHash
@@ -77,6 +79,9 @@ final class FakeHub: @unchecked Sendable {
             case .drop(let after, let times):
                 faults[file] = times > 1 ? .drop(after: after, times: times - 1) : nil
                 return .drop(after: after, times: times)
+            case .crawl(let after, let times):
+                faults[file] = times > 1 ? .crawl(after: after, times: times - 1) : nil
+                return .crawl(after: after, times: times)
             case .status(let code, let times):
                 faults[file] = times > 1 ? .status(code, times: times - 1) : nil
                 return .status(code, times: times)
@@ -122,6 +127,15 @@ final class FakeHub: @unchecked Sendable {
             headers["Content-Length"] = "\(sent.count)"
             sent = Array(sent.prefix(after))
             return reply(connection, start > 0 ? 206 : 200, headers, sent, addsLength: false)
+        }
+        if case .crawl(let after, _) = fault {
+            headers["Content-Length"] = "\(sent.count)"
+            reply(connection, start > 0 ? 206 : 200, headers, Array(sent.prefix(after)), addsLength: false)
+            for byte in sent.dropFirst(after) {
+                guard send(connection, [byte], 1, Int32(MSG_NOSIGNAL)) == 1 else { return }
+                usleep(200_000)
+            }
+            return
         }
         reply(connection, start > 0 ? 206 : 200, headers, sent)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MartletFormats
 import MartletHub
+import Synchronization
 import Testing
 
 /// Downloads from a hub on loopback, one that misbehaves.
@@ -94,6 +95,55 @@ import Testing
         }
         let path = try await hub(second, cache).download("org/model")
         #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
+    }
+
+    @Test func aConnectionThatCrawlsIsLeftForAnother() async throws {
+        let server = FakeHub(files: Self.model, faults: ["model.safetensors": .crawl(after: 200_000, times: 1)])
+        let cache = folder()
+        defer {
+            server.stop()
+            try? FileManager.default.removeItem(atPath: cache)
+        }
+        var settings = hub(server, cache).settings
+        settings.idleSeconds = 1
+        let started = ContinuousClock.now
+        let path = try await Hub(settings).download("org/model")
+        #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
+        let start = try #require(server.requests.compactMap { $0.headers["range"] }.first)
+        #expect((Int(start.dropFirst("bytes=".count).dropLast()) ?? 0) >= 200_000)
+        #expect(started.duration(to: .now) < .seconds(20))
+    }
+
+    @Test func interruptionsOfALongDownloadAreNotCounted() async throws {
+        // Nine connections that end after a good deal each, where five are tried that bring nothing.
+        let server = FakeHub(files: Self.model, faults: ["model.safetensors": .drop(after: 30_000, times: 9)])
+        try await withHub(server) { hub, _ in
+            var settings = hub.settings
+            settings.goodDeal = 10_000
+            let path = try await Hub(settings).download("org/model")
+            #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
+            #expect(server.requests.filter { $0.headers["range"] != nil }.count == 9)
+        }
+    }
+
+    @Test func onlyWhatMayPassIsTriedAgain() async throws {
+        let server = FakeHub(files: Self.model), cache = folder()
+        server.stop()
+        try await Task.sleep(for: .milliseconds(100))
+        for (endpoint, attempts) in [(server.endpoint, 3), ("http://user:secret@127.0.0.1:\(server.port)", 1)] {
+            let notes = Mutex<[String]>([])
+            var settings = hub(server, cache).settings
+            settings.endpoint = endpoint
+            settings.onRetry = { note in notes.withLock { $0.append(note) } }
+            do {
+                _ = try await Hub(settings).download("org/model")
+                Issue.record("nothing was there to download")
+            } catch {
+                #expect(!"\(error)".contains("secret"))
+                if attempts > 1 { #expect("\(error)".contains("connection refused")) }
+            }
+            #expect(notes.withLock { $0.count } == attempts - 1)
+        }
     }
 
     @Test func aWrongHashLeavesNothingBehind() async throws {
