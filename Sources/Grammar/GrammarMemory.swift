@@ -1,18 +1,18 @@
 import MartletSystem
 import Synchronization
 
-/// The memory that compiled grammars take, with what was found out about them, under one bound; and the grammars that are
-/// kept for later, those used last, as long as there is room. Thread safe.
+/// Limits the memory of compiled grammars, including the masks and states they cache, and caches recently used grammars
+/// as long as there is room. Thread safe.
 public final class GrammarMemory: Sendable {
-    /// Bytes for all grammars together.
+    /// The limit for all grammars together, in bytes.
     public let limit: Int
-    /// Bytes beyond which grammars that no text stands in are forgotten, but for the one used last.
+    /// Above this number of bytes, grammars that no sequence uses are evicted, except for the most recently used one.
     public let idleLimit: Int
     private let capacity: Int
     private let used = Atomic<Int>(0)
 
     struct Key: Hashable, Sendable {
-        /// The compiler's: grammars of one vocabulary are none for another.
+        /// The number of the compiler: a grammar compiled for one vocabulary does not fit another.
         var compiler: Int
         var kind: GrammarKind
         var spacing: JSONSpacing?
@@ -33,20 +33,20 @@ public final class GrammarMemory: Sendable {
     private let kept = Mutex(Kept())
 
     /// - Parameters:
-    ///   - idleLimit: an eighth of `limit` when left out.
-    ///   - capacity: how many compiled grammars are kept.
+    ///   - idleLimit: an eighth of `limit` by default.
+    ///   - capacity: the number of compiled grammars in the cache.
     public init(limit: Int = 256 << 20, idleLimit: Int? = nil, capacity: Int = 64) {
         self.limit = limit
         self.idleLimit = idleLimit ?? limit / 8
         self.capacity = max(1, capacity)
     }
 
-    /// Bytes taken now.
+    /// Bytes in use.
     public var bytes: Int { used.load(ordering: .relaxed) }
 
     // MARK: Bytes
 
-    /// Takes memory where there is some; grammars that nobody uses are forgotten for it.
+    /// Reserves memory if the limit permits it; evicts unused grammars to make room.
     func reserve(_ bytes: Int) -> Bool {
         while !tryReserve(bytes) {
             guard forgetOldest(idle: true) else { return false }
@@ -64,7 +64,7 @@ public final class GrammarMemory: Sendable {
         return false
     }
 
-    /// Counts memory that is in use already.
+    /// Counts memory that is already in use.
     func take(_ bytes: Int) { used.wrappingAdd(bytes, ordering: .relaxed) }
     func release(_ bytes: Int) { used.wrappingSubtract(bytes, ordering: .relaxed) }
 
@@ -85,7 +85,7 @@ public final class GrammarMemory: Sendable {
         }
     }
 
-    /// The grammar to use: one that was kept in the meantime, else this.
+    /// The cached grammar with this key if there is one by now, else `grammar`, which is added to the cache.
     func keep(_ grammar: CompiledGrammar, _ key: Key) -> CompiledGrammar {
         let (result, isFull) = kept.withLock { kept in
             kept.clock += 1
@@ -98,9 +98,9 @@ public final class GrammarMemory: Sendable {
         return result
     }
 
-    /// Forgets grammars that no text stands in, those first that were used longest ago, until what is left is within
+    /// Evicts grammars that no sequence uses, the least recently used first, until the memory in use is within
     /// `idleLimit`.
-    /// - Returns: whether any was forgotten.
+    /// - Returns: whether any grammar was evicted.
     @discardableResult
     public func forgetIdle() -> Bool {
         var hasForgotten = false
@@ -108,7 +108,7 @@ public final class GrammarMemory: Sendable {
         return hasForgotten
     }
 
-    /// Forgets a grammar that can be of no use: its first mask takes too long to find.
+    /// Evicts a grammar that is of no use because its first mask takes too long to compute.
     package func forget(_ grammar: CompiledGrammar) {
         // Freed outside of the lock.
         let forgotten = kept.withLock { kept -> CompiledGrammar? in
@@ -118,7 +118,8 @@ public final class GrammarMemory: Sendable {
         _ = forgotten
     }
 
-    /// - Parameter idle: only one that no text stands in, since others take their memory until their texts end.
+    /// - Parameter idle: evict only a grammar that no sequence uses; others hold their memory until their sequences
+    ///   end.
     private func forgetOldest(idle: Bool, butLast: Bool = false) -> Bool {
         // Freed outside of the lock.
         let forgotten = kept.withLock { kept -> CompiledGrammar? in
