@@ -5,7 +5,7 @@ import NIOCore
 import ServiceLifecycle
 
 extension Server {
-    /// The Hummingbird application, to be run by a service group of the caller's own.
+    /// The Hummingbird application, to be run by the caller's service group.
     /// - Throws: `ServerError` where a certificate cannot be read.
     func application(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) throws -> Application<
         some HTTPResponder<ServerContext>
@@ -30,10 +30,10 @@ extension Server {
             onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until a signal stops it.
     ///
-    /// The first SIGTERM or SIGINT lets requests under way end (for `settings.drain` at most) and refuses new ones; the
-    /// second calls `onSecondSignal`.
+    /// The first SIGTERM or SIGINT starts a graceful shutdown: new requests are refused, and running requests may
+    /// finish within `settings.drain`. The second signal calls `onSecondSignal`.
     /// - Parameter onRunning: called with the port once connections are accepted.
     public func run(
         onSecondSignal: @escaping @Sendable (Int32) -> Void = { _ in },
@@ -65,7 +65,7 @@ extension Server {
         try await group.run()
     }
 
-    /// Refuses new requests, waits for those under way, and ends those that take longer than `settings.drain`.
+    /// Refuses new requests, waits for the running ones, and cancels those that take longer than `settings.drain`.
     package func drain() async {
         startDraining()
         logger.info("draining", metadata: ["requests": "\(metrics.running)"])
@@ -75,22 +75,22 @@ extension Server {
         models.stop()
         guard left > 0 else { return }
         logger.warning("requests were ended by the shutdown", metadata: ["requests": "\(left)"])
-        // Time for their last event to go out.
+        // Wait until their last event is sent.
         let end = ContinuousClock.now + .seconds(2)
         while metrics.running > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
-        // Whatever has no engine to end it.
+        // Cancels requests that no engine ends.
         connections.cancelAll()
     }
 }
 
 extension Server {
-    /// Whether the address it is to listen at is free: to be asked before anything is loaded.
-    /// - Throws: `ServerError` that says what is in the way.
+    /// Checks that the address can be bound, before any model is loaded.
+    /// - Throws: `ServerError` naming what prevents it.
     public func checkAddress() throws(ServerError) {
         try ListeningAddress.check(host: settings.host, port: settings.port)
     }
 
-    /// Loads the first model, or all, so that the first request need not wait.
+    /// Loads the first model, or all models, so that the first request does not wait for it.
     public func preload(all: Bool = false) async throws {
         for model in models.models.map(\.model).prefix(all ? .max : 1) {
             let started = ContinuousClock.now
@@ -101,7 +101,7 @@ extension Server {
                     "model": .string(model.name),
                     "seconds": "\(((ContinuousClock.now - started).inSeconds * 1000).rounded() / 1000)",
                     "context": "\(model.contextLength)", "weights": .string(model.plan.weights.asBytes),
-                    // Kept prompts fill it, and it stays full.
+                    // The prefix cache grows to this size and stays there.
                     "cache_memory": .string((lease.model.engine?.options.cacheBytes ?? 0).asBytes),
                 ])
         }

@@ -4,9 +4,9 @@ import MartletAPI
 import Synchronization
 
 extension LoadedModel {
-    /// The grammar of a request, compiled for this model's vocabulary, and what a reply may begin with, away from the
-    /// threads that serve requests and the one that computes. It ends when the request's task is cancelled.
-    /// - Throws: `APIError` that names what cannot be enforced.
+    /// Compiles the grammar of a request for the vocabulary of this model, and checks what a reply may begin with. Runs
+    /// apart from the threads that serve requests and from the engine's thread. Cancelled with the task of the request.
+    /// - Throws: `APIError` naming what cannot be enforced.
     func compile(_ source: ConstraintSource) async throws -> any TokenConstraint {
         let isCancelled = GrammarCancellation()
         return try await withTaskCancellationHandler {
@@ -23,10 +23,10 @@ extension LoadedModel {
     private func compile(
         _ source: ConstraintSource, _ cancellation: GrammarCancellation
     ) throws -> any TokenConstraint {
-        // Whoever left while others were compiled has no work done.
+        // A client may have disconnected while other grammars were compiled.
         if cancellation.isSet { throw CancellationError() }
         do throws(GrammarError) {
-            // Whether it is refused or done, what it was made of is free now.
+            // The memory of compilation is free now, whether the grammar was accepted or refused.
             let start = ContinuousClock.now
             defer { if ContinuousClock.now - start > .milliseconds(50) { FreedMemory.trimSoon() } }
             let grammar = try compiler(source.written).compile(source.grammar()) { cancellation.isSet }
@@ -42,7 +42,7 @@ extension LoadedModel {
         }
     }
 
-    /// Made when the first grammar comes: most models never see one.
+    /// Created for the first grammar: most models never need one.
     private func compiler(_ written: Set<Int32>) -> GrammarCompiler {
         grammars.withLock { grammars in
             if let known = grammars[written] { return known }
@@ -55,8 +55,8 @@ extension LoadedModel {
     }
 }
 
-/// Grammars are compiled a few at a time, whatever number of requests brings some: each takes a processor and memory for up
-/// to seconds, and what computes replies goes before it.
+/// Compiles a few grammars at a time, whatever number of requests has one: each takes a core and memory for up to
+/// seconds, and the computation of replies has priority.
 private enum GrammarQueue {
     private static let queues = (0..<2).map { DispatchQueue(label: "martlet.grammar.\($0)", qos: .utility) }
     private static let turn = Atomic<Int>(0)
@@ -86,7 +86,7 @@ extension ConstraintSource {
 
     fileprivate var written: Set<Int32> { if case .calls(_, let written) = self { written } else { [] } }
 
-    /// Where a request usually says it.
+    /// The parameter in which the request usually has the constraint.
     private var parameter: String {
         switch self {
         case .jsonObject, .jsonSchema: "response_format"

@@ -9,8 +9,8 @@ import Glibc
 import Musl
 #endif
 
-/// Gives memory that large requests have freed back to the system. glibc keeps it until it is asked, by functions that
-/// Swift's module of it leaves out; other libraries give it back by themselves.
+/// Returns memory that large requests have freed to the system. glibc keeps it unless asked by functions that Swift's
+/// Glibc module does not have; other C libraries return it themselves.
 enum FreedMemory {
     private static let trimming = function("malloc_trim", (@Sendable @convention(c) (Int) -> Int32).self)
     private static let setting = function("mallopt", (@Sendable @convention(c) (Int32, Int32) -> Int32).self)
@@ -23,8 +23,8 @@ enum FreedMemory {
         #endif
     }
 
-    /// Blocks of a megabyte and more are from now on returned when they are freed. Left to itself, glibc keeps ever larger
-    /// ones for later.
+    /// From now on, blocks of one megabyte or more are returned when they are freed. By default glibc raises this
+    /// threshold when large blocks are freed.
     static func returnBlocks() {
         let largeBlock: Int32 = -3
         _ = setting?(largeBlock, 1 << 20)
@@ -32,8 +32,8 @@ enum FreedMemory {
 
     private static let isPlanned = Atomic(false)
 
-    /// Returns what is free in half a second, once for all who ask until then: looking for it takes a while, in which who
-    /// allocates may wait.
+    /// Returns free memory after half a second, once for all calls until then: the search takes a while, during which
+    /// allocations may wait.
     static func trimSoon() {
         guard !isPlanned.exchange(true, ordering: .relaxed) else { return }
         DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .milliseconds(500)) {
@@ -42,6 +42,6 @@ enum FreedMemory {
         }
     }
 
-    /// Returns what is free between blocks in use.
+    /// Returns free memory between blocks in use.
     static func trim() { _ = trimming?(0) }
 }

@@ -8,32 +8,33 @@ import Glibc
 import Musl
 #endif
 
-/// Threads for whatever the content of a request can make long: reading JSON, cutting text into tokens, rendering
-/// templates, writing long replies.
+/// Threads for work whose time depends on the content of a request: parsing JSON, tokenising text, rendering templates,
+/// writing long replies.
 ///
-/// Neither the event loops nor the runtime's own threads do such work, so that health checks, other connections and replies
-/// under way never wait for it. The task of a request prefers the lane of its size: many small requests do not wait behind
-/// a large one, and large ones wait for each other, which bounds what they hold at once. A lane's threads yield to those that
-/// compute replies. The task is cancelled when its client leaves, and what takes long looks at that.
+/// Neither the event loops nor the threads of Swift's runtime do such work, so health checks, other connections and
+/// running replies never wait for it. The task of a request prefers the lane for its size: many small requests do not
+/// wait behind a large one, and large requests wait for each other, which limits the memory they hold at once. The
+/// threads of a lane have a lower priority than those that compute replies. The task is cancelled when its client
+/// disconnects, and long work checks for that.
 package final class WorkLane: TaskExecutor, Sendable {
-    /// Bodies of up to 64 KiB, and requests without one.
+    /// For bodies of up to 64 KiB, and requests without a body.
     package static let small = WorkLane("small", threads: 4, niceness: 0)
-    /// Up to 1 MiB.
+    /// For bodies of up to 1 MiB.
     package static let medium = WorkLane("medium", threads: 2, niceness: 5, returnsMemory: true)
     package static let large = WorkLane("large", threads: 1, niceness: 10, returnsMemory: true)
 
-    /// Passes of models beside the engines, one at a time: several would only take turns on the same cores.
+    /// For forward passes outside of the engines, one at a time: several would only share the same cores.
     static let models = WorkLane("models", threads: 1, niceness: 10)
 
     package static func lane(forBytes count: Int) -> WorkLane {
         count <= 64 << 10 ? .small : count <= 1 << 20 ? .medium : .large
     }
 
-    /// Jobs in the order they came. Only touched while the condition is locked.
+    /// Jobs in order of arrival. Accessed only while the condition is locked.
     private final class Queue: @unchecked Sendable {
         let condition = NSCondition()
         var jobs: [UnownedJob] = []
-        /// Of the first job that has not been taken.
+        /// The index of the first job that has not started.
         var next = 0
         var idleThreads = 0
         var threads = 0
@@ -46,8 +47,8 @@ package final class WorkLane: TaskExecutor, Sendable {
     private let queue = Queue()
 
     /// - Parameters:
-    ///   - niceness: what is added to the nice value of the lane's threads, where threads have one.
-    ///   - returnsMemory: gives what was freed back to the system soon after the lane has nothing left to do.
+    ///   - niceness: added to the nice value of the lane's threads, where threads have their own.
+    ///   - returnsMemory: return freed memory to the system soon after the lane becomes idle.
     init(_ name: String, threads: Int, niceness: Int32, returnsMemory: Bool = false) {
         self.name = name
         threadCount = threads
@@ -55,7 +56,7 @@ package final class WorkLane: TaskExecutor, Sendable {
         self.returnsMemory = returnsMemory
     }
 
-    /// The result of work that takes long, on this lane; cancelled with the caller's task.
+    /// Runs long work on this lane and returns its result; cancelled with the caller's task.
     package func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         let task = Task(executorPreference: self) { try body() }
         return try await withTaskCancellationHandler {
@@ -69,7 +70,7 @@ package final class WorkLane: TaskExecutor, Sendable {
         let job = UnownedJob(job)
         queue.condition.lock()
         queue.jobs.append(job)
-        // Threads are made when they are first needed, and stay.
+        // Threads are created when they are first needed, and kept.
         if queue.jobs.count - queue.next > queue.idleThreads, queue.threads < threadCount {
             queue.threads += 1
             start()
@@ -82,7 +83,7 @@ package final class WorkLane: TaskExecutor, Sendable {
     private func start() {
         let thread = Thread { [self] in
             #if !canImport(Darwin)
-            // Of this thread alone, on Linux.
+            // On Linux this applies to the calling thread only.
             if niceness > 0 { _ = nice(niceness) }
             #endif
             while true {
