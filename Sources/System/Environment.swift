@@ -6,5 +6,5 @@ import Glibc
 import Musl
 #endif
 
-/// What a variable of the process's environment says; nil where it is not set.
+/// The value of an environment variable; nil if it is not set.
 public func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// Why a file could not be opened or read.
+/// The reason why a file could not be opened or read.
 public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     public var path: String
     public var reason: String
@@ -16,7 +16,7 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
         self.reason = reason
     }
 
-    /// The reason is the system's word for `errno`.
+    /// The reason is the system's message for `errno`.
     public init(path: String, doing action: String, errno code: Int32 = errno) {
         self.init(path: path, reason: "cannot \(action): \(String(cString: strerror(code)))")
     }

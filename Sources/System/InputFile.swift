@@ -6,25 +6,25 @@ import Glibc
 import Musl
 #endif
 
-/// A regular file, opened for reading: the one way in which files that others wrote are opened.
+/// A regular file opened for reading. All files that come from outside are opened with this type.
 ///
-/// Opening never waits. A pipe without a writer would, and a device may have no end, so a name that leads to a folder,
-/// pipe, socket or device, directly or by a link, is refused before anything is read from it.
+/// Opening never blocks. A pipe without a writer would block, and a device may have no end, so folders, pipes, sockets
+/// and devices, also behind links, are refused before anything is read.
 public final class InputFile: Sendable {
     public let path: String
-    /// Open as long as the object lives.
+    /// Open as long as the object exists.
     public let descriptor: Int32
-    /// The length when the file was opened; 0 for files that the system makes up as they are read, as under /proc.
+    /// The length when the file was opened; 0 for files whose content the system generates on reading, as under /proc.
     public let byteCount: Int
 
     public init(path: String) throws(FileError) {
-        // A NUL ends the name that the system sees, which would be another file than the one in messages.
+        // The system would end the name at the NUL and open another file than the one named in messages.
         guard !path.utf8.contains(0) else {
             throw FileError(path: path, reason: "has a NUL character in its name")
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
-            // What the system says of a socket is "No such device or address".
+            // For a socket, the system's message would be "No such device or address".
             let code = errno
             if let reason = Self.refusal(of: path) { throw FileError(path: path, reason: reason) }
             throw FileError(path: path, doing: "open", errno: code)
@@ -46,7 +46,7 @@ public final class InputFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Why a name is not to be opened, for those that write to it: nil where it leads to a regular file, or nowhere.
+    /// Why a file must not be opened for writing; nil for a regular file or a name that does not exist.
     public static func refusal(of path: String) -> String? {
         var status = stat()
         return stat(path, &status) == 0 ? refusal(of: status.st_mode) : nil
@@ -56,13 +56,13 @@ public final class InputFile: Sendable {
         switch mode & S_IFMT {
         case S_IFREG: nil
         case S_IFDIR: "is a folder, expected a file"
-        case S_IFIFO: "is a pipe, expected a regular file; write what it gives into a file first"
+        case S_IFIFO: "is a pipe, expected a regular file; write its output to a file first"
         case S_IFSOCK: "is a socket, expected a regular file"
         default: "is a device, expected a regular file"
         }
     }
 
-    /// Reads on from where the last call ended. 0 at the end, else at least one byte.
+    /// Reads from the current position. Returns 0 at the end, else at least one byte.
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
         while true {
             let count = systemRead(descriptor, buffer.baseAddress, min(buffer.count, 1 << 30))
@@ -72,10 +72,10 @@ public final class InputFile: Sendable {
         }
     }
 
-    /// Fills the buffer with the bytes from `offset` on, as far as the file has them, and says how many there were.
+    /// Reads from `offset` until the buffer or the file ends, and returns the number of bytes.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
         var done = 0
-        // No file reaches as far as offsets can.
+        // No file is larger than the largest offset.
         guard offset >= 0, Int.sum(offset, buffer.count) != nil else { return 0 }
         while done < buffer.count, let place = off_t(exactly: offset + done) {
             let count = pread(
@@ -88,11 +88,11 @@ public final class InputFile: Sendable {
         return done
     }
 
-    /// The bytes from where the last call ended to the end, at most `limit`. Memory grows with what is there, whatever
-    /// length the file has by its entry in the folder.
+    /// The bytes from the current position to the end, at most `limit`. Memory grows with the bytes read, whatever
+    /// length the file system reports.
     public func readToEnd(limit: Int) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
-        // One more than is there, so that the end is seen without growing.
+        // One byte more than the file has, so that the end is detected without growing the buffer.
         var stretch = min(byteCount, limit, 1 << 24).adding(clamped: 1)
         while true {
             var failure: FileError?

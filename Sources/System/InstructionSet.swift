@@ -1,11 +1,12 @@
 import CKernels
 
-/// The instructions that kernels are written for.
+/// The instruction sets of the kernels.
 public enum InstructionSet {
-    /// The one whose kernels this process uses: the best that runs here, or what `MARTLET_KERNELS` asks for.
+    /// The set whose kernels this process uses: the best that this processor runs, or the one named by
+    /// `MARTLET_KERNELS`.
     public static var active: String { name(martlet_kernels_active().pointee.instruction_set) }
 
-    /// Those that this processor and operating system run.
+    /// The sets that this processor and operating system support.
     public static var supported: [String] {
         (0..<MARTLET_INSTRUCTION_SETS).map { martlet_instruction_set(UInt32($0)) }.filter(martlet_cpu_supports).map(
             name)

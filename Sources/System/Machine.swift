@@ -6,12 +6,12 @@ import Glibc
 import Musl
 #endif
 
-/// The version of this program, as `--version` and the server say it.
+/// The version of this program, for `--version` and the server.
 package enum ProgramVersion {
     package static let current = "0.1.0"
 }
 
-/// What the machine is called and made of.
+/// The name and the hardware of this machine.
 package enum Machine {
     package static var host: String {
         var host = [CChar](repeating: 0, count: 256)
@@ -19,7 +19,7 @@ package enum Machine {
         return String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// "AMD EPYC 9654 96-Core Processor"; "unknown" where the system does not say.
+    /// "AMD EPYC 9654 96-Core Processor"; "unknown" if the system does not report it.
     package static var processor: String {
         guard let text = try? systemFile("/proc/cpuinfo") else { return "unknown" }
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
@@ -31,7 +31,7 @@ package enum Machine {
         "\(host): \(processor), \(ThreadPool.shared.workerCount) threads, \(InstructionSet.active)"
     }
 
-    /// Files under /proc have no size, so they cannot be mapped.
+    /// Files under /proc have no size, so they cannot be mapped into memory.
     private static func systemFile(_ path: String) throws -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open") }

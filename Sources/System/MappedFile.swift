@@ -8,30 +8,30 @@ import Glibc
 import Musl
 #endif
 
-/// A file mapped read-only, or read whole, for as long as the object lives.
+/// A file that is mapped read-only, or read into memory, as long as the object exists.
 ///
-/// A mapped file may be written to or cut short by others meanwhile; one that another file takes the name of stays as it
-/// is. Bytes that were cut off, or that the disk does not give, read as zero, and `checkUnchanged` tells so: whoever
-/// computes with the bytes asks it afterwards.
+/// Other processes may write to a mapped file or truncate it; replacing it by another file of the same name does not
+/// affect the mapping. Bytes that were truncated or that cannot be read from disk read as zero, and `checkUnchanged`
+/// reports that: call it after computing with the bytes.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
-    /// Valid while the object lives, which a use of `bytes` alone does not see to: hold on to the object, or end
-    /// with `withExtendedLifetime`.
+    /// Valid while the object exists. A use of `bytes` alone does not keep the object alive: hold a reference, or use
+    /// `withExtendedLifetime`.
     public let bytes: UnsafeRawBufferPointer
-    /// The bytes are the process's own: no later change of the file can reach them.
+    /// Whether the bytes are a private copy, which later changes of the file do not affect.
     public let isCopy: Bool
-    /// The map, when there is one.
+    /// The address of the mapping, if there is one.
     private let base: UnsafeMutableRawPointer?
     private let allocation: UnsafeMutableRawBufferPointer?
-    /// Kept open so that a file cut short later is noticed (`checkUnchanged`); nil for a copy.
+    /// Kept open so that truncation can be detected (`checkUnchanged`); nil for a copy.
     private let input: InputFile?
-    /// Notes that zeros were read for bytes that are not there any more (`martlet_mapping.h`).
+    /// Records that missing bytes were read as zeros (`martlet_mapping.h`).
     private let watch: OpaquePointer?
-    /// When the file was last written to before it was opened.
+    /// The modification time when the file was opened.
     private let writeTime: timespec
 
-    /// - Parameter copying: reads the file into memory instead of mapping it, for file systems where files may be
-    ///   cut short while they are in use.
+    /// - Parameter copying: read the file into memory instead of mapping it, for file systems where files may be
+    ///   truncated while they are in use.
     public init(path: String, copying: Bool = false) throws(FileError) {
         let input = try InputFile(path: path)
         var status = stat()
@@ -66,10 +66,10 @@ public final class MappedFile: @unchecked Sendable {
         watch = copying ? nil : mapped.flatMap { martlet_mapping_watch($0, size, input.descriptor) }
     }
 
-    /// A file that is in memory already: `contents` are copied. `path` is what errors call it.
+    /// A file whose contents are in memory and are copied. `path` is its name in errors.
     public init(path: String, contents: [UInt8]) {
         self.path = path
-        // Exactly as many bytes as there are, so that an address sanitizer sees a read past the end.
+        // Exactly as many bytes as needed, so that an address sanitizer detects a read past the end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: contents.count, alignment: 64)
         copy.copyBytes(from: contents)
         bytes = UnsafeRawBufferPointer(copy)
@@ -87,9 +87,9 @@ public final class MappedFile: @unchecked Sendable {
         allocation?.deallocate()
     }
 
-    /// Checks that the bytes are those of the file when it was opened, as far as that shows without reading them: none
-    /// of them was missing when it was read, and the file has its length.
-    /// - Parameter byTime: also asks that nobody has written to the file since.
+    /// Checks that the bytes are still those of the file at opening, as far as possible without reading them: no bytes
+    /// were missing when they were read, and the length is unchanged.
+    /// - Parameter byTime: also check the modification time.
     public func checkUnchanged(byTime: Bool = false) throws(FileError) {
         guard let input else { return }
         var status = stat()
@@ -99,7 +99,7 @@ public final class MappedFile: @unchecked Sendable {
                 path: path, reason: "has \(status.st_size) bytes, but had \(bytes.count) when it was opened")
         }
         if let watch, martlet_mapping_is_damaged(watch) {
-            throw FileError(path: path, reason: "could not be read, or was cut short for a time, while it was in use")
+            throw FileError(path: path, reason: "could not be read, or was truncated for a time, while it was in use")
         }
         let time = status.writeTime
         guard !byTime || (time.tv_sec == writeTime.tv_sec && time.tv_nsec == writeTime.tv_nsec) else {
@@ -107,7 +107,7 @@ public final class MappedFile: @unchecked Sendable {
         }
     }
 
-    /// Tells the system that `range` will not be read again soon, so that it stops counting as resident.
+    /// Tells the system that `range` will not be read soon, so that its pages can leave memory.
     public func release(_ range: Range<Int>) {
         guard let base, !isCopy else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))

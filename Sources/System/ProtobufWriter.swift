@@ -1,4 +1,4 @@
-/// Writes a protocol buffer field by field. Source: the Protocol Buffers encoding reference.
+/// Writes the fields of a protocol buffer. Source: the Protocol Buffers encoding reference.
 package struct ProtobufWriter {
     package private(set) var bytes: [UInt8] = []
 

@@ -1,11 +1,11 @@
-/// Text from outside, as errors, notices and tables show it.
+/// Text from outside, quoted in errors, notices and tables.
 ///
-/// A name from a file or a request may hold escape sequences that repaint a terminal, marks that turn the direction of
-/// writing, or megabytes. Whatever quotes such text does so with these and nothing else:
+/// A name from a file or a request may contain escape sequences that change the terminal, characters that change the
+/// writing direction, or megabytes of text. Such text is quoted only with these functions:
 ///
-/// - `quoted(limit:)`: in quotation marks, cut to `limit` characters, with the number of bytes where it was cut.
-/// - `shown(limit:)`: the same without the quotation marks.
-/// - `printable`: a whole message, of which lines and tabs are kept and nothing is cut.
+/// - `quoted(limit:)`: in quotation marks, truncated to `limit` characters, with the number of bytes if truncated.
+/// - `shown(limit:)`: the same without quotation marks.
+/// - `printable`: a whole message; line ends and tabs are kept, and nothing is truncated.
 extension StringProtocol {
     /// In quotation marks: `"<|im_end|>"`, `"\u{1B}[2J"`, `"aaaa…" (16777216 bytes)`.
     public func quoted(limit: Int = 80) -> String {
@@ -13,7 +13,7 @@ extension StringProtocol {
         return isWhole ? "\"\(text)\"" : "\"\(text)…\" (\(utf8.count) bytes)"
     }
 
-    /// On one line, without quotation marks; "…" stands for what was cut.
+    /// On one line, without quotation marks; "…" marks truncation.
     public func shown(limit: Int = 80) -> String {
         let (text, isWhole) = escapingControls(limit: limit, keepsLines: false)
         return isWhole ? text : text + "…"
@@ -22,7 +22,7 @@ extension StringProtocol {
     /// The whole text, safe to write to a terminal.
     public var printable: String { escapingControls(limit: .max, keepsLines: true).text }
 
-    /// Reads no more of the text than it keeps.
+    /// Reads no more of the text than the result needs.
     private func escapingControls(limit: Int, keepsLines: Bool) -> (text: String, isWhole: Bool) {
         var output = String.UnicodeScalarView()
         var count = 0
@@ -47,7 +47,7 @@ extension StringProtocol {
 }
 
 extension Collection where Element == UInt8 {
-    /// Bytes that are meant to be UTF-8, as `StringProtocol.quoted(limit:)` shows text.
+    /// Bytes that should be UTF-8, quoted like text.
     public func quoted(limit: Int = 80) -> String {
         let start = prefix(limit.multiplied(clampedBy: 4).adding(clamped: 4))
         let text = String(decoding: start, as: UTF8.self)
@@ -58,7 +58,7 @@ extension Collection where Element == UInt8 {
 }
 
 extension Unicode.Scalar {
-    /// Controls, what turns the direction of writing, line separators, and characters without a shape.
+    /// Control characters, characters that change the writing direction, line separators, and invisible characters.
     fileprivate var actsOnTerminals: Bool {
         switch value {
         case 0x20...0x7E: false

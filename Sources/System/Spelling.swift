@@ -1,7 +1,7 @@
-/// Which of several names somebody meant who wrote another one.
+/// Finds the name that was probably meant by a misspelled one.
 package enum Spelling {
-    /// Insertions, deletions and replacements that make one of the other (Levenshtein 1966); only the first 64 characters
-    /// of each count, so that a name of a megabyte takes no longer.
+    /// The Levenshtein distance (1966): the least number of insertions, deletions and replacements. Only the first 64
+    /// characters of each name are compared, which limits the time for long names.
     package static func distance(_ a: some StringProtocol, _ b: some StringProtocol) -> Int {
         let a = Array(a.prefix(64)), b = Array(b.prefix(64))
         var row = Array(0...b.count)
@@ -17,8 +17,7 @@ package enum Spelling {
         return row[b.count]
     }
 
-    /// The name nearest to what was written, the first of several; nil where none is so near that it may be meant: more
-    /// than a third of its characters differ.
+    /// The name with the smallest distance, the first of several; nil if more than a third of the characters differ.
     package static func nearest(to written: String, among names: [String]) -> String? {
         let found = names.map { (name: $0, distance: distance($0.lowercased(), written.lowercased())) }
             .min { $0.distance < $1.distance }

@@ -1,27 +1,27 @@
 import CKernels
 
-/// Fork-join parallelism for kernels: the caller is one of the workers, the others spin for some tens of microseconds
-/// after a region and then sleep, so that an idle process uses no processor time.
+/// Fork-join parallelism for kernels. The caller is one of the workers. The others spin for some tens of microseconds
+/// after a parallel region and then sleep, so that an idle process uses no processor time.
 ///
-/// A region costs about a microsecond and allocates no buffers. From inside a region another one runs serially on
-/// the same thread; regions of several threads run one after the other. What a body writes is visible to the caller
+/// A region costs about a microsecond and allocates no buffers. A region inside of a region runs serially on its
+/// thread; regions started by several threads run one after another. Memory that a body writes is visible to the caller
 /// when `run` returns.
 ///
 /// The protocol is described in `Sources/CKernels/pool.c`.
 public final class ThreadPool: Sendable {
-    /// The pool of the process: `MARTLET_THREADS` workers, by default as many as the process may use processors
-    /// (affinity mask and control group quota).
+    /// The pool of the process with `MARTLET_THREADS` workers; by default as many as the processors that the process
+    /// may use (affinity mask and control group quota).
     public static let shared = ThreadPool(workerCount: Int(martlet_default_workers()))
 
-    /// Threads that take part in a region, the caller included.
+    /// The threads that work on a region, including the caller.
     public let workerCount: Int
 
-    /// A closure behind a pointer; bare, it would be wrapped for generic use at every region.
+    /// A closure behind a pointer; passed directly, it would be wrapped for generic use in every region.
     private struct Body {
         let call: (Int) -> Void
     }
 
-    /// The address of the C pool; a pointer is not `Sendable`. Nil if there was no memory for it.
+    /// The address of the C pool as an integer, because pointers are not `Sendable`. Nil if its allocation failed.
     private let address: UInt?
 
     public init(workerCount: Int) {
@@ -36,16 +36,16 @@ public final class ThreadPool: Sendable {
 
     private var pool: OpaquePointer? { address.flatMap(OpaquePointer.init(bitPattern:)) }
 
-    /// Processor time in seconds that the pool's own threads have used, without their callers; nil where unknown.
+    /// Processor time of the pool's own threads in seconds, without their callers; nil if unknown.
     package var workerSeconds: Double? {
         guard let pool else { return 0 }
         let nanoseconds = martlet_pool_nanoseconds(pool)
         return nanoseconds < 0 ? nil : Double(nanoseconds) * 1e-9
     }
 
-    /// Calls `body(i)` once for every `i` in `0..<count`, in no particular order, and returns when all are done.
+    /// Calls `body(i)` once for every `i` in `0..<count`, in any order, and returns when all calls are complete.
     ///
-    /// Indices are handed out one at a time, so a body should be worth more than the handing out (some 50 ns).
+    /// Indices are assigned one at a time, which takes about 50 ns each, so a body should take longer than that.
     public func run(_ count: Int, _ body: (Int) -> Void) {
         guard count > 1, let pool else {
             for index in 0..<max(count, 0) { body(index) }
@@ -64,15 +64,15 @@ public final class ThreadPool: Sendable {
         }
     }
 
-    /// Runs `body` with every region in it on this thread alone: work that leaves the workers to others.
+    /// Runs `body` with all of its regions on this thread only, which leaves the workers to other work.
     public static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
         let before = martlet_pool_alone(true)
         defer { _ = martlet_pool_alone(before) }
         return try body()
     }
 
-    /// Divides `0..<count` into ranges of at least `grain` elements (the last may be shorter) and runs the body on
-    /// each: at most four ranges per worker, so that a worker that is held up does not hold up the region.
+    /// Splits `0..<count` into ranges of at least `grain` elements (the last may be shorter) and runs the body on each.
+    /// There are at most four ranges for each worker, so that a delayed worker does not delay the region much.
     public func runRanges(_ count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
         guard count > 0 else { return }
         let grain = max(grain, 1)

@@ -1,22 +1,22 @@
 import CKernels
 
-/// What a thread remembers between operations.
+/// State of a thread that persists between operations.
 package enum ThreadState {
-    /// Operations are not noted for gradients while this is true.
+    /// While true, operations are not recorded for gradients.
     @inlinable
     package static var gradientsDisabled: Bool {
         get { martlet_thread().pointee.gradients_disabled }
         set { martlet_thread().pointee.gradients_disabled = newValue }
     }
 
-    /// A chain of graph nodes that is being taken apart, so that a long graph is not freed by recursion.
+    /// The graph nodes that are being freed, as a list, so that a long graph is not freed by recursion.
     @inlinable
     package static var graveyard: UnsafeMutableRawPointer? {
         get { martlet_thread().pointee.graveyard }
         set { martlet_thread().pointee.graveyard = newValue }
     }
 
-    /// Who is told of every operation, when somebody wants to know.
+    /// The recorder that is called for every operation, if there is one.
     @inlinable
     package static var recorder: UnsafeMutableRawPointer? {
         get { martlet_thread().pointee.recorder }

@@ -36,7 +36,7 @@ import Testing
             #expect(problem(file)?.contains("8292 bytes") == true)
             // That it has its length again does not bring back what was read.
             #expect(truncate(path, off_t(Self.size)) == 0)
-            #expect(problem(file)?.contains("cut short") == true)
+            #expect(problem(file)?.contains("truncated") == true)
         }
     }
 

@@ -1,4 +1,5 @@
-/// SHA-1: five words, 80 rounds a block (FIPS 180-4, section 6.1). Git names files by it; it protects nothing any more.
+/// SHA-1: five words, 80 rounds for each block (FIPS 180-4, section 6.1). For git object names only: it is no longer
+/// secure.
 public struct SHA1: SecureHash {
     public var state: BlockHashState
 

@@ -1,4 +1,4 @@
-/// SHA-256: eight words, 64 rounds a block (FIPS 180-4, section 6.2).
+/// SHA-256: eight words, 64 rounds for each block (FIPS 180-4, section 6.2).
 public struct SHA256: SecureHash {
     public var state: BlockHashState
 

@@ -1,7 +1,7 @@
 /// A hash of the Secure Hash Standard (FIPS 180-4) over 64-byte blocks of big-endian 32-bit words.
 ///
-/// The digests that name files on a hub, models, pages and keys are made with these. A cryptography package would do it
-/// too, at the price of compiling the whole of BoringSSL a second time beside the copy that TLS needs.
+/// Used for the digests that identify hub files, models, pages and keys. A cryptography package would compile all of
+/// BoringSSL a second time, beside the copy that TLS needs.
 ///
 ///     var hash = SHA256()
 ///     hash.update(Array("abc".utf8))
@@ -9,11 +9,11 @@
 public protocol SecureHash: Sendable {
     init()
     var state: BlockHashState { get set }
-    /// One compression of a block of 64 bytes into the words of the state.
+    /// Compresses one block of 64 bytes into the words of the state.
     static func compress(_ words: inout [UInt32], _ block: UnsafePointer<UInt8>)
 }
 
-/// The words of a hash under way, and what does not fill a block yet.
+/// The words of an unfinished hash, and the bytes of the incomplete block.
 public struct BlockHashState: Sendable {
     fileprivate var words: [UInt32]
     fileprivate var pending: [UInt8] = []
@@ -30,10 +30,10 @@ extension SecureHash {
         return hash.finalize()
     }
 
-    /// Takes in more bytes.
+    /// Appends bytes to the message.
     public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-    /// Takes in more bytes.
+    /// Appends bytes to the message.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         state.count &+= UInt64(bytes.count)
         var rest = bytes[...]
@@ -52,7 +52,7 @@ extension SecureHash {
         state.pending.append(contentsOf: rest.dropFirst(whole))
     }
 
-    /// The digest: a bit of one, zeros and the length in bits fill up the last block.
+    /// The digest. The last block is padded with a one bit, zeros, and the length in bits.
     public mutating func finalize() -> [UInt8] {
         let bits = state.count &* 8
         let zeros = (119 - Int(state.count % 64)) % 64
@@ -63,7 +63,7 @@ extension SecureHash {
 }
 
 extension Collection<UInt8> {
-    /// Two lower-case digits a byte.
+    /// Two lower-case hexadecimal digits for each byte.
     public var hexadecimal: String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
