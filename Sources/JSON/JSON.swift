@@ -1,5 +1,5 @@
-/// A JSON value that keeps what Foundation's reader loses: the order of keys, exact 64-bit
-/// integers, and keys that differ only by Unicode normalisation.
+/// A JSON value that keeps what Foundation's parser loses: the order of keys, exact 64-bit integers, and keys that
+/// differ only by Unicode normalisation.
 ///
 /// Source: RFC 8259.
 public enum JSON: Sendable {
@@ -15,7 +15,7 @@ public enum JSON: Sendable {
 }
 
 extension JSON {
-    /// The member called `key`, or nil when this is no object or has no such member.
+    /// The member with this key; nil if this is not an object or has no such member.
     public subscript(key: String) -> JSON? {
         guard case .object(let object) = self else { return nil }
         return object[key]
@@ -27,7 +27,7 @@ extension JSON {
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
     public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-    /// The value as an integer. A double counts when it is integral and exactly representable (`1e3`).
+    /// The value as an integer; also a double that is integral and exactly representable (`1e3`).
     public var integer: Int? {
         switch self {
         case .integer(let value): Int(exactly: value)
@@ -45,7 +45,7 @@ extension JSON {
         }
     }
 
-    /// "object", "array", "string", …: for error messages.
+    /// "object", "array", "string", …, for error messages.
     public var kind: String {
         switch self {
         case .null: "null"

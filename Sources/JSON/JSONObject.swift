@@ -1,17 +1,18 @@
 /// The members of a JSON object in the order they were written.
 ///
-/// Keys compare by their UTF-8 bytes. Swift's `String ==` is canonical equivalence, under which the
+/// Keys are compared by their UTF-8 bytes. Swift's `String ==` compares canonical equivalence, under which the
 /// vocabulary entries "é" and "e\u{301}" would be one key; here they are two.
 public struct JSONObject: Sendable, RandomAccessCollection {
     public typealias Element = (key: String, value: JSON)
 
     private var members: [Element]
-    /// Position of each key by hash, open addressing; empty while a linear scan is as fast.
+    /// The index of each key by its hash, with open addressing; empty for objects so small that a linear scan is as
+    /// fast.
     private var table: [Int32] = []
 
     public init() { members = [] }
 
-    /// The members given, in order. A repeated key keeps its first place and its last value.
+    /// The given members, in order. A repeated key keeps its first position and its last value.
     public init(_ elements: [Element]) {
         self.init()
         members.reserveCapacity(elements.count)
@@ -37,7 +38,8 @@ public struct JSONObject: Sendable, RandomAccessCollection {
         }
     }
 
-    /// Adds a member unless the key is there already; says whether it did.
+    /// Adds a member unless the key exists.
+    /// - Returns: whether it was added.
     package mutating func append(_ key: String, _ value: JSON) -> Bool {
         guard index(of: key) == nil else { return false }
         members.append((key, value))
@@ -79,7 +81,7 @@ public struct JSONObject: Sendable, RandomAccessCollection {
 
     private static func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
-    /// Seeded per process (`Hasher`), so that a hostile file cannot choose keys that collide.
+    /// The hash is seeded per process (`Hasher`), so that a malicious file cannot choose colliding keys.
     private static func hash(_ key: String) -> Int {
         var hasher = Hasher()
         var key = key

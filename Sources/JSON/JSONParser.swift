@@ -1,26 +1,26 @@
 import MartletSystem
 
-/// Why a text is not the JSON it should be, and where.
+/// The reason why a text is not valid JSON, and its position.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     public var reason: String
     /// Byte offset into the text, from 0.
     public var offset: Int
     public var line: Int
-    /// The text may be JSON and is more of it than was to be read.
+    /// The text may be valid JSON, but exceeds a limit.
     public var exceedsLimit = false
 
     public var description: String { "invalid JSON at line \(line) (byte \(offset)): \(reason)" }
 }
 
-/// Bounds on hostile input.
+/// Limits for untrusted input.
 public struct JSONLimits: Sendable {
     public var depth = 256
     public var byteCount = 1 << 31
-    /// Values of all kinds together. One takes 24 bytes and more, and as few as two in the text.
+    /// The number of values of all kinds. A value takes at least 24 bytes in memory, and as few as two in the text.
     public var valueCount = Int.max
-    /// Escaped surrogates without their other half: an error, or U+FFFD.
+    /// Escaped surrogates without their other half become U+FFFD; by default they are errors.
     public var replacesLoneSurrogates = false
-    /// Ends the reading when the task that reads is cancelled.
+    /// Stops parsing when the current task is cancelled.
     public var endsWithTask = false
 
     public init() {}
@@ -56,7 +56,7 @@ private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let limits: JSONLimits
     var position = 0
-    /// Values begun so far.
+    /// The number of values so far.
     private var valueCount = 0
 
     init(bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits) {
@@ -106,7 +106,7 @@ private struct JSONParser {
         }
     }
 
-    /// Values within their bound, and a look at whether anybody still waits for them.
+    /// Counts values against the limit, and checks for cancellation.
     private mutating func count(_ values: Int) throws(JSONError) {
         guard values <= limits.valueCount - valueCount else {
             var error = failure("more than \(limits.valueCount) values")
@@ -114,7 +114,7 @@ private struct JSONParser {
             throw error
         }
         valueCount += values
-        if limits.endsWithTask, valueCount & 0xFFF < values, Task.isCancelled { throw failure("nobody waits for it") }
+        if limits.endsWithTask, valueCount & 0xFFF < values, Task.isCancelled { throw failure("the task is cancelled") }
     }
 
     private mutating func word(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
@@ -187,8 +187,8 @@ private struct JSONParser {
         }
     }
 
-    /// How many numbers stand before the next thing that is none, so that a long list of them is not moved as it grows.
-    /// No more than may still come: a text decides over as much memory as it may fill.
+    /// The number of elements in the list of numbers that begins here, to reserve memory for them. It is at most the
+    /// number that the limits still permit, so the text cannot cause a larger allocation than it may fill.
     private func numbersAhead() -> Int {
         var index = position, separators = 0
         while index < bytes.count {

@@ -1,11 +1,11 @@
 extension JSON {
     /// The value as text.
-    /// - Parameter indent: spaces a level, on lines of their own; nil writes `{"a":1,"b":[2]}`.
+    /// - Parameter indent: spaces for each level, with one member per line; nil writes `{"a":1,"b":[2]}`.
     public func text(indent: Int? = nil) -> String {
         String(decoding: bytes(indent: indent), as: UTF8.self)
     }
 
-    /// The value as UTF-8. A number that is not finite becomes `null`, as JSON has no other word for it.
+    /// The value as UTF-8. A number that is not finite becomes `null`, because JSON cannot represent it.
     public func bytes(indent: Int? = nil) -> [UInt8] {
         var writer = JSONWriter(indent: indent)
         writer.write(self, level: 0)
