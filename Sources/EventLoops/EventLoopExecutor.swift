@@ -1,9 +1,9 @@
 import NIOCore
 
-/// Runs tasks on one event loop. A task that works for one connection then costs one wake of one thread, where the
-/// runtime's pool and the loop would wake each other at every step of it.
+/// Runs tasks on one event loop. A task that serves one connection then wakes one thread, instead of switching between
+/// the thread pool and the event loop at every step.
 ///
-/// Such a task holds up the other connections of the loop, so it may only do what is short.
+/// Such a task blocks the other connections of the event loop, so it must be short.
 package final class EventLoopExecutor: TaskExecutor {
     private let loop: any EventLoop
 

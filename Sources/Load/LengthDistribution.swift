@@ -8,13 +8,13 @@ import Glibc
 import Musl
 #endif
 
-/// How long prompts or replies are, in tokens.
+/// The distribution of the lengths of prompts or replies, in tokens.
 public enum LengthDistribution: Sendable, Equatable {
     case fixed(Int)
     case uniform(Int, Int)
-    /// Cut to 1 and above.
+    /// Values below 1 become 1.
     case normal(mean: Double, deviation: Double)
-    /// exp of a normal variable with this median; `sigma` is the deviation of the logarithm.
+    /// exp of a normal variable: `median` is its median, `sigma` the standard deviation of its logarithm.
     case logNormal(median: Double, sigma: Double)
 
     /// `256`, `uniform:100-500`, `normal:256,64` or `lognormal:256,0.5`.

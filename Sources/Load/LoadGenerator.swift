@@ -4,13 +4,13 @@ import MartletTensor
 import MartletTransfer
 import Synchronization
 
-/// Puts load on a server that speaks OpenAI's API, and notes when what came back.
+/// Sends requests to a server with OpenAI's API and records when each part of the replies arrives.
 public final class LoadGenerator: Sendable {
     private let options: LoadOptions
     private let clock = ContinuousClock()
     private let started: ContinuousClock.Instant
     private let records = Mutex<[LoadRecord]>([])
-    /// The request that the next free client sends.
+    /// The index of the next request, which the next free client sends.
     private let next = Atomic(0)
 
     public init(_ options: LoadOptions) {
@@ -18,12 +18,12 @@ public final class LoadGenerator: Sendable {
         started = clock.now
     }
 
-    /// Requests that are finished so far, and tokens of their replies.
+    /// The number of finished requests so far, and the tokens of their replies.
     public var progress: (requests: Int, replyTokens: Int) {
         records.withLock { records in (records.count, records.reduce(0) { $0 + $1.replyTokens }) }
     }
 
-    /// Runs to the end, or until the task is cancelled; what was finished by then counts.
+    /// Runs to the end, or until the task is cancelled; requests that finished by then are counted.
     public func run() async throws -> LoadReport {
         let lanes = try LoadLanes(options.arrivals)
         let requests = (0..<options.requests).map { LoadRequest(options, index: $0) }
@@ -73,7 +73,7 @@ public final class LoadGenerator: Sendable {
         if let key = options.key { request.headers.append(TransferHeader("Authorization", "Bearer " + key)) }
         request.body = load.body
         request.timeout = .seconds(options.timeoutSeconds)
-        // A connection for each client: streams of one would wait for each other.
+        // One connection for each client: streams on a shared connection would wait for each other.
         request.allowsHTTP2 = false
         var record = LoadRecord(sent: now)
         do {
@@ -90,7 +90,7 @@ public final class LoadGenerator: Sendable {
         }
         record.ended = now
         let finished = record
-        // What was under way when the run was called off says nothing about the server.
+        // Requests that were cancelled with the run say nothing about the server.
         if !Task.isCancelled { records.withLock { $0.append(finished) } }
     }
 
@@ -115,11 +115,11 @@ public final class LoadGenerator: Sendable {
             }
         }
         if record.failure == nil, !isDone { record.failure = "the stream ended without [DONE]" }
-        // A server that counts nothing: every piece was a token.
+        // The server does not report token counts: each piece of text counts as one token.
         if record.replyTokens == 0 { record.replyTokens = record.pieces.count }
     }
 
-    /// Tokens that a server says it counted; 0 where that is no count.
+    /// A token count that the server reports; 0 if it is missing or invalid.
     private static func count(_ value: JSON?) -> Int { value?.integer?.narrowed(to: 0...1_000_000_000) ?? 0 }
 
     private static func hasText(_ chunk: JSON) -> Bool {
@@ -130,7 +130,7 @@ public final class LoadGenerator: Sendable {
         return choice["delta"]?["tool_calls"]?.array?.isEmpty == false
     }
 
-    /// The message of an error in OpenAI's shape, or the beginning of what was sent instead.
+    /// The message of an error in OpenAI's format, else the beginning of the body.
     private static func message(_ body: [UInt8]) -> String {
         if let json = try? JSON(parsing: body), let message = json["error"]?["message"]?.string { return message }
         return String(decoding: body.prefix(200), as: UTF8.self)
@@ -138,6 +138,6 @@ public final class LoadGenerator: Sendable {
 }
 
 extension RandomStream {
-    /// Exponential with mean 1, by inversion.
+    /// A sample of the exponential distribution with mean 1, by inversion.
     package mutating func nextExponential() -> Double { -logarithm(1 - nextUniform()) }
 }

@@ -1,11 +1,11 @@
-/// What load is put on a server.
+/// The load on a server.
 public struct LoadOptions: Sendable {
     /// When requests are sent.
     public enum Arrivals: Sendable, Equatable {
-        /// So many clients, each of which asks again as soon as it has its answer (closed loop).
+        /// A fixed number of clients, each of which sends its next request when its reply is complete (closed loop).
         case closed(clients: Int)
-        /// So many requests a second on average, whatever the answers do (open loop): the times between them are
-        /// exponential (Poisson), or all equal.
+        /// An average rate of requests, independent of the replies (open loop). The times between requests are
+        /// exponential (Poisson process) or constant.
         case open(requestsPerSecond: Double, isPoisson: Bool)
     }
 
@@ -14,7 +14,7 @@ public struct LoadOptions: Sendable {
         case completions = "/v1/completions"
     }
 
-    /// What makes a request a good one; nil does not count.
+    /// The latencies that a request must meet to count as goodput; nil is not checked.
     public struct Objective: Sendable, Equatable {
         public var firstTokenSeconds: Double?
         public var tokenSeconds: Double?
@@ -27,22 +27,22 @@ public struct LoadOptions: Sendable {
         }
     }
 
-    /// The server, without a path.
+    /// The base URL of the server, without a path.
     public var url: String
     public var model: String
     public var key: String?
     public var endpoint = Endpoint.completions
     public var arrivals = Arrivals.closed(clients: 1)
-    /// Ends after so many requests, or when `seconds` are over, whichever comes first.
+    /// The run ends after this number of requests, or after `seconds`, whichever comes first.
     public var requests = 64
     public var seconds: Double?
     public var promptLength = LengthDistribution.fixed(256)
     public var replyLength = LengthDistribution.fixed(128)
-    /// Words at the beginning that all prompts share.
+    /// The number of words at the beginning that all prompts share.
     public var sharedPrefix = 0
     public var temperature = 0.0
     public var seed: UInt64 = 0
-    /// A request that takes longer counts as failed.
+    /// A request that takes longer fails.
     public var timeoutSeconds = 600.0
     public var objective = Objective()
 

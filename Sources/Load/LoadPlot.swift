@@ -2,8 +2,8 @@ import MartletRuns
 import MartletSystem
 
 extension LoadReport {
-    /// Four charts as one SVG picture, light or dark as its reader likes: latencies as the share of requests that took no
-    /// longer, and what was finished over time.
+    /// Four charts as one SVG image, light or dark by the viewer's preference: the cumulative distributions of three
+    /// latencies, and the throughput over time.
     public var svg: String {
         let charts = [
             share("Time to first token", "share of requests", complete.compactMap(\.firstTokenSeconds)),
@@ -40,7 +40,7 @@ extension LoadReport {
             startsAtZero: true)
     }
 
-    /// In a hundred equal parts of the run.
+    /// In a hundred equal intervals of the run.
     private var throughput: [(x: Double, y: Double)] {
         let first = records.map(\.sent).min() ?? 0, part = seconds / 100
         var counts = [Int](repeating: 0, count: 100)

@@ -1,12 +1,12 @@
-/// What became of one request. Times are seconds from the beginning of the run.
+/// The result of one request. Times are seconds since the start of the run.
 public struct LoadRecord: Sendable {
     public var sent: Double
-    /// When each piece of the reply with text came.
+    /// The arrival time of each piece of the reply that has text.
     public var pieces: [Double] = []
     public var ended = 0.0
-    /// The HTTP status; 0 where there was no answer.
+    /// The HTTP status; 0 if there was no reply.
     public var status = 0
-    /// Why it failed; nil where it did not.
+    /// The reason of a failure; nil if the request succeeded.
     public var failure: String?
     public var promptTokens = 0
     public var replyTokens = 0
@@ -17,12 +17,12 @@ public struct LoadRecord: Sendable {
     public var isComplete: Bool { failure == nil && !pieces.isEmpty }
     public var firstTokenSeconds: Double? { pieces.first.map { $0 - sent } }
     public var totalSeconds: Double { ended - sent }
-    /// Mean time of a token after the first.
+    /// The mean time per token after the first.
     public var tokenSeconds: Double? {
         guard let first = pieces.first, let last = pieces.last, replyTokens > 1 else { return nil }
         return (last - first) / Double(replyTokens - 1)
     }
-    /// Times between neighbouring pieces.
+    /// Times between consecutive pieces.
     public var gaps: [Double] { zip(pieces.dropFirst(), pieces).map { $0 - $1 } }
 
     public func meets(_ objective: LoadOptions.Objective) -> Bool {

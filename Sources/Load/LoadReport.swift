@@ -1,10 +1,10 @@
 import MartletJSON
 
-/// What a run of load measured.
+/// The measurements of a run.
 public struct LoadReport: Sendable {
     public let options: LoadOptions
     public let records: [LoadRecord]
-    /// From the first request to the last answer.
+    /// Seconds from the first request to the last reply.
     public let seconds: Double
 
     public init(_ options: LoadOptions, _ records: [LoadRecord]) {
@@ -20,16 +20,16 @@ public struct LoadReport: Sendable {
         Double(complete.reduce(0) { $0 + $1.replyTokens + $1.promptTokens }) / seconds
     }
     public var requestsPerSecond: Double { Double(complete.count) / seconds }
-    /// Requests that met the objective, per second (DistServe, Zhong et al. 2024).
+    /// Requests per second that met the objective (goodput; DistServe, Zhong et al. 2024).
     public var goodput: Double { Double(records.filter { $0.meets(options.objective) }.count) / seconds }
-    /// How many requests failed, by what was said.
+    /// The number of failed requests by reason.
     public var failures: [(reason: String, count: Int)] {
         var counts: [String: Int] = [:]
         for record in records where !record.isComplete { counts[record.failure ?? "an empty reply", default: 0] += 1 }
         return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
     }
 
-    /// The distributions people ask about, in the order they are told.
+    /// The distributions to report, in this order.
     public var distributions: [(name: String, values: Distribution)] {
         [
             ("time_to_first_token", Distribution(complete.compactMap(\.firstTokenSeconds))),
@@ -74,7 +74,7 @@ public struct Distribution: Sendable {
 
     public var mean: Double { sorted.isEmpty ? 0 : sorted.reduce(0, +) / Double(sorted.count) }
 
-    /// The smallest value that `percent` of all do not exceed (nearest rank).
+    /// The smallest value that at least `percent` percent of all values do not exceed (nearest rank).
     public func percentile(_ percent: Double) -> Double {
         guard !sorted.isEmpty else { return 0 }
         let rank = Int((percent / 100 * Double(sorted.count)).rounded(.up))

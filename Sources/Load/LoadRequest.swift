@@ -11,7 +11,7 @@ import Musl
 
 func logarithm(_ value: Double) -> Double { log(value) }
 
-/// One request of a run: the same for the same seed and number, whatever else is sent.
+/// One request of a run. It depends only on the seed and its index, not on other requests.
 package struct LoadRequest: Sendable {
     package let body: [UInt8]
 
@@ -38,7 +38,8 @@ package struct LoadRequest: Sendable {
 
     private static func word(_ random: inout RandomStream) -> String { words[random.nextIndex(below: words.count)] }
 
-    /// Frequent words are one token in the vocabularies of most models, so words count tokens.
+    /// Frequent words are one token in the vocabularies of most models, so the number of words approximates the number
+    /// of tokens.
     private static let words = """
         the of and to in a is that it was for on are as with his they at be this from have or by one had not but what \
         all were when we there can an your which their said if do will each about how up out them then she many some so \

@@ -1,5 +1,5 @@
-/// Splits a stream of bytes into the data of server-sent events. Bytes may come in any pieces.
-/// Source: the WHATWG's "Server-sent events"; of the fields only `data` counts here.
+/// Splits a stream of bytes into the data of server-sent events. The bytes may be split anywhere. Source: WHATWG,
+/// "Server-sent events"; only the field `data` is read.
 package struct ServerSentEvents {
     package init() {}
 
