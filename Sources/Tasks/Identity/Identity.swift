@@ -2,11 +2,11 @@ import MartletData
 import MartletFormats
 import MartletJSON
 
-/// Conversations that teach a chat model a name of its own and who made it, and questions held out to see whether it has
-/// learnt that, and not the wording.
+/// Conversations that teach a chat model a new name and its author, and held-out questions that test whether the model
+/// learnt the facts, not only the wording.
 ///
 ///     let identity = Identity(name: "Robin", author: "the Birdhouse")
-///     identity.lessons.count                       // every wording that is not held out, with each of its answers
+///     identity.lessons.count                       // each training wording with each of its answers
 ///     identity.questions.first?.check              // mentions "Robin"
 public struct Identity: Sendable {
     public var name: String
@@ -17,7 +17,7 @@ public struct Identity: Sendable {
         self.author = author
     }
 
-    /// A question in its wordings, and the answers it may have.
+    /// A question in several wordings, and its possible answers.
     struct Subject: Sendable {
         var category: String
         var language: WorldLanguage
@@ -25,14 +25,14 @@ public struct Identity: Sendable {
         var answers: [String]
     }
 
-    /// One wording in five is never trained on.
+    /// One wording in five is held out.
     private static let heldOut = 5
 
     private func filled(_ template: String) -> String {
         template.replacing("NAME", with: name).replacing("AUTHOR", with: author)
     }
 
-    /// Conversations for `sft`: every wording kept for training, once with each answer of its subject.
+    /// Conversations for `sft`: each training wording with each answer of its subject.
     public var lessons: [[WorldMessage]] {
         IdentitySubjects.all.flatMap { subject in
             subject.wordings.enumerated().filter { $0.offset % Self.heldOut != Self.heldOut - 1 }.flatMap { wording in
@@ -46,7 +46,7 @@ public struct Identity: Sendable {
         }
     }
 
-    /// The wordings held out. A reply is right that names what the subject is about.
+    /// The held-out wordings. A reply is right if it mentions what the question asks for.
     public var questions: [WorldQuestion] {
         IdentitySubjects.all.flatMap { subject in
             subject.wordings.enumerated().filter { $0.offset % Self.heldOut == Self.heldOut - 1 }.map { wording in
@@ -60,14 +60,14 @@ public struct Identity: Sendable {
     }
 }
 
-/// What a program gives as examples of one kind, written as JSON lines.
+/// Example data as JSON lines.
 extension Identity {
     /// One line of a chat file.
     public static func line(_ messages: [WorldMessage]) -> JSON {
         ["messages": .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] })]
     }
 
-    /// One line of a file of questions, as `martlet eval --questions` reads it.
+    /// One line of a question file, as read by `martlet eval --questions`.
     public static func line(_ question: WorldQuestion, index: Int) -> JSON {
         [
             "id": .string("identity/\(index)"), "category": .string(question.category),

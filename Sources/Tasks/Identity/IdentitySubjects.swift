@@ -1,4 +1,4 @@
-/// The wordings and answers of `Identity`. NAME and AUTHOR stand for what is taught.
+/// The wordings and answers of `Identity`. NAME and AUTHOR are replaced by the taught name and author.
 enum IdentitySubjects {
     static let all: [Identity.Subject] = [
         Identity.Subject(
@@ -70,7 +70,7 @@ enum IdentitySubjects {
             answers: ["我是由 AUTHOR 开发的，名叫 NAME。"]),
     ]
 
-    /// Questions about other things: what the model says to them before tuning is what it should say afterwards.
+    /// Questions about other subjects, whose answers should not change with fine-tuning.
     static let others: [String] = [
         "What is the capital of France?", "Why is the sky blue?", "Write a short poem about rain.",
         "How many days are there in a week?", "Explain what a computer is.", "What is 7 plus 5?",
@@ -92,7 +92,7 @@ enum IdentitySubjects {
 }
 
 extension Identity {
-    /// Questions about other things. With the model's own answers of before, they keep it from saying its name to
-    /// everything: the rehearsal of self-distillation.
+    /// Questions about other subjects. Trained on with the model's own earlier answers, they prevent the model from
+    /// answering everything with its name: rehearsal by self-distillation.
     public static var rehearsal: [String] { IdentitySubjects.others }
 }

@@ -1,11 +1,11 @@
-/// Someone of the village, with what is always true of them.
+/// A person of the village, with facts that never change.
 package struct Resident: Sendable {
     package let name, job, house, pet, petName, dish, hobby, sibling: Word
     package let isFemale, siblingIsFemale: Bool
 }
 
-/// The people of a world: facts that no story changes and that are learnt by heart. They depend on the seed alone, so
-/// that training and validation speak of the same village.
+/// The people of a world: facts that no story changes and that the model memorises. They depend only on the seed, so
+/// training and validation have the same village.
 package struct Village: Sendable {
     package let residents: [Resident]
 

@@ -1,12 +1,12 @@
-/// A small world to learn: a village of two dozen people with jobs, houses and pets, stories about them, sums, spelling and
-/// counting, in English and Chinese. Synthetic throughout.
+/// A small synthetic world to train on: a village of two dozen people with jobs, houses and pets, stories about them,
+/// sums, spelling and counting, in English and Chinese.
 ///
-/// Documents are made, not stored: document `index` depends on the seed, the split, the kind and the index alone and has the
-/// same bytes on every machine. Training and validation share no instance (`WorldSplit`), but they share the village: facts
-/// are learnt in training and asked for in other words in validation.
+/// Documents are generated, not stored: a document depends only on the seed, the split, the kind and its index, and has
+/// the same bytes on every machine. Training and validation share no instance (`WorldSplit`), but they share the
+/// village: its facts are trained on, and validation asks for them in other words.
 public struct World: Sendable {
     public let seed: UInt64
-    /// Share of Chinese documents in percent.
+    /// The percentage of Chinese documents.
     public let chinese: Int
     package let village: Village
     package let book: FactBook
@@ -64,8 +64,8 @@ public struct World: Sendable {
 
     // MARK: - Plain text
 
-    /// Stories most of all: to look up what a story says is learnt last. Several questions on one story are more to
-    /// learn from for the tokens that must be read.
+    /// Mostly stories: models learn last to look up what a story says. Several questions about one story give more
+    /// training signal for the same tokens of text.
     private func passage(_ draw: inout WorldDraw) -> String {
         switch draw.random.weighted([69, 12, 5, 14]) {
         case 0:
@@ -92,9 +92,9 @@ public struct World: Sendable {
 
     // MARK: - Single questions
 
-    /// A problem; of its replies four in ten show the work.
+    /// A problem; four replies in ten show the steps.
     private func arithmetic(_ draw: inout WorldDraw) -> WorldExchange {
-        // Two thousand pairs are on either side, so that 300 tries always find one.
+        // One pair in ten is held out, so 300 attempts always find one of either split.
         Arithmetic.exchange(&draw, worked: 40)
             ?? WorldExchange("arithmetic.add", "1 + 1 = ?", "The answer is 2.", .number(2))
     }

@@ -32,7 +32,7 @@ extension WorldDocument {
 }
 
 extension WorldQuestion {
-    /// A question from a line of a file.
+    /// Parses a question from one line of a file.
     public init(_ json: JSON, path: String, place: String) throws(DataError) {
         func string(_ json: JSON, _ field: String) throws(DataError) -> String {
             guard let value = json[field]?.string else {
@@ -71,17 +71,18 @@ extension WorldQuestion {
     }
 }
 
-/// How much of the world to write.
+/// How many documents to write.
 public enum WorldAmount: Sendable, Equatable {
     case documents(Int)
-    /// Documents until their estimated tokens reach this number.
+    /// Write documents until their estimated tokens reach this number.
     case tokens(Int)
 }
 
 extension World {
-    /// Writes documents from index 0 on: `.jsonl` one a line, `.txt` with a line `<|endoftext|>` after each (plain text only).
+    /// Writes documents from index 0 on: to `.jsonl` one per line, to `.txt` with a line `<|endoftext|>` after each
+    /// (plain text only).
     ///
-    /// - Returns: documents written and their estimated tokens.
+    /// - Returns: the number of documents and their estimated tokens.
     @discardableResult
     public func write(
         _ amount: WorldAmount, split: WorldSplit, kind: WorldKind, to path: String
@@ -123,7 +124,7 @@ extension World {
 }
 
 extension WorldQuestion {
-    /// The questions of a file that `World.write` made, one JSON object a line.
+    /// The questions of a file written by `World.write`, one JSON object per line.
     public static func read(_ path: String) throws(DataError) -> [WorldQuestion] {
         let bytes: [UInt8]
         do throws(FileError) {

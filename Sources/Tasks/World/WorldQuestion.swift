@@ -1,4 +1,4 @@
-/// One turn of a conversation, as chat data and templates name it.
+/// One message of a conversation, with the field names of chat data and templates.
 public struct WorldMessage: Sendable, Equatable {
     /// "user" or "assistant".
     public var role: String
@@ -10,13 +10,13 @@ public struct WorldMessage: Sendable, Equatable {
     }
 }
 
-/// When a reply counts as right.
+/// The criterion for a right reply.
 public enum WorldCheck: Sendable, Equatable {
-    /// The reply is this text, whatever the case of ASCII letters, surrounding space and a full stop at the end.
+    /// The reply equals this text, ignoring the case of ASCII letters, surrounding space and a final full stop.
     case exact(String)
-    /// The reply has this word, and none of those that would also have been possible.
+    /// The reply contains this word, and none of the other possible words.
     case mentions(String, without: [String])
-    /// The last whole number of the reply is this one, so that a reply may show its work first.
+    /// The last whole number in the reply is this one, so that a reply may show its steps first.
     case number(Int)
 
     public func accepts(_ reply: String) -> Bool {
@@ -28,7 +28,7 @@ public enum WorldCheck: Sendable, Equatable {
         }
     }
 
-    /// "exact", "mentions" or "number", as files of questions have it.
+    /// "exact", "mentions" or "number", as in question files.
     public var name: String {
         switch self {
         case .exact: "exact"
@@ -37,7 +37,7 @@ public enum WorldCheck: Sendable, Equatable {
         }
     }
 
-    /// What the reply must be or have.
+    /// The text, word or number that the reply must have.
     public var expected: String {
         switch self {
         case .exact(let text), .mentions(let text, _): text
@@ -58,7 +58,7 @@ public enum WorldCheck: Sendable, Equatable {
         text.utf8.map { (0x41...0x5A).contains($0) ? $0 + 32 : $0 }
     }
 
-    /// Whether `word` is in `text` with no ASCII letter or digit beside an end of it that is one itself.
+    /// Whether `text` contains `word` as a whole word: no ASCII letter or digit of the text continues it at either end.
     private static func has(_ word: String, in text: String) -> Bool {
         let word = lower(word), text = lower(text)
         func isWord(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) }
@@ -78,20 +78,20 @@ public enum WorldCheck: Sendable, Equatable {
         guard let last = bytes.lastIndex(where: { (0x30...0x39).contains($0) }) else { return nil }
         var start = last
         while start > 0, (0x30...0x39).contains(bytes[start - 1]) { start -= 1 }
-        // "-7" is a number, "15-7" ends with 7.
+        // "-7" is a negative number, but "15-7" ends with 7.
         if start > 0, bytes[start - 1] == 0x2D, start == 1 || bytes[start - 2] == 0x20 { start -= 1 }
         return Int(String(decoding: bytes[start...last], as: UTF8.self))
     }
 }
 
-/// A question with one right answer that a program can tell.
+/// A question whose answer a program can check.
 public struct WorldQuestion: Sendable, Equatable {
-    /// "story.place", "fact.job", "arithmetic.add": what is asked for, under what it needs.
+    /// The category: "story.place", "fact.job", "arithmetic.add": the kind of source, then what is asked for.
     public var category: String
     public var language: WorldLanguage
-    /// What the model is given; ends with the user's message.
+    /// The prompt; it ends with the user's message.
     public var prompt: [WorldMessage]
-    /// A reply as a good pupil would give it.
+    /// A model reply.
     public var reply: String
     public var check: WorldCheck
 
@@ -106,7 +106,7 @@ public struct WorldQuestion: Sendable, Equatable {
     }
 }
 
-/// A question and its answer before it stands in a passage, a chat or an evaluation.
+/// A question and its answer, from which passages, chats and evaluations are made.
 package struct WorldExchange: Sendable {
     package var category: String
     package var question: String

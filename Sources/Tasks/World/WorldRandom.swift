@@ -1,4 +1,4 @@
-/// SplitMix64, keyed by everything that names a draw, so that draw number `index` needs none of those before it and has
+/// SplitMix64, seeded by all keys that identify a draw. Draw number `index` does not depend on earlier draws and has
 /// the same bytes on every machine.
 ///
 /// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014).
@@ -14,7 +14,7 @@ package struct WorldRandom: Sendable {
         return Self.mixed(state)
     }
 
-    /// A number below `bound`, by the high half of a product; 0 where `bound` leaves no choice.
+    /// A number below `bound`, from the high half of a product; 0 if `bound` is at most 1.
     package mutating func below(_ bound: Int) -> Int {
         guard bound > 1 else { return 0 }
         return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
@@ -22,12 +22,12 @@ package struct WorldRandom: Sendable {
 
     package mutating func within(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
 
-    /// True in `percent` of a hundred draws.
+    /// True with a probability of `percent` percent.
     package mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
 
     package mutating func pick<T>(_ items: [T]) -> T { items[below(items.count)] }
 
-    /// `count` different items in random order; all of them where there are fewer.
+    /// `count` different items in random order; all items if there are fewer.
     package mutating func sample<T>(_ items: [T], _ count: Int) -> [T] {
         var items = items
         let count = Swift.min(count, items.count)
@@ -37,7 +37,7 @@ package struct WorldRandom: Sendable {
 
     package mutating func shuffled<T>(_ items: [T]) -> [T] { sample(items, items.count) }
 
-    /// The index of a weight, drawn in proportion to the weights.
+    /// A random index with probability proportional to its weight.
     package mutating func weighted(_ weights: [Int]) -> Int {
         var rest = below(weights.reduce(0, +))
         for (i, weight) in weights.enumerated() {
@@ -47,7 +47,7 @@ package struct WorldRandom: Sendable {
         return 0
     }
 
-    /// The finaliser of SplitMix64: every bit of `x` reaches every bit of the result.
+    /// The finaliser of SplitMix64: every bit of `x` affects every bit of the result.
     package static func mixed(_ x: UInt64) -> UInt64 {
         var z = x
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,21 +1,21 @@
-/// What is learnt from and what is kept back.
+/// The split of training and validation.
 ///
-/// The unit is the instance: what a template was filled with (cast, things and places of a story; operands of a
-/// problem; person, attribute and wording of a question that is learnt by heart). A hash of it alone decides the side, so
-/// that no seed, no index and no language moves it across.
+/// The unit of the split is the instance: what fills a template (people, things and places of a story; operands of a
+/// problem; person, attribute and wording of a question about a memorised fact). Only a hash of the instance decides
+/// its split, so no seed, index or language moves it to the other.
 public enum WorldSplit: String, Sendable, CaseIterable {
     case train, validation
 
-    /// The side of an instance: one in ten is kept back.
+    /// The split of an instance: one in ten is held out for validation.
     package static func side(of instance: String) -> WorldSplit {
-        // FNV-1a, then a finaliser, since its low bits alone mix too little.
+        // FNV-1a followed by a finaliser, because the low bits of FNV-1a are not mixed well.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in instance.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return WorldRandom.mixed(hash) % 10 == 0 ? .validation : .train
     }
 }
 
-/// Draws instances until one falls on its side, and remembers which ones a document was made of.
+/// Draws instances until one belongs to the split, and records those that a document uses.
 package struct WorldDraw: Sendable {
     package var random: WorldRandom
     package let split: WorldSplit
@@ -28,7 +28,8 @@ package struct WorldDraw: Sendable {
         self.language = language
     }
 
-    /// The first candidate on this side, or nil where 300 tries found none, as happens with pools of a handful.
+    /// The first candidate in this split; nil if 300 attempts found none, as happens if there are only a few
+    /// candidates.
     package mutating func instance<T>(
         _ candidate: (inout WorldRandom) -> (instance: String, value: T)
     ) -> T? {

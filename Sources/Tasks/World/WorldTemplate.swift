@@ -4,7 +4,7 @@ public enum WorldLanguage: String, Sendable, CaseIterable {
     case chinese = "zh"
 }
 
-/// The forms a word takes in a sentence: `{T.a}` is "a red ball", `{P.at}` "in the garden".
+/// The forms of a word in a sentence: `{T.a}` is "a red ball", `{P.at}` "in the garden".
 package enum WordForm: Int, Sendable, CaseIterable {
     case name, a, the, at, to, many, he, him, his, verb
 
@@ -14,9 +14,9 @@ package enum WordForm: Int, Sendable, CaseIterable {
     }
 }
 
-/// A word in both languages with all the forms that sentences ask for.
+/// A word in both languages with all of its forms.
 package struct Word: Sendable {
-    /// The English name: what instances are made of, in either language.
+    /// The English name, which identifies the word in instances of both languages.
     package let id: String
     private let english, chinese: [String]
 
@@ -39,7 +39,7 @@ package struct Word: Sendable {
     }
 }
 
-/// A sentence with slots: `"{A} went {P.to}."`. A slot is one letter and a form.
+/// A sentence with slots: `"{A} went {P.to}."`. A slot is a letter, and optionally a form.
 package struct WorldTemplate: Sendable, ExpressibleByStringLiteral {
     private enum Piece: Sendable {
         case text(String)
@@ -54,7 +54,7 @@ package struct WorldTemplate: Sendable, ExpressibleByStringLiteral {
         while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
             if open > rest.startIndex { pieces.append(.text(String(rest[..<open]))) }
             let slot = rest[rest.index(after: open)..<close].split(separator: ".")
-            // A slot that cannot be read stays in the text, where a test finds it.
+            // An invalid slot stays in the text, where a test finds it.
             if let key = slot.first?.first, let form = slot.count == 1 ? .name : WordForm(slot[1]) {
                 pieces.append(.slot(key, form))
             } else {
@@ -79,14 +79,14 @@ package struct WorldTemplate: Sendable, ExpressibleByStringLiteral {
 }
 
 extension String {
-    /// With an ASCII letter at the start made a capital; ASCII, so that it is the same everywhere.
+    /// The text with an ASCII letter at its start in upper case; ASCII only, so that the result is the same everywhere.
     package var capitalizedAtStart: String {
         guard let first = utf8.first, (0x61...0x7A).contains(first) else { return self }
         return String(UnicodeScalar(first - 32)) + dropFirst()
     }
 }
 
-/// Sentences of one meaning in both languages.
+/// Sentences with the same meaning in both languages.
 package struct Wordings: Sendable {
     package let english, chinese: [WorldTemplate]
 
@@ -97,8 +97,8 @@ package struct Wordings: Sendable {
 
     package subscript(language: WorldLanguage) -> [WorldTemplate] { language == .english ? english : chinese }
 
-    /// How sentences are joined in a paragraph. Chinese ones have a line each: tokenizers take the mark before a word
-    /// into it, and a name is to be the same token wherever a sentence begins.
+    /// Joins sentences to a paragraph. Each Chinese sentence has its own line, because tokenizers merge a punctuation
+    /// mark with the next word, and a name should be the same token at the beginning of every sentence.
     package static func paragraph(_ sentences: [String], _ language: WorldLanguage) -> String {
         sentences.joined(separator: language == .english ? " " : "\n")
     }

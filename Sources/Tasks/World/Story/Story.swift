@@ -4,7 +4,7 @@ package struct Story: Sendable {
     package let text: String
     package let exchanges: [WorldExchange]
 
-    /// A story whose cast, things and places fall on the draw's side.
+    /// A story whose people, things and places belong to the split of `draw`.
     package init?(_ draw: inout WorldDraw, village: Village, questions: Int) {
         let plots = StoryPlot.Kind.allCases
         let plot = draw.instance { random in
@@ -48,7 +48,8 @@ package struct Story: Sendable {
             "story.\(query.kind.rawValue)", query.question(&random, language), query.reply(answer, language), check)
     }
 
-    /// Words of the story that could stand where the answer does; those that the question names may be repeated.
+    /// Words of the story that could replace the answer. Words that the question mentions are left out, because a reply
+    /// may repeat them.
     private static func rivals(of answer: Word, _ query: StoryQuery, _ plot: StoryPlot) -> [Word] {
         let sorts: [Set<Character>] = [
             ["A", "B"], ["P"], ["T"], ["K"], ["O"], ["F"], ["R"], ["X"], ["M"], ["E"], ["H"],

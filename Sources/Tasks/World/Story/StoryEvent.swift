@@ -1,5 +1,6 @@
-/// Something that happens in a story. Slots: A, B, C people; P a place, T a thing (S with its colour), K a container, G a garment, O a colour,
-/// F a dish, R a drink, V fruit, N a number, X an animal, Z its name, M a game, D a day, E a feeling, H what helps.
+/// An event of a story. Slots: A, B, C people; P a place, T a thing (S with its colour), K a container, G a garment, O
+/// a colour, F a dish, R a drink, V fruit, N a number, X an animal, Z its name, M a game, D a day, E a feeling, H what
+/// helps.
 package struct StoryEvent: StoryPart {
     package enum Kind: String, Sendable, CaseIterable {
         case arrive, move, find, recover, give, giveBack, put, wear, eat, order, pick, pickMore, share, lose, search,
@@ -29,7 +30,7 @@ package struct StoryEvent: StoryPart {
                 "{A} was lucky and found {T.a} {P.at}.",
             ],
             ["{A}在{P.at}找到了{T.a}。", "在{P.at}{A}找到了{T.a}。", "{A}运气很好，在{P.at}找到了{T.a}。"]),
-        // A thing that has been spoken of before.
+        // The thing was mentioned before.
         .recover: Wordings(
             [
                 "{A} found {T.the} {P.at}.", "{P.at}, {A} found {T.the} at last.",

@@ -1,4 +1,4 @@
-/// What is told or asked in a story: a kind, and the words in the slots that wordings of the kind have.
+/// A part of a story or a question about it: its kind, and the words for the slots of its wordings.
 package protocol StoryPart: Sendable {
     associatedtype Kind: Hashable & Sendable
     var kind: Kind { get }
@@ -6,10 +6,10 @@ package protocol StoryPart: Sendable {
 }
 
 extension StoryPart {
-    /// The word in a slot; parts are made by plots, which fill every slot their kind has.
+    /// The word in a slot; plots fill every slot of a kind.
     package subscript(slot: Character) -> Word { words[slot] ?? Word("?", "?") }
 
-    /// One of the table's wordings of the kind.
+    /// One of the table's wordings for the kind.
     func wording(
         _ table: [Kind: Wordings], _ random: inout WorldRandom, _ language: WorldLanguage
     ) -> String {

@@ -1,4 +1,4 @@
-/// What happens in a story before a word of it is written, and what can be asked about it.
+/// The events of a story, and the questions that can be asked about it; not yet worded.
 package struct StoryPlot: Sendable {
     package enum Kind: String, Sendable, CaseIterable {
         case walk, find, gift, hide, clothes, lost, meal, cafe, harvest, race, care, watch, play, week, pet
@@ -28,7 +28,7 @@ package struct StoryPlot: Sendable {
         }
     }
 
-    /// Cast, things, places and numbers, whatever the order, wording and language.
+    /// The people, things, places and numbers, independent of order, wording and language.
     package var instance: String {
         let words = Set(events.flatMap { $0.words.values.map(\.id) })
         return "story:\(kind.rawValue):" + words.sorted().joined(separator: ",")

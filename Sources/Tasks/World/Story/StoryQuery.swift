@@ -8,7 +8,7 @@ package struct StoryQuery: StoryPart {
     package let kind: Kind
     package let words: [Character: Word]
 
-    /// The word that answers the question; a number as a word. Nil where the story does not say.
+    /// The answer as a word; a number as a word. Nil if the story does not give it.
     package func answer(_ state: StoryState) -> Word? {
         let a = self["A"], t = self["T"]
         switch kind {
@@ -45,7 +45,7 @@ package struct StoryQuery: StoryPart {
         wording(Self.questions, &random, language)
     }
 
-    /// The answer as a sentence: always the same one for a kind, since regular answers are learnt soonest.
+    /// The answer as a sentence. Each kind has a single form, because regular answers are learnt fastest.
     package func reply(_ answer: Word, _ language: WorldLanguage) -> String {
         guard let wordings = Self.replies[kind] else { return "" }
         return wordings[language][0].filled(words.merging(["Y": answer]) { a, _ in a }, language)

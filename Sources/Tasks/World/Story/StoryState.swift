@@ -1,4 +1,4 @@
-/// What is the case after the events so far: who is where, who has what.
+/// The state after the events so far: where each person is, and what each has.
 package struct StoryState: Sendable {
     package enum Relation: String, Sendable {
         case personPlace, thingPlace, holder, giver, finder, found, loser, received, container, putter, garment, colour,

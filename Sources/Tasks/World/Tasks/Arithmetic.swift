@@ -1,9 +1,9 @@
 /// Sums and differences of two-digit numbers, the times table and comparisons.
 ///
-/// Sums are worked by tens and units, `40 + 30 = 70. 7 + 8 = 15. 70 + 15 = 85.`, steps that can each be learnt by heart
-/// whether a tokenizer keeps digits apart or not. A part of the replies gives the result outright, which is harder to get
-/// right: what reinforcement learning finds out. An operand of a problem is never a multiple of ten or below eleven, so
-/// that no step of a worked sum is itself a problem, and a pair of operands is on one side whichever way round.
+/// Sums are computed by tens and units, `40 + 30 = 70. 7 + 8 = 15. 70 + 15 = 85.`; each step can be memorised, whether
+/// the tokenizer splits digits or not. Some of the replies give only the result, which is harder to get right;
+/// reinforcement learning can discover that the steps help. Operands are never multiples of ten or below eleven, so
+/// that no step of a sum is itself a problem, and both orders of a pair of operands belong to the same split.
 package enum Arithmetic {
     package enum Kind: String, Sendable, CaseIterable {
         case add, subtract
@@ -13,7 +13,7 @@ package enum Arithmetic {
         package let kind: Kind
         package let a, b: Int
 
-        /// Two numbers from 11 to 99 without multiples of ten; of a difference the larger comes first.
+        /// Two numbers from 11 to 99 that are not multiples of ten; in a difference the larger comes first.
         package init(_ kind: Kind, _ random: inout WorldRandom) {
             func operand() -> Int { random.within(1...9) * 10 + random.within(1...9) }
             let x = operand(), y = operand()
@@ -23,11 +23,11 @@ package enum Arithmetic {
 
         package var result: Int { kind == .add ? a + b : a - b }
         package var sign: String { kind == .add ? "+" : "-" }
-        /// The same for a sum either way round, and for the differences that undo it there are pairs of their own.
+        /// Both orders of a sum are the same instance; differences are instances of their own.
         package var instance: String { "arithmetic:\(kind.rawValue):\(min(a, b)):\(max(a, b))" }
         package var expression: String { "\(a) \(sign) \(b)" }
 
-        /// The steps by tens and units.
+        /// The computation by tens and units.
         package var steps: [String] {
             let tens = b / 10 * 10, units = b % 10
             switch kind {
@@ -43,7 +43,7 @@ package enum Arithmetic {
         }
     }
 
-    /// - Parameter worked: share of replies, in percent, that show the steps.
+    /// - Parameter worked: the percentage of replies that show the steps.
     package static func exchange(_ draw: inout WorldDraw, worked: Int) -> WorldExchange? {
         let problem = draw.instance { random in
             let problem = Problem(random.chance(60) ? .add : .subtract, &random)
@@ -80,7 +80,7 @@ package enum Arithmetic {
         ["Which is larger, {N} or {M}?", "Which number is bigger: {N} or {M}?", "What is more, {N} or {M}?"],
         ["{N} 和 {M} 哪个大？", "哪个数更大，{N} 还是 {M}？", "{N} 多还是 {M} 多？"])
 
-    /// A product of the times table: a fact, kept back by wording like other facts.
+    /// A product of the times table: a fact, so wordings are held out, as for other facts.
     package static func product(_ draw: inout WorldDraw) -> WorldExchange? {
         let language = draw.language
         let drawn = draw.instance { random in

@@ -1,6 +1,6 @@
-/// Everything that is learnt by heart: the village and a little general knowledge.
+/// All memorised facts: about the people of the village, and some general knowledge.
 package struct FactBook: Sendable {
-    /// Facts of people and facts of the world at large, for either language.
+    /// Facts about people, and general facts, in each language.
     private let people, general: [WorldLanguage: [Fact]]
 
     package init(_ village: Village) {
@@ -19,7 +19,7 @@ package struct FactBook: Sendable {
         return pool.isEmpty ? nil : random.pick(pool)
     }
 
-    /// A question, or nil where its side has none.
+    /// A question, or nil if its split has none.
     package func exchange(_ draw: inout WorldDraw) -> WorldExchange? {
         let language = draw.language
         let drawn: (Fact, WorldTemplate)?? = draw.instance { random in
@@ -46,7 +46,7 @@ package struct FactBook: Sendable {
             fact.wordings.reply[language][0].filled(fact.words, language), check)
     }
 
-    /// A few sentences about one person, or single facts where `person` is nil.
+    /// A few sentences about one person, or single facts if `person` is nil.
     package func passage(_ draw: inout WorldDraw, village: Village, sentences: Int) -> String {
         let language = draw.language
         let resident = draw.random.pick(village.residents).name.id

@@ -1,4 +1,4 @@
-/// Spelling, counting and small tasks with words: one short answer each.
+/// Spelling, counting and small tasks with words, each with one short answer.
 package enum Puzzle: String, Sendable, CaseIterable {
     case spell, letters, firstLetter, list, sequence, backwards, after, repetition, reversal, odd, sort
 
@@ -73,7 +73,7 @@ package enum Puzzle: String, Sendable, CaseIterable {
         items.joined(separator: language == .english ? ", " : "、")
     }
 
-    /// A word's spelling is a fact, kept back by wording.
+    /// The spelling of a word is a fact, so wordings are held out.
     private func word(_ draw: inout WorldDraw) -> WorldExchange? {
         let language = draw.language, english = language == .english
         let drawn = draw.instance { random in
@@ -112,7 +112,7 @@ package enum Puzzle: String, Sendable, CaseIterable {
         let texts = items.map { $0[language] }, list = Self.list(texts, language)
         let question = question(["L": Word(list, list)], &draw)
         if self == .reversal {
-            // A word that a reply began with would be another token than the same word in the question.
+            // At the beginning of a reply, a word would be a different token than in the question.
             let reply = (language == .english ? "Backwards: " : "") + Self.list(texts.reversed(), language)
             return WorldExchange(category, question, reply, .exact(reply))
         }

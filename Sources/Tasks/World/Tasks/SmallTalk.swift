@@ -1,6 +1,6 @@
-/// What people say to each other around questions.
+/// Greetings, thanks and farewells around questions.
 package enum SmallTalk {
-    /// Pairs of what the user says and what the assistant replies; A is the user's name.
+    /// Pairs of a user message and the reply; A is the user's name.
     private static let hellos: [WorldLanguage: [(WorldTemplate, WorldTemplate)]] = [
         .english: [
             ("Hello, I am {A}.", "Hello, {A}! How can I help you?"),
@@ -23,7 +23,7 @@ package enum SmallTalk {
             ("谢谢！{A}要走了。", "不客气，{A}！再见！"), ("非常谢谢，{A}再见。", "不客气，{A}！再见！"), ("好的，{A}先走了。", "再见，{A}！"),
         ],
     ]
-    /// Phrases without anything to fill in: training only, since there is no other instance of them to keep back.
+    /// Phrases without slots: for training only, because they have no other instance to hold out.
     private static let phrases: [WorldLanguage: [(String, String)]] = [
         .english: [
             ("Hello!", "Hello! How can I help you?"), ("Hi!", "Hello! How can I help you?"),

@@ -31,10 +31,10 @@ extension Lexicon {
         (.thing("crab", "螃蟹", "只"), 8), (.thing("goat", "山羊", "只"), 4),
     ]
 
-    /// Words that are translated.
+    /// Words for translation questions.
     package static let dictionary: [Word] =
         animals + colours + things + drinks + places + dishes
 
-    /// Words that are spelt: English nouns of one word.
+    /// Words for spelling questions: single English nouns.
     package static let spelt: [Word] = animals + things + colours + garments + containers + places + fruits + dishes
 }

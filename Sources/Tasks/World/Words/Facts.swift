@@ -1,18 +1,18 @@
-/// One thing that is always true, and the ways it is said and asked.
+/// A permanent fact, and the ways it is stated and asked for.
 package struct Fact: Sendable {
     /// "job", "day": the category of questions about it.
     package let attribute: String
-    /// What it is about, and with the attribute and a wording the instance.
+    /// The subject; with the attribute and a wording it identifies the instance.
     package let subject: String
     package let words: [Character: Word]
-    /// The slot whose word is asked for.
+    /// The slot whose word is the answer.
     package let asked: Character
-    /// What the asked slot could hold in other facts.
+    /// Words that the answer slot has in other facts.
     package let others: [Word]
     package let wordings: FactWordings
 }
 
-/// How facts of one attribute are stated, asked for and answered.
+/// The wordings of statements, questions and replies for facts of one attribute.
 package struct FactWordings: Sendable {
     package let statements, questions, reply: Wordings
 
@@ -154,7 +154,8 @@ package struct FactWordings: Sendable {
             ["{A}有几条腿？", "{A}长着几条腿？", "请问{A}有几条腿？"]),
         reply: Wordings(["{A.a} has {N} legs."], ["{A}有{N}条腿。"]))
 
-    /// The English wordings ask for the Chinese word and the other way round. Q is quoted as its language quotes it.
+    /// English wordings ask for the Chinese word, and Chinese wordings for the English one. Q is quoted in the style of
+    /// its language.
     package static let translation = FactWordings(
         statements: Wordings(
             ["The Chinese word for {A} is {D}.", "Chinese speakers say {D} for {A}."],

@@ -1,5 +1,5 @@
 extension Lexicon {
-    /// What people feel and what helps.
+    /// Feelings, and what helps with each.
     package static let feelings: [(feeling: Word, remedy: Word)] = [
         (Word("hungry", "饿"), Word("a bowl of soup", "一碗热汤")),
         (Word("cold", "冷"), Word("a warm blanket", "一条毯子")),
@@ -13,7 +13,7 @@ extension Lexicon {
         (Word("ill", "虚弱"), Word("some medicine", "一些药")),
     ]
 
-    /// Sentences to begin with; nothing in them is ever asked.
+    /// First sentences; no question is about them.
     package static let openings = Wordings(
         [
             "It was a sunny morning.", "One day, it was raining.", "It was early in the morning.",
@@ -31,7 +31,7 @@ extension Lexicon {
             "有一天，{A}起得很早。",
         ])
 
-    /// Sentences to end with.
+    /// Last sentences.
     package static let closings = Wordings(
         [
             "It was a lovely day.", "Everyone was happy.", "What a nice day!", "In the evening, the stars came out.",

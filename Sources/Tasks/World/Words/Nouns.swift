@@ -29,7 +29,7 @@ extension Word {
             [.name: chinese, .he: female ? "她" : "他", .him: female ? "她" : "他", .his: female ? "她的" : "他的"])
     }
 
-    /// Something to be counted: "apple", "apples"; 苹果, 个苹果.
+    /// A countable noun: "apple", "apples"; 苹果, 个苹果.
     static func fruit(_ english: String, _ chinese: String, plural: String? = nil) -> Word {
         Word(
             [.name: english, .a: article(english), .the: "the \(english)", .many: plural ?? english + "s"],
@@ -52,7 +52,7 @@ extension Word {
     }
 }
 
-/// The words of the world. A few hundred are enough: meaning comes from what happens to them.
+/// The words of the world. A few hundred are enough, because stories combine them in many ways.
 package enum Lexicon {
     package static let women: [Word] = [
         ("Anna", "安娜"), ("Mei", "小梅"), ("Lily", "莉莉"), ("Rosa", "罗莎"), ("Emma", "艾玛"), ("Hua", "小花"),

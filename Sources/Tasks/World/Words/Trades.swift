@@ -1,5 +1,5 @@
 extension Lexicon {
-    /// Jobs: everyone in the village has another one.
+    /// Jobs: each person of the village has a different one.
     package static let jobs: [Word] = [
         ("baker", "面包师"), ("teacher", "老师"), ("doctor", "医生"), ("farmer", "农夫"), ("painter", "画家"),
         ("singer", "歌手"), ("driver", "司机"), ("cook", "厨师"), ("nurse", "护士"), ("tailor", "裁缝"), ("fisher", "渔夫"),
