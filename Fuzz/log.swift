@@ -1,7 +1,7 @@
-// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference Data Tasks Training
+// floors: System JSON Tensor Formats Runs
 // with: files
 import Glibc
-import MartletTraining
+import MartletRuns
 
 /// Reads the input as a run's `log.jsonl` and makes its report, or as an event file of TensorBoard's, which a resume cuts
 /// back; the first byte says which.

@@ -3,6 +3,14 @@ import Martlet
 import Testing
 import TinyModels
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// `martlet sft` and `martlet grpo` as processes: what is begun again, and what an error leaves behind.
 @Suite struct TuningTests {
     let program: Program
@@ -65,8 +73,8 @@ import TinyModels
         #expect(!second.error.contains("saved") && !second.error.contains("validation loss"), "\(second.error)")
     }
 
-    @Test func finishedReinforcementIsNotEvaluatedOrSavedAgain() throws {
-        // Problems come in two languages: the tokenizer must know every byte.
+    /// A model in `base` that knows every byte: problems come in two languages.
+    private func trainBase() throws {
         try String(repeating: "2 + 3 = 5. ", count: 400).write(
             toFile: program.home + "/text.txt", atomically: true, encoding: .utf8)
         for command in [
@@ -78,6 +86,47 @@ import TinyModels
             let result = try program.run(command)
             #expect(result.code == 0, "\(result.error)")
         }
+    }
+
+    /// Kills the process outright at moments that differ; what is resumed ends as if nothing had happened.
+    @Test func reinforcementThatWasKilledEndsWithTheSameBits() throws {
+        try trainBase()
+        func arguments(_ out: String) -> [String] {
+            [
+                "grpo", "base", "--task", "arithmetic", "--reward", "length:4", "--out", out, "--resume", "auto",
+                "--steps", "40", "--problems", "2", "--group", "16", "--questions", "8", "--evaluate-every", "5",
+                "--save-every", "3", "--tokens", "40", "--rate", "1e-3",
+            ]
+        }
+        func weights(_ out: String) throws -> Data {
+            try Data(contentsOf: URL(fileURLWithPath: "\(program.home)/\(out)/model.safetensors"))
+        }
+        #expect(try program.run(arguments("whole")).code == 0)
+        var kills = 0
+        for attempt in 0..<5 {
+            let process = program.process(arguments("killed"))
+            process.standardError = FileHandle(forWritingAtPath: program.error)
+            try process.run()
+            // Until it has come some lines further, and somewhere within what follows.
+            let log = "\(program.home)/killed/log.jsonl"
+            func lines() -> Int {
+                (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n").count ?? 0
+            }
+            let before = attempt == 0 ? 0 : lines(), deadline = Date(timeIntervalSinceNow: 20)
+            while process.isRunning, Date() < deadline, lines() < before + 6 { usleep(200) }
+            usleep(UInt32(attempt * 7919 % 5000))
+            if process.isRunning { kills += 1 }
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+        let last = try program.run(arguments("killed"))
+        #expect(last.code == 0, "\(last.error)")
+        #expect(try weights("killed") == weights("whole") && weights("whole") != weights("base"))
+        #expect(kills >= 2, "only \(kills) processes were still running when they were to be killed")
+    }
+
+    @Test func finishedReinforcementIsNotEvaluatedOrSavedAgain() throws {
+        try trainBase()
         let grpo = [
             "grpo", "base", "--task", "arithmetic", "--out", "grpo", "--resume", "auto", "--steps", "2", "--problems",
             "2", "--group", "2", "--questions", "4", "--tokens", "4",

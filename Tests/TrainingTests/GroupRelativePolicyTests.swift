@@ -6,14 +6,16 @@ import MartletTraining
 import Testing
 
 @Suite struct GroupRelativePolicyTests {
-    private func model(_ seed: UInt64) throws -> (Decoder, [Parameter]) {
+    private func model(
+        _ seed: UInt64, deviation: Double = 0.1, context: Int = 32
+    ) throws -> (Decoder, [Parameter]) {
         let text = """
             {"model_type": "llama", "vocab_size": 24, "hidden_size": 32, "intermediate_size": 64,
              "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-             "max_position_embeddings": 32, "rms_norm_eps": 1e-5, "tie_word_embeddings": true}
+             "max_position_embeddings": \(context), "rms_norm_eps": 1e-5, "tie_word_embeddings": true}
             """
         let reader = ConfigurationReader(file: "test", json: try JSON(parsing: Array(text.utf8)))
-        let source = TrainableParameters(Initializer(.normal(deviation: 0.1, layers: 2), seed: seed))
+        let source = TrainableParameters(Initializer(.normal(deviation: deviation, layers: 2), seed: seed))
         let decoder = Decoder(source, try Family.configuration(reader).1)
         try source.finish()
         return (decoder, source.parameters)
@@ -53,6 +55,35 @@ import Testing
         let alone = try engine.replies(to: [[5, 6, 7]], copies: 8, seed: 11)
         #expect(alone.map(\.reply) == rollouts.prefix(8).map(\.reply))
         #expect(alone.map(\.logProbabilities) == rollouts.prefix(8).map(\.logProbabilities))
+    }
+
+    /// Writing attends over pages of the cache and divides by the sum of the weights at the end, training divides the
+    /// weights first: the same sums, rounded elsewhere. Neither is further from the formula in float64 than the other, so
+    /// what is apart is what a model's logits lose to float32, more of random models with large ones.
+    @Test(arguments: [0.1, 0.5, 2]) func longRepliesAreApartByWhatFloat32RoundsOnly(_ deviation: Double) throws {
+        let (decoder, _) = try model(3, deviation: deviation, context: 256)
+        let (exact, _) = try model(3, deviation: deviation, context: 256)
+        try exact.tree.convert(to: .float64)
+        let engine = RolloutEngine(decoder: decoder, endTokens: [], maximumTokens: 200)
+        let rollouts = try engine.replies(to: [[5, 6, 7], [9]], copies: 1, seed: 11)
+        #expect(rollouts.allSatisfy { $0.reply.count == 200 })
+        /// log p of the tokens of a reply, by a pass over the whole of it.
+        func scores(_ decoder: Decoder, _ rollout: Rollout) throws -> [Double] {
+            let all = rollout.prompt + rollout.reply, first = rollout.prompt.count - 1
+            let logits = try noGrad { try decoder(Array(all.dropLast())).to(.float64).logSoftmax(axis: 1) }
+            let values = try logits.toArray(as: Double.self)
+            return rollout.reply.enumerated().map { values[(first + $0) * 24 + Int($1)] }
+        }
+        var writing = 0.0, training = 0.0
+        for rollout in rollouts {
+            let wanted = try scores(exact, rollout)
+            for (a, b) in zip(rollout.logProbabilities, wanted) { writing = max(writing, abs(Double(a) - b)) }
+            for (a, b) in zip(try scores(decoder, rollout), wanted) { training = max(training, abs(a - b)) }
+        }
+        let (_, difference) = try loss(decoder, rollouts, [1, 1])
+        let all = "apart by \(difference), from float64 by \(writing) and \(training)"
+        #expect(writing <= 3 * training + 2e-6 && difference <= writing + training + 2e-6, "\(all)")
+        if deviation == 0.1 { #expect(difference <= 2e-6, "\(all)") }
     }
 
     /// Both probabilities are of the distribution that tokens were drawn from: the ratio begins at 1.
