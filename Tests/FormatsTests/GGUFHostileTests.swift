@@ -151,7 +151,7 @@ import Testing
             $0.add("w", [16], offset: 32)
             $0.data = Array(repeating: 0, count: 128)
         },
-        Lie("a hole between tensors", says: ["tensor \"w\"", "hole"]) {
+        Lie("a hole between tensors", says: ["tensor \"w\"", "gap"]) {
             $0.add("v", [8], offset: 0)
             $0.add("w", [8], offset: 64)
             $0.data = Array(repeating: 0, count: 128)

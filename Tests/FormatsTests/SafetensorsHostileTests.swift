@@ -109,7 +109,7 @@ import Testing
             says: ["tensor \"w\"", "takes 8"]),
         Lie(
             rule: "bytes that belong to no tensor, in front",
-            bytes: one(#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#, data: 8), says: ["tensor \"w\"", "hole"]),
+            bytes: one(#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#, data: 8), says: ["tensor \"w\"", "gap"]),
         Lie(
             rule: "bytes that belong to no tensor, at the end",
             bytes: one(#"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#, data: 5), says: ["data", "1 bytes"]),

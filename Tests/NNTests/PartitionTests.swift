@@ -89,7 +89,7 @@ import Testing
         }
         // 1024 inputs are four blocks of 256.
         try refuse(.q4_K, .rows(rank: 0, of: 5), "units of 256")
-        try refuse(.float32, .columns(rank: 2, of: 2), "no rank 2")
+        try refuse(.float32, .columns(rank: 2, of: 2), "rank 2 of 2 does not exist")
         try refuse(.float32, .columns(rank: 0, of: 3), unit: 32, "units of 32")
         let stored = try StoredWeightTests.blocks(.q8_0, rows: 2, columns: 64)
         #expect { try stored.part(inputs: 0..<40) } throws: { "\($0)".contains("multiples of 32") }

