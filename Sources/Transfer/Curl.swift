@@ -42,8 +42,9 @@ enum Curl {
         case quickExit = 322
     }
 
-    /// What can be asked of a transfer that has ended: `CURLINFO_OS_ERRNO`.
+    /// What can be asked of a transfer that has ended: `CURLINFO_REQUEST_SIZE`, `CURLINFO_OS_ERRNO`.
     enum Information: Int32 {
+        case requestSize = 0x20000C
         case systemError = 0x200019
     }
 

@@ -174,12 +174,15 @@ final class EasyHandle {
         } else if code == 0 {
             transfer.finish(.success(()))
         } else {
-            let systemError = martlet_curl_number(pointer, Curl.Information.systemError.rawValue)
-            transfer.finish(
-                .failure(
-                    TransferError(
-                        code: code, detail: String(cString: detail), systemError: Int32(clamping: systemError))))
+            let moment = TransferError.Moment(
+                request: transfer.request, systemError: Int32(clamping: number(.systemError)),
+                wasSent: number(.requestSize) > 0, hasHead: hasHead)
+            transfer.finish(.failure(TransferError(code: code, detail: String(cString: detail), moment)))
         }
+    }
+
+    private func number(_ information: Curl.Information) -> Int {
+        martlet_curl_number(pointer, information.rawValue)
     }
 }
 

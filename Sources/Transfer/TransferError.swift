@@ -57,28 +57,60 @@ public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// What a code of libcurl's means (`CURLcode` in include/curl/curl.h).
-    /// - Parameters:
-    ///   - detail: what libcurl says of this case; may be empty.
-    ///   - systemError: `errno` of the failed connection, 0 where there is none.
-    init(code: Int32, detail: String, systemError: Int32) {
-        let general = String(cString: martlet_curl_error_text(code))
-        let reason = Self.sentence(detail.isEmpty ? general : detail)
+    /// How far a transfer was when libcurl ended it.
+    struct Moment {
+        var request: TransferRequest
+        /// `errno` of a connection that failed, 0 where there is none.
+        var systemError: Int32
+        var wasSent: Bool
+        var hasHead: Bool
+    }
+
+    /// What a code of libcurl's means (`CURLcode` in include/curl/curl.h). The same failure has the same words each time,
+    /// without counts of bytes and milliseconds: failures of many requests are counted by them.
+    /// - Parameter detail: what libcurl says of this case; may be empty.
+    init(code: Int32, detail: String, _ moment: Moment) {
+        let reason = Self.sentence(detail.isEmpty ? String(cString: martlet_curl_error_text(code)) : detail)
         switch code {
         // The scheme was looked at before: what is not supported is what was answered, or TLS.
         case 1 where reason.contains("HTTP/0.9"): self = .badAnswer(reason: "what was answered is not HTTP")
         case 3, 43: self = .badRequest(reason: reason)
         case 5, 6: self = .cannotResolve(reason: reason)
-        case 7, 97:
-            self = .cannotConnect(
-                reason: systemError == 0 ? reason : Self.sentence(String(cString: strerror(systemError))))
+        case 7, 97: self = .cannotConnect(reason: Self.refusal(reason, moment))
         case 51, 60, 77, 82, 83, 90, 91: self = .untrusted(reason: reason)
         case 35, 53, 54, 58, 59, 64, 66, 80, 98: self = .tls(reason: reason)
-        case 28: self = .timedOut(reason: reason)
-        case 16, 18, 52, 55, 56, 92, 95, 96: self = .interrupted(reason: reason)
+        case 28: self = .timedOut(reason: Self.delay(reason, moment))
+        case 18: self = .interrupted(reason: "the connection ended before the answer did")
+        case 52: self = .interrupted(reason: "the connection ended without an answer")
+        case 16, 55, 56, 92, 95, 96: self = .interrupted(reason: reason)
         case 8, 61, 100: self = .badAnswer(reason: reason)
         default: self = .failed(reason: "\(reason) (libcurl's error \(code))")
         }
+    }
+
+    /// Why there is no connection: the system's words, and whose refusal it is where that is not the host of the URL.
+    private static func refusal(_ reason: String, _ moment: Moment) -> String {
+        guard moment.systemError != 0 else { return reason }
+        let words = sentence(String(cString: strerror(moment.systemError)))
+        // "failed to connect to 10.0.0.1 port 3128 after 2 ms: …"
+        guard let start = reason.firstRange(of: "connect to ")?.upperBound,
+            let end = reason.firstRange(of: " after ")?.lowerBound, start < end
+        else { return words }
+        let asked = reason[start..<end], host = asked.prefix { $0 != " " }
+        return moment.request.url.contains(host) ? words : "\(words), says the proxy at \(asked)"
+    }
+
+    /// What took too long.
+    private static func delay(_ reason: String, _ moment: Moment) -> String {
+        let request = moment.request
+        guard moment.wasSent else {
+            return "no connection within \(min(request.connectTimeout, request.timeout ?? request.connectTimeout))"
+        }
+        if let idle = request.idleTimeout, request.timeout == nil || reason.hasPrefix("operation too slow") {
+            return "fewer than \(request.leastBytesPerSecond) bytes a second came for \(idle)"
+        }
+        guard let timeout = request.timeout else { return reason }
+        return moment.hasHead ? "the answer took longer than \(timeout)" : "no answer within \(timeout)"
     }
 
     /// As the middle of a sentence: "Connection refused" becomes "connection refused", "TLS …" stays.

@@ -124,6 +124,12 @@ struct Resources {
         // This machine is never asked for through another one.
         #expect(try await text(direct.url) == "from the host")
         #expect(try await text("http://localhost:\(direct.port)/") == "from the host")
+        // A proxy that is not there is named.
+        setenv("http_proxy", "http://127.0.0.1:1", 1)
+        let reason = "connection refused, says the proxy at 127.0.0.1 port 1"
+        await #expect(throws: TransferError.cannotConnect(reason: reason)) {
+            _ = try await text("http://hub.invalid/")
+        }
         await transfers.close()
         proxy.stop()
         direct.stop()
