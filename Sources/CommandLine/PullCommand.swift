@@ -9,7 +9,8 @@ struct PullCommand: AsyncParsableCommand {
         abstract: "Fetch a model from the hub into the shared cache.",
         discussion: """
             NAME is org/name, org/name:FILE, org/name:QUANTISATION, or a short name. An interrupted download goes on where \
-            it stopped. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean elsewhere.
+            it stopped. HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, https_proxy, no_proxy and \
+            SSL_CERT_FILE mean what they mean elsewhere. Downloads are made with the system's libcurl.
 
             Examples:
               martlet pull HuggingFaceTB/SmolLM2-135M-Instruct
