@@ -1,19 +1,19 @@
 import MartletTensor
 
 extension Tensor {
-    /// The same numbers in another stored type: 16 bits, or blocks of a GGUF type.
+    /// The tensor converted to another stored type: 16 bits, or blocks of a GGUF type.
     ///
     /// ```swift
     /// let small = try weight.quantized(to: .q4_K)                       // [out, in]
     /// let better = try weight.quantized(to: .q4_K, importance: energy)   // energy: mean x² of each column
     /// ```
     ///
-    /// Scales and codes leave the least Σ v (w − ŵ)², v being the importance of the column. Rows are encoded in parallel,
-    /// and no bit depends on the number of threads.
+    /// Scales and codes minimise Σ v (w − ŵ)², where v is the importance of the column. Rows are encoded in parallel,
+    /// and the result does not depend on the number of threads.
     ///
-    /// - Parameter importance: a number of at least zero for each column, as an importance matrix has them.
-    /// - Throws: `QuantizationError` for rows that are no whole number of blocks, for types that are read only, for
-    ///   weights that are no numbers, and for importances that do not fit.
+    /// - Parameter importance: a number of at least zero for each column, as in an importance matrix.
+    /// - Throws: `QuantizationError` for rows that are not a whole number of blocks, for types that can only be read,
+    ///   for weights that are not finite, and for importances that do not fit.
     public func quantized(to type: DType, importance: [Float]? = nil) throws -> Tensor {
         if type == dtype { return contiguous() }
         guard rank >= 1, dtype.isFloatingPoint || dtype.isQuantized else {
@@ -37,7 +37,7 @@ extension Tensor {
         }
         let rows = columns == 0 ? 0 : elementCount / columns, rowBytes = type.byteCount(of: columns) ?? 0
         let matrix = contiguous().flattened(rows: rows, columns: columns)
-        // Rows as float32 are made in strips, so that a large matrix never stands there whole.
+        // Rows are converted to float32 in strips, so that a large matrix is never in memory as a whole.
         let strip = Swift.max(1, (1 << 22) / Swift.max(columns, 1))
         return try Tensor(filling: shape, dtype: type) { target in
             guard let base = target.baseAddress else { return }
@@ -66,16 +66,16 @@ extension Tensor {
     }
 }
 
-/// The encoding of many rows, shared out among the threads in groups of 16 runs.
+/// Encodes many rows; the threads share the work in groups of 16 runs.
 private enum BlockGroups {
-    /// - Returns: the place of the first weight that is no finite number, where there is one.
+    /// - Returns: the position of the first weight that is not finite, if there is one.
     static func encode(
         _ encoder: any BlockEncoder.Type, _ values: UnsafePointer<Float>, rows: Int, columns: Int,
         importance: [Float]?, to target: UnsafeMutableRawPointer
     ) -> Int? {
         let length = encoder.runLength, blockLength = encoder.type.blockLength
         let blockBytes = encoder.type.blockByteCount
-        // Blocks of the whole strip, one after the other; a group never holds part of one.
+        // The blocks of the whole strip in order; a group contains only whole blocks.
         let blocks = rows * (columns / blockLength)
         let blocksOfGroup = max(1, BlockRuns.most * length / blockLength)
         let groups = (blocks + blocksOfGroup - 1) / blocksOfGroup
@@ -83,7 +83,7 @@ private enum BlockGroups {
         let tasks = (groups + share - 1) / share
         var firstBad = [Int](repeating: -1, count: tasks)
         firstBad.withUnsafeMutableBufferPointer { bad in
-            // Each task writes its own place.
+            // Each task writes its own element.
             nonisolated(unsafe) let bad = bad
             withImportance(importance) { importance in
                 ThreadPool.shared.run(tasks) { task in

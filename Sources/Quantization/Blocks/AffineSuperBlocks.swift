@@ -1,13 +1,14 @@
 import MartletTensor
 
-/// Q2_K, Q4_K and Q5_K: w = d · s · q − e · m, with integers s and m of a run and half precision d and e of a block.
+/// Q2_K, Q4_K and Q5_K: w = d · s · q − e · m with the code q, integers s and m for each run, and half-precision d and
+/// e for each block.
 struct AffineSuperBlocks {
     let top: Int
-    /// The largest integer that a scale, or a minimum, is stored as.
+    /// The largest value of a stored scale or minimum.
     let largest: Int
     let runsOfBlock: Int
 
-    /// Fills `codes`, and for each run and block what is stored besides.
+    /// Computes `codes`, and the stored scales and minima of each run and block.
     func fit(_ group: BlockGroup, _ scratch: BlockScratch, _ result: inout AffineIntegers) {
         let runs = group.runs, count = runs.count
         scratch.search.affine(runs, top: top, below: true, scale: scratch.scale, minimum: scratch.minimum)
@@ -29,11 +30,11 @@ struct AffineSuperBlocks {
         scratch.search.codes(
             runs, low: 0, high: top, scale: scratch.scale, minimum: scratch.minimum, codes: scratch.codes,
             error: scratch.error)
-        // The least squares d and e for these codes, where they lessen the error with codes chosen again.
+        // The d and e that fit these codes best by least squares, if they reduce the error with the codes chosen again.
         for _ in 0..<2 {
             refit(group, scratch, &result)
         }
-        // Neighbouring integers: where scales have few bits, more of them.
+        // Try the neighbouring integers; more of them where scales have few bits.
         let moves: [(Int, Int)] =
             largest < 32
             ? [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1), (1, 2), (-1, -2), (0, 2)]
@@ -67,7 +68,7 @@ struct AffineSuperBlocks {
         scratch.search.sums(runs, low: 0, codes: scratch.codes, sums: scratch.sums)
         var trial = result
         for block in 0..<group.blocks {
-            // Σv(w − d·s·q + e·m)² over the block's runs.
+            // Σv(w − d·s·q + e·m)² over the runs of the block.
             var aa: Float = 0, ab: Float = 0, bb: Float = 0, ax: Float = 0, bx: Float = 0
             for run in block * runsOfBlock..<(block + 1) * runsOfBlock {
                 let s = Float(result.scales[run]), m = -Float(result.minima[run])
@@ -129,7 +130,7 @@ struct AffineSuperBlocks {
     }
 }
 
-/// What is stored of up to 16 runs.
+/// The stored values of up to 16 runs.
 struct AffineIntegers {
     var scales = [Int](repeating: 0, count: 16)
     var minima = [Int](repeating: 0, count: 16)
@@ -138,8 +139,9 @@ struct AffineIntegers {
 }
 
 extension UnsafeMutableRawPointer {
-    /// Eight scales and eight minima of 6 bits in 12 bytes: four of each whole, the others' low halves together and
-    /// their upper two bits above the first.
+    /// Stores eight 6-bit scales and eight 6-bit minima in 12 bytes. The first four of each have a byte each, whose
+    /// upper two bits are the upper bits of the last four; the low halves of the last four scales and minima share
+    /// bytes.
     func storeSixBits(_ integers: AffineIntegers, from first: Int, at offset: Int) {
         for j in 0..<4 {
             let s = UInt8(integers.scales[first + j]), m = UInt8(integers.minima[first + j])
@@ -150,7 +152,7 @@ extension UnsafeMutableRawPointer {
         }
     }
 
-    /// 256 codes of four bits: of each 64, the second 32 above the first.
+    /// Stores 256 4-bit codes: of each 64, the second 32 are the upper nibbles.
     func storePairedNibbles(_ codes: UnsafePointer<UInt8>, at offset: Int) {
         let target = (self + offset).assumingMemoryBound(to: UInt8.self)
         for part in 0..<4 {

@@ -1,12 +1,12 @@
 import MartletTensor
 
-/// Writes weights as the blocks of one GGUF type.
+/// Encodes weights as blocks of one GGUF type.
 ///
-/// A type is one file: which runs share a scale, how the scales are stored, and where the bits of a code lie. What
-/// scales and codes are best is searched by `BlockSearch`, 16 runs at a time.
+/// Each type is one file, which defines the runs that share a scale, how the scales are stored, and the layout of the
+/// codes' bits. `BlockSearch` searches the best scales and codes, 16 runs at a time.
 protocol BlockEncoder: Sendable {
     static var type: DType { get }
-    /// Weights that share a scale: 16 or 32.
+    /// The number of weights that share a scale: 16 or 32.
     static var runLength: Int { get }
     /// Encodes a group: whole blocks, at most 16 runs.
     static func encode(_ group: BlockGroup, _ scratch: BlockScratch, to blocks: UnsafeMutableRawPointer)
@@ -15,15 +15,15 @@ protocol BlockEncoder: Sendable {
 /// Whole blocks of one type that are encoded together.
 struct BlockGroup {
     let runs: BlockRuns
-    /// How many blocks these are.
+    /// The number of blocks.
     let blocks: Int
     var values: UnsafePointer<Float> { runs.values }
 }
 
-/// Memory that an encoder works in, one for each thread's share of the work.
+/// The working memory of an encoder, one for each task.
 final class BlockScratch {
     let search = BlockSearch()
-    /// 16 numbers each.
+    /// 16 numbers each, one for each run.
     let scale: UnsafeMutablePointer<Float>
     let minimum: UnsafeMutablePointer<Float>
     let trialScale: UnsafeMutablePointer<Float>
@@ -32,7 +32,7 @@ final class BlockScratch {
     let trialError: UnsafeMutablePointer<Float>
     /// `[5, 16]`
     let sums: UnsafeMutablePointer<Float>
-    /// A code for each weight of a group.
+    /// A code for each weight of the group.
     let codes: UnsafeMutablePointer<UInt8>
     let importances: UnsafeMutablePointer<UnsafePointer<Float>?>
     private let floats: UnsafeMutablePointer<Float>
@@ -57,7 +57,7 @@ final class BlockScratch {
 }
 
 extension UnsafeMutableRawPointer {
-    /// Stores a float as half precision, little-endian.
+    /// Stores a float as little-endian half precision.
     func storeHalf(_ value: Float, at offset: Int) {
         storeBytes(of: value.halfBits.littleEndian, toByteOffset: offset, as: UInt16.self)
     }
@@ -66,7 +66,7 @@ extension UnsafeMutableRawPointer {
 }
 
 extension DType {
-    /// How weights become blocks of this type; nil for plain types and for those that are read only (IQ1 … IQ3).
+    /// The encoder for this type; nil for plain types, and for types that can only be read (IQ1 … IQ3).
     var encoder: (any BlockEncoder.Type)? {
         switch self {
         case .q4_0: Q4_0.self
@@ -88,7 +88,7 @@ extension DType {
         }
     }
 
-    /// Types that weights can be written as.
+    /// The types that weights can be stored in.
     public static let encodable: [DType] =
         [.float32, .float16, .bfloat16] + allCases.filter { $0.encoder != nil }
 }

@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// 4.5 bits a weight: 32 codes of 16 levels that lie closer about zero, and a half precision scale.
+/// 4.5 bits per weight: 32 codes of 16 levels, which are denser near zero, and a half-precision scale.
 enum IQ4_NL: BlockEncoder {
     static let type = DType.iq4_NL
     static let runLength = 32

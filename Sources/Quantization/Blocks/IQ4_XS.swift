@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// 4.25 bits a weight: IQ4_NL's levels in blocks of 256, the scales of runs of 32 being 6-bit signed integers times
-/// half precision.
+/// 4.25 bits per weight: IQ4_NL's levels in blocks of 256; the scales of runs of 32 are 6-bit signed integers times a
+/// half-precision number.
 enum IQ4_XS: BlockEncoder {
     static let type = DType.iq4_XS
     static let runLength = 32

@@ -1,10 +1,10 @@
 import MartletTensor
 
-/// 4.25 bits a weight: 32 codes of FP4 (E2M1) and a power of two (OCP Microscaling Formats 1.0).
+/// 4.25 bits per weight: 32 codes of FP4 (E2M1) and a power of two (OCP Microscaling Formats 1.0).
 enum MXFP4: BlockEncoder {
     static let type = DType.mxfp4
     static let runLength = 32
-    /// Twice the numbers, ascending, and the codes they are stored as: bit 3 is the sign.
+    /// Twice the values of FP4, ascending, and their codes: bit 3 is the sign.
     private static let levels: [Float] = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12]
     private static let stored: [UInt8] = [15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7]
 
@@ -14,7 +14,7 @@ enum MXFP4: BlockEncoder {
         for run in 0..<runs.count {
             var top: Float = 0
             for i in 0..<32 { top = max(top, runs.values[32 * run + i].magnitude) }
-            // The largest number is 6 = 1.5 · 2²; the neighbours are tried too.
+            // The largest value of FP4 is 6 = 1.5 · 2²; the neighbouring exponents are tried too.
             exponents[run] = top > 0 && top.isFinite ? min(max(Int(top.exponent) - 2 + 127, 1), 253) : 1
         }
         for (number, step) in [0, -1, 1].enumerated() {

@@ -1,6 +1,7 @@
 import MartletTensor
 
-/// 2.625 bits a weight: 256 codes 0 … 3 in runs of 16, whose scales and minima are 4-bit integers times half precision.
+/// 2.625 bits per weight: 256 codes 0 … 3 in runs of 16; scales and minima are 4-bit integers times half-precision
+/// numbers.
 enum Q2_K: BlockEncoder {
     static let type = DType.q2_K
     static let runLength = 16
@@ -17,7 +18,7 @@ enum Q2_K: BlockEncoder {
 }
 
 extension UnsafeMutableRawPointer {
-    /// 256 codes of two bits: of each 128, byte i holds codes i, i + 32, i + 64 and i + 96.
+    /// Stores 256 2-bit codes: of each 128, byte i holds codes i, i + 32, i + 64 and i + 96.
     func storeCrumbs(_ codes: UnsafePointer<UInt8>, at offset: Int) {
         let target = (self + offset).assumingMemoryBound(to: UInt8.self)
         for half in 0..<2 {

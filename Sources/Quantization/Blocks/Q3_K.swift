@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// 3.4375 bits a weight: 256 codes −4 … 3 in runs of 16, whose scales are 6-bit signed integers times half precision.
-/// A code's two low bits and its third stand apart.
+/// 3.4375 bits per weight: 256 codes −4 … 3 in runs of 16; scales are 6-bit signed integers times a half-precision
+/// number. The two low bits and the third bit of a code are stored separately.
 enum Q3_K: BlockEncoder {
     static let type = DType.q3_K
     static let runLength = 16
@@ -16,7 +16,8 @@ enum Q3_K: BlockEncoder {
             blocks.storeByte(bits, at: i)
         }
         blocks.storeCrumbs(codes, at: 32)
-        // Low halves of scales r and r + 8 in a byte; the upper two bits of r, r + 4, r + 8, r + 12 in another.
+        // The low halves of scales r and r + 8 share a byte; the upper two bits of r, r + 4, r + 8 and r + 12 share
+        // another.
         let biased = integers.map { UInt8($0 + 32) }
         for r in 0..<8 { blocks.storeByte(biased[r] & 15 | (biased[r + 8] & 15) << 4, at: 96 + r) }
         for r in 0..<4 {

@@ -1,6 +1,7 @@
 import MartletTensor
 
-/// 4.5 bits a weight: 32 codes −8 … 7 and a half precision scale. Code i + 16 lies above code i.
+/// 4.5 bits per weight: 32 codes −8 … 7 and a half-precision scale. Codes i and i + 16 are the low and high nibble of
+/// byte i.
 enum Q4_0: BlockEncoder {
     static let type = DType.q4_0
     static let runLength = 32
@@ -18,7 +19,7 @@ enum Q4_0: BlockEncoder {
 }
 
 extension BlockScratch {
-    /// Scales and minima as half precision keeps them.
+    /// Rounds scales and minima to half precision.
     func roundScales() {
         for run in 0..<BlockRuns.most {
             scale[run] = scale[run].roundedToHalf
@@ -28,13 +29,13 @@ extension BlockScratch {
 }
 
 extension UnsafeMutableRawPointer {
-    /// 32 codes of four bits in 16 bytes: the second half above the first.
+    /// Stores 32 4-bit codes in 16 bytes: the second 16 are the upper nibbles.
     @inline(__always) func storeNibbles(_ codes: UnsafePointer<UInt8>, at offset: Int) {
         let target = (self + offset).assumingMemoryBound(to: UInt8.self)
         for i in 0..<16 { target[i] = codes[i] & 15 | codes[i + 16] << 4 }
     }
 
-    /// The fifth bits of 32 codes in 4 bytes.
+    /// Stores the fifth bits of 32 codes in 4 bytes.
     @inline(__always) func storeFifthBits(_ codes: UnsafePointer<UInt8>, at offset: Int) {
         var bits: UInt32 = 0
         for i in 0..<32 { bits |= UInt32(codes[i] >> 4 & 1) << UInt32(i) }

@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// 5 bits a weight: 32 codes 0 … 15, a half precision scale and minimum.
+/// 5 bits per weight: 32 codes 0 … 15, a half-precision scale and minimum.
 enum Q4_1: BlockEncoder {
     static let type = DType.q4_1
     static let runLength = 32

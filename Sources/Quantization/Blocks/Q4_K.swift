@@ -1,6 +1,7 @@
 import MartletTensor
 
-/// 4.5 bits a weight: 256 codes 0 … 15 in runs of 32, whose scales and minima are 6-bit integers times half precision.
+/// 4.5 bits per weight: 256 codes 0 … 15 in runs of 32; scales and minima are 6-bit integers times half-precision
+/// numbers.
 enum Q4_K: BlockEncoder {
     static let type = DType.q4_K
     static let runLength = 32

@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// 5.5 bits a weight: 32 codes −16 … 15 and a half precision scale. The fifth bits stand apart.
+/// 5.5 bits per weight: 32 codes −16 … 15 and a half-precision scale. The fifth bits are stored separately.
 enum Q5_0: BlockEncoder {
     static let type = DType.q5_0
     static let runLength = 32

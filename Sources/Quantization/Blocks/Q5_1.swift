@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// 6 bits a weight: 32 codes 0 … 31, a half precision scale and minimum. The fifth bits stand apart.
+/// 6 bits per weight: 32 codes 0 … 31, a half-precision scale and minimum. The fifth bits are stored separately.
 enum Q5_1: BlockEncoder {
     static let type = DType.q5_1
     static let runLength = 32

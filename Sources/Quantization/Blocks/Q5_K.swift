@@ -1,6 +1,7 @@
 import MartletTensor
 
-/// 5.5 bits a weight: Q4_K with codes 0 … 31, whose fifth bits stand apart: bit r of byte i is that of code 32 r + i.
+/// 5.5 bits per weight: Q4_K with codes 0 … 31. The fifth bits are stored separately: bit r of byte i belongs to code
+/// 32 r + i.
 enum Q5_K: BlockEncoder {
     static let type = DType.q5_K
     static let runLength = 32

@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// 6.5625 bits a weight: 256 codes −32 … 31 in runs of 16, whose scales are 8-bit integers times half precision. A
-/// code's four low bits and its two upper ones stand apart.
+/// 6.5625 bits per weight: 256 codes −32 … 31 in runs of 16; scales are 8-bit integers times a half-precision number.
+/// The four low bits and the two upper bits of a code are stored separately.
 enum Q6_K: BlockEncoder {
     static let type = DType.q6_K
     static let runLength = 16

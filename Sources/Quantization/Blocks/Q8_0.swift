@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// 8.5 bits a weight: 32 codes −127 … 127 and a half precision scale, that of the largest weight.
+/// 8.5 bits per weight: 32 codes −127 … 127 and a half-precision scale, which maps the largest weight to ±127.
 enum Q8_0: BlockEncoder {
     static let type = DType.q8_0
     static let runLength = 32
@@ -16,7 +16,7 @@ enum Q8_0: BlockEncoder {
         for block in 0..<group.blocks {
             let target = blocks + block * 34
             target.storeHalf(scratch.scale[block], at: 0)
-            // Codes come less the lowest.
+            // The search returns codes minus the lowest code.
             for i in 0..<32 { target.storeByte(scratch.codes[32 * block + i] &- 127, at: 2 + i) }
         }
     }

@@ -1,11 +1,12 @@
 import MartletTensor
 
-/// Q3_K and Q6_K: w = d · s · q, with a signed integer s of a run of 16 and half precision d of a block.
+/// Q3_K and Q6_K: w = d · s · q with the code q, a signed integer s for each run of 16, and half-precision d for each
+/// block.
 struct SymmetricSuperBlocks {
     let low, high: Int
     let lowestScale, highestScale: Int
 
-    /// Fills `codes` (less `low`) and the runs' integers.
+    /// Computes `codes` (minus `low`) and the integers of the runs.
     /// - Returns: d.
     func fit(_ group: BlockGroup, _ scratch: BlockScratch, integers: inout [Int]) -> Float {
         let runs = group.runs, search = scratch.search
@@ -28,7 +29,7 @@ struct SymmetricSuperBlocks {
         }
         refresh(group, scratch, d, integers)
         for _ in 0..<2 {
-            // The least squares d for these codes, kept where the nearest codes then miss less.
+            // The d that fits these codes best by least squares, kept if the error with the nearest codes is less.
             search.sums(runs, low: low, codes: scratch.codes, sums: scratch.sums)
             var aa: Float = 0, ax: Float = 0, old: Float = 0, new: Float = 0
             for run in 0..<16 {

@@ -2,8 +2,8 @@ import MartletTensor
 
 /// One scale for 256 codes −1, 0, 1.
 private enum TernaryScale {
-    /// The scale that misses least, by the order of magnitudes: with the k largest at ±1, the best scale is their mean.
-    /// Weights that are ternary already are met exactly.
+    /// The scale with the least error. With the k largest magnitudes coded as ±1, the best scale is their mean; all k
+    /// are tried. Weights that are already ternary are reproduced exactly.
     static func fit(_ group: BlockGroup, _ scratch: BlockScratch) -> Float {
         let count = 256
         var order = (0..<count).map { (group.values[$0].magnitude, group.importance($0)) }
@@ -23,13 +23,13 @@ private enum TernaryScale {
 }
 
 extension BlockGroup {
-    /// The importance of a weight of the group; 1 where all are alike.
+    /// The importance of a weight of the group; 1 where there are no importances.
     fileprivate func importance(_ index: Int) -> Float {
         runs.importance(run: index / runs.length, index: index % runs.length)
     }
 }
 
-/// 2.0625 bits a weight. Code 32 k + i of each 128 is bits 2 k of byte i.
+/// 2.0625 bits per weight. In each 128, code 32 k + i is bits 2 k and 2 k + 1 of byte i.
 enum TQ2_0: BlockEncoder {
     static let type = DType.tq2_0
     static let runLength = 16
@@ -41,7 +41,7 @@ enum TQ2_0: BlockEncoder {
     }
 }
 
-/// 1.6875 bits a weight: five codes in a byte, as digits in base 3 of a fraction of 256.
+/// 1.6875 bits per weight: a byte holds five codes, as base-3 digits of a fraction of 256.
 enum TQ1_0: BlockEncoder {
     static let type = DType.tq1_0
     static let runLength = 16
@@ -51,7 +51,7 @@ enum TQ1_0: BlockEncoder {
         func store(_ digits: Int, from first: Int, step: Int, at offset: Int) {
             var number = 0
             for digit in 0..<5 { number = number * 3 + (digit < digits ? Int(codes[first + digit * step]) : 0) }
-            // Rounded up, so that a multiplication by 3 has the first digit above the eighth bit.
+            // Rounded up, so that multiplying by 3 puts the first digit above the eighth bit.
             blocks.storeByte(UInt8((number * 256 + 242) / 243), at: offset)
         }
         for i in 0..<32 { store(5, from: i, step: 32, at: i) }
