@@ -1,6 +1,6 @@
 import MartletSystem
 
-/// A chart of lines as one SVG element: no script, readable in light and dark.
+/// A line chart as one SVG element, without scripts, for light and dark pages.
 package struct LineChart {
     package struct Line {
         var name: String
@@ -19,7 +19,7 @@ package struct LineChart {
     }
 
     package let title: String
-    /// What lies along the axes, with units.
+    /// The titles of the axes, with units.
     package let xTitle, yTitle: String
     package let lines: [Line]
     package var startsAtZero = false
@@ -34,7 +34,7 @@ package struct LineChart {
 
     private static let width = 560.0, height = 260.0, left = 74.0, right = 26.0, top = 28.0, bottom = 46.0
 
-    /// Empty when there is nothing to draw.
+    /// Empty when there is no data.
     package var svg: String {
         let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
         guard let first = points.first else { return "" }
@@ -44,7 +44,7 @@ package struct LineChart {
             (lowY, highY) = (min(lowY, point.y), max(highY, point.y))
         }
         if startsAtZero { lowY = min(0, lowY) }
-        // A number of 1e19 plus 1 is that number again.
+        // Adding 1 to a number such as 1e19 does not change it.
         if highX == lowX { highX = max(lowX + 1, lowX.nextUp) }
         if highY == lowY { (lowY, highY) = (min(lowY - 0.5, lowY.nextDown), max(highY + 0.5, highY.nextUp)) }
         let plotWidth = Self.width - Self.left - Self.right, plotHeight = Self.height - Self.top - Self.bottom
@@ -85,7 +85,7 @@ package struct LineChart {
         return out + "</svg>"
     }
 
-    /// At most about a thousand points: of each run of neighbours the lowest and the highest.
+    /// Reduces the points to about a thousand: the lowest and the highest of each run of neighbours.
     private func thinned(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
         guard points.count > 1200 else { return points }
         let size = points.count / 500
@@ -98,13 +98,14 @@ package struct LineChart {
         return kept
     }
 
-    /// How far between the two a value lies, from 0 to 1. Of halves, since a difference may be more than any number.
+    /// The relative position of a value between two others, from 0 to 1. Computed with halves, because a difference may
+    /// overflow.
     private static func part(_ value: Double, _ low: Double, _ high: Double) -> Double {
         let part = (value / 2 - low / 2) / (high / 2 - low / 2)
         return part.isFinite ? min(1, max(0, part)) : 0
     }
 
-    /// Four to eight round numbers; the two ends where they lie further apart than any number.
+    /// Four to eight round numbers; only the two ends if their difference overflows.
     static func ticks(_ low: Double, _ high: Double) -> [Double] {
         guard (high - low).isFinite, high - low >= .leastNormalMagnitude else { return [low, high] }
         var step = 1.0
@@ -133,7 +134,7 @@ package struct LineChart {
     }
 }
 
-/// Text as it may stand in HTML.
+/// Text escaped for HTML.
 func escaped(_ text: String) -> String {
     var out = ""
     for scalar in text.unicodeScalars {

@@ -1,16 +1,16 @@
-/// A number with a name, as it stands in a run's log.
+/// A named number in the log of a run.
 public struct Metric: Sendable, Equatable {
-    /// What the metrics of a step's micro-batches become.
+    /// How the values of a step's micro-batches are combined.
     public enum Fold: Sendable, Equatable {
         case sum, largest, smallest
-        /// Weighted with the micro-batches' weights, or with its own.
+        /// The weighted mean, with the weights of the micro-batches or the metric's own.
         case mean
     }
-    /// In lower case with underscores, parts of one thing with a slash: "reply_tokens", "rewards/margins".
+    /// In lower case with underscores; a slash separates a group from its member: "reply_tokens", "rewards/margins".
     public var name: String
     public var value: Double
     public var fold: Fold
-    /// What a mean is over, where that is not what the objective's loss is a mean over: tokens, replies of one kind.
+    /// The weight of the mean, if it differs from that of the loss: the number of tokens, or of replies of one kind.
     public var weight: Double?
 
     public init(_ name: String, _ value: Double, _ fold: Fold = .mean, weight: Double? = nil) {

@@ -8,12 +8,12 @@ import Glibc
 import Musl
 #endif
 
-/// What the process has taken of the machine's memory.
+/// Memory use of the process.
 package enum ProcessMemory {
-    /// The most bytes that were resident at once since this program began.
+    /// The peak of the resident memory since this program began, in bytes.
     ///
-    /// On Linux `VmHWM`: what `getrusage` tells begins, after an exec, with the peak of the process that started this
-    /// one, so a small program would report the memory of a large parent.
+    /// On Linux this is `VmHWM`: after an exec, the value of `getrusage` begins with the peak of the parent process, so
+    /// a small program would report the memory of a large parent.
     package static var peak: Int {
         var usage = rusage()
         #if canImport(Darwin)
@@ -31,7 +31,7 @@ package enum ProcessMemory {
     }
 
     #if !canImport(Darwin)
-    /// A line such as "VmHWM:    123456 kB" of /proc/self/status; nil where a kernel does not tell.
+    /// The value of a line such as "VmHWM:    123456 kB" in /proc/self/status; nil if the kernel does not have it.
     private static func kilobytes(_ name: String) -> Int? {
         let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

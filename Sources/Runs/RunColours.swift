@@ -1,12 +1,12 @@
-/// The colours of runs in charts. One follows from the run's name, the same in every report and on the server's page
-/// (`js/chart.js`), whatever other runs are shown beside it; of two runs that would have the same, the later name takes the
-/// next that is free.
+/// The colours of runs in charts. The colour follows from the name of the run and is the same in every report and on
+/// the server's page (`js/chart.js`), independent of the other runs shown. If two runs would have the same colour, the
+/// later one takes the next free colour.
 package enum RunColours {
     package static let all = [
         "#3b82b8", "#c8702e", "#3f9463", "#9560b8", "#c0504d", "#2f9a94", "#a88a2c", "#7a8594",
     ]
 
-    /// Of `names`, in their order.
+    /// The colours of `names`, in their order.
     package static func colours(of names: [String]) -> [String] {
         var taken: [Int: Int] = [:], places: [String: Int] = [:]
         for name in Set(names).sorted() {
@@ -19,7 +19,7 @@ package enum RunColours {
         return names.map { all[places[$0] ?? 0] }
     }
 
-    /// FNV-1a of the name's bytes, 32 bits.
+    /// The 32-bit FNV-1a hash of the name's bytes.
     private static func place(of name: String) -> Int {
         var hash: UInt32 = 0x811C_9DC5
         for byte in name.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }

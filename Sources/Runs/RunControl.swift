@@ -8,19 +8,19 @@ import Glibc
 import Musl
 #endif
 
-/// Tells from outside whether a run's folder is being trained in, and asks for an end.
+/// Finds out from another process whether a run is training, and requests its end.
 ///
-/// Whoever trains holds the run's `RunLock`, which the system lets go of however the process ends. A file called `stop`
-/// asks; the trainer looks for it after every step, takes it away, saves a checkpoint and ends as it does on Ctrl-C, to
-/// be resumed later.
+/// The training process holds the run's `RunLock`, which the system releases however the process ends. The file `stop`
+/// in the run's folder requests the end: after each step the trainer looks for it, removes it, saves a checkpoint and
+/// ends as on Ctrl-C, so that the run can be resumed.
 public enum RunControl {
     package static let logName = "log.jsonl"
     private static let stopName = "stop"
 
     public static func isRunning(_ run: String) -> Bool { RunLock.isHeld(run) }
 
-    /// Asks a running trainer to end after its step.
-    /// - Throws: `RunError` where nothing trains in the folder, or it cannot be written to.
+    /// Requests that the trainer ends after its current step.
+    /// - Throws: `RunError` if no process trains in the folder, or it cannot be written to.
     public static func requestStop(_ run: String) throws {
         guard isRunning(run) else { throw RunError("\(run): nothing is training in this run") }
         try AtomicFile.write("\(run)/\(stopName)", bytes: [])
@@ -28,6 +28,6 @@ public enum RunControl {
 
     public static func isStopRequested(_ run: String) -> Bool { Folder.exists("\(run)/\(stopName)") }
 
-    /// Whether an end was asked for; the request is forgotten with that.
+    /// Whether an end was requested; clears the request.
     package static func takeStop(_ run: String) -> Bool { unlink("\(run)/\(stopName)") == 0 }
 }

@@ -1,4 +1,4 @@
-/// Why a run's folder cannot be read, locked or written to. One sentence that says what to do.
+/// The reason why a run's folder cannot be read, locked or written to, as one sentence that says what to do.
 public struct RunError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String
 

@@ -6,8 +6,8 @@ import Glibc
 import Musl
 #endif
 
-/// Makes a folder and those above it.
-/// - Throws: `RunError` naming the one that cannot be made.
+/// Creates a folder and its parents.
+/// - Throws: `RunError` naming the folder that cannot be created.
 package func makeFolder(_ path: String) throws {
     var made = ""
     for part in path.split(separator: "/", omittingEmptySubsequences: false) {
@@ -16,12 +16,12 @@ package func makeFolder(_ path: String) throws {
         if mkdir(made, 0o755) != 0 && errno != EEXIST {
             let reason = String(cString: strerror(errno))
             throw RunError(
-                "\(made): \(reason); the run's folder \(path) was to be made there: choose another --out")
+                "\(made): \(reason); the run's folder \(path) cannot be created there: choose another --out")
         }
     }
 }
 
-/// What a folder holds, hidden names too; nothing where there is none.
+/// The names in a folder, including hidden ones; empty if the folder does not exist.
 package func folderNames(_ path: String) -> [String] {
     guard let folder = opendir(path) else { return [] }
     defer { closedir(folder) }

@@ -10,28 +10,28 @@ import Glibc
 import Musl
 #endif
 
-/// The runs in a folder, as something that watches them reads them: a list, and of each log what is new.
+/// The runs in a folder, for programs that watch them: a list, and the new lines of each log.
 public struct RunFolders: Sendable {
     public let path: String
 
     public init(path: String) { self.path = path }
 
-    /// A run at a glance.
+    /// A summary of a run.
     public struct Summary: Sendable {
         public let name: String
-        /// When its log was last written to, in seconds since 1970.
+        /// The modification time of the log, in seconds since 1970.
         public let modified: Double
         public let isRunning, isStopRequested: Bool
-        /// The last step in its log, and how many were planned, where they bound the run.
+        /// The last step in the log, and the planned number of steps if it limits the run.
         public let step: Int
         public let plannedSteps: Int?
-        /// Of training up to then, and at most, where they bound the run.
+        /// The minutes of training so far, and their planned number if it limits the run.
         public let minutes: Double
         public let plannedMinutes: Double?
-        /// Training loss of the last step.
+        /// The training loss of the last step.
         public let loss: Double?
 
-        /// The last step that is logged comes a little before the last minute is over.
+        /// The last logged step is a little before the end of the last minute.
         public var isFinished: Bool {
             let isDone = plannedSteps.map { step >= $0 } ?? false
             return !isRunning && (isDone || plannedMinutes.map { minutes >= 0.99 * $0 } ?? false)
@@ -41,18 +41,18 @@ public struct RunFolders: Sendable {
     /// A part of a log.
     public struct LogPart: Sendable {
         public var lines: [JSON]
-        /// Where to read on.
+        /// The offset at which to continue reading.
         public var offset: Int
-        /// The log is shorter than it was: what came before is to be forgotten.
+        /// The log is shorter than before: discard the lines that were read earlier.
         public var hasRestarted: Bool
-        /// There is more to read at once.
+        /// More lines are available now.
         public var hasMore: Bool
     }
 
-    /// Bytes read of a log at once, and of its end for a summary.
+    /// The bytes of a log that are read at once, and those of its end for a summary.
     private static let partBytes = 1 << 20, endBytes = 64 << 10
 
-    /// Every folder with a log, by name; the folder itself where it is a run.
+    /// Every folder that has a log, by name; or the folder itself if it is a run.
     public func list() -> [Summary] {
         names.compactMap { name in try? summary(name) }
     }
@@ -67,7 +67,7 @@ public struct RunFolders: Sendable {
     private var ownName: String { path.split(separator: "/").last.map(String.init) ?? "run" }
 
     /// The folder of a run.
-    /// - Throws: `RunError` for a name that is no run directly below the folder.
+    /// - Throws: `RunError` for a name that is not that of a run directly below the folder.
     public func folder(_ name: String) throws(RunError) -> String {
         guard Folder.isPlainName(name), names.contains(name) else {
             throw RunError("there is no run called \"\(name.prefix(200))\"")
@@ -88,7 +88,7 @@ public struct RunFolders: Sendable {
         let options = RunRecord.options(run)
         func number(_ name: String) -> Double? { options.first { $0.name == name }.flatMap { Double($0.value) } }
         let minutes = number("minutes")
-        // A run of minutes has more steps planned than anybody waits for.
+        // A run that is limited by minutes has more planned steps than it can reach.
         let steps = number("steps").flatMap { Int(exactly: $0) }
         let isTimed = minutes != nil && (steps ?? .max) >= RunRecord.unboundedSteps
         return Summary(
@@ -103,7 +103,7 @@ public struct RunFolders: Sendable {
         RunRecord.options(try folder(name))
     }
 
-    /// The whole lines of a log from `offset` on, a part of it at a time. Lines that are no JSON are left out.
+    /// The complete lines of a log from `offset` on, up to a limit of bytes. Lines that are not JSON are left out.
     public func log(_ name: String, from offset: Int) throws -> LogPart {
         let file = "\(try folder(name))/\(RunControl.logName)"
         let size = Folder.byteCount(file)
@@ -111,7 +111,7 @@ public struct RunFolders: Sendable {
         let start = hasRestarted ? 0 : max(0, offset)
         let bytes = try Self.bytes(file, from: start, count: Self.partBytes)
         guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else {
-            // Half a line at the end of the log; a line longer than a part is none of ours and is passed over.
+            // The last line is incomplete. A line longer than the limit was not written by a run and is skipped.
             let skipped = bytes.count == Self.partBytes ? bytes.count : 0
             return LogPart(lines: [], offset: start + skipped, hasRestarted: hasRestarted, hasMore: skipped > 0)
         }

@@ -9,17 +9,17 @@ import Glibc
 import Musl
 #endif
 
-/// The right to train in a run's folder, which one process has at a time.
+/// The exclusive right of one process to train in a run's folder.
 ///
-/// It is an exclusive lock on the file `.lock` there, which the system lets go of however the process ends; the file
-/// itself stays, and says who had it last. Where a file system knows no locks, nobody is kept out.
+/// It is an exclusive lock on the file `.lock`, which the system releases however the process ends. The file stays and
+/// names the last owner. On file systems without locks, nothing prevents a second process.
 public final class RunLock {
     public let run: String
     private let descriptor: Int32
     static let name = ".lock"
 
-    /// Makes the folder where there is none.
-    /// - Throws: `RunError` naming who trains in the folder already.
+    /// Creates the folder if it does not exist.
+    /// - Throws: `RunError` naming the process that already trains in the folder.
     public init(run: String) throws {
         self.run = run
         try makeFolder(run)
@@ -27,9 +27,9 @@ public final class RunLock {
         try RunLog.demandFile(path)
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw RunError("\(path) cannot be made or opened: \(String(cString: strerror(errno)))")
+            throw RunError("\(path) cannot be created or opened: \(String(cString: strerror(errno)))")
         }
-        // Whoever looks whether a run is under way holds a lock for an instant: that is no reason to give up.
+        // A process that checks whether a run is training holds a lock for an instant, so try several times.
         var attempts = 0
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
             attempts += 1
@@ -42,7 +42,8 @@ public final class RunLock {
             }
             usleep(10_000)
         }
-        // What a process left that was ended while it wrote a file: whoever has the right now, it is not writing these.
+        // Removes temporary files of a process that ended while it wrote a file: the owner of the lock has not begun to
+        // write any.
         for name in folderNames(run) where PendingFile.isTemporary(name) { unlink("\(run)/\(name)") }
         let text = Array("process \(getpid()) on \(Machine.host)\n".utf8)
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
@@ -50,14 +51,14 @@ public final class RunLock {
 
     deinit { close(descriptor) }
 
-    /// Whether a process has the right now.
+    /// Whether a process holds the lock.
     static func isHeld(_ run: String) -> Bool {
         guard let file = try? InputFile(path: "\(run)/\(name)") else { return false }
-        // Shared, so that those who look do not see each other.
+        // A shared lock, so that several processes that check do not see each other.
         return withExtendedLifetime(file) { flock(file.descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK }
     }
 
-    /// Takes away a folder in which nothing but the lock was made.
+    /// Removes a folder in which nothing but the lock was created.
     package static func removeUnused(_ run: String) {
         let names = folderNames(run)
         guard names.allSatisfy({ $0 == name }) else { return }

@@ -9,18 +9,18 @@ import Glibc
 import Musl
 #endif
 
-/// Where the steps of a run come from: what computed them, where, when, and from what. A process that trains writes one
-/// into the log before its first step, so that a run that was resumed has several.
+/// How the steps of a run were computed: by which program, where, when, and from which data. A training process writes
+/// one record into the log before its first step, so a resumed run has several.
 public struct RunProvenance: Sendable, Equatable {
-    /// Steps done before those that it speaks of.
+    /// The number of steps before those that it describes.
     public let step: Int
     public let version, command, machine: String
     /// In UTC, as 2026-11-29T11:05:35Z.
     public let date: String
-    /// What tells the data from other data; nil where the log does not say.
+    /// The fingerprint of the data; nil if the log does not have it.
     public let data: String?
 
-    /// Of this process, now.
+    /// The provenance of this process, now.
     package static func current(after step: Int, data: String?) -> RunProvenance {
         let words = CommandLine.arguments
         let program = words.first?.split(separator: "/").last.map(String.init) ?? "martlet"
@@ -39,7 +39,7 @@ public struct RunProvenance: Sendable, Equatable {
         self.data = data
     }
 
-    /// A line of a log; nil where it has no step.
+    /// Parses a line of a log; nil if it has no step.
     init?(_ line: JSON) {
         guard let step = line["step"]?.integer?.narrowed(to: RunRecord.steps) else { return nil }
         func text(_ name: String) -> String { line[name]?.string ?? "" }
@@ -55,12 +55,12 @@ public struct RunProvenance: Sendable, Equatable {
         ]
     }
 
-    /// For people, a line each.
+    /// Text for display, one line for each field.
     var text: String {
         ([date, "martlet " + version, command, machine] + (data.map { [$0] } ?? [])).joined(separator: "\n\n")
     }
 
-    /// As a shell would read it again.
+    /// The argument quoted for a shell.
     private static func quoted(_ word: String) -> String {
         let plain = word.unicodeScalars.allSatisfy {
             $0.isASCII

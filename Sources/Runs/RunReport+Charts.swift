@@ -28,7 +28,7 @@ extension RunReport {
             })
     }
 
-    /// The tasks that were scored more than once, as runs learn by rewards.
+    /// The tasks that were scored more than once, as in reinforcement learning.
     private func score(_ title: String) -> LineChart {
         var lines: [LineChart.Line] = []
         for (index, run) in runs.enumerated() {
@@ -41,7 +41,7 @@ extension RunReport {
         return LineChart(title: title, xTitle: "step", yTitle: "%", lines: lines, startsAtZero: true)
     }
 
-    /// A curve over steps that begins at zero; steps without a value are left out.
+    /// A curve over steps, with an axis from zero; steps without a value are left out.
     private func chart(_ title: String, _ yTitle: String, _ value: (RunRecord.Step) -> Double?) -> LineChart {
         LineChart(
             title: title, xTitle: "step", yTitle: yTitle,

@@ -1,7 +1,7 @@
 import MartletJSON
 
 extension RunRecord {
-    /// Those it was scored in, in order.
+    /// The tasks that the run was scored in, in order.
     var tasks: [String] {
         var names: [String] = []
         for score in scores where !names.contains(score.task) { names.append(score.task) }
@@ -10,7 +10,7 @@ extension RunRecord {
 }
 
 extension RunReport {
-    /// Held-out loss by step, the runs side by side.
+    /// Held-out loss by step, with the runs side by side.
     var evaluations: String {
         let shown = runs.filter { !$0.evaluations.isEmpty }
         guard !shown.isEmpty else { return "" }
@@ -33,7 +33,7 @@ extension RunReport {
         return "<h2>Held-out loss</h2>" + table.html
     }
 
-    /// Questions answered right by task and category, the newest of each run.
+    /// The questions answered right by task and category, from the newest evaluation of each run.
     var scores: String {
         let shown = runs.filter { !$0.scores.isEmpty }
         var tasks: [String] = []
@@ -62,7 +62,7 @@ extension RunReport {
         }.joined()
     }
 
-    /// What the model wrote as it learned: the last to be seen, the others folded away.
+    /// Samples of text over the run: the last one shown, the earlier ones folded.
     var samples: String {
         runs.map { run in
             let all = run.evaluations.filter { !$0.sample.isEmpty }
@@ -79,7 +79,7 @@ extension RunReport {
         }.joined()
     }
 
-    /// Where the time of a step went, of runs that were asked.
+    /// The time of a step by operation, for runs that were profiled.
     var profiles: String {
         runs.map { run in
             guard let profile = run.profile, let rows = profile["operations"]?.array,
@@ -102,7 +102,7 @@ extension RunReport {
         }.joined()
     }
 
-    /// Which program computed the steps, where, when and from what.
+    /// The program, machine, date and data of each run.
     var provenance: String {
         guard runs.contains(where: { !$0.provenance.isEmpty }) else { return "" }
         var table = HTMLTable(["run", "#from step", "date", "version", "command", "machine", "data"])
@@ -116,7 +116,7 @@ extension RunReport {
         return "<h2>Where the runs come from</h2>" + table.html
     }
 
-    /// Every option with where its value came from; for several runs, what differs first.
+    /// Every option with the origin of its value; for several runs, the differing options first.
     var configuration: String {
         var names: [String] = []
         for run in runs {
@@ -126,7 +126,7 @@ extension RunReport {
         func option(_ name: String, _ run: RunRecord) -> RunRecord.Option? {
             run.configuration.first { $0.name == name }
         }
-        // What a run has from its parent was not chosen otherwise.
+        // A value inherited from a parent run does not count as different.
         let differing = names.filter { name in
             let found = runs.map { option(name, $0) }.filter { $0?.isInherited != true }
             return Set(found.map { $0?.value }).count > 1

@@ -3,7 +3,7 @@ import MartletSystem
 /// `report.html`: one file without script or network that shows one run, or compares several.
 public struct RunReport {
     public let runs: [RunRecord]
-    /// What readers should know first.
+    /// A note that is shown first.
     public let note: String?
 
     public init(_ runs: [RunRecord], note: String? = nil) {
@@ -108,7 +108,7 @@ public struct RunReport {
     }
 }
 
-/// A number as text, nil where there is none.
+/// A number as text; nil without a number.
 func decimal(_ value: Double?, _ decimals: Int) -> String? {
     guard let value, value.isFinite else { return nil }
     var scale = 1.0
@@ -121,12 +121,12 @@ func decimal(_ value: Double?, _ decimals: Int) -> String? {
     return sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
 }
 
-/// Rows of cells; what is put in is text and is escaped.
+/// A table of rows of cells. Cell texts are escaped.
 struct HTMLTable {
     private let isNumber: [Bool]
     private var rows: String
 
-    /// Columns whose names begin with "#" hold numbers.
+    /// Columns whose names begin with "#" contain numbers.
     init(_ columns: [String]) {
         isNumber = columns.map { $0.hasPrefix("#") }
         rows = ""
@@ -136,7 +136,7 @@ struct HTMLTable {
         rows = "<tr>" + cells.joined() + "</tr>"
     }
 
-    /// - Parameter classes: of the cells, by column.
+    /// - Parameter classes: CSS classes of the cells, by column.
     mutating func add(_ cells: [String?], classes: [Int: String] = [:]) {
         rows += "<tr>"
         for (index, cell) in cells.enumerated() {

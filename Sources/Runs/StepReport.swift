@@ -8,21 +8,22 @@ import Glibc
 import Musl
 #endif
 
-/// One optimiser step, as it is shown and logged.
+/// The report of one optimiser step, for display and the log.
 public struct StepReport: Sendable {
-    /// Steps done, this one included, and planned.
+    /// The number of this step, from 1, and of all planned steps.
     public let step, total: Int
-    /// Of the objective; of next tokens the mean negative log-likelihood of those that are trained on, in nats.
+    /// The loss of the objective; for next-token prediction the mean negative log-likelihood of the trained tokens, in
+    /// nats.
     public let loss: Double
     public let learningRate, gradientNorm: Double
     public let tokens: Int
-    /// Of this step, and of the whole run.
+    /// Seconds of this step, and of the whole run so far.
     public let seconds, totalSeconds: Double
     /// The run's time limit in seconds.
     public let limit: Double?
     /// Floating-point operations of the step; 0 where they are not counted.
     public let operations: Double
-    /// What else the run's objective and source know: "reward", "reply_tokens".
+    /// Further values of the objective and the data source: "reward", "reply_tokens".
     public let metrics: [Metric]
 
     public init(
@@ -45,31 +46,31 @@ public struct StepReport: Sendable {
     public subscript(name: String) -> Double? { metrics.first { $0.name == name }?.value }
     public var tokensPerSecond: Double { Double(tokens) / seconds }
     public var operationsPerSecond: Double { operations / seconds }
-    /// Steps at the run's end, at the pace so far: fewer than planned where the time limit comes first.
+    /// The number of steps at the end of the run at the current speed: fewer than planned if the time limit is reached
+    /// first.
     public var expectedTotal: Int {
         guard let limit, totalSeconds > 0 else { return total }
         return min(total, max(step, Int(clamping: (Double(step) * limit / totalSeconds).rounded())))
     }
-    /// Seconds until the end.
+    /// Seconds until the end of the run.
     public var remaining: Double {
         let bySteps = totalSeconds / Double(max(step, 1)) * Double(total - step)
         return limit.map { min(bySteps, max(0, $0 - totalSeconds)) } ?? bySteps
     }
 }
 
-/// A look at held-out data.
+/// An evaluation on held-out data.
 public struct Evaluation: Sendable {
-    /// Nats a token.
+    /// Nats per token.
     public let loss: Double
     public let tokens: Int
-    /// Of text that a token stands for: over all held-out data, or over the trained tokens that were looked at where
-    /// only some are trained on.
+    /// Bytes of text per token: over all held-out data, or over the evaluated tokens where only some are trained on.
     public let bytesPerToken: Double?
-    /// The loss on each folder of data; empty where there is one.
+    /// The loss on each data folder; empty if there is only one.
     public let parts: [(folder: String, loss: Double)]
-    /// What the model was given to write `sample`; nil where nothing was written.
+    /// The prompt of `sample`; nil if no sample was generated.
     public let prompt: String?
-    /// What it wrote.
+    /// The generated text.
     public let sample: String
 
     public init(
@@ -84,7 +85,7 @@ public struct Evaluation: Sendable {
         self.sample = sample
     }
 
-    /// The prompt as a quotation, and what came of it.
+    /// The prompt as a quotation, followed by the sample.
     var markdown: String {
         guard let prompt else { return sample }
         return prompt.split(separator: "\n").map { "> " + $0 }.joined(separator: "\n") + "\n\n" + sample

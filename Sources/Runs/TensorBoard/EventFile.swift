@@ -9,19 +9,19 @@ import Glibc
 import Musl
 #endif
 
-/// An event file of TensorBoard's in a run's folder, beside its log: `tensorboard --logdir runs` shows the curves and
-/// samples of every run below it.
+/// A TensorBoard event file in a run's folder, beside its log: `tensorboard --logdir runs` shows the curves and samples
+/// of every run below `runs`.
 package final class EventFile {
     package let path: String
     private let descriptor: Int32
 
-    /// Begins a file for what comes after `step`. Events of later steps, which a process wrote that was ended before
-    /// it saved, are cut off the older files, and so is half a record at their end: no step is there twice.
+    /// Begins a file for the steps after `step`. Events of later steps, from a process that ended before it saved, are
+    /// removed from the older files, as is an incomplete record at their end; so no step occurs twice.
     package init(folder: String, after step: Int) throws {
         let names = Folder.files(folder).filter { $0.contains("tfevents") }
         for name in names { Self.cut(folder + "/" + name, after: step) }
         let now = Self.now
-        // Files are read in the order of their names: the time first, then a number within the second.
+        // Files are read in the order of their names: the time, then a number within the second.
         let seconds = String(Int(now))
         let padded = String(repeating: "0", count: max(0, 10 - seconds.count)) + seconds
         path = "\(folder)/events.out.tfevents.\(padded).\(Machine.host).\(getpid()).\(names.count)"
@@ -42,8 +42,8 @@ package final class EventFile {
         append(EventMessage.text(tag, text, step: step, time: Self.now))
     }
 
-    /// In one write, so that a reader sees whole records. What cannot be written is left out: curves must not end
-    /// hours of training.
+    /// Appends in one write, so that a reader sees complete records. Write errors are ignored: they must not end hours
+    /// of training.
     private func append(_ event: [UInt8]) {
         let record = RecordFraming.frame(event)
         let start = lseek(descriptor, 0, SEEK_END)

@@ -1,6 +1,6 @@
 import MartletSystem
 
-/// The few protocol buffers that TensorBoard reads, written by hand: an event with a summary of numbers or text.
+/// The protocol buffers that TensorBoard reads, encoded by hand: an event with a summary of numbers or text.
 ///
 /// Source: tensorboard/compat/proto, event.proto, summary.proto, tensor.proto; field numbers are given where they are
 /// used.
@@ -13,7 +13,7 @@ enum EventMessage {
         return event.bytes
     }
 
-    /// Numbers of one step. Those that are not finite are left out: charts cannot show them.
+    /// The numbers of one step. Numbers that are not finite are left out, because charts cannot show them.
     static func scalars(_ values: [(tag: String, value: Double)], step: Int, time: Double) -> [UInt8] {
         summary(
             step: step, time: time,
@@ -25,7 +25,7 @@ enum EventMessage {
             })
     }
 
-    /// A text, as the text plugin shows it.
+    /// A text for TensorBoard's text plugin.
     static func text(_ tag: String, _ text: String, step: Int, time: Double) -> [UInt8] {
         var dimension = ProtobufWriter()
         dimension.put(1, 1 as Int)
@@ -59,7 +59,7 @@ enum EventMessage {
         return event.bytes
     }
 
-    /// The step of an event, 0 when it has none; nil for what is no event.
+    /// The step of an event, 0 if it has none; nil for bytes that are not an event.
     static func step(of bytes: ArraySlice<UInt8>) -> Int? {
         var rest = bytes[...]
         while let key = varint(&rest) {

@@ -1,5 +1,5 @@
-/// TensorFlow's record files: each record is its length (8 bytes), that length's checksum, the bytes, their checksum;
-/// numbers little-endian.
+/// TensorFlow's record files: each record is its length (8 bytes), the checksum of the length, the bytes, and their
+/// checksum; numbers are little-endian.
 ///
 /// Source: tensorflow/core/lib/io/record_writer.h, its comment on the format.
 package enum RecordFraming {
@@ -8,7 +8,7 @@ package enum RecordFraming {
         return length + littleEndian(maskedChecksum(length)) + payload + littleEndian(maskedChecksum(payload))
     }
 
-    /// The records of a file, each with the offset where it ends, up to the first that is broken or cut off.
+    /// The records of a file, each with the offset of its end, up to the first invalid or incomplete record.
     package static func records(in bytes: [UInt8]) -> [(payload: ArraySlice<UInt8>, end: Int)] {
         var found: [(ArraySlice<UInt8>, Int)] = [], position = 0
         while bytes.count - position >= 16 {
@@ -25,7 +25,7 @@ package enum RecordFraming {
         return found
     }
 
-    /// The checksum turned, so that one over bytes that hold checksums is no special case.
+    /// The masked checksum: rotated and offset, so that checksums of bytes that contain checksums are not degenerate.
     package static func maskedChecksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
         let plain = CRC32C.checksum(bytes)
         return (plain >> 15 | plain << 17) &+ 0xA282_EAD8
