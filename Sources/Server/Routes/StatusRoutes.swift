@@ -6,18 +6,18 @@ import MartletSystem
 extension Server {
     static let version = ProgramVersion.current
 
-    /// How the server is.
+    /// Routes for the state of the server.
     func statusRoutes() -> [Route] {
         [
-            Route(.get, "/livez", scope: .open, summary: "Whether the process turns.", answersWhileDraining: true) {
+            Route(.get, "/livez", scope: .open, summary: "Whether the process runs.", answersWhileDraining: true) {
                 _ in
                 .json(["status": "ok"])
             },
             Route(
-                .get, "/readyz", scope: .open, summary: "Whether requests are taken.", answersWhileDraining: true
+                .get, "/readyz", scope: .open, summary: "Whether requests are accepted.", answersWhileDraining: true
             ) { [self] _ in try readiness() },
             Route(
-                .get, "/health", scope: .open, summary: "As /readyz, in llama.cpp's words.", answersWhileDraining: true
+                .get, "/health", scope: .open, summary: "As /readyz, in llama.cpp's format.", answersWhileDraining: true
             ) { [self] _ in try readiness() },
             Route(.get, "/version", scope: .inference, summary: "The server's version.") { _ in
                 .json(["version": .string(Self.version)])
@@ -39,14 +39,14 @@ extension Server {
 
     func metricsText() -> String {
         var text = PrometheusText()
-        text.one("martlet_info", .gauge, "What runs.", ["version": Self.version], 1)
+        text.one("martlet_info", .gauge, "The version of the server.", ["version": Self.version], 1)
         metrics.write(to: &text, connections: connections.count)
-        text.family("martlet_model_loaded", .gauge, "1 for a model in memory, 0 for one that is loaded on demand.")
+        text.family("martlet_model_loaded", .gauge, "1 if the model is in memory, 0 if it will be loaded on demand.")
         let all = models.models
         for (model, loaded) in all {
             text.sample("martlet_model_loaded", ["model_name": model.name], loaded == nil ? 0 : 1)
         }
-        text.family("martlet_model_bytes", .gauge, "Memory a loaded model counts for.")
+        text.family("martlet_model_bytes", .gauge, "Memory accounted to a loaded model, in bytes.")
         for case (let model, let loaded?) in all {
             text.sample("martlet_model_bytes", ["model_name": model.name], Double(loaded.bytes))
         }

@@ -5,11 +5,11 @@ import HummingbirdTLS
 import NIOSSL
 
 extension ServerCertificate {
-    /// Whether this build can serve https at all.
+    /// Whether this build supports https.
     package static let isSupported = true
 
-    /// `http` behind TLS with this certificate.
-    /// - Throws: `ServerError` where the chain or the key cannot be read, or do not belong together.
+    /// `http` with TLS, using this certificate.
+    /// - Throws: `ServerError` when the chain or the key cannot be read, or do not belong together.
     func securing(_ http: HTTPServerBuilder) throws -> HTTPServerBuilder {
         do {
             let certificates = try NIOSSLCertificate.fromPEMFile(chain).map { NIOSSLCertificateSource.certificate($0) }
@@ -27,14 +27,14 @@ extension ServerCertificate {
 }
 #else
 extension ServerCertificate {
-    /// Whether this build can serve https at all.
+    /// Whether this build supports https.
     package static let isSupported = false
 
-    /// - Throws: `ServerError`: a build made with `MARTLET_TLS=0`, as `./quickstart` does, has no TLS.
+    /// - Throws: `ServerError`, always: a build with `MARTLET_TLS=0`, such as that of `./quickstart`, has no TLS.
     func securing(_ http: HTTPServerBuilder) throws -> HTTPServerBuilder {
         throw ServerError(
-            "--tls-cert \(chain): this martlet was built without TLS, as ./quickstart does to be done sooner; "
-                + "./install builds it in, or put a proxy that speaks https before the server")
+            "--tls-cert \(chain): this build has no TLS, because ./quickstart leaves it out to build faster; "
+                + "build it with ./install, or put an https proxy in front of the server")
     }
 }
 #endif
