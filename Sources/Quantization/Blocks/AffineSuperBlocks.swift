@@ -61,8 +61,8 @@ struct AffineSuperBlocks {
         refit(group, scratch, &result)
     }
 
-    /// d and e as the least squares of a block for the codes in `scratch`; kept where the error, with the nearest
-    /// codes, is less. Leaves codes, scales and errors at what is kept.
+    /// Fits d and e of each block to the codes in `scratch` by least squares, and keeps them if the error with the
+    /// nearest codes is less. Afterwards codes, scales and errors are those of the kept values.
     private func refit(_ group: BlockGroup, _ scratch: BlockScratch, _ result: inout AffineIntegers) {
         let runs = group.runs
         scratch.search.sums(runs, low: 0, codes: scratch.codes, sums: scratch.sums)
