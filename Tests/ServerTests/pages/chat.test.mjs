@@ -6,7 +6,7 @@ const pages = new URL("../../../Sources/Server/Pages/js/chat/", import.meta.url)
 const tree = await import(new URL("tree.js", pages));
 const exchange = await import(new URL("exchange.js", pages));
 const { addToolPiece, splitReasoning } = await import(new URL("generate.js", pages));
-const { requestFields, tools } = await import(new URL("settings.js", pages));
+const { chatDefaults, requestFields, tools } = await import(new URL("settings.js", pages));
 
 function sample() {
   const conversation = tree.newConversation({ system: "Be brief." });
@@ -122,9 +122,12 @@ test("thoughts are told apart while they come", () => {
 });
 
 test("only what was set is sent", () => {
-  assert.deepEqual(requestFields({}), {});
+  // What a reader wants, and nothing that changes how tokens are drawn.
+  assert.deepEqual(requestFields({}), chatDefaults);
+  assert.deepEqual(Object.keys(chatDefaults), ["max_tokens", "repetition_detection"]);
+  const { repetition_detection } = chatDefaults;
   assert.deepEqual(requestFields({ temperature: 0, top_k: undefined, max_tokens: 5, seed: 0, stop: "a\n\nb" }),
-    { temperature: 0, max_tokens: 5, seed: 0, stop: ["a", "b"] });
+    { max_tokens: 5, repetition_detection, temperature: 0, seed: 0, stop: ["a", "b"] });
   assert.deepEqual(tools({ tools: '[{"name": "f"}]' }), [{ type: "function", function: { name: "f" } }]);
   assert.throws(() => tools({ tools: "{}" }));
 });

@@ -170,3 +170,21 @@ test("tokens come with what else was likely", () => {
   ]);
   assert.equal(visible(" a\n"), "·a⏎");
 });
+
+test("the server's errors are told in the page's language, and a refused key is one", async () => {
+  globalThis.sessionStorage ??= { getItem: () => "", setItem() {}, removeItem() {} };
+  const { explain, ServerError } = await load("api.js");
+  assert.match(explain(new TypeError("Failed to fetch")), /does not answer/);
+  assert.match(explain(new ServerError(401, "Invalid API key.", undefined, "invalid_api_key")), /refused this key/);
+  assert.match(explain(new ServerError(401, "No API key.", undefined, "missing_api_key")), /wants an API key/);
+  assert.match(explain(new ServerError(503, "It is busy.", undefined, "overloaded")), /The server says: It is busy/);
+  const { serverMessages } = await load("i18n/server.js");
+  for (const [code, text] of Object.entries(serverMessages.zh)) assert.ok(/^[a-z_]+$/.test(code) && text.trim(), code);
+});
+
+test("links of the documentation lead to its pages", async () => {
+  const { headingId, withLinks } = await load("docs/links.js");
+  assert.equal(withLinks("[a](install.md) [b](docs/library.md#tools) [c](#x)\n```\n[d](e.md)\n```", "http://h"),
+    "[a](http://h/docs?page=install) [b](http://h/docs?page=library#tools) [c](http://h/docs#x)\n```\n[d](e.md)\n```");
+  assert.equal(headingId("What `it` does, today"), "what-it-does-today");
+});

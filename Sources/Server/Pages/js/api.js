@@ -1,4 +1,5 @@
 /** Talks to the server this page came from. */
+import { serverText, t } from "./i18n.js";
 import { EventParser } from "./sse.js";
 
 const keyName = "martlet-key";
@@ -11,11 +12,23 @@ export function setApiKey(key) {
 
 /** What the server said, in its own words. */
 export class ServerError extends Error {
-  constructor(status, message, parameter) {
+  constructor(status, message, parameter, code) {
     super(message);
     this.status = status;
     this.parameter = parameter;
+    this.code = code;
   }
+}
+
+/**
+ * What went wrong, in the language of the page: what the server says is translated by its code, with its own words behind
+ * where they name more; a server that refuses a key is not one that does not answer.
+ */
+export function explain(error) {
+  if (!(error instanceof ServerError)) return t("no.server", { why: error.message || String(error) });
+  if (error.code === "invalid_api_key" || (error.status === 401 && apiKey())) return t("key.refused");
+  if (error.status === 401) return t("key.missing");
+  return serverText(error.code, error.message, error.parameter ?? "");
 }
 
 async function send(path, body, { signal, method } = {}) {
@@ -30,7 +43,7 @@ async function send(path, body, { signal, method } = {}) {
   let error;
   try { error = (await response.json()).error; } catch { /* not our server's shape */ }
   if (response.status === 401) document.dispatchEvent(new Event("martlet-key-needed"));
-  throw new ServerError(response.status, error?.message ?? `HTTP ${response.status}`, error?.param);
+  throw new ServerError(response.status, error?.message ?? `HTTP ${response.status}`, error?.param, error?.code);
 }
 
 export const getJSON = async (path, options) => (await send(path, undefined, options)).json();
@@ -47,7 +60,7 @@ export async function stream(path, body, { signal, onEvent }) {
     for (const event of parser.push(value)) {
       if (event.data === "[DONE]") return;
       const data = JSON.parse(event.data);
-      if (data.error) throw new ServerError(0, data.error.message ?? "error", data.error.param);
+      if (data.error) throw new ServerError(0, data.error.message ?? "error", data.error.param, data.error.code);
       onEvent(data);
     }
   }
@@ -65,4 +78,8 @@ export async function textModels() {
   const all = await models();
   const text = all.filter((model) => model.meta?.type !== "embedding" && !model.capabilities?.includes("embedding"));
   return text.length ? text : all;
+}
+/** Those that hold a conversation: the others have no chat template, and only go on with a text. */
+export async function chatModels() {
+  return (await models()).filter((model) => !model.capabilities || model.capabilities.includes("chat"));
 }

@@ -1,5 +1,6 @@
 /** Texts of the pages in the language of the reader. */
 import { en } from "./i18n/en.js";
+import { serverMessages } from "./i18n/server.js";
 import { zh } from "./i18n/zh.js";
 
 export const tables = { en, zh };
@@ -11,6 +12,12 @@ export const language = stored ?? (preferred.startsWith("zh") ? "zh" : "en");
 export function t(key, values = {}) {
   const text = tables[language]?.[key] ?? en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+}
+
+/** An error of the server in the page's language; its own words, which are English, where that is the language. */
+export function serverText(code, why, at = "") {
+  const text = serverMessages[language]?.[code];
+  return text ? text.replace("{why}", why).replace("{at}", at) : t("server.other", { why });
 }
 
 export function setLanguage(tag) {

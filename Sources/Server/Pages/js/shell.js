@@ -3,7 +3,7 @@ import { el, icon, iconButton, replace } from "./dom.js";
 import { apiKey, setApiKey } from "./api.js";
 import { language, setLanguage, t } from "./i18n.js";
 
-const pages = [["/", "nav.chat"], ["/playground", "nav.playground"], ["/inspect", "nav.inspect"], ["/runs", "nav.runs"]];
+const pages = [["/", "nav.chat"], ["/playground", "nav.playground"], ["/inspect", "nav.inspect"], ["/runs", "nav.runs"], ["/docs", "nav.docs"]];
 
 function bird() {
   const svg = icon("");
@@ -21,12 +21,14 @@ function dark() {
 const theme = localStorage.getItem("martlet-theme");
 if (theme) document.documentElement.dataset.theme = theme;
 
-function askForKey() {
+/** @param {boolean} isNeeded the server asks for one */
+function askForKey(isNeeded = false) {
   if (document.querySelector("dialog[open]")) return;
   const field = el("input", { type: "password", value: apiKey(), autocomplete: "off", id: "api-key" });
   const dialog = el("dialog", { onclose: () => dialog.remove() },
     el("form", { method: "dialog", onsubmit: () => { setApiKey(field.value.trim()); location.reload(); } },
       el("h2", {}, t("key.title")),
+      isNeeded && apiKey() ? el("p.notice", { role: "alert" }, t("key.refused")) : null,
       el("label.field", {}, el("span", {}, t("key.hint")), field),
       el("footer", {}, el("button", { type: "button", onclick: () => dialog.close() }, t("cancel")),
         el("button.primary", { type: "submit" }, t("save")))));
@@ -59,8 +61,8 @@ export function shell(current, { leading = [], trailing = [] } = {}) {
       el("nav", { "aria-label": t("nav") }, links), el("span.grow"), trailing,
       el("button.plain", { type: "button", lang: other, onclick: () => setLanguage(other) },
         other === "zh" ? "中文" : "EN"),
-      iconButton("key", t("key.title"), askForKey), shade));
-  document.addEventListener("martlet-key-needed", askForKey);
+      iconButton("key", t("key.title"), () => askForKey()), shade));
+  document.addEventListener("martlet-key-needed", () => askForKey(true));
 }
 
 /** A select of models that fills itself; remembers the choice under `name`. */
@@ -70,6 +72,8 @@ export function modelSelect(list, name, onchange) {
     localStorage.setItem("martlet-model-" + name, select.value);
     onchange?.(select.value);
   } }, list.map((model) => el("option", { value: model.id }, model.id)));
-  if (list.some((model) => model.id === stored)) select.value = stored;
+  const asked = new URLSearchParams(location.search).get("model");
+  const first = [asked, stored].find((id) => list.some((model) => model.id === id));
+  if (first) select.value = first;
   return select;
 }

@@ -1,5 +1,5 @@
 /** Streams one answer into a message. */
-import { stream } from "../api.js";
+import { explain, stream } from "../api.js";
 import { requestFields, tools } from "./settings.js";
 import { requestMessages } from "./tree.js";
 
@@ -54,7 +54,7 @@ export async function generate(conversation, node, signal, onPiece) {
     } });
   } catch (error) {
     if (signal.aborted) node.finish = "stopped";
-    else node.error = error.message || String(error);
+    else node.error = explain(error);
   }
   node.pending = undefined;
   const seconds = first ? (performance.now() - first) / 1000 : 0;

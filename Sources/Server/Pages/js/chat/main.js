@@ -1,6 +1,6 @@
 /** The chat page: what is shown, and what its buttons do. */
 import { el, icon, iconButton, replace, toast } from "../dom.js";
-import { textModels } from "../api.js";
+import { chatModels, explain } from "../api.js";
 import { shell } from "../shell.js";
 import { number, t } from "../i18n.js";
 import { preference } from "./exchange.js";
@@ -13,8 +13,8 @@ import { put } from "./store.js";
 import { addMessage, newConversation, newId, path, remember, removeMessage, show, siblings } from "./tree.js";
 
 const defaultsName = "martlet-chat-defaults";
-/** Small models babble at the temperature of 1 that servers use where nobody asks for another. */
-const initial = { settings: { temperature: 0.6, min_p: 0.05 }, system: "" };
+/** Nothing set: the server draws as the model recommends, as it does for every other client. */
+const initial = { settings: {}, system: "" };
 const defaults = () => JSON.parse(localStorage.getItem(defaultsName) ?? "null") ?? initial;
 const begin = () => newConversation(structuredClone(defaults()));
 
@@ -200,8 +200,9 @@ function drawSettings() {
     localStorage.setItem(defaultsName, JSON.stringify({ settings: values, system }));
     if (chat.conversation.leaf) put("conversations", chat.conversation);
   };
+  const own = chat.models.find((model) => model.id === picker.chosen[0])?.default_sampling;
   replace(settings, el("header.row", {}, el("h2.grow", {}, t("settings")),
-    iconButton("close", t("close"), () => toggleSettings(false))), settingsPanel(chat.conversation, changed));
+    iconButton("close", t("close"), () => toggleSettings(false))), settingsPanel(chat.conversation, changed, own));
 }
 
 // MARK: - Page
@@ -239,8 +240,12 @@ shell("/", { leading: [iconButton("menu", t("history"), toggleSide)], trailing: 
 document.body.append(page);
 page.classList.toggle("with-side", wide.matches);
 open(null);
-textModels().then((models) => {
+chatModels().then((models) => {
   chat.models = models;
-  picker.fill(models, showState);
+  picker.fill(models, () => { drawSettings(); showState(); });
+  drawSettings();
   showState();
-}, (error) => replace(log, el("p.notice", { role: "alert" }, t("no.server", { why: error.message }))));
+  if (models.length === 0) {
+    replace(log, el("p.notice.calm", {}, t("no.chat.model"), " ", el("a", { href: "/playground" }, t("nav.playground"))));
+  }
+}, (error) => replace(log, el("p.notice", { role: "alert" }, explain(error))));

@@ -92,6 +92,7 @@ function stats(node) {
   const { tokens, perSecond, firstSeconds, cached } = node.stats ?? {};
   const parts = [];
   if (node.finish === "length") parts.push(t("cut.by.length"));
+  if (node.finish === "repetition") parts.push(t("cut.by.repetition"));
   if (node.finish === "stopped") parts.push(t("stopped"));
   if (tokens) parts.push(t("tokens", { n: number(tokens) }));
   if (perSecond) parts.push(t("per.second", { n: number(perSecond, 1) }));

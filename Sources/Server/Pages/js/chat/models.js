@@ -14,7 +14,10 @@ export function modelPicker() {
     list = models;
     changed = onchange;
     const stored = JSON.parse(localStorage.getItem(name) ?? "[]").filter((id) => list.some((model) => model.id === id));
-    picker.chosen = stored.length ? stored : list.slice(0, 1).map((model) => model.id);
+    // A link may name the model to talk to.
+    const asked = new URLSearchParams(location.search).get("model");
+    picker.chosen = list.some((model) => model.id === asked) ? [asked]
+      : stored.length ? stored : list.slice(0, 1).map((model) => model.id);
     draw();
   }
 

@@ -2,14 +2,19 @@
 import { el, iconButton, replace } from "../dom.js";
 import { t } from "../i18n.js";
 
-/** Name, smallest, largest, step, what the server does without it. Empty means: not sent. */
+/** Name, smallest, largest, step, what is shown where the model's own is not known. Empty means: not sent, the model's own. */
 export const parameters = [
   ["temperature", 0, 2, 0.05, 1], ["top_p", 0, 1, 0.01, 1], ["top_k", 0, 200, 1, 0], ["min_p", 0, 1, 0.01, 0],
 ];
 
+/** For somebody who reads along: a reply has an end, and one that goes round in circles is ended. */
+export const chatDefaults = {
+  max_tokens: 2048, repetition_detection: { max_pattern_size: 160, min_count: 3, min_tokens: 60 }
+};
+
 /** The members of a request body that the settings make. */
 export function requestFields(settings) {
-  const fields = {};
+  const fields = { ...chatDefaults };
   for (const [name] of parameters) if (Number.isFinite(settings[name])) fields[name] = settings[name];
   if (Number.isFinite(settings.max_tokens)) fields.max_tokens = settings.max_tokens;
   if (Number.isFinite(settings.seed)) fields.seed = settings.seed;
@@ -33,9 +38,11 @@ const keep = (table) => localStorage.setItem(presetsName, JSON.stringify(table))
 /**
  * The panel beside a chat. Calls `onChange` after every change of `state.settings` or `state.system`.
  * @param {{settings: object, system: string}} state
+ * @param {object} [own] what the server draws with where a request does not say: `default_sampling` of the model
  */
-export function settingsPanel(state, onChange) {
-  const rows = parameters.map(([name, low, high, step, usual]) => slider(state, name, low, high, step, usual, onChange));
+export function settingsPanel(state, onChange, own = {}) {
+  const rows = parameters.map(([name, low, high, step, usual]) =>
+    slider(state, name, low, high, step, own[name] ?? usual, name in own, onChange));
   const plain = (name, type, hint) => field(name, el(type === "area" ? "textarea" : "input", {
     type: type === "area" ? undefined : type, rows: type === "area" ? 2 : undefined, min: name === "max_tokens" ? "1" : null,
     value: state.settings[name] ?? "", placeholder: hint, oninput: (event) => {
@@ -57,14 +64,14 @@ export function settingsPanel(state, onChange) {
     } });
   return [
     systemPrompt(state, onChange), el("h2", {}, t("parameters")), rows,
-    plain("max_tokens", "number", t("to.the.end")), plain("seed", "number", t("random")),
+    plain("max_tokens", "number", String(chatDefaults.max_tokens)), plain("seed", "number", t("random")),
     plain("stop", "area", t("stop.hint")), field("tools", toolField), toolNote,
   ];
 }
 
 const field = (name, input) => el("label.field", {}, el("span", {}, t("parameter." + name)), input);
 
-function slider(state, name, low, high, step, usual, onChange) {
+function slider(state, name, low, high, step, usual, isKnown, onChange) {
   const shown = el("b");
   const input = el("input", { type: "range", min: String(low), max: String(high), step: String(step),
     "aria-label": t("parameter." + name),
@@ -79,7 +86,7 @@ function slider(state, name, low, high, step, usual, onChange) {
   const update = () => {
     const isSet = Number.isFinite(state.settings[name]);
     input.value = String(isSet ? state.settings[name] : usual);
-    shown.textContent = isSet ? String(state.settings[name]) : t("of.the.model");
+    shown.textContent = isSet ? String(state.settings[name]) : isKnown ? `${usual} (${t("of.the.model")})` : t("of.the.model");
     label.classList.toggle("changed", isSet);
     reset.hidden = !isSet;
   };

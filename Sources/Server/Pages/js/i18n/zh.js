@@ -1,6 +1,6 @@
 /** 简体中文。`{name}` 处填入数值。 */
 export const zh = {
-  "nav": "页面", "nav.chat": "对话", "nav.playground": "试验场", "nav.inspect": "透视", "nav.runs": "训练",
+  "nav": "页面", "nav.chat": "对话", "nav.playground": "试验场", "nav.inspect": "透视", "nav.runs": "训练", "nav.docs": "文档",
   "skip": "跳到正文", "theme": "浅色或深色", "model": "模型", "cancel": "取消",
   "save": "保存", "close": "关闭", "copy": "复制", "copied": "已复制", "copy.failed": "复制失败", "code": "代码",
   "edit": "编辑", "remove": "删除", "again": "重新回答", "stop": "停止", "send": "发送", "reset": "恢复默认",
@@ -12,7 +12,7 @@ export const zh = {
   "welcome.more": "模型就在这台机器上运行，您写的内容不会离开这里。",
   "idea.1": "解释彩虹是怎样形成的", "idea.2": "写一首关于燕子的俳句", "idea.3": "用表格比较茶和咖啡",
   "role.user": "您", "role.assistant": "模型", "role.tool": "工具", "waiting": "模型正在阅读",
-  "thinking": "思考中……", "thought": "思考过程", "stopped": "已停止", "cut.by.length": "达到最大长度而截断",
+  "thinking": "思考中……", "thought": "思考过程", "stopped": "已停止", "cut.by.length": "达到最大长度而截断", "cut.by.repetition": "不断重复，已结束",
   "tokens": "{n} 个词元", "per.second": "每秒 {n} 个词元", "first.after": "{n} 秒后开始", "cached": "{n} 个来自缓存",
   "sibling.before": "上一个版本", "sibling.after": "下一个版本", "sibling.which": "第 {n} 个，共 {of} 个",
   "edit.send": "作为新分支发送", "edit.keep": "保存为新分支",
@@ -29,11 +29,11 @@ export const zh = {
   "remove.sure": "删除“{title}”？", "import": "导入", "imported": "已导入 {n} 个对话",
   "import.failed": "无法导入：{why}",
 
-  "settings": "设置", "parameters": "参数", "of.the.model": "模型默认", "to.the.end": "直到上下文用完",
+  "settings": "设置", "parameters": "参数", "of.the.model": "默认",
   "random": "随机", "stop.hint": "每行一个", "system.hint": "希望模型怎样回答", "presets": "已保存的提示",
   "preset.name": "保存时的名称", "preset.remove": "删除这条提示",
   "parameter.system": "系统提示", "parameter.temperature": "温度", "parameter.top_p": "Top-p",
-  "parameter.top_k": "Top-k", "parameter.min_p": "Min-p", "parameter.max_tokens": "最多词元", "parameter.seed": "随机种子",
+  "parameter.top_k": "Top-k", "parameter.min_p": "Min-p", "parameter.max_tokens": "最多生成词元", "parameter.seed": "随机种子",
   "parameter.stop": "停止词", "parameter.tools": "工具", "hint.temperature": "0 表示总取最可能的词元",
   "hint.top_p": "只保留合计达到这个概率的最可能词元", "hint.top_k": "只保留这么多个词元，0 表示全部",
   "hint.min_p": "只保留概率不低于最佳词元这一比例的词元",
@@ -54,7 +54,7 @@ export const zh = {
   "attention.hint": "行是正在看的词元，列是被看的词元。选一个头放大。",
   "head.off": "关闭这个头", "head.on": "重新打开", "heads.off": "已关闭", "all.on": "全部打开",
   "one.head": "第 {layer} 层，第 {head} 头", "looks.at": "{from} 看 {to}：{share}",
-  "as.text": "文字形式", "lens": "逐层预测", "lens.hint": "如果模型在这一层停下，它会在每个位置之后预测的词元。颜色越深越确定。",
+  "as.text": "文字形式", "lens": "逐层预测", "lens.hint": "如果模型在这一层停下，它会在每个位置之后预测的词元。颜色越浓越确定。",
   "norms": "残差长度", "norms.hint": "每个位置携带的向量逐层的长度。",
   "embedding": "嵌入", "next": "下一个词元", "next.hint": "最后一个词元之后会是什么，正如采样器所见。",
   "kept": "保留 {n} 个词元", "changed.from": "所有头都打开时：{token} {share}",
@@ -73,4 +73,9 @@ export const zh = {
   "choose.runs": "选择要显示的训练", "no.data": "还没有数据。", "unit.nats": "每词元奈特", "unit.mb": "MB",
   "provenance": "训练的来历", "run.date": "日期", "run.version": "版本", "run.command": "命令",
   "run.machine": "机器", "run.data": "数据",
+
+  "no.chat.model": "这台服务器上的模型都没有对话模板，只能续写文字，请到",
+  "key.refused": "服务器拒绝了这个密钥，请换一个。", "key.missing": "服务器需要 API 密钥。",
+  "run.talk": "和它对话", "server.other": "服务器说：{why}",
+  "docs.list": "目录",
 };

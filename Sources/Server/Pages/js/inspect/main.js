@@ -1,5 +1,5 @@
 /** The page that looks inside the model. */
-import { postJSON, textModels } from "../api.js";
+import { explain, postJSON, textModels } from "../api.js";
 import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
 import { modelSelect, shell } from "../shell.js";
@@ -31,7 +31,7 @@ async function look() {
     norms.draw(answer);
     next.draw(answer, heads.length ? whole : null);
   } catch (error) {
-    replace(note, el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+    replace(note, el("p.notice", { role: "alert" }, explain(error)));
   }
   drawSwitched();
   go.disabled = false;
@@ -64,4 +64,4 @@ textModels().then((models) => {
   model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; });
   replace(form.querySelector(".picker"), model);
   look();
-}, (error) => replace(note, el("p.notice", { role: "alert" }, t("no.server", { why: error.message }))));
+}, (error) => replace(note, el("p.notice", { role: "alert" }, explain(error))));

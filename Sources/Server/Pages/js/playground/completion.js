@@ -1,5 +1,5 @@
 /** A text, what a model makes of it, and how sure it was of every token. */
-import { stream } from "../api.js";
+import { explain, stream } from "../api.js";
 import { el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { modelSelect } from "../shell.js";
@@ -9,8 +9,14 @@ export function completionCard(models) {
   const prompt = el("textarea", { rows: 4, value: t("prompt.example"), "aria-label": t("prompt"), id: "prompt" });
   const model = modelSelect(models, "playground");
   const length = el("input", { type: "number", value: "48", min: "1", max: "512", "aria-label": t("parameter.max_tokens") });
-  const temperature = el("input", { type: "number", value: "0.8", min: "0", max: "2", step: "0.1",
+  // Empty: the model's own, as everywhere.
+  const temperature = el("input", { type: "number", value: "", min: "0", max: "2", step: "0.1",
     "aria-label": t("parameter.temperature") });
+  const ownTemperature = () => {
+    temperature.placeholder = String(models.find((one) => one.id === model.value)?.default_sampling?.temperature ?? "");
+  };
+  model.addEventListener("change", ownTemperature);
+  ownTemperature();
   const echo = el("input", { type: "checkbox", checked: true });
   const go = el("button.primary", { type: "submit" }, t("continue"));
   const output = el("div.output", { "aria-label": t("result"), "aria-busy": "false" });
@@ -28,23 +34,34 @@ export function completionCard(models) {
     try {
       await stream("/v1/completions", {
         model: model.value, prompt: prompt.value, max_tokens: Number(length.value) || 16,
-        temperature: Number(temperature.value) || 0, logprobs: 5, echo: echo.checked,
+        temperature: temperature.value === "" ? undefined : Number(temperature.value), logprobs: 5, echo: echo.checked,
       }, { signal: abort.signal, onEvent: (event) => {
         const scores = event.choices[0]?.logprobs;
         if (scores) add(tokensOf(scores));
+        bringIntoView();
       } });
       // Something to look at, unless somebody looks already.
       const likely = output.querySelector(".token:nth-last-child(2)");
       if (likely && !output.querySelector(".token.seen")) likely.dispatchEvent(new Event("mouseenter"));
     } catch (error) {
-      if (!abort.signal.aborted) output.append(el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+      if (!abort.signal.aborted) output.append(el("p.notice", { role: "alert" }, explain(error)));
     }
     abort = null;
     output.setAttribute("aria-busy", "false");
     go.textContent = t("continue");
   }
 
+  /** On a phone the keyboard and the fields fill the screen: the result is brought up once, as soon as it begins. */
+  let isShown = false;
+  function bringIntoView() {
+    if (isShown || !matchMedia("(max-width: 800px)").matches) return;
+    isShown = true;
+    document.activeElement?.blur();
+    output.scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+
   function begin(given, isEchoed) {
+    isShown = false;
     tokens = [];
     written = isEchoed ? "" : given;
     replace(detail);

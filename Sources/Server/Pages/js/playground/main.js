@@ -1,5 +1,5 @@
 /** The playground page. */
-import { textModels } from "../api.js";
+import { explain, textModels } from "../api.js";
 import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
 import { shell } from "../shell.js";
@@ -11,4 +11,4 @@ const content = el("div");
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
   el("header", {}, el("h1", {}, t("playground.title")), el("p", {}, t("playground.more"))), content)));
 textModels().then((models) => replace(content, completionCard(models), tokenizerCard(models)),
-  (error) => replace(content, el("p.notice", { role: "alert" }, t("no.server", { why: error.message }))));
+  (error) => replace(content, el("p.notice", { role: "alert" }, explain(error))));

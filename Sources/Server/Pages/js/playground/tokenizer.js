@@ -1,5 +1,5 @@
 /** How texts become tokens, for one model or two. */
-import { postJSON } from "../api.js";
+import { explain, postJSON } from "../api.js";
 import { el, replace } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { hex, pieces, visible } from "./tokens.js";
@@ -28,7 +28,7 @@ export function tokenizerCard(models) {
       }));
       if (mine === round) replace(results, lists.map((list) => draw(list, lists)));
     } catch (error) {
-      if (mine === round) replace(results, el("p.notice", { role: "alert" }, t("error", { why: error.message })));
+      if (mine === round) replace(results, el("p.notice", { role: "alert" }, explain(error)));
     }
   }
 

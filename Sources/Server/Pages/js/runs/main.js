@@ -1,5 +1,5 @@
 /** The page that watches training: runs of a folder, side by side, as they are written. */
-import { getJSON, postJSON } from "../api.js";
+import { explain, getJSON, postJSON } from "../api.js";
 import { coloursOf } from "../chart.js";
 import { el, replace, toast } from "../dom.js";
 import { number, significant, t } from "../i18n.js";
@@ -69,9 +69,20 @@ function drawList() {
       el("span.track", { title: progress(run) }, bar), el("span.number.small", {}, progress(run)),
       el("span.number.small", {}, `${t("loss")} ${significant(run.loss)}`),
       el("span.number.small", {}, last ? `${t("validation")} ${significant(last.loss)}` : ""),
+      run.step > 0 ? el("button", { type: "button", onclick: () => talk(run) }, t("run.talk")) : el("span"),
       run.running ? el("button.danger", { type: "button", disabled: Boolean(run.stopping), onclick: () => stop(run) }, t("run.stop")) : el("span"));
   }));
   if (focus) [...list.querySelectorAll("input")].find((box) => box.dataset.run === focus)?.focus();
+}
+
+/** Has the server offer the run's model, and goes where one talks to it. */
+async function talk(run) {
+  try {
+    const { name, chat } = await postJSON(`/api/runs/${encodeURIComponent(run.name)}/offer`, {});
+    location.href = (chat ? "/" : "/playground") + "?model=" + encodeURIComponent(name);
+  } catch (error) {
+    toast(explain(error));
+  }
 }
 
 async function stop(run) {
@@ -81,7 +92,7 @@ async function stop(run) {
     run.stopping = true;
     toast(t("run.stop.asked", { name: run.name }));
   } catch (error) {
-    toast(t("error", { why: error.message }));
+    toast(explain(error));
   }
   drawList();
 }
@@ -124,7 +135,7 @@ async function refresh() {
     replace(note, data.length ? null : el("p.notice.calm", {}, t("runs.none")));
     content.hidden = data.length === 0;
   } catch (error) {
-    replace(note, el("p.notice", { role: "alert" }, t("no.server", { why: error.message })));
+    replace(note, el("p.notice", { role: "alert" }, explain(error)));
   }
   setTimeout(refresh, document.hidden ? 15_000 : 2_000);
 }

@@ -1,0 +1,12 @@
+/** Links of the documentation's files, as the page has them. No drawing here. */
+
+/** Links to other files of the folder become links to their pages; those to the sources are left as words. */
+export function withLinks(source, origin) {
+  return source.split(/(^```[\s\S]*?^```)/m).map((part) => (part.startsWith("```") ? part
+    : part.replace(/\]\((?:docs\/|\.\/)?([\w-]+)\.md(#[^)\s]*)?\)/g, (all, name, place) => `](${origin}/docs?page=${name}${place ?? ""})`)
+      .replace(/\]\(#([^)\s]+)\)/g, (all, place) => `](${origin}/docs#${place})`))).join("");
+}
+
+/** What a link to a heading names it by. */
+export const headingId = (text) =>
+  text.trim().toLowerCase().replace(/[^\p{L}\p{N}\s-]/gu, "").replace(/\s+/g, "-");

@@ -1,0 +1,46 @@
+/** The documentation, as it lies in the program. */
+import { explain, ServerError } from "../api.js";
+import { el, replace } from "../dom.js";
+import { language, t } from "../i18n.js";
+import { renderMarkdown } from "../markdown/render.js";
+import { shell } from "../shell.js";
+import { headingId, withLinks } from "./links.js";
+
+/** In the order a newcomer reads. */
+const names = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you",
+  "commands", "options", "routes", "api", "performance", "architecture", "how-to-add"];
+
+shell("/docs");
+const body = el("article.markdown");
+const list = el("nav.contents", { "aria-label": t("docs.list") });
+document.body.append(el("main.page", { id: "main" }, el("div.sheet.docs", {}, list, body)));
+
+const wanted = new URLSearchParams(location.search).get("page");
+const current = names.includes(wanted) ? wanted : names[0];
+
+/** In the reader's language where there is one, else in English. */
+async function text(name) {
+  for (const path of language === "zh" ? [`zh/${name}`, name] : [name]) {
+    const response = await fetch(`/ui/docs/${path}.md`);
+    if (response.ok) return response.text();
+    if (response.status !== 404) throw new ServerError(response.status, `HTTP ${response.status}`);
+  }
+  throw new ServerError(404, name);
+}
+
+const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", "") ?? name;
+
+async function start() {
+  const source = await text(current);
+  renderMarkdown(body, withLinks(source, location.origin));
+  for (const link of body.querySelectorAll("a")) if (link.origin === location.origin) link.removeAttribute("target");
+  for (const heading of body.querySelectorAll("h1, h2, h3")) heading.id = headingId(heading.textContent);
+  document.title = title(source, current) + " · Martlet";
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  const entries = await Promise.all(names.map(async (name) => {
+    try { return { name, title: title(await text(name), name) }; } catch { return null; }
+  }));
+  replace(list, entries.filter(Boolean).map((entry) => el("a", { href: "/docs?page=" + entry.name,
+    "aria-current": entry.name === current ? "page" : null }, entry.title)));
+}
+start().catch((error) => replace(body, el("p.notice", { role: "alert" }, explain(error))));

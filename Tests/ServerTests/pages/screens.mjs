@@ -1,0 +1,81 @@
+// Pictures of every page, on a phone and on a desk, light and dark, in both languages, and whether anything overhangs.
+//
+//   martlet serve smollm2 gemma3 --runs RUNS &
+//   node Tests/ServerTests/pages/screens.mjs http://127.0.0.1:8080 FOLDER
+//
+// Ends with 1 where a page is wider than its window, or an element of it reaches out of what it stands in.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Browser } from "./browser.mjs";
+
+const [address, folder] = process.argv.slice(2);
+if (!folder) { console.error("usage: screens.mjs ADDRESS FOLDER"); process.exit(2); }
+mkdirSync(folder, { recursive: true });
+
+const settled = "!document.querySelector('.message.pending, [aria-busy=true]')";
+/** Name, path, and what is done before the picture. */
+const screens = [
+  ["chat-empty", "/", async (page) => page.until("document.querySelector('.models select')")],
+  ["chat", "/", async (page) => {
+    await page.until("document.querySelector('.models select')");
+    await page.write("#ask", "Compare tea and coffee in a table, then list `three` **birds**.");
+    await page.press("Enter");
+    await page.until("document.querySelectorAll('.message').length >= 2 && " + settled, 120);
+  }],
+  ["chat-history", "/", async (page) => {
+    await page.until("document.querySelector('.models select')");
+    await page.evaluate("document.querySelector('.chat').classList.add('with-side')");
+  }],
+  ["chat-settings", "/", async (page) => {
+    await page.until("document.querySelector('.models select')");
+    await page.evaluate("document.querySelector('.chat').classList.remove('with-side')");
+    await page.evaluate("[...document.querySelectorAll('.bar button.icon[aria-pressed]')][0].click()");
+  }],
+  ["playground", "/playground", async (page) => {
+    await page.until("document.querySelector('#prompt')");
+    await page.evaluate("document.querySelector('form').requestSubmit()");
+    await page.until("document.querySelectorAll('.token').length > 5 && " + settled, 120);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+  }],
+  ["inspect", "/inspect", async (page) => page.until("document.querySelectorAll('.head canvas').length && document.querySelector('.lens td')", 60)],
+  ["runs", "/runs", async (page) => page.until("document.querySelector('.chart .curve, .notice')", 30)],
+  ["docs", "/docs", async (page) => page.until("document.querySelector('.docs h1') && document.querySelector('.contents a')")],
+];
+
+/** Elements of which a part lies beside the window, or beside a box that does not scroll. */
+const overhanging = `[...document.querySelectorAll("main *, .bar *, .side *, .drawer *, dialog *")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  if (!box.width || !box.height || getComputedStyle(element).position === "fixed") return false;
+  if (element.closest("[hidden], .skip, svg")) return false;
+  for (let parent = element.parentElement; parent; parent = parent.parentElement) {
+    const style = getComputedStyle(parent);
+    if (/auto|scroll|hidden/.test(style.overflowX)) return false;
+    if (parent.matches(".side, .card, .composer, .drawer, .bar, .run")) {
+      const outer = parent.getBoundingClientRect();
+      if (box.right > outer.right + 1 || box.left < outer.left - 1) return true;
+    }
+  }
+  return box.right > innerWidth + 1 || box.left < -1;
+}).map((element) => element.tagName + "." + element.className + " " + element.textContent.slice(0, 30)).slice(0, 5)`;
+
+const browser = await Browser.launch();
+let wrong = 0;
+for (const [size, shape] of [["phone", { phone: true }], ["desk", { width: 1440, height: 900 }]]) {
+  for (const dark of [false, true]) {
+    for (const [tag, language] of [["en", "en"], ["zh", "zh-CN"]]) {
+      for (const [name, path, act] of screens) {
+        const page = await browser.page({ ...shape, dark, language });
+        await page.go(address + path);
+        await act(page);
+        const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+        const out = await page.evaluate(overhanging);
+        const title = `${name}-${size}-${dark ? "dark" : "light"}-${tag}`;
+        await page.screenshot(join(folder, title + ".png"));
+        if (wide > 0 || out.length) { wrong++; console.log(`not ok ${title}: ${wide} px too wide; ${out.join(" | ")}`); }
+      }
+    }
+  }
+}
+await browser.close();
+console.log(wrong ? `${wrong} pictures with something wrong` : "nothing overhangs");
+process.exit(wrong ? 1 : 0);
