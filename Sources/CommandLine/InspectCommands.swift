@@ -18,6 +18,7 @@ struct ShowCommand: ParsableCommand {
     var tree = false
     @Flag(help: "Print all metadata of a GGUF file.") var metadata = false
     @Flag(help: "Print the chat template.") var template = false
+    @Flag(help: "Print the Modelfile of a model that `martlet create` made.") var modelfile = false
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func run() throws {
@@ -46,6 +47,7 @@ struct ShowCommand: ParsableCommand {
             print("")
             for (key, value) in description.metadata { print("\(key) = \(value)") }
         }
+        if modelfile { print("\n" + (description.modelfile ?? "not made of another model")) }
         if template { print("\n" + (description.template ?? "no chat template")) }
     }
 }

@@ -16,6 +16,10 @@ struct InstalledModel {
                 ? Folder.contents(path).reduce(0) { $0 + Folder.byteCount("\(path)/\($1)") } : Folder.byteCount(path)
             models.append(InstalledModel(name: short.name, byteCount: bytes, path: path))
         }
+        for name in ModelStore.madeNames() {
+            guard let path = ModelStore.made(name) else { continue }
+            models.append(InstalledModel(name: name, byteCount: Folder.byteCount(path), path: path))
+        }
         let cache = HubCache()
         for repository in cache.repositories() { models += all(of: repository, cache) }
         return models

@@ -16,8 +16,8 @@ struct MartletCommand: AsyncParsableCommand {
         commandName: "martlet",
         abstract: "Run, inspect and measure language models on this machine.",
         discussion: """
-            MODEL is a folder as published on a hub, a GGUF file, a repository as org/name, or a short name: \
-            \(ShortName.all.map(\.name).joined(separator: ", ")).
+            MODEL is a folder as published on a hub, a GGUF file, a repository as org/name, a name that `martlet create` \
+            gave, or a short name: \(ShortName.all.map(\.name).joined(separator: ", ")).
 
             Results go to standard output, everything else to standard error.
             Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -28,6 +28,7 @@ struct MartletCommand: AsyncParsableCommand {
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self, OptionsCommand.self,
+            CreateCommand.self, CopyCommand.self, RemoveCommand.self, RunningCommand.self, StopCommand.self,
             ManualCommand.self,
         ])
 
@@ -97,15 +98,43 @@ extension Terminal {
         }
         if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
         if code == .validationFailure {
-            Terminal.note(MartletCommand.fullMessage(for: error))
+            Terminal.note(usage(error))
             Glibc.exit(2)
         }
-        if error is OptionError {
+        if isUsage(error) {
             note("martlet: \(error)")
             Glibc.exit(2)
         }
         if error is CancellationError { Glibc.exit(130) }
         Terminal.note("martlet: \(error)")
         Glibc.exit(1)
+    }
+}
+
+extension Terminal {
+    /// What is wrong with the words of a command line, in one sentence, and where help is.
+    private static func usage(_ error: any Error) -> String {
+        let message = MartletCommand.message(for: error).split(whereSeparator: \.isNewline).map {
+            $0.drop { $0 == " " }
+        }.joined(separator: " ")
+        // The parser names the verb in its own text only: "See 'martlet run --help' for more information."
+        let whole = MartletCommand.fullMessage(for: error)
+        let help = whole.components(between: "See '", and: "'") ?? "martlet --help"
+        return "martlet: \(message); `\(help)` has examples"
+    }
+
+    /// Whether an option was given a value that it cannot have, on the command line; a file's mistakes are failures.
+    private static func isUsage(_ error: any Error) -> Bool {
+        if let error = error as? TrainingError {
+            return error.kind == .configuration && error.description.hasPrefix("command line: ")
+        }
+        return error is OptionError
+    }
+}
+
+extension String {
+    fileprivate func components(between start: String, and end: Character) -> String? {
+        guard let place = ranges(of: start).last?.upperBound else { return nil }
+        return self[place...].firstIndex(of: end).map { String(self[place..<$0]) }
     }
 }

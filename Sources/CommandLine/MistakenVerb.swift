@@ -12,7 +12,7 @@ struct MistakenVerb: CustomStringConvertible {
         "download": "pull", "fetch": "pull", "get": "pull", "models": "list", "info": "show", "inspect": "show",
         "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",
         "tune": "sft", "rl": "grpo", "ppo": "grpo", "evaluate": "eval", "benchmark": "bench", "cost": "plan",
-        "version": "--version",
+        "version": "--version", "remove": "rm", "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop",
     ]
 
     /// nil where `word` is a verb, an option or missing.

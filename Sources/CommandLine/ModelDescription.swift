@@ -1,11 +1,16 @@
 import Martlet
+import MartletSystem
 
 /// What `martlet show` tells about a model.
 struct ModelDescription {
-    var summary: [(String, String)] = []
+    /// What is told a line each, for people and as JSON: what is a number is one there.
+    private(set) var facts: [(name: String, text: String, json: JSON)] = []
+    var summary: [(String, String)] { facts.map { ($0.name, $0.text) } }
     var tensors: [TensorEntry] = []
     var metadata: [(String, String)] = []
     var template: String?
+    /// Where `martlet create` made the model.
+    var modelfile: String?
     /// What of the files is passed over and may matter.
     var warnings: [String] = []
 
@@ -18,61 +23,113 @@ struct ModelDescription {
         for entry in tensors { byType[entry.typeName, default: 0] += entry.byteCount }
         let types = byType.sorted { $0.value > $1.value }.map { "\($0.key) \(Terminal.bytes($0.value))" }
 
-        summary.append(("path", path))
-        summary.append(("format", checkpoint.gguf.map { "GGUF version \($0.version)" } ?? "safetensors"))
-        summary.append(("architecture", checkpoint.modelType))
-        summary.append(("parameters", "\(Terminal.fixed(Double(parameters) / 1e6, 1)) M in \(tensors.count) tensors"))
-        summary.append(("size", types.joined(separator: ", ")))
-        summary.append(("kind", Self.name(of: checkpoint.kind)))
+        add("path", files.path)
+        if let created = files.created {
+            add("made of", created.from)
+            if let system = created.system { add("system", system.shown(limit: 60), .string(system)) }
+            modelfile = created.modelfile
+        }
+        add("format", checkpoint.gguf.map { "GGUF version \($0.version)" } ?? "safetensors")
+        add("architecture", checkpoint.modelType)
+        add(
+            "parameters", "\(Terminal.fixed(Double(parameters) / 1e6, 1)) M in \(tensors.count) tensors",
+            .integer(parameters))
+        add(
+            "size", types.joined(separator: ", "),
+            .object(JSONObject(byType.sorted { $0.value > $1.value }.map { ($0.key, .integer($0.value)) })))
+        add("kind", Self.name(of: checkpoint.kind))
         if checkpoint.hasEncoder {
             let spec = try EncoderConfiguration(checkpoint.configuration)
-            summary.append(("layers", "\(spec.layerCount)"))
-            summary.append(("hidden size", "\(spec.hiddenSize)"))
-            summary.append(("attention", "\(spec.heads) heads of \(spec.hiddenSize / spec.heads)"))
-            summary.append(("feed-forward", "\(spec.feedForwardSize)"))
-            summary.append(("context", "\(spec.contextLength)"))
-            summary.append(("vocabulary", "\(spec.vocabularySize)"))
+            add("layers", spec.layerCount)
+            add("hidden size", spec.hiddenSize)
+            add(
+                "attention", "\(spec.heads) heads of \(spec.hiddenSize / spec.heads)",
+                ["heads": .integer(spec.heads), "head_size": .integer(spec.hiddenSize / spec.heads)])
+            add("feed-forward", spec.feedForwardSize)
+            add("context", spec.contextLength)
+            add("vocabulary", spec.vocabularySize)
         } else {
             let spec = try checkpoint.decoderConfiguration()
             let attention = spec.attention
-            summary.append(("layers", "\(spec.layerCount)"))
-            summary.append(("hidden size", "\(spec.hiddenSize)"))
-            summary.append(
-                (
-                    "attention",
-                    "\(attention.heads) heads of \(attention.headDimension), \(attention.keyValueHeads) for keys and values"
-                ))
+            add("layers", spec.layerCount)
+            add("hidden size", spec.hiddenSize)
+            add(
+                "attention",
+                "\(attention.heads) heads of \(attention.headDimension), \(attention.keyValueHeads) for keys and values",
+                [
+                    "heads": .integer(attention.heads), "head_size": .integer(attention.headDimension),
+                    "key_value_heads": .integer(attention.keyValueHeads),
+                ])
             let windows = Set(spec.windows.compactMap { $0 })
             if let window = windows.first {
-                summary.append(("window", "\(window) tokens in \(spec.windows.count { $0 != nil }) layers"))
+                let layers = spec.windows.count { $0 != nil }
+                add(
+                    "window", "\(window) tokens in \(layers) layers",
+                    ["tokens": .integer(window), "layers": .integer(layers)])
             }
-            summary.append(("feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")"))
+            add(
+                "feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")",
+                ["size": .integer(spec.feedForward.size), "gated": .bool(spec.feedForward.isGated)])
             if let experts = spec.feedForward.experts {
-                summary.append(("experts", "\(experts.active) of \(experts.count)"))
+                add(
+                    "experts", "\(experts.active) of \(experts.count)",
+                    ["active": .integer(experts.active), "count": .integer(experts.count)])
             }
-            summary.append(("context", "\(spec.contextLength)"))
-            summary.append(("vocabulary", "\(spec.vocabularySize)"))
+            add("context", spec.contextLength)
+            add("vocabulary", spec.vocabularySize)
         }
         if checkpoint.kind == .embeds {
             let pipeline = try EmbeddingDescription(files)
-            summary.append(("vector", pipeline.vector))
-            if let prompts = pipeline.prompts { summary.append(("prompts", prompts)) }
-            if let length = pipeline.maximumLength { summary.append(("longest text", "\(length) tokens")) }
+            add("vector", pipeline.vector)
+            if let prompts = pipeline.prompts { add("prompts", prompts) }
+            if let length = pipeline.maximumLength { add("longest text", "\(length) tokens", .integer(length)) }
         }
         warnings = try checkpoint.warnings()
         if let tokenizer = try? files.tokenizer() {
-            summary.append(("tokenizer", tokenizer.details.kind))
-            template = tokenizer.chatTemplate
-            summary.append(("chat template", template == nil ? "none" : "yes (--template prints it)"))
+            add("tokenizer", tokenizer.details.kind)
+            template = files.created?.template ?? tokenizer.chatTemplate
+            add("chat template", template == nil ? "none" : "yes (--template prints it)", .bool(template != nil))
+        }
+        if checkpoint.kind == .generates {
+            let recommendation = try files.recommendation(hasChatTemplate: template != nil)
+            add("sampling", Self.line(of: recommendation), Self.json(of: recommendation))
         }
         if let gguf = checkpoint.gguf {
             metadata = gguf.metadata.map { ($0.key, "\($0.value)") }
             if let licence = try? gguf.metadata.stringIfPresent("general.license") {
-                summary.append(("licence", licence))
+                add("licence", licence)
             }
         } else {
             metadata = checkpoint.configuration.json.object.map { $0.map { ($0.key, $0.value.text()) } } ?? []
         }
+    }
+
+    private mutating func add(_ name: String, _ text: String, _ json: JSON? = nil) {
+        facts.append((name, text, json ?? .string(text)))
+    }
+
+    private mutating func add(_ name: String, _ number: Int) { add(name, "\(number)", .integer(number)) }
+
+    /// "temperature 0.2, top-p 0.9 (default for …)"; what changes nothing is left out.
+    private static func line(of recommendation: SamplingRecommendation) -> String {
+        let sampling = recommendation.sampling
+        var parts = ["temperature \(sampling.temperature)"]
+        if sampling.topK > 0 { parts.append("top-k \(sampling.topK)") }
+        if sampling.topP < 1 { parts.append("top-p \(sampling.topP)") }
+        if sampling.minP > 0 { parts.append("min-p \(sampling.minP)") }
+        if sampling.typicalP < 1 { parts.append("typical-p \(sampling.typicalP)") }
+        if sampling.repetitionPenalty != 1 { parts.append("repetition penalty \(sampling.repetitionPenalty)") }
+        return parts.joined(separator: ", ") + " (\(recommendation.source))"
+    }
+
+    private static func json(of recommendation: SamplingRecommendation) -> JSON {
+        let sampling = recommendation.sampling
+        func plain(_ value: Float) -> JSON { .number(Double("\(value)") ?? Double(value)) }
+        return [
+            "temperature": plain(sampling.temperature), "top_k": .integer(sampling.topK),
+            "top_p": plain(sampling.topP), "min_p": plain(sampling.minP), "typical_p": plain(sampling.typicalP),
+            "repetition_penalty": plain(sampling.repetitionPenalty), "source": .string("\(recommendation.source)"),
+        ]
     }
 
     private static func name(of kind: ModelKind) -> String {
@@ -84,7 +141,8 @@ struct ModelDescription {
     }
 
     var json: JSON {
-        var object = JSONObject(summary.map { (key: $0.0.replacingSpaces, value: JSON.string($0.1)) })
+        var object = JSONObject(facts.map { (key: $0.name.replacingSpaces, value: $0.json) })
+        object["tensor_count"] = .integer(tensors.count)
         object["tensors"] = .array(
             tensors.map { entry in
                 [

@@ -36,9 +36,8 @@ struct PullCommand: AsyncParsableCommand {
         settings.onRetry = { Terminal.note($0) }
         let hub = Hub(settings)
         let task = Task { try await hub.download(reference) { bar.show($0) } }
-        let path = try await Interruption.cancelling(task) { try await task.value }
-        bar.finish()
-        return path
+        defer { bar.finish() }
+        return try await Interruption.cancelling(task) { try await task.value }
     }
 }
 
@@ -67,25 +66,32 @@ final class ProgressLine: Sendable {
             state.shown = now
             let seconds = (now - state.started).inSeconds
             let speed = seconds > 0.2 ? Double(progress.received - state.startBytes) / seconds : 0
-            return Self.line(progress, speed)
+            return Self.line(progress, speed, columns: Terminal.errorIsTerminal ? Terminal.errorColumns - 1 : 120)
         }
         guard let line else { return }
-        if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K\(line)", to: 2)
-        } else {
-            Terminal.note(line)
-        }
+        var status = StatusLine()
+        status.show(line, isDue: true)
     }
 
-    func finish() { if Terminal.errorIsTerminal { Terminal.write("\r\u{1B}[K", to: 2) } }
+    func finish() { StatusBoard.close(keepsLine: false) }
 
-    private static func line(_ progress: HubProgress, _ speed: Double) -> String {
+    /// What matters most stands first: how much of it there is, then the name, which is cut, then what has room.
+    static func line(_ progress: HubProgress, _ speed: Double, columns: Int) -> String {
         let share = progress.total > 0 ? Double(progress.received) / Double(progress.total) : 1
-        let width = 24, filled = min(width, max(0, Int(clamping: share * Double(width))))
+        let count = "\(progress.filesDone + 1)/\(progress.filesTotal)"
+        let percent = "\(min(100, max(0, Int(clamping: share * 100))))%"
+        var tail = "\(Terminal.bytes(progress.received)) of \(Terminal.bytes(progress.total))"
+        if speed > 0 {
+            tail += ", \(Terminal.bytes(Int(clamping: speed)))/s"
+            let left = Double(progress.total - progress.received) / speed
+            if left >= 1 { tail += ", \(Terminal.minutes(left)) left" }
+        }
+        let room = columns - count.columns - tail.columns - 2
+        guard room >= 12 else { return "\(count) \(percent) \(tail)" }
+        let width = room >= 60 ? 24 : room >= 34 ? 12 : 0
+        guard width > 0 else { return "\(count) \(progress.file.fitting(room)) \(tail)" }
+        let filled = min(width, max(0, Int(clamping: share * Double(width))))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        var text = "\(progress.filesDone + 1)/\(progress.filesTotal) \(progress.file) \(bar) "
-        text += "\(Terminal.bytes(progress.received)) of \(Terminal.bytes(progress.total))"
-        if speed > 0 { text += ", \(Terminal.bytes(Int(clamping: speed)))/s" }
-        return text
+        return "\(count) \(progress.file.fitting(room - width - 1)) \(bar) \(tail)"
     }
 }

@@ -40,6 +40,7 @@ enum Reply {
         parts.append(prompt)
         parts.append(
             "reply \(statistics.replyTokens) tokens at \(Terminal.fixed(statistics.replyTokensPerSecond, 1)) tok/s")
+        if reason == .repetition { parts.append("ended: it went round in circles (--no-stop-loops lets it)") }
         if reason == .length { parts.append("cut at the token limit") }
         parts.append("peak memory \(Terminal.bytes(Terminal.peakMemory))")
         return parts.joined(separator: " · ")

@@ -7,9 +7,10 @@ struct RunCommand: AsyncParsableCommand {
         abstract: "Ask a model, or chat with it in the terminal.",
         discussion: """
             With a prompt, the answer is streamed to standard output. Without one, a chat opens; /? lists what it understands.
-            Without sampling flags a model's generation_config.json decides; where there is none, temperature 0.2, top-p 0.9 \
-            and repetition penalty 1.1. What is piped into standard input is appended to the prompt. A repository that is not \
-            on this machine is fetched first, as `martlet pull` does.
+            Without sampling flags the model decides: its generation_config.json, Modelfile or GGUF metadata, else what suits \
+            its kind and size; `martlet show MODEL` prints it. What is piped into standard input is appended to the prompt. \
+            A repository that is not on this machine can be fetched first, as `martlet pull` does: a terminal is asked, \
+            --yes says so, and without either it is an error.
 
             Examples:
               martlet run smollm2 "Why is the sky blue?"
@@ -23,6 +24,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var sampling: SamplingFlags
     @Option(help: "The system message.") var system: String?
     @Flag(help: "Continue the prompt as text, without the chat template.") var raw = false
+    @Flag(help: "Fetch a repository that is not on this machine without asking.") var yes = false
     @Flag(help: "Fetch nothing: a repository that is not on this machine is an error.") var offline = false
     @Flag(help: "No statistics on standard error.") var quiet = false
 
@@ -34,8 +36,10 @@ struct RunCommand: AsyncParsableCommand {
         {
             question += question.isEmpty ? piped : "\n\n" + piped
         }
-        let model = offline ? try flags.load() : try await flags.loadOrFetch()
+        let model = offline ? try flags.load() : try await flags.loadOrFetch(mayFetch: yes)
         var options = try sampling.options(for: model)
+        let chats = !raw && model.chatTemplate != nil && options.beams == nil
+        if sampling.stopLoops ?? chats { options.repetitionDetection = .chat }
         defer { Terminal.restoreInput() }
         guard !question.isEmpty else {
             guard Terminal.inputIsTerminal else { throw ValidationError("there is no prompt: give one, or pipe it in") }

@@ -23,6 +23,10 @@ struct SamplingFlags: ParsableArguments {
     var presencePenalty: Float?
     @Option(help: "Subtracted for each time a token stands in the reply.")
     var frequencyPenalty: Float?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "End a reply that goes round in circles. Without either: in chats, but not with --raw or --beams.")
+    var stopLoops: Bool?
     @Option(help: "The same seed gives the same reply.")
     var seed: UInt64?
     @Option(help: "Search for the most probable reply with so many beams, instead of drawing one.")
@@ -36,18 +40,6 @@ struct SamplingFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp("Added to a token's logit, as ID=BIAS; may be given several times.", valueName: "id=bias"))
     var logitBias: [String] = []
-
-    /// What a person gets who asks for nothing: the model's own recommendation, else a cautious one, since plain sampling
-    /// (temperature 1) makes small models wander.
-    private static func defaults(_ model: LanguageModel) -> GenerationOptions {
-        var options = model.defaultOptions
-        if model.recommendedSampling == nil {
-            options.sampling.temperature = 0.2
-            options.sampling.topP = 0.9
-            options.sampling.repetitionPenalty = 1.1
-        }
-        return options
-    }
 
     private func beamOptions() throws -> BeamSearchOptions? {
         guard let beams else {
@@ -70,11 +62,11 @@ struct SamplingFlags: ParsableArguments {
         return options
     }
 
-    /// What the model recommends, else a default, with what was asked for on top.
+    /// What the model recommends, with what was asked for on top.
     func options(for model: LanguageModel) throws -> GenerationOptions {
-        var options = Self.defaults(model)
+        var options = model.options(atTemperature: temperature)
         // Repetition is discouraged because drawn tokens wander into it; a search weighs whole replies.
-        if beams != nil, model.recommendedSampling == nil { options.sampling.repetitionPenalty = 1 }
+        if beams != nil, case .kind = model.recommendation.source { options.sampling.repetitionPenalty = 1 }
         try apply(to: &options)
         try options.sampling.validate(vocabularySize: model.configuration.vocabularySize)
         return options
@@ -119,14 +111,15 @@ struct ModelFlags: ParsableArguments {
 
     func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision) }
 
-    /// The same, after fetching a repository that is not on this machine.
-    func loadOrFetch() async throws -> LanguageModel {
+    /// The same, after fetching a repository that is not on this machine: after asking where somebody can answer, at once
+    /// where `mayFetch` says so.
+    func loadOrFetch(mayFetch: Bool) async throws -> LanguageModel {
         do { return try load() } catch let error as ModelNotFound {
             let name = ShortName.find(model)?.repository ?? model
             guard let reference = HubReference(name), reference.name.contains("/"), !HubSettings().isOffline else {
                 throw error
             }
-            Terminal.note("\(name) is not on this machine: fetching it (--offline does not)")
+            guard mayFetch || Terminal.confirm("\(name) is not on this machine. Fetch it now?") else { throw error }
             let path = try await PullCommand.fetch(name, ProgressLine())
             let files = try ModelFiles.opened(path)
             guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }

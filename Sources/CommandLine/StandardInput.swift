@@ -12,14 +12,14 @@ import Musl
 /// What is piped in, whole or not at all: what cannot be read as text is an error, and waiting is told.
 enum StandardInput {
     enum Problem: Error, CustomStringConvertible {
-        case notUTF8(byte: UInt8, offset: Int)
+        case notUTF8(byte: UInt8, offset: Int, source: String)
         case tooLong(Int)
         case unreadable(String)
 
         var description: String {
             switch self {
-            case .notUTF8(let byte, let offset):
-                "standard input is not UTF-8 text: byte \(offset) is 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
+            case .notUTF8(let byte, let offset, let source):
+                "\(source) is not UTF-8 text: byte \(offset) is 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
             case .tooLong(let limit):
                 "standard input has more than \(Terminal.bytes(limit)) and has not ended; give a file's part, or less text"
             case .unreadable(let reason): "standard input cannot be read: \(reason)"
@@ -74,12 +74,12 @@ enum StandardInput {
 
     /// The bytes as text.
     /// - Throws: `Problem.notUTF8` with the first byte that is none.
-    static func text(_ bytes: [UInt8]) throws -> String {
+    static func text(_ bytes: [UInt8], named source: String = "standard input") throws -> String {
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         var parser = Unicode.UTF8.ForwardParser()
         var iterator = bytes.makeIterator()
         var offset = 0
         while case .valid(let scalar) = parser.parseScalar(from: &iterator) { offset += scalar.count }
-        throw Problem.notUTF8(byte: offset < bytes.count ? bytes[offset] : 0, offset: offset)
+        throw Problem.notUTF8(byte: offset < bytes.count ? bytes[offset] : 0, offset: offset, source: source)
     }
 }

@@ -1,4 +1,6 @@
+import Dispatch
 import MartletSystem
+import Synchronization
 
 #if canImport(Darwin)
 import Darwin
@@ -8,22 +10,19 @@ import Glibc
 import Musl
 #endif
 
-/// One line on standard error that is written over on a terminal; elsewhere a line now and then.
+/// One line on standard error that is written over on a terminal; elsewhere whole lines now and then.
+///
+/// It is cut to the terminal's width, so that it never takes a second row, and follows the width when the window is
+/// resized. Notes go above it.
 struct StatusLine {
     private var shown: Double
-    private var isOpen = false
 
     /// - Parameter shown: when the line was shown last, in seconds; a time long before 0 shows the first text at once.
     init(shown: Double = 0) { self.shown = shown }
 
     /// - Parameter isDue: whether the text is worth a line of its own where lines cannot be written over.
     mutating func show(_ text: String, isDue: Bool) {
-        if Terminal.errorIsTerminal {
-            Terminal.write("\r\u{1B}[K" + text.printable, to: STDERR_FILENO)
-            isOpen = true
-        } else if isDue {
-            Terminal.note(text)
-        }
+        if Terminal.errorIsTerminal { StatusBoard.show(text) } else if isDue { Terminal.note(text) }
     }
 
     /// Shows the text unless it is too soon: ten times a second on a terminal, every ten seconds elsewhere.
@@ -34,13 +33,118 @@ struct StatusLine {
     }
 
     /// Leaves the line as it is and goes to the next.
-    mutating func end() { close("\n") }
+    mutating func end() { StatusBoard.close(keepsLine: true) }
 
     /// Takes the line away.
-    mutating func clear() { close("\r\u{1B}[K") }
+    mutating func clear() { StatusBoard.close(keepsLine: false) }
+}
 
-    private mutating func close(_ mark: String) {
-        if isOpen { Terminal.write(mark, to: STDERR_FILENO) }
-        isOpen = false
+/// What stands in the terminal's last row at the moment, if a status line does. There is one for the process, so that
+/// notes and several lines do not run into each other.
+enum StatusBoard {
+    private struct State {
+        /// Nil where no line is open.
+        var text: String?
+        /// Columns the text took when it was drawn, and those the terminal had.
+        var drawn = 0
+        var columns = 0
+        var watch: (any DispatchSourceTimer)?
+    }
+    private static let state = Mutex(State())
+
+    static func show(_ text: String) {
+        state.withLock { state in
+            let isNew = state.text == nil
+            state.text = Terminal.showsUnicode ? text.printable : text.printable.inASCII
+            draw(&state)
+            if isNew { watch(&state) }
+        }
+    }
+
+    static func close(keepsLine: Bool) {
+        state.withLock { state in
+            guard state.text != nil else { return }
+            if keepsLine {
+                draw(&state)
+                Terminal.write("\n", to: STDERR_FILENO)
+            } else {
+                Terminal.write(erasing(state), to: STDERR_FILENO)
+            }
+            state.watch?.cancel()
+            state = State()
+        }
+    }
+
+    /// Writes whole lines above the status line.
+    static func above(_ lines: String) {
+        state.withLock { state in
+            guard state.text != nil else {
+                _ = Terminal.write(lines, to: STDERR_FILENO)
+                return
+            }
+            Terminal.write(erasing(state) + lines, to: STDERR_FILENO)
+            state.drawn = 0
+            draw(&state)
+        }
+    }
+
+    private static func draw(_ state: inout State) {
+        guard let text = state.text else { return }
+        let columns = Terminal.errorColumns
+        // In the last column a cursor can stand in two states.
+        let line = text.fitting(columns - 1)
+        Terminal.write(erasing(state) + line, to: STDERR_FILENO)
+        state.drawn = line.columns
+        state.columns = columns
+    }
+
+    /// Takes away what was drawn: where the window has become narrower, the terminal has broken it into several rows.
+    private static func erasing(_ state: State) -> String {
+        let now = Terminal.errorColumns
+        guard now < state.columns, state.drawn > now else { return "\r\u{1B}[K" }
+        return "\r\u{1B}[\((state.drawn - 1) / now)A\u{1B}[J"
+    }
+
+    /// Draws anew when the window's width changes, however long the next text is in coming. Asking for the width now and
+    /// then needs no signal handler, which what runs inside another program may not have.
+    private static func watch(_ state: inout State) {
+        let timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))
+        timer.schedule(deadline: .now() + 0.2, repeating: 0.2)
+        timer.setEventHandler {
+            Self.state.withLock { state in
+                if state.text != nil, state.columns != Terminal.errorColumns { draw(&state) }
+            }
+        }
+        timer.resume()
+        state.watch = timer
+    }
+}
+
+extension String {
+    /// Columns it takes in a terminal.
+    var columns: Int { reduce(0) { $0 + $1.columns } }
+
+    /// Its beginning, in so many columns at most; where something is left out, it ends with "…".
+    func fitting(_ limit: Int) -> String {
+        guard columns > limit else { return self }
+        let mark = Terminal.showsUnicode ? "…" : "..."
+        guard limit > mark.count else { return String(mark.prefix(max(limit, 0))) }
+        var result = "", width = 0
+        for character in self {
+            guard width + character.columns <= limit - mark.count else { break }
+            result.append(character)
+            width += character.columns
+        }
+        return result + mark
+    }
+
+    /// Where the locale has no UTF-8: the signs of the program's own texts in ASCII; other text stays as it is.
+    var inASCII: String {
+        guard utf8.contains(where: { $0 >= 0x80 }) else { return self }
+        let signs: [Character: String] = [
+            "…": "...", "“": "\"", "”": "\"", "„": "\"", "‘": "'", "’": "'", "→": "->", "·": "-", "×": "x", "−": "-",
+            "–": "-", "—": "--", "█": "#", "░": ".", "⏎": "\\n", "≤": "<=", "≥": ">=", "∞": "inf", "∑": "sum",
+        ]
+        return map { signs[$0] ?? String($0) }.joined()
     }
 }

@@ -12,9 +12,20 @@ import Musl
 
 /// What is shown to a person: notes on standard error, progress, colours where they are wanted.
 enum Terminal {
-    static let errorIsTerminal = isatty(STDERR_FILENO) == 1
+    /// A terminal that lines can be written over on: TERM=dumb says that it is none.
+    static let errorIsTerminal = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
     static let inputIsTerminal = isatty(STDIN_FILENO) == 1
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+
+    /// Whether the locale has more than ASCII. It is asked for what goes to a terminal only: files are UTF-8.
+    static let showsUnicode: Bool = {
+        // The first of them that is set counts, as setlocale(3) has it.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap(environment).first { !$0.isEmpty } ?? "C"
+        let name = locale.lowercased()
+        return !errorIsTerminal || name.contains("utf-8") || name.contains("utf8")
+    }()
+
+    private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// Why standard output could not be written; 0 where it could.
     private static let failure = Atomic<Int32>(0)
@@ -36,8 +47,8 @@ enum Terminal {
     /// and not sent.
     /// - Parameter isDim: grey on a terminal that shows colours.
     static func note(_ text: String, isDim: Bool = false) {
-        let text = text.printable
-        write((isDim ? dim(text) : text) + "\n", to: STDERR_FILENO)
+        let printable = text.printable, text = showsUnicode ? printable : printable.inASCII
+        StatusBoard.above((isDim ? dim(text) : text) + "\n")
     }
 
     /// Text on standard output at once, without waiting for a line's end. False when nobody reads any more.
@@ -66,7 +77,8 @@ enum Terminal {
 
     /// Grey on a terminal that shows colours.
     private static func dim(_ text: String) -> String {
-        errorIsTerminal && getenv("NO_COLOR") == nil ? "\u{1B}[2m\(text)\u{1B}[0m" : text
+        // https://no-color.org: an empty value means nothing.
+        return errorIsTerminal && (environment("NO_COLOR") ?? "").isEmpty ? "\u{1B}[2m\(text)\u{1B}[0m" : text
     }
 
     /// The largest resident size this process has had, in bytes.
@@ -98,10 +110,15 @@ enum Terminal {
 }
 
 extension Terminal {
-    /// Columns of the terminal, 80 where it does not tell.
-    static var columns: Int {
+    /// Columns of the terminal that results go to, 80 where it does not tell.
+    static var columns: Int { columns(of: STDOUT_FILENO) }
+
+    /// Columns of the terminal that notes go to.
+    static var errorColumns: Int { columns(of: STDERR_FILENO) }
+
+    private static func columns(of descriptor: Int32) -> Int {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 

@@ -1,5 +1,6 @@
 import Dispatch
 import MartletChat
+import MartletGrammar
 import MartletJSON
 import MartletModels
 import MartletNN
@@ -19,8 +20,10 @@ public final class LanguageModel: @unchecked Sendable {
     /// Nil when neither the model nor the caller has one: a base model only continues text.
     public let chatTemplate: ChatTemplate?
     public let precision: Precision
-    /// What `generation_config.json` recommends; nil where there is none, as in GGUF files.
-    public let recommendedSampling: SamplingOptions?
+    /// How to draw tokens where nobody says.
+    public let recommendation: SamplingRecommendation
+    /// Where it was made of another model (`martlet create`): its system message, parameters and first messages.
+    public let created: CreatedModel?
     /// Tokens that end a reply.
     public let endTokens: Set<Int32>
     /// What of the files is passed over and may matter; to be told once to whoever runs the model.
@@ -52,7 +55,8 @@ public final class LanguageModel: @unchecked Sendable {
             throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
         }
         chatTemplate = try files.chatTemplate(tokenizer)
-        recommendedSampling = try files.recommendedSampling()
+        recommendation = try files.recommendation(hasChatTemplate: chatTemplate != nil)
+        created = files.created
         endTokens = tokenizer.eosTokens.union(try files.endTokens())
         self.precision = precision
         try decoder.prepare(precision, progress: progress)
@@ -66,24 +70,41 @@ public final class LanguageModel: @unchecked Sendable {
 
     public var configuration: DecoderConfiguration { decoder.configuration }
 
-    /// The options to start from: the model's own recommendation.
-    public var defaultOptions: GenerationOptions {
+    /// The options to start from: the model's own recommendation, and what it was created with.
+    public var defaultOptions: GenerationOptions { options(atTemperature: nil) }
+
+    /// The same for whoever chooses the temperature and leaves the rest to the model.
+    public func options(atTemperature temperature: Float?) -> GenerationOptions {
         var options = GenerationOptions()
-        options.sampling = recommendedSampling ?? SamplingOptions()
+        // Its parameters were read when the model was opened.
+        if let made = try? created?.options(over: options) { options = made }
+        let seed = options.sampling.seed
+        options.sampling = recommendation.sampling(atTemperature: temperature)
+        options.sampling.seed = seed
         return options
     }
 
-    /// The prompt that a conversation becomes through the model's template.
+    /// The prompt that a conversation becomes through the model's template. Tools that the template does not know are told
+    /// in the system message.
     public func prompt(_ messages: [ChatMessage], tools: [JSON] = []) throws -> [Int32] {
+        try rendered(messages, tools: tools).tokens
+    }
+
+    func rendered(_ messages: [ChatMessage], tools: [JSON]) throws -> (tokens: [Int32], prompt: RenderedPrompt) {
         guard let chatTemplate else {
             throw OptionError(
                 option: "chat", value: "asked of a model without a chat template", expected: "a prompt instead")
         }
+        var messages = created?.completed(messages) ?? messages
+        let knowsTools = ToolSyntax(template: chatTemplate.source) != nil
+        if !knowsTools, ToolTeaching.concerns(messages, tools: tools) {
+            messages = ToolTeaching.taught(messages, tools: tools)
+        }
         let rendered = try chatTemplate.render(
-            messages: messages, tools: tools.isEmpty ? nil : tools, addGenerationPrompt: true)
+            messages: messages, tools: tools.isEmpty || !knowsTools ? nil : tools, addGenerationPrompt: true)
         let segments = rendered.segments.map { Tokenizer.Segment($0.text, isTrusted: $0.isTrusted) }
         // The template writes the special tokens itself: adding them here would double the beginning of sequence.
-        return try tokenizer.encode(segments: segments, addSpecialTokens: false)
+        return (try tokenizer.encode(segments: segments, addSpecialTokens: false), rendered)
     }
 
     /// Replies to a conversation.
@@ -152,6 +173,17 @@ public final class LanguageModel: @unchecked Sendable {
             cancelled.set()
         }
     }
+
+    /// Compiled for this vocabulary when first asked for, and kept.
+    var grammars: GrammarCompiler {
+        madeGrammars.withLock { made in
+            if let made { return made }
+            let compiler = GrammarCompiler(TokenTree(tokenizer, endTokens: endTokens))
+            made = compiler
+            return compiler
+        }
+    }
+    private let madeGrammars = Mutex<GrammarCompiler?>(nil)
 
     /// One generation at a time: each already uses every core.
     let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)

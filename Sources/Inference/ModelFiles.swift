@@ -5,14 +5,23 @@ import MartletModels
 import MartletTensor
 import MartletTokenizers
 
-/// The files of one model: a folder as published on a hub, or a single GGUF file.
+/// The files of one model: a folder as published on a hub, a single GGUF file, or what `martlet create` made of one.
 public struct ModelFiles: Sendable {
+    /// Of the weights.
     public let path: String
     public let checkpoint: Checkpoint
+    /// Where the model was made of another: what it is to be used with.
+    public let created: CreatedModel?
 
     public init(path: String) throws {
-        self.path = path
-        checkpoint = try Checkpoint(path: path)
+        created = path.hasSuffix(CreatedModel.suffix) ? try CreatedModel(file: path) : nil
+        self.path = created?.path ?? path
+        if let created, !Folder.exists(created.path) {
+            throw ModelError.wrongValue(
+                file: path, key: "path", found: created.path,
+                expected: "the files of \(created.from), which are gone: fetch them again, then martlet create")
+        }
+        checkpoint = try Checkpoint(path: self.path)
     }
 
     public func decoder() throws -> Decoder { try checkpoint.decoder() }
@@ -20,6 +29,7 @@ public struct ModelFiles: Sendable {
     /// The tokenizer at a path, whether or not a model is there: a folder that holds a tokenizer's files, one of those
     /// files, or a GGUF file, which may hold a vocabulary only.
     public static func tokenizer(path: String) throws -> Tokenizer {
+        if path.hasSuffix(CreatedModel.suffix) { return try tokenizer(path: CreatedModel(file: path).path) }
         let isTokenizerFile = [".json", ".model", ".txt", ".tiktoken"].contains { path.hasSuffix($0) }
         guard !Folder.isFolder(path), !isTokenizerFile else { return try Tokenizer(folder: path) }
         return try Tokenizer(gguf: GGUFFile(path: path).tokenizerMetadata())
@@ -36,31 +46,30 @@ public struct ModelFiles: Sendable {
     }
 
     public func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate? {
-        guard let source = tokenizer.chatTemplate else { return nil }
+        guard let source = created?.template ?? tokenizer.chatTemplate else { return nil }
         return try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens)
     }
 
+    /// Whether there is a chat template, found out without reading the vocabulary.
+    public var hasChatTemplate: Bool {
+        if created?.template != nil { return true }
+        if let gguf = checkpoint.gguf { return gguf.metadata.has("tokenizer.chat_template") }
+        if ["chat_template.jinja", "chat_template.json"].contains(where: { Folder.exists("\(path)/\($0)") }) {
+            return true
+        }
+        let file = path + "/tokenizer_config.json"
+        guard Folder.exists(file), let bytes = try? Folder.read(file), let json = try? JSON(parsing: bytes) else {
+            return false
+        }
+        return json["chat_template"].map { !$0.isNull } ?? false
+    }
+
     /// `generation_config.json`, where there is one.
-    private func generationConfiguration() throws -> ConfigurationReader? {
+    func generationConfiguration() throws -> ConfigurationReader? {
         guard checkpoint.gguf == nil else { return nil }
         let file = path + "/generation_config.json"
         guard Folder.exists(file) else { return nil }
         return ConfigurationReader(file: file, json: try JSON(parsing: Folder.read(file)))
-    }
-
-    public func recommendedSampling() throws -> SamplingOptions? {
-        guard let config = try generationConfiguration() else { return nil }
-        var options = SamplingOptions()
-        guard try config.flag("do_sample", default: false) else {
-            // transformers decodes greedily unless the file says to sample.
-            return .greedy
-        }
-        options.temperature = Float(try config.number("temperature", default: 1))
-        options.topK = try config.integer("top_k", in: 0...(1 << 24), default: 0)
-        options.topP = Float(try config.number("top_p", default: 1))
-        options.minP = Float(try config.number("min_p", default: 0))
-        options.repetitionPenalty = Float(try config.number("repetition_penalty", default: 1))
-        return options
     }
 
     /// `eos_token_id` of `generation_config.json` and `config.json`: a number or a list.

@@ -28,6 +28,7 @@ public enum ModelLocator {
     /// The folder or file of a model: a path, a short name, or a hub repository in the local cache.
     public static func locate(_ name: String) throws -> String {
         if Folder.exists(name) { return name }
+        if let made = ModelStore.made(name) { return made }
         if let short = ShortName.find(name) {
             let local = models + "/" + short.localPath
             if Folder.exists(local) { return local }
@@ -39,7 +40,8 @@ public enum ModelLocator {
             throw ModelNotFound(name: name, hint: "there is no such file or folder")
         }
         let names = ShortName.all.map(\.name).joined(separator: ", ")
-        let near = Spelling.nearest(to: name, among: ShortName.all.map(\.name))
+        let here = ShortName.all.map(\.name) + ModelStore.madeNames() + HubCache().repositories().map(\.name)
+        let near = Spelling.nearest(to: name, among: here)
         let hint = near.map { "did you mean \($0)? Else give" } ?? "give"
         if let reference = HubReference(name) {
             let cache = HubCache()
@@ -51,7 +53,9 @@ public enum ModelLocator {
                 }
             }
             if name.contains("/") {
-                throw ModelNotFound(name: name, hint: "run `martlet pull \(name)` to fetch it")
+                let meant = near.map { "did you mean \($0)? Else " } ?? ""
+                throw ModelNotFound(
+                    name: name, hint: meant + "run `martlet pull \(name)` to fetch it, or `martlet run --yes`")
             }
             throw ModelNotFound(
                 name: name,
@@ -67,24 +71,61 @@ public enum ModelLocator {
     }
 }
 
+/// How far the loading of a model is.
+public enum LoadProgress: Sendable {
+    /// A repository that was not on this machine is being fetched.
+    case fetching(HubProgress)
+    /// Layers of which the weights are ready to compute with, of how many.
+    case preparing(done: Int, of: Int)
+}
+
 extension LanguageModel {
-    /// Opens a model by path, short name or hub repository.
+    /// Opens a model by path, short name, hub repository, or the name that `martlet create` gave it.
     ///
     /// ```swift
-    /// let model = try await Model.load("smollm2")
+    /// let model = try await Model.load("smollm2") { progress in
+    ///     if case .fetching(let file) = progress { print(file.file, file.received, "of", file.total) }
+    /// }
     /// ```
-    /// - Parameter fetches: whether a repository that is not on this machine is downloaded.
-    public static func load(_ name: String, precision: Precision = .fast, fetches: Bool = true) async throws
-        -> LanguageModel
-    {
-        do {
-            return try LanguageModel(path: ModelLocator.locate(name), precision: precision)
-        } catch let error as ModelNotFound {
+    /// - Parameters:
+    ///   - fetches: whether a repository that is not on this machine is downloaded.
+    ///   - progress: called now and then, from other threads.
+    public static func load(
+        _ name: String, precision: Precision = .fast, fetches: Bool = true,
+        progress: @escaping @Sendable (LoadProgress) -> Void = { _ in }
+    ) async throws -> LanguageModel {
+        let path = try await ModelLocator.fetched(name, fetches: fetches) { progress(.fetching($0)) }
+        return try LanguageModel(ModelFiles(path: path), precision: precision) { done, total in
+            progress(.preparing(done: done, of: total))
+        }
+    }
+}
+
+extension TextEmbedder {
+    /// Opens an embedding model by path, short name or hub repository.
+    ///
+    /// ```swift
+    /// let embedder = try await TextEmbedder.load("minilm")
+    /// let vectors = try embedder.embed(["A cat sat on the mat.", "Stocks fell."])
+    /// ```
+    /// - Parameters: as those of `Model.load`.
+    public static func load(
+        _ name: String, fetches: Bool = true, progress: @escaping @Sendable (LoadProgress) -> Void = { _ in }
+    ) async throws -> TextEmbedder {
+        try TextEmbedder(path: await ModelLocator.fetched(name, fetches: fetches) { progress(.fetching($0)) })
+    }
+}
+
+extension ModelLocator {
+    /// The files of a model, downloaded where they are not on this machine.
+    static func fetched(
+        _ name: String, fetches: Bool, progress: @escaping @Sendable (HubProgress) -> Void
+    ) async throws -> String {
+        do { return try locate(name) } catch let error as ModelNotFound {
             let repository = ShortName.find(name)?.repository ?? name
             guard fetches, let reference = HubReference(repository), reference.name.contains("/"), !Folder.exists(name)
             else { throw error }
-            let path = try await Hub().download(repository)
-            return try LanguageModel(path: path, precision: precision)
+            return try await Hub().download(repository, progress: progress)
         }
     }
 }

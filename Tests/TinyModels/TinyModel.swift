@@ -13,6 +13,8 @@ package struct TinyModel {
     package var hasChatTemplate = true
     package var hasTokenizer = true
     package var layerCount = 2
+    /// More of a GGUF file's metadata.
+    package var metadata: [(key: String, value: GGUFValue)] = []
 
     package init() {}
 
@@ -40,6 +42,7 @@ package struct TinyModel {
     /// Writes the same model as a GGUF file.
     package func write(gguf path: String) throws {
         var writer = GGUFWriter()
+        for (key, value) in metadata { writer.metadata[key] = value }
         writer.metadata["general.architecture"] = .string("llama")
         writer.metadata["general.name"] = .string("tiny")
         for (key, value) in [

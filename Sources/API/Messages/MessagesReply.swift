@@ -160,7 +160,7 @@ public struct MessagesReply: GenerationReply {
     private var stopReason: String {
         guard let sample = prompts.first?.samples.first else { return "end_turn" }
         switch sample.finishReason {
-        case .length?, .deadline?, .cancelled?: return "max_tokens"
+        case .length?, .deadline?, .cancelled?, .repetition?: return "max_tokens"
         case .stop?, nil: return !sample.calls.isEmpty ? "tool_use" : metStopSequence ? "stop_sequence" : "end_turn"
         }
     }

@@ -38,19 +38,33 @@ public enum Ollama {
     }
 
     /// `POST /api/show`.
-    public static func show(_ card: ModelCard, _ model: LanguageModel?) -> JSON {
+    /// - Parameter made: what a model that was made of another says.
+    public static func show(_ card: ModelCard, _ model: LanguageModel?, made: CreatedModel? = nil) -> JSON {
         var information = JSONObject([("general.basename", .string(card.id))])
         let family = card.family ?? "llama"
         information["general.architecture"] = .string(family)
         information["general.parameter_count"] = card.parameterCount.map { .integer($0) }
         information["\(family).context_length"] = card.contextLength.map { .integer($0) }
         information["\(family).embedding_length"] = card.embeddingSize.map { .integer($0) }
-        return [
-            "modelfile": .string("FROM \(card.id)\n"), "parameters": "",
-            "template": .string(model?.chatTemplate?.source ?? ""), "details": details(card),
+        var object: JSONObject = [
+            "modelfile": .string(made?.modelfile ?? "FROM \(card.id)\n"), "parameters": .string(parameters(made)),
+            "template": .string(made?.template ?? model?.chatTemplate?.source ?? ""), "details": details(card),
             "model_info": .object(information), "capabilities": .array(capabilities(card)),
             "modified_at": .string(time(card.created)),
         ]
+        if let made {
+            if let system = made.system { object["system"] = .string(system) }
+            if !made.licences.isEmpty { object["license"] = .string(made.licences.joined(separator: "\n")) }
+            if !made.messages.isEmpty { object["messages"] = .array(made.messages.map(\.json)) }
+        }
+        return .object(object)
+    }
+
+    /// A parameter a line.
+    private static func parameters(_ made: CreatedModel?) -> String {
+        (made?.parameters ?? [:]).flatMap { name, value in
+            (value.array ?? [value]).map { "\(name) \($0.text())" }
+        }.joined(separator: "\n")
     }
 
     /// `POST /api/embeddings`, which takes one text.

@@ -23,8 +23,15 @@ extension OpenAPISchemas {
             "grammar": text, "json_schema": schema, "regex": text, "ebnf": text,
             "structured_outputs": reference("StructuredOutputs"),
             "guided_decoding": reference("StructuredOutputs"),
+            "repetition_detection": repetitionDetection,
         ]
     }()
+
+    /// What ends a reply that goes round in circles.
+    static let repetitionDetection: JSON = object([
+        "max_pattern_size": integer(0, 4096), "min_pattern_size": integer(0, 4096), "min_count": integer(0, 1024),
+        "min_tokens": integer(0, 1 << 20),
+    ])
 
     /// Tokens of a reply; −1 for what there is room for.
     static func replyLength(least: Int) -> JSON { any(integer(least, Int(Int32.max)), ["const": -1]) }

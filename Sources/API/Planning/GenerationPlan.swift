@@ -59,8 +59,10 @@ public struct GenerationPlan: Sendable {
                 prompts.append(try Self.fit(tokens, request, limit: limit, place: parameter))
             }
         }
-        var options = try Self.options(request, defaults ?? model.defaultOptions, model)
-        options.maximumTokens = Self.maximum(request, shortest: prompts.map(\.count).min() ?? 0, limit: limit)
+        let own = defaults ?? model.options(atTemperature: request.sampling.temperature)
+        var options = try Self.options(request, own, model)
+        options.maximumTokens = Self.maximum(
+            request, own.maximumTokens, shortest: prompts.map(\.count).min() ?? 0, limit: limit)
         if let maximum = options.maximumTokens, options.minimumTokens > maximum {
             throw .invalid("min_tokens", "is \(options.minimumTokens); the reply may have \(maximum) tokens")
         }
@@ -159,10 +161,10 @@ public struct GenerationPlan: Sendable {
         return prompt
     }
 
-    /// Tokens of the reply: what was asked for, or 16 for a text to continue, within what there is room for; nil for all
+    /// Tokens of the reply: what was asked for, or what the model was created with, or 16 for a text to continue, within what there is room for; nil for all
     /// that there is room for.
-    private static func maximum(_ request: GenerationRequest, shortest: Int, limit: Int) -> Int? {
-        let asked = request.stopping.maximumTokens ?? (request.dialect == .completions ? 16 : nil)
+    private static func maximum(_ request: GenerationRequest, _ own: Int?, shortest: Int, limit: Int) -> Int? {
+        let asked = request.stopping.maximumTokens ?? own ?? (request.dialect == .completions ? 16 : nil)
         return asked.map { min($0, limit - shortest) }
     }
 
@@ -208,6 +210,7 @@ public struct GenerationPlan: Sendable {
         options.skipsSpecialTokens = request.stopping.skipsSpecialTokens
         options.minimumTokens = request.stopping.minimumTokens
         options.includesStopString = request.stopping.includesStopString
+        options.repetitionDetection = request.stopping.repetitionDetection
         do throws(OptionError) {
             try options.sampling.validate(vocabularySize: size)
         } catch {

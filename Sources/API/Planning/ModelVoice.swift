@@ -65,7 +65,7 @@ public struct ModelVoice: Sendable {
         guard let template else {
             throw .unsupported("messages", "need a chat template, and this model has none; use /v1/completions")
         }
-        var messages = conversation.messages
+        var messages = model.created?.completed(conversation.messages) ?? conversation.messages
         // A template that does not know OpenAI's newer name for the system's words would drop them.
         if !template.source.contains("developer") {
             for index in messages.indices where messages[index].role == "developer" { messages[index].role = "system" }

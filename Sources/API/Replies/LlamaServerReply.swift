@@ -25,12 +25,12 @@ public enum LlamaServerReply {
         let sampling = options.sampling
         return [
             "n_predict": .integer(options.maximumTokens ?? -1),
-            "temperature": .number(Double(sampling.temperature)), "top_k": .integer(sampling.topK),
-            "top_p": .number(Double(sampling.topP)), "min_p": .number(Double(sampling.minP)),
-            "typical_p": .number(Double(sampling.typicalP)),
-            "repeat_penalty": .number(Double(sampling.repetitionPenalty)),
-            "presence_penalty": .number(Double(sampling.presencePenalty)),
-            "frequency_penalty": .number(Double(sampling.frequencyPenalty)),
+            "temperature": .number(sampling.temperature.plain), "top_k": .integer(sampling.topK),
+            "top_p": .number(sampling.topP.plain), "min_p": .number(sampling.minP.plain),
+            "typical_p": .number(sampling.typicalP.plain),
+            "repeat_penalty": .number(sampling.repetitionPenalty.plain),
+            "presence_penalty": .number(sampling.presencePenalty.plain),
+            "frequency_penalty": .number(sampling.frequencyPenalty.plain),
             "stop": .array(options.stopStrings.map { .string($0) }), "stream": false,
         ]
     }

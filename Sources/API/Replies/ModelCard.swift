@@ -26,6 +26,8 @@ public struct ModelCard: Sendable {
     public var format: String?
     /// `Q4_K_M`, `F16`, ….
     public var quantization: String?
+    /// What replies are drawn with where a request does not say.
+    public var recommendation: SamplingRecommendation?
     /// SHA-256 of the file, in hexadecimal.
     public var digest: String?
 
@@ -59,6 +61,16 @@ public struct ModelCard: Sendable {
             ("capabilities", .array(capabilities.map { .string($0) })),
             ("aliases", .array(aliases.map { .string($0) })), ("meta", .object(meta)),
         ])
+        if let recommendation {
+            let sampling = recommendation.sampling
+            object["default_sampling"] = [
+                "temperature": .number(sampling.temperature.plain), "top_p": .number(sampling.topP.plain),
+                "top_k": .integer(sampling.topK), "min_p": .number(sampling.minP.plain),
+                "typical_p": .number(sampling.typicalP.plain),
+                "repetition_penalty": .number(sampling.repetitionPenalty.plain),
+                "source": .string("\(recommendation.source)"),
+            ]
+        }
         if let isLoaded { object["status"] = ["value": isLoaded ? "loaded" : "unloaded"] }
         return .object(object)
     }
@@ -83,4 +95,9 @@ public struct ModelCard: Sendable {
     public static func list(_ cards: [ModelCard]) -> JSON {
         ["object": "list", "data": .array(cards.map(\.json))]
     }
+}
+
+extension Float {
+    /// The number as it is written: 0.2 and not 0.20000000298.
+    var plain: Double { Double("\(self)") ?? Double(self) }
 }

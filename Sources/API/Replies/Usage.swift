@@ -48,6 +48,8 @@ extension FinishReason {
     func word(hasCalls: Bool) -> String {
         switch self {
         case .stop: hasCalls ? "tool_calls" : "stop"
+        // vLLM's word: only a request that asked for it gets it.
+        case .repetition: "repetition"
         case .length, .deadline, .cancelled: "length"
         }
     }

@@ -1,3 +1,4 @@
+import MartletInference
 import MartletJSON
 import MartletSystem
 
@@ -167,7 +168,26 @@ extension StoppingSettings {
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
         minimumTokens = try fields.integer("min_tokens", 0...Int(Int32.max)) ?? 0
         includesStopString = try fields.bool("include_stop_str_in_output") ?? false
+        repetitionDetection = try Self.repetitionDetection(&fields)
         fields.ignore("spaces_between_special_tokens")
+    }
+
+    /// vLLM's `repetition_detection`: what repeats, from `min_pattern_size` to `max_pattern_size` tokens, stands there
+    /// `min_count` times. `min_tokens` is our own: tokens of all repetitions together, at least.
+    private static func repetitionDetection(_ fields: inout FieldReader) throws(APIError) -> RepetitionDetection? {
+        guard var numbers = try fields.fields("repetition_detection") else { return nil }
+        let largest = try numbers.integer("max_pattern_size", 0...4096) ?? 0
+        let least = try numbers.integer("min_pattern_size", 0...4096) ?? 0
+        let count = try numbers.integer("min_count", 0...1024) ?? 0
+        let tokens = try numbers.integer("min_tokens", 0...(1 << 20)) ?? 0
+        // As vLLM has it, zeros switch it off.
+        guard largest > 0, count > 0 else { return nil }
+        let detection = RepetitionDetection(
+            minimumPattern: max(least, 1), maximumPattern: largest, count: count, minimumTokens: tokens)
+        do throws(OptionError) { try detection.validate() } catch {
+            throw fields.error("repetition_detection", "is \(error.value); it must be \(error.expected)")
+        }
+        return detection
     }
 
     static func stopStrings(

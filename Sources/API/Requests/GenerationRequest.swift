@@ -127,6 +127,8 @@ public struct StoppingSettings: Sendable, Equatable {
     public var tokens: Set<Int32> = []
     public var ignoresEndOfSequence = false
     public var skipsSpecialTokens = true
+    /// Nil lets a reply go round in circles.
+    public var repetitionDetection: RepetitionDetection?
 
     public init() {}
 }

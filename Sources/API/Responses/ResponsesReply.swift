@@ -91,11 +91,11 @@ public struct ResponsesReply: GenerationReply {
         object["max_output_tokens"] = request.stopping.maximumTokens.map { JSON.integer($0) } ?? JSON.null
         object["reasoning"] = ["effort": .string(orNull: request.reasoning.effort?.rawValue), "summary": .null]
         object["store"] = .bool(request.isStored)
-        object["temperature"] = .number(Double(plan.options.sampling.temperature))
+        object["temperature"] = .number(plan.options.sampling.temperature.plain)
         object["text"] = ["format": format]
         object["tool_choice"] = choice
         object["tools"] = .array(request.tools.tools.map(tool))
-        object["top_p"] = .number(Double(plan.options.sampling.topP))
+        object["top_p"] = .number(plan.options.sampling.topP.plain)
         object["truncation"] = "disabled"
         object["usage"] = JSON.null
         object["user"] = .string(orNull: request.user)

@@ -26,6 +26,7 @@ extension EngineRequest {
         }
         try options.sampling.validate(vocabularySize: size)
         try options.speculation?.check(configuration)
+        try options.repetitionDetection?.validate()
         try check("n", samples, in: 1...128)
         if let top = topLogProbabilities { try check("top_logprobs", top, in: 0...size) }
         if let top = promptLogProbabilities { try check("prompt_logprobs", top, in: 0...size) }

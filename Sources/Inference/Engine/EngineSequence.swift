@@ -103,6 +103,7 @@ final class EngineSequence {
     private var sampler: Sampler
     private var text: ReplyText
     private var matcher: (any TokenMatcher)?
+    private var repetition: RepetitionWatch?
 
     init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache) {
         self.submission = submission
@@ -113,6 +114,7 @@ final class EngineSequence {
         sampler = Sampler(request.options.sampling.seeded(submission.seed), prompt: request.prompt)
         text = ReplyText(tokenizer, request.options)
         matcher = request.constraint?.makeMatcher()
+        repetition = request.options.repetitionDetection.map(RepetitionWatch.init)
         statistics.promptTokens = request.prompt.count
     }
 
@@ -131,6 +133,7 @@ final class EngineSequence {
             request.options.sampling.seeded(submission.seed &+ UInt64(sample)), prompt: request.prompt)
         text = first.text
         matcher = request.constraint?.makeMatcher()
+        repetition = request.options.repetitionDetection.map(RepetitionWatch.init)
     }
 
     var request: EngineRequest { submission.request }
@@ -178,8 +181,12 @@ final class EngineSequence {
             return Pick(
                 piece: piece, finished: .stop, last: request.options.includesStopString ? stop : "")
         }
+        let isRound = repetition?.append(token) ?? false
         if statistics.replyTokens >= submission.maximum {
             return Pick(piece: piece, finished: .length, last: heldBack())
+        }
+        if isRound, replyCount >= request.options.minimumTokens {
+            return Pick(piece: piece, finished: .repetition, last: heldBack())
         }
         return Pick(piece: piece)
     }

@@ -15,6 +15,8 @@ public struct GenerationOptions: Sendable {
     public var minimumTokens = 0
     /// Tokens that end the reply besides the model's own.
     public var stopTokens: Set<Int32> = []
+    /// Ends a reply that goes round in circles (`FinishReason.repetition`); nil lets it.
+    public var repetitionDetection: RepetitionDetection?
     /// Goes on past the model's end-of-sequence tokens.
     public var ignoresEndOfSequence = false
     /// Special tokens are left out of the text.
@@ -66,6 +68,8 @@ public enum FinishReason: String, Sendable {
     case stop
     /// `maximumTokens` or the context is used up.
     case length
+    /// It went round in circles, and that was to end it (`GenerationOptions.repetitionDetection`).
+    case repetition
     case cancelled
     /// The time a request was given is over.
     case deadline
@@ -85,6 +89,18 @@ public struct GeneratedToken: Sendable {
     public var sample = 0
     /// Of the token, where asked for; on a last element of the end token that is not said.
     public var logProbability: TokenLogProbability?
+
+    package init(
+        token: Int32?, text: String, finishReason: FinishReason? = nil, statistics: GenerationStatistics? = nil,
+        sample: Int = 0, logProbability: TokenLogProbability? = nil
+    ) {
+        self.token = token
+        self.text = text
+        self.finishReason = finishReason
+        self.statistics = statistics
+        self.sample = sample
+        self.logProbability = logProbability
+    }
 }
 
 /// Counts and times of one reply.

@@ -1,19 +1,18 @@
 import MartletGrammar
-import MartletInference
 import MartletTokenizers
 
 /// Lets a model think as it likes and holds what it says after that to a grammar.
 ///
 /// The reply cannot end inside of the thinking. Where the token that closes it holds more than the closing, what is left
 /// of it is not part of the answer.
-struct ThinkingFirst: TokenConstraint {
+package struct ThinkingFirst: TokenConstraint {
     let grammar: any TokenConstraint
     let tokenizer: Tokenizer
     let closing: [UInt8]
     /// Every token but those that end a reply.
     let free: TokenMask
 
-    init(_ grammar: any TokenConstraint, model: LanguageModel, closing: String) {
+    package init(_ grammar: any TokenConstraint, model: LanguageModel, closing: String) {
         self.grammar = grammar
         self.closing = Array(closing.utf8)
         tokenizer = model.tokenizer
@@ -26,7 +25,7 @@ struct ThinkingFirst: TokenConstraint {
         free = TokenMask(words: words)
     }
 
-    func makeMatcher() -> any TokenMatcher { ThinkingFirstMatcher(self) }
+    package func makeMatcher() -> any TokenMatcher { ThinkingFirstMatcher(self) }
 }
 
 private struct ThinkingFirstMatcher: TokenMatcher {

@@ -60,6 +60,41 @@ public final class ModelRegistry: Sendable {
         entries = Mutex(all)
     }
 
+    /// Offers one more model, from now on; one of the same name that nobody uses is replaced.
+    /// - Throws: what is wrong with its files; `APIError` where a model of that name is in use.
+    package func add(_ name: String, path: String) throws {
+        let served = try ServedModel(name: name, path: path)
+        var stopped: LoadedModel?
+        try entries.withLock { entries throws(APIError) in
+            guard let index = entries.firstIndex(where: { $0.model.name == name }) else {
+                guard !entries.contains(where: { $0.model.answers(to: name) }) else {
+                    throw APIError(
+                        status: 409, "Another model is called '\(name.shown(limit: 200))' too.", parameter: "model",
+                        code: "name_taken")
+                }
+                return entries.append(Entry(model: served))
+            }
+            guard entries[index].users == 0 else { throw .inUse(name) }
+            if case .loaded(let loaded) = entries[index].state { stopped = loaded }
+            entries[index] = Entry(model: served)
+        }
+        stopped?.stop()
+    }
+
+    /// Offers a model no longer.
+    /// - Throws: `APIError` where it is in use.
+    package func remove(_ name: String) throws(APIError) {
+        let model = try find(name)
+        var stopped: LoadedModel?
+        try entries.withLock { entries throws(APIError) in
+            guard let index = entries.firstIndex(where: { $0.model.name == model.name }) else { return }
+            guard entries[index].users == 0 else { throw .inUse(model.name) }
+            if case .loaded(let loaded) = entries[index].state { stopped = loaded }
+            entries.remove(at: index)
+        }
+        stopped?.stop()
+    }
+
     /// What is offered, with whether it is in memory.
     package var models: [(model: ServedModel, loaded: LoadedModel?)] {
         entries.withLock { entries in
@@ -284,10 +319,7 @@ public final class ModelRegistry: Sendable {
             entries[index].unload()
             return (loaded, false)
         }
-        if isInUse {
-            throw APIError(
-                status: 409, "The model '\(model.name)' is in use.", code: "model_in_use", retryAfterSeconds: 1)
-        }
+        if isInUse { throw .inUse(model.name) }
         stopped?.stop()
         return stopped != nil
     }
@@ -355,4 +387,11 @@ package final class ModelLease: Sendable {
     }
 
     deinit { release() }
+}
+
+extension APIError {
+    fileprivate static func inUse(_ name: String) -> APIError {
+        APIError(
+            status: 409, "The model '\(name.shown(limit: 200))' is in use.", code: "model_in_use", retryAfterSeconds: 1)
+    }
 }

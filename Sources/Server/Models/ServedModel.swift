@@ -21,6 +21,11 @@ package struct ServedModel: Sendable {
     /// and times of its files. Reading gigabytes for the hash of their bytes would take minutes.
     package let digest: String
     let plan: MemoryPlan
+    package let hasChatTemplate: Bool
+    /// How replies are drawn where a request does not say; nil for what writes none.
+    package let recommendation: SamplingRecommendation?
+    /// Where it was made of another model.
+    package let made: CreatedModel?
     /// Seconds since 1970 at which its file was written.
     package let created: Int
 
@@ -28,7 +33,7 @@ package struct ServedModel: Sendable {
     package init(name: String, aliases: [String] = [], path: String) throws {
         self.name = name
         self.path = path
-        let checkpoint = try ModelFiles(path: path).checkpoint
+        let files = try ModelFiles(path: path), checkpoint = files.checkpoint
         var aliases = aliases
         let fileName = String(path.split(separator: "/").last ?? "")
         if fileName != name, !aliases.contains(fileName) { aliases.append(fileName) }
@@ -40,6 +45,9 @@ package struct ServedModel: Sendable {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
         }
         created = Self.modificationTime(path)
+        made = files.created
+        hasChatTemplate = files.hasChatTemplate
+        recommendation = kind == .generates ? try files.recommendation(hasChatTemplate: hasChatTemplate) : nil
         let entries = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
         parameterCount = entries.reduce(0) { $0.adding(clamped: $1.shape.elementCount) }
         format = checkpoint.gguf == nil ? "safetensors" : "gguf"

@@ -39,7 +39,7 @@ extension Server {
             card = ModelCard(id: name, created: 0)
             card.capabilities =
                 switch model.kind {
-                case .generates: ["completion"]
+                case .generates: model.hasChatTemplate ? ["completion", "chat"] : ["completion"]
                 case .embeds: ["embedding"]
                 case .scores: ["rerank"]
                 }
@@ -57,6 +57,8 @@ extension Server {
         card.format = model.format
         card.quantization = model.quantization
         card.digest = model.digest
+        card.parent = model.made?.from
+        card.recommendation = model.recommendation
         return card
     }
 }

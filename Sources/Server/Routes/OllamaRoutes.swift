@@ -46,7 +46,7 @@ extension Server {
                 try keep(request.model, request.keepAliveSeconds, call, for: .embeds)
                 return .json(Ollama.embedding(try await vectors(of: request, call).vectors))
             },
-        ] + ollamaModelRoutes(limits)
+        ] + ollamaModelRoutes(limits) + ollamaMakingRoutes(limits)
     }
 
     private func ollamaModelRoutes(_ limits: RequestLimits) -> [Route] {
@@ -58,7 +58,8 @@ extension Server {
                 let name = try ModelRequest(call.body, alias: "name", limits: limits).model
                 let model = try models.find(name.map(Ollama.untagged))
                 let loaded = models.loaded.first { $0.name == model.name }
-                return .json(Ollama.show(card(model, as: model.name, loaded: loaded), loaded?.engine?.model))
+                return .json(
+                    Ollama.show(card(model, as: model.name, loaded: loaded), loaded?.engine?.model, made: model.made))
             },
             Route(
                 .post, "/api/pull", scope: .inference, summary: "Whether a model is there, for Ollama's clients.",

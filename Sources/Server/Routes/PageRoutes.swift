@@ -15,6 +15,7 @@ struct PageFile: Sendable {
         case "css": "text/css; charset=utf-8"
         case "js": "text/javascript; charset=utf-8"
         case "json": "application/json"
+        case "md": "text/markdown; charset=utf-8"
         case "svg": "image/svg+xml"
         case "png": "image/png"
         case "woff2": "font/woff2"

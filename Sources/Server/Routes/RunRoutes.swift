@@ -49,6 +49,23 @@ extension Server {
                 try RunControl.requestStop(folder)
                 return .json(["name": .string(name), "stopping": true])
             },
+            Route(
+                .post, "/api/runs/{name}/offer", scope: .admin,
+                summary: "Offers the model of a run, as far as it is saved."
+            ) { [self] call in
+                let (runs, name) = try namedRun(call)
+                let folder = try runs.folder(name), model = "runs/" + name
+                let isOffered = models.models.contains { $0.model.name == model }
+                do { if !isOffered { try models.add(model, path: folder) } } catch let error as APIError {
+                    throw error
+                } catch {
+                    throw APIError(
+                        status: 409, "The run '\(name)' holds no model yet: \(error)", code: "run_has_no_model")
+                }
+                return .json([
+                    "name": .string(model), "chat": .bool(try models.find(model).hasChatTemplate),
+                ])
+            },
         ]
     }
 

@@ -1,0 +1,131 @@
+import MartletChat
+import MartletJSON
+import Synchronization
+
+/// A function of the program that a model may call.
+public struct ChatTool: Sendable {
+    public var tool: Tool
+    /// Gets the arguments and gives back what the model is told. What it throws is told the model, too.
+    public var run: @Sendable (JSON) async throws -> String
+
+    public init(
+        name: String, description: String, parameters: JSON, run: @escaping @Sendable (JSON) async throws -> String
+    ) {
+        tool = Tool(name: name, description: description, parameters: parameters)
+        self.run = run
+    }
+}
+
+/// A conversation: it remembers what was said, streams replies, and runs the functions that the model calls.
+///
+/// ```swift
+/// let session = ChatSession(try await Model.load("smollm2"), system: "Answer in one sentence.")
+/// print(try await session.reply(to: "What is the capital of France?").content)
+/// for try await event in session.stream("And of Italy?") { if case .text(let text) = event { print(text) } }
+/// ```
+///
+/// Only one reply is under way at a time; a second question meanwhile is an error. What is said stays in the model's
+/// cache, so that a long conversation is not read again.
+public final class ChatSession: Sendable {
+    public let model: LanguageModel
+    public let tools: [ChatTool]
+    /// Of every reply.
+    public let options: GenerationOptions
+    /// Replies of the model to one question at most, where it calls functions.
+    public let maximumRounds: Int
+    private struct State {
+        var messages: [ChatMessage]
+        var isBusy = false
+    }
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - options: the model's own where left out; replies that go round in circles are ended.
+    ///   - messages: what was said before.
+    public init(
+        _ model: LanguageModel, system: String? = nil, tools: [ChatTool] = [], options: GenerationOptions? = nil,
+        messages: [ChatMessage] = [], maximumRounds: Int = 8
+    ) {
+        self.model = model
+        self.tools = tools
+        self.maximumRounds = max(maximumRounds, 1)
+        var own = model.defaultOptions
+        own.repetitionDetection = .chat
+        self.options = options ?? own
+        let first = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
+        state = Mutex(State(messages: first + messages))
+    }
+
+    /// What was said so far, the system message first.
+    public var messages: [ChatMessage] { state.withLock { $0.messages } }
+
+    /// Forgets everything but the system message.
+    public func clear() {
+        state.withLock { state in state.messages = state.messages.prefix(1).filter { $0.role == "system" } }
+    }
+
+    /// Says something and waits for the whole answer.
+    /// - Parameter schema: JSON Schema that the answer has to follow.
+    public func reply(to text: String, schema: JSON? = nil) async throws -> ChatReply {
+        var last = ChatReply()
+        for try await event in stream(text, schema: schema) { if case .done(let reply) = event { last = reply } }
+        return last
+    }
+
+    /// Says something and streams the answer. Where the model calls functions, they are run and it goes on; `done` comes
+    /// once, with the last reply. What was said in a reply that failed or was left is not remembered.
+    public func stream(_ text: String, schema: JSON? = nil) -> AsyncThrowingStream<ChatEvent, any Error> {
+        let (stream, continuation) = AsyncThrowingStream<ChatEvent, any Error>.makeStream()
+        let task = Task {
+            do {
+                try await answer(text, schema) { continuation.yield($0) }
+                continuation.finish()
+            } catch {
+                continuation.finish(throwing: error)
+            }
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
+    }
+
+    private func answer(_ text: String, _ schema: JSON?, _ emit: (ChatEvent) -> Void) async throws {
+        var conversation = try state.withLock { state throws(OptionError) in
+            guard !state.isBusy else {
+                throw OptionError(
+                    option: "session", value: "answering already", expected: "one question after the other")
+            }
+            state.isBusy = true
+            return state.messages
+        }
+        defer { state.withLock { $0.isBusy = false } }
+        conversation.append(ChatMessage(role: "user", content: text))
+        for round in 1...maximumRounds {
+            var reply = ChatReply()
+            let stream = model.chat(conversation, tools: tools.map(\.tool), schema: schema, options: options)
+            for try await event in stream {
+                if case .done(let last) = event { reply = last } else { emit(event) }
+            }
+            try Task.checkCancellation()
+            conversation.append(reply.message)
+            guard !reply.calls.isEmpty, round < maximumRounds else {
+                let said = conversation
+                state.withLock { $0.messages = said }
+                return emit(.done(reply))
+            }
+            for call in reply.calls { conversation.append(await result(of: call)) }
+        }
+    }
+
+    private func result(of call: ChatMessage.ToolCall) async -> ChatMessage {
+        var said: String
+        if let tool = tools.first(where: { $0.tool.name == call.name }) {
+            do { said = try await tool.run(call.arguments) } catch { said = "error: \(error)" }
+        } else {
+            said = "error: there is no function \(call.name)"
+        }
+        var message = ChatMessage(role: "tool", content: said)
+        message.name = call.name
+        message.toolCallID = call.id
+        return message
+    }
+}

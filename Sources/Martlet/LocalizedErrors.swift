@@ -1,0 +1,38 @@
+import Foundation
+import MartletChat
+import MartletData
+import MartletFormats
+import MartletGrammar
+import MartletHub
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletSystem
+import MartletTensor
+import MartletTokenizers
+import MartletTraining
+
+// What Foundation shows of an error (`localizedDescription`, alerts) is the sentence that names what is wrong and what to
+// do, not "The operation could not be completed".
+
+extension ChatTemplateError: LocalizedError { public var errorDescription: String? { description } }
+extension DataError: LocalizedError { public var errorDescription: String? { description } }
+extension EngineError: LocalizedError { public var errorDescription: String? { description } }
+extension FileError: LocalizedError { public var errorDescription: String? { description } }
+extension FormatError: LocalizedError { public var errorDescription: String? { description } }
+extension GrammarError: LocalizedError { public var errorDescription: String? { description } }
+extension HubError: LocalizedError { public var errorDescription: String? { description } }
+extension JSONError: LocalizedError { public var errorDescription: String? { description } }
+extension ModelError: LocalizedError { public var errorDescription: String? { description } }
+extension ModelNotFound: LocalizedError { public var errorDescription: String? { description } }
+extension ModelStoreError: LocalizedError { public var errorDescription: String? { description } }
+extension Modelfile.Problem: LocalizedError { public var errorDescription: String? { description } }
+extension ModuleError: LocalizedError { public var errorDescription: String? { description } }
+extension OptimizerError: LocalizedError { public var errorDescription: String? { description } }
+extension OptionError: LocalizedError { public var errorDescription: String? { description } }
+extension RewardError: LocalizedError { public var errorDescription: String? { description } }
+extension TensorError: LocalizedError { public var errorDescription: String? { description } }
+extension TokenizerError: LocalizedError { public var errorDescription: String? { description } }
+extension TokenizerTrainingError: LocalizedError { public var errorDescription: String? { description } }
+extension TrainingError: LocalizedError { public var errorDescription: String? { description } }

@@ -1,0 +1,147 @@
+import Foundation
+import MartletFormats
+import MartletHub
+import MartletInference
+import MartletSystem
+
+/// Why something cannot be done with the models of this machine.
+public struct ModelStoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// The models of this machine that have names: made ones, and what was fetched. It copies and removes them.
+public enum ModelStore {
+    /// Where a made model of that name lies, whether or not there is one.
+    /// - Throws: `ModelStoreError` for what can be no name.
+    public static func path(of name: String) throws -> String {
+        let plain = name.hasSuffix(":latest") ? String(name.dropLast(7)) : name
+        let isName =
+            (1...128).contains(plain.utf8.count) && Folder.isPlainRelativePath(plain) && !plain.hasPrefix("-")
+            && plain.utf8.allSatisfy {
+                ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || "._-/:".utf8.contains($0)
+            }
+        guard isName else {
+            throw ModelStoreError(
+                "\(name.quoted(limit: 60)) is no name for a model; expected letters, digits and . _ - / : only")
+        }
+        return ModelLocator.models + "/made/" + plain + CreatedModel.suffix
+    }
+
+    /// The file of a made model; nil where there is none of that name.
+    public static func made(_ name: String) -> String? {
+        guard let path = try? path(of: name), Folder.isFile(path) else { return nil }
+        return path
+    }
+
+    /// Names of the made models, sorted.
+    public static func madeNames() -> [String] {
+        let suffix = CreatedModel.suffix
+        return Folder.relativeFiles(ModelLocator.models + "/made").filter { $0.hasSuffix(suffix) }
+            .map { String($0.dropLast(suffix.count)) }.sorted()
+    }
+
+    /// Keeps a model under a name; one that was made before under this name is written over.
+    /// - Returns: the file that `ModelFiles` opens.
+    @discardableResult
+    public static func keep(_ model: CreatedModel, as name: String) throws -> String {
+        let path = try path(of: name)
+        // What a name of the hub or a short name means is not to change under whoever uses it.
+        if let short = ShortName.find(name) {
+            throw ModelStoreError("\(short.name) is the short name of \(short.repository); choose another")
+        }
+        guard Folder.exists(model.path) else {
+            throw ModelStoreError("\(model.path) is not there: FROM has to be a model of this machine")
+        }
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
+        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+            throw ModelStoreError(
+                "\(folder) cannot be made, where made models are kept: \(error.localizedDescription); "
+                    + "MARTLET_HOME names another place")
+        }
+        try AtomicFile.write(path, bytes: model.json.bytes(indent: 2))
+        return path
+    }
+
+    /// Gives a model a second name, without its weights: a made model is copied, of another one a model is made.
+    @discardableResult
+    public static func copy(_ name: String, to new: String) throws -> String {
+        if let made = made(name) { return try keep(CreatedModel(file: made), as: new) }
+        let path = try ModelLocator.locate(name)
+        return try keep(CreatedModel(from: name, path: Folder.real(path) ?? path), as: new)
+    }
+
+    /// Removes a made model, or what was fetched under a name.
+    /// - Returns: bytes that are free now.
+    /// - Throws: `ModelNotFound`, or `ModelStoreError` for a file or folder that is the user's own.
+    @discardableResult
+    public static func remove(_ name: String) throws -> Int {
+        if let made = made(name) {
+            let bytes = Folder.byteCount(made)
+            Folder.remove(made)
+            guard !Folder.exists(made) else {
+                throw ModelStoreError("\(made) cannot be removed: the folder is read-only")
+            }
+            return bytes
+        }
+        if let short = ShortName.find(name) {
+            let local = ModelLocator.models + "/" + short.localPath
+            if Folder.exists(local) { return try removeItem(local) }
+            if let reference = HubReference(short.repository), HubCache().repository(reference.name) != nil {
+                return try remove(reference)
+            }
+        } else if !Folder.exists(name), let reference = HubReference(name),
+            HubCache().repository(reference.name) != nil
+        {
+            return try remove(reference)
+        }
+        let path = try ModelLocator.locate(name)
+        throw ModelStoreError("\(path) was not fetched by martlet; remove it as you made it")
+    }
+
+    private static func removeItem(_ path: String) throws -> Int {
+        let bytes =
+            Folder.isFolder(path)
+            ? Folder.relativeFiles(path).reduce(0) { $0.adding(clamped: Folder.byteCount("\(path)/\($1)")) }
+            : Folder.byteCount(path)
+        do { try FileManager.default.removeItem(atPath: path) } catch {
+            throw ModelStoreError("\(path) cannot be removed: \(error.localizedDescription)")
+        }
+        return bytes
+    }
+
+    /// A revision of a repository, or one of its files; blobs that nothing links to any more go with it.
+    private static func remove(_ reference: HubReference) throws -> Int {
+        let cache = HubCache()
+        let snapshot = try cache.snapshot(reference.name, revision: reference.revision)
+        guard let repository = cache.repository(reference.name) else { return 0 }
+        if reference.selection != nil {
+            let file = try cache.resolve(reference).path
+            Folder.remove(file)
+            guard !Folder.isLink(file), !Folder.exists(file) else {
+                throw ModelStoreError("\(file) cannot be removed: the folder is read-only")
+            }
+        }
+        let isWhole = reference.selection == nil || Folder.relativeFiles(snapshot.path).isEmpty
+        if isWhole {
+            // With the last snapshot goes all that is left.
+            if repository.commits.count <= 1 { return try removeItem(repository.path) }
+            _ = try removeItem(snapshot.path)
+            for (ref, commit) in repository.revisions where commit == snapshot.commit {
+                Folder.remove("\(repository.path)/refs/\(ref)")
+            }
+        }
+        var linked: Set<String> = []
+        for commit in repository.commits {
+            let folder = "\(repository.path)/snapshots/\(commit)"
+            for file in Folder.relativeFiles(folder) { linked.insert(Folder.real("\(folder)/\(file)") ?? "") }
+        }
+        var freed = 0
+        let blobs = Folder.real("\(repository.path)/blobs") ?? "\(repository.path)/blobs"
+        for blob in Folder.contents(blobs) where !linked.contains("\(blobs)/\(blob)") {
+            freed = freed.adding(clamped: try removeItem("\(blobs)/\(blob)"))
+        }
+        return freed
+    }
+}
