@@ -115,7 +115,8 @@ public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// As the middle of a sentence: "Connection refused" becomes "connection refused", "TLS …" stays.
     private static func sentence(_ text: String) -> String {
-        guard let first = text.first, text.dropFirst().first?.isLowercase == true else { return text }
+        let word = text.prefix { $0 != " " }
+        guard let first = word.first, word.dropFirst().allSatisfy({ $0.isLowercase || $0 == "'" }) else { return text }
         return first.lowercased() + text.dropFirst()
     }
 }

