@@ -134,8 +134,8 @@ struct TrainingDisplay {
         }
         status.end()
         if !isDone { throw ExitCode(130) }
-        // Without a chat template a model goes on with texts, it does not answer.
-        let isChat = trainer.hasChatTemplate
+        // What has learnt texts goes on with them, it does not answer, whatever template its tokenizer came with.
+        let isChat = trainer.hasChatTemplate && trainer.options.command != .pretraining
         Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))
     }
 

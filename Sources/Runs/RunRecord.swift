@@ -122,7 +122,8 @@ public struct RunRecord: Sendable {
         let newest = own == nil ? newestState(path)?["configuration"] : nil
         func option(_ name: String, _ value: JSON, isInherited: Bool = false) -> Option {
             Option(
-                name: name, value: value.string ?? value.text(), origin: own?["origins"]?[name]?.string,
+                name: name, value: value.isNull ? "" : value.string ?? value.text(),
+                origin: own?["origins"]?[name]?.string ?? (isInherited ? "the model's" : nil),
                 isInherited: isInherited)
         }
         let members = (own ?? newest)?.object ?? JSONObject()

@@ -73,6 +73,9 @@ import TinyModels
         let record = try RunRecord(path: folder + "/run")
         let depth = try #require(record.configuration.first { $0.name == "depth" })
         #expect(depth.isInherited && depth.origin == "the model's" && !depth.value.isEmpty)
+        for name in ["family", "rope_theta", "initialization"] {
+            #expect(record.configuration.first { $0.name == name }?.isInherited == true, "\(name)")
+        }
         #expect(trainer.hasChatTemplate)
     }
 

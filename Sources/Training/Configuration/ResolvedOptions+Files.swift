@@ -15,7 +15,12 @@ extension ResolvedOptions {
         let members = present.filter { command.key($0.name) != nil }.map { ($0.name, $0.value) }
         let origins: JSON = .object(JSONObject(present.map { ($0.name, .string($0.origin)) }))
         // What nobody could choose, for who compares the run with its parent.
-        let inherited = present.filter { command.key($0.name) == nil }.map { ($0.name, $0.value) }
+        var inherited = present.filter { command.key($0.name) == nil }.map { ($0.name, $0.value) }
+        if !command.beginsModel {
+            // Of a model that is there it is not known how its weights once began.
+            inherited += OptionPart.shape.keys.map(\.name).filter { name in !inherited.contains { $0.0 == name } }
+                .map { ($0, .null) }
+        }
         return .object(
             JSONObject(members + [("inherited", .object(JSONObject(inherited))), ("origins", origins)]))
     }

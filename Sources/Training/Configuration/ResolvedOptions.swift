@@ -89,9 +89,10 @@ public struct ResolvedOptions: Sendable, Equatable {
     }
 
     /// What is shown of the shape of a model that is there.
-    private static func sizes(of shape: ModelShape) -> [(name: String, value: Int)] {
+    private static func sizes(of shape: ModelShape) -> [(name: String, value: any OptionValue)] {
         [
-            ("depth", shape.layers), ("hidden_size", shape.hiddenSize), ("heads", shape.heads),
+            ("family", shape.family), ("tied_embeddings", shape.tiedEmbeddings), ("depth", shape.layers),
+            ("hidden_size", shape.hiddenSize), ("heads", shape.heads),
             ("key_value_heads", shape.keyValueHeads), ("intermediate_size", shape.intermediateSize),
         ]
     }
