@@ -46,7 +46,7 @@ package final class BufferPool: Sendable {
     private static let largestCached = 1 << 28
     private static let alignment = 64
     /// Bytes that may be cached beyond the highest live size.
-    private static let allowance = 1 << 26
+    package static let allowance = 1 << 26
     private static let largePage = 1 << 21
 
     /// Bytes cached for reuse.

@@ -44,7 +44,9 @@ import Testing
             for (key, value) in more { try options.set(assignment: "\(key)=\(value)") }
             let resolved = try ResolvedOptions(options, vocabularySize: 100)
             let cost = try TrainingCost(resolved.decoderConfiguration(), length: 32)
-            let kinds = resolved.memory(cost).filter { !["activations", "logits", "the program"].contains($0.kind) }
+            let kinds = resolved.memory(cost).filter {
+                !["activations", "logits", "buffers kept for reuse", "the program"].contains($0.kind)
+            }
             return kinds.reduce(0) { $0 + $1.bytes } / cost.parameters
         }
         #expect(try weights([:]) == 16)
