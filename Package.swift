@@ -246,6 +246,8 @@ if !coreOnly {
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/CommandLine"),
+        .executableTarget(
+            name: "serve-example", dependencies: ["Martlet", "MartletServer"], path: "Examples/Library/Sources/serve"),
         tests(
             "Server",
             [
@@ -265,6 +267,7 @@ if let rooms = environment["MARTLET_TESTS"] {
     let kept = Set(rooms.split(separator: ",").map { "\($0)Tests" })
     targets.removeAll {
         ($0.type == .test && !kept.contains($0.name)) || $0.path?.hasPrefix("Benchmarks/") == true
+            || $0.path?.hasPrefix("Examples/") == true
     }
 }
 
