@@ -1,0 +1,100 @@
+import Foundation
+import MartletJSON
+import Testing
+import TinyModels
+
+/// The verbs that make, copy, show and remove models, and what they say of mistakes.
+@Suite struct ModelVerbTests {
+    let program: Program
+    init() throws { program = try Program() }
+
+    private func modelfile(_ text: String) throws -> String {
+        let path = program.home + "/Modelfile"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    @Test func aModelIsMadeShownRunCopiedAndRemoved() throws {
+        let base = try program.model()
+        let file = try modelfile("FROM \(base)\nSYSTEM be brief\nPARAMETER temperature 0.3\nPARAMETER num_predict 4\n")
+        #expect(try program.run("create", "brief", "-f", file).code == 0)
+        let shown = try program.run("show", "brief", "--json").json()
+        #expect(shown["sampling"]?["temperature"]?.double == 0.3)
+        #expect(shown["sampling"]?["source"]?.string == "its Modelfile")
+        #expect(shown["layers"]?.integer == 2 && shown["parameters"]?.integer != nil)
+        #expect(try program.run("show", "brief", "--modelfile").output.contains("SYSTEM be brief"))
+        let reply = try program.run("run", "brief", "the end?")
+        #expect(reply.code == 0 && reply.error.contains("reply 4 tokens"), "\(reply)")
+        #expect(try program.run("cp", "brief", "other").code == 0)
+        let names = try program.run("list", "--json").json().array?.compactMap { $0["name"]?.string }
+        #expect(names == ["brief", "other"])
+        #expect(try program.run("rm", "brief", "other").code == 0)
+        #expect(try program.run("list", "--json").json() == [])
+        // What it was made of stays.
+        #expect(try program.run("show", base).code == 0)
+        let own = try program.run("rm", base)
+        #expect(own.code == 1 && own.error.contains("was not fetched by martlet"))
+    }
+
+    @Test(arguments: [
+        ("SYSTEM x\n", "FROM"), ("FROM ./none\n", "no such file"), ("FROM @\nPARAMETRE top_p 1\n", "line 2"),
+        ("FROM @\nPARAMETER temprature 1\n", "line 2"), ("FROM @\nTEMPLATE {% if %}\n", "template"),
+    ]) func whatIsWrongWithAModelfileIsTold(_ text: String, _ part: String) throws {
+        let file = try modelfile(text.replacingOccurrences(of: "@", with: try program.model()))
+        let result = try program.run("create", "x", "-f", file)
+        #expect(result.code == 1 && result.error.lowercased().contains(part.lowercased()), "\(result)")
+        #expect(result.error.split(separator: "\n").count == 1)
+    }
+
+    @Test func aFolderThatCannotBeWrittenIsNamed() throws {
+        let file = try modelfile("FROM \(try program.model())\n")
+        // A file stands where the folder is to be.
+        try Data().write(to: URL(fileURLWithPath: program.home + "/martlet"))
+        let result = try program.run("create", "x", "-f", file)
+        #expect(result.code == 1 && result.error.contains("made models are kept"), "\(result)")
+    }
+
+    @Test func noServerIsTold() throws {
+        for verb in [["ps"], ["stop", "x"]] {
+            let result = try program.run(verb + ["--url", "http://127.0.0.1:9"])
+            #expect(result.code == 1 && result.error.contains("martlet serve"), "\(result)")
+        }
+    }
+
+    @Test func nothingIsFetchedUnasked() throws {
+        let process = program.process(["run", "org/none", "hi"])
+        var environment = process.environment ?? [:]
+        environment["HF_HUB_OFFLINE"] = nil
+        environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+        process.environment = environment
+        let error = program.error
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle(forWritingAtPath: error)
+        try process.run()
+        #expect(process.exitCode(within: 30) == 1)
+        let said = try String(contentsOfFile: error, encoding: .utf8)
+        #expect(said.contains("martlet pull org/none") && !said.contains("trying again"), "\(said)")
+    }
+
+    @Test func aHubThatCannotBeReachedIsToldWithEachAttempt() throws {
+        let process = program.process(["pull", "org/none"])
+        var environment = process.environment ?? [:]
+        environment["HF_HUB_OFFLINE"] = nil
+        environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+        process.environment = environment
+        let error = program.error
+        process.standardError = FileHandle(forWritingAtPath: error)
+        try process.run()
+        #expect(process.exitCode(within: 30) == 1)
+        let said = try String(contentsOfFile: error, encoding: .utf8)
+        #expect(said.contains("(1 of 2)") && said.contains("(2 of 2)"), "\(said)")
+    }
+
+    @Test func wrongWordsAreOneSentenceThatNamesTheHelp() throws {
+        for words in [["run", "x", "--nonsense"], ["serve", "x", "--port", "many"], ["train", "--set", "lr=0.1"]] {
+            let result = try program.run(words)
+            #expect(result.code == 2 && result.output.isEmpty, "\(result)")
+            #expect(result.error.hasPrefix("martlet: ") && result.error.split(separator: "\n").count == 1, "\(result)")
+        }
+    }
+}
