@@ -73,7 +73,8 @@ var targets: [Target] = [
     floor(
         "MartletInference", "Inference",
         [
-            "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletChat", "MartletGrammar",
+            "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletChat",
+            "MartletGrammar",
             "MartletTokenizers", "MartletJSON", "MartletSystem",
         ]),
     floor(
@@ -91,7 +92,8 @@ var targets: [Target] = [
     floor(
         "MartletTraining", "Training",
         [
-            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks", "MartletData",
+            "MartletAdapters", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks",
+            "MartletData",
             "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
@@ -161,7 +163,8 @@ var targets: [Target] = [
     tests(
         "Training",
         [
-            "MartletTraining", "MartletTasks", "MartletInference", "MartletModels", "MartletNN", "MartletTensor",
+            "MartletTraining", "MartletAdapters", "MartletTasks", "MartletInference", "MartletModels", "MartletNN",
+            "MartletTensor",
             "MartletData", "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON",
             "TinyModels",
         ], exclude: ["Goldens"]),
@@ -169,7 +172,8 @@ var targets: [Target] = [
     tests(
         "Inference",
         [
-            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletChat", "MartletGrammar",
+            "MartletInference", "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletChat",
+            "MartletGrammar",
             "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
         ], exclude: ["Goldens"]),
     tests(
@@ -206,9 +210,10 @@ if !coreOnly {
         floor(
             "Martlet", "Martlet",
             [
-                "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub", "MartletInference",
+                "MartletAdapters", "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub",
+                "MartletInference",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
-                "MartletRuns", "MartletTasks", "MartletTraining",
+                "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining",
             ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),

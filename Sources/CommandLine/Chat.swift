@@ -95,6 +95,7 @@ struct Chat {
             messages = []
             Terminal.note("forgot the conversation")
         case "/set": set(Array(words.dropFirst()), line)
+        case "/adapter": chooseAdapter(line.dropFirst("/adapter".count).drop { $0 == " " })
         case "/show": show(words.count > 1 ? words[1] : "info")
         case "/save", "/load":
             guard words.count > 1 else {
@@ -121,6 +122,28 @@ struct Chat {
             default:
                 Terminal.note("usage: /set parameter NAME VALUE, or /set system TEXT; names: \(ChatParameter.names)")
             }
+        } catch { Terminal.note("\(error)") }
+    }
+
+    /// Replies from here on are computed with an adapter, or without one.
+    private mutating func chooseAdapter(_ text: Substring) {
+        guard !text.isEmpty else {
+            let current = options.adapter.map { "\($0.name) (\($0.title))" } ?? "none"
+            Terminal.note("adapter: \(current); /adapter PATH or PATH=0.5 takes another, /adapter off takes it away")
+            return
+        }
+        guard text != "off" else {
+            options.adapter = nil
+            Terminal.note("without an adapter")
+            return
+        }
+        do {
+            let (name, strength) = try AdapterFlags.parse(String(text))
+            let adapter = try model.loadAdapter(
+                ModelLocator.locateAdapter(name), name: name, strength: strength)
+            for note in adapter.notes { Terminal.note("warning: \(note)") }
+            options.adapter = adapter
+            Terminal.note("with \(name), \(adapter.title) of rank \(adapter.rank)")
         } catch { Terminal.note("\(error)") }
     }
 
@@ -168,6 +191,7 @@ struct Chat {
         /set parameter NAME VALUE   \(ChatParameter.names)
         /set system TEXT            the system message
         /show info | parameters | system | template
+        /adapter PATH | off         compute replies with an adapter, or without
         /save FILE, /load FILE      the conversation as JSON
         /clear                      forget the conversation
         /bye                        leave

@@ -43,7 +43,7 @@ struct DataIdentityCommand: AsyncParsableCommand {
 
     /// What the model answers today, word by word the most likely.
     private func rehearsal(of name: String) async throws -> [JSON] {
-        let model = try LanguageModel(ModelFiles.opened(ModelLocator.locate(name)))
+        let model = try LanguageModel(ModelFiles.opened(name: name))
         var options = model.defaultOptions
         options.sampling.temperature = 0
         options.maximumTokens = 96

@@ -16,6 +16,7 @@ struct EmbedCommand: ParsableCommand {
               martlet embed ./bge --prompt-name query --text "where do cats sleep?"
             """)
     @Argument(help: "A folder, org/name, or a short name.") var model: String
+    @OptionGroup var adapters: AdapterFlags
     @Option(
         name: .customLong("text"),
         help: "A text; may be given several times. Without it each line of standard input is one.")
@@ -34,7 +35,7 @@ struct EmbedCommand: ParsableCommand {
             inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
-        let files = try ModelFiles.opened(ModelLocator.locate(model))
+        let files = try ModelFiles.opened(model, adapters)
         if files.checkpoint.kind == .generates { throw WrongKind(model: model, isEncoder: false) }
         let embedder = try TextEmbedder(files)
         if truncate {

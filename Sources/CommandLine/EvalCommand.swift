@@ -16,6 +16,7 @@ struct EvalCommand: ParsableCommand {
             """)
 
     @Argument(help: "The model: folder, GGUF file, hub repository or short name.") var model: String
+    @OptionGroup var adapters: AdapterFlags
     @Option(help: "world, arithmetic or all.") var task = "all"
     @Option(help: "A file of questions as `martlet data world --kind questions` writes it, instead of a task.")
     var questions: String?
@@ -35,7 +36,8 @@ struct EvalCommand: ParsableCommand {
     }
 
     func run() throws {
-        let path = try ModelLocator.locate(model), files = try ModelFiles.opened(path), decoder = try files.decoder()
+        let path = try ModelLocator.locate(model), files = try ModelFiles.opened(model, adapters)
+        let decoder = try files.decoder()
         let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: path)
         var sets: [(String, [WorldQuestion])] = []
         if let questions {

@@ -13,6 +13,7 @@ struct ShowCommand: ParsableCommand {
               martlet show minilm --json
             """)
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @OptionGroup var adapters: AdapterFlags
     @Flag(help: "List every tensor with its type and shape.") var tensors = false
     @Flag(help: "List the layers of the model by path: kind, shape, stored type, bytes, trained or frozen.")
     var tree = false
@@ -22,9 +23,9 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func run() throws {
-        let path = try ModelLocator.locate(model)
-        let description = try ModelDescription(path: path)
-        let layers = tree ? try TreeDescription(path: path) : nil
+        let files = try ModelFiles.located(model, adapters: adapters.parsed())
+        let description = try ModelDescription(files)
+        let layers = tree ? try TreeDescription(files) : nil
         if json {
             var object = description.json.object ?? [:]
             object["tree"] = layers?.json

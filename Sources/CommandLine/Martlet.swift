@@ -27,7 +27,8 @@ struct MartletCommand: AsyncParsableCommand {
             RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
-            SupervisedCommand.self, PolicyCommand.self, EvalCommand.self, ServeCommand.self, OptionsCommand.self,
+            SupervisedCommand.self, PolicyCommand.self, MergeCommand.self, AdaptersCommand.self, EvalCommand.self,
+            ServeCommand.self, OptionsCommand.self,
             CreateCommand.self, CopyCommand.self, RemoveCommand.self, RunningCommand.self, StopCommand.self,
             ManualCommand.self,
         ])

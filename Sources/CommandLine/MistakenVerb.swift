@@ -11,8 +11,9 @@ struct MistakenVerb: CustomStringConvertible {
         "chat": "run", "generate": "run", "ask": "run", "complete": "run", "start": "serve", "server": "serve",
         "download": "pull", "fetch": "pull", "get": "pull", "models": "list", "info": "show", "inspect": "show",
         "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",
-        "tune": "sft", "rl": "grpo", "ppo": "grpo", "evaluate": "eval", "benchmark": "bench", "cost": "plan",
-        "version": "--version", "remove": "rm", "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop",
+        "tune": "sft", "lora": "adapters", "fuse": "merge", "export": "merge", "rl": "grpo", "ppo": "grpo",
+        "evaluate": "eval", "benchmark": "bench", "cost": "plan", "version": "--version", "remove": "rm",
+        "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop",
     ]
 
     /// nil where `word` is a verb, an option or missing.

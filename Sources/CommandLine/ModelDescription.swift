@@ -14,8 +14,7 @@ struct ModelDescription {
     /// What of the files is passed over and may matter.
     var warnings: [String] = []
 
-    init(path: String) throws {
-        let files = try ModelFiles(path: path)
+    init(_ files: ModelFiles) throws {
         let checkpoint = files.checkpoint
         tensors = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
         let parameters = tensors.reduce(0) { $0 + $1.shape.elementCount }
@@ -28,6 +27,9 @@ struct ModelDescription {
             add("made of", created.from)
             if let system = created.system { add("system", system.shown(limit: 60), .string(system)) }
             modelfile = created.modelfile
+        }
+        for adapter in files.adapters {
+            add("adapter", adapter.path + (adapter.strength == 1 ? "" : " × \(adapter.strength)"))
         }
         add("format", checkpoint.gguf.map { "GGUF version \($0.version)" } ?? "safetensors")
         add("architecture", checkpoint.modelType)

@@ -7,4 +7,16 @@ extension ModelFiles {
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         return files
     }
+
+    /// The same by name, with adapters: a folder that holds one is its base with it.
+    static func opened(_ name: String, _ adapters: AdapterFlags) throws -> ModelFiles {
+        try opened(name: name, adapters: adapters.parsed())
+    }
+
+    /// - Parameter adapters: names and strengths.
+    static func opened(name: String, adapters: [(name: String, strength: Double)] = []) throws -> ModelFiles {
+        let files = try ModelFiles.located(name, adapters: adapters)
+        for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
+        return files
+    }
 }

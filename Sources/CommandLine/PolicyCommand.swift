@@ -49,7 +49,7 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
         }
         let run = options.out ?? sibling(of: model, "grpo")
         try TrainingDisplay.demandFree(run, resume: training.resume)
-        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: training.memory.limit)
+        let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let trainer = try Trainer(
             run: run, options: options, model: start, task: task(options, start), memory: training.memory.limit)
         try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)

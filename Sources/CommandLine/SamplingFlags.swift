@@ -107,6 +107,8 @@ struct ModelFlags: ParsableArguments {
     @Flag(help: "Dequantise all weights to float32: slower, more memory, the reference for the fast path.")
     var exact = false
 
+    @OptionGroup var adapters: AdapterFlags
+
     var precision: Precision { exact ? .exact : .fast }
 
     func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision) }
@@ -121,7 +123,7 @@ struct ModelFlags: ParsableArguments {
             }
             guard mayFetch || Terminal.confirm("\(name) is not on this machine. Fetch it now?") else { throw error }
             let path = try await PullCommand.fetch(name, ProgressLine())
-            let files = try ModelFiles.opened(path)
+            let files = try ModelFiles.opened(path, adapters)
             guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
             return try LanguageModel(files, precision: precision)
         }
@@ -129,7 +131,7 @@ struct ModelFlags: ParsableArguments {
 
     /// The files, of a language model.
     func files() throws -> ModelFiles {
-        let files = try ModelFiles.opened(ModelLocator.locate(model))
+        let files = try ModelFiles.opened(model, adapters)
         guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
         return files
     }

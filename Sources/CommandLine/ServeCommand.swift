@@ -28,6 +28,7 @@ struct ServeCommand: AsyncParsableCommand {
             Examples:
               martlet serve smollm2
               martlet serve smollm2 minilm --api-key-file keys.txt --port 9000 --max-memory 4GiB
+              martlet serve smollm2 --adapter me=runs/id --adapter dpo=runs/dpo
               martlet serve chat=./my-model --host 0.0.0.0 --api-key "$KEY" --tls-cert cert.pem --tls-key key.pem
             """)
 
@@ -37,6 +38,10 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Port to listen on; 0 lets the system choose.") var port = 8080
     @OptionGroup(title: "Who may use it") var access: ServeAccess
     @OptionGroup(title: "Models") var loading: ServeLoading
+    @Option(
+        name: .customLong("adapter"),
+        help: "An adapter served as a model of its own, as NAME=ADAPTER; may be given several times.")
+    var adapters: [String] = []
     @OptionGroup(title: "Limits") var bounds: ServeBounds
     @Option(help: "A folder of training runs to watch on the Runs page.") var runs: String?
     @Option(help: "Lines of the log for people or for programs: text or json.") var logFormat = "text"
@@ -68,6 +73,7 @@ struct ServeCommand: AsyncParsableCommand {
         let server = try Server(settings, registry, logger: logger)
         try server.checkAddress()
         try await server.preload(all: loading.loadAll)
+        for (name, path) in try adapters.map(Self.adapter) { try await registry.addAdapter(name, path: path) }
         let scheme = settings.certificate == nil ? "http" : "https"
         let address = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
         try await server.run(
@@ -75,6 +81,14 @@ struct ServeCommand: AsyncParsableCommand {
             onRunning: { [port = settings.port] in
                 Terminal.note("serving on \(scheme)://\(address):\($0 ?? port)")
             })
+    }
+
+    /// "me=runs/id", or "runs/id" for one that is called "id".
+    private static func adapter(_ text: String) throws -> (name: String, path: String) {
+        let sides = text.split(separator: "=", maxSplits: 1).map(String.init)
+        if sides.count == 2, !Folder.exists(text) { return (sides[0], try ModelLocator.locateAdapter(sides[1])) }
+        let path = try ModelLocator.locateAdapter(text)
+        return (String(path.split(separator: "/").last ?? "adapter"), path)
     }
 
     private static func named(_ text: String) throws -> (name: String, aliases: [String], path: String) {

@@ -16,6 +16,8 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
             Examples:
               martlet sft runs/first --data chat.jsonl
               martlet sft runs/first --data chat.jsonl --data alpaca.json --out runs/chatty --set epochs=3
+              martlet sft smollm2 --data identity.json --adapter lora --rank 16 --out runs/id
+              martlet run runs/id "Who are you?"
               martlet sft --print-config > sft.yaml
               martlet data preview chat.jsonl --tokenizer runs/first
             """)
@@ -34,7 +36,7 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
         }
         let run = options.out ?? sibling(of: model, "sft"), resume = training.resume
         try TrainingDisplay.demandFree(run, resume: resume)
-        let start = try StartingModel(.opened(ModelLocator.locate(model)), memory: training.memory.limit)
+        let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let resolved = try ResolvedOptions(
             options, vocabularySize: start.tokenizer.vocabularySize, model: start.decoder.configuration)
         let isNew = !Folder.exists(run), folder = run + "/data"

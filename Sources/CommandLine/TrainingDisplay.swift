@@ -140,7 +140,7 @@ struct TrainingDisplay {
     }
 
     private func tellPlan() {
-        let memory = trainer.options.memory(trainer.cost).filter { $0.bytes > 0 }
+        let memory = trainer.memory.filter { $0.bytes > 0 }
         let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         var parts = memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", ")
         // How long replies become is not foreseen.

@@ -10,8 +10,7 @@ struct TreeDescription {
     private var rows: [Row] = []
     private let count: Int
 
-    init(path: String) throws {
-        let files = try ModelFiles(path: path)
+    init(_ files: ModelFiles) throws {
         let tree = try files.checkpoint.hasEncoder ? files.checkpoint.encoder().tree : files.decoder().tree
         for leaf in tree.leaves {
             for parameter in leaf.parameters {
@@ -20,6 +19,17 @@ struct TreeDescription {
                         path: parameter.path, kind: leaf.kind, shape: "\(parameter.value.shape)",
                         storedType: parameter.value.storedType, bytes: parameter.value.byteCount,
                         isTrained: parameter.isTrained))
+            }
+        }
+        for leaf in tree.leaves {
+            let added =
+                (leaf as? Linear)?.adapters.flatMap(\.parameters)
+                ?? (leaf as? Embedding)?.adapters.flatMap(\.parameters) ?? []
+            for parameter in added {
+                rows.append(
+                    Row(
+                        path: parameter.name, kind: "adapter", shape: "\(parameter.tensor.shape)",
+                        storedType: parameter.tensor.dtype.name, bytes: parameter.tensor.byteCount, isTrained: false))
             }
         }
         count = tree.parameters.reduce(0) { $0 + $1.count }

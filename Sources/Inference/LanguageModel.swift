@@ -47,8 +47,8 @@ public final class LanguageModel: @unchecked Sendable {
             throw ModelError.wrongKind(
                 path: files.path, kind: "a model that scores texts (/v1/rerank)", wanted: "a language model")
         }
-        warnings = try files.checkpoint.warnings()
-        decoder = try files.decoder()
+        decoder = try files.checkpoint.decoder()
+        warnings = try files.checkpoint.warnings() + files.attachAdapters(to: decoder)
         tokenizer = try files.tokenizer()
         let size = decoder.configuration.vocabularySize
         guard tokenizer.vocabularySize <= size else {

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletChat
 import MartletFormats
 import MartletJSON
@@ -13,7 +14,11 @@ public struct ModelFiles: Sendable {
     /// Where the model was made of another: what it is to be used with.
     public let created: CreatedModel?
 
-    public init(path: String) throws {
+    /// What the model is computed with beside its weights, in this order.
+    public let adapters: [AdapterReference]
+
+    public init(path: String, adapters: [AdapterReference] = []) throws {
+        self.adapters = adapters
         created = path.hasSuffix(CreatedModel.suffix) ? try CreatedModel(file: path) : nil
         self.path = created?.path ?? path
         if let created, !Folder.exists(created.path) {
@@ -24,7 +29,26 @@ public struct ModelFiles: Sendable {
         checkpoint = try Checkpoint(path: self.path)
     }
 
-    public func decoder() throws -> Decoder { try checkpoint.decoder() }
+    /// The model with its adapters on it.
+    public func decoder() throws -> Decoder {
+        let decoder = try checkpoint.decoder()
+        try attachAdapters(to: decoder)
+        return decoder
+    }
+
+    /// - Returns: what of their files is passed over and may matter.
+    @discardableResult
+    func attachAdapters(to decoder: Decoder) throws -> [String] {
+        var notes: [String] = []
+        for (index, reference) in adapters.enumerated() {
+            let stored = try StoredAdapter.read(reference.path, of: decoder)
+            let adapter = try Adapter(stored, of: decoder, name: index == 0 ? "default" : "adapter-\(index)")
+            try adapter.setStrength(reference.strength)
+            notes += try stored.notes(on: decoder, path: reference.path)
+            try adapter.attach()
+        }
+        return notes
+    }
 
     /// The tokenizer at a path, whether or not a model is there: a folder that holds a tokenizer's files, one of those
     /// files, or a GGUF file, which may hold a vocabulary only.

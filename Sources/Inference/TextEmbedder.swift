@@ -28,6 +28,15 @@ public final class TextEmbedder {
 
     public init(_ files: ModelFiles) throws {
         model = try files.checkpoint.embeddingModel()
+        var notes: [String] = []
+        if !files.adapters.isEmpty {
+            guard let decoder = model.decoder else {
+                throw ModelError.unsupported(
+                    file: files.path,
+                    reason: "it is a text encoder, on which adapters are not applied: merge them into it")
+            }
+            notes = try files.attachAdapters(to: decoder)
+        }
         tokenizer = try files.tokenizer()
         guard tokenizer.vocabularySize <= model.vocabularySize else {
             throw ModelError.vocabularyMismatch(
@@ -39,7 +48,7 @@ public final class TextEmbedder {
         contextLength = min(model.contextLength, settings.maximumLength ?? .max)
         dimension = min(model.dimension, settings.keptNumbers ?? .max)
         lowercases = settings.lowercases
-        warnings = try files.checkpoint.warnings()
+        warnings = try files.checkpoint.warnings() + notes
         defaultPrefix =
             try settings.defaultPromptName.flatMap { settings.prompts[$0] }.map { [tokenizer] in
                 try Self.prefix(settings.lowercases ? $0.lowercased() : $0, tokenizer)

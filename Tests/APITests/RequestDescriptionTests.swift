@@ -77,6 +77,14 @@ import Testing
             _ = try InspectionRequest($0)
             return []
         },
+        Body(schema: "AdapterLoadRequest") {
+            _ = try AdapterRequest(load: $0)
+            return []
+        },
+        Body(schema: "AdapterUnloadRequest") {
+            _ = try AdapterRequest(unload: $0)
+            return []
+        },
         Body(schema: "ModelName") {
             _ = try ModelRequest($0)
             return []

@@ -1,10 +1,9 @@
+import MartletAdapters
 import MartletFormats
+import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
-
-import MartletAdapters
-import MartletModels
 
 /// Adapters that begin anew, on bases in any stored form, and what is wrong with those that do not fit.
 @Suite struct AdapterTests {

@@ -1,10 +1,9 @@
+import MartletAdapters
 import MartletFormats
+import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
-
-import MartletAdapters
-import MartletModels
 
 /// mlx-lm's folders and llama.cpp's files, from PEFT's and back.
 @Suite struct OtherFormTests {

@@ -1,10 +1,9 @@
+import MartletAdapters
 import MartletFormats
+import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
-
-import MartletAdapters
-import MartletModels
 
 /// Adapters that peft made and saved: the logits, gradients and merged logits that it has with them, and the files again.
 @Suite struct PEFTTests {

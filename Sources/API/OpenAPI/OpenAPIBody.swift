@@ -66,6 +66,10 @@ struct OpenAPIBody: Sendable {
 
         post(["/inspect"], "InspectionRequest", "Inspection")
         post(["/admin/models/load"], "ModelName", "ModelLoaded")
+        table["POST /v1/load_lora_adapter"] = OpenAPIBody(request: "AdapterLoadRequest", text: "text/plain")
+        table["POST /v1/unload_lora_adapter"] = OpenAPIBody(request: "AdapterUnloadRequest", text: "text/plain")
+        post(["/lora-adapters"], "AdapterScales", "AdapterScalesSet")
+        get("/lora-adapters", "AdapterList")
         post(["/admin/models/unload"], "ModelName", "ModelUnloaded")
         table["POST /api/runs/{name}/stop"] = OpenAPIBody(reply: "RunStopping")
 

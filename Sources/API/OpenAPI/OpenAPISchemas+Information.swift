@@ -44,6 +44,17 @@ extension OpenAPISchemas {
         "Version": object(["version": text], required: ["version"]),
         "ModelName": request(["model": word]),
         "ModelLoaded": object(["model": text, "loaded": flag], required: ["model", "loaded"]),
+        "AdapterLoadRequest": request(
+            ["lora_name": text, "lora_path": text, "base_model_name": text, "load_inplace": ["const": false]],
+            required: ["lora_name", "lora_path"]),
+        "AdapterUnloadRequest": request(
+            ["lora_name": text, "lora_int_id": integer(0, Int(Int32.max))], required: ["lora_name"]),
+        "AdapterScales": list(object(["id": count, "scale": decimal], required: ["id", "scale"])),
+        "AdapterScalesSet": object(["success": flag], required: ["success"]),
+        "AdapterList": list(
+            object(
+                ["id": count, "path": text, "scale": decimal, "task_name": text, "prompt_prefix": text],
+                required: ["id", "path", "scale"])),
         "ModelUnloaded": object(["model": text, "unloaded": flag], required: ["model", "unloaded"]),
         "TokenizerInformation": object(
             [

@@ -28,8 +28,8 @@ public final class Adapter {
     /// A parameter of the model in whose place the adapter has another.
     package struct ReplacedParameter {
         let leaf: any ModuleLeaf
-        let path: String
-        let tensor: Tensor
+        package let path: String
+        package let tensor: Tensor
         /// What stood there before.
         var original: Tensor?
     }
@@ -137,20 +137,34 @@ public final class Adapter {
 
     /// What sequences of a batch are computed with. The adapter is not attached then.
     /// - Throws: `AdapterError` where it replaces parts of the model, which all sequences share.
-    public func set() throws -> AdapterSet {
-        guard replaced.isEmpty, tables.isEmpty, prompt == nil else {
+    public func set() throws -> AdapterSet { try Self.set(of: [self]) }
+
+    /// The same of several adapters of one model, one behind the other.
+    public static func set(of adapters: [Adapter]) throws -> AdapterSet {
+        guard let decoder = adapters.first?.decoder else {
+            throw AdapterError(.configuration, "no adapter is named")
+        }
+        var layers: [String: [any LinearAdapter]] = [:]
+        for adapter in adapters {
+            try adapter.demandMixable()
+            for (layer, one) in adapter.linears { layers[layer.path, default: []].append(one) }
+        }
+        return try decoder.tree.adapterSet(layers)
+    }
+
+    private func demandMixable() throws {
+        let isOnHead = linears.contains { $0.layer.path == "lm_head" }
+        guard !isOnHead, replaced.isEmpty, tables.isEmpty, prompt == nil else {
             let what =
                 prompt != nil
                 ? "learnt tokens before the text"
-                : replaced.first.map { "\($0.path) as a whole" } ?? "rows of the embedding"
+                : replaced.first.map { "\($0.path) as a whole" }
+                    ?? (isOnHead ? "a part of the output projection" : "rows of the embedding")
             throw AdapterError(
                 .unsupported,
                 "the adapter has \(what), which requests of other adapters beside it do not: merge it (martlet merge) and "
                     + "serve it as a model of its own")
         }
-        var layers: [String: [any LinearAdapter]] = [:]
-        for (layer, adapter) in linears { layers[layer.path, default: []].append(adapter) }
-        return try decoder.tree.adapterSet(layers)
     }
 
     // MARK: - What it is

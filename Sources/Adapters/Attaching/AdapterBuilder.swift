@@ -225,10 +225,11 @@ struct AdapterBuilder {
         }
     }
 
+    /// PEFT takes every module whose name ends so: "norm" means "input_layernorm" as well.
     private mutating func buildSavedModules() throws {
         for saved in configuration.savedModules {
             var found = false
-            for (layer, place) in published.linears where ModuleNameMatcher.isWithin(place.module, saved) {
+            for (layer, place) in published.linears where place.module.hasSuffix(saved) {
                 guard place.part == nil, !place.isTransposed, place.order == nil else {
                     throw AdapterError(
                         .unsupported,
@@ -238,11 +239,11 @@ struct AdapterBuilder {
                 try save(layer, "weight", layer.matrix, module: place.module)
                 if let bias = layer.bias { try save(layer, "bias", bias, module: place.module) }
             }
-            for (table, module) in published.tables where ModuleNameMatcher.isWithin(module, saved) {
+            for (table, module) in published.tables where module.hasSuffix(saved) {
                 found = true
                 try save(table, "weight", table.weight, module: module)
             }
-            for (leaf, module) in published.others where ModuleNameMatcher.isWithin(module, saved) {
+            for (leaf, module) in published.others where module.hasSuffix(saved) {
                 found = true
                 for parameter in leaf.parameters {
                     let kind = String(parameter.path.split(separator: ".").last ?? "weight")

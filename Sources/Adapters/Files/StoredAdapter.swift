@@ -1,3 +1,4 @@
+import MartletModels
 import MartletTensor
 
 /// An adapter as it was read from a file, whichever form that has: by PEFT's names and shapes.
@@ -41,4 +42,21 @@ public struct StoredAdapter: Sendable {
 extension String {
     /// The first place of a text, without Foundation.
     func range(of text: String) -> Range<Index>? { firstRange(of: text) }
+}
+
+extension StoredAdapter {
+    /// An adapter in any of the three forms: a folder of PEFT or mlx-lm, or a GGUF file.
+    /// - Parameter decoder: the base, whose names a GGUF file's are turned into.
+    public static func read(_ path: String, of decoder: Decoder) throws -> StoredAdapter {
+        try read(path, base: decoder)
+    }
+
+    /// The same where the base may not be at hand.
+    public static func read(_ path: String, base decoder: Decoder?) throws -> StoredAdapter {
+        guard path.hasSuffix(".gguf") else { return try PEFTFolder.read(path) }
+        guard let decoder else {
+            throw AdapterError(.configuration, "\(path): the tensors of a GGUF adapter are named by its base: name it")
+        }
+        return try GGUFAdapter.read(path, of: decoder)
+    }
 }

@@ -45,7 +45,7 @@ public final class Engine: Sendable {
             loop.wake()
         }
         let submission = try EngineSubmission(
-            request, model.configuration, hasText: true, endTokens: model.endTokens,
+            request, model.decoder.requestConfiguration, hasText: true, endTokens: model.endTokens,
             isCancelled: { cancelled.isSet },
             receive: { output in
                 switch output {

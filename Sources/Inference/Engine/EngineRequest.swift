@@ -25,6 +25,9 @@ public struct EngineRequest: Sendable {
 }
 
 extension EngineRequest {
+    /// Of its keys and values: they belong to the adapter they were computed with.
+    var prefixSalt: String { options.adapter.map { cacheSalt + $0.salt } ?? cacheSalt }
+
     /// `options.samples`.
     public var samples: Int {
         get { options.samples }

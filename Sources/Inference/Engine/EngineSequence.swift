@@ -100,17 +100,21 @@ final class EngineSequence {
     /// It stands for itself alone, no longer for all samples of its request.
     var isParted = false
 
+    /// Learnt tokens before the prompt.
+    let virtualCount: Int
     private var sampler: Sampler
     private var text: ReplyText
     private var matcher: (any TokenMatcher)?
     private var repetition: RepetitionWatch?
 
-    init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache) {
+    /// - Parameter virtual: learnt tokens before the prompt.
+    init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache, virtual: [Int32] = []) {
         self.submission = submission
         sample = 0
         self.cache = cache
         let request = submission.request
-        tokens = request.prompt
+        virtualCount = virtual.count
+        tokens = virtual + request.prompt
         sampler = Sampler(request.options.sampling.seeded(submission.seed), prompt: request.prompt)
         text = ReplyText(tokenizer, request.options)
         matcher = request.constraint?.makeMatcher()
@@ -122,6 +126,7 @@ final class EngineSequence {
     init(sample: Int, of first: EngineSequence) {
         submission = first.submission
         self.sample = sample
+        virtualCount = first.virtualCount
         tokens = first.tokens
         cache = first.cache.fork()
         statistics = first.statistics
@@ -138,7 +143,7 @@ final class EngineSequence {
 
     var request: EngineRequest { submission.request }
     var pending: Int { tokens.count - cache.length }
-    var replyCount: Int { tokens.count - request.prompt.count }
+    var replyCount: Int { tokens.count - virtualCount - request.prompt.count }
     /// The prompt's tokens are to be scored and have not all been.
     var scoresPrompt: Bool { request.promptLogProbabilities != nil && promptDone == nil }
 

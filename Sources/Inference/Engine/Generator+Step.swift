@@ -70,7 +70,23 @@ extension Generator {
         let picks: Bool
     }
 
-    private func compute(_ plan: [(sequence: EngineSequence, rows: Int)]) throws -> (Tensor?, [Wanted]) {
+    /// The plan with the sequences of one adapter behind each other, so that its products are few.
+    private func grouped(
+        _ plan: [(sequence: EngineSequence, rows: Int)]
+    ) -> [(sequence: EngineSequence, rows: Int)] {
+        guard plan.contains(where: { $0.sequence.request.options.adapter != nil }) else { return plan }
+        var order: [ObjectIdentifier?] = []
+        func place(_ sequence: EngineSequence) -> Int {
+            let own = sequence.request.options.adapter.map { ObjectIdentifier($0) }
+            if let known = order.firstIndex(of: own) { return known }
+            order.append(own)
+            return order.count - 1
+        }
+        return plan.enumerated().map { ($0, place($1.sequence), $1) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.2)
+    }
+
+    private func compute(_ given: [(sequence: EngineSequence, rows: Int)]) throws -> (Tensor?, [Wanted]) {
+        let plan = grouped(given)
         var tokens: [Int32] = [], parts: [DecoderSequence] = [], wanted: [Wanted] = []
         var sources: [Int] = []
         for (sequence, rows) in plan {
@@ -87,7 +103,9 @@ extension Generator {
                     picks: picks))
             sources += (first + from)..<(first + rows)
         }
-        let hidden = try decoder.hiddenStates(tokens, parts)
+        let hasAdapters = plan.contains { $0.sequence.request.options.adapter != nil }
+        let adapters = hasAdapters ? plan.map { $0.sequence.request.options.adapter?.adapters } : []
+        let hidden = try decoder.hiddenStates(tokens, Pass(.cached(parts), adapters: adapters))
         counters.promptTokens += plan.reduce(0) { sum, entry in
             let length = entry.sequence.cache.length, prompt = entry.sequence.request.prompt.count
             return sum + max(min(length, prompt) - (length - entry.rows), 0)
@@ -178,13 +196,15 @@ extension Generator {
     /// Records the log-probabilities of the prompt's tokens.
     private func score(_ entry: Wanted, _ row: (Int) -> UnsafeMutableBufferPointer<Float>) {
         guard let top = entry.sequence.request.promptLogProbabilities else { return }
-        let prompt = entry.sequence.request.prompt
-        let positions = entry.position..<min(entry.position + entry.rows.count, prompt.count - 1)
+        let prompt = entry.sequence.request.prompt, virtual = entry.sequence.virtualCount
+        // What stands before the prompt says its first token only, which nobody asks for.
+        let first = max(entry.position, virtual)
+        let positions = first..<max(first, min(entry.position + entry.rows.count, virtual + prompt.count - 1))
         var scores = [TokenLogProbability?](repeating: nil, count: max(positions.count, 0))
         scores.withUnsafeMutableBufferPointer { scores in
             ThreadPool.shared.run(scores.count) { index in
-                let logits = UnsafeBufferPointer(row(entry.rows.lowerBound + index))
-                scores[index] = TokenLogProbability(logits, of: prompt[entry.position + index + 1], top: top)
+                let logits = UnsafeBufferPointer(row(entry.rows.lowerBound + first - entry.position + index))
+                scores[index] = TokenLogProbability(logits, of: prompt[first - virtual + index + 1], top: top)
             }
         }
         entry.sequence.promptLogProbabilities += scores

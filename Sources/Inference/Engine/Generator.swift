@@ -80,13 +80,14 @@ public final class Generator {
     ) throws {
         submit(
             try EngineSubmission(
-                request, decoder.configuration, hasText: tokenizer != nil, endTokens: endTokens,
+                request, decoder.requestConfiguration, hasText: tokenizer != nil, endTokens: endTokens,
                 isCancelled: isCancelled, receive: receive))
     }
 
     func submit(_ submission: EngineSubmission) {
         let cache = KVCache(decoder.configuration, precision: precision, ledger: ledger)
-        waiting.append(EngineSequence(submission, tokenizer: tokenizer, cache: cache))
+        let virtual = decoder.prompt?.tokens(vocabulary: decoder.configuration.vocabularySize) ?? []
+        waiting.append(EngineSequence(submission, tokenizer: tokenizer, cache: cache, virtual: virtual))
     }
 
     /// Submits a request and runs steps until it, and everything else that was submitted, has ended.
@@ -166,7 +167,7 @@ public final class Generator {
         let request = sequence.request
         // If every prompt token is scored, its hidden states are needed, so the prefix cache is not used.
         if keepsPrefixes(of: sequence.tokens.count), request.promptLogProbabilities == nil {
-            let found = prefixes.match(sequence.tokens, limit: sequence.tokens.count - 1, salt: request.cacheSalt)
+            let found = prefixes.match(sequence.tokens, limit: sequence.tokens.count - 1, salt: request.prefixSalt)
             counters.prefixQueries += sequence.tokens.count
             counters.prefixHits += found.length
             if found.length > 0 {
@@ -225,7 +226,7 @@ public final class Generator {
         guard keepsPrefixes(of: sequence.cache.length) else { return }
         prefixes.insert(
             sequence.tokens[..<sequence.cache.length], sequence.cache.blocks, isFinished: isFinished,
-            salt: sequence.request.cacheSalt)
+            salt: sequence.request.prefixSalt)
     }
 
     /// Evicts the least recently used prefixes when more are cached than allowed, but none of the sequence just looked

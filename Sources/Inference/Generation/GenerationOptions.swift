@@ -55,6 +55,8 @@ public struct GenerationOptions: Sendable {
     /// for try await token in model.chat([.init(role: "user", content: "Correct this text: …")], options) { … }
     /// ```
     public var speculation: EngineOptions.Speculation?
+    /// What the reply is computed with beside the model: `LanguageModel.loadAdapter`.
+    public var adapter: LoadedAdapter?
 
     public init() {}
 

@@ -22,7 +22,7 @@ extension Generator {
         var found: [BeamHypothesis] = [], end = FinishReason.length, statistics = GenerationStatistics()
         var failure: (any Error)?
         let submission = try EngineSubmission(
-            request, decoder.configuration, hasText: tokenizer != nil, endTokens: endTokens,
+            request, decoder.requestConfiguration, hasText: tokenizer != nil, endTokens: endTokens,
             search: { [decoder, tokenizer] cache, logits in
                 var search = BeamSearch(
                     beams, Sampler(options.sampling, prompt: prompt), endTokens: ends, maximum: maximum,
@@ -86,6 +86,7 @@ extension GenerationOptions {
         let others: [(String, Bool)] = [
             ("samples", samples != 1), ("log-probabilities", topLogProbabilities != nil),
             ("a constraint", constraint != nil), ("guessing ahead", speculation != nil),
+            ("an adapter of the request", adapter != nil),
         ]
         for (name, isGiven) in others where isGiven {
             throw OptionError(option: name, value: "given with beams", expected: "one without the other")

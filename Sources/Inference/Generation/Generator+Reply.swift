@@ -42,7 +42,7 @@ extension Generator {
 
     /// A request whose maximum number of new tokens fits the context.
     func request(_ prompt: [Int32], _ options: GenerationOptions) throws -> EngineRequest {
-        let limit = decoder.configuration.contextLength
+        let limit = decoder.requestConfiguration.contextLength
         guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
         var request = EngineRequest(prompt: prompt, options: options)
         request.options.maximumTokens = min(options.maximumTokens ?? .max, limit - prompt.count)

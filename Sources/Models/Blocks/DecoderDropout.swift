@@ -13,6 +13,8 @@ public struct DecoderDropout: Sendable, Equatable {
     public var step: Int
     /// The number of the step's tokens that were computed before this pass.
     public var firstToken: Int
+    /// α of NEFTune (Jain et al. 2023): each number of an embedding gets U(−1, 1) · α / √(tokens of its sequence · width).
+    public var embeddingNoise = 0.0
 
     public init(
         probability: Double, attentionProbability: Double = 0, seed: UInt64, step: Int, firstToken: Int = 0
@@ -29,6 +31,22 @@ public struct DecoderDropout: Sendable, Equatable {
         var other = self
         other.seed ^= 0x656e_636f_6465_7200
         return other
+    }
+
+    /// Embeddings with their noise, `[tokens, hidden]`, while gradients are noted.
+    func noisy(_ x: Tensor, _ segments: [Range<Int>]) throws -> Tensor {
+        guard embeddingNoise > 0, isGradientEnabled else { return x }
+        let width = x.shape[1]
+        var magnitudes = [Float](repeating: 0, count: x.shape[0])
+        for segment in segments where !segment.isEmpty {
+            let own = Float(embeddingNoise / Double(segment.count * width).squareRoot())
+            for row in segment { magnitudes[row] = own }
+        }
+        // Two words for each number, as dropout draws them.
+        var stream = RandomStream(
+            seed: seed ^ 0x6e65_6674_756e_6500, stream: UInt64(step) << 12, position: UInt64(firstToken * width * 2))
+        let noise = try Tensor.uniform(x.shape, low: -1, high: 1, using: &stream)
+        return try x + noise * Tensor(magnitudes, shape: [magnitudes.count, 1])
     }
 
     func ofAttention(layer: Int) -> AttentionDropout? {

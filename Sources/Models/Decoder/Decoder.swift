@@ -112,11 +112,20 @@ public final class Decoder {
         try embedding(tokens, scale: configuration.embeddingScale)
     }
 
+    /// What requests are held to: learnt tokens before a text take of its context.
+    package var requestConfiguration: DecoderConfiguration {
+        guard let prompt else { return configuration }
+        var result = configuration
+        result.contextLength = max(result.contextLength - prompt.count, 1)
+        return result
+    }
+
     private var positionLimit: Int? { configuration.learnedPositions ? configuration.contextLength : nil }
 
     private func run(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
         var x = embedded  // [tokens, hidden]
         if let positionEmbedding { x = try Fused.add(x, positionEmbedding(pass.positions)) }
+        if let dropout = pass.dropout { x = try dropout.noisy(x, pass.segments) }
         x = try stack(pass.dropped(x, site: 0), pass)  // [tokens, hidden]
         try checkFiles()
         let hidden = try norm(x)  // [tokens, hidden]

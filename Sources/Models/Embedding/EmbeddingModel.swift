@@ -44,6 +44,9 @@ public final class EmbeddingModel {
     /// The dimension of an embedding vector.
     public let dimension: Int
 
+    /// The language model behind it; nil of a text encoder.
+    package var decoder: Decoder? { if case .decoder(let decoder) = body { decoder } else { nil } }
+
     init(_ checkpoint: Checkpoint) throws {
         if checkpoint.kind == .scores {
             throw ModelError.wrongKind(

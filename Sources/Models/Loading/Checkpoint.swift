@@ -93,6 +93,10 @@ public struct Checkpoint: Sendable {
 
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
+    /// The decoder in the form of its family's folders, whatever it was opened from: a GGUF file's rows and norms are
+    /// those of a folder. Nothing is trained.
+    public func publishedDecoder() throws -> Decoder { try trainableDecoder { _ in false }.0 }
+
     /// The decoder with trainable float32 parameters, and those parameters. A GGUF file gives the same as a folder of
     /// the same model.
     /// - Parameter isTrained: returns by name which of them are trained; the others stay in their stored form.

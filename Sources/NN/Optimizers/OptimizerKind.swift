@@ -23,8 +23,14 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
     }
 
     /// Creates an optimiser of `parameters`, with weight decay for matrices.
-    public func make(_ parameters: [Parameter], _ numbers: Numbers) -> any Optimizer {
-        let groups = ParameterGroup.decaying(parameters, weightDecay: numbers.weightDecay)
+    /// - Parameter rate: a factor on a parameter's learning rate.
+    public func make(
+        _ parameters: [Parameter], _ numbers: Numbers, rate: (Parameter) -> Double = { _ in 1 }
+    ) -> any Optimizer {
+        let groups = ParameterGroup.decaying(parameters, weightDecay: numbers.weightDecay).flatMap { group in
+            let byRate = Dictionary(grouping: group.parameters, by: rate).sorted { $0.key < $1.key }
+            return byRate.map { ParameterGroup($1, weightDecay: group.weightDecay, rate: $0) }
+        }
         switch self {
         case .adamw, .adam:
             return AdamW(

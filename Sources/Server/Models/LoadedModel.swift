@@ -15,6 +15,8 @@ package final class LoadedModel: Sendable {
     let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
     /// The memory limit shared by all of them.
     let grammarMemory = GrammarMemory()
+    /// Adapters that were asked for, by their paths and scales.
+    let loadedAdapters = Mutex<[String: LoadedAdapter]>([:])
     /// The bytes it counts for in the server's memory limit.
     let bytes: Int
     /// What is ignored in its files and may matter.

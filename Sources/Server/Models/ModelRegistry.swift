@@ -43,6 +43,8 @@ public final class ModelRegistry: Sendable {
 
     private let settings: ModelSettings
     private let entries: Mutex<[Entry]>
+    /// Adapters that are served as models.
+    package let adapters = AdapterTable()
 
     /// - Parameter models: names, and the paths they stand for.
     /// - Throws: what is wrong with a model's files; `ServerError` where two have one name.
@@ -122,7 +124,8 @@ public final class ModelRegistry: Sendable {
             }
             return only
         }
-        guard let found = all.first(where: { $0.answers(to: name) }) else {
+        let base = adapters.find(name)?.base
+        guard let found = all.first(where: { $0.answers(to: base ?? name) }) else {
             throw APIError(
                 status: 404, "The model '\(name.shown(limit: 200))' does not exist; this server has \(Self.list(all)).",
                 parameter: "model", code: "model_not_found")

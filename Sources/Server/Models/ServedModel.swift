@@ -44,7 +44,7 @@ package struct ServedModel: Sendable {
         fileBytes = checkpoint.tensors.names.reduce(0) {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
         }
-        created = Self.modificationTime(path)
+        created = Self.modified(path)
         made = files.created
         hasChatTemplate = files.hasChatTemplate
         recommendation = kind == .generates ? try files.recommendation(hasChatTemplate: hasChatTemplate) : nil
@@ -82,7 +82,7 @@ package struct ServedModel: Sendable {
         return hash.finalize().hexadecimal
     }
 
-    private static func modificationTime(_ path: String) -> Int {
+    static func modified(_ path: String) -> Int {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_mtim.tv_sec) : 0
     }

@@ -4,7 +4,8 @@ extension Server {
         let routes =
             statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes()
             + responseRoutes() + messagesRoutes() + ollamaRoutes() + textGenerationRoutes()
-            + textEmbeddingsRoutes() + llamaServerRoutes() + inspectRoutes() + runRoutes() + pageRoutes()
+            + textEmbeddingsRoutes() + llamaServerRoutes() + adapterRoutes() + inspectRoutes() + runRoutes()
+            + pageRoutes()
         return routes + [openAPIRoute(routes)]
     }
 }

@@ -40,13 +40,15 @@ extension Server {
         // Separate prefix caches per key: reply times must not reveal the prompts of another key.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
+        let adapter = try await adapter(of: request.model, lease.model)
         var constraint: (any TokenConstraint)?
         if let source = plan.constraint { constraint = try await lease.model.compile(source) }
         let header = ReplyHeader(
             id: plan.identifierPrefix + Self.identifier(), created: Self.now(),
             systemFingerprint: fingerprint(lease.model))
-        let requests = plan.engineRequests(
+        var requests = plan.engineRequests(
             constraint: constraint, identifier: call.requestID, delivery: .every(settings.limits.delivery))
+        for index in requests.indices { requests[index].options.adapter = adapter }
         let run = try GenerationRun(engine, requests)
         // A reply with alternatives for each token is many times longer than its text.
         let long = request.logProbabilities != nil || request.promptLogProbabilities != nil
@@ -91,6 +93,17 @@ extension Server {
             }
             try Task.checkCancellation()
             try sink.send(reply.finish())
+        }
+    }
+
+    /// What the reply is computed with beside the model.
+    private func adapter(of name: String?, _ model: LoadedModel) async throws -> LoadedAdapter? {
+        let wanted = models.adapters.wanted(name, base: model.name)
+        guard !wanted.isEmpty else { return nil }
+        do { return try await model.adapter(wanted, name: name ?? model.name) } catch let error as AdapterError {
+            throw APIError(
+                status: 503, "The adapter '\(name ?? "")' cannot be used: \(error)", type: "server_error",
+                code: "adapter_failed")
         }
     }
 

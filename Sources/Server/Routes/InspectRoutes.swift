@@ -13,6 +13,11 @@ extension Server {
                 .post, "/inspect", scope: .inference, summary: "Attention, logit lens and norms over a short text."
             ) { [self] call in
                 let request = try InspectionRequest(call.body, limits: limits)
+                guard models.adapters.find(request.model) == nil else {
+                    throw APIError(
+                        "The model '\(request.model ?? "")' is an adapter, which is not looked into; name its base.",
+                        parameter: "model", code: "wrong_model_kind")
+                }
                 let lease = try await models.use(request.model, for: .generates)
                 guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
                 let name = lease.model.name

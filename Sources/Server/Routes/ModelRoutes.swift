@@ -6,7 +6,9 @@ extension Server {
     /// What is served, and taking it into memory and out.
     func modelRoutes() -> [Route] {
         let list: Route.Handler = { [self] call in
-            let cards = models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
+            let cards =
+                models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
+                + models.adapters.all.map { card($0) }
             let isMessages = call.head.headerFields[.anthropicVersion] != nil
             return .json(isMessages ? ModelCard.messagesList(cards) : ModelCard.list(cards))
         }
@@ -14,10 +16,15 @@ extension Server {
             Route(.get, "/v1/models", scope: .inference, summary: "The models.", list),
             Route(.get, "/models", scope: .inference, summary: "As /v1/models.", list),
             Route(.get, "/v1/models/{model...}", scope: .inference, summary: "One model.") { [self] call in
+                let isMessages = call.head.headerFields[.anthropicVersion] != nil
+                if let adapter = models.adapters.find(call.parameters["model"]) {
+                    let card = card(adapter)
+                    return .json(isMessages ? card.messagesJSON : card.json)
+                }
                 let model = try models.find(call.parameters["model"])
                 let loaded = models.models.first { $0.model.name == model.name }?.loaded
                 let card = card(model, as: call.parameters["model"] ?? model.name, loaded: loaded)
-                return .json(call.head.headerFields[.anthropicVersion] != nil ? card.messagesJSON : card.json)
+                return .json(isMessages ? card.messagesJSON : card.json)
             },
             Route(.post, "/admin/models/load", scope: .admin, summary: "Takes a model into memory.") { [self] call in
                 let lease = try await models.use(try ModelRequest(call.body).model)

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletFormats
 import MartletJSON
 import MartletNN
@@ -25,6 +26,9 @@ public struct TrainingCheckpoint: Sendable {
     static let manifestName = "manifest.json"
     /// The parameters themselves, where the model is their average or rounded.
     static let weightsName = "weights.safetensors"
+    static let modelName = "model.safetensors"
+    /// In its place, of a run that trains an adapter.
+    static let adapterName = PEFTFolder.weightsName
 
     /// Writes `checkpoints/step-00001200` under the run's folder.
     /// - Parameters:
@@ -32,7 +36,8 @@ public struct TrainingCheckpoint: Sendable {
     ///   - files: small files of the model: names and contents.
     static func write(
         run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, shown: [(String, Tensor)]? = nil,
-        state: JSON, files: [(name: String, bytes: [UInt8])]
+        state: JSON, files: [(name: String, bytes: [UInt8])], as modelName: String = modelName,
+        metadata: [String: String] = ["format": "pt"]
     ) throws -> TrainingCheckpoint {
         let folder = run + "/checkpoints"
         let name = "step-" + String(repeating: "0", count: max(0, 8 - String(step).count)) + String(step)
@@ -43,14 +48,14 @@ public struct TrainingCheckpoint: Sendable {
         try makeFolder(partial)
         do {
             let weights = parameters.map { ($0.name, $0.tensor.detach()) }
-            try SafetensorsWriter.write(shown ?? weights, to: partial + "/model.safetensors")
+            try SafetensorsWriter.write(shown ?? weights, metadata: metadata, to: partial + "/" + modelName)
             if shown != nil { try SafetensorsWriter.write(weights, to: partial + "/" + weightsName) }
             try SafetensorsWriter.write(
                 optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
             for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
             try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
             var entries: [JSONObject.Element] = []
-            let own = ["model.safetensors", "optimizer.safetensors", "trainer_state.json"]
+            let own = [modelName, "optimizer.safetensors", "trainer_state.json"]
             for name in own + (shown == nil ? [] : [weightsName]) + files.map(\.name) {
                 let file = partial + "/" + name
                 entries.append(
@@ -197,13 +202,14 @@ public struct TrainingCheckpoint: Sendable {
 
     /// Puts parameters, optimiser and average back to where they were.
     func restore(_ parameters: [Parameter], _ optimizer: any Optimizer, _ average: WeightAverage? = nil) throws {
-        let file = Folder.exists(path + "/" + Self.weightsName) ? Self.weightsName : "model.safetensors"
-        let model = try SafetensorsFile(path: path + "/" + file)
+        let model = Folder.exists(path + "/" + Self.adapterName) ? Self.adapterName : Self.modelName
+        let file = Folder.exists(path + "/" + Self.weightsName) ? Self.weightsName : model
+        let weights = try SafetensorsFile(path: path + "/" + file)
         for parameter in parameters {
-            guard model.entry(parameter.name) != nil else {
+            guard weights.entry(parameter.name) != nil else {
                 throw TrainingError(.checkpoint, "\(path)/\(file) lacks \(parameter.name)")
             }
-            let stored = try model.tensor(parameter.name)
+            let stored = try weights.tensor(parameter.name)
             guard stored.shape == parameter.tensor.shape else {
                 throw TrainingError(
                     .checkpoint,
@@ -218,7 +224,7 @@ public struct TrainingCheckpoint: Sendable {
             saved.entry(name) == nil ? nil : try saved.tensor(name)
         }
         guard let average else { return }
-        let averages = try SafetensorsFile(path: path + "/model.safetensors")
+        let averages = try SafetensorsFile(path: path + "/" + model)
         try average.restore(stepCount: step) { averages.entry($0) == nil ? nil : try averages.tensor($0) }
     }
 

@@ -21,7 +21,7 @@ extension ResolvedOptions {
         let options = run.optimizer
         let loop = try StepLoop(
             trained, clip: options.clip, precision: run.compute.roundedType, averageDecay: options.averageDecay
-        ) { options.kind.make($0, options.numbers) }
+        ) { options.kind.make($0, options.numbers, rate: run.adapter.rate) }
         loop.optimizerName = options.kind.rawValue
         loop.guards = StepGuards(spikeFactor: options.spikeFactor)
         return loop
@@ -34,6 +34,15 @@ extension ResolvedOptions {
         objective.dropout = run.loss.dropout
         objective.attentionDropout = run.loss.attentionDropout
         objective.seed = run.general.randomSeed
+        objective.embeddingNoise = run.loss.embeddingNoise
         return objective
+    }
+}
+
+extension AdapterOptions {
+    /// The factor on a parameter's learning rate: LoRA+ (Hayou et al. 2024) lets B learn faster than A.
+    func rate(_ parameter: Parameter) -> Double {
+        let isUp = parameter.name.hasSuffix(".lora_B.weight") || parameter.name.hasSuffix(".lora_embedding_B")
+        return isUp ? plusRatio : 1
     }
 }

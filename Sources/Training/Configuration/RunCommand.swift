@@ -33,15 +33,16 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let tuning = RunCommand(
         "sft",
         parts: [
-            .conversations, .output, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .evaluation,
-            .heldOutRows, .checkpoints,
+            .conversations, .output, .adapter, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .noise, .loss,
+            .evaluation, .heldOutRows, .checkpoints,
         ])
 
     /// `martlet grpo`
     public static let policy = RunCommand(
         "grpo",
         parts: [
-            .problems, .output, .compute, .optimizer, .schedule, .seed, .rollouts, .evaluation, .heldOutProblems,
+            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .rollouts, .evaluation,
+            .heldOutProblems,
             .checkpoints,
         ], defaults: RolloutOptions.defaults)
 

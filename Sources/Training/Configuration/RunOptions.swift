@@ -9,6 +9,7 @@ public struct RunOptions: Sendable, Equatable {
     public internal(set) var shape = ModelShape()
     public internal(set) var initialization = InitialWeights.gpt2
     public internal(set) var rows = RowOptions()
+    public internal(set) var adapter = AdapterOptions()
     public internal(set) var compute = ComputeOptions()
     public internal(set) var optimizer = OptimizerOptions()
     public internal(set) var schedule = ScheduleOptions()

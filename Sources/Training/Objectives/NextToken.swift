@@ -15,6 +15,8 @@ public struct NextToken: Objective {
     public var zLoss: Float = 0
     /// Share of what is added to the residual stream that is dropped, and of attention's probabilities.
     public var dropout = 0.0, attentionDropout = 0.0
+    /// Of noise on the embeddings (NEFTune): its α.
+    public var embeddingNoise = 0.0
     /// Of what is dropped.
     public var seed: UInt64 = 0
 
@@ -28,6 +30,7 @@ public struct NextToken: Objective {
         var masks = DecoderDropout(
             probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step)
         masks.firstToken = context.firstToken
+        masks.embeddingNoise = embeddingNoise
         let segments = batch.segments.map { $0.row * batch.length + $0.start..<$0.row * batch.length + $0.end }
         let hidden = try decoder.hiddenStates(
             batch.inputs, segments: segments, positions: batch.positions, dropout: masks)  // [rows * length, hidden]

@@ -41,12 +41,15 @@ extension ResolvedOptions {
 
     /// What training with these options will keep in memory, by kind.
     /// - Parameter rows: of a micro-batch, where not those of the options.
-    public func memory(_ cost: TrainingCost, rows: Int? = nil) -> [(kind: String, bytes: Int)] {
+    /// - Parameter adapter: numbers that are trained and bytes of the base, where an adapter is.
+    public func memory(
+        _ cost: TrainingCost, rows: Int? = nil, adapter: (trained: Int, base: Int)? = nil
+    ) -> [(kind: String, bytes: Int)] {
         cost.memory(
             // How long replies become is not foreseen: a command without rows plans for none.
             tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: self.rows.length),
             optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,
             copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.roundedType == nil ? 0 : 1),
-            recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1)
+            recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1, adapter: adapter)
     }
 }

@@ -71,8 +71,20 @@ public struct TrainingCost: Sendable, Equatable {
     ///   - addsGradients: a step has several micro-batches, so that there are gradients before the last one begins.
     public func memory(
         tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0,
-        recomputesLayers: Bool = false, addsGradients: Bool = true
+        recomputesLayers: Bool = false, addsGradients: Bool = true, adapter: (trained: Int, base: Int)? = nil
     ) -> [(kind: String, bytes: Int)] {
+        if let adapter {
+            // The base stays as it is stored; of the adapter there are numbers, gradients and what the optimiser keeps.
+            let own = adapter.trained.multiplied(clampedBy: 4)
+            let states = own.multiplied(
+                clampedBy: optimizer.stateCountPerParameter(momentum: momentum).adding(clamped: copies))
+            return [
+                ("the base", adapter.base), ("parameters", own), ("gradients", own), ("moments", states),
+                ("activations", activationBytes(tokens: tokens, keptLayers: spec.layerCount, recomputesLayers)),
+                ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
+                ("the program", tokens > 0 ? 36 << 20 : 0),
+            ]
+        }
         let all = parameters.multiplied(clampedBy: 4), matrices = matrixElements.multiplied(clampedBy: 4)
         let states = matrices.multiplied(clampedBy: optimizer.stateCountPerParameter(momentum: momentum)).adding(
             clamped: (all - matrices).multiplied(clampedBy: optimizer.stateCountOutsideMatrices(momentum: momentum)))

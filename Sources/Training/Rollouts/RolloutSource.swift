@@ -160,7 +160,9 @@ extension Trainer {
         let resolved = try ResolvedOptions(
             given, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
         let cost = TrainingCost(model.decoder.configuration, length: 1)
-        try TrainingCost.demand(resolved.memory(cost), within: memory, for: "reinforcement learning")
+        try TrainingCost.demand(
+            resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory,
+            for: "reinforcement learning")
         let encoder = try model.chatEncoder()
         let sum = try reward ?? RewardSum(resolved.rewards.reward, seconds: resolved.rewards.programSeconds)
         model.decoder.recomputesLayers = resolved.recomputesLayers

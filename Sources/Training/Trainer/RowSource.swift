@@ -40,7 +40,9 @@ final class RowSource: TrainingSource {
             length: rowOptions.length, layout: rowOptions.sequenceLayout
         ) { told.append($0) }
         notes = told
-        operationsPerStep = cost.trainingPerToken * Double(batches.rowsPerStep * batches.length)
+        // Of a frozen matrix no gradient is computed.
+        let perToken = files.adapter == nil ? cost.trainingPerToken : 2 * cost.forwardPerToken
+        operationsPerStep = perToken * Double(batches.rowsPerStep * batches.length)
     }
 
     var state: [JSONObject.Element] {

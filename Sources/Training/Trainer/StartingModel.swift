@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletChat
 import MartletFormats
 import MartletInference
@@ -13,6 +14,8 @@ public struct StartingModel {
     public let parameters: [Parameter]
     public let tokenizer: Tokenizer
     let files: ModelFolderFiles
+    /// What is trained, where it is not the model.
+    public var adapter: Adapter? { files.adapter?.adapter }
 
     /// The files that make the tokenizer in a folder.
     public var tokenizerFiles: [(name: String, bytes: [UInt8])] { files.tokenizerFiles }
@@ -20,14 +23,37 @@ public struct StartingModel {
     /// - Parameter path: a folder with config.json, safetensors and tokenizer files, or a GGUF file. Every parameter
     ///   becomes float32; what is saved has the folder's form.
     /// - Parameter memory: bytes that these and their gradients may come to; nil does not look.
-    public init(path: String, memory: Int? = MachineMemory().total) throws {
-        try self.init(ModelFiles(path: path), memory: memory)
+    /// - Parameters:
+    ///   - adapter: what is tuned in place of the model.
+    ///   - seed: of what an adapter begins as.
+    ///   - locate: finds the files of a name, where options name others.
+    public init(
+        path: String, memory: Int? = MachineMemory().total, adapter: AdapterOptions = AdapterOptions(),
+        seed: UInt64 = 1,
+        locate: (String) throws -> String = { $0 }
+    ) throws {
+        try self.init(ModelFiles(path: path), memory: memory, adapter: adapter, seed: seed, locate: locate)
     }
 
     /// The same, of files that are open.
-    public init(_ model: ModelFiles, memory: Int? = MachineMemory().total) throws {
+    /// - Parameter base: what files of an adapter are to call the model; its path where left out.
+    public init(
+        _ model: ModelFiles, memory: Int? = MachineMemory().total, adapter options: AdapterOptions = AdapterOptions(),
+        seed: UInt64 = 1, base: String? = nil, locate: (String) throws -> String = { $0 }
+    ) throws {
         let path = model.path, checkpoint = model.checkpoint
         self.path = path
+        if options.isOn {
+            let trained = try TrainedAdapter(options, on: model, seed: seed, base: base ?? path, locate: locate)
+            decoder = trained.decoder
+            parameters = trained.adapter.parameters
+            tokenizer = try model.tokenizer()
+            try Self.demand(tokenizer, decoder, path)
+            var files = try ModelFolderFiles(of: model, tokenizer)
+            files.adapter = trained
+            self.files = files
+            return
+        }
         if !checkpoint.hasEncoder {
             // What every kind of training needs at least; the trainer looks again at the whole.
             let kinds = try TrainingCost(checkpoint.decoderConfiguration(), length: 1).memory(tokens: 0)
@@ -45,21 +71,22 @@ public struct StartingModel {
             return Parameter(name: name, role: parameter.role, tensor: parameter.tensor)
         }
         tokenizer = try model.tokenizer()
+        try Self.demand(tokenizer, decoder, path)
+        files = try ModelFolderFiles(of: model, tokenizer)
+    }
+
+    private static func demand(_ tokenizer: Tokenizer, _ decoder: Decoder, _ path: String) throws {
         let size = decoder.configuration.vocabularySize
         guard tokenizer.vocabularySize <= size else {
             throw TrainingError(
                 .data, "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(size)")
         }
-        var configuration = try checkpoint.publishedConfiguration()
-        if checkpoint.gguf != nil, var members = configuration.object {
-            members["bos_token_id"] = tokenizer.bosToken.map { .integer(Int64($0)) } ?? .null
-            members["eos_token_id"] = tokenizer.eosTokens.min().map { .integer(Int64($0)) } ?? .null
-            configuration = .object(members)
-        }
-        files = ModelFolderFiles(
-            configuration: configuration,
-            tokenizerFiles: try model.tokenizerFiles() ?? TrainingData.tokenizerFiles(path),
-            endTokens: try model.endTokens().union(tokenizer.eosTokens))
+    }
+
+    /// The small files of a model's folder: configuration, tokenizer, what ends a reply.
+    /// - Parameter type: of the matrices that are saved with them: "float32".
+    public static func files(of model: ModelFiles, savedAs type: String) throws -> [(name: String, bytes: [UInt8])] {
+        try ModelFolderFiles(of: model, model.tokenizer()).all(savedAs: type)
     }
 
     /// Conversations through the model's own template.
@@ -86,6 +113,8 @@ extension ChatEncoder {
 
 /// The small files that make a folder of weights a model.
 struct ModelFolderFiles {
+    /// Of a run that trains an adapter: what is saved in place of a model.
+    var adapter: TrainedAdapter?
     /// config.json as it was published or derived; what is written says the true type and end tokens.
     let configuration: JSON
     let tokenizerFiles: [(name: String, bytes: [UInt8])]
@@ -102,9 +131,30 @@ struct ModelFolderFiles {
         }
     }
 
+    init(
+        configuration: JSON, tokenizerFiles: [(name: String, bytes: [UInt8])], endTokens: Set<Int32>
+    ) {
+        (self.configuration, self.tokenizerFiles, self.endTokens) = (configuration, tokenizerFiles, endTokens)
+    }
+
+    /// Those of a model that is there.
+    init(of model: ModelFiles, _ tokenizer: Tokenizer) throws {
+        var configuration = try model.checkpoint.publishedConfiguration()
+        if model.checkpoint.gguf != nil, var members = configuration.object {
+            members["bos_token_id"] = tokenizer.bosToken.map { .integer(Int64($0)) } ?? .null
+            members["eos_token_id"] = tokenizer.eosTokens.min().map { .integer(Int64($0)) } ?? .null
+            configuration = .object(members)
+        }
+        self.init(
+            configuration: configuration,
+            tokenizerFiles: try model.tokenizerFiles() ?? TrainingData.tokenizerFiles(model.path),
+            endTokens: try model.endTokens().union(tokenizer.eosTokens))
+    }
+
     /// - Parameter type: of the matrices that are saved: "float32", "bfloat16". A model that training went on from may
     ///   have had another.
     func all(savedAs type: String) -> [(name: String, bytes: [UInt8])] {
+        if let adapter { return adapter.files + tokenizerFiles }
         let list = endTokens.sorted().map { JSON.integer(Int64($0)) }
         let ends = list.count > 1 ? .array(list) : list.first ?? configuration["eos_token_id"] ?? .null
         let generation: JSON = [

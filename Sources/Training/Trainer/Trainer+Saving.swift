@@ -27,9 +27,13 @@ extension Trainer {
             throw TrainingError(.numbers, "after step \(step), \(name) has values that are no numbers")
         }
         do {
+            let adapter = source.files.adapter
             let saved = try TrainingCheckpoint.write(
-                run: run, step: step, parameters: parameters, optimizer: loop.optimizer, shown: loop.shownModel(),
-                state: trainerState(finished: finished), files: source.files.all(savedAs: options.savedTypeName))
+                run: run, step: step, parameters: parameters, optimizer: loop.optimizer,
+                shown: adapter.map { try $0.shown(loop) } ?? loop.shownModel(),
+                state: trainerState(finished: finished), files: source.files.all(savedAs: options.savedTypeName),
+                as: adapter == nil ? TrainingCheckpoint.modelName : TrainingCheckpoint.adapterName,
+                metadata: adapter?.metadata ?? ["format": "pt"])
             damaged.remove(saved.path)
             try saved.publish(in: run)
             removeOldCheckpoints()
@@ -84,6 +88,7 @@ extension Trainer {
         members += best.state + loop.scalerState + (loop.guards?.state ?? [])
         members += [("finished", .bool(finished)), ("configuration", options.json)]
         members += source.state
+        if let adapter = source.files.adapter { members.append(("base_fingerprint", .string(adapter.fingerprint))) }
         return .object(JSONObject(members))
     }
 }

@@ -44,6 +44,9 @@ public final class Trainer {
     /// Whether the checkpoint that was resumed is the run's last: there is nothing left to train.
     public private(set) var isFinished = false
 
+    /// What the run keeps in memory, by kind.
+    public var memory: [(kind: String, bytes: Int)] { options.memory(cost, adapter: source.files.adapter?.sizes) }
+
     /// The rows that are learnt; nil where rewards are.
     var rows: RowSource? { source as? RowSource }
     public var data: TrainingData? { rows?.data }
@@ -117,8 +120,19 @@ public final class Trainer {
                 "the training data makes \(count) rows of \(length) tokens, a step takes "
                     + "\(resolved.rows.perStep): pack more text, or lower batch_rows or context_length")
         }
+        guard !resolved.adapter.isOn || model?.adapter != nil else {
+            throw TrainingError(
+                .configuration, "an adapter is asked for, and the model was opened without it: StartingModel(adapter:)")
+        }
+        if let adapter = model?.adapter, !adapter.isStoredAsTrained, resolved.optimizer.averageDecay > 0 {
+            throw TrainingError(
+                .configuration,
+                "ema: no average is kept of an adapter that is stored in another form than it is trained in "
+                    + "(\(adapter.configuration.title) on this base); leave ema out")
+        }
         let cost = TrainingCost(spec, length: length)
-        try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
+        try TrainingCost.demand(
+            resolved.memory(cost, adapter: model?.files.adapter?.sizes), within: memory, for: "training")
         let decoder: Decoder, trained: [Parameter]
         if let model {
             (decoder, trained) = (model.decoder, model.parameters)
@@ -162,6 +176,7 @@ public final class Trainer {
                     + "\(options[changed].text()); use the same configuration, or another run folder")
         }
         try source.demand(newest)
+        try source.files.adapter?.demand(newest)
         try loop.restore(newest)
         step = newest.step
         seconds = newest.state["seconds"]?.double ?? 0

@@ -2,6 +2,8 @@
 public struct LossOptions: Sendable, Equatable {
     public internal(set) var dropout = 0.0, attentionDropout = 0.0
     public internal(set) var zLoss = 0.0, labelSmoothing = 0.0
+    /// NEFTune's α.
+    public internal(set) var embeddingNoise = 0.0
 }
 
 extension OptionPart {

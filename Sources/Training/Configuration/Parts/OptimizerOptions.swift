@@ -22,7 +22,12 @@ extension OptionPart {
                 others: "optim optimiser opt", default: .value(.adamw)),
             .number(
                 "weight_decay", \.optimizer.numbers.weightDecay, 0...10, "Decay of matrices.",
-                others: "wd l2 lambda", default: .from { ($0.optimizer.weightDecay, "default of the optimizer") }),
+                others: "wd l2 lambda",
+                default: .from {
+                    // An adapter begins as nothing, and small.
+                    $0.run.adapter.isOn
+                        ? (0, "none for adapters") : ($0.optimizer.weightDecay, "default of the optimizer")
+                }),
             .number(
                 "beta1", \.optimizer.numbers.beta1, 0...0.9999, "Memory of the gradient: adamw, adam, lion.",
                 others: "b1 adam_beta1 betas beta", default: .value(0.9)),

@@ -52,7 +52,7 @@ extension OptionPart {
                 default: .none("no limit")),
             .number(
                 "learning_rate", \.schedule.highest, 1e-7...1, "The highest learning rate.", resume: .told, shown: true,
-                flags: ["rate"], others: "lr rate max_lr peak_lr alpha eta step_size", default: .from { rate($0) }),
+                flags: ["rate"], others: "lr rate max_lr peak_lr eta step_size", default: .from { rate($0) }),
             .number(
                 "final_rate", \.schedule.finalShare, 0...1, "The last learning rate, as a share of the highest.",
                 resume: .told, others: "min_lr min_learning_rate final_lr end_lr min_rate min_lr_ratio",
@@ -110,6 +110,9 @@ extension OptionPart {
 
     private static func rate(_ facts: OptionFacts) -> (Double?, String) {
         let usual = facts.optimizer
+        if facts.run.adapter.isOn, facts.run.optimizer.kind == .adamw || facts.run.optimizer.kind == .adam {
+            return facts.run.adapter.usualRate(hiddenSize: facts.run.shape.hiddenSize)
+        }
         let isKnown = facts.run.shape.hiddenSize > 0 || !usual.followsWidth
         guard !facts.isNew else { return (usual.learningRate, usual.origin) }
         // What was learnt is to be kept: a third of what one begins with.

@@ -1,0 +1,34 @@
+import MartletFormats
+import MartletJSON
+import MartletModels
+import MartletTensor
+
+extension StoredAdapter {
+    /// Writes the adapter in a form.
+    /// - Parameters:
+    ///   - path: a folder; for GGUF a file.
+    ///   - decoder: the base, which GGUF needs for names; nil where it is not at hand.
+    public func write(_ form: Form, to path: String, of decoder: Decoder? = nil) throws {
+        switch form {
+        case .mlx: try MLXAdapter.write(self, to: path)
+        case .gguf:
+            guard let decoder else {
+                throw AdapterError(.configuration, "a GGUF adapter is named by its base: name the base")
+            }
+            try GGUFAdapter.write(self, of: decoder, to: path)
+        case .peft:
+            guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
+            var metadata = ["format": "pt"]
+            metadata[PEFTFolder.fingerprintKey] = baseFingerprint
+            let sorted = tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            try SafetensorsWriter.write(sorted, metadata: metadata, to: path + "/" + PEFTFolder.weightsName)
+            var names: [String] = []
+            if case .names(let given) = configuration.targets { names = given }
+            let isTransposed = names.contains { name in
+                ["c_attn", "c_proj", "c_fc"].contains { ModuleNameMatcher.ends(name, with: $0) }
+            }
+            let json = PEFTConfiguration.json(configuration, targets: names, isTransposed: isTransposed)
+            try AtomicFile.write(path + "/" + PEFTFolder.configurationName, bytes: json.bytes(indent: 2))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import ArgumentParser
+import Martlet
+
+struct AdaptersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "adapters",
+        abstract: "Look at adapters, convert them, or make one of two models.",
+        discussion: """
+            Folders of PEFT and mlx-lm and GGUF adapters are read; a GGUF one needs its base to be named.
+
+            Examples:
+              martlet adapters runs/id
+              martlet adapters runs/
+              martlet adapters convert runs/id --to gguf --base smollm2 --out id.gguf
+              martlet adapters extract base/ tuned/ --rank 32 --out difference/
+              martlet adapters expand smollm2 --blocks 6 --out deeper/
+            """,
+        subcommands: [
+            ListAdaptersCommand.self, ConvertAdapterCommand.self, ExtractAdapterCommand.self, ExpandCommand.self,
+        ],
+        defaultSubcommand: ListAdaptersCommand.self)
+}
+
+/// An adapter as `martlet adapters` shows it.
+private struct AdapterDescription {
+    let path: String
+    let stored: StoredAdapter
+
+    var rows: [(String, String)] {
+        let configuration = stored.configuration
+        var rows = [("path", path), ("form", stored.form.rawValue), ("kind", configuration.title)]
+        if configuration.kind == .lora {
+            rows += [("rank", "\(configuration.rank)"), ("alpha", Terminal.fixed(configuration.alpha, 2))]
+        }
+        let kinds = Set(
+            stored.modules.map { module in
+                module.split(separator: ".").map { Int($0) == nil ? String($0) : "*" }.joined(separator: ".")
+            }
+        ).sorted()
+        rows += [
+            ("targets", kinds.prefix(12).joined(separator: ", ") + (kinds.count > 12 ? ", …" : "")),
+            ("parameters", "\(stored.parameterCount)"), ("base", configuration.base ?? "not said"),
+        ]
+        if let fingerprint = stored.baseFingerprint { rows.append(("fingerprint", fingerprint)) }
+        return rows
+    }
+
+    var json: JSON {
+        [
+            "path": .string(path), "form": .string(stored.form.rawValue), "kind": .string(stored.configuration.title),
+            "rank": .integer(Int64(stored.configuration.rank)), "alpha": .number(stored.configuration.alpha),
+            "modules": .array(stored.modules.map { .string($0) }),
+            "parameters": .integer(Int64(stored.parameterCount)),
+            "base": stored.configuration.base.map { .string($0) } ?? .null,
+            "fingerprint": stored.baseFingerprint.map { .string($0) } ?? .null,
+        ]
+    }
+}
+
+struct ListAdaptersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Tell what an adapter is, or what adapters a folder holds.")
+    @Argument(help: "An adapter, or a folder of adapters.") var path: String
+    @Option(help: "The base, for GGUF adapters.") var base: String?
+    @Flag(help: "A JSON array.") var json = false
+
+    func run() throws {
+        let place = try ModelLocator.locateAdapter(path)
+        var paths = [place]
+        if Folder.isFolder(place), !Folder.isFile(place + "/adapter_config.json") {
+            paths = Folder.contents(place).map { "\(place)/\($0)" }
+                .filter { Folder.isFile($0 + "/adapter_config.json") }
+            guard !paths.isEmpty else {
+                throw ValidationError("\(place) holds no adapter_config.json, nor do its folders")
+            }
+        }
+        let decoder = try base.map { try ModelFiles.located($0).checkpoint.decoder() }
+        var found: [AdapterDescription] = [], failures: [String] = []
+        for path in paths {
+            do {
+                found.append(AdapterDescription(path: path, stored: try StoredAdapter.read(path, base: decoder)))
+            } catch {
+                guard paths.count > 1 else { throw error }
+                failures.append("\(error)")
+            }
+        }
+        if json {
+            print(JSON.array(found.map(\.json)).text(indent: 2))
+        } else {
+            for (index, one) in found.enumerated() {
+                if index > 0 { print("") }
+                for (name, value) in one.rows { print(name.padding(14) + value) }
+            }
+        }
+        for failure in failures { Terminal.note("warning: \(failure)") }
+    }
+}
+
+struct ConvertAdapterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert", abstract: "Write an adapter in the form of PEFT, mlx-lm or llama.cpp.")
+    @Argument(help: "The adapter.") var path: String
+    @Option(help: "peft, mlx or gguf.") var to: String
+    @Option(help: "The base, by which GGUF names its tensors; the one the adapter names where left out.")
+    var base: String?
+    @Option(name: .shortAndLong, help: "The folder to write, for gguf the file.") var out: String
+
+    func run() throws {
+        guard let form = StoredAdapter.Form(rawValue: to) else {
+            throw ValidationError("--to is \(to); expected peft, mlx or gguf")
+        }
+        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        let place = try ModelLocator.locateAdapter(path), isFile = place.hasSuffix(".gguf")
+        var decoder: Decoder?
+        if isFile || form == .gguf || base != nil {
+            guard !isFile || base != nil else { throw ValidationError("a GGUF adapter needs --base") }
+            let path = try base.map { try ModelLocator.locate($0) } ?? ModelLocator.base(ofAdapter: place)
+            decoder = try ModelFiles(path: path).checkpoint.decoder()
+        }
+        var stored = try StoredAdapter.read(place, base: decoder)
+        if let decoder {
+            // Whether it fits is known before anything is written.
+            _ = try Adapter(stored, of: decoder)
+        }
+        if let base { stored.configuration.base = stored.configuration.base ?? base }
+        for note in stored.notes { Terminal.note("warning: \(note)") }
+        try stored.write(form, to: out, of: decoder)
+        Terminal.note("wrote \(out)")
+    }
+}
+
+struct ExtractAdapterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "extract", abstract: "Make a LoRA of the difference between two models of one shape.")
+    @Argument(help: "The model before.") var base: String
+    @Argument(help: "The model after.") var tuned: String
+    @Option(help: "Rank of the adapter.") var rank = 32
+    @Option(name: .shortAndLong, help: "The folder to write.") var out: String
+
+    func run() throws {
+        guard (1...65_536).contains(rank) else { throw ValidationError("--rank is \(rank); expected 1 or more") }
+        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        let before = try ModelFiles.located(base), after = try ModelFiles.located(tuned)
+        let one = try before.checkpoint.publishedDecoder(), other = try after.checkpoint.publishedDecoder()
+        var line = StatusLine()
+        let extraction = try AdapterExtraction(base: one, tuned: other, rank: rank) { done, total in
+            line.show("\(done) of \(total) matrices", isDue: true)
+        }
+        line.end()
+        var stored = extraction.adapter
+        stored.configuration.base = Folder.exists(base) ? Folder.real(base) ?? base : base
+        stored.baseFingerprint = try BaseFingerprint.of(one)
+        try stored.write(.peft, to: out)
+        Terminal.note(
+            "rank \(rank) of \(stored.modules.count) modules misses \(Terminal.fixed(100 * extraction.missed, 2)) % of the "
+                + "difference of their matrices")
+        if !extraction.leftOut.isEmpty {
+            let names = extraction.leftOut.prefix(4).joined(separator: ", ")
+            Terminal.note(
+                "warning: \(extraction.leftOut.count) other parameters differ and are left out: \(names)"
+                    + (extraction.leftOut.count > 4 ? ", …" : ""))
+        }
+        Terminal.note("wrote \(out)")
+    }
+}
+
+struct ExpandCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expand",
+        abstract: "Make a deeper model that says the same, whose new blocks are to be tuned (LLaMA Pro).")
+    @Argument(help: "The model.") var model: String
+    @Option(help: "Blocks to add; a divisor of those there are.") var blocks: Int
+    @Option(name: .shortAndLong, help: "The folder to write.") var out: String
+
+    func run() throws {
+        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        let files = try ModelFiles.opened(name: model)
+        let decoder = try files.checkpoint.publishedDecoder()
+        let expansion = try BlockExpansion(decoder, blocks: blocks)
+        try MergedFolder(files, decoder, type: nil).write(expansion, to: out)
+        let layers = expansion.added.map(String.init).joined(separator: ",")
+        Terminal.note("wrote \(out); its new blocks are tuned by")
+        Terminal.note("  martlet sft \(out) --adapter freeze --adapter-layers \(layers) --data …")
+    }
+}

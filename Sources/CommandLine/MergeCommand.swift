@@ -1,0 +1,66 @@
+import ArgumentParser
+import Martlet
+
+struct MergeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "merge",
+        abstract: "Put adapters into a model's weights.",
+        discussion: """
+            --out is a folder as published on a hub, in float32 or --to float16 or bfloat16, that transformers loads; or, where \
+            it ends in .gguf, a GGUF file with the base's metadata: changed matrices are quantised as they were before, or \
+            --to another type, and the error that adds is told. Everything else is copied as it is stored.
+
+            Several adapters are added with their weights. linear and cat are the exact sum of what they add; ties keeps \
+            each one's largest numbers and elects signs; dare drops numbers at random and scales up the rest.
+
+            Examples:
+              martlet merge smollm2 --adapter runs/id --out tuned/
+              martlet merge smollm2 --adapter runs/id --out tuned.gguf
+              martlet merge smollm2 --adapter runs/a --adapter runs/b=0.3 --method ties --density 0.3 --out both/
+            """)
+    @Argument(help: "The base: folder, GGUF file, org/name or short name; or a run's folder that holds an adapter.")
+    var model: String
+    @OptionGroup var flags: AdapterFlags
+    @Option(name: .shortAndLong, help: "The folder, or .gguf file, to write.") var out: String
+    @Option(help: "linear, cat, ties or dare.") var method = "linear"
+    @Option(help: "Of ties and dare: the share of each adapter's numbers that is kept.") var density = 0.5
+    @Option(help: "Of dare: what is dropped.") var seed: UInt64 = 0
+    @Option(help: "The type of the matrices: float32, float16 or bfloat16; for a .gguf also q8_0, q4_K, ….")
+    var to: String?
+
+    func run() throws {
+        guard let way = AdapterMerge.Method(rawValue: method) else {
+            throw ValidationError("--method is \(method); expected linear, cat, ties or dare")
+        }
+        var merge = AdapterMerge()
+        (merge.method, merge.density, merge.seed) = (way, density, seed)
+        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        let files = try ModelFiles.located(model, adapters: flags.parsed())
+        guard !files.adapters.isEmpty else { throw ValidationError("--adapter names nothing to merge") }
+        let isFile = out.hasSuffix(".gguf")
+        guard !isFile || files.checkpoint.gguf != nil else {
+            throw ValidationError("\(out) is a GGUF file, and the base \(files.path) is none: give a folder as --out")
+        }
+        let decoder = try isFile ? files.checkpoint.decoder() : files.checkpoint.publishedDecoder()
+        let adapters = try files.adapters.map {
+            (stored: try StoredAdapter.read($0.path, of: decoder), weight: $0.strength)
+        }
+        for note in adapters.flatMap(\.stored.notes) { Terminal.note("warning: \(note)") }
+        var line = StatusLine()
+        let changed = try merge.merge(adapters, into: decoder) { done, total in
+            line.show("merging \(done) of \(total)", isDue: true)
+        }
+        line.end()
+        Terminal.note(
+            "\(changed.count) modules are changed by \(adapters.count) adapter\(adapters.count == 1 ? "" : "s")")
+        if isFile {
+            let written = try MergedFile(files, decoder, changed: changed, type: to).write(to: out)
+            Terminal.note(
+                "\(written.quantised) matrices are quantised again (\(written.types)), which moves their numbers by "
+                    + "\(Terminal.fixed(100 * written.error, 2)) % of the root mean square")
+        } else {
+            try MergedFolder(files, decoder, type: to).write(to: out)
+        }
+        Terminal.note("wrote \(out)")
+    }
+}

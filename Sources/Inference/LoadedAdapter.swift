@@ -1,0 +1,77 @@
+import MartletAdapters
+import MartletModels
+import MartletNN
+import Synchronization
+
+/// An adapter in memory, for some replies of a model: requests of different adapters share a batch.
+///
+/// ```swift
+/// var options = model.defaultOptions
+/// options.adapter = try model.loadAdapter("runs/id", name: "me")
+/// for try await token in model.chat(messages, options) { print(token.text) }
+/// ```
+public final class LoadedAdapter: Sendable {
+    public let name: String
+    public let path: String
+    public let strength: Double
+    /// What of its files is passed over and may matter.
+    public let notes: [String]
+    /// "lora", "dora", ….
+    public let title: String
+    public let rank: Int
+    /// Bytes in memory.
+    public var byteCount: Int { adapters.byteCount }
+    let adapters: AdapterSet
+    /// Of keys and values that were computed with it: another one under the same name has another.
+    let salt: String
+
+    private static let count = Atomic(0)
+
+    init(name: String, path: String, strength: Double, _ stored: StoredAdapter, _ set: AdapterSet, notes: [String]) {
+        (self.name, self.path, self.strength, adapters, self.notes) = (name, path, strength, set, notes)
+        (title, rank) = (stored.configuration.title, stored.configuration.rank)
+        salt = "\u{1}\(Self.count.add(1, ordering: .relaxed).newValue)"
+    }
+}
+
+/// An adapter by its place, and how much of it.
+public struct AdapterReference: Sendable, Equatable {
+    public var path: String
+    public var strength: Double
+
+    public init(_ path: String, strength: Double = 1) { (self.path, self.strength) = (path, strength) }
+}
+
+extension LanguageModel {
+    /// Reads an adapter for replies that ask for it.
+    /// - Parameter strength: what it adds is multiplied by this.
+    /// - Throws: `AdapterError` for one of another base, and for one that replaces parts of the model.
+    public func loadAdapter(_ path: String, name: String, strength: Double = 1) throws -> LoadedAdapter {
+        try loadAdapter([AdapterReference(path, strength: strength)], name: name)
+    }
+
+    /// Several adapters, one behind the other, as one.
+    public func loadAdapter(_ references: [AdapterReference], name: String) throws -> LoadedAdapter {
+        guard let first = references.first else { throw AdapterError(.configuration, "no adapter is named") }
+        var adapters: [Adapter] = [], notes: [String] = [], stored: [StoredAdapter] = []
+        for reference in references {
+            let one = try StoredAdapter.read(reference.path, of: decoder)
+            let adapter = try Adapter(one, of: decoder, name: name)
+            try adapter.setStrength(reference.strength)
+            notes += try one.notes(on: decoder, path: reference.path)
+            adapters.append(adapter)
+            stored.append(one)
+        }
+        return LoadedAdapter(
+            name: name, path: first.path, strength: first.strength, stored[0], try Adapter.set(of: adapters),
+            notes: notes)
+    }
+}
+
+extension StoredAdapter {
+    /// What of the adapter's files is passed over, and whether it was trained on another base.
+    func notes(on decoder: Decoder, path: String) throws -> [String] {
+        guard let baseFingerprint, try baseFingerprint != BaseFingerprint.of(decoder) else { return notes }
+        return notes + ["\(path) was trained on another base than this (its norms differ): replies may be poor"]
+    }
+}

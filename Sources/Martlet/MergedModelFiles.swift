@@ -1,0 +1,145 @@
+import MartletAdapters
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletQuantization
+import MartletTensor
+import MartletTraining
+
+/// A merged model as a folder that Martlet and transformers open: weights, configuration, tokenizer, what ends a reply.
+public struct MergedFolder {
+    private let files: ModelFiles
+    private let decoder: Decoder
+    private let type: DType
+
+    /// - Parameters:
+    ///   - decoder: opened in the form of folders (`Checkpoint.publishedDecoder`), and merged.
+    ///   - type: "float32", "float16" or "bfloat16".
+    public init(_ files: ModelFiles, _ decoder: Decoder, type: String?) throws {
+        self.files = files
+        self.decoder = decoder
+        let types: [String: DType] = [
+            "float32": .float32, "f32": .float32, "float16": .float16, "f16": .float16, "bfloat16": .bfloat16,
+            "bf16": .bfloat16,
+        ]
+        guard let known = types[type ?? "float32"] else {
+            throw OptionError(
+                option: "to", value: type ?? "", expected: "float32, float16 or bfloat16; a .gguf has quantised types")
+        }
+        self.type = known
+    }
+
+    public func write(to path: String) throws {
+        guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
+        let tensors = try PublishedModel.tensors(decoder, as: type)
+        for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
+            try AtomicFile.write(path + "/" + name, bytes: bytes)
+        }
+        try SafetensorsWriter.write(tensors, toFolder: path)
+        try untieWhereNeeded(tensors, path)
+    }
+
+    /// A deeper model of the same files.
+    public func write(_ expansion: BlockExpansion, to path: String) throws {
+        guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
+        for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
+            let isConfiguration = name == "config.json"
+            let own = isConfiguration ? expansion.configuration(try JSON(parsing: bytes)).bytes(indent: 2) : bytes
+            try AtomicFile.write(path + "/" + name, bytes: own)
+        }
+        try SafetensorsWriter.write(expansion.tensors, toFolder: path)
+        try untieWhereNeeded(expansion.tensors, path)
+    }
+
+    private func untieWhereNeeded(_ tensors: [(String, Tensor)], _ path: String) throws {
+        let isTied = try files.checkpoint.decoderConfiguration().tiedEmbeddings
+        let hasHead = tensors.contains { $0.0 == "lm_head.weight" }
+        guard isTied, hasHead else { return }
+        // What was one table is two now.
+        let file = path + "/config.json"
+        guard var members = try JSON(parsing: Folder.read(file)).object else { return }
+        members["tie_word_embeddings"] = false
+        try AtomicFile.write(file, bytes: JSON.object(members).bytes(indent: 2))
+    }
+}
+
+extension DType {
+    fileprivate var transformersName: String {
+        switch self {
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        default: "float32"
+        }
+    }
+}
+
+/// A merged model as a GGUF file: the base's metadata and tensors, with the changed matrices quantised again.
+public struct MergedFile {
+    private let files: ModelFiles
+    private let decoder: Decoder
+    private let changed: Set<String>
+    private let type: DType?
+
+    public struct Outcome: Sendable {
+        /// Matrices that were encoded again.
+        public var quantised = 0
+        /// "Q4_1, Q8_0"
+        public var types = ""
+        /// √(Σ (ŵ − w)² / Σ w²) over them: what encoding adds.
+        public var error = 0.0
+    }
+
+    /// - Parameters:
+    ///   - decoder: opened as the file lies, and merged.
+    ///   - changed: paths of what has changed.
+    ///   - type: of the changed matrices; as they are stored where left out.
+    public init(_ files: ModelFiles, _ decoder: Decoder, changed: [String], type name: String?) throws {
+        self.files = files
+        self.decoder = decoder
+        self.changed = Set(changed)
+        guard let name else {
+            type = nil
+            return
+        }
+        let known = DType.encodable + [.float32, .float16, .bfloat16]
+        guard let found = known.first(where: { $0.name.lowercased() == name.lowercased() }) else {
+            let names = Set(known.map { $0.name.lowercased() }).sorted().joined(separator: ", ")
+            throw OptionError(option: "to", value: name, expected: "one of \(names)")
+        }
+        type = found
+    }
+
+    public func write(to path: String) throws -> Outcome {
+        guard let file = files.checkpoint.gguf else {
+            throw AdapterError(.unsupported, "\(files.path) is no GGUF file")
+        }
+        let merged = try GGUFMerge.tensors(decoder, changed: changed, names: Set(file.names))
+        var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, total = 0.0, types: Set<String> = []
+        for (key, value) in file.metadata where !key.hasPrefix("split.") { writer.metadata[key] = value }
+        for name in file.names {
+            let stored = try file.tensor(name)
+            guard let value = merged[name] else {
+                writer.add(name, stored)
+                continue
+            }
+            let target = value.rank == 1 ? .float32 : type ?? stored.dtype
+            let encoded = try value.quantized(to: target)
+            writer.add(name, encoded)
+            if target.isQuantized {
+                let back = try encoded.to(.float32)
+                missed += try (back - value).square().sum().item(as: Double.self)
+                total += try value.square().sum().item(as: Double.self)
+                outcome.quantised += 1
+                types.insert(target.name)
+            }
+        }
+        for (name, value) in merged.sorted(by: { $0.key < $1.key }) where file.entry(name) == nil {
+            writer.add(name, value)
+        }
+        outcome.types = types.sorted().joined(separator: ", ")
+        outcome.error = total > 0 ? (missed / total).squareRoot() : 0
+        try writer.write(to: path)
+        return outcome
+    }
+}

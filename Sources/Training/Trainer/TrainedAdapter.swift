@@ -1,0 +1,73 @@
+import MartletAdapters
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// The adapter that a run trains, and the base that it stands on. A checkpoint holds what is trained and the optimiser's state,
+/// nothing of the base; the run's folder is one that PEFT loads.
+struct TrainedAdapter {
+    let decoder: Decoder
+    let adapter: Adapter
+    /// What the base is called in `adapter_config.json`.
+    let base: String
+    let fingerprint: String
+
+    /// - Throws: `AdapterError` for an adapter that does not fit the base; `TrainingError`.
+    init(
+        _ options: AdapterOptions, on model: ModelFiles, seed: UInt64, base: String,
+        locate: (String) throws -> String
+    ) throws {
+        guard !model.checkpoint.hasEncoder else {
+            throw TrainingError(
+                .configuration, "\(model.path) is a text encoder; adapters are trained on language models")
+        }
+        decoder = try model.checkpoint.decoder()
+        if let from = options.from {
+            let stored = try StoredAdapter.read(locate(from), of: decoder)
+            if let wanted = try options.configuration(), wanted.kind != stored.configuration.kind {
+                throw TrainingError(
+                    .configuration,
+                    "\(from) is an adapter of the kind \(stored.configuration.title), not \(wanted.title): leave "
+                        + "adapter out, and it goes on as what it is")
+            }
+            adapter = try Adapter(stored, of: decoder, isTrained: true)
+        } else {
+            guard let configuration = try options.configuration() else {
+                throw TrainingError(.configuration, "no adapter is named")
+            }
+            let original = try options.original.map { try Checkpoint(path: locate($0)).decoder() }
+            adapter = try Adapter(configuration, of: decoder, seed: seed, original: original)
+        }
+        try adapter.attach()
+        self.base = base
+        fingerprint = try BaseFingerprint.of(decoder)
+    }
+
+    /// Numbers that are trained, and bytes of the base.
+    var sizes: (trained: Int, base: Int) {
+        (adapter.count, decoder.tree.parameters.reduce(0) { $0 + $1.value.byteCount })
+    }
+
+    /// The files beside the weights.
+    var files: [(name: String, bytes: [UInt8])] { [PEFTFolder.configurationFile(adapter, base: base)] }
+
+    var metadata: [String: String] { ["format": "pt", PEFTFolder.fingerprintKey: fingerprint] }
+
+    /// What is stored as the adapter, where it is not the parameters themselves.
+    func shown(_ loop: StepLoop) throws -> [(String, Tensor)]? {
+        if adapter.isStoredAsTrained, loop.average == nil, loop.mixed == nil { return nil }
+        return try loop.withShownWeights { try adapter.published().map { ($0, $1.copied()) } }
+    }
+
+    /// - Throws: `TrainingError` where a checkpoint was trained on another base.
+    func demand(_ checkpoint: TrainingCheckpoint) throws {
+        guard let before = checkpoint.state["base_fingerprint"]?.string, before != fingerprint else { return }
+        throw TrainingError(
+            .configuration,
+            "\(checkpoint.path) was trained on another base (its fingerprint is \(before), that of \(base) \(fingerprint)); "
+                + "use the same, or another run folder")
+    }
+}

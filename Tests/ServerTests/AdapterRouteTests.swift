@@ -1,0 +1,67 @@
+import Foundation
+import Martlet
+import MartletJSON
+import MartletServer
+import Testing
+import TinyModels
+
+/// Adapters served as models, loaded and unloaded while serving.
+@Suite struct AdapterRouteTests {
+    /// A LoRA of the tiny model that changes something.
+    private static func adapter(_ folder: String, seed: UInt64) throws -> String {
+        let decoder = try Checkpoint(path: folder + "/tiny").decoder()
+        var configuration = AdapterConfiguration(.lora)
+        (configuration.rank, configuration.alpha) = (3, 6)
+        let adapter = try Adapter(configuration, of: decoder)
+        var random = RandomStream(seed: seed)
+        for parameter in adapter.parameters {
+            let noise = try Tensor.normal(parameter.tensor.shape, mean: 0, std: 0.3, using: &random)
+            try noGrad { try parameter.tensor.copy(from: noise) }
+        }
+        let path = "\(folder)/adapter-\(seed)"
+        try PEFTFolder.write(adapter, to: path, base: folder + "/tiny")
+        return path
+    }
+
+    @Test func adaptersAreModelsWithAParent() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            func text(_ model: String) async throws -> String {
+                let reply = try await running.post(
+                    "/v1/completions",
+                    ["model": .string(model), "prompt": "hello", "max_tokens": 12, "temperature": 0])
+                return try reply.json()["choices"]?.array?.first?["text"]?.string ?? reply.text
+            }
+            let plain = try await text("tiny"), path = try Self.adapter(running.folder, seed: 1)
+            let loaded = try await running.post(
+                "/v1/load_lora_adapter", ["lora_name": "me", "lora_path": .string(path)])
+            #expect(loaded.status == 200 && loaded.text == "Success: LoRA adapter 'me' added successfully.")
+            let list = try await running.get("/v1/models").json()["data"]?.array ?? []
+            #expect(list.last?["id"] == "me" && list.last?["parent"] == "tiny" && list.first?["parent"]?.isNull == true)
+            let changed = try await text("me")
+            #expect(changed != plain)
+            // Side by side, in one batch.
+            async let one = text("me"), two = text("tiny")
+            #expect(try await one == changed)
+            #expect(try await two == plain)
+            let again = try await running.post(
+                "/v1/load_lora_adapter", ["lora_name": "me", "lora_path": .string(path)])
+            #expect(again.status == 400 && again.text.contains("already been loaded"))
+            let missing = try await running.post(
+                "/v1/load_lora_adapter", ["lora_name": "you", "lora_path": "/nowhere"])
+            #expect(missing.status == 404)
+            // As llama.cpp's server: for requests of the base itself.
+            let scales = try await running.get("/lora-adapters").json().array?.first
+            #expect(scales?["id"] == 0 && scales?["scale"]?.double == 0)
+            let set = try await running.post("/lora-adapters", [["id": 0, "scale": 1]])
+            #expect(try set.json()["success"] == true)
+            #expect(try await text("tiny") == changed)
+            #expect(try await running.post("/lora-adapters", [["id": 3, "scale": 1]]).status == 400)
+            _ = try await running.post("/lora-adapters", [])
+            #expect(try await text("tiny") == plain)
+            let gone = try await running.post("/v1/unload_lora_adapter", ["lora_name": "me"])
+            #expect(gone.text == "Success: LoRA adapter 'me' removed successfully.")
+            #expect(try await running.post("/v1/unload_lora_adapter", ["lora_name": "me"]).status == 404)
+            #expect(try await running.get("/v1/models").json()["data"]?.array?.count == 1)
+        }
+    }
+}
