@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--martlet")
     parser.add_argument("--swift")
     given = parser.parse_args()
-    files = given.files or ["README.md"] + [f"docs/{name}.md" for name in PAGES]
+    files = given.files or ["README.md"] + [f"docs/{folder}{name}.md" for name in PAGES for folder in ("", "zh/")]
     ran = failed = left = 0
     for name in files:
         folder = tempfile.mkdtemp(prefix="martlet-docs-")

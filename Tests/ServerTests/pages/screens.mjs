@@ -17,6 +17,8 @@ const settled = "!document.querySelector('.message.pending, [aria-busy=true]')";
 const screens = [
   ["chat-empty", "/", async (page) => page.until("document.querySelector('.models select')")],
   ["chat", "/", async (page) => {
+    await page.evaluate(`localStorage.setItem("martlet-chat-defaults", '{"settings":{"max_tokens":80},"system":""}')`);
+    await page.go(address + "/");
     await page.until("document.querySelector('.models select')");
     await page.write("#ask", "Compare tea and coffee in a table, then list `three` **birds**.");
     await page.press("Enter");

@@ -1,8 +1,8 @@
 /** Links of the documentation's files, as the page has them. No drawing here. */
 
-/** Links to other files of the folder become links to their pages; those to the sources are left as words. */
+/** Links to other files of the folder become links to their pages. Notes to who keeps the pages are left out. */
 export function withLinks(source, origin) {
-  return source.split(/(^```[\s\S]*?^```)/m).map((part) => (part.startsWith("```") ? part
+  return source.replace(/^<!--.*-->\n/gm, "").split(/(^```[\s\S]*?^```)/m).map((part) => (part.startsWith("```") ? part
     : part.replace(/\]\((?:docs\/|\.\/)?([\w-]+)\.md(#[^)\s]*)?\)/g, (all, name, place) => `](${origin}/docs?page=${name}${place ?? ""})`)
       .replace(/\]\(#([^)\s]+)\)/g, (all, place) => `](${origin}/docs#${place})`))).join("");
 }
