@@ -33,7 +33,10 @@ public struct ServerCalls: Sendable {
     public func post(_ path: String, _ body: JSON) async throws -> JSON { try await send(path, body) }
 
     private func send(_ path: String, _ body: JSON?) async throws -> JSON {
-        let transfers = try Transfers()
+        let transfers: Transfers
+        do { transfers = try Transfers() } catch {
+            throw ServerCallError.unreachable(url: url, reason: "\(error)")
+        }
         do {
             let answer = try await answer(transfers, path, body)
             await transfers.close()
@@ -47,6 +50,8 @@ public struct ServerCalls: Sendable {
     private func answer(_ transfers: Transfers, _ path: String, _ body: JSON?) async throws -> JSON {
         var request = TransferRequest(body == nil ? .get : .post, url + path)
         request.connectTimeout = .seconds(3)
+        // None of these calls waits for a reply to be generated.
+        request.timeout = .seconds(60)
         if let key { request.headers.append(TransferHeader("Authorization", "Bearer \(key)")) }
         if let body {
             request.headers.append(TransferHeader("Content-Type", "application/json"))
