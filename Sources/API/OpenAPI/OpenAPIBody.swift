@@ -48,6 +48,10 @@ struct OpenAPIBody: Sendable {
         post(["/api/embeddings"], "OllamaEmbedRequest", "OllamaEmbeddings", error: "OllamaError")
         post(["/api/pull"], "OllamaPullRequest", "OllamaStatus", stream: lines, error: "OllamaError")
         post(["/api/show"], "OllamaShowRequest", "OllamaShow", error: "OllamaError")
+        post(["/api/create"], "OllamaCreateRequest", "OllamaStatus", stream: lines, error: "OllamaError")
+        // Their replies have no body, as Ollama's have none.
+        table["POST /api/copy"] = OpenAPIBody(request: "OllamaCopyRequest", error: "OllamaError")
+        table["DELETE /api/delete"] = OpenAPIBody(request: "OllamaShowRequest", error: "OllamaError")
         get("/api/version", "Version")
         get("/api/tags", "OllamaModels")
         get("/api/ps", "OllamaModels")
@@ -72,6 +76,7 @@ struct OpenAPIBody: Sendable {
         get("/lora-adapters", "AdapterList")
         post(["/admin/models/unload"], "ModelName", "ModelUnloaded")
         table["POST /api/runs/{name}/stop"] = OpenAPIBody(reply: "RunStopping")
+        table["POST /api/runs/{name}/offer"] = OpenAPIBody(reply: "RunOffered")
 
         for path in ["/livez", "/readyz", "/health"] { get(path, "Status") }
         get("/version", "Version")
@@ -88,7 +93,7 @@ struct OpenAPIBody: Sendable {
         get("/api/runs/{name}", "Run")
         get("/api/runs/{name}/log", "RunLog", query: ["offset": OpenAPISchemas.count])
         table["GET /metrics"] = OpenAPIBody(text: "text/plain")
-        for path in ["/", "/playground", "/inspect", "/runs"] { table["GET " + path] = OpenAPIBody(text: "text/html") }
+        for path in ["/", "/playground", "/inspect", "/runs", "/docs"] { table["GET " + path] = OpenAPIBody(text: "text/html") }
         return table
     }()
 }

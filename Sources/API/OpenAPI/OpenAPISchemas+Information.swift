@@ -88,6 +88,7 @@ extension OpenAPISchemas {
             ["offset": count, "restarted": flag, "more": flag, "lines": list([:])],
             required: ["offset", "restarted", "more", "lines"]),
         "RunStopping": object(["name": text, "stopping": flag], required: ["name", "stopping"]),
+        "RunOffered": object(["name": text, "chat": flag], required: ["name", "chat"]),
     ]
 
     private static func run(_ more: JSONObject) -> JSONObject {

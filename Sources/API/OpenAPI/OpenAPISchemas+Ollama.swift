@@ -69,6 +69,13 @@ extension OpenAPISchemas {
                 request(["name": word, "stream": flag, "insecure": flag], required: ["name"])),
             "OllamaStatus": object(["status": text, "digest": text], required: ["status"]),
             "OllamaShowRequest": request(["model": word, "name": word]),
+            "OllamaCreateRequest": request(
+                [
+                    "model": word, "name": word, "from": word, "system": text, "template": text,
+                    "messages": list(reference("OllamaMessage"), atMost: 1024), "parameters": reference("OllamaOptions"),
+                    "license": any(text, list(text)), "stream": flag,
+                ], required: ["from"]),
+            "OllamaCopyRequest": request(["source": word, "destination": word], required: ["source", "destination"]),
             "OllamaShow": object(
                 [
                     "modelfile": text, "parameters": text, "template": text, "details": reference("OllamaDetails"),

@@ -99,15 +99,16 @@ public struct TrainingCost: Sendable, Equatable {
                 activations = min(activations, last)
             }
         }
+        // Freed activations stay beside the gradients that come after them, in buffers of other sizes; where gradients
+        // stay between micro-batches, about half as much was measured.
+        let beside = gradients < all ? min(BufferPool.allowance, all - gradients) : min(BufferPool.allowance, all) / 2
         return [
             ("parameters", all), ("gradients", gradients),
             ("moments", states.adding(clamped: all.multiplied(clampedBy: copies))),
             ("activations", activations),
             // A block of logits; the gradient of the head is the parameters' own.
             ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
-            // Freed activations that are too large or too small for the gradients which come after them; where gradients
-            // stay between micro-batches, about half as much was measured.
-            ("buffers kept for reuse", tokens > 0 ? min(BufferPool.allowance, all) / (addsGradients ? 2 : 1) : 0),
+            ("buffers kept for reuse", tokens > 0 ? beside : 0),
             // Program and tokenizer; nothing where the question is of weights alone.
             ("the program", tokens > 0 ? 36 << 20 : 0),
         ]
