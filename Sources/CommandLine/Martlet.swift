@@ -31,6 +31,7 @@ struct MartletCommand: AsyncParsableCommand {
             ServeCommand.self, OptionsCommand.self,
             CreateCommand.self, CopyCommand.self, RemoveCommand.self, RunningCommand.self, StopCommand.self,
             ManualCommand.self,
+            QuantizeCommand.self, ConvertCommand.self, PerplexityCommand.self, CompareCommand.self,
         ])
 
     static func main() async {

@@ -39,6 +39,8 @@ struct ModelDescription {
         add(
             "size", types.joined(separator: ", "),
             .object(JSONObject(byType.sorted { $0.value > $1.value }.map { ($0.key, .integer($0.value)) })))
+        let bits = 8 * Double(tensors.reduce(0) { $0 + $1.byteCount }) / Double(max(parameters, 1))
+        add("bits per weight", Terminal.fixed(bits, 2), .number(bits))
         add("kind", Self.name(of: checkpoint.kind))
         if checkpoint.hasEncoder {
             let spec = try EncoderConfiguration(checkpoint.configuration)

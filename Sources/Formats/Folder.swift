@@ -34,6 +34,13 @@ package enum Folder {
     /// Removes a folder with nothing in it; one that is not there, or holds anything, is left.
     package static func removeIfEmpty(_ path: String) { rmdir(path) }
 
+    /// Makes a folder, unless it is there. The folder above it must be.
+    package static func make(_ path: String) throws(FormatError) {
+        guard mkdir(path, 0o777) == 0 || (errno == EEXIST && isFolder(path)) else {
+            throw FormatError(FileError(path: path, doing: "make the folder"))
+        }
+    }
+
     /// The path with every link followed, or nil when it leads nowhere.
     package static func real(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }

@@ -9,6 +9,7 @@
 @_exported import MartletJSON
 @_exported import MartletModels
 @_exported import MartletNN
+@_exported import MartletQuantization
 @_exported import MartletRuns
 @_exported import MartletTasks
 @_exported import MartletTensor

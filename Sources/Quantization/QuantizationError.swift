@@ -10,6 +10,15 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case notFinite(row: Int, column: Int)
     case wrongImportance(found: Int, columns: Int)
     case badImportance
+    case notPlain(DType)
+    case folderInUse(String)
+    case shortText(name: String, tokens: Int, needed: Int)
+    case differentVocabularies(String, Int, String, Int)
+    case unknownRecipe(name: String, known: [String])
+    case badOverride(String, types: [String])
+    case unusedOverride(String, near: [String])
+    case inTensor(String, file: String, reason: String)
+    case importanceOfAnotherModel(origin: String, tensor: String, found: String, expected: String)
 
     public var description: String {
         switch self {
@@ -24,6 +33,22 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
         case .wrongImportance(let found, let columns):
             "\(found) importances for \(columns) columns: there is one for each"
         case .badImportance: "importances are finite numbers of at least zero"
+        case .notPlain(let type): "a folder's matrices are f32, f16 or bf16, not \(type.name); GGUF files hold blocks"
+        case .folderInUse(let path): "\(path) holds a model already (config.json); name another folder"
+        case .shortText(let name, let tokens, let needed):
+            "\(name): \(tokens) tokens are too few, at least \(needed) are needed; give a longer text or a shorter window"
+        case .differentVocabularies(let path, let size, let other, let otherSize):
+            "\(path) has a vocabulary of \(size), \(other) one of \(otherSize): their predictions cannot be compared"
+        case .unknownRecipe(let name, let known):
+            "\"\(name.prefix(40))\" is no type of a file; there are \(known.joined(separator: ", "))"
+        case .badOverride(let text, let types):
+            "\"\(text.prefix(80))\" is no PATTERN=TYPE such as blk.*.ffn_down=q6_k; types are "
+                + types.joined(separator: ", ")
+        case .unusedOverride(let pattern, let near):
+            "no matrix's name matches \"\(pattern.prefix(80))\"; names are \(near.joined(separator: ", ")), …"
+        case .inTensor(let name, let file, let reason): "\(file): tensor \(name): \(reason)"
+        case .importanceOfAnotherModel(let origin, let tensor, let found, let expected):
+            "\(origin): the importance matrix is another model's: for \(tensor) it has \(found), expected \(expected)"
         }
     }
 }

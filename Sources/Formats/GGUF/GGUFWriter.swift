@@ -14,9 +14,53 @@ public struct GGUFWriter {
 
     public mutating func add(_ name: String, _ tensor: Tensor) { tensors.append((name, tensor)) }
 
+    /// A tensor that is made when it is written.
+    public struct Planned: Sendable {
+        public let name: String
+        public let shape: Shape
+        public let dtype: DType
+        public let make: @Sendable () throws -> Tensor
+
+        public init(name: String, shape: Shape, dtype: DType, make: @escaping @Sendable () throws -> Tensor) {
+            self.name = name
+            self.shape = shape
+            self.dtype = dtype
+            self.make = make
+        }
+    }
+
+    /// Writes a file whose tensors are made one after the other, so that they never stand in memory together. Without
+    /// the file's name taking its place when `make` or `progress` throws.
+    /// - Parameter progress: called before each tensor with its number.
+    public func write(
+        _ planned: [Planned], to path: String, progress: (Int) throws -> Void = { _ in }
+    ) throws {
+        let head = try head(path, planned.map { ($0.name, $0.shape, $0.dtype) })
+        let file: PendingFile
+        do throws(FileError) { file = try PendingFile(path) } catch { throw FormatError(error) }
+        do {
+            try file.writer.write(head)
+            try file.writer.pad(to: alignment)
+            for (number, plan) in planned.enumerated() {
+                try progress(number)
+                let tensor = try plan.make()
+                guard tensor.dtype == plan.dtype, tensor.shape == plan.shape else {
+                    throw FormatError(
+                        .malformed, path: path, field: "tensor \(FormatError.quote(plan.name))",
+                        "became \(tensor.dtype.name) \(tensor.shape), not \(plan.dtype.name) \(plan.shape)")
+                }
+                try file.writer.write(contiguous: tensor)
+                try file.writer.pad(to: alignment)
+            }
+            try file.commit()
+        } catch let error as FileError {
+            throw FormatError(error)
+        }
+    }
+
     /// Refuses what a reader would refuse: types GGUF has no number for, names twice, more than four dimensions.
     public func write(to path: String) throws(FormatError) {
-        let head = try head(path)
+        let head = try head(path, tensors.map { ($0.name, $0.tensor.shape, $0.tensor.dtype) })
         do throws(FileError) {
             try AtomicFile.write(path) { (file) throws(FileError) in
                 try file.write(head)
@@ -31,7 +75,9 @@ public struct GGUFWriter {
         }
     }
 
-    private func head(_ path: String) throws(FormatError) -> [UInt8] {
+    private func head(
+        _ path: String, _ tensors: [(name: String, shape: Shape, dtype: DType)]
+    ) throws(FormatError) -> [UInt8] {
         guard GGUFLimits.alignments.contains(alignment), alignment.nonzeroBitCount == 1 else {
             throw FormatError(
                 .malformed, path: path, field: "alignment", "\(alignment) is no power of two from 8 to 4096")
@@ -57,26 +103,26 @@ public struct GGUFWriter {
         }
         var seen: Set<String> = []
         var offset = 0
-        for (name, tensor) in tensors {
+        for (name, shape, dtype) in tensors {
             let field = "tensor \(FormatError.quote(name))"
-            guard GGMLType(tensor.dtype.rawValue) != nil else {
+            guard GGMLType(dtype.rawValue) != nil else {
                 throw FormatError(
-                    .unsupported, path: path, field: field, "has type \(tensor.dtype.name), which GGUF cannot hold")
+                    .unsupported, path: path, field: field, "has type \(dtype.name), which GGUF cannot hold")
             }
             guard !name.isEmpty, name.utf8.count <= GGUFLimits.keyByteCount, seen.insert(name).inserted else {
                 throw FormatError(.malformed, path: path, field: field, "is empty, long or appears twice")
             }
-            guard tensor.rank <= GGUFLimits.dimensions else {
+            guard shape.rank <= GGUFLimits.dimensions else {
                 throw FormatError(
                     .unsupported, path: path, field: field,
-                    "shape \(tensor.shape) has more than \(GGUFLimits.dimensions) dimensions, which GGUF cannot hold")
+                    "shape \(shape) has more than \(GGUFLimits.dimensions) dimensions, which GGUF cannot hold")
             }
             head.append(string: name.utf8)
-            head.append(littleEndian: UInt32(tensor.rank))
-            for extent in tensor.shape.reversed() { head.append(littleEndian: UInt64(extent)) }
-            head.append(littleEndian: tensor.dtype.rawValue)
+            head.append(littleEndian: UInt32(shape.rank))
+            for extent in shape.reversed() { head.append(littleEndian: UInt64(extent)) }
+            head.append(littleEndian: dtype.rawValue)
             head.append(littleEndian: UInt64(offset))
-            let byteCount = tensor.elementCount / tensor.dtype.blockLength * tensor.dtype.blockByteCount
+            let byteCount = shape.elementCount / dtype.blockLength * dtype.blockByteCount
             offset = (offset + byteCount + alignment - 1) / alignment * alignment
         }
         return head

@@ -64,6 +64,82 @@ public enum SafetensorsWriter {
         for name in stale { Folder.remove("\(folder)/\(name)") }
     }
 
+    /// A tensor that is made when it is written.
+    public struct Planned: Sendable {
+        public let name: String
+        public let shape: Shape
+        public let dtype: DType
+        public let make: @Sendable () throws -> Tensor
+
+        public init(name: String, shape: Shape, dtype: DType, make: @escaping @Sendable () throws -> Tensor) {
+            self.name = name
+            self.shape = shape
+            self.dtype = dtype
+            self.make = make
+        }
+    }
+
+    /// Writes a folder as the other function does, of tensors that are made one after the other, so that they never
+    /// stand in memory together.
+    /// - Parameter progress: called before each tensor with how many are done.
+    public static func write(
+        _ planned: [Planned], metadata: [String: String] = ["format": "pt"], toFolder folder: String,
+        maximumShardByteCount: Int = 5_000_000_000, progress: (Int) throws -> Void = { _ in }
+    ) throws {
+        var shards: [[Planned]] = [[]], filled = 0, total = 0, done = 0
+        for plan in planned {
+            let size = plan.dtype.byteCount(of: plan.shape.elementCount) ?? 0
+            if filled > 0, filled + size > maximumShardByteCount {
+                shards.append([])
+                filled = 0
+            }
+            shards[shards.count - 1].append(plan)
+            filled += size
+            total += size
+        }
+        _ = try Plan.head(planned.map { ($0.name, $0.shape, $0.dtype) }, metadata, folder)
+        var map: [(key: String, value: JSON)] = []
+        for (number, shard) in shards.enumerated() {
+            let single = shards.count == 1
+            let file =
+                single
+                ? SafetensorsFolder.singleName
+                : "model-\(fiveDigits(number + 1))-of-\(fiveDigits(shards.count)).safetensors"
+            let sorted = Plan.sorted(shard) { ($0.name, $0.dtype) }
+            let head = try Plan.head(sorted.map { ($0.name, $0.shape, $0.dtype) }, metadata, folder)
+            do {
+                let pending = try PendingFile("\(folder)/\(file)")
+                try pending.writer.write(head)
+                for plan in sorted {
+                    try progress(done)
+                    let tensor = try plan.make()
+                    guard tensor.dtype == plan.dtype, tensor.shape == plan.shape else {
+                        throw FormatError(
+                            .malformed, path: folder, field: "tensor \(FormatError.quote(plan.name))",
+                            "became \(tensor.dtype.name) \(tensor.shape), not \(plan.dtype.name) \(plan.shape)")
+                    }
+                    try pending.writer.write(contiguous: tensor)
+                    map.append((plan.name, .string(file)))
+                    done += 1
+                }
+                try pending.commit()
+            } catch let error as FileError {
+                throw FormatError(error)
+            }
+        }
+        guard shards.count > 1 else { return }
+        let index: JSON = .object(
+            JSONObject([
+                (key: "metadata", value: ["total_size": .integer(Int64(total))]),
+                (key: "weight_map", value: .object(JSONObject(map))),
+            ]))
+        do throws(FileError) {
+            try AtomicFile.write("\(folder)/\(SafetensorsFolder.indexName)", bytes: index.bytes(indent: 2) + [0x0A])
+        } catch {
+            throw FormatError(error)
+        }
+    }
+
     private static func fiveDigits(_ number: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
@@ -75,21 +151,33 @@ public enum SafetensorsWriter {
         var ordered: [Tensor]
 
         init(_ tensors: [(String, Tensor)], metadata: [String: String], path: String) throws(FormatError) {
+            let sorted = Self.sorted(tensors) { ($0.0, $0.1.dtype) }
+            head = try Self.head(sorted.map { ($0.0, $0.1.shape, $0.1.dtype) }, metadata, path)
+            ordered = sorted.map(\.1)
+        }
+
+        /// Widest type first, then by name.
+        static func sorted<Item>(_ items: [Item], by key: (Item) -> (name: String, dtype: DType)) -> [Item] {
+            items.sorted { a, b in
+                let a = key(a), b = key(b), left = a.dtype.blockByteCount, right = b.dtype.blockByteCount
+                return left == right ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : left > right
+            }
+        }
+
+        static func head(
+            _ sorted: [(name: String, shape: Shape, dtype: DType)], _ metadata: [String: String], _ path: String
+        ) throws(FormatError) -> [UInt8] {
             var seen: Set<String> = []
-            for (name, tensor) in tensors {
+            for (name, _, dtype) in sorted {
                 let field = "tensor \(FormatError.quote(name))"
-                guard SafetensorsHeader.supported[tensor.dtype.name] != nil else {
+                guard SafetensorsHeader.supported[dtype.name] != nil else {
                     throw FormatError(
                         .unsupported, path: path, field: field,
-                        "has type \(tensor.dtype.name), which safetensors cannot hold; dequantise it or write GGUF")
+                        "has type \(dtype.name), which safetensors cannot hold; dequantise it or write GGUF")
                 }
                 guard name != "__metadata__", seen.insert(name).inserted else {
                     throw FormatError(.malformed, path: path, field: field, "appears twice or is a reserved name")
                 }
-            }
-            let sorted = tensors.sorted {
-                let left = $0.1.dtype.blockByteCount, right = $1.1.dtype.blockByteCount
-                return left == right ? $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) : left > right
             }
             var members: [(key: String, value: JSON)] = []
             if !metadata.isEmpty {
@@ -97,14 +185,14 @@ public enum SafetensorsWriter {
                 members.append(("__metadata__", .object(JSONObject(pairs))))
             }
             var position: Int64 = 0
-            for (name, tensor) in sorted {
-                let end = position + Int64(tensor.elementCount * tensor.dtype.blockByteCount)
+            for (name, shape, dtype) in sorted {
+                let end = position + Int64(shape.elementCount * dtype.blockByteCount)
                 members.append(
                     (
                         name,
                         [
-                            "dtype": .string(tensor.dtype.name),
-                            "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
+                            "dtype": .string(dtype.name),
+                            "shape": .array(shape.map { .integer(Int64($0)) }),
                             "data_offsets": [.integer(position), .integer(end)],
                         ]
                     ))
@@ -115,8 +203,7 @@ public enum SafetensorsWriter {
             guard json.count <= SafetensorsHeader.maximumByteCount else {
                 throw FormatError(.unsupported, path: path, field: "header", "takes \(json.count) bytes, too many")
             }
-            head = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) } + json
-            ordered = sorted.map(\.1)
+            return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) } + json
         }
 
         func write(to path: String) throws(FileError) {

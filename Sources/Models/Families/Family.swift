@@ -18,6 +18,8 @@ public struct Family: Sendable {
     let body: Body
     /// What its GGUF files say, or nil where GGUF has none.
     let gguf: GGUFForm?
+    /// The form its models are written in, where it is another family's.
+    let othersGGUF: GGUFForm?
     /// As what a model of this family is published again, where not as what it was opened as.
     let published: Published?
     /// Models of several kinds of input whose text part is of this family: their `model_type`, and that of the part.
@@ -69,7 +71,8 @@ public struct Family: Sendable {
     ///   - base: reads what the family shares with others; Llama's keys where left out.
     ///   - configure: called with what `base` read, to change what the family does otherwise.
     init(
-        _ modelTypes: String..., gguf: GGUFForm? = nil, published: Published? = nil, wrappers: [String: String] = [:],
+        _ modelTypes: String..., gguf: GGUFForm? = nil, writtenAs othersGGUF: GGUFForm? = nil,
+        published: Published? = nil, wrappers: [String: String] = [:],
         naming: Naming = .llama, defaults: JSONObject, neutral: Set<String> = [],
         rotatesPart: Bool = false, base: Base = .llama, newModel: NewModelForm? = nil,
         configure: @escaping Configure = {
@@ -81,6 +84,7 @@ public struct Family: Sendable {
         self.neutral = neutral
         self.rotatesPart = rotatesPart
         self.gguf = gguf
+        self.othersGGUF = othersGGUF
         self.published = published
         self.wrappers = wrappers
         self.newModel = newModel
@@ -97,6 +101,7 @@ public struct Family: Sendable {
         self.neutral = neutral
         rotatesPart = false
         self.gguf = gguf
+        othersGGUF = nil
         published = nil
         wrappers = [:]
         newModel = nil
@@ -109,6 +114,9 @@ public struct Family: Sendable {
         seedOSS, olmo2,
         bert,
     ]
+
+    /// What its GGUF files say when they are written; nil where no architecture is known, and for encoders.
+    var writtenGGUF: GGUFForm? { isEncoder ? nil : othersGGUF ?? gguf }
 
     public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) }
 

@@ -5,7 +5,7 @@ extension Family {
     /// GPT-2: LayerNorm, learned positions, a plain GELU feed-forward and biases everywhere.
     static let gpt2 = Family(
         "gpt2",
-        gguf: GGUFForm("gpt2") { reading in
+        gguf: GGUFForm("gpt2", joined: ["attn_qkv"]) { reading in
             for (own, key) in [
                 ("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"), ("n_head", "num_attention_heads"),
                 ("n_inner", "intermediate_size"),

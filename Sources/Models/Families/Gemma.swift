@@ -8,7 +8,7 @@ extension Family {
     /// layer.
     static let gemma2 = Family(
         "gemma2",
-        gguf: GGUFForm("gemma2") { reading in
+        gguf: GGUFForm("gemma2", windows: .allButLast(of: 2), saysScale: true) { reading in
             try reading.takeWindow()
             try reading.takeGemma(layersOfLargest: 46)
             if reading.config["sliding_window"] == nil { reading.config["sliding_window"] = 4096 }
@@ -36,7 +36,9 @@ extension Family {
     /// their own.
     static let gemma3 = Family(
         "gemma3_text", "gemma3",
-        gguf: GGUFForm("gemma3") { reading in
+        gguf: GGUFForm(
+            "gemma3", windows: .allButLast(of: 6), hasLocalRotation: true, saysScale: true
+        ) { reading in
             try reading.takeWindow()
             try reading.takeGemma(layersOfLargest: 62)
         }, published: Published(modelType: "gemma3_text", architecture: "Gemma3ForCausalLM"),

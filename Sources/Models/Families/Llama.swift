@@ -4,7 +4,7 @@ extension Family {
     /// Llama 1 to 3 and what copies it (SmolLM, TinyLlama, Yi, …).
     static let llama = Family(
         "llama",
-        gguf: GGUFForm("llama") { reading in
+        gguf: GGUFForm("llama", rotatesPairs: true, windows: .everywhere) { reading in
             // Queries and keys are permuted for this rotation.
             reading.config["martlet_rope_layout"] = "interleaved"
             try reading.takeWindow()

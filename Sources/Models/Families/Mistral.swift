@@ -9,7 +9,8 @@ extension Family {
 
     /// Mistral: a Llama with a sliding window.
     static let mistral = Family(
-        "mistral", published: Published(modelType: "mistral", architecture: "MistralForCausalLM"),
+        "mistral", writtenAs: llama.gguf,
+        published: Published(modelType: "mistral", architecture: "MistralForCausalLM"),
         wrappers: ["mistral3": "mistral"], defaults: mistralDefaults
     ) { (spec, config) throws(ModelError) in
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }

@@ -3,7 +3,8 @@ import MartletJSON
 extension Family {
     /// Mixtral: a Mistral with a mixture of eight experts, two of them active per token.
     static let mixtral = Family(
-        "mixtral", published: Published(modelType: "mixtral", architecture: "MixtralForCausalLM"),
+        "mixtral", writtenAs: llama.gguf,
+        published: Published(modelType: "mixtral", architecture: "MixtralForCausalLM"),
         naming: mixtralNaming,
         defaults: [
             "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,

@@ -5,7 +5,8 @@ extension Family {
     /// of each head.
     static let phi3 = Family(
         "phi3",
-        gguf: GGUFForm("phi3", naming: phi3GGUFNaming) { reading in
+        gguf: GGUFForm("phi3", naming: phi3GGUFNaming, joined: ["attn_qkv", "ffn_up"], windows: .everywhere) {
+            reading in
             try reading.takeWindow()
             try reading.takeRotation()
         }, naming: phi3Naming,

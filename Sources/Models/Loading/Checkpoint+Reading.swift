@@ -38,11 +38,11 @@ extension Checkpoint {
     }
 
     /// Where the decoder's parameters are stored.
-    func places(_ reading: DecoderReading) -> (String) -> [WeightPlace] {
+    func places(_ reading: DecoderReading) -> @Sendable (String) -> [WeightPlace] {
         places(of: reading.family, reading.configuration)
     }
 
-    private func places(of family: Family, _ spec: DecoderConfiguration) -> (String) -> [WeightPlace] {
+    private func places(of family: Family, _ spec: DecoderConfiguration) -> @Sendable (String) -> [WeightPlace] {
         if gguf != nil {
             // A file may use another family's architecture name, as Mistral's files use Llama's.
             let architecture = gguf?.metadata["general.architecture"]?.string

@@ -8,14 +8,37 @@ struct GGUFForm: Sendable {
     let naming: Naming
     /// Reads metadata that only this family's files have; called after the common metadata.
     let read: @Sendable (inout GGUFReading) throws -> Void
+    /// Tensors that its files hold joined: "attn_qkv", "ffn_up".
+    let joined: Set<String>
+    /// Whether rows of queries and keys lie in pairs.
+    let rotatesPairs: Bool
+    /// Which layers have a window.
+    let windows: Windows
+    /// Whether layers with a window may have a rotation of their own.
+    let hasLocalRotation: Bool
+    /// Whether they say what scores are scaled by where it does not follow from the head.
+    let saysScale: Bool
+
+    /// Which layers have a sliding window where the files do not say it of each.
+    enum Windows: Sendable {
+        case none, everywhere
+        /// All but the last of a period.
+        case allButLast(of: Int)
+    }
 
     /// - Parameter read: reads the rotary embedding by default, which is enough for most families.
     init(
-        _ architecture: String, naming: Naming = .gguf,
+        _ architecture: String, naming: Naming = .gguf, joined: Set<String> = [], rotatesPairs: Bool = false,
+        windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false,
         read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() }
     ) {
         self.architecture = architecture
         self.naming = naming
+        self.joined = joined
+        self.rotatesPairs = rotatesPairs
+        self.windows = windows
+        self.hasLocalRotation = hasLocalRotation
+        self.saysScale = saysScale
         self.read = read
     }
 }

@@ -108,7 +108,9 @@ extension GGUFTokenizerMetadata {
         var model = ProtobufWriter()
         for id in tokens.indices {
             var piece = ProtobufWriter()
-            piece.put(1, tokens[id])
+            // Tokens that users defined lie in these files as they look in a text, with blanks.
+            let isDefined = type(id) == .userDefined
+            piece.put(1, isDefined ? Array(spelling(id).replacing(" ", with: "▁").utf8) : tokens[id])
             piece.put(2, scores.isEmpty ? -Float(id) : scores[id])
             let type = type(id)
             piece.put(3, Int(type == .undefined ? TokenType.normal.rawValue : type.rawValue))

@@ -67,6 +67,16 @@ package final class PairTable: @unchecked Sendable {
         return (found.rank, found.token)
     }
 
+    /// All merges, by rank.
+    var merges: [(left: Int32, right: Int32, rank: UInt32, token: Int32)] {
+        (0...mask).compactMap { index in
+            let slot = slots[index]
+            guard slot.key != .max else { return nil }
+            let left = Int32(truncatingIfNeeded: slot.key >> 32), right = Int32(truncatingIfNeeded: slot.key)
+            return (left, right, slot.rank, slot.token)
+        }.sorted { $0.rank < $1.rank }
+    }
+
     /// Builds a separate table for pairs of bytes, with which every piece starts.
     func prepare(byteTokens tokens: [Int32]) {
         guard byteTokens == nil, tokens.count == 256 else { return }

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Martlet
+
+struct CompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "What quantisation cost: predictions of models against those of a reference.",
+        discussion: """
+            The first model is the reference. For every scored token of the text: the divergence KL(reference ‖ model) of \
+            the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
+            the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
+
+            Examples:
+              martlet compare model-bf16.gguf model-q4_k_m.gguf --text wiki.txt
+              martlet compare ./folder a.gguf b.gguf c.gguf --text wiki.txt --chunks 32 --page quality.html
+            """)
+    @Argument(help: "The reference, then one or more models.") var models: [String]
+    @Option(help: "A text file.") var text: String
+    @Option(help: "Tokens of a window, of which the second half is scored.") var context = 512
+    @Option(help: "Windows at most.") var chunks = 32
+    @Option(help: "Write the page to this file.") var page: String?
+    @Flag(help: "The reference in float32 throughout, however it is stored.") var exact = false
+    @Flag(help: "One JSON object instead of text.") var json = false
+
+    func validate() throws {
+        guard models.count >= 2 else { throw ValidationError("name a reference and at least one model") }
+        guard context >= 4, chunks > 0 else { throw ValidationError("--context is at least 4, --chunks at least 1") }
+    }
+
+    func run() throws {
+        let paths = try models.map { try ModelLocator.locate($0) }
+        let reference = try ComparedModel(path: paths[0], precision: exact ? .exact : .fast)
+        let windows = try TextWindows(
+            try TextFile.read(text), name: text, tokenizer: ModelFiles(path: paths[0]).tokenizer(),
+            method: .chunks(length: context), limit: chunks)
+        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
+        var found: [ModelComparison] = []
+        for path in paths.dropFirst() {
+            // One after the other: two models are in memory at a time.
+            let candidate = try ComparedModel(path: path, precision: .fast)
+            var line = StatusLine()
+            found.append(
+                try ModelComparison(reference: reference, candidate: candidate, windows: windows) { done, count in
+                    if stop.isRequested { throw ExitCode(130) }
+                    line.show("\(path): window \(done) of \(count)", after: (clock.now - started).inSeconds)
+                })
+            line.clear()
+        }
+        let result = ComparisonPage(reference: paths[0], text: text, method: windows.method.name, found)
+        if let page { try AtomicFile.write(page, bytes: Array(result.html.utf8)) }
+        if json { return print(result.json.text(indent: 2)) }
+        if let base = found.first?.referencePerplexity {
+            print(
+                "reference: perplexity \(Terminal.fixed(base.value, 4)) ± \(Terminal.fixed(base.standardError, 4)), "
+                    + "\(base.tokens) tokens")
+        }
+        for model in found {
+            print("")
+            print(model.path)
+            let rows = [
+                (
+                    "size",
+                    "\(Terminal.bytes(model.byteCount)), \(Terminal.fixed(model.bitsPerWeight, 2)) bits per weight"
+                ),
+                (
+                    "perplexity",
+                    "\(Terminal.fixed(model.perplexity.value, 4)) ± \(Terminal.fixed(model.perplexity.standardError, 4))"
+                ),
+                (
+                    "KL",
+                    "mean \(Terminal.fixed(model.meanDivergence, 6)), 99 % \(Terminal.fixed(model.divergence(quantile: 0.99), 5)), "
+                        + "max \(Terminal.fixed(model.largestDivergence, 4))"
+                ),
+                ("same top-1", "\(Terminal.fixed(100 * model.sameTop, 2)) %"),
+                ("speed", "\(Terminal.fixed(model.tokensPerSecond, 1)) tokens/s"),
+            ]
+            for (name, value) in rows { print("  " + name.padding(14) + value) }
+        }
+        if let page { Terminal.note("the page: \(page)") }
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Martlet
+
+struct PerplexityCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "perplexity",
+        abstract: "How well a model predicts a text: exp of the mean of −log p, with its standard error.",
+        discussion: """
+            Without --stride as llama.cpp defines it: pieces of --context tokens side by side, of which the second half is \
+            scored. With --stride as transformers' guide does: windows of --context tokens, each so much further than the \
+            last, in which every token is scored once. Numbers of the two are not to be compared with each other.
+
+            Examples:
+              martlet perplexity smollm2 wiki.txt
+              martlet perplexity model.gguf wiki.txt --context 1024 --stride 512 --json
+            """)
+    @OptionGroup var flags: ModelFlags
+    @Argument(help: "A text file.") var text: String
+    @Option(help: "Tokens of a window.") var context = 512
+    @Option(help: "How much further each window begins; transformers' definition.") var stride: Int?
+    @Option(help: "Windows at most.") var chunks: Int?
+    @Flag(help: "One JSON object instead of text.") var json = false
+
+    func validate() throws {
+        guard context >= 4, (chunks ?? 1) > 0, (1...context).contains(stride ?? 1) else {
+            throw ValidationError("--context is at least 4, --chunks at least 1, --stride from 1 to --context")
+        }
+    }
+
+    func run() throws {
+        let files = try flags.files(), decoder = try files.decoder()
+        let limit = decoder.configuration.contextLength
+        guard context <= limit else { throw ModelError.contextExceeded(tokens: context, limit: limit) }
+        let method = stride.map { TextWindows.Method.strided(length: context, stride: $0) } ?? .chunks(length: context)
+        let windows = try TextWindows(
+            try TextFile.read(text), name: text, tokenizer: files.tokenizer(), method: method, limit: chunks)
+        try decoder.prepare(flags.precision)
+        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
+        var line = StatusLine()
+        let result = try Perplexity(decoder, flags.precision, windows) { done, soFar in
+            if stop.isRequested { throw ExitCode(130) }
+            line.show(
+                "window \(done) of \(windows.windows.count): \(Terminal.fixed(soFar.value, 4))",
+                after: (clock.now - started).inSeconds)
+        }
+        line.clear()
+        let seconds = (clock.now - started).inSeconds
+        if json {
+            let object: JSON = [
+                "perplexity": .number(result.value), "standard_error": .number(result.standardError),
+                "tokens": .integer(Int64(result.tokens)), "windows": .integer(Int64(windows.windows.count)),
+                "method": .string(method.name), "seconds": .number(seconds.rounded(to: 3)),
+            ]
+            print(object.text(indent: 2))
+        } else {
+            print("perplexity \(Terminal.fixed(result.value, 4)) ± \(Terminal.fixed(result.standardError, 4))")
+            print(
+                "\(result.tokens) tokens in \(windows.windows.count) windows (\(method.name)), \(Terminal.fixed(seconds, 1)) s"
+            )
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Martlet
+
+struct QuantizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quantize",
+        abstract: "Write a model with fewer bits for each weight, as a GGUF file.",
+        discussion: """
+            Types: \(QuantizationRecipe.all.map(\.name).joined(separator: ", ")). The mixes (_s, _m, _l) are llama.cpp's. \
+            A matrix whose rows are no whole number of a type's blocks gets another type, which is told. With importances \
+            of the columns the same bytes lose less: --calibration computes them from a text, --imatrix reads them from a \
+            file, --save-imatrix keeps them.
+
+            Examples:
+              martlet quantize runs/first --to q4_k_m --out first.gguf
+              martlet quantize ./model --to q4_k_m --calibration wiki.txt --out model.gguf
+              martlet quantize ./model --to iq4_xs --imatrix imatrix.gguf --tensor 'ffn_down=q6_k' --out model.gguf
+            """)
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Option(help: "The type of the file.") var to = "q4_k_m"
+    @Option(name: .shortAndLong, help: "The GGUF file to write.") var out: String
+    @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
+    @Option(help: "A text that importances are computed from.") var calibration: String?
+    @Option(help: "Windows of 512 tokens of the calibration text at most.") var chunks = 128
+    @Option(help: "Write the importances that --calibration gave.") var saveImatrix: String?
+    @Option(help: "PATTERN=TYPE: a type of its own for matching tensors; may be repeated, the last counts.")
+    var tensor: [String] = []
+    @Flag(help: "List every tensor with its type, and write nothing.") var dryRun = false
+    @Flag(help: "One JSON object instead of text.") var json = false
+
+    func validate() throws {
+        guard imatrix == nil || calibration == nil else {
+            throw ValidationError("--imatrix and --calibration both give importances: name one of them")
+        }
+        guard saveImatrix == nil || calibration != nil else {
+            throw ValidationError("--save-imatrix keeps what --calibration gives: name a text")
+        }
+        guard chunks > 0 else { throw ValidationError("--chunks is at least 1") }
+    }
+
+    func run() throws {
+        let recipe: QuantizationRecipe, overrides: [TensorOverride]
+        do {
+            recipe = try QuantizationRecipe.named(to)
+            overrides = try tensor.map { try TensorOverride($0) }
+        } catch { throw ValidationError("\(error)") }
+        let path = try ModelLocator.locate(model), files = try ModelFiles(path: path)
+        for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
+        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
+        let importance = try importances(files, stop)
+        let export = try GGUFExport(files, recipe: recipe, overrides: overrides, importance: importance)
+        if !json { export.notes.forEach { Terminal.note($0) } }
+        if !dryRun {
+            var line = StatusLine()
+            try export.write(to: out) { done, count in
+                if stop.isRequested { throw ExitCode(130) }
+                line.show("tensor \(done) of \(count)", after: (clock.now - started).inSeconds)
+            }
+            line.clear()
+        }
+        report(export, seconds: (clock.now - started).inSeconds)
+    }
+
+    private func importances(_ files: ModelFiles, _ stop: StopRequest) throws -> ImportanceMatrix? {
+        if let imatrix { return try ImportanceMatrix(file: imatrix) }
+        guard let calibration else { return nil }
+        let tokenizer = try files.tokenizer()
+        let windows = try TextWindows(
+            try TextFile.read(calibration), name: calibration, tokenizer: tokenizer, method: .chunks(length: 512),
+            limit: chunks)
+        let decoder = try files.decoder()
+        try decoder.prepare(.fast)
+        var line = StatusLine()
+        let matrix = try ImportanceMatrix(decoder, .fast, windows, origin: calibration) { done, count in
+            if stop.isRequested { throw ExitCode(130) }
+            line.show("calibration: window \(done) of \(count)", isDue: done % 16 == 0)
+        }
+        line.clear()
+        if let saveImatrix {
+            try matrix.write(to: saveImatrix, tensors: files.checkpoint.ggufContents().tensors, chunkLength: 512)
+            Terminal.note("wrote the importances of \(windows.windows.count) windows to \(saveImatrix)")
+        }
+        return matrix
+    }
+
+    private func report(_ export: GGUFExport, seconds: Double) {
+        if json {
+            let tensors = export.plans.map { plan -> JSON in
+                [
+                    "name": .string(plan.name), "type": .string(plan.type.name),
+                    "shape": .array(plan.shape.map { .integer(Int64($0)) }), "bytes": .integer(Int64(plan.byteCount)),
+                    "wanted": plan.wanted.map { .string($0.name) } ?? .null,
+                ]
+            }
+            let object: JSON = [
+                "out": dryRun ? .null : .string(out), "type": .string(export.recipe.name),
+                "bytes": .integer(Int64(export.byteCount)), "weights": .integer(Int64(export.weightCount)),
+                "bits_per_weight": .number(export.bitsPerWeight.rounded(to: 4)),
+                "seconds": .number(seconds.rounded(to: 3)), "notes": .array(export.notes.map { .string($0) }),
+                "tensors": .array(tensors),
+            ]
+            print(object.text(indent: 2))
+            return
+        }
+        if dryRun {
+            for plan in export.plans {
+                print("\(plan.type.name.padding(8))\("\(plan.shape)".padding(20))\(plan.name)")
+            }
+        }
+        let size = "\(Terminal.bytes(export.byteCount)), \(Terminal.fixed(export.bitsPerWeight, 2)) bits per weight"
+        print(dryRun ? "\(export.recipe.name): \(size)" : "\(out): \(size), \(Terminal.fixed(seconds, 1)) s")
+    }
+}
+
+/// A text that a command is given by its path.
+enum TextFile {
+    static func read(_ path: String) throws -> String {
+        guard let text = String(validating: try Folder.read(path), as: UTF8.self) else {
+            throw ValidationError("\(path) is not UTF-8 text")
+        }
+        return text
+    }
+}

@@ -1,0 +1,184 @@
+import MartletFormats
+import MartletNN
+import MartletTensor
+
+/// A tensor of a model as a file of some form has it: its name there, its shape, and how it is made. Made one at a time,
+/// a model is converted in the memory of its largest tensor.
+public struct WrittenTensor: Sendable {
+    public let name: String
+    public let shape: Shape
+    /// What the model calls its parts, by which importances are found: "model.layers.0.mlp.up_proj". Several for one that
+    /// joins them.
+    public let modules: [String]
+    /// The type that it, or its first part, is stored as.
+    public let stored: DType?
+    /// In the stored type where nothing had to be computed, else float32.
+    public let make: @Sendable () throws -> Tensor
+
+    public init(
+        name: String, shape: Shape, modules: [String], stored: DType?, make: @escaping @Sendable () throws -> Tensor
+    ) {
+        self.name = name
+        self.shape = shape
+        self.modules = modules
+        self.stored = stored
+        self.make = make
+    }
+}
+
+/// A parameter as the model asks for it.
+struct AskedParameter: Sendable {
+    let name: String
+    let shape: Shape
+    let role: ParameterRole
+    var module: String { name.split(separator: ".").dropLast().joined(separator: ".") }
+}
+
+/// Notes what a model asks for and gives nothing.
+final class AskedParameters: ParameterSource {
+    private(set) var asked: [AskedParameter] = []
+
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        asked.append(AskedParameter(name: name, shape: shape, role: role))
+        return Tensor(uninitialized: [0, 0])
+    }
+}
+
+extension Checkpoint {
+    /// The decoder's parameters in the places of another form's files, in the order the model asks for them.
+    /// - Parameters:
+    ///   - places: where the other form keeps a parameter, the first place counts.
+    ///   - rearranged: what the other form stores differently.
+    func written(
+        _ reading: DecoderReading, places target: (AskedParameter) -> WeightPlace?,
+        rearranged: @escaping @Sendable (AskedParameter, Tensor) throws -> Tensor
+    ) throws -> [WrittenTensor] {
+        let list = AskedParameters()
+        _ = Decoder(list, reading.configuration)
+        var order: [String] = [], groups: [String: [(place: WeightPlace, parameter: AskedParameter)]] = [:]
+        for parameter in list.asked {
+            guard let place = target(parameter) else { continue }
+            if groups[place.storedName] == nil { order.append(place.storedName) }
+            groups[place.storedName, default: []].append((place, parameter))
+        }
+        let places = places(reading), tensors = tensors, file = path
+        @Sendable func value(_ parameter: AskedParameter) throws -> Tensor {
+            let source = CheckpointParameters(tensors, file: file, places: places)
+            let given = source.parameter(parameter.name, shape: parameter.shape, role: parameter.role)
+            try source.finish()
+            return try rearranged(parameter, given)
+        }
+        return try order.map { name in
+            let parts = groups[name] ?? []
+            let stored = places(parts[0].parameter.name).lazy.compactMap { tensors.entry($0.storedName) }.first?.dtype
+            return try Self.joined(name, parts, stored: stored, value, file: path)
+        }
+    }
+
+    /// One tensor of all the parameters that lie in it.
+    private static func joined(
+        _ name: String, _ parts: [(place: WeightPlace, parameter: AskedParameter)], stored: DType?,
+        _ value: @escaping @Sendable (AskedParameter) throws -> Tensor, file: String
+    ) throws -> WrittenTensor {
+        let parameters = parts.map(\.parameter), modules = parameters.map(\.module), first = parameters[0]
+        func demand(_ count: Int) throws {
+            guard parts.count == count else {
+                throw ModelError.unsupported(
+                    file: file, reason: "\(name) joins \(count) parameters, of which the model has \(parts.count)")
+            }
+        }
+        switch parts[0].place {
+        case .tensor:
+            try demand(1)
+            return WrittenTensor(name: name, shape: first.shape, modules: modules, stored: stored) { try value(first) }
+        case .rows(_, let sizes, _):
+            try demand(sizes.count)
+            let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
+            var shape = first.shape
+            shape[0] = sizes.reduce(0, +)
+            return WrittenTensor(name: name, shape: shape, modules: modules, stored: stored) { [shape] in
+                try Tensor.joined(ordered.map(value), shape: shape)
+            }
+        case .transposedColumns(_, let sizes, _):
+            try demand(sizes.count)
+            let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
+            let shape: Shape = [first.shape[1], sizes.reduce(0, +)]
+            return WrittenTensor(name: name, shape: shape, modules: modules, stored: stored) {
+                let columns = try ordered.map { try value($0).to(.float32).transposed() }
+                return try Tensor.concatenate(columns, axis: 1).contiguous()
+            }
+        case .expert:
+            let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
+            let shape = Shape([parts.count] + Array(first.shape))
+            return WrittenTensor(name: name, shape: shape, modules: modules, stored: stored) {
+                try Tensor.joined(ordered.map(value), shape: shape)
+            }
+        }
+    }
+}
+
+extension WeightPlace {
+    /// Its number among those that share a tensor.
+    fileprivate var part: Int {
+        switch self {
+        case .tensor: 0
+        case .rows(_, _, let part), .transposedColumns(_, _, let part): part
+        case .expert(_, let index): index
+        }
+    }
+}
+
+extension Tensor {
+    /// Tensors one behind the other along the first dimension, as they are stored; of several types, in float32.
+    fileprivate static func joined(_ parts: [Tensor], shape: Shape) throws -> Tensor {
+        var parts = parts
+        if Set(parts.map(\.dtype)).count > 1 {
+            parts = try parts.map { try $0.rank == 2 ? $0.float32Rows(0..<$0.shape[0]) : $0.to(.float32) }
+        }
+        guard let dtype = parts.first?.dtype, shape.elementCount == parts.reduce(0, { $0 + $1.elementCount }) else {
+            throw TensorError(.shape, "join", "parts of \(parts.map(\.shape)) do not make \(shape)")
+        }
+        return Tensor(filling: shape, dtype: dtype) { target in
+            var offset = 0
+            for part in parts {
+                part.forEachHostRun { run in
+                    UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + run.count]).copyMemory(from: run)
+                    offset += run.count
+                }
+            }
+        }
+    }
+
+    /// Rows in another order, as they are stored: row i of the result is row `order[i]`.
+    func reordered(_ order: [Int]) -> Tensor {
+        let rowBytes = shape[0] == 0 ? 0 : (dtype.byteCount(of: elementCount / shape[0]) ?? 0)
+        let whole = contiguous()
+        return Tensor(filling: shape, dtype: dtype) { target in
+            for (index, row) in order.enumerated() {
+                whole.leadingRows(row, count: 1).forEachHostRun { run in
+                    let place = index * rowBytes
+                    UnsafeMutableRawBufferPointer(rebasing: target[place..<place + run.count]).copyMemory(from: run)
+                }
+            }
+        }
+    }
+}
+
+/// The two orders of a head's rows.
+enum HeadRows {
+    /// Row i of a head to 2 i, and row i + half to 2 i + 1: from halves to pairs.
+    static func interleaved(_ rows: Int, head: Int) -> [Int] {
+        (0..<rows).map { row in
+            let within = row % head
+            return row - within + (within % 2 == 0 ? within / 2 : head / 2 + within / 2)
+        }
+    }
+
+    /// The other way round.
+    static func separated(_ rows: Int, head: Int) -> [Int] {
+        (0..<rows).map { row in
+            let within = row % head, half = head / 2
+            return row - within + (within < half ? 2 * within : 2 * (within - half) + 1)
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import MartletJSON
+
+/// What comparisons found, as one page that needs nothing else, and as JSON.
+public struct ComparisonPage {
+    public let reference: String
+    public let text: String
+    public let method: String
+    public let comparisons: [ModelComparison]
+
+    public init(reference: String, text: String, method: String, _ comparisons: [ModelComparison]) {
+        self.reference = reference
+        self.text = text
+        self.method = method
+        self.comparisons = comparisons
+    }
+
+    public var json: JSON {
+        let models = comparisons.map { found -> JSON in
+            [
+                "model": .string(found.path), "bytes": .integer(Int64(found.byteCount)),
+                "bits_per_weight": .number(found.bitsPerWeight), "tokens": .integer(Int64(found.divergences.count)),
+                "perplexity": .number(found.perplexity.value),
+                "perplexity_error": .number(found.perplexity.standardError),
+                "kl_mean": .number(found.meanDivergence), "kl_median": .number(found.divergence(quantile: 0.5)),
+                "kl_99": .number(found.divergence(quantile: 0.99)), "kl_max": .number(found.largestDivergence),
+                "same_top1": .number(found.sameTop), "tokens_per_second": .number(found.tokensPerSecond),
+                "kl_by_position": .array(
+                    found.byPosition().map { [.integer(Int64($0.position)), .number($0.divergence)] }),
+                "worst": .array(
+                    found.worst.map {
+                        [
+                            "kl": .number($0.divergence), "before": .string($0.before), "token": .string($0.token),
+                            "reference": .string($0.reference), "candidate": .string($0.candidate),
+                        ]
+                    }),
+                "tensors": .array(
+                    found.tensors.map {
+                        ["name": .string($0.name), "type": .string($0.type), "relative_error": .number($0.error)]
+                    }),
+            ]
+        }
+        let base = comparisons.first?.referencePerplexity
+        return [
+            "reference": .string(reference), "text": .string(text), "method": .string(method),
+            "reference_perplexity": .number(base?.value ?? 0),
+            "reference_perplexity_error": .number(base?.standardError ?? 0), "models": .array(models),
+        ]
+    }
+
+    /// The page: a table, size against loss, and for each model loss by position, worst tokens and errors of tensors.
+    public var html: String {
+        let head = """
+            <!doctype html><html lang="en"><meta charset="utf-8"><title>Quantisation: \(escaped(reference))</title>
+            <meta name="viewport" content="width=device-width">
+            <style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+            table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
+            td:first-child,th:first-child{text-align:left}.text{text-align:left;font-family:monospace;white-space:pre-wrap}
+            svg{max-width:100%;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
+            @media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}svg{background:#222}td,th{border-color:#444}mark{color:#000}}
+            </style>
+            """
+        let base = comparisons.first?.referencePerplexity
+        var body = "<h1>What quantisation cost</h1><p>Reference: \(escaped(reference))"
+        if let base {
+            body +=
+                ", perplexity \(number(base.value, 4)) ± \(number(base.standardError, 4)) over \(base.tokens) tokens"
+        }
+        body += "<br>Text: \(escaped(text)), \(escaped(method))</p>"
+        body +=
+            "<table><tr><th>model<th>size<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
+        body += "<th>tokens/s</tr>"
+        for found in comparisons {
+            let cells = [
+                megabytes(found.byteCount), number(found.bitsPerWeight, 2),
+                "\(number(found.perplexity.value, 4)) ± \(number(found.perplexity.standardError, 4))",
+                number(found.meanDivergence, 5), number(found.divergence(quantile: 0.99), 4),
+                number(found.largestDivergence, 3), number(100 * found.sameTop, 2) + " %",
+                number(found.tokensPerSecond, 1),
+            ]
+            body += "<tr><td>\(escaped(found.path))" + cells.map { "<td>\($0)" }.joined() + "</tr>"
+        }
+        body += "</table>"
+        if comparisons.count > 1 {
+            body += "<h2>Size against loss</h2>"
+            body +=
+                Chart(
+                    points: comparisons.map { (Double($0.byteCount) / 1e6, $0.meanDivergence, $0.path) }, joins: false,
+                    x: "MB", y: "KL mean"
+                ).svg
+        }
+        for found in comparisons { body += section(found) }
+        return head + body + "</html>\n"
+    }
+
+    private func section(_ found: ModelComparison) -> String {
+        var body = "<h2>\(escaped(found.path))</h2><h3>KL by position</h3>"
+        body +=
+            Chart(
+                points: found.byPosition().map { (Double($0.position), $0.divergence, "") }, joins: true,
+                x: "position in the window", y: "KL mean"
+            ).svg
+        body += "<h3>The ten worst tokens</h3><table><tr><th>before, and the token<th>KL<th>reference<th>this</tr>"
+        for place in found.worst {
+            body += "<tr><td class=text>\(escaped(place.before))<mark>\(escaped(place.token))</mark>"
+            body += "<td>\(number(place.divergence, 3))<td class=text>\(escaped(place.reference))"
+            body += "<td class=text>\(escaped(place.candidate))</tr>"
+        }
+        body += "</table><details><summary>Relative error of \(found.tensors.count) tensors</summary>"
+        body += "<table><tr><th>tensor<th>type<th>‖w − ŵ‖ / ‖w‖</tr>"
+        for tensor in found.tensors.sorted(by: { $0.error > $1.error }) {
+            body += "<tr><td>\(escaped(tensor.name))<td>\(escaped(tensor.type))<td>\(number(tensor.error, 5))</tr>"
+        }
+        return body + "</table></details>"
+    }
+
+    private func megabytes(_ count: Int) -> String { number(Double(count) / 1e6, 1) + " MB" }
+}
+
+/// Text as a page shows it.
+private func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+        .replacing("\"", with: "&quot;")
+}
+
+private func number(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite else { return "\(value)" }
+    var scale = 1.0
+    for _ in 0..<decimals { scale *= 10 }
+    let text = "\((value * scale).rounded() / scale)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
+
+/// A small chart as SVG, both axes from zero.
+private struct Chart {
+    let points: [(x: Double, y: Double, name: String)]
+    let joins: Bool
+    let x: String
+    let y: String
+
+    var svg: String {
+        let width = 720.0, height = 260.0, left = 60.0, bottom = 40.0
+        let mostX = max(points.map(\.x).max() ?? 1, 1e-12) * 1.05, mostY = max(points.map(\.y).max() ?? 1, 1e-12) * 1.1
+        func place(_ point: (x: Double, y: Double, name: String)) -> (Double, Double) {
+            (left + point.x / mostX * (width - left - 10), height - bottom - point.y / mostY * (height - bottom - 10))
+        }
+        var body = "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=img>"
+        body += "<path d=\"M\(left) 5V\(height - bottom)H\(width - 5)\" fill=none stroke=currentColor />"
+        let style = "font-size=12 fill=currentColor"
+        body +=
+            "<text x=\(width / 2) y=\(height - 6) \(style) text-anchor=middle>\(x), up to \(number(mostX, 1))</text>"
+        body += "<text x=4 y=16 \(style)>\(y)</text><text x=4 y=32 \(style)>\(number(mostY, 4))</text>"
+        if joins, !points.isEmpty {
+            let path = points.map { point in
+                let (px, py) = place(point)
+                return "\(number(px, 1)),\(number(py, 1))"
+            }
+            body += "<polyline fill=none stroke=#2a6fdb stroke-width=2 points=\"\(path.joined(separator: " "))\" />"
+        } else {
+            for point in points {
+                let (px, py) = place(point)
+                body += "<circle cx=\(number(px, 1)) cy=\(number(py, 1)) r=5 fill=#2a6fdb />"
+                let end = px > width * 0.6 ? "end" : "start", shift = px > width * 0.6 ? -8.0 : 8.0
+                let name = point.name.split(separator: "/").last.map(String.init) ?? point.name
+                body += "<text x=\(number(px + shift, 1)) y=\(number(py - 6, 1)) \(style) text-anchor=\(end)>"
+                body += "\(escaped(name))</text>"
+            }
+        }
+        return body + "</svg>"
+    }
+}

@@ -1,0 +1,197 @@
+import MartletInference
+import MartletModels
+import MartletNN
+import MartletTensor
+import MartletTokenizers
+
+/// How far a model's predictions are from another's on the same text: what quantisation cost.
+///
+/// For every scored token KL(p ‖ q) = Σ p (log p − log q), p being the reference's distribution over the vocabulary.
+public struct ModelComparison: Sendable {
+    /// A token where the two models are far apart.
+    public struct Place: Sendable {
+        public let divergence: Double
+        /// What stood before, the token that came, and what each model would have said.
+        public let before: String
+        public let token: String
+        public let reference: String
+        public let candidate: String
+    }
+
+    /// Relative error of one tensor: ‖w − ŵ‖ / ‖w‖.
+    public struct TensorError: Sendable {
+        public let name: String
+        public let type: String
+        public let error: Double
+    }
+
+    public let path: String
+    /// Bytes of the weights' files, of all tensors.
+    public let byteCount: Int
+    public let bitsPerWeight: Double
+    public let perplexity: Perplexity
+    public let referencePerplexity: Perplexity
+    /// Of every scored token, in order.
+    public let divergences: [Float]
+    /// The position of each in its window.
+    public let positions: [Int]
+    /// The share of tokens for which both models find the same one most probable.
+    public let sameTop: Double
+    public let worst: [Place]
+    public let tensors: [TensorError]
+    public let tokensPerSecond: Double
+
+    public var meanDivergence: Double {
+        divergences.reduce(0) { $0 + Double($1) } / Double(max(divergences.count, 1))
+    }
+
+    /// The divergence that so many of the tokens stay under.
+    public func divergence(quantile: Double) -> Double {
+        let sorted = divergences.sorted()
+        guard !sorted.isEmpty else { return 0 }
+        return Double(sorted[min(sorted.count - 1, Int(quantile * Double(sorted.count)))])
+    }
+
+    public var largestDivergence: Double { Double(divergences.max() ?? 0) }
+
+    /// Mean divergences of runs of positions.
+    public func byPosition(parts: Int = 32) -> [(position: Int, divergence: Double)] {
+        guard let low = positions.min(), let high = positions.max() else { return [] }
+        let width = max(1, (high - low + parts) / parts)
+        var sums: [Int: (sum: Double, count: Int)] = [:]
+        for (position, divergence) in zip(positions, divergences) {
+            sums[(position - low) / width, default: (0, 0)].sum += Double(divergence)
+            sums[(position - low) / width, default: (0, 0)].count += 1
+        }
+        return sums.sorted { $0.key < $1.key }.map { (low + $0.key * width, $0.value.sum / Double($0.value.count)) }
+    }
+}
+
+/// A model that is compared, ready to compute.
+public struct ComparedModel {
+    public let path: String
+    let files: ModelFiles
+    let decoder: Decoder
+    let tokenizer: Tokenizer
+    let precision: Precision
+
+    public init(path: String, precision: Precision) throws {
+        self.path = path
+        files = try ModelFiles(path: path)
+        decoder = try files.decoder()
+        tokenizer = try files.tokenizer()
+        self.precision = precision
+        try decoder.prepare(precision)
+    }
+
+    public var weightsByteCount: Int { files.checkpoint.tensors.byteCount }
+    var bitsPerWeight: Double {
+        let weights = files.checkpoint.tensors.entries.reduce(0) { $0 + $1.shape.elementCount }
+        return 8 * Double(weightsByteCount) / Double(max(weights, 1))
+    }
+}
+
+extension ModelComparison {
+    /// Runs a text through both models, window by window.
+    /// - Parameters:
+    ///   - progress: windows that are done and how many there are; what it throws ends the computation.
+    /// - Throws: `QuantizationError.differentVocabularies`.
+    public init(
+        reference: ComparedModel, candidate: ComparedModel, windows: TextWindows,
+        progress: (Int, Int) throws -> Void = { _, _ in }
+    ) throws {
+        let size = reference.decoder.configuration.vocabularySize
+        guard candidate.decoder.configuration.vocabularySize == size else {
+            throw QuantizationError.differentVocabularies(
+                candidate.path, candidate.decoder.configuration.vocabularySize, reference.path, size)
+        }
+        var first: [Double] = [], second: [Double] = [], divergences: [Float] = [], positions: [Int] = [], same = 0
+        var worst: [(divergence: Float, window: Int, row: Int, tops: (Int32, Int32))] = []
+        for (number, window) in windows.windows.enumerated() {
+            let a = try WindowPass.hidden(window, reference.decoder, reference.precision)
+            let b = try WindowPass.hidden(window, candidate.decoder, candidate.precision)
+            try WindowPass.forBlocks(window) { rows in
+                let p = try WindowPass.logProbabilities(a, rows, reference.decoder)
+                let q = try WindowPass.logProbabilities(b, rows, candidate.decoder)
+                let targets = rows.map { window.tokens[$0 + 1] }
+                first += try WindowPass.picked(p, targets)
+                second += try WindowPass.picked(q, targets)
+                let found = try noGrad { try (p.exp() * (p - q)).sum(1).toArray(as: Float.self) }
+                let tops = try zip(p.argmax(1).toArray(as: Int64.self), q.argmax(1).toArray(as: Int64.self))
+                for ((row, divergence), (left, right)) in zip(zip(rows, found), tops) {
+                    // Rounding may leave a little less than nothing.
+                    divergences.append(max(divergence, 0))
+                    positions.append(row)
+                    if left == right { same += 1 }
+                    worst.append((divergence, number, row, (Int32(left), Int32(right))))
+                }
+                worst.sort { $0.divergence > $1.divergence }
+                worst.removeLast(max(worst.count - 10, 0))
+            }
+            try progress(number + 1, windows.windows.count)
+        }
+        path = candidate.path
+        byteCount = candidate.weightsByteCount
+        bitsPerWeight = candidate.bitsPerWeight
+        perplexity = Perplexity(logProbabilities: second)
+        referencePerplexity = Perplexity(logProbabilities: first)
+        self.divergences = divergences
+        self.positions = positions
+        sameTop = Double(same) / Double(max(divergences.count, 1))
+        let tokenizer = reference.tokenizer
+        func spelled(_ ids: some Sequence<Int32>) -> String { (try? tokenizer.decode(Array(ids))) ?? "" }
+        self.worst = worst.map { place in
+            let tokens = windows.windows[place.window].tokens
+            return Place(
+                divergence: Double(place.divergence), before: spelled(tokens[max(0, place.row - 30)...place.row]),
+                token: spelled([tokens[place.row + 1]]), reference: spelled([place.tops.0]),
+                candidate: spelled([place.tops.1]))
+        }
+        tensors = try Self.tensorErrors(reference.files.checkpoint, candidate.files.checkpoint)
+        let rate = try candidate.decoder.speed(precision: candidate.precision)
+        tokensPerSecond = rate
+    }
+
+    /// Errors of the matrices that both have under the same name; of their published forms, whatever the files are.
+    private static func tensorErrors(_ reference: Checkpoint, _ candidate: Checkpoint) throws -> [TensorError] {
+        let others = Dictionary(try candidate.folderTensors().map { ($0.name, $0) }) { first, _ in first }
+        var errors: [TensorError] = []
+        for tensor in try reference.folderTensors() {
+            guard let other = others[tensor.name], other.shape == tensor.shape, tensor.shape.rank == 2 else { continue }
+            let a = try tensor.make(), b = try other.make()
+            var miss = 0.0, whole = 0.0
+            let strip = max(1, (1 << 22) / max(tensor.shape[1], 1))
+            for first in stride(from: 0, to: tensor.shape[0], by: strip) {
+                let rows = first..<min(first + strip, tensor.shape[0])
+                let x = try a.float32Rows(rows), y = try b.float32Rows(rows)
+                miss += try (x - y).square().sum(axes: [0, 1]).item(as: Double.self)
+                whole += try x.square().sum(axes: [0, 1]).item(as: Double.self)
+            }
+            errors.append(
+                TensorError(
+                    name: tensor.name, type: other.stored?.name ?? "F32",
+                    error: whole > 0 ? (miss / whole).squareRoot() : 0))
+        }
+        return errors
+    }
+}
+
+extension Decoder {
+    /// Tokens a second of greedy steps with a short cache.
+    func speed(precision: Precision, tokens: Int = 64) throws -> Double {
+        let cache = KVCache(configuration, precision: precision)
+        func step(_ token: Int32) throws -> Int32 {
+            let hidden = try hiddenStates([token], [DecoderSequence(rows: 0..<1, cache: cache)])
+            return Int32(try logits(hidden).argmax(1).toArray(as: Int64.self)[0])
+        }
+        return try noGrad {
+            let count = min(tokens, configuration.contextLength - 2)
+            guard count > 0 else { return 0 }
+            var token = try step(0)
+            let clock = ContinuousClock(), start = clock.now
+            for _ in 0..<count { token = try step(token) }
+            let time = (clock.now - start).components
+            return Double(count) / max(Double(time.seconds) + Double(time.attoseconds) * 1e-18, 1e-9)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import MartletTensor
+import MartletTokenizers
+
+/// A long text cut into windows that fit a model, and which of their tokens are scored.
+public struct TextWindows: Sendable {
+    /// How perplexity is defined.
+    public enum Method: Sendable, Equatable {
+        /// llama.cpp's: pieces of `length` tokens side by side, each begun with the model's first token where it has one
+        /// and asks for it, of which the second half is scored.
+        case chunks(length: Int)
+        /// transformers' guide: windows of `length` tokens, each `stride` further than the last; the tokens that no window
+        /// before has scored are scored.
+        case strided(length: Int, stride: Int)
+
+        public var length: Int {
+            switch self {
+            case .chunks(let length), .strided(let length, _): length
+            }
+        }
+
+        public var name: String {
+            switch self {
+            case .chunks(let length): "second half of chunks of \(length) tokens, as llama.cpp"
+            case .strided(let length, let stride): "windows of \(length) tokens, stride \(stride), as transformers"
+            }
+        }
+    }
+
+    public struct Window: Sendable {
+        public let tokens: [Int32]
+        /// Row i says what token i + 1 is.
+        public let scored: Range<Int>
+    }
+
+    public let method: Method
+    public let windows: [Window]
+    public var scoredCount: Int { windows.reduce(0) { $0 + $1.scored.count } }
+
+    /// - Parameters:
+    ///   - limit: windows at most.
+    /// - Throws: `QuantizationError.shortText` with what is there and what is needed.
+    public init(
+        _ text: String, name: String, tokenizer: Tokenizer, method: Method, limit: Int? = nil
+    ) throws {
+        let tokens = try tokenizer.encode(text)
+        self.method = method
+        var windows: [Window] = []
+        switch method {
+        case .chunks(let length):
+            guard length >= 4, tokens.count >= length else {
+                throw QuantizationError.shortText(name: name, tokens: tokens.count, needed: max(length, 4))
+            }
+            let begin = tokenizer.addsBOS ? tokenizer.bosToken : nil
+            for start in stride(from: 0, through: tokens.count - length, by: length) {
+                if let limit, windows.count == limit { break }
+                var chunk = Array(tokens[start..<start + length])
+                if let begin { chunk[0] = begin }
+                windows.append(Window(tokens: chunk, scored: length / 2..<length - 1))
+            }
+        case .strided(let length, let step):
+            guard length >= 2, (1...length).contains(step), tokens.count >= 2 else {
+                throw QuantizationError.shortText(name: name, tokens: tokens.count, needed: 2)
+            }
+            var done = 0
+            for start in stride(from: 0, to: tokens.count, by: step) {
+                if let limit, windows.count == limit { break }
+                let end = min(start + length, tokens.count), new = end - done
+                let last = end - start - 1
+                if last > 0 {
+                    windows.append(Window(tokens: Array(tokens[start..<end]), scored: max(last - new, 0)..<last))
+                }
+                done = end
+                if end == tokens.count { break }
+            }
+        }
+        self.windows = windows
+    }
+}

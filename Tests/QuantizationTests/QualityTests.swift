@@ -1,0 +1,132 @@
+import Foundation
+import MartletFormats
+import MartletInference
+import MartletModels
+import MartletQuantization
+import MartletTensor
+import Testing
+import TinyModels
+
+/// Perplexity, comparisons and importances on a tiny model.
+@Suite struct QualityTests {
+    private static let text = String(repeating: "The quick brown fox jumps over 13 lazy dogs, said Anna. ", count: 12)
+
+    private struct Tiny {
+        let scratch: Scratch
+        let files: ModelFiles
+        var path: String { files.path }
+
+        init() throws {
+            scratch = try Scratch()
+            let folder = scratch.file("tiny")
+            try Folder.make(folder)
+            try TinyModel().write(folder: folder)
+            files = try ModelFiles(path: folder)
+        }
+    }
+
+    @Test func perplexityIsTheMeanOverTheScoredTokens() throws {
+        let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer()
+        let decoder = try tiny.files.decoder()
+        for method in [TextWindows.Method.chunks(length: 32), .strided(length: 32, stride: 12)] {
+            let windows = try TextWindows(Self.text, name: "text", tokenizer: tokenizer, method: method)
+            let result = try Perplexity(decoder, .exact, windows)
+            // The plain formula, whole windows at once.
+            var logs: [Double] = []
+            for window in windows.windows {
+                let all = try decoder(window.tokens).logSoftmax(axis: 1)
+                for row in window.scored {
+                    logs.append(
+                        try all.narrow(0, from: row, length: 1).contiguous().toArray(as: Double.self)[
+                            Int(window.tokens[row + 1])])
+                }
+            }
+            let mean = -logs.reduce(0, +) / Double(logs.count)
+            #expect(abs(result.value / exp(mean) - 1) < 1e-4)
+            let variance = logs.reduce(0) { $0 + ($1 + mean) * ($1 + mean) } / Double(logs.count - 1)
+            let error = (variance / Double(logs.count)).squareRoot() * exp(mean)
+            #expect(abs(result.standardError / error - 1) < 1e-3)
+        }
+    }
+
+    @Test func windowsScoreWhatTheirDefinitionsSay() throws {
+        let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer()
+        let count = try tokenizer.encode(Self.text).count
+        let chunks = try TextWindows(Self.text, name: "t", tokenizer: tokenizer, method: .chunks(length: 40))
+        #expect(chunks.windows.count == count / 40 && chunks.windows.allSatisfy { $0.scored == 20..<39 })
+        let strided = try TextWindows(
+            Self.text, name: "t", tokenizer: tokenizer, method: .strided(length: 40, stride: 16))
+        // Every token but the first is scored once.
+        #expect(strided.scoredCount == count - 1)
+        #expect {
+            _ = try TextWindows("short", name: "t.txt", tokenizer: tokenizer, method: .chunks(length: 512))
+        } throws: { "\($0)".contains("t.txt") && "\($0)".contains("512") }
+    }
+
+    @Test func aModelIsAsFarFromItselfAsNothing() throws {
+        let tiny = try Tiny()
+        try GGUFExport(tiny.files, recipe: .named("q4_0")).write(to: tiny.scratch.file("q4.gguf"))
+        let reference = try ComparedModel(path: tiny.path, precision: .exact)
+        let same = try ComparedModel(path: tiny.path, precision: .exact)
+        let small = try ComparedModel(path: tiny.scratch.file("q4.gguf"), precision: .fast)
+        let windows = try TextWindows(
+            Self.text, name: "text", tokenizer: tiny.files.tokenizer(), method: .chunks(length: 32))
+        let none = try ModelComparison(reference: reference, candidate: same, windows: windows)
+        #expect(none.largestDivergence < 1e-6 && none.sameTop == 1)
+        #expect(none.tensors.allSatisfy { $0.error == 0 })
+        let some = try ModelComparison(reference: reference, candidate: small, windows: windows)
+        #expect(some.meanDivergence > 1e-4 && some.divergence(quantile: 0.99) >= some.divergence(quantile: 0.5))
+        #expect(some.tensors.contains { $0.type == "Q4_0" && $0.error > 0.01 && $0.error < 0.2 })
+        #expect(some.worst.count == 10 && some.worst[0].divergence == some.largestDivergence)
+        #expect(some.divergences.count == windows.scoredCount && !some.byPosition().isEmpty)
+        let page = ComparisonPage(reference: "<a>", text: "t", method: "m", [none, some])
+        #expect(page.html.contains("&lt;a&gt;") && page.html.contains("</svg>") && !page.html.contains("<a>"))
+        #expect(page.json["models"]?.array?.count == 2)
+    }
+
+    @Test func importancesAreMeanSquaresAndComeBackFromTheirFile() throws {
+        let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer(), decoder = try tiny.files.decoder()
+        let windows = try TextWindows(Self.text, name: "t", tokenizer: tokenizer, method: .chunks(length: 32), limit: 3)
+        let matrix = try ImportanceMatrix(decoder, .exact, windows, origin: "t")
+        let head = try #require(matrix.modules["lm_head"] ?? matrix.modules["model.layers.0.self_attn.q_proj"])
+        #expect(head.counts == [96] || head.counts == [0])
+        // Queries, keys and values see the same inputs, and nothing hangs on the layers afterwards.
+        #expect(matrix.modules["model.layers.1.self_attn.q_proj"] == matrix.modules["model.layers.1.self_attn.v_proj"])
+        #expect(decoder.tree.linears.allSatisfy { $0.adapters.isEmpty })
+        let tensors = try tiny.files.checkpoint.ggufContents().tensors
+        try matrix.write(to: tiny.scratch.file("i.gguf"), tensors: tensors, chunkLength: 32)
+        let read = try ImportanceMatrix(file: tiny.scratch.file("i.gguf"))
+        #expect(read.tensors["blk.0.ffn_down.weight"] == matrix.modules["model.layers.0.mlp.down_proj"])
+        // Both say the same of a model, and lessen its weighted error.
+        let a = tiny.scratch.file("a.gguf"), b = tiny.scratch.file("b.gguf")
+        try GGUFExport(tiny.files, recipe: .named("q4_0"), importance: matrix).write(to: a)
+        try GGUFExport(tiny.files, recipe: .named("q4_0"), importance: read).write(to: b)
+        let first = try GGUFFile(path: a), second = try GGUFFile(path: b)
+        for name in first.names {
+            #expect(try first.tensor(name).bytes() == second.tensor(name).bytes(), "\(name)")
+        }
+    }
+
+    @Test func importancesOfAnotherModelAreRefused() throws {
+        let tiny = try Tiny()
+        var writer = GGUFWriter()
+        writer.metadata["general.type"] = .string("imatrix")
+        writer.add("blk.0.ffn_up.weight.in_sum2", try Tensor([Float](repeating: 1, count: 7), shape: [1, 7]))
+        writer.add("blk.0.ffn_up.weight.counts", try Tensor([Float(3)], shape: [1, 1]))
+        try writer.write(to: tiny.scratch.file("i.gguf"))
+        #expect {
+            _ = try GGUFExport(
+                tiny.files, recipe: .named("q8_0"), importance: ImportanceMatrix(file: tiny.scratch.file("i.gguf")))
+        } throws: { "\($0)".contains("blk.0.ffn_up.weight") && "\($0)".contains("1 × 7") }
+        #expect {
+            _ = try ImportanceMatrix(file: Self.plainFile(tiny.scratch))
+        } throws: { "\($0)".contains("no importance matrix") }
+    }
+
+    private static func plainFile(_ scratch: Scratch) throws -> String {
+        var writer = GGUFWriter()
+        writer.metadata["general.type"] = .string("model")
+        try writer.write(to: scratch.file("m.gguf"))
+        return scratch.file("m.gguf")
+    }
+}
