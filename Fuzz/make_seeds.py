@@ -352,7 +352,19 @@ def containers():
     seed("arrow", "lists", out.getvalue())
 
 
+def packed():
+    """Small modules in the layouts that Fuzz/packed.swift builds from bytes: which layout, the shape, then tensors."""
+    random = bytes((i * 73 + 41) % 256 for i in range(4096))
+    # Four bytes choose bits, groups and blocks, the last of seven the method; then outputs and inputs less one.
+    for method, name in enumerate(["gptq", "awq", "bitsandbytes", "fp8", "compressed"]):
+        head = bytes([2, 17, 17, 8, 8, 4, 16, method, 15, 31])
+        path = HERE / "seeds" / "packed" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(head + random[method:method + 2000])
+
+
 MAKERS = {make.__name__: make for make in (
-    tokenizers, pieces, vocabularies, snippets, configurations, models, expressions, requests, grammars, containers)}
+    tokenizers, pieces, vocabularies, snippets, configurations, models, expressions, requests, grammars, containers,
+    packed)}
 for name in sys.argv[1:] or MAKERS:
     MAKERS[name]()

@@ -4,21 +4,31 @@ import Martlet
 struct QuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quantize",
-        abstract: "Write a model with fewer bits for each weight, as a GGUF file.",
+        abstract: "Write a model with fewer bits for each weight: a GGUF file, or a folder.",
         discussion: """
             Types: \(QuantizationRecipe.all.map(\.name).joined(separator: ", ")). The mixes (_s, _m, _l) are llama.cpp's. \
             A matrix whose rows are no whole number of a type's blocks gets another type, which is told. With importances \
             of the columns the same bytes lose less: --calibration computes them from a text, --imatrix reads them from a \
             file, --save-imatrix keeps them.
 
+            --method writes a folder with quantization_config instead, as transformers and other servers read it: rtn and \
+            gptq in GPTQ's layout (--bits, --group), nf4 and int8 in bitsandbytes', fp8 in compressed-tensors'. gptq needs \
+            --calibration.
+
             Examples:
               martlet quantize runs/first --to q4_k_m --out first.gguf
+              martlet quantize ./model --method gptq --bits 4 --group 128 --calibration wiki.txt --out folder/
               martlet quantize ./model --to q4_k_m --calibration wiki.txt --out model.gguf
               martlet quantize ./model --to iq4_xs --imatrix imatrix.gguf --tensor 'ffn_down=q6_k' --out model.gguf
             """)
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
-    @Option(help: "The type of the file.") var to = "q4_k_m"
-    @Option(name: .shortAndLong, help: "The GGUF file to write.") var out: String
+    @Option(help: "The type of the GGUF file.") var to: String?
+    @Option(help: "\(QuantizationMethod.allCases.map(\.rawValue).joined(separator: ", ")): write a folder instead.")
+    var method: QuantizationMethod?
+    @Option(help: "Bits of rtn and gptq: 2, 4 or 8.") var bits: Int?
+    @Option(help: "Inputs that share a scale in rtn and gptq.") var group: Int?
+    @Flag(help: "Grids of rtn and gptq with zeros of their own.") var asymmetric = false
+    @Option(name: .shortAndLong, help: "The file, or the folder, to write.") var out: String
     @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
     @Option(help: "A text that importances are computed from.") var calibration: String?
     @Option(help: "Windows of 512 tokens of the calibration text at most.") var chunks = 128
@@ -36,12 +46,34 @@ struct QuantizeCommand: ParsableCommand {
             throw ValidationError("--save-imatrix keeps what --calibration gives: name a text")
         }
         guard chunks > 0 else { throw ValidationError("--chunks is at least 1") }
+        guard let method else {
+            guard bits == nil, group == nil, !asymmetric else {
+                throw ValidationError("--bits, --group and --asymmetric belong to --method rtn or gptq")
+            }
+            return
+        }
+        guard to == nil, imatrix == nil, saveImatrix == nil, tensor.isEmpty, !dryRun else {
+            throw ValidationError(
+                "--to, --imatrix, --save-imatrix, --tensor and --dry-run belong to GGUF files, --method to folders")
+        }
+        guard method.hasGroups || (bits == nil && group == nil && !asymmetric) else {
+            throw ValidationError("--bits, --group and --asymmetric belong to --method rtn or gptq")
+        }
+        guard method.needsCalibration == (calibration != nil) else {
+            throw ValidationError(
+                method.needsCalibration
+                    ? "--method gptq needs --calibration TEXT" : "--method \(method.rawValue) looks at no text")
+        }
+        guard [2, 4, 8].contains(bits ?? 4), (8...65_536).contains(group ?? 128) else {
+            throw ValidationError("--bits is 2, 4 or 8, --group from 8 to 65536")
+        }
     }
 
     func run() throws {
+        if let method { return try runMethod(method) }
         let recipe: QuantizationRecipe, overrides: [TensorOverride]
         do {
-            recipe = try QuantizationRecipe.named(to)
+            recipe = try QuantizationRecipe.named(to ?? "q4_k_m")
             overrides = try tensor.map { try TensorOverride($0) }
         } catch { throw ValidationError("\(error)") }
         let path = try ModelLocator.locate(model), files = try ModelFiles(path: path)
@@ -59,6 +91,39 @@ struct QuantizeCommand: ParsableCommand {
             line.clear()
         }
         report(export, seconds: (clock.now - started).inSeconds)
+    }
+
+    private func runMethod(_ method: QuantizationMethod) throws {
+        var options = QuantizationMethodOptions(method)
+        options.bits = bits ?? options.bits
+        options.groupSize = group ?? options.groupSize
+        options.symmetric = !asymmetric
+        let files = try ModelFiles(path: ModelLocator.locate(model))
+        for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
+        let export = try PackedExport(files, options)
+        let windows = try calibration.map { path in
+            try TextWindows(
+                try TextFile.read(path), name: path, tokenizer: files.tokenizer(), method: .chunks(length: 512),
+                limit: chunks)
+        }
+        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
+        var line = StatusLine()
+        try export.write(toFolder: out, windows: windows) { what, done, count in
+            if stop.isRequested { throw ExitCode(130) }
+            line.show("\(what) \(done) of \(count)", after: (clock.now - started).inSeconds)
+        }
+        line.clear()
+        let seconds = (clock.now - started).inSeconds
+        let bytes = try ModelFiles(path: out).checkpoint.tensors.byteCount
+        if json {
+            let object: JSON = [
+                "out": .string(out), "method": .string(method.rawValue), "bytes": .integer(Int64(bytes)),
+                "seconds": .number(seconds.rounded(to: 3)),
+            ]
+            print(object.text(indent: 2))
+        } else {
+            print("\(out): \(Terminal.bytes(bytes)), \(Terminal.fixed(seconds, 1)) s")
+        }
     }
 
     private func importances(_ files: ModelFiles, _ stop: StopRequest) throws -> ImportanceMatrix? {
@@ -121,3 +186,5 @@ enum TextFile {
         return text
     }
 }
+
+extension QuantizationMethod: ExpressibleByArgument {}

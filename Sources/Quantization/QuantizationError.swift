@@ -14,6 +14,10 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case folderInUse(String)
     case shortText(name: String, tokens: Int, needed: Int)
     case differentVocabularies(String, Int, String, Int)
+    /// The inputs of a matrix on the calibration text leave no Hessian that can be inverted.
+    case singularHessian(String)
+    case wrongGroup(tensor: String, inputs: Int, group: Int)
+    case notSeparate(tensor: String)
     case unknownRecipe(name: String, known: [String])
     case badOverride(String, types: [String])
     case unusedOverride(String, near: [String])
@@ -39,6 +43,13 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
             "\(name): \(tokens) tokens are too few, at least \(needed) are needed; give a longer text or a shorter window"
         case .differentVocabularies(let path, let size, let other, let otherSize):
             "\(path) has a vocabulary of \(size), \(other) one of \(otherSize): their predictions cannot be compared"
+        case .singularHessian(let name):
+            "\(name): the calibration text leaves no Hessian that can be inverted; give a longer text, or another method"
+        case .wrongGroup(let tensor, let inputs, let group):
+            "\(tensor): \(inputs) inputs are no whole number of groups of \(group) (\(inputs % group) remain); choose a group "
+                + "that divides them, such as \(QuantizationError.divisor(of: inputs, below: group))"
+        case .notSeparate(let tensor):
+            "\(tensor) joins several matrices, which no packed layout here has; write a GGUF file instead"
         case .unknownRecipe(let name, let known):
             "\"\(name.prefix(40))\" is no type of a file; there are \(known.joined(separator: ", "))"
         case .badOverride(let text, let types):
@@ -50,5 +61,9 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
         case .importanceOfAnotherModel(let origin, let tensor, let found, let expected):
             "\(origin): the importance matrix is another model's: for \(tensor) it has \(found), expected \(expected)"
         }
+    }
+
+    private static func divisor(of inputs: Int, below group: Int) -> Int {
+        (1...max(group, 1)).last { inputs % $0 == 0 && $0 % 8 == 0 } ?? 1
     }
 }

@@ -22,6 +22,8 @@ struct SafetensorsHeader {
     /// The types that Martlet computes with.
     static let supported: [String: DType] = Dictionary(
         uniqueKeysWithValues: DType.allCases.filter { !$0.isQuantized }.map { ($0.name, $0) })
+    /// Types whose bytes are handed on as they are, to who knows what they mean.
+    static let bytes: Set<String> = ["F8_E4M3", "F8_E5M2"]
 
     init(path: String, bytes: UnsafeRawBufferPointer) throws(FormatError) {
         func malformed(_ field: String?, _ reason: String) -> FormatError {
@@ -127,8 +129,8 @@ struct SafetensorsHeader {
                     + "\(bitCount / 8)")
         }
         return TensorEntry(
-            name: name, dtype: supported[typeName], typeName: typeName, shape: shape, byteCount: bitCount / 8,
-            fileOffset: dataStart + offsets[0], path: path)
+            name: name, dtype: supported[typeName] ?? (bytes.contains(typeName) ? .uint8 : nil), typeName: typeName,
+            shape: shape, byteCount: bitCount / 8, fileOffset: dataStart + offsets[0], path: path)
     }
 
     private static func wholeNumbers(_ value: JSON?) -> [Int]? {

@@ -69,12 +69,18 @@ public enum SafetensorsWriter {
         public let name: String
         public let shape: Shape
         public let dtype: DType
+        /// What the file calls the type, where bytes stand for something else: "F8_E4M3".
+        public let typeName: String
         public let make: @Sendable () throws -> Tensor
 
-        public init(name: String, shape: Shape, dtype: DType, make: @escaping @Sendable () throws -> Tensor) {
+        public init(
+            name: String, shape: Shape, dtype: DType, typeName: String? = nil,
+            make: @escaping @Sendable () throws -> Tensor
+        ) {
             self.name = name
             self.shape = shape
             self.dtype = dtype
+            self.typeName = typeName ?? dtype.name
             self.make = make
         }
     }
@@ -97,7 +103,7 @@ public enum SafetensorsWriter {
             filled += size
             total += size
         }
-        _ = try Plan.head(planned.map { ($0.name, $0.shape, $0.dtype) }, metadata, folder)
+        _ = try Plan.head(planned.map { ($0.name, $0.shape, $0.dtype, $0.typeName) }, metadata, folder)
         var map: [(key: String, value: JSON)] = []
         for (number, shard) in shards.enumerated() {
             let single = shards.count == 1
@@ -106,7 +112,7 @@ public enum SafetensorsWriter {
                 ? SafetensorsFolder.singleName
                 : "model-\(fiveDigits(number + 1))-of-\(fiveDigits(shards.count)).safetensors"
             let sorted = Plan.sorted(shard) { ($0.name, $0.dtype) }
-            let head = try Plan.head(sorted.map { ($0.name, $0.shape, $0.dtype) }, metadata, folder)
+            let head = try Plan.head(sorted.map { ($0.name, $0.shape, $0.dtype, $0.typeName) }, metadata, folder)
             do {
                 let pending = try PendingFile("\(folder)/\(file)")
                 try pending.writer.write(head)
@@ -152,7 +158,7 @@ public enum SafetensorsWriter {
 
         init(_ tensors: [(String, Tensor)], metadata: [String: String], path: String) throws(FormatError) {
             let sorted = Self.sorted(tensors) { ($0.0, $0.1.dtype) }
-            head = try Self.head(sorted.map { ($0.0, $0.1.shape, $0.1.dtype) }, metadata, path)
+            head = try Self.head(sorted.map { ($0.0, $0.1.shape, $0.1.dtype, $0.1.dtype.name) }, metadata, path)
             ordered = sorted.map(\.1)
         }
 
@@ -165,10 +171,11 @@ public enum SafetensorsWriter {
         }
 
         static func head(
-            _ sorted: [(name: String, shape: Shape, dtype: DType)], _ metadata: [String: String], _ path: String
+            _ sorted: [(name: String, shape: Shape, dtype: DType, typeName: String)], _ metadata: [String: String],
+            _ path: String
         ) throws(FormatError) -> [UInt8] {
             var seen: Set<String> = []
-            for (name, _, dtype) in sorted {
+            for (name, _, dtype, _) in sorted {
                 let field = "tensor \(FormatError.quote(name))"
                 guard SafetensorsHeader.supported[dtype.name] != nil else {
                     throw FormatError(
@@ -185,13 +192,13 @@ public enum SafetensorsWriter {
                 members.append(("__metadata__", .object(JSONObject(pairs))))
             }
             var position: Int64 = 0
-            for (name, shape, dtype) in sorted {
+            for (name, shape, dtype, typeName) in sorted {
                 let end = position + Int64(shape.elementCount * dtype.blockByteCount)
                 members.append(
                     (
                         name,
                         [
-                            "dtype": .string(dtype.name),
+                            "dtype": .string(typeName),
                             "shape": .array(shape.map { .integer(Int64($0)) }),
                             "data_offsets": [.integer(position), .integer(end)],
                         ]

@@ -203,7 +203,7 @@ public struct Family: Sendable {
         // A GGUF file says everything, by its own rules.
         let isGGUF = reader.says("martlet_gguf")
         let reader = (isGGUF ? reader : reader.completed(by: family.defaults)).recorded(in: record)
-        try reader.refuseQuantization()
+        _ = try PackedFormats.reader(reader)
         guard let configuration = try configure(family, reader, modelType) else {
             let others = all.filter { $0.isEncoder != family.isEncoder }.flatMap(\.modelTypes)
             throw .unsupportedArchitecture(file: reader.file, name: modelType, supported: others)
@@ -212,19 +212,6 @@ public struct Family: Sendable {
         return Reading(
             family: family, configuration: configuration,
             unknown: try NeutralKeys.check(unread: unread, of: family.neutral, file: reader.file))
-    }
-}
-
-extension ConfigurationReader {
-    /// Weights quantised by another program's method are not numbers to compute with.
-    func refuseQuantization() throws(ModelError) {
-        guard let quantization = try child("quantization_config") else { return }
-        let method = quantization.json["quant_method"]?.string ?? quantization.json["quant_type"]?.string ?? "unnamed"
-        throw .unsupported(
-            file: file,
-            reason:
-                "quantization_config: the weights are quantised by the method \"\(method.prefix(40))\", which "
-                + "is not supported; take the model's unquantised folder, or a GGUF file of it")
     }
 }
 

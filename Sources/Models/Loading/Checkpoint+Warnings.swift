@@ -20,7 +20,10 @@ extension Checkpoint {
             names.places = places(reading)
             _ = Decoder(names, reading.configuration)
         }
-        let taken = names.taken { tensors.entry($0) != nil }
+        var taken = names.taken { tensors.entry($0) != nil }
+        if let packed = try PackedFormats.reader(configuration) {
+            for module in names.modules { taken.formUnion(packed.suffixes.map { "\(module).\($0)" }) }
+        }
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
         if let wrapper {
             // Tensors outside the text part's prefix belong to other parts.
@@ -78,6 +81,11 @@ private final class NamesOfParameters: ParameterSource {
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         asked.append(places(name).map(\.storedName))
         return Tensor(uninitialized: [0, 0])
+    }
+
+    /// What the files call the modules of the matrices.
+    var modules: [String] {
+        asked.compactMap { $0.first }.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(".weight".count)) }
     }
 
     /// The tensors that the parameters are taken from: for each parameter the first place that exists.

@@ -124,7 +124,8 @@ public struct Checkpoint: Sendable {
         _ wrapped: (CheckpointParameters, DecoderConfiguration) -> Source
     ) throws -> (Decoder, Source) {
         let reading = try decoderReading(), stored = reading.configuration, spec = shape ?? stored
-        let parameters = CheckpointParameters(tensors, file: path, places: places(reading))
+        let parameters = CheckpointParameters(
+            tensors, file: path, places: places(reading), packed: try PackedFormats.reader(configuration))
         let source = wrapped(parameters, stored)
         let decoder = Decoder(source, spec)
         try parameters.finish()
@@ -178,5 +179,8 @@ private final class PlainParameters: ParameterSource {
     init(_ source: any ParameterSource) { self.source = source }
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         source.parameter(name, shape: shape, role: role)
+    }
+    func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix {
+        source.matrix(name, shape: shape, role: role)
     }
 }

@@ -7,12 +7,18 @@ final class CheckpointParameters: ParameterSource {
     private let source: any TensorSource
     private let file: String
     private let places: (String) -> [WeightPlace]
+    /// How the folder packs its matrices, where it does.
+    private let packed: (any PackedReader)?
     private var missing: [String] = []
     private var mismatches: [ModelError.ShapeMismatch] = []
     private var wrongTypes: [String] = []
     private var failure: (any Error)?
 
-    init(_ source: any TensorSource, file: String, places: @escaping (String) -> [WeightPlace]) {
+    init(
+        _ source: any TensorSource, file: String, places: @escaping (String) -> [WeightPlace],
+        packed: (any PackedReader)? = nil
+    ) {
+        self.packed = packed
         self.source = source
         self.file = file
         self.places = places
@@ -34,6 +40,25 @@ final class CheckpointParameters: ParameterSource {
 
     func contains(_ name: String) -> Bool {
         places(name).contains { source.entry($0.storedName) != nil }
+    }
+
+    func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix {
+        if let packed, name.hasSuffix(".weight"), case .tensor(let stored)? = places(name).first {
+            let module = String(stored.dropLast(".weight".count))
+            do {
+                if let matrix = try packed.matrix(PackedModule(name: module, shape: shape, source: source, file: file))
+                {
+                    return matrix
+                }
+            } catch let error as TensorError {
+                if failure == nil { failure = ModelError.unsupported(file: file, reason: "\(module): \(error)") }
+                return placeholder
+            } catch {
+                if failure == nil { failure = error }
+                return placeholder
+            }
+        }
+        return parameter(name, shape: shape, role: role)
     }
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {

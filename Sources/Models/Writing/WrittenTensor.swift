@@ -62,11 +62,13 @@ extension Checkpoint {
             groups[place.storedName, default: []].append((place, parameter))
         }
         let places = places(reading), tensors = tensors, file = path
+        let packed = try PackedFormats.reader(configuration)
         @Sendable func value(_ parameter: AskedParameter) throws -> Tensor {
-            let source = CheckpointParameters(tensors, file: file, places: places)
-            let given = source.parameter(parameter.name, shape: parameter.shape, role: parameter.role)
+            let source = CheckpointParameters(tensors, file: file, places: places, packed: packed)
+            let given = source.matrix(parameter.name, shape: parameter.shape, role: parameter.role)
             try source.finish()
-            return try rearranged(parameter, given)
+            // What another program packed becomes the numbers that it stands for.
+            return try rearranged(parameter, given as? Tensor ?? given.float32Matrix())
         }
         return try order.map { name in
             let parts = groups[name] ?? []

@@ -48,6 +48,11 @@ public final class TrainableParameters: ParameterSource {
         }
     }
 
+    /// A matrix that is not trained stays in whatever form it is stored.
+    public func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix {
+        isTrained(name) ? parameter(name, shape: shape, role: role) : source.matrix(name, shape: shape, role: role)
+    }
+
     /// Throws the first error since construction began.
     public func finish() throws { if let failure { throw failure } }
 

@@ -17,6 +17,8 @@ public struct FolderExport: Sendable {
     /// What is not as it was, one line each.
     public let notes: [String]
 
+    /// All small files but config.json.
+    var tokenizerFiles: [(name: String, bytes: [UInt8])] { smallFiles.filter { $0.name != "config.json" } }
     public var tensorCount: Int { tensors.count }
     public var byteCount: Int { tensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.shape.elementCount) ?? 0) } }
 

@@ -10,6 +10,11 @@ public final class PackedMatrix: @unchecked Sendable {
     public let columns: Int
     /// Bytes read for a product with one activation row.
     public let byteCount: Int
+    /// The columns of the matrix as it was given, in the order they are packed in; nil where that is their own. Set before
+    /// the first product.
+    package var columnOrder: [Int32]?
+    /// What each row of the result is multiplied with; nil where that is nothing. Set before the first product.
+    package var rowFactors: [Float]?
     private var packing: martlet_packing
     private let panels: Storage
     private let panelBytes: Int
@@ -75,9 +80,41 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
+        if matrices.contains(where: { $0.columnOrder != nil || $0.rowFactors != nil }) {
+            return matrices.map { $0.multiplyRearranged(x) }
+        }
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
         multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats))
         return outputs
+    }
+
+    /// The product with columns of x in the order of the matrix's, and rows of the result times their factors.
+    private func multiplyRearranged(_ x: Tensor) -> Tensor {
+        let count = x.shape[0], rows = rows, columns = columns
+        var input = x
+        if let columnOrder {
+            input = Tensor(uninitialized: x.shape)
+            let source = x.floats, target = input.floats
+            Fused.forRows(count, width: columns) { range in
+                for row in range {
+                    for (place, column) in columnOrder.enumerated() {
+                        target[row * columns + place] = source[row * columns + Int(column)]
+                    }
+                }
+            }
+        }
+        let output = Tensor(uninitialized: [count, rows])
+        Self.multiply(input.floats, rows: count, by: [self], into: [output.floats])
+        withExtendedLifetime(input) {}
+        if let rowFactors {
+            let result = output.floats
+            Fused.forRows(count, width: rows) { range in
+                for row in range {
+                    for index in 0..<rows { result[row * rows + index] *= rowFactors[index] }
+                }
+            }
+        }
+        return output
     }
 
     /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.

@@ -1,0 +1,90 @@
+import MartletFormats
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+/// compressed-tensors, what llm-compressor writes: "pack-quantized" (codes in words), "int-quantized" (bytes),
+/// "float-quantized" (eight-bit floats), and "naive-quantized" (either of the last two).
+package struct CompressedTensorsReader: PackedReader {
+    package let suffixes = [
+        "weight", "weight_packed", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx", "input_scale",
+        "input_zero_point",
+    ]
+    private let bits: Int
+    private let groupSize: Int
+
+    private static let formats = ["pack-quantized", "int-quantized", "float-quantized", "naive-quantized"]
+
+    init(_ config: ConfigurationReader) throws(ModelError) {
+        let format = try config.string("format", default: "pack-quantized")
+        guard Self.formats.contains(format) else {
+            throw .wrongValue(
+                file: config.file, key: "quantization_config.format", found: "\"\(format.prefix(40))\"",
+                expected: Self.formats.joined(separator: ", "))
+        }
+        let groups = config.json["config_groups"]?.object ?? [:]
+        let weights = groups.compactMap { $0.value["weights"] }
+        let numbers = Set(weights.compactMap { $0["num_bits"]?.integer })
+        let sizes = Set(weights.map { $0["group_size"]?.integer ?? -1 })
+        guard numbers.count == 1, sizes.count == 1, let bits = numbers.first, let size = sizes.first,
+            (2...8).contains(bits), size == -1 || (1...65_536).contains(size)
+        else {
+            throw .wrongValue(
+                file: config.file, key: "quantization_config.config_groups",
+                found: "weights of \(numbers.sorted()) bits in groups of \(sizes.sorted())",
+                expected: "one width of 2 … 8 bits and one size of groups")
+        }
+        self.bits = bits
+        groupSize = size
+    }
+
+    package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
+        if module.has("weight_packed") { return try affine(module, module.tensor("weight_packed"), .rowsOfWords, bits) }
+        guard let type = module.type("weight"), module.has("weight_scale") else { return nil }
+        let weight = try module.tensor("weight")
+        if type == "I8" { return try affine(module, weight, .bytes, 8) }
+        guard let format = Float8Matrix.Format(rawValue: type) else { return nil }
+        guard weight.shape == module.shape else {
+            throw module.refuse("weight", "shape \(weight.shape), expected \(module.shape)")
+        }
+        return try Float8Matrix(weight, format, scales: module.tensor("weight_scale"))
+    }
+
+    private func affine(
+        _ module: PackedModule, _ tensor: Tensor, _ layout: PackedCodes.Layout, _ bits: Int
+    ) throws -> any WeightMatrix {
+        let codes = try PackedCodes(
+            tensor, layout: layout, bits: bits, outputs: module.outputs, inputs: module.inputs)
+        let stored = try module.tensor("weight_scale"), middle = 1 << (bits - 1)
+        var scales = try stored.to(.float32).toArray(as: Float.self)
+        if scales.count == 1 { scales = [Float](repeating: scales[0], count: module.outputs) }
+        guard scales.count % module.outputs == 0 else {
+            throw module.refuse("weight_scale", "shape \(stored.shape) does not fit \(module.outputs) outputs")
+        }
+        let groups = scales.count / module.outputs
+        var zeros = [Int16](repeating: Int16(middle), count: scales.count), parameters = [stored]
+        if let points = try module.optional("weight_zero_point") {
+            parameters.append(points)
+            if points.dtype == .int32, layout == .rowsOfWords {
+                // Packed along the outputs: [out · bits / 32, groups].
+                let packed = try PackedCodes(
+                    points, layout: .inputsInWords, bits: bits, outputs: groups, inputs: module.outputs)
+                zeros = packed.values(transposed: true).map { Int16($0) }
+            } else {
+                let list = try points.toArray(as: Int64.self)
+                guard list.count == scales.count, list.allSatisfy({ abs($0) <= 256 }) else {
+                    throw module.refuse("weight_zero_point", "\(list.count) zeros for \(scales.count) scales")
+                }
+                zeros = list.map { Int16($0) + Int16(middle) }
+            }
+        }
+        let indices = try module.optional("weight_g_idx")
+        let list = try indices.map { try $0.toArray(as: Int32.self) }
+        let groupOf =
+            list.flatMap { $0.contains { $0 < 0 } ? nil : $0 }
+            ?? InputGroups.neighbours(module.inputs, size: groups == 1 ? -1 : groupSize)
+        return try GroupAffineMatrix(
+            codes, storedType: "INT\(bits)", scales: scales, zeros: zeros, groupOfInput: groupOf,
+            parameters: parameters + (indices.map { [$0] } ?? []))
+    }
+}

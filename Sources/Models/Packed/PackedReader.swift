@@ -1,0 +1,85 @@
+import MartletFormats
+import MartletJSON
+import MartletNN
+import MartletTensor
+
+/// How a folder that another program quantised keeps its matrices: `quantization_config` of config.json. One method is one
+/// file; matrices are used as they are stored.
+package protocol PackedReader: Sendable {
+    /// The names of the tensors that a packed module may have, behind the module's name and a dot.
+    var suffixes: [String] { get }
+    /// The matrix of a module `[out, in]`; nil where the module is not packed.
+    func matrix(_ module: PackedModule) throws -> (any WeightMatrix)?
+}
+
+/// A module in a folder of packed weights.
+package struct PackedModule {
+    /// "model.layers.0.mlp.up_proj" as the files call it.
+    let name: String
+    let shape: Shape
+    let source: any TensorSource
+    let file: String
+
+    var outputs: Int { shape[0] }
+    var inputs: Int { shape[1] }
+
+    package init(name: String, shape: Shape, source: any TensorSource, file: String) {
+        self.name = name
+        self.shape = shape
+        self.source = source
+        self.file = file
+    }
+
+    func has(_ suffix: String) -> Bool { source.entry("\(name).\(suffix)") != nil }
+    func type(_ suffix: String) -> String? { source.entry("\(name).\(suffix)")?.typeName }
+
+    func tensor(_ suffix: String) throws -> Tensor { try source.tensor("\(name).\(suffix)") }
+
+    func optional(_ suffix: String) throws -> Tensor? { has(suffix) ? try tensor(suffix) : nil }
+
+    /// - Throws: `ModelError.unsupported` that names the tensor.
+    func refuse(_ suffix: String, _ reason: String) -> ModelError {
+        .unsupported(file: file, reason: "\(name).\(suffix): \(reason)")
+    }
+}
+
+package enum PackedFormats {
+    package static let supported = ["gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors"]
+
+    /// - Returns: nil for a configuration that says nothing of quantisation.
+    /// - Throws: `ModelError.unsupported` that names the method and those that are read.
+    package static func reader(_ configuration: ConfigurationReader) throws(ModelError) -> (any PackedReader)? {
+        guard let json = configuration.json["quantization_config"], !json.isNull else { return nil }
+        let reader = ConfigurationReader(file: configuration.file, json: json)
+        let method = json["quant_method"]?.string ?? json["quant_type"]?.string ?? "unnamed"
+        switch method {
+        case "gptq": return try GPTQReader(reader)
+        case "awq": return try AWQReader(reader)
+        case "bitsandbytes": return BitsAndBytesReader()
+        case "fp8", "fbgemm_fp8": return try Float8Reader(reader)
+        case "compressed-tensors": return try CompressedTensorsReader(reader)
+        default:
+            throw .unsupported(
+                file: configuration.file,
+                reason:
+                    "quantization_config: the weights are quantised by the method \"\(method.prefix(40))\", which is not "
+                    + "read; read are \(supported.joined(separator: ", ")). Take the model's unquantised folder, or a GGUF "
+                    + "file of it")
+        }
+    }
+}
+
+/// Groups of neighbouring inputs.
+enum InputGroups {
+    /// - Parameter size: -1 for one group of all inputs.
+    static func neighbours(_ inputs: Int, size: Int) -> [Int32] {
+        (0..<inputs).map { size > 0 ? Int32($0 / size) : 0 }
+    }
+}
+
+extension Tensor {
+    /// `[groups, out]` as a list `[out, groups]`.
+    func transposedList() throws -> [Float] {
+        try to(.float32).transposed().contiguous().toArray(as: Float.self)
+    }
+}

@@ -1,0 +1,66 @@
+import MartletTensor
+
+/// W[o, i] = scale[b] · levels[code]: codes of four bits that stand for 16 numbers, and a scale for each run of neighbouring
+/// weights of the flattened matrix. NF4 and FP4 of bitsandbytes (Dettmers et al. 2023, QLoRA).
+public struct CodebookMatrix: WeightMatrix {
+    public let shape: Shape
+    public let storedType: String
+    /// uint8, two codes a byte, the first in the upper half.
+    private let codes: Tensor
+    private let levels: [Float]
+    private let scales: [Float]
+    private let runLength: Int
+    private let parameters: [Tensor]
+
+    /// - Parameters:
+    ///   - levels: 16 numbers.
+    ///   - scales: one for each run of `runLength` weights.
+    /// - Throws: `TensorError` for lists of other lengths.
+    public init(
+        _ codes: Tensor, shape: Shape, storedType: String, levels: [Float], scales: [Float], runLength: Int,
+        parameters: [Tensor]
+    ) throws(TensorError) {
+        let count = shape.elementCount
+        guard codes.dtype == .uint8, codes.isContiguous, codes.elementCount == (count + 1) / 2, levels.count == 16,
+            runLength > 0, scales.count == (count + runLength - 1) / runLength, shape.rank == 2
+        else {
+            throw TensorError(
+                .shape, "codebook",
+                "\(codes.dtype.name) \(codes.shape), \(levels.count) levels and \(scales.count) scales do not make a matrix "
+                    + "\(shape) in runs of \(runLength)")
+        }
+        self.shape = shape
+        self.storedType = storedType
+        self.codes = codes
+        self.levels = levels
+        self.scales = scales
+        self.runLength = runLength
+        self.parameters = parameters
+    }
+
+    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
+    public var dense: Tensor? { nil }
+    public var storedTensors: [Tensor] { [codes] + parameters }
+
+    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
+        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
+            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
+        }
+        let inputs = shape[1]
+        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
+            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
+            codes.forEachHostRun { bytes in
+                nonisolated(unsafe) let bytes = bytes
+                Fused.forRows(rows.count, width: inputs) { range in
+                    for row in range {
+                        for input in 0..<inputs {
+                            let index = (rows.lowerBound + row) * inputs + input
+                            let byte = bytes[index / 2], code = index % 2 == 0 ? byte >> 4 : byte & 15
+                            output[row * inputs + input] = levels[Int(code)] * scales[index / runLength]
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import MartletTensor
+
+/// W[o, i] = scale · float8: 8-bit floating point numbers with one scale, one for each output, or one for each block.
+/// Source: Micikevicius et al. 2022, FP8 Formats for Deep Learning.
+public struct Float8Matrix: WeightMatrix {
+    public enum Format: String, Sendable {
+        /// Four bits of exponent, three of fraction; no infinities, largest 448.
+        case e4m3 = "F8_E4M3"
+        /// Five bits of exponent, two of fraction.
+        case e5m2 = "F8_E5M2"
+
+        /// The numbers of the 256 codes.
+        public var values: [Float] {
+            (0..<256).map { code in
+                let sign: Float = code >= 128 ? -1 : 1, rest = code & 127
+                switch self {
+                case .e4m3:
+                    let exponent = rest >> 3, fraction = Float(rest & 7)
+                    if rest == 127 { return .nan }
+                    return sign
+                        * (exponent == 0
+                            ? fraction * 0x1p-9
+                            : Float(sign: .plus, exponent: exponent - 10, significand: 8 + fraction))
+                case .e5m2:
+                    let exponent = rest >> 2, fraction = Float(rest & 3)
+                    if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
+                    return sign
+                        * (exponent == 0
+                            ? fraction * 0x1p-16
+                            : Float(sign: .plus, exponent: exponent - 17, significand: 4 + fraction))
+                }
+            }
+        }
+    }
+
+    public let shape: Shape
+    public let format: Format
+    private let codes: Tensor
+    private let values: [Float]
+    /// `[blocks of outputs, blocks of inputs]`
+    private let scales: [Float]
+    private let scaleShape: (outputs: Int, inputs: Int)
+    private let block: (outputs: Int, inputs: Int)
+    private let parameters: [Tensor]
+
+    /// - Parameters:
+    ///   - codes: uint8 `[out, in]`.
+    ///   - scales: one; `[out]` or `[out, 1]`; or `[⌈out / block⌉, ⌈in / block⌉]`.
+    ///   - block: how many outputs and inputs share a scale of the last form.
+    /// - Throws: `TensorError` for shapes that do not fit, for scales that are no numbers, and codes that are none.
+    public init(
+        _ codes: Tensor, _ format: Format, scales: Tensor, block: (outputs: Int, inputs: Int)? = nil
+    ) throws(TensorError) {
+        guard codes.dtype == .uint8, codes.rank == 2, codes.isContiguous else {
+            throw TensorError(
+                .shape, "float8", "needs a contiguous matrix of bytes, got \(codes.dtype.name) \(codes.shape)")
+        }
+        let outputs = codes.shape[0], inputs = codes.shape[1]
+        self.scales = try scales.to(.float32).toArray(as: Float.self)
+        if let block, block.outputs > 0, block.inputs > 0 {
+            scaleShape = ((outputs + block.outputs - 1) / block.outputs, (inputs + block.inputs - 1) / block.inputs)
+            self.block = block
+        } else if scales.elementCount == 1 {
+            scaleShape = (1, 1)
+            self.block = (Swift.max(outputs, 1), Swift.max(inputs, 1))
+        } else {
+            scaleShape = (outputs, 1)
+            self.block = (1, Swift.max(inputs, 1))
+        }
+        guard self.scales.count == scaleShape.outputs * scaleShape.inputs else {
+            throw TensorError(
+                .shape, "float8",
+                "scales of \(scales.shape) do not fit \(codes.shape): one, one for each row, or "
+                    + "\(scaleShape.outputs) × \(scaleShape.inputs)")
+        }
+        guard self.scales.allSatisfy(\.isFinite) else {
+            throw TensorError(.argument, "float8", "a scale is no finite number")
+        }
+        values = format.values
+        var isNumber = true
+        let known = values
+        codes.forEachHostRun { bytes in isNumber = bytes.allSatisfy { known[Int($0)].isFinite } }
+        guard isNumber else { throw TensorError(.argument, "float8", "a weight is no finite number") }
+        shape = codes.shape
+        self.format = format
+        self.codes = codes
+        parameters = [scales]
+    }
+
+    public var storedType: String { format.rawValue }
+    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
+    public var dense: Tensor? { nil }
+    public var storedTensors: [Tensor] { [codes] + parameters }
+
+    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor { try rowsTimes(rows, scaled: true) }
+
+    private func rowsTimes(_ rows: Range<Int>, scaled: Bool) throws(TensorError) -> Tensor {
+        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
+            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
+        }
+        let inputs = shape[1]
+        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
+            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
+            codes.forEachHostRun { bytes in
+                nonisolated(unsafe) let bytes = bytes
+                Fused.forRows(rows.count, width: inputs) { range in
+                    for row in range {
+                        let source = (rows.lowerBound + row) * inputs
+                        let line = (rows.lowerBound + row) / block.outputs * scaleShape.inputs
+                        for input in 0..<inputs {
+                            let value = values[Int(bytes[source + input])]
+                            output[row * inputs + input] = scaled ? value * scales[line + input / block.inputs] : value
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
+        // Half precision holds every number of eight bits; scales of whole rows are factors of the result.
+        guard !exact, scaleShape.inputs == 1 else { return try PackedMatrix(float32Matrix(), exact: true) }
+        let packed = try PackedMatrix(rowsTimes(0..<shape[0], scaled: false).to(.float16), exact: false)
+        packed.rowFactors = (0..<shape[0]).map { scales[$0 / block.outputs] }
+        return packed
+    }
+}

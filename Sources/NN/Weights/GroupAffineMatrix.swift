@@ -1,0 +1,152 @@
+import MartletTensor
+
+/// W[o, i] = scale[o, g] · (code[o, i] − zero[o, g]), g being the group of input i: what GPTQ, AWQ, LLM.int8's weights and
+/// most of compressed-tensors are stored as.
+///
+/// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_0 where the zero lies in
+/// the middle, as Q5_0 for other zeros of four bits, as Q8_0 for bytes, so that every number is exactly what is stored.
+public struct GroupAffineMatrix: WeightMatrix {
+    public let shape: Shape
+    public let storedType: String
+    public let codes: PackedCodes
+    /// `[out, groups]`
+    private let scales: [Float]
+    private let zeros: [Int16]
+    private let groups: Int
+    /// The group of every input.
+    private let groupOfInput: [Int32]
+    /// Inputs in the order of their groups, where they do not stand so (act-order).
+    private let order: [Int32]?
+    private let parameters: [Tensor]
+
+    /// - Parameters:
+    ///   - scales: `[out, groups]`.
+    ///   - zeros: `[out, groups]`, within the codes' range or one more.
+    ///   - groupOfInput: a group for each input.
+    ///   - parameters: the tensors these were read from, for their bytes.
+    /// - Throws: `TensorError` for lists of other lengths, groups that there are not, and scales that are no numbers.
+    public init(
+        _ codes: PackedCodes, storedType: String, scales: [Float], zeros: [Int16], groupOfInput: [Int32],
+        parameters: [Tensor]
+    ) throws(TensorError) {
+        let outputs = codes.outputs, inputs = codes.inputs
+        guard outputs > 0, scales.count % outputs == 0, scales.count == zeros.count, groupOfInput.count == inputs else {
+            throw TensorError(
+                .shape, "groups",
+                "\(scales.count) scales, \(zeros.count) zeros and \(groupOfInput.count) groups for \(outputs) × \(inputs) codes"
+            )
+        }
+        let groups = scales.count / outputs
+        if let bad = groupOfInput.first(where: { $0 < 0 || Int($0) >= groups }) {
+            throw TensorError(.index, "groups", "group \(bad) of an input is none of the \(groups) groups")
+        }
+        guard scales.allSatisfy({ $0.isFinite && $0 != 0 }) else {
+            throw TensorError(.argument, "groups", "a scale is zero or no finite number")
+        }
+        shape = [outputs, inputs]
+        self.storedType = storedType
+        self.codes = codes
+        self.scales = scales
+        self.zeros = zeros
+        self.groups = groups
+        self.groupOfInput = groupOfInput
+        self.parameters = parameters
+        let isSorted = zip(groupOfInput, groupOfInput.dropFirst()).allSatisfy { $0 <= $1 }
+        order =
+            isSorted
+            ? nil : (0..<Int32(inputs)).sorted { (groupOfInput[Int($0)], $0) < (groupOfInput[Int($1)], $1) }
+    }
+
+    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
+    public var dense: Tensor? { nil }
+    public var storedTensors: [Tensor] { [codes.tensor] + parameters }
+
+    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
+        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
+            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
+        }
+        let inputs = shape[1]
+        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
+            let values = target.bindMemory(to: Float.self)
+            nonisolated(unsafe) let output = values
+            codes.read { code in
+                Fused.forRows(rows.count, width: inputs) { range in
+                    for row in range {
+                        let first = (rows.lowerBound + row) * groups
+                        for input in 0..<inputs {
+                            let group = first + Int(groupOfInput[input])
+                            let difference = code(rows.lowerBound + row, input) - Int(zeros[group])
+                            output[row * inputs + input] = scales[group] * Float(difference)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
+        guard !exact, let (type, low) = blockType else { return try PackedMatrix(float32Matrix(), exact: true) }
+        let blocks = try blocks(type, low: low)
+        let packed = try PackedMatrix(blocks, exact: false)
+        packed.columnOrder = order
+        if groups == 1 { packed.rowFactors = scales }
+        return packed
+    }
+
+    /// The block type that holds code − zero exactly, and what its codes begin at; nil where none does.
+    private var blockType: (DType, low: Int)? {
+        let middle = 1 << (codes.bits - 1), inputs = shape[1]
+        let lowest = zeros.reduce(0) { Swift.max($0, Int($1)) }, highest = zeros.reduce(255) { Swift.min($0, Int($1)) }
+        let least = -lowest, most = 2 * middle - 1 - highest
+        guard inputs % 32 == 0 else { return nil }
+        // Half precision holds the scales, or they are factors of rows.
+        guard groups == 1 || scales.allSatisfy({ $0.roundedToHalf == $0 }) else { return nil }
+        // Runs of 32 have one scale.
+        let sorted = order.map { $0.map { groupOfInput[Int($0)] } } ?? groupOfInput
+        let isWhole = stride(from: 0, to: inputs, by: 32).allSatisfy { sorted[$0] == sorted[$0 + 31] }
+        guard isWhole else { return nil }
+        for (type, low, high) in [(DType.q4_0, -8, 7), (.q5_0, -16, 15), (.q8_0, -128, 127)]
+        where least >= low && most <= high { return (type, low) }
+        return nil
+    }
+
+    private func blocks(_ type: DType, low: Int) throws(TensorError) -> Tensor {
+        let inputs = shape[1], size = type.blockByteCount, rowBytes = inputs / 32 * size
+        return Tensor(filling: shape, dtype: type) { target in
+            nonisolated(unsafe) let target = target
+            codes.read { code in
+                Fused.forRows(shape[0], width: inputs) { range in
+                    for output in range {
+                        for block in 0..<inputs / 32 {
+                            let place = output * rowBytes + block * size
+                            func input(_ index: Int) -> Int {
+                                order.map { Int($0[block * 32 + index]) } ?? block * 32 + index
+                            }
+                            let group = output * groups + Int(groupOfInput[input(0)])
+                            let scale: Float = groups == 1 ? 1 : scales[group]
+                            target.storeBytes(of: scale.halfBits.littleEndian, toByteOffset: place, as: UInt16.self)
+                            func difference(_ index: Int) -> Int { code(output, input(index)) - Int(zeros[group]) }
+                            switch type {
+                            case .q8_0:
+                                for i in 0..<32 {
+                                    target[place + 2 + i] = UInt8(bitPattern: Int8(difference(i)))
+                                }
+                            default:
+                                var fifth: UInt32 = 0
+                                let nibbles = place + (type == .q5_0 ? 6 : 2)
+                                for i in 0..<16 {
+                                    let a = UInt8(difference(i) - low), b = UInt8(difference(i + 16) - low)
+                                    target[nibbles + i] = a & 15 | (b & 15) << 4
+                                    fifth |= UInt32(a >> 4) << UInt32(i) | UInt32(b >> 4) << UInt32(i + 16)
+                                }
+                                if type == .q5_0 {
+                                    target.storeBytes(of: fifth.littleEndian, toByteOffset: place + 2, as: UInt32.self)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import MartletTensor
+
+/// GPTQ (Frantar et al. 2022): columns are rounded one after the other, and what each misses is made up for by those that
+/// are still to come, by the inverse of the Hessian H = XᵀX of the layer's inputs.
+///
+/// With U the upper Cholesky factor of (H + λI)⁻¹, the error of column i is spread as w[j] −= (w[i] − ŵ[i]) / U[i,i] · U[i,j].
+/// The damping λ is a share of the mean of H's diagonal. Columns keep their order (no act-order).
+package enum GPTQ {
+    /// - Parameters:
+    ///   - hessian: Σ xᵀx over the calibration's tokens, `[in, in]` row by row.
+    /// - Throws: `QuantizationError.singularHessian` where even the damped matrix has no factor.
+    package static func encode(
+        _ weight: Tensor, hessian: [Float], name: String, bits: Int, groupSize: Int, symmetric: Bool,
+        damping: Double = 0.01
+    ) throws -> AffineCodes {
+        let outputs = weight.shape[0], inputs = weight.shape[1]
+        let factor = try upperFactor(ofInverse: hessian, size: inputs, damping: damping, name: name)
+        var result = AffineCodes(outputs: outputs, inputs: inputs, bits: bits, groupSize: groupSize)
+        let groups = result.groups
+        // Grids are of the weights as they are met, by what each column counts.
+        let counts = (0..<inputs).map { max(hessian[$0 * inputs + $0], 0) }
+        try weight.withHostValues { values in
+            result.codes.withUnsafeMutableBufferPointer { codes in
+                result.scales.withUnsafeMutableBufferPointer { scales in
+                    result.zeros.withUnsafeMutableBufferPointer { zeros in
+                        nonisolated(unsafe) let (codes, scales, zeros) = (codes, scales, zeros)
+                        factor.withUnsafeBufferPointer { factor in
+                            counts.withUnsafeBufferPointer { counts in
+                                ThreadPool.shared.run(outputs) { output in
+                                    var row = Array(values[output * inputs..<(output + 1) * inputs])
+                                    row.withUnsafeMutableBufferPointer { row in
+                                        for group in 0..<groups {
+                                            let range = group * groupSize..<(group + 1) * groupSize
+                                            let grid = AffineGrid.best(
+                                                UnsafeBufferPointer(rebasing: row[range]),
+                                                importance: UnsafeBufferPointer(rebasing: counts[range]), bits: bits,
+                                                symmetric: symmetric, searches: true)
+                                            scales[output * groups + group] = grid.scale
+                                            zeros[output * groups + group] = UInt8(grid.zero)
+                                            for column in range {
+                                                let code = grid.code(row[column])
+                                                codes[output * inputs + column] = UInt8(code)
+                                                let line = column * inputs
+                                                let error = (row[column] - grid.value(code)) / factor[line + column]
+                                                for other in column + 1..<max(inputs, column + 1) {
+                                                    row[other] -= error * factor[line + other]
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    /// U with (H + λI)⁻¹ = UᵀU, upper triangular, `[size, size]`.
+    package static func upperFactor(
+        ofInverse hessian: [Float], size: Int, damping: Double, name: String
+    ) throws -> [Float] {
+        var matrix = hessian.map(Double.init)
+        var mean = 0.0
+        for i in 0..<size { mean += matrix[i * size + i] / Double(size) }
+        guard mean > 0, mean.isFinite else { throw QuantizationError.singularHessian(name) }
+        for i in 0..<size {
+            // A column that no input has touched is rounded by itself.
+            if matrix[i * size + i] <= 0 { matrix[i * size + i] = mean }
+            matrix[i * size + i] += damping * mean
+        }
+        // The upper factor of the inverse is the inverse of the factor of H taken from its end: with J the exchange of
+        // first and last, JHJ = LLᵀ gives H⁻¹ = (J L⁻ᵀ J)(J L⁻¹ J), of which the right one is upper and its transpose lower.
+        var reversed = [Double](repeating: 0, count: size * size)
+        for i in 0..<size {
+            for j in 0..<size { reversed[i * size + j] = matrix[(size - 1 - i) * size + size - 1 - j] }
+        }
+        guard cholesky(&reversed, size) else { throw QuantizationError.singularHessian(name) }
+        let inverse = lowerInverse(reversed, size)
+        var upper = [Float](repeating: 0, count: size * size)
+        for i in 0..<size {
+            for j in i..<size { upper[i * size + j] = Float(inverse[(size - 1 - i) * size + size - 1 - j]) }
+        }
+        return upper
+    }
+
+    /// L in the lower triangle. False where a pivot is not positive.
+    private static func cholesky(_ a: inout [Double], _ size: Int) -> Bool {
+        var isPositive = true
+        a.withUnsafeMutableBufferPointer { a in
+            nonisolated(unsafe) let a = a
+            for j in 0..<size {
+                var pivot = a[j * size + j]
+                for k in 0..<j { pivot -= a[j * size + k] * a[j * size + k] }
+                guard pivot > 0 else {
+                    isPositive = false
+                    return
+                }
+                let root = pivot.squareRoot()
+                a[j * size + j] = root
+                let rows = size - j - 1, share = 64
+                ThreadPool.shared.run((rows + share - 1) / share) { part in
+                    for i in j + 1 + part * share..<min(j + 1 + (part + 1) * share, size) {
+                        var sum = a[i * size + j]
+                        for k in 0..<j { sum -= a[i * size + k] * a[j * size + k] }
+                        a[i * size + j] = sum / root
+                    }
+                }
+            }
+        }
+        return isPositive
+    }
+
+    /// L⁻¹, lower triangular: row by row, each column's entries in order.
+    private static func lowerInverse(_ l: [Double], _ size: Int) -> [Double] {
+        var inverse = [Double](repeating: 0, count: size * size)
+        inverse.withUnsafeMutableBufferPointer { inverse in
+            nonisolated(unsafe) let inverse = inverse
+            l.withUnsafeBufferPointer { l in
+                // Columns by strips, so that rows of the result are added up along memory.
+                let strip = 64
+                ThreadPool.shared.run((size + strip - 1) / strip) { part in
+                    let columns = part * strip..<min((part + 1) * strip, size)
+                    for i in columns.lowerBound..<size {
+                        for k in columns.lowerBound..<i {
+                            let factor = l[i * size + k]
+                            for j in columns where j <= k { inverse[i * size + j] -= factor * inverse[k * size + j] }
+                        }
+                        if columns.contains(i) { inverse[i * size + i] += 1 }
+                        for j in columns where j <= i { inverse[i * size + j] /= l[i * size + i] }
+                    }
+                }
+            }
+        }
+        return inverse
+    }
+}

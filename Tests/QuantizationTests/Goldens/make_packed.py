@@ -1,0 +1,150 @@
+"""One matrix in every packed layout that folders on hubs have, and the numbers it stands for, for PackedReaderTests.
+
+    python make_packed.py    # needs torch, safetensors and numpy; writes packed.safetensors and packed.json beside itself
+
+The layouts are those their packages publish: AutoGPTQ / GPTQModel (gptq versions 1 and 2), AutoAWQ (gemm), bitsandbytes
+(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors.
+"""
+import json
+import pathlib
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+OUT, IN, GROUP = 16, 64, 32
+generator = torch.Generator().manual_seed(7)
+tensors, cases = {}, []
+
+
+def add(name, config, expected, **parts):
+    cases.append({"name": name, "config": config})
+    tensors[f"{name}.expected"] = expected.to(torch.float32).contiguous()
+    for key, value in parts.items():
+        tensors[f"{name}.{key.replace('__', '.')}"] = value.contiguous()
+
+
+def stream(codes, bits):
+    """Codes along dimension 0 as a stream of bits in int32 words."""
+    codes = codes.numpy().astype(np.uint64)
+    words = np.zeros(((codes.shape[0] * bits + 31) // 32, codes.shape[1]), np.uint64)
+    for i in range(codes.shape[0]):
+        at = i * bits
+        words[at // 32] |= (codes[i] << np.uint64(at % 32)) & np.uint64(0xFFFFFFFF)
+        if at % 32 + bits > 32:
+            words[at // 32 + 1] |= codes[i] >> np.uint64(32 - at % 32)
+    return torch.from_numpy(words.astype(np.uint32).view(np.int32))
+
+
+def scales(*shape):
+    return (torch.rand(*shape, generator=generator) * 0.02 + 0.005).to(torch.float16)
+
+
+for bits, version, order in [(4, 1, False), (4, 2, False), (4, 1, True), (8, 1, False), (3, 1, False), (2, 2, True)]:
+    groups = IN // GROUP
+    codes = torch.randint(0, 2**bits, (IN, OUT), generator=generator)
+    zeros = torch.full((groups, OUT), 2 ** (bits - 1)) if bits == 8 else torch.randint(1, 2**bits, (groups, OUT), generator=generator)
+    s = scales(groups, OUT)
+    index = torch.arange(IN) // GROUP
+    if order:
+        index = index[torch.randperm(IN, generator=generator)]
+    expected = (s[index].float() * (codes - zeros[index]).float()).T
+    stored = zeros - 1 if version == 1 else zeros
+    add(f"gptq{bits}v{version}{'act' if order else ''}",
+        {"quant_method": "gptq", "bits": bits, "group_size": GROUP, "desc_act": order, "sym": False,
+         "checkpoint_format": "gptq" if version == 1 else "gptq_v2"},
+        expected, qweight=stream(codes, bits), qzeros=stream(stored.T, bits).T, scales=s, g_idx=index.to(torch.int32))
+
+# AWQ: outputs 0, 2, 4, 6, 1, 3, 5, 7 of each eight from the lowest bits up.
+ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
+
+
+def interleaved(codes):
+    words = torch.zeros(codes.shape[0], codes.shape[1] // 8, dtype=torch.int64)
+    for place, output in enumerate(ORDER):
+        words |= codes[:, output::8] << (4 * place)
+    return torch.from_numpy(words.numpy().astype(np.uint32).view(np.int32))
+
+
+codes = torch.randint(0, 16, (IN, OUT), generator=generator)
+zeros = torch.randint(0, 16, (IN // GROUP, OUT), generator=generator)
+s, index = scales(IN // GROUP, OUT), torch.arange(IN) // GROUP
+add("awq", {"quant_method": "awq", "bits": 4, "group_size": GROUP, "zero_point": True, "version": "gemm"},
+    (s[index].float() * (codes - zeros[index]).float()).T, qweight=interleaved(codes), qzeros=interleaved(zeros), scales=s)
+
+NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+       -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
+       0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
+FP4 = [0.0, 0.0052083333, 0.66666667, 1.0, 0.33333333, 0.5, 0.16666667, 0.25]
+FP4 += [-v for v in FP4]
+for name, levels, nested in [("nf4", NF4, True), ("nf4", NF4, False), ("fp4", FP4, True)]:
+    codes = torch.randint(0, 16, (OUT * IN,), generator=generator)
+    packed = ((codes[0::2] << 4) | codes[1::2]).to(torch.uint8).reshape(-1, 1)
+    blocks = OUT * IN // 64
+    levels = torch.tensor(levels)
+    state = {"quant_type": name, "blocksize": 64, "dtype": "bfloat16", "shape": [OUT, IN]}
+    parts = {"weight": packed, "weight__quant_map": levels}
+    if nested:
+        table = torch.sort(torch.rand(256, generator=generator) * 2 - 1).values
+        outer = torch.rand((blocks + 255) // 256, generator=generator) * 0.1
+        absmax = torch.randint(0, 256, (blocks,), generator=generator).to(torch.uint8)
+        state |= {"nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 0.0625}
+        scale = table[absmax.long()] * outer[torch.arange(blocks) // 256] + 0.0625
+        parts |= {"weight__absmax": absmax, "weight__nested_absmax": outer, "weight__nested_quant_map": table}
+    else:
+        scale = torch.rand(blocks, generator=generator)
+        parts |= {"weight__absmax": scale}
+    expected = (levels[codes] * scale.repeat_interleave(64)).reshape(OUT, IN)
+    parts[f"weight__quant_state.bitsandbytes__{name}"] = torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)
+    name = name + ("nested" if nested else "")
+    cases.append({"name": name, "config": {"quant_method": "bitsandbytes", "load_in_4bit": True}})
+    tensors[f"{name}.expected"] = expected
+    for key, value in parts.items():
+        tensors[name + "." + key.replace("weight__", "weight.", 1)] = value.contiguous()
+
+codes = torch.randint(-127, 128, (OUT, IN), generator=generator).to(torch.int8)
+scb = torch.rand(OUT, generator=generator) + 0.1
+add("int8", {"quant_method": "bitsandbytes", "load_in_8bit": True}, codes.float() * scb[:, None] / 127,
+    weight=codes, SCB=scb, weight_format=torch.zeros((), dtype=torch.uint8))
+
+for name, kind, config, shape in [
+    ("fp8block", torch.float8_e4m3fn, {"quant_method": "fp8", "weight_block_size": [8, 32]}, (2, 2)),
+    ("fp8tensor", torch.float8_e4m3fn, {"quant_method": "fp8", "activation_scheme": "dynamic"}, (1,)),
+    ("fp8channel", torch.float8_e5m2, {"quant_method": "fbgemm_fp8"}, (OUT, 1)),
+]:
+    weight = (torch.randn(OUT, IN, generator=generator) * 3).to(kind)
+    scale = torch.rand(*shape, generator=generator) * 0.1 + 0.01
+    if name == "fp8block":
+        whole = scale.repeat_interleave(8, 0).repeat_interleave(32, 1)
+        add(name, config, weight.float() * whole, weight=weight, weight_scale_inv=scale)
+    else:
+        add(name, config, weight.float() * scale, weight=weight, weight_scale=scale)
+
+
+def compressed(format, bits, group):
+    weights = {"num_bits": bits, "type": "int", "group_size": group, "strategy": "group" if group else "channel"}
+    return {"quant_method": "compressed-tensors", "format": format,
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}}, "ignore": ["lm_head"]}
+
+
+for name, zero in [("ctpack", False), ("ctpackzero", True)]:
+    q = torch.randint(-8, 8, (OUT, IN), generator=generator)
+    s = scales(OUT, IN // GROUP).to(torch.bfloat16)
+    z = torch.randint(-8, 8, (OUT, IN // GROUP), generator=generator) if zero else torch.zeros(OUT, IN // GROUP, dtype=torch.int64)
+    expected = s.float().repeat_interleave(GROUP, 1) * (q - z.repeat_interleave(GROUP, 1)).float()
+    parts = {"weight_packed": stream((q + 8).T, 4).T, "weight_scale": s, "weight_shape": torch.tensor([OUT, IN])}
+    if zero:
+        parts["weight_zero_point"] = stream(z + 8, 4)
+    add(name, compressed("pack-quantized", 4, GROUP), expected, **parts)
+q = torch.randint(-127, 128, (OUT, IN), generator=generator).to(torch.int8)
+s = torch.rand(OUT, 1, generator=generator) * 0.01 + 0.001
+add("ctint", compressed("int-quantized", 8, None), q.float() * s, weight=q, weight_scale=s)
+w = torch.randn(OUT, IN, generator=generator).to(torch.float8_e4m3fn)
+add("ctfloat", compressed("float-quantized", 8, None), w.float() * s, weight=w, weight_scale=s.clone())
+
+folder = pathlib.Path(__file__).parent
+for key in [k for k in tensors if k.endswith(".expected")]:
+    tensors[key] = tensors[key].to(torch.float32)
+save_file(tensors, folder / "packed.safetensors")
+(folder / "packed.json").write_text(json.dumps(cases, indent=1) + "\n")
+print((folder / "packed.safetensors").stat().st_size, "bytes", len(cases), "cases")
