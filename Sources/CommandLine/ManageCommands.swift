@@ -9,7 +9,7 @@ struct CreateCommand: ParsableCommand {
         abstract: "Make a model of another: a system message, parameters, a template.",
         discussion: """
             A Modelfile, as ollama has it, says what the model is made of. FROM names a model of this machine: a path, a \
-            short name, org/name, or one made before. PARAMETER, SYSTEM, TEMPLATE (Jinja), MESSAGE and LICENSE follow. No \
+            short name, org/name, or one made before. PARAMETER, SYSTEM, TEMPLATE (Jinja), ADAPTER, MESSAGE and LICENSE follow. No \
             weights are copied. run, serve and the library honour what stands in it; what a request says itself counts \
             before it.
 
@@ -26,9 +26,17 @@ struct CreateCommand: ParsableCommand {
             file == "-"
             ? try StandardInput.read() ?? "" : try StandardInput.text(try Folder.read(file), named: file)
         let place = file == "-" ? "standard input" : file
-        let model = try Modelfile(text, file: place).model { from in
+        var model = try Modelfile(text, file: place).model { from in
             let path = try ModelLocator.locate(from)
             return Folder.real(path) ?? path
+        }
+        if let adapter = model.adapter {
+            guard let path = Folder.real(adapter) else {
+                throw ModelError.notAModel(path: adapter, reason: "ADAPTER names a folder or file that is not there")
+            }
+            model.adapter = path
+            // One of another base is told now.
+            _ = try ModelFiles(path: model.path, adapters: [AdapterReference(path)]).decoder()
         }
         // What it is made of has to open, and the template has to be one, before anybody asks for it.
         let files = try ModelFiles.opened(model.path)

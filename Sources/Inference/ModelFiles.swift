@@ -18,8 +18,8 @@ public struct ModelFiles: Sendable {
     public let adapters: [AdapterReference]
 
     public init(path: String, adapters: [AdapterReference] = []) throws {
-        self.adapters = adapters
         created = path.hasSuffix(CreatedModel.suffix) ? try CreatedModel(file: path) : nil
+        self.adapters = (created?.adapter.map { [AdapterReference($0)] } ?? []) + adapters
         self.path = created?.path ?? path
         if let created, !Folder.exists(created.path) {
             throw ModelError.wrongValue(

@@ -46,7 +46,7 @@ import TinyModels
         ("FROM a\nPARAMETER temperature warm", "line 2", "a number"),
         ("FROM a\nSYSTEM \"\"\"\nno end", "line 2", "closes"),
         ("FROM a\nMESSAGE robot hi", "line 2", "user or assistant"),
-        ("FROM a\nTEMPLATE {{ .Prompt }}", "line 2", "Jinja"), ("FROM a\nADAPTER b", "line 2", "merged"),
+        ("FROM a\nTEMPLATE {{ .Prompt }}", "line 2", "Jinja"), ("FROM a\nADAPTER b\nADAPTER c", "line 3", "twice"),
         ("FROM a\nFROM b", "line 2", "twice"),
     ]) func whatIsWrongIsToldWithItsLine(_ text: String, _ line: String, _ word: String) {
         #expect { try parse(text) } throws: { "\($0)".contains(line) && "\($0)".contains(word) }

@@ -14,6 +14,8 @@ public struct CreatedModel: Sendable {
     /// The model it is made of, as it was named, and where its files are.
     public var from: String
     public var path: String
+    /// A PEFT folder or GGUF adapter that is put on it.
+    public var adapter: String?
     public var system: String?
     /// A chat template in place of the model's own.
     public var template: String?
@@ -48,7 +50,7 @@ public struct CreatedModel: Sendable {
             throw ModelError.missingKey(file: file, key: "from", expected: "the model it is made of")
         }
         self.init(from: from, path: path)
-        (system, template) = (try text("system"), try text("template"))
+        (adapter, system, template) = (try text("adapter"), try text("system"), try text("template"))
         messages = try (json["messages"]?.array ?? []).map { try ChatMessage($0) }
         parameters = json["parameters"]?.object ?? [:]
         licences = (json["licences"]?.array ?? []).compactMap(\.string)
@@ -58,6 +60,7 @@ public struct CreatedModel: Sendable {
 
     public var json: JSON {
         var object: JSONObject = ["from": .string(from), "path": .string(path)]
+        if let adapter { object["adapter"] = .string(adapter) }
         if let system { object["system"] = .string(system) }
         if let template { object["template"] = .string(template) }
         if !messages.isEmpty { object["messages"] = .array(messages.map(\.json)) }
@@ -69,6 +72,7 @@ public struct CreatedModel: Sendable {
     /// As a Modelfile.
     public var modelfile: String {
         var lines = ["FROM \(from)"]
+        if let adapter { lines.append("ADAPTER \(adapter)") }
         for (name, value) in parameters {
             for one in value.array ?? [value] {
                 lines.append("PARAMETER \(name) \(Modelfile.quoted(one.string ?? one.text()))")

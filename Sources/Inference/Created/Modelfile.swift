@@ -88,7 +88,8 @@ public struct Modelfile: Sendable {
             case "FROM":
                 guard value == from.value else { throw problem("FROM stands there twice") }
             case "ADAPTER":
-                throw problem("an ADAPTER is not put on here; give FROM a model that it was merged into")
+                guard made.adapter == nil || isMade else { throw problem("ADAPTER stands there twice") }
+                made.adapter = value
             case "SYSTEM": made.system = value
             case "TEMPLATE":
                 // Ollama's templates are Go's.
