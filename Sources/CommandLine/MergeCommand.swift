@@ -57,7 +57,13 @@ struct MergeCommand: ParsableCommand {
             let written = try MergedFile(files, decoder, changed: changed, type: to).write(to: out)
             Terminal.note(
                 "\(written.quantised) matrices are quantised again (\(written.types)), which moves their numbers by "
-                    + "\(Terminal.fixed(100 * written.error, 2)) % of the root mean square")
+                    + "\(Terminal.fixed(100 * written.error, 2)) % of the root mean square; the adapters move them by "
+                    + "\(Terminal.fixed(100 * written.change, 2)) %")
+            if written.error > written.change / 2 {
+                Terminal.note(
+                    "warning: much of what the adapters change is lost in so few bits: merge --to q8_0 or into a folder, or "
+                        + "run the base with --adapter")
+            }
         } else {
             try MergedFolder(files, decoder, type: to).write(to: out)
         }

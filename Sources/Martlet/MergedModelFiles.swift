@@ -88,6 +88,9 @@ public struct MergedFile {
         public var types = ""
         /// √(Σ (ŵ − w)² / Σ w²) over them: what encoding adds.
         public var error = 0.0
+        /// √(Σ (w − w₀)² / Σ w²), w₀ being what was stored: how much the adapters change. Where it is not well above the
+        /// error, their part is lost in the codes.
+        public var change = 0.0
     }
 
     /// - Parameters:
@@ -115,7 +118,7 @@ public struct MergedFile {
             throw AdapterError(.unsupported, "\(files.path) is no GGUF file")
         }
         let merged = try GGUFMerge.tensors(decoder, changed: changed, names: Set(file.names))
-        var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, total = 0.0, types: Set<String> = []
+        var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, moved = 0.0, total = 0.0, types: Set<String> = []
         for (key, value) in file.metadata where !key.hasPrefix("split.") { writer.metadata[key] = value }
         for name in file.names {
             let stored = try file.tensor(name)
@@ -129,6 +132,7 @@ public struct MergedFile {
             if target.isQuantized {
                 let back = try encoded.to(.float32)
                 missed += try (back - value).square().sum().item(as: Double.self)
+                moved += try (value - stored.to(.float32)).square().sum().item(as: Double.self)
                 total += try value.square().sum().item(as: Double.self)
                 outcome.quantised += 1
                 types.insert(target.name)
@@ -139,6 +143,7 @@ public struct MergedFile {
         }
         outcome.types = types.sorted().joined(separator: ", ")
         outcome.error = total > 0 ? (missed / total).squareRoot() : 0
+        outcome.change = total > 0 ? (moved / total).squareRoot() : 0
         try writer.write(to: path)
         return outcome
     }

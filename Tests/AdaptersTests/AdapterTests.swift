@@ -105,6 +105,25 @@ import Testing
         }
     }
 
+    /// Parameters of the model itself, too: trained on the file, read on the folder.
+    @Test func trainedPartsOfAGGUFFileFitTheFolder() throws {
+        let folder = try Checkpoint(path: Self.models + "llama-yarn").decoder()
+        let file = try Checkpoint(path: Self.models + "gguf/llama-yarn.gguf").decoder()
+        var configuration = try AdapterConfiguration(named: "freeze")
+        (configuration.trainedPatterns, configuration.layers) = (["q_proj", "input_layernorm"], [1])
+        let adapter = try Adapter(configuration, of: file)
+        var random = RandomStream(seed: 12)
+        for parameter in adapter.parameters {
+            let noise = try Tensor.normal(parameter.tensor.shape, mean: 0, std: 0.2, using: &random)
+            try noGrad { try parameter.tensor.copy(from: parameter.tensor.detach() + noise) }
+        }
+        try adapter.attach()
+        let scratch = try Scratch()
+        try PEFTFolder.write(adapter, to: scratch.path, base: nil)
+        try Adapter(PEFTFolder.read(scratch.path), of: folder).attach()
+        #expect(try PEFTTests.difference(Self.logits(folder), Self.logits(file)) < 1e-4)
+    }
+
     /// Central differences through a base of 4-bit blocks: the gradient is that of the values the blocks stand for.
     @Test func gradientsThroughAQuantisedBaseAreExact() throws {
         let source = ModuleTree.Builder(Initializer(.normal(deviation: 0.3, layers: 1), seed: 2))

@@ -260,18 +260,16 @@ struct AdapterBuilder {
 
     private mutating func save(_ leaf: any ModuleLeaf, _ kind: String, _ value: any WeightMatrix, module: String) throws
     {
-        if kind == "weight", leaf is Norm, let norm = leaf as? Norm, norm.weightOffset == 0,
-            decoder.configuration.family.hasPrefix("gemma")
-        {
-            throw AdapterError(
-                .unsupported, "\(module) of a GGUF file has one added to what folders hold: train from the folder")
-        }
         try replace(leaf, leaf.path + "." + kind, value, key: key(module) + "." + kind)
     }
 
     private mutating func replace(
         _ leaf: any ModuleLeaf, _ path: String, _ value: any WeightMatrix, key: String, order: RowOrder? = nil
     ) throws {
+        if let norm = leaf as? Norm, norm.weightOffset == 0, decoder.configuration.family.hasPrefix("gemma") {
+            throw AdapterError(
+                .unsupported, "\(path) of a GGUF file has one added to what folders hold: train from the folder")
+        }
         let tensor = try source.tensor(key, shape: value.shape, order: order) { try value.float32Copy() }
         tensors.append(AdapterTensor(key, tensor, order: order))
         replaced.append(
@@ -334,7 +332,8 @@ struct AdapterBuilder {
                 }
                 for parameter in leaf.parameters where !known.contains(parameter.path) {
                     guard !replaced.contains(where: { $0.path == parameter.path }) else { continue }
-                    try replace(leaf, parameter.path, parameter.value, key: key(parameter.path))
+                    let order = (leaf as? Linear).flatMap { published.order(of: $0) }
+                    try replace(leaf, parameter.path, parameter.value, key: key(parameter.path), order: order)
                 }
             }
         }

@@ -66,16 +66,16 @@ public struct Checkpoint: Sendable {
                     ? "this folder holds token shards, which a model is trained on (martlet train --data \(path)), and no "
                         + "model; give the run's folder"
                     : hasAdapter
-                        ? "this folder holds an adapter (adapter_config.json) and no model; merge it into its base and give "
-                            + "the merged folder"
+                        ? "this folder holds an adapter (adapter_config.json) and no model; give its base, and --adapter "
+                            + "\(path), or merge it (martlet merge)"
                         : "there is no config.json in this folder")
         }
         guard !hasAdapter else {
             throw ModelError.unsupported(
                 file: adapter,
                 reason:
-                    "there is an adapter beside the model, and adapters are not applied: merge it into the model, or "
-                    + "move adapter_config.json away to run the model without it")
+                    "there is an adapter beside the model, and it is not clear which of them is meant: move "
+                    + "adapter_config.json and its weights to a folder of their own, and name that by --adapter")
         }
         let bytes = try Folder.read(config)
         do throws(JSONError) {

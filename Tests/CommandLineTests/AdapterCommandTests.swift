@@ -1,0 +1,71 @@
+import Foundation
+import Martlet
+import Testing
+import TinyModels
+
+/// Adapters as a user has them: trained on a GGUF file, run, listed, converted, merged.
+@Suite struct AdapterCommandTests {
+    let program: Program
+
+    init() throws { program = try Program() }
+
+    private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: program.home + "/" + path) }
+
+    private func trained() throws -> (base: String, run: String) {
+        let rows = (0..<40).map {
+            """
+            {"messages": [{"role": "user", "content": "say \($0)"}, {"role": "assistant", "content": "ok \($0 % 4)"}]}
+
+            """
+        }.joined()
+        try rows.write(toFile: program.home + "/chat.jsonl", atomically: true, encoding: .utf8)
+        let base = try program.file()
+        let result = try program.run([
+            "sft", base, "--data", "chat.jsonl", "--out", "runs/id", "--adapter", "lora", "--rank", "4", "--set",
+            "batch_rows=2", "--set", "context_length=64", "--steps", "4",
+        ])
+        #expect(result.code == 0, "\(result.error)")
+        #expect(result.error.contains("parameters are trained"), "told before the first step")
+        return (base, "runs/id")
+    }
+
+    @Test func anAdapterIsTrainedRunListedAndMerged() throws {
+        let (base, run) = try trained()
+        #expect(exists(run + "/adapter_model.safetensors") && !exists(run + "/model.safetensors"))
+        // By itself it finds its base; on its base it says the same.
+        let alone = try program.run("run", run, "say 3", "--temp", "0", "-n", "8")
+        let named = try program.run("run", base, "--adapter", run, "say 3", "--temp", "0", "-n", "8")
+        #expect(alone.code == 0 && alone.output == named.output, "\(alone.error) \(named.error)")
+        #expect(try program.run("run", base, "--adapter", run + "=0.5", "say 3", "-n", "2").code == 0)
+        let listed = try program.run("adapters", run, "--json").json()
+        #expect(listed.array?.first?["kind"] == "lora" && listed.array?.first?["rank"] == 4)
+        #expect(try program.run("show", run, "--tree").output.contains("lora_A.weight"))
+        let converted = try program.run("adapters", "convert", run, "--to", "gguf", "--out", "id.gguf")
+        #expect(converted.code == 0, "\(converted.error)")
+        let fromFile = try program.run("run", base, "--adapter", "id.gguf", "say 3", "--temp", "0", "-n", "8")
+        #expect(fromFile.output == alone.output, "\(fromFile.error)")
+        let merged = try program.run("merge", base, "--adapter", run, "--out", "tuned")
+        #expect(merged.code == 0 && exists("tuned/model.safetensors"), "\(merged.error)")
+        #expect(try program.run("run", "tuned", "say 3", "-n", "2").code == 0)
+        let again = try program.run("merge", run, "--out", "tuned.gguf")
+        #expect(again.code == 0 && exists("tuned.gguf"), "\(again.error)")
+        #expect(try program.run("run", "tuned.gguf", "say 3", "-n", "2").code == 0)
+    }
+
+    @Test func mistakesAreNamed() throws {
+        let base = try program.file()
+        try "".write(toFile: program.home + "/chat.jsonl", atomically: true, encoding: .utf8)
+        for (arguments, code, expected) in [
+            (["sft", base, "--data", "chat.jsonl", "--adapter", "lorra"], Int32(1), "lora"),
+            (["sft", base, "--data", "chat.jsonl", "--adapter", "lora", "--targets", "q_prj"], 1, "q_proj"),
+            (["run", base, "--adapter", "nowhere", "hello"], 1, "nowhere"),
+            (["run", base, "--adapter", "x=y", "hello"], 2, "PATH=0.5"),
+            (["merge", base, "--out", "x"], 2, "--adapter"),
+            (["adapters", "convert", base, "--to", "pickle", "--out", "x"], 2, "peft, mlx or gguf"),
+        ] {
+            let result = try program.run(arguments)
+            #expect(
+                result.code == code && result.error.contains(expected), "\(arguments): \(result.code) \(result.error)")
+        }
+    }
+}
