@@ -93,7 +93,9 @@ struct OpenAPIBody: Sendable {
         get("/api/runs/{name}", "Run")
         get("/api/runs/{name}/log", "RunLog", query: ["offset": OpenAPISchemas.count])
         table["GET /metrics"] = OpenAPIBody(text: "text/plain")
-        for path in ["/", "/playground", "/inspect", "/runs", "/docs"] { table["GET " + path] = OpenAPIBody(text: "text/html") }
+        for path in ["/", "/playground", "/inspect", "/runs", "/docs"] {
+            table["GET " + path] = OpenAPIBody(text: "text/html")
+        }
         return table
     }()
 }

@@ -72,7 +72,8 @@ extension OpenAPISchemas {
             "OllamaCreateRequest": request(
                 [
                     "model": word, "name": word, "from": word, "system": text, "template": text,
-                    "messages": list(reference("OllamaMessage"), atMost: 1024), "parameters": reference("OllamaOptions"),
+                    "messages": list(reference("OllamaMessage"), atMost: 1024),
+                    "parameters": reference("OllamaOptions"),
                     "license": any(text, list(text)), "stream": flag,
                 ], required: ["from"]),
             "OllamaCopyRequest": request(["source": word, "destination": word], required: ["source", "destination"]),
