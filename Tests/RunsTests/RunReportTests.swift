@@ -111,7 +111,8 @@ import Musl
     @Test func chartsNameTheirAxesAndShowLossesAsTheyAre() throws {
         let one = try RunRecord(path: folder((1...50).map { step($0, 5 / Double($0)) }.joined()))
         let page = RunReport([one]).html
-        let loss = try #require(page.components(separatedBy: "<svg").dropFirst().first { $0.contains(">training loss<") })
+        let loss = try #require(
+            page.components(separatedBy: "<svg").dropFirst().first { $0.contains(">training loss<") })
         #expect(loss.contains(">step</text>") && loss.contains("rotate(-90)\">nats per token</text>"))
         #expect(loss.components(separatedBy: "<polyline").count == 2)
     }
