@@ -251,8 +251,6 @@ if !coreOnly {
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/CommandLine"),
-        .executableTarget(
-            name: "serve-example", dependencies: ["Martlet", "MartletServer"], path: "Examples/Library/Sources/serve"),
         tests(
             "Server",
             [
@@ -265,6 +263,16 @@ if !coreOnly {
             exclude: ["clients", "pages"]),
         tests("CommandLine", ["Martlet", "MartletFormats", "MartletJSON", "MartletTokenizers", "TinyModels"]),
     ]
+}
+
+// The programs of Examples/Library, which is a package of its own, are compiled here with the modules that are built
+// anyway, and see only what is public.
+if !coreOnly {
+    targets += ["ask", "conversation", "structured", "tools", "search", "train", "serve"].map { name in
+        .executableTarget(
+            name: "\(name)-example", dependencies: name == "serve" ? ["Martlet", "MartletServer"] : ["Martlet"],
+            path: "Examples/Library/Sources/\(name)", packageAccess: false)
+    }
 }
 
 // `MARTLET_TESTS=Text,Data` keeps the tests of those rooms only, and no benchmarks: what a change is tried with.
