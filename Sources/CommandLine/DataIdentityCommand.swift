@@ -51,7 +51,7 @@ struct DataIdentityCommand: AsyncParsableCommand {
         defer { line.end() }
         var lines: [JSON] = []
         for (index, question) in Identity.rehearsal.enumerated() {
-            line.show("rehearsal: \(index) of \(Identity.rehearsal.count) answers", isDue: true)
+            line.show("rehearsal: \(index) of \(Identity.rehearsal.count) answers", isDue: index % 16 == 0)
             var reply = ""
             for try await delta in model.chat([ChatMessage(role: "user", content: question)], options) {
                 reply += delta.text
