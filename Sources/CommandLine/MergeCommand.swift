@@ -48,7 +48,7 @@ struct MergeCommand: ParsableCommand {
         for note in adapters.flatMap(\.stored.notes) { Terminal.note("warning: \(note)") }
         var line = StatusLine()
         let changed = try merge.merge(adapters, into: decoder) { done, total in
-            line.show("merging \(done) of \(total)", isDue: true)
+            line.show("merging \(done) of \(total)", isDue: done == total)
         }
         line.end()
         Terminal.note(
