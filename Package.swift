@@ -148,7 +148,8 @@ var targets: [Target] = [
     tests(
         "Quantization",
         [
-            "MartletQuantization", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON",
+            "MartletQuantization", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats",
+            "MartletJSON",
             "TinyModels",
         ],
         exclude: ["Goldens"]),

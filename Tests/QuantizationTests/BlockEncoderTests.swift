@@ -49,7 +49,6 @@ import Testing
             let ours = try golden.error(golden.weights.quantized(to: type), weighted: false)
             let oursWeighted = try golden.error(
                 golden.weights.quantized(to: type, importance: golden.importance), weighted: true)
-            print("\(type.name): \(ours / plain) \(oursWeighted / weighted)")
             #expect(ours <= plain * 1.000001, "\(type.name): \(ours) for \(plain)")
             #expect(oursWeighted <= weighted * 1.000001, "\(type.name): \(oursWeighted) for \(weighted)")
         }
