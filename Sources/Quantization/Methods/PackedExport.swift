@@ -94,8 +94,8 @@ public struct PackedExport {
         } catch { throw FormatError(error) }
     }
 
-    /// The matrices by passes over the text, as many Hessians at a time as there is memory for. Layers after quantised ones
-    /// see what those give.
+    /// The matrices by passes over the text, as many Hessians at a time as there is memory for. Every layer sees what the
+    /// original weights before it give, not the quantised ones.
     private func calibrated(
         _ windows: TextWindows, _ memory: Int, _ progress: (String, Int, Int) throws -> Void
     ) throws -> [String: [SafetensorsWriter.Planned]] {
