@@ -94,7 +94,8 @@ var targets: [Target] = [
         [
             "MartletAdapters", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks",
             "MartletData",
-            "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
+            "MartletChat", "MartletRuns", "MartletTokenizers", "MartletPatterns", "MartletFormats", "MartletJSON",
+            "MartletSystem",
         ]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletTokenizers", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",

@@ -4,6 +4,7 @@ import Martlet
 enum CorpusReport {
     /// The files that are not read, by reason.
     static func tellFiles(_ corpus: Corpus) {
+        for note in corpus.notes { Terminal.note("martlet: \(note)") }
         for line in LeftOutFile.summary(corpus.leftOutFiles) { Terminal.note("not read: \(line)") }
     }
 

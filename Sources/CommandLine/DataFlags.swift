@@ -16,6 +16,7 @@ struct RecordFlags: ParsableArguments {
     @Option(help: "stop, skip or report: what becomes of a record that cannot be used. Those passed over are counted.")
     var onBadRecord = BadRecordPolicy.stop
     @Option(help: "Of folders: train, validation, test, another split they name, or all.") var dataSplit = "train"
+    @Option(help: "LLaMA-Factory's dataset_info.json, whose names may stand for files.") var datasetInfo: String?
     @Option(help: "Of a hub repository whose README lists several: the subset.") var subset: String?
 
     func options() throws -> CorpusOptions {
@@ -25,6 +26,7 @@ struct RecordFlags: ParsableArguments {
         options.badRecords = onBadRecord
         options.split = dataSplit
         options.subset = subset
+        if let datasetInfo { options.datasets = try DatasetInfo(path: datasetInfo) }
         return options
     }
 }
@@ -56,6 +58,20 @@ struct CorpusFlags: ParsableArguments {
         return options
     }
 
+    /// Conversations through the template that is asked for, or the tokenizer's own; nil where there is none.
+    func chatEncoder(_ tokenizer: Tokenizer) throws -> ChatEncoder? {
+        guard
+            let source = try template.map({ String(decoding: try Folder.read($0), as: UTF8.self) })
+                ?? tokenizer.chatTemplate
+        else { return nil }
+        var chat = ChatEncoder(
+            tokenizer: tokenizer,
+            template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
+        chat.largestSequence = maxTokens
+        chat.long = long
+        return chat
+    }
+
     func encoder(_ tokenizer: Tokenizer) throws -> DocumentEncoder {
         var end = tokenizer.documentEnd
         if let endToken {
@@ -65,22 +81,12 @@ struct CorpusFlags: ParsableArguments {
             }
         }
         guard chats == .template else { return DocumentEncoder(tokenizer: tokenizer, separator: end) }
-        let source: String
-        if let template {
-            source = String(decoding: try Folder.read(template), as: UTF8.self)
-        } else if let own = tokenizer.chatTemplate {
-            source = own
-        } else {
+        guard let chat = try chatEncoder(tokenizer) else {
             return DocumentEncoder(
                 tokenizer: tokenizer, separator: end,
                 chats: .refused(
                     "is a conversation, and the tokenizer has no chat template; give --template FILE, or --chats text"))
         }
-        var chat = ChatEncoder(
-            tokenizer: tokenizer,
-            template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
-        chat.largestSequence = maxTokens
-        chat.long = long
         return chat.documentEncoder(separator: end)
     }
 }

@@ -11,18 +11,26 @@ struct DataPreviewCommand: ParsableCommand {
             between ⟦ and ⟧. --tokens lists one token a line. Behind them stands what of the corpus is left out or changed \
             and why, with the first record of each kind, counted over the first --scan records.
 
+            Pairs of replies, replies that were judged and prompts without a reply are shown as what they are, as dpo, \
+            reward and grpo read them; --as texts shows what sft and pack make of them.
+
             Examples:
               martlet data preview chat.jsonl --tokenizer model/
+              martlet data preview pairs.json --tokenizer model/ --documents 1
               martlet data preview shards/train-00000.shard --tokenizer shards/ --documents 1 --tokens
             """)
 
     @Argument(help: "Files and folders, or one .shard file.") var paths: [String]
     @OptionGroup var source: CorpusFlags
+    @Option(help: "rows: feedback and prompts as what they are; texts: as sft and pack read them.") var `as` = Reading
+        .rows
     @Option(help: "Documents to show.") var documents = 3
     @Option(help: "Documents to pass over first.") var skip = 0
     @Option(help: "Tokens to show of each.") var limit = 400
     @Option(help: "Records to look at for what is left out.") var scan = 1000
     @Flag(help: "One token a line: place, label, id, token.") var tokens = false
+
+    enum Reading: String, ExpressibleByArgument, CaseIterable { case rows, texts }
 
     func validate() throws {
         guard documents > 0, skip >= 0, limit > 0, scan >= 0 else {
@@ -53,12 +61,29 @@ struct DataPreviewCommand: ParsableCommand {
     }
 
     private func preview(_ tokenizer: Tokenizer) throws {
-        let corpus = try Corpus(paths, options: try source.options()), encoder = try source.encoder(tokenizer)
+        var options = try source.options()
+        if `as` == .rows {
+            options.feedback = .whereThere
+            options.keepsPrompts = true
+        }
+        let corpus = try Corpus(paths, options: options), encoder = try source.encoder(tokenizer)
+        let rows = `as` == .rows && source.chats == .template ? try source.chatEncoder(tokenizer) : nil
         CorpusReport.tellFiles(corpus)
         corpus.onBadRecord = { Terminal.note("left out: \($0)") }
         var tally = CorpusTally(), shown = 0, read = 0
         while shown < documents || read < scan, let document = try corpus.nextDocument() {
             read += 1
+            if let parts = try rows?.preview(document, corpus) {
+                guard read > skip, shown < documents, !parts.isEmpty else { continue }
+                shown += 1
+                for part in parts {
+                    try show(
+                        Array(part.chat.tokens.prefix(limit)), Array(part.chat.isTrained.prefix(limit)),
+                        total: part.chat.tokens.count, trained: part.chat.trainedCount,
+                        "\(document.origin), \(part.name)", tokenizer)
+                }
+                continue
+            }
             let encoding: DocumentEncoding
             do throws(DataError) {
                 encoding = try encoder.encode(document)

@@ -9,7 +9,9 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
         discussion: """
             Each step the model writes a group of replies to each of some problems; replies that are better than their \
             group become likelier (group relative policy optimisation). Before, during and after, held-out problems are \
-            answered greedily.
+            answered greedily. --method sets what follows from it: dr_grpo (no division by lengths or deviations), dapo (a \
+            higher clip above, groups of equal rewards drawn again, long replies penalised), gspo (a sequence's ratio), cispo, \
+            rloo (the others of the group as the baseline), reinforce, expert (the best replies are learnt: expert iteration).
 
             Tasks:
               arithmetic  sums and differences of the synthetic world
@@ -20,7 +22,8 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
 
             Rewards (--reward NAME|PROGRAM[=WEIGHT][,…]), each a number that a finished reply is worth:
             \(Reward.builtInNames.map { "  " + $0.name.padded(to: 10) + "  " + $0.meaning }.joined(separator: "\n"))
-            A program, named by a path with a /, is started once. It gets a JSON line for each reply on standard input, \
+            A reward model is the path of its folder, as martlet reward writes it. A program, named by a path with a /, is \
+            started once. It gets a JSON line for each reply on standard input, \
             {"prompt": [messages], "reply": "…", "answer": "…", "columns": {…}}, and answers each with a line, a number or \
             {"reward": number}.
 
@@ -31,7 +34,8 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
             Examples:
               martlet grpo runs/sft --task arithmetic
               martlet grpo runs/sft --task arithmetic --steps 200 --problems 32 --group 16 --out runs/better
-              martlet grpo runs/sft --data gsm8k.jsonl --reward number,format=0.2
+              martlet grpo runs/sft --data gsm8k.jsonl --reward math,format=0.2 --method dapo
+              martlet grpo runs/sft --data prompts.jsonl --reward runs/rm --kl-weight 0.05
               martlet grpo runs/sft --data problems.jsonl --reward ./judge.py --set micro_batches=4
             """)
 
@@ -41,8 +45,9 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .policy) }
 
     func run() throws {
-        let options = try training.options()
+        var options = try training.options()
         if try training.printsConfig(options) { return }
+        try options.locateReference()
         guard let model else { throw ValidationError("a model to begin with is needed") }
         guard (options.task == nil) != (options.prompts == nil) else {
             throw ValidationError("give --task, or --data with problems, or one of task and prompts in a --config file")
@@ -51,24 +56,9 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
         try TrainingDisplay.demandFree(run, resume: training.resume)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let trainer = try Trainer(
-            run: run, options: options, model: start, task: task(options, start), memory: training.memory.limit)
+            run: run, options: options, model: start, task: Problems.task(options, start), memory: training.memory.limit
+        )
         try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)
-    }
-
-    private func task(_ options: TrainingOptions, _ model: StartingModel) throws -> any VerifiableTask {
-        let resolved = try ResolvedOptions(
-            options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
-        guard let path = resolved.rewards.prompts else {
-            return try WorldTask(
-                named: resolved.rewards.task ?? "", seed: UInt64(clamping: resolved.rewards.worldSeed))
-        }
-        let encoder = try model.chatEncoder(), limit = model.decoder.configuration.contextLength
-        let task = try PromptTask(
-            path: path, map: resolved.rewards.map, heldOut: resolved.evaluation.questions,
-            seed: UInt64(clamping: resolved.general.seed)
-        ) { try encoder.prompt($0).count < limit }
-        for note in task.notes { Terminal.note("martlet: \(note)") }
-        return task
     }
 }
 

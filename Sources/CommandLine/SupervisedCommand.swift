@@ -11,11 +11,13 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
             conversations, a prompt and its response (instruction and output, question and answer, prompt and completion, \
             …) or a preference pair, of which the chosen reply is learnt, as JSONL, JSON, CSV, Parquet or Arrow; --map names \
             columns. Of folders the train split is read. A conversation longer than context_length is left out, or cut \
-            at its turns with --long cut. Whatever is left out or changed is counted and told.
+            at its turns with --long cut. With a share behind a file's name rows are drawn in these proportions, \
+            whatever the files' sizes. Whatever is left out or changed is counted and told.
 
             Examples:
               martlet sft runs/first --data chat.jsonl
               martlet sft runs/first --data chat.jsonl --data alpaca.json --out runs/chatty --set epochs=3
+              martlet sft runs/first --data identity.json --data alpaca.json=0.5 --out runs/mixed
               martlet sft smollm2 --data identity.json --adapter lora --rank 16 --out runs/id
               martlet run runs/id "Who are you?"
               martlet sft --print-config > sft.yaml
@@ -39,19 +41,23 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let resolved = try ResolvedOptions(
             options, vocabularySize: start.tokenizer.vocabularySize, model: start.decoder.configuration)
-        let isNew = !Folder.exists(run), folder = run + "/data"
+        let isNew = !Folder.exists(run)
+        let parts = SupervisedPart.all(resolved.chat.data, run: run)
         // Before packing: another process would train on what is being written over.
         let lock = try RunLock(run: run)
         let trainer: Trainer
-        var isPacked = false
+        var packed: [String] = []
         do {
-            isPacked = try CorpusReport.explaining { try pack(start, resolved, into: folder) }
+            try CorpusReport.explaining {
+                for part in parts where try pack(start, resolved, part) { packed.append(part.folder) }
+            }
             trainer = try Trainer(
-                run: run, options: options, data: TrainingData(folder: folder), from: start,
+                run: run, options: options,
+                data: TrainingData(parts.map { DataPortion($0.folder, weight: $0.weight) }), from: start,
                 memory: training.memory.limit)
         } catch {
             // Nothing was trained on what was packed: a corrected call begins anew.
-            if isPacked { CorpusPacker.remove(folder: folder) }
+            for folder in packed { CorpusPacker.remove(folder: folder) }
             if isNew { RunLock.removeUnused(run) }
             throw error
         }
@@ -60,14 +66,16 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
     /// - Returns: whether they were packed now.
-    private func pack(_ model: StartingModel, _ resolved: ResolvedOptions, into folder: String) throws -> Bool {
+    private func pack(_ model: StartingModel, _ resolved: ResolvedOptions, _ part: SupervisedPart) throws -> Bool {
+        let folder = part.folder
         if training.resume == .auto, Folder.exists(folder + "/shards.json") {
             Terminal.note(
                 "martlet: the conversations are those of \(folder), packed when the run began; --data is not read again"
             )
             return false
         }
-        let corpus = try Corpus(resolved.chat.data, options: resolved.chat.corpus())
+        if part.weight != 1 || part.isOneOfSeveral { Terminal.note("\(part.paths[0]), a share of \(part.weight):") }
+        let corpus = try Corpus(part.paths, options: resolved.chat.corpus())
         CorpusReport.tellFiles(corpus)
         corpus.onBadRecord = { Terminal.note("left out: \($0)") }
         var chats = try model.chatEncoder()
@@ -96,6 +104,36 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
             "\(result.conversations) conversations as \(result.sequences) sequences, \(result.trainedTokens) tokens to learn "
                 + "of \(result.tokens); \(result.validationTokens) tokens are kept for validation")
         return true
+    }
+}
+
+/// Files of conversations that are packed together, and their share of a run's rows.
+struct SupervisedPart {
+    let paths: [String]
+    let folder: String
+    let weight: Double
+    let isOneOfSeveral: Bool
+
+    /// One part of all files; where a file is given with a share (`alpaca.json=0.5`), a part for each.
+    static func all(_ data: [String], run: String) -> [SupervisedPart] {
+        let portions = data.map { text in
+            // A name may have a "=" in it.
+            guard !Folder.exists(text), let cut = text.lastIndex(of: "="), cut > text.startIndex,
+                let weight = Double(text[text.index(after: cut)...]), weight > 0, weight <= 1e9
+            else { return (path: text, weight: Double?.none) }
+            return (path: String(text[..<cut]), weight: Double?.some(weight))
+        }
+        guard portions.count > 1, portions.contains(where: { $0.weight != nil }) else {
+            return [
+                SupervisedPart(
+                    paths: portions.map(\.path), folder: run + "/data", weight: 1, isOneOfSeveral: false)
+            ]
+        }
+        return portions.enumerated().map { index, portion in
+            SupervisedPart(
+                paths: [portion.path], folder: "\(run)/data-\(index + 1)", weight: portion.weight ?? 1,
+                isOneOfSeveral: true)
+        }
     }
 }
 

@@ -111,6 +111,9 @@ struct TrainingDisplay {
                     Terminal.note("  | " + line(question), isDim: true)
                     Terminal.note("  > " + line(answer.reply))
                 }
+            case .measured(let step, let measure):
+                line.end()
+                Terminal.note("step \(step): " + Self.text(measure))
             case .saved(let step, let path):
                 status.end()
                 Self.tellSaved(step, path)
@@ -139,12 +142,26 @@ struct TrainingDisplay {
         Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))
     }
 
+    /// "loss 0.6512 on 30 held-out pairs; the chosen one is ahead in 70.0 % (95 %: 52.1 to 83.3), …".
+    private static func text(_ measure: HeldOutMeasure) -> String {
+        var text = "loss \(measure.loss.rounded(to: 4)) on \(measure.count) held-out \(measure.unit)"
+        if let share = measure.accuracy, let interval = measure.accuracyInterval {
+            text +=
+                "; the chosen one is ahead in \(Terminal.fixed(100 * share, 1)) % (95 %: "
+                + "\(Terminal.fixed(100 * interval.lowerBound, 1)) to \(Terminal.fixed(100 * interval.upperBound, 1)))"
+        }
+        for name in ["rewards/margins", "margin", "kl", "entropy", "divergence"] {
+            if let value = measure[name] { text += ", \(name) \(value.rounded(to: 4))" }
+        }
+        return text
+    }
+
     private func tellPlan() {
         let memory = trainer.memory.filter { $0.bytes > 0 }
         let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
         var parts = memory.map { "\(Terminal.bytes($0.bytes)) of \($0.kind)" }.joined(separator: ", ")
         // How long replies become is not foreseen.
-        if trainer.data == nil { parts += "; what the program and replies take comes on top" }
+        if trainer.options.command == .policy { parts += "; what the program and replies take comes on top" }
         Terminal.note(
             "\(trainer.cost.parameters) parameters; "
                 + (trainer.data.map { "\($0.training.reduce(0) { $0 + $1.tokenCount }) training tokens; " } ?? "")
@@ -153,11 +170,22 @@ struct TrainingDisplay {
 
     private func text(_ report: StepReport, _ peak: Double) -> String {
         if let reward = report["reward"] { return text(report, reward: reward) }
+        if let margin = report["rewards/margins"] ?? report["margin"] { return text(report, margin: margin) }
         return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
             + "MFU \(Terminal.fixed(100 * report.operationsPerSecond / peak, 1))% "
+            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+    }
+
+    private func text(_ report: StepReport, margin: Double) -> String {
+        let share = (report["rewards/accuracies"] ?? report["accuracy"]).map {
+            "right \(Terminal.fixed(100 * $0, 0))% "
+        }
+        return "\(report.step)/\(report.total) loss \(Terminal.fixed(report.loss, 4)) "
+            + "margin \(Terminal.fixed(margin, 4)) \(share ?? "")lr \(scientific(report.learningRate)) "
+            + "gnorm \(Terminal.fixed(report.gradientNorm, 3)) \(Int(clamping: report.tokensPerSecond)) tok/s "
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
 

@@ -115,6 +115,21 @@ package final class RunLog {
         append(.object(JSONObject(members)))
     }
 
+    package func measure(step: Int, _ measure: HeldOutMeasure) {
+        var values = [("validation/loss", measure.loss)]
+        values += measure.metrics.map { ("validation/" + $0.name, $0.value) }
+        events?.scalars(values.map { (tag: $0.0, value: $0.1) }, step: step)
+        var members: [JSONObject.Element] = [
+            ("kind", "evaluation"), ("step", .integer(Int64(step))), ("loss", .number(measure.loss)),
+            ("count", .integer(Int64(measure.count))), ("unit", .string(measure.unit)),
+        ]
+        members += measure.metrics.map { ($0.name, .number($0.value)) }
+        if let interval = measure.accuracyInterval {
+            members.append(("accuracy_interval", [.number(interval.lowerBound), .number(interval.upperBound)]))
+        }
+        append(.object(JSONObject(members)))
+    }
+
     /// - Parameter json: totals and categories, as they are printed.
     package func score(step: Int, task: String, accuracy: Double, _ json: JSON) {
         events?.scalars([("score/" + task, accuracy)], step: step)

@@ -12,7 +12,7 @@ import Testing
     private func sample(_ flag: OptionFlag) -> [String] {
         if !flag.choices.isEmpty { return flag.choices }
         if case .turn = flag.form { return ["yes", "no"] }
-        return ["3", "0.75", "17", "100", "512", "some/where"]
+        return ["3", "0.75", "17", "100", "512", "some/where", "hinge"]
     }
 
     @Test(arguments: RunCommand.all) func everyOptionReachesATypedField(_ command: RunCommand) throws {

@@ -163,7 +163,7 @@ import Musl
 
     @Test func optionsSayTheirRangesAndWhoseTheyAre() throws {
         var options = TrainingOptions(for: .policy)
-        #expect(message { try options.set("group_size", 1) }.contains("a whole number from 2 to 1024"))
+        #expect(message { try options.set("group_size", 0) }.contains("a whole number from 1 to 1024"))
         #expect(message { try options.set("temperature", 0) }.contains("expected a number from 0.01 to 10"))
         let said = message { try options.set("depth", 4) }
         #expect(said.contains("depth is no option of martlet grpo, but of martlet train"), "\(said)")

@@ -33,6 +33,8 @@ import Musl
             ("boxed", "2", "2", 0), ("format", "<think>x</think>\n<answer>y</answer>", "", 1),
             ("format", "<answer>y</answer>", "", 0), ("json", " {\"a\": 1} ", "", 1), ("json", "{a}", "", 0),
             ("length:4", "1234", "", 1), ("length:4", "123456", "", 0.5), ("length:4", "123456789", "", 0),
+            ("math", "so \\boxed{0.5}", "\\frac{1}{2}", 1), ("math", "#### 7", "8", 0),
+            ("regex:/^a+b{1,2}$/", "aab", "", 1), ("regex:/^a+b$/", "b", "", 0), ("regex:[0-9]", "is 7", "", 1),
         ] as [(String, String, String, Double)])
     func builtInRewardsAreWhatTheySay(_ name: String, _ reply: String, _ answer: String, _ wanted: Double) throws {
         #expect(try score(name, reply, answer) == wanted)
@@ -49,6 +51,9 @@ import Musl
         #expect(message { _ = try RewardSum("numbr") }.contains("there is no reward \"numbr\"; there are task, exact"))
         #expect(message { _ = try RewardSum("number=x") }.contains("is no number"))
         #expect(message { _ = try RewardSum("number,,json") }.contains("a name is empty"))
+        let listed = try RewardSum("regex:/a,b=1/=0.5,json")
+        #expect(listed.parts.map(\.weight) == [0.5, 1])
+        #expect(message { _ = try RewardSum("regex:/(/") }.contains("no regular expression"))
         #expect(message { _ = try RewardSum("length:0") }.contains("there is no reward"))
         #expect(message { _ = try score("exact", "42") }.contains("has none"))
         #expect(message { _ = try score("task", "42") }.contains("name another"))

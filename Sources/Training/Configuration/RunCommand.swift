@@ -1,4 +1,6 @@
 import MartletJSON
+import MartletNN
+import MartletSystem
 
 /// A command that trains: its name, and the parts its options are made of. A new one names its parts, and has its
 /// configuration file, flags, `--help`, `--print-config`, rules of resuming and page of reference by that.
@@ -41,13 +43,71 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let policy = RunCommand(
         "grpo",
         parts: [
-            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .rollouts, .evaluation,
-            .heldOutProblems,
-            .checkpoints,
+            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .method, .rollouts, .policyGradient,
+            .evaluation, .heldOutProblems, .checkpoints,
         ], defaults: RolloutOptions.defaults)
 
+    /// `martlet ppo`
+    public static let proximal = RunCommand(
+        "ppo",
+        parts: [
+            .problems, .output, .compute, .optimizer, .schedule, .seed, .rollouts, .proximal, .evaluation,
+            .heldOutProblems, .checkpoints,
+        ],
+        defaults: RolloutOptions.defaults.merging([
+            "updates": OptionDefault.value(4).usual, "group_size": OptionDefault.value(1).usual,
+            "problems": OptionDefault.value(64).usual,
+        ]) { $1 })
+
+    /// `martlet distill`
+    public static let distillation = RunCommand(
+        "distill",
+        parts: [
+            .texts, .output, .adapter, .distillation, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
+            .heldOutPairs,
+            .checkpoints,
+        ],
+        defaults: OptionPart.replyDefaults.merging([
+            "micro_batches": OptionDefault<Int>.from { facts in
+                let rows = facts.run.rows
+                guard rows.perStep > 0, rows.length > 0 else { return (nil, "4096 tokens each at most") }
+                let parts = (rows.perStep.multiplied(clampedBy: rows.length) + 4095) / 4096
+                return (max(1, min(parts, rows.perStep)), "4096 tokens each at most")
+            }.usual
+        ]) { $1 })
+
+    /// `martlet dpo`
+    public static let preferences = RunCommand(
+        "dpo",
+        parts: [
+            .feedback, .output, .adapter, .preferences, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
+            .heldOutPairs, .checkpoints,
+        ],
+        defaults: OptionPart.replyDefaults.merging([
+            "learning_rate": OptionDefault.from {
+                let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
+                return (usual.learningRate / 600, "a six-hundredth of the default of the optimizer")
+            }.usual
+        ]) { $1 })
+
+    /// `martlet reward`
+    public static let rewardModel = RunCommand(
+        "reward",
+        parts: [
+            .feedback, .output, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
+            .heldOutPairs, .checkpoints,
+        ],
+        defaults: OptionPart.replyDefaults.merging([
+            "learning_rate": OptionDefault.from {
+                let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
+                return (usual.learningRate / 100, "a hundredth of the default of the optimizer")
+            }.usual
+        ]) { $1 })
+
     /// Every command that trains.
-    public static let all: [RunCommand] = [pretraining, tuning, policy]
+    public static let all: [RunCommand] = [
+        pretraining, tuning, policy, preferences, rewardModel, proximal, distillation,
+    ]
 
     public var description: String { "martlet " + name }
 

@@ -89,8 +89,12 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Problems to learn from, or the task that makes them.
     public var prompts: String? { given["prompts"]?.string }
     public var task: String? { given["task"]?.string }
+    /// An option's text as it was given, before anything of the run is known.
+    public func given(_ name: String) -> String? { given[name]?.string }
+    /// The model to learn from.
+    public var teacher: String? { given["teacher"]?.string }
     /// Whether somebody said what replies are worth.
-    var givesReward: Bool { given["reward"] != nil }
+    package var givesReward: Bool { given["reward"] != nil }
 
     private func key(_ name: String, _ origin: String) throws(TrainingError) -> OptionKey {
         if let known = command.key(name) { return known }

@@ -8,6 +8,9 @@ public enum PolicyBaseline: Sendable, Equatable {
     case step
     /// Nothing (REINFORCE).
     case none
+    /// 1 for the best replies of a group whose replies are not all alike, else 0: they alone are learnt (expert
+    /// iteration, Anthony et al. 2017; STaR).
+    case best
 
     /// The advantage of every reply; groups lie one after the other.
     public func advantages(_ rewards: [Double], groupSize: Int) -> [Double] {
@@ -17,7 +20,7 @@ public enum PolicyBaseline: Sendable, Equatable {
         case .step:
             let mean = rewards.reduce(0, +) / Double(max(1, rewards.count))
             return rewards.map { $0 - mean }
-        case .group, .others:
+        case .group, .others, .best:
             return stride(from: 0, to: rewards.count, by: groupSize).flatMap { start in
                 advantages(ofGroup: rewards[start..<start + groupSize])
             }
@@ -32,6 +35,9 @@ public enum PolicyBaseline: Sendable, Equatable {
             let squares = group.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
             let deviation = count > 1 ? (squares / (count - 1)).squareRoot() : 0
             return group.map { divides ? ($0 - mean) / (deviation + 1e-6) : $0 - mean }
+        case .best:
+            let most = group.max() ?? 0, least = group.min() ?? 0
+            return group.map { $0 == most && most > least ? 1 : 0 }
         case .step, .none: return Array(group)
         }
     }

@@ -39,6 +39,9 @@ extension ResolvedOptions {
         return (self.rows.perStep + parts - 1) / parts
     }
 
+    /// Sequences that a row is: both sides of a pair are in one pass.
+    private var sequencesPerRow: Int { command == .preferences || command == .rewardModel ? 2 : 1 }
+
     /// What training with these options will keep in memory, by kind.
     /// - Parameter rows: of a micro-batch, where not those of the options.
     /// - Parameter adapter: numbers that are trained and bytes of the base, where an adapter is.
@@ -47,7 +50,8 @@ extension ResolvedOptions {
     ) -> [(kind: String, bytes: Int)] {
         cost.memory(
             // How long replies become is not foreseen: a command without rows plans for none.
-            tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: self.rows.length),
+            tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: sequencesPerRow)
+                .multiplied(clampedBy: self.rows.length),
             optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,
             copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.roundedType == nil ? 0 : 1),
             recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1, adapter: adapter)

@@ -1,4 +1,5 @@
 import MartletJSON
+import MartletPatterns
 import MartletSystem
 
 extension Reward {
@@ -10,9 +11,11 @@ extension Reward {
         ("contains", "the answer stands somewhere in the reply"),
         ("choice", "the last capital letter that stands alone is the answer's"),
         ("boxed", "the last \\boxed{…} holds the answer"),
+        ("math", "the answer, as formulas are equal: fractions, roots, percent, sets, intervals, units left out"),
         ("format", "<think>…</think><answer>…</answer> and nothing else"),
         ("json", "the reply is one JSON value"),
         ("length:N", "at most N characters, falling to 0 at twice as many"),
+        ("regex:/P/", "the expression P matches somewhere in the reply"),
     ]
 
     /// - Throws: `RewardError` naming those there are.
@@ -43,6 +46,16 @@ extension Reward {
         case "contains": return compared { !bare($1).isEmpty && $0.utf8.contains(bare($1).utf8) }
         case "choice": return compared { lastLetter($0) != nil && lastLetter($0) == lastLetter($1) }
         case "boxed": return compared { boxed($0).map { bare($0) } == .some(bare(boxed($1) ?? $1)) }
+        case "math":
+            return Reward(name) { request in
+                guard let answer = request.answer else {
+                    throw RewardError(
+                        .problem,
+                        "reward math compares with a reference answer, and the problem "
+                            + "\"\((request.prompt.last?.content ?? "").prefix(200))\" has none")
+                }
+                return MathAnswer(answer).isGiven(in: request.reply) ? 1 : 0
+            }
         case "format": return Reward(name) { isThoughtAndAnswer($0.reply) ? 1 : 0 }
         case "json": return Reward(name) { (try? JSON(parsing: bare($0.reply))) == nil ? 0 : 1 }
         default:
@@ -52,10 +65,32 @@ extension Reward {
                     return max(0, 1 - max(0, over))
                 }
             }
+            if name.hasPrefix("regex:") { return try matching(name) }
             throw RewardError(
                 .unknown,
                 "there is no reward \"\(name.prefix(100))\"; there are "
                     + builtInNames.map(\.name).joined(separator: ", ") + ", and programs by their path, as ./judge.py")
+        }
+    }
+
+    /// regex:/P/
+    private static func matching(_ name: String) throws -> Reward {
+        var pattern = name.dropFirst("regex:".count)
+        if pattern.hasPrefix("/"), pattern.hasSuffix("/"), pattern.count > 1 {
+            pattern = pattern.dropFirst().dropLast()
+        }
+        let expression: RegularExpression
+        do { expression = try RegularExpression(String(pattern), .oniguruma) } catch {
+            throw RewardError(.unknown, "reward \"\(name.prefix(200))\" is no regular expression: \(error)")
+        }
+        return Reward(name) { request in
+            struct Found: Error {}
+            do {
+                try Array(request.reply.utf8).withUnsafeBufferPointer { bytes in
+                    _ = try expression.forEachMatch(in: bytes) { _ in throw Found() }
+                }
+            } catch is Found { return 1 }
+            return 0
         }
     }
 

@@ -1,4 +1,5 @@
 import MartletChat
+import MartletFormats
 import MartletJSON
 
 /// A reply to be judged, and what is known of its prompt.
@@ -80,24 +81,49 @@ public struct RewardSum {
     /// - Throws: `RewardError` for a name there is not, a weight that is none, a program that cannot be started.
     public init(_ text: String, seconds: Double = 60) throws {
         var parts: [(Reward, Double)] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        for part in Self.split(text) {
             var name = String(part), weight = 1.0
-            if let cut = part.lastIndex(of: "=") {
+            if let cut = part.lastIndex(of: "="),
+                !part.hasPrefix("regex:") || part.lastIndex(of: "/").map({ $0 < cut }) ?? true
+            {
                 guard let number = Double(part[part.index(after: cut)...]), number.isFinite else {
                     throw RewardError(.unknown, "the weight of reward \"\(part.prefix(200))\" is no number")
                 }
                 (name, weight) = (String(part[..<cut]), number)
             }
             guard !name.isEmpty else { throw RewardError(.unknown, "reward \"\(text.prefix(200))\": a name is empty") }
-            if name.contains("/") {
-                let program = try RewardProgram(path: name, seconds: seconds)
-                parts.append((Reward(name, replies: program.score), weight))
+            if name.contains("/"), !name.hasPrefix("regex:") {
+                parts.append((try Self.outside(name, seconds: seconds), weight))
             } else {
                 parts.append((try Reward.builtIn(name), weight))
             }
         }
         self.parts = parts
         self.text = text
+    }
+
+    /// A reward model in a folder, or a program.
+    private static func outside(_ path: String, seconds: Double) throws -> Reward {
+        if Folder.isFile(path + "/config.json") {
+            let model = try RewardModelScorer(path: path)
+            return Reward(path, replies: model.scores)
+        }
+        let program = try RewardProgram(path: path, seconds: seconds)
+        return Reward(path, replies: program.score)
+    }
+
+    /// At commas, but for those within the slashes of an expression.
+    private static func split(_ text: String) -> [Substring] {
+        var parts: [Substring] = [], start = text.startIndex, isOpen = false, escaped = false
+        for index in text.indices {
+            let character = text[index]
+            if character == "/", !escaped, text[start..<index].hasPrefix("regex:") { isOpen.toggle() }
+            escaped = character == "\\" && !escaped
+            guard character == ",", !isOpen else { continue }
+            parts.append(text[start..<index])
+            start = text.index(after: index)
+        }
+        return parts + [text[start...]]
     }
 
     /// Σ weight · reward of each reply, and the mean of each reward.

@@ -130,8 +130,9 @@ final class RewardProgram {
             guard left > 0 else {
                 throw RewardError(
                     .timeout,
-                    "the reward program \(path) answered \(scores.count) of \(requests.count) replies in \(seconds) s; "
-                        + "raise reward_seconds, or look at what it waits for")
+                    "the reward program \(path) answered \(scores.count) of \(requests.count) replies in \(seconds) s; the "
+                        + "next is \"\(requests[scores.count].reply.prefix(200))\". Raise reward_seconds, or look at what it "
+                        + "waits for")
             }
             var waiting = [
                 pollfd(fd: output, events: Int16(POLLIN), revents: 0),

@@ -11,30 +11,27 @@ final class RolloutSource: TrainingSource {
     let files: ModelFolderFiles
     let looksFirst = true
     var fingerprint: String { task.identity }
-    private let model: StartingModel
-    private let encoder: ChatEncoder
-    private let reward: RewardSum
+    let notes: [String] = []
+    private let writer: ReplyWriter
     private let run: RunOptions
     private var options: RolloutOptions { run.rollouts }
     private let objective: GroupRelativePolicy
+    private let reference: ReferencePolicy?
 
     init(
         _ task: any VerifiableTask, _ model: StartingModel, _ encoder: ChatEncoder, _ reward: RewardSum,
         _ run: RunOptions
-    ) {
+    ) throws {
         self.task = task
-        self.model = model
         files = model.files
-        self.encoder = encoder
-        self.reward = reward
+        writer = ReplyWriter(task: task, model: model, encoder: encoder, reward: reward, run: run)
         self.run = run
-        var objective = GroupRelativePolicy(model.decoder)
-        objective.clip = run.rollouts.ratioClip
-        objective.temperature = run.rollouts.temperature
-        self.objective = objective
+        objective = GroupRelativePolicy(model.decoder, run)
+        reference =
+            run.policy.divergenceWeight > 0 ? try ReferencePolicy(model, path: run.policy.reference) : nil
     }
 
-    var state: [JSONObject.Element] { [("from", .string(model.path)), ("problems", .string(task.identity))] }
+    var state: [JSONObject.Element] { [("from", .string(writer.model.path)), ("problems", .string(task.identity))] }
 
     func demand(_ checkpoint: TrainingCheckpoint) throws {
         for (name, now) in state {
@@ -49,23 +46,17 @@ final class RolloutSource: TrainingSource {
     func whyLeftOut(step: Int) -> String { "nothing was written" }
 
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
-        let first = step * options.problems + Int(run.general.randomSeed % 1_000_003) * 1_000_003
-        let problems = (0..<options.problems).map { task.problem(first + $0, heldOut: false) }
-        let rollouts = try RolloutEngine(
-            decoder: model.decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
-            temperature: options.temperature
-        ).replies(
-            to: problems.map { try encoder.prompt($0.messages) }, copies: options.groupSize,
-            seed: run.general.randomSeed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step))
-        let (rewards, means) = try judge(rollouts, problems)
-        let advantages = GroupRelativePolicy.advantages(
-            rewards, groupSize: options.groupSize, dividesByDeviation: options.dividesByDeviation)
-        // Where all replies of a group are worth the same, the gradient is zero: they are left out.
-        let samples = zip(rollouts, advantages).filter { $1 != 0 }.map { GroupRelativePolicy.Sample($0, advantage: $1) }
+        let (replies, tokens) = try judgedReplies(step)
+        var samples = try samples(replies)
+        if let reference {
+            let known = try reference.logProbabilities(samples.map(\.rollout), temperature: options.temperature)
+            for index in samples.indices { samples[index].reference = known[index] }
+        }
         var outcome = StepLoop.Outcome(loss: 0, gradientNorm: 0, metrics: [])
-        var difference = 0.0
+        var difference = 0.0, objective = objective
+        objective.measuresTokens = step % 10 == 0
         for update in 0..<(samples.isEmpty ? 0 : options.updates) {
-            let asked = problems[0].messages.last?.content ?? ""
+            let asked = replies.problems[0].messages.last?.content ?? ""
             let taken = try loop.step(
                 objective, number: step, rate: rate,
                 data: { "the step's first problem is \"\(asked.prefix(200))\"" }
@@ -74,63 +65,119 @@ final class RolloutSource: TrainingSource {
             outcome = taken
             if update == 0 { difference = taken.metrics.first { $0.name == "rollout_difference" }?.value ?? 0 }
         }
-        let count = Double(rollouts.count)
+        let useful = samples.count { $0.advantage != 0 }
         outcome.metrics =
-            [
-                Metric("reward", rewards.reduce(0, +) / count),
-                Metric("reply_tokens", Double(rollouts.reduce(0) { $0 + $1.reply.count }) / count),
-                Metric("finished", Double(rollouts.count { $0.isFinished }) / count),
-                Metric("useful_groups", Double(samples.count) / count),
+            replies.metrics(groupSize: options.groupSize, most: options.maximumTokens)
+            + [
+                Metric("useful_groups", Double(useful) / Double(max(1, replies.rollouts.count))),
                 Metric("rollout_difference", difference, .largest),
-            ] + means
-        return SourceStep(
-            outcome: outcome, tokens: rollouts.reduce(0) { $0 + $1.prompt.count + $1.reply.count })
+            ] + outcome.metrics.filter { $0.name != "rollout_difference" }
+        return SourceStep(outcome: outcome, tokens: tokens)
     }
 
-    /// In as many parts as were asked for, none of them empty.
+    /// The replies of a step; where groups whose rewards are all equal are drawn again, those of other problems in their
+    /// place as long as there are any. - Returns: how many tokens were read and written too.
+    private func judgedReplies(_ step: Int) throws -> (JudgedReplies, tokens: Int) {
+        let size = options.groupSize, attempts = run.policy.redraws + 1
+        var kept = JudgedReplies(), flat = JudgedReplies(), tokens = 0
+        for attempt in 0..<attempts {
+            let found = try writer.replies(step: step, attempt: attempt, of: attempts)
+            tokens += found.tokens
+            guard attempts > 1 else { return (penalised(found), tokens) }
+            if attempt == 0 { kept.means = found.means }
+            for (group, problem) in found.problems.enumerated() {
+                let range = group * size..<(group + 1) * size, rewards = found.rewards[range]
+                let isFlat = rewards.allSatisfy { $0 == rewards.first }
+                if isFlat {
+                    flat.problems.append(problem)
+                    flat.rollouts += found.rollouts[range]
+                    flat.rewards += rewards
+                } else if kept.problems.count < options.problems {
+                    kept.problems.append(problem)
+                    kept.rollouts += found.rollouts[range]
+                    kept.rewards += rewards
+                }
+            }
+            if kept.problems.count >= options.problems { break }
+        }
+        if kept.problems.isEmpty {
+            flat.means = kept.means
+            return (penalised(flat), tokens)
+        }
+        return (penalised(kept), tokens)
+    }
+
+    /// Long replies lose reward where that was asked for.
+    private func penalised(_ replies: JudgedReplies) -> JudgedReplies {
+        guard run.policy.overlongMargin > 0 else { return replies }
+        var replies = replies
+        for (index, rollout) in replies.rollouts.enumerated() {
+            replies.rewards[index] += PolicyBaseline.overlongPenalty(
+                tokens: rollout.reply.count, isFinished: rollout.isFinished, most: options.maximumTokens,
+                margin: run.policy.overlongMargin)
+        }
+        return replies
+    }
+
+    private func samples(_ replies: JudgedReplies) throws -> [GroupRelativePolicy.Sample] {
+        let size = options.groupSize
+        let advantages = run.policy.policyBaseline(options).advantages(replies.rewards, groupSize: size)
+        // Where a reply is worth what it is held against, the gradient is zero: it is left out, unless it counts in a mean
+        // or in the divergence.
+        let keepsAll = objective.normalisation != .tokens || run.policy.divergenceWeight > 0
+        let isBest = run.policy.baseline == .best
+        return replies.rollouts.indices.compactMap { index in
+            guard advantages[index] != 0 || keepsAll && !isBest else { return nil }
+            return GroupRelativePolicy.Sample(
+                replies.rollouts[index], advantage: advantages[index], group: index / size)
+        }
+    }
+
+    /// In as many parts as were asked for, none of them empty, and no group in two where its ratio is one.
     private func parts(_ samples: [GroupRelativePolicy.Sample]) -> [[GroupRelativePolicy.Sample]] {
         let count = min(run.compute.microBatches, samples.count)
-        return (0..<count).map { Array(samples[samples.count * $0 / count..<samples.count * ($0 + 1) / count]) }
-    }
-
-    /// A reply without an end is worth nothing: it would be paid for luck.
-    private func judge(
-        _ rollouts: [Rollout], _ problems: [VerifiableProblem]
-    ) throws -> (rewards: [Double], means: [Metric]) {
-        let finished = rollouts.indices.filter { rollouts[$0].isFinished }
-        let requests = try finished.map {
-            problems[$0 / options.groupSize].request(try rollouts[$0].text(encoder.tokenizer))
-        }
-        let (totals, means) = try reward(requests)
-        var rewards = [Double](repeating: 0, count: rollouts.count)
-        for (place, total) in zip(finished, totals) { rewards[place] = total }
-        return (rewards, means)
-    }
-
-    func look() throws -> Look? {
-        let count = task.heldOutCount(of: run.evaluation.questions)
-        guard count > 0 else { return nil }
-        if let world = task as? WorldTask {
-            return try QuestionEvaluation(
-                task: world.name, world.heldOut(count), model.decoder, encoder, maximumTokens: options.maximumTokens
-            ).map { .score($0) }
-        }
-        // Right is what more than half of the rewards say.
-        let half = reward.parts.reduce(0) { $0 + max(0, $1.weight) } / 2
-        let problems = (0..<count).map { task.problem($0, heldOut: true) }
-        let questions = problems.map { problem in
-            WorldQuestion(
-                category: "problems", language: .english,
-                prompt: problem.messages.map { WorldMessage(role: $0.role, content: $0.content ?? "") },
-                reply: problem.answer ?? "", check: .exact(problem.answer ?? ""))
-        }
-        return try QuestionEvaluation(
-            task: task.name, questions, model.decoder, encoder, maximumTokens: options.maximumTokens,
-            judge: { places, replies in
-                let totals = try reward(zip(places, replies).map { problems[$0].request($1.text) }).totals
-                return zip(totals, replies).map { $0 > half && $1.isFinished }
+        var cuts = (0...count).map { samples.count * $0 / count }
+        if objective.importance == .group {
+            cuts = cuts.map { cut in
+                var cut = cut
+                while cut > 0, cut < samples.count, samples[cut].group == samples[cut - 1].group { cut += 1 }
+                return cut
             }
-        ).map { .score($0) }
+        }
+        return zip(cuts, cuts.dropFirst()).filter { $0 < $1 }.map { Array(samples[$0..<$1]) }
+    }
+
+    func look() throws -> Look? { try writer.look() }
+}
+
+extension GroupRelativePolicy {
+    /// With a run's options.
+    init(_ decoder: Decoder, _ run: RunOptions) {
+        self.init(decoder)
+        clipLow = run.rollouts.ratioClip
+        clipHigh = run.policy.clipHigh
+        ratioLimit = run.policy.ratioLimit
+        temperature = run.rollouts.temperature
+        importance = run.policy.importance
+        surrogate = run.policy.surrogate
+        divergenceWeight = run.policy.divergenceWeight
+        switch run.policy.normalisation {
+        case .tokens: normalisation = .tokens
+        case .replies: normalisation = .replies
+        case .length: normalisation = .length(run.rollouts.maximumTokens)
+        }
+    }
+}
+
+extension PolicyGradientOptions {
+    func policyBaseline(_ rollouts: RolloutOptions) -> PolicyBaseline {
+        switch baseline {
+        case .group: .group(dividesByDeviation: rollouts.dividesByDeviation)
+        case .others: .others
+        case .step: .step
+        case .none: .none
+        case .best: .best
+        }
     }
 }
 

@@ -54,7 +54,7 @@ public final class Trainer {
     public var hasChatTemplate: Bool { source.files.hasChatTemplate }
     package var batches: BatchStream? { rows?.batches }
     /// What was decided about the data and is not seen from the options, a sentence each.
-    public var notes: [String] { rows?.notes ?? [] }
+    public var notes: [String] { source.notes }
     /// What of the data is in no row of the run, a sentence for each folder that anything is left out of.
     public var leftOutOfRows: [String] { rows?.leftOutOfRows ?? [] }
 
@@ -195,6 +195,8 @@ public final class Trainer {
         case evaluated(step: Int, Evaluation)
         /// Held-out problems were answered.
         case scored(step: Int, QuestionEvaluation)
+        /// The objective was asked for held-out rows.
+        case measured(step: Int, HeldOutMeasure)
         case saved(step: Int, path: String)
         /// A checkpoint could not be written; the one before is still good.
         case notSaved(step: Int, why: String)
@@ -276,6 +278,10 @@ public final class Trainer {
             log.score(step: step, task: found.task, accuracy: found.accuracy, found.json())
             report(.scored(step: step, found))
             return false
+        case .measured(let found)?:
+            log.measure(step: step, found)
+            report(.measured(step: step, found))
+            return best.take(found.loss, step: step)
         case nil: return false
         }
     }

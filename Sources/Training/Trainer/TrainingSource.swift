@@ -10,6 +10,8 @@ protocol TrainingSource: AnyObject {
     var fingerprint: String { get }
     /// Whether there is a look before the first step.
     var looksFirst: Bool { get }
+    /// What was decided about the data and is not seen from the options, a sentence each.
+    var notes: [String] { get }
     /// What the rest of the run depends on besides options, for trainer_state.json.
     var state: [JSONObject.Element] { get }
     /// - Throws: `TrainingError` where a checkpoint was trained on something else.
@@ -36,4 +38,5 @@ struct SourceStep {
 enum Look {
     case loss(Evaluation)
     case score(QuestionEvaluation)
+    case measured(HeldOutMeasure)
 }

@@ -8,6 +8,8 @@ public struct ConversationOptions: Sendable, Equatable {
     public internal(set) var badRecords = BadRecordPolicy.stop
     public internal(set) var split = "train"
     public internal(set) var subset: String?
+    /// LLaMA-Factory's description of files, whose names `data` may give.
+    public internal(set) var datasetInfo: String?
     public internal(set) var long = LongConversations.drop
     /// The share kept for validation.
     public internal(set) var validation: Double?
@@ -20,6 +22,7 @@ public struct ConversationOptions: Sendable, Equatable {
         options.badRecords = badRecords
         options.split = split
         options.subset = subset
+        if let datasetInfo { options.datasets = try DatasetInfo(path: datasetInfo) }
         return options
     }
 }
@@ -28,19 +31,23 @@ extension LongConversations: OptionValue {}
 extension BadRecordPolicy: OptionValue {}
 
 extension OptionPart {
-    static let conversations = OptionPart(
-        "Conversations",
+    /// Which records are read.
+    static func recordKeys(_ meaning: String) -> [OptionKey] {
         [
             .option(
-                "data", \.chat.data, .paths, "Files and folders of conversations.", resume: .free, shown: true,
+                "data", \.chat.data, .paths, meaning, resume: .free, shown: true,
                 others: "dataset train_data data_dir", default: .none("given")),
+            .option(
+                "dataset_info", optional: \.chat.datasetInfo, .path,
+                "LLaMA-Factory's dataset_info.json: data may name its sets.", resume: .free, shown: true,
+                default: .none("the one beside a file")),
             .option(
                 "field", optional: \.chat.field, .text, "The field or column that holds the text or the messages.",
                 resume: .free, shown: true, others: "text_column column", default: .none("by its name")),
             .option(
                 "map", optional: \.chat.map, .text,
                 "Columns by what they hold, as role=column,…; roles are text, messages, prompt, context, response, "
-                    + "system, tools, history, label, chosen, rejected.", resume: .free, shown: true,
+                    + "system, tools, history, label, chosen, rejected, margin.", resume: .free, shown: true,
                 default: .none("by their names")),
             .choice(
                 "on_bad_record", \.chat.badRecords,
@@ -54,6 +61,12 @@ extension OptionPart {
                 "subset", optional: \.chat.subset, .text,
                 "Of a hub repository whose README lists several: the subset.", resume: .free, shown: true,
                 default: .none("the one there is")),
+        ]
+    }
+
+    static let conversations = OptionPart(
+        "Conversations",
+        recordKeys("Files and folders of conversations; file=0.5 for a share of the rows where there are several.") + [
             .choice(
                 "long", \.chat.long,
                 "Conversations longer than context_length are dropped, or cut at turns with the system prompt kept.",

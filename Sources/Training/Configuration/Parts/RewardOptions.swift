@@ -74,7 +74,7 @@ extension OptionPart {
             .integer(
                 "problems", \.rollouts.problems, 1...4096, "Problems of a step.", shown: true, default: .value(16)),
             .integer(
-                "group_size", \.rollouts.groupSize, 2...1024,
+                "group_size", \.rollouts.groupSize, 1...1024,
                 "Replies to each problem, which are compared with each other.", shown: true, flags: ["group"],
                 others: "num_generations group n_samples replies generations", default: .value(8)),
             .integer(
@@ -90,10 +90,13 @@ extension OptionPart {
             .number(
                 "ratio_clip", \.rollouts.ratioClip, 1e-6...0.999999,
                 "How far probabilities may move from those of the replies' writer.", shown: true, flags: ["clip"],
-                others: "cliprange clip_range epsilon_clip clip_ratio", default: .value(0.2)),
+                others: "cliprange clip_range epsilon_clip clip_ratio",
+                default: .from { $0.run.policy.method == .gspo ? (3e-4, "default of gspo") : (0.2, "default") }),
             .flag(
                 "divides_by_deviation", \.rollouts.dividesByDeviation,
                 "Divide a reply's advantage by the deviation of its group.", shown: true, off: "without-deviation",
-                default: .value(true)),
+                default: .from {
+                    $0.run.policy.method == .drGRPO ? (false, "default of dr_grpo") : (true, "default")
+                }),
         ])
 }

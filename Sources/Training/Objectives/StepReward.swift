@@ -1,0 +1,69 @@
+import MartletChat
+import MartletData
+import MartletModels
+import MartletTensor
+
+/// A reply in steps as tokens, and where each of them ends.
+public struct SteppedSequence: Sendable, Equatable {
+    public struct Step: Sendable, Equatable {
+        /// Of its last token.
+        public var place: Int
+        public var isRight: Bool
+    }
+    public var tokens: [Int32]
+    public var steps: [Step]
+}
+
+extension ChatEncoder {
+    /// The prompt as it asks for a reply, then each step with a line end, as TRL's process reward models read them.
+    func stepped(_ judged: JudgedSteps) throws -> SteppedSequence {
+        var tokens = try prompt(judged.prompt), steps: [SteppedSequence.Step] = []
+        for (text, isRight) in zip(judged.steps, judged.areRight) {
+            tokens += try tokenizer.encode(
+                bytes: Array((text + "\n").utf8), addSpecialTokens: false, parseSpecial: false)
+            steps.append(SteppedSequence.Step(place: tokens.count - 1, isRight: isRight))
+        }
+        return SteppedSequence(tokens: tokens, steps: steps)
+    }
+}
+
+/// Whether each step of a reply is right (Lightman et al. 2023): the mean cross-entropy of two classes, wrong and right,
+/// read at the end of each step.
+public struct StepReward: Objective {
+    public let decoder: Decoder
+    /// `[2, hidden]` and `[2]`, transformers' `…ForTokenClassification`.
+    public let weight, bias: Tensor
+
+    public init(_ decoder: Decoder, weight: Tensor, bias: Tensor) {
+        self.decoder = decoder
+        self.weight = weight
+        self.bias = bias
+    }
+
+    /// Steps.
+    public func weight(of batch: [SteppedSequence]) -> Double { Double(batch.reduce(0) { $0 + $1.steps.count }) }
+
+    public func tokenCount(of batch: [SteppedSequence]) -> Int { batch.reduce(0) { $0 + $1.tokens.count } }
+
+    /// With the metric "accuracy", the share of steps that are told right from wrong.
+    public func loss(of batch: [SteppedSequence], _ context: StepContext) throws -> ObjectiveLoss {
+        var inputs: [Int32] = [], segments: [Range<Int>] = [], places: [Int64] = [], labels: [Int64] = []
+        for sequence in batch {
+            for step in sequence.steps {
+                places.append(Int64(inputs.count + step.place))
+                labels.append(step.isRight ? 1 : 0)
+            }
+            segments.append(inputs.count..<inputs.count + sequence.tokens.count)
+            inputs += sequence.tokens
+        }
+        let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
+        let ends = try hidden.indexSelect(0, Tensor(places))  // [steps, hidden]
+        let logP = try (ends.matmul(weight.transposed()) + bias).logSoftmax(axis: 1)  // [steps, 2]
+        let picked = try logP.gather(1, Tensor(labels).unsqueeze(1))  // [steps, 1]
+        let found = try logP.detach().argmax(1).toArray(as: Int64.self)
+        let right = zip(found, labels).count { $0 == $1 }
+        return ObjectiveLoss(
+            try picked.sum(axes: []) * (-1 / context.weight),
+            metrics: [Metric("accuracy", Double(right) / Double(max(1, labels.count)))])
+    }
+}

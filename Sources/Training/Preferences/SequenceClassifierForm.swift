@@ -1,0 +1,79 @@
+import MartletJSON
+import MartletModels
+import MartletNN
+import MartletTensor
+
+/// A model with a score head in place of its output projection, and the files by which transformers loads it.
+struct SequenceClassifierForm {
+    enum Kind {
+        /// `…ForSequenceClassification` with one label.
+        case sequences
+        /// `…ForTokenClassification` with the labels wrong and right.
+        case steps
+    }
+
+    /// The decoder's without its projection, then the head.
+    let parameters: [Parameter]
+    let head: Parameter
+    /// Of the head, where it has one.
+    let bias: Parameter?
+    let files: ModelFolderFiles
+
+    /// - Parameter seed: of the head: normal with a deviation of 1/√(hidden + 1) (Stiennon et al. 2020).
+    init(_ model: StartingModel, seed: UInt64, _ kind: Kind = .sequences) throws {
+        let hidden = model.decoder.configuration.hiddenSize
+        let deviation = 1 / Double(hidden + 1).squareRoot()
+        let weight = Initializer(.normal(deviation: deviation, layers: 1), seed: seed)
+            .parameter("score.weight", shape: [kind == .steps ? 2 : 1, hidden], role: .weight)
+        head = Parameter(name: "score.weight", role: .weight, tensor: try weight.requiringGrad())
+        bias =
+            kind == .steps
+            ? Parameter(name: "score.bias", role: .bias, tensor: try Tensor.zeros([2]).requiringGrad()) : nil
+        parameters =
+            model.parameters.filter { !$0.name.hasPrefix("lm_head.") } + [head] + (bias.map { [$0] } ?? [])
+        files = ModelFolderFiles(
+            configuration: try Self.configuration(model, kind), tokenizerFiles: model.tokenizerFiles,
+            endTokens: model.files.endTokens)
+    }
+
+    private static func configuration(_ model: StartingModel, _ kind: Kind) throws -> JSON {
+        guard var members = model.files.configuration.object else { return model.files.configuration }
+        let name = members["architectures"]?.array?.first?.string ?? ""
+        let stem = ["ForCausalLM", "LMHeadModel", "ForSequenceClassification"].first(where: name.hasSuffix)
+        guard let stem else {
+            throw TrainingError(
+                .data,
+                "\(model.path) is a \(name.isEmpty ? "model without a name" : name); a score head is put on a "
+                    + "language model, whose name ends in ForCausalLM")
+        }
+        let bare = String(name.dropLast(stem.count))
+        switch kind {
+        case .sequences:
+            members["architectures"] = [.string(bare + "ForSequenceClassification")]
+            members["num_labels"] = 1
+            members["id2label"] = ["0": "LABEL_0"]
+            members["label2id"] = ["LABEL_0": 0]
+            members["problem_type"] = "regression"
+        case .steps:
+            members["architectures"] = [.string(bare + "ForTokenClassification")]
+            members["num_labels"] = 2
+            members["id2label"] = ["0": "wrong", "1": "right"]
+            members["label2id"] = ["wrong": 0, "right": 1]
+        }
+        members["pad_token_id"] =
+            try padToken(model, members["pad_token_id"]?.integer).map { .integer(Int64($0)) } ?? .null
+        return .object(members)
+    }
+
+    /// transformers reads the score at the last token that is no padding: what ends a reply must not be it.
+    private static func padToken(_ model: StartingModel, _ given: Int?) throws -> Int? {
+        let ends = model.files.endTokens.union(model.tokenizer.eosTokens)
+        if let given, let token = Int32(exactly: given), !ends.contains(token) { return given }
+        let names = ["<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<unk>", "<|finetune_right_pad_id|>"]
+        let known = names.compactMap { model.tokenizer.id(of: $0) }.first { !ends.contains($0) }
+        let other = model.tokenizer.specialTokens.sorted().first {
+            !ends.contains($0) && $0 != model.tokenizer.bosToken
+        }
+        return (known ?? other ?? model.tokenizer.bosToken).map(Int.init) ?? given
+    }
+}

@@ -1,0 +1,154 @@
+import MartletData
+import MartletInference
+import MartletModels
+import MartletTasks
+import MartletTensor
+
+/// Replies to the problems of a step, and what they are worth.
+struct JudgedReplies {
+    var problems: [VerifiableProblem] = []
+    /// Those to a problem lie one after the other.
+    var rollouts: [Rollout] = []
+    var rewards: [Double] = []
+    /// The mean of each reward.
+    var means: [Metric] = []
+
+    var tokens: Int { rollouts.reduce(0) { $0 + $1.prompt.count + $1.reply.count } }
+
+    /// Of rewards and lengths, in the names of this program and in TRL's.
+    func metrics(groupSize: Int, most: Int) -> [Metric] {
+        let count = Double(max(1, rollouts.count)), lengths = rollouts.map { Double($0.reply.count) }
+        let mean = rewards.reduce(0, +) / count
+        let spread = rewards.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
+        let ended = rollouts.filter(\.isFinished).map { Double($0.reply.count) }
+        let groups = stride(from: 0, to: rewards.count, by: groupSize).map {
+            rewards[$0..<min($0 + groupSize, rewards.count)]
+        }
+        let flat = groups.count { group in group.allSatisfy { $0 == group.first } }
+        var all = [
+            Metric("reward", mean), Metric("reward_std", spread.squareRoot()),
+            Metric("frac_reward_zero_std", Double(flat) / Double(max(1, groups.count))),
+            Metric("reply_tokens", lengths.reduce(0, +) / count), Metric("finished", Double(ended.count) / count),
+            Metric("completions/mean_length", lengths.reduce(0, +) / count),
+            Metric("completions/min_length", lengths.min() ?? 0), Metric("completions/max_length", lengths.max() ?? 0),
+            Metric("completions/clipped_ratio", 1 - Double(ended.count) / count),
+        ]
+        if !ended.isEmpty {
+            all.append(Metric("completions/mean_terminated_length", ended.reduce(0, +) / Double(ended.count)))
+        }
+        return all + means
+    }
+}
+
+/// Writes replies to a task's problems with the model in training, has them judged, and looks at problems held out.
+struct ReplyWriter {
+    let task: any VerifiableTask
+    let model: StartingModel
+    let encoder: ChatEncoder
+    let reward: RewardSum
+    let run: RunOptions
+
+    private var options: RolloutOptions { run.rollouts }
+
+    /// - Parameters:
+    ///   - attempt: 0, or which time problems are taken anew in this step.
+    ///   - of: times that problems are taken in a step at most.
+    func replies(step: Int, attempt: Int = 0, of attempts: Int = 1) throws -> JudgedReplies {
+        let seed = run.general.randomSeed
+        let first = (step * attempts + attempt) * options.problems + Int(seed % 1_000_003) * 1_000_003
+        let problems = (0..<options.problems).map { task.problem(first + $0, heldOut: false) }
+        let rollouts = try RolloutEngine(
+            decoder: model.decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
+            temperature: options.temperature
+        ).replies(
+            to: problems.map { try encoder.prompt($0.messages) }, copies: options.groupSize,
+            seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step) &+ UInt64(attempt) << 40)
+        let (rewards, means) = try judge(rollouts, problems)
+        return JudgedReplies(problems: problems, rollouts: rollouts, rewards: rewards, means: means)
+    }
+
+    /// A reply without an end is worth nothing: it would be paid for luck.
+    private func judge(
+        _ rollouts: [Rollout], _ problems: [VerifiableProblem]
+    ) throws -> (rewards: [Double], means: [Metric]) {
+        let finished = rollouts.indices.filter { rollouts[$0].isFinished }
+        let requests = try finished.map {
+            problems[$0 / options.groupSize].request(try rollouts[$0].text(encoder.tokenizer))
+        }
+        let (totals, means) = try reward(requests)
+        var rewards = [Double](repeating: 0, count: rollouts.count)
+        for (place, total) in zip(finished, totals) { rewards[place] = total }
+        return (rewards, means)
+    }
+
+    func look() throws -> Look? {
+        let count = task.heldOutCount(of: run.evaluation.questions)
+        guard count > 0 else { return nil }
+        if let world = task as? WorldTask {
+            return try QuestionEvaluation(
+                task: world.name, world.heldOut(count), model.decoder, encoder, maximumTokens: options.maximumTokens
+            ).map { .score($0) }
+        }
+        // Right is what more than half of the rewards say.
+        let half = reward.parts.reduce(0) { $0 + max(0, $1.weight) } / 2
+        let problems = (0..<count).map { task.problem($0, heldOut: true) }
+        let questions = problems.map { problem in
+            WorldQuestion(
+                category: "problems", language: .english,
+                prompt: problem.messages.map { WorldMessage(role: $0.role, content: $0.content ?? "") },
+                reply: problem.answer ?? "", check: .exact(problem.answer ?? ""))
+        }
+        return try QuestionEvaluation(
+            task: task.name, questions, model.decoder, encoder, maximumTokens: options.maximumTokens,
+            judge: { places, replies in
+                let totals = try reward(zip(places, replies).map { problems[$0].request($1.text) }).totals
+                return zip(totals, replies).map { $0 > half && $1.isFinished }
+            }
+        ).map { .score($0) }
+    }
+}
+
+/// The reference that a policy is kept near: its own model with the adapters switched off, or another one.
+struct ReferencePolicy {
+    private let decoder: Decoder
+    private let model: StartingModel
+    private let isOwn: Bool
+
+    /// - Parameter path: of another model; the one that the policy began as where left out.
+    /// - Throws: `TrainingError` for a model of another vocabulary.
+    init(_ model: StartingModel, path: String?) throws {
+        self.model = model
+        if path == nil, model.adapter != nil {
+            (decoder, isOwn) = (model.decoder, true)
+            return
+        }
+        // As it is stored: a model in 16 bits is not held in 32 a second time.
+        let files = try ModelFiles(path: path ?? model.path)
+        let own = VocabularyIdentity(model.tokenizer), its = VocabularyIdentity(try files.tokenizer())
+        guard own == its else {
+            throw TrainingError(
+                .data, "the reference \(files.path) has another vocabulary (\(its)) than \(model.path) (\(own))")
+        }
+        (decoder, isOwn) = (try files.checkpoint.decoder(), false)
+    }
+
+    /// log p of each token of the replies, at the temperature that they were drawn at.
+    func logProbabilities(_ rollouts: [Rollout], temperature: Double) throws -> [[Float]] {
+        try noGrad {
+            func all() throws -> [[Float]] {
+                var found: [[Float]] = []
+                for start in stride(from: 0, to: rollouts.count, by: 16) {
+                    let part = Array(rollouts[start..<min(start + 16, rollouts.count)])
+                    let packed = PackedSequences(part.map { EncodedChat($0) })
+                    let values: [Float] = try packed.logProbabilities(decoder, temperature: temperature)
+                        .logProbabilities.toArray()
+                    for (rollout, rows) in zip(part, packed.segments) {
+                        found.append(Array(values[rows.upperBound - rollout.reply.count..<rows.upperBound]))
+                    }
+                }
+                return found
+            }
+            return isOwn ? try model.withoutAdapter(all) : try all()
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import MartletData
+import MartletFormats
+import MartletInference
+import MartletJSON
+import MartletModels
+import MartletTensor
+import MartletTraining
+import Testing
+import TinyModels
+
+/// Runs that learn from pairs and from judged replies.
+@Suite struct FeedbackRunTests: TinyRuns {
+    /// Short pairs whose chosen side says "yes" and whose rejected side says "no".
+    private func pairs(_ folder: String, count: Int = 24, name: String = "pairs.jsonl") throws -> String {
+        let lines = (0..<count).map { index -> String in
+            let line: JSON = [
+                "prompt": .string("Is \(index) a number?"), "chosen": .string("yes, \(index)"),
+                "rejected": .string("no \(index + 1)"), "margin": .number(Double(index % 3)),
+            ]
+            return line.text()
+        }
+        let path = "\(folder)/\(name)"
+        try AtomicFile.write(path, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+        return path
+    }
+
+    private func options(_ command: RunCommand, _ data: String, _ more: [String: JSON] = [:]) throws -> TrainingOptions
+    {
+        var options = TrainingOptions(for: command)
+        let usual: [String: JSON] = [
+            "data": [.string(data)], "steps": 4, "batch_rows": 6, "micro_batches": 2, "context_length": 200,
+            "learning_rate": 1e-3, "warmup": 0, "schedule": "constant", "save_every": 2, "evaluate_every": 2,
+        ]
+        for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
+        return options
+    }
+
+    private func trainer(_ run: String, _ folder: String, _ options: TrainingOptions) throws -> Trainer {
+        let model = try StartingModel(path: folder + "/model")
+        let data = try Trainer.feedbackData(options, model)
+        return options.command == .preferences
+            ? try Trainer(run: run, options: options, model: model, feedback: data)
+            : try Trainer(run: run, options: options, rewardModelFrom: model, pairs: data)
+    }
+
+    @Test(
+        arguments: [
+            (RunCommand.preferences, ["loss": "sigmoid"]), (.preferences, ["loss": "orpo", "precision": "bf16"]),
+            (.preferences, ["loss": "kto", "optimizer": "lion"]),
+            (.preferences, ["loss": "sigmoid=0.8,bco_pair=0.2,sft=1", "ema": 0.9, "recompute": "layers"]),
+            (.rewardModel, ["centering": 0.01]),
+        ] as [(RunCommand, [String: JSON])])
+    func aRunThatIsResumedEndsWithTheSameBits(_ command: RunCommand, _ more: [String: JSON]) throws {
+        let folder = try modelFolder("feedback")
+        let options = try options(command, pairs(folder), more)
+        var measures: [HeldOutMeasure] = []
+        try trainer(folder + "/whole", folder, options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        #expect(measures.count == 3 && measures.allSatisfy { $0.loss.isFinite && $0.count > 0 })
+        var steps = 0
+        let first = try trainer(folder + "/parts", folder, options)
+        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer(folder + "/parts", folder, options)
+        #expect(try second.resume().checkpoint?.step == 3)
+        #expect(try second.train { _ in })
+        #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
+        let record = try RunRecord(path: folder + "/parts")
+        #expect(record.steps.count == 4 && record.evaluations.map(\.step) == [0, 2, 4])
+    }
+
+    /// Before the first step policy and reference are one: the loss is ln 2, the margins 0; then the margins grow.
+    @Test func marginsBeginAtZeroAndGrow() throws {
+        let folder = try modelFolder("margins")
+        let options = try options(.preferences, pairs(folder), ["steps": 12, "evaluate_every": 12, "batch_rows": 12])
+        var losses: [Double] = [], margins: [Double] = [], measures: [HeldOutMeasure] = []
+        try trainer(folder + "/run", folder, options).train {
+            switch $0 {
+            case .step(let report):
+                losses.append(report.loss)
+                margins.append(report["rewards/margins"] ?? .nan)
+                for name in ["rewards/chosen", "rewards/accuracies", "logps/chosen", "logits/rejected", "entropy"] {
+                    #expect(report[name] != nil, "\(name)")
+                }
+            case .measured(_, let measure): measures.append(measure)
+            default: break
+            }
+        }
+        #expect(abs(losses[0] - 0.693147) < 1e-5 && abs(margins[0]) < 1e-5)
+        #expect(losses.last ?? 1 < 0.6 && margins.last ?? 0 > 0.2, "\(losses), \(margins)")
+        let before = try #require(measures.first), after = try #require(measures.last)
+        #expect(after.loss < before.loss && after.accuracy ?? 0 > 0.9)
+        #expect(after["rewards/margins"] ?? 0 > 0)
+    }
+
+    /// How a step is cut does not change it.
+    @Test(arguments: ["sigmoid", "orpo", "kto"]) func microBatchesMakeTheSameStep(_ loss: String) throws {
+        let folder = try modelFolder("parts"), data = try pairs(folder)
+        func losses(_ parts: Int) throws -> [Double] {
+            let options = try options(
+                .preferences, data, ["loss": .string(loss), "micro_batches": .integer(Int64(parts)), "steps": 2])
+            var found: [Double] = []
+            try trainer("\(folder)/run-\(parts)", folder, options).train {
+                if case .step(let report) = $0 { found.append(report.loss) }
+            }
+            return found
+        }
+        for (one, three) in zip(try losses(1), try losses(3)) { #expect(abs(one - three) < 2e-5 * max(1, one)) }
+    }
+
+    @Test func theReferencesProbabilitiesAreKeptAndCanBeGiven() throws {
+        let folder = try modelFolder("reference"), data = try pairs(folder)
+        try trainer(folder + "/one", folder, options(.preferences, data)).train { _ in }
+        let kept = folder + "/one/reference.safetensors"
+        let given = try options(.preferences, data, ["reference": .string(kept)])
+        try trainer(folder + "/two", folder, given).train { _ in }
+        #expect(try weights(folder + "/one") == weights(folder + "/two"))
+        // Another model as the reference makes other steps.
+        let other = try options(.preferences, data, ["reference": .string(folder + "/one")])
+        try trainer(folder + "/three", folder, other).train { _ in }
+        #expect(try weights(folder + "/one") != weights(folder + "/three"))
+        // Probabilities of other rows are refused.
+        let fewer = try pairs(folder, count: 12, name: "fewer.jsonl")
+        let refused = message {
+            _ = try trainer(folder + "/four", folder, options(.preferences, fewer, ["reference": .string(kept)]))
+        }
+        #expect(refused.contains("computed from other rows"), "\(refused)")
+        // And so is going on with other rows.
+        let again = try trainer(folder + "/one", folder, options(.preferences, fewer))
+        let changed = message { _ = try again.resume() }
+        #expect(changed.contains("another feedback"), "\(changed)")
+    }
+
+    @Test func whatDoesNotFitIsCountedOrRefused() throws {
+        let folder = try modelFolder("unfit")
+        let path = folder + "/mixed.jsonl"
+        let long = String(repeating: "long ", count: 60)
+        let text = """
+            {"prompt": "q", "chosen": "a", "rejected": "b"}
+            {"prompt": "p", "chosen": "a", "rejected": "b"}
+            {"prompt": "q", "chosen": "a", "rejected": "a"}
+            {"prompt": "\(long)", "chosen": "a", "rejected": "b"}
+            """
+        try AtomicFile.write(path, bytes: Array(text.utf8))
+        let model = try StartingModel(path: folder + "/model")
+        let data = try Trainer.feedbackData(options(.preferences, path), model)
+        #expect(data.count == 2 && data.tally[.equalPair] == 1 && data.tally[.longPair] == 1)
+        #expect(data.notes.first?.contains("is a pair") ?? false)
+        // Judged replies cannot be compared.
+        try AtomicFile.write(path, bytes: Array(#"{"prompt": "q", "completion": "a", "label": true}"#.utf8))
+        let refused = message { _ = try Trainer.feedbackData(options(.preferences, path), model) }
+        #expect(refused.contains("--loss kto") && refused.contains("line 1"), "\(refused)")
+        let unknown = message {
+            _ = try ResolvedOptions(options(.preferences, path, ["loss": "sigmoud"]), vocabularySize: 9)
+        }
+        #expect(unknown.contains("did you mean \"sigmoid\""), "\(unknown)")
+    }
+
+    /// The prompts of held-out rows are none of those that are learnt.
+    @Test func promptsStandOnOneSide() throws {
+        let folder = try modelFolder("split")
+        let lines = (0..<40).map { #"{"prompt": "q\#($0 / 4)", "chosen": "a\#($0)", "rejected": "b\#($0)"}"# }
+        let path = folder + "/pairs.jsonl"
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        let data = try Trainer.feedbackData(
+            options(.preferences, path, ["validation": 0.3]), StartingModel(path: folder + "/model"))
+        #expect(data.heldOutCount == 12)
+        func prompt(_ pair: Comparison) -> [Int32] {
+            Array(pair.chosen.tokens[..<(pair.chosen.isTrained.firstIndex(of: true) ?? 0)])
+        }
+        let learnt = Set(data.pairs.prefix(data.trainingCount).map(prompt))
+        #expect(data.pairs.suffix(12).allSatisfy { !learnt.contains(prompt($0)) })
+    }
+
+    /// Numbers of scipy's binomtest(k, n).proportion_ci(method="wilson").
+    @Test func sharesHaveWilsonsInterval() {
+        let found = HeldOutMeasure.interval(share: 0.7, of: 30)
+        #expect(abs(found.lowerBound - 0.52124) < 1e-4 && abs(found.upperBound - 0.83335) < 1e-4)
+        #expect(HeldOutMeasure.interval(share: 1, of: 10).upperBound > 0.9999)
+    }
+
+    /// Replies in steps make a model of two classes at the end of each.
+    @Test func stepsMakeAProcessRewardModel() throws {
+        let folder = try modelFolder("prm"), path = folder + "/steps.jsonl"
+        let lines = (0..<24).map {
+            #"{"prompt": "sum \#($0)", "completions": ["good \#($0)", "bad \#($0 % 3)"], "labels": [true, false]}"#
+        }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        let options = try options(.rewardModel, path, ["steps": 12, "batch_rows": 12, "learning_rate": 3e-3])
+        var measures: [HeldOutMeasure] = []
+        try trainer(folder + "/prm", folder, options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        #expect(measures.last?.accuracy ?? 0 > 0.9 && measures.last?.unit == "steps" && measures.last?.count == 4)
+        let config = try JSON(parsing: Folder.read(folder + "/prm/config.json"))
+        #expect(config["architectures"]?.array?.first?.string == "LlamaForTokenClassification")
+        #expect(try TensorFiles.open(folder + "/prm").tensor("score.bias").shape == [2])
+    }
+
+    /// A reward model is a folder with a score head, under transformers' name for it.
+    @Test func aRewardModelIsPublishedAsAClassifier() throws {
+        let folder = try modelFolder("rm")
+        let options = try options(.rewardModel, pairs(folder), ["steps": 10, "batch_rows": 12, "learning_rate": 3e-3])
+        var measures: [HeldOutMeasure] = []
+        try trainer(folder + "/rm", folder, options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        #expect(measures.last?.accuracy ?? 0 > 0.9)
+        let config = try JSON(parsing: Folder.read(folder + "/rm/config.json"))
+        #expect(config["architectures"]?.array?.first?.string == "LlamaForSequenceClassification")
+        #expect(
+            config["num_labels"]?.integer == 1 && config["pad_token_id"]?.integer != config["eos_token_id"]?.integer)
+        let file = try TensorFiles.open(folder + "/rm")
+        #expect(try file.tensor("score.weight").shape[0] == 1)
+        #expect(file.entry("lm_head.weight") == nil)
+    }
+}
