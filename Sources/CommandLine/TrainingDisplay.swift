@@ -112,7 +112,7 @@ struct TrainingDisplay {
                     Terminal.note("  > " + line(answer.reply))
                 }
             case .measured(let step, let measure):
-                line.end()
+                status.end()
                 Terminal.note("step \(step): " + Self.text(measure))
             case .saved(let step, let path):
                 status.end()
