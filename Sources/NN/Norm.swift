@@ -1,32 +1,42 @@
 import MartletTensor
 
 /// RMSNorm, y = x / √(mean(x²) + ε) · (offset + w) (Zhang & Sennrich 2019), or LayerNorm, y = (x − mean) / √(var + ε) ·
-/// w + b (Ba et al. 2016), over the last dimension.
+/// (offset + w) + b (Ba et al. 2016), over the last dimension. A norm without weights has w = 1, one without a bias b = 0.
 public final class Norm: ModuleLeaf {
     public let path: String
     public var kind: String { "norm" }
-    public private(set) var weight: Tensor
+    /// Nil for a norm that learns nothing (OLMo 1).
+    public private(set) var weight: Tensor?
     public private(set) var bias: Tensor?
     public let epsilon: Float
     public let weightOffset: Float
+    /// Whether it is a LayerNorm.
+    public let isCentered: Bool
+    private let size: Int
     public var hooks = LeafHooks()
 
-    /// A LayerNorm when `bias` is true, else an RMSNorm.
+    /// - Parameters:
+    ///   - isCentered: a LayerNorm when true, an RMSNorm when false; follows `bias` by default.
+    ///   - hasWeight: whether it has weights to learn.
     public init(
         _ source: ParameterSource, _ path: String, size: Int, epsilon: Float, weightOffset: Float = 0,
-        bias: Bool = false
+        bias: Bool = false, isCentered: Bool? = nil, hasWeight: Bool = true
     ) {
         self.path = path
-        weight = source.parameter(path + ".weight", shape: [size], role: .scale(initial: 1 - weightOffset))
+        weight =
+            hasWeight
+            ? source.parameter(path + ".weight", shape: [size], role: .scale(initial: 1 - weightOffset)) : nil
         self.bias = bias ? source.parameter(path + ".bias", shape: [size], role: .bias) : nil
         self.epsilon = epsilon
         self.weightOffset = weightOffset
+        self.isCentered = isCentered ?? bias
+        self.size = size
         source.register(self)
     }
 
     public var parameters: [ModuleParameter] {
         let role = ParameterRole.scale(initial: 1 - weightOffset)
-        return [ModuleParameter(path: path + ".weight", role: role, value: weight)]
+        return (weight.map { [ModuleParameter(path: path + ".weight", role: role, value: $0)] } ?? [])
             + (bias.map { [ModuleParameter(path: path + ".bias", role: .bias, value: $0)] } ?? [])
     }
 
@@ -35,7 +45,7 @@ public final class Norm: ModuleLeaf {
             if parameter.role == .bias {
                 bias = try bias.map { try change(parameter, $0) }
             } else {
-                weight = try change(parameter, weight)
+                weight = try weight.map { try change(parameter, $0) }
             }
         }
     }
@@ -43,11 +53,20 @@ public final class Norm: ModuleLeaf {
     /// - Parameter x: `[tokens, size]`, or `[tokens, heads · size]` normalised per head. Returns the same shape.
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
         let result =
-            if let bias {
-                try Fused.layerNorm(x, weight, bias, epsilon: epsilon)
+            if isCentered {
+                try Fused.layerNorm(x, scale(like: x), bias ?? constant(0, like: x), epsilon: epsilon)
             } else {
-                try Fused.rmsNorm(x, weight, offset: weightOffset, epsilon: epsilon)
+                try Fused.rmsNorm(x, weight ?? constant(1, like: x), offset: weightOffset, epsilon: epsilon)
             }
         return hooks.isEmpty ? result : try hooks(result, of: path)
+    }
+
+    private func scale(like x: Tensor) throws -> Tensor {
+        guard let weight else { return try constant(1, like: x) }
+        return weightOffset == 0 ? weight : try weight + weightOffset  // [size]
+    }
+
+    private func constant(_ value: Float, like x: Tensor) throws -> Tensor {
+        try Tensor([Float](repeating: value, count: size)).to(x.dtype)  // [size]
     }
 }

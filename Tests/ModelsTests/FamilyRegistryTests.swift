@@ -47,6 +47,9 @@ import Testing
             let config = try JSON(parsing: bytes)
             for part in [config, config["text_config"]] { part?["model_type"]?.string.map { _ = types.insert($0) } }
         }
+        for name in FamilyGolden.names {
+            try FamilyGolden(name).config["model_type"]?.string.map { _ = types.insert($0) }
+        }
         for family in Family.all {
             #expect(!types.isDisjoint(with: family.modelTypes), "\(family.modelTypes)")
         }

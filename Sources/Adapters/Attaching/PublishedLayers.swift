@@ -95,7 +95,9 @@ struct PublishedLayers {
                     ))
             case (let layer as Linear, .rows(let stored, let sizes, let part)),
                 (let layer as Linear, .transposedColumns(let stored, let sizes, let part)):
-                let first = sizes[..<part].reduce(0, +)
+                // The sizes may be given in proportion only.
+                let unit = max(layer.outputSize / max(sizes[part], 1), 1)
+                let first = unit * sizes[..<part].reduce(0, +)
                 let isTransposed = if case .transposedColumns = where_ { true } else { false }
                 linears.append(
                     (
@@ -103,8 +105,9 @@ struct PublishedLayers {
                         PublishedLayer(
                             module: name(stored),
                             part: sizes.count > 1
-                                ? JoinedPart(rows: first..<first + sizes[part], isFirst: part == 0) : nil,
-                            outputs: sizes.reduce(0, +), order: order(layer), isTransposed: isTransposed)
+                                ? JoinedPart(rows: first..<first + unit * sizes[part], isFirst: part == 0) : nil,
+                            outputs: unit * sizes.reduce(0, +), order: order(layer),
+                            isTransposed: isTransposed)
                     ))
             case (let layer as Linear, .expert(let stored, let index)):
                 linears.append(

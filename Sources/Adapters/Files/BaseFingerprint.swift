@@ -17,8 +17,9 @@ public enum BaseFingerprint {
         ]
         add("\(sizes)", to: &hash)
         for case let norm as Norm in decoder.tree.leaves {
+            guard let weight = norm.weight else { continue }
             let factors = try noGrad {
-                try (norm.weight.detach() + Double(norm.weightOffset)).to(.bfloat16).to(.float32)
+                try (weight.detach() + Double(norm.weightOffset)).to(.bfloat16).to(.float32)
             }
             let values: [Float] = try factors.toArray()
             add(norm.path, to: &hash)

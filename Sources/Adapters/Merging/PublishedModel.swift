@@ -25,6 +25,8 @@ public enum PublishedModel {
             switch place {
             case .tensor(let name): add(name, Part(value: parameter.value, place: 0, kind: .whole))
             case .rows(let name, _, let part): add(name, Part(value: parameter.value, place: part, kind: .rows))
+            case .groupedRows(let name, let groups, _, let part):
+                add(name, Part(value: parameter.value, place: part, kind: .groups(groups)))
             case .transposedColumns(let name, _, let part):
                 add(name, Part(value: parameter.value, place: part, kind: .columns))
             case .expert(let name, let index): add(name, Part(value: parameter.value, place: index, kind: .expert))
@@ -39,6 +41,7 @@ public enum PublishedModel {
                 switch parts[0].kind {
                 case .whole: values[0]
                 case .rows: try Tensor.concatenate(values)
+                case .groups(let groups): try WeightPlace.grouped(values, groups: groups)
                 case .columns: try Tensor.concatenate(values, axis: values[0].rank - 1)
                 case .expert: try Tensor.stack(values)
                 }
@@ -48,7 +51,7 @@ public enum PublishedModel {
     }
 
     private struct Part {
-        enum Kind { case whole, rows, columns, expert }
+        enum Kind: Equatable { case whole, rows, groups(Int), columns, expert }
         let value: any WeightMatrix
         let place: Int
         let kind: Kind

@@ -37,7 +37,7 @@ final class Attention {
         self.layer = layer
         self.spec = spec
         shape = AttentionShape(
-            heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.headDimension,
+            heads: spec.heads, keyValueHeads: spec.keyValueHeads, headDimension: spec.scoreDimension,
             valueDimension: spec.valueDimension, scale: spec.scale, softCap: spec.softCap)
     }
 
@@ -45,13 +45,19 @@ final class Attention {
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let projected = try Linear.project(x, [qProj, kProj, vProj], pass.adapters)
         var (q, k, v) = (projected[0], projected[1], projected[2])  // [tokens, heads * headDimension]
-        if let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
+        if let clip = spec.clip {
+            (q, k) = (try q.clamp(min: -clip, max: clip), try k.clamp(min: -clip, max: clip))
+            v = try v.clamp(min: -clip, max: clip)
+        }
+        if !spec.normalizesRotated, let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
         if let rotary = pass.rotaryOfLayer[layer] {
             q = try pass.rotate(q, heads: spec.heads, rotary: rotary)
             k = try pass.rotate(k, heads: spec.keyValueHeads, rotary: rotary)
         }
+        if spec.normalizesRotated, let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
         if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
+        if let bias = spec.linearBias { (q, k) = try bias.carried(by: q, k, spec, positions: pass.positions) }
         try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }

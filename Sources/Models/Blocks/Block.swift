@@ -26,10 +26,11 @@ final class Block {
         func norm(_ part: String, where isThere: Bool) -> Norm? {
             isThere ? Norm(source, "\(name).\(part)", spec.norm, size: hidden) : nil
         }
-        let before = [.before, .around, .parallel].contains(spec.normPlacement)
+        let before = [.before, .around, .parallel, .parallelShared].contains(spec.normPlacement)
         let behind = [.after, .onUpdate, .around].contains(spec.normPlacement), crosses = spec.crossAttention != nil
         attentionNorm = norm("input_layernorm", where: before)
-        feedForwardNorm = norm("post_attention_layernorm", where: before)
+        feedForwardNorm = norm(
+            "post_attention_layernorm", where: before && spec.normPlacement != .parallelShared)
         attentionOutputNorm = norm("attention_output_norm", where: behind)
         feedForwardOutputNorm = norm("feedforward_output_norm", where: behind)
         crossNorm = norm("cross_layernorm", where: before && crosses)
@@ -51,7 +52,7 @@ final class Block {
 
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
-        if spec.normPlacement == .parallel { return try parallel(x, pass) }
+        if [.parallel, .parallelShared].contains(spec.normPlacement) { return try parallel(x, pass) }
         var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer) {
             try attention($0, pass)
         }
@@ -73,18 +74,25 @@ final class Block {
     ) throws -> Tensor {
         var update = try part(before?(x) ?? x)  // [tokens, hidden]
         if spec.normPlacement == .after {
-            let sum = try Fused.add(x, pass.dropped(update, site: site))
+            let sum = try Fused.add(x, pass.dropped(scaled(update), site: site))
             return try behind?(sum) ?? sum
         }
         if let behind { update = try behind(update) }
+        update = try scaled(update)
         return try Fused.add(x, pass.dropped(update, site: site))
     }
 
     private func parallel(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
-        let attended = try attention(attentionNorm?(x) ?? x, pass)  // [tokens, hidden]
-        let mixed = try mix(feedForwardNorm?(x) ?? x, pass)  // [tokens, hidden]
+        let input = try attentionNorm?(x) ?? x  // [tokens, hidden]
+        let attended = try scaled(attention(input, pass))  // [tokens, hidden]
+        let other = spec.normPlacement == .parallelShared ? input : try feedForwardNorm?(x) ?? x
+        let mixed = try scaled(mix(other, pass))  // [tokens, hidden]
         let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))  // [tokens, hidden]
         return try Fused.add(sum, pass.dropped(mixed, site: 2 + 2 * layer))
+    }
+
+    private func scaled(_ update: Tensor) throws -> Tensor {
+        spec.updateScale == 1 ? update : try update * spec.updateScale
     }
 
     private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
@@ -100,7 +108,7 @@ extension Norm {
     convenience init(_ source: ParameterSource, _ path: String, _ spec: NormSpec, size: Int) {
         self.init(
             source, path, size: size, epsilon: spec.epsilon, weightOffset: spec.weightOffset,
-            bias: spec.kind == .layer)
+            bias: spec.hasBias, isCentered: spec.kind == .layer, hasWeight: spec.hasWeight)
     }
 }
 

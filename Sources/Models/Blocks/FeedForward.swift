@@ -18,11 +18,11 @@ final class FeedForward {
     /// `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
         guard let gateProj else {
-            let inner = try Fused.activate(upProj(x, adapters), activation.kernel)  // [tokens, size]
+            let inner = try activation(upProj(x, adapters))  // [tokens, size]
             return try downProj(inner, adapters)  // [tokens, hidden]
         }
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
-        let inner = try Fused.gate(parts[0], parts[1], activation.kernel)  // [tokens, size]
+        let inner = try activation.gating(parts[0], parts[1])  // [tokens, size]
         return try downProj(inner, adapters)  // [tokens, hidden]
     }
 }

@@ -10,9 +10,11 @@ public enum LayerCache: Sendable, Equatable {
 }
 
 extension AttentionSpec {
-    var cache: LayerCache { .kept(heads: keyValueHeads, headDimension: headDimension, valueDimension: valueDimension) }
+    var cache: LayerCache {
+        .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+    }
     var transientCache: LayerCache {
-        .transient(heads: keyValueHeads, headDimension: headDimension, valueDimension: valueDimension)
+        .transient(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
     }
 }
 

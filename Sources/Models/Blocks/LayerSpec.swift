@@ -10,6 +10,8 @@ public struct LayerSpec: Sendable, Equatable {
     /// Cross-attention to an encoder's states, between self-attention and feed-forward.
     public var crossAttention: AttentionSpec?
     public var feedForward: FeedForwardSpec
+    /// The factor on what attention and feed-forward add to the residual stream (Granite, MiniCPM).
+    public var updateScale: Float = 1
 
     public init(
         norm: NormSpec, normPlacement: NormPlacement = .before, attention: AttentionSpec,
@@ -29,9 +31,14 @@ public struct NormSpec: Sendable, Equatable {
     public var epsilon: Float
     /// Added to the stored weight: Gemma stores w and multiplies by 1 + w.
     public var weightOffset: Float = 0
+    /// Whether it adds a learned bias; LayerNorms do by default.
+    public var hasBias: Bool
+    /// Whether it multiplies by learned weights; OLMo 1 does not.
+    public var hasWeight = true
 
-    public init(kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0) {
+    public init(kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0, hasBias: Bool? = nil) {
         self.kind = kind
+        self.hasBias = hasBias ?? (kind == .layer)
         self.epsilon = epsilon
         self.weightOffset = weightOffset
     }
@@ -49,6 +56,8 @@ public enum NormPlacement: Sendable {
     case around
     /// x + attention(norm(x)) + feedForward(norm(x)), each with its own norm (Wang and Komatsuzaki 2021, GPT-NeoX).
     case parallel
+    /// x + attention(norm(x)) + feedForward(norm(x)) with one norm for both: GPT-J, Phi, Cohere.
+    case parallelShared
 }
 
 /// Multi-head attention with grouped key/value heads (GQA, Ainslie et al. 2023).
@@ -74,6 +83,12 @@ public struct AttentionSpec: Sendable, Equatable {
     /// Whether each head has an attention sink: a learned logit without a value that takes part in the softmax (Xiao et
     /// al. 2023).
     public var hasSinks = false
+    /// Queries, keys and values are limited to ±clip (OLMo 1, MPT).
+    public var clip: Float?
+    /// Whether queries and keys are normalised after their rotation instead of before (Hunyuan).
+    public var normalizesRotated = false
+    /// Biases that grow with the distance of a key instead of an encoding of positions.
+    public var linearBias: LinearBias?
     /// The rotary embedding of queries and keys; nil if positions are encoded differently.
     public var rotary: RotaryEmbedding.Configuration?
 
@@ -90,6 +105,8 @@ public struct AttentionSpec: Sendable, Equatable {
         set { reach = AttentionReach(window: newValue) }
     }
 
+    /// Dimension of each head's queries and keys as they are scored and cached: with those that carry linear biases.
+    public var scoreDimension: Int { headDimension + (linearBias == nil ? 0 : LinearBias.dimensions) }
     public var queryWidth: Int { heads * headDimension }
     public var keyWidth: Int { keyValueHeads * headDimension }
     public var valueDimension: Int { ownValueDimension ?? headDimension }

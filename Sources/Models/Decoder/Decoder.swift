@@ -8,6 +8,7 @@ public final class Decoder {
     public let tree: ModuleTree
     let embedding: Embedding
     let positionEmbedding: Embedding?
+    let embeddingNorm: Norm?
     let stack: BlockStack
     let norm: Norm
     let head: Linear?
@@ -27,14 +28,17 @@ public final class Decoder {
         positionEmbedding =
             spec.learnedPositions
             ? Embedding(source, "model.embed_positions", count: spec.contextLength, size: spec.hiddenSize) : nil
+        embeddingNorm =
+            spec.normalizesEmbeddings
+            ? Norm(source, "model.embed_norm", spec.norm, size: spec.hiddenSize) : nil
         stack = BlockStack(source, "model.layers", spec.layers, hidden: spec.hiddenSize)
         norm = Norm(source, "model.norm", spec.norm, size: spec.hiddenSize)
         head =
             !spec.hasHead
             ? nil
             : spec.tiedEmbeddings
-                ? Linear(source, "lm_head", sharing: embedding)
-                : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
+                ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
+                : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.headBias)
         tree = source.tree
         mapped = MappedWeights(tree.storedTensors)
     }
@@ -126,16 +130,33 @@ public final class Decoder {
         var x = embedded  // [tokens, hidden]
         if let positionEmbedding { x = try Fused.add(x, positionEmbedding(pass.positions)) }
         if let dropout = pass.dropout { x = try dropout.noisy(x, pass.segments) }
+        if let embeddingNorm { x = try embeddingNorm(x) }
         x = try stack(pass.dropped(x, site: 0), pass)  // [tokens, hidden]
         try checkFiles()
-        let hidden = try norm(x)  // [tokens, hidden]
+        let hidden = try normalized(x)  // [tokens, hidden]
         for sequence in pass.sequences { sequence.cache.advance(by: sequence.rows.count) }
         return hidden
     }
 
+    /// The final norm, with the factor on logits: `[tokens, hidden]` -> same. Losses that go from here to the vocabulary
+    /// without `logits` have the factor too.
+    func normalized(_ x: Tensor) throws -> Tensor {
+        let hidden = try norm(x)
+        return configuration.hasHead && configuration.logitScale != 1 ? try hidden * configuration.logitScale : hidden
+    }
+
     /// The output projection `[vocabulary, hidden]`, with its adapters in it, for losses that never hold all logits at once.
     public var headWeight: any WeightMatrix {
-        get throws { try head?.adaptedMatrix() ?? embedding.weight }
+        get throws {
+            if configuration.hasHead, configuration.headBias {
+                throw ModelError.unsupported(
+                    file: "the \(configuration.family) model",
+                    reason:
+                        "its output projection has a bias, which losses over the vocabulary do not add: it can be run, "
+                        + "not trained")
+            }
+            return try head?.adaptedMatrix() ?? embedding.weight
+        }
     }
 
     /// The output projection goes on with a table of its own, where it shares that of the embedding.

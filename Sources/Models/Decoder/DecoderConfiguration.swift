@@ -21,6 +21,12 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var tiedEmbeddings: Bool
     /// Whether there is an output projection; embedding models are published without one.
     public var hasHead = true
+    /// Whether the output projection has a bias (GPT-J, Phi).
+    public var headBias = false
+    /// Whether the embeddings are normalised before the first block (BLOOM).
+    public var normalizesEmbeddings = false
+    /// The factor on logits (Cohere, Granite); it is applied to the final norm's result.
+    public var logitScale: Float = 1
     /// Soft-capping of logits: cap · tanh(logits / cap) (Gemma 2).
     public var logitSoftCap: Float?
 

@@ -42,7 +42,8 @@ package final class DecoderObservation {
         let tokens = q.shape[0], group = spec.heads / spec.keyValueHeads
         let (queries, keys) = (try q.toArray(as: Float.self), try k.toArray(as: Float.self))
         let rows = Rows(
-            tokens: tokens, size: spec.headDimension, queryWidth: spec.queryWidth, keyWidth: spec.keyWidth,
+            tokens: tokens, size: spec.scoreDimension, queryWidth: spec.heads * spec.scoreDimension,
+            keyWidth: spec.keyValueHeads * spec.scoreDimension,
             scale: spec.scale, softCap: spec.softCap, window: spec.window ?? .max, isCausal: spec.reach.isCausal)
         let result = Mutex([Float](repeating: 0, count: spec.heads * tokens * tokens))
         ThreadPool.shared.run(spec.heads) { head in
@@ -113,5 +114,5 @@ extension Decoder {
 
     /// The final norm and the head applied to the residual stream of any layer (the "logit lens", nostalgebraist 2020):
     /// `[rows, hidden]` -> `[rows, vocabulary]`.
-    package func logits(ofResidual x: Tensor) throws -> Tensor { try logits(norm(x)) }
+    package func logits(ofResidual x: Tensor) throws -> Tensor { try logits(normalized(x)) }
 }

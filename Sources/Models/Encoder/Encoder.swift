@@ -1,7 +1,7 @@
 import MartletNN
 import MartletTensor
 
-/// A bidirectional transformer encoder with norms after each sublayer (BERT, Devlin et al. 2018).
+/// A bidirectional transformer encoder with norms after each sublayer (BERT, Devlin et al. 2018, and what follows it).
 ///
 /// ```swift
 /// let encoder = try Checkpoint(path: "bert-base-uncased").encoder()
@@ -13,18 +13,27 @@ public final class Encoder {
     /// All layers by path.
     public let tree: ModuleTree
     let wordEmbedding: Embedding
-    private let positionEmbedding, typeEmbedding: Embedding
+    private let positionEmbedding, typeEmbedding: Embedding?
+    private let embeddingProjection: Linear?
     private let embeddingNorm: Norm
     private let stack: BlockStack
     private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         configuration = spec
-        let source = ModuleTree.Builder(source), width = spec.hiddenSize
-        wordEmbedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: width)
-        positionEmbedding = Embedding(source, "model.embed_positions", count: spec.contextLength, size: width)
-        typeEmbedding = Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: width)
-        embeddingNorm = Norm(source, "model.embed_norm", spec.layer.norm, size: width)
+        let source = ModuleTree.Builder(source), width = spec.hiddenSize, inner = spec.embeddingSize
+        wordEmbedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: inner)
+        positionEmbedding =
+            spec.learnsPositions
+            ? Embedding(
+                source, "model.embed_positions", count: spec.contextLength + spec.positionOffset, size: inner) : nil
+        typeEmbedding =
+            spec.typeVocabularySize > 0
+            ? Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: inner) : nil
+        embeddingNorm = Norm(source, "model.embed_norm", spec.layer.norm, size: inner)
+        embeddingProjection =
+            spec.projectsEmbeddings
+            ? Linear(source, "model.embed_projection", from: inner, to: width, bias: true) : nil
         stack = BlockStack(
             source, "model.layers", Array(repeating: spec.layer, count: spec.layerCount), hidden: width)
         tree = source.tree
@@ -74,16 +83,20 @@ public final class Encoder {
         }
         let segments = types?.flatMap { $0 } ?? Array(repeating: 0, count: tokens.count)
         guard segments.count == tokens.count,
-            segments.allSatisfy({ (0..<configuration.typeVocabularySize).contains(Int($0)) })
+            segments.allSatisfy({ (0..<max(configuration.typeVocabularySize, 1)).contains(Int($0)) })
         else {
             throw TensorError(.argument, "encoder", "the segments do not fit the \(tokens.count) tokens")
         }
         let context = try PassContext(
             stack.encodingPass(rows, in: wordEmbedding.weight.dtype, dropout), tokens: tokens.count, stack, limit: nil)
-        var x = try wordEmbedding(tokens)  // [tokens, hidden]
-        x = try Fused.add(x, typeEmbedding(segments))  // [tokens, hidden]
-        x = try Fused.add(x, positionEmbedding(positions))  // [tokens, hidden]
-        x = try context.dropped(embeddingNorm(x), site: 0)  // [tokens, hidden]
+        var x = try wordEmbedding(tokens)  // [tokens, embedding]
+        if let typeEmbedding { x = try Fused.add(x, typeEmbedding(segments)) }
+        if let positionEmbedding {
+            let offset = Int32(configuration.positionOffset)
+            x = try Fused.add(x, positionEmbedding(positions.map { $0 + offset }))
+        }
+        x = try context.dropped(embeddingNorm(x), site: 0)  // [tokens, embedding]
+        if let embeddingProjection { x = try embeddingProjection(x) }  // [tokens, hidden]
         x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()
         return x

@@ -1,6 +1,6 @@
 import MartletNN
 
-/// The architecture of a BERT-like encoder.
+/// The architecture of an encoder: BERT's, with the parts in which families differ from it.
 public struct EncoderConfiguration: Sendable, Equatable {
     public var vocabularySize: Int
     public var hiddenSize: Int
@@ -11,16 +11,31 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var contextLength: Int
     public var typeVocabularySize: Int
     public var epsilon: Float
+    /// Width of the embedding tables where it is not `hiddenSize`: a linear layer leads from one to the other (ALBERT,
+    /// ELECTRA).
+    public var embeddingSize: Int
+    public var projectsEmbeddings = false
+    /// Whether learned vectors of positions are added to the embeddings.
+    public var learnsPositions = true
+    /// Unused rows at the beginning of the table of positions: two in RoBERTa.
+    public var positionOffset = 0
+    /// Whether all layers use the parameters of the first (ALBERT).
+    public var sharesLayers = false
+    /// Changes to a BERT's block, as the family makes them.
+    public var biases = true
+    public var isGated = false
+    public var rotary: RotaryEmbedding.Configuration?
 
     /// The specification of each block.
     public var layer: LayerSpec {
         var attention = AttentionSpec(heads: heads, headDimension: hiddenSize / heads)
-        attention.inputBias = true
-        attention.outputBias = true
+        attention.inputBias = biases
+        attention.outputBias = biases
+        attention.rotary = rotary
         attention.reach = .everything
         return LayerSpec(
             norm: NormSpec(kind: .layer, epsilon: epsilon), normPlacement: .after, attention: attention,
-            feedForward: FeedForwardSpec(size: feedForwardSize, activation: activation, isGated: false, bias: true))
+            feedForward: FeedForwardSpec(size: feedForwardSize, activation: activation, isGated: isGated, bias: biases))
     }
 
     public init(_ reader: ConfigurationReader) throws(ModelError) {

@@ -30,7 +30,7 @@ public final class MaskedTokenModel {
     /// The logits of the tokens at the given rows of the encoder's states: `[rows, vocabulary]`.
     public func logits(_ states: Tensor, rows: [Int32]) throws -> Tensor {
         let chosen = try Fused.embed(rows, states, scale: 1)  // [rows, hidden]
-        let inner = try Fused.activate(dense(chosen), encoder.configuration.activation.kernel)  // [rows, hidden]
+        let inner = try encoder.configuration.activation(dense(chosen))  // [rows, hidden]
         return try output(norm(inner))  // [rows, vocabulary]
     }
 
@@ -93,6 +93,11 @@ extension Checkpoint {
             throw ModelError.wrongKind(path: path, kind: "a decoder", wanted: "an encoder of text")
         }
         let spec = try EncoderConfiguration(configuration)
+        guard !spec.projectsEmbeddings, !spec.sharesLayers else {
+            throw ModelError.unsupported(
+                file: path,
+                reason: "masked-token heads of models that project embeddings or share layers are not supported")
+        }
         let parameters = CheckpointParameters(tensors, file: path, places: encoderPlaces)
         let source = wrapped(parameters)
         let model = MaskedTokenModel(source, spec)

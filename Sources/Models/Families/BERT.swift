@@ -36,7 +36,7 @@ extension Family {
         ])
 
     /// The names that a checkpoint folder uses for the modules of a layer, by the names that `Block` uses.
-    private static let bertModules = [
+    static let bertModules = [
         "self_attn.q_proj": "attention.self.query", "self_attn.k_proj": "attention.self.key",
         "self_attn.v_proj": "attention.self.value", "self_attn.o_proj": "attention.output.dense",
         "attention_output_norm": "attention.output.LayerNorm", "mlp.up_proj": "intermediate.dense",
@@ -45,7 +45,7 @@ extension Family {
 
     /// Checkpoints saved with a task head have a prefix before the encoder's names; those converted from TensorFlow
     /// name the parameters of a norm gamma and beta.
-    private static let bertPlaces: @Sendable (String) -> [WeightPlace] = { name in
+    static let bertPlaces: @Sendable (String) -> [WeightPlace] = { name in
         let embeddings = [
             "model.embed_tokens": "embeddings.word_embeddings", "model.embed_norm": "embeddings.LayerNorm",
             "model.embed_positions": "embeddings.position_embeddings",
@@ -55,7 +55,7 @@ extension Family {
         var names = [stored]
         if stored.hasSuffix("LayerNorm.weight") { names.append(stored.dropLast("weight".count) + "gamma") }
         if stored.hasSuffix("LayerNorm.bias") { names.append(stored.dropLast("bias".count) + "beta") }
-        return names.flatMap { [.tensor($0), .tensor("bert." + $0)] }
+        return names.flatMap { [.tensor($0), .tensor("bert." + $0), .tensor("roberta." + $0)] }
     }
 
     private static let bertGGUFPlaces: @Sendable (String) -> [WeightPlace] = { name in
@@ -73,7 +73,7 @@ extension Family {
     }
 
     /// `model.layers.N.<module>.<weight|bias>` with other names for layers and modules.
-    private static func renamed(
+    static func renamed(
         _ name: String, outside: [String: String], layers: String, inside: [String: String]
     ) -> String {
         let parts = name.split(separator: ".").map(String.init)
@@ -98,20 +98,21 @@ extension EncoderConfiguration {
             throw .wrongValue(
                 file: reader.file, key: "is_decoder", found: "true", expected: "false for an encoder")
         }
-        hiddenSize = try reader.integer("hidden_size")
-        heads = try reader.integer("num_attention_heads", in: 1...65_536)
+        hiddenSize = try reader.integer("hidden_size", "dim", "n_embd")
+        embeddingSize = hiddenSize
+        heads = try reader.integer("num_attention_heads", "n_heads", "n_head", in: 1...65_536)
         guard hiddenSize % heads == 0, hiddenSize / heads <= 512 else {
             throw .wrongValue(
                 file: reader.file, key: "num_attention_heads", found: "\(heads)",
                 expected: "a divisor of \(hiddenSize) with a head dimension of at most 512")
         }
         vocabularySize = try reader.integer("vocab_size")
-        layerCount = try reader.integer("num_hidden_layers", in: 1...10_000)
-        feedForwardSize = try reader.integer("intermediate_size")
-        activation = try Activation(reader, keys: "hidden_act", default: "gelu")
-        contextLength = try reader.integer("max_position_embeddings")
+        layerCount = try reader.integer("num_hidden_layers", "n_layers", "n_layer", in: 1...10_000)
+        feedForwardSize = try reader.integer("intermediate_size", "hidden_dim", "n_inner")
+        activation = try Activation(reader, keys: "hidden_act", "activation", default: "gelu")
+        contextLength = try reader.integer("max_position_embeddings", "n_positions")
         typeVocabularySize = try reader.integer("type_vocab_size", default: 2)
-        epsilon = Float(try reader.number("layer_norm_eps", default: 1e-12))
+        epsilon = Float(try reader.number("layer_norm_eps", "layer_norm_epsilon", default: 1e-12))
         guard epsilon >= 0, epsilon.isFinite else {
             throw .wrongValue(
                 file: reader.file, key: "layer_norm_eps", found: "\(epsilon)", expected: "a number from 0")

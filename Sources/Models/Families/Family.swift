@@ -110,9 +110,13 @@ public struct Family: Sendable {
 
     /// Every family there is.
     public static let all: [Family] = [
-        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi3, gemma2, gemma3, gpt2,
-        seedOSS, olmo2,
-        bert,
+        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi, phi3, gemma, gemma2,
+        gemma3,
+        gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
+        granite,
+        miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
+        seedOSS, olmo, olmo2, olmo3,
+        bert, roberta, distilBERT, electra, albert, nomicBERT,
     ]
 
     /// What its GGUF files say when they are written; nil where no architecture is known, and for encoders.
@@ -140,10 +144,9 @@ public struct Family: Sendable {
         return form.places(name)
     }
 
-    /// The form of its GGUF files: those of families that have none of their own are Llama's, as Mistral's are.
+    /// The form of its GGUF files: its own, or the one that it shares with another family, as Mistral shares Llama's.
     private var formOfGGUF: GGUFForm? {
-        guard gguf == nil, case .decoder(let form) = body, form.isLlama else { return gguf }
-        return Family.llama.gguf
+        gguf ?? othersGGUF
     }
 
     /// `general.architecture` of its GGUF files.
@@ -339,10 +342,11 @@ extension Activation {
         case "gelu", "gelu_python": self = .gelu
         case "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_python_tanh", "gelu_accurate": self = .geluTanh
         case "relu": self = .relu
+        case "relu2": self = .squaredReLU
         default:
             throw .wrongValue(
                 file: reader.file, key: keys, found: "\"\(name)\"",
-                expected: "silu, gelu, gelu_new, gelu_pytorch_tanh or relu")
+                expected: "silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2")
         }
     }
 }

@@ -56,9 +56,9 @@ extension Family {
 
 extension DecoderConfiguration {
     init(gpt2 config: ConfigurationReader) throws(ModelError) {
-        let hiddenSize = try config.integer("n_embd", "hidden_size")
-        let layers = try config.integer("n_layer", "num_hidden_layers", in: 1...10_000)
-        let heads = try config.integer("n_head", "num_attention_heads", in: 1...65_536)
+        let hiddenSize = try config.integer("n_embd", "hidden_size", "n_embed", "d_model")
+        let layers = try config.integer("n_layer", "num_hidden_layers", "n_layers", "num_layers", in: 1...10_000)
+        let heads = try config.integer("n_head", "num_attention_heads", "n_heads", "num_heads", in: 1...65_536)
         guard hiddenSize % heads == 0 else {
             throw .wrongValue(
                 file: config.file, key: "n_head", found: "\(heads)", expected: "a divisor of n_embd = \(hiddenSize)")
@@ -70,13 +70,15 @@ extension DecoderConfiguration {
         attention.outputBias = true
         self.init(
             family: "", vocabularySize: try config.integer("vocab_size"), hiddenSize: hiddenSize,
-            contextLength: try config.integer("n_positions", "n_ctx", "max_position_embeddings", default: 1024),
+            contextLength: try config.integer(
+                "n_positions", "n_ctx", "max_position_embeddings", "max_seq_len", default: 1024),
             layerCount: layers,
             layer: LayerSpec(
                 norm: NormSpec(kind: .layer, epsilon: Float(try config.number("layer_norm_epsilon", default: 1e-5))),
                 attention: attention,
                 feedForward: FeedForwardSpec(
-                    size: try config.integer("n_inner", "intermediate_size", default: 4 * hiddenSize),
+                    size: try config.integer(
+                        "n_inner", "intermediate_size", "ffn_hidden_size", "ffn_dim", default: 4 * hiddenSize),
                     activation: try Activation(config, keys: "activation_function", default: "gelu_new"),
                     isGated: false, bias: true)),
             tiedEmbeddings: try config.flag("tie_word_embeddings", default: true))

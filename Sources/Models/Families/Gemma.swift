@@ -4,6 +4,29 @@ import MartletNN
 extension Family {
     private static let gemmaNeutral: Set<String> = ["mm_tokens_per_image", "sliding_window_size"]
 
+    /// Gemma 1: a Llama with 1 + w in its norms, scaled embeddings and GELU in the gate.
+    static let gemma = Family(
+        "gemma",
+        published: Published(modelType: "gemma", architecture: "GemmaForCausalLM"),
+        defaults: [
+            "vocab_size": 256_000, "hidden_size": 3072, "intermediate_size": 24_576, "num_hidden_layers": 28,
+            "num_attention_heads": 16, "num_key_value_heads": 16, "head_dim": 256, "max_position_embeddings": 8192,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        spec.setNorm(
+            NormSpec(
+                epsilon: spec.norm.epsilon,
+                weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1))))
+        spec.embeddingScale = Float(spec.hiddenSize).squareRoot()
+        spec.tiedEmbeddings = try config.flag("tie_word_embeddings", default: true)
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        // The first files say "gelu" and mean its approximation.
+        let isPlain = try config.string("hidden_activation", "hidden_act", default: "gelu") == "gelu"
+        let activation = isPlain ? Activation.geluTanh : spec.feedForward.activation
+        try spec.eachLayer { $0.feedForward.activation = activation }
+    }
+
     /// Gemma 2: norms before and after each sublayer, soft-capped scores and logits, a sliding window in every other
     /// layer.
     static let gemma2 = Family(

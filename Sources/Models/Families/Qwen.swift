@@ -85,7 +85,7 @@ extension Family {
 }
 
 extension JSONObject {
-    fileprivate func with(_ key: String, _ value: JSON) -> Self {
+    func with(_ key: String, _ value: JSON) -> Self {
         var result = self
         result[key] = value
         return result

@@ -16,6 +16,21 @@ extension ConfigurationReader {
     }
 }
 
+extension DecoderConfiguration {
+    /// `rope_parameters` with an object for each kind of layer, as transformers 5 writes them where kinds differ.
+    mutating func setRotationByType(_ config: ConfigurationReader) throws(ModelError) {
+        guard let byType = try config.child("rope_parameters") else { return }
+        for (key, slides) in [("full_attention", false), ("sliding_attention", true)] {
+            guard let parameters = try byType.child(key) else { continue }
+            let rotary = try RotaryEmbedding.Configuration.read(
+                config, parameters: parameters, headDimension: attention.headDimension, contextLength: contextLength)
+            try eachLayer {
+                if $0.attention.rotary != nil, ($0.attention.window != nil) == slides { $0.attention.rotary = rotary }
+            }
+        }
+    }
+}
+
 extension RotaryEmbedding.Configuration {
     /// Reads `rope_parameters` (transformers 5) or `rope_theta` with `rope_scaling` (before).
     static func read(
@@ -23,9 +38,9 @@ extension RotaryEmbedding.Configuration {
         defaultTheta: Double = 10_000
     ) throws(ModelError) -> Self {
         // A value inside the parameters has priority over one outside.
-        let outerTheta = try reader.number("rope_theta", default: defaultTheta)
+        let outerTheta = try reader.number("rope_theta", "rotary_emb_base", default: defaultTheta)
         let theta = try parameters?.optionalNumber("rope_theta") ?? outerTheta
-        let outerShare = try reader.number("partial_rotary_factor", default: 1)
+        let outerShare = try reader.number("partial_rotary_factor", "rotary_pct", "rope_pct", default: 1)
         let share = try parameters?.optionalNumber("partial_rotary_factor") ?? outerShare
         guard theta > 0, theta.isFinite else {
             throw .wrongValue(file: reader.file, key: "rope_theta", found: "\(theta)", expected: "a positive number")

@@ -67,7 +67,11 @@ extension Checkpoint {
                 || (kind == .embeds && (name == "output.weight" || name.hasPrefix("cls.") || name.hasPrefix("cls_")))
         }
         if hasEncoder {
-            return ["pooler.", "bert.pooler.", "cls.", "classifier."].contains(where: name.hasPrefix)
+            let heads = [
+                "pooler.", "cls.", "classifier.", "lm_head.", "vocab_", "predictions.", "discriminator_predictions.",
+                "generator_", "pre_classifier.", "qa_outputs.",
+            ]
+            return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
         }
         return name == names.head
     }

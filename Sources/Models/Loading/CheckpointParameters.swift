@@ -96,7 +96,9 @@ extension WeightPlace {
 
     var storedName: String {
         switch self {
-        case .tensor(let name), .rows(let name, _, _), .transposedColumns(let name, _, _), .expert(let name, _): name
+        case .tensor(let name), .rows(let name, _, _), .groupedRows(let name, _, _, _),
+            .transposedColumns(let name, _, _), .expert(let name, _):
+            name
         }
     }
 
@@ -104,13 +106,28 @@ extension WeightPlace {
     func expected(_ shape: Shape) -> Shape {
         switch self {
         case .tensor: return shape
-        case .rows(_, let sizes, _):
+        case .rows(_, let sizes, let part):
             var whole = shape
-            whole[0] = sizes.reduce(0, +)
+            whole[0] = shape[0] * sizes.reduce(0, +) / max(sizes[part], 1)
+            return whole
+        case .groupedRows(_, let groups, let sizes, _):
+            var whole = shape
+            whole[0] = groups * sizes.reduce(0, +)
             return whole
         case .transposedColumns(_, let sizes, _): return [shape.rank > 1 ? shape[1] : shape[0], sizes.reduce(0, +)]
         case .expert: return Shape([0] + Array(shape))
         }
+    }
+
+    /// The rows of several tensors, group by group, as `groupedRows` names their places.
+    package static func grouped(_ parts: [Tensor], groups: Int) throws -> Tensor {
+        try Tensor.concatenate(
+            (0..<groups).flatMap { group in
+                try parts.map { part in
+                    let size = part.shape[0] / groups
+                    return try part.narrow(0, from: group * size, length: size)
+                }
+            })
     }
 
     /// The parameter itself, or nil when the stored tensor does not have the shape that this needs.
@@ -118,8 +135,16 @@ extension WeightPlace {
         switch self {
         case .tensor: return stored
         case .rows(_, let sizes, let part):
-            guard stored.rank >= 1, stored.shape[0] == sizes.reduce(0, +) else { return nil }
-            return stored.leadingRows(sizes[..<part].reduce(0, +), count: sizes[part])
+            let total = sizes.reduce(0, +)
+            guard stored.rank >= 1, total > 0, stored.shape[0] % total == 0 else { return nil }
+            let unit = stored.shape[0] / total
+            return stored.leadingRows(unit * sizes[..<part].reduce(0, +), count: unit * sizes[part])
+        case .groupedRows(_, let groups, let sizes, let part):
+            let size = sizes.reduce(0, +)
+            guard stored.rank >= 1, stored.shape[0] == groups * size else { return nil }
+            let first = sizes[..<part].reduce(0, +)
+            return try Tensor.concatenate(
+                (0..<groups).map { stored.leadingRows($0 * size + first, count: sizes[part]) })
         case .transposedColumns(_, let sizes, let part):
             guard stored.rank == 2, stored.shape[1] == sizes.reduce(0, +), !stored.dtype.isQuantized else { return nil }
             let first = sizes[..<part].reduce(0, +)

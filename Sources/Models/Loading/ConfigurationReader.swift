@@ -41,6 +41,14 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         return items.prefix(8).joined(separator: separator) + rest
     }
 
+    /// The known name that shares the longest beginning with an unknown one, of three letters or more.
+    static func relative(of name: String, among known: [String]) -> String? {
+        let name = name.lowercased()
+        func shared(_ other: String) -> Int { zip(name, other.lowercased()).prefix { $0 == $1 }.count }
+        let best = known.max { (shared($0), -$0.count) < (shared($1), -$1.count) }
+        return best.flatMap { shared($0) >= 3 ? $0 : nil }
+    }
+
     private var sentence: String {
         switch self {
         case .missingKey(let file, let key, let expected):
@@ -48,7 +56,9 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .wrongValue(let file, let key, let found, let expected):
             "\(file): \"\(key)\" is \(found); expected \(expected)"
         case .unsupportedArchitecture(let file, let name, let supported):
-            "\(file): the architecture \"\(name)\" is not supported; supported: \(supported.joined(separator: ", "))"
+            "\(file): the architecture \"\(name)\" is not supported"
+                + (Self.relative(of: name, among: supported).map { "; its nearest relative that is: \"\($0)\"" } ?? "")
+                + "; supported: \(supported.joined(separator: ", "))"
         case .missingTensors(let file, let names):
             "\(file): \(names.count) tensor\(names.count == 1 ? " is" : "s are") missing: "
                 + Self.some(names, separator: ", ")

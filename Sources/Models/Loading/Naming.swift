@@ -6,6 +6,9 @@ public enum WeightPlace: Sendable, Equatable {
     case tensor(String)
     /// Part number `part` of a fused tensor whose rows are divided in proportion to `sizes`.
     case rows(String, sizes: [Int], part: Int)
+    /// Part number `part` of every group of rows of a fused tensor: `groups` times `sizes`, as where each head's queries,
+    /// keys and values stand together (GPT-NeoX, BLOOM, Falcon).
+    case groupedRows(String, groups: Int, sizes: [Int], part: Int)
     /// Stored transposed, `[in, out]`, as GPT-2's Conv1D; then a range of columns.
     case transposedColumns(String, sizes: [Int], part: Int)
     /// Matrix `index` of a stack `[experts, out, in]`.
@@ -17,9 +20,80 @@ public struct Naming: Sendable {
     /// The places of a parameter, in the order in which they are tried.
     let places: @Sendable (_ name: String, _ configuration: DecoderConfiguration) -> [WeightPlace]
 
+    /// Names that differ from Llama's in single modules.
+    /// - Parameters:
+    ///   - prefixes: what stands before all names but the head's, in the order in which they are tried.
+    ///   - outside: names of modules outside of layers, by the model's names without "model."; of the head by "lm_head".
+    ///   - layers: what stands before the number of a layer.
+    ///   - inside: names of modules of a layer, by the model's.
+    ///   - joined: modules that are parts of a fused tensor.
+    static func modules(
+        _ prefixes: [String] = ["model."], outside: [String: String] = [:], layers: String = "layers",
+        inside: [String: String] = [:],
+        joined: @escaping @Sendable (DecoderConfiguration) -> [String: JoinedModule] = { _ in [:] }
+    ) -> Naming {
+        Naming { name, configuration in
+            let parts = name.split(separator: ".").map(String.init)
+            guard let kind = parts.last, parts.count > 2, parts[0] == "model" else {
+                let module = parts.dropLast().joined(separator: ".")
+                return [.tensor("\(outside[module] ?? module).\(parts.last ?? "")")]
+            }
+            guard parts[1] == "layers", parts.count > 4 else {
+                let module = parts[1..<(parts.count - 1)].joined(separator: ".")
+                return prefixes.map { .tensor("\($0)\(outside[module] ?? module).\(kind)") }
+            }
+            let module = parts[3..<(parts.count - 1)].joined(separator: ".")
+            let joined = joined(configuration)[module]
+            return prefixes.map { prefix in
+                let layer = "\(prefix)\(layers).\(parts[2])."
+                guard let joined else { return .tensor("\(layer)\(inside[module] ?? module).\(kind)") }
+                let stored = "\(layer)\(joined.stored).\(kind)"
+                return joined.groups == 1
+                    ? .rows(stored, sizes: joined.sizes, part: joined.part)
+                    : .groupedRows(stored, groups: joined.groups, sizes: joined.sizes, part: joined.part)
+            }
+        }
+    }
+
     static let llama = Naming { name, _ in [.tensor(name)] }
 
     init(places: @escaping @Sendable (String, DecoderConfiguration) -> [WeightPlace]) {
         self.places = places
+    }
+}
+
+/// A module whose rows are part of a fused tensor.
+struct JoinedModule: Sendable {
+    let stored: String
+    var groups = 1
+    let sizes: [Int]
+    let part: Int
+
+    /// Queries, keys and values in one tensor, all heads of each together.
+    static func queriesKeysValues(_ stored: String, _ attention: AttentionSpec) -> [String: JoinedModule] {
+        joined(stored, [attention.queryWidth, attention.keyWidth, attention.valueWidth], groups: 1)
+    }
+
+    /// Queries, keys and values in one tensor, group by group of query heads with their key and value head.
+    static func groupedQueriesKeysValues(_ stored: String, _ attention: AttentionSpec) -> [String: JoinedModule] {
+        let shared = attention.heads / attention.keyValueHeads, size = attention.headDimension
+        return joined(stored, [shared * size, size, attention.valueDimension], groups: attention.keyValueHeads)
+    }
+
+    /// The two halves of a gated feed-forward layer in one tensor.
+    static func gateUp(_ stored: String, _ feedForward: FeedForwardSpec) -> [String: JoinedModule] {
+        let sizes = [feedForward.size, feedForward.size]
+        return [
+            "mlp.gate_proj": JoinedModule(stored: stored, sizes: sizes, part: 0),
+            "mlp.up_proj": JoinedModule(stored: stored, sizes: sizes, part: 1),
+        ]
+    }
+
+    private static func joined(_ stored: String, _ sizes: [Int], groups: Int) -> [String: JoinedModule] {
+        var result: [String: JoinedModule] = [:]
+        for (part, module) in ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].enumerated() {
+            result[module] = JoinedModule(stored: stored, groups: groups, sizes: sizes, part: part)
+        }
+        return result
     }
 }

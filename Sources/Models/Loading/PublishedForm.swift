@@ -43,7 +43,8 @@ final class PublishedParameters: ParameterSource {
 
     init(_ source: CheckpointParameters, stored: DecoderConfiguration, published: DecoderConfiguration) {
         self.source = source
-        let isInterleaved = stored.attention.rotary?.layout == .interleaved
+        let isInterleaved =
+            stored.attention.rotary?.layout == .interleaved && published.attention.rotary?.layout != .interleaved
         interleavedHead = isInterleaved ? stored.attention.headDimension : nil
         addedToNorms = published.norm.weightOffset - stored.norm.weightOffset
     }

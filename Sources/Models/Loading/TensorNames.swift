@@ -30,6 +30,8 @@ struct TensorNames: Sendable {
         switch place {
         case .tensor(let name): .tensor(stored(name))
         case .rows(let name, let sizes, let part): .rows(stored(name), sizes: sizes, part: part)
+        case .groupedRows(let name, let groups, let sizes, let part):
+            .groupedRows(stored(name), groups: groups, sizes: sizes, part: part)
         case .transposedColumns(let name, let sizes, let part):
             .transposedColumns(stored(name), sizes: sizes, part: part)
         case .expert(let name, let index): .expert(stored(name), index: index)

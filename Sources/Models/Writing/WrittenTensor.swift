@@ -97,9 +97,17 @@ extension Checkpoint {
             try demand(sizes.count)
             let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
             var shape = first.shape
-            shape[0] = sizes.reduce(0, +)
+            shape[0] = ordered.reduce(0) { $0 + $1.shape[0] }
             return WrittenTensor(name: name, shape: shape, modules: modules, stored: stored) { [shape] in
                 try Tensor.joined(ordered.map(value), shape: shape)
+            }
+        case .groupedRows(_, let groups, let sizes, _):
+            try demand(sizes.count)
+            let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
+            var shape = first.shape
+            shape[0] = groups * sizes.reduce(0, +)
+            return WrittenTensor(name: name, shape: shape, modules: modules, stored: stored) {
+                try WeightPlace.grouped(ordered.map { try value($0).to(.float32) }, groups: groups)
             }
         case .transposedColumns(_, let sizes, _):
             try demand(sizes.count)
@@ -124,7 +132,7 @@ extension WeightPlace {
     fileprivate var part: Int {
         switch self {
         case .tensor: 0
-        case .rows(_, _, let part), .transposedColumns(_, _, let part): part
+        case .rows(_, _, let part), .groupedRows(_, _, _, let part), .transposedColumns(_, _, let part): part
         case .expert(_, let index): index
         }
     }

@@ -1,0 +1,43 @@
+import MartletJSON
+import MartletNN
+
+extension Family {
+    private static let cohereDefaults: JSONObject = [
+        "vocab_size": 256_000, "hidden_size": 8192, "intermediate_size": 22_528, "num_hidden_layers": 40,
+        "num_attention_heads": 64, "max_position_embeddings": 8192, "tie_word_embeddings": true, "logit_scale": 0.0625,
+    ]
+
+    /// Command R (2024): one LayerNorm without bias for attention and feed-forward side by side, neighbouring pairs
+    /// rotated, scaled logits.
+    static let cohere = Family("cohere", defaults: cohereDefaults) { (spec, config) throws(ModelError) in
+        try spec.setCohere(config)
+    }
+
+    /// Command R7B and A: three layers of four have a window and are rotated; the fourth sees everything and is not.
+    static let cohere2 = Family(
+        "cohere2", defaults: cohereDefaults.with("sliding_window", 4096),
+        neutral: ["rotary_pct", "order_of_interleaved_layers"]
+    ) { (spec, config) throws(ModelError) in
+        try spec.setCohere(config)
+        let period = try config.integer("sliding_window_pattern", "_sliding_window_pattern", default: 4)
+        try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) {
+            ($0 + 1) % period != 0
+        }
+        try spec.eachLayer { if $0.attention.window == nil { $0.attention.rotary = nil } }
+    }
+}
+
+extension DecoderConfiguration {
+    fileprivate mutating func setCohere(_ config: ConfigurationReader) throws(ModelError) {
+        setNorm(
+            NormSpec(
+                kind: .layer, epsilon: Float(try config.number("layer_norm_eps", default: 1e-5)), hasBias: false))
+        let bias = try config.flag("attention_bias", default: false)
+        try setBiases(input: bias, output: bias)
+        logitScale = Float(try config.optionalNumber("logit_scale") ?? 1)
+        try eachLayer {
+            $0.normPlacement = .parallelShared
+            $0.attention.rotary?.layout = .interleaved
+        }
+    }
+}

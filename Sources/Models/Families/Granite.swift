@@ -1,0 +1,47 @@
+import MartletJSON
+import MartletNN
+
+extension Family {
+    /// Granite 3: a Llama with factors on embeddings, scores, updates of the residual stream and logits.
+    static let granite = Family(
+        "granite", published: Published(modelType: "granite", architecture: "GraniteForCausalLM"),
+        defaults: [
+            "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "max_position_embeddings": 2048,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias, feedForward: config.flag("mlp_bias", default: false))
+        spec.embeddingScale = Float(try config.number("embedding_multiplier", default: 1))
+        let divisor = try config.number("logits_scaling", default: 1)
+        guard divisor > 0, divisor.isFinite else {
+            throw .wrongValue(
+                file: config.file, key: "logits_scaling", found: "\(divisor)", expected: "a positive number")
+        }
+        spec.logitScale = Float(1 / divisor)
+        let update = Float(try config.number("residual_multiplier", default: 1))
+        let scale = Float(try config.number("attention_multiplier", default: 1))
+        try spec.eachLayer {
+            $0.updateScale = update
+            $0.attention.scale = scale
+        }
+    }
+
+    /// MiniCPM 1 and 2: a Llama whose factors follow from its depth and width (Hu et al. 2024, section 3).
+    static let miniCPM = Family(
+        "minicpm",
+        defaults: [
+            "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "max_position_embeddings": 2048, "tie_word_embeddings": true,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        spec.embeddingScale = Float(try config.number("scale_emb", default: 1))
+        let base = try config.integer("dim_model_base", default: spec.hiddenSize)
+        spec.logitScale = Float(base) / Float(spec.hiddenSize)
+        let depth = try config.number("scale_depth", default: Double(spec.layerCount).squareRoot())
+        let update = Float(depth / Double(spec.layerCount).squareRoot())
+        try spec.eachLayer { $0.updateScale = update }
+    }
+}

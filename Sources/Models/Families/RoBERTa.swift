@@ -1,0 +1,24 @@
+import MartletJSON
+import MartletNN
+
+extension Family {
+    /// RoBERTa, XLM-R and CamemBERT: a BERT whose positions begin after the padding token's (Liu et al. 2019).
+    static let roberta = Family(
+        encoder: EncoderForm(
+            configure: { (reader) throws(ModelError) in
+                var spec = try EncoderConfiguration(bert: reader)
+                spec.positionOffset = try reader.integer("pad_token_id", in: 0...1024, default: 1) + 1
+                guard spec.contextLength > spec.positionOffset else {
+                    throw .wrongValue(
+                        file: reader.file, key: "max_position_embeddings", found: "\(spec.contextLength)",
+                        expected: "more than the \(spec.positionOffset) rows before the first position")
+                }
+                spec.contextLength -= spec.positionOffset
+                return spec
+            }, places: bertPlaces, ggufPlaces: bertPlaces),
+        "roberta", "xlm-roberta", "camembert",
+        defaults: [
+            "vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+            "intermediate_size": 3072, "max_position_embeddings": 512, "type_vocab_size": 2, "pad_token_id": 1,
+        ], neutral: ["tie_word_embeddings", "output_past"])
+}

@@ -1,0 +1,188 @@
+"""Makes one small golden per family of decoders and encoders: families/NAME.json.
+
+    python make_families.py [NAME ...]      # needs torch, transformers, safetensors, numpy
+
+A golden holds config.json as transformers writes it, the names and shapes of the published tensors, token ids, and the
+float32 logits (or hidden states) that transformers computes. The weights are not stored: element i of a tensor is a
+function of the tensor's name and i (`values`), which FamilyTableTests.swift computes too.
+"""
+import json, os, shutil, sys, tempfile
+import numpy as np
+import torch
+import transformers as t
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+here = os.path.dirname(os.path.abspath(__file__))
+MASK = (1 << 64) - 1
+
+
+def values(name, base, shape):
+    """base + u / 2 for vectors, u for matrices; u = (top 8 bits of splitmix64(fnv1a(name) + i) - 128) / 256."""
+    h = 0xCBF29CE484222325
+    for byte in name.encode(): h = ((h ^ byte) * 0x100000001B3) & MASK
+    n = int(np.prod(shape)) if len(shape) else 1
+    with np.errstate(over="ignore"):
+        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    u = ((z >> np.uint64(56)).astype(np.float32) - 128) / 256
+    u = base + u / 2 if len(shape) < 2 else u
+    return torch.from_numpy(u.astype(np.float32).reshape(shape))
+
+
+ids = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+S = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, intermediate_size=40, num_attention_heads=4,
+         num_key_value_heads=2, max_position_embeddings=64, **ids)
+S4 = dict(S, num_hidden_layers=4)
+M = dict(S, num_key_value_heads=4)
+N = {k: v for k, v in S.items() if k != "num_key_value_heads"}
+G = dict(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64, **ids)
+
+
+def rope(theta=10000.0, **more): return dict(rope_parameters=dict(rope_type="default", rope_theta=theta, **more))
+
+
+# name: (configuration class, model class, arguments)
+cases = {
+    "gpt_neox": ("GPTNeoX", dict(N, **rope(partial_rotary_factor=0.25))),
+    "gpt_neox-serial": ("GPTNeoX", dict(N, use_parallel_residual=False, **rope(partial_rotary_factor=0.5))),
+    "phi": ("Phi", dict(S, **rope(partial_rotary_factor=0.5))),
+    "stablelm": ("StableLm", dict(S, use_qkv_bias=True, **rope(partial_rotary_factor=0.25))),
+    "stablelm-parallel": ("StableLm", dict(S, use_parallel_residual=True, **rope(partial_rotary_factor=0.25))),
+    "opt": ("OPT", dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, ffn_dim=40, num_attention_heads=4,
+                        max_position_embeddings=64, bos_token_id=2, eos_token_id=2, pad_token_id=1)),
+    "gptj": ("GPTJ", dict(G, rotary_dim=4)),
+    "gpt_neo": ("GPTNeo", dict(vocab_size=64, hidden_size=32, num_layers=2, num_heads=4, max_position_embeddings=64,
+                               attention_types=[[["global", "local"], 1]], window_size=5, **ids)),
+    "falcon": ("Falcon", dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, **ids)),
+    "falcon-new": ("Falcon", dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                                  num_kv_heads=2, new_decoder_architecture=True, **ids)),
+    "falcon-alibi": ("Falcon", dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                                    multi_query=False, parallel_attn=False, bias=True, alibi=True, **ids)),
+    "bloom": ("Bloom", dict(vocab_size=64, hidden_size=48, n_layer=2, n_head=6, **ids)),
+    "mpt": ("Mpt", dict(vocab_size=64, d_model=32, n_layers=2, n_heads=4, max_seq_len=64, **ids)),
+    "starcoder2": ("Starcoder2", dict(S, sliding_window=5)),
+    "gpt_bigcode": ("GPTBigCode", dict(G)),
+    "gpt_bigcode-heads": ("GPTBigCode", dict(G, multi_query=False)),
+    "gemma": ("Gemma", dict(S, head_dim=16)),
+    "olmo": ("Olmo", dict(S, clip_qkv=1.5)),
+    "cohere": ("Cohere", dict(S)),
+    "cohere2": ("Cohere2", dict(S4, sliding_window=5)),
+    "granite": ("Granite", dict(S, embedding_multiplier=3.0, logits_scaling=4.0, residual_multiplier=0.3,
+                                attention_multiplier=0.2)),
+    "smollm3": ("SmolLM3", dict(S4, no_rope_layer_interval=2)),
+    "glm4": ("Glm4", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
+    "glm": ("Glm", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
+    "exaone4": ("Exaone4", dict(S4, sliding_window=5, sliding_window_pattern=4)),
+    "exaone4-full": ("Exaone4", dict(S, sliding_window=None, layer_types=["full_attention"] * 2)),
+    "nemotron": ("Nemotron", dict(S, **rope(partial_rotary_factor=0.5))),
+    "arcee": ("Arcee", dict(S)),
+    "helium": ("Helium", dict(S, head_dim=8)),
+    "hunyuan_v1_dense": ("HunYuanDenseV1", dict(S, head_dim=8)),
+    "hunyuan_v1_dense-alpha": ("HunYuanDenseV1", dict(S, head_dim=8, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=10000.0, alpha=1000.0, factor=1.0))),
+    "ernie4_5": ("Ernie4_5", dict(S, head_dim=8)),
+    "olmo3": ("Olmo3", dict(S4, sliding_window=5)),
+}
+encoders = {
+    "roberta": ("Roberta", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "xlm-roberta": ("XLMRoberta", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "camembert": ("Camembert", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "distilbert": ("DistilBert", dict(vocab_size=64, dim=32, n_layers=2, n_heads=4, hidden_dim=40,
+                                      max_position_embeddings=64, pad_token_id=0)),
+    "electra": ("Electra", dict(N, embedding_size=32)),
+    "electra-factored": ("Electra", dict(N, embedding_size=16)),
+    "albert": ("Albert", dict(N, embedding_size=16)),
+    "nomic_bert": ("NomicBert", dict(N)),
+}
+
+# Families that transformers has no code for. Each is a family that it has under other names: the golden is made with that
+# one. name: (class, arguments, config.json as published, name of a tensor as published)
+INTERN = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "input_layernorm": "attention_norm",
+          "post_attention_layernorm": "ffn_norm", "self_attn.o_proj": "attention.wo",
+          "mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2"}
+renamed = {
+    "internlm2": ("Llama", dict(S), dict(model_type="internlm2", bias=False), INTERN),
+    "internlm3": ("Llama", dict(S, head_dim=8, attention_bias=True, mlp_bias=True),
+                  dict(model_type="internlm3", attention_bias=True, mlp_bias=True), {}),
+    "minicpm": ("Granite", dict(S, embedding_multiplier=12.0, logits_scaling=4.0, residual_multiplier=1.4 / 2**0.5,
+                                attention_multiplier=8**-0.5),
+                dict(model_type="minicpm", scale_emb=12, dim_model_base=8, scale_depth=1.4), {}),
+}
+for name, (kind, arguments, _, _) in renamed.items(): cases[name] = (kind, arguments)
+
+
+def published(name, stored):
+    """[(published name, shape, how the published tensor is taken apart)] for the tensors of a renamed family."""
+    if name not in renamed: return [(key, tuple(value.shape), {key: slice(None)}) for key, value in stored.items()]
+    result = []
+    for key, value in stored.items():
+        new = key
+        for old, replacement in renamed[name][3].items(): new = new.replace(old, replacement)
+        if name == "internlm2" and "_proj" in new:
+            if "q_proj" not in new: continue
+            # Two query heads, a key head and a value head, twice.
+            size = 8
+            rows = {part: [r for g in range(2) for r in range(g * 4 * size + a * size, g * 4 * size + b * size)]
+                    for part, a, b in (("q", 0, 2), ("k", 2, 3), ("v", 3, 4))}
+            result.append((new.replace("self_attn.q_proj", "attention.wqkv"), (64, 32),
+                           {key.replace("q_proj", part + "_proj"): r for part, r in rows.items()}))
+        else: result.append((new, tuple(value.shape), {key: slice(None)}))
+    return result
+
+
+only = sys.argv[1:]
+for name, (kind, arguments) in {**cases, **encoders}.items():
+    if only and name not in only: continue
+    try:
+        is_encoder = name in encoders
+        config = getattr(t, kind + "Config")(**arguments)
+        # With "eager", transformers 5.24 adds Falcon's linear biases twice.
+        attention = "sdpa" if name == "falcon-alibi" else "eager"
+        config._attn_implementation = attention
+        cls = getattr(t, kind + "Model") if is_encoder else next(
+            getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
+        torch.manual_seed(1)
+        model = cls(config, **(dict(add_pooling_layer=False) if kind in
+                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert") else {})).eval().float()
+        folder = tempfile.mkdtemp()
+        model.save_pretrained(folder)
+        path = os.path.join(folder, "model.safetensors")
+        with safe_open(path, "pt") as file: stored = {key: file.get_tensor(key) for key in file.keys()}
+        tensors, made = [], {}
+        for key, shape, parts in published(name, stored):
+            first = stored[next(iter(parts))]
+            base = int(first.dim() < 2 and first.float().mean() > 0.5)
+            tensors.append([key, base, *shape])
+            whole = values(key, base, shape)
+            for part, rows in parts.items(): made[part] = whole[rows].contiguous()
+        save_file(made, path, metadata={"format": "pt"})
+        model, info = cls.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, output_loading_info=True)
+        model = model.eval()
+        lost = [k for k in info["missing_keys"] if "pooler" not in k]
+        assert not lost and not info["unexpected_keys"], info
+        text = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(2))
+        with torch.no_grad():
+            result = model(input_ids=text)
+            numbers = (result.last_hidden_state if is_encoder else result.logits)[0].float()
+        config = json.load(open(os.path.join(folder, "config.json")))
+        if name in renamed:
+            for key in ("embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier",
+                        "attention_bias", "mlp_bias", "architectures"): config.pop(key, None)
+            config.update(renamed[name][2])
+        golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
+                      encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
+        if not is_encoder:
+            # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
+            loss = model(input_ids=text, labels=text).loss
+            loss.backward()
+            golden["loss"] = float(loss.detach())
+        with open(os.path.join(here, "families", name + ".json"), "w") as file:
+            json.dump(golden, file, separators=(",", ":"))
+            file.write("\n")
+        shutil.rmtree(folder)
+        print(name, tuple(numbers.shape), float(numbers.abs().max()))
+    except Exception as error:
+        print("FAILED", name, type(error).__name__, str(error)[:300])
