@@ -1,14 +1,16 @@
 /// Splits a template source into tokens, with `trim_blocks` and `lstrip_blocks`, as chat templates expect: the newline
 /// after a block tag is removed, and so is the indentation before one at the start of a line. `-` and `+` at a tag's
-/// edge override both. One newline at the end of the source is dropped.
+/// edge override both. One newline at the end of the source is dropped. `JinjaStyle.plain` does none of this.
 struct JinjaLexer {
+    private let trims: Bool
     private let bytes: [UInt8]
     private let text: JinjaText
     private var position = 0
     private var line = 1
     private var tokens: [(token: JinjaToken, line: Int)] = []
 
-    init(_ source: String) throws(JinjaError) {
+    init(_ source: String, _ style: JinjaStyle = .chat) throws(JinjaError) {
+        trims = style == .chat
         guard source.utf8.count <= JinjaLimits.sourceBytes else {
             throw .limit("a source of \(source.utf8.count) bytes; the limit is \(JinjaLimits.sourceBytes)")
         }
@@ -23,7 +25,7 @@ struct JinjaLexer {
             }
             previous = byte
         }
-        if normalized.last == 0x0A { normalized.removeLast() }
+        if trims, normalized.last == 0x0A { normalized.removeLast() }
         bytes = normalized
         text = JinjaText(bytes: normalized)
     }
@@ -66,7 +68,7 @@ struct JinjaLexer {
         var end = open
         if mark == UInt8(ascii: "-") {
             end = text.trimmedEnd(from: start, end: open)
-        } else if mark != UInt8(ascii: "+"), kind != UInt8(ascii: "{") {
+        } else if trims, mark != UInt8(ascii: "+"), kind != UInt8(ascii: "{") {
             end = strippingIndentation(from: start, to: open)
         }
         emitData(start, end)
@@ -108,7 +110,7 @@ struct JinjaLexer {
             var end = position
             while end < bytes.count, text.scalar(at: end).isPythonSpace { end = text.endOfScalar(at: end) }
             advance(to: end)
-        } else if isBlock, sign != UInt8(ascii: "+"), byte(position) == 0x0A {
+        } else if trims, isBlock, sign != UInt8(ascii: "+"), byte(position) == 0x0A {
             advance(to: position + 1)
         }
     }
@@ -152,7 +154,7 @@ struct JinjaLexer {
             var end = found
             if mark == UInt8(ascii: "-") {
                 end = text.trimmedEnd(from: start, end: found)
-            } else if mark != UInt8(ascii: "+") {
+            } else if trims, mark != UInt8(ascii: "+") {
                 end = strippingIndentation(from: start, to: found)
             }
             emitData(start, end)

@@ -19,9 +19,9 @@ struct JinjaParser {
     /// Limits the time of compilation.
     let meter: JinjaMeter
 
-    init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
+    init(_ source: String, limits: JinjaLimits = JinjaLimits(), style: JinjaStyle = .chat) throws(JinjaError) {
         meter = JinjaMeter(limits)
-        var lexer = try JinjaLexer(source)
+        var lexer = try JinjaLexer(source, style)
         tokens = try lexer.tokenize()
     }
 

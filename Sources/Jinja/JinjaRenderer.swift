@@ -5,6 +5,8 @@ final class JinjaRenderer {
     let now: @Sendable () -> Int
     /// Whether the template mentions `loop`; without it, loops need no filter pass beforehand.
     var readsLoop = true
+    /// Whether a missing value that is printed, tested or looped over is an error.
+    var isStrict = false
     var scope = JinjaScope(parent: nil)
     var line = 0
     let meter: JinjaMeter
@@ -27,6 +29,11 @@ final class JinjaRenderer {
         self.now = now
         meter = JinjaMeter(limits)
         output = JinjaTextBuilder(meter)
+    }
+
+    private func defined(_ value: JinjaValue) throws(JinjaError) -> JinjaValue {
+        if isStrict, case .undefined(let reason) = value { throw JinjaError(.undefined, reason) }
+        return value
     }
 
     enum Flow { case normal, breaksLoop, continuesLoop }
@@ -108,9 +115,11 @@ final class JinjaRenderer {
         try meter.step()
         switch statement.kind {
         case .text(let text): try write(text)
-        case .output(let expression): try write(try evaluate(expression).text(meter))
+        case .output(let expression): try write(try defined(try evaluate(expression)).text(meter))
         case .conditional(let branches, let otherwise):
-            for branch in branches where try evaluate(branch.test).isTrue { return try execute(branch.body) }
+            for branch in branches where try defined(try evaluate(branch.test)).isTrue {
+                return try execute(branch.body)
+            }
             return try execute(otherwise)
         case .loop(let loop): try run(loop, items: nil, depth0: 0)
         case .set(let target, let expression): try assign(try evaluate(expression), to: target)
@@ -196,7 +205,7 @@ final class JinjaRenderer {
         if let given {
             items = given
         } else {
-            let iterable = try evaluate(loop.iterable)
+            let iterable = try defined(try evaluate(loop.iterable))
             if case .undefined = iterable { items = [] } else { items = try self.items(iterable) }
         }
         let outer = scope

@@ -14,9 +14,13 @@ public final class JinjaTemplate: Sendable {
     /// Whether the template has a `generation` block.
     package let marksGeneration: Bool
     public let limits: JinjaLimits
+    public let style: JinjaStyle
 
-    public init(_ source: String, limits: JinjaLimits = JinjaLimits()) throws(JinjaError) {
-        var parser = try JinjaParser(source, limits: limits)
+    public init(
+        _ source: String, limits: JinjaLimits = JinjaLimits(), style: JinjaStyle = .chat
+    ) throws(JinjaError) {
+        self.style = style
+        var parser = try JinjaParser(source, limits: limits, style: style)
         statements = try parser.template()
         names = parser.names
         readsLoop = parser.mentionsLoop
@@ -39,6 +43,7 @@ public final class JinjaTemplate: Sendable {
     ) throws(JinjaError) -> (text: JinjaText, generations: [Range<Int>]) {
         let renderer = JinjaRenderer(names: names, limits: limits, now: now)
         renderer.readsLoop = readsLoop
+        renderer.isStrict = style == .plain
         defer { renderer.dispose() }
         for (name, value) in variables {
             if let number = names.existing(name) { renderer.scope.set(number, value) }
@@ -53,4 +58,13 @@ public final class JinjaTemplate: Sendable {
         }
         return (renderer.output.finish(), renderer.generations)
     }
+}
+
+/// How a template treats white space and missing values.
+public enum JinjaStyle: Sendable {
+    /// As transformers renders chat templates: lines of tags leave no trace, and a missing value prints as nothing.
+    case chat
+    /// As lm-evaluation-harness renders its tasks: every character stays, and a missing value is an error when it is
+    /// printed, tested or looped over (`StrictUndefined`).
+    case plain
 }
