@@ -23,7 +23,7 @@ extension Scorer {
 
     /// Scores continuations of one context.
     func score(
-        _ context: ArraySlice<Int32>, _ continuations: [[Int32]], _ isCancelled: () -> Bool
+        _ context: ArraySlice<Int32>, _ continuations: [[Int32]], _ shared: SharedContext?, _ isCancelled: () -> Bool
     ) throws -> [[TokenScore]] {
         let longest = continuations.reduce(0) { max($0, $1.count) }
         guard sharesKeys(context.count + longest - 1) else {
@@ -34,8 +34,10 @@ extension Scorer {
                 return try score([run], isWhole: true, isCancelled)[0]
             }
         }
-        let cache = KVCache(decoder.configuration, precision: precision)
-        var rest = context, hidden: Tensor?
+        // The last token is computed again, as its hidden state scores the first tokens of the continuations.
+        let known = min(shared?.match(context) ?? 0, context.count - 1)
+        let cache = shared?.take(known) ?? KVCache(decoder.configuration, precision: precision)
+        var rest = context.dropFirst(known), hidden: Tensor?
         while !rest.isEmpty {
             if isCancelled() { throw CancellationError() }
             let rows = rest.prefix(Self.rowsPerPass)
@@ -43,6 +45,7 @@ extension Scorer {
                 Array(rows), [DecoderSequence(rows: 0..<rows.count, cache: cache)])
             rest = rest.dropFirst(rows.count)
         }
+        shared?.keep(context, cache)
         // The first token of each continuation is scored by the last row of the context.
         guard let hidden else { return [] }
         let logits = try decoder.logits(hidden.gatheredRows([hidden.shape[0] - 1]))

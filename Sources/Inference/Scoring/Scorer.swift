@@ -54,8 +54,10 @@ public final class Scorer: @unchecked Sendable {
     /// - Throws: `OptionError` for an empty context or continuation, `ModelError.tokenOutOfRange`,
     ///   `ModelError.contextExceeded` for a continuation that does not fit even with one token before it,
     ///   `CancellationError`.
+    /// - Parameter shared: keeps the keys and values of this context for the next call, which then computes only what
+    ///   differs; the scores have the same bits without it.
     public func logLikelihood(
-        context: [Int32], continuations: [[Int32]], isCancelled: () -> Bool = { false }
+        context: [Int32], continuations: [[Int32]], shared: SharedContext? = nil, isCancelled: () -> Bool = { false }
     ) throws -> [ContinuationScore] {
         try check("context", context)
         for (index, continuation) in continuations.enumerated() {
@@ -71,7 +73,7 @@ public final class Scorer: @unchecked Sendable {
         }
         for (omitted, members) in groups.sorted(by: { $0.key < $1.key }) {
             let found = try noGrad {
-                try score(context[omitted...], members.map { continuations[$0] }, isCancelled)
+                try score(context[omitted...], members.map { continuations[$0] }, shared, isCancelled)
             }
             for (index, tokens) in zip(members, found) {
                 scores[index] = ContinuationScore(tokens, omittedContextTokens: omitted)
