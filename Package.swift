@@ -31,6 +31,7 @@ var products: [Product] = [
             "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
             "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
             "MartletData", "MartletTasks", "MartletRuns", "MartletTraining", "MartletQuantization",
+            "MartletEvaluation",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -96,6 +97,12 @@ var targets: [Target] = [
             "MartletData",
             "MartletChat", "MartletRuns", "MartletTokenizers", "MartletPatterns", "MartletFormats", "MartletJSON",
             "MartletSystem",
+        ]),
+    floor(
+        "MartletEvaluation", "Evaluation",
+        [
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData", "MartletChat",
+            "MartletRuns", "MartletJinja", "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletTokenizers", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
@@ -170,6 +177,12 @@ var targets: [Target] = [
             "MartletData", "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON",
             "TinyModels",
         ], exclude: ["Goldens"]),
+    tests(
+        "Evaluation",
+        [
+            "MartletEvaluation", "MartletInference", "MartletModels", "MartletNN", "MartletFormats", "MartletJSON",
+            "TinyModels",
+        ], exclude: ["Goldens"]),
     tests("Runs", ["MartletRuns", "MartletFormats", "MartletJSON"]),
     tests(
         "Inference",
@@ -212,8 +225,8 @@ if !coreOnly {
         floor(
             "Martlet", "Martlet",
             [
-                "MartletAdapters", "MartletChat", "MartletData", "MartletFormats", "MartletGrammar", "MartletHub",
-                "MartletInference",
+                "MartletAdapters", "MartletChat", "MartletData", "MartletEvaluation", "MartletFormats",
+                "MartletGrammar", "MartletHub", "MartletInference",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
                 "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining",
             ]),

@@ -2,6 +2,7 @@
 @_exported import MartletAdapters
 @_exported import MartletChat
 @_exported import MartletData
+@_exported import MartletEvaluation
 @_exported import MartletFormats
 @_exported import MartletGrammar
 @_exported import MartletHub
