@@ -4,31 +4,54 @@ import Martlet
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
-        abstract: "Ask a chat model questions with known answers, and count.",
+        abstract: "Ask a model questions with known answers, and count.",
         discussion: """
+            With --tasks, tasks are those of lm-evaluation-harness: the same prompts, metrics and errors, results.json \
+            and samples as it writes them. Several models are compared question by question. Answers are kept in --out: \
+            the same command goes on where it was stopped. See docs/evaluation.md.
+
+            Without --tasks, a chat model is asked the world's questions.
             Replies are greedy. The world's questions are those held out: they share no story, problem or wording with \
             what `martlet data world` writes for training. A run folder remembers its scores: `martlet report` shows them.
 
             Examples:
+              martlet eval smollm2 --tasks gsm8k,arc_easy --limit 200 --data-dir data --out results
+              martlet eval a b --tasks my_task.yaml --report compare.html
               martlet eval runs/sft
               martlet eval runs/grpo --task arithmetic --limit 1000 --json
               martlet eval runs/sft --questions questions.jsonl --show 10
             """)
 
-    @Argument(help: "The model: folder, GGUF file, hub repository or short name.") var model: String
+    @Argument(help: "The model: folder, GGUF file, hub repository or short name; several with --tasks.")
+    var models: [String]
     @OptionGroup var adapters: AdapterFlags
+    @OptionGroup(title: "Options of --tasks") var harness: HarnessFlags
     @Option(help: "world, arithmetic or all.") var task = "all"
     @Option(help: "A file of questions as `martlet data world --kind questions` writes it, instead of a task.")
     var questions: String?
-    @Option(help: "Questions of each task.") var limit = 500
+    @Option(help: "Questions of each task: 500 of the world's, all of --tasks by default; below 1 a share of them.")
+    var limit: Double?
     @Option(help: "Tokens of a reply at most.") var tokens = 64
     @Option(help: "The village the model knows.") var worldSeed: UInt64 = 1
     @Option(help: "Wrong replies to show.") var show = 3
     @Flag(help: "Print the result as JSON, with every reply.") var json = false
 
     func validate() throws {
-        guard limit > 0, tokens > 0, show >= 0 else {
-            throw ValidationError("--limit and --tokens are at least 1, --show at least 0")
+        guard limit.map({ $0 > 0 && $0 < 1e9 && ($0 < 1 || $0 == $0.rounded()) }) ?? true else {
+            throw ValidationError("--limit is a whole number of questions, or a share below 1")
+        }
+        guard models.count == 1 || harness.tasks != nil else {
+            throw ValidationError("several models are compared on --tasks")
+        }
+        guard !models.isEmpty else { throw ValidationError("name a model") }
+        guard (harness.numFewshot ?? 0) >= 0, harness.bootstrapIters >= 0 else {
+            throw ValidationError("--num-fewshot and --bootstrap-iters are at least 0")
+        }
+        guard harness.tasks == nil || questions == nil else {
+            throw ValidationError("--questions and --tasks exclude each other")
+        }
+        guard tokens > 0, show >= 0 else {
+            throw ValidationError("--tokens is at least 1, --show at least 0")
         }
         guard ["all"].contains(task) || WorldTask.names.contains(task) else {
             throw ValidationError("--task is all, \(WorldTask.names.joined(separator: ", "))")
@@ -36,7 +59,9 @@ struct EvalCommand: ParsableCommand {
     }
 
     func run() throws {
-        let path = try ModelLocator.locate(model), files = try ModelFiles.opened(model, adapters)
+        if let tasks = harness.tasks { return try runHarness(tasks) }
+        let limit = Int(self.limit.map { max($0, 1) } ?? 500)
+        let path = try ModelLocator.locate(models[0]), files = try ModelFiles.opened(models[0], adapters)
         let decoder = try files.decoder()
         let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: path)
         var sets: [(String, [WorldQuestion])] = []

@@ -29,6 +29,7 @@ struct MartletCommand: AsyncParsableCommand {
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             SupervisedCommand.self, PreferenceCommand.self, RewardModelCommand.self, PolicyCommand.self,
             ProximalCommand.self, DistillCommand.self, MergeCommand.self, AdaptersCommand.self, EvalCommand.self,
+            ArenaCommand.self, ScalingCommand.self,
             ServeCommand.self, OptionsCommand.self,
             CreateCommand.self, CopyCommand.self, RemoveCommand.self, RunningCommand.self, StopCommand.self,
             ManualCommand.self,

@@ -1,0 +1,181 @@
+import ArgumentParser
+import Martlet
+import MartletSystem
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The flags of `--tasks`.
+struct HarnessFlags: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Tasks as lm-evaluation-harness has them, by name or file, separated by commas.",
+            discussion: "Built in: gsm8k, gsm8k_self_consistency, mmlu and its subjects, arc_easy, arc_challenge, "
+                + "hellaswag, piqa, winogrande, boolq, lambada_openai, wikitext. A file is YAML or JSON."))
+    var tasks: String?
+    @Option(help: "Examples before each question, instead of what the task says.") var numFewshot: Int?
+    @Option(help: "The seed that examples are drawn with.") var fewshotSeed = 1234
+    @Flag(help: "Make prompts conversations, by the model's own chat template.") var applyChatTemplate = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "With a chat template: examples are turns of their own, not one message with the question.")
+    var fewshotAsMultiturn = true
+    @Option(help: "What stands before the task's description.") var systemInstruction: String?
+    @Flag(help: "Let texts begin with the tokenizer's special tokens.") var addBosToken = false
+    @Flag(help: "Weights as float32 and all products in float32: the numbers of a float32 reference, but slower.")
+    var exact = false
+    @Option(help: "The folder where published data lie.") var dataDir: String?
+    @Option(help: "The folder for results, samples and answers; an evaluation that was stopped goes on there.")
+    var out: String?
+    @Option(help: "Bootstrap samples for errors that have no formula; 0 for no errors.") var bootstrapIters = 100_000
+    @Option(help: "A page that compares the models, as HTML.") var report: String?
+    @Flag(help: "Leave out tasks of groups whose data are not there, and say which.") var skipMissing = false
+}
+
+extension EvalCommand {
+    /// `martlet eval MODEL… --tasks …`.
+    func runHarness(_ names: String) throws {
+        let list = names.split(separator: ",").map { String($0.filter { $0 != " " }) }
+        let library = TaskLibrary { try YAMLValue.read($0) }
+        var tree = try library.tasks(list)
+        var options = HarnessOptions()
+        options.limit = limit
+        options.shotCount = harness.numFewshot
+        options.bootstrapSamples = harness.bootstrapIters
+        options.dataFolder = harness.dataDir
+        options.prompts.seed = harness.fewshotSeed
+        options.prompts.usesChatTemplate = harness.applyChatTemplate
+        options.prompts.showsExamplesAsTurns = harness.fewshotAsMultiturn
+        options.prompts.systemPrompt = harness.systemInstruction
+        if harness.skipMissing {
+            let missing = tree.removeTasksWithoutData(dataFolder: harness.dataDir)
+            if !missing.isEmpty {
+                Terminal.note(
+                    "martlet: the data of \(missing.count) tasks are not there, left out: \(missing.joined(separator: ", "))"
+                )
+            }
+        }
+        let interrupted = StopRequest()
+        var files: [ResultFile] = []
+        for name in models {
+            let file = try evaluate(name, tree, options) { interrupted.isRequested }
+            guard let file else {
+                Terminal.note(
+                    "martlet: stopped; "
+                        + (harness.out == nil
+                            ? "with --out it would go on from here" : "the same command goes on from here"))
+                throw ExitCode(130)
+            }
+            files.append(file)
+            for note in file.notes { Terminal.note("martlet: \(name): \(note)") }
+            if !json {
+                if models.count > 1 { Terminal.show("\(name)\n") }
+                Terminal.show(ResultTable.text(file.results) + "\n")
+            }
+        }
+        let comparison = PairedComparison(files.map { ($0.modelName, $0.results) })
+        if files.count > 1, !json { Terminal.show("\n" + comparison.text + "\n") }
+        if json {
+            let values = files.map { JSON.object($0.json) }
+            Terminal.show((values.count == 1 ? values[0] : .array(values)).text(indent: 2) + "\n")
+        }
+        if let report = harness.report { try AtomicFile.write(report, bytes: Array(comparison.html.utf8)) }
+    }
+
+    /// Nil when it was stopped.
+    private func evaluate(
+        _ name: String, _ tree: TaskTree, _ options: HarnessOptions, isInterrupted: () -> Bool
+    ) throws -> ResultFile? {
+        let files = try ModelFiles.opened(name, adapters)
+        let loaded = try LanguageModel(files, precision: harness.exact ? .exact : .fast)
+        let model = LocalModel(
+            loaded, name: name, fingerprint: fingerprint(files), addsBeginning: harness.addBosToken)
+        var cache: AnswerCache?, folder: String?
+        if let out = harness.out {
+            let place = "\(out)/\(ResultFile.sanitized(name))"
+            try makeFolder(place)
+            folder = place
+            cache = try AnswerCache(
+                path: place + "/answers\(harness.exact ? "-exact" : "").jsonl", identity: model.identity)
+        }
+        let evaluator = Evaluator(model, cache: cache, options)
+        let started = Double(time(nil))
+        var line = StatusLine()
+        let results: [TaskResult]
+        do {
+            results = try evaluator.run(tree, isCancelled: isInterrupted) { done, total in
+                line.show("\(name): \(done) of \(total) requests", isDue: done == 0 || done % 500 == 0)
+            }
+        } catch is CancellationError {
+            line.end()
+            return nil
+        }
+        line.end()
+        var file = ResultFile(
+            modelName: name, modelIdentity: model.identity,
+            chatTemplate: options.prompts.usesChatTemplate ? model.chatTemplate : nil,
+            options: options, results: results)
+        file.notes = model.notes + Self.rowNotes(results, options)
+        file.programVersion = ProgramVersion.current
+        (file.started, file.ended) = (started, Double(time(nil)))
+        (file.answered, file.reused) = (evaluator.answered, evaluator.reused)
+        file.precision = ["exact": .bool(harness.exact)]
+        if let folder {
+            let path = try file.write(to: folder, time: Self.timestamp())
+            Terminal.note("martlet: \(path)")
+        }
+        return file
+    }
+
+    /// Sizes of the files, and the head of each weight file, which names its tensors: enough to tell checkpoints apart.
+    private func fingerprint(_ model: ModelFiles) -> JSONObject {
+        let names = ([model.path] + model.adapters.map(\.path)).flatMap { path in
+            Folder.isFolder(path) ? Folder.files(path).map { "\(path)/\($0)" } : [path]
+        }
+        let weights = names.filter {
+            $0.hasSuffix(".safetensors") || $0.hasSuffix(".gguf") || $0.hasSuffix("config.json")
+        }
+        return [
+            "files": .array(
+                weights.map { file in
+                    [
+                        "name": .string(String(file.split(separator: "/").last ?? "")),
+                        "bytes": .integer(Int64(Folder.byteCount(file))),
+                        "changed": .integer(Int64(Self.changeTime(file))),
+                    ]
+                }),
+            "adapters": .array(adapters.adapters.map { .string($0) }),
+        ]
+    }
+
+    /// Seconds since 1970.
+    private static func changeTime(_ path: String) -> Int {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return 0 }
+        #if canImport(Darwin)
+        return status.st_mtimespec.tv_sec
+        #else
+        return status.st_mtim.tv_sec
+        #endif
+    }
+
+    private static func rowNotes(_ results: [TaskResult], _ options: HarnessOptions) -> [String] {
+        results.compactMap { result in
+            guard let known = result.publishedRowCount, known != result.totalRowCount else { return nil }
+            return "\(result.name): the data have \(result.totalRowCount) rows, those published \(known)"
+        }
+    }
+
+    private static func timestamp() -> String {
+        var seconds = time(nil), parts = tm()
+        gmtime_r(&seconds, &parts)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return
+            "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour))-\(two(parts.tm_min))-\(two(parts.tm_sec))"
+    }
+}

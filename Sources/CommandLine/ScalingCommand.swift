@@ -1,0 +1,135 @@
+import ArgumentParser
+import Martlet
+import MartletSystem
+
+struct ScalingCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scaling", abstract: "Laws of how loss falls with size, data and compute.",
+        subcommands: [ScalingFitCommand.self])
+}
+
+struct ScalingFitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fit",
+        abstract: "Fit scaling laws to runs: Chinchilla's three ways, and Kaplan's.",
+        discussion: """
+            A file holds a record for each run: parameters, loss, and tokens or compute (also compute_budget and \
+            final_loss). C = 6 N D joins what is missing.
+
+            Examples:
+              martlet scaling fit isoflops_curves.json --predict 1e23
+              martlet scaling fit runs.jsonl --json
+            """)
+
+    @Argument(help: "Files of runs: JSON, JSONL, CSV or Parquet.") var files: [String]
+    @Option(help: "Computes (FLOPs) to say the best size for.") var predict: [Double] = []
+    @Flag(help: "Print the result as JSON.") var json = false
+
+    func run() throws {
+        var runs: [ScalingPoint] = []
+        for file in files {
+            for (index, record) in try RecordFile.rows(file).enumerated() {
+                func number(_ names: String...) -> Double? { names.lazy.compactMap { record[$0]?.double }.first }
+                guard let parameters = number("parameters", "params", "N"), parameters > 0,
+                    let loss = number("final_loss", "loss", "L"), loss > 0
+                else {
+                    throw EvaluationError(file, place: "record \(index + 1)", "needs parameters and loss, both above 0")
+                }
+                let compute = number("compute_budget", "compute", "flops", "C")
+                guard let tokens = number("tokens", "D") ?? compute.map({ $0 / (6 * parameters) }), tokens > 0 else {
+                    throw EvaluationError(file, place: "record \(index + 1)", "needs tokens or compute, above 0")
+                }
+                runs.append(ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: compute))
+            }
+        }
+        guard predict.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            throw ValidationError("--predict takes numbers above 0")
+        }
+        var laws: [(name: String, law: PowerLaw)] = [], notes: [String] = []
+        func attempt(_ name: String, _ work: () throws -> PowerLaw) {
+            do { laws.append((name, try work())) } catch { notes.append("\(name): \(error)") }
+        }
+        attempt("lowest run of each budget") { try OptimalSize.lowest(runs).parameters }
+        attempt("envelope (approach 1)") { try OptimalSize.envelope(runs).parameters }
+        attempt("isoFLOP parabolas (approach 2)") {
+            let found = try OptimalSize.isoFLOP(runs)
+            if !found.leftOut.isEmpty {
+                notes.append(
+                    "\(found.leftOut.count) budgets have no lowest point between their runs, left out of the parabolas")
+            }
+            return found.law.parameters
+        }
+        var loss: ChinchillaLoss?
+        attempt("loss of N and D (approach 3)") {
+            let fit = try ChinchillaLoss(fitting: runs)
+            loss = fit
+            return fit.optimalParameters
+        }
+        guard !laws.isEmpty else { throw EvaluationError(files.joined(separator: ", "), notes.joined(separator: "; ")) }
+        let bySize = try? KaplanLaw(Self.largest(runs, \.parameters).map { ($0.parameters, $0.loss) }, of: "parameters")
+        if json {
+            show(laws, loss, bySize, notes)
+            return
+        }
+        for (name, law) in laws {
+            Terminal.show("\(name): N = \(Self.short(law.factor)) C^\(Terminal.fixed(law.exponent, 4))\n")
+            for compute in predict {
+                let n = law(compute)
+                Terminal.show(
+                    "  C = \(Self.short(compute)): N = \(Self.short(n)), D = \(Self.short(compute / (6 * n)))\n")
+            }
+        }
+        if let loss {
+            Terminal.show(
+                "L = \(Terminal.fixed(loss.floor, 4)) + \(Self.short(loss.parameterFactor)) / N^\(Terminal.fixed(loss.parameterExponent, 4)) + "
+                    + "\(Self.short(loss.tokenFactor)) / D^\(Terminal.fixed(loss.tokenExponent, 4))\n")
+        }
+        if let bySize {
+            Terminal.show(
+                "Kaplan: L(N) = (\(Self.short(bySize.scale)) / N)^\(Terminal.fixed(bySize.exponent, 4)) of the longest runs of each size\n"
+            )
+        }
+        for note in notes { Terminal.note("martlet: \(note)") }
+    }
+
+    /// The lowest loss of each size.
+    private static func largest(_ runs: [ScalingPoint], _ key: (ScalingPoint) -> Double) -> [ScalingPoint] {
+        Dictionary(grouping: runs, by: key).values.compactMap { $0.min { $0.loss < $1.loss } }
+    }
+
+    private func show(
+        _ laws: [(name: String, law: PowerLaw)], _ loss: ChinchillaLoss?, _ bySize: KaplanLaw?, _ notes: [String]
+    ) {
+        let entries = laws.map { name, law -> JSON in
+            [
+                "approach": .string(name), "factor": .number(law.factor), "exponent": .number(law.exponent),
+                "predictions": .array(
+                    predict.map {
+                        ["compute": .number($0), "parameters": .number(law($0)), "tokens": .number($0 / (6 * law($0)))]
+                    }),
+            ]
+        }
+        let parts: JSON =
+            loss.map {
+                [
+                    "E": .number($0.floor), "A": .number($0.parameterFactor), "alpha": .number($0.parameterExponent),
+                    "B": .number($0.tokenFactor), "beta": .number($0.tokenExponent), "huber": .number($0.residual),
+                ]
+            } ?? .null
+        let kaplan: JSON = bySize.map { ["N_c": .number($0.scale), "alpha_N": .number($0.exponent)] } ?? .null
+        let all: JSON = [
+            "optimal_parameters": .array(entries), "loss": parts, "kaplan": kaplan,
+            "notes": .array(notes.map { .string($0) }),
+        ]
+        Terminal.show(all.text(indent: 2) + "\n")
+    }
+
+    /// Three digits: 7.01e10.
+    private static func short(_ value: Double) -> String {
+        guard value > 0, value.isFinite else { return "\(value)" }
+        var exponent = 0, digits = value
+        while digits >= 10 { (digits, exponent) = (digits / 10, exponent + 1) }
+        while digits < 1 { (digits, exponent) = (digits * 10, exponent - 1) }
+        return abs(exponent) < 4 ? Terminal.fixed(value, 4) : "\(Terminal.fixed(digits, 3))e\(exponent)"
+    }
+}
