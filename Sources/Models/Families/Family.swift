@@ -110,7 +110,8 @@ public struct Family: Sendable {
 
     /// Every family there is.
     public static let all: [Family] = [
-        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, phi, phi3, gemma, gemma2,
+        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, qwen3MoE, olmoe, phi, phi3,
+        gemma, gemma2,
         gemma3,
         gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
         granite,

@@ -84,6 +84,9 @@ cases = {
     "hunyuan_v1_dense-alpha": ("HunYuanDenseV1", dict(S, head_dim=8, rope_parameters=dict(
         rope_type="dynamic", rope_theta=10000.0, alpha=1000.0, factor=1.0))),
     "ernie4_5": ("Ernie4_5", dict(S, head_dim=8)),
+    "qwen3_moe": ("Qwen3Moe", dict(S, num_hidden_layers=3, head_dim=8, moe_intermediate_size=16, num_experts=4,
+                                   num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[1])),
+    "olmoe": ("Olmoe", dict(S, intermediate_size=16, num_experts=4, num_experts_per_tok=2)),
     "olmo3": ("Olmo3", dict(S4, sliding_window=5)),
 }
 encoders = {

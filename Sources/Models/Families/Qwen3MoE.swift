@@ -1,0 +1,67 @@
+import MartletJSON
+import MartletNN
+
+extension Family {
+    /// Qwen 3 MoE: a Qwen 3 whose layers, but for those that are named, are mixtures of small experts.
+    static let qwen3MoE = Family(
+        "qwen3_moe",
+        defaults: [
+            "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
+            "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 32_768,
+            "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false,
+        ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"]
+    ) { (spec, config) throws(ModelError) in
+        guard try !config.flag("use_sliding_window", default: false) else {
+            throw .wrongValue(
+                file: config.file, key: "use_sliding_window", found: "true",
+                expected: "false: windows of mixtures are not supported")
+        }
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }
+        let router = try RouterSpec(config)
+        let size = try config.integer("moe_intermediate_size")
+        let step = try config.integer("decoder_sparse_step", default: 1)
+        let listed = config.json["mlp_only_layers"]?.array?.count ?? 0
+        let dense = listed == 0 ? [] : try config.numbers("mlp_only_layers", count: listed)
+        _ = config.says("mlp_only_layers")
+        for layer in spec.layers.indices where !dense.contains(Double(layer)) && (layer + 1) % step == 0 {
+            spec.layers[layer].feedForward.experts = router
+            spec.layers[layer].feedForward.size = size
+        }
+    }
+
+    /// OLMoE: OLMo's mixture of 64 experts, with norms of all heads' queries and keys (Muennighoff et al. 2024).
+    static let olmoe = Family(
+        "olmoe",
+        defaults: [
+            "vocab_size": 50_304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,
+            "num_attention_heads": 16, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "num_experts": 64,
+            "num_experts_per_tok": 8, "norm_topk_prob": false,
+        ]
+    ) { (spec, config) throws(ModelError) in
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        let clip = try config.optionalNumber("clip_qkv").map { Float($0) }
+        guard clip == nil else {
+            throw .wrongValue(
+                file: config.file, key: "clip_qkv", found: "\(clip ?? 0)",
+                expected: "null: limits after the norms are not supported")
+        }
+        let router = try RouterSpec(config)
+        try spec.eachLayer {
+            $0.attention.queryKeyNorm = .allHeads
+            $0.feedForward.experts = router
+        }
+    }
+}
+
+extension RouterSpec {
+    /// The keys that Qwen's mixtures and OLMoE share.
+    fileprivate init(_ config: ConfigurationReader) throws(ModelError) {
+        self.init(
+            count: try config.integer("num_experts", "num_local_experts", in: 1...1024),
+            active: try config.integer("num_experts_per_tok", in: 1...65_536),
+            normalizesWeights: try config.flag("norm_topk_prob", default: false))
+    }
+}
