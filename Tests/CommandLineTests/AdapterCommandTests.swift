@@ -56,7 +56,7 @@ import TinyModels
         let base = try program.file()
         try "".write(toFile: program.home + "/chat.jsonl", atomically: true, encoding: .utf8)
         for (arguments, code, expected) in [
-            (["sft", base, "--data", "chat.jsonl", "--adapter", "lorra"], Int32(1), "lora"),
+            (["sft", base, "--data", "chat.jsonl", "--adapter", "lorra"], Int32(2), "lora"),
             (["sft", base, "--data", "chat.jsonl", "--adapter", "lora", "--targets", "q_prj"], 1, "q_proj"),
             (["run", base, "--adapter", "nowhere", "hello"], 1, "nowhere"),
             (["run", base, "--adapter", "x=y", "hello"], 2, "PATH=0.5"),
