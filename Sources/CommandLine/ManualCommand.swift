@@ -1,23 +1,21 @@
 import ArgumentParser
 import Martlet
 
-/// The man page and the reference of commands: what `--help` says of every verb, in one document.
+/// The man page: what `--help` says of every verb, in one document.
 struct ManualCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "manual",
-        abstract: "Print the manual of all verbs, as a man page or as Markdown.",
+        abstract: "Print the man page: the manual of all verbs.",
         discussion: """
             Examples:
               martlet manual | man -l -
-              martlet manual --markdown > docs/commands.md
+              martlet manual > martlet.1
             """)
-
-    @Flag(help: "Markdown instead of a man page.") var markdown = false
 
     func run() throws {
         let help = try JSON(parsing: Array(MartletCommand._dumpHelp().utf8))
         guard let root = help["command"].map(CommandManual.init) else { return }
-        print(markdown ? root.markdown : root.manPage, terminator: "")
+        print(root.manPage, terminator: "")
     }
 }
 
@@ -97,20 +95,5 @@ extension CommandManual {
             if line.hasPrefix(".") || line.hasPrefix("'") { line = "\\&" + line }
             return line
         }.joined(separator: "\n")
-    }
-
-    var markdown: String {
-        var text = "# The commands of martlet\n\nMade by `martlet manual --markdown`; every verb answers `--help`.\n"
-        for command in all.dropFirst() {
-            text += "\n## \(command.name)\n\n\(command.abstract)\n"
-            if !command.discussion.isEmpty { text += "\n```\n\(command.discussion)\n```\n" }
-            if command.arguments.isEmpty { continue }
-            text += "\n| | |\n|---|---|\n"
-            for argument in command.arguments {
-                let help = argument.help.replacing("\n", with: " ").replacing("|", with: "\\|")
-                text += "| `\(argument.spelling.replacing("|", with: "\\|"))` | \(help) |\n"
-            }
-        }
-        return text
     }
 }

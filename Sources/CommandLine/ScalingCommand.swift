@@ -5,6 +5,10 @@ import MartletSystem
 struct ScalingCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scaling", abstract: "Laws of how loss falls with size, data and compute.",
+        discussion: """
+            Examples:
+              martlet scaling fit isoflops_curves.json --predict 1e23
+            """,
         subcommands: [ScalingFitCommand.self])
 }
 
