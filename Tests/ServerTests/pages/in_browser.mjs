@@ -259,9 +259,9 @@ if (given.includes("--runs")) {
       assert.match(list, /40 of 100 steps/);
       assert.match(list, /40 steps · 0\.7 of 2 minutes/);
     }
-    const isRunning = await page.evaluate("Boolean(document.querySelector('.run.running button'))");
+    const isRunning = await page.evaluate("Boolean(document.querySelector('.run.running button.danger'))");
     if (isRunning) {
-      await page.click(".run.running button");
+      await page.click(".run.running button.danger");
       await page.until("/stopping|not running/.test(document.querySelector('.runs').innerText)", 30);
     }
   });
