@@ -137,6 +137,10 @@ struct TrainingDisplay {
         }
         status.end()
         if !isDone { throw ExitCode(130) }
+        // A reward model scores and does not speak.
+        if trainer.options.command == .rewardModel {
+            return Terminal.note("done: martlet grpo MODEL --reward \(trainer.run)")
+        }
         // What has learnt texts goes on with them, it does not answer, whatever template its tokenizer came with.
         let isChat = trainer.hasChatTemplate && trainer.options.command != .pretraining
         Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))
