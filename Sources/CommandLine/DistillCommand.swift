@@ -25,9 +25,11 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .distillation) }
 
     func run() throws {
-        let options = try training.options()
+        let options = try training.options(model)
         if try training.printsConfig(options) { return }
-        guard let model else { throw ValidationError("a student to begin with is needed") }
+        guard let model = model ?? options.startingModel else {
+            throw ValidationError("a student to begin with is needed")
+        }
         guard let teacher = options.teacher else { throw ValidationError("--teacher is needed: a model to learn from") }
         guard !options.paths.isEmpty else {
             throw ValidationError("--data with texts, conversations or prompts is needed, or data in a --config file")

@@ -45,10 +45,12 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .policy) }
 
     func run() throws {
-        var options = try training.options()
+        var options = try training.options(model)
         if try training.printsConfig(options) { return }
         try options.locateReference()
-        guard let model else { throw ValidationError("a model to begin with is needed") }
+        guard let model = model ?? options.startingModel else {
+            throw ValidationError("a model to begin with is needed")
+        }
         guard (options.task == nil) != (options.prompts == nil) else {
             throw ValidationError("give --task, or --data with problems, or one of task and prompts in a --config file")
         }

@@ -33,7 +33,7 @@ struct PreferenceCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .preferences) }
 
     func run() throws {
-        var options = try training.options()
+        var options = try training.options(model)
         if try training.printsConfig(options) { return }
         try options.locateReference()
         try FeedbackRun(options: options, model: model, name: "dpo").run(training) { run, start, data, progress in
@@ -69,7 +69,7 @@ struct RewardModelCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .rewardModel) }
 
     func run() throws {
-        let options = try training.options()
+        let options = try training.options(model)
         if try training.printsConfig(options) { return }
         try FeedbackRun(options: options, model: model, name: "reward").run(training) { run, start, data, _ in
             try Trainer(
@@ -97,7 +97,9 @@ struct FeedbackRun {
         _ training: TrainingFlags<Verb>,
         _ make: (String, StartingModel, FeedbackData, (Int, Int) -> Bool) throws -> Trainer
     ) throws {
-        guard let model else { throw ValidationError("a model to begin with is needed") }
+        guard let model = model ?? options.startingModel else {
+            throw ValidationError("a model to begin with is needed")
+        }
         guard !options.paths.isEmpty else {
             throw ValidationError("--data with records is needed, or data in a --config file")
         }

@@ -27,7 +27,7 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .proximal) }
 
     func run() throws {
-        var options = try training.options()
+        var options = try training.options(model)
         if let rewardModel {
             guard !options.givesReward else { throw ValidationError("give --reward or --reward-model, not both") }
             let path = rewardModel.contains("/") ? rewardModel : "./" + rewardModel
@@ -35,7 +35,9 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
         }
         if try training.printsConfig(options) { return }
         try options.locateReference()
-        guard let model else { throw ValidationError("a model to begin with is needed") }
+        guard let model = model ?? options.startingModel else {
+            throw ValidationError("a model to begin with is needed")
+        }
         guard (options.task == nil) != (options.prompts == nil) else {
             throw ValidationError("give --task, or --data with prompts, or one of task and prompts in a --config file")
         }

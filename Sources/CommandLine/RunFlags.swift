@@ -95,7 +95,12 @@ extension ArgumentHelp {
 struct TrainingFlags<Verb: TrainingVerb>: ParsableArguments {
     @OptionGroup(title: "Options of the run")
     var flags: OptionFlags<Verb>
-    @Option(help: "A YAML or JSON file of options.", completion: .file()) var config: String?
+    @Option(
+        help: """
+            A YAML or JSON file of options; one of LLaMA-Factory, axolotl, mlx-lm or TRL is taken as it is, and a key that \
+            cannot be followed is refused by name.
+            """, completion: .file())
+    var config: String?
     @Option(name: .customLong("set"), help: "Any option as name=value, as martlet help options lists them.")
     var settings: [String] = []
     @Option(
@@ -110,9 +115,10 @@ struct TrainingFlags<Verb: TrainingVerb>: ParsableArguments {
     @OptionGroup var memory: MemoryFlags
 
     /// The options: of the file, of flags over it, of `--set` over both.
-    func options() throws -> TrainingOptions {
+    /// - Parameter model: that the command line names.
+    func options(_ model: String? = nil) throws -> TrainingOptions {
         var options = Verb.emptyOptions
-        if let config { try ConfigurationFile.read(config, into: &options) }
+        if let config { try ConfigurationFile.read(config, into: &options, model: model) }
         try flags.set(&options)
         for setting in settings { try options.set(assignment: setting) }
         return options

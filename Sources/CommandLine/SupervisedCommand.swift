@@ -30,9 +30,11 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .tuning) }
 
     func run() throws {
-        let options = try training.options()
+        let options = try training.options(model)
         if try training.printsConfig(options) { return }
-        guard let model else { throw ValidationError("a model to begin with is needed") }
+        guard let model = model ?? options.startingModel else {
+            throw ValidationError("a model to begin with is needed")
+        }
         guard !options.paths.isEmpty else {
             throw ValidationError("--data with conversations is needed, or data in a --config file")
         }
@@ -82,6 +84,8 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
         // A row of so many places reads one token more.
         chats.largestSequence = resolved.rows.length + 1
         chats.long = resolved.chat.long
+        chats.learnt = resolved.chat.learnt
+        chats.thinking = resolved.chat.thinking
         let encoder = chats.documentEncoder(separator: model.tokenizer.documentEnd)
         var options = PackOptions()
         options.validation = resolved.chat.validation

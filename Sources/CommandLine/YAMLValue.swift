@@ -19,7 +19,7 @@ enum YAMLValue {
         }
     }
 
-    private static func value(_ node: Node, _ path: String) throws -> JSON {
+    static func value(_ node: Node, _ path: String) throws -> JSON {
         switch node {
         case .sequence(let items): return .array(try items.map { try value($0, path) })
         case .mapping(let mapping):

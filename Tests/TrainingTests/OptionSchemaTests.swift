@@ -21,6 +21,8 @@ import Testing
         func options(besides name: String) throws -> TrainingOptions {
             var options = TrainingOptions(for: command)
             if let family, name != "family" { try options.set("family", text: family) }
+            // What holds an adapter near its base needs one.
+            if name == "kl_weight", command == .tuning { try options.set("adapter", text: "lora") }
             return options
         }
         for flag in TrainingOptions(for: command).flags {

@@ -18,6 +18,9 @@ public struct CorpusOptions: Sendable {
     /// The subset to read of a hub repository whose README lists several.
     public var subset: String?
 
+    /// Read only the first so many records of each file.
+    public var largestCount: Int?
+
     /// Prompts do not need a reply, and each document keeps its record: for reinforcement learning.
     public var keepsPrompts = false
 
@@ -158,7 +161,7 @@ public final class Corpus {
             }
             guard next < files.count else { return nil }
             next += 1
-            left = described[files[next - 1].path]?.samples
+            left = [described[files[next - 1].path]?.samples, options.largestCount].compactMap(\.self).min()
             reader = try open(files[next - 1])
         }
     }

@@ -28,6 +28,7 @@ struct MessageReader {
 
     private static func message(_ json: JSON) throws(ChatTemplateError) -> ChatMessage {
         var message = try plain(json)
+        try takeTrainedParts(json, &message)
         if let weight = json["weight"], !weight.isNull {
             guard weight.double == 0 || weight.double == 1 else {
                 throw .message("'weight' is \(weight.text()), expected 0 (context) or 1 (trained on)")
@@ -49,6 +50,44 @@ struct MessageReader {
             }
         }
         return message
+    }
+
+    /// `train` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are.
+    private static func takeTrainedParts(_ json: JSON, _ message: inout ChatMessage) throws(ChatTemplateError) {
+        message["train"] = nil
+        message["train_detail"] = nil
+        if let train = json["train"], !train.isNull {
+            guard let isTrained = train.bool else {
+                throw .message("'train' is \(train.text()), expected true or false")
+            }
+            guard json["weight"]?.double.map({ ($0 == 1) == isTrained }) ?? true else {
+                throw .message("'train' and 'weight' contradict each other")
+            }
+            guard message.role == "assistant" || !isTrained else {
+                throw .message(
+                    "'train' is true on a message of \(FormatError.quote(message.role)); only replies of the assistant "
+                        + "are trained on")
+            }
+            message["weight"] = .integer(isTrained ? 1 : 0)
+        }
+        guard let detail = json["train_detail"], !detail.isNull else { return }
+        guard message.role == "assistant", let parts = detail.array else {
+            throw .message("'train_detail' is a list of ranges of a reply of the assistant")
+        }
+        let count = (message.content ?? "").unicodeScalars.count
+        for part in parts {
+            guard let first = part["begin_offset"]?.integer, let last = part["end_offset"]?.integer,
+                part["train"]?.bool != nil, first >= 0, last >= first
+            else {
+                throw .message(
+                    "'train_detail' has \(part.text().prefix(100)), expected begin_offset, end_offset (the last character) "
+                        + "and train")
+            }
+            guard last < count else {
+                throw .message("'train_detail' reaches to character \(last), the reply has \(count)")
+            }
+        }
+        message["train_detail"] = detail
     }
 
     private static func plain(_ json: JSON) throws(ChatTemplateError) -> ChatMessage {

@@ -56,7 +56,10 @@ extension ChatEncoder {
                     next.end
                 )
             }
-            for place in next.start..<next.end { open?.chat.isTrained[place] = true }
+            let learnt = try learnt(
+                next.tokens[next.start..<next.end], without: conversation.unlearnt[index],
+                of: conversation.messages[index].content ?? "")
+            for (place, isLearnt) in zip(next.start..<next.end, learnt) { open?.chat.isTrained[place] = isLearnt }
         }
         close()
         if parts > 0 { result.notes.append(.renderedByTurn) }

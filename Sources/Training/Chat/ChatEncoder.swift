@@ -31,6 +31,24 @@ public enum LongConversations: String, Sendable, Hashable, CaseIterable {
     case cut
 }
 
+/// What of a conversation is learnt.
+public enum LearntMessages: String, Sendable, Hashable, CaseIterable {
+    /// What the assistant says.
+    case replies
+    /// Of these the last alone.
+    case last
+    /// All of the text, as a template writes it.
+    case all
+}
+
+/// What becomes of the thoughts of replies.
+public enum ThinkingReplies: String, Sendable, Hashable, CaseIterable {
+    /// They are learnt as the template writes them.
+    case keep
+    /// They are taken out of replies before anything is rendered.
+    case drop
+}
+
 /// Turns conversations into tokens through a model's own chat template.
 ///
 /// Each reply is what follows the prompt that would ask for it: the tokens of the conversation up to the reply, with
@@ -43,6 +61,8 @@ public struct ChatEncoder: Sendable {
     /// The most tokens a sequence may have; nil for no limit.
     public var largestSequence: Int?
     public var long = LongConversations.drop
+    public var learnt = LearntMessages.replies
+    public var thinking = ThinkingReplies.keep
 
     public init(tokenizer: Tokenizer, template: ChatTemplate) {
         self.tokenizer = tokenizer
@@ -60,6 +80,15 @@ public struct ChatEncoder: Sendable {
             plain[index]["weight"] = nil
             if weight.double == 0 { isLearnt[index] = false }
         }
+        var unlearnt: [[Range<Int>]] = plain.map { _ in [] }
+        for index in plain.indices {
+            unlearnt[index] = Self.unlearnt(plain[index]["train_detail"])
+            plain[index]["train_detail"] = nil
+            if thinking == .drop { plain[index].dropThoughts() }
+        }
+        if learnt == .last, let last = isLearnt.lastIndex(of: true) {
+            for index in isLearnt.indices where index != last { isLearnt[index] = false }
+        }
         guard isLearnt.contains(true) else {
             let why =
                 messages.contains { $0.role == "assistant" }
@@ -71,17 +100,25 @@ public struct ChatEncoder: Sendable {
         if ToolTeaching.isNeeded(template: template.source), ToolTeaching.concerns(plain, tools: tools ?? []) {
             let before = plain.count
             plain = ToolTeaching.taught(plain, tools: tools ?? [])
-            if plain.count > before { isLearnt.insert(false, at: 0) }
+            if plain.count > before {
+                isLearnt.insert(false, at: 0)
+                unlearnt.insert([], at: 0)
+            }
             tools = nil
             notes.append(.taughtCalls)
         }
         let offset = plain.count - calls.count
         let conversation = Conversation(
             messages: plain, tools: tools, isLearnt: isLearnt,
-            calls: Array(repeating: [], count: offset) + calls)
-        var encoded =
-            template.marksReplies
-            ? try encodeTagged(conversation) : try encodeTurns(conversation)
+            calls: Array(repeating: [], count: offset) + calls, unlearnt: unlearnt)
+        var encoded: EncodedConversation
+        if learnt == .all {
+            encoded = try encodeWhole(conversation, given: messages)
+        } else if template.marksReplies, !unlearnt.contains(where: { !$0.isEmpty }) {
+            encoded = try encodeTagged(conversation)
+        } else {
+            encoded = try encodeTurns(conversation)
+        }
         encoded.notes = notes + encoded.notes
         for sequence in encoded.sequences { try checkBeginning(sequence.tokens, messages) }
         return encoded
@@ -94,6 +131,8 @@ public struct ChatEncoder: Sendable {
         var isLearnt: [Bool]
         /// The calls of each message, before they were written as text.
         var calls: [[ChatMessage.ToolCall]]
+        /// Of each message the characters that are not learnt.
+        var unlearnt: [[Range<Int>]]
 
         /// How many messages stand before the first turn.
         var leading: Int { messages.prefix { $0.role == "system" || $0.role == "developer" }.count }

@@ -27,16 +27,16 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let pretraining = RunCommand(
         "train", beginsModel: true,
         parts: [
-            .data, .output, .shape, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .evaluation,
-            .heldOutRows, .checkpoints,
+            .data, .output, .shape, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .perEpoch,
+            .evaluation, .heldOutRows, .checkpoints,
         ])
 
     /// `martlet sft`
     public static let tuning = RunCommand(
         "sft",
         parts: [
-            .conversations, .output, .adapter, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .noise, .loss,
-            .evaluation, .heldOutRows, .checkpoints,
+            .conversations, .output, .adapter, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .noise, .base,
+            .loss, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
         ])
 
     /// `martlet grpo`
@@ -63,9 +63,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let distillation = RunCommand(
         "distill",
         parts: [
-            .texts, .output, .adapter, .distillation, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
-            .heldOutPairs,
-            .checkpoints,
+            .texts, .output, .adapter, .distillation, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
+            .evaluation, .heldOutPairs, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "micro_batches": OptionDefault<Int>.from { facts in
@@ -80,11 +79,16 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let preferences = RunCommand(
         "dpo",
         parts: [
-            .feedback, .output, .adapter, .preferences, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
-            .heldOutPairs, .checkpoints,
+            .feedback, .output, .adapter, .preferences, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
+            .evaluation, .heldOutPairs, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "learning_rate": OptionDefault.from {
+                if $0.run.adapter.isOn, $0.run.optimizer.kind == .adamw {
+                    // What an adapter begins as does nothing: it moves further for as much.
+                    let rate = $0.run.adapter.usualRate(hiddenSize: $0.run.shape.hiddenSize)
+                    return (rate.0.map { ($0 / 5 * 1e6).rounded() / 1e6 }, "a fifth of that of sft with an adapter")
+                }
                 let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
                 return (usual.learningRate / 600, "a six-hundredth of the default of the optimizer")
             }.usual
@@ -94,8 +98,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let rewardModel = RunCommand(
         "reward",
         parts: [
-            .feedback, .output, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .evaluation,
-            .heldOutPairs, .checkpoints,
+            .feedback, .output, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
+            .evaluation, .heldOutPairs, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "learning_rate": OptionDefault.from {

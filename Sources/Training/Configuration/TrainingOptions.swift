@@ -10,6 +10,9 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Who gave it: "command line", "run.yaml, line 3".
     private(set) var origins: [String: String] = [:]
 
+    /// The model to begin with, where a configuration file names one.
+    public internal(set) var startingModel: String?
+
     /// Whose options they are.
     public let command: RunCommand
 

@@ -8,7 +8,8 @@ import MartletTensor
 ///     L = −1/N Σ log p(xₜ₊₁ | x≤ₜ)
 ///
 /// with label smoothing (Szegedy et al. 2016), which mixes the target with the uniform distribution, and a z-loss
-/// (Chowdhery et al. 2022), the weighted square of log Σ exp of the logits.
+/// (Chowdhery et al. 2022), the weighted square of log Σ exp of the logits. An adapter may be held near its base: then
+/// λ Σ KL(base ‖ model) / N is added, the sum over all tokens, prompts among them.
 public struct NextToken: Objective {
     public let decoder: Decoder
     public var smoothing: Float = 0
@@ -19,6 +20,10 @@ public struct NextToken: Objective {
     public var embeddingNoise = 0.0
     /// Of what is dropped.
     public var seed: UInt64 = 0
+    /// Weight of KL(base ‖ model) at every token beside a learnt token's loss.
+    public var divergenceWeight = 0.0
+    /// Computes something with the base alone, the adapter switched off: what `divergenceWeight` holds the model near.
+    public var withBase: ((_ pass: () throws -> (Tensor, any WeightMatrix)) throws -> (Tensor, any WeightMatrix))?
 
     public init(_ decoder: Decoder) { self.decoder = decoder }
 
@@ -34,11 +39,35 @@ public struct NextToken: Objective {
         let segments = batch.segments.map { $0.row * batch.length + $0.start..<$0.row * batch.length + $0.end }
         let hidden = try decoder.hiddenStates(
             batch.inputs, segments: segments, positions: batch.positions, dropout: masks)  // [rows * length, hidden]
+        let loss = try Fused.crossEntropy(
+            hidden, decoder.headWeight, targets: batch.targets, divisor: context.weight,
+            CrossEntropyOptions(
+                ignored: TrainingBatch.ignoredTarget, smoothing: smoothing, zLoss: zLoss,
+                softCap: decoder.configuration.logitSoftCap))
+        guard divergenceWeight > 0, let withBase else { return ObjectiveLoss(loss) }
+        // Of padding nothing is to stay as it was.
+        let rows = batch.segments.filter { !$0.isPadding }
+            .flatMap { Array($0.row * batch.length + $0.start..<$0.row * batch.length + $0.end) }
+        guard !rows.isEmpty else { return ObjectiveLoss(loss) }
+        let index = try Tensor(rows.map(Int64.init))
+        let (taught, head) = try noGrad {
+            try withBase {
+                let hidden = try decoder.hiddenStates(batch.inputs, segments: segments, positions: batch.positions)
+                return (try hidden.take(rows: index), try decoder.headWeight)  // [rows, hidden]
+            }
+        }
+        let softCap = decoder.configuration.logitSoftCap
+        let divergence = try DistillationLoss()(
+            hidden.indexSelect(0, index), decoder.headWeight, softCap: softCap,
+            teacher: .model(taught, head: head, softCap: softCap), divisor: context.weight)
+        let share = weight(of: batch) / context.weight
         return ObjectiveLoss(
-            try Fused.crossEntropy(
-                hidden, decoder.headWeight, targets: batch.targets, divisor: context.weight,
-                CrossEntropyOptions(
-                    ignored: TrainingBatch.ignoredTarget, smoothing: smoothing, zLoss: zLoss,
-                    softCap: decoder.configuration.logitSoftCap)))
+            try loss + divergence * divergenceWeight,
+            metrics: [
+                Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)),
+                Metric(
+                    "kl", try divergence.detach().item() * context.weight / Double(rows.count),
+                    weight: Double(rows.count)),
+            ])
     }
 }

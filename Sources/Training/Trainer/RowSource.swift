@@ -25,14 +25,19 @@ final class RowSource: TrainingSource {
 
     init(
         _ data: TrainingData, _ rows: [BatchStream.Source], _ decoder: Decoder, _ files: ModelFolderFiles,
-        _ resolved: ResolvedOptions, _ cost: TrainingCost
+        _ resolved: ResolvedOptions, _ cost: TrainingCost, base: StartingModel? = nil
     ) throws {
         self.data = data
         self.decoder = decoder
         self.files = files
         self.options = resolved.run
         let rowOptions = resolved.rows
-        objective = resolved.nextToken(decoder)
+        var objective = resolved.nextToken(decoder)
+        if let base, base.adapter != nil, resolved.loss.divergenceWeight > 0 {
+            objective.divergenceWeight = resolved.loss.divergenceWeight
+            objective.withBase = { try base.withoutAdapter($0) }
+        }
+        self.objective = objective
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
         var told: [String] = []

@@ -27,7 +27,9 @@ struct TrainedAdapter {
         decoder = try model.checkpoint.decoder()
         if let from = options.from {
             let stored = try StoredAdapter.read(locate(from), of: decoder)
-            if let wanted = try options.configuration(), wanted.kind != stored.configuration.kind {
+            if let wanted = try options.configuration(depth: decoder.configuration.layers.count),
+                wanted.kind != stored.configuration.kind
+            {
                 throw TrainingError(
                     .configuration,
                     "\(from) is an adapter of the kind \(stored.configuration.title), not \(wanted.title): leave "
@@ -35,7 +37,7 @@ struct TrainedAdapter {
             }
             adapter = try Adapter(stored, of: decoder, isTrained: true)
         } else {
-            guard let configuration = try options.configuration() else {
+            guard let configuration = try options.configuration(depth: decoder.configuration.layers.count) else {
                 throw TrainingError(.configuration, "no adapter is named")
             }
             let original = try options.original.map { try Checkpoint(path: locate($0)).decoder() }

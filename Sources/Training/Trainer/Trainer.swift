@@ -145,7 +145,7 @@ public final class Trainer {
         decoder.recomputesLayers = resolved.recomputesLayers
         try self.init(
             run, resolved, decoder, cost, resolved.stepLoop(trained),
-            RowSource(data, rows, decoder, files, resolved, cost))
+            RowSource(data, rows, decoder, files, resolved, cost, base: model))
     }
 
     /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.

@@ -37,8 +37,9 @@ public struct AdapterOptions: Sendable, Equatable {
 
     public var isOn: Bool { method != .none || from != nil }
 
+    /// - Parameter depth: the layers that the model has; nil where it is not known yet.
     /// - Throws: `AdapterError` for what cannot be read.
-    public func configuration() throws(AdapterError) -> AdapterConfiguration? {
+    public func configuration(depth: Int? = nil) throws(AdapterError) -> AdapterConfiguration? {
         guard method != .none else { return nil }
         var result = try AdapterConfiguration(named: method.rawValue)
         result.rank = rank
@@ -48,7 +49,7 @@ public struct AdapterOptions: Sendable, Equatable {
         result.virtualTokens = virtualTokens
         result.rankPattern = try Self.pairs(ranks, "rank_pattern").map { .init($0.name, max(1, Int($0.value))) }
         result.alphaPattern = try Self.pairs(alphas, "alpha_pattern").map { .init($0.name, $0.value) }
-        result.layers = try layers.map { (text) throws(AdapterError) in try Self.numbers(text) }
+        result.layers = try layers.map { (text) throws(AdapterError) in try Self.layers(text, of: depth) }
         result.savedModules = Self.names(savedModules)
         if biases != .none { result.bias = AdapterConfiguration.Bias(rawValue: biases.rawValue) ?? .none }
         result.targets = AdapterConfiguration.Targets(targets)
@@ -96,6 +97,16 @@ public struct AdapterOptions: Sendable, Equatable {
 
     private static func names(_ text: String?) -> [String] {
         text?.split(separator: ",").map(String.init) ?? []
+    }
+
+    /// "0-3,7" as [0, 1, 2, 3, 7], "last 4" as the four highest of a model with so many.
+    static func layers(_ text: String, of depth: Int?) throws(AdapterError) -> [Int] {
+        guard text.hasPrefix("last ") else { return try numbers(text) }
+        guard let count = Int(text.dropFirst(5)), count > 0 else {
+            throw AdapterError(.configuration, "adapter_layers: \(text.quoted()) is not as last 4")
+        }
+        guard let depth else { return [] }
+        return Array(max(0, depth - count)..<depth)
     }
 
     /// "0-3,7" as [0, 1, 2, 3, 7].
@@ -158,7 +169,8 @@ extension OptionPart {
                     + "expression.", shown: true, others: "lora_target target_modules lora_target_modules keys",
                 default: .value("all-linear")),
             .option(
-                "adapter_layers", optional: \.adapter.layers, .text, "Only these layers, as 0-3,7.", shown: true,
+                "adapter_layers", optional: \.adapter.layers, .text, "Only these layers, as 0-3,7, or as last 4.",
+                shown: true,
                 others: "layers_to_transform num_layers_to_train freeze_trainable_layers", default: .none("all")),
             .option(
                 "rank_pattern", optional: \.adapter.ranks, .text, "Other ranks of some modules, as v_proj=8.",

@@ -6,6 +6,8 @@ public struct EvaluationOptions: Sendable, Equatable {
     /// Evaluations without a lower loss that end the run; 0: never.
     public internal(set) var patience = 0
     public internal(set) var keepsBest = false
+    /// In place of a number of steps between them.
+    public internal(set) var perEpoch: Double?
 }
 
 /// When a run is saved and logged, and what of it is kept.
@@ -15,6 +17,8 @@ public struct CheckpointOptions: Sendable, Equatable {
         case stop
     }
     public internal(set) var every = 1, keep = 2, logEvery = 10
+    /// In place of a number of steps between them.
+    public internal(set) var perEpoch: Double?
     public internal(set) var onFullDisk = FullDisk.goOn
 }
 
@@ -26,7 +30,7 @@ extension OptionPart {
                 "evaluate_every", \.evaluation.every, 1...100_000_000, "Steps between evaluations on held-out data.",
                 resume: .free, shown: true,
                 others: "eval_every eval_interval eval_steps evaluation_interval eval val_interval evaluate",
-                default: .from { share($0, 10, "a tenth of the steps") })
+                default: .from { share($0, $0.run.evaluation.perEpoch, 10, "a tenth of the steps") })
         ])
 
     /// Of runs that learn from rows.
@@ -61,7 +65,7 @@ extension OptionPart {
             .integer(
                 "save_every", \.checkpoints.every, 1...100_000_000, "Steps between checkpoints.", resume: .free,
                 shown: true, others: "save_steps save_interval checkpoint_every checkpoint_interval save checkpoint",
-                default: .from { share($0, 5, "a fifth of the steps") }),
+                default: .from { share($0, $0.run.checkpoints.perEpoch, 5, "a fifth of the steps") }),
             .integer(
                 "keep", \.checkpoints.keep, 1...1000, "The newest checkpoints that are kept.", resume: .free,
                 shown: true, others: "save_total_limit keep_last max_checkpoints keep_checkpoints", default: .value(2)),
@@ -73,7 +77,28 @@ extension OptionPart {
                 others: "log_interval logging_steps log log_steps", default: .value(10)),
         ])
 
-    private static func share(_ facts: OptionFacts, _ part: Int, _ how: String) -> (Int?, String) {
+    /// How often rows are gone through says when, in place of steps: of runs that have epochs.
+    static let perEpoch = OptionPart(
+        "Times in an epoch",
+        [
+            .option(
+                "evaluations_per_epoch", optional: \.evaluation.perEpoch, .number(0.001...10_000),
+                "Evaluations while the data is gone through once, in place of evaluate_every.", resume: .free,
+                others: "evals_per_epoch", default: .none("evaluate_every counts steps")),
+            .option(
+                "saves_per_epoch", optional: \.checkpoints.perEpoch, .number(0.001...10_000),
+                "Checkpoints while the data is gone through once, in place of save_every.", resume: .free,
+                others: "checkpoints_per_epoch", default: .none("save_every counts steps")),
+        ])
+
+    private static func share(
+        _ facts: OptionFacts, _ perEpoch: Double?, _ part: Int, _ how: String
+    ) -> (Int?, String) {
+        if let perEpoch {
+            guard let rows = facts.rows, facts.run.rows.perStep > 0 else { return (nil, "steps of an epoch / times") }
+            let steps = Double(rows) / Double(facts.run.rows.perStep)
+            return (max(1, Int(clamping: (steps / perEpoch).rounded())), "steps of an epoch / times")
+        }
         if facts.isTimed { return (200, "default with a time limit") }
         let steps = facts.run.schedule.steps
         return (steps == 0 ? nil : max(1, steps / part), how)

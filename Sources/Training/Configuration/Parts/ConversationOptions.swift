@@ -11,6 +11,10 @@ public struct ConversationOptions: Sendable, Equatable {
     /// LLaMA-Factory's description of files, whose names `data` may give.
     public internal(set) var datasetInfo: String?
     public internal(set) var long = LongConversations.drop
+    public internal(set) var learnt = LearntMessages.replies
+    public internal(set) var thinking = ThinkingReplies.keep
+    /// The most records of a file.
+    public internal(set) var mostRecords: Int?
     /// The share kept for validation.
     public internal(set) var validation: Double?
 
@@ -22,12 +26,15 @@ public struct ConversationOptions: Sendable, Equatable {
         options.badRecords = badRecords
         options.split = split
         options.subset = subset
+        options.largestCount = mostRecords
         if let datasetInfo { options.datasets = try DatasetInfo(path: datasetInfo) }
         return options
     }
 }
 
 extension LongConversations: OptionValue {}
+extension LearntMessages: OptionValue {}
+extension ThinkingReplies: OptionValue {}
 extension BadRecordPolicy: OptionValue {}
 
 extension OptionPart {
@@ -61,6 +68,10 @@ extension OptionPart {
                 "subset", optional: \.chat.subset, .text,
                 "Of a hub repository whose README lists several: the subset.", resume: .free, shown: true,
                 default: .none("the one there is")),
+            .option(
+                "max_records", optional: \.chat.mostRecords, .integer(1...Int(Int32.max)),
+                "The first so many records of each file.", resume: .free, shown: true,
+                others: "max_samples num_samples limit", default: .none("all")),
         ]
     }
 
@@ -71,6 +82,15 @@ extension OptionPart {
                 "long", \.chat.long,
                 "Conversations longer than context_length are dropped, or cut at turns with the system prompt kept.",
                 resume: .free, shown: true, others: "truncation truncate", default: .value(.drop)),
+            .choice(
+                "learn", \.chat.learnt,
+                "What of a conversation is learnt: the assistant's replies, the last of them, or all of its text.",
+                resume: .free, shown: true, others: "train_on train_on_inputs train_on_prompt mask_prompt mask_history",
+                default: .value(.replies)),
+            .choice(
+                "thinking", \.chat.thinking,
+                "Whether the thoughts of replies (reasoning_content, <think>…</think>) are learnt or left out.",
+                resume: .free, shown: true, others: "enable_thinking reasoning", default: .value(.keep)),
             .option(
                 "validation", optional: \.chat.validation, .number(0...0.99),
                 "The share of conversations kept for validation.", resume: .free, shown: true,

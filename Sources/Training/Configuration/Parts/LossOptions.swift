@@ -4,6 +4,8 @@ public struct LossOptions: Sendable, Equatable {
     public internal(set) var zLoss = 0.0, labelSmoothing = 0.0
     /// NEFTune's α.
     public internal(set) var embeddingNoise = 0.0
+    /// Of the divergence from the base, a token's beside that of a learnt token's loss.
+    public internal(set) var divergenceWeight = 0.0
 }
 
 extension OptionPart {
@@ -31,4 +33,23 @@ extension OptionPart {
                 "Weight of the uniform distribution beside the target.", others: "smoothing label_smoothing_factor",
                 default: .value(0, "none")),
         ])
+
+    /// What an adapter is held near.
+    static let base = OptionPart(
+        "Base",
+        [
+            .number(
+                "kl_weight", \.loss.divergenceWeight, 0...100,
+                "Of an adapter: weight of KL(base ‖ tuned) at every token, prompts too, beside a learnt token's loss, so that "
+                    + "what was known stays.", shown: true, others: "kl_coef kl_beta base_kl",
+                default: .value(0, "none"))
+        ]
+    ) { (run, _) throws(TrainingError) in
+        guard run.loss.divergenceWeight == 0 || run.adapter.isOn else {
+            throw TrainingError(
+                .configuration,
+                "kl_weight holds an adapter near its base, and there is none: say adapter lora, or teach the model by "
+                    + "martlet distill with itself as the teacher")
+        }
+    }
 }

@@ -11,6 +11,8 @@ public struct ScheduleOptions: Sendable, Equatable {
     public internal(set) var warmup = 0, decay = 0, steps = 0
     /// Of training at most.
     public internal(set) var minutes: Double?
+    /// Of the steps, in place of a number of them.
+    public internal(set) var warmupShare: Double?
 
     var seconds: Double? { minutes.map { $0 * 60 } }
     private var lowest: Double { highest * finalShare }
@@ -63,11 +65,18 @@ extension OptionPart {
                 default: .from {
                     $0.isTimed ? (.warmupStableDecay, "default with a time limit") : (.cosine, "default")
                 }),
+            .option(
+                "warmup_share", optional: \.schedule.warmupShare, .number(0...1),
+                "Steps until the highest learning rate, as a share of all.", resume: .told, others: "warmup_ratio",
+                default: .none("warmup counts steps")),
             .integer(
                 "warmup", \.schedule.warmup, 0...1_000_000, "Steps until the highest learning rate.", resume: .told,
-                others: "warmup_steps warmup_iters num_warmup_steps warmup_ratio warm_up",
+                others: "warmup_steps warmup_iters num_warmup_steps warm_up",
                 default: .from {
                     let steps = $0.run.schedule.steps
+                    if let share = $0.run.schedule.warmupShare, !$0.isTimed {
+                        return (steps == 0 ? nil : Int((share * Double(steps)).rounded(.up)), "warmup_share × steps")
+                    }
                     if $0.isTimed { return (50, "default with a time limit") }
                     return (steps == 0 ? nil : max(1, min(200, steps / 20)), "steps / 20")
                 }),

@@ -1,0 +1,310 @@
+import MartletData
+import MartletFormats
+import MartletJSON
+
+/// LLaMA-Factory's YAML files: `stage` says which command they are for.
+extension DialectReader {
+    func readLLaMAFactory() {
+        model = text("model_name_or_path")
+        readStage()
+        let isReplies = ["grpo", "ppo"].contains(command.name)
+        readLLaMAFactoryData(isReplies)
+        readFinetuning()
+        readLLaMAFactoryPreferences()
+        if isReplies { readLLaMAFactoryReplies() }
+        readTrainingArguments(rate: 5e-5, rowsOption: isReplies ? nil : "batch_rows")
+        if let steps = integer("early_stopping_steps") { set("patience", steps, by: "early_stopping_steps") }
+        demand("disable_gradient_checkpointing", false, else: "nothing is computed again unless recompute is layers")
+        demand("train_from_scratch", false, else: "a new model is trained by martlet train")
+        demand("compute_accuracy", true, else: "mean_token_accuracy is always told: take it out")
+        demand("disable_shuffling", false, else: "the order of rows follows from the seed: it cannot be switched off")
+        refuse(
+            "use_badam", "use_llama_pro", "mixture_of_depths", "shift_attn", "rope_scaling", "resize_vocab",
+            "add_tokens",
+            "add_special_tokens", "new_special_tokens", "use_adam_mini", "freeze_vision_tower_parameters",
+            "train_mm_proj_only", "moe_aux_loss_coef", "upcast_lmhead_output", "reward_model_adapters",
+            "reward_model_quantization_bit", "ref_model_adapters", "ref_model_quantization_bit", "asft_alpha",
+            "use_asft_loss", "use_dft_loss", "use_eaft_loss", "eval_dataset", "tokenized_path", "image_max_pixels",
+            "video_max_pixels",
+            next: "has no counterpart here: take it out")
+        idle(
+            "trust_remote_code", "cache_dir", "use_fast_tokenizer", "split_special_tokens", "model_revision",
+            "low_cpu_mem_usage", "flash_attn", "use_unsloth", "use_unsloth_gc", "enable_liger_kernel",
+            "use_reentrant_gc",
+            "upcast_layernorm", "infer_backend", "offload_folder", "use_kv_cache", "infer_dtype", "hf_hub_token",
+            "ms_hub_token", "om_hub_token", "print_param_status", "streaming", "buffer_size", "overwrite_cache",
+            "preprocessing_batch_size", "preprocessing_num_workers", "ignore_pad_token_for_loss", "media_dir",
+            "data_shared_file_system", "eval_num_beams", "eval_on_each_dataset", "plot_loss",
+            "include_effective_tokens_per_second", "use_swanlab", "swanlab_project", "swanlab_run_name",
+            "use_galore_layerwise",
+            "freeze_vision_tower", "freeze_multi_modal_projector", "freeze_language_model", "ray_run_name",
+            "ray_num_workers", "resources_per_worker", "placement_strategy", "predict_with_generate", "tool_format",
+            "image_min_pixels", "export_dir", "export_size", "export_device", "export_legacy_format",
+            "skip_special_tokens")
+    }
+
+    private func readStage() {
+        let stage = text("stage") ?? "sft"
+        switch stage {
+        case "sft": demand(verb: "sft", by: "stage", "stage sft")
+        case "dpo": demand(verb: "dpo", by: "stage", "stage dpo")
+        case "kto":
+            demand(verb: "dpo", by: "stage", "stage kto")
+            if command.name == "dpo" { set("loss", "kto", by: "stage") }
+        case "rm": demand(verb: "reward", by: "stage", "stage rm")
+        case "ppo": demand(verb: "ppo", by: "stage", "stage ppo")
+        case "pt":
+            refuse(
+                "stage",
+                "pt learns from plain texts: martlet train --from MODEL, or martlet sft with stage sft, where records without "
+                    + "turns are learnt whole")
+        default: refuse("stage", "\(stage.quoted()) is none of sft, dpo, kto, rm, ppo and pt")
+        }
+    }
+
+    private func readLLaMAFactoryData(_ isReplies: Bool) {
+        let folder = text("dataset_dir") ?? "data", names = list("dataset") ?? []
+        let shares = take("interleave_probs"), strategy = text("mix_strategy") ?? "concat"
+        let probabilities =
+            shares?.array?.map(\.double) ?? shares?.string.map { $0.split(separator: ",").map { Double($0) } }
+        let description = folder + "/dataset_info.json"
+        if isReplies, let name = names.first {
+            guard names.count == 1 else {
+                return refuse("dataset", "martlet \(command.name) reads one file of prompts")
+            }
+            do throws(DataError) {
+                let entry = try DatasetInfo(path: description).entry(name)
+                set("prompts", entry.path, by: "dataset")
+            } catch { refuse("dataset", error.description) }
+        } else if !names.isEmpty {
+            switch (strategy, probabilities) {
+            case ("concat", nil): set("data", .array(names.map { .string($0) }), by: "dataset")
+            case ("concat", _): refuse("interleave_probs", "is of mix_strategy interleave_under or interleave_over")
+            case (_, let weights?) where weights.count == names.count && !weights.contains(nil):
+                let texts = zip(names, weights).map { "\($0)=\(OptionKey.plain($1 ?? 1))" }
+                set("data", .array(texts.map { .string($0) }), by: "dataset")
+            default: refuse("mix_strategy", "\(strategy) needs interleave_probs, a number for each data set")
+            }
+            set("dataset_info", description, by: has("dataset_dir") ? "dataset_dir" : "dataset")
+        }
+        if let length = integer("cutoff_len") {
+            set("context_length", length, by: "cutoff_len")
+        }
+        if command.key("long") != nil {
+            usual("long", "cut")
+            note("conversations longer than cutoff_len are cut at their turns, not within them")
+        }
+        integer("max_samples", as: "max_records")
+        if let size = number("val_size") {
+            if size >= 1 {
+                refuse("val_size", "a number of records is not understood: say a share, such as 0.05")
+            } else {
+                set("validation", size, by: "val_size")
+            }
+        } else {
+            usual("validation", 0)
+        }
+        demand("mask_history_reverse", false, else: "has no counterpart")
+        let onPrompts = flag("train_on_prompt") ?? false, lastAlone = flag("mask_history") ?? false
+        switch (onPrompts, lastAlone) {
+        case (true, true): refuse("mask_history", "contradicts train_on_prompt")
+        case (true, false): set("learn", "all", by: "train_on_prompt")
+        case (false, true): set("learn", "last", by: "mask_history")
+        case (false, false): break
+        }
+        if let thinks = flag("enable_thinking") {
+            set("thinking", thinks ? "keep" : "drop", by: "enable_thinking")
+        }
+        let packs = flag("packing") ?? false, neat = flag("neat_packing") ?? false
+        if packs, !neat, command.name == "sft" {
+            note("packed conversations do not see each other, as neat_packing")
+        } else if !packs, !neat, command.name == "sft" {
+            notePackedRows()
+        }
+        if let template = text("template") {
+            switch template {
+            case "default", "alpaca", "vicuna", "fewshot", "zephyr", "belle", "xverse":
+                refuse(
+                    "template",
+                    "\(template.quoted()) is not made here; a model's own chat template is used: put it into its folder as "
+                        + "chat_template.jinja, then take the key out")
+            case "empty": note("template empty: the model's own chat template is used")
+            default: note("template \(template): the model's own chat template is used, which it stands for")
+            }
+        }
+        if let system = text("default_system"), !system.isEmpty {
+            refuse("default_system", "give each record its system prompt (column system)")
+        }
+    }
+
+    /// Rows hold several conversations here, so a batch of rows is more than one of conversations.
+    func notePackedRows() {
+        note(
+            "rows of the batch are packed: each holds as many whole conversations as fit into context_length, so a step "
+                + "learns from more of them, and an epoch has fewer steps; set batch_rows for smaller steps")
+    }
+
+    private func readFinetuning() {
+        let kind = text("finetuning_type") ?? "lora"
+        let rank = integer("lora_rank"), target = list("lora_target")
+        switch kind {
+        case "full":
+            if rank != nil { note("lora_rank: without effect, finetuning_type is full") }
+            if target != nil { note("lora_target: without effect, finetuning_type is full") }
+            _ = take("lora_alpha")
+            _ = take("lora_dropout")
+            usual("adapter", "none")
+        case "freeze":
+            set("adapter", "freeze", by: "finetuning_type")
+            let layers = integer("freeze_trainable_layers") ?? 2
+            let modules = list("freeze_trainable_modules") ?? ["all"]
+            let key = has("freeze_trainable_layers") ? "freeze_trainable_layers" : "finetuning_type"
+            if layers > 0 {
+                set("adapter_layers", "last \(layers)", by: key)
+            } else {
+                set("adapter_layers", "0-\(-layers - 1)", by: key)
+            }
+            if modules != ["all"] {
+                set("trained", modules.joined(separator: ","), by: "freeze_trainable_modules")
+            }
+            if let extra = list("freeze_extra_modules"), !extra.isEmpty {
+                refuse("freeze_extra_modules", "name them in freeze_trainable_modules: \(extra.joined(separator: ","))")
+            }
+        case "lora", "oft":
+            readLoRA(kind, rank, target)
+        default: refuse("finetuning_type", "\(kind.quoted()) is none of lora, oft, freeze and full")
+        }
+        for key in ["use_galore", "use_apollo"] where flag(key) == true {
+            let name = String(key.dropFirst(4))
+            if command.key("optimizer")?.choices.contains(name) ?? false {
+                set("optimizer", name, by: key)
+            } else if command.key(name) != nil {
+                set(name, true, by: key)
+            } else {
+                refuse(key, "there is no option for it: see martlet help options \(command.name)")
+            }
+        }
+        if flag("use_muon") == true { set("optimizer", "muon", by: "use_muon") }
+        if let bits = integer("quantization_bit") { demandQuantized(bits, by: "quantization_bit") }
+        idle(
+            "quantization_method", "quantization_type", "double_quantization", "quantization_device_map",
+            "bnb_4bit_quant_type")
+    }
+
+    private func readLoRA(_ kind: String, _ rank: Int?, _ target: [String]?) {
+        let dora = flag("use_dora") ?? false, stable = flag("use_rslora") ?? false, pissa = flag("pissa_init") ?? false
+        guard command.key("adapter") != nil else {
+            return refuse(
+                "finetuning_type", "martlet \(command.name) tunes the model itself: say finetuning_type: full")
+        }
+        switch [dora, stable, pissa].count(where: { $0 }) {
+        case 0: set("adapter", kind, by: "finetuning_type")
+        case 1:
+            set(
+                "adapter", dora ? "dora" : stable ? "rslora" : "pissa",
+                by: dora ? "use_dora" : stable ? "use_rslora" : "pissa_init")
+        default:
+            refuse(
+                "use_dora",
+                "an adapter is one of lora, rslora, dora and pissa: leave one of use_dora, use_rslora, pissa_init")
+        }
+        idle("pissa_iter", "pissa_convert", "loraplus_lr_embedding", "create_new_adapter")
+        if kind == "oft" {
+            integer("oft_block_size", as: "oft_block_size")
+            integer("oft_rank", as: "rank")
+            if let names = list("oft_target") { setTargets(names, by: "oft_target") }
+        }
+        if let rank { set("rank", rank, by: "lora_rank") } else { usual("rank", 8) }
+        if let alpha = number("lora_alpha"), kind == "lora" { set("alpha", alpha, by: "lora_alpha") }
+        number("lora_dropout", as: "adapter_dropout")
+        if let target { setTargets(target, by: "lora_target") }
+        if let extra = list("additional_target"), !extra.isEmpty {
+            set("modules_to_save", extra.joined(separator: ","), by: "additional_target")
+        }
+        number("loraplus_lr_ratio", as: "lora_plus_ratio")
+        if let from = list("adapter_name_or_path"), let first = from.first {
+            guard from.count == 1 else {
+                return refuse(
+                    "adapter_name_or_path", "one adapter is gone on with: merge the others first (martlet merge)")
+            }
+            set("adapter_from", first, by: "adapter_name_or_path")
+        }
+    }
+
+    /// "all", names, or names with "all" among them.
+    func setTargets(_ names: [String], by key: String) {
+        let all: Set = ["all", "all-linear", "all_linear"]
+        set("targets", names.contains(where: all.contains) ? "all-linear" : names.joined(separator: ","), by: key)
+    }
+
+    /// A base of few bits, which is a matter of its file here.
+    func demandQuantized(_ bits: Int, by key: String) {
+        guard !isQuantized() else { return note("\(key): the base stays as its file has it") }
+        refuse(
+            key,
+            "the base is used as it is stored: martlet quantize MODEL --type \(bits >= 8 ? "q8_0" : "q4_k_m") --out base.gguf "
+                + "once, then give base.gguf as the model")
+    }
+
+    private func readLLaMAFactoryPreferences() {
+        number("pref_beta", as: "beta")
+        if let weight = number("pref_ftx"), weight != 0 { set("sft_weight", weight, by: "pref_ftx") }
+        if let loss = text("pref_loss") {
+            let known = ["sigmoid", "hinge", "ipo", "kto_pair", "orpo", "simpo"]
+            if loss == "kto_pair" {
+                refuse("pref_loss", "kto_pair was taken out of TRL: use stage kto with judged replies")
+            } else if known.contains(loss) {
+                set("loss", loss, by: "pref_loss")
+            } else {
+                refuse("pref_loss", "\(loss.quoted()) is none of \(known.joined(separator: ", "))")
+            }
+        }
+        number("dpo_label_smoothing", as: "label_smoothing")
+        number("kto_chosen_weight", as: "desirable_weight")
+        number("kto_rejected_weight", as: "undesirable_weight")
+        number("simpo_gamma", as: "simpo_margin")
+        number("ld_alpha", as: "tail_weight")
+        text("ref_model", as: "reference")
+    }
+
+    private func readLLaMAFactoryReplies() {
+        text("reward_model", as: "reward")
+        demand("reward_model_type", among: ["full", "lora"], else: "a reward model is a folder here")
+        integer("max_new_tokens", as: "maximum_tokens")
+        usual("maximum_tokens", 1024)
+        number("temperature", as: "temperature")
+        usual("temperature", 0.95)
+        demandWholeDistribution()
+        demand("do_sample", true, else: "replies are drawn: greedy ones have nothing to compare")
+        demand("num_beams", among: ["1"], else: "replies are drawn, not searched for")
+        integer("ppo_epochs", as: "updates")
+        number("ppo_target", as: "kl_target")
+        usual("kl_target", 6)
+        usual("kl_weight", 0.2)
+        demand("ppo_score_norm", false, else: "rewards are used as they are")
+        demand("ppo_whiten_rewards", false, else: "advantages are whitened, rewards are not")
+        let buffer = integer("ppo_buffer_size") ?? 1
+        readRolloutBatch = { [unowned self] each, passes, key in
+            set("problems", each.multiplied(clampedBy: passes).multiplied(clampedBy: buffer), by: key)
+        }
+    }
+
+    /// Probabilities of training are those of drawing only where nothing was cut off.
+    func demandWholeDistribution() {
+        if let share = number("top_p"), share != 1 {
+            refuse(
+                "top_p", "replies are drawn from the whole distribution, whose probabilities are trained: take it out")
+        }
+        if let count = integer("top_k"), count > 0 {
+            refuse(
+                "top_k", "replies are drawn from the whole distribution, whose probabilities are trained: take it out")
+        }
+        if let share = number("min_p"), share > 0 {
+            refuse(
+                "min_p", "replies are drawn from the whole distribution, whose probabilities are trained: take it out")
+        }
+        if let penalty = number("repetition_penalty"), penalty != 1 {
+            refuse("repetition_penalty", "changes what is drawn against what is trained: take it out")
+        }
+    }
+}

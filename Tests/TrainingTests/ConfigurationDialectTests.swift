@@ -1,0 +1,173 @@
+import Foundation
+import MartletJSON
+import MartletTraining
+import Testing
+
+/// Files of other programs as options of a run. The files of `Goldens/dialects` are as their programs publish them.
+@Suite struct ConfigurationDialectTests {
+    private func file(_ name: String) throws -> JSON {
+        let folder = #filePath.replacing("ConfigurationDialectTests.swift", with: "Goldens/dialects/")
+        return try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: folder + name + ".json"))))
+    }
+
+    private func read(
+        _ name: String, for command: RunCommand, changing change: (inout JSONObject) -> Void = { _ in },
+        isQuantized: Bool = false
+    ) throws -> (ConfigurationDialect, TranslatedConfiguration, ResolvedOptions) {
+        var members = try #require(file(name).object)
+        change(&members)
+        let object = JSON.object(members)
+        let dialect = try #require(ConfigurationDialect.recognised(object, for: command))
+        let translated = try dialect.translated(object, path: name + ".yaml", lines: ["lora_rank": 9], for: command) {
+            isQuantized
+        }
+        var options = TrainingOptions(for: command)
+        try options.set(translated)
+        return (dialect, translated, try ResolvedOptions(options, vocabularySize: 0))
+    }
+
+    private func refusal(
+        _ name: String, for command: RunCommand, _ key: String, _ value: JSON
+    ) -> String {
+        do {
+            _ = try read(name, for: command) { $0[key] = value }
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    @Test func llamaFactory() throws {
+        let (dialect, read, options) = try read("llamafactory_sft", for: .tuning)
+        #expect(dialect == .llamaFactory)
+        #expect(read.model == "meta-llama/Meta-Llama-3-8B-Instruct")
+        #expect(options.adapter.method == .lora && options.adapter.rank == 8 && options.adapter.targets == "all-linear")
+        #expect(options.chat.data == ["identity", "alpaca_en_demo"])
+        #expect(options.chat.datasetInfo == "data/dataset_info.json")
+        #expect(options.chat.mostRecords == 1000 && options.chat.validation == 0.1 && options.chat.long == .cut)
+        #expect(options.rows.length == 2048 && options.rows.perStep == 8 && options.rows.epochs == 3)
+        #expect(options.compute.microBatches == 8 && options.compute.precision == .bf16)
+        #expect(options.schedule.highest == 1e-4 && options.schedule.kind == .cosine)
+        #expect(options.schedule.warmupShare == 0.1 && options.schedule.finalShare == 0)
+        #expect(
+            options.evaluation.every == 500 && options.checkpoints.every == 500 && options.checkpoints.logEvery == 10)
+        #expect(options.general.out == "saves/llama3-8b/lora/sft" && options.general.seed == 42)
+        let rank = try #require(options.values.first { $0.name == "rank" })
+        #expect(rank.origin == "llamafactory_sft.yaml, line 9: lora_rank")
+        #expect(options.values.first { $0.name == "seed" }?.origin == "default of LLaMA-Factory")
+        #expect(read.notes.contains { $0.hasPrefix("without effect here: ") && $0.contains("overwrite_cache") })
+    }
+
+    @Test func llamaFactorysStagesNameTheVerb() throws {
+        let (_, _, options) = try read("llamafactory_dpo", for: .preferences)
+        #expect(options.preferences.loss == "simpo" && options.preferences.beta == 0.1)
+        #expect(options.preferences.simpoMargin == 0.7 && options.adapter.targets == "q_proj,v_proj")
+        let wrong = refusal("llamafactory_dpo", for: .tuning, "stage", "dpo")
+        #expect(
+            wrong.contains("stage dpo is what `martlet dpo` does: martlet dpo MODEL --config llamafactory_dpo.yaml"))
+        #expect(refusal("llamafactory_sft", for: .tuning, "stage", "rm").contains("martlet reward"))
+        #expect(refusal("llamafactory_sft", for: .tuning, "stage", "pt").contains("martlet train"))
+        let kto = try read("llamafactory_dpo", for: .preferences) {
+            $0["stage"] = "kto"
+            $0["pref_loss"] = nil
+            $0["simpo_gamma"] = nil
+        }
+        #expect(kto.2.preferences.loss == "kto")
+        let reward = try read("llamafactory_dpo", for: .rewardModel) {
+            for key in ["pref_beta", "pref_loss", "simpo_gamma", "lora_rank", "lora_target"] { $0[key] = nil }
+            $0["stage"] = "rm"
+            $0["finetuning_type"] = "full"
+        }
+        #expect(reward.2.rows.perStep == 8 && reward.2.chat.data == ["dpo_en_demo"])
+    }
+
+    @Test func axolotl() throws {
+        let (dialect, read, options) = try read("axolotl_lora", for: .tuning)
+        #expect(dialect == .axolotl && read.model == "NousResearch/Llama-3.2-1B")
+        #expect(options.chat.data == ["data/alpaca.jsonl", "data/chats.jsonl"] && options.chat.validation == 0.1)
+        #expect(options.adapter.method == .lora && options.adapter.alpha == 32 && options.adapter.dropout == 0.05)
+        #expect(options.adapter.targets == "gate_proj,down_proj,up_proj,q_proj,v_proj,k_proj,o_proj")
+        #expect(options.rows.perStep == 4 && options.rows.length == 2048 && options.compute.recompute == .layers)
+        #expect(options.evaluation.perEpoch == 4 && options.checkpoints.perEpoch == 1 && options.schedule.warmup == 10)
+        #expect(options.chat.learnt == .replies)
+    }
+
+    @Test func mlx() throws {
+        let (dialect, read, options) = try read("mlx_lora", for: .tuning)
+        #expect(dialect == .mlx && read.model == "mlx-community/Llama-3.2-1B-Instruct")
+        #expect(options.adapter.targets == "q_proj,v_proj" && options.adapter.layers == "last 16")
+        // alpha / rank is mlx-lm's scale.
+        #expect(options.adapter.rank == 8 && options.adapter.alpha == 160)
+        #expect(options.schedule.steps == 1000 && options.schedule.highest == 1e-5 && options.schedule.warmup == 100)
+        #expect(abs(options.schedule.finalShare - 0.01) < 1e-9 && options.schedule.kind == .cosine)
+        #expect(options.chat.learnt == .all && options.general.out == "adapters")
+        #expect(options.evaluation.rows == 100 && options.checkpoints.every == 100)
+        let masked = try self.read("mlx_lora", for: .tuning) { $0["mask_prompt"] = true }
+        #expect(masked.2.chat.learnt == .replies)
+    }
+
+    @Test func trl() throws {
+        let (dialect, _, options) = try read("trl_sft", for: .tuning)
+        #expect(dialect == .trl && options.adapter.rank == 32 && options.adapter.alpha == 16)
+        #expect(options.adapter.targets == "all-linear" && options.chat.learnt == .replies)
+        #expect(options.rows.epochs == 1 && options.rows.perStep == 16 && options.evaluation.perEpoch == 1)
+        #expect(options.schedule.finalShare == 0.1 && options.checkpoints.keep == 1 && options.checkpoints.every == 100)
+        let groups = try read("trl_grpo", for: .policy).2
+        #expect(groups.rollouts.groupSize == 8 && groups.rollouts.problems == 4 && groups.compute.microBatches == 1)
+        #expect(groups.policy.normalisation == .length && !groups.rollouts.dividesByDeviation)
+        #expect(groups.policy.divergenceWeight == 0.04 && groups.policy.clipHigh == 0.28)
+        #expect(groups.rewards.reward == "math=1,format=0.2" && groups.rewards.prompts == "data/gsm8k.jsonl")
+    }
+
+    /// Whatever is not understood is named, with its line, and with what to do.
+    @Test func unknownKeysAreRefusedByName() throws {
+        #expect(
+            refusal("llamafactory_sft", for: .tuning, "lora_magic", 3).contains(
+                "lora_magic: is not understood of LLaMA-Factory's files"))
+        #expect(refusal("axolotl_lora", for: .tuning, "optimizer", "came_pytorch").contains("there is no optimiser"))
+        #expect(
+            refusal("mlx_lora", for: .tuning, "wand", "project").contains("wand: is not understood of mlx-lm's files"))
+        #expect(refusal("trl_sft", for: .tuning, "lr_scheduler_type", "polynomial").contains("there is no schedule"))
+        #expect(refusal("llamafactory_sft", for: .tuning, "learning_rate", "fast").contains("expected a number"))
+        #expect(refusal("trl_grpo", for: .policy, "top_p", 0.9).contains("drawn from the whole distribution"))
+        // All of them at once.
+        do {
+            _ = try read("llamafactory_sft", for: .tuning) {
+                $0["use_badam"] = true
+                $0["template"] = "vicuna"
+            }
+            Issue.record("two keys were read past")
+        } catch {
+            #expect("\(error)".contains("2 keys cannot be followed") && "\(error)".contains("use_badam"))
+        }
+    }
+
+    /// A base of few bits is a matter of its file.
+    @Test func quantisedBases() throws {
+        #expect(refusal("llamafactory_sft", for: .tuning, "quantization_bit", 4).contains("martlet quantize MODEL"))
+        let (_, read, _) = try read(
+            "llamafactory_sft", for: .tuning, changing: { $0["quantization_bit"] = 4 }, isQuantized: true)
+        #expect(read.notes.contains { $0.contains("quantization_bit") })
+    }
+
+    @Test func ownFilesStayOwn() throws {
+        let own: JSON = ["data": "chats.jsonl", "adapter": "lora", "rank": 8, "epochs": 2, "learning_rate": 0.001]
+        #expect(ConfigurationDialect.recognised(own, for: .tuning) == nil)
+        // One name of another program among ours is a mistake that is told as before.
+        let mixed: JSON = ["data": "chats.jsonl", "batch_rows": 8, "iters": 100]
+        #expect(ConfigurationDialect.recognised(mixed, for: .tuning) == nil)
+        var options = TrainingOptions(for: .tuning)
+        #expect(throws: TrainingError.self) { try options.set(mixed, from: "run.yaml") }
+    }
+
+    /// Shares of epochs and of steps become numbers as soon as the rows are known.
+    @Test func sharesBecomeSteps() throws {
+        var options = TrainingOptions(for: .tuning)
+        for (key, value) in ["batch_rows": "4", "epochs": "2", "warmup_share": "0.1", "context_length": "64"] {
+            try options.set(key, text: value)
+        }
+        try options.set("evaluations_per_epoch", text: "4")
+        try options.set("saves_per_epoch", text: "1")
+        let resolved = try ResolvedOptions(options, vocabularySize: 100, rowsPerEpoch: { _, _ in 400 })
+        #expect(resolved.schedule.steps == 200 && resolved.schedule.warmup == 20)
+        #expect(resolved.evaluation.every == 25 && resolved.checkpoints.every == 100)
+    }
+}
