@@ -64,6 +64,14 @@ struct ModelDescription {
                     "heads": .integer(attention.heads), "head_size": .integer(attention.headDimension),
                     "key_value_heads": .integer(attention.keyValueHeads),
                 ])
+            if let latent = attention.latent {
+                add(
+                    "latent attention",
+                    "keys and values of \(latent.rank) numbers and \(latent.rotatedDimension) rotated ones for all heads",
+                    ["rank": .integer(latent.rank), "rotated": .integer(latent.rotatedDimension)])
+            }
+            let kept = spec.cacheElementsPerToken * 2
+            add("cache", "\(Terminal.bytes(kept)) of each token in float16", ["bytes_per_token": .integer(kept)])
             let windows = Set(spec.windows.compactMap { $0 })
             if let window = windows.first {
                 let layers = spec.windows.count { $0 != nil }
@@ -74,10 +82,20 @@ struct ModelDescription {
             add(
                 "feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")",
                 ["size": .integer(spec.feedForward.size), "gated": .bool(spec.feedForward.isGated)])
-            if let experts = spec.feedForward.experts {
+            let mixtures = spec.layers.compactMap(\.feedForward.experts)
+            if let experts = mixtures.first {
+                let counts = spec.parameterCounts
                 add(
-                    "experts", "\(experts.active) of \(experts.count)",
-                    ["active": .integer(experts.active), "count": .integer(experts.count)])
+                    "experts",
+                    "\(experts.active) of \(experts.count)\(experts.shared == nil ? "" : " and a shared one") in "
+                        + "\(mixtures.count) layers",
+                    [
+                        "active": .integer(experts.active), "count": .integer(experts.count),
+                        "layers": .integer(mixtures.count), "shared": .bool(experts.shared != nil),
+                    ])
+                add(
+                    "active parameters", "\(Terminal.fixed(Double(counts.active) / 1e6, 1)) M of a token",
+                    .integer(counts.active))
             }
             add("context", spec.contextLength)
             add("vocabulary", spec.vocabularySize)

@@ -23,7 +23,11 @@ public final class Linear: ModuleLeaf {
     private var shared: Embedding?
     private let role: ParameterRole
     /// The weight packed for inference, once `prepare` has run.
-    private var packed: PackedMatrix?
+    private var packed: PackedMatrix? { didSet { derived = nil } }
+    /// What a larger layer computed of the weight for its own products; dropped whenever the weight may have changed.
+    package var derived: [PackedMatrix]?
+    /// Whether the weight is kept as it is stored for products, as `prepare(.fast)` packs it.
+    package private(set) var isFast = false
 
     /// - Parameters:
     ///   - source: gives W `[out, in]` as `path.weight` and b `[out]` as `path.bias`.
@@ -109,13 +113,14 @@ public final class Linear: ModuleLeaf {
     /// Packs the weight for fast products with constant weights.
     public func prepare(_ precision: Precision) throws {
         packed = try matrix.packed(exact: precision == .exact)
+        isFast = precision == .fast
     }
 
     /// Drops the packed weight. Call it when the weight changes.
     public func release() { packed = nil }
 
     /// Bytes of the packed weight.
-    public var preparedByteCount: Int { packed?.byteCount ?? 0 }
+    public var preparedByteCount: Int { (packed?.byteCount ?? 0) + (derived ?? []).reduce(0) { $0 + $1.byteCount } }
 
     /// - Parameter x: `[tokens, in]`.
     /// - Returns: `[tokens, out]`.

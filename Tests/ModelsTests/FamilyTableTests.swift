@@ -20,6 +20,7 @@ struct FamilyGolden {
     let tokens: [Int32]
     let expected: [Float]
     let loss: Float?
+    let gradientNorm: Double?
     let isEncoder: Bool
     private let tensors: [(name: String, base: Float, shape: [Int])]
 
@@ -30,6 +31,7 @@ struct FamilyGolden {
         tokens = try #require(json["ids"]?.array).compactMap { $0.integer.map(Int32.init) }
         expected = try #require(json["expected"]?.array).compactMap { $0.double.map { Float($0) } }
         loss = json["loss"]?.double.map { Float($0) }
+        gradientNorm = json["gradient_norm"]?.double
         isEncoder = json["encoder"]?.bool ?? false
         tensors = try #require(json["tensors"]?.array).compactMap { entry in
             guard let members = entry.array, let name = members.first?.string else { return nil }
@@ -124,7 +126,13 @@ struct FamilyGolden {
             let loss = try decoder.loss(golden.tokens, labels: golden.tokens)
             #expect(abs(try loss.item() - expected) < 1e-4 * expected)
             try loss.backward()
-            #expect(parameters.allSatisfy { $0.tensor.gradient != nil })
+            // A router's selection bias is moved by loads and not by gradients; an expert may have got no token.
+            let without = parameters.filter { $0.tensor.gradient == nil }.map(\.name)
+            #expect(without.allSatisfy { $0.hasSuffix("e_score_correction_bias") || $0.contains(".experts.") })
+            if let expected = golden.gradientNorm {
+                let norm = try parameters.gradientNorm()
+                #expect(abs(norm - expected) < 1e-4 * expected, "\(norm) against \(expected)")
+            }
             let reference = try checkpoint.decoder()
             try reference.tree.convert(to: .float64)
             let formulas = try reference(golden.tokens).toArray(as: Float.self)
@@ -171,7 +179,7 @@ struct FamilyGolden {
     }
 
     @Test func anUnknownFamilyIsRefusedWithItsNearestRelative() throws {
-        try FamilyGolden("granite").withFolder(change: { $0["model_type"] = "granitemoehybrid" }) { path in
+        try FamilyGolden("granite").withFolder(change: { $0["model_type"] = "granite_swa" }) { path in
             let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }
             #expect("\(error.map { "\($0)" } ?? "")".contains("nearest relative that is: \"granite\""))
         }

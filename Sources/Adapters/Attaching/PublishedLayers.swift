@@ -58,7 +58,9 @@ struct PublishedLayers {
                 let number = ModuleNameMatcher.layer(of: layer.path), number < configuration.layers.count
             else { return nil }
             let attention = configuration.layers[number].attention
-            guard attention.rotary?.layout == .interleaved, layer.outputSize % attention.headDimension == 0 else {
+            guard attention.latent == nil, attention.rotary?.layout == .interleaved,
+                layer.outputSize % attention.headDimension == 0
+            else {
                 return nil
             }
             return RowOrder(interleaved: layer.outputSize, head: attention.headDimension)
@@ -115,6 +117,16 @@ struct PublishedLayers {
                         layer,
                         PublishedLayer(
                             module: "\(name(stored)).\(index)", part: nil, outputs: layer.outputSize, order: nil,
+                            isTransposed: false)
+                    ))
+            case (let layer as Linear, .expertPart(let stored, let index, let part)):
+                let suffix = part.share.count == 1 ? "" : ".\(part.share.part)"
+                linears.append(
+                    (
+                        layer,
+                        PublishedLayer(
+                            module: "\(name(stored)).\(index)\(suffix)", part: nil, outputs: layer.outputSize,
+                            order: nil,
                             isTransposed: false)
                     ))
             case (let layer as Embedding, let place): tables.append((layer, name(place.publishedName)))

@@ -35,7 +35,8 @@ public enum GGUFMerge {
             case .rows(let name, let sizes, let part) where wanted.contains(name):
                 joined[name, default: []].append((part, sizes.count, try value()))
             case .tensor(let name) where isChanged(parameter.path, changed): result[name] = try value()
-            case .expert where isChanged(parameter.path, changed), nil where isChanged(parameter.path, changed):
+            case .expert where isChanged(parameter.path, changed), .expertPart where isChanged(parameter.path, changed),
+                nil where isChanged(parameter.path, changed):
                 throw AdapterError(
                     .unsupported,
                     "\(parameter.path) lies in a stack of experts in GGUF, which is not written again: merge into a folder"

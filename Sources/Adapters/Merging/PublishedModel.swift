@@ -30,6 +30,9 @@ public enum PublishedModel {
             case .transposedColumns(let name, _, let part):
                 add(name, Part(value: parameter.value, place: part, kind: .columns))
             case .expert(let name, let index): add(name, Part(value: parameter.value, place: index, kind: .expert))
+            case .expertPart(let name, let index, let part):
+                let place = index * part.share.count + part.share.part
+                add(name, Part(value: parameter.value, place: place, kind: .expertPart(part)))
             }
         }
         return try whole.map { name, parts in
@@ -44,6 +47,11 @@ public enum PublishedModel {
                 case .groups(let groups): try WeightPlace.grouped(values, groups: groups)
                 case .columns: try Tensor.concatenate(values, axis: values[0].rank - 1)
                 case .expert: try Tensor.stack(values)
+                case .expertPart(let layout):
+                    try Tensor.stack(
+                        stride(from: 0, to: values.count, by: layout.share.count).map {
+                            try layout.joined(Array(values[$0..<$0 + layout.share.count]))
+                        })
                 }
             guard let type, joined.rank > 1 else { return (name, joined) }
             return (name, try joined.to(type))
@@ -51,7 +59,7 @@ public enum PublishedModel {
     }
 
     private struct Part {
-        enum Kind: Equatable { case whole, rows, groups(Int), columns, expert }
+        enum Kind: Equatable { case whole, rows, groups(Int), columns, expert, expertPart(ExpertPart) }
         let value: any WeightMatrix
         let place: Int
         let kind: Kind

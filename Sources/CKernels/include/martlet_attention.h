@@ -16,7 +16,7 @@
 #include "martlet_cpu.h"
 
 #define MARTLET_PAGE_TOKENS 64
-#define MARTLET_LARGEST_HEAD_DIMENSION 512
+#define MARTLET_LARGEST_HEAD_DIMENSION 576
 /// "No limit" for keys_before and keys_after: 2^40, as a literal because Swift imports no 64-bit shift in a macro.
 #define MARTLET_ALL_KEYS 1099511627776
 

@@ -4,11 +4,17 @@ import MartletTensor
 /// The name that families use for `AttentionMask.Reach`.
 public typealias AttentionReach = AttentionMask.Reach
 
+/// The part of a block that mixes the tokens of a sequence.
+protocol SelfAttention: AnyObject {
+    /// `[tokens, hidden]` -> same.
+    func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor
+}
+
 /// Multi-head attention with grouped key/value heads: self-attention, or cross-attention to the states of an encoder.
 /// `[tokens, hidden]` -> same. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
 ///
 ///     q, k, v = x Wq, x Wk, x Wv;   y = softmax(mask(scale · q kᵀ)) v Wo
-final class Attention {
+final class Attention: SelfAttention {
     let qProj, kProj, vProj, oProj: Linear
     let qNorm, kNorm: Norm?
     let sinks: Sinks?

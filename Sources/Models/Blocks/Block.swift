@@ -10,7 +10,7 @@ final class Block {
     let attentionNorm, crossNorm, feedForwardNorm: Norm?
     /// Norms after them: of the update or of the sum, as `NormPlacement` says.
     let attentionOutputNorm, crossOutputNorm, feedForwardOutputNorm: Norm?
-    let attention: Attention
+    let attention: any SelfAttention
     let crossAttention: Attention?
     let mixer: ChannelMixer
 
@@ -35,8 +35,13 @@ final class Block {
         feedForwardOutputNorm = norm("feedforward_output_norm", where: behind)
         crossNorm = norm("cross_layernorm", where: before && crosses)
         crossOutputNorm = norm("cross_output_norm", where: behind && crosses)
-        attention = Attention(
-            source, name + ".self_attn", layer: layer, spec.attention, hidden: hidden, norm: spec.norm)
+        attention =
+            if let latent = spec.attention.latent {
+                LatentAttention(
+                    source, name + ".self_attn", layer: layer, spec.attention, latent, hidden: hidden)
+            } else {
+                Attention(source, name + ".self_attn", layer: layer, spec.attention, hidden: hidden, norm: spec.norm)
+            }
         crossAttention = spec.crossAttention.map {
             Attention(source, name + ".cross_attn", layer: layer, $0, hidden: hidden, norm: spec.norm)
         }

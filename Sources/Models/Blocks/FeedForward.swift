@@ -6,6 +6,7 @@ final class FeedForward {
     let gateProj: Linear?
     let upProj, downProj: Linear
     let activation: Activation
+    let clamp: GateClamp?
 
     init(_ source: ParameterSource, _ name: String, _ spec: FeedForwardSpec, hidden: Int) {
         let size = spec.size, bias = spec.bias
@@ -13,6 +14,7 @@ final class FeedForward {
         upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
         downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
         activation = spec.activation
+        clamp = spec.clamp
     }
 
     /// `[tokens, hidden]` -> same.
@@ -22,7 +24,15 @@ final class FeedForward {
             return try downProj(inner, adapters)  // [tokens, hidden]
         }
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
-        let inner = try activation.gating(parts[0], parts[1])  // [tokens, size]
+        let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
         return try downProj(inner, adapters)  // [tokens, hidden]
+    }
+}
+
+extension GateClamp {
+    /// (min(max(up, −limit), limit) + 1) · g · σ(alpha · g) with g = min(gate, limit): `[tokens, size]`.
+    func gating(_ gate: Tensor, _ up: Tensor) throws -> Tensor {
+        let gate = try gate.minimum(limit), up = try up.clamp(min: -limit, max: limit)  // [tokens, size]
+        return try (up + 1) * gate * (gate * alpha).sigmoid()
     }
 }

@@ -11,7 +11,7 @@ public enum LayerCache: Sendable, Equatable {
 
 extension AttentionSpec {
     var cache: LayerCache {
-        .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+        latent?.cache ?? .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
     }
     var transientCache: LayerCache {
         .transient(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)

@@ -91,6 +91,8 @@ public struct AttentionSpec: Sendable, Equatable {
     public var linearBias: LinearBias?
     /// The rotary embedding of queries and keys; nil if positions are encoded differently.
     public var rotary: RotaryEmbedding.Configuration?
+    /// Keys and values that are computed from a latent vector (DeepSeek V2 and V3).
+    public var latent: LatentSpec?
 
     public init(heads: Int, keyValueHeads: Int? = nil, headDimension: Int, scale: Float? = nil) {
         self.heads = heads
@@ -113,6 +115,23 @@ public struct AttentionSpec: Sendable, Equatable {
     public var valueWidth: Int { keyValueHeads * valueDimension }
     /// The width of the heads' concatenated outputs.
     public var mixedWidth: Int { heads * valueDimension }
+}
+
+/// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1): keys and values of all heads are computed
+/// from one latent vector of `rank` numbers, which is what the cache stores, and one rotated key that all heads share.
+public struct LatentSpec: Sendable, Equatable {
+    /// The width of the compressed queries, or nil if queries are computed from the residual stream directly.
+    public var queryRank: Int?
+    /// The width of the latent vector of keys and values.
+    public var rank: Int
+    /// The last dimensions of each head's queries and keys, which are rotated; the others carry no position.
+    public var rotatedDimension: Int
+
+    public init(queryRank: Int?, rank: Int, rotatedDimension: Int) {
+        self.queryRank = queryRank
+        self.rank = rank
+        self.rotatedDimension = rotatedDimension
+    }
 }
 
 /// Norms of queries and keys before the rotary embedding (QK norm, Henry et al. 2020).
@@ -141,6 +160,8 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// down(act(gate(x)) · up(x)) instead of down(act(up(x))).
     public var isGated = true
     public var bias = false
+    /// Limits of the gated form, as GPT-OSS has them.
+    public var clamp: GateClamp?
     /// A mixture of experts: many feed-forward layers, of which a router selects some for each token.
     public var experts: RouterSpec?
 
@@ -155,16 +176,82 @@ public struct FeedForwardSpec: Sendable, Equatable {
     }
 }
 
+/// The gated linear unit of GPT-OSS: (min(max(up, −limit), limit) + 1) · g · σ(alpha · g), with g = min(gate, limit).
+public struct GateClamp: Sendable, Equatable {
+    public var limit: Float
+    public var alpha: Float
+
+    public init(limit: Float, alpha: Float) {
+        self.limit = limit
+        self.alpha = alpha
+    }
+}
+
 /// The router of a mixture of experts, which selects `active` of `count` experts for each token.
 public struct RouterSpec: Sendable, Equatable {
     public var count: Int
     public var active: Int
     /// Whether the selected experts' probabilities are scaled to sum to one.
     public var normalizesWeights: Bool
+    /// How the router's logits become probabilities.
+    public var scoring = Scoring.softmax
+    /// Whether the router's logits have a bias (GPT-OSS).
+    public var hasBias = false
+    /// Whether a bias of each expert is added to the probabilities for the selection only, not for the weights: the
+    /// loads are balanced by it and by no loss (Wang et al. 2024, DeepSeek-V3).
+    public var hasSelectionBias = false
+    /// The expert groups that the selection is limited to.
+    public var groups: ExpertGroups?
+    /// The factor on the weights of the selected experts (DeepSeek's `routed_scaling_factor`).
+    public var scale: Float = 1
+    /// Whether the weights multiply the experts' inputs instead of their results (Llama 4).
+    public var scalesInputs = false
+    /// An expert that processes every token, beside those that are selected.
+    public var shared: SharedExpert?
+
+    public enum Scoring: Sendable, Equatable {
+        case softmax, sigmoid
+        /// Two experts, one after the other, each weighted by a softmax over the logits near the highest one (SparseMixer,
+        /// Liu et al. 2024, as Phi-3.5-MoE evaluates it).
+        case sparseMixer(jitter: Float)
+    }
 
     public init(count: Int, active: Int, normalizesWeights: Bool = true) {
         self.count = count
         self.active = active
         self.normalizesWeights = normalizesWeights
+    }
+}
+
+/// Group-limited routing: experts are selected from the `active` groups of highest score only (DeepSeek-V2, section
+/// 2.2.2; DeepSeek-V3, section 2.1.2).
+public struct ExpertGroups: Sendable, Equatable {
+    public var count: Int
+    public var active: Int
+    public var score: Score
+
+    public enum Score: Sendable {
+        /// The highest probability of the group's experts (DeepSeek V2).
+        case highest
+        /// The sum of the two highest (DeepSeek V3).
+        case twoHighest
+    }
+
+    public init(count: Int, active: Int, score: Score) {
+        self.count = count
+        self.active = active
+        self.score = score
+    }
+}
+
+/// The expert that processes every token (Dai et al. 2024).
+public struct SharedExpert: Sendable, Equatable {
+    public var size: Int
+    /// Whether its result is multiplied by σ(x · w) (Qwen 2 MoE).
+    public var isGated: Bool
+
+    public init(size: Int, isGated: Bool = false) {
+        self.size = size
+        self.isGated = isGated
     }
 }

@@ -77,7 +77,8 @@ public final class PassRecord {
     var isOnTape: Bool { wantsAuxiliaryLosses || !layers.isEmpty }
 
     func add(loads: [Int], probabilities: Tensor, layer: Int) throws {
-        routerLoads[layer] = loads
+        // Micro-batches of one step add up.
+        routerLoads[layer] = routerLoads[layer].map { zip($0, loads).map(+) } ?? loads
         guard wantsAuxiliaryLosses else { return }
         let tokens = Double(max(probabilities.shape[0], 1))
         let share = try Tensor(loads.map { Double($0) / tokens }).to(probabilities.dtype)  // [experts]

@@ -1,4 +1,6 @@
 import MartletNN
+import MartletSystem
+import MartletTensor
 
 /// The complete architecture of a decoder-only language model, as a value.
 ///
@@ -45,6 +47,34 @@ public struct DecoderConfiguration: Sendable, Equatable {
     }
 
     public var layerCount: Int { layers.count }
+
+    /// Numbers that the cache keeps of each position in all layers: keys and values, or latent vectors.
+    public var cacheElementsPerToken: Int {
+        layers.reduce(0) { total, layer in
+            guard case .kept(let heads, let key, let value) = layer.attention.cache else { return total }
+            return total.adding(clamped: heads.multiplied(clampedBy: key + value))
+        }
+    }
+
+    /// Parameters in all, and those that take part in computing one token: of a mixture, its active and shared experts.
+    public var parameterCounts: (all: Int, active: Int) {
+        let list = AskedParameters()
+        _ = Decoder(list, self)
+        var all = 0, active = 0
+        for parameter in list.asked {
+            let count = parameter.shape.reduce(1) { $0.multiplied(clampedBy: $1) }
+            all = all.adding(clamped: count)
+            let parts = parameter.name.split(separator: ".")
+            guard parts.count > 5, parts[4] == "experts", let layer = Int(parts[2]), let index = Int(parts[5]),
+                layer < layers.count, let router = layers[layer].feedForward.experts
+            else {
+                active = active.adding(clamped: count)
+                continue
+            }
+            if index < router.active { active = active.adding(clamped: count) }
+        }
+        return (all, active)
+    }
 
     /// The attention of the first layer, for summaries; layers may differ.
     public var attention: AttentionSpec { layers[0].attention }

@@ -46,6 +46,9 @@ struct VirtualRows {
         return try placed(table(), in: x)
     }
 
+    /// Whether the prompt is keys and values of every layer.
+    var replacesKeys: Bool { if case .keysAndValues = prompt.content { true } else { false } }
+
     /// Keys and values of a layer, `[tokens, keyWidth]`, with the rows of virtual tokens replaced.
     func attended(_ k: Tensor, _ v: Tensor, layer: Int) throws -> (Tensor, Tensor) {
         guard case .keysAndValues(let table) = prompt.content else { return (k, v) }

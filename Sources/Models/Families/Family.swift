@@ -110,7 +110,9 @@ public struct Family: Sendable {
 
     /// Every family there is.
     public static let all: [Family] = [
-        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, qwen3MoE, olmoe, phi, phi3,
+        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, qwen2MoE, qwen3MoE, olmoe,
+        deepSeekV2, deepSeekV3, glm4MoE, glm4MoELite, dots1, gptOSS, graniteMoE, graniteMoEShared, phiMoE,
+        ernie45MoE, phi, phi3,
         gemma, gemma2,
         gemma3,
         gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
@@ -301,9 +303,10 @@ extension DecoderConfiguration {
                 file: file, key: "num_key_value_heads", found: "\(attention.keyValueHeads)",
                 expected: "a divisor of the \(attention.heads) query heads")
         }
-        guard attention.headDimension <= 512 else {
+        guard attention.headDimension <= 512, attention.valueDimension <= 512 else {
             throw .wrongValue(
-                file: file, key: "head_dim", found: "\(attention.headDimension)", expected: "at most 512")
+                file: file, key: "head_dim",
+                found: "\(max(attention.headDimension, attention.valueDimension))", expected: "at most 512")
         }
         guard norm.epsilon >= 0, norm.epsilon.isFinite else {
             throw .wrongValue(

@@ -10,21 +10,7 @@ extension Family {
             "num_attention_heads": 32, "max_position_embeddings": 2048,
         ]
     ) { (spec, config) throws(ModelError) in
-        let bias = try config.flag("attention_bias", default: false)
-        try spec.setBiases(input: bias, output: bias, feedForward: config.flag("mlp_bias", default: false))
-        spec.embeddingScale = Float(try config.number("embedding_multiplier", default: 1))
-        let divisor = try config.number("logits_scaling", default: 1)
-        guard divisor > 0, divisor.isFinite else {
-            throw .wrongValue(
-                file: config.file, key: "logits_scaling", found: "\(divisor)", expected: "a positive number")
-        }
-        spec.logitScale = Float(1 / divisor)
-        let update = Float(try config.number("residual_multiplier", default: 1))
-        let scale = Float(try config.number("attention_multiplier", default: 1))
-        try spec.eachLayer {
-            $0.updateScale = update
-            $0.attention.scale = scale
-        }
+        try spec.setGranite(config)
     }
 
     /// MiniCPM 1 and 2: a Llama whose factors follow from its depth and width (Hu et al. 2024, section 3).
@@ -43,5 +29,26 @@ extension Family {
         let depth = try config.number("scale_depth", default: Double(spec.layerCount).squareRoot())
         let update = Float(depth / Double(spec.layerCount).squareRoot())
         try spec.eachLayer { $0.updateScale = update }
+    }
+}
+
+extension DecoderConfiguration {
+    /// Granite's biases and factors.
+    mutating func setGranite(_ config: ConfigurationReader) throws(ModelError) {
+        let bias = try config.flag("attention_bias", default: false)
+        try setBiases(input: bias, output: bias, feedForward: config.flag("mlp_bias", default: false))
+        embeddingScale = Float(try config.number("embedding_multiplier", default: 1))
+        let divisor = try config.number("logits_scaling", default: 1)
+        guard divisor > 0, divisor.isFinite else {
+            throw .wrongValue(
+                file: config.file, key: "logits_scaling", found: "\(divisor)", expected: "a positive number")
+        }
+        logitScale = Float(1 / divisor)
+        let update = Float(try config.number("residual_multiplier", default: 1))
+        let scale = Float(try config.number("attention_multiplier", default: 1))
+        try eachLayer {
+            $0.updateScale = update
+            $0.attention.scale = scale
+        }
     }
 }

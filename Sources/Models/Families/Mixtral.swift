@@ -19,7 +19,8 @@ extension Family {
         try spec.eachLayer { $0.feedForward.experts = router }
     }
 
-    private static let mixtralNaming = Naming { name, _ in
+    /// Also of Phi-3.5-MoE.
+    static let mixtralNaming = Naming { name, _ in
         let parts = name.split(separator: ".")
         guard parts.count > 4, parts[3] == "mlp" else { return [.tensor(name)] }
         let prefix = parts[0..<3].joined(separator: ".") + ".block_sparse_moe."

@@ -19,16 +19,37 @@ extension Family {
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
         try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }
-        let router = try RouterSpec(config)
-        let size = try config.integer("moe_intermediate_size")
-        let step = try config.integer("decoder_sparse_step", default: 1)
-        let listed = config.json["mlp_only_layers"]?.array?.count ?? 0
-        let dense = listed == 0 ? [] : try config.numbers("mlp_only_layers", count: listed)
-        _ = config.says("mlp_only_layers")
-        for layer in spec.layers.indices where !dense.contains(Double(layer)) && (layer + 1) % step == 0 {
-            spec.layers[layer].feedForward.experts = router
-            spec.layers[layer].feedForward.size = size
+        try spec.setQwenExperts(config, RouterSpec(config))
+    }
+
+    /// Qwen 1.5 and 2 MoE: a Qwen 2 with small experts and a shared one, which has a gate of its own.
+    static let qwen2MoE = Family(
+        "qwen2_moe", published: Published(modelType: "qwen2_moe", architecture: "Qwen2MoeForCausalLM"),
+        naming: Naming { name, _ in
+            var name = name
+            for (own, stored) in [
+                (".shared_experts_gate.", ".shared_expert_gate."), (".shared_experts.", ".shared_expert."),
+            ] {
+                if let range = name.firstRange(of: own) { name.replaceSubrange(range, with: stored) }
+            }
+            return [.tensor(name)]
+        },
+        defaults: [
+            "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
+            "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 32_768,
+            "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632, "num_experts": 60,
+            "num_experts_per_tok": 4, "norm_topk_prob": false,
+        ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"]
+    ) { (spec, config) throws(ModelError) in
+        guard try !config.flag("use_sliding_window", default: false) else {
+            throw .wrongValue(
+                file: config.file, key: "use_sliding_window", found: "true",
+                expected: "false: windows of mixtures are not supported")
         }
+        try spec.setBiases(input: config.flag("qkv_bias", default: true), output: false)
+        var router = try RouterSpec(config)
+        router.shared = SharedExpert(size: try config.integer("shared_expert_intermediate_size"), isGated: true)
+        try spec.setQwenExperts(config, router)
     }
 
     /// OLMoE: OLMo's mixture of 64 experts, with norms of all heads' queries and keys (Muennighoff et al. 2024).
@@ -52,6 +73,21 @@ extension Family {
         try spec.eachLayer {
             $0.attention.queryKeyNorm = .allHeads
             $0.feedForward.experts = router
+        }
+    }
+}
+
+extension DecoderConfiguration {
+    /// The mixture in all layers but those that are named, or in every so many.
+    fileprivate mutating func setQwenExperts(_ config: ConfigurationReader, _ router: RouterSpec) throws(ModelError) {
+        let size = try config.integer("moe_intermediate_size")
+        let step = try config.integer("decoder_sparse_step", default: 1)
+        let listed = config.json["mlp_only_layers"]?.array?.count ?? 0
+        let dense = listed == 0 ? [] : try config.numbers("mlp_only_layers", count: listed)
+        _ = config.says("mlp_only_layers")
+        for layer in layers.indices where !dense.contains(Double(layer)) && (layer + 1) % step == 0 {
+            layers[layer].feedForward.experts = router
+            layers[layer].feedForward.size = size
         }
     }
 }

@@ -9,6 +9,7 @@ extension Checkpoint {
     public func warnings() throws -> [String] {
         var warnings = unknownKeys.map { unreadKey($0.key, $0.value) }
         let names = NamesOfParameters()
+        var layerCount = Int.max
         if hasEncoder {
             let reading = try Family.readEncoder(configuration)
             warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
@@ -18,13 +19,23 @@ extension Checkpoint {
             let reading = try decoderReading()
             warnings += reading.warnings
             names.places = places(reading)
+            layerCount = reading.configuration.layerCount
             _ = Decoder(names, reading.configuration)
         }
         var taken = names.taken { tensors.entry($0) != nil }
         if let packed = try PackedFormats.reader(configuration) {
+            for stack in names.stacks { taken.formUnion(packed.stackSuffixes.map { stack + $0 }) }
             for module in names.modules { taken.formUnion(packed.suffixes.map { "\(module).\($0)" }) }
         }
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
+        let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }
+        if !extra.isEmpty {
+            warnings.append(
+                "\(path): \(extra.count) tensors of modules for multi-token prediction are left out: they would only draft "
+                    + "tokens, and change no reply")
+            let set = Set(extra)
+            unread.removeAll { set.contains($0) }
+        }
         if let wrapper {
             // Tensors outside the text part's prefix belong to other parts.
             let others = unread.filter { self.names.body == "model." ? !$0.hasPrefix("model.layers.") : true }
@@ -52,6 +63,17 @@ extension Checkpoint {
         let parts = name.split(separator: ".")
         guard let first = parts.first else { return nil }
         return first == "model" && parts.count > 2 ? "model.\(parts[1])" : String(first)
+    }
+
+    /// Whether it belongs to a module that predicts tokens beyond the next: a layer behind the last, or one of its own
+    /// name.
+    private func isOfPrediction(_ name: String, layerCount: Int) -> Bool {
+        if name.hasPrefix("mtp.") || name.contains(".mtp.") { return true }
+        for prefix in [names.body + "layers.", "blk."] where name.hasPrefix(prefix) {
+            let number = name.dropFirst(prefix.count).prefix { $0 != "." }
+            return Int(number).map { $0 >= layerCount } ?? false
+        }
+        return false
     }
 
     /// Tensors that are not weights (tables and masks that programs compute themselves), that are read with the
@@ -91,6 +113,9 @@ private final class NamesOfParameters: ParameterSource {
     var modules: [String] {
         asked.compactMap { $0.first }.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(".weight".count)) }
     }
+
+    /// What the files call stacks of experts' matrices without a suffix.
+    var stacks: [String] { asked.compactMap { $0.first }.filter { !$0.hasSuffix(".weight") } }
 
     /// The tensors that the parameters are taken from: for each parameter the first place that exists.
     func taken(_ exists: (String) -> Bool) -> Set<String> { Set(asked.compactMap { $0.first(where: exists) }) }

@@ -43,12 +43,16 @@ final class CheckpointParameters: ParameterSource {
     }
 
     func matrix(_ name: String, shape: Shape, role: ParameterRole) -> any WeightMatrix {
-        if let packed, name.hasSuffix(".weight"), case .tensor(let stored)? = places(name).first {
-            let module = String(stored.dropLast(".weight".count))
+        if let packed, name.hasSuffix(".weight"), let place = places(name).first {
+            var module = place.storedName
+            if module.hasSuffix(".weight") { module = String(module.dropLast(".weight".count)) }
             do {
-                if let matrix = try packed.matrix(PackedModule(name: module, shape: shape, source: source, file: file))
-                {
-                    return matrix
+                let stored = PackedModule(name: module, shape: shape, source: source, file: file)
+                switch place {
+                case .tensor: if let matrix = try packed.matrix(stored) { return matrix }
+                case .expertPart(_, let index, let part):
+                    if let matrix = try packed.expert(index, part, of: stored) { return matrix }
+                default: break
                 }
             } catch let error as TensorError {
                 if failure == nil { failure = ModelError.unsupported(file: file, reason: "\(module): \(error)") }
@@ -97,7 +101,7 @@ extension WeightPlace {
     var storedName: String {
         switch self {
         case .tensor(let name), .rows(let name, _, _), .groupedRows(let name, _, _, _),
-            .transposedColumns(let name, _, _), .expert(let name, _):
+            .transposedColumns(let name, _, _), .expert(let name, _), .expertPart(let name, _, _):
             name
         }
     }
@@ -116,6 +120,10 @@ extension WeightPlace {
             return whole
         case .transposedColumns(_, let sizes, _): return [shape.rank > 1 ? shape[1] : shape[0], sizes.reduce(0, +)]
         case .expert: return Shape([0] + Array(shape))
+        case .expertPart(_, _, let part):
+            var whole = Array(shape)
+            whole[0] *= part.share.count
+            return Shape([0] + (part.isTransposed && whole.count == 2 ? whole.reversed() : whole))
         }
     }
 
@@ -149,12 +157,20 @@ extension WeightPlace {
             guard stored.rank == 2, stored.shape[1] == sizes.reduce(0, +), !stored.dtype.isQuantized else { return nil }
             let first = sizes[..<part].reduce(0, +)
             return try stored.float32().narrow(1, from: first, length: sizes[part]).transposed().contiguous()
-        case .expert(_, let index):
-            guard stored.rank == 3, index < stored.shape[0] else { return nil }
-            let matrix = stored.leadingRows(index, count: 1)
-            return Tensor(
-                storage: matrix.storage, byteOffset: matrix.byteOffset, dtype: matrix.dtype,
-                shape: [stored.shape[1], stored.shape[2]])
+        case .expert(_, let index): return Self.member(index, of: stored, rank: 3)
+        case .expertPart(_, let index, let part):
+            return try Self.member(index, of: stored, rank: stored.rank == 2 ? 2 : 3).flatMap {
+                try part.take(from: $0)
+            }
         }
+    }
+
+    /// Matrix or vector `index` of a stack, without a copy.
+    private static func member(_ index: Int, of stored: Tensor, rank: Int) -> Tensor? {
+        guard stored.rank == rank, index < stored.shape[0] else { return nil }
+        let member = stored.leadingRows(index, count: 1)
+        return Tensor(
+            storage: member.storage, byteOffset: member.byteOffset, dtype: member.dtype,
+            shape: Shape(Array(stored.shape.dropFirst())))
     }
 }

@@ -1,3 +1,5 @@
+import MartletTensor
+
 /// Where a parameter of the model is stored in a checkpoint.
 ///
 /// The model uses Llama's names (`model.layers.3.self_attn.q_proj.weight`). A family with other files maps them to
@@ -13,6 +15,67 @@ public enum WeightPlace: Sendable, Equatable {
     case transposedColumns(String, sizes: [Int], part: Int)
     /// Matrix `index` of a stack `[experts, out, in]`.
     case expert(String, index: Int)
+    /// Part of matrix `index` of a stack, or of vector `index` of a stack `[experts, out]` of biases.
+    case expertPart(String, index: Int, ExpertPart)
+}
+
+/// How the matrices of several modules of an expert lie in one stack.
+public struct ExpertPart: Sendable, Equatable {
+    /// Whether matrices are stored `[in, out]`.
+    public var isTransposed: Bool
+    public var rows: Rows
+
+    public enum Rows: Sendable, Equatable {
+        case all
+        /// The first or the second half.
+        case half(Int)
+        /// Rows 0, 2, 4, … or 1, 3, 5, ….
+        case everyOther(from: Int)
+    }
+
+    public init(isTransposed: Bool = false, _ rows: Rows = .all) {
+        self.isTransposed = isTransposed
+        self.rows = rows
+    }
+
+    /// The number of modules that share a matrix of the stack, and which of them this is.
+    package var share: (count: Int, part: Int) {
+        switch rows {
+        case .all: (1, 0)
+        case .half(let part), .everyOther(let part): (2, part)
+        }
+    }
+
+    /// The part of one expert's matrix or vector.
+    func take(from stored: Tensor) throws -> Tensor? {
+        var matrix = stored
+        if isTransposed, stored.rank == 2 {
+            guard !stored.dtype.isQuantized else { return nil }
+            matrix = try stored.transposed().contiguous()
+        }
+        let count = matrix.shape[0]
+        switch rows {
+        case .all: return matrix
+        case .half(let part):
+            return count % 2 == 0 ? matrix.leadingRows(part * count / 2, count: count / 2) : nil
+        case .everyOther(let first):
+            guard count % 2 == 0, !matrix.dtype.isQuantized else { return nil }
+            return try matrix.slice(0, from: first, step: 2).contiguous()
+        }
+    }
+
+    /// One expert's matrix or vector from its parts in order: the inverse of `take`.
+    package func joined(_ parts: [Tensor]) throws -> Tensor {
+        var matrix = parts[0]
+        switch rows {
+        case .all: break
+        case .half: matrix = try Tensor.concatenate(parts)
+        case .everyOther:
+            let shape = parts[0].shape
+            matrix = try Tensor.stack(parts, axis: 1).reshape(Array([2 * shape[0]] + shape.dropFirst()))
+        }
+        return isTransposed && matrix.rank == 2 ? try matrix.transposed().contiguous() : matrix
+    }
 }
 
 /// The tensor names in a family's checkpoints.

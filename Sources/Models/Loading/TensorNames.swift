@@ -35,6 +35,7 @@ struct TensorNames: Sendable {
         case .transposedColumns(let name, let sizes, let part):
             .transposedColumns(stored(name), sizes: sizes, part: part)
         case .expert(let name, let index): .expert(stored(name), index: index)
+        case .expertPart(let name, let index, let part): .expertPart(stored(name), index: index, part)
         }
     }
 }

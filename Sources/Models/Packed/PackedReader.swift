@@ -8,8 +8,18 @@ import MartletTensor
 package protocol PackedReader: Sendable {
     /// The names of the tensors that a packed module may have, behind the module's name and a dot.
     var suffixes: [String] { get }
+    /// What stands behind the name of a stack of experts.
+    var stackSuffixes: [String] { get }
     /// The matrix of a module `[out, in]`; nil where the module is not packed.
     func matrix(_ module: PackedModule) throws -> (any WeightMatrix)?
+    /// The matrix of an expert whose module holds all experts; nil where the module is not packed.
+    func expert(_ index: Int, _ part: ExpertPart, of stack: PackedModule) throws -> (any WeightMatrix)?
+}
+
+extension PackedReader {
+    package var stackSuffixes: [String] { [] }
+
+    package func expert(_ index: Int, _ part: ExpertPart, of stack: PackedModule) throws -> (any WeightMatrix)? { nil }
 }
 
 /// A module in a folder of packed weights.
@@ -44,7 +54,7 @@ package struct PackedModule {
 }
 
 package enum PackedFormats {
-    package static let supported = ["gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors"]
+    package static let supported = ["gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "mxfp4"]
 
     /// - Returns: nil for a configuration that says nothing of quantisation.
     /// - Throws: `ModelError.unsupported` that names the method and those that are read.
@@ -57,6 +67,7 @@ package enum PackedFormats {
         case "awq": return try AWQReader(reader)
         case "bitsandbytes": return BitsAndBytesReader()
         case "fp8", "fbgemm_fp8": return try Float8Reader(reader)
+        case "mxfp4": return MXFP4Reader()
         case "compressed-tensors": return try CompressedTensorsReader(reader)
         default:
             throw .unsupported(

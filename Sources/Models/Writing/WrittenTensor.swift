@@ -117,6 +117,20 @@ extension Checkpoint {
                 let columns = try ordered.map { try value($0).to(.float32).transposed() }
                 return try Tensor.concatenate(columns, axis: 1).contiguous()
             }
+        case .expertPart(_, _, let layout):
+            let share = layout.share.count
+            try demand(parts.count / share * share)
+            let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
+            var inner = Array(first.shape)
+            inner[0] *= share
+            if layout.isTransposed, inner.count == 2 { inner.reverse() }
+            let shape = Shape([parts.count / share] + inner)
+            return WrittenTensor(name: name, shape: shape, modules: modules, stored: nil) {
+                let experts = try stride(from: 0, to: ordered.count, by: share).map { start in
+                    try layout.joined(ordered[start..<start + share].map { try value($0).to(.float32) })
+                }
+                return try Tensor.stack(experts)
+            }
         case .expert:
             let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
             let shape = Shape([parts.count] + Array(first.shape))
@@ -134,6 +148,7 @@ extension WeightPlace {
         case .tensor: 0
         case .rows(_, _, let part), .groupedRows(_, _, _, let part), .transposedColumns(_, _, let part): part
         case .expert(_, let index): index
+        case .expertPart(_, let index, let part): index * part.share.count + part.share.part
         }
     }
 }

@@ -78,6 +78,9 @@ package struct RowAdapters {
         }
     }
 
+    /// Whether some rows have adapters of this layer.
+    package func adapts(_ path: String) -> Bool { !isEmpty && adapters(of: path).contains { !$0.adapters.isEmpty } }
+
     func changesInput(of path: String) -> Bool {
         !isEmpty && adapters(of: path).contains { $0.adapters.contains(where: \.changesInput) }
     }

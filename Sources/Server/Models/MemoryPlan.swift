@@ -34,11 +34,7 @@ struct MemoryPlan: Sendable, Equatable {
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // Float16 keys and values. An invalid file may claim more than can be counted; then no memory is enough.
-        let attention = configuration.attention
-        context =
-            Int.product(
-                configuration.layerCount, attention.keyValueHeads, attention.headDimension, 4,
-                configuration.contextLength) ?? .max
+        context = Int.product(configuration.cacheElementsPerToken, 2, configuration.contextLength) ?? .max
     }
 
     /// Bytes for the cache: as requested, or what is available.

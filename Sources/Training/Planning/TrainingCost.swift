@@ -25,7 +25,7 @@ public struct TrainingCost: Sendable, Equatable {
     /// - Parameter countsWholeSquare: attention's scores for every pair of tokens, as papers and courses count, instead
     ///   of the causal half.
     public init(_ spec: DecoderConfiguration, length: Int, countsWholeSquare: Bool = false) {
-        let counter = ParameterCounter()
+        let counter = ParameterCounter(spec)
         _ = Decoder(counter, spec)
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
         matrixElements = counter.matrixElements
@@ -33,25 +33,19 @@ public struct TrainingCost: Sendable, Equatable {
         parametersByPart = counter.parts
         self.length = length
         self.spec = spec
-        let hidden = Double(spec.hiddenSize), layers = Double(spec.layerCount)
-        let queries = Double(spec.attention.heads) * Double(spec.attention.headDimension)
-        let keys = Double(spec.attention.keyValueHeads) * Double(spec.attention.headDimension)
-        let active = Double(spec.feedForward.experts?.active ?? 1)
         // Each token sees all of them, or itself and those before it.
         let share = countsWholeSquare ? 1 : (Double(length) + 1) / (2 * Double(length))
         attentionShare = share
-        let seen = spec.windows.reduce(0.0) { total, window in
-            total + min(Double(window ?? length), Double(length) * share)
+        let scores = spec.layers.reduce(0.0) { total, layer in
+            let attention = layer.attention, seen = min(Double(attention.window ?? length), Double(length) * share)
+            let widths = Double(attention.headDimension) + Double(attention.valueDimension)
+            return total + 2 * Double(attention.heads) * widths * seen
         }
         operationsByPart = [
-            ("attention projections", 2 * layers * hidden * (2 * queries + 2 * keys)),
-            ("attention scores", 4 * queries * seen),
-            (
-                "feed-forward",
-                2 * layers * hidden * Double(spec.feedForward.size) * active
-                    * (spec.feedForward.isGated ? 3 : 2)
-            ),
-            ("head", 2 * hidden * Double(spec.vocabularySize)),
+            ("attention projections", 2 * counter.multiplied("attention")),
+            ("attention scores", scores),
+            ("feed-forward", 2 * counter.multiplied("feed-forward")),
+            ("head", 2 * Double(spec.hiddenSize) * Double(spec.vocabularySize)),
         ]
     }
 
@@ -140,9 +134,7 @@ public struct TrainingCost: Sendable, Equatable {
 
     /// Bytes of keys and values of one token in all layers, in float16.
     public var cacheBytesPerToken: Int {
-        [spec.layerCount, spec.attention.keyValueHeads, spec.attention.headDimension].reduce(4) {
-            $0.multiplied(clampedBy: $1)
-        }
+        spec.cacheElementsPerToken.multiplied(clampedBy: 2)
     }
 
     public static func == (a: TrainingCost, b: TrainingCost) -> Bool { a.spec == b.spec && a.length == b.length }
@@ -152,6 +144,22 @@ public struct TrainingCost: Sendable, Equatable {
 private final class ParameterCounter: ParameterSource {
     private(set) var parts: [(part: String, count: Int)] = []
     private(set) var matrixElements = 0
+    private let spec: DecoderConfiguration
+    /// Elements of the matrices that one token is multiplied with, by part.
+    private var ofToken: [String: Double] = [:]
+
+    init(_ spec: DecoderConfiguration) { self.spec = spec }
+
+    func multiplied(_ part: String) -> Double { ofToken[part] ?? 0 }
+
+    /// Whether every token is multiplied with it: of an expert, of as many as are active.
+    private func takesPart(_ name: String) -> Bool {
+        let parts = name.split(separator: ".")
+        guard parts.count > 5, parts[4] == "experts", let layer = Int(parts[2]), let index = Int(parts[5]),
+            layer < spec.layers.count, let router = spec.layers[layer].feedForward.experts
+        else { return true }
+        return index < router.active
+    }
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let part =
@@ -163,6 +171,7 @@ private final class ParameterCounter: ParameterSource {
         let count = shape.reduce(1) { $0.multiplied(clampedBy: $1) }
         if shape.rank == 2, part != "head", part != "embedding" {
             matrixElements = matrixElements.adding(clamped: count)
+            if takesPart(name) { ofToken[part, default: 0] += Double(count) }
         }
         if let index = parts.firstIndex(where: { $0.part == part }) {
             parts[index].count = parts[index].count.adding(clamped: count)

@@ -44,6 +44,14 @@ G = dict(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64, **ids)
 def rope(theta=10000.0, **more): return dict(rope_parameters=dict(rope_type="default", rope_theta=theta, **more))
 
 
+YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=16, beta_fast=4.0,
+            beta_slow=1.0, mscale=1.0, mscale_all_dim=0.7)
+SPARSE = dict(S, num_hidden_layers=3, n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3,
+              moe_intermediate_size=12, first_k_dense_replace=1, routed_scaling_factor=1.5)
+LATENT = dict(SPARSE, num_key_value_heads=4, kv_lora_rank=16, q_lora_rank=12, qk_nope_head_dim=8, qk_rope_head_dim=4,
+              v_head_dim=8)
+
+
 # name: (configuration class, model class, arguments)
 cases = {
     "gpt_neox": ("GPTNeoX", dict(N, **rope(partial_rotary_factor=0.25))),
@@ -88,6 +96,33 @@ cases = {
                                    num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[1])),
     "olmoe": ("Olmoe", dict(S, intermediate_size=16, num_experts=4, num_experts_per_tok=2)),
     "olmo3": ("Olmo3", dict(S4, sliding_window=5)),
+    "deepseek_v2": ("DeepseekV2", dict(LATENT, n_shared_experts=2, topk_method="group_limited_greedy", n_group=4,
+                                       topk_group=2, routed_scaling_factor=2.0)),
+    "deepseek_v2-lite": ("DeepseekV2", dict(LATENT, q_lora_rank=None, topk_method="greedy", v_head_dim=6,
+                                            rope_parameters=YARN)),
+    "deepseek_v3": ("DeepseekV3", dict(LATENT, n_group=4, topk_group=2, attention_bias=True, rope_parameters=YARN)),
+    "deepseek_v3-half": ("DeepseekV3", dict(LATENT, n_group=1, topk_group=1, norm_topk_prob=False,
+                                            rope_interleave=False)),
+    "glm4_moe": ("Glm4Moe", dict(SPARSE, n_group=2, topk_group=1, num_experts_per_tok=2, use_qk_norm=True,
+                                 attention_bias=True, head_dim=8, **rope(partial_rotary_factor=0.5))),
+    "glm4_moe_lite": ("Glm4MoeLite", dict(LATENT, n_group=1, topk_group=1)),
+    "dots1": ("Dots1", dict(SPARSE, n_group=1, topk_group=1, norm_topk_prob=True, head_dim=8)),
+    "gpt_oss": ("GptOss", dict(S, head_dim=8, sliding_window=5, num_local_experts=4, num_experts_per_tok=2,
+                               intermediate_size=24, rope_parameters=dict(
+                                   rope_type="yarn", rope_theta=10000.0, factor=4.0, beta_fast=4.0, beta_slow=1.0,
+                                   truncate=False, original_max_position_embeddings=16))),
+    "qwen2_moe": ("Qwen2Moe", dict(S, num_hidden_layers=3, moe_intermediate_size=16,
+                                   shared_expert_intermediate_size=24, num_experts=4, num_experts_per_tok=2,
+                                   mlp_only_layers=[1])),
+    "granitemoe": ("GraniteMoe", dict(S, intermediate_size=16, num_local_experts=4, num_experts_per_tok=2,
+                                      embedding_multiplier=3.0, logits_scaling=4.0, residual_multiplier=0.3,
+                                      attention_multiplier=0.2)),
+    "granitemoeshared": ("GraniteMoeShared", dict(S, intermediate_size=16, num_local_experts=4, num_experts_per_tok=2,
+                                                  shared_intermediate_size=24)),
+    "phimoe": ("Phimoe", dict(S, intermediate_size=16, num_local_experts=4, num_experts_per_tok=2,
+                              router_jitter_noise=0.3, attention_bias=True, **rope())),
+    "ernie4_5_moe": ("Ernie4_5_Moe", dict(S, head_dim=8, moe_intermediate_size=16, moe_num_experts=4, moe_k=2,
+                                          moe_num_shared_experts=1, num_hidden_layers=3, moe_layer_start_index=1)),
 }
 encoders = {
     "roberta": ("Roberta", dict(N, type_vocab_size=1, pad_token_id=1)),
@@ -182,6 +217,8 @@ for name, (kind, arguments) in {**cases, **encoders}.items():
             loss = model(input_ids=text, labels=text).loss
             loss.backward()
             golden["loss"] = float(loss.detach())
+            norms = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
+            golden["gradient_norm"] = float(sum(norms).sqrt())
         with open(os.path.join(here, "families", name + ".json"), "w") as file:
             json.dump(golden, file, separators=(",", ":"))
             file.write("\n")

@@ -1,0 +1,115 @@
+import Foundation
+import MartletFormats
+import MartletModels
+import MartletNN
+import MartletTensor
+import Testing
+
+/// Latent attention over the cache of latent vectors against the form with keys and values of every head.
+@Suite struct LatentAttentionTests {
+    @Test(arguments: ["deepseek_v2", "deepseek_v2-lite", "deepseek_v3", "deepseek_v3-half", "glm4_moe_lite"])
+    func absorbedDecodeEqualsTheNaiveForm(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let decoder = try Checkpoint(path: path).decoder()
+            try decoder.prepare(.exact)
+            let count = golden.tokens.count
+            let naive = try FamilyTests.floats(
+                decoder.logits(decoder.hiddenStates(golden.tokens, segments: [0..<count])))
+            let cache = KVCache(decoder.configuration, precision: .exact)
+            let absorbed = try FamilyTests.floats(
+                decoder.logits(
+                    decoder.hiddenStates(golden.tokens, [DecoderSequence(rows: 0..<count, cache: cache)])))
+            #expect(FamilyTests.relativeError(absorbed, naive) < 1e-5)
+        }
+    }
+
+    /// The cache keeps one latent vector twice, as key and as value, and the rotated key: of the published sizes a
+    /// thirtieth of what keys and values of every head would take.
+    @Test func theCacheHoldsLatentVectors() throws {
+        try FamilyGolden("deepseek_v3").withFolder { path in
+            let spec = try Checkpoint(path: path).decoderConfiguration()
+            let latent = try #require(spec.attention.latent)
+            let own = latent.rank + latent.rotatedDimension + latent.rank
+            #expect(spec.cacheElementsPerToken == spec.layerCount * own)
+            let counts = spec.parameterCounts
+            let experts = 3 * spec.hiddenSize * 12 * 2
+            #expect(counts.all - counts.active == experts * (8 - 3))
+        }
+    }
+
+    /// Two sequences in a batch, an adapter on the expanding projection, and weights that change after a pass.
+    @Test func whatTheWeightsBecomeIsWhatIsComputed() throws {
+        try FamilyGolden("deepseek_v3").withFolder { path in
+            let decoder = try Checkpoint(path: path).decoder(), tokens = try FamilyGolden("deepseek_v3").tokens
+            func logits() throws -> [Float] {
+                let cache = KVCache(decoder.configuration, precision: .exact)
+                return try FamilyTests.floats(
+                    decoder.logits(
+                        decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)])))
+            }
+            func whole() throws -> [Float] {
+                try FamilyTests.floats(decoder.logits(decoder.hiddenStates(tokens, segments: [0..<tokens.count])))
+            }
+            try decoder.prepare(.exact)
+            #expect(try FamilyTests.relativeError(logits(), whole()) < 1e-5)
+            try decoder.tree.replace("layers.*.self_attn.kv_b_proj") { try $0.matrix.float32Matrix() * 0.5 }
+            let changed = try logits()
+            #expect(try FamilyTests.relativeError(changed, whole()) < 1e-5)
+            let layer = try #require(try decoder.tree.find("layers.1.self_attn.kv_b_proj").first as? Linear)
+            let down = try Tensor.full([2, layer.inputSize], 0.1), up = try Tensor.full([layer.outputSize, 2], 0.2)
+            layer.adapters = [
+                try LowRankAdapter(of: layer, down: down, up: up, scale: 1)
+            ]
+            let adapted = try logits()
+            #expect(adapted != changed)
+            #expect(try FamilyTests.relativeError(adapted, whole()) < 1e-5)
+        }
+    }
+
+    /// A bias that is raised for an expert without tokens and lowered for one with many.
+    @Test func loadsMoveTheSelectionBias() throws {
+        try FamilyGolden("deepseek_v3").withFolder { path in
+            let (decoder, parameters) = try Checkpoint(path: path).trainableDecoder()
+            let tokens = try FamilyGolden("deepseek_v3").tokens, record = PassRecord()
+            _ = try decoder.hiddenStates(tokens, Pass(.whole([0..<tokens.count]), record: record))
+            let name = "model.layers.1.mlp.gate.e_score_correction_bias"
+            let bias = try #require(parameters.first { $0.name == name }?.tensor)
+            let before = try bias.toArray(as: Float.self), loads = try #require(record.routerLoads[1])
+            #expect(loads.reduce(0, +) == 3 * tokens.count)
+            try decoder.balanceRouters(record, rate: 0.01)
+            let mean = Float(loads.reduce(0, +)) / Float(loads.count)
+            for (index, after) in try bias.toArray(as: Float.self).enumerated() {
+                let step: Float = Float(loads[index]) > mean ? -0.01 : Float(loads[index]) < mean ? 0.01 : 0
+                #expect(abs(after - before[index] - step) < 1e-6)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("n_group", 3, "n_group"), ("topk_group", 5, "topk_group"), ("kv_lora_rank", 600, "kv_lora_rank"),
+        ("qk_rope_head_dim", 5, "qk_rope_head_dim"), ("num_key_value_heads", 2, "num_key_value_heads"),
+    ])
+    func shapesThatDoNotFitAreRefused(_ key: String, _ value: Int, _ named: String) throws {
+        try FamilyGolden("deepseek_v3").withFolder(change: { $0[key] = .integer(Int64(value)) }) { path in
+            #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains(named) }
+        }
+    }
+
+    @Test(arguments: [("scoring_func", "softmax"), ("topk_method", "greedy")])
+    func anotherRouterIsRefused(_ key: String, _ value: String) throws {
+        try FamilyGolden("deepseek_v3").withFolder(change: { $0[key] = .string(value) }) { path in
+            #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains(key) }
+        }
+    }
+
+    /// One layer less in the configuration: what is behind it is a module that predicts further tokens.
+    @Test func modulesOfMultiTokenPredictionAreLeftOutAndSaid() throws {
+        try FamilyGolden("deepseek_v3").withFolder(change: { $0["num_hidden_layers"] = 2 }) { path in
+            let checkpoint = try Checkpoint(path: path)
+            let warnings = try checkpoint.warnings()
+            #expect(warnings.count == 1 && warnings[0].contains("multi-token prediction"), "\(warnings)")
+            _ = try checkpoint.decoder()
+        }
+    }
+}
