@@ -81,17 +81,16 @@ struct TrainingDisplay {
     /// Trains to the end, or until Ctrl-C, which saves and leaves with 130.
     private func drive() throws {
         let interrupted = StopRequest()
-        let peak = MachinePeak.operationsPerSecond
         let every = trainer.options.checkpoints.logEvery
         var status = StatusLine()
         let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
             switch event {
             case .step(let report):
                 if json, report.step % every == 0 || report.step == report.total {
-                    Terminal.show(jsonLine(report, peak))
+                    Terminal.show(jsonLine(report))
                 }
                 let pace = report["reward"] == nil ? every : max(every, 5)
-                status.show(text(report, peak), isDue: report.step % pace == 0 || report.step == 1)
+                status.show(text(report), isDue: report.step % pace == 0 || report.step == 1)
             case .evaluated(let step, let evaluation):
                 status.end()
                 let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
@@ -172,14 +171,14 @@ struct TrainingDisplay {
                 + "about \(Terminal.bytes(total)) of memory: " + parts)
     }
 
-    private func text(_ report: StepReport, _ peak: Double) -> String {
+    private func text(_ report: StepReport) -> String {
         if let reward = report["reward"] { return text(report, reward: reward) }
         if let margin = report["rewards/margins"] ?? report["margin"] { return text(report, margin: margin) }
         return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
-            + "MFU \(Terminal.fixed(100 * report.operationsPerSecond / peak, 1))% "
+            + "MFU \(Terminal.fixed(100 * peakShare(report), 1))% "
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
 
@@ -201,14 +200,19 @@ struct TrainingDisplay {
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
 
-    private func jsonLine(_ report: StepReport, _ peak: Double) -> String {
+    /// The model FLOPs utilisation: of what the machine's multiply-adds reach.
+    private func peakShare(_ report: StepReport) -> Double {
+        report.operationsPerSecond / MachinePeak.reached(report.operationsPerSecond)
+    }
+
+    private func jsonLine(_ report: StepReport) -> String {
         var line: [JSONObject.Element] = [
             ("step", .integer(Int64(report.step))), ("loss", .number(report.loss)),
             ("learning_rate", .number(report.learningRate)), ("gradient_norm", .number(report.gradientNorm)),
             ("tokens_per_second", .number(report.tokensPerSecond.rounded())),
         ]
         if report.operations > 0 {
-            line.append(("peak_share", .number((report.operationsPerSecond / peak).rounded(to: 4))))
+            line.append(("peak_share", .number(peakShare(report).rounded(to: 4))))
         }
         line.append(("peak_memory_bytes", .integer(Int64(Terminal.peakMemory))))
         line += report.metrics.map { ($0.name, .number($0.value)) }

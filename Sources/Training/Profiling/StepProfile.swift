@@ -35,9 +35,8 @@ public struct StepProfile: Sendable {
     let spans: [OperationRecorder.Span]
     let peakTime: UInt64
 
-    init(_ recorder: OperationRecorder, machinePeak: Double) {
+    init(_ recorder: OperationRecorder) {
         spans = recorder.spans
-        self.machinePeak = machinePeak
         peakBytes = recorder.peakBytes
         let named = recorder.peakKinds.reduce(0) { $0 + $1.bytes }
         peakKinds = recorder.peakKinds + [("activations and scratch", max(0, recorder.peakBytes - named))]
@@ -57,6 +56,8 @@ public struct StepProfile: Sendable {
         }
         rows = byName.values.sorted { $0.seconds != $1.seconds ? $0.seconds > $1.seconds : $0.operation < $1.operation }
         otherSeconds = other
+        // No operation is faster than multiply-adds in registers.
+        machinePeak = MachinePeak.reached(rows.reduce(0) { max($0, $1.operationsPerSecond) })
     }
 
     /// The share of the steps' time that lies in operations.

@@ -177,7 +177,7 @@ public final class StepLoop {
         guard let recorder, stepsHere >= Self.unrecordedSteps + profiledSteps else { return nil }
         self.recorder = nil
         profiledSteps = 0
-        return StepProfile(recorder, machinePeak: MachinePeak.operationsPerSecond)
+        return StepProfile(recorder)
     }
 }
 

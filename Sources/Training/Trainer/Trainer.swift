@@ -244,7 +244,7 @@ public final class Trainer {
                     gradientNorm: taken.outcome.gradientNorm, tokens: taken.tokens, seconds: elapsed,
                     totalSeconds: seconds, limit: limit, operations: taken.operations, metrics: taken.outcome.metrics)
                 if step % saving.logEvery == 0 || step == 1 || step == total {
-                    log.step(done, peak: MachinePeak.operationsPerSecond)
+                    log.step(done, peak: MachinePeak.reached(done.operationsPerSecond))
                 }
                 report(.step(done))
             } else {
