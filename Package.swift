@@ -226,9 +226,9 @@ if !coreOnly {
             "Martlet", "Martlet",
             [
                 "MartletAdapters", "MartletChat", "MartletData", "MartletEvaluation", "MartletFormats",
-                "MartletGrammar", "MartletHub", "MartletInference",
+                "MartletGrammar", "MartletHub", "MartletInference", "MartletJinja",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
-                "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining",
+                "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining", "MartletTransfer",
             ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(name: "embed-pages", path: "Plugins/embed-pages"),

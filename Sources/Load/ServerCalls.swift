@@ -1,8 +1,9 @@
+import Foundation
 import MartletJSON
 import MartletTransfer
 
 /// Why a server did not do what it was asked.
-public enum ServerCallError: Error, Sendable, CustomStringConvertible {
+public enum ServerCallError: Error, LocalizedError, Sendable, CustomStringConvertible {
     case unreachable(url: String, reason: String)
     /// What the server itself says.
     case refused(status: Int, message: String)
@@ -14,6 +15,7 @@ public enum ServerCallError: Error, Sendable, CustomStringConvertible {
         case .refused(let status, let message): "the server says: \(message) (\(status))"
         }
     }
+    public var errorDescription: String? { description }
 }
 
 /// Single requests to a running server, as verbs of the command line make them.
