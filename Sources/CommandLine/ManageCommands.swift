@@ -22,6 +22,10 @@ struct CreateCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The Modelfile; - reads standard input.") var file = "Modelfile"
 
     func run() throws {
+        guard file != "Modelfile" || Folder.exists(file) else {
+            throw ValidationError(
+                "there is no Modelfile here; write one that begins with FROM MODEL, or name it with -f")
+        }
         let text =
             file == "-"
             ? try StandardInput.read() ?? "" : try StandardInput.text(try Folder.read(file), named: file)

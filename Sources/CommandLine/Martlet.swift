@@ -42,7 +42,7 @@ struct MartletCommand: AsyncParsableCommand {
         // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
         signal(SIGXFSZ, SIG_IGN)
         hearSignals()
-        if let mistake = MistakenVerb(CommandLine.arguments.dropFirst().first, among: configuration) {
+        if let mistake = MistakenVerb(CommandLine.arguments.dropFirst(), among: configuration) {
             Terminal.note("martlet: \(mistake)")
             Glibc.exit(2)
         }
@@ -110,7 +110,12 @@ extension Terminal {
             Glibc.exit(2)
         }
         if error is CancellationError { Glibc.exit(130) }
-        Terminal.note("martlet: \(error)")
+        var next = ""
+        if case .unreachable? = error as? HubError {
+            // Each attempt has told why; what is left to do is told once.
+            next = "; check the network, https_proxy and HF_ENDPOINT, or use what `martlet list` shows"
+        }
+        Terminal.note("martlet: \(error)\(next)")
         Glibc.exit(1)
     }
 }
@@ -124,6 +129,13 @@ extension Terminal {
         // The parser names the verb in its own text only: "See 'martlet run --help' for more information."
         let whole = MartletCommand.fullMessage(for: error)
         let help = whole.components(between: "See '", and: "'") ?? "martlet --help"
+        // An option of a run by a name that other programs have for it is none that the parser knows.
+        if let name = message.components(between: "Unknown option '", and: "'"),
+            let verb = help.split(separator: " ").dropFirst().first,
+            let meant = TrainingOptions.flag(meantBy: name, of: String(verb))
+        {
+            return "martlet: Unknown option '\(name)'. Did you mean '\(meant)'?; `\(help)` has examples"
+        }
         return "martlet: \(message); `\(help)` has examples"
     }
 

@@ -1,9 +1,11 @@
 import ArgumentParser
 import MartletSystem
 
-/// A first word that is no verb of the program, and the verb that was probably meant.
+/// A word in the place of a verb that is none, and the verb that was probably meant.
 struct MistakenVerb: CustomStringConvertible {
     let written: String
+    /// The verbs before it: "data", where it stands in the place of "pack".
+    let group: String?
     let meant: String?
 
     /// What other programs call the verbs.
@@ -11,24 +13,49 @@ struct MistakenVerb: CustomStringConvertible {
         "chat": "run", "generate": "run", "ask": "run", "complete": "run", "start": "serve", "server": "serve",
         "download": "pull", "fetch": "pull", "get": "pull", "models": "list", "info": "show", "inspect": "show",
         "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",
-        "tune": "sft", "lora": "adapters", "fuse": "merge", "export": "merge", "rl": "grpo", "ppo": "grpo",
+        "tune": "sft", "lora": "adapters", "fuse": "merge", "export": "convert", "rl": "grpo", "rlhf": "grpo",
         "evaluate": "eval", "benchmark": "bench", "cost": "plan", "version": "--version", "remove": "rm",
-        "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop",
+        "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop", "ppl": "perplexity", "tokenise": "tokenize",
     ]
 
-    /// nil where `word` is a verb, an option or missing.
-    init?(_ word: String?, among configuration: CommandConfiguration) {
-        guard let word, !word.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
-        let verbs = configuration.subcommands.flatMap {
-            [$0.configuration.commandName ?? ""] + $0.configuration.aliases
+    /// nil where the words begin with a verb, a group and a verb of it, or an option.
+    init?(_ words: some Collection<String>, among root: CommandConfiguration) {
+        var words = words.map { $0 }
+        // `martlet help VERB`
+        if words.first == "help" { words.removeFirst() }
+        guard let first = words.first, !first.isEmpty, !first.hasPrefix("-"), first != "help" else { return nil }
+        guard let verb = Self.find(first, in: root) else {
+            self.init(first, of: nil, among: root)
+            return
         }
-        guard !verbs.contains(word) else { return nil }
+        // A verb that also takes arguments of its own may be followed by anything.
+        let inner = verb.configuration
+        guard !inner.subcommands.isEmpty, inner.defaultSubcommand == nil, words.count > 1 else { return nil }
+        let second = words[1]
+        guard !second.isEmpty, !second.hasPrefix("-"), second != "help", Self.find(second, in: inner) == nil else {
+            return nil
+        }
+        self.init(second, of: first, among: inner)
+    }
+
+    private init(_ word: String, of group: String?, among configuration: CommandConfiguration) {
         written = word
-        meant = Self.otherNames[word.lowercased()] ?? Spelling.nearest(to: word, among: verbs)
+        self.group = group
+        let known = group == nil ? Self.otherNames[word.lowercased()] : nil
+        meant = known ?? Spelling.nearest(to: word, among: configuration.subcommands.flatMap(Self.names))
+    }
+
+    private static func names(_ verb: any ParsableCommand.Type) -> [String] {
+        [verb.configuration.commandName ?? ""] + verb.configuration.aliases
+    }
+
+    private static func find(_ word: String, in configuration: CommandConfiguration) -> (any ParsableCommand.Type)? {
+        configuration.subcommands.first { names($0).contains(word) }
     }
 
     var description: String {
-        let next = meant.map { "did you mean `martlet \($0)`?" } ?? "`martlet --help` lists the verbs"
-        return "there is no verb \(written.quoted(limit: 40)); \(next)"
+        let before = "martlet " + (group.map { $0 + " " } ?? "")
+        let next = meant.map { "did you mean `\(before)\($0)`?" } ?? "`\(before)--help` lists the verbs"
+        return "there is no verb \(written.quoted(limit: 40))\(group.map { " of `martlet \($0)`" } ?? ""); \(next)"
     }
 }

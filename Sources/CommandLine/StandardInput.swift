@@ -19,7 +19,8 @@ enum StandardInput {
         var description: String {
             switch self {
             case .notUTF8(let byte, let offset, let source):
-                "\(source) is not UTF-8 text: byte \(offset) is 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
+                "\(source) is not UTF-8 text: byte \(offset) is 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16)); "
+                    + "convert it first (iconv -f ENCODING -t utf-8)"
             case .tooLong(let limit):
                 "standard input has more than \(Terminal.bytes(limit)) and has not ended; give a file's part, or less text"
             case .unreadable(let reason): "standard input cannot be read: \(reason)"

@@ -34,7 +34,7 @@ public final class PendingFile {
             descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
             if descriptor < 0, errno != EEXIST { break }
         }
-        guard descriptor >= 0 else { throw FileError(path: path, doing: "create a file beside it") }
+        guard descriptor >= 0 else { throw FileError(path: path, writingIn: folder) }
         // Held as long as the file is open: what nobody holds was left over.
         flock(descriptor, LOCK_EX | LOCK_NB)
         self.path = path

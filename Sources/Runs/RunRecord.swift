@@ -57,7 +57,10 @@ public struct RunRecord: Sendable {
     /// - Throws: `RunError` when it has no log.
     public init(path: String) throws {
         let file = path + "/log.jsonl"
-        guard Folder.exists(file) else { throw RunError("\(path) is no run: it has no log.jsonl") }
+        guard Folder.exists(file) else {
+            let why = Folder.exists(path) ? "is no run: it has no log.jsonl" : "is not there"
+            throw RunError("\(path) \(why); name the folder that training was given as --out")
+        }
         if let reason = InputFile.refusal(of: file) { throw RunError("\(file) \(reason)") }
         name = path.split(separator: "/").last.map(String.init) ?? path
         let bytes = try Folder.read(file, limit: .max)

@@ -8,6 +8,10 @@ import Musl
 
 /// Checks whether the server can listen on its address, before gigabytes are loaded.
 enum ListeningAddress {
+    static func inUse(_ port: Int) -> ServerError {
+        ServerError("port \(port) is in use: stop what listens there, or give another --port")
+    }
+
     /// - Throws: `ServerError` when the host name is unknown, or the port is in use or not permitted.
     static func check(host: String, port: Int) throws(ServerError) {
         guard port > 0 else { return }
@@ -33,8 +37,7 @@ enum ListeningAddress {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         guard bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) != 0 else { return }
         switch errno {
-        case EADDRINUSE:
-            throw ServerError("port \(port) is in use: stop what listens there, or give another --port")
+        case EADDRINUSE: throw inUse(port)
         case EACCES: throw ServerError("port \(port) is not permitted for this user: give one above 1023 with --port")
         case EADDRNOTAVAIL: throw ServerError("--host \(host) is not an address of this machine")
         default: return

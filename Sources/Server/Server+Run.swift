@@ -4,6 +4,14 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 extension Server {
     /// The Hummingbird application, to be run by the caller's service group.
     /// - Throws: `ServerError` where a certificate cannot be read.
@@ -62,7 +70,12 @@ extension Server {
             signals.stop()
             idle.cancel()
         }
-        try await group.run()
+        do {
+            try await group.run()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            // Another program took it while models were loaded.
+            throw ListeningAddress.inUse(settings.port)
+        }
     }
 
     /// Refuses new requests, waits for the running ones, and cancels those that take longer than `settings.drain`.

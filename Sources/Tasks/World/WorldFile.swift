@@ -89,7 +89,11 @@ extension World {
     ) throws(DataError) -> (documents: Int, tokens: Int) {
         let plain = path.hasSuffix(".txt")
         guard plain || path.hasSuffix(".jsonl") else {
-            throw DataError(.invalid, path: path, "expected a file that ends in .jsonl or .txt")
+            let whole = path.hasSuffix("/") || Folder.isFolder(path)
+            let example = (path.hasSuffix("/") ? path : whole ? path + "/" : path) + (whole ? "world.jsonl" : ".jsonl")
+            throw DataError(
+                .invalid, path: path,
+                "expected a file that ends in .jsonl or .txt, such as \(FormatError.quote(example))")
         }
         guard !plain || kind == .text else {
             throw DataError(.invalid, path: path, "\(kind.rawValue) documents have messages, which need a .jsonl file")

@@ -42,6 +42,20 @@ extension TrainingOptions {
         }
     }
 
+    /// The flag of the option that other programs call by this name, or that shares a word with it: "--learning-rate"
+    /// for "--lr". nil where it is only spelled like one.
+    /// - Parameter verb: the name of the command: "train".
+    package static func flag(meantBy name: String, of verb: String) -> String? {
+        guard let command = RunCommand.all.first(where: { $0.name == verb }) else { return nil }
+        let bare = String(name.drop { $0 == "-" })
+        let meant = OptionKey.nearest(to: bare, of: command)
+        guard let key = command.key(meant) else { return nil }
+        let words = Set(bare.lowercased().split { "-_.".contains($0) }.map(String.init))
+        let isKnown = key.others.contains(bare.lowercased().replacing("-", with: "_"))
+        guard isKnown || !words.isDisjoint(with: key.name.split(separator: "_").map(String.init)) else { return nil }
+        return (TrainingOptions(for: command).flags.first { $0.option == meant }?.names.first).map { "--" + $0 }
+    }
+
     /// Whether an option takes several values, so that files write it as a list.
     package func takesList(_ name: String) -> Bool {
         switch command.key(name)?.kind {

@@ -80,7 +80,9 @@ public struct FeedbackData {
             let why = tally.entries.map(\.description).joined(separator: "; ")
             throw TrainingError(
                 .data,
-                "\(paths.joined(separator: ", ")): nothing is left to learn from" + (why.isEmpty ? "" : " (\(why))"))
+                "\(paths.joined(separator: ", ")): no pair of replies and no judged reply is in it"
+                    + (why.isEmpty ? "" : " (\(why))")
+                    + "; a record has prompt, chosen and rejected, or prompt, completion and label")
         }
         mismatched = Self.mismatched(judged, trainingCount: trainingCount, longest: longest)
         var hash = HashXX64()

@@ -63,7 +63,11 @@ public struct TrainingData {
 
     /// Refuses what is no folder of shards, and says what makes one of it.
     private static func demandShards(_ path: String) throws {
-        guard Folder.exists(path) else { throw TrainingError(.data, "\(path) is not there") }
+        guard Folder.exists(path) else {
+            throw TrainingError(
+                .data,
+                "\(path) is not there: --data names a folder of token shards, which martlet data pack makes of text")
+        }
         let command = "martlet data pack \(path) --tokenizer TOKENIZER --out shards/, and train with --data shards/"
         guard Folder.isFolder(path) else {
             if path.hasSuffix(".shard") || path.hasSuffix(".bin") {
