@@ -28,8 +28,9 @@ struct OptionsCommand: ParsableCommand {
         } catch { throw ValidationError(error.description) }
     }
 
-    /// "help options …" as the verb that it is.
+    /// "help options …" and "help log …" as the verbs that they are.
     static func arguments(_ written: [String]) -> [String] {
-        written.starts(with: ["help", "options"]) ? Array(written.dropFirst()) : written
+        written.first == "help" && ["options", "log"].contains(written.dropFirst().first)
+            ? Array(written.dropFirst()) : written
     }
 }

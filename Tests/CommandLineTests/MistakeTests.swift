@@ -103,6 +103,7 @@ import Glibc
             let result = try program.run(arguments)
             #expect(result.code == 0 && !result.output.isEmpty, "\(arguments): \(result)")
         }
+        #expect(try program.run("help", "log").output.contains("kind \"step\""))
     }
 
     // MARK: - Ports

@@ -8,7 +8,8 @@ import { headingId, withLinks } from "./links.js";
 
 /** In the order a newcomer reads. */
 const names = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you",
-  "commands", "options", "routes", "api", "performance", "architecture", "how-to-add"];
+  "commands", "options", "log-records", "routes", "api", "tuning", "quantization", "evaluation", "performance", "architecture",
+  "how-to-add"];
 
 shell("/docs");
 const body = el("article.markdown");
