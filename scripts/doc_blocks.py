@@ -1,38 +1,272 @@
 #!/usr/bin/env python3
-"""Takes the code blocks out of README.md and docs/, and runs those that can be run.
+"""Takes every code block out of README.md and docs/, checks each, and runs those that can be run.
 
     python3 scripts/doc_blocks.py --list
-    python3 scripts/doc_blocks.py --martlet .build/release/martlet [--swift "-I FOLDER …"] [FILE…]
+    python3 scripts/doc_blocks.py --martlet .build/release/martlet --build .build/release [--quick] [FILE…]
 
-Blocks of `sh` run in the order of their file, in an empty folder with `martlet` on the PATH; a block ends with the first
-command that fails. Blocks of `swift` are type-checked, where --swift says with which flags. A block after
-`<!-- not run: REASON -->` is left out, and counted with its reason; so is a block without a language, which is output.
-Ends with 1 where a block fails.
+`sh`: in each line, verbs, flags and options of `martlet` are those the program itself describes, those of scripts of this
+repository are named in them, and bash can read the block. Then it is run: blocks of a file one after the other in an empty
+folder, `martlet` on the PATH, up to the first command that fails. `swift`: all blocks are type-checked at once against the
+modules in --build. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
+
+    <!-- not run: REASON -->      checked only
+    <!-- slow: REASON -->         run without --quick only
+    <!-- given: x: Tensor -->     Swift: what the block uses and does not make
+    <!-- flags of: sft MODEL -->  lines of flags alone, checked as those of this command
+
+With --quick, texts and numbers of steps are made smaller, so that it takes less than a minute with tiny models under the
+names of real ones; without it everything runs as it stands (Benchmarks/FirstHour/docs.sh). Says how many blocks were run,
+checked and left out, and why; ends with 1 where one fails.
 """
-import argparse, os, re, shutil, subprocess, sys, tempfile
+import argparse, ast, collections, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, threading, time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-PAGES = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you"]
+LANGUAGES = ("sh", "swift", "python", "yaml", "json", "http", "text")
+# What --quick makes smaller, all of it within commands that train or write texts.
+SMALLER = [(r"--tokens 500K", "--tokens 30K"), (r"--vocab(ulary|-size) 2000", r"--vocab\1 400"),
+           (r"--adapter lora(.*)--steps (\d)0\b", r"--adapter lora\1--steps \2 --set context_length=512 --set batch_rows=2"), (r"--steps (\d)0\b", r"--steps \1 --set batch_rows=2"), (r"--data identity.jsonl", "--data identity.jsonl --on-bad-record skip"), (r"--documents 300", "--documents 40"),
+           (r"--task arithmetic --out (\S+) --steps 2", r"--task arithmetic --out \1 --steps 1 --set problems=2 --set maximum_tokens=8 --set evaluate_every=9"),
+           (r"maximum_tokens=24", "maximum_tokens=8"), (r"--limit 8", "--limit 2"), (r"sleep 3", "sleep 1.5")]
+
+Block = collections.namedtuple("Block", "file line language marks text")
 
 
-def blocks(path):
-    """(line, language, reason it is not run or None, text)"""
-    found, reason, inside = [], None, None
-    for number, line in enumerate(open(path, encoding="utf-8"), 1):
-        mark = re.match(r"^```(\S*)", line)
-        if inside is not None:
-            if line.startswith("```"):
-                found.append((inside[0], inside[1], reason, "".join(inside[2])))
-                inside = reason = None
+def files(given):
+    if given:
+        return given
+    docs = os.path.join(ROOT, "docs")
+    found = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+    for folder, _, names in sorted(os.walk(docs)):
+        found += [os.path.relpath(os.path.join(folder, name), ROOT) for name in sorted(names) if name.endswith(".md")]
+    return found
+
+
+def blocks(file):
+    found, marks, inside, before = [], {}, None, ""
+    for number, line in enumerate(open(os.path.join(ROOT, file), encoding="utf-8"), 1):
+        fence = re.match(r"^\s*```(\S*)", line)
+        if inside:
+            if fence:
+                found.append(Block(file, inside[0], inside[1], inside[3], "".join(inside[2])))
+                inside = None
             else:
                 inside[2].append(line)
-        elif mark:
-            inside = (number, mark.group(1), [])
-        elif note := re.match(r"<!-- not run: (.+?) -->", line):
-            reason = note.group(1)
+        elif fence:
+            inside, marks = (number, fence.group(1), [], marks), {}
+        elif note := re.match(r"\s*<!-- (not run|slow|given|flags of): (.+?) -->", line):
+            marks[note.group(1)] = note.group(2)
+        elif line.startswith("    ") and not before.strip():
+            # A block without a fence has no language, and would be missed.
+            found.append(Block(file, number, "", {}, line))
         elif line.strip():
-            reason = None
+            marks = {}
+        before = line
     return found
+
+
+# What the program says of itself.
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+        said = subprocess.run([path, "--experimental-dump-help"], capture_output=True, text=True, check=True).stdout
+        self.top = json.loads(said)["command"]
+        self.keys = {}
+
+    def options(self, verb):
+        """Names that --set takes; None for a verb that has no such list."""
+        if verb not in self.keys:
+            said = subprocess.run([self.path, "help", "options", verb], capture_output=True, text=True)
+            self.keys[verb] = set(re.findall(r"^  (\w+)  --", said.stdout, re.M)) if said.returncode == 0 else None
+        return self.keys[verb]
+
+    def problem(self, words):
+        """What is wrong with a command line, without the program's name; None where nothing is."""
+        command, path = self.top, []
+        while words and command.get("subcommands"):
+            child = next((one for one in command["subcommands"]
+                          if words[0] in [one["commandName"]] + (one.get("aliases") or [])), None)
+            if child is None:
+                break
+            command, words = child, words[1:]
+            path.append(child["commandName"])
+        if not path and words and words[0] == "help":
+            return None
+        if command.get("subcommands") and words and not words[0].startswith("-") and not command.get("defaultSubcommand"):
+            return f"there is no verb {' '.join(path + words[:1])}"
+        if command.get("defaultSubcommand"):
+            command = next(one for one in command["subcommands"] if one["commandName"] == command["defaultSubcommand"])
+        known = {}
+        for argument in command.get("arguments") or []:
+            for name in argument.get("names") or []:
+                known[("--" if name["kind"].startswith("long") else "-") + name["name"]] = argument["kind"]
+        known.update({"--help": "flag", "-h": "flag", "--version": "flag", "--generate-completion-script": "option"})
+        at = 0
+        while at < len(words):
+            word = words[at]
+            at += 1
+            if not re.match(r"^-{1,2}[A-Za-z]", word):
+                continue
+            name, _, value = word.partition("=")
+            if name not in known:
+                return f"{' '.join(path) or 'martlet'} has no {name}"
+            if known[name] == "option" and not value and "=" not in word:
+                value, at = (words[at] if at < len(words) else None), at + 1
+                if value is None:
+                    return f"{name} has no value"
+            if name == "--set" and (keys := self.options(" ".join(path))) is not None:
+                if value.partition("=")[0] not in keys:
+                    return f"{' '.join(path)} has no option {value.partition('=')[0]}"
+        return None
+
+
+def commands(text):
+    """Simple commands of a block, as lists of words; what stands in here-documents is none."""
+    text = re.sub(r"<<'?(\w+)'?[^\n]*\n.*?^\1$", "", text, flags=re.S | re.M).replace("\\\n", " ")
+    lexer = shlex.shlex(re.sub(r"(^|\s)#[^\n]*", r"\1", text), posix=True, punctuation_chars=";|&<>\n")
+    lexer.whitespace, lexer.commenters, words = " \t", "", []
+    for word in lexer:
+        if re.fullmatch(r"[;|&\n]+", word):
+            if words:
+                yield words
+            words = []
+        else:
+            words.append(word)
+    if words:
+        yield words
+
+
+def check_routes(text):
+    """Requests of a page against the table of routes."""
+    table = open(os.path.join(ROOT, "docs/routes.md"), encoding="utf-8").read()
+    return "; ".join(f"there is no route {method} {path}" for method, path in re.findall(r"^([A-Z]+) +(\S+)", text, re.M)
+                     if f"| {method} | `{path}` |" not in table)
+
+
+def check_shell(block, program):
+    if given := block.marks.get("flags of"):
+        return "; ".join(filter(None, (program.problem(given.split() + words) for words in commands(block.text))))
+    done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr
+    problems = []
+    for words in commands(block.text):
+        while words and re.match(r"^[A-Z_]+=", words[0]):
+            words = words[1:]
+        # What docker hands on to the program in the image.
+        if words[:2] == ["docker", "run"] and "martlet" in words:
+            words = words[words.index("martlet", words.index("martlet") + 1 if words.count("martlet") > 1 else 0):]
+            words = words[1:] if words[1:2] == ["martlet"] else words
+        if not words:
+            continue
+        if words[0] == "martlet":
+            if problem := program.problem(words[1:]):
+                problems.append(problem)
+        elif words[0] in ("./quickstart", "./install", "./test", "Fuzz/run") or words[0].startswith("scripts/"):
+            path = os.path.join(ROOT, words[0])
+            if not os.path.exists(path):
+                problems.append(f"there is no {words[0]}")
+                continue
+            said = open(path, encoding="utf-8").read()
+            problems += [f"{words[0]} does not know {word}" for word in words[1:]
+                         if word.startswith("--") and word.partition("=")[0] not in said]
+    return "; ".join(problems)
+
+
+# Swift
+
+def flags(build):
+    """The compiler's flags for modules that SwiftPM has built."""
+    found, seen = ["-I", os.path.join(build, "Modules")], set()
+    scratch = os.path.realpath(build)
+    while scratch != "/" and not os.path.isdir(os.path.join(scratch, "checkouts")):
+        scratch = os.path.dirname(scratch)
+    places = [os.path.realpath(build), os.path.join(scratch, "checkouts"), os.path.join(ROOT, "Sources")]
+    for place in places:
+        for folder, names, inside in os.walk(place):
+            names[:] = [name for name in names if name not in (".git", "index", "index-build")
+                        and not name.endswith("-tool.build") and not name.startswith("Tests")]
+            for name in inside:
+                if not name.endswith(".modulemap"):
+                    continue
+                path = os.path.join(folder, name)
+                module = re.search(r"module\s+(\w+)", open(path, encoding="utf-8", errors="replace").read())
+                if module and module.group(1) not in seen:
+                    seen.add(module.group(1))
+                    found += ["-Xcc", f"-fmodule-map-file={path}"]
+    return found
+
+
+def check_swift(group, compiler, package):
+    """Type-checks blocks in one file: each the body of a function of its own, an error at its place in the page."""
+    imports, bodies = {"import Foundation", "import Martlet"}, []
+    for number, block in enumerate(group):
+        lines = block.text.splitlines()
+        imports.update(line.strip() for line in lines if line.startswith("import "))
+        body = "\n".join("" if line.startswith("import ") else line for line in lines)
+        place = f'#sourceLocation(file: "{block.file}", line: {block.line + 1})\n{body}\n#sourceLocation()\n'
+        if re.search(r"^(extension|prefix|infix) ", body, re.M):
+            bodies.append(place)
+        else:
+            bodies.append(f"func block{number}({block.marks.get('given', '')}) async throws {{\n{place}}}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "blocks.swift")
+        open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies))
+        command = ["swiftc", "-typecheck", "-swift-version", "6", "-parse-as-library", "-suppress-warnings", *compiler, source]
+        if package:
+            command[2:2] = ["-package-name", "martlet"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return "" if done.returncode == 0 else "\n".join(
+            line for line in done.stderr.splitlines() if "error:" in line)[:3000] or done.stderr[-2000:]
+
+
+def check_yaml(text):
+    try:
+        import yaml
+    except ImportError:
+        return None
+    try:
+        yaml.safe_load(text)
+        return ""
+    except yaml.YAMLError as problem:
+        return str(problem)
+
+
+def run_file(name, group, martlet, quick, say):
+    """Runs the shell blocks of one page. Returns how many ran, and how many failed."""
+    folder, ran, failed = tempfile.mkdtemp(prefix="martlet-docs-"), 0, 0
+    tools = os.path.join(folder, ".bin")
+    os.mkdir(tools)
+    os.symlink(os.path.abspath(martlet), os.path.join(tools, "martlet"))
+    # What a page makes with `martlet create` is gone with it; models stay where they are.
+    environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
+    for block in group:
+        text, started = block.text, time.time()
+        if quick:
+            for pattern, smaller in SMALLER:
+                text = re.sub(pattern, smaller, text)
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            # A session of its own: what a block leaves running ends with it.
+            process = subprocess.Popen(["bash", "-c", "set -eo pipefail\n" + text], cwd=folder, env=environment,
+                                       stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+            try:
+                code = process.wait(timeout=60 if quick else 1800)
+            except subprocess.TimeoutExpired:
+                code = 124
+            finally:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+            output.seek(0)
+            said = output.read()[-1500:]
+        ran += 1
+        failed += code != 0
+        say(f"{'not ok' if code else 'ok'} {name}:{block.line} {time.time() - started:.1f} s"
+            + (f": exit {code}\n{said}" if code else ""))
+    shutil.rmtree(folder, ignore_errors=True)
+    return ran, failed
 
 
 def main():
@@ -40,47 +274,121 @@ def main():
     parser.add_argument("files", nargs="*")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--martlet")
-    parser.add_argument("--swift")
+    parser.add_argument("--build", help="the folder of the build: Swift is type-checked against its modules")
+    parser.add_argument("--swift", help="flags of the compiler instead of those of --build")
+    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    files = given.files or ["README.md"] + [f"docs/{folder}{name}.md" for name in PAGES for folder in ("", "zh/")]
-    ran = failed = left = 0
-    for name in files:
-        folder = tempfile.mkdtemp(prefix="martlet-docs-")
-        tools = os.path.join(folder, ".bin")
-        os.mkdir(tools)
-        if given.martlet:
-            os.symlink(os.path.abspath(given.martlet), os.path.join(tools, "martlet"))
-        environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
-        for line, language, reason, text in blocks(os.path.join(ROOT, name)):
-            place = f"{name}:{line}"
-            if given.list:
-                print(place, language or "-", reason or "")
-                continue
-            if reason or language not in ("sh", "swift") or (language == "swift" and not given.swift):
-                left += 1
-                continue
-            ran += 1
-            if language == "sh":
-                command = ["bash", "-c", "set -eo pipefail\n" + text]
-            else:
-                source = os.path.join(folder, "block.swift")
-                # Statements of a block are those of a program's main file; await stands at its top.
-                open(source, "w").write(text)
-                command = ["swiftc", "-typecheck", "-swift-version", "6"] + given.swift.split() + [source]
+    lock = threading.Lock()
+
+    def say(text):
+        with lock:
+            print(text, flush=True)
+
+    pages = {name: blocks(name) for name in files(given.files)}
+    every = [block for page in pages.values() for block in page]
+    failed = 0
+    for block in every:
+        if given.list:
+            say(f"{block.file}:{block.line} {block.language or '-'} "
+                + "; ".join(f"{key}: {value}" for key, value in block.marks.items()))
+        if block.language not in LANGUAGES:
+            failed += 1
+            say(f"not ok {block.file}:{block.line}: its language is {block.language or 'not said'}; expected one of {', '.join(LANGUAGES)}")
+    if given.list:
+        return 1 if failed else 0
+
+    program = Program(given.martlet) if given.martlet else None
+    checked, left = 0, collections.Counter()
+    for block in every:
+        problem = ""
+        if block.language == "sh" and program:
+            problem = check_shell(block, program)
+        elif block.language == "json":
             try:
-                done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
-                                      stdin=subprocess.DEVNULL, timeout=600)
-                code, said = done.returncode, done.stdout[-600:] + done.stderr[-900:]
-            except subprocess.TimeoutExpired:
-                code, said = 124, "no end within ten minutes"
-            if code:
-                failed += 1
-                print(f"not ok {place}: exit {code}\n{said}")
-            else:
-                print(f"ok {place}", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-    if not given.list:
-        print(f"{ran} blocks ran, {failed} failed, {left} are not run")
+                json.loads(block.text)
+            except ValueError as error:
+                problem = str(error)
+        elif block.language == "python":
+            try:
+                ast.parse(block.text)
+            except SyntaxError as error:
+                problem = str(error)
+        elif block.language == "http":
+            problem = check_routes(block.text)
+        elif block.language == "yaml":
+            problem = check_yaml(block.text)
+            if problem is None:
+                left["PyYAML is not installed"] += 1
+                continue
+        elif block.language != "text":
+            continue
+        else:
+            left["what a program prints"] += 1
+            continue
+        checked += 1
+        if problem:
+            failed += 1
+            say(f"not ok {block.file}:{block.line}: {problem}")
+
+    compiler = given.swift.split() if given.swift else flags(given.build) if given.build else None
+    swift = [block for block in every if block.language == "swift"]
+    for block in swift:
+        if "not run" in block.marks:
+            left[block.marks["not run"]] += 1
+        elif compiler is None:
+            left["no --build to type-check Swift with"] += 1
+    swift = [block for block in swift if "not run" not in block.marks] if compiler is not None else []
+    waiting = []
+    for package in (False, True):
+        # A page about the inside of Martlet sees what its own files see.
+        group = [block for block in swift if (block.file == "docs/how-to-add.md") == package]
+        if group:
+            def check(group=group, package=package):
+                if problem := check_swift(group, compiler, package):
+                    waiting.append(problem)
+                    say("not ok Swift: " + problem)
+                else:
+                    say(f"ok {len(group)} blocks of Swift{' within the package' if package else ''}")
+            check()
+    failed += len(waiting)
+
+    jobs, totals = [], [0, 0]
+    if program:
+        for name, page in pages.items():
+            group = []
+            for block in page:
+                if block.language != "sh":
+                    continue
+                if "flags of" in block.marks:
+                    continue
+                if "not run" in block.marks or given.quick and "slow" in block.marks:
+                    left[block.marks.get("not run") or "slow: " + block.marks["slow"]] += 1
+                else:
+                    group.append(block)
+            if group:
+                jobs.append((name, group))
+
+    def work():
+        while True:
+            with lock:
+                if not jobs:
+                    return
+                name, group = jobs.pop(0)
+            done = run_file(name, group, given.martlet, given.quick, say)
+            with lock:
+                totals[0] += done[0]
+                totals[1] += done[1]
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failed += totals[1]
+    say(f"{len(every)} blocks: {totals[0]} ran, {checked} checked, {len(swift)} of Swift type-checked, {failed} failed; "
+        f"not run: {sum(left.values())}")
+    for reason, count in left.most_common():
+        say(f"  {count} {reason}")
     return 1 if failed else 0
 
 
