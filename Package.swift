@@ -94,9 +94,8 @@ var targets: [Target] = [
         "MartletTraining", "Training",
         [
             "MartletAdapters", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTasks",
-            "MartletData",
-            "MartletChat", "MartletRuns", "MartletTokenizers", "MartletPatterns", "MartletFormats", "MartletJSON",
-            "MartletSystem",
+            "MartletData", "MartletChat", "MartletRuns", "MartletTokenizers", "MartletPatterns", "MartletFormats",
+            "MartletTransfer", "MartletJSON", "MartletSystem",
         ]),
     floor(
         "MartletEvaluation", "Evaluation",
@@ -175,7 +174,7 @@ var targets: [Target] = [
             "MartletTraining", "MartletAdapters", "MartletTasks", "MartletInference", "MartletModels", "MartletNN",
             "MartletTensor",
             "MartletData", "MartletChat", "MartletRuns", "MartletTokenizers", "MartletFormats", "MartletJSON",
-            "TinyModels",
+            "TestServers", "TinyModels",
         ], exclude: ["Goldens"]),
     tests(
         "Evaluation",

@@ -13,10 +13,15 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
 
             Logits are made a few rows at a time for both models. The teacher is kept as it is stored.
 
+            A teacher may be a server with OpenAI's interface: it is asked once for its most likely tokens of every text \
+            (prompt_logprobs or echo of /v1/completions), or with --level sequence for replies (/v1/chat/completions), and what \
+            it says is kept in the run's folder. Its key is read from the variable that --teacher-key-variable names.
+
             Examples:
               martlet distill runs/small --teacher smollm2 --data text.jsonl
               martlet distill runs/small --teacher smollm2 --data chat.jsonl --divergence 0.5 --on-policy 0.5
               martlet distill runs/small --teacher smollm2 --data prompts.jsonl --level sequence
+              martlet distill runs/small --teacher http://host:8000/v1 --teacher-name big --data chat.jsonl --teacher-top 20
             """)
 
     @Argument(help: "The student: folder, GGUF file, hub repository or short name.") var model: String?
@@ -48,12 +53,25 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
         var line = StatusLine()
         let trainer: Trainer
         do {
-            trainer = try Trainer(
-                run: run, options: options, student: start, teacher: .opened(name: teacher), data: data,
-                memory: training.memory.limit
-            ) { done, all in
-                line.show("the teacher has answered \(done) of \(all) prompts", isDue: done == 0)
+            func progress(_ done: Int, _ all: Int) -> Bool {
+                line.show("the teacher has answered to \(done) of \(all)", isDue: done == 0)
                 return !interrupted.isRequested
+            }
+            if TeacherConnection.isURL(teacher) {
+                let remote = try RemoteTeacher(options, start)
+                trainer = try Trainer(
+                    run: run, options: options, student: start, remote: remote, data: data,
+                    memory: training.memory.limit, progress: progress)
+                if remote.lostProbability > 0.001 {
+                    line.end()
+                    let share = (remote.lostProbability * 1000).rounded() / 10
+                    Terminal.note(
+                        "\(share) % of the teacher's probability is of tokens whose text names none, and left out")
+                }
+            } else {
+                trainer = try Trainer(
+                    run: run, options: options, student: start, teacher: .opened(name: teacher), data: data,
+                    memory: training.memory.limit, progress: progress)
             }
         } catch is CancellationError { throw ExitCode(130) }
         line.end()

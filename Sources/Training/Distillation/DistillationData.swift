@@ -10,6 +10,8 @@ public struct DistillationData {
     public internal(set) var sequences: [EncodedChat] = []
     /// What is asked, where the student or the teacher writes the reply itself.
     public private(set) var prompts: [[Int32]] = []
+    /// The same as messages, for a teacher with a template of its own.
+    private(set) var conversations: [[ChatMessage]] = []
     /// The last so many sequences are held out.
     public internal(set) var heldOutCount = 0
     public private(set) var tally = CorpusTally()
@@ -67,13 +69,17 @@ public struct DistillationData {
         let last = messages.last?.role == "assistant"
         let asked = last ? Array(messages.dropLast()) : messages
         if !asked.isEmpty {
-            let prompt = try encoder.prompt(
-                asked.map { message in
-                    var plain = message
-                    plain["weight"] = nil
-                    return plain
-                }, tools: tools)
-            if prompt.count < longest { prompts.append(prompt) }
+            let plain = asked.map { message in
+                var plain = message
+                plain["weight"] = nil
+                plain["train_detail"] = nil
+                return plain
+            }
+            let prompt = try encoder.prompt(plain, tools: tools)
+            if prompt.count < longest {
+                prompts.append(prompt)
+                conversations.append(plain)
+            }
         }
         guard last else { return }
         var encoder = encoder
@@ -102,6 +108,17 @@ public struct DistillationData {
         fingerprint =
             "\(sequences.count) sequences, \(prompts.count) prompts, \(heldOutCount) held out, XXH64 "
             + String(hash.value, radix: 16)
+    }
+
+    /// What a teacher wrote, as sequences, in place of what was there.
+    mutating func replace(
+        withSequences all: [EncodedChat], heldOut: Double?, _ notes: [(kind: CorpusTally.Kind, place: String)]
+    ) {
+        sequences = all.filter { $0.isTrained.dropFirst().contains(true) }
+        for note in notes { tally.add(note.kind, at: note.place) }
+        let count = sequences.count
+        heldOutCount = count > 1 ? min(count - 1, Int(((heldOut ?? 0.1) * Double(count)).rounded())) : 0
+        setFingerprint()
     }
 
     /// What a teacher wrote to the prompts, in place of what was there.

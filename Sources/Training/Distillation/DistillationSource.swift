@@ -17,12 +17,17 @@ final class DistillationSource: TrainingSource {
     /// Nil where what the teacher wrote is learnt as it is.
     private let objective: Distillation?
     private let teacher: String
+    /// A teacher behind a URL.
+    private let remote: RemoteTeaching?
     private let run: RunOptions
 
     init(
-        _ data: DistillationData, _ model: StartingModel, teacher: String, _ objective: Distillation?, _ run: RunOptions
+        _ data: DistillationData, _ model: StartingModel, teacher: String, _ objective: Distillation?,
+        _ run: RunOptions,
+        remote: RemoteTeaching? = nil
     ) {
         self.data = data
+        self.remote = remote
         self.model = model
         self.teacher = teacher
         self.objective = objective
@@ -62,11 +67,14 @@ final class DistillationSource: TrainingSource {
         return Double(stream.next() >> 11) / Double(1 << 53) < run.distillation.onPolicy
     }
 
+    /// The sequences of a step that the student has not written, by their numbers.
+    private func given(_ step: Int) -> [Int] {
+        (0..<run.rows.perStep).map { index(step, $0, of: data.trainingCount) }
+    }
+
     private func sequences(_ step: Int) throws -> [EncodedChat] {
         let count = run.rows.perStep
-        guard isOnPolicy(step) else {
-            return (0..<count).map { data.sequences[index(step, $0, of: data.trainingCount)] }
-        }
+        guard isOnPolicy(step) else { return given(step).map { data.sequences[$0] } }
         let prompts = (0..<count).map { data.prompts[index(step, $0, of: data.prompts.count)] }
         let options = run.distillation
         return try RolloutEngine(
@@ -81,7 +89,19 @@ final class DistillationSource: TrainingSource {
         let all = try sequences(step), count = min(run.compute.microBatches, max(1, all.count))
         let parts = (0..<count).map { Array(all[all.count * $0 / count..<all.count * ($0 + 1) / count]) }
         let outcome =
-            if let objective {
+            if let remote {
+                try loop.step(remote.objective, number: step, rate: rate) {
+                    let taught =
+                        isOnPolicy(step)
+                        ? try remote.taught(all, model.tokenizer)
+                        : try given(step).map {
+                            TaughtSequence(chat: data.sequences[$0], rows: try remote.store.rows($0))
+                        }
+                    return (0..<count).map {
+                        Array(taught[taught.count * $0 / count..<taught.count * ($0 + 1) / count])
+                    }
+                }
+            } else if let objective {
                 try loop.step(objective, number: step, rate: rate) { parts }
             } else {
                 try loop.step(SequenceLikelihood(model.decoder), number: step, rate: rate) { parts }
@@ -96,7 +116,7 @@ final class DistillationSource: TrainingSource {
         guard !held.isEmpty else { return nil }
         return try noGrad {
             var loss = 0.0, weights = 0.0, metrics = MetricFold()
-            func take<Goal: Objective<[EncodedChat]>>(_ goal: Goal, _ part: [EncodedChat]) throws {
+            func take<Goal: Objective>(_ goal: Goal, _ part: Goal.Batch) throws {
                 let weight = goal.weight(of: part)
                 guard weight > 0 else { return }
                 let found = try goal.loss(of: part, StepContext(weight: weight))
@@ -107,7 +127,12 @@ final class DistillationSource: TrainingSource {
             let all = Array(held)
             for start in stride(from: 0, to: all.count, by: 4) {
                 let part = Array(all[start..<min(start + 4, all.count)])
-                if let objective {
+                if let remote {
+                    let taught = try held.indices.dropFirst(start).prefix(part.count).map {
+                        TaughtSequence(chat: data.sequences[$0], rows: try remote.store.rows($0))
+                    }
+                    try take(remote.objective, taught)
+                } else if let objective {
                     try take(objective, part)
                 } else {
                     try take(SequenceLikelihood(model.decoder), part)

@@ -183,11 +183,24 @@ public struct Distillation: Objective {
             try teacher.hiddenStates(packed.inputs, segments: packed.segments).take(rows: index)  // [rows, hidden]
         }
         let hidden = try student.hiddenStates(packed.inputs, segments: packed.segments)  // [tokens, hidden]
+        return try Self.loss(
+            student, divergence, hardWeight: hardWeight, packed, hidden, context, weight: weight(of: batch),
+            teacher: .model(taught, head: teacher.headWeight, softCap: teacher.configuration.logitSoftCap))
+    }
+
+    /// - Parameters:
+    ///   - hidden: the student's, of all tokens.
+    ///   - weight: learnt tokens of the batch.
+    ///   - teacher: of the learnt tokens.
+    static func loss(
+        _ student: Decoder, _ divergence: DistillationLoss, hardWeight: Double, _ packed: PackedSequences,
+        _ hidden: Tensor, _ context: StepContext, weight: Double, teacher: DistillationLoss.Teacher
+    ) throws -> ObjectiveLoss {
+        let rows = packed.targets.indices.filter { packed.targets[$0] != -100 }
         var value = try divergence(
-            hidden.indexSelect(0, index), student.headWeight, softCap: student.configuration.logitSoftCap,
-            teacher: .model(taught, head: teacher.headWeight, softCap: teacher.configuration.logitSoftCap),
-            divisor: context.weight)
-        let share = weight(of: batch) / context.weight
+            hidden.indexSelect(0, Tensor(rows.map(Int64.init))), student.headWeight,
+            softCap: student.configuration.logitSoftCap, teacher: teacher, divisor: context.weight)
+        let share = weight / context.weight
         var metrics = [Metric("divergence", try value.detach().item() / max(share, 1e-30))]
         if hardWeight > 0 {
             let likelihood = try Fused.crossEntropy(

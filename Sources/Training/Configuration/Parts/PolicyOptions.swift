@@ -49,6 +49,9 @@ public struct DistillationOptions: Sendable, Equatable {
     public enum Level: String, Sendable, CaseIterable, OptionValue { case token, sequence }
 
     public internal(set) var teacher: String?
+    /// Of a teacher behind a URL: its name there, the variable with its key, and how long an answer may take.
+    public internal(set) var teacherName: String?, teacherKeyVariable: String?
+    public internal(set) var teacherSeconds = 120.0, teacherRetries = 3
     public internal(set) var weight = 0.0, temperature = 1.0, hardWeight = 0.0, onPolicy = 0.0
     public internal(set) var top: Int?
     public internal(set) var level = Level.token
@@ -201,8 +204,22 @@ extension OptionPart {
         [
             .option(
                 "teacher", optional: \.distillation.teacher, .path,
-                "The model to learn from, with the same vocabulary.",
+                "The model to learn from, with the same vocabulary: a path or name, or the URL of a server with OpenAI's "
+                    + "interface, as http://host:8000/v1.",
                 resume: .free, shown: true, others: "teacher_model teacher_model_name_or_path", default: .none("given")),
+            .option(
+                "teacher_name", optional: \.distillation.teacherName, .text, "Of a URL: the model's name there.",
+                resume: .free, shown: true, default: .none("default")),
+            .option(
+                "teacher_key_variable", optional: \.distillation.teacherKeyVariable, .text,
+                "Of a URL: the environment variable that holds its key.", resume: .free, shown: true,
+                others: "teacher_api_key", default: .none("no key")),
+            .number(
+                "teacher_seconds", \.distillation.teacherSeconds, 0.1...86_400,
+                "Of a URL: how long an answer may take.", resume: .free, default: .value(120)),
+            .integer(
+                "teacher_retries", \.distillation.teacherRetries, 0...100,
+                "Of a URL: how often a request is sent again.", resume: .free, default: .value(3)),
             .choice(
                 "level", \.distillation.level,
                 "token: what the teacher says of each next token; sequence: what it writes to the prompts.",
@@ -221,7 +238,11 @@ extension OptionPart {
                 others: "alpha ce_weight", default: .value(0)),
             .option(
                 "teacher_top", optional: \.distillation.top, .integer(1...1_048_576),
-                "The teacher's most likely tokens alone.", shown: true, others: "top_k topk", default: .none("all")),
+                "The teacher's most likely tokens alone.", shown: true, others: "top_k topk",
+                default: .from { facts in
+                    let isRemote = facts.run.distillation.teacher.map(TeacherConnection.isURL) ?? false
+                    return isRemote ? (20, "default of a URL") : (nil, "all")
+                }),
             .number(
                 "on_policy", \.distillation.onPolicy, 0...1,
                 "Share of the steps whose replies the student writes itself (GKD).", shown: true,
