@@ -3,6 +3,7 @@ import MartletData
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletNN
 import MartletTasks
 import MartletTokenizers
 
@@ -47,12 +48,13 @@ public struct QuestionEvaluation: Sendable {
     ///   their places among all.
     init?(
         task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder, maximumTokens: Int,
-        judge: ([Int], [(text: String, isFinished: Bool)]) throws -> [Bool],
+        precision: Precision = .exact, judge: ([Int], [(text: String, isFinished: Bool)]) throws -> [Bool],
         isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
     ) throws {
         self.task = task
-        let engine = RolloutEngine(
+        var engine = RolloutEngine(
             decoder: decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: maximumTokens, temperature: 0)
+        engine.precision = precision
         for start in stride(from: 0, to: questions.count, by: 64) {
             if isInterrupted() { return nil }
             let places = Array(start..<min(start + 64, questions.count))

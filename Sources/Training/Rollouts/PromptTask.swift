@@ -55,7 +55,7 @@ public struct PromptTask: VerifiableTask {
         self.seed = seed
     }
 
-    private static func problem(_ document: Document) throws -> VerifiableProblem {
+    static func problem(_ document: Document) throws -> VerifiableProblem {
         switch document.content {
         case .text(let bytes):
             return VerifiableProblem(

@@ -81,6 +81,16 @@ struct ReplyWriter {
         return (rewards, means)
     }
 
+    /// Problems as questions whose judge is another than their check.
+    static func questions(_ problems: [VerifiableProblem]) -> [WorldQuestion] {
+        problems.map { problem in
+            WorldQuestion(
+                category: "problems", language: .english,
+                prompt: problem.messages.map { WorldMessage(role: $0.role, content: $0.content ?? "") },
+                reply: problem.answer ?? "", check: .exact(problem.answer ?? ""))
+        }
+    }
+
     func look() throws -> Look? {
         let count = task.heldOutCount(of: run.evaluation.questions)
         guard count > 0 else { return nil }
@@ -92,14 +102,8 @@ struct ReplyWriter {
         // Right is what more than half of the rewards say.
         let half = reward.parts.reduce(0) { $0 + max(0, $1.weight) } / 2
         let problems = (0..<count).map { task.problem($0, heldOut: true) }
-        let questions = problems.map { problem in
-            WorldQuestion(
-                category: "problems", language: .english,
-                prompt: problem.messages.map { WorldMessage(role: $0.role, content: $0.content ?? "") },
-                reply: problem.answer ?? "", check: .exact(problem.answer ?? ""))
-        }
         return try QuestionEvaluation(
-            task: task.name, questions, model.decoder, encoder, maximumTokens: options.maximumTokens,
+            task: task.name, Self.questions(problems), model.decoder, encoder, maximumTokens: options.maximumTokens,
             judge: { places, replies in
                 let totals = try reward(zip(places, replies).map { problems[$0].request($1.text) }).totals
                 return zip(totals, replies).map { $0 > half && $1.isFinished }

@@ -1,5 +1,6 @@
 import MartletInference
 import MartletModels
+import MartletNN
 import MartletTensor
 
 /// One reply the model wrote while it was trained.
@@ -29,6 +30,8 @@ public struct RolloutEngine {
     public let endTokens: Set<Int32>
     public var maximumTokens: Int
     public var temperature: Double
+    /// `.exact` is what training computes with; `.fast` writes texts of which nothing else is asked.
+    public var precision = Precision.exact
     /// Samples of a request at most; larger groups are several requests, which share the prompt all the same.
     private static let samplesOfARequest = 128
 
@@ -60,7 +63,7 @@ public struct RolloutEngine {
         var replies = [Reply](repeating: Reply(), count: prompts.count * copies)
         var failure: (any Error)?
         try noGrad {
-            let generator = try Generator(decoder, nil, precision: .exact, endTokens: endTokens, options)
+            let generator = try Generator(decoder, nil, precision: precision, endTokens: endTokens, options)
             for (index, prompt) in prompts.enumerated() {
                 var stream = RandomStream(seed: seed, stream: UInt64(index))
                 let first = stream.next()
