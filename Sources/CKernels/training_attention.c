@@ -70,7 +70,8 @@ size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *gemm, ptrd
 /// The range of whole blocks, from `low`, that contains all keys seen by any query of first ..< end.
 static void visible(const martlet_sequence_attention *a, ptrdiff_t first, ptrdiff_t end, ptrdiff_t *low_block,
                     ptrdiff_t *end_block) {
-    ptrdiff_t low = a->causal ? greater(0, first - a->before) : 0, high = a->causal ? end : a->tokens;
+    ptrdiff_t low = first < a->prefix ? 0 : greater(0, first - a->before), high = smaller(a->tokens, end + a->after);
+    if (first < a->prefix) high = greater(high, a->prefix);
     *low_block = low / KEYS;
     *end_block = (high + KEYS - 1) / KEYS;
 }
@@ -78,8 +79,13 @@ static void visible(const martlet_sequence_attention *a, ptrdiff_t first, ptrdif
 /// The keys that one query sees, relative to the first visible block.
 static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdiff_t offset, ptrdiff_t *low,
                      ptrdiff_t *high) {
-    *low = (a->causal ? greater(0, query - a->before) : 0) - offset;
-    *high = (a->causal ? query + 1 : a->tokens) - offset;
+    *low = (query < a->prefix ? 0 : greater(0, query - a->before)) - offset;
+    *high = (query < a->prefix ? a->prefix : smaller(a->tokens, query + 1 + a->after)) - offset;
+}
+
+/// Which keys a query sees, by key of its visible blocks, or NULL.
+static const unsigned char *seen_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdiff_t offset) {
+    return a->seen ? a->seen + query * a->seen_stride + offset : NULL;
 }
 
 static const martlet_upcoming nothing_next = {0, 0, 0, 0};
@@ -180,7 +186,7 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
                 ptrdiff_t low, high;
                 range_of(a, first + row, low_block * KEYS, &low, &high);
                 float log_sum = training->attention_softmax(at.scores + row * width, low, high, width, a->scale,
-                                                            a->soft_cap);
+                                                            a->soft_cap, seen_of(a, first + row, low_block * KEYS));
                 if (a->sinks) log_sum = with_sink(at.scores + row * width, low, high, log_sum, a->sinks[head]);
                 if (a->log_sums) a->log_sums[head * a->log_sum_stride + first + row] = log_sum;
                 if (a->dropped) drop(a, at.scores + row * width, head, first + row, low, high, low_block * KEYS);
@@ -224,6 +230,10 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                 float *scores = at.scores + row * width, *p = at.probabilities + row * width;
                 training->attention_probabilities(scores, p, a->log_sums[head * a->log_sum_stride + first + row], low,
                                                   high, width, a->scale, a->soft_cap);
+                const unsigned char *seen = seen_of(a, first + row, low_block * KEYS);
+                for (ptrdiff_t key = greater(low, 0); seen && key < high; key++) {
+                    if (!seen[key]) p[key] = 0;
+                }
                 // Dropped probabilities have no gradient. With dropout factors d, O = (d p) V, so the sum of p (d dP)
                 // in the softmax's gradient still equals the sum of dO O.
                 if (a->dropped) drop(a, at.gradients + row * width, head, first + row, low, high, low_block * KEYS);

@@ -5,7 +5,9 @@ import Testing
 /// A sequence, its cache and how its queries see it.
 private struct Scene {
     var tokens = 150, kvHeads = 2, group = 2, dimension = 64
-    var before = Int(MARTLET_ALL_KEYS), after = 0
+    var before = Int(MARTLET_ALL_KEYS), after = 0, prefix = 0
+    /// A byte for each token and key; of the keys above, only those whose byte is not 0 are seen.
+    var seen: [UInt8]?
     var softCap: Float = 0
     var slopes: [Float]?
     var sinks: [Float]?
@@ -29,7 +31,8 @@ private struct Scene {
         let (q, k, v) = inputs()
         var out = [Double](repeating: 0, count: tokens * heads * dimension)
         for t in 0..<tokens {
-            let keys = max(0, t - before)...min(tokens - 1, t + after)
+            let range = t < prefix ? 0...(prefix - 1) : max(0, t - before)...min(tokens - 1, t + after)
+            let keys = range.filter { seen?[t * tokens + $0] != 0 }
             for h in 0..<heads {
                 let row = (t * heads + h) * dimension
                 let scores = keys.map { j -> Double in
@@ -70,6 +73,9 @@ private struct Scene {
         let table = (0..<pages).map { base + (pages - 1 - $0) * bytes }
         let readOnly = table.map { UnsafeRawPointer($0) }
         let slopes = slopes ?? [], sinks = sinks ?? []
+        let seen = UnsafeMutablePointer<UInt8>.allocate(capacity: tokens * tokens)
+        defer { seen.deallocate() }
+        for (index, byte) in (self.seen ?? []).enumerated() { seen[index] = byte }
 
         func withOptional(_ a: [Float], _ body: (UnsafePointer<Float>?) -> Void) {
             a.withUnsafeBufferPointer { body(a.isEmpty ? nil : $0.baseAddress) }
@@ -110,7 +116,10 @@ private struct Scene {
                                                 head_dimension: dimension, value_dimension: dimension,
                                                 key_count: start + count,
                                                 first_position: start, keys_before: before, keys_after: after,
-                                                scale: scale, soft_cap: softCap, alibi_slopes: slopes, sinks: sinks)
+                                                prefix: prefix,
+                                                seen: self.seen.map { _ in UnsafePointer(seen + start * tokens) },
+                                                seen_stride: tokens, scale: scale, soft_cap: softCap,
+                                                alibi_slopes: slopes, sinks: sinks)
                                             for head in 0..<kvHeads {
                                                 var row = 0
                                                 while row < count * group {
@@ -194,6 +203,44 @@ private struct Scene {
                 let worst = zip(values, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
                 #expect(worst < 2e-6, "\(name) \(window)")
             }
+        }
+    }
+
+    /// Every query sees itself and some of the keys before it: a third, in runs and one by one.
+    private func table(_ tokens: Int) -> [UInt8] {
+        var generator = SeededGenerator(state: 5)
+        let draws = generator.floats(tokens * tokens, in: 0...1)
+        return (0..<tokens * tokens).map { index in
+            let (query, key) = (index / tokens, index % tokens)
+            return key == query || (draws[index] < 0.3 && key / 70 % 2 == query % 2) ? 1 : 0
+        }
+    }
+
+    @Test func aPrefixSeesItselfAndATableIsFollowed() {
+        let scenes = [
+            Scene(prefix: 70), Scene(group: 3, before: 20, prefix: 40), Scene(prefix: 1),
+            Scene(seen: table(150)), Scene(group: 3, before: 39, seen: table(150), softCap: 2),
+            Scene(seen: table(150), sinks: [0, -1, 3, 100]), Scene(seen: table(150), half: true),
+        ]
+        for scene in scenes {
+            let expected = scene.reference(), first = scene.run(instructionSets[0].1.attention, step: scene.tokens)
+            for (name, kernels) in instructionSets {
+                let whole = scene.run(kernels.attention, step: scene.tokens)
+                let worst = zip(whole, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) }
+                #expect(worst < 2e-6 && !whole.contains { $0.isNaN }, "\(name) \(scene.prefix)")
+                #expect(sameBits(first, whole), "\(name)")
+                // The prefix enters at once, what follows it token by token.
+                if scene.prefix == 0 { #expect(sameBits(whole, scene.run(kernels.attention, step: 7)), "\(name)") }
+            }
+        }
+    }
+
+    @Test func aTableOfAllKeysChangesNoBit() {
+        let plain = Scene(group: 3), asked = Scene(group: 3, seen: [UInt8](repeating: 1, count: 150 * 150))
+        for (name, kernels) in instructionSets {
+            #expect(
+                sameBits(
+                    plain.run(kernels.attention, step: 150), asked.run(kernels.attention, step: 150)), "\(name)")
         }
     }
 

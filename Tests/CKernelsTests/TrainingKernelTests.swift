@@ -133,7 +133,7 @@ import Testing
         }
         for cap in [Float(0), 30] {
             compare("attention softmax \(cap)", buffers: 1, range: -20...20) { table, b, n in
-                b.withOne { table.attention_softmax($0, n / 4, n, n, 0.3, cap) }
+                b.withOne { table.attention_softmax($0, n / 4, n, n, 0.3, cap, nil) }
             }
             compare("attention probabilities \(cap)", buffers: 2, range: -20...20) { table, b, n in
                 b.withTwo { table.attention_probabilities($0, $1, 3, n / 4, n, n, 0.3, cap) }

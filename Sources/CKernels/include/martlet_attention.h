@@ -48,6 +48,13 @@ typedef struct martlet_attention_arguments {
     /// Causal: before = MARTLET_ALL_KEYS, after = 0. Sliding window of w tokens: before = w - 1, after = 0.
     /// Bidirectional: both MARTLET_ALL_KEYS. Every query must see at least one key, else its row is zero.
     ptrdiff_t keys_before, keys_after;
+    /// Prefix language model: a query at a position below `prefix` sees keys 0 ... prefix - 1 instead. 0 for none.
+    ptrdiff_t prefix;
+    /// Or NULL: a byte for each query token and key of the cache, rows `seen_stride` bytes apart; of the keys above,
+    /// query token t sees key j only where seen[t * seen_stride + j] is not 0. The values of keys that are not seen
+    /// are multiplied by zero, so they must be finite.
+    const unsigned char *_Nullable seen;
+    ptrdiff_t seen_stride;
     float scale;
     /// Logit soft-capping: scores become cap * tanh(s / cap) if this is not 0 (Gemma 2).
     float soft_cap;

@@ -52,9 +52,10 @@ typedef struct martlet_training_kernels {
                                     float scale, bool gradient, ptrdiff_t count);
 
     /// Scores of one query: s[low ..< high] becomes exp(scale s - m) / sum, the rest of 0 ..< count zero; returns
-    /// log(sum(exp(scale s))). With a soft cap scale s becomes cap tanh(scale s / cap) first.
+    /// log(sum(exp(scale s))). With a soft cap scale s becomes cap tanh(scale s / cap) first. Where `seen` is given,
+    /// keys of low ..< high whose byte seen[key] is 0 get probability zero; at least one of them is seen.
     float (*_Nonnull attention_softmax)(float *_Nonnull s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t count,
-                                        float scale, float soft_cap);
+                                        float scale, float soft_cap, const unsigned char *_Nullable seen);
     /// The same probabilities, recomputed from a known log-sum, into p; s becomes the derivative of the capped score
     /// (times scale), which is `scale` itself without a cap.
     void (*_Nonnull attention_probabilities)(float *_Nonnull s, float *_Nonnull p, float log_sum, ptrdiff_t low,
@@ -101,8 +102,7 @@ typedef struct martlet_training_kernels {
                                    ptrdiff_t count);
 } martlet_training_kernels;
 
-/// Attention over whole sequences in training: every token attends to the tokens before it (and after it, if not
-/// causal). Rows are tokens, `*_stride` floats apart; a head is `head_dimension` contiguous floats.
+/// Attention over whole sequences in training. Rows are tokens, `*_stride` floats apart; a head is `head_dimension` contiguous floats.
 typedef struct martlet_sequence_attention {
     const float *_Nonnull queries;
     const float *_Nonnull keys;
@@ -114,9 +114,12 @@ typedef struct martlet_sequence_attention {
     ptrdiff_t head_dimension, value_dimension;
     /// Query heads per key/value head.
     ptrdiff_t group;
-    /// A query at i sees keys max(0, i - before) ... i, or all of them when not causal.
-    ptrdiff_t before;
-    bool causal;
+    /// A query at i sees keys max(0, i - before) ... min(tokens - 1, i + after); below `prefix` it sees keys 0 ... prefix
+    /// - 1 instead. 2^40 stands for all keys.
+    ptrdiff_t before, after, prefix;
+    /// Or NULL: of these keys it sees key j only where seen[i * seen_stride + j] is not 0; every query sees one.
+    const unsigned char *_Nullable seen;
+    ptrdiff_t seen_stride;
     float scale, soft_cap;
     /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
     const float *_Nullable sinks;

@@ -37,6 +37,8 @@ typedef struct {
     ptrdiff_t first[TILE_ROWS], end[TILE_ROWS];
     ptrdiff_t position[TILE_ROWS];
     float slope[TILE_ROWS];
+    /// Bytes by key of the cache, or NULL: which keys between first and end a row attends to.
+    const unsigned char *seen[TILE_ROWS];
     ptrdiff_t rows;
 } attention_tile;
 

@@ -22,7 +22,17 @@ static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, 
         t->position[r] = p;
         t->first[r] = p > g->keys_before ? p - g->keys_before : 0;
         t->end[r] = g->keys_after < g->key_count - 1 - p ? p + g->keys_after + 1 : g->key_count;
+        if (p < g->prefix) {
+            t->first[r] = 0;
+            t->end[r] = g->prefix < g->key_count ? g->prefix : g->key_count;
+        }
         if (t->end[r] < t->first[r]) t->end[r] = t->first[r];
+        t->seen[r] = g->seen ? g->seen + token * g->seen_stride : NULL;
+        if (t->seen[r]) {
+            // From the first key to the last that is seen: the maximum is finite from the first page on.
+            while (t->first[r] < t->end[r] && !t->seen[r][t->first[r]]) t->first[r]++;
+            while (t->first[r] < t->end[r] && !t->seen[r][t->end[r] - 1]) t->end[r]--;
+        }
     }
     for (ptrdiff_t r = rows; r < 2 * LANES; r++) t->maximum[r] = 0;
 }
@@ -47,6 +57,12 @@ static void tile_scores(attention_tile *t, const martlet_attention_arguments *g,
             }
             if (j < first || j + LANES > end) {
                 s = choose((key >= (int)first) & (key < (int)end), s, splat(-INFINITY));
+            }
+            if (t->seen[r]) {
+                for (int lane = 0; lane < LANES; lane++) {
+                    ptrdiff_t place = j + lane;
+                    if (place >= first && place < end && !t->seen[r][page_start + place]) s[lane] = -INFINITY;
+                }
             }
             store(p + j, s);
             m = larger(s, m);

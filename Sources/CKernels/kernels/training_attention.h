@@ -6,7 +6,7 @@ static void zero_outside(float *s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t coun
 }
 
 static float attention_softmax_f32(float *s, ptrdiff_t low, ptrdiff_t high, ptrdiff_t count, float scale,
-                                   float soft_cap) {
+                                   float soft_cap, const unsigned char *seen) {
     zero_outside(s, low, high, count);
     float *x = s + low;
     const ptrdiff_t width = high - low;
@@ -17,6 +17,16 @@ static float attention_softmax_f32(float *s, ptrdiff_t low, ptrdiff_t high, ptrd
             store_up_to(x + i, cap * tanh16(load_up_to(x + i, width - i) * factor), width - i);
         }
         scale = 1;
+    }
+    if (seen) {
+        // After the cap, which would make a finite score of the infinity.
+        const float unseen = scale < 0 ? INFINITY : -INFINITY;
+        for (ptrdiff_t i = 0; i < width; i++) {
+            if (!seen[low + i]) x[i] = unseen;
+            else if (scale == 0) x[i] = 0;
+        }
+        // Zero times infinity is no number; zero times a seen score has been written already.
+        if (scale == 0) scale = 1;
     }
     const float shift = shift_of(x, scale, width);
     f32x16 f = splat(scale), m = splat(shift), total = 0;

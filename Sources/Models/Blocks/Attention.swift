@@ -64,7 +64,9 @@ final class Attention: SelfAttention {
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
         if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
         if let bias = spec.linearBias { (q, k) = try bias.carried(by: q, k, spec, positions: pass.positions) }
-        try pass.observation?.see(queries: q, keys: k, layer: layer, spec)
+        if let observation = pass.observation {
+            try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
+        }
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
@@ -74,12 +76,14 @@ final class Attention: SelfAttention {
         // A transient cache only saves time; attention over it has no gradient. Where gradients are recorded, it is not
         // used.
         if !pass.isCached || (pass.isTransient && Tensor.isRecording([q, k, v, sinks?.weight])) {
+            let mask = AttentionMask(pass.reaches(spec.reach), within: pass.segments)
             return try Fused.attention(
-                q, k, v, mask: AttentionMask(spec.reach, within: pass.segments), shape, sinks: sinks?.weight,
+                q, k, v, mask: mask, shape, sinks: sinks?.weight,
                 dropout: pass.dropout?.ofAttention(layer: layer))
         }
         for sequence in pass.sequences { try sequence.cache.append(k, v, rows: sequence.rows, layer: layer) }
-        return try KVCache.attend(q, pass.sequences, layer: layer, reach: spec.reach, shape, sinks: sinks?.weight)
+        return try KVCache.attend(
+            q, pass.sequences, layer: layer, reaches: pass.reaches(spec.reach), shape, sinks: sinks?.weight)
     }
 
     /// Cross-attention to the states of an encoder: `[tokens, hidden]` -> same.
@@ -96,7 +100,8 @@ final class Attention: SelfAttention {
         case .cached(let caches):
             let queries = zip(pass.segments, caches).map { DecoderSequence(rows: $0, cache: $1) }
             mixed = try KVCache.attend(
-                q, queries, layer: layer, reach: .everything, shape, sinks: sinks?.weight, extending: false)
+                q, queries, layer: layer, reaches: queries.map { _ in .everything }, shape, sinks: sinks?.weight,
+                extending: false)
         }
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }

@@ -130,19 +130,21 @@ public final class KVCache: @unchecked Sendable {
 
     /// softmax(scale · q kᵀ) v for every row and head of every sequence: q `[tokens, heads · headDimension]` ->
     /// `[tokens, heads · valueDimension]`.
-    /// - Parameter extending: whether the rows' own keys and values have been appended and are seen.
+    /// - Parameters:
+    ///   - reaches: for each sequence, which keys its rows see.
+    ///   - extending: whether the rows' own keys and values have been appended and are seen.
     static func attend(
-        _ q: Tensor, _ sequences: [DecoderSequence], layer: Int, reach: AttentionMask.Reach, _ shape: AttentionShape,
+        _ q: Tensor, _ sequences: [DecoderSequence], layer: Int, reaches: [AttentionReach], _ shape: AttentionShape,
         sinks: Tensor? = nil, extending: Bool = true
     ) throws(TensorError) -> Tensor {
         guard let first = sequences.first?.cache else { return Tensor(uninitialized: q.shape) }
-        let queries = sequences.map { sequence in
+        let queries = zip(sequences, reaches).map { sequence, reach in
             let cache = sequence.cache
             return PagedQueries(
                 rows: sequence.rows, blocks: cache.blocks,
                 keyCount: extending ? cache.length + sequence.rows.count : cache.length,
-                firstPosition: extending ? cache.length : 0)
+                firstPosition: extending ? cache.length : 0, reach: reach)
         }
-        return try Fused.attention(q, queries, first.layouts[layer], first.dtype, reach: reach, shape, sinks: sinks)
+        return try Fused.attention(q, queries, first.layouts[layer], first.dtype, shape, sinks: sinks)
     }
 }

@@ -74,14 +74,16 @@ final class LatentAttention: SelfAttention {
         var mixed: Tensor  // [tokens, heads * valueDimension]
         if !pass.isCached || (pass.isTransient && Tensor.isRecording([plainQ, c])) {
             let whole = try expanded(parts, pass)
-            try pass.observation?.see(queries: whole.q, keys: whole.k, layer: layer, spec)
+            try pass.observation?.see(
+                queries: whole.q, keys: whole.k, layer: layer, spec, pass.reaches(spec.reach)[0])
             mixed = try Fused.attention(
-                whole.q, whole.k, whole.v, mask: AttentionMask(spec.reach, within: pass.segments), wholeShape,
-                dropout: pass.dropout?.ofAttention(layer: layer))
+                whole.q, whole.k, whole.v, mask: AttentionMask(pass.reaches(spec.reach), within: pass.segments),
+                wholeShape, dropout: pass.dropout?.ofAttention(layer: layer))
         } else {
             if let observation = pass.observation {
                 let whole = try expanded(parts, pass)
-                try observation.see(queries: whole.q, keys: whole.k, layer: layer, spec)
+                try observation.see(
+                    queries: whole.q, keys: whole.k, layer: layer, spec, pass.reaches(spec.reach)[0])
             }
             mixed = try absorbed(parts, pass)
         }
@@ -142,8 +144,10 @@ final class LatentAttention: SelfAttention {
         let shape = AttentionShape(
             heads: heads, keyValueHeads: 1, headDimension: latent.rank + turning, valueDimension: latent.rank,
             scale: spec.scale, softCap: spec.softCap)
-        let seen = try KVCache.attend(q, pass.sequences, layer: layer, reach: spec.reach, shape)
-            .reshape(tokens, heads, latent.rank)  // [tokens, heads, rank]
+        let seen = try KVCache.attend(
+            q, pass.sequences, layer: layer, reaches: pass.reaches(spec.reach), shape
+        )
+        .reshape(tokens, heads, latent.rank)  // [tokens, heads, rank]
         return try perHead(seen, matrices[heads...], width: spec.valueDimension)
             .reshape(tokens, spec.mixedWidth)  // [tokens, heads * valueDimension]
     }

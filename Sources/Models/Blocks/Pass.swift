@@ -21,6 +21,9 @@ public struct Pass {
     public var positions: [Int32]?
     /// Dropout, in training.
     public var dropout: DecoderDropout?
+    /// What the tokens of each sequence see where that is not what the layers say, in the order of the sequences; empty
+    /// if there is nothing of the kind.
+    public var masks: [SequenceMask?]
     /// The adapters of each sequence, in the order of the sequences; empty if there are none.
     public var adapters: [AdapterSet?]
     /// Receives auxiliary losses, router loads and residuals of the pass.
@@ -34,13 +37,35 @@ public struct Pass {
 
     public init(
         _ rows: Rows, positions: [Int32]? = nil, dropout: DecoderDropout? = nil, adapters: [AdapterSet?] = [],
-        record: PassRecord? = nil
+        masks: [SequenceMask?] = [], record: PassRecord? = nil
     ) {
         self.rows = rows
         self.positions = positions
         self.dropout = dropout
         self.adapters = adapters
+        self.masks = masks
         self.record = record
+    }
+}
+
+/// What the tokens of one sequence see in all layers, in place of the layers' own rule.
+public enum SequenceMask: Sendable, Equatable {
+    /// The first tokens of the sequence see each other, later ones too, as in a prefix language model (Raffel et al.
+    /// 2020); the tokens after them see what comes before them. Over a cache, the prefix is computed in one pass.
+    case prefix(Int)
+    /// Each token sees the keys that a table names. Its queries are the tokens of the pass, its keys all positions of
+    /// the sequence. Layers with a sliding window see those of them less than a window away.
+    case table(AttentionTable)
+}
+
+extension AttentionReach {
+    /// What a query sees in a layer with this rule, in a sequence with a mask of its own.
+    func masked(by mask: SequenceMask?) -> AttentionReach {
+        switch (mask, self) {
+        case (nil, _), (.prefix, .everything): self
+        case (.prefix(let length), _): .prefix(length, window: window)
+        case (.table(let table), _): .table(table, window: window)
+        }
     }
 }
 

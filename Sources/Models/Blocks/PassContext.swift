@@ -31,6 +31,8 @@ struct PassContext {
     /// Nil outside of training.
     let dropout: DecoderDropout?
     let adapters: RowAdapters
+    /// For each segment, what its rows see instead of what the layers say; empty if no sequence has a mask.
+    private let masks: [SequenceMask?]
     let memory: EncodedSource?
     let observation: DecoderObservation?
     let record: PassRecord?
@@ -98,6 +100,23 @@ struct PassContext {
             zip(named, pass.adapters).compactMap { rows, set in set.map { (rows, $0) } }
                 .sorted { $0.0.lowerBound < $1.0.lowerBound },
             draw: pass.dropout.map { AdapterDraw(seed: $0.seed, step: $0.step, firstToken: $0.firstToken) })
+        guard pass.masks.isEmpty || pass.masks.count == named.count else {
+            throw TensorError(
+                .argument, "decoder", "\(pass.masks.count) masks do not fit \(named.count) sequences")
+        }
+        masks =
+            pass.masks.allSatisfy { $0 == nil }
+            ? [] : zip(named, pass.masks).sorted { $0.0.lowerBound < $1.0.lowerBound }.map(\.1)
+        for (sequence, mask) in zip(sequences, masks) {
+            guard case .prefix(let length) = mask else { continue }
+            let start = sequence.cache.length
+            guard start == 0 ? length <= sequence.rows.count : start >= length else {
+                throw TensorError(
+                    .argument, "decoder",
+                    "a prefix of \(length) tokens is computed in one pass, not tokens \(start) to \(sequence.newLength) "
+                        + "of it: its first tokens see its last")
+            }
+        }
         rotations = try stack.rotary.map { try Self.runs(parts, $0) }
         for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
     }
@@ -126,6 +145,12 @@ struct PassContext {
             rest = rest.dropFirst(run.count)
         }
         return runs
+    }
+
+    /// For each segment, what its rows see in a layer with this rule.
+    func reaches(_ layer: AttentionReach) -> [AttentionReach] {
+        masks.isEmpty
+            ? Array(repeating: layer, count: segments.count) : masks.map { layer.masked(by: $0) }
     }
 
     /// x with dropout if the pass has it; `site` numbers the place in the network.

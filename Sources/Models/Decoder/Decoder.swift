@@ -86,7 +86,7 @@ public final class Decoder {
             throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: vocabulary)
         }
         if let prompt, case .whole(let segments) = pass.rows, !tokens.contains(where: { Int($0) >= vocabulary }) {
-            let expanded = ExpandedPass(tokens, segments, pass, prompt, vocabulary: vocabulary)
+            let expanded = try ExpandedPass(tokens, segments, pass, prompt, vocabulary: vocabulary)
             return try Fused.embed(expanded.rows, hiddenStates(expanded.tokens, expanded.pass), scale: 1)
         }
         var context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)

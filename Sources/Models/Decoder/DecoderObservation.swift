@@ -38,13 +38,15 @@ package final class DecoderObservation {
     func see(residual x: Tensor) { residuals.append(x.copied()) }
 
     /// Receives the rotated queries and keys of a layer, `[tokens, heads · headDimension]`.
-    func see(queries q: Tensor, keys k: Tensor, layer: Int, _ spec: AttentionSpec) throws {
+    func see(
+        queries q: Tensor, keys k: Tensor, layer: Int, _ spec: AttentionSpec, _ reach: AttentionReach
+    ) throws {
         let tokens = q.shape[0], group = spec.heads / spec.keyValueHeads
         let (queries, keys) = (try q.toArray(as: Float.self), try k.toArray(as: Float.self))
         let rows = Rows(
             tokens: tokens, size: spec.scoreDimension, queryWidth: spec.heads * spec.scoreDimension,
             keyWidth: spec.keyValueHeads * spec.scoreDimension,
-            scale: spec.scale, softCap: spec.softCap, window: spec.window ?? .max, isCausal: spec.reach.isCausal)
+            scale: spec.scale, softCap: spec.softCap, reach: reach)
         let result = Mutex([Float](repeating: 0, count: spec.heads * tokens * tokens))
         ThreadPool.shared.run(spec.heads) { head in
             let weights = rows.weights(queries, keys, head: head, keyHead: head / group)
@@ -58,15 +60,14 @@ package final class DecoderObservation {
         let tokens, size, queryWidth, keyWidth: Int
         let scale: Float
         let softCap: Float?
-        let window: Int
-        let isCausal: Bool
+        let reach: AttentionReach
 
         /// softmax(scale · q kᵀ) of one head, `[tokens, tokens]`.
         func weights(_ q: [Float], _ k: [Float], head: Int, keyHead: Int) -> [Float] {
             var output = [Float](repeating: 0, count: tokens * tokens)
             for row in 0..<tokens {
                 let query = row * queryWidth + head * size, start = row * tokens
-                let seen = (window > row ? 0 : row - window + 1)...(isCausal ? row : tokens - 1)
+                let seen = (0..<tokens).filter { reach.sees(key: $0, from: row) }
                 var largest = -Float.infinity
                 for column in seen {
                     let key = column * keyWidth + keyHead * size

@@ -76,8 +76,23 @@ struct ExpandedPass {
     var rows: [Int32] = []
 
     /// - Parameter segments: the row ranges of the sequences in the given pass.
-    init(_ given: [Int32], _ segments: [Range<Int>], _ pass: Pass, _ prompt: VirtualPrompt, vocabulary: Int) {
+    /// - Throws: `TensorError` for a mask that is a table, which has no place for the virtual tokens.
+    init(
+        _ given: [Int32], _ segments: [Range<Int>], _ pass: Pass, _ prompt: VirtualPrompt, vocabulary: Int
+    ) throws(TensorError) {
         self.pass = pass
+        for (index, mask) in pass.masks.enumerated() {
+            switch mask {
+            case nil: break
+            // What a prefix sees, it sees of the virtual tokens before it too.
+            case .prefix(let length): self.pass.masks[index] = .prefix(prompt.count + length)
+            case .table:
+                throw TensorError(
+                    .argument, "decoder",
+                    "the table of sequence \(index) has no queries and keys for the \(prompt.count) learnt tokens before "
+                        + "it: put them into the tokens and the table")
+            }
+        }
         var positions: [Int32] = [], expanded: [Range<Int>] = []
         let first = prompt.tokens(vocabulary: vocabulary)
         rows = [Int32](repeating: 0, count: given.count)

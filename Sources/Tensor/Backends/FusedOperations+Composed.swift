@@ -54,8 +54,8 @@ extension FusedOperations {
         throw TensorError(.missing, "append", "this backend has no key/value cache: compute whole sequences")
     }
     package static func attendPages(
-        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
-        _ shape: AttentionShape, sinks: Tensor?
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
+        sinks: Tensor?
     ) throws(TensorError) -> Tensor {
         throw TensorError(
             .missing, "attention", "this backend has no key/value cache: compute whole sequences")

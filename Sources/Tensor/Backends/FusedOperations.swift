@@ -34,8 +34,8 @@ package protocol FusedOperations {
         _ dtype: DType
     ) throws(TensorError)
     static func attendPages(
-        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
-        _ shape: AttentionShape, sinks: Tensor?
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
+        sinks: Tensor?
     ) throws(TensorError) -> Tensor
 
     // MARK: Element by element, and row by row

@@ -3,22 +3,44 @@ package struct PagedQueries {
     /// The sequence's rows in the query tensor.
     package var rows: Range<Int>
     package var blocks: [KVBlock]
-    /// Number of keys in the blocks, including those of these queries in self-attention.
+    /// The position of the first key in the blocks, a multiple of `KVBlock.length`: keys before it have been released,
+    /// as none of these queries sees them.
+    package var firstKey: Int
+    /// The length of the sequence, including these queries in self-attention.
     package var keyCount: Int
     /// The position of the first query.
     package var firstPosition: Int
+    /// Which keys these queries see.
+    package var reach: AttentionMask.Reach
 
-    package init(rows: Range<Int>, blocks: [KVBlock], keyCount: Int, firstPosition: Int) {
+    package init(
+        rows: Range<Int>, blocks: [KVBlock], firstKey: Int = 0, keyCount: Int, firstPosition: Int,
+        reach: AttentionMask.Reach
+    ) {
         self.rows = rows
         self.blocks = blocks
+        self.firstKey = firstKey
         self.keyCount = keyCount
         self.firstPosition = firstPosition
+        self.reach = reach
+    }
+
+    /// - Throws: `TensorError` when the mask does not fit, or a query sees keys that have been released.
+    fileprivate func check() throws(TensorError) {
+        try reach.check(queries: rows.count, keys: keyCount, firstQuery: firstPosition)
+        let isReleased = firstKey > 0 && firstPosition - reach.keysBefore < firstKey
+        guard !isReleased, firstKey % KVBlock.length == 0, blocks.count * KVBlock.length >= keyCount - firstKey else {
+            throw TensorError(
+                .argument, "attention",
+                "the queries from position \(firstPosition) on see keys that are not in the cache, which begins at "
+                    + "position \(firstKey) and has \(blocks.count) blocks")
+        }
     }
 }
 
 extension Fused {
     /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` into
-    /// blocks, starting at position `position`.
+    /// blocks, starting `position` positions after the first of the first block.
     /// - Parameter dtype: the cache's type, F32 or F16.
     /// - Precondition: blocks for these positions exist and are not shared.
     package static func append(
@@ -32,13 +54,15 @@ extension Fused {
 
     /// softmax(scale · q kᵀ) v for every row and head over the keys of its sequence in the cache. q `[tokens, heads ·
     /// headDimension]` -> `[tokens, heads · valueDimension]`.
-    /// - Throws: `TensorError` for types other than F32, and while gradients are recorded: a cache has no gradient.
+    /// - Throws: `TensorError` for types other than F32, for masks that do not fit, and while gradients are recorded: a
+    ///   cache has no gradient.
     package static func attention(
-        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
-        _ shape: AttentionShape, sinks: Tensor? = nil
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
+        sinks: Tensor? = nil
     ) throws(TensorError) -> Tensor {
         try checkCached("attention", q)
-        return try backend(of: q).attendPages(q, sequences, layout, dtype, reach: reach, shape, sinks: sinks)
+        for sequence in sequences where !sequence.rows.isEmpty { try sequence.check() }
+        return try backend(of: q).attendPages(q, sequences, layout, dtype, shape, sinks: sinks)
     }
 
     private static func checkCached(_ operation: String, _ x: Tensor) throws(TensorError) {

@@ -172,14 +172,13 @@ import Testing
     /// Queries of one sequence over keys of another, as many or fewer or more.
     @Test(arguments: [[(5, 9)], [(1, 1), (60, 3), (3, 130)], [(0, 4), (7, 7)]], [0, 0.2])
     func crossAttentionAgrees(_ lengths: [(queries: Int, keys: Int)], dropout: Double) throws {
-        var mask = AttentionMask(.everything, queries: [], keys: []), queries = 0, keys = 0
+        var blocks: [(queries: Range<Int>, keys: Range<Int>)] = [], queries = 0, keys = 0
         for length in lengths {
-            mask.queries.append(queries..<queries + length.queries)
-            mask.keys.append(keys..<keys + length.keys)
+            blocks.append((queries..<queries + length.queries, keys..<keys + length.keys))
             (queries, keys) = (queries + length.queries, keys + length.keys)
         }
-        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.3),
-            (seen, own) = (mask, queries)
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.3)
+        let seen = AttentionMask(.everything, queries: blocks.map(\.queries), keys: blocks.map(\.keys)), own = queries
         try compare("cross-attention", shapes: [[own, 32], [keys, 16], [keys, 16]], tolerance: 1e-4) {
             try Fused.attention(
                 $0[0], $0[1], $0[2], mask: seen, shape, dropout: AttentionDropout(probability: dropout, key: 5))
@@ -210,14 +209,99 @@ import Testing
         }
     }
 
+    /// Each query sees itself, a run of early keys and every seventh, later ones too.
+    private static func table(_ count: Int) -> AttentionTable {
+        AttentionTable(queries: count, keys: count) { query, key in
+            query == key || (key < 20 && key % 3 == query % 3) || (key + query) % 7 == 0
+        }
+    }
+
+    static let masks: [AttentionMask] = [
+        AttentionMask(.prefix(40), within: [0..<100]), AttentionMask(.prefix(100), within: [0..<100]),
+        AttentionMask(.prefix(60, window: 9), within: [0..<100]), AttentionMask(.prefix(0), within: [0..<100]),
+        AttentionMask([.prefix(1), .prefix(57), .causal], within: [0..<3, 3..<80, 80..<100]),
+        AttentionMask(.table(table(100)), within: [0..<100]),
+        AttentionMask(.table(table(100), window: 30), within: [0..<100]),
+        AttentionMask([.everything, .table(table(63)), .window(4)], within: [0..<20, 20..<83, 83..<100]),
+    ]
+
+    @Test(arguments: masks, [0, 0.2]) func masksOfEveryKindAgree(_ mask: AttentionMask, dropout: Double) throws {
+        let shape = AttentionShape(
+            heads: 4, keyValueHeads: 2, headDimension: 8, valueDimension: 5, scale: 0.3,
+            softCap: dropout > 0 ? 3 : nil)
+        try compare("attention, masked", shapes: [[100, 32], [100, 16], [100, 10], [4]], tolerance: 1e-4) {
+            try Fused.attention(
+                $0[0], $0[1], $0[2], mask: mask, shape, sinks: $0[3],
+                dropout: AttentionDropout(probability: dropout, key: 5))
+        }
+    }
+
+    /// Gradients of the masked kernel against central differences of its own results.
+    @Test(arguments: [masks[2], masks[6]]) func gradientsOfMasksAreDifferences(_ mask: AttentionMask) throws {
+        let shape = AttentionShape(heads: 2, keyValueHeads: 1, headDimension: 8, scale: 0.3)
+        var stream = RandomStream(seed: 12)
+        let inputs = try [16, 8, 8].map { try Tensor.normal([100, $0], mean: 0, std: 1, using: &stream) }
+        let weights = try Tensor.normal([100, 16], mean: 0, std: 1, using: &stream)
+        func value(_ x: [Tensor]) throws -> Tensor {
+            try (Fused.attention(x[0], x[1], x[2], mask: mask, shape) * weights.to(x[0].dtype)).sum()
+        }
+        let leaves = try inputs.map { try $0.requiringGrad() }
+        try value(leaves).backward()
+        for (index, leaf) in leaves.enumerated() {
+            let found = try #require(leaf.gradient)
+            for place in [3, 150, 401, 777] {
+                let h = 1e-4
+                func moved(_ by: Double) throws -> Double {
+                    var x = try inputs.map { try $0.to(.float64) }
+                    var numbers = try x[index].toArray(as: Double.self)
+                    numbers[place] += by
+                    x[index] = try Tensor(numbers, shape: x[index].shape)
+                    return try value(x).item()
+                }
+                let expected = try (moved(h) - moved(-h)) / (2 * h)
+                let own = try Double(found.toArray(as: Float.self)[place])
+                #expect(abs(own - expected) < 1e-4 * max(1, abs(expected)), "input \(index), element \(place)")
+            }
+        }
+    }
+
+    /// What a table says in other words is the same to the bit.
+    @Test func aTableOfARuleIsTheRule() throws {
+        let shape = AttentionShape(heads: 2, keyValueHeads: 2, headDimension: 8, scale: 0.3)
+        var stream = RandomStream(seed: 4)
+        let x = try (0..<3).map { _ in try Tensor.normal([90, 16], mean: 0, std: 1, using: &stream) }
+        for reach in [AttentionMask.Reach.causal, .window(11), .everything, .prefix(30)] {
+            let table = AttentionTable(queries: 90, keys: 90) { reach.sees(key: $1, from: $0) }
+            let found = try Fused.attention(
+                x[0], x[1], x[2], mask: AttentionMask(.table(table), within: [0..<90]), shape)
+            let wanted = try Fused.attention(x[0], x[1], x[2], mask: AttentionMask(reach, within: [0..<90]), shape)
+            let error: Double = try (found - wanted).abs().max(axes: []).item()
+            #expect(error < 1e-6, "\(reach)")
+        }
+        let all = AttentionTable(queries: 90, keys: 90) { _, _ in true }
+        #expect(all == AttentionTable(queries: 90, keys: 90) { _, _ in true } && all.pairCount == 8100)
+        #expect(all != AttentionTable(queries: 90, keys: 90) { $0 != 3 || $1 != 5 })
+    }
+
     @Test func masksThatDoNotFitAreRefused() throws {
         let x = try Tensor.zeros([6, 8]), shape = AttentionShape(heads: 1, keyValueHeads: 1, headDimension: 8, scale: 1)
         for mask in [
             AttentionMask(within: [0..<5]), AttentionMask(.causal, queries: [0..<2, 2..<6], keys: [0..<3, 3..<6]),
             AttentionMask(.everything, queries: [0..<2, 2..<6], keys: [0..<0, 0..<6]),
-            AttentionMask(.window(0), within: [0..<6]),
+            AttentionMask(.window(0), within: [0..<6]), AttentionMask([.causal], within: [0..<3, 3..<6]),
+            AttentionMask(.prefix(7), within: [0..<6]), AttentionMask(.prefix(-1), within: [0..<6]),
+            AttentionMask(.table(AttentionTable(queries: 5, keys: 6) { _, _ in true }), within: [0..<6]),
+            AttentionMask(.table(AttentionTable(queries: 6, keys: 6) { query, _ in query != 2 }), within: [0..<6]),
+            AttentionMask(
+                .table(AttentionTable(queries: 6, keys: 6) { $1 == ($0 < 4 ? 0 : $0) }, window: 3), within: [0..<6]),
         ] {
             #expect(throws: TensorError.self) { try Fused.attention(x, x, x, mask: mask, shape) }
+        }
+        let blind = AttentionTable(queries: 6, keys: 6) { query, _ in query != 2 }
+        #expect {
+            try Fused.attention(x, x, x, mask: AttentionMask(.table(blind), within: [0..<6]), shape)
+        } throws: {
+            "\($0)".contains("query 2 of the table sees no key")
         }
     }
 

@@ -116,9 +116,10 @@ import Testing
     }
 
     /// Two sequences whose keys and values lie in blocks against whole sequences: all rows at once, and the last ones alone.
-    @Test(arguments: [(1, 8), (5, 6), (37, 16), (70, 24)], [AttentionMask.Reach.causal, .window(9)])
-    func pagesAreSeenAsWholeSequences(_ size: (length: Int, dimension: Int), _ reach: AttentionMask.Reach) throws {
+    @Test(arguments: [(1, 8), (5, 6), (37, 16), (70, 24)], [0, 1, 2, 3])
+    func pagesAreSeenAsWholeSequences(_ size: (length: Int, dimension: Int), _ kind: Int) throws {
         let (length, dimension) = size, heads = 4, keyValueHeads = 2
+        let reach = [AttentionMask.Reach.causal, .window(9), .prefix(length / 2), .prefix(length, window: 9)][kind]
         let tokens = 2 * length
         let layout = KVLayout(
             heads: keyValueHeads, headDimension: dimension, valueDimension: dimension, offset: 0)
@@ -145,9 +146,9 @@ import Testing
                     sequences.append(
                         PagedQueries(
                             rows: (rows.lowerBound + first)..<rows.upperBound, blocks: blocks, keyCount: length,
-                            firstPosition: first))
+                            firstPosition: first, reach: reach))
                 }
-                return try Fused.attention(x[0], sequences, layout, dtype, reach: reach, shape)
+                return try Fused.attention(x[0], sequences, layout, dtype, shape)
             }
             let tolerance = dtype == .float32 ? 1e-5 : 3e-3
             // One comparison for both: what is appended is what is attended to.
@@ -161,6 +162,51 @@ import Testing
             ) { x in
                 let all = try attend(x, from: length - 1)
                 return try Tensor.concatenate([length - 1, tokens - 1].map { try all.narrow(0, from: $0, length: 1) })
+            }
+        }
+    }
+
+    /// A table over a cache, and a window whose earlier blocks have been released.
+    @Test func pagesAreSeenThroughTablesAndReleasedInFrontOfWindows() throws {
+        let length = 200, width = 16, firstRow = 150
+        let layout = KVLayout(heads: 2, headDimension: 8, valueDimension: 8, offset: 0)
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: 8, scale: 0.3)
+        var stream = RandomStream(seed: 31)
+        let q = try Tensor.normal([length, 32], mean: 0, std: 1, using: &stream)
+        let k = try Tensor.normal([length, width], mean: 0, std: 1, using: &stream)
+        let v = try Tensor.normal([length, width], mean: 0, std: 1, using: &stream)
+        let blocks = (0..<4).map { _ in KVBlock(byteCount: layout.elementCount * 4, ledger: nil) }
+        try Fused.append(k, v, rows: 0..<length, to: blocks, at: 0, layout, .float32)
+        func attend(_ reach: AttentionMask.Reach, released: Int = 0) throws -> [Float] {
+            let queries = PagedQueries(
+                rows: 0..<(length - firstRow), blocks: Array(blocks[released...]), firstKey: released * KVBlock.length,
+                keyCount: length, firstPosition: firstRow, reach: reach)
+            return try Fused.attention(
+                q.narrow(0, from: firstRow, length: length - firstRow).contiguous(), [queries], layout, .float32, shape
+            ).toArray(as: Float.self)
+        }
+        func whole(_ reach: AttentionMask.Reach) throws -> [Float] {
+            let result = try Fused.attention(
+                q.to(.float64), k.to(.float64), v.to(.float64), mask: AttentionMask(reach, within: [0..<length]), shape)
+            return try result.narrow(0, from: firstRow, length: length - firstRow).toArray(as: Float.self)
+        }
+        // Of the last rows, with keys on both sides of them.
+        func sees(_ query: Int, _ key: Int) -> Bool { (query * 7 + key * 3) % 5 == 0 || key == query }
+        let rows = AttentionTable(queries: length - firstRow, keys: length) { sees($0 + firstRow, $1) }
+        let all = AttentionTable(queries: length, keys: length, sees)
+        for window in [nil, 20] {
+            let found = try attend(.table(rows, window: window)), wanted = try whole(.table(all, window: window))
+            #expect(zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-5 })
+        }
+        // Row 150 sees positions from 128 on: two blocks lie before them.
+        let window = AttentionMask.Reach.window(23)
+        #expect(try attend(window, released: 2) == attend(window))
+        #expect(try attend(.table(rows, window: 23), released: 2) == attend(.table(rows, window: 23)))
+        for (reach, released) in [(AttentionMask.Reach.window(24), 2), (.causal, 1)] {
+            #expect {
+                try attend(reach, released: released)
+            } throws: {
+                "\($0)".contains("see keys that are not in the cache, which begins at position")
             }
         }
     }

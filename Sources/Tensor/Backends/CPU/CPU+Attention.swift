@@ -52,7 +52,7 @@ private struct SequenceAttention {
     func run(gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?) {
         OperationSpan.count(operations: operations(backward: gradients != nil))
         let kernels = martlet_kernels_active()
-        let order = zip(mask.queries, mask.keys).filter { !$0.1.isEmpty }.sorted { $0.1.count > $1.1.count }
+        let order = mask.blocks.filter { !$0.keys.isEmpty }.sorted { $0.keys.count > $1.keys.count }
         let heads = shape.keyValueHeads
         ThreadPool.shared.run(order.count * heads) { index in
             let block = order[index / heads]
@@ -60,7 +60,7 @@ private struct SequenceAttention {
             withUnsafePointer(to: kernels.pointee.gemm) { gemm in
                 withUnsafePointer(to: kernels.pointee.training) { training in
                     let byteCount = martlet_sequence_attention_scratch(
-                        gemm, block.1.count, shape.headDimension, shape.valueDimension, gradients != nil)
+                        gemm, block.keys.count, shape.headDimension, shape.valueDimension, gradients != nil)
                     let scratch = Storage(byteCount: byteCount)
                     if gradients == nil {
                         martlet_sequence_attend(gemm, training, &arguments, index % heads, scratch.pointer)
@@ -92,17 +92,27 @@ private struct SequenceAttention {
     /// Floating-point operations over the visible query-key pairs. Forward: the products q kᵀ and p v. Backward: q kᵀ
     /// again, and the products for dp, dq, dk and dv.
     private func operations(backward: Bool) -> Double {
-        let pairs = zip(mask.queries, mask.keys).reduce(0.0) { total, block in
-            let tokens = Double(block.0.count), keys = Double(block.1.count)
-            let window = Double(min(mask.reach.window ?? block.1.count, block.1.count))
-            return total + (mask.reach.isCausal ? window * (tokens - (window - 1) / 2) : tokens * keys)
+        let pairs = mask.blocks.reduce(0.0) { total, block in
+            let tokens = Double(block.queries.count), keys = Double(block.keys.count)
+            let window = min(Double(block.reach.window ?? block.keys.count), keys)
+            let causal = window * (tokens - (window - 1) / 2), prefix = Double(block.reach.prefixLength)
+            return total
+                + {
+                    switch block.reach {
+                    case .causal, .window: causal
+                    // Half of the prefix's square is in the causal half.
+                    case .prefix: causal + prefix * (prefix - 1) / 2
+                    case .everything: tokens * keys
+                    case .table(let table, _): Double(table.pairCount)
+                    }
+                }()
         }
         let keys = Double(shape.heads * shape.headDimension), values = Double(shape.heads * shape.valueDimension)
         return 2 * pairs * (backward ? 3 * keys + 2 * values : keys + values)
     }
 
     private func arguments(
-        _ block: (queries: Range<Int>, keys: Range<Int>),
+        _ block: (reach: AttentionMask.Reach, queries: Range<Int>, keys: Range<Int>),
         _ gradients: (output: Tensor, q: Tensor, k: Tensor, v: Tensor)?
     ) -> martlet_sequence_attention {
         let queryWidth = shape.heads * shape.headDimension, keyWidth = shape.keyValueHeads * shape.headDimension
@@ -117,7 +127,8 @@ private struct SequenceAttention {
             value_stride: valueWidth, tokens: block.keys.count, query_tokens: block.queries.count,
             head_dimension: shape.headDimension, value_dimension: shape.valueDimension,
             group: shape.heads / shape.keyValueHeads,
-            before: mask.reach.keysBefore, causal: mask.reach.isCausal, scale: shape.scale,
+            before: block.reach.keysBefore, after: block.reach.keysAfter, prefix: block.reach.prefixLength,
+            seen: block.reach.table?.pointer, seen_stride: block.reach.table?.keys ?? 0, scale: shape.scale,
             soft_cap: shape.softCap ?? 0, sinks: sinks.map { UnsafePointer($0.floats) }, dropped: dropped,
             kept_scale: 65536 / Float(65536 - dropped), dropout_key: dropout?.key ?? 0,
             first_token: UInt64((dropout?.firstToken ?? 0) + first), output: outputs(output),
@@ -126,5 +137,11 @@ private struct SequenceAttention {
             output_gradient: gradients.map { UnsafePointer(outputs($0.output)) },
             query_gradient: gradients.map { queries($0.q) }, key_gradient: gradients.map { keys($0.k) },
             value_gradient: gradients.map { values($0.v) })
+    }
+}
+
+extension AttentionMask {
+    fileprivate var blocks: [(reach: Reach, queries: Range<Int>, keys: Range<Int>)] {
+        zip(reaches, zip(queries, keys)).map { ($0, $1.0, $1.1) }
     }
 }

@@ -38,8 +38,8 @@ extension CPU {
     }
 
     static func attendPages(
-        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, reach: AttentionMask.Reach,
-        _ shape: AttentionShape, sinks: Tensor?
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
+        sinks: Tensor?
     ) throws(TensorError) -> Tensor {
         let wide = try q.headsWidened(from: layout.headDimension, to: layout.storedKeys)
         let output = Tensor(uninitialized: [q.shape[0], shape.heads * layout.storedValues])
@@ -51,7 +51,7 @@ extension CPU {
             var page = 0, tasks = 0
             for sequence in sequences where !sequence.rows.isEmpty {
                 let arguments = arguments(
-                    wide, output, sequence, layout, reach, shape, sinks: sinks, pages: firstPage + page)
+                    wide, output, sequence, layout, shape, sinks: sinks, pages: firstPage + page)
                 for block in sequence.blocks {
                     pages.initializeElement(at: page, to: UnsafeRawPointer(block.pointer))
                     page += 1
@@ -73,14 +73,17 @@ extension CPU {
                 }
             }
         }
-        withExtendedLifetime((wide, sinks)) {}
+        withExtendedLifetime((wide, sinks, sequences)) {}
         return try output.headsNarrowed(from: layout.storedValues, to: layout.valueDimension)
     }
 
     private static func arguments(
-        _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ reach: AttentionMask.Reach,
-        _ shape: AttentionShape, sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
+        _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ shape: AttentionShape,
+        sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
     ) -> martlet_attention_arguments {
+        // The kernel counts positions from the first key that is kept. That is the start of a page, so pages, and with
+        // them the order of all sums, are those of the whole sequence.
+        let reach = sequence.reach, released = sequence.firstKey
         let width = shape.heads * layout.storedKeys, outputWidth = shape.heads * layout.storedValues
         let first = sequence.rows.lowerBound
         return martlet_attention_arguments(
@@ -89,9 +92,11 @@ extension CPU {
             key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
             key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
             group: shape.heads / layout.heads, head_dimension: layout.storedKeys,
-            value_dimension: layout.storedValues, key_count: sequence.keyCount,
-            first_position: sequence.firstPosition, keys_before: reach.keysBefore, keys_after: reach.keysAfter,
-            scale: shape.scale, soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
+            value_dimension: layout.storedValues, key_count: sequence.keyCount - released,
+            first_position: sequence.firstPosition - released, keys_before: reach.keysBefore,
+            keys_after: reach.keysAfter, prefix: max(reach.prefixLength - released, 0),
+            seen: reach.table.map { $0.pointer + released }, seen_stride: reach.table?.keys ?? 0, scale: shape.scale,
+            soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
             sinks: sinks.map { UnsafePointer($0.floats) })
     }
 }

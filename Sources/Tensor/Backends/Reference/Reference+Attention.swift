@@ -2,8 +2,8 @@ extension Reference {
     /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017); several query heads may share one key/value
     /// head (grouped-query attention, Ainslie et al. 2023).
     ///
-    /// A query sees only keys of its own block of the mask: with a causal mask its own position and those before it,
-    /// with a window only the latest of them. With `sinks`, the softmax of each head has one more logit, whose
+    /// A query sees only keys of its own block of the mask, and of these the ones that the mask says, see
+    /// `AttentionMask.Reach`: with a causal mask its own position and those before it. With `sinks`, the softmax of each head has one more logit, whose
     /// probability is given to no value. Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads ·
     /// headDimension]`, v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Keeps all
     /// scores in memory, `[heads, queries, keys]`.
@@ -40,17 +40,11 @@ extension Reference {
     /// For each query, row by row, whether it sees each key.
     private static func visible(_ mask: AttentionMask, _ queries: Int, _ keys: Int) -> [Bool] {
         var visible = [Bool](repeating: false, count: queries * keys)
-        for (own, seen) in zip(mask.queries, mask.keys) {
+        for (reach, (own, seen)) in zip(mask.reaches, zip(mask.queries, mask.keys)) {
             for query in own {
                 for key in seen {
-                    // The distance from the query back to the key.
-                    let distance = (query - own.lowerBound) - (key - seen.lowerBound)
-                    visible[query * keys + key] =
-                        switch mask.reach {
-                        case .everything: true
-                        case .causal: distance >= 0
-                        case .window(let size): distance >= 0 && distance < size
-                        }
+                    visible[query * keys + key] = reach.sees(
+                        key: key - seen.lowerBound, from: query - own.lowerBound)
                 }
             }
         }
