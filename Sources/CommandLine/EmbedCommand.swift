@@ -36,7 +36,7 @@ struct EmbedCommand: ParsableCommand {
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
         let files = try ModelFiles.opened(model, adapters)
-        if files.checkpoint.kind == .generates { throw WrongKind(model: model, isEncoder: false) }
+        guard files.checkpoint.kind == .embeds else { throw WrongKind(model, files, wanted: .embeds) }
         let embedder = try TextEmbedder(files)
         if truncate {
             let long = try inputs.count { try embedder.tokens($0, prompt: promptName).count > embedder.contextLength }

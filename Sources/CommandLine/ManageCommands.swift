@@ -45,7 +45,7 @@ struct CreateCommand: ParsableCommand {
         // What it is made of has to open, and the template has to be one, before anybody asks for it.
         let files = try ModelFiles.opened(model.path)
         if let template = model.template { _ = try ChatTemplate(source: template) }
-        guard files.checkpoint.kind == .generates else { throw WrongKind(model: model.from, isEncoder: true) }
+        guard files.checkpoint.kind == .generates else { throw WrongKind(model.from, files) }
         let names = model.withoutEffect
         if !names.isEmpty {
             Terminal.note(

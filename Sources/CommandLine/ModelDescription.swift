@@ -159,6 +159,8 @@ struct ModelDescription {
         case .generates: "language model"
         case .embeds: "embedding model"
         case .scores: "scores texts"
+        case .classifies: "classifies texts"
+        case .translates: "encoder-decoder"
         }
     }
 

@@ -124,7 +124,7 @@ struct ModelFlags: ParsableArguments {
             guard mayFetch || Terminal.confirm("\(name) is not on this machine. Fetch it now?") else { throw error }
             let path = try await PullCommand.fetch(name, ProgressLine())
             let files = try ModelFiles.opened(path, adapters)
-            guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
+            guard !files.checkpoint.hasEncoder else { throw WrongKind(model, files) }
             return try LanguageModel(files, precision: precision)
         }
     }
@@ -132,7 +132,7 @@ struct ModelFlags: ParsableArguments {
     /// The files, of a language model.
     func files() throws -> ModelFiles {
         let files = try ModelFiles.opened(model, adapters)
-        guard !files.checkpoint.hasEncoder else { throw WrongKind(model: model, isEncoder: true) }
+        guard !files.checkpoint.hasEncoder else { throw WrongKind(model, files) }
         return files
     }
 }
@@ -140,10 +140,14 @@ struct ModelFlags: ParsableArguments {
 /// A model asked for what its kind does not do.
 struct WrongKind: Error, CustomStringConvertible {
     let model: String
-    let isEncoder: Bool
+    let kind, wanted: ModelKind
+
+    init(_ model: String, _ files: ModelFiles, wanted: ModelKind = .generates) {
+        (self.model, kind, self.wanted) = (model, files.checkpoint.kind, wanted)
+    }
+
     var description: String {
-        isEncoder
-            ? "\(model) is a text encoder: use `martlet embed`, or give a language model"
-            : "\(model) is a language model: use `martlet run`, or give a text encoder such as minilm"
+        let example = wanted == .embeds ? " such as minilm" : ""
+        return "\(model) is \(kind.name): it is used with \(kind.uses). Give \(wanted.name)\(example) instead"
     }
 }

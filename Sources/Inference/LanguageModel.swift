@@ -37,16 +37,7 @@ public final class LanguageModel: @unchecked Sendable {
                 option: "MARTLET_BACKEND", value: "reference",
                 expected: "cpu: the reference computes whole sequences only, as martlet logits does")
         }
-        switch files.checkpoint.kind {
-        case .generates: break
-        case .embeds:
-            throw ModelError.wrongKind(
-                path: files.path, kind: "an embedding model (martlet embed, /v1/embeddings)", wanted: "a language model"
-            )
-        case .scores:
-            throw ModelError.wrongKind(
-                path: files.path, kind: "a model that scores texts (/v1/rerank)", wanted: "a language model")
-        }
+        try files.checkpoint.demand(.generates)
         decoder = try files.checkpoint.decoder()
         warnings = try files.checkpoint.warnings() + files.attachAdapters(to: decoder)
         tokenizer = try files.tokenizer()

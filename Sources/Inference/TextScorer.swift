@@ -11,8 +11,9 @@ public final class TextScorer {
     /// Opens a cross-encoder: a folder or a GGUF file.
     public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
 
-    /// - Throws: when the model classifies texts instead of giving one score.
+    /// - Throws: `ModelError.wrongKind` when the model does not give one score, but classifies texts or something else.
     public init(_ files: ModelFiles) throws {
+        try files.checkpoint.demand(.scores)
         model = try files.checkpoint.classifier()
         guard model.labelCount == 1 else {
             throw ModelError.unsupported(

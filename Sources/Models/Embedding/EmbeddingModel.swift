@@ -48,20 +48,13 @@ public final class EmbeddingModel {
     package var decoder: Decoder? { if case .decoder(let decoder) = body { decoder } else { nil } }
 
     init(_ checkpoint: Checkpoint) throws {
-        if checkpoint.kind == .scores {
-            throw ModelError.wrongKind(
-                path: checkpoint.path, kind: "a model that scores texts", wanted: "one that makes vectors of them")
-        }
+        try checkpoint.demand(.embeds)
         var width: Int
         if checkpoint.hasEncoder {
             let encoder = try checkpoint.encoder(), spec = encoder.configuration
             (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
             body = .encoder(encoder)
         } else {
-            guard checkpoint.kind == .embeds else {
-                throw ModelError.wrongKind(
-                    path: checkpoint.path, kind: "a language model", wanted: "one that makes vectors of texts")
-            }
             let decoder = try checkpoint.decoder(), spec = decoder.configuration
             (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
             body = .decoder(decoder)

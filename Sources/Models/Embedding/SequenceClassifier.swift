@@ -20,10 +20,7 @@ public final class SequenceClassifier {
     fileprivate init(
         _ checkpoint: Checkpoint, _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
     ) throws {
-        guard checkpoint.kind == .scores else {
-            throw ModelError.wrongKind(
-                path: checkpoint.path, kind: "a model without a classifier", wanted: "one that scores texts")
-        }
+        try checkpoint.demand(.scores, .classifies)
         let config = checkpoint.configuration
         guard checkpoint.hasEncoder else {
             throw ModelError.unsupported(

@@ -14,7 +14,10 @@ extension Checkpoint {
 
     /// The decoder's configuration; the tensors decide whether there is an output projection, and which.
     func decoderReading() throws -> DecoderReading {
-        if hasEncoder { throw ModelError.wrongKind(path: path, kind: "a text encoder", wanted: "a language model") }
+        if hasEncoder {
+            throw ModelError.wrongKind(
+                path: path, kind: "a text encoder, \(kind.name) (\(kind.uses))", wanted: "a decoder")
+        }
         let reading = try Family.read(configuration)
         var spec = reading.configuration
         var warnings = reading.unknown.map { unreadKey($0.key, $0.value.text()) }

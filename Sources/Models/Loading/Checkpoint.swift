@@ -15,7 +15,7 @@ public struct Checkpoint: Sendable {
     public let tensors: any TensorSource
     /// Set when the checkpoint is a GGUF file.
     public let gguf: GGUFFile?
-    /// What the model is for.
+    /// What the model does.
     public let kind: ModelKind
     /// The type of the whole multimodal model: "gemma3", "qwen2_5_vl"; nil for a text model.
     let wrapper: String?
@@ -41,7 +41,8 @@ public struct Checkpoint: Sendable {
             unknownKeys = []
             kind = ModelKind(
                 configuration, architectures: whole.json["architectures"]?.array?.compactMap(\.string) ?? [],
-                hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"))
+                hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"),
+                labelCount: ModelKind.labelCount(configuration, tensors))
         } else {
             let file = try GGUFFile(path: path)
             let reading = try file.modelReading()
@@ -52,7 +53,9 @@ public struct Checkpoint: Sendable {
             wrapper = nil
             saysTied = true
             names = TensorNames(file)
-            kind = ModelKind(configuration, architectures: [], hasHead: true, isSentenceModel: false)
+            kind = ModelKind(
+                configuration, architectures: [], hasHead: true, isSentenceModel: false,
+                labelCount: ModelKind.labelCount(configuration, file))
         }
     }
 
@@ -88,7 +91,7 @@ public struct Checkpoint: Sendable {
     /// `model_type`: "llama", "bert", ….
     public var modelType: String { configuration.json["model_type"]?.string ?? "" }
 
-    /// Whether the layers are those of a bidirectional text encoder. `kind` tells what the model is for.
+    /// Whether the layers are those of a bidirectional text encoder. `kind` tells what the model does.
     public var hasEncoder: Bool { Family.named(modelType)?.isEncoder ?? false }
 
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }

@@ -99,6 +99,9 @@ package struct ServedModel: Sendable {
         switch kind {
         case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files), isShared: isShared))
         case .scores: content = .scoring(ScoringWorker(try TextScorer(files), isShared: isShared))
+        case .classifies, .translates:
+            throw ModelError.wrongKind(
+                path: path, kind: "\(kind.name) (\(kind.uses))", wanted: "one that a server can load")
         case .generates:
             var options = options
             options.cacheBytes = cacheBytes

@@ -46,7 +46,9 @@ extension Server {
                 let request = try PredictRequest(call.body, limits: limits)
                 let model = try request.model.map { try models.find($0) } ?? models.first()
                 throw APIError(
-                    status: 424, "The model '\(model.name)' does not classify texts.", type: "not_supported_error",
+                    status: 424,
+                    "The model '\(model.name)' is \(model.kind.name), and no model of this server classifies texts.",
+                    type: "not_supported_error",
                     parameter: "model", code: "wrong_model_kind")
             },
         ]

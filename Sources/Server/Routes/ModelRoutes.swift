@@ -49,6 +49,7 @@ extension Server {
                 case .generates: model.hasChatTemplate ? ["completion", "chat"] : ["completion"]
                 case .embeds: ["embedding"]
                 case .scores: ["rerank"]
+                case .classifies, .translates: []
                 }
             card.embeddingSize = loaded?.embedder?.width
         }

@@ -14,11 +14,12 @@ public final class RewardModelScorer {
     public init(path: String) throws {
         self.path = path
         let files = try ModelFiles(path: path), tensors = files.checkpoint.tensors
-        guard files.checkpoint.kind == .scores, !files.checkpoint.hasEncoder, tensors.entry("score.weight") != nil
+        guard [.scores, .classifies].contains(files.checkpoint.kind), !files.checkpoint.hasEncoder,
+            tensors.entry("score.weight") != nil
         else {
             throw RewardError(
                 .unknown,
-                "\(path) is no reward model: it needs a score head (score.weight) and an architecture that ends in "
+                "\(path) is \(files.checkpoint.kind.name) and no reward model: that has a score head (score.weight) and an architecture that ends in "
                     + "ForSequenceClassification, as martlet reward writes")
         }
         let head = try tensors.tensor("score.weight").to(.float32)

@@ -21,8 +21,10 @@ struct TrainedAdapter {
         locate: (String) throws -> String
     ) throws {
         guard !model.checkpoint.hasEncoder else {
+            let kind = model.checkpoint.kind
             throw TrainingError(
-                .configuration, "\(model.path) is a text encoder; adapters are trained on language models")
+                .configuration,
+                "\(model.path) is a text encoder, \(kind.name) (\(kind.uses)); adapters are trained on language models")
         }
         decoder = try model.checkpoint.decoder()
         if let from = options.from {
