@@ -70,8 +70,7 @@ struct ModelDescription {
                     "keys and values of \(latent.rank) numbers and \(latent.rotatedDimension) rotated ones for all heads",
                     ["rank": .integer(latent.rank), "rotated": .integer(latent.rotatedDimension)])
             }
-            let kept = spec.cacheElementsPerToken * 2
-            add("cache", "\(Terminal.bytes(kept)) of each token in float16", ["bytes_per_token": .integer(kept)])
+            if checkpoint.kind == .generates { add("cache", spec, at: [2048, 8192, 32_768]) }
             let windows = Set(spec.windows.compactMap { $0 })
             if let window = windows.first {
                 let layers = spec.windows.count { $0 != nil }
@@ -128,6 +127,22 @@ struct ModelDescription {
 
     private mutating func add(_ name: String, _ text: String, _ json: JSON? = nil) {
         facts.append((name, text, json ?? .string(text)))
+    }
+
+    /// What the keys and values of a token take in float16, and those of one conversation of some lengths, up to the whole
+    /// context: layers with a sliding window keep those of the latest tokens only.
+    private mutating func add(_ name: String, _ spec: DecoderConfiguration, at lengths: [Int]) {
+        let all = lengths.filter { $0 < spec.contextLength } + [spec.contextLength]
+        let rows = EngineOptions().tokensPerStep, token = spec.cacheElementsPerToken.multiplied(clampedBy: 2)
+        let sizes = all.map { (tokens: $0, bytes: spec.cacheBytes(tokens: $0, rows: rows)) }
+        add(
+            name,
+            "\(Terminal.bytes(token)) of each token in float16; "
+                + sizes.map { "\(Terminal.bytes($0.bytes)) at \($0.tokens) tokens" }.joined(separator: ", "),
+            [
+                "bytes_per_token": .integer(token),
+                "lengths": .array(sizes.map { ["tokens": .integer($0.tokens), "bytes": .integer($0.bytes)] }),
+            ])
     }
 
     private mutating func add(_ name: String, _ number: Int) { add(name, "\(number)", .integer(number)) }

@@ -100,6 +100,7 @@ struct PlanCommand: ParsableCommand {
         lines.append("memory                \(Terminal.bytes(needed))\(room)")
         for (kind, bytes) in memory { lines.append("  \(padded(kind, 20))\(Terminal.bytes(bytes))") }
         lines.append("cache, a token        \(Terminal.bytes(cost.cacheBytesPerToken))")
+        lines.append("  of \(padded("\(length) tokens", 17))\(Terminal.bytes(cost.cacheBytes(tokens: length)))")
         lines.append(
             "\(engineering(tokens)) tokens         \(duration(seconds)) at \(percent(share)) of "
                 + "\(engineering(throughput)) operations/s")
@@ -120,7 +121,8 @@ struct PlanCommand: ParsableCommand {
                 cost.operationsByPart.map { ($0.part, .number($0.count * Double(length))) }),
             "training_operations_per_step": .number(cost.trainingPerToken * Double(rows) * Double(length)),
             "memory_bytes": object(memory.map { ($0.kind, .integer(Int64($0.bytes))) }),
-            "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)), "tokens": .number(tokens),
+            "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)),
+            "cache_bytes": .integer(Int64(cost.cacheBytes(tokens: length))), "tokens": .number(tokens),
             "operations_per_second": .number(throughput), "share": .number(share),
             "seconds": .number(seconds.rounded(to: 1)),
         ]

@@ -124,7 +124,7 @@ extension EngineRequest {
             #expect(try await Outcome(reply, request).replies[0] == alone[index], "request \(index)")
         }
         #expect(small.statistics().preemptions > 0)
-        #expect(small.statistics().usedBlocks <= small.statistics().totalBlocks)
+        #expect(small.statistics().usedCacheBytes <= small.statistics().totalCacheBytes)
     }
 
     @Test(arguments: [false, true]) func guessingChangesNothing(sampled: Bool) async throws {
@@ -217,7 +217,7 @@ extension EngineRequest {
         }
         try await task.value
         await engine.drain()
-        #expect(engine.statistics().usedBlocks == 0 && engine.statistics().runningRequests == 0)
+        #expect(engine.statistics().usedCacheBytes == 0 && engine.statistics().runningRequests == 0)
     }
 
     @Test func aDeadlineEndsWhatIsUnderWay() async throws {

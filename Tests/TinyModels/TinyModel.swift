@@ -13,6 +13,8 @@ package struct TinyModel {
     package var hasChatTemplate = true
     package var hasTokenizer = true
     package var layerCount = 2
+    /// A sliding window in every other layer, from the first; in a folder only.
+    package var window: Int?
     /// More of a GGUF file's metadata.
     package var metadata: [(key: String, value: GGUFValue)] = []
 
@@ -22,7 +24,7 @@ package struct TinyModel {
 
     /// Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
     package func write(folder: String) throws {
-        let config: JSON = [
+        var config: JSON = [
             "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": .integer(Int64(vocabularySize)),
             "hidden_size": .integer(Int64(Self.hidden)), "num_hidden_layers": .integer(Int64(layerCount)),
             "intermediate_size": .integer(Int64(Self.feedForward)), "num_attention_heads": .integer(Int64(Self.heads)),
@@ -30,6 +32,15 @@ package struct TinyModel {
             "max_position_embeddings": .integer(Int64(contextLength)), "rms_norm_eps": 0.00001, "rope_theta": 10000.0,
             "hidden_act": "silu", "tie_word_embeddings": false, "eos_token_id": .integer(Int64(TinyTokenizer.end)),
         ]
+        if let window, var members = config.object {
+            members["model_type"] = "ministral"
+            members["architectures"] = ["MinistralForCausalLM"]
+            members["head_dim"] = .integer(Int64(Self.hidden / Self.heads))
+            members["sliding_window"] = .integer(Int64(window))
+            members["layer_types"] = .array(
+                (0..<layerCount).map { $0 % 2 == 0 ? "sliding_attention" : "full_attention" })
+            config = .object(members)
+        }
         try AtomicFile.write(folder + "/config.json", bytes: config.bytes(indent: 2))
         try SafetensorsWriter.write(parameters.map { ($0.name, $0.tensor) }, to: folder + "/model.safetensors")
         guard hasTokenizer else { return }

@@ -12,13 +12,14 @@ public struct EngineOptions: Sendable {
     /// of chunks follows the measured times (`PromptPiece`). A larger value makes prompts faster and the latency
     /// between tokens higher. Replies do not depend on it.
     public var promptTime = Duration.milliseconds(50)
-    /// Bytes of the key/value cache, including the prefix cache; at least one whole context is allocated.
+    /// Bytes of the key/value cache, including the prefix cache; at least one whole context always fits. Layers with a
+    /// sliding window take the bytes of their window only.
     public var cacheBytes = 1 << 30
     /// Whether computed prompts and replies are kept for requests with the same prefix (prefix cache).
     public var keepsPrefixes = true
-    /// The maximum number of cached blocks while nothing runs, besides those of the last sequence; nil for as many as
-    /// fit.
-    var keptBlocks: Int?
+    /// The maximum number of bytes in the prefix cache while nothing runs, besides those of the last sequence; nil for as
+    /// many as fit.
+    var keptBytes: Int?
     /// The time budget per step for grammar masks. A sequence whose mask needs longer is deferred until the mask is
     /// ready; the others continue.
     public var grammarTime = Duration.milliseconds(4)
@@ -45,7 +46,7 @@ public struct EngineOptions: Sendable {
         var options = EngineOptions()
         // Enough to fill the kernels; no other request waits for a step to end.
         options.tokensPerStep = 512
-        options.keptBlocks = 0
+        options.keptBytes = 0
         return options
     }
 }

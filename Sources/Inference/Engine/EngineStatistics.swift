@@ -2,8 +2,9 @@
 public struct EngineStatistics: Sendable {
     public var runningRequests = 0
     public var waitingRequests = 0
-    public var usedBlocks = 0
-    public var totalBlocks = 0
+    /// Bytes of the key/value cache in use, by sequences and the prefix cache, and how many there may be.
+    public var usedCacheBytes = 0
+    public var totalCacheBytes = 0
     /// Tokens per block.
     public var blockTokens = 0
     /// Blocks in the prefix cache.

@@ -38,7 +38,10 @@ extension Generator {
     /// Drafts with a draft model, all sequences in one batch.
     private func guess(_ sequences: [EngineSequence], with draft: LanguageModel) {
         for sequence in sequences where sequence.draftCache == nil {
-            sequence.draftCache = KVCache(draft.configuration, precision: draft.precision)
+            // All drafts of a step may be rejected.
+            sequence.draftCache = KVCache(
+                draft.configuration, precision: draft.precision,
+                rollback: max(speculation(of: sequence).count, KVCache.defaultRollback))
         }
         var active = sequences, isFirst = true
         while true {

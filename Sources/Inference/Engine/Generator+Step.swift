@@ -18,6 +18,7 @@ extension Generator {
         do {
             let begun = ContinuousClock.now
             let (logits, wanted) = try compute(plan)
+            keepWindows(of: plan)
             let now = ContinuousClock.now
             if isLong {
                 piece.note(rows: promptRows, added: now - begun - stepTime)

@@ -27,8 +27,9 @@ public final class Generator {
     let endTokens: Set<Int32>
     let options: EngineOptions
     let ledger = KVBlockLedger()
+    /// Bytes of the key/value cache.
     let capacity: Int
-    var prefixes = PrefixCache()
+    var prefixes: PrefixCache
     var waiting: [EngineSequence] = []
     var running: [EngineSequence] = []
     var counters = EngineStatistics()
@@ -61,12 +62,17 @@ public final class Generator {
         self.endTokens = endTokens
         self.options = options
         piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
-        let cache = KVCache(decoder.configuration, precision: precision)
+        let cache = KVCache(decoder.configuration, precision: precision, ledger: nil)
+        prefixes = PrefixCache(windows: cache.windows)
         // One whole context always fits, so a single sequence can always finish.
-        let least = KVCache.blocks(for: decoder.configuration.contextLength) + 1
-        capacity = max(options.cacheBytes / max(cache.blockByteCount, 1), least)
-        counters.totalBlocks = capacity
+        capacity = max(options.cacheBytes, Self.bytes(of: decoder.configuration.contextLength, cache, options))
+        counters.totalCacheBytes = capacity
         counters.blockTokens = KVCache.blockLength
+    }
+
+    /// The most bytes that a sequence of `tokens` tokens needs, with a copy of a shared last block.
+    private static func bytes(of tokens: Int, _ cache: KVCache, _ options: EngineOptions) -> Int {
+        cache.byteCount(tokens: tokens, rows: options.tokensPerStep) + cache.blockByteCount
     }
 
     /// Adds a request to the queue, or refuses it at once. Its computation starts in the next step with a free place.
@@ -126,7 +132,7 @@ public final class Generator {
         var statistics = counters
         statistics.runningRequests = running.count
         statistics.waitingRequests = waiting.count
-        statistics.usedBlocks = ledger.count
+        statistics.usedCacheBytes = ledger.byteCount
         statistics.keptBlocks = prefixes.blockCount
         return statistics
     }
@@ -154,8 +160,8 @@ public final class Generator {
     /// Admits waiting sequences in order of arrival while there is room.
     private func admit() {
         while let next = waiting.first, running.count < options.maximumRunning {
-            let held = running.reduce(0) { $0 + $1.cache.blocks.count }
-            let needed = KVCache.blocks(for: next.tokens.count + 1) + 1
+            let held = running.reduce(0) { $0 + $1.cache.byteCount }
+            let needed = Self.bytes(of: next.tokens.count + 1, next.cache, options)
             guard running.isEmpty || held + needed <= capacity else { return }
             waiting.removeFirst()
             begin(next)
@@ -197,7 +203,7 @@ public final class Generator {
     func makeRoom(for plan: [(sequence: EngineSequence, rows: Int)]) -> [(sequence: EngineSequence, rows: Int)] {
         var plan = plan
         func missing() -> Int {
-            ledger.count + plan.reduce(0) { $0 + $1.sequence.cache.growth(to: $1.sequence.cache.length + $1.rows) }
+            ledger.byteCount + plan.reduce(0) { $0 + $1.sequence.cache.growth(to: $1.sequence.cache.length + $1.rows) }
                 - capacity
         }
         while missing() > 0 {
@@ -225,15 +231,27 @@ public final class Generator {
     func keep(_ sequence: EngineSequence, isFinished: Bool) {
         guard keepsPrefixes(of: sequence.cache.length) else { return }
         prefixes.insert(
-            sequence.tokens[..<sequence.cache.length], sequence.cache.blocks, isFinished: isFinished,
+            sequence.tokens[..<sequence.cache.length], sequence.cache, isFinished: isFinished,
             salt: sequence.request.prefixSalt)
+    }
+
+    /// Stores what a chunk of a prompt has computed, before the next chunk releases what is behind its window: another
+    /// request may begin like this one and go on differently. Under pressure these blocks are evicted first come, first
+    /// served with all others; where one request follows the other, the windows at the end of prompt and reply will do.
+    func keepWindows(of plan: [(sequence: EngineSequence, rows: Int)]) {
+        guard options.keptBytes == nil, prefixes.hasWindows else { return }
+        for (sequence, _) in plan where sequence.promptDone == nil && sequence.pending > 0 {
+            keep(sequence, isFinished: false)
+        }
     }
 
     /// Evicts the least recently used prefixes when more are cached than allowed, but none of the sequence just looked
     /// up or inserted.
     private func limitPrefixes(besides sequence: EngineSequence) {
-        guard let most = options.keptBlocks else { return }
-        prefixes.evict { $0 <= max(most, sequence.cache.blocks.count) }
+        guard let most = options.keptBytes else { return }
+        // With the window at the end of its prompt, from which another reply can start.
+        let own = sequence.cache.byteCount + sequence.cache.windowByteCount
+        prefixes.evict { $0 <= max(most, own) }
     }
 
     /// Ends one sample and, with the last one, its request.

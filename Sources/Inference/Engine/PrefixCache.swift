@@ -3,42 +3,61 @@ import MartletTensor
 
 /// The prefix cache: keys and values of prompts and replies, kept for requests that start with the same tokens.
 ///
-/// A tree of blocks (radix tree, cf. Zheng et al. 2023): each node has one block, which follows its parent's, and the
-/// tokens it was computed from, so a path from the root is a text. Tokens themselves are compared, not their hashes, so
-/// a collision cannot give a request the keys of another one. There is one root per salt: requests with different salts
-/// share nothing. Not thread safe; owned by a generator.
+/// A tree of blocks (radix tree, cf. Zheng et al. 2023): each node has one block of every group of layers, which follow
+/// its parent's, and the tokens they were computed from, so a path from the root is a text. Tokens themselves are
+/// compared, not their hashes, so a collision cannot give a request the keys of another one. There is one root per salt:
+/// requests with different salts share nothing. Not thread safe; owned by a generator.
+///
+/// Blocks of layers with a sliding window are needed only where a text is continued, within a window before that place.
+/// They are evicted on their own, so a node may lack them; a prefix is usable up to a place whose window is complete.
 struct PrefixCache {
     private final class Node {
         let tokens: [Int32]
-        let block: KVBlock
+        /// One of every group; nil for a window's block that was released or evicted.
+        var blocks: [KVBlock?]
         unowned(unsafe) let parent: Node?
         /// Children by their first token.
         var children: [Int32: [Node]] = [:]
         var childCount = 0
         var used: UInt64
+        /// When the blocks of layers with a window were last stored or continued from.
+        var windowUsed: UInt64
 
-        init(tokens: [Int32], block: KVBlock, parent: Node?, used: UInt64) {
+        init(tokens: [Int32], blocks: [KVBlock?], parent: Node?, used: UInt64) {
             self.tokens = tokens
-            self.block = block
+            self.blocks = blocks
             self.parent = parent
             self.used = used
+            windowUsed = used
         }
+
+        var byteCount: Int { blocks.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
     }
 
     private final class Root {
         var children: [Int32: [Node]] = [:]
     }
 
+    /// For each group of layers the size of its window.
+    private let windows: [Int?]
     private var roots: [String: Root] = [:]
     private(set) var blockCount = 0
+    /// Bytes of all blocks in the tree, whether sequences have them too or not.
+    private(set) var byteCount = 0
     private var clock: UInt64 = 0
 
-    /// The cached blocks for the longest prefix of `tokens`, and its length in tokens, at most `limit`. The last block
-    /// may be used partially.
-    mutating func match(_ tokens: [Int32], limit: Int, salt: String) -> (blocks: [KVBlock], length: Int) {
+    /// - Parameter windows: for each group of layers the size of its window, or nil.
+    init(windows: [Int?]) { self.windows = windows }
+
+    /// Whether some layers have a sliding window.
+    var hasWindows: Bool { windows.contains { $0 != nil } }
+
+    /// The cached blocks for the longest usable prefix of `tokens`, and its length in tokens, at most `limit`. The last
+    /// block may be used partially.
+    mutating func match(_ tokens: [Int32], limit: Int, salt: String) -> (blocks: [[KVBlock?]], length: Int) {
         guard let root = roots[salt] else { return ([], 0) }
         clock += 1
-        var blocks: [KVBlock] = [], length = 0
+        var path: [Node] = [], length = 0
         var children = root.children
         while length < limit, let candidates = children[tokens[length]] {
             let rest = tokens[length..<limit]
@@ -48,39 +67,62 @@ struct PrefixCache {
                 if shared > best?.shared ?? 0 { best = (node, shared) }
             }
             guard let best else { break }
-            best.node.used = clock
-            blocks.append(best.node.block)
+            path.append(best.node)
             length += best.shared
             guard best.shared == KVCache.blockLength else { break }
             children = best.node.children
         }
-        return (blocks, length)
+        while let missing = lastMissing(path, before: length) { length = missing * KVCache.blockLength }
+        let used = path.prefix(KVCache.blocks(for: length))
+        for node in used { node.used = clock }
+        for (group, window) in windows.enumerated() where window != nil {
+            for index in seen(by: group, at: length) { path[index].windowUsed = clock }
+        }
+        return (used.map(\.blocks), length)
+    }
+
+    /// The indices of the blocks that a query at position `length` sees in the layers of a group.
+    private func seen(by group: Int, at length: Int) -> Range<Int> {
+        let first = windows[group].map { max(length - ($0 - 1), 0) / KVCache.blockLength } ?? 0
+        let end = KVCache.blocks(for: length)
+        return min(first, end)..<end
+    }
+
+    /// The last block before position `length` that a query there sees and the tree does not have.
+    private func lastMissing(_ path: [Node], before length: Int) -> Int? {
+        windows.indices.compactMap { group in
+            seen(by: group, at: length).last { path[$0].blocks[group] == nil }
+        }.max()
     }
 
     /// Inserts the blocks of a sequence. A last block that is not full is inserted only if `isFinished`: then its
     /// sequence will not write to it again.
-    mutating func insert(_ tokens: ArraySlice<Int32>, _ blocks: [KVBlock], isFinished: Bool, salt: String) {
+    mutating func insert(_ tokens: ArraySlice<Int32>, _ cache: KVCache, isFinished: Bool, salt: String) {
         clock += 1
         let root = roots[salt] ?? Root()
         roots[salt] = root
         var parent: Node?
         var start = tokens.startIndex
-        for block in blocks {
+        for index in 0..<cache.blockCount {
             let end = min(start + KVCache.blockLength, tokens.endIndex)
             let part = tokens[start..<end]
             guard let first = part.first, part.count == KVCache.blockLength || isFinished else { break }
+            let blocks = cache.blocks(at: index)
             let siblings = (parent?.children ?? root.children)[first] ?? []
             if let known = siblings.first(where: { $0.tokens.count >= part.count && $0.tokens.starts(with: part) }) {
                 known.used = clock
+                complete(known, with: blocks, of: part.count)
                 parent = known
             } else {
-                let node = Node(tokens: Array(part), block: block, parent: parent, used: clock)
+                let node = Node(tokens: Array(part), blocks: blocks, parent: parent, used: clock)
                 // A new block that extends an existing one replaces it.
-                let kept = siblings.filter { !(part.starts(with: $0.tokens) && $0.childCount == 0) }
-                blockCount += 1 - (siblings.count - kept.count)
+                let replaced = siblings.filter { part.starts(with: $0.tokens) && $0.childCount == 0 }
+                let kept = siblings.filter { sibling in !replaced.contains { $0 === sibling } }
+                blockCount += 1 - replaced.count
+                byteCount += node.byteCount - replaced.reduce(0) { $0 + $1.byteCount }
                 if let parent {
                     parent.children[first] = kept + [node]
-                    parent.childCount += 1 - (siblings.count - kept.count)
+                    parent.childCount += 1 - replaced.count
                 } else {
                     root.children[first] = kept + [node]
                 }
@@ -90,33 +132,61 @@ struct PrefixCache {
         }
     }
 
-    /// Evicts least recently used blocks, from the ends of texts backwards, until `isEnough` or the cache is empty.
-    /// - Parameter isEnough: receives the number of blocks still cached.
+    /// Gives a node the blocks of layers with a window that it lacks.
+    private mutating func complete(_ node: Node, with blocks: [KVBlock?], of count: Int) {
+        guard node.tokens.count == count else { return }
+        for (group, block) in blocks.enumerated() where windows[group] != nil {
+            guard let block else { continue }
+            node.windowUsed = clock
+            if node.blocks[group] == nil {
+                node.blocks[group] = block
+                byteCount += block.byteCount
+            }
+        }
+    }
+
+    /// Evicts least recently used blocks until `isEnough` or the cache is empty: whole nodes from the ends of texts
+    /// backwards, and the blocks of layers with a window within texts.
+    /// - Parameter isEnough: receives the number of bytes still cached.
     mutating func evict(until isEnough: (Int) -> Bool) {
-        while blockCount > 0, !isEnough(blockCount) {
-            // All leaves in order of age: one traversal frees many blocks, so its cost is shared.
-            var leaves: [(node: Node, salt: String)] = []
+        while blockCount > 0, !isEnough(byteCount) {
+            // All that may go, in order of age: one traversal frees many blocks, so its cost is shared.
+            var candidates: [(used: UInt64, node: Node, salt: String, isLeaf: Bool)] = []
             for (salt, root) in roots {
                 var pending = root.children.values.flatMap { $0 }
                 while let node = pending.popLast() {
                     if node.childCount == 0 {
-                        leaves.append((node, salt))
+                        candidates.append((node.used, node, salt, true))
                     } else {
                         pending += node.children.values.joined()
+                        let hasWindow = windows.indices.contains { windows[$0] != nil && node.blocks[$0] != nil }
+                        if hasWindow { candidates.append((node.windowUsed, node, salt, false)) }
                     }
                 }
             }
-            leaves.sort { $0.node.used < $1.node.used }
-            for leaf in leaves.prefix(max(leaves.count / 4, 1)) {
-                remove(leaf.node, salt: leaf.salt)
-                if isEnough(blockCount) { return }
+            candidates.sort { $0.used < $1.used }
+            for candidate in candidates.prefix(max(candidates.count / 4, 1)) {
+                if candidate.isLeaf {
+                    remove(candidate.node, salt: candidate.salt)
+                } else {
+                    dropWindows(of: candidate.node)
+                }
+                if isEnough(byteCount) { return }
             }
+        }
+    }
+
+    private mutating func dropWindows(of node: Node) {
+        for (group, window) in windows.enumerated() where window != nil {
+            byteCount -= node.blocks[group]?.byteCount ?? 0
+            node.blocks[group] = nil
         }
     }
 
     private mutating func remove(_ node: Node, salt: String) {
         guard let first = node.tokens.first else { return }
-        if let parent = node.parent {
+        let parent = node.parent
+        if let parent {
             parent.children[first]?.removeAll { $0 === node }
             if parent.children[first]?.isEmpty == true { parent.children[first] = nil }
             parent.childCount -= 1
@@ -126,6 +196,9 @@ struct PrefixCache {
             if root.children.isEmpty { roots[salt] = nil }
         }
         blockCount -= 1
+        byteCount -= node.byteCount
+        // Where all layers have windows, a text may have lost the blocks before its end: no more than tokens.
+        if let parent, parent.childCount == 0, parent.byteCount == 0 { remove(parent, salt: salt) }
     }
 }
 

@@ -36,8 +36,11 @@ extension Scorer {
         }
         // The last token is computed again, as its hidden state scores the first tokens of the continuations.
         let known = min(shared?.match(context) ?? 0, context.count - 1)
-        let cache = shared?.take(known) ?? KVCache(decoder.configuration, precision: precision)
-        var rest = context.dropFirst(known), hidden: Tensor?
+        // A shared context may be cut anywhere for the next one, so its windows keep every position.
+        let cache =
+            shared?.take(known)
+            ?? KVCache(decoder.configuration, precision: precision, rollback: shared == nil ? 0 : .max)
+        var rest = context.dropFirst(cache.length), hidden: Tensor?
         while !rest.isEmpty {
             if isCancelled() { throw CancellationError() }
             let rows = rest.prefix(Self.rowsPerPass)

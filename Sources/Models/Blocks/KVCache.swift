@@ -1,122 +1,183 @@
 import MartletNN
 import MartletTensor
 
-/// What a layer stores of each position of a sequence.
-public enum LayerCache: Sendable, Equatable {
-    /// Keys and values, kept for all following positions.
-    case kept(heads: Int, headDimension: Int, valueDimension: Int)
-    /// Keys and values only while the layer is computed: the next layer overwrites them. This is enough for encoders.
-    case transient(heads: Int, headDimension: Int, valueDimension: Int)
-}
-
-extension AttentionSpec {
-    var cache: LayerCache {
-        latent?.cache ?? .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
-    }
-    var transientCache: LayerCache {
-        .transient(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
-    }
-}
-
-/// The key/value cache of one sequence, in blocks of `blockLength` positions for all layers (paged attention, Kwon et
-/// al. 2023). Layers may have different numbers and dimensions of heads.
+/// The key/value cache of one sequence, in blocks of `blockLength` positions (paged attention, Kwon et al. 2023). Layers
+/// may have different numbers and dimensions of heads.
+///
+/// Layers with a sliding window keep only what their next query sees, and `rollback` positions before that: older
+/// blocks are released when the next tokens are computed.
 public final class KVCache: @unchecked Sendable {
     package static let blockLength = KVBlock.length
 
     /// The number of positions whose keys and values are complete in every layer.
     public private(set) var length = 0
-    private let layouts: [KVLayout]
+    /// How many of the last positions `truncate` may drop without emptying the cache, whatever the windows are.
+    let rollback: Int
+    private let layout: CacheLayout
     let dtype: DType
-    package private(set) var blocks: [KVBlock] = []
+    /// For each group of the layout.
+    private var groups: [Blocks]
     private let ledger: KVBlockLedger?
 
+    /// The blocks of one group.
+    private struct Blocks {
+        /// Blocks at the beginning of the sequence that have been released.
+        var released = 0
+        var kept: [KVBlock] = []
+
+        var end: Int { released + kept.count }
+    }
+
     /// An empty cache for layers of these kinds: float16 for fast weights, float32 for exact ones.
-    init(_ layers: [LayerCache], dtype: DType, ledger: KVBlockLedger? = nil) {
-        var layouts: [KVLayout] = [], next = 0, shared: Int?
-        for layer in layers {
-            switch layer {
-            case .kept(let heads, let size, let values):
-                layouts.append(KVLayout(heads: heads, headDimension: size, valueDimension: values, offset: next))
-                next += layouts[layouts.count - 1].elementCount
-            case .transient(let heads, let size, let values):
-                let layout = KVLayout(
-                    heads: heads, headDimension: size, valueDimension: values, offset: shared ?? next)
-                if shared == nil { shared = next }
-                next = max(next, layout.offset + layout.elementCount)
-                layouts.append(layout)
-            }
-        }
-        self.layouts = layouts
+    init(_ layers: [LayerCache], dtype: DType, rollback: Int = KVCache.blockLength, ledger: KVBlockLedger? = nil) {
+        layout = CacheLayout(layers)
         self.dtype = dtype
+        self.rollback = rollback
         self.ledger = ledger
-        elementCount = next
+        groups = Array(repeating: Blocks(), count: layout.groups.count)
     }
 
     private init(like other: KVCache) {
-        (layouts, dtype, ledger, elementCount) = (other.layouts, other.dtype, other.ledger, other.elementCount)
+        (layout, dtype, rollback, ledger) = (other.layout, other.dtype, other.rollback, other.ledger)
+        (groups, length) = (other.groups, other.length)
     }
 
-    public convenience init(_ configuration: DecoderConfiguration, precision: Precision) {
-        self.init(configuration, precision: precision, ledger: nil)
+    /// - Parameter rollback: how many of the last positions may be dropped again at any time; `.max` for all of them, so
+    ///   that layers with a sliding window keep every position.
+    public convenience init(
+        _ configuration: DecoderConfiguration, precision: Precision, rollback: Int = KVCache.defaultRollback
+    ) {
+        self.init(configuration, precision: precision, rollback: rollback, ledger: nil)
     }
+
+    /// One block.
+    public static var defaultRollback: Int { blockLength }
 
     /// A cache that starts with blocks that were computed before for the same tokens (prefix cache).
     /// - Parameters:
-    ///   - ledger: counts the blocks of all caches created with it.
+    ///   - ledger: counts the bytes of the blocks of all caches created with it.
+    ///   - blocks: for each block of the sequence, one of every group; nil where no query after `length` sees it.
     ///   - length: the number of valid positions in `blocks`; the last block may be used partially.
     package convenience init(
-        _ configuration: DecoderConfiguration, precision: Precision, ledger: KVBlockLedger?, blocks: [KVBlock] = [],
-        length: Int = 0
+        _ configuration: DecoderConfiguration, precision: Precision, rollback: Int = 0, ledger: KVBlockLedger?,
+        blocks: [[KVBlock?]] = [], length: Int = 0
     ) {
         self.init(
             configuration.layers.map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16,
-            ledger: ledger)
-        precondition(blocks.count == blocksNeeded(length), "as many blocks as the length fills")
-        self.blocks = blocks
+            rollback: rollback, ledger: ledger)
+        precondition(blocks.count == Self.blocks(for: length), "as many blocks as the length fills")
+        for group in groups.indices {
+            let column = blocks.map { $0[group] }
+            groups[group].released = column.lastIndex { $0 == nil }.map { $0 + 1 } ?? 0
+            groups[group].kept = column[groups[group].released...].compactMap { $0 }
+        }
         self.length = length
+        precondition(hasKeys(before: length), "every block that the next query sees")
     }
 
-    public var byteCount: Int { blocks.count * blockByteCount }
+    /// Bytes of the blocks that this cache has, shared or not.
+    public var byteCount: Int {
+        groups.indices.reduce(0) { $0 + groups[$1].kept.count * groupBytes[$1] }
+    }
 
-    /// Elements per block.
-    private let elementCount: Int
-    package var blockByteCount: Int { elementCount * dtype.blockByteCount }
+    /// For each group of layers the size of its window, or nil where all positions are kept.
+    package var windows: [Int?] { layout.groups.map(\.window) }
+    private var groupBytes: [Int] { layout.groups.map { $0.elementCount * dtype.blockByteCount } }
 
-    /// Drops every position from `length` on.
-    public func truncate(to length: Int) {
+    /// Bytes of the blocks that a continuation sees in layers with a sliding window.
+    package var windowByteCount: Int {
+        zip(layout.groups, groupBytes).reduce(0) { sum, group in
+            group.0.window == nil
+                ? sum : sum + layout.blockCount(group.0, tokens: max(length, 1), rows: 1) * group.1
+        }
+    }
+
+    /// Bytes of a block of all layers.
+    package var blockByteCount: Int { groupBytes.reduce(0, +) }
+
+    /// The most bytes that a sequence of `tokens` positions has at a time, computed `rows` at a time.
+    package func byteCount(tokens: Int, rows: Int) -> Int {
+        zip(layout.groups, groupBytes).reduce(0) { sum, group in
+            let blocks = layout.blockCount(group.0, tokens: tokens, rows: rows, rollback: rollback)
+            return sum.adding(clamped: blocks.multiplied(clampedBy: group.1))
+        }
+    }
+
+    /// The number of blocks of the sequence, released ones included.
+    package var blockCount: Int { Self.blocks(for: length) }
+
+    /// Block `index` of the sequence: one of every group, nil where it has been released.
+    package func blocks(at index: Int) -> [KVBlock?] {
+        groups.map { $0.released <= index && index < $0.end ? $0.kept[index - $0.released] : nil }
+    }
+
+    /// Drops every position from `length` on. Where that is more than `rollback` positions back, layers with a sliding
+    /// window may have released keys that the next query sees: then all positions are dropped.
+    /// - Returns: the number of positions left: `length`, or 0.
+    @discardableResult
+    public func truncate(to length: Int) -> Int {
         precondition((0...self.length).contains(length))
-        self.length = length
-        blocks.removeLast(blocks.count - blocksNeeded(length))
+        self.length = hasKeys(before: length) ? length : 0
+        for group in groups.indices {
+            if self.length == 0 {
+                groups[group] = Blocks()
+            } else {
+                groups[group].kept.removeLast(groups[group].end - Self.blocks(for: self.length))
+            }
+        }
+        return self.length
+    }
+
+    /// Whether every key that a query at position `length` sees is kept.
+    private func hasKeys(before length: Int) -> Bool {
+        zip(layout.groups, groups).allSatisfy { group, blocks in
+            blocks.released == 0
+                || group.window.map { length - ($0 - 1) >= blocks.released * Self.blockLength } ?? false
+        }
     }
 
     /// A copy that can continue differently, for beam search. The two share blocks until one of them writes to a block
     /// (copy on write).
-    package func fork() -> KVCache {
-        let fork = KVCache(like: self)
-        fork.blocks = blocks
-        fork.length = length
-        return fork
-    }
-
-    private func blocksNeeded(_ length: Int) -> Int { Self.blocks(for: length) }
+    package func fork() -> KVCache { KVCache(like: self) }
 
     /// The number of blocks for `length` positions.
-    package static func blocks(for length: Int) -> Int { (length + blockLength - 1) / blockLength }
+    package static func blocks(for length: Int) -> Int { length / blockLength + (length % blockLength == 0 ? 0 : 1) }
 
-    /// The largest number of new blocks needed to grow to `length`: added blocks, and a copy of a shared last block.
+    /// The largest number of bytes needed to grow to `length`: new blocks, and copies of shared last blocks.
     package func growth(to length: Int) -> Int {
-        max(Self.blocks(for: length) - blocks.count, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
+        zip(groups, groupBytes).reduce(0) { sum, group in
+            let blocks = max(Self.blocks(for: length) - group.0.end, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
+            return sum + blocks * group.1
+        }
     }
 
-    /// Allocates blocks for positions up to `length`; blocks that will be written to are not shared afterwards.
+    /// Allocates blocks for positions up to `length`; blocks that will be written to are not shared afterwards. Releases
+    /// blocks that no query from the present length on sees.
     func reserve(_ length: Int) {
-        // Positions are only written from the current length on.
-        for index in min(self.length / Self.blockLength, blocks.count)..<blocks.count
-        where !isKnownUniquelyReferenced(&blocks[index]) {
-            blocks[index] = blocks[index].copied()
+        release()
+        let needed = Self.blocks(for: length)
+        for (group, byteCount) in zip(groups.indices, groupBytes) {
+            // Positions are only written from the current length on.
+            let first = max(self.length / Self.blockLength - groups[group].released, 0)
+            for index in min(first, groups[group].kept.count)..<groups[group].kept.count
+            where !isKnownUniquelyReferenced(&groups[group].kept[index]) {
+                groups[group].kept[index] = groups[group].kept[index].copied()
+            }
+            while groups[group].end < needed {
+                groups[group].kept.append(KVBlock(byteCount: byteCount, ledger: ledger))
+            }
         }
-        while blocks.count < blocksNeeded(length) {
-            blocks.append(KVBlock(byteCount: blockByteCount, ledger: ledger))
+    }
+
+    /// Not earlier than when the next tokens are computed: until then the last ones may be dropped (rejected drafts).
+    private func release() {
+        guard rollback < length else { return }
+        for (index, group) in layout.groups.enumerated() {
+            guard let window = group.window, window <= length - rollback else { continue }
+            let seen = (length - rollback - (window - 1)) / Self.blockLength
+            guard seen > groups[index].released else { continue }
+            groups[index].kept.removeFirst(seen - groups[index].released)
+            groups[index].released = seen
         }
     }
 
@@ -125,7 +186,10 @@ public final class KVCache: @unchecked Sendable {
     /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` at the
     /// positions after `length`.
     func append(_ keys: Tensor, _ values: Tensor, rows: Range<Int>, layer: Int) throws(TensorError) {
-        try Fused.append(keys, values, rows: rows, to: blocks, at: length, layouts[layer], dtype)
+        let place = layout.layers[layer], blocks = groups[place.group]
+        try Fused.append(
+            keys, values, rows: rows, to: blocks.kept, at: length - blocks.released * Self.blockLength, place.layout,
+            dtype)
     }
 
     /// softmax(scale · q kᵀ) v for every row and head of every sequence: q `[tokens, heads · headDimension]` ->
@@ -138,13 +202,14 @@ public final class KVCache: @unchecked Sendable {
         sinks: Tensor? = nil, extending: Bool = true
     ) throws(TensorError) -> Tensor {
         guard let first = sequences.first?.cache else { return Tensor(uninitialized: q.shape) }
+        let place = first.layout.layers[layer]
         let queries = zip(sequences, reaches).map { sequence, reach in
-            let cache = sequence.cache
+            let cache = sequence.cache, blocks = cache.groups[place.group]
             return PagedQueries(
-                rows: sequence.rows, blocks: cache.blocks,
+                rows: sequence.rows, blocks: blocks.kept, firstKey: blocks.released * blockLength,
                 keyCount: extending ? cache.length + sequence.rows.count : cache.length,
                 firstPosition: extending ? cache.length : 0, reach: reach)
         }
-        return try Fused.attention(q, queries, first.layouts[layer], first.dtype, shape, sinks: sinks)
+        return try Fused.attention(q, queries, place.layout, first.dtype, shape, sinks: sinks)
     }
 }

@@ -48,12 +48,10 @@ public struct DecoderConfiguration: Sendable, Equatable {
 
     public var layerCount: Int { layers.count }
 
-    /// Numbers that the cache keeps of each position in all layers: keys and values, or latent vectors.
+    /// Numbers that the cache keeps of each position in all layers: keys and values, or latent vectors. Layers with a
+    /// sliding window keep them of the latest positions only: `cacheBytes(tokens:)` counts that.
     public var cacheElementsPerToken: Int {
-        layers.reduce(0) { total, layer in
-            guard case .kept(let heads, let key, let value) = layer.attention.cache else { return total }
-            return total.adding(clamped: heads.multiplied(clampedBy: key + value))
-        }
+        layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount()) }
     }
 
     /// Parameters in all, and those that take part in computing one token: of a mixture, its active and shared experts.

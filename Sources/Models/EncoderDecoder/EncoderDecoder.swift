@@ -112,7 +112,7 @@ public final class EncoderDecoder {
     /// The cross-attention keys and values of each source in all decoder layers, computed once.
     public func sourceCaches(_ sources: [[Int32]], precision: Precision = .exact) throws -> [KVCache] {
         let memory = try encode(sources), dtype: DType = precision == .exact ? .float32 : .float16
-        let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).cache }
+        let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).sourceCache }
         let caches = memory.rows.map { _ in KVCache(kinds, dtype: dtype) }
         for (cache, rows) in zip(caches, memory.rows) { cache.reserve(rows.count) }
         for block in decoder.blocks.blocks {

@@ -65,9 +65,9 @@ enum EngineMetrics {
             },
             row(
                 "martlet_cache_used_ratio vllm:kv_cache_usage_perc", .gauge,
-                "Fraction of key/value cache blocks in use."
+                "Fraction of the key/value cache in use."
             ) {
-                $0.totalBlocks > 0 ? Double($0.usedBlocks) / Double($0.totalBlocks) : 0
+                $0.totalCacheBytes > 0 ? Double($0.usedCacheBytes) / Double($0.totalCacheBytes) : 0
             },
             row("martlet_cache_kept_blocks", .gauge, "Blocks in the prefix cache.") {
                 Double($0.keptBlocks)

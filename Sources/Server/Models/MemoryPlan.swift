@@ -1,4 +1,5 @@
 import MartletFormats
+import Martlet
 import MartletModels
 import MartletSystem
 
@@ -7,8 +8,8 @@ import MartletSystem
 struct MemoryPlan: Sendable, Equatable {
     /// Bytes of the packed weights.
     var weights: Int
-    /// Bytes of the keys and values of one whole context, the minimum for the cache. `Int.max` if it is too large to
-    /// count.
+    /// Bytes of the keys and values of one whole context, the minimum for the cache; layers with a sliding window take
+    /// those of their window only. `Int.max` if it is too large to count.
     var context: Int
     /// Intermediate results of a step, the tokenizer and others.
     static let working = 96 << 20
@@ -33,8 +34,8 @@ struct MemoryPlan: Sendable, Equatable {
         context = 0
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
-        // Float16 keys and values. An invalid file may claim more than can be counted; then no memory is enough.
-        context = Int.product(configuration.cacheElementsPerToken, 2, configuration.contextLength) ?? .max
+        // An invalid file may claim more than can be counted; then no memory is enough.
+        context = configuration.cacheBytes(tokens: configuration.contextLength, rows: EngineOptions().tokensPerStep)
     }
 
     /// Bytes for the cache: as requested, or what is available.

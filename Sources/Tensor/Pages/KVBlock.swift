@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A block of the key/value cache: keys and values of `KVBlock.length` positions in all layers of a model. Caches share
+/// A block of the key/value cache: keys and values of `KVBlock.length` positions in some layers of a model. Caches share
 /// blocks; a cache copies a shared block before it writes to it (copy on write).
 package final class KVBlock: Sendable {
     /// Positions per block.
@@ -12,8 +12,10 @@ package final class KVBlock: Sendable {
     package init(byteCount: Int, ledger: KVBlockLedger?) {
         storage = Storage(byteCount: byteCount)
         self.ledger = ledger
-        ledger?.add(1)
+        ledger?.add(byteCount)
     }
+
+    package var byteCount: Int { storage.byteCount }
 
     var pointer: UnsafeMutableRawPointer { storage.pointer }
 
@@ -24,16 +26,16 @@ package final class KVBlock: Sendable {
         return copy
     }
 
-    deinit { ledger?.add(-1) }
+    deinit { ledger?.add(-storage.byteCount) }
 }
 
-/// Counts live blocks; a block shared by several caches counts once.
+/// Counts the bytes of live blocks; a block shared by several caches counts once.
 package final class KVBlockLedger: Sendable {
     private let alive = Atomic(0)
 
     package init() {}
 
-    package var count: Int { alive.load(ordering: .relaxed) }
+    package var byteCount: Int { alive.load(ordering: .relaxed) }
 
     func add(_ change: Int) { alive.add(change, ordering: .relaxed) }
 }

@@ -38,7 +38,7 @@ public struct TrainingCost: Sendable, Equatable {
         attentionShare = share
         let scores = spec.layers.reduce(0.0) { total, layer in
             let attention = layer.attention, seen = min(Double(attention.window ?? length), Double(length) * share)
-            let widths = Double(attention.headDimension) + Double(attention.valueDimension)
+            let widths = Double(attention.scoreDimension) + Double(attention.valueDimension)
             return total + 2 * Double(attention.heads) * widths * seen
         }
         operationsByPart = [
@@ -113,8 +113,8 @@ public struct TrainingCost: Sendable, Equatable {
     /// stream. Measured peaks of small and middling shapes lie within 10 % of the plan.
     private func activationBytes(tokens: Int, keptLayers: Int, _ recomputesLayers: Bool) -> Int {
         let hidden = spec.hiddenSize
-        let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.headDimension)
-        let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.headDimension)
+        let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.scoreDimension)
+        let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.scoreDimension)
         let heads = spec.attention.queryKeyNorm != .none ? queries.adding(clamped: keys) : 0
         // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product.
         let layer = [
@@ -132,10 +132,12 @@ public struct TrainingCost: Sendable, Equatable {
             .adding(clamped: gradients).multiplied(clampedBy: tokens).multiplied(clampedBy: 4)
     }
 
-    /// Bytes of keys and values of one token in all layers, in float16.
-    public var cacheBytesPerToken: Int {
-        spec.cacheElementsPerToken.multiplied(clampedBy: 2)
-    }
+    /// Bytes of keys and values of one token in all layers, in float16, as long as no window is full.
+    public var cacheBytesPerToken: Int { spec.cacheElementsPerToken.multiplied(clampedBy: 2) }
+
+    /// Bytes of the keys and values of a sequence in generation, in float16 and whole blocks; layers with a sliding window
+    /// keep only what it sees.
+    public func cacheBytes(tokens: Int) -> Int { spec.cacheBytes(tokens: tokens) }
 
     public static func == (a: TrainingCost, b: TrainingCost) -> Bool { a.spec == b.spec && a.length == b.length }
 }

@@ -1,0 +1,119 @@
+import MartletNN
+import MartletSystem
+import MartletTensor
+
+/// What a layer stores of each position of a sequence.
+public enum LayerCache: Sendable, Equatable {
+    /// Keys and values, kept for all following positions.
+    case kept(heads: Int, headDimension: Int, valueDimension: Int)
+    /// Keys and values of the latest `size` positions: a sliding window sees no others.
+    case window(_ size: Int, heads: Int, headDimension: Int, valueDimension: Int)
+    /// Keys and values only while the layer is computed: the next layer overwrites them. This is enough for encoders.
+    case transient(heads: Int, headDimension: Int, valueDimension: Int)
+}
+
+extension LayerCache {
+    /// Numbers of one position, where heads may be padded.
+    func elementCount(padding: Int = 0) -> Int {
+        switch self {
+        case .kept(let heads, let keys, let values), .window(_, let heads, let keys, let values),
+            .transient(let heads, let keys, let values):
+            heads.multiplied(clampedBy: keys.adding(clamped: values).adding(clamped: 2 * padding))
+        }
+    }
+}
+
+extension AttentionSpec {
+    var cache: LayerCache {
+        if let latent {
+            latent.cache
+        } else if let window {
+            .window(window, heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+        } else {
+            .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+        }
+    }
+    /// Of cross-attention, whose keys are another sequence's: all are seen.
+    var sourceCache: LayerCache {
+        .kept(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+    }
+    var transientCache: LayerCache {
+        .transient(heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
+    }
+}
+
+/// Where a cache has the keys and values of each layer. Layers that keep the same positions form a group, whose blocks
+/// are allocated and released together: one group for layers that keep all positions, and one for each size of window.
+struct CacheLayout: Sendable, Equatable {
+    struct Group: Sendable, Equatable {
+        /// The size of the sliding window; nil where all positions are kept.
+        let window: Int?
+        /// Elements per block.
+        var elementCount: Int
+    }
+
+    private(set) var groups: [Group] = []
+    /// For each layer its group, and where it is in a block of that group.
+    private(set) var layers: [Place] = []
+
+    struct Place: Sendable, Equatable {
+        let group: Int
+        let layout: KVLayout
+    }
+
+    init(_ layers: [LayerCache]) {
+        var shared: Int?
+        for layer in layers {
+            switch layer {
+            case .kept(let heads, let size, let values):
+                add(nil, heads, size, values)
+            case .window(let window, let heads, let size, let values):
+                add(window, heads, size, values)
+            case .transient(let heads, let size, let values):
+                // All at the same place.
+                if shared == nil { shared = group(nil) < groups.count ? groups[group(nil)].elementCount : 0 }
+                add(nil, heads, size, values, offset: shared)
+            }
+        }
+    }
+
+    private func group(_ window: Int?) -> Int { groups.firstIndex { $0.window == window } ?? groups.count }
+
+    private mutating func add(_ window: Int?, _ heads: Int, _ size: Int, _ values: Int, offset: Int? = nil) {
+        let index = group(window)
+        if index == groups.count { groups.append(Group(window: window, elementCount: 0)) }
+        let layout = KVLayout(
+            heads: heads, headDimension: size, valueDimension: values, offset: offset ?? groups[index].elementCount)
+        groups[index].elementCount = max(groups[index].elementCount, layout.offset + layout.elementCount)
+        layers.append(Place(group: index, layout: layout))
+    }
+
+    /// The most blocks of a group that a sequence of `tokens` positions has at a time, computed `rows` at a time, where
+    /// the last `rollback` positions may be dropped again.
+    func blockCount(_ group: Group, tokens: Int, rows: Int, rollback: Int = 0) -> Int {
+        let all = KVCache.blocks(for: tokens)
+        guard let window = group.window else { return all }
+        return min(all, KVCache.blocks(for: (window - 1).adding(clamped: rows).adding(clamped: rollback)) + 1)
+    }
+}
+
+extension DecoderConfiguration {
+    /// Bytes of the keys and values of one sequence of `tokens` tokens in all layers, in whole blocks. Layers with a
+    /// sliding window keep only what their window sees, and the tokens that are computed at a time.
+    ///
+    ///     let bytes = try checkpoint.decoderConfiguration().cacheBytes(tokens: 8192)
+    ///
+    /// - Parameter rows: the number of tokens computed at a time.
+    /// - Returns: `Int.max` for more than can be counted, as a broken file may claim.
+    public func cacheBytes(tokens: Int, precision: Precision = .fast, rows: Int = 1) -> Int {
+        let size = precision == .exact ? 4 : 2
+        // Products of what a file claims: counted before a layout is made, which would trap.
+        let padded = layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount(padding: 7)) }
+        guard padded.multiplied(clampedBy: KVCache.blockLength * size) < .max else { return .max }
+        let layout = CacheLayout(layers.map(\.attention.cache))
+        return layout.groups.reduce(0) { sum, group in
+            let blocks = layout.blockCount(group, tokens: tokens, rows: rows)
+            return sum.adding(clamped: blocks.multiplied(clampedBy: group.elementCount.multiplied(clampedBy: size)))
+        }
+    }
+}
