@@ -11,6 +11,11 @@ import Musl
 /// Layout: `models--ORG--NAME/refs/main` contains a commit hash; `snapshots/<commit>/<file>` links to
 /// `../../blobs/<etag>`. A file whose link leaves its repository's folder is refused. Source:
 /// https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+///
+/// ```swift
+/// let cache = HubCache()
+/// if let reference = HubReference("HuggingFaceTB/SmolLM2-135M-Instruct") { print(try cache.resolve(reference).path) }
+/// ```
 public struct HubCache: Sendable {
     public let root: String
 

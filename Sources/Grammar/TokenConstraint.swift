@@ -1,5 +1,12 @@
 /// A constraint on the next token, such as a grammar. One value represents one compiled grammar for one vocabulary and
 /// is shared between requests; each sample uses its own matcher.
+///
+/// ```swift
+/// var matcher = constraint.makeMatcher()
+/// let mask = try matcher.allowedTokens()
+/// for index in logits.indices where !mask.allows(Int32(index)) { logits[index] = -.infinity }
+/// try matcher.accept(token)
+/// ```
 public protocol TokenConstraint: Sendable {
     /// A matcher at the start of a text.
     func makeMatcher() -> any TokenMatcher

@@ -19,6 +19,11 @@ public struct HubProgress: Sendable {
 }
 
 /// Fetches models into the cache that Hugging Face's tools share.
+///
+/// ```swift
+/// let path = try await Hub().download("HuggingFaceTB/SmolLM2-135M-Instruct") { print($0.file, $0.received, $0.total) }
+/// let model = try LanguageModel(path: path)
+/// ```
 public struct Hub: Sendable {
     public let settings: HubSettings
 

@@ -7,6 +7,12 @@ import MartletTensor
 import MartletTokenizers
 
 /// The files of one model: a folder as published on a hub, a single GGUF file, or what `martlet create` made of one.
+///
+/// ```swift
+/// let files = try ModelFiles(path: "SmolLM2-135M-Instruct", adapters: [AdapterReference("my-adapter")])
+/// print(files.checkpoint.kind, files.hasChatTemplate)
+/// let model = try LanguageModel(files)
+/// ```
 public struct ModelFiles: Sendable {
     /// Of the weights.
     public let path: String

@@ -3,6 +3,11 @@ import MartletTensor
 import MartletTokenizers
 
 /// Scores how well a text matches a query with a cross-encoder, which reads both together (reranking).
+///
+/// ```swift
+/// let scorer = try TextScorer(path: "bge-reranker-base")
+/// let scores = try scorer.scores("capital of France", ["Paris is a city in France.", "Rome is old."])
+/// ```
 public final class TextScorer {
     public let model: SequenceClassifier
     public let tokenizer: Tokenizer

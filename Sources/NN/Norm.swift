@@ -2,6 +2,11 @@ import MartletTensor
 
 /// RMSNorm, y = x / √(mean(x²) + ε) · (offset + w) (Zhang & Sennrich 2019), or LayerNorm, y = (x − mean) / √(var + ε) ·
 /// (offset + w) + b (Ba et al. 2016), over the last dimension. A norm without weights has w = 1, one without a bias b = 0.
+///
+/// ```swift
+/// let norm = Norm(Initializer(.truncatedXavier, seed: 1), "norm", size: 64, epsilon: 1e-6)
+/// let y = try norm(x)      // [tokens, 64], an RMSNorm
+/// ```
 public final class Norm: ModuleLeaf {
     public let path: String
     public var kind: String { "norm" }

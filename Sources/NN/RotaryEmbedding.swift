@@ -11,6 +11,11 @@ import Musl
 
 /// Rotary position embedding (Su et al. 2021): tables of cos and sin, computed in double precision when positions are
 /// first used.
+///
+/// ```swift
+/// let rotary = RotaryEmbedding(RotaryEmbedding.Configuration(theta: 10_000, dimension: 64))
+/// let tables = try rotary.tables(length: 2048)      // cos and sin, [positions, 32]
+/// ```
 public final class RotaryEmbedding: Sendable {
     public let configuration: Configuration
     private let tables = Mutex<[Int: Tables]>([:])

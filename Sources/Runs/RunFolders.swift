@@ -11,6 +11,10 @@ import Musl
 #endif
 
 /// The runs in a folder, for programs that watch them: a list, and the new lines of each log.
+///
+/// ```swift
+/// for run in RunFolders(path: "runs").list() { print(run.name, run.isRunning) }
+/// ```
 public struct RunFolders: Sendable {
     public let path: String
 

@@ -13,6 +13,12 @@ import Musl
 /// Other processes may write to a mapped file or truncate it; replacing it by another file of the same name does not
 /// affect the mapping. Bytes that were truncated or that cannot be read from disk read as zero, and `checkUnchanged`
 /// reports that: call it after computing with the bytes.
+///
+/// ```swift
+/// let file = try MappedFile(path: "model.safetensors")
+/// let first = file.bytes.first
+/// try file.checkUnchanged()
+/// ```
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     /// Valid while the object exists. A use of `bytes` alone does not keep the object alive: hold a reference, or use

@@ -8,6 +8,11 @@ import CKernels
 /// when `run` returns.
 ///
 /// The protocol is described in `Sources/CKernels/pool.c`.
+///
+/// ```swift
+/// ThreadPool.shared.run(16) { task in print("task", task) }
+/// ThreadPool.shared.runRanges(1_000_000, grain: 4096) { range in print(range.count) }
+/// ```
 public final class ThreadPool: Sendable {
     /// The pool of the process with `MARTLET_THREADS` workers; by default as many as the processors that the process
     /// may use (affinity mask and control group quota).

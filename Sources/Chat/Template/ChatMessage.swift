@@ -5,6 +5,11 @@ import MartletJSON
 ///
 /// The JSON shape is that of OpenAI's chat completions: `role`, `content` (a string, null, or parts),
 /// `name`, `tool_calls`, `tool_call_id`, and `reasoning_content`.
+///
+/// ```swift
+/// let question = ChatMessage(role: "user", content: "Why is the sky blue?")
+/// let read = try ChatMessage(json)      // with all members that it has
+/// ```
 public struct ChatMessage: Sendable, Equatable {
     public enum Part: Sendable, Equatable {
         case text(String)

@@ -4,6 +4,12 @@ import MartletTensor
 
 /// Packs a corpus into token shards: documents are read in order, tokenized on all processors, and written in order, so
 /// the shards' bytes depend only on the corpus and the options.
+///
+/// ```swift
+/// let encoder = DocumentEncoder(tokenizer: tokenizer, separator: tokenizer.eosTokens.min())
+/// let packer = CorpusPacker(try Corpus(["texts", "more.jsonl"]), encoder: encoder)
+/// if let done = try packer.pack(into: "shards", tokenizerFolder: "tokenizer") { print(done) }
+/// ```
 public struct CorpusPacker {
     public let corpus: Corpus
     public let encoder: DocumentEncoder

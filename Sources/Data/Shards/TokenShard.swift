@@ -3,6 +3,11 @@ import MartletTensor
 
 /// Documents as token ids, in a memory-mapped file. The format is described in `ShardHeader.swift`; llm.c's shards can
 /// be read too.
+///
+/// ```swift
+/// let shard = try TokenShard(path: "shards/train-00000.shard")
+/// print(shard.tokenCount, try shard.tokens(ofDocument: 0))
+/// ```
 public final class TokenShard: Sendable {
     public let path: String
     public let tokenCount: Int

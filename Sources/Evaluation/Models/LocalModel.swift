@@ -9,6 +9,11 @@ import MartletTokenizers
 ///
 /// Requests are sorted by their tokens, so that prompts with the same examples follow each other and share their keys;
 /// the answers do not depend on the order.
+///
+/// ```swift
+/// let model = LocalModel(try LanguageModel(path: "SmolLM2-135M-Instruct"), name: "smollm2")
+/// let evaluator = Evaluator(model)
+/// ```
 public final class LocalModel: EvaluationModel {
     public let name: String
     public let identity: JSONObject

@@ -1,6 +1,13 @@
 import MartletTensor
 
 /// Collects metadata and tensors, then writes a GGUF file of version 3, atomically.
+///
+/// ```swift
+/// var writer = GGUFWriter()
+/// writer.metadata["general.architecture"] = .string("llama")
+/// writer.add("token_embd.weight", weight)
+/// try writer.write(to: "model.gguf")
+/// ```
 public struct GGUFWriter {
     public var metadata = GGUFMetadata()
     /// In the order they will lie in the file.

@@ -4,6 +4,12 @@ import MartletTensor
 ///
 /// Opening reads and checks only the header: lengths, types, offsets that cover the data without gaps or overlaps,
 /// unique names. Tensors are views of the mapped file.
+///
+/// ```swift
+/// let file = try SafetensorsFile(path: "model.safetensors")
+/// for entry in file.entries { print(entry.name, entry.typeName, entry.shape) }
+/// let table = try file.tensor("model.embed_tokens.weight")      // mapped, not copied
+/// ```
 public final class SafetensorsFile: TensorSource {
     public let path: String
     /// `__metadata__` of the header, usually `["format": "pt"]`.

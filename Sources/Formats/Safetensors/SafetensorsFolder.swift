@@ -5,6 +5,11 @@ import MartletTensor
 ///
 /// The index's `weight_map` is checked in both directions: every listed tensor must be in its shard, and every tensor
 /// of a shard must be listed.
+///
+/// ```swift
+/// let folder = try SafetensorsFolder(path: "SmolLM2-135M-Instruct")
+/// let norm = try folder.tensor("model.norm.weight")
+/// ```
 public final class SafetensorsFolder: TensorSource {
     public let path: String
     public let files: [SafetensorsFile]

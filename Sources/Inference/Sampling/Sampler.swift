@@ -12,6 +12,16 @@ import Musl
 ///
 /// The random number of the n-th token depends only on the seed and n, so a reply does not depend on the other requests
 /// of the batch and can be resumed at any token.
+///
+/// ```swift
+/// var options = SamplingOptions()
+/// options.temperature = 0.8
+/// options.topP = 0.95
+/// options.seed = 7
+/// var sampler = Sampler(options, prompt: prompt)
+/// var scores = try logits.toArray(as: Float.self)
+/// let token = scores.withUnsafeMutableBufferPointer { sampler.next($0) }      // overwrites the scores
+/// ```
 public struct Sampler: Sendable {
     public let options: SamplingOptions
     public let seed: UInt64

@@ -6,6 +6,13 @@ import MartletTensor
 ///
 /// Layers with a sliding window keep only what their next query sees, and `rollback` positions before that: older
 /// blocks are released when the next tokens are computed.
+///
+/// ```swift
+/// let cache = KVCache(decoder.configuration, precision: .fast)
+/// _ = try decoder.hiddenStates(prompt, [DecoderSequence(rows: 0..<prompt.count, cache: cache)])
+/// _ = try decoder.hiddenStates([next], [DecoderSequence(rows: 0..<1, cache: cache)])   // computes one row
+/// cache.truncate(to: prompt.count)                                                     // as if it had not been said
+/// ```
 public final class KVCache: @unchecked Sendable {
     package static let blockLength = KVBlock.length
 

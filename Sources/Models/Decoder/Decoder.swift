@@ -2,6 +2,14 @@ import MartletNN
 import MartletTensor
 
 /// The decoder-only transformer that every family configures: embed, run the blocks, normalise, project to logits.
+///
+/// ```swift
+/// let decoder = try checkpoint.decoder()
+/// try decoder.prepare(.fast)
+/// let cache = KVCache(decoder.configuration, precision: .fast)
+/// let hidden = try decoder.hiddenStates(tokens, [DecoderSequence(rows: 0..<tokens.count, cache: cache)])
+/// let logits = try decoder.logits(hidden)      // of the token after each, [tokens, vocabulary]
+/// ```
 public final class Decoder {
     public let configuration: DecoderConfiguration
     /// Every layer by its path.

@@ -2,6 +2,12 @@ import MartletTensor
 
 /// Convolution over one or two dimensions: every window becomes a row of a matrix (im2col), which is multiplied with
 /// the weights. PyTorch's layout: weight `[out, in / groups, size…]`, bias `[out]`.
+///
+/// ```swift
+/// let source = Initializer(.kaimingNormal, seed: 1)
+/// let layer = Convolution(source, "conv", from: 3, to: 16, size: [3, 3], padding: [1, 1])
+/// let y = try layer(images)      // [batch, 3, height, width] -> [batch, 16, height, width]
+/// ```
 public final class Convolution {
     public let weight: Tensor
     public let bias: Tensor?

@@ -1,6 +1,12 @@
 import MartletTensor
 
 /// Dropout in training. Every call draws a new mask; the mask is a function of the seed and the number of the call.
+///
+/// ```swift
+/// let dropout = Dropout(0.1, stream: RandomStream(seed: 1, stream: 7))
+/// let y = try dropout(x)
+/// dropout.isTraining = false      // x itself
+/// ```
 public final class Dropout {
     public let probability: Double
     public var isTraining = true

@@ -1,6 +1,11 @@
 import MartletTensor
 
 /// A table `[count, size]`: row id is the vector of token id.
+///
+/// ```swift
+/// let table = Embedding(Initializer(.truncatedXavier, seed: 1), "embed", count: 32_000, size: 64)
+/// let x = try table([5, 9, 5])      // [3, 64]
+/// ```
 public final class Embedding: ModuleLeaf {
     public let path: String
     public var kind: String { "embedding" }

@@ -2,6 +2,11 @@ import MartletTensor
 
 /// Reduces each window of each channel to one number, over one or two dimensions: `[batch, channels, …]` -> the same
 /// rank.
+///
+/// ```swift
+/// let pool = Pooling(.maximum, Windows([2, 2], stride: [2, 2]))
+/// let y = try pool(x)      // [batch, channels, height / 2, width / 2]
+/// ```
 public struct Pooling: Sendable, Equatable {
     public enum Kind: Sendable, Equatable {
         /// The maximum; the gradient goes to the first of equal elements.

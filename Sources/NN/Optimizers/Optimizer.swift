@@ -1,6 +1,13 @@
 import MartletTensor
 
 /// Updates parameters along their gradients.
+///
+/// ```swift
+/// let optimizer: any Optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0.1))
+/// try loss.backward()
+/// try optimizer.step(learningRate: 3e-4, gradientScale: 1)
+/// parameters.clearGradients()
+/// ```
 public protocol Optimizer: AnyObject {
     /// Number of steps taken.
     var stepCount: Int { get }

@@ -3,6 +3,12 @@ import MartletTensor
 /// An exponential moving average (EMA) of the parameters (Polyak and Juditsky 1992), which usually evaluates better
 /// than the parameters of the last step: a ← a + (1 − decay) (w − a), in one pass over memory. Early steps weigh more:
 /// the decay of step t is at most (1 + t) / (10 + t).
+///
+/// ```swift
+/// let average = WeightAverage(parameters, decay: 0.999)
+/// try average.update()                                           // after each step
+/// let loss = try average.withAverages { try evaluate() }
+/// ```
 public final class WeightAverage {
     public let parameters: [Parameter]
     public let decay: Double

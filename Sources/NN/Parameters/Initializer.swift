@@ -2,6 +2,10 @@ import MartletTensor
 
 /// Initial parameters of a model that is trained from scratch. Each parameter has its own random stream, derived from
 /// its name, so adding a layer does not change the others.
+///
+/// ```swift
+/// let decoder = Decoder(Initializer(.normal(deviation: 0.02, layers: spec.layerCount), seed: 1), spec)
+/// ```
 public final class Initializer: ParameterSource {
     /// The initialisation of matrices.
     public enum Scheme: Sendable, Equatable {

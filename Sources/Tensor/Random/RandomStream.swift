@@ -3,6 +3,12 @@
 /// Number `n` of the sequence is a function of (seed, stream, n) only: it can be computed in any order, on any thread
 /// and machine, and a run resumes by storing the position. Every request, training step or layer uses its own stream
 /// instead of sharing one. Nothing here depends on the system's math library.
+///
+/// ```swift
+/// var stream = RandomStream(seed: 1, stream: 3)
+/// let x = try Tensor.normal([4, 8], mean: 0, std: 1, using: &stream)
+/// let next = stream.nextNormal()
+/// ```
 public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
     public let seed: UInt64
     public let stream: UInt64

@@ -5,6 +5,12 @@ import MartletJSON
 ///
 /// The tokens are not identical to those of the `tokenizers` library or of sentencepiece (which also differ from each
 /// other), but of equal quality. Results do not depend on the number of threads.
+///
+/// ```swift
+/// var trainer = UnigramTrainer()
+/// trainer.vocabularySize = 8000
+/// let tokenizer = try trainer.train(files: ["corpus.txt"])
+/// ```
 public struct UnigramTrainer: TokenizerTrainer {
     /// The vocabulary size, including special tokens and bytes; smaller if the text has no more candidates.
     public var vocabularySize = 32_000

@@ -6,6 +6,12 @@ import MartletPatterns
 ///
 /// The library assigns ids to the characters inside words in an order that changes from run to run, and decides ties by
 /// ids; here they are in order of their scalars. Given the same order, the tokens are the same.
+///
+/// ```swift
+/// var trainer = WordPieceTrainer()
+/// trainer.vocabularySize = 8000
+/// let tokenizer = try trainer.train(files: ["corpus.txt"])
+/// ```
 public struct WordPieceTrainer: TokenizerTrainer {
     /// The vocabulary size, including special tokens; smaller if the text has no more pairs.
     public var vocabularySize = 32_000

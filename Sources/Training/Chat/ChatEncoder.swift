@@ -55,6 +55,14 @@ public enum ThinkingReplies: String, Sendable, Hashable, CaseIterable {
 /// what opens the reply, then the reply's own. So the model is trained on exactly what it will be asked to write,
 /// whatever the template; a template that renders earlier turns otherwise than the last (thoughts left out) makes a
 /// sequence for each reply. A template with `{% generation %}` tags says itself what is learnt.
+///
+/// ```swift
+/// guard let template = model.chatTemplate else { return }
+/// let encoder = try ChatEncoder(tokenizer: model.tokenizer, template: template)
+/// let encoded = try encoder.encode([
+///     ChatMessage(role: "user", content: "Two and two?"), ChatMessage(role: "assistant", content: "Four."),
+/// ])
+/// ```
 public struct ChatEncoder: Sendable {
     public let tokenizer: Tokenizer
     public let template: ChatTemplate

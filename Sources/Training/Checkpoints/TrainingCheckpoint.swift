@@ -17,6 +17,12 @@ import Musl
 /// tokenizer files), with what only training needs beside it, and a manifest written last, which has the size and the
 /// XXH64 of every file. A folder without a manifest whose files have the sizes it names is no checkpoint; the hashes are
 /// compared before training goes on from one.
+///
+/// ```swift
+/// let (usable, broken) = TrainingCheckpoint.list(run: "runs/first")
+/// for checkpoint in usable { print(checkpoint.step, checkpoint.path) }
+/// for (path, why) in broken { print(path, why) }
+/// ```
 public struct TrainingCheckpoint: Sendable {
     public let path: String
     public let step: Int

@@ -4,6 +4,14 @@ import MartletSystem
 
 /// Everything a training run is made of. `depth` is the one dial: what is left open follows from it, and
 /// `ResolvedOptions` says every value and where it came from.
+///
+/// ```swift
+/// var options = TrainingOptions()
+/// try options.set("depth", 6)
+/// try options.set(assignment: "learning_rate=3e-4")
+/// let resolved = try ResolvedOptions(options, vocabularySize: 32_000)
+/// for value in resolved.values { print(value.name, value.value.text(), value.origin) }
+/// ```
 public struct TrainingOptions: Sendable, Equatable {
     /// A value as given; what is not here is derived.
     private(set) var given: [String: JSON] = [:]

@@ -7,6 +7,12 @@ import MartletTensor
 ///
 /// An operation is a multiplication or an addition: a product of `[m, k]` and `[k, n]` is 2mkn. Norms, activations and
 /// the optimiser are left out, as is usual: they are some thousandths.
+///
+/// ```swift
+/// let cost = TrainingCost(spec, length: 1024)
+/// print(cost.parameters, cost.trainingPerToken)
+/// for (kind, bytes) in cost.memory(tokens: 8 * 1024) { print(kind, bytes) }
+/// ```
 public struct TrainingCost: Sendable, Equatable {
     public let parameters: Int
     /// Of the output projection, or of the embedding that it is tied to.

@@ -64,6 +64,13 @@ public struct RewardError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Rewards with their weights: "number=1,format=0.2,./judge.py".
+///
+/// ```swift
+/// let reward = RewardSum([
+///     (try Reward.builtIn("number"), 1), (Reward("brief") { $0.reply.utf8.count < 200 ? 1 : 0 }, 0.2),
+/// ])
+/// let (totals, means) = try reward(requests)
+/// ```
 public struct RewardSum {
     public let parts: [(reward: Reward, weight: Double)]
     /// As it was written, for a run's configuration.

@@ -8,6 +8,12 @@ import MartletNN
 import MartletTokenizers
 
 /// A published or trained model that training goes on from.
+///
+/// ```swift
+/// let model = try StartingModel(path: "SmolLM2-135M-Instruct")
+/// let trainer = try Trainer(
+///     run: "runs/tuned", options: TrainingOptions(for: .tuning), data: data, from: model)
+/// ```
 public struct StartingModel {
     public let path: String
     public let decoder: Decoder

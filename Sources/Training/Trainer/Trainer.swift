@@ -12,6 +12,16 @@ import MartletTensor
 /// A run is a function of its configuration and data: what a step is computed from follows from its number and the weights,
 /// and a run that is resumed from a checkpoint ends with the same weights, bit for bit, as one that was never interrupted
 /// (unless it is limited by minutes).
+///
+/// ```swift
+/// var options = TrainingOptions()
+/// try options.set("depth", 4)
+/// try options.set("steps", 1000)
+/// let data = try TrainingData(folder: "shards")
+/// let trainer = try Trainer(run: "runs/first", options: options, data: data)
+/// _ = try trainer.resume()                                   // goes on from the newest checkpoint, if there is one
+/// _ = try trainer.train { event in print(event) }            // a line for each step, evaluation and checkpoint
+/// ```
 public final class Trainer {
     public let run: String
     public let options: ResolvedOptions
