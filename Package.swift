@@ -101,7 +101,8 @@ var targets: [Target] = [
         "MartletEvaluation", "Evaluation",
         [
             "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData", "MartletChat",
-            "MartletRuns", "MartletJinja", "MartletTokenizers", "MartletFormats", "MartletJSON", "MartletSystem",
+            "MartletRuns", "MartletJinja", "MartletTransfer", "MartletTraining", "MartletTokenizers", "MartletFormats",
+            "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
         name: "tokenizer-speed", dependencies: ["MartletTokenizers", "MartletJSON"], path: "Benchmarks/TokenizerSpeed",
@@ -179,8 +180,8 @@ var targets: [Target] = [
     tests(
         "Evaluation",
         [
-            "MartletEvaluation", "MartletInference", "MartletModels", "MartletNN", "MartletFormats", "MartletJSON",
-            "TinyModels",
+            "MartletEvaluation", "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletFormats",
+            "MartletJSON", "TinyModels", "TestServers",
         ], exclude: ["Goldens"]),
     tests("Runs", ["MartletRuns", "MartletFormats", "MartletJSON"]),
     tests(

@@ -29,11 +29,21 @@ struct HarnessFlags: ParsableArguments {
     @Flag(help: "Let texts begin with the tokenizer's special tokens.") var addBosToken = false
     @Flag(help: "Weights as float32 and all products in float32: the numbers of a float32 reference, but slower.")
     var exact = false
+    @Option(
+        help:
+            "Requests asked again in float32 at the end, to say in the results what the fast path differs in; 0 for none."
+    )
+    var precisionCheck = 16
     @Option(help: "The folder where published data lie.") var dataDir: String?
     @Option(help: "The folder for results, samples and answers; an evaluation that was stopped goes on there.")
     var out: String?
     @Option(help: "Bootstrap samples for errors that have no formula; 0 for no errors.") var bootstrapIters = 100_000
     @Option(help: "A page that compares the models, as HTML.") var report: String?
+    @Option(help: "The model's name at a server, where MODEL is a URL; its only one when left out.") var model: String?
+    @Option(help: "Requests to a server under way at a time.") var concurrency = 8
+    @Option(help: "Seconds that a server may take for one request.") var timeout = 300.0
+    @Option(help: "How often a request to a busy server is sent again.") var retries = 5
+    @Option(help: "Tokens that the model of a server holds, where it does not say.") var contextLength: Int?
     @Flag(help: "Leave out tasks of groups whose data are not there, and say which.") var skipMissing = false
 }
 
@@ -87,17 +97,42 @@ extension EvalCommand {
         if let report = harness.report { try AtomicFile.write(report, bytes: Array(comparison.html.utf8)) }
     }
 
+    private static func isURL(_ name: String) -> Bool { name.hasPrefix("http://") || name.hasPrefix("https://") }
+
+    /// A server's model.
+    private func remote(_ url: String) throws -> RemoteModel {
+        guard !harness.exact else {
+            throw ValidationError("--exact is the server's own option: martlet serve MODEL --exact")
+        }
+        guard adapters.adapters.isEmpty else { throw ValidationError("--adapter needs a model of this machine") }
+        var options = RemoteOptions(url: url)
+        options.model = harness.model
+        let names: [String] = ["OPENAI_API_KEY", "MARTLET_API_KEY"]
+        for name in names where options.key == nil {
+            options.key = getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        }
+        options.timeout = .seconds(harness.timeout)
+        (options.retries, options.concurrency) = (harness.retries, harness.concurrency)
+        (options.contextLength, options.addsBeginning) = (harness.contextLength, harness.addBosToken)
+        return try RemoteModel(options)
+    }
+
     /// Nil when it was stopped.
     private func evaluate(
         _ name: String, _ tree: TaskTree, _ options: HarnessOptions, isInterrupted: () -> Bool
     ) throws -> ResultFile? {
-        let files = try ModelFiles.opened(name, adapters)
-        let loaded = try LanguageModel(files, precision: harness.exact ? .exact : .fast)
-        let model = LocalModel(
-            loaded, name: name, fingerprint: fingerprint(files), addsBeginning: harness.addBosToken)
+        let files = Self.isURL(name) ? nil : try ModelFiles.opened(name, adapters)
+        let model: any EvaluationModel
+        if let files {
+            model = LocalModel(
+                try LanguageModel(files, precision: harness.exact ? .exact : .fast), name: name,
+                fingerprint: fingerprint(files), addsBeginning: harness.addBosToken)
+        } else {
+            model = try remote(name)
+        }
         var cache: AnswerCache?, folder: String?
         if let out = harness.out {
-            let place = "\(out)/\(ResultFile.sanitized(name))"
+            let place = "\(out)/\(ResultFile.sanitized(files == nil ? name + "_" + model.name : name))"
             try makeFolder(place)
             folder = place
             cache = try AnswerCache(
@@ -116,20 +151,46 @@ extension EvalCommand {
             return nil
         }
         line.end()
+        var precision: JSONObject = ["exact": .bool(harness.exact)]
+        do {
+            if let files, !harness.exact { precision = try difference(evaluator, files, name, isInterrupted) }
+        } catch is CancellationError { return nil }
+        if files == nil { precision = ["exact": .null] }
         var file = ResultFile(
-            modelName: name, modelIdentity: model.identity,
+            modelName: files == nil ? model.name : name, modelIdentity: model.identity,
             chatTemplate: options.prompts.usesChatTemplate ? model.chatTemplate : nil,
             options: options, results: results)
         file.notes = model.notes + Self.rowNotes(results, options)
         file.programVersion = ProgramVersion.current
         (file.started, file.ended) = (started, Double(time(nil)))
         (file.answered, file.reused) = (evaluator.answered, evaluator.reused)
-        file.precision = ["exact": .bool(harness.exact)]
+        file.precision = precision
         if let folder {
             let path = try file.write(to: folder, time: Self.timestamp())
             Terminal.note("martlet: \(path)")
         }
         return file
+    }
+
+    /// Asks some of the requests again in float32, and says what differs.
+    private func difference(
+        _ evaluator: Evaluator, _ files: ModelFiles, _ name: String, _ isInterrupted: () -> Bool
+    ) throws -> JSONObject {
+        let asked = PrecisionCheck.sample(evaluator.asked, count: harness.precisionCheck)
+        guard !asked.isEmpty else { return ["exact": false] }
+        let bytes = files.checkpoint.tensors.names.reduce(0) {
+            $0.adding(
+                clamped: (files.checkpoint.tensors.entry($1)?.shape.elementCount ?? 0).multiplied(clampedBy: 4))
+        }
+        if let available = MachineMemory().available, available < bytes.adding(clamped: 256 << 20) {
+            let reason = "float32 weights of \(bytes >> 20) MiB do not fit into the memory that is left"
+            Terminal.note("martlet: \(name): \(reason): what the fast path differs in is not measured")
+            return ["exact": false, "not_measured": .string(reason)]
+        }
+        let exact = LocalModel(
+            try LanguageModel(ModelFiles.opened(name, adapters), precision: .exact), name: name,
+            addsBeginning: harness.addBosToken)
+        return try PrecisionCheck.difference(asked, exact: exact, isCancelled: isInterrupted)
     }
 
     /// Sizes of the files, and the head of each weight file, which names its tensors: enough to tell checkpoints apart.

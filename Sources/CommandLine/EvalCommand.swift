@@ -16,13 +16,16 @@ struct EvalCommand: ParsableCommand {
 
             Examples:
               martlet eval smollm2 --tasks gsm8k,arc_easy --limit 200 --data-dir data --out results
+              martlet eval http://host:8000/v1 --model name --tasks my_task.yaml
               martlet eval a b --tasks my_task.yaml --report compare.html
               martlet eval runs/sft
               martlet eval runs/grpo --task arithmetic --limit 1000 --json
               martlet eval runs/sft --questions questions.jsonl --show 10
             """)
 
-    @Argument(help: "The model: folder, GGUF file, hub repository or short name; several with --tasks.")
+    @Argument(
+        help:
+            "The model: folder, GGUF file, hub repository or short name; with --tasks several, or the URL of a server.")
     var models: [String]
     @OptionGroup var adapters: AdapterFlags
     @OptionGroup(title: "Options of --tasks") var harness: HarnessFlags
@@ -46,6 +49,14 @@ struct EvalCommand: ParsableCommand {
         guard !models.isEmpty else { throw ValidationError("name a model") }
         guard (harness.numFewshot ?? 0) >= 0, harness.bootstrapIters >= 0 else {
             throw ValidationError("--num-fewshot and --bootstrap-iters are at least 0")
+        }
+        guard harness.timeout > 0, harness.timeout < 1e6, (0...100).contains(harness.retries),
+            (1...1024).contains(harness.concurrency), (2...100_000_000).contains(harness.contextLength ?? 2),
+            (0...100_000).contains(harness.precisionCheck)
+        else {
+            throw ValidationError(
+                "--timeout is above 0, --retries from 0 to 100, --concurrency from 1 to 1024, --context-length at least 2, --precision-check at least 0"
+            )
         }
         guard harness.tasks == nil || questions == nil else {
             throw ValidationError("--questions and --tasks exclude each other")

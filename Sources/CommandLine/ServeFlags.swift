@@ -50,6 +50,11 @@ struct ServeAccess: ParsableArguments {
 /// Flags of `martlet serve` about memory and what stays in it.
 struct ServeLoading: ParsableArguments {
     @Flag(help: "Load every model at the start, not only the first.") var loadAll = false
+    @Flag(
+        help:
+            "Weights as float32, products and the cache of keys and values in float32: the numbers of a float32 reference, but slower and in more memory."
+    )
+    var exact = false
     @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")
     var maxMemory: ByteCount?
     @Option(
@@ -93,6 +98,7 @@ struct ServeLoading: ParsableArguments {
         var settings = ModelSettings()
         settings.engine.speculation = try speculation()
         settings.maximumMemory = maxMemory?.bytes
+        settings.precision = exact ? .exact : .fast
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
         if let idleUnload {
             guard idleUnload > 0, idleUnload < 1e6 else {

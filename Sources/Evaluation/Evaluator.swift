@@ -15,6 +15,8 @@ public final class Evaluator {
     public var options: HarnessOptions
     /// Requests that the model answered, and those whose answers were there already.
     public private(set) var answered = 0, reused = 0
+    /// The different requests of the last run and their answers, in the tasks' order.
+    public private(set) var asked: [(EvaluationRequest, RequestAnswer)] = []
 
     public init(_ model: any EvaluationModel, cache: AnswerCache? = nil, _ options: HarnessOptions = .init()) {
         (self.model, self.cache, self.options) = (model, cache, options)
@@ -34,12 +36,13 @@ public final class Evaluator {
         }
         // One list for all tasks: equal requests are asked once, and those with equal beginnings together.
         var requests: [EvaluationRequest] = [], keys: [String] = [], answers: [String: RequestAnswer] = [:]
-        var total = 0
+        var total = 0, different: [(EvaluationRequest, key: String)] = []
         for task in tree.tasks {
             for request in prepared[task.name]?.requests.joined().map({ $0 }) ?? [] {
                 let key = request.key
                 guard answers[key] == nil else { continue }
                 total += 1
+                different.append((request, key))
                 if let known = cache?[key] {
                     answers[key] = known
                     reused += 1
@@ -58,6 +61,7 @@ public final class Evaluator {
             answered += 1
             progress(reused + answered, total)
         }
+        asked = different.map { ($0.0, answers[$0.key] ?? .reply("")) }
         var results: [String: TaskResult] = [:]
         for (name, task) in prepared { results[name] = try judged(task, answers) }
         return tree.results(results)

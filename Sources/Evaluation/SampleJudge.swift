@@ -69,6 +69,7 @@ struct SampleJudge {
                     .number(
                         golds.contains { if case .score(_, let isGreedy) = answers[$0] { isGreedy } else { false } }
                             ? 1 : 0)
+                case "likelihood": .number(own[gold])
                 case "brier_score": .probabilities(gold: gold, Self.softmax(own))
                 default: .labels(gold: gold, predicted: chosen)
                 }

@@ -42,6 +42,7 @@ extension ModuleError: LocalizedError { public var errorDescription: String? { d
 extension OptimizerError: LocalizedError { public var errorDescription: String? { description } }
 extension OptionError: LocalizedError { public var errorDescription: String? { description } }
 extension QuantizationError: LocalizedError { public var errorDescription: String? { description } }
+extension RemoteModelError: LocalizedError { public var errorDescription: String? { description } }
 extension RewardError: LocalizedError { public var errorDescription: String? { description } }
 extension RunError: LocalizedError { public var errorDescription: String? { description } }
 extension TensorError: LocalizedError { public var errorDescription: String? { description } }

@@ -12,7 +12,7 @@ import MartletTensor
 /// Means have the standard error s / √n with s² = Σ (x − x̄)² / (n − 1); other statistics the deviation of their values
 /// on bootstrap samples, drawn as lm-evaluation-harness draws them (chunks of 1000, seeded by their number).
 package enum Aggregation: String, Sendable {
-    case mean, median, perplexity, f1, bleu, chrf
+    case mean, median, perplexity, f1, bleu, chrf, ter
     case nanMean = "nanmean"
     case weightedPerplexity = "weighted_perplexity"
     case bitsPerByte = "bits_per_byte"
@@ -22,12 +22,13 @@ package enum Aggregation: String, Sendable {
 
     private static let ofNumbers: Set<Aggregation> = [.mean, .median, .nanMean, .perplexity]
     private static let ofWeights: Set<Aggregation> = [.weightedPerplexity, .bitsPerByte]
+    private static let ofTexts: Set<Aggregation> = [.bleu, .chrf, .chrfWords, .ter]
 
     /// Whether it takes the values that another one takes.
     func takes(_ other: Aggregation) -> Bool {
         self == other || (Self.ofNumbers.contains(self) && Self.ofNumbers.contains(other))
             || (Self.ofWeights.contains(self) && Self.ofWeights.contains(other))
-            || ([.bleu, .chrf, .chrfWords].contains(self) && [.bleu, .chrf, .chrfWords].contains(other))
+            || (Self.ofTexts.contains(self) && Self.ofTexts.contains(other))
     }
 
     package func value(_ values: [MetricValue]) -> Double {
@@ -42,7 +43,7 @@ package enum Aggregation: String, Sendable {
         switch self {
         case .mean: return Self.meanError(values.map { if case .number(let value) = $0 { value } else { 0 } })
         case .weightedPerplexity, .bitsPerByte, .brier: return nil
-        case .bleu, .chrf, .chrfWords: return bootstrap(values, min(iterations, 100))
+        case .bleu, .chrf, .chrfWords, .ter: return bootstrap(values, min(iterations, 100))
         case .median, .nanMean, .perplexity, .f1, .matthews: return bootstrap(values, iterations)
         }
     }
@@ -101,6 +102,7 @@ package struct Statistic: Sendable {
                 switch kind {
                 case .chrf: counts.append(CharacterF.counts(reply, references, words: 0))
                 case .chrfWords: counts.append(CharacterF.counts(reply, references, words: 2))
+                case .ter: counts.append(TranslationEdits.counts(reply, references))
                 default: counts.append(BLEU.counts(reply, references))
                 }
             }
@@ -139,6 +141,7 @@ package struct Statistic: Sendable {
         case .bleu: return BLEU.score(total())
         case .chrf: return CharacterF.score(total(), words: 0)
         case .chrfWords: return CharacterF.score(total(), words: 2)
+        case .ter: return TranslationEdits.score(total())
         }
     }
 

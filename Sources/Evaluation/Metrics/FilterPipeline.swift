@@ -56,13 +56,14 @@ enum ReplyFilter: Sendable {
     case takeFirstK(Int)
     case majority
     case lowercase, uppercase, trim
+    case spans
     case regex(PythonPattern, group: Int, fallback: String)
     case choiceRegex(PythonPattern, group: Int, fallback: String, ignoring: ChoiceComparison)
     case map([(from: String, to: JSON)], otherwise: JSON)
 
     private static let names = [
         "take_first", "take_first_k", "majority_vote", "lowercase", "uppercase", "remove_whitespace", "regex",
-        "multi_choice_regex", "map",
+        "multi_choice_regex", "map", "format_span",
     ]
 
     init(_ name: String, _ object: JSONObject, fail: (String) -> EvaluationError) throws(EvaluationError) {
@@ -88,6 +89,7 @@ enum ReplyFilter: Sendable {
         case "lowercase": self = .lowercase
         case "uppercase": self = .uppercase
         case "remove_whitespace": self = .trim
+        case "format_span": self = .spans
         case "regex": self = .regex(try pattern(), group: value("group_select")?.integer ?? 0, fallback: fallback())
         case "multi_choice_regex":
             var comparison = ChoiceComparison()
@@ -143,6 +145,7 @@ enum ReplyFilter: Sendable {
         case .lowercase: return texts { $0.lowercased() }
         case .uppercase: return texts { $0.uppercased() }
         case .trim: return texts(\.spaceTrimmed)
+        case .spans: return try texts(NamedSpans.formatted)
         case .regex(let pattern, let group, let fallback):
             return try texts { try pattern.selected(from: $0, group, task: task) ?? fallback }
         case .choiceRegex(let pattern, let group, let fallback, let comparison):

@@ -51,6 +51,8 @@ package struct TaskMetric: Sendable {
         "f1": Kind(outputs: [.multipleChoice], aggregation: .f1),
         "mcc": Kind(outputs: [.multipleChoice], aggregation: .matthews),
         "brier_score": Kind(outputs: [.multipleChoice], aggregation: .brier, isHigherBetter: false),
+        // Of the right choice; lm-evaluation-harness lists the metric, but cannot aggregate it.
+        "likelihood": Kind(outputs: [.multipleChoice], aggregation: .mean),
         "exact_match": Kind(outputs: [.generate, .multipleChoice], aggregation: .mean),
         "pass_at_k": Kind(outputs: [.generate], aggregation: .mean),
         "perplexity": Kind(outputs: [.logLikelihood], aggregation: .perplexity, isHigherBetter: false),
@@ -59,6 +61,7 @@ package struct TaskMetric: Sendable {
         "bits_per_byte": Kind(outputs: [.rolling], aggregation: .bitsPerByte, isHigherBetter: false),
         "bleu": Kind(outputs: [.generate], aggregation: .bleu),
         "chrf": Kind(outputs: [.generate], aggregation: .chrf),
+        "ter": Kind(outputs: [.generate], aggregation: .ter, isHigherBetter: false),
         "chrf++": Kind(outputs: [.generate], aggregation: .chrfWords),
         "rouge1": Kind(outputs: [.generate], aggregation: .mean),
         "rouge2": Kind(outputs: [.generate], aggregation: .mean),

@@ -11,7 +11,7 @@ public struct TaskGeneration: Sendable, Hashable {
     public var topP = 1.0
     public var topK = 0
 
-    init(_ json: JSON?, delimiter: String, task: String) throws(EvaluationError) {
+    package init(_ json: JSON?, delimiter: String, task: String) throws(EvaluationError) {
         until = [delimiter]
         guard let json, !json.isNull else { return }
         guard let members = json.object else {

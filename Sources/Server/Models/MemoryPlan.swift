@@ -1,5 +1,5 @@
-import MartletFormats
 import Martlet
+import MartletFormats
 import MartletModels
 import MartletSystem
 
@@ -25,17 +25,24 @@ struct MemoryPlan: Sendable, Equatable {
         self.context = context
     }
 
-    /// Packed weights keep their bit width, except for padding rows in the last panel of each matrix.
-    init(_ checkpoint: Checkpoint) throws {
-        let bytes = checkpoint.tensors.names.reduce(0) {
-            $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
+    /// Packed weights keep their bit width, except for padding rows in the last panel of each matrix; exact ones are
+    /// float32.
+    init(_ checkpoint: Checkpoint, precision: Precision = .fast) throws {
+        let bytes = checkpoint.tensors.names.reduce(0) { sum, name in
+            let entry = checkpoint.tensors.entry(name)
+            let own =
+                precision == .fast
+                ? entry?.byteCount ?? 0 : (entry?.shape.elementCount ?? 0).multiplied(clampedBy: 4)
+            return sum.adding(clamped: own)
         }
         weights = bytes.adding(clamped: bytes / 16)
         context = 0
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // An invalid file may claim more than can be counted; then no memory is enough.
-        context = configuration.cacheBytes(tokens: configuration.contextLength, rows: EngineOptions().tokensPerStep)
+        let halves = configuration.cacheBytes(tokens: configuration.contextLength, rows: EngineOptions().tokensPerStep)
+        // Float16 keys and values, or float32.
+        context = precision == .fast ? halves : halves.multiplied(clampedBy: 2)
     }
 
     /// Bytes for the cache: as requested, or what is available.

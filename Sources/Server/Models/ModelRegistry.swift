@@ -14,6 +14,8 @@ public struct ModelSettings: Sendable {
     /// A model nobody has used for so long leaves memory; nil keeps it.
     public var idleUnload: Duration?
     public var engine = EngineOptions()
+    /// `.exact`: language models compute in float32, with float32 keys and values.
+    public var precision = Precision.fast
     /// Hears at each load what of a model's files is passed over and may matter.
     public var logger = Logger(label: "martlet")
 
@@ -53,7 +55,8 @@ public final class ModelRegistry: Sendable {
         self.settings = settings
         var all: [Entry] = []
         for model in models {
-            let served = try ServedModel(name: model.name, aliases: model.aliases, path: model.path)
+            let served = try ServedModel(
+                name: model.name, aliases: model.aliases, path: model.path, precision: settings.precision)
             if all.contains(where: { $0.model.answers(to: served.name) }) {
                 throw ServerError("two models are called \"\(served.name)\"; give one another name as NAME=MODEL")
             }
@@ -65,7 +68,7 @@ public final class ModelRegistry: Sendable {
     /// Offers one more model, from now on; one of the same name that nobody uses is replaced.
     /// - Throws: what is wrong with its files; `APIError` where a model of that name is in use.
     package func add(_ name: String, path: String) throws {
-        let served = try ServedModel(name: name, path: path)
+        let served = try ServedModel(name: name, path: path, precision: settings.precision)
         var stopped: LoadedModel?
         try entries.withLock { entries throws(APIError) in
             guard let index = entries.firstIndex(where: { $0.model.name == name }) else {

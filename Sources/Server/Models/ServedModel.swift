@@ -21,6 +21,8 @@ package struct ServedModel: Sendable {
     /// and times of its files. Reading gigabytes for the hash of their bytes would take minutes.
     package let digest: String
     let plan: MemoryPlan
+    /// How a language model computes.
+    package let precision: Precision
     package let hasChatTemplate: Bool
     /// How replies are drawn where a request does not say; nil for what writes none.
     package let recommendation: SamplingRecommendation?
@@ -30,7 +32,7 @@ package struct ServedModel: Sendable {
     package let created: Int
 
     /// Reads what the files say of the model, not its weights.
-    package init(name: String, aliases: [String] = [], path: String) throws {
+    package init(name: String, aliases: [String] = [], path: String, precision: Precision = .fast) throws {
         self.name = name
         self.path = path
         let files = try ModelFiles(path: path), checkpoint = files.checkpoint
@@ -40,7 +42,8 @@ package struct ServedModel: Sendable {
         self.aliases = aliases
         kind = checkpoint.kind
         family = checkpoint.modelType
-        plan = try MemoryPlan(checkpoint)
+        self.precision = precision
+        plan = try MemoryPlan(checkpoint, precision: checkpoint.kind == .generates ? precision : .fast)
         fileBytes = checkpoint.tensors.names.reduce(0) {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
         }
@@ -105,7 +108,7 @@ package struct ServedModel: Sendable {
         case .generates:
             var options = options
             options.cacheBytes = cacheBytes
-            content = .language(try Engine(LanguageModel(files), options))
+            content = .language(try Engine(LanguageModel(files, precision: precision), options))
         }
         return LoadedModel(
             name: name, content: content, bytes: plan.promise(cache: generates ? cacheBytes : 0),
