@@ -180,8 +180,8 @@ var targets: [Target] = [
     tests(
         "Evaluation",
         [
-            "MartletEvaluation", "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletFormats",
-            "MartletJSON", "TinyModels", "TestServers",
+            "MartletEvaluation", "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletChat",
+            "MartletFormats", "MartletJSON", "TinyModels", "TestServers",
         ], exclude: ["Goldens"]),
     tests("Runs", ["MartletRuns", "MartletFormats", "MartletJSON"]),
     tests(

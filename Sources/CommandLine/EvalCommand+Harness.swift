@@ -15,8 +15,11 @@ struct HarnessFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Tasks as lm-evaluation-harness has them, by name or file, separated by commas.",
-            discussion: "Built in: gsm8k, gsm8k_self_consistency, mmlu and its subjects, arc_easy, arc_challenge, "
-                + "hellaswag, piqa, winogrande, boolq, lambada_openai, wikitext. A file is YAML or JSON."))
+            discussion:
+                "Built in: gsm8k, gsm8k_self_consistency, math, math_500, mmlu, ceval-valid and cmmlu and their "
+                + "subjects, arc_easy, arc_challenge, hellaswag, piqa, winogrande, boolq, truthfulqa, lambada_openai, "
+                + "wikitext, ifeval, humaneval, mbpp, needle, long_recall, core_like. A file is YAML or JSON, or a text "
+                + "(.txt) for bits per byte."))
     var tasks: String?
     @Option(help: "Examples before each question, instead of what the task says.") var numFewshot: Int?
     @Option(help: "The seed that examples are drawn with.") var fewshotSeed = 1234

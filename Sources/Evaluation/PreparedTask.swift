@@ -21,7 +21,7 @@ public struct HarnessOptions: Sendable {
 package struct PreparedTask {
     let definition: TaskDefinition
     let reader: TaskReader
-    let rows: [JSONObject]
+    package let rows: [JSONObject]
     let totalRowCount: Int
     let shotCount: Int
     let hasSeveralInputs, hasSeveralTargets: Bool
@@ -36,6 +36,8 @@ package struct PreparedTask {
         render: (([ChatMessage], Bool) throws -> String)?, isCancelled: () -> Bool = { false }
     ) throws {
         self.definition = definition
+        // Said before a model is asked for hours.
+        if CodeTasks.runsCode(definition) { _ = try CodeTasks.needSandbox() }
         let data = definition.data
         guard let split = data.testSplit ?? data.validationSplit else {
             throw EvaluationError(definition.name, field: "test_split", "is missing")

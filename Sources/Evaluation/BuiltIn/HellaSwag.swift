@@ -76,17 +76,3 @@ enum WinoGrande {
         return .array(["option1", "option2"].map { .string(before + (row[$0]?.string ?? "")) })
     }
 }
-
-/// Lin et al. 2022: the probability of all true answers together.
-enum TruthfulQA {
-    @Sendable static func judge(
-        _ row: JSONObject, _ answers: [RequestAnswer]
-    ) throws -> [(metric: String, value: MetricValue)] {
-        guard let labels = row["mc2_targets"]?["labels"]?.array?.compactMap(\.integer), labels.count == answers.count
-        else {
-            throw EvaluationError("truthfulqa_mc2", field: "mc2_targets", "has not as many labels as choices")
-        }
-        let probabilities = SampleJudge.softmax(answers.map(\.logLikelihood))
-        return [("acc", .number(zip(probabilities, labels).reduce(0) { $0 + ($1.1 == 1 ? $1.0 : 0) }))]
-    }
-}

@@ -15,13 +15,15 @@ package enum Aggregation: String, Sendable {
     case mean, median, perplexity, f1, bleu, chrf, ter
     case nanMean = "nanmean"
     case weightedPerplexity = "weighted_perplexity"
+    /// Σ first / Σ second: instructions followed of all, where a row has several.
+    case ratio = "agg_inst_level_acc"
     case bitsPerByte = "bits_per_byte"
     case matthews = "matthews_corrcoef"
     case chrfWords = "chrf++"
     case brier = "brier_score"
 
     private static let ofNumbers: Set<Aggregation> = [.mean, .median, .nanMean, .perplexity]
-    private static let ofWeights: Set<Aggregation> = [.weightedPerplexity, .bitsPerByte]
+    private static let ofWeights: Set<Aggregation> = [.weightedPerplexity, .bitsPerByte, .ratio]
     private static let ofTexts: Set<Aggregation> = [.bleu, .chrf, .chrfWords, .ter]
 
     /// Whether it takes the values that another one takes.
@@ -42,7 +44,7 @@ package enum Aggregation: String, Sendable {
         guard iterations > 0, values.count > 1 else { return nil }
         switch self {
         case .mean: return Self.meanError(values.map { if case .number(let value) = $0 { value } else { 0 } })
-        case .weightedPerplexity, .bitsPerByte, .brier: return nil
+        case .weightedPerplexity, .bitsPerByte, .brier, .ratio: return nil
         case .bleu, .chrf, .chrfWords, .ter: return bootstrap(values, min(iterations, 100))
         case .median, .nanMean, .perplexity, .f1, .matthews: return bootstrap(values, iterations)
         }
@@ -127,6 +129,7 @@ package struct Statistic: Sendable {
             return kept.isEmpty ? .nan : kept.reduce(0, +) / Double(kept.count)
         case .perplexity: return exp(-sum(first) / size)
         case .weightedPerplexity: return exp(-sum(first) / sum(second))
+        case .ratio: return sum(first) / sum(second)
         case .bitsPerByte: return -(sum(first) / sum(second)) / log(2)
         case .f1:
             var hits = 0.0, golds = 0.0, predictions = 0.0

@@ -37,6 +37,11 @@ package struct TaskMetric: Sendable {
     /// `pass_at_k`: the numbers of tries.
     var tries: [Int] = []
 
+    /// Metrics that a task's own function computes.
+    static let judged: Set<String> = [
+        "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc", "pass@1",
+    ]
+
     private struct Kind {
         var outputs: [TaskOutput]
         var aggregation: Aggregation
@@ -55,6 +60,11 @@ package struct TaskMetric: Sendable {
         "likelihood": Kind(outputs: [.multipleChoice], aggregation: .mean),
         "exact_match": Kind(outputs: [.generate, .multipleChoice], aggregation: .mean),
         "pass_at_k": Kind(outputs: [.generate], aggregation: .mean),
+        "prompt_level_strict_acc": Kind(outputs: [.generate], aggregation: .mean),
+        "inst_level_strict_acc": Kind(outputs: [.generate], aggregation: .ratio),
+        "prompt_level_loose_acc": Kind(outputs: [.generate], aggregation: .mean),
+        "inst_level_loose_acc": Kind(outputs: [.generate], aggregation: .ratio),
+        "pass@1": Kind(outputs: [.generate], aggregation: .mean),
         "perplexity": Kind(outputs: [.logLikelihood], aggregation: .perplexity, isHigherBetter: false),
         "word_perplexity": Kind(outputs: [.rolling], aggregation: .weightedPerplexity, isHigherBetter: false),
         "byte_perplexity": Kind(outputs: [.rolling], aggregation: .weightedPerplexity, isHigherBetter: false),

@@ -60,6 +60,10 @@ struct BuiltInFunction: Sendable {
         Entry(dataset: "winogrande", function: "doc_to_choice", work: .value(WinoGrande.beginnings)),
         Entry(dataset: "wikitext", function: "wikitext_detokenizer", work: .value(WikiText.text)),
         Entry(dataset: "wikitext", function: "process_results", work: .judge(WikiText.judge)),
+        Entry(dataset: "math", function: "process_results", work: .judge(MATH.judge)),
+        Entry(dataset: "ifeval", function: "process_results", work: .judge(IFEval.judge)),
+        Entry(dataset: "humaneval", function: "process_results", work: .judge(CodeTasks.judgeHumanEval)),
+        Entry(dataset: "mbpp", function: "process_results", work: .judge(CodeTasks.judgeMBPP)),
         Entry(dataset: "truthful", function: "process_results_mc2", work: .judge(TruthfulQA.judge)),
     ]
 }

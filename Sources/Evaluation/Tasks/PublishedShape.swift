@@ -32,6 +32,15 @@ enum PublishedShape {
             }
         case "lambada_openai": places += ["lambada_test.jsonl", "lambada/lambada_test.jsonl"]
         case "truthful_qa", "truthfulqa": places += ["truthfulqa/mc_task.json"]
+        case "competition_math": places += ["math/\(split).jsonl", "MATH/\(split).jsonl"]
+        case "math-500": places += ["math_500/\(split).jsonl", "math500.jsonl"]
+        case "ifeval": places += ["ifeval/input_data.jsonl", "ifeval.jsonl"]
+        case "openai_humaneval": places += ["humaneval/HumanEval.jsonl", "HumanEval.jsonl", "HumanEval.jsonl.gz"]
+        case "mbpp": places += ["mbpp/mbpp.jsonl", "mbpp.jsonl"]
+        case "ceval-exam":
+            if let name { places += ["ceval/\(split)/\(name)_\(split).csv", "ceval/\(name)_\(split).csv"] }
+        case "cmmlu":
+            if let name { places += ["cmmlu/\(split)/\(name).csv", "cmmlu/\(name)_\(split).csv"] }
         default: break
         }
         for ending in endings { places.append("\(short)_\(split).\(ending)") }
@@ -51,6 +60,12 @@ enum PublishedShape {
         if isMMLU(dataset), file.hasSuffix(".csv") { return try mmlu(file) }
         let short = String(dataset.split(separator: "/").last ?? "").lowercased()
         if short.hasPrefix("wikitext"), file.hasSuffix(".txt") { return try wikitext(file) }
+        if short == "mbpp", file.hasSuffix("mbpp.jsonl") {
+            // One file for all splits: problems 11 to 510 are the test.
+            return try RecordFile.rows(file, columns: columns).filter { row in
+                row["task_id"]?.integer.map { (11...510).contains($0) } ?? true
+            }
+        }
         return try RecordFile.rows(file, columns: columns).map { row in
             switch short {
             case "boolq", "super_glue":

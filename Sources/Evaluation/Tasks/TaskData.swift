@@ -50,6 +50,8 @@ public struct TaskData: Sendable {
 
     /// The rows of a split.
     func rows(_ split: String, dataFolder: String?) throws -> [JSONObject] {
+        if path == LongContext.dataset { return try LongContext.rows(name ?? "") }
+        if path == PlainText.dataset { return try PlainText.rows(try paths(split, dataFolder)) }
         var rows: [JSONObject] = []
         for file in try paths(split, dataFolder) {
             rows += try PublishedShape.rows(file, dataset: path, columns: columns)
@@ -60,6 +62,7 @@ public struct TaskData: Sendable {
 
     /// The files of a split: those named, or those that lie where a published data set is put.
     func paths(_ split: String, _ dataFolder: String?) throws -> [String] {
+        if path == LongContext.dataset { return [] }
         if Self.readers.contains(path) || !files.isEmpty {
             guard let named = files.first(where: { $0.split == split })?.paths, !named.isEmpty else {
                 let known = files.map(\.split).joined(separator: ", ")

@@ -126,6 +126,9 @@ public struct TaskDefinition: Sendable {
         }
         process = try function("process_docs")
         judge = try function("process_results")
+        if judge == nil, let own = metrics.first(where: { TaskMetric.judged.contains($0.name) }) {
+            throw fail("metric_list", "\(own.name) needs process_results with a built-in function")
+        }
         version = source["metadata"]?["version"] ?? "Yaml"
         if output == .multipleChoice, choice == nil {
             throw fail("doc_to_choice", "is missing; multiple_choice needs it")

@@ -36,6 +36,9 @@ public struct TaskLibrary {
         guard depth < 16 else {
             throw EvaluationError(name, "groups lie in groups more than 16 deep, or in themselves")
         }
+        if name.hasSuffix(".txt"), Folder.isFile(name) {
+            return [try node(PlainText.definition(name), name, &tree, depth)]
+        }
         if Self.isFile(name) {
             let path = Folder.isFile(name) || folder == nil ? name : "\(folder ?? "")/\(name)"
             return [try node(try definition(path), path, &tree, depth)]
@@ -66,8 +69,9 @@ public struct TaskLibrary {
         throw EvaluationError(
             name,
             "is no task" + (near.map { "; did you mean \($0)?" } ?? ".") + " Built in are "
-                + Self.builtIn.filter { !$0.hasPrefix("mmlu_") }.joined(separator: ", ")
-                + "; others are files that end in .yaml or .json")
+                + Self.builtIn.filter { name in !["mmlu_", "cmmlu_", "ceval-valid_"].contains { name.hasPrefix($0) } }
+                .joined(separator: ", ")
+                + "; others are files that end in .yaml or .json, and texts that end in .txt")
     }
 
     private static func files(in folder: String) -> [String] {
@@ -165,7 +169,16 @@ public struct TaskLibrary {
             var metric = TaskTree.GroupMetric(metric: name)
             for (key, value) in entry.object ?? [:] where key != "metric" {
                 switch key {
-                case "aggregation" where value.string == "mean": break
+                case "aggregation" where value.string == "mean" || value.string == "centered": break
+                case "baselines":
+                    for (task, baseline) in value.object ?? [:] {
+                        guard let number = baseline.double, (0..<1).contains(number) else {
+                            throw EvaluationError(
+                                path, field: "aggregate_metric_list",
+                                "\(name): the baseline of \(task) is no number from 0 to below 1")
+                        }
+                        metric.baselines[task] = number
+                    }
                 case "weight_by_size": metric.weighsBySize = value.bool ?? true
                 case "filter_list": metric.filters = (value.array ?? [value]).compactMap(\.string)
                 default:

@@ -9,6 +9,8 @@ public struct TaskTree: Sendable {
         var filters: [String]?
         /// Each task counts as much as it has rows; otherwise all count the same.
         var weighsBySize = true
+        /// What guessing gives, by task: numbers are then (x − baseline) / (1 − baseline).
+        var baselines: [String: Double] = [:]
     }
 
     package indirect enum Node: Sendable {
@@ -68,7 +70,14 @@ public struct TaskTree: Sendable {
     /// numbers, and √(Σ s²) / k.
     private static func mean(_ leaves: [TaskResult], _ metric: GroupMetric, _ filter: String) -> TaskResult.Score? {
         let members = leaves.compactMap { leaf in
-            leaf.scores.first { $0.metric == metric.metric && $0.filter == filter }.map { (leaf, $0) }
+            leaf.scores.first { $0.metric == metric.metric && $0.filter == filter }.map { score in
+                var score = score
+                if let baseline = metric.baselines[leaf.name] {
+                    score.value = (score.value - baseline) / (1 - baseline)
+                    score.standardError = score.standardError.map { $0 / (1 - baseline) }
+                }
+                return (leaf, score)
+            }
         }
         guard !members.isEmpty else { return nil }
         let sizes = members.map { metric.weighsBySize ? Double($0.0.rowCount) : 1 }, all = sizes.reduce(0, +)
@@ -84,7 +93,9 @@ public struct TaskTree: Sendable {
             }
         }
         return TaskResult.Score(
-            metric: metric.metric, filter: filter, value: value, standardError: error,
+            metric: metric.baselines.isEmpty ? metric.metric : "centered_\(metric.metric)", filter: filter,
+            value: value,
+            standardError: error,
             isHigherBetter: members[0].1.isHigherBetter)
     }
 }

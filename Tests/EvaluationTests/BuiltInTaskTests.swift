@@ -1,0 +1,222 @@
+import Foundation
+import MartletChat
+import MartletJSON
+import Testing
+import TinyModels
+
+import MartletEvaluation
+
+/// Built-in tasks on tiny samples in the shapes of their published files.
+@Suite struct BuiltInTaskTests {
+    /// Says what it is told, whatever it is asked.
+    final class Speaker: EvaluationModel {
+        let replies: [String]
+        init(_ replies: [String]) { self.replies = replies }
+        var identity: JSONObject { ["model": "speaker"] }
+        var name: String { "speaker" }
+        var chatTemplate: String? { nil }
+        var notes: [String] { [] }
+        func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String { "" }
+        func answer(
+            _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
+        ) throws {
+            for (place, request) in requests.enumerated() {
+                switch request {
+                case .generate: try receive(place, .reply(replies[place % replies.count]))
+                // The shorter, the likelier.
+                case .logLikelihood(_, let text): try receive(place, .score(-Double(text.count), isGreedy: false))
+                case .rolling(let text): try receive(place, .total(-Double(text.utf8.count)))
+                }
+            }
+        }
+    }
+
+    private static func run(
+        _ name: String, _ files: [String: String], _ replies: [String] = [""]
+    ) throws -> [TaskResult] {
+        let scratch = try Scratch()
+        for (file, text) in files { _ = try scratch.write(file, text) }
+        let tree = try TaskLibrary { _ in .null }.tasks([name.hasPrefix("/") ? scratch.file(name) : name])
+        var options = HarnessOptions()
+        options.dataFolder = scratch.path
+        return try Evaluator(Speaker(replies), options).run(tree)
+    }
+
+    private static func score(_ results: [TaskResult], _ metric: String) -> Double? {
+        results.first?.scores.first { $0.metric == metric }?.value
+    }
+
+    @Test func formulasAreComparedByTheirValue() throws {
+        let rows = #"""
+            {"problem": "Half of one?", "solution": "It is $\\boxed{\\frac{1}{2}}$.", "level": "Level 1", "type": "Algebra"}
+            {"problem": "Two and two?", "solution": "So \\boxed{4}."}
+            {"problem": "Root?", "solution": "\\boxed{\\sqrt{8}}"}
+            """#
+        let results = try Self.run(
+            "math", ["competition_math_test.jsonl": rows],
+            ["\\boxed{0.5}", "I think \\boxed{5}", "\\boxed{2\\sqrt{2}}"])
+        #expect(isNear(Self.score(results, "exact_match") ?? .nan, 2.0 / 3))
+    }
+
+    @Test func truthfulQAIsReadInBothShapes() throws {
+        let rows = #"""
+            [{"question": "Q?", "mc1_targets": {"no": 0, "yes indeed": 1}, "mc2_targets": {"true": 1, "so true": 1, "false!": 0}}]
+            """#
+        let results = try Self.run("truthfulqa", ["truthfulqa_mc.json": rows, "truthful_qa_validation.json": rows])
+        #expect(results.map(\.name) == ["truthfulqa_mc1", "truthfulqa_mc2"])
+        #expect(Self.score(results, "acc") == 1)
+        // exp(−5), exp(−8) and exp(−7) with the space before each.
+        let powers = [-5.0, -8, -7].map { exp($0) }
+        let share = (powers[0] + powers[1]) / powers.reduce(0, +)
+        #expect(isNear(Self.score(Array(results.dropFirst()), "acc") ?? .nan, share))
+    }
+
+    @Test func instructionsAreCheckedAsTheHarnessDoes() throws {
+        let golden = Goldens.read("ifeval.json")
+        let replies = (golden["replies"]?.array ?? []).compactMap(\.string)
+        let strict = Array(golden["strict"]?.string ?? ""), loose = Array(golden["loose"]?.string ?? "")
+        var place = 0
+        for entry in golden["checks"]?.array ?? [] {
+            let name = entry.array?[0] ?? .null, settings = entry.array?[1] ?? .null
+            let row: JSONObject = [
+                "prompt": "Write a poem.", "instruction_id_list": [name], "kwargs": [settings],
+            ]
+            for reply in replies {
+                let found = try IFEval.judge(row, [.reply(reply)])
+                let values: [MetricValue] = [
+                    .number(strict[place] == "1" ? 1 : 0), .number(loose[place] == "1" ? 1 : 0),
+                ]
+                #expect([found[0].value, found[2].value] == values, "\(name.text()) \(settings.text()): \(reply)")
+                place += 1
+            }
+        }
+        #expect(place == strict.count && place > 500)
+    }
+
+    @Test func languagesSentencesAndCapitalsAreTold() throws {
+        func follows(_ name: String, _ settings: JSONObject, _ reply: String) throws -> Bool {
+            try InstructionCheck(name, settings, prompt: "").isFollowed(by: reply)
+        }
+        let texts = [
+            "en": "This is the answer that you asked for.", "de": "Das ist die Antwort und nicht mehr.",
+            "ru": "Это ответ на вопрос.", "uk": "Це відповідь, що її чекали.", "hi": "यह सवाल का जवाब है।",
+            "ja": "これは答えです。", "ar": "هذا هو الجواب في النهاية", "fa": "این پاسخ است که می‌خواستید", "ko": "이것은 답입니다.",
+            "fr": "Voici la réponse que vous attendez pour le texte.",
+            "es": "Esta es la respuesta que buscas para el texto.",
+        ]
+        for (language, text) in texts {
+            #expect(try follows("language:response_language", ["language": .string(language)], text), "\(language)")
+        }
+        #expect(try !follows("language:response_language", ["language": "de"], texts["en"] ?? ""))
+        let three = "Dr. Who came at 3.5 p.m. He left! Did he?"
+        #expect(
+            try follows("length_constraints:number_sentences", ["relation": "at least", "num_sentences": 3], three))
+        #expect(
+            try follows("length_constraints:number_sentences", ["relation": "less than", "num_sentences": 5], three))
+        #expect(
+            try follows(
+                "change_case:capital_word_frequency", ["capital_relation": "at least", "capital_frequency": 2],
+                "I said NO"))
+        #expect(try follows("change_case:english_capital", [:], "THIS IS THE END"))
+        #expect(try !follows("change_case:english_lowercase", [:], "This is the end"))
+        #expect(throws: EvaluationError.self) { try InstructionCheck("keywords:existance", [:], prompt: "") }
+    }
+
+    @Test func chineseExamsAndPlainTextsAreRead() throws {
+        let head = "id,question,A,B,C,D,answer\n"
+        let results = try Self.run(
+            "ceval-valid_law",
+            [
+                "law_val.csv": head + "0,问题一,甲,乙,丙,丁,A\n1,问题二,甲,乙,丙,丁,C\n",
+                "law_dev.csv": head + "0,例题,甲,乙,丙,丁,B\n",
+            ])
+        #expect(Self.score(results, "acc") == 0.5)
+        let scratch = try Scratch()
+        let path = try scratch.write("story.txt", "four words are here")
+        let tree = try TaskLibrary { _ in .null }.tasks([path])
+        let found = try Evaluator(Speaker([""])).run(tree)
+        #expect(isNear(Self.score(found, "bits_per_byte") ?? .nan, 1 / log(2)))
+    }
+
+    @Test func longTextsHoldTheirAnswers() throws {
+        let tree = try TaskLibrary { _ in .null }.tasks(["needle_256", "long_recall_256"])
+        for task in tree.tasks {
+            let prepared = try PreparedTask(task, .init(), render: nil)
+            #expect(prepared.requests.count == 11)
+            var answers: [String] = []
+            for (row, requests) in zip(prepared.rows, prepared.requests) {
+                guard case .generate(let prompt, _, _)? = requests.first else { continue }
+                let answer = row["answer"]?.string ?? ""
+                #expect(prompt.contains(answer + ".") && prompt.split(separator: " ").count > 250)
+                answers.append(" The number is \(answer).")
+            }
+            var one = TaskTree()
+            (one.tasks, one.roots) = ([task], [.task(task.name)])
+            #expect(Self.score(try Evaluator(Speaker(answers)).run(one), "exact_match") == 1)
+        }
+    }
+
+    @Test func averagesAreCentredOnGuessing() throws {
+        let scratch = try Scratch()
+        let row = #"{"q": "?", "choices": ["a", "bb"], "gold": 0}"#
+        _ = try scratch.write("rows.jsonl", row + "\n" + row.replacing("\"gold\": 0", with: "\"gold\": 1") + "\n" + row)
+        func task(_ name: String) -> JSON {
+            [
+                "task": .string(name), "dataset_path": "json",
+                "dataset_kwargs": ["data_files": ["test": "rows.jsonl"]], "test_split": "test",
+                "output_type": "multiple_choice", "doc_to_text": "{{q}}", "doc_to_choice": "choices",
+                "doc_to_target": "gold", "metric_list": [["metric": "acc"]],
+            ]
+        }
+        let group: JSON = [
+            "group": "both", "task": [task("x"), task("y")],
+            "aggregate_metric_list": [
+                [
+                    "metric": "acc", "aggregation": "centered", "weight_by_size": false,
+                    "baselines": ["x": 0.5, "y": 0.0],
+                ]
+            ],
+        ]
+        let path = try scratch.write("group.json", group.text())
+        let tree = try TaskLibrary { _ in group }.tasks([path])
+        let results = try Evaluator(Speaker([""])).run(tree)
+        // (2/3 − 1/2) / (1/2) and 2/3.
+        #expect(isNear(Self.score(results, "centered_acc") ?? .nan, (1.0 / 3 + 2.0 / 3) / 2))
+    }
+
+    @Test func programsRunInASandboxOrNotAtAll() throws {
+        let sandbox: CodeSandbox
+        do { sandbox = try CodeSandbox() } catch let error as EvaluationError {
+            #expect(error.description.contains("namespaces"))
+            return
+        }
+        var patient = sandbox, quick = sandbox
+        (patient.seconds, quick.seconds) = (60, 4)
+        #expect(try patient.run("assert 1 + 1 == 2") == .passed)
+        if case .failed(let reason) = try patient.run("assert 1 + 1 == 3") {
+            #expect(reason.contains("AssertionError"))
+        } else {
+            Issue.record("a wrong program passed")
+        }
+        #expect(try patient.run("import os\nos._exit(0)") == .failed(""))
+        #expect(try quick.run("while True: pass") == .timedOut)
+        #expect(try quick.run("import os\nwhile True: os.fork()") != .passed)
+        #expect(try patient.run("x = bytearray(1 << 31)") != .passed)
+        #expect(try patient.run("open('/root/x', 'w')") != .passed)
+        #expect(try patient.run("import socket\nsocket.create_connection(('192.0.2.1', 80), 1)") != .passed)
+    }
+
+    @Test func functionsAreRunWithTheirTests() throws {
+        guard (try? CodeSandbox()) != nil else { return }
+        let rows = #"""
+            {"task_id": "a", "prompt": "def twice(x):\n", "entry_point": "twice", "test": "def check(f):\n    assert f(2) == 4\n"}
+            {"task_id": "b", "prompt": "def thrice(x):\n", "entry_point": "thrice", "test": "def check(f):\n    assert f(2) == 6\n"}
+            """#
+        let results = try Self.run("humaneval", ["HumanEval.jsonl": rows], ["    return 2 * x", "    return x"])
+        #expect(Self.score(results, "pass@1") == 0.5)
+        let problem =
+            #"{"task_id": 11, "text": "Add.", "code": "", "test_list": ["assert add(1, 2) == 3", "assert add(0, 0) == 0", "assert add(2, 2) == 4"]}"#
+        let found = try Self.run("mbpp", ["mbpp.jsonl": problem], ["```python\ndef add(a, b):\n    return a + b\n```"])
+        #expect(Self.score(found, "pass@1") == 1)
+    }
+}
