@@ -40,9 +40,8 @@ struct MemoryPlan: Sendable, Equatable {
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // An invalid file may claim more than can be counted; then no memory is enough.
-        let halves = configuration.cacheBytes(tokens: configuration.contextLength, rows: EngineOptions().tokensPerStep)
-        // Float16 keys and values, or float32.
-        context = precision == .fast ? halves : halves.multiplied(clampedBy: 2)
+        context = configuration.cacheBytes(
+            tokens: configuration.contextLength, precision: precision, rows: EngineOptions().tokensPerStep)
     }
 
     /// Bytes for the cache: as requested, or what is available.
