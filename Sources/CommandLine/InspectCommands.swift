@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -117,10 +118,11 @@ enum TokenList {
 struct LogitsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logits",
-        abstract: "Write the logits of a sequence of tokens to a safetensors or npy file.",
+        abstract: "Write the logits of a sequence of tokens to a safetensors, npz or npy file.",
         discussion: """
-            The file holds "logits", float32 [tokens, vocabulary], and "ids". With MARTLET_BACKEND=reference in the
-            environment, every operation is computed by its formula in float64: slow, and what the kernels are held to.
+            The file holds "logits", float32 [tokens, vocabulary], and "ids"; one that ends in .npy the logits alone. With \
+            MARTLET_BACKEND=reference in the environment, every operation is computed by its formula in float64: slow, and \
+            what the kernels are held to.
 
             Example:
               martlet logits smollm2 --ids 1,2,3 --out l.safetensors
@@ -128,9 +130,12 @@ struct LogitsCommand: ParsableCommand {
     @OptionGroup var flags: ModelFlags
     @Option(help: "Token ids separated by commas.") var ids: String?
     @Option(help: "A text instead of ids.") var text: String?
-    @Option(name: .shortAndLong, help: "The file to write.") var out: String
+    @Option(name: .shortAndLong, help: "The file to write: .safetensors, .npz or .npy.") var out: String
 
     func run() throws {
+        guard let form = ["safetensors", "npz", "npy"].first(where: { out.hasSuffix("." + $0) }) else {
+            throw ValidationError("--out is \(out.quoted()); expected a name that ends in .safetensors, .npz or .npy")
+        }
         let files = try flags.files()
         let decoder = try files.decoder()
         let tokens: [Int32]
@@ -153,7 +158,12 @@ struct LogitsCommand: ParsableCommand {
             try decoder.tree.convert(to: .float64)
             logits = try decoder(tokens).to(.float32)
         }
-        try SafetensorsWriter.write([("ids", Tensor(tokens)), ("logits", logits)], to: out)
+        let arrays = [(name: "ids", tensor: try Tensor(tokens)), (name: "logits", tensor: logits)]
+        switch form {
+        case "npy": try NumPyArray.write(logits, path: out)
+        case "npz": try NumPyArchive.write(arrays, path: out)
+        default: try SafetensorsWriter.write(arrays, to: out)
+        }
         Terminal.note("wrote \(tokens.count) × \(logits.shape[1]) logits to \(out)")
     }
 }

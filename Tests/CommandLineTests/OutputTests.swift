@@ -89,6 +89,13 @@ import TinyModels
         #expect(result.code == 0 && result.output.isEmpty)
         let file = try SafetensorsFile(path: path)
         #expect(try file.tensor("logits").shape == [3, 128] && file.tensor("ids").shape == [3])
+        let model = try program.model()
+        for name in ["l.npy", "l.npz"] {
+            #expect(try program.run("logits", model, "--ids", "5,6,7", "--out", name).code == 0)
+        }
+        #expect(try NumPyArray.read(path: program.home + "/l.npy").shape == [3, 128])
+        #expect(try NumPyArchive.read(path: program.home + "/l.npz").map(\.name) == ["ids", "logits"])
+        #expect(try program.run("logits", model, "--ids", "5", "--out", "l.bin").error.contains(".safetensors, .npz"))
     }
 
     @Test func everyVerbHasAnExample() throws {
