@@ -43,6 +43,13 @@ struct MartletCommand: AsyncParsableCommand {
         // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
         signal(SIGXFSZ, SIG_IGN)
         hearSignals()
+        #if os(Linux)
+        // Swift reads the words of the command line there; without it they would all be missing.
+        guard Folder.exists("/proc/self") else {
+            Terminal.note("martlet: /proc is not there: in a chroot, mount it first (mount -t proc proc /proc)")
+            Glibc.exit(1)
+        }
+        #endif
         if let mistake = MistakenVerb(CommandLine.arguments.dropFirst(), among: configuration) {
             Terminal.note("martlet: \(mistake)")
             Glibc.exit(2)

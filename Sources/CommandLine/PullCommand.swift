@@ -33,11 +33,46 @@ struct PullCommand: AsyncParsableCommand {
     /// Downloads what a reference means, and shows how far it is.
     static func fetch(_ reference: String, _ bar: ProgressLine) async throws -> String {
         var settings = HubSettings()
-        settings.onRetry = { Terminal.note($0) }
-        let hub = Hub(settings)
-        let task = Task { try await hub.download(reference) { bar.show($0) } }
-        defer { bar.finish() }
+        let silence = Silence()
+        settings.onRetry = {
+            silence.ends()
+            Terminal.note($0)
+        }
+        let hub = Hub(settings), endpoint = settings.endpoint
+        let task = Task {
+            try await hub.download(reference) {
+                silence.ends()
+                bar.show($0)
+            }
+        }
+        // A hub that takes a connection and says nothing is given up after HF_HUB_DOWNLOAD_TIMEOUT, 10 s: told before that.
+        let waiting = Task {
+            while true {
+                try await Task.sleep(for: .seconds(1))
+                if silence.isLong { Terminal.note("waiting for \(endpoint) to answer") }
+            }
+        }
+        defer {
+            waiting.cancel()
+            bar.finish()
+        }
         return try await Interruption.cancelling(task) { try await task.value }
+    }
+}
+
+/// How long nothing has come from a hub.
+private final class Silence: Sendable {
+    private let state = Mutex((since: ContinuousClock.now, isTold: false))
+
+    func ends() { state.withLock { $0 = (.now, false) } }
+
+    /// Whether it has been three seconds; once for each silence.
+    var isLong: Bool {
+        state.withLock { state in
+            guard !state.isTold, ContinuousClock.now - state.since >= .seconds(3) else { return false }
+            state.isTold = true
+            return true
+        }
     }
 }
 

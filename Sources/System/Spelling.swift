@@ -1,18 +1,21 @@
 /// Finds the name that was probably meant by a misspelled one.
 package enum Spelling {
-    /// The Levenshtein distance (1966): the least number of insertions, deletions and replacements. Only the first 64
-    /// characters of each name are compared, which limits the time for long names.
+    /// The least number of insertions, deletions, replacements and swaps of neighbours, none of which is changed again
+    /// (Levenshtein 1966; Damerau 1964; "optimal string alignment"). Only the first 64 characters of each name are
+    /// compared, which limits the time for long names.
     package static func distance(_ a: some StringProtocol, _ b: some StringProtocol) -> Int {
         let a = Array(a.prefix(64)), b = Array(b.prefix(64))
-        var row = Array(0...b.count)
+        var before: [Int] = [], row = Array(0...b.count)
         for i in a.indices {
-            var diagonal = row[0]
-            row[0] = i + 1
+            var next = [i + 1]
             for j in b.indices {
-                let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+                let replaced = row[j] + (a[i] == b[j] ? 0 : 1)
+                var least = min(replaced, next[j] + 1, row[j + 1] + 1)
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, before[j - 1] + 1) }
+                next.append(least)
             }
+            before = row
+            row = next
         }
         return row[b.count]
     }

@@ -2,8 +2,11 @@ import MartletSystem
 import Testing
 
 @Suite struct SpellingTests {
-    @Test(arguments: [("kitten", "sitting", 3), ("", "abc", 3), ("run", "run", 0), ("é", "e", 1)])
-    func distancesAreThoseOfLevenshtein(_ a: String, _ b: String, _ edits: Int) {
+    @Test(arguments: [
+        ("kitten", "sitting", 3), ("", "abc", 3), ("run", "run", 0), ("é", "e", 1), ("pakc", "pack", 1),
+        ("ca", "abc", 3),
+    ])
+    func distancesAreThoseOfOptimalAlignment(_ a: String, _ b: String, _ edits: Int) {
         #expect(Spelling.distance(a, b) == edits)
         #expect(Spelling.distance(b, a) == edits)
     }
@@ -13,6 +16,7 @@ import Testing
         #expect(Spelling.nearest(to: "smolm2", among: names) == "smollm2")
         #expect(Spelling.nearest(to: "Gema3", among: names) == "gemma3")
         #expect(Spelling.nearest(to: "llama", among: names) == nil)
+        #expect(Spelling.nearest(to: "pakc", among: ["pack", "preview"]) == "pack")
         #expect(Spelling.nearest(to: "rn", among: ["run", "pull"]) == "run")
     }
 
