@@ -3,7 +3,9 @@ import Martlet
 
 /// The flags of every verb that generates. Names follow llama.cpp, vLLM and mlx-lm where they agree.
 struct SamplingFlags: ParsableArguments {
-    @Option(name: [.customShort("n"), .customLong("max-tokens")], help: "Tokens of a reply at most.")
+    @Option(
+        name: [.customShort("n"), .customLong("max-tokens"), .customLong("max-new-tokens")],
+        help: "Max new tokens: the reply ends there at the latest.")
     var maximumTokens: Int?
     @Option(
         name: [.customLong("temperature"), .customLong("temp")],

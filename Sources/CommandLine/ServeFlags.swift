@@ -59,12 +59,12 @@ struct ServeLoading: ParsableArguments {
     var maxMemory: ByteCount?
     @Option(
         help: """
-            Memory that the keys and values of one model grow to, as prompts are kept for who begins alike; 1GiB, or \
-            what is left beside the weights. The log says it when the model is loaded.
+            Memory of one model's key/value cache, with the prompts that are kept for requests that begin alike; those \
+            used least recently are evicted. 1GiB, or what is left beside the weights; the log says it.
             """)
     var cacheMemory: ByteCount?
-    @Option(help: "Minutes after which an unused model leaves memory.") var idleUnload: Double?
-    @Option(help: "Requests of one model computed together at most.") var maxRunning = 64
+    @Option(help: "Minutes after which an unused model is unloaded from memory.") var idleUnload: Double?
+    @Option(help: "Requests of one model computed together at most: the batch size.") var maxRunning = 64
     @Option(
         help: "Requests of one model that may wait; the next are refused with 429. Half of --max-running when left out."
     )
@@ -72,12 +72,12 @@ struct ServeLoading: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Guess so many tokens ahead from what stood in the text before; replies stay the same.", valueName: "tokens"
-        ))
+            "Speculative decoding from the text before: tokens ahead. Replies stay the same.", valueName: "tokens"))
     var promptLookup: Int?
     @Option(
         help: ArgumentHelp(
-            "A smaller model with the same vocabulary that guesses ahead; replies stay the same.", valueName: "model"))
+            "Speculative decoding by a smaller model of the same vocabulary. Replies stay the same.",
+            valueName: "model"))
     var draft: String?
     @Option(help: "Tokens that the draft model guesses at a time.") var draftTokens = 4
 

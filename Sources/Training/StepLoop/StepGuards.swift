@@ -32,7 +32,7 @@ public struct StepGuards: Sendable, Equatable {
         if norms.count >= 50, min(norm, clip) > spikeFactor * max(usual, 1) {
             throw TrainingError(
                 .numbers,
-                "step \(number): the gradient norm leapt to \(norm) from a usual \(usual)\(Self.clause(data())); lower "
+                "step \(number): the gradient norm leapt to \(norm) from a median of \(usual)\(Self.clause(data())); lower "
                     + "clip, which may be changed on resume, or raise spike_factor")
         }
         norms.append(norm)

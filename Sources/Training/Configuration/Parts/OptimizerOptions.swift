@@ -55,8 +55,8 @@ extension OptionPart {
                 others: "ema_decay weight_average average swa", default: .value(0, "none")),
             .number(
                 "spike_factor", \.optimizer.spikeFactor, 2...1e9,
-                "Stop when a gradient norm that clip lets through is this many times the usual, which counts as 1 at "
-                    + "least.", resume: .told, others: "spike spikes", default: .value(100)),
+                "Stop at a gradient norm of more than this many times the median of the last 100 steps (at least 1), "
+                    + "where clip lets it through.", resume: .told, others: "spike spikes", default: .value(100)),
         ])
 }
 

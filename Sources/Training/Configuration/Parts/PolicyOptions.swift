@@ -248,7 +248,7 @@ extension OptionPart {
                 "Share of the steps whose replies the student writes itself (GKD).", shown: true,
                 others: "lmbda lambda", default: .value(0)),
             .integer(
-                "maximum_tokens", \.distillation.maximumTokens, 1...65_536, "Tokens of a reply that is written.",
+                "maximum_tokens", \.distillation.maximumTokens, 1...65_536, "Max new tokens of a generated reply.",
                 others: "max_new_tokens max_tokens", default: .value(128)),
             .number(
                 "draw_temperature", \.distillation.drawTemperature, 0...10, "That replies are drawn at; 0: greedy.",

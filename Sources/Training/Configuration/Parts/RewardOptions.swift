@@ -81,7 +81,7 @@ extension OptionPart {
                 "updates", \.rollouts.updates, 1...64, "Optimiser steps on the replies of a step.", shown: true,
                 others: "num_iterations ppo_epochs mu", default: .value(1)),
             .integer(
-                "maximum_tokens", \.rollouts.maximumTokens, 1...65_536, "Tokens of a reply at most.", shown: true,
+                "maximum_tokens", \.rollouts.maximumTokens, 1...65_536, "Max new tokens of a reply.", shown: true,
                 flags: ["tokens"], others: "max_tokens max_new_tokens max_completion_length max_completion_tokens",
                 default: .value(64)),
             .number(
