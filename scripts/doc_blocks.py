@@ -7,9 +7,10 @@
 `sh`: in each line, verbs, flags and options of `martlet` are those the program itself describes, those of scripts of this
 repository are named in them, and bash can read the block. Then it is run: blocks of a file one after the other in an empty
 folder, `martlet` on the PATH, up to the first command that fails. `swift`: all blocks are type-checked at once against the
-modules in --build. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
+modules in --build, and with --link compiled and run. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
 
-    <!-- not run: REASON -->      checked only
+    <!-- not run: REASON -->      checked only (Swift: left out, where it is no whole)
+    <!-- checked: REASON -->      Swift: type-checked, and not run
     <!-- slow: REASON -->         run without --quick only
     <!-- given: x: Tensor -->     Swift: what the block uses and does not make
     <!-- flags of: sft MODEL -->  lines of flags alone, checked as those of this command
@@ -53,7 +54,7 @@ def blocks(file):
                 inside[2].append(line)
         elif fence:
             inside, marks = (number, fence.group(1), [], marks), {}
-        elif note := re.match(r"\s*<!-- (not run|slow|given|flags of): (.+?) -->", line):
+        elif note := re.match(r"\s*<!-- (not run|checked|slow|given|flags of): (.+?) -->", line):
             marks[note.group(1)] = note.group(2)
         elif line.startswith("    ") and not before.strip():
             # A block without a fence has no language, and would be missed.
@@ -220,6 +221,37 @@ def check_swift(group, compiler, package):
             line for line in done.stderr.splitlines() if "error:" in line)[:3000] or done.stderr[-2000:]
 
 
+def run_swift(group, compiler, link, say):
+    """Compiles blocks into one program and runs each. Returns how many ran, and how many failed."""
+    imports, bodies, calls = {"import Foundation", "import Martlet"}, [], []
+    for number, block in enumerate(group):
+        lines = block.text.splitlines()
+        imports.update(line.strip() for line in lines if line.startswith("import "))
+        bodies.append(f"@MainActor func block{number}() async throws {{\n"
+                      + "\n".join("" if line.startswith("import ") else line for line in lines) + "\n}\n")
+        calls.append(f"case {number}: try await block{number}()\n")
+    main = ("@main struct Blocks { @MainActor static func main() async throws { switch Int(CommandLine.arguments[1])! {\n"
+            + "".join(calls) + "default: break\n} } }\n")
+    with tempfile.TemporaryDirectory() as folder:
+        source, objects, program = (os.path.join(folder, name) for name in ("blocks.swift", "objects", "blocks"))
+        open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies) + main)
+        lines = open(link).read().splitlines()
+        open(objects, "w").write("\n".join(line for line in lines if "/MartletCLI.build/" not in line))
+        done = subprocess.run(["swiftc", "-swift-version", "6", "-parse-as-library", "-Onone", "-suppress-warnings", *compiler,
+                               source, "@" + objects, "-lstdc++", "-o", program], capture_output=True, text=True)
+        if done.returncode:
+            say("not ok Swift: " + "\n".join(line for line in done.stderr.splitlines() if "error" in line)[:2000])
+            return 0, len(group)
+        failed = 0
+        for number, block in enumerate(group):
+            started = time.time()
+            done = subprocess.run([program, str(number)], capture_output=True, text=True, timeout=900, cwd=folder)
+            failed += done.returncode != 0
+            said = f": exit {done.returncode}\n{done.stderr[-900:]}" if done.returncode else ""
+            say(f"{'not ok' if done.returncode else 'ok'} {block.file}:{block.line} {time.time() - started:.1f} s{said}")
+        return len(group), failed
+
+
 def check_yaml(text):
     try:
         import yaml
@@ -276,6 +308,8 @@ def main():
     parser.add_argument("--martlet")
     parser.add_argument("--build", help="the folder of the build: Swift is type-checked against its modules")
     parser.add_argument("--swift", help="flags of the compiler instead of those of --build")
+    parser.add_argument("--link", help="the program's list of object files (martlet.product/Objects.LinkFileList): blocks of "
+                        "Swift are linked with these, but for those of the command line, and run")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     lock = threading.Lock()
@@ -351,8 +385,15 @@ def main():
                     say(f"ok {len(group)} blocks of Swift{' within the package' if package else ''}")
             check()
     failed += len(waiting)
+    if given.link and compiler and not waiting:
+        group = [block for block in swift if block.file != "docs/how-to-add.md"
+                 and not {"given", "checked"} & set(block.marks)]
+        done = run_swift(group, compiler, given.link, say)
+        ran_swift, failed = done[0], failed + done[1]
+    else:
+        ran_swift = 0
 
-    jobs, totals = [], [0, 0]
+    jobs, totals = [], [ran_swift, 0]
     if program:
         for name, page in pages.items():
             group = []

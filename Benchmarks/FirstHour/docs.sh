@@ -7,5 +7,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ./quickstart --models smollm2 minilm
 export HF_HUB_OFFLINE=1
-exec python3 scripts/doc_blocks.py --martlet "${MARTLET:-.build/release/martlet}" \
-    --build "${BUILD:-.build/release}" "$@"
+build="${BUILD:-.build/release}"
+exec python3 scripts/doc_blocks.py --martlet "${MARTLET:-$build/martlet}" --build "$build" \
+    --link "$build/martlet.product/Objects.LinkFileList" "$@"

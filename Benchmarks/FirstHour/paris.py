@@ -3,8 +3,8 @@
 
     python3 Benchmarks/FirstHour/paris.py --martlet .build/release/martlet [--model smollm2] [--library PROGRAM]
 
-Ways: the command line; the library (a program that takes the question and a seed, as Examples/Library's `ask` does; left
-out without --library); curl to OpenAI's route; what the page sends; Ollama's route; Anthropic's and llama-server's routes.
+Ways: the command line; the library (a program that takes model, question and seed, as Examples/Library's `ask` does, which
+`swift build -c release --product ask-example` puts beside martlet; left out where it is not there); curl to OpenAI's route; what the page sends; Ollama's route; Anthropic's and llama-server's routes.
 A way does not name a temperature or anything else but the seed (Anthropic's has none: it draws its own).
 Ends with 1 where fewer than 24 of 25 answers hold "Paris" (of more ways, the same share), or one goes round in circles to
 its end.
@@ -44,6 +44,11 @@ def main():
     parser.add_argument("--library")
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
+    example = os.path.join(os.path.dirname(os.path.abspath(given.martlet)), "ask-example")
+    if not given.library and os.access(example, os.X_OK):
+        given.library = example
+    if not given.library:
+        print("without the library: build ask-example, or name a program with --library", file=sys.stderr)
     root = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 
     with socket.socket() as free:
