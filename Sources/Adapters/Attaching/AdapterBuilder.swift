@@ -266,7 +266,8 @@ struct AdapterBuilder {
     private mutating func replace(
         _ leaf: any ModuleLeaf, _ path: String, _ value: any WeightMatrix, key: String, order: RowOrder? = nil
     ) throws {
-        if let norm = leaf as? Norm, norm.weightOffset == 0, decoder.configuration.family.hasPrefix("gemma") {
+        let stored = decoder.configuration.norm
+        if leaf is Norm, stored.weightOffset != stored.publishedOffset {
             throw AdapterError(
                 .unsupported, "\(path) of a GGUF file has one added to what folders hold: train from the folder")
         }
