@@ -70,9 +70,12 @@ import Glibc
 
     @Test func questionsThatDoNotFitAreCountedAndLeftOut() throws {
         let model = try program.model { $0.contextLength = 16 }
-        let result = try program.run("eval", model, "--task", "arithmetic", "--limit", "3", "--json")
+        let question = #""category": "sums", "language": "en", "reply": "5", "expected": "5", "check": "exact""#
+        let message = #""messages": [{"role": "user", "content": "the end of the thing"}]"#
+        try write("asked.jsonl", String(repeating: "{\(message), \(question)}\n", count: 3))
+        let result = try program.run("eval", model, "--questions", "asked.jsonl", "--json")
         #expect(result.code == 0, "\(result)")
-        let found = try result.json()
+        let found = try #require(try result.json().array?.first)
         #expect(found["left_out"]?.integer == 3 && found["questions"]?.integer == 0, "\(result)")
     }
 
@@ -155,7 +158,7 @@ import Glibc
 
     @Test(.enabled(if: hasScript, "script is not installed")) func progressFitsFortyColumns() throws {
         let screen = try trainsInATerminal()
-        let lines = screen.split(separator: "\n").flatMap { $0.split(separator: "\r") }
+        let lines = screen.split(whereSeparator: \.isNewline)
             .map { $0.replacing(/\u{1B}\[[0-9;?]*[A-Za-z]/, with: "") }.filter { $0.contains("gnorm") }
         #expect(!lines.isEmpty, "\(screen)")
         for line in lines { #expect(line.count <= 40, "\(line)") }
@@ -163,10 +166,11 @@ import Glibc
 
     @Test(.enabled(if: hasScript, "script is not installed")) func withoutUTF8OrColourNothingElseIsWritten() throws {
         let screen = try trainsInATerminal(["LC_ALL": "C", "NO_COLOR": "1"])
-        let told = screen.split(separator: "\n").filter { !$0.hasPrefix("  >") && !$0.hasPrefix("Script") }
+        let told = screen.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("  >") && !$0.hasPrefix("Script") }
         #expect(told.contains { $0.contains("hidden_size") })
         for line in told {
-            #expect(line.unicodeScalars.allSatisfy(\.isASCII), "\(line)")
+            let isPlain = line.unicodeScalars.allSatisfy(\.isASCII)
+            #expect(isPlain, "\(line)")
             #expect(!line.contains(/\u{1B}\[[0-9;]*m/), "\(line)")
         }
     }
