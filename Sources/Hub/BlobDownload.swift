@@ -10,8 +10,7 @@ import Glibc
 import Musl
 #endif
 
-/// Brings one file into the cache's `blobs`, under its etag, checked; what was received before an interruption is kept
-/// and continued.
+/// Downloads one file into the cache's `blobs` under its ETag and verifies it. An interrupted download is resumed.
 struct BlobDownload {
     let client: HubClient
     let repository: String
@@ -90,7 +89,7 @@ struct BlobDownload {
         guard fsync(descriptor) == 0 else { throw Self.diskError(partial) }
     }
 
-    /// Checks the hash that the etag is; a file that fails is removed, since nothing in it can be trusted.
+    /// Compares the file's hash with its ETag; a file that differs is removed.
     private func verify(_ partial: String) throws {
         let isSHA256 = remote.etag.count == 64, isGit = remote.etag.count == 40
         guard isSHA256 || isGit, remote.etag.allSatisfy(\.isHexDigit) else { return }

@@ -2,10 +2,10 @@ import Foundation
 import MartletJSON
 import MartletTransfer
 
-/// What a hub says of a file before it sends it.
+/// The metadata of a file, which the hub sends before the file.
 struct RemoteFile: Sendable {
     var commit: String
-    /// SHA-256 (64 hexadecimal digits) or git-blob SHA-1 (40), else an opaque mark.
+    /// SHA-256 (64 hexadecimal digits) or git-blob SHA-1 (40), otherwise an opaque value.
     var etag: String
     var size: Int
 }
@@ -38,8 +38,8 @@ struct HubClient: Sendable {
     }
 
     /// Tries again after a transient failure, with growing pauses.
-    /// - Parameter received: bytes that are there by now. After an attempt that brought a good deal of them counting
-    ///   begins anew.
+    /// - Parameter received: the number of bytes received so far. An attempt that received many bytes resets the count
+    ///   of attempts.
     func retrying<Value: Sendable>(
         atMost retries: Int? = nil, received: () -> Int = { 0 }, _ body: () async throws -> Value
     ) async throws -> Value {
@@ -83,7 +83,8 @@ struct HubClient: Sendable {
         "\(settings.endpoint)/\(Self.escape(repository))/resolve/\(Self.escape(revision, keepsSlash: false))/\(Self.escape(file))"
     }
 
-    /// What the hub says of a file. Redirects are not followed: the marks stand on the hub's own answer.
+    /// The metadata of a file. Redirects are not followed, because ETag and commit are headers of the hub's own
+    /// response.
     func describe(_ repository: String, _ file: String, revision: String) async throws -> RemoteFile {
         let url = url(repository, file, revision: revision)
         return try await retrying {
@@ -130,14 +131,15 @@ struct HubClient: Sendable {
             guard let address = URL(string: target), address.scheme == "http" || address.scheme == "https" else {
                 throw HubError.badAnswer(url: first, reason: "a redirect to \(target.debugDescription)")
             }
-            // As Foundation has read it, so that the host that is asked is the one that was looked at for the token.
+            // As Foundation parsed it, so that the request goes to the host that was checked before the token was
+            // added.
             var request = TransferRequest(method, address.absoluteString)
             request.connectTimeout = .seconds(min(settings.idleSeconds, 3))
             request.idleTimeout = .seconds(settings.idleSeconds)
             request.leastBytesPerSecond = Self.leastBytesPerSecond
             request.headers = [
                 TransferHeader("User-Agent", "martlet/0.1"),
-                // A compressed body would have neither the size nor the hash that the hub announces.
+                // A compressed body would have another size and hash than the hub announces.
                 TransferHeader("Accept-Encoding", "identity"),
             ]
             if let range { request.headers.append(TransferHeader("Range", range)) }
@@ -180,13 +182,13 @@ struct HubClient: Sendable {
         }
     }
 
-    /// A connection that brings less than this for `idleSeconds` is given up: another one may be quicker, and goes on
-    /// where it stopped.
+    /// A connection that is slower than this for `idleSeconds` is dropped: a new one may be faster, and resumes where
+    /// the old one stopped.
     private static let leastBytesPerSecond = 100
 
     static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && text.allSatisfy(\.isHexDigit) }
 
-    /// Whether a name from a listing stays below the folder it is put in.
+    /// Whether a file name from a listing stays inside the folder it is written to (no path traversal).
     static func isSafe(_ name: String) -> Bool {
         guard !name.isEmpty, name.utf8.count <= 1024, !name.hasPrefix("/"), !name.contains("\\") else { return false }
         guard name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return false }

@@ -5,9 +5,9 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
     case notFound(repository: String, file: String?)
     case unauthorized(repository: String, hasToken: Bool)
     case status(url: String, code: Int)
-    /// No answer, or not all of one; trying again may help.
+    /// No response, or an incomplete one; a retry may help.
     case unreachable(url: String, reason: String)
-    /// Nothing can be transferred as things are: no library, a certificate that is not trusted.
+    /// No transfer is possible until something is fixed: libcurl is missing, or a certificate is not trusted.
     case transfer(url: String, reason: String)
     case badAnswer(url: String, reason: String)
     case badFileName(repository: String, name: String)

@@ -9,17 +9,18 @@ public struct HubSettings: Sendable {
     public var token: String?
     /// `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`.
     public var isOffline: Bool
-    /// `HF_HUB_DOWNLOAD_TIMEOUT`: seconds without a byte after which a connection is given up.
+    /// `HF_HUB_DOWNLOAD_TIMEOUT`: a connection is dropped after this many seconds without a byte.
     public var idleSeconds: Int
     public var cache: HubCache
     /// Attempts after a dropped connection, and the pause before the first of them, which doubles each time.
     public var retries = 5
     public var firstPause = Duration.milliseconds(500)
-    /// An attempt that brought so many bytes does not count: a long download may be interrupted often.
+    /// An attempt that received this many bytes is not counted: a long download may be interrupted often.
     public var goodDeal = 1 << 20
-    /// Attempts to reach a hub that has not answered once: where there is no network, the answer comes within seconds.
+    /// The number of attempts while the hub has not responded at all: without a network, the error comes within
+    /// seconds.
     public var firstRetries = 2
-    /// Told of each pause before another attempt, in a sentence.
+    /// Called before each retry with a sentence for the user.
     public var onRetry: (@Sendable (String) -> Void)?
 
     public init(environment: (String) -> String? = HubCache.environment) {

@@ -56,7 +56,7 @@ public struct MergedFolder {
         let isTied = try files.checkpoint.decoderConfiguration().tiedEmbeddings
         let hasHead = tensors.contains { $0.0 == "lm_head.weight" }
         guard isTied, hasHead else { return }
-        // What was one table is two now.
+        // The output projection no longer shares the embedding table.
         let file = path + "/config.json"
         guard var members = try JSON(parsing: Folder.read(file)).object else { return }
         members["tie_word_embeddings"] = false
@@ -82,7 +82,7 @@ public struct MergedFile {
     private let type: DType?
 
     public struct Outcome: Sendable {
-        /// Matrices that were encoded again.
+        /// The matrices that were quantised again.
         public var quantised = 0
         /// "Q4_1, Q8_0"
         public var types = ""

@@ -5,7 +5,7 @@ import MartletInference
 import MartletNN
 import MartletSystem
 
-/// Why a name means no model here.
+/// Why a name does not lead to a model on this machine.
 public struct ModelNotFound: Error, Sendable, CustomStringConvertible {
     public let name: String
     public let hint: String
@@ -22,7 +22,7 @@ public enum ModelLocator {
         return NSHomeDirectory() + "/.local/share/martlet"
     }
 
-    /// Where models fetched by `./quickstart` lie.
+    /// The folder of the models that `./quickstart` fetches.
     public static var models: String { home + "/models" }
 
     /// The folder or file of a model: a path, a short name, or a hub repository in the local cache.
@@ -47,7 +47,7 @@ public enum ModelLocator {
             let cache = HubCache()
             if cache.repository(reference.name) != nil {
                 do { return try cache.resolve(reference).path } catch {
-                    // What is wrong with it is told, or which of its files could be meant.
+                    // The error says what is wrong with it, or which of its files could be meant.
                     throw ModelNotFound(
                         name: name, hint: "its repository is in the cache, but \(error); `martlet pull` fetches more")
                 }
@@ -71,11 +71,11 @@ public enum ModelLocator {
     }
 }
 
-/// How far the loading of a model is.
+/// The progress of loading a model.
 public enum LoadProgress: Sendable {
     /// A repository that was not on this machine is being fetched.
     case fetching(HubProgress)
-    /// Layers of which the weights are ready to compute with, of how many.
+    /// The number of layers whose weights are prepared, and their total.
     case preparing(done: Int, of: Int)
 }
 

@@ -4,16 +4,16 @@ import MartletHub
 import MartletInference
 import MartletSystem
 
-/// Why something cannot be done with the models of this machine.
+/// Why an operation on the models of this machine failed.
 public struct ModelStoreError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// The models of this machine that have names: made ones, and what was fetched. It copies and removes them.
+/// The named models of this machine, created or fetched: copies and removes them.
 public enum ModelStore {
-    /// Where a made model of that name lies, whether or not there is one.
+    /// The path of a created model of this name, whether or not it exists.
     /// - Throws: `ModelStoreError` for what can be no name.
     public static func path(of name: String) throws -> String {
         let plain = name.hasSuffix(":latest") ? String(name.dropLast(7)) : name
@@ -29,25 +29,25 @@ public enum ModelStore {
         return ModelLocator.models + "/made/" + plain + CreatedModel.suffix
     }
 
-    /// The file of a made model; nil where there is none of that name.
+    /// The file of a created model; nil if there is none of this name.
     public static func made(_ name: String) -> String? {
         guard let path = try? path(of: name), Folder.isFile(path) else { return nil }
         return path
     }
 
-    /// Names of the made models, sorted.
+    /// The names of the created models, sorted.
     public static func madeNames() -> [String] {
         let suffix = CreatedModel.suffix
         return Folder.relativeFiles(ModelLocator.models + "/made").filter { $0.hasSuffix(suffix) }
             .map { String($0.dropLast(suffix.count)) }.sorted()
     }
 
-    /// Keeps a model under a name; one that was made before under this name is written over.
+    /// Stores a created model under a name; an older one of the same name is overwritten.
     /// - Returns: the file that `ModelFiles` opens.
     @discardableResult
     public static func keep(_ model: CreatedModel, as name: String) throws -> String {
         let path = try path(of: name)
-        // What a name of the hub or a short name means is not to change under whoever uses it.
+        // A name of the hub or a short name must not change its meaning.
         if let short = ShortName.find(name) {
             throw ModelStoreError("\(short.name) is the short name of \(short.repository); choose another")
         }
@@ -64,7 +64,8 @@ public enum ModelStore {
         return path
     }
 
-    /// Gives a model a second name, without its weights: a made model is copied, of another one a model is made.
+    /// Gives a model a second name without copying its weights: a created model's file is copied, for any other model
+    /// one is created.
     @discardableResult
     public static func copy(_ name: String, to new: String) throws -> String {
         if let made = made(name) { return try keep(CreatedModel(file: made), as: new) }
@@ -72,8 +73,8 @@ public enum ModelStore {
         return try keep(CreatedModel(from: name, path: Folder.real(path) ?? path), as: new)
     }
 
-    /// Removes a made model, or what was fetched under a name.
-    /// - Returns: bytes that are free now.
+    /// Removes a created model, or what was fetched under a name.
+    /// - Returns: the number of bytes freed.
     /// - Throws: `ModelNotFound`, or `ModelStoreError` for a file or folder that is the user's own.
     @discardableResult
     public static func remove(_ name: String) throws -> Int {
@@ -111,7 +112,7 @@ public enum ModelStore {
         return bytes
     }
 
-    /// A revision of a repository, or one of its files; blobs that nothing links to any more go with it.
+    /// Removes a revision of a repository, or one of its files, and the blobs that nothing links to any more.
     private static func remove(_ reference: HubReference) throws -> Int {
         let cache = HubCache()
         let snapshot = try cache.snapshot(reference.name, revision: reference.revision)
@@ -125,7 +126,7 @@ public enum ModelStore {
         }
         let isWhole = reference.selection == nil || Folder.relativeFiles(snapshot.path).isEmpty
         if isWhole {
-            // With the last snapshot goes all that is left.
+            // With its last snapshot, the whole repository is removed.
             if repository.commits.count <= 1 { return try removeItem(repository.path) }
             _ = try removeItem(snapshot.path)
             for (ref, commit) in repository.revisions where commit == snapshot.commit {

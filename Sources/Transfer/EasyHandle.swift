@@ -9,7 +9,7 @@ import Glibc
 import Musl
 #endif
 
-/// A transfer in libcurl's hands. Belongs to the thread of its loop alone.
+/// A libcurl easy handle: one transfer. Only used on the thread of its loop.
 final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     let transfer: Transfer
@@ -19,7 +19,7 @@ final class EasyHandle {
     private var headers: [TransferHeader] = []
     private var headerBytes = 0
     private var hasHead = false
-    /// Why we ended it, where libcurl only knows that we did.
+    /// The reason of an abort by Martlet; libcurl only reports that the transfer was aborted.
     private var refusal: TransferError?
 
     init(_ transfer: Transfer) throws(TransferError) {
@@ -43,16 +43,16 @@ final class EasyHandle {
         try Curl.Option.url.set(request.url, on: pointer)
         try Curl.Option.errorBuffer.set(pointer: detail, on: pointer)
         try Curl.Option.noSignal.set(1, on: pointer)
-        // No other protocol, whatever the URL says; redirects are the caller's to follow.
+        // No other protocol, whatever the URL says. The caller follows redirects.
         try Curl.Option.protocols.set(Curl.httpOnly, on: pointer)
         try Curl.Option.followLocation.set(0, on: pointer)
         try Curl.Option.netrc.set(0, on: pointer)
         try Curl.Option.disallowUserInURL.set(1, on: pointer, isRequired: false)
         try Curl.Option.oldHTTPAllowed.set(0, on: pointer, isRequired: false)
         try Curl.Option.suppressConnectHeaders.set(1, on: pointer, isRequired: false)
-        // Whoever gives up while a name is looked up does not wait for the resolver's thread.
+        // Cancelling during name resolution does not wait for the resolver's thread.
         try Curl.Option.quickExit.set(1, on: pointer, isRequired: false)
-        // A library without HTTP/2 says that it does not know the value.
+        // A libcurl without HTTP/2 does not know the value.
         try Curl.Option.httpVersion.set(
             request.allowsHTTP2 ? Curl.http2OverTLS : Curl.http1, on: pointer, isRequired: false)
         try Curl.Option.bufferSize.set(64 << 10, on: pointer)
@@ -98,12 +98,12 @@ final class EasyHandle {
         case .post:
             try Curl.Option.post.set(1, on: pointer)
             try Curl.Option.postSize.set(size: request.body.count, on: pointer)
-            // An empty body has no address, and none would mean that the body is read elsewhere.
+            // An empty buffer has a null address, which libcurl would take for a body that a callback provides.
             let body = request.body.isEmpty ? [0] : request.body
             let option = Curl.Option.copiedPostFields.rawValue
             let code = body.withUnsafeBytes { martlet_curl_set_pointer(pointer, option, $0.baseAddress) }
             guard code == 0 else { throw .failed(reason: "no memory for what is posted") }
-            // libcurl would wait a second for a server to agree to a body.
+            // Otherwise libcurl waits up to a second for "100 Continue" before it sends the body.
             try append("Expect:")
             if request.headers["content-type"] == nil { try append("Content-Type: application/octet-stream") }
         }
@@ -161,7 +161,7 @@ final class EasyHandle {
         }
     }
 
-    /// A number other than that of the bytes given makes libcurl end the transfer.
+    /// Any other number than the bytes it was given makes libcurl abort the transfer.
     private func refuse(_ error: TransferError) -> Int {
         refusal = error
         return 0

@@ -16,7 +16,7 @@ final class Transfer: Sendable {
         var first = 0
         var keptBytes = 0
         var pieceWaiter: CheckedContinuation<[UInt8]?, any Error>?
-        /// The other side waits until the reader has taken something.
+        /// Receiving is paused until the reader takes a piece.
         var isPaused = false
         /// How it ended; nil while it is under way.
         var end: Result<Void, any Error>?
@@ -78,7 +78,7 @@ final class Transfer: Sendable {
                         return .piece(piece, resumes: resumes)
                     }
                     if let end = state.end { return .end(end) }
-                    // One reader: a second one would take the first one's place and leave it waiting.
+                    // There is one reader: a second one would replace the first, which would wait forever.
                     guard state.pieceWaiter == nil else {
                         return .end(.failure(TransferError.failed(reason: "an answer's body is read by two tasks")))
                     }
@@ -98,7 +98,7 @@ final class Transfer: Sendable {
         }
     }
 
-    /// Calls it off; nothing happens where it has ended.
+    /// Cancels the transfer; has no effect after its end.
     func cancel() {
         if finish(.failure(CancellationError()), dropsPieces: true) { _ = owner.loop.post(.cancel(self)) }
     }
@@ -116,7 +116,7 @@ final class Transfer: Sendable {
 
     enum Acceptance { case taken, later, ended }
 
-    /// Keeps a piece for the reader, or hands it to the one that waits.
+    /// Buffers a piece, or hands it to the waiting reader.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Acceptance {
         let piece = [UInt8](bytes)
         let (acceptance, waiter) = state.withLock { state -> (Acceptance, CheckedContinuation<[UInt8]?, any Error>?) in
@@ -137,7 +137,8 @@ final class Transfer: Sendable {
         return acceptance
     }
 
-    /// Ends it, once: whoever waits is told. Pieces that were received can still be read unless they are dropped.
+    /// Ends the transfer and resumes the waiting tasks; only the first call has an effect. Received pieces can still be
+    /// read unless they are dropped.
     /// - Returns: whether this call ended it.
     @discardableResult
     func finish(_ end: Result<Void, any Error>, dropsPieces: Bool = false) -> Bool {

@@ -56,7 +56,8 @@ final class TransferDriver {
         }
         byPointer = [:]
         byTransfer = [:]
-        // Connections are closed before whoever waits goes on: the program may end then, and a TLS library with it.
+        // Connections are closed before the waiting task resumes: the program may exit then, and unload the TLS
+        // library.
         if let multi { martlet_curl_multi_free(multi) }
         multi = nil
         for command in loop.closeInbox() {
@@ -120,7 +121,7 @@ final class TransferDriver {
         }
     }
 
-    /// Sleeps until a socket, the deadline or a command, and lets libcurl go on with the sockets.
+    /// Sleeps until a socket is ready, the deadline passes or a command arrives, then lets libcurl handle the sockets.
     private func sleep(atMost limit: Int32?) {
         if !isPolledCurrent {
             polled = [pollfd(fd: loop.sleepEnd, events: Int16(POLLIN), revents: 0)]
@@ -130,7 +131,7 @@ final class TransferDriver {
         let count = poll(&polled, nfds_t(polled.count), limit ?? millisecondsLeft)
         guard count > 0 else { return }
         if polled[0].revents != 0 { loop.wakeUp() }
-        // What libcurl does with one socket may change which ones are waited for.
+        // Handling one socket may change the set of sockets.
         let ready = polled.dropFirst().filter { $0.revents != 0 }
         for entry in ready where sockets[entry.fd] != nil {
             let events = Int32(entry.revents)
@@ -140,7 +141,7 @@ final class TransferDriver {
         }
     }
 
-    /// Until the deadline, rounded up so that it is not woken before it; -1 where there is none.
+    /// Milliseconds until the deadline, rounded up so that the thread does not wake before it; -1 without a deadline.
     private var millisecondsLeft: Int32 {
         guard let deadline else { return -1 }
         let left = deadline - .now

@@ -8,22 +8,22 @@ import Glibc
 import Musl
 #endif
 
-/// Why a transfer did not happen, or not wholly. An answer with a status of failure is no error here.
+/// Why a transfer failed. A complete response with an HTTP error status is not an error here.
 public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
     /// libcurl is not installed, or cannot be used.
     case noLibrary(reason: String)
-    /// What was asked cannot be sent: a URL or header with characters that have no place there.
+    /// The request cannot be sent: its URL or a header has characters that are not allowed there.
     case badRequest(reason: String)
     case cannotResolve(reason: String)
     case cannotConnect(reason: String)
     /// The other side's certificate is not trusted.
     case untrusted(reason: String)
-    /// TLS failed otherwise, as when the other side does not speak it.
+    /// Another failure of TLS, for example a server that does not support it.
     case tls(reason: String)
     case timedOut(reason: String)
-    /// The connection ended before the answer did.
+    /// The connection ended before the response was complete.
     case interrupted(reason: String)
-    /// What was answered is not HTTP.
+    /// The response is not HTTP.
     case badAnswer(reason: String)
     case headersTooLarge(limit: Int)
     case bodyTooLarge(limit: Int)
@@ -66,13 +66,13 @@ public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
         var hasHead: Bool
     }
 
-    /// What a code of libcurl's means (`CURLcode` in include/curl/curl.h). The same failure has the same words each time,
-    /// without counts of bytes and milliseconds: failures of many requests are counted by them.
+    /// What a code of libcurl's means (`CURLcode` in include/curl/curl.h). The same failure always has the same text,
+    /// without byte counts and times: failures of many requests are counted by their text.
     /// - Parameter detail: what libcurl says of this case; may be empty.
     init(code: Int32, detail: String, _ moment: Moment) {
         let reason = Self.sentence(detail.isEmpty ? String(cString: martlet_curl_error_text(code)) : detail)
         switch code {
-        // The scheme was looked at before: what is not supported is what was answered, or TLS.
+        // The scheme was checked before, so what is unsupported is the protocol of the response, or TLS.
         case 1 where reason.contains("HTTP/0.9"): self = .badAnswer(reason: "what was answered is not HTTP")
         case 3, 43: self = .badRequest(reason: reason)
         case 5, 6: self = .cannotResolve(reason: reason)
@@ -88,7 +88,8 @@ public enum TransferError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Why there is no connection: the system's words, and whose refusal it is where that is not the host of the URL.
+    /// Why there is no connection: the system's message, and which host refused it if that is not the URL's host (a
+    /// proxy).
     private static func refusal(_ reason: String, _ moment: Moment) -> String {
         guard moment.systemError != 0 else { return reason }
         let words = sentence(String(cString: strerror(moment.systemError)))

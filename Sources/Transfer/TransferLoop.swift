@@ -9,12 +9,11 @@ import Glibc
 import Musl
 #endif
 
-/// The way from other threads to the one that drives transfers: an inbox, and a pipe whose other end that thread sleeps
-/// on.
+/// Passes commands from other threads to the one that drives transfers: an inbox, and a pipe that this thread polls.
 final class TransferLoop: Sendable {
     enum Command: Sendable {
         case start(Transfer)
-        /// The reader has taken what was kept.
+        /// The reader has taken what was buffered.
         case resume(Transfer)
         /// The reader is gone.
         case cancel(Transfer)
@@ -68,7 +67,7 @@ final class TransferLoop: Sendable {
         return isTaken
     }
 
-    /// Asks the thread to call off what is under way and to end.
+    /// Asks the thread to cancel all transfers and to exit.
     func end() {
         let wakes = inbox.withLock { inbox in
             inbox.isEnding = true
@@ -78,7 +77,7 @@ final class TransferLoop: Sendable {
         if wakes { wake() }
     }
 
-    /// Waits until the thread has let go of everything.
+    /// Waits until the thread has released everything.
     func untilEnded() async {
         await withCheckedContinuation { waiter in
             let hasEnded = inbox.withLock { inbox in
@@ -97,7 +96,7 @@ final class TransferLoop: Sendable {
 
     // MARK: The thread's side
 
-    /// What has been posted, and whether the thread shall end.
+    /// The posted commands, and whether the thread is asked to exit.
     func take() -> (commands: [Command], isEnding: Bool) {
         inbox.withLock { inbox in
             inbox.isAsleep = false
@@ -122,7 +121,7 @@ final class TransferLoop: Sendable {
         }
     }
 
-    /// Nothing can be posted any more; what was posted last is handed back.
+    /// Closes the inbox and returns the commands that are left in it.
     func closeInbox() -> [Command] {
         inbox.withLock { inbox in
             inbox.hasEnded = true

@@ -12,21 +12,21 @@ public struct TransferRequest: Sendable {
     /// Begins with http:// or https://.
     public var url: String
     public var headers: [TransferHeader] = []
-    /// What is posted.
+    /// The request body.
     public var body: [UInt8] = []
-    /// Until a connection stands, looking the name up and agreeing on keys included.
+    /// The timeout for connecting, including name resolution and the TLS handshake.
     public var connectTimeout = Duration.seconds(10)
-    /// Given up when fewer than `leastBytesPerSecond` came for so long; nil waits. What the reader is slow to take does
-    /// not count.
+    /// The idle timeout: the transfer is aborted when fewer than `leastBytesPerSecond` arrive for this long; nil for
+    /// none. Pauses that the reader causes do not count.
     public var idleTimeout: Duration?
     public var leastBytesPerSecond = 1
-    /// From the beginning to the last byte; nil has no end.
+    /// The timeout for the whole transfer, to its last byte; nil for none.
     public var timeout: Duration?
     /// HTTP/2 is spoken where the other side offers it with TLS; several transfers then share a connection.
     public var allowsHTTP2 = true
-    /// Bytes of the body that are kept for a reader; beyond, the other side is made to wait.
+    /// The size of the body's buffer; when it is full, receiving pauses (backpressure).
     public var bufferedBytes = 1 << 20
-    /// Bytes of the answer's headers beyond which it is refused.
+    /// The largest size of the response headers, in bytes.
     public var headerLimit = 256 << 10
 
     public init(_ method: Method, _ url: String) {
@@ -34,8 +34,8 @@ public struct TransferRequest: Sendable {
         self.url = url
     }
 
-    /// Refuses what would be read as something else on the way: a line break would begin another header, a backslash or
-    /// a user's name would let two readers of the URL see two hosts.
+    /// Refuses requests that another program could parse differently: a line break would begin another header (header
+    /// injection); with a backslash or a user name, two parsers of the URL may see different hosts.
     func check() throws(TransferError) {
         guard let authority else {
             throw .badRequest(reason: "\(url.quoted()) does not begin with http:// or https://")
@@ -74,7 +74,7 @@ public struct TransferRequest: Sendable {
         return scheme.map { url.dropFirst($0.count).prefix { !"/?#".contains($0) } }
     }
 
-    /// Whether the host is this machine, which no proxy is asked for, whatever the environment says.
+    /// Whether the host is this machine: then no proxy is used, whatever the environment says.
     var isLoopback: Bool {
         guard let authority = authority?.lowercased() else { return false }
         if authority.hasPrefix("[") { return authority.prefix { $0 != "]" } == "[::1" }
@@ -97,7 +97,7 @@ public struct TransferHeader: Sendable, Equatable {
 }
 
 extension [TransferHeader] {
-    /// The first value under a name, whatever the case of its letters.
+    /// The first value of a header; names are compared without case.
     public subscript(_ name: String) -> String? {
         let name = name.lowercased()
         return first { $0.name.lowercased() == name }?.value

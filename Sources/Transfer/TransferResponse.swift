@@ -1,13 +1,12 @@
-/// An answer whose body is still to come. Redirects are answers like others.
+/// A response whose body has not been read yet. Redirects are responses like others.
 public struct TransferResponse: Sendable {
     public let status: Int
     public let headers: [TransferHeader]
     public let body: TransferBody
 }
 
-/// The bytes of an answer, in pieces as they arrive. What is not read waits: the other side is not read from either
-/// while `TransferRequest.bufferedBytes` are kept. For one reader. When nobody holds it any more, the transfer is
-/// called off.
+/// The bytes of a response body, in pieces as they arrive, for one reader. Receiving pauses while
+/// `TransferRequest.bufferedBytes` are unread (backpressure). The transfer is cancelled when the body is released.
 public final class TransferBody: AsyncSequence, Sendable {
     private let transfer: Transfer
 

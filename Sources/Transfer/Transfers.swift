@@ -9,8 +9,8 @@ import Dispatch
 ///     for try await piece in response.body { … }
 ///     await transfers.close()
 ///
-/// A task that prefers it as its executor runs on that thread, and what arrives costs it no change of threads. It may
-/// only do what is short there.
+/// A task that prefers it as its executor runs on that thread and receives data without a change of threads; it must
+/// not block or compute for long.
 public final class Transfers: TaskExecutor, Sendable {
     let loop: TransferLoop
 
@@ -30,8 +30,8 @@ public final class Transfers: TaskExecutor, Sendable {
         return TransferResponse(status: head.status, headers: head.headers, body: TransferBody(transfer))
     }
 
-    /// Calls off what is under way, closes the connections and waits until the thread is gone. A program that ends while
-    /// a connection is open may find its TLS library taken down under it.
+    /// Cancels all transfers, closes the connections and waits until the thread has exited. A program that exits with
+    /// an open connection may unload the TLS library while it is in use.
     public func close() async {
         loop.end()
         await loop.untilEnded()

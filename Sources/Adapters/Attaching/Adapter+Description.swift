@@ -3,8 +3,8 @@ import MartletNN
 import MartletTensor
 
 extension Adapter {
-    /// The configuration as files have it: what began from singular values has twice the rank there, since what it began
-    /// as is taken off by the second half.
+    /// The configuration as files store it: an adapter that was initialised from singular values has twice the rank
+    /// there, because the second half subtracts the initialisation.
     var publishedConfiguration: AdapterConfiguration {
         var result = configuration
         let isDoubled =
@@ -76,14 +76,14 @@ extension Adapter {
             }
         }
         let trained = count
-        // What stands in the place of the model's own is not added to it.
+        // Parameters that replace the model's own are not counted twice.
         let own = replaced.reduce(0) { $0 + $1.tensor.elementCount }
         return AdapterSummary(
             title: configuration.title, trained: trained, total: base + trained - own, modules: counts)
     }
 }
 
-/// What is trained of a model.
+/// Which parameters of a model are trained.
 public struct AdapterSummary: Sendable, CustomStringConvertible {
     public var title: String
     public var trained, total: Int

@@ -2,7 +2,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// An adapter of a model: made anew or read, attached to the model's layers or kept for some sequences of a batch.
+/// An adapter of a model: new or read from files, attached to the model's layers or used for some sequences of a batch.
 ///
 /// ```swift
 /// let adapter = try Adapter(configuration, of: decoder, seed: 1)      // new and trained; all else is frozen
@@ -13,10 +13,10 @@ import MartletTensor
 public final class Adapter {
     public let name: String
     public let configuration: AdapterConfiguration
-    /// The model's layers and what they get, in the order they are applied.
+    /// The model's layers and their adapters, in the order of application.
     let linears: [(layer: Linear, adapter: any LinearAdapter)]
     let tables: [(layer: Embedding, adapter: any TableAdapter)]
-    /// Parameters of the model itself that are the adapter's: modules saved as a whole, biases.
+    /// The model's own parameters that the adapter replaces: modules saved as a whole, biases.
     package let replaced: [ReplacedParameter]
     let prompt: VirtualPrompt?
     /// In the order they are stored.
@@ -25,18 +25,18 @@ public final class Adapter {
     private let trainedPrompt: [Parameter]
     public private(set) var isAttached = false
 
-    /// A parameter of the model in whose place the adapter has another.
+    /// A parameter of the model that the adapter replaces.
     package struct ReplacedParameter {
         let leaf: any ModuleLeaf
         package let path: String
         package let tensor: Tensor
-        /// What stood there before.
+        /// The original parameter.
         var original: Tensor?
     }
 
-    /// One that begins anew and is trained.
+    /// Creates a new adapter, which is trained.
     /// - Parameters:
-    ///   - seed: of what begins at random.
+    ///   - seed: the seed of random initialisation.
     ///   - original: for `start` `.residual`, the model before it was quantised.
     /// - Throws: `AdapterError` for targets that name nothing, with near names.
     public convenience init(
@@ -46,8 +46,8 @@ public final class Adapter {
         try self.init(configuration, decoder, FreshTensors(), seed: seed, original: original, name: name)
     }
 
-    /// One that was stored.
-    /// - Parameter isTrained: whether it is trained on.
+    /// Creates a stored adapter.
+    /// - Parameter isTrained: whether it is trained further.
     /// - Throws: `AdapterError` naming the first tensor that does not fit.
     public convenience init(
         _ stored: StoredAdapter, of decoder: Decoder, isTrained: Bool = false, name: String = "default"
@@ -81,7 +81,7 @@ public final class Adapter {
         isAttached = true
     }
 
-    /// Takes it off again.
+    /// Detaches the adapter.
     public func detach() throws {
         guard isAttached else { return }
         for (layer, adapter) in linears { layer.adapters.removeAll { $0 === adapter } }
@@ -91,8 +91,8 @@ public final class Adapter {
         isAttached = false
     }
 
-    /// Switched off, the model computes as without it: the reference of preference objectives. Parameters of the model
-    /// itself stay those of the adapter.
+    /// If false, the model computes as without the adapter: the reference of preference objectives. Parameters that the
+    /// adapter replaced stay replaced.
     public var isEnabled: Bool {
         get { linears.first?.adapter.isEnabled ?? tables.first?.adapter.isEnabled ?? (decoder.prompt != nil) }
         set {
@@ -102,7 +102,7 @@ public final class Adapter {
         }
     }
 
-    /// Whether switching it off leaves nothing of it: no parameter of the model itself is its own.
+    /// Whether the model is exactly the base when the adapter is disabled: it replaces no parameter.
     public var canBeSwitchedOff: Bool { replaced.isEmpty }
 
     /// Runs `body` with the model as it is without the adapter.
@@ -113,7 +113,7 @@ public final class Adapter {
         return try body()
     }
 
-    /// Multiplies what it adds.
+    /// Sets the factor on what the adapter adds.
     /// - Throws: `AdapterError` for kinds that add nothing.
     public func setStrength(_ strength: Double) throws {
         guard strength != 1 else { return }
@@ -139,7 +139,7 @@ public final class Adapter {
     /// - Throws: `AdapterError` where it replaces parts of the model, which all sequences share.
     public func set() throws -> AdapterSet { try Self.set(of: [self]) }
 
-    /// The same of several adapters of one model, one behind the other.
+    /// The same for several adapters of one model, applied in order.
     public static func set(of adapters: [Adapter]) throws -> AdapterSet {
         guard let decoder = adapters.first?.decoder else {
             throw AdapterError(.configuration, "no adapter is named")

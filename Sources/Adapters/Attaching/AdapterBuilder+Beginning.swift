@@ -3,11 +3,11 @@ import MartletNN
 import MartletTensor
 
 extension AdapterBuilder {
-    /// A and B that begin from singular values; nil where they begin as usual.
+    /// A and B, initialised from singular values; nil for the usual initialisation.
     ///
-    /// PiSSA (Meng et al. 2024): s B A is the best approximation of W of its rank, and what is trained goes on from there;
-    /// W itself stays as it is stored, and the beginning is taken off again (`LowRankAdapter.origin`). LoftQ (Li et al.
-    /// 2023, one round): s B A is that of what quantisation took away from the original.
+    /// PiSSA (Meng et al. 2024): s B A is initially the best approximation of W of its rank, and is trained from there;
+    /// W itself stays as it is stored, and the initial s B A is subtracted again (`LowRankAdapter.origin`). LoftQ (Li
+    /// et al. 2023, one round): s B A is the best approximation of the quantisation error.
     func beginning(
         _ layer: Linear, _ place: PublishedLayer, rank: Int, scale: Float
     ) throws -> (down: Tensor, up: Tensor)? {

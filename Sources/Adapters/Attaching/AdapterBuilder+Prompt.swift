@@ -3,7 +3,7 @@ import MartletNN
 import MartletTensor
 
 extension AdapterBuilder {
-    /// Learnt tokens before every text.
+    /// Virtual tokens before every text.
     mutating func buildPrompt() throws {
         let count = configuration.virtualTokens, spec = decoder.configuration, stored = "prompt_embeddings"
         guard count > 0, count < spec.contextLength else {
@@ -46,7 +46,7 @@ extension AdapterBuilder {
             })
     }
 
-    /// Where each number of the keys and values of all layers stands in the files: a GGUF file's keys are interleaved.
+    /// The place in the files of each element of the keys and values of all layers: a GGUF file's keys are interleaved.
     private func keyOrder(_ width: Int) -> [Int64]? {
         var order: [Int64] = [], isOther = false
         for (layer, spec) in decoder.configuration.layers.enumerated() {

@@ -5,11 +5,11 @@ import MartletTensor
 package struct AdapterTensor {
     /// "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight".
     package let key: String
-    /// One behind the other: a matrix that files hold joined is trained in parts where the model holds it in parts.
+    /// The parts to concatenate: a matrix that files store joined is trained in parts if the model has it in parts.
     package internal(set) var pieces: [Piece]
-    /// What is stored behind what is trained, and along which axis.
+    /// What is appended to the trained tensor when it is stored, and along which axis.
     var appended: (tensor: Tensor, axis: Int)?
-    /// What is stored where it is made of what is trained.
+    /// Computes what is stored from what is trained, if they differ.
     var made: (() throws -> Tensor)?
 
     package struct Piece {
@@ -40,28 +40,28 @@ package struct AdapterTensor {
     }
 }
 
-/// Where an adapter's tensors come from: they begin anew, or were stored.
+/// The source of an adapter's tensors: an initialisation, or a file.
 protocol AdapterSource: AnyObject {
     var isStored: Bool { get }
     /// - Parameters:
     ///   - key: the name in a PEFT folder.
-    ///   - initial: what it begins as, in the model's order of rows.
+    ///   - initial: the initial value, in the model's order of rows.
     func tensor(
         _ key: String, shape: Shape, order: RowOrder?, initial: () throws -> Tensor
     ) throws -> Tensor
-    /// The rank that a module's stored tensors have; nil where they begin anew.
+    /// The rank of a module's stored tensors; nil for new ones.
     func storedRank(_ key: String) throws -> Int?
     /// Whether a tensor is stored.
     func has(_ key: String) -> Bool
 }
 
-/// Tensors that begin anew and are trained.
+/// New tensors, which are trained.
 final class FreshTensors: AdapterSource {
     let isStored = false
 
     func tensor(_ key: String, shape: Shape, order: RowOrder?, initial: () throws -> Tensor) throws -> Tensor {
         let value = try initial().detach().to(.float32)
-        // The same memory is never trained twice, nor written to where it is the model's.
+        // A copy: no memory is trained twice, and the model's own memory is not written to.
         return try value.copied().requiringGrad()
     }
 
@@ -115,7 +115,7 @@ final class StoredTensors: AdapterSource {
         return try value.copied().requiringGrad()
     }
 
-    /// - Throws: `AdapterError` naming the first tensor that belongs to nothing of the base.
+    /// - Throws: `AdapterError` naming the first tensor that belongs to no part of the base.
     func finish() throws {
         // PEFT stores the table itself beside an adapter of it.
         let left = tensors.keys.filter { !used.contains($0) && !$0.hasSuffix(".base_layer.weight") }.sorted()

@@ -1,6 +1,7 @@
 import MartletSystem
 
-/// What an adapter is: its kind, where it goes, and how it begins. `adapter_config.json` of PEFT holds the same.
+/// What an adapter is: its kind, its target modules, and its initialisation. `adapter_config.json` of PEFT holds the
+/// same.
 ///
 /// ```swift
 /// var configuration = AdapterConfiguration(.lora)
@@ -30,7 +31,7 @@ public struct AdapterConfiguration: Sendable, Equatable {
         public var isPrompt: Bool { self == .prompt || self == .prefix || self == .promptEncoder }
     }
 
-    /// Which modules have an adapter, by the names of the model's published files.
+    /// The target modules, by the names of the model's published files.
     public enum Targets: Sendable, Equatable {
         /// Names, or ends of names: "q_proj", "mlp.c_proj".
         case names([String])
@@ -58,15 +59,16 @@ public struct AdapterConfiguration: Sendable, Equatable {
         case adapted = "lora_only"
     }
 
-    /// How A and B begin.
+    /// The initialisation of A and B.
     public enum Start: Sendable, Equatable {
         /// A as U(±1/√in), B as 0.
         case usual
         /// A as N(0, 1/rank²), B as 0.
         case gaussian
-        /// From the largest singular values of W, which are taken out of it (Meng et al. 2024).
+        /// From the largest singular values of W, which are subtracted from it (PiSSA, Meng et al. 2024).
         case principal
-        /// From the largest singular values of what quantisation took away (Li et al. 2023); needs the original.
+        /// From the largest singular values of the quantisation error (LoftQ, Li et al. 2023); needs the original
+        /// model.
         case residual
 
         public init?(_ name: String) {
@@ -84,16 +86,16 @@ public struct AdapterConfiguration: Sendable, Equatable {
     public var kind: Kind
     public var rank = 16
     public var alpha = 32.0
-    /// Share of the input that is dropped before A, in training.
+    /// The probability of dropout on the input of A, in training.
     public var dropout = 0.0
     public var targets = Targets.allLinear
     public var excluded: Targets?
-    /// Other ranks and alphas for modules whose name ends as an expression says; the first that fits counts.
+    /// Other ranks and alphas for modules whose names end in a match of an expression; the first match counts.
     public var rankPattern: [Override<Int>] = []
     public var alphaPattern: [Override<Double>] = []
     /// Only these layers.
     public var layers: [Int]?
-    /// What comes before a layer's number in a name; anything where empty.
+    /// The names that may precede a layer's number; any if empty.
     public var layersPattern: [String] = []
     /// Modules that are trained as a whole and stored with the adapter: "lm_head".
     public var savedModules: [String] = []
@@ -103,25 +105,25 @@ public struct AdapterConfiguration: Sendable, Equatable {
     /// DoRA.
     public var usesMagnitude = false
     public var start = Start.usual
-    /// Of IA³: modules whose input is scaled, not their output.
+    /// For IA³: the modules whose input is scaled instead of their output.
     public var feedForwardModules: [String] = []
-    /// Of OFT: numbers of a block that is rotated, or how many blocks where that is 0.
+    /// For OFT: the size of a rotated block, or the number of blocks if the size is 0.
     public var blockSize = 32, blocks = 0
     public var sharesBlocks = false
-    /// Terms of the Neumann series; nil inverts.
+    /// The number of terms of the Neumann series; nil for the exact inverse.
     public var neumannTerms: Int? = 5
-    /// Of prompts: how many tokens are learnt.
+    /// For prompts: the number of virtual tokens.
     public var virtualTokens = 20
-    /// Of P-tuning: the width of its network.
+    /// For P-tuning: the hidden width of its network.
     public var encoderSize: Int?
-    /// Tokens whose rows of the embedding are trained, and no others.
+    /// The tokens whose embedding rows are trained.
     public var trainedTokens: [Int32] = []
-    /// Of `partial`: which parameters are trained, as patterns of `ModulePattern` on the model's own paths.
+    /// For `partial`: which parameters are trained, as patterns of `ModulePattern` on the model's own paths.
     public var trainedPatterns: [String] = []
-    /// What the adapter belongs to: a path, or a name on a hub.
+    /// The base model: a path, or a name on a hub.
     public var base: String?
 
-    /// A value for modules whose name fits.
+    /// A value for modules whose names match.
     public struct Override<Value: Sendable & Equatable>: Sendable, Equatable {
         public var expression: String
         public var value: Value

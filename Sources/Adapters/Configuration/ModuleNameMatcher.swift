@@ -1,7 +1,7 @@
 import MartletPatterns
 import MartletSystem
 
-/// Which names of modules an adapter's configuration means, by PEFT's rules.
+/// Which module names an adapter's configuration matches, by PEFT's rules.
 struct ModuleNameMatcher {
     private enum Rule {
         case any
@@ -73,7 +73,7 @@ struct ModuleNameMatcher {
         return found
     }
 
-    /// The first number of a name, behind one of `patterns` where there are some.
+    /// The first number in a name, after one of `patterns` if any are given.
     static func layer(of name: String, after patterns: [String] = []) -> Int? {
         let parts = name.split(separator: ".")
         for index in parts.indices.dropFirst() {
@@ -84,7 +84,7 @@ struct ModuleNameMatcher {
     }
 }
 
-/// Ranks or alphas by expressions, the first that fits a name's end.
+/// Ranks or alphas by expression: the first that matches the end of a name counts.
 struct NameOverrides<Value: Sendable & Equatable> {
     private let entries: [(expression: RegularExpression, value: Value)]
 

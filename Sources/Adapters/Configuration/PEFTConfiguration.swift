@@ -91,7 +91,7 @@ enum PEFTConfiguration {
         }
         result.stabilizesRank = try reader.flag("use_rslora")
         result.usesMagnitude = try reader.flag("use_dora")
-        // What stood at the beginning is in the weights; only these took something out of the base.
+        // The initialisation is part of the stored weights, except for these, which subtracted something from the base.
         if let start = try reader.start("init_lora_weights"), start.hasPrefix("pissa") || start.hasPrefix("olora") {
             throw AdapterError(
                 .unsupported,
@@ -133,7 +133,7 @@ enum PEFTConfiguration {
     {
         result.virtualTokens = try reader.integer("num_virtual_tokens", in: 1...65_536) ?? 20
         if try reader.flag("prefix_projection") {
-            // Stored is what the projection gave.
+            // The file stores the result of the projection.
             result.encoderSize = nil
         }
     }
@@ -141,7 +141,7 @@ enum PEFTConfiguration {
     // MARK: - Writing
 
     /// - Parameters:
-    ///   - targets: the names that the adapter found, for what PEFT does not take as written.
+    ///   - targets: the names of the adapted modules, for targets that PEFT does not accept as written.
     ///   - isTransposed: whether targets are stored `[in, out]`.
     static func json(_ configuration: AdapterConfiguration, targets: [String], isTransposed: Bool) -> JSON {
         func texts(_ list: [String]) -> JSON { .array(list.map { .string($0) }) }
@@ -234,7 +234,7 @@ enum PEFTConfiguration {
     }
 }
 
-/// Keys of a configuration, and which were asked for.
+/// The keys of a configuration, and which of them were read.
 private struct KeyReader {
     let file: String
     private let json: JSON
@@ -313,7 +313,7 @@ private struct KeyReader {
         try read(key, "true, false or a name") { $0.string ?? $0.bool.map { _ in "usual" } }
     }
 
-    /// Keys with a value that nobody asked for.
+    /// Keys with a value that were not read.
     func unread(ignoring known: Set<String>) -> [(key: String, value: JSON)] {
         (json.object ?? JSONObject()).filter { member in
             if asked.contains(member.key) || known.contains(member.key) || member.value.isNull { return false }

@@ -3,10 +3,10 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// Tells one base from another: XXH64 of a model's sizes and of the factors of its norms as bfloat16.
+/// Identifies a base model: XXH64 of its sizes and of the weights of its norms as bfloat16.
 ///
 /// Norms are stored in full by every conversion and quantisation, so the files of one model in different forms have one
-/// fingerprint, and a model that was trained further has another.
+/// fingerprint, and a model that was trained further has a different one.
 public enum BaseFingerprint {
     /// 16 hexadecimal digits.
     public static func of(_ decoder: Decoder) throws -> String {

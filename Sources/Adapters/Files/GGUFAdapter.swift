@@ -98,7 +98,7 @@ public enum GGUFAdapter {
             }
             var value = try tensor.to(.float32)
             if isDown, let own = scales.of(module) {
-                // Written is one alpha: a module of another scale has its A multiplied.
+                // The file has one alpha: the A of a module with another scale is multiplied instead.
                 let usual = configuration.alpha / Double(value.shape[0])
                 if abs(own - usual) > 1e-9 * abs(usual), usual != 0 { value = try value * (own / usual) }
             }
@@ -110,7 +110,7 @@ public enum GGUFAdapter {
         try writer.write(to: path)
     }
 
-    /// How the base's matrices are called in GGUF and in folders.
+    /// The names of the base's matrices in GGUF and in folders.
     private struct Places {
         private let decoder: Decoder
         private let published: PublishedLayers
@@ -126,7 +126,7 @@ public enum GGUFAdapter {
             self.family = family
         }
 
-        /// What GGUF calls a layer's matrix; one that folders hold joined is joined there as well.
+        /// The GGUF name of a layer's matrix; a matrix that folders store joined is joined there too.
         private func name(_ layer: Linear, _ published: PublishedLayer) -> String? {
             for place in family.placesInGGUF(layer.path + ".weight", decoder.configuration) {
                 switch place {
@@ -147,7 +147,7 @@ public enum GGUFAdapter {
             return name(found.layer, found.published).map { (found.layer, $0) }
         }
 
-        /// Whether GGUF has the rows of the layer interleaved, whatever the base's own files do.
+        /// Whether GGUF stores the layer's rows interleaved, in whatever form the base is stored.
         func isInterleaved(_ layer: Linear) -> Bool {
             family.interleavesInGGUF
                 && (layer.path.hasSuffix("self_attn.q_proj") || layer.path.hasSuffix("self_attn.k_proj"))

@@ -1,15 +1,15 @@
 import MartletModels
 import MartletTensor
 
-/// An adapter as it was read from a file, whichever form that has: by PEFT's names and shapes.
+/// An adapter read from a file of any form, with PEFT's names and shapes.
 public struct StoredAdapter: Sendable {
-    /// Where the tensors lie, for errors.
+    /// The path of the tensors' file, for errors.
     public let file: String
     public var configuration: AdapterConfiguration
     public var tensors: [String: Tensor]
-    /// What of its files is passed over and may matter.
+    /// What is ignored in its files and may matter.
     public var notes: [String] = []
-    /// The fingerprint of the base it was trained on, where it says.
+    /// The fingerprint of the base it was trained on, if the files contain it.
     public var baseFingerprint: String?
     /// "peft", "mlx" or "gguf".
     public let form: Form
@@ -40,7 +40,7 @@ public struct StoredAdapter: Sendable {
 }
 
 extension String {
-    /// The first place of a text, without Foundation.
+    /// The first occurrence of a text, without Foundation.
     func range(of text: String) -> Range<Index>? { firstRange(of: text) }
 }
 
@@ -51,7 +51,7 @@ extension StoredAdapter {
         try read(path, base: decoder)
     }
 
-    /// The same where the base may not be at hand.
+    /// The same if there may be no base.
     public static func read(_ path: String, base decoder: Decoder?) throws -> StoredAdapter {
         guard path.hasSuffix(".gguf") else { return try PEFTFolder.read(path) }
         guard let decoder else {

@@ -2,12 +2,12 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// A LoRA out of two models: for each matrix the best approximation of W_tuned − W_base of a rank.
+/// Extracts a LoRA from two models: for each matrix, the best approximation of W_tuned − W_base of a given rank.
 public struct AdapterExtraction {
     public let adapter: StoredAdapter
-    /// ‖ΔW − B A‖ / ‖ΔW‖ over all matrices: what the adapter misses.
+    /// ‖ΔW − B A‖ / ‖ΔW‖ over all matrices: the relative error of the adapter.
     public let missed: Double
-    /// Parameters that differ and are no matrices: the adapter has nothing of them.
+    /// Parameters that differ but are not matrices: the adapter does not contain their changes.
     public let leftOut: [String]
 
     /// - Parameters:

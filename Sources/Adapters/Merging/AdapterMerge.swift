@@ -16,15 +16,15 @@ public struct AdapterMerge: Sendable {
     public enum Method: String, Sendable, CaseIterable { case linear, cat, ties, dare }
 
     public var method = Method.linear
-    /// Of ties and dare: the share of numbers that is kept.
+    /// For ties and dare: the density, the fraction of elements that are kept.
     public var density = 0.5
-    /// Of dare.
+    /// For dare: the seed of what is dropped.
     public var seed: UInt64 = 0
 
     public init() {}
 
     /// Merges adapters into a model, whose changed matrices become float32.
-    /// - Parameter weights: of the adapters, 1 for what they are.
+    /// - Parameter weights: one weight per adapter; 1 keeps its own strength.
     /// - Returns: the paths of what has changed.
     /// - Throws: `AdapterError` for kinds that are no change of weights.
     @discardableResult
@@ -105,7 +105,7 @@ public struct AdapterMerge: Sendable {
         return changed
     }
 
-    /// One change out of several.
+    /// Combines several changes into one.
     package func combined(_ changes: [(change: Tensor, weight: Double)], _ random: inout RandomStream) throws -> Tensor
     {
         switch method {
@@ -121,7 +121,7 @@ public struct AdapterMerge: Sendable {
                 (change: try Self.largest($0.change, share: density) * $0.weight, weight: 1.0)
             }
             let elected = try Self.sum(trimmed).sign()
-            // Those of the elected sign are averaged; where there is none nothing is changed.
+            // The elements of the elected sign are averaged; without any, the change is 0.
             var total = try Tensor.zeros(elected.shape), count = total
             for (change, _) in trimmed {
                 let agrees = try ((change.sign() * elected) .> 0.0).to(.float32)
@@ -142,7 +142,7 @@ public struct AdapterMerge: Sendable {
         return total
     }
 
-    /// The numbers of largest size, a share of all, and zeros.
+    /// Keeps the elements of largest magnitude, a fraction of all; the others become 0.
     private static func largest(_ change: Tensor, share: Double) throws -> Tensor {
         let count = max(1, Int((share * Double(change.elementCount)).rounded(.down)))
         guard count < change.elementCount else { return change }

@@ -2,19 +2,20 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// Adapters in the place of the matrices they change.
+/// Merges adapters into the matrices that they change.
 ///
 /// ```swift
 /// try adapter.attach()
 /// try MergedModel.merge(into: decoder)       // float32 matrices with the adapter in them
 /// ```
 public enum MergedModel {
-    /// Every matrix and table that has adapters becomes the float32 one that computes the same, and the adapters go.
+    /// Replaces every matrix and table with adapters by the float32 one that computes the same, and removes the
+    /// adapters.
     /// - Parameter progress: called with the number of layers done and their total.
     public static func merge(into decoder: Decoder, progress: (Int, Int) -> Void = { _, _ in }) throws {
         try noGrad {
             let linears = decoder.tree.linears.filter { !$0.adapters.isEmpty }
-            // What shares a table is parted from it before the table changes.
+            // A head that shares a table is untied from it before the table changes.
             for linear in linears { linear.untie() }
             for (index, layer) in linears.enumerated() {
                 try merge(layer)
