@@ -5,8 +5,8 @@ import TinyModels
 /// The code blocks of README.md and docs/: each is checked, and those that can be are run, with tiny models under the
 /// names of real ones.
 @Suite struct DocumentationTests {
-    private static let script = URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../scripts/doc_blocks.py").standardized.path
+    private static let script =
+        #filePath.replacing("Tests/CommandLineTests/DocumentationTests.swift", with: "scripts/doc_blocks.py")
 
     private func run(_ arguments: [String], _ environment: [String: String]) throws -> (code: Int32, output: String) {
         let process = Process(), path = NSTemporaryDirectory() + "martlet-docs-" + UUID().uuidString
