@@ -44,14 +44,14 @@ struct Chat {
         try await copy.runLoop()
     }
 
-    /// Lines up to the closing """, or nil when it is given up.
+    /// The lines up to the closing """, or nil if input is cancelled.
     private func readBlock(_ first: String, _ editor: inout LineEditor) -> String? {
         var lines = [String(first.dropFirst(3))]
         while !(lines.last ?? "").hasSuffix("\"\"\"") {
             guard let line = editor.read(prompt: "... ") else { return nil }
             lines.append(line)
         }
-        // The quotes may stand on lines of their own, which are no lines of the message.
+        // The quotes may be on lines of their own, which do not belong to the message.
         if lines.first == "" { lines.removeFirst() }
         if lines.last == "\"\"\"" { lines.removeLast() } else { lines[lines.count - 1].removeLast(3) }
         return lines.joined(separator: "\n")
@@ -73,7 +73,7 @@ struct Chat {
                 Terminal.note(Reply.summary(statistics, reply.reason), isDim: true)
             }
         } catch {
-            // The question that could not be answered is not part of the conversation.
+            // A question whose reply failed is removed from the conversation.
             messages.removeLast()
             var hint = ""
             if case ModelError.contextExceeded = error { hint = "; /clear forgets the conversation" }
@@ -85,7 +85,7 @@ struct Chat {
         (system.map { [ChatMessage(role: "system", content: $0)] } ?? []) + messages
     }
 
-    /// Does what a line starting with "/" says; false to leave.
+    /// Runs a command (a line starting with "/"); false to leave.
     private mutating func obey(_ line: String) throws -> Bool {
         let words = line.split(separator: " ", maxSplits: 3).map(String.init)
         switch words[0] {
@@ -125,7 +125,7 @@ struct Chat {
         } catch { Terminal.note("\(error)") }
     }
 
-    /// Replies from here on are computed with an adapter, or without one.
+    /// Uses an adapter for the following replies, or none.
     private mutating func chooseAdapter(_ text: Substring) {
         guard !text.isEmpty else {
             let current = options.adapter.map { "\($0.name) (\($0.title))" } ?? "none"

@@ -36,7 +36,7 @@ struct CompareCommand: ParsableCommand {
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var found: [ModelComparison] = []
         for path in paths.dropFirst() {
-            // One after the other: two models are in memory at a time.
+            // One after the other, so that at most two models are in memory.
             let candidate = try ComparedModel(path: path, precision: .fast)
             var line = StatusLine()
             found.append(

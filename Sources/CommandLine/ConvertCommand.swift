@@ -65,7 +65,7 @@ struct ConvertCommand: ParsableCommand {
         }
     }
 
-    /// The plain type that most numbers have, or bfloat16.
+    /// The unquantised type of most parameters, or bfloat16.
     private static func common(_ files: ModelFiles) -> PlainType {
         var counts: [DType: Int] = [:]
         for entry in files.checkpoint.tensors.entries where entry.shape.rank > 1 {

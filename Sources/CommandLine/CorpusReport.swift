@@ -1,6 +1,6 @@
 import Martlet
 
-/// What a corpus lost or changed on its way to tokens, for people.
+/// Reports what of a corpus was left out or changed on the way to tokens.
 enum CorpusReport {
     /// The files that are not read, by reason.
     static func tellFiles(_ corpus: Corpus) {
@@ -18,7 +18,7 @@ enum CorpusReport {
                 + "--validation sets another share")
     }
 
-    /// Runs `body`, and names the way on where one record ends it.
+    /// Runs `body`; if a bad record ends it, the error names the next step.
     static func explaining<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()

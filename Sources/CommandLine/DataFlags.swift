@@ -58,7 +58,7 @@ struct CorpusFlags: ParsableArguments {
         return options
     }
 
-    /// Conversations through the template that is asked for, or the tokenizer's own; nil where there is none.
+    /// The encoder of conversations, with the given template or the tokenizer's own; nil without either.
     func chatEncoder(_ tokenizer: Tokenizer) throws -> ChatEncoder? {
         guard
             let source = try template.map({ String(decoding: try Folder.read($0), as: UTF8.self) })
@@ -91,10 +91,10 @@ struct CorpusFlags: ParsableArguments {
     }
 }
 
-/// A tokenizer by whatever names a model, and the files to put beside what is made with it.
+/// A tokenizer by the name of a model or a path, and the files to copy beside what is made with it.
 struct CorpusTokenizer {
     let tokenizer: Tokenizer
-    /// Whose files are copied; nil where they are made, of a GGUF file.
+    /// The folder whose files are copied; nil if they are generated from a GGUF file.
     let folder: String?
     let files: [(name: String, bytes: [UInt8])]
 

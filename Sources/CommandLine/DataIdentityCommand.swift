@@ -41,7 +41,7 @@ struct DataIdentityCommand: AsyncParsableCommand {
         Terminal.note("\(heldOut): \(questions.count) questions in wordings that are held out")
     }
 
-    /// What the model answers today, word by word the most likely.
+    /// The model's present answer, by greedy decoding.
     private func rehearsal(of name: String) async throws -> [JSON] {
         let model = try LanguageModel(ModelFiles.opened(name: name))
         var options = model.defaultOptions

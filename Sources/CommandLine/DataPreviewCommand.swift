@@ -160,7 +160,7 @@ struct DataPreviewCommand: ParsableCommand {
         return text
     }
 
-    /// Text that cannot steer the terminal.
+    /// Text without control characters, so that it cannot control the terminal.
     private func safe(_ bytes: [UInt8]) -> String {
         var result = ""
         for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {

@@ -19,7 +19,7 @@ struct EditedLine {
         draw()
     }
 
-    /// Does what a key that edits means.
+    /// Applies an editing key.
     mutating func apply(_ key: Key) {
         switch key {
         case .text(let character): insert(String(character))
@@ -92,7 +92,7 @@ struct EditedLine {
         for character in characters { picture += character == "\n" ? "\n" + Self.continuation : String(character) }
         let columns = Terminal.columns
         let end = place(characters.count, columns), target = place(cursor, columns)
-        // After the last column of a row the cursor still stands on it.
+        // After the last column of a row, the cursor is still on it.
         if end.column == 0 { picture += "\n" }
         if end.row > target.row { picture += "\u{1B}[\(end.row - target.row)A" }
         picture += "\r" + (target.column > 0 ? "\u{1B}[\(target.column)C" : "")
@@ -100,7 +100,7 @@ struct EditedLine {
         drawnRow = target.row
     }
 
-    /// Leaves the text as it stands and goes on below it.
+    /// Leaves the text as it is and moves below it.
     mutating func leave(showing mark: String = "") {
         cursor = characters.count
         draw()

@@ -28,7 +28,7 @@ struct InstalledModel {
     /// Each model of a repository by a name that `martlet show` and `run` take.
     private static func all(of repository: HubCache.Repository, _ cache: HubCache) -> [InstalledModel] {
         var revisions = repository.revisions.filter { repository.commits.contains($0.value) }.map(\.key).sorted()
-        // Snapshots that no name leads to are called by their commits.
+        // Snapshots without a name are listed by their commits.
         revisions += repository.commits.filter { !repository.revisions.values.contains($0) }.sorted()
         var models: [InstalledModel] = []
         for revision in revisions {

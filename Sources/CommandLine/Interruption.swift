@@ -10,11 +10,11 @@ import Glibc
 import Musl
 #endif
 
-/// Ctrl-C while something is under way.
+/// Handles Ctrl-C during a task.
 enum Interruption {
     /// Interrupts since the work began.
     private static let count = Atomic<Int>(0)
-    /// Where the signal handler writes: all it may do is call the system.
+    /// The pipe that the signal handler writes to: a handler may only make async-signal-safe calls.
     private static let writeEnd = Atomic<Int32>(-1)
 
     /// Cancels `task` at the first interrupt; a second one ends the process.

@@ -16,7 +16,7 @@ enum Key {
 
 /// Turns the bytes of standard input into keys.
 struct KeyReader {
-    /// Read and not yet looked at, last byte first.
+    /// Bytes read but not handled yet, the last one first.
     private var pending: [UInt8] = []
 
     mutating func next() -> Key {
@@ -61,7 +61,7 @@ struct KeyReader {
     }
 
     private mutating func escape() -> Key {
-        // The rest of a sequence comes at once; the key Escape alone is followed by nothing.
+        // The rest of an escape sequence follows immediately; the key Escape alone is followed by nothing.
         guard let first = nextByte(timeout: 30) else { return .unknown }
         switch first {
         case UInt8(ascii: "["), UInt8(ascii: "O"): break

@@ -13,7 +13,7 @@ struct LineEditor {
         Terminal.show(Self.pasteOn)
         defer {
             Terminal.show(Self.pasteOff)
-            // Not as it was at first: in between, keys typed ahead wait as they are.
+            // Not the original mode: keys typed ahead in between must stay unprocessed.
             Terminal.quietInput()
         }
         var line = EditedLine(prompt: prompt)

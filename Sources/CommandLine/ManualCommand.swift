@@ -65,7 +65,7 @@ extension CommandManual.Argument {
         case "option": spelling = names.joined(separator: ", ") + " <\(value)>"
         default: return nil
         }
-        // The same two in every verb: said once, at the top.
+        // The two options that every verb has: listed once, at the top.
         if names.contains("--help") || names.contains("--version") { return nil }
         help = json["abstract"]?.string ?? ""
         if let standard = json["defaultValue"]?.string, !standard.isEmpty { help += " (default: \(standard))" }

@@ -30,7 +30,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         var question = prompt.joined(separator: " ")
-        // A pipe that nobody writes to and nobody closes is not waited for where there is a question.
+        // If a question was given, the wait for standard input is short: a pipe may stay open without data.
         if !Terminal.inputIsTerminal, let piped = try StandardInput.read(patience: question.isEmpty ? nil : 10),
             !piped.isEmpty
         {

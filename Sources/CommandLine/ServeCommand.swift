@@ -98,7 +98,7 @@ struct ServeCommand: AsyncParsableCommand {
             return (sides[0], [], try ModelLocator.locate(sides[1]))
         }
         let path = try ModelLocator.locate(text)
-        // A path is called as its file or folder, a name as it was given.
+        // A path is named after its file or folder; a name is used as given.
         let isPath = Folder.exists(text)
         var name = isPath ? String(path.split(separator: "/").last ?? "model") : text
         if isPath, name.hasSuffix(".gguf") { name.removeLast(5) }
@@ -108,8 +108,8 @@ struct ServeCommand: AsyncParsableCommand {
 
 /// How many files and connections the process may have open.
 private enum OpenFiles {
-    /// Raises the bound that the process may raise itself: many systems begin with 1024, less than the connections a server
-    /// accepts, and where it is reached nobody can connect any more.
+    /// Raises the soft limit on open files: many systems start with 1024, fewer than the connections a server accepts,
+    /// and at the limit no client can connect.
     static func raiseLimit(to count: Int) {
         var limit = rlimit()
         #if canImport(Glibc)

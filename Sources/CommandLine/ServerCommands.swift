@@ -50,7 +50,7 @@ struct RunningCommand: AsyncParsableCommand {
         }
     }
 
-    /// Without the tag that means no other.
+    /// Without the tag ":latest".
     private static func plain(_ name: String) -> String { name.hasSuffix(":latest") ? String(name.dropLast(7)) : name }
 }
 

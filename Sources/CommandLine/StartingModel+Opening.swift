@@ -1,12 +1,12 @@
 import Martlet
 
 extension StartingModel {
-    /// The model that a run goes on from, with the adapter that its options ask for; how much of it is trained is told.
+    /// Opens the model that a run starts from, with the adapter of its options, and prints how much of it is trained.
     static func opened(_ name: String, _ options: TrainingOptions, memory: Int?) throws -> StartingModel {
         let resolved = try ResolvedOptions(options, vocabularySize: 0)
         let files = try ModelFiles.opened(name: name)
         guard let adapter = files.adapters.first else {
-            // What is no path keeps its name, by which other machines find it.
+            // A name that is not a path is kept, so that other machines find the model by it.
             let base = Folder.exists(name) ? Folder.real(name) ?? name : name
             let start = try StartingModel(
                 files, memory: memory, adapter: resolved.adapter, seed: UInt64(resolved.general.seed), base: base,
@@ -18,7 +18,7 @@ extension StartingModel {
     }
 }
 
-/// A run's folder was named that holds an adapter: two things could be meant.
+/// The given run folder contains an adapter, which is ambiguous.
 struct AdapterOnAdapter: Error, CustomStringConvertible {
     let run, base, adapter: String
     var description: String {

@@ -20,7 +20,7 @@ struct StatusLine {
     /// - Parameter shown: when the line was shown last, in seconds; a time long before 0 shows the first text at once.
     init(shown: Double = 0) { self.shown = shown }
 
-    /// - Parameter isDue: whether the text is worth a line of its own where lines cannot be written over.
+    /// - Parameter isDue: whether the text deserves its own line if lines cannot be overwritten.
     mutating func show(_ text: String, isDue: Bool) {
         if Terminal.errorIsTerminal { StatusBoard.show(text) } else if isDue { Terminal.note(text) }
     }
@@ -32,15 +32,15 @@ struct StatusLine {
         show(text(), isDue: true)
     }
 
-    /// Leaves the line as it is and goes to the next.
+    /// Keeps the line and moves to the next.
     mutating func end() { StatusBoard.close(keepsLine: true) }
 
-    /// Takes the line away.
+    /// Removes the line.
     mutating func clear() { StatusBoard.close(keepsLine: false) }
 }
 
-/// What stands in the terminal's last row at the moment, if a status line does. There is one for the process, so that
-/// notes and several lines do not run into each other.
+/// The content of the terminal's last row, if it is a status line. There is one for the process, so that notes and
+/// several lines do not run into each other.
 enum StatusBoard {
     private struct State {
         /// Nil where no line is open.
@@ -98,15 +98,15 @@ enum StatusBoard {
         state.columns = columns
     }
 
-    /// Takes away what was drawn: where the window has become narrower, the terminal has broken it into several rows.
+    /// Erases what was drawn; if the window has become narrower, the terminal has wrapped it into several rows.
     private static func erasing(_ state: State) -> String {
         let now = Terminal.errorColumns
         guard now < state.columns, state.drawn > now else { return "\r\u{1B}[K" }
         return "\r\u{1B}[\((state.drawn - 1) / now)A\u{1B}[J"
     }
 
-    /// Draws anew when the window's width changes, however long the next text is in coming. Asking for the width now and
-    /// then needs no signal handler, which what runs inside another program may not have.
+    /// Redraws when the window's width changes, even before the next text. The width is polled, which needs no signal
+    /// handler: a library must not install one.
     private static func watch(_ state: inout State) {
         let timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))
         timer.schedule(deadline: .now() + 0.2, repeating: 0.2)

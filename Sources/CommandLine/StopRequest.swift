@@ -8,8 +8,8 @@ import Glibc
 import Musl
 #endif
 
-/// Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP) asks for an end at the next good place, where what was done is
-/// saved; a second one ends the process as usual.
+/// Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP) requests a stop at the next safe point, where the work is
+/// saved; a second one terminates the process as usual.
 struct StopRequest {
     private static let flag = Atomic(false)
 
@@ -22,7 +22,7 @@ struct StopRequest {
         }
         signal(SIGINT, handler)
         signal(SIGTERM, handler)
-        // What runs under nohup ignores the end of its terminal, and goes on doing so.
+        // A process under nohup ignores SIGHUP, and continues to.
         var before = sigaction()
         if sigaction(SIGHUP, nil, &before) == 0, !before.isIgnored { signal(SIGHUP, handler) }
     }

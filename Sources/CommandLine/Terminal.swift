@@ -10,7 +10,7 @@ import Glibc
 import Musl
 #endif
 
-/// What is shown to a person: notes on standard error, progress, colours where they are wanted.
+/// Output for people: notes on standard error, progress, colours if enabled.
 enum Terminal {
     /// A terminal that lines can be written over on: TERM=dumb says that it is none.
     static let errorIsTerminal = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
@@ -30,8 +30,8 @@ enum Terminal {
     /// Why standard output could not be written; 0 where it could.
     private static let failure = Atomic<Int32>(0)
 
-    /// What keeps a result from having been written whole, once everything has been printed: nil, or the reason. Nobody
-    /// need be told of a reader that has gone.
+    /// Why the output is incomplete, after everything has been printed; nil if it is complete. A closed pipe is not an
+    /// error.
     static var outputProblem: (reason: String, isTold: Bool)? {
         let flushed = fflush(nil) == 0
         let flushError = errno
@@ -43,15 +43,16 @@ enum Terminal {
         return (String(cString: strerror(code)), code != EPIPE && !isGone)
     }
 
-    /// A line on standard error. What stands in it may be from files: controls other than line feeds and tabs are shown
-    /// and not sent.
+    /// Writes a line to standard error. It may contain text from files, so control characters other than line feeds and
+    /// tabs are made visible.
     /// - Parameter isDim: grey on a terminal that shows colours.
     static func note(_ text: String, isDim: Bool = false) {
         let printable = text.printable, text = showsUnicode ? printable : printable.inASCII
         StatusBoard.above((isDim ? dim(text) : text) + "\n")
     }
 
-    /// Text on standard output at once, without waiting for a line's end. False when nobody reads any more.
+    /// Writes text to standard output immediately, without waiting for a line break. False if the reader has closed the
+    /// pipe.
     @discardableResult
     static func show(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
 
@@ -122,16 +123,16 @@ extension Terminal {
         return Int(size.ws_col)
     }
 
-    /// How the terminal was before the program changed it; set once, before there is anything to interrupt.
+    /// The terminal's settings before the program changed them; set once, before anything can be interrupted.
     private static let original: termios? = {
         var mode = termios()
         return inputIsTerminal && tcgetattr(STDIN_FILENO, &mode) == 0 ? mode : nil
     }()
 
-    /// Keys reach the program one by one, and none is shown or means a signal.
+    /// Raw mode: keys are delivered one by one, without echo and without signals.
     static func rawInput() { change(ICANON | ECHO | ISIG) }
 
-    /// What is typed ahead waits, as single keys, without being shown in the middle of a reply; Ctrl-C is a signal.
+    /// Keys typed ahead are kept unprocessed, without echo into the reply; Ctrl-C sends its signal.
     static func quietInput() { change(ICANON | ECHO) }
 
     static func restoreInput() {

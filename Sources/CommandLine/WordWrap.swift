@@ -1,9 +1,9 @@
 /// Breaks streamed text between words at the terminal's width.
 ///
-/// The terminal itself would break inside words. A word is shown as its letters come; when it turns out not to fit, it is
-/// taken back and begun again on the next line.
+/// The terminal itself would break inside words. A word is shown as its letters arrive; if it does not fit, it is
+/// erased and started again on the next line.
 struct WordWrap {
-    /// One less than the terminal has: in the last column a cursor can stand in two states. Nil breaks nothing.
+    /// One less than the terminal has: in the last column, the cursor can be in two states. Nil for no wrapping.
     private let limit: Int?
     private var column = 0
     private var word = ""

@@ -1,11 +1,11 @@
-/// Why a training run cannot begin, go on or be resumed. One sentence that says what to do.
+/// Why a training run cannot start, continue or be resumed: one sentence that says what to do.
 public struct TrainingError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         /// A key, value or combination of values.
         case configuration
-        /// What the model is trained on.
+        /// The training data.
         case data
-        /// The loss or the gradient is no number, or leapt.
+        /// The loss or the gradient is NaN or infinite, or jumped (a spike).
         case numbers
         /// A saved state that is incomplete or does not fit.
         case checkpoint

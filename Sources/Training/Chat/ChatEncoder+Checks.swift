@@ -2,10 +2,10 @@ import MartletChat
 import MartletData
 import MartletJSON
 
-/// Whether what a conversation says is among the tokens that are made of it.
+/// Checks that the tokens of a conversation contain what its messages say.
 extension ChatEncoder {
-    /// Holds a rendered reply against the message.
-    /// - Returns: what is to be told.
+    /// Compares a rendered reply with its message.
+    /// - Returns: the notes for the user.
     func check(
         _ reply: ChatMessage, calls: [ChatMessage.ToolCall], in text: String, name: String, whole: [ChatMessage]
     ) throws -> [CorpusTally.Kind] {
@@ -34,7 +34,7 @@ extension ChatEncoder {
         return notes
     }
 
-    /// Whether a message that is context came into the prompt, as it is or as JSON.
+    /// Whether the prompt contains a context message, as it is or as JSON.
     func isRendered(_ message: ChatMessage, in prompt: String) -> Bool {
         guard message.role != "assistant", let content = message.content?.trimmingEnds, !content.isEmpty else {
             return true
@@ -49,13 +49,13 @@ extension ChatEncoder {
             || (try? JSON(parsing: content)).map { Self.contains(prompt, $0.text()) } ?? false
     }
 
-    /// What a reply says behind its thought, which templates set as they please.
+    /// The text of a reply after its thought, whose form depends on the template.
     private static func answer(_ content: String) -> String {
         let parts = content.split(separator: "</think>", omittingEmptySubsequences: false)
         return parts.last.map { $0.trimmingEnds } ?? content
     }
 
-    /// As it stands inside of JSON's quotes.
+    /// As it is escaped in a JSON string.
     private static func escaped(_ text: String) -> String {
         String(JSON.string(text).text().dropFirst().dropLast())
     }

@@ -2,7 +2,7 @@ import MartletChat
 import MartletData
 import MartletJSON
 
-/// Templates whose `{% generation %}` tags say what is learnt.
+/// Chat templates whose `{% generation %}` tags mark the trained tokens.
 extension ChatEncoder {
     func encodeTagged(_ conversation: Conversation) throws -> EncodedConversation {
         let all = conversation.messages.indices
@@ -49,7 +49,7 @@ extension ChatEncoder {
             throw TrainingError(
                 .data, "the chat template's generation tags stand around nothing: \(Self.shown(messages))")
         }
-        // Tags may stand around other stretches than whole replies, which then have no weights.
+        // Tags may enclose other spans than whole replies; these have no weights.
         let areReplies = ranges.count == replies.count
         guard areReplies || replies.allSatisfy({ conversation.isLearnt[$0] }) else {
             throw TrainingError(
@@ -86,7 +86,7 @@ extension ChatEncoder {
         return encoded
     }
 
-    /// How many of the tokens stand before a byte of the text: those that the text up to there begins with.
+    /// The number of tokens before a byte offset of the text.
     private func count(of tokens: [Int32], before byte: Int, _ rendered: RenderedPrompt) throws -> Int {
         let before = try self.tokens(rendered.segments(in: 0..<byte))
         return zip(tokens, before).prefix { $0 == $1 }.count

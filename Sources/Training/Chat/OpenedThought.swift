@@ -1,15 +1,15 @@
 import MartletChat
 
-/// A reply where the template opens a thought when it asks (`<think>`), and writes none for a message that was said, as
-/// DeepSeek-R1's and its kin do. As the model is asked to, it thinks first: what the message says it thought, then the
-/// thought's end, then the reply as the template writes it.
+/// A reply for templates that open a thought in the generation prompt (`<think>`) but render none for past messages, as
+/// DeepSeek-R1's do. The trained reply follows the generation prompt: the message's thought, the end of the thought,
+/// then the reply as the template renders it.
 struct OpenedThought {
     let segments: [(text: String, isTrusted: Bool)]
-    /// Whether the message had no thought to write.
+    /// Whether the message had no thought.
     let isEmpty: Bool
 
     private static let opening = "<think>", closing = "</think>"
-    /// What opens a reply is short; a difference further back is another prompt.
+    /// What opens a reply is short; a difference further back means a different prompt.
     private static let longestOpening = 64
 
     init(
@@ -33,13 +33,13 @@ struct OpenedThought {
         }
         let thought = Self.thought(of: reply).trimmingEnds
         isEmpty = thought.isEmpty
-        // The template writes the line ends behind the thought itself where it cuts them with the thought.
+        // If the template cuts the line breaks after the thought with it, it also writes them itself.
         let ends = written.lazy.flatMap { $0.text.utf8 }.prefix(2).prefix { $0 == UInt8(ascii: "\n") }.count
         let between = String(repeating: "\n", count: 2 - ends)
         segments = [(thought, false), ((thought.isEmpty ? "" : "\n") + Self.closing + between, true)] + written
     }
 
-    /// What the message says it thought.
+    /// The thought of the message.
     private static func thought(of message: ChatMessage) -> String {
         if let reasoning = message.reasoningContent { return reasoning }
         guard let content = message.content, let end = content.firstRange(of: closing) else { return "" }

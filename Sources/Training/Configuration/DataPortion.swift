@@ -21,8 +21,8 @@ public struct DataPortion: Sendable, Equatable {
 
     private var isUsable: Bool { !folder.isEmpty && weight > 0 && weight <= 1e9 }
 
-    /// What the option `data` says: one folder as a string, `["a", "b=0.3"]`, or `{"a": 1, "b": 0.3}`. Nil where it is
-    /// none of these, a weight is no number above 0, or a folder stands twice.
+    /// The value of the option `data`: one folder as a string, `["a", "b=0.3"]`, or `{"a": 1, "b": 0.3}`. Nil if it is
+    /// none of these, if a weight is not a number above 0, or if a folder occurs twice.
     static func all(_ value: JSON) -> [DataPortion]? {
         var portions: [DataPortion] = []
         if let folder = value.string {

@@ -1,6 +1,6 @@
 import MartletJSON
 
-/// What a field of an option may hold.
+/// The types that an option's field may have.
 protocol OptionValue: Sendable {
     var optionJSON: JSON { get }
     init?(option: JSON)
@@ -34,7 +34,7 @@ extension String: OptionValue {
         self = value
     }
 }
-/// What a list of an option's field may hold.
+/// The element types of an option's list.
 protocol OptionElement: Sendable {
     static func list(_ option: JSON) -> [Self]?
     static func json(_ list: [Self]) -> JSON
@@ -69,14 +69,14 @@ extension OptionValue where Self: RawRepresentable, RawValue == String {
     }
 }
 
-/// What an option is where nobody sets it.
+/// The default of an option.
 struct OptionDefault<Value: OptionValue>: Sendable {
     let value: @Sendable (OptionFacts) -> (Value?, String)
 
     static func value(_ value: Value, _ how: String = "default") -> Self { Self { _ in (value, how) } }
-    /// Nothing, and what that means.
+    /// No value, and what that means.
     static func none(_ how: String = "none") -> Self { Self { _ in (nil, how) } }
-    /// What follows from other options; nil where these are not known.
+    /// Derived from other options; nil while these are not known.
     static func from(_ value: @escaping @Sendable (OptionFacts) -> (Value?, String)) -> Self { Self(value: value) }
 
     var usual: @Sendable (OptionFacts) -> (value: JSON, how: String) {
@@ -90,7 +90,7 @@ struct OptionDefault<Value: OptionValue>: Sendable {
 /// The field of an option.
 typealias OptionField<Value> = WritableKeyPath<RunOptions, Value> & Sendable
 
-/// How options are declared: name, field, what it may be, what it means, default; and where they apply, `resume`, `shown`,
+/// Declarations of options: name, field, valid values, meaning, default; and where they apply, `resume`, `shown`,
 /// `flags` and `others`.
 extension OptionKey {
     /// - Parameter others: names of other programs, with spaces between them.
@@ -105,7 +105,7 @@ extension OptionKey {
             write: { run, json in if let value = Value(option: json) { run[keyPath: field] = value } })
     }
 
-    /// One whose field is nil where it has no value.
+    /// An option whose field is nil without a value.
     static func option<Value: OptionValue>(
         _ name: String, optional field: OptionField<Value?>, _ kind: Kind, _ meaning: String,
         resume: ResumeRule = .fixed, shown: Bool = false, flags: [String] = [], others: String = "",

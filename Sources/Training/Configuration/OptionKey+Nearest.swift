@@ -1,11 +1,10 @@
 import MartletSystem
 
-/// Which option somebody meant who wrote another name.
+/// Finds the option that a wrong name probably means.
 extension OptionKey {
-    /// By meaning where the name is one that other programs have for it, by a word it shares with an option, else by
-    /// spelling.
+    /// By meaning if other programs use the name for it, by a word it shares with an option, or else by spelling.
     static func nearest(to name: String, of command: RunCommand) -> String {
-        // Words as long as any name, so that a name of a megabyte takes no longer.
+        // Limited to the length of the longest name, so that a name of a megabyte takes no longer.
         let spelled = String(name.prefix(64).map { $0 == "-" || $0 == "." || $0 == " " ? "_" : $0 }).lowercased()
         let keys = command.keys, names = keys.map(\.name)
         if let known = keys.first(where: { $0.others.contains(spelled) }) { return known.name }
@@ -13,7 +12,8 @@ extension OptionKey {
         let shared = names.map { name in
             (name: name, count: name.split(separator: "_").count { words.contains(String($0)) })
         }
-        // The name with most words in common, the shortest of these; but one letter wrong in a whole name comes first.
+        // The name with most words in common, the shortest of these; a whole name with one wrong letter takes
+        // precedence.
         let bySpelling = names.min { Spelling.distance($0, spelled) < Spelling.distance($1, spelled) } ?? ""
         if Spelling.distance(bySpelling, spelled) <= 2 { return bySpelling }
         let most = shared.map(\.count).max() ?? 0

@@ -1,10 +1,10 @@
 import MartletJSON
 import MartletSystem
 
-/// One option of a training run, declared once, in the part it belongs to (`Parts/`): what it is called, what it may be, what
-/// it means, whether it may change on resume, what it is where nobody sets it, and the typed field it sets. Configuration
-/// files, `--set`, flags, `--help`, `martlet help options`, `--print-config`, docs/options.md, errors and the rule of resuming
-/// come from that.
+/// One option of a training run, declared once, in the part it belongs to (`Parts/`): its name, valid values, meaning,
+/// default, whether it may change on resume, and the typed field it sets. Configuration files, `--set`, flags,
+/// `--help`, `martlet help options`, `--print-config`, docs/options.md, errors and the rule of resuming are derived
+/// from it.
 struct OptionKey: Sendable {
     enum Kind: Sendable {
         case integer(ClosedRange<Int>)
@@ -22,13 +22,13 @@ struct OptionKey: Sendable {
     enum ResumeRule: Sendable {
         /// The weights depend on it.
         case fixed
-        /// They do not: when to evaluate, what to keep.
+        /// They do not depend on it: when to evaluate, what to keep.
         case free
-        /// How long and how fast it goes on, and when it gives up: decided anew, and told.
+        /// The length and speed of the rest of the run, and when it stops early: may change, with a note.
         case told
     }
 
-    /// As files and `--set` call it.
+    /// Its name in files and for `--set`.
     let name: String
     let kind: Kind
     let meaning: String
@@ -39,14 +39,14 @@ struct OptionKey: Sendable {
     let flags: [String]
     /// A flag that turns it off, beside `--no-name`.
     let offFlag: String?
-    /// What other programs call it, to suggest it by.
+    /// Its names in other programs, for suggestions.
     let others: [String]
-    /// Its value where nobody set it, null where that is not known yet, and how it follows from what comes before it.
+    /// Its default, null if that is not known yet, and how it is derived from the options before it.
     let usual: @Sendable (OptionFacts) -> (value: JSON, how: String)
-    /// Puts an accepted value into its field.
+    /// Stores a valid value in its field.
     let write: @Sendable (inout RunOptions, JSON) -> Void
 
-    /// Whether it says where something lies, which the weights do not depend on.
+    /// Whether it is a path, on which the weights do not depend.
     var isPath: Bool {
         switch kind {
         case .path, .paths, .folders: true
@@ -72,7 +72,7 @@ struct OptionKey: Sendable {
         Int(whole: value).map { abs(value) <= 1e9 ? String($0) : "\(value)" } ?? "\(value)"
     }
 
-    /// What a choice may be.
+    /// The values of a choice.
     var choices: [String] { if case .choice(let names) = kind { names } else { [] } }
 
     func accepts(_ value: JSON) -> Bool {
@@ -87,7 +87,7 @@ struct OptionKey: Sendable {
         }
     }
 
-    /// What a written value is for this key; a string where it is nothing of the kind.
+    /// Parses a value as text for this key; a string if it is not of the key's type.
     func value(_ text: String) -> JSON {
         if ["null", "~", "Null", "NULL"].contains(text) { return .null }
         switch kind {

@@ -2,13 +2,13 @@ import MartletJSON
 
 /// Every option of every command as a page to read: `martlet help options`, and docs/options.md.
 public enum OptionReference {
-    /// What an option is where nobody sets it, in words, of a command without a model or data to follow from.
+    /// The default of an option in words, for a command without a model or data to derive it from.
     static func defaults(of command: RunCommand) -> [String: String] {
         guard let resolved = try? ResolvedOptions(TrainingOptions(for: command), vocabularySize: 0) else { return [:] }
         var all: [String: String] = [:]
         for value in resolved.values {
             let how = value.origin, isDefault = how.hasPrefix("default")
-            // "64 × depth" says more than what it comes to for the default depth.
+            // "64 × depth" says more than its value for the default depth.
             let isRule = !isDefault && (how.contains("×") || how.contains("/") || how == "none" || how == "heads")
             let text = value.value.string ?? value.value.double.map(OptionKey.plain) ?? value.value.text()
             all[value.name] = value.value.isNull || isRule ? how : isDefault ? text : "\(text) (\(how))"
@@ -16,12 +16,12 @@ public enum OptionReference {
         return all
     }
 
-    /// " One of a, b." for what has few values.
+    /// " One of a, b." for options with few values.
     static func choices(_ key: OptionKey) -> String {
         key.choices.isEmpty ? "" : " One of \(key.choices.joined(separator: ", "))."
     }
 
-    /// - Parameter command: one of them alone.
+    /// - Parameter command: a single command; all if nil.
     /// - Returns: text for a terminal, an option to a paragraph.
     public static func text(_ command: String? = nil) throws(TrainingError) -> String {
         try commands(command).map { command in

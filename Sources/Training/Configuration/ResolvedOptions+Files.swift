@@ -1,8 +1,8 @@
 import MartletJSON
 
-/// Options as files hold them, and what they say when a run goes on.
+/// Options in files, and their comparison when a run is resumed.
 extension ResolvedOptions {
-    /// As a JSON object of the values alone, without paths: what a checkpoint remembers.
+    /// A JSON object with the values only, without paths, as a checkpoint stores it.
     public var json: JSON {
         let known = Set(command.keys.lazy.filter { !$0.isPath }.map(\.name))
         return .object(
@@ -14,10 +14,10 @@ extension ResolvedOptions {
         let present = values.filter { !$0.value.isNull }
         let members = present.filter { command.key($0.name) != nil }.map { ($0.name, $0.value) }
         let origins: JSON = .object(JSONObject(present.map { ($0.name, .string($0.origin)) }))
-        // What nobody could choose, for who compares the run with its parent.
+        // Values that were not open to choice, for comparing the run with its parent.
         var inherited = present.filter { command.key($0.name) == nil }.map { ($0.name, $0.value) }
         if !command.beginsModel {
-            // Of a model that is there it is not known how its weights once began.
+            // The initialisation of an existing model is not known.
             inherited += OptionPart.shape.keys.map(\.name).filter { name in !inherited.contains { $0.0 == name } }
                 .map { ($0, .null) }
         }
@@ -25,7 +25,7 @@ extension ResolvedOptions {
             JSONObject(members + [("inherited", .object(JSONObject(inherited))), ("origins", origins)]))
     }
 
-    /// The first option that makes other weights than `before`, the options of a checkpoint.
+    /// The first option that would give other weights than `before`, the options of a checkpoint.
     func difference(from before: JSON) -> String? {
         command.keys.first { key in
             guard key.resume == .fixed, !key.isPath, let old = before[key.name] else { return false }
@@ -33,7 +33,7 @@ extension ResolvedOptions {
         }?.name
     }
 
-    /// What may differ from the options of a checkpoint and does, with both values.
+    /// The options that may differ from those of a checkpoint and do, with both values.
     func changes(from before: JSON) -> [String] {
         command.keys.filter { $0.resume == .told }.compactMap { key in
             let old = before[key.name] ?? .null, new = self[key.name]
@@ -43,7 +43,7 @@ extension ResolvedOptions {
         }
     }
 
-    /// Whether another end is asked for than a finished run, whose options were `before`, has come to.
+    /// Whether the run should end elsewhere than the finished run whose options were `before`.
     func goesOn(beyond before: JSON, step: Int) -> Bool {
         ["epochs", "minutes", "patience"].contains { self[$0] != before[$0] ?? .null }
             || self["steps"] != before["steps"] ?? .null && run.schedule.steps > step

@@ -2,7 +2,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// What a run makes of its options.
+/// What training takes from the options.
 extension ResolvedOptions {
     public var recomputesLayers: Bool { run.compute.recompute == .layers }
 
@@ -16,7 +16,7 @@ extension ResolvedOptions {
         }
     }
 
-    /// The step of a run with these options.
+    /// Creates the step loop of a run with these options.
     func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
         let options = run.optimizer
         let loop = try StepLoop(

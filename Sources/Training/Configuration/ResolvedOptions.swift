@@ -16,11 +16,11 @@ public struct ResolvedOptions: Sendable, Equatable {
     }
     /// What the run does.
     public let command: RunCommand
-    /// In the order in which they follow from each other.
+    /// In the order in which they are derived from each other.
     public private(set) var values: [Value] = []
     package let run: RunOptions
 
-    /// The value of an option by its name, for what shows or compares all of them.
+    /// The value of an option by its name, for code that shows or compares all of them.
     public subscript(name: String) -> JSON { values.first { $0.name == name }?.value ?? .null }
 
     public subscript<Part>(dynamicMember part: KeyPath<RunOptions, Part>) -> Part { run[keyPath: part] }
@@ -28,9 +28,10 @@ public struct ResolvedOptions: Sendable, Equatable {
     /// - Parameters:
     ///   - vocabularySize: of the tokenizer.
     ///   - model: what training goes on from: its shape is not open to options.
-    ///   - longestRow: the most tokens of a row cut from the data's stream, which a context that nobody chose keeps to.
-    ///   - rowsPerEpoch: what the data holds at a context length and layout, for `epochs`, and for steps of no more rows
-    ///     than there are. What follows from it is left open where it says nothing.
+    ///   - longestRow: the most tokens of a row cut from the data's stream, which limits a context length that was not
+    ///     given.
+    ///   - rowsPerEpoch: what the data holds at a context length and layout, for `epochs`, and for steps of no more
+    ///     rows than there are. If it returns nil, what depends on it is left open.
     /// - Throws: `TrainingError` when values contradict each other.
     public init(
         _ options: TrainingOptions, vocabularySize: Int, model: DecoderConfiguration? = nil, longestRow: Int? = nil,
@@ -53,7 +54,7 @@ public struct ResolvedOptions: Sendable, Equatable {
                 Value(name: key.name, value: given, origin: options.origins[key.name] ?? "given", isGiven: true))
             key.write(&facts.run, given)
         }
-        // The model's own numbers stand where a new model's would.
+        // The model's own sizes replace those of a new model.
         if let model {
             facts.run.shape = ModelShape(model)
             values += Self.sizes(of: facts.run.shape).map {
@@ -82,13 +83,13 @@ public struct ResolvedOptions: Sendable, Equatable {
             }
             facts.rows = rowsPerEpoch(length, facts.run.rows.layout)
         }
-        // A new model sees as much as a row holds.
+        // The context of a new model is the length of a row.
         if command.beginsModel { facts.run.shape.contextLength = facts.run.rows.length }
         run = facts.run
         for part in command.parts { try part.check(facts.run, facts) }
     }
 
-    /// What is shown of the shape of a model that is there.
+    /// What is shown of an existing model's shape.
     private static func sizes(of shape: ModelShape) -> [(name: String, value: any OptionValue)] {
         [
             ("family", shape.family), ("tied_embeddings", shape.tiedEmbeddings), ("depth", shape.layers),

@@ -1,7 +1,7 @@
 import MartletJSON
 import MartletModels
 
-/// The typed options of a run, by part. A command sets the parts it is made of; the others stay as they begin.
+/// The typed options of a run, by part. A command sets its own parts; the others keep their defaults.
 public struct RunOptions: Sendable, Equatable {
     public internal(set) var general = GeneralOptions()
     public internal(set) var data = DataOptions()
@@ -29,9 +29,9 @@ public struct RunOptions: Sendable, Equatable {
 struct OptionPart: Sendable {
     /// The heading above them.
     let title: String
-    /// Each after those that it follows from.
+    /// Each after those that it depends on.
     let keys: [OptionKey]
-    /// What values contradict each other.
+    /// Checks for values that contradict each other.
     let check: @Sendable (RunOptions, OptionFacts) throws(TrainingError) -> Void
 
     init(
@@ -46,7 +46,7 @@ struct OptionPart: Sendable {
     }
 }
 
-/// What the default of an option may follow from: the options before it, the model, the data.
+/// What the default of an option may depend on: the options before it, the model, the data.
 struct OptionFacts: Sendable {
     let command: RunCommand
     /// What training goes on from.
@@ -55,11 +55,11 @@ struct OptionFacts: Sendable {
     let longestRow: Int?
     /// The run ends by the clock, not by a number of steps.
     let isTimed: Bool
-    /// Somebody said how many.
+    /// The number of steps was given.
     let givesSteps: Bool
     /// The options before this one.
     var run = RunOptions()
-    /// What the data holds at the context length and layout, once these are known.
+    /// The rows in the data at the context length and layout, once these are known.
     var rows: Int?
 
     /// Whether the model is begun anew.

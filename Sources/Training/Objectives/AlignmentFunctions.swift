@@ -1,7 +1,7 @@
 import MartletTensor
 
-/// The functions that CS336's fifth assignment builds alignment of, by the formulas of its handout: what objectives here do
-/// in one pass over packed sequences, one step at a time over padded ones.
+/// The functions of CS336's fifth assignment (alignment), by the formulas of its handout: step by step over padded
+/// sequences, what the objectives here compute in one pass over packed ones.
 ///
 /// Tensors are `[batch, length]`, masks 1 where a token counts.
 public enum AlignmentFunctions {
@@ -63,7 +63,7 @@ public enum AlignmentFunctions {
         return loss.detach()
     }
 
-    /// How a policy's loss is taken.
+    /// The loss of a policy.
     public enum PolicyLoss: Sendable, Equatable {
         /// −r log p.
         case noBaseline

@@ -2,12 +2,12 @@
 ///
 ///     δₜ = rₜ + γ Vₜ₊₁ − Vₜ,   Aₜ = δₜ + γλ Aₜ₊₁,   Rₜ = Aₜ + Vₜ
 ///
-/// The value behind the last token is 0: the reply is over there.
+/// The value after the last token is 0, because the reply ends there.
 public struct GeneralizedAdvantage: Sendable, Equatable {
     public let advantages, returns: [Double]
 
     /// - Parameters:
-    ///   - rewards: of each token. - values: what was expected before each token.
+    ///   - rewards: of each token. - values: the value before each token.
     public init(rewards: [Double], values: [Double], discount gamma: Double = 1, lambda: Double = 0.95) {
         precondition(rewards.count == values.count, "\(rewards.count) rewards and \(values.count) values")
         var advantages = [Double](repeating: 0, count: rewards.count), next = 0.0, nextValue = 0.0

@@ -1,13 +1,13 @@
 import MartletModels
 import MartletTensor
 
-/// Policy gradients on replies that were judged: group relative policy optimisation (Shao et al. 2024) and its kin.
+/// Policy gradients on judged replies: group relative policy optimisation (GRPO, Shao et al. 2024) and its variants.
 ///
 ///     L = −Σ w min(ρ A, clamp(ρ, 1 − ε_low, 1 + ε_high) A) + β w KL,   ρ = exp(log p − log p of the rollout)
 ///
-/// over the tokens of the replies, A the advantage of the reply that a token is of, KL Schulman's estimate
-/// e^d − d − 1 with d = log p_ref − log p. Both probabilities are of the distribution that tokens were drawn from, so that
-/// ρ is 1 before the first update. What is called what:
+/// over the tokens of the replies, A the advantage of the token's reply, KL Schulman's estimate e^d − d − 1 with d =
+/// log p_ref − log p. Both probabilities are those of the sampling distribution, so ρ is 1 before the first update.
+/// Names:
 ///
 /// | method | here |
 /// |---|---|
@@ -18,7 +18,7 @@ import MartletTensor
 /// | CISPO (MiniMax 2025) | `surrogate = .clippedWeight` |
 /// | REINFORCE, RLOO | `surrogate = .logProbability` with the advantages of `PolicyBaseline` |
 public struct GroupRelativePolicy: Objective {
-    /// What the losses of tokens become.
+    /// How the tokens' losses are reduced.
     public enum Normalisation: Sendable, Equatable {
         /// A mean over the step's tokens: long replies count more.
         case tokens
@@ -28,7 +28,7 @@ public struct GroupRelativePolicy: Objective {
         case length(Int)
     }
 
-    /// Whose probabilities ρ is the ratio of.
+    /// The level at which the ratio ρ is computed.
     public enum Importance: String, Sendable, CaseIterable {
         case token
         /// The geometric mean over a reply's tokens.
@@ -58,9 +58,9 @@ public struct GroupRelativePolicy: Objective {
     public var surrogate = Surrogate.clipped
     /// β: weight of the divergence from the reference.
     public var divergenceWeight = 0.0
-    /// That the replies were drawn at.
+    /// The sampling temperature of the replies.
     public var temperature = 1.0
-    /// The mean entropy of the tokens too, which costs another pass through the head.
+    /// Whether to compute the mean entropy of the tokens, which takes another pass through the head.
     public var measuresTokens = false
 
     /// Both clips.
@@ -69,11 +69,11 @@ public struct GroupRelativePolicy: Objective {
         set { (clipLow, clipHigh) = (newValue, newValue) }
     }
 
-    /// A reply, and how much better it is than its group.
+    /// A reply and its advantage.
     public struct Sample: Sendable {
         public var rollout: Rollout
         public var advantage: Double
-        /// Which group it is of.
+        /// The index of its group.
         public var group = 0
         /// log p of each token by the reference; nil without one.
         public var reference: [Float]?
@@ -88,8 +88,8 @@ public struct GroupRelativePolicy: Objective {
 
     public init(_ decoder: Decoder) { self.decoder = decoder }
 
-    /// How much better each reply is than its group: (r − mean) / (σ + ε), σ with n − 1 and ε = 1e-6.
-    /// - Parameter dividesByDeviation: without it the mean alone is taken off (Liu et al. 2025).
+    /// The advantage of each reply: (r − mean) / (σ + ε), σ with n − 1 and ε = 1e-6.
+    /// - Parameter dividesByDeviation: if false, only the mean is subtracted (Liu et al. 2025).
     public static func advantages(_ rewards: [Double], groupSize: Int, dividesByDeviation: Bool = true) -> [Double] {
         PolicyBaseline.group(dividesByDeviation: dividesByDeviation).advantages(rewards, groupSize: groupSize)
     }
@@ -107,8 +107,8 @@ public struct GroupRelativePolicy: Objective {
         batch.reduce(0) { $0 + $1.rollout.prompt.count + $1.rollout.reply.count - 1 }
     }
 
-    /// With the metrics "rollout_difference", the largest |log p − log p of the rollout| (before the first update it says
-    /// how far writing and training are apart), TRL's clip_ratio/…, and kl where there is a reference.
+    /// With the metrics "rollout_difference", the largest |log p − log p of the rollout| (before the first update, the
+    /// numerical difference between generation and training), TRL's clip_ratio/…, and kl where there is a reference.
     public func loss(of batch: [Sample], _ context: StepContext) throws -> ObjectiveLoss {
         let packed = PackedSequences(batch.map { EncodedChat($0.rollout) })
         func spread(_ values: (Sample) -> [Float]) throws -> Tensor {
@@ -145,7 +145,7 @@ public struct GroupRelativePolicy: Objective {
     /// The log-ratio that counts for each token: its own, or the mean of its sequence or group.
     private func shared(_ difference: Tensor, _ batch: [Sample], _ packed: PackedSequences) throws -> Tensor {
         guard importance != .token else { return difference }
-        // Which mean each row takes part in.
+        // The index of the mean that each row belongs to.
         var owners = [Int64](repeating: 0, count: packed.inputs.count), places: [Int: Int64] = [:]
         for (index, rows) in packed.segments.enumerated() {
             var owner = Int64(index)
@@ -192,7 +192,7 @@ public struct GroupRelativePolicy: Objective {
 }
 
 extension EncodedChat {
-    /// A prompt and the reply that was drawn, of which the reply is learnt.
+    /// A prompt and its sampled reply; only the reply is trained on.
     init(_ rollout: Rollout) {
         self.init(
             tokens: rollout.prompt + rollout.reply,

@@ -2,8 +2,8 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// A number for a whole sequence: a decoder, and a row that its last hidden state is multiplied with, as transformers'
-/// `…ForSequenceClassification` with one label has it (`score.weight`, `[1, hidden]`).
+/// A reward model: a decoder and a row that its last hidden state is multiplied with, as transformers'
+/// `…ForSequenceClassification` with one label (`score.weight`, `[1, hidden]`).
 public struct RewardModel {
     public let decoder: Decoder
     public let head: Tensor
@@ -31,12 +31,11 @@ public struct RewardModel {
     }
 }
 
-/// Learning what people prefer (Bradley and Terry 1952; Ouyang et al. 2022):
+/// The loss of a reward model on preference pairs (Bradley and Terry 1952; Ouyang et al. 2022):
 ///
 ///     L = −mean log σ(s_c − s_r − margin) + c mean (s_c + s_r)²
 ///
-/// with a margin where the data says by how much (Touvron et al. 2023), and c keeping scores around 0 (Eisenstein et al.
-/// 2023).
+/// with a margin if the data has one (Touvron et al. 2023); c keeps scores centred around 0 (Eisenstein et al. 2023).
 public struct PairwiseReward: Objective {
     public let model: RewardModel
     public var usesMargins = true

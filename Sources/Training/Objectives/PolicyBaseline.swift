@@ -1,4 +1,4 @@
-/// What a reply's reward is held against.
+/// The baseline that is subtracted from a reply's reward.
 public enum PolicyBaseline: Sendable, Equatable {
     /// The mean of its group, (r − mean) / (σ + 1e-6) with σ of n − 1 (GRPO), or r − mean (Dr. GRPO).
     case group(dividesByDeviation: Bool)
@@ -8,7 +8,7 @@ public enum PolicyBaseline: Sendable, Equatable {
     case step
     /// Nothing (REINFORCE).
     case none
-    /// 1 for the best replies of a group whose replies are not all alike, else 0: they alone are learnt (expert
+    /// Advantage 1 for the best replies of a group whose rewards differ, else 0: only they are trained on (expert
     /// iteration, Anthony et al. 2017; STaR).
     case best
 
@@ -42,8 +42,8 @@ public enum PolicyBaseline: Sendable, Equatable {
         }
     }
 
-    /// DAPO's penalty of long replies: 0 up to `most − margin` tokens, then falling linearly to −1 at `most`, and −1 for
-    /// one that came to no end.
+    /// DAPO's penalty of long replies: 0 up to `most − margin` tokens, then falling linearly to −1 at `most`, and −1
+    /// for an unfinished reply.
     public static func overlongPenalty(tokens: Int, isFinished: Bool, most: Int, margin: Int) -> Double {
         guard isFinished else { return -1 }
         guard margin > 0, tokens > most - margin else { return 0 }

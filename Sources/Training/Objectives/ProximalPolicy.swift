@@ -20,7 +20,7 @@ public struct ProximalPolicy: Objective {
     public var textWeight = 0.0
     public var temperature = 1.0
 
-    /// A reply, and what is known of each of its tokens.
+    /// A reply with the data of each of its tokens.
     public struct Sample: Sendable {
         public var rollout: Rollout
         public var advantages, returns, values: [Float]
@@ -40,7 +40,7 @@ public struct ProximalPolicy: Objective {
 
     public struct Batch: Sendable {
         public var samples: [Sample]
-        /// Rows of other texts, and how many tokens of them the step learns.
+        /// Rows of other texts, and the number of their trained tokens in the step.
         public var text: TrainingBatch?
         public var textTokens: Int
 
@@ -64,7 +64,7 @@ public struct ProximalPolicy: Objective {
             + (batch.text?.inputs.count ?? 0)
     }
 
-    /// What is expected before each token of each reply: without gradients.
+    /// The value before each token of each reply, without gradients.
     public func values(of rollouts: [Rollout]) throws -> [[Double]] {
         try noGrad {
             let packed = PackedSequences(rollouts.map { EncodedChat($0) })

@@ -15,7 +15,8 @@ public struct SteppedSequence: Sendable, Equatable {
 }
 
 extension ChatEncoder {
-    /// The prompt as it asks for a reply, then each step with a line end, as TRL's process reward models read them.
+    /// The prompt with the generation prompt, then each step with a line break, as TRL's process reward models read
+    /// them.
     func stepped(_ judged: JudgedSteps) throws -> SteppedSequence {
         var tokens = try prompt(judged.prompt), steps: [SteppedSequence.Step] = []
         for (text, isRight) in zip(judged.steps, judged.areRight) {
@@ -45,7 +46,7 @@ public struct StepReward: Objective {
 
     public func tokenCount(of batch: [SteppedSequence]) -> Int { batch.reduce(0) { $0 + $1.tokens.count } }
 
-    /// With the metric "accuracy", the share of steps that are told right from wrong.
+    /// With the metric "accuracy", the fraction of steps classified correctly.
     public func loss(of batch: [SteppedSequence], _ context: StepContext) throws -> ObjectiveLoss {
         var inputs: [Int32] = [], segments: [Range<Int>] = [], places: [Int64] = [], labels: [Int64] = []
         for sequence in batch {

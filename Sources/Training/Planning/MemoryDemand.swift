@@ -2,12 +2,12 @@ import MartletModels
 import MartletSystem
 
 extension TrainingCost {
-    /// Refuses what this machine cannot hold, while none of it is made: a run that outgrew memory later would be killed,
-    /// or push everything else out first.
+    /// Refuses a run that does not fit into memory before anything is allocated: later it would be killed, or other
+    /// programs would be swapped out first.
     ///
     /// - Parameters:
     ///   - memory: bytes by kind, as `memory(tokens:optimizer:copies:)` counts them.
-    ///   - limit: bytes there are; nil where that is not known or not to be looked at.
+    ///   - limit: the available bytes; nil if unknown or not to be checked.
     ///   - what: the beginning of the sentence, as "training".
     static func demand(_ memory: [(kind: String, bytes: Int)], within limit: Int?, for what: String)
         throws(TrainingError)
@@ -33,23 +33,23 @@ extension TrainingCost {
 }
 
 extension ResolvedOptions {
-    /// Of the largest micro-batch: a step's rows need not divide evenly.
+    /// The largest micro-batch counts, as a step's rows need not divide evenly.
     public var rowsPerMicroBatch: Int {
         let parts = max(1, self.compute.microBatches)
         return (self.rows.perStep + parts - 1) / parts
     }
 
-    /// Sequences that a row is: both sides of a pair are in one pass.
+    /// The number of sequences per row: both sides of a pair are in one pass.
     private var sequencesPerRow: Int { command == .preferences || command == .rewardModel ? 2 : 1 }
 
     /// What training with these options will keep in memory, by kind.
-    /// - Parameter rows: of a micro-batch, where not those of the options.
-    /// - Parameter adapter: numbers that are trained and bytes of the base, where an adapter is.
+    /// - Parameter rows: rows of a micro-batch; by default those of the options.
+    /// - Parameter adapter: the trained parameters and the bytes of the base, for an adapter.
     public func memory(
         _ cost: TrainingCost, rows: Int? = nil, adapter: (trained: Int, base: Int)? = nil
     ) -> [(kind: String, bytes: Int)] {
         cost.memory(
-            // How long replies become is not foreseen: a command without rows plans for none.
+            // The length of replies is not known in advance, so a command without rows plans none.
             tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: sequencesPerRow)
                 .multiplied(clampedBy: self.rows.length),
             optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,

@@ -14,7 +14,7 @@ public struct ContrastivePreferenceLoss: PreferenceLoss, Equatable {
     public var kind: Kind
     public var beta: Double
     public var labelSmoothing = 0.0
-    /// γ: by how much the chosen reply is to be ahead.
+    /// γ: the target margin of the chosen reply.
     public var simpoMargin = 0.5
     public var likelihoodWeight: Double
     public var alpha = 0.0

@@ -8,7 +8,7 @@ import Glibc
 import Musl
 #endif
 
-/// Direct preference optimisation (Rafailov et al. 2023) and its kin, under TRL's names.
+/// Direct preference optimisation (DPO, Rafailov et al. 2023) and its variants, under TRL's names.
 ///
 /// With c and r the log-ratios log π(y|x) − log π_ref(y|x) of the chosen and the rejected reply, s their scores by an
 /// f-divergence (s = the ratio for the reverse KL), Δ = s_c − s_r, and ε the label smoothing:
@@ -47,7 +47,7 @@ public struct DirectPreferenceLoss: PreferenceLoss, Equatable {
         case sft
     }
 
-    /// What a ratio t = π/π_ref is scored by: f′(t) of an f-divergence.
+    /// The score of a ratio t = π/π_ref: f′(t) of an f-divergence.
     public enum Divergence: String, Sendable, CaseIterable {
         case reverseKL = "reverse_kl"
         case forwardKL = "forward_kl"
@@ -58,7 +58,7 @@ public struct DirectPreferenceLoss: PreferenceLoss, Equatable {
     public var beta: Double
     public var labelSmoothing = 0.0
     public var divergence = Divergence.reverseKL
-    /// The reference's log-probabilities are taken for 0: the policy's own are compared.
+    /// Whether the reference's log-probabilities count as 0, so that the policy's own are compared.
     public var isReferenceFree = false
     public var tailWeight = 1.0
     /// τ of discopop.

@@ -3,10 +3,11 @@ import MartletData
 import MartletJSON
 import MartletTokenizers
 
-/// Replies with their prompts as tokens, of which those of the reply are learnt.
+/// Encodes replies with their prompts; only the tokens of the reply are trained on.
 extension ChatEncoder {
-    /// - Parameter isText: prompt and reply are texts that go on without the template, a message each.
-    /// - Throws: `TrainingError` where the chat template cannot write the reply behind its prompt.
+    /// - Parameter isText: prompt and reply are plain texts that continue each other without the template, one message
+    ///   each.
+    /// - Throws: `TrainingError` if the chat template cannot render the reply after its prompt.
     public func reply(
         _ reply: [ChatMessage], to prompt: [ChatMessage], tools: [JSON]? = nil, isText: Bool = false
     ) throws -> EncodedChat {

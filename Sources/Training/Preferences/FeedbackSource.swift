@@ -60,7 +60,7 @@ final class FeedbackSource: TrainingSource {
 
     func whyLeftOut(step: Int) -> String { "it has no row" }
 
-    /// The rows of a step: an epoch after another, each in an order of its own.
+    /// The rows of a step: epoch after epoch, each in its own order.
     private func rows(_ step: Int) -> [Int] {
         let count = data.trainingCount
         return (0..<perStep).map { place in

@@ -1,7 +1,7 @@
 import MartletModels
 import MartletTensor
 
-/// A reply that was found good or bad, as tokens, and what the reference says of it.
+/// A reply judged good or bad, as tokens, with the reference's log-probability.
 public struct JudgedSequence: Sendable, Equatable {
     public var sequence: EncodedChat
     public var isDesirable: Bool
@@ -15,13 +15,14 @@ public struct JudgedSequence: Sendable, Equatable {
     }
 }
 
-/// Kahneman-Tversky optimisation (Ethayarajh et al. 2024): good replies become likelier and bad ones less likely than by
-/// the reference, as far as a person would feel the difference:
+/// Kahneman-Tversky optimisation (Ethayarajh et al. 2024): good replies become more likely and bad ones less likely
+/// than under the reference, weighted by the value function of prospect theory:
 ///
 ///     good  λ_D (1 − σ(β(d − z)))      bad  λ_U (1 − σ(β(z − d))),   d = log π(y|x) − log π_ref(y|x)
 ///
-/// z is the policy's divergence from the reference, max(0, mean d) over prompts with the replies of others; it has no
-/// gradient and is of the whole step. `apo_zero_unpaired` (D'Oosterlinck et al. 2024) is without z: 1 − σ(βd), σ(βd).
+/// z is the policy's divergence from the reference, max(0, mean d) over prompts paired with other prompts' replies; it
+/// has no gradient and covers the whole step. `apo_zero_unpaired` (D'Oosterlinck et al. 2024) is without z: 1 − σ(βd),
+/// σ(βd).
 public struct JudgedPolicy: Objective {
     public enum Kind: String, Sendable, CaseIterable {
         case kto
@@ -33,7 +34,7 @@ public struct JudgedPolicy: Objective {
     public var beta = 0.1
     /// λ_D and λ_U.
     public var desirableWeight = 1.0, undesirableWeight = 1.0
-    /// Entropy of the tokens too, which costs another pass through the head.
+    /// Whether to compute the entropy of the tokens, which takes another pass through the head.
     public var measuresTokens = false
 
     public init(_ decoder: Decoder) { self.decoder = decoder }
@@ -49,7 +50,7 @@ public struct JudgedPolicy: Objective {
         }
     }
 
-    /// z of a step: max(0, mean of log π − log π_ref) over prompts with replies that belong to others.
+    /// z of a step: max(0, mean of log π − log π_ref) over prompts paired with other prompts' replies.
     public func divergence(of mismatched: [JudgedSequence]) throws -> Double {
         guard kind == .kto, !mismatched.isEmpty else { return 0 }
         return try noGrad {

@@ -1,21 +1,21 @@
 import MartletModels
 import MartletTensor
 
-/// Whole sequences side by side in one pass: each sees itself alone (packing without cross-contamination), nothing is
-/// padded, and per token one knows whose it is.
+/// Whole sequences packed into one pass: each attends only to itself (packing without cross-contamination), without
+/// padding; the sequence of each token is known.
 public struct PackedSequences: Sendable {
-    /// What is read, sequence after sequence.
+    /// The input tokens, sequence after sequence.
     public private(set) var inputs: [Int32] = []
-    /// The token after each input, or -100 where its probability is not asked for.
+    /// The token after each input, or -100 if its probability is not needed.
     public private(set) var targets: [Int32] = []
     /// The rows of each sequence.
     public private(set) var segments: [Range<Int>] = []
-    /// For each input whether the token after it is one that is learnt.
+    /// For each input, whether the token after it is trained on.
     public private(set) var isLearnt: [Bool] = []
     private var owners: [Int64] = []
 
-    /// - Parameter scoresAll: of each sequence whether the probabilities of all its tokens are asked for, not only of
-    ///   those that are learnt; none where left out.
+    /// - Parameter scoresAll: for each sequence, whether the probabilities of all its tokens are needed, not only of
+    ///   the trained ones; by default of none.
     public init(_ sequences: [EncodedChat], scoresAll: [Bool]? = nil) {
         for (index, sequence) in sequences.enumerated() {
             let start = inputs.count, isWhole = scoresAll?[index] ?? false
@@ -30,10 +30,10 @@ public struct PackedSequences: Sendable {
         }
     }
 
-    /// Learnt tokens of each sequence.
+    /// The number of trained tokens of each sequence.
     public var counts: [Int] { segments.map { rows in isLearnt[rows].count { $0 } } }
 
-    /// 1 for rows whose next token is learnt, or what `weight` says of it by its number among those of its sequence.
+    /// 1 for rows whose next token is trained on, or the `weight` of its index among those of its sequence.
     public func learntWeights(_ weight: (_ sequence: Int, _ number: Int) -> Float = { _, _ in 1 }) -> [Float] {
         var weights = [Float](repeating: 0, count: inputs.count)
         for (index, rows) in segments.enumerated() {
@@ -51,7 +51,8 @@ public struct PackedSequences: Sendable {
         try Tensor.zeros([segments.count]).indexAdd(0, Tensor(owners), values * Tensor(weights))
     }
 
-    /// log p of the tokens that are asked for, 0 elsewhere: `[tokens]`; and the hidden states, `[tokens, hidden]`.
+    /// log p of the tokens whose probability is needed, 0 elsewhere: `[tokens]`; and the hidden states, `[tokens,
+    /// hidden]`.
     public func logProbabilities(
         _ decoder: Decoder, temperature: Double = 1
     ) throws -> (logProbabilities: Tensor, hidden: Tensor) {
@@ -62,7 +63,8 @@ public struct PackedSequences: Sendable {
     }
 }
 
-/// Entropy and accuracy of a model's next tokens, which need whole logits: a few rows of them at a time, without gradients.
+/// Entropy and accuracy of the next tokens. These need whole logits, so they are computed for a few rows at a time,
+/// without gradients.
 struct TokenStatistics {
     private(set) var entropy = 0.0, right = 0, count = 0
     private static let rowsAtOnce = 64

@@ -1,8 +1,8 @@
 import MartletTensor
 
-/// What the policy and its reference say of the two sides of some pairs, each `[pairs]`.
+/// The log-probabilities of the two sides of pairs by the policy and its reference, each `[pairs]`.
 public struct PairScores {
-    /// log p of the chosen and of the rejected replies: sums over their tokens, or means where the loss asks for these.
+    /// log p of the chosen and of the rejected replies: sums over their tokens, or means if the loss uses these.
     public var chosen, rejected: Tensor
     /// The same by the reference; zeros where there is none.
     public var referenceChosen, referenceRejected: Tensor
@@ -22,20 +22,20 @@ public struct PairScores {
     }
 }
 
-/// How pairs become a loss. A new one is one file with this protocol.
+/// The loss of preference pairs. A new one is one file with this protocol.
 public protocol PreferenceLoss: Sendable {
-    /// Whether it looks at a reference's probabilities.
+    /// Whether it uses a reference's log-probabilities.
     var needsReference: Bool { get }
     /// Whether log p of a reply is a mean over its tokens instead of their sum.
     var averages: Bool { get }
     /// Weight of the negative log-likelihood of the chosen replies, a mean over their tokens, beside it.
     var likelihoodWeight: Double { get }
-    /// Whether that covers their prompts too.
+    /// Whether that includes their prompts.
     var likelihoodCoversPrompts: Bool { get }
-    /// The weight of what stands behind the end of the shorter reply of a pair; 1 counts it as the rest (LD-DPO).
+    /// The weight of the tokens beyond the length of the shorter reply of a pair; 1 for the same weight (LD-DPO).
     var tailWeight: Double { get }
 
-    /// - Returns: a loss for each pair, `[pairs]`; what each side is worth by the policy, `[pairs]`; other numbers.
+    /// - Returns: the loss of each pair, `[pairs]`; the implicit reward of each side, `[pairs]`; other metrics.
     func losses(_ scores: PairScores) throws -> (
         losses: Tensor, chosenRewards: Tensor, rejectedRewards: Tensor, metrics: [Metric]
     )
@@ -55,7 +55,7 @@ extension Tensor {
     /// log(1 − eˣ) for x below 0, without cancellation near either end (Mächler 2012).
     func log1mexp() throws -> Tensor {
         let isFar = try self .< -0.6931471805599453
-        // What the other branch is given must not be infinite where it is not taken.
+        // The input of the other branch must stay finite even where it is not selected.
         let far = try Tensor.where(isFar, self, -1.0), near = try Tensor.where(isFar, -0.5, self)
         return try Tensor.where(isFar, far.exp().negative().log1p(), near.expm1().negative().log())
     }

@@ -1,13 +1,13 @@
 import MartletModels
 import MartletTensor
 
-/// Two replies to one prompt as tokens, and what the reference says of them.
+/// Two replies to one prompt as tokens, with the reference's log-probabilities.
 public struct Comparison: Sendable, Equatable {
-    /// Prompt and reply; the tokens that are learnt are those that are compared.
+    /// Prompt and reply; the trained tokens are the compared ones.
     public var chosen, rejected: EncodedChat
     /// log p of each side by the reference, summed as the loss sums; nil without one.
     public var reference: Sides?
-    /// How much better the chosen side is, where the data says.
+    /// The margin of the chosen side, if the data has one.
     public var margin: Double?
 
     public struct Sides: Sendable, Equatable {
@@ -25,12 +25,12 @@ public struct Comparison: Sendable, Equatable {
         self.margin = margin
     }
 
-    /// Tokens that a pass over both sides reads.
+    /// The number of input tokens of both sides.
     public var tokenCount: Int { chosen.tokens.count + rejected.tokens.count - 2 }
 }
 
-/// Learning from pairs: the mean of a `PreferenceLoss` over pairs, and with it the likelihood of the chosen replies
-/// where the loss asks for that. Both sides of all pairs of a micro-batch are one pass.
+/// Training on preference pairs: the mean of a `PreferenceLoss` over pairs, plus the likelihood of the chosen replies
+/// if the loss includes it. Both sides of all pairs of a micro-batch are computed in one pass.
 ///
 /// ```swift
 /// let objective = PreferencePolicy(decoder, loss: DirectPreferenceLoss(beta: 0.1))
@@ -39,7 +39,7 @@ public struct Comparison: Sendable, Equatable {
 public struct PreferencePolicy: Objective {
     public let decoder: Decoder
     public let loss: any PreferenceLoss
-    /// Entropy and accuracy of the tokens too, which cost another pass through the head.
+    /// Whether to compute entropy and accuracy of the tokens, which take another pass through the head.
     public var measuresTokens = false
 
     public init(_ decoder: Decoder, loss: any PreferenceLoss) {
@@ -63,7 +63,7 @@ public struct PreferencePolicy: Objective {
         Batch(pairs: pairs, likelihoodTokens: likelihoodTokens(pairs))
     }
 
-    /// Tokens of chosen replies, with their prompts where the loss asks for these.
+    /// Tokens of chosen replies, with their prompts if the loss includes these.
     public func likelihoodTokens(_ pairs: [Comparison]) -> Int {
         pairs.reduce(0) { total, pair in
             let count = loss.likelihoodCoversPrompts ? pair.chosen.tokens.count : pair.chosen.trainedCount
@@ -108,7 +108,7 @@ public struct PreferencePolicy: Objective {
         return ObjectiveLoss(value, metrics: metrics)
     }
 
-    /// What each learnt token counts in its reply's log-probability.
+    /// The weight of each trained token in its reply's log-probability.
     static func weights(_ packed: PackedSequences, _ loss: any PreferenceLoss) -> [Float] {
         let counts = packed.counts, half = counts.count / 2
         return packed.learntWeights { sequence, number in
@@ -157,7 +157,7 @@ public struct PreferencePolicy: Objective {
     }
 }
 
-/// The mean logit of every row over the vocabulary: x · (the mean row of the head), without any logits.
+/// The mean logit of every row over the vocabulary: x · (the mean row of the head), without computing logits.
 struct MeanLogits {
     let rows: [Float]
 

@@ -2,7 +2,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// What a reference model says of replies, without gradients.
+/// Log-probabilities of replies by a reference model, without gradients.
 public enum ReferenceScores {
     /// log p of the learnt tokens of each sequence, summed.
     public static func sums(of sequences: [EncodedChat], _ decoder: Decoder) throws -> [Double] {

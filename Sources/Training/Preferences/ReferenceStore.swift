@@ -3,20 +3,20 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// What the reference says of every row, computed once and kept in a file, so that training needs the policy alone: no
-/// second model, and no second pass.
+/// The reference's log-probabilities of every row, computed once and stored in a file, so that training needs only the
+/// policy: no second model and no second pass.
 ///
-/// The file is safetensors: `scores`, `[rows, 2]` (chosen and rejected; for judged replies the reply and the reply of
-/// another), and in its metadata what it was computed from.
+/// The file is safetensors: `scores`, `[rows, 2]` (chosen and rejected; for judged replies, the reply and another
+/// prompt's reply), and in its metadata what it was computed from.
 struct ReferenceStore {
     let path: String
-    /// Of the data, the way log-probabilities are summed, and the reference.
+    /// A hash of the data, the way log-probabilities are summed, and the reference.
     let fingerprint: String
     static let key = "martlet.reference"
-    /// Tokens of a pass.
+    /// Tokens per pass.
     private static let tokensAtOnce = 4096
 
-    /// - Throws: `TrainingError` where the file is of something else.
+    /// - Throws: `TrainingError` if the file was computed from something else.
     func read(rows: Int) throws -> [(Double, Double)]? {
         guard Folder.isFile(path) else { return nil }
         let file = try SafetensorsFile(path: path)
@@ -40,11 +40,11 @@ struct ReferenceStore {
             [("scores", Tensor(values, shape: [scores.count, 2]))], metadata: [Self.key: fingerprint], to: path)
     }
 
-    /// Computes what a decoder says of all rows.
+    /// Computes a decoder's log-probabilities of all rows.
     /// - Parameters:
     ///   - loss: of pairs; it says how log-probabilities are summed.
-    ///   - progress: rows done; false ends it.
-    /// - Throws: `CancellationError` where `progress` said so.
+    ///   - progress: receives the number of finished rows; returning false stops.
+    /// - Throws: `CancellationError` if `progress` returned false.
     static func scores(
         of data: FeedbackData, loss: (any PreferenceLoss)?, _ decoder: Decoder, progress: (Int) -> Bool
     ) throws -> [(Double, Double)] {
@@ -71,7 +71,7 @@ struct ReferenceStore {
             }
             start = end
         }
-        // As the file holds them: a run that goes on is to have the same bits.
+        // Rounded as in the file, so that a resumed run has the same bits.
         return scores.map { (Double(Float($0.0)), Double(Float($0.1))) }
     }
 }

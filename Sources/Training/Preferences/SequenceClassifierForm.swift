@@ -3,7 +3,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// A model with a score head in place of its output projection, and the files by which transformers loads it.
+/// The files of a model with a score head instead of an output projection, as transformers loads it.
 struct SequenceClassifierForm {
     enum Kind {
         /// `…ForSequenceClassification` with one label.
@@ -12,7 +12,7 @@ struct SequenceClassifierForm {
         case steps
     }
 
-    /// The decoder's without its projection, then the head.
+    /// The decoder's parameters without its output projection, then the head.
     let parameters: [Parameter]
     let head: Parameter
     /// Of the head, where it has one.
@@ -65,7 +65,8 @@ struct SequenceClassifierForm {
         return .object(members)
     }
 
-    /// transformers reads the score at the last token that is no padding: what ends a reply must not be it.
+    /// transformers reads the score at the last token that is not padding, so the end token must not be the padding
+    /// token.
     private static func padToken(_ model: StartingModel, _ given: Int?) throws -> Int? {
         let ends = model.files.endTokens.union(model.tokenizer.eosTokens)
         if let given, let token = Int32(exactly: given), !ends.contains(token) { return given }

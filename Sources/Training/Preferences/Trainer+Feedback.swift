@@ -7,16 +7,16 @@ import MartletNN
 import MartletTensor
 
 extension Trainer {
-    /// Learning from pairs or judged replies: direct preference optimisation and its kin, and KTO.
+    /// Training on preference pairs (DPO and its variants) or judged replies (KTO).
     ///
-    /// The reference's log-probabilities are computed once and kept in the run's folder (`reference.safetensors`), so that
-    /// no second model is there while the policy trains. Without another one the reference is the model as it begins, its
-    /// adapters switched off.
+    /// The reference's log-probabilities are computed once and kept in the run's folder (`reference.safetensors`), so
+    /// that no second model is in memory while the policy trains. By default the reference is the initial model, with
+    /// its adapters disabled.
     /// - Parameters:
     ///   - options: of `RunCommand.preferences`.
     ///   - data: see `feedbackData`.
-    ///   - memory: bytes that the plan may come to; nil does not look.
-    ///   - progress: rows of which the reference's log-probabilities are known, and all; false ends that.
+    ///   - memory: the limit on the planned memory in bytes; nil for no check.
+    ///   - progress: receives the number of rows with log-probabilities, and the total; returning false stops.
     /// - Throws: `TrainingError` before anything is computed, where something does not fit; `CancellationError`.
     public convenience init(
         run: String, options: TrainingOptions, model: StartingModel, feedback data: FeedbackData,
@@ -49,8 +49,9 @@ extension Trainer {
                 data, goal, files: model.files, from: model.path, reference: reference, resolved.run))
     }
 
-    /// A reward model. Of pairs: a head on the model, saved as transformers' `…ForSequenceClassification` with one label. Of
-    /// replies in steps: two classes at the end of each, `…ForTokenClassification` (a process reward model).
+    /// Trains a reward model. From pairs: a head on the model, saved as transformers' `…ForSequenceClassification` with
+    /// one label. From replies in steps: two classes at the end of each step, `…ForTokenClassification` (a process
+    /// reward model).
     /// - Parameter options: of `RunCommand.rewardModel`.
     /// - Throws: `TrainingError` before anything is computed, where something does not fit.
     public convenience init(
@@ -81,7 +82,7 @@ extension Trainer {
     }
 
     /// The rows that a run's options name, as its model's tokens.
-    /// - Parameter onBadRecord: hears of each record that is passed over, where the policy is to report.
+    /// - Parameter onBadRecord: receives each skipped record, if the policy is to report them.
     public static func feedbackData(
         _ options: TrainingOptions, _ model: StartingModel, onBadRecord: @escaping (DataError) -> Void = { _ in }
     ) throws -> FeedbackData {
@@ -150,7 +151,7 @@ extension Trainer {
         let name = given ?? model.path
         let store = ReferenceStore(
             path: run + "/reference.safetensors", fingerprint: "\(data.fingerprint); \(sums); \(name)")
-        // A run that goes on has other weights by now than those that it began with.
+        // A resumed run no longer has the weights that it started with.
         if let known = try? store.read(rows: rows) {
             data.setReference(known)
             return name

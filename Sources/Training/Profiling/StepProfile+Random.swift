@@ -5,9 +5,9 @@ import MartletNN
 import MartletTensor
 
 extension StepProfile {
-    /// Records steps of a new model on random tokens: what training with these options will spend its time on, with
-    /// dropout, rounded matrices, the losses' further terms and the average of the weights where they are asked for.
-    /// - Parameter memory: bytes that the plan may come to; nil does not look.
+    /// Records steps of a new model on random tokens: where training with these options will spend its time, including
+    /// dropout, rounded matrices, further terms of the loss and the weight average if they are enabled.
+    /// - Parameter memory: the limit on the planned memory in bytes; nil for no check.
     public static func measure(
         _ options: ResolvedOptions, steps: Int, memory: Int? = MachineMemory().total
     ) throws -> StepProfile {
@@ -40,7 +40,7 @@ extension StepProfile {
 
         var number = 0
         while true {
-            // As a step of training is cut.
+            // Divided into micro-batches like a step of training.
             _ = try loop.step(objective, number: number, rate: options.schedule.highest) {
                 (0..<parts).map { batch(rows * ($0 + 1) / parts - rows * $0 / parts) }
             }

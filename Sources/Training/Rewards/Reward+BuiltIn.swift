@@ -3,7 +3,7 @@ import MartletPatterns
 import MartletSystem
 
 extension Reward {
-    /// The names of those that are built in, with what each is 1 for.
+    /// The names of the built-in rewards, each with what earns 1.
     public static let builtInNames: [(name: String, meaning: String)] = [
         ("task", "what the task itself counts as right"),
         ("exact", "the reference answer, but for space around it"),
@@ -114,7 +114,7 @@ extension Reward {
             start -= 1
         }
         var digits = bytes[start...last].filter { $0 != 0x2C }
-        // A minus that is no dash between words.
+        // A minus sign, not a dash between words.
         if start > 0, bytes[start - 1] == 0x2D, !isDigit(start - 2) { digits.insert(0x2D, at: 0) }
         return Double(String(decoding: digits, as: UTF8.self))
     }
@@ -131,7 +131,7 @@ extension Reward {
         }.map { bytes[$0] }
     }
 
-    /// What the last \boxed{…} holds, braces within it matched.
+    /// The contents of the last \boxed{…}, with matching braces.
     private static func boxed(_ text: String) -> String? {
         let mark = "\\boxed{"
         guard let found = text.ranges(of: mark).last else { return nil }

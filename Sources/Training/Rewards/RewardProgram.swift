@@ -14,18 +14,18 @@ import Musl
 ///
 ///     {"prompt": [{"role": "user", "content": "1 + 1?"}], "reply": "2", "answer": "2", "columns": {}}
 ///
-/// It is ended with this object, whatever it is doing; its standard error is ours. A process that is killed leaves it with
-/// its input at an end.
+/// It is terminated with this object, whatever it is doing; it shares our standard error. If our process is killed, its
+/// standard input ends.
 final class RewardProgram {
     let path: String
-    /// That it may take for the replies of a step.
+    /// The timeout for the replies of a step.
     let seconds: Double
     private let process: pid_t
-    /// A socket, since a pipe whose reader has gone would end us with a signal.
+    /// A socket, because writing to a pipe without a reader would kill this process by SIGPIPE.
     private let input: Int32
     private let output: Int32
     private var received: [UInt8] = []
-    /// No answer is longer.
+    /// The limit on the bytes of an answer.
     private static let longestLine = 1 << 20
 
     /// - Throws: `RewardError` where it cannot be started.
@@ -58,7 +58,7 @@ final class RewardProgram {
         setsockopt(ends[0], SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
         #endif
         var found: (status: Int32, process: pid_t) = Self.spawn(path, input: ends[1], output: pipeEnds[1])
-        // Somebody who has just written it has not let go of it yet.
+        // The file is still open for writing (ETXTBSY): whoever has just written it has not closed it yet.
         for _ in 0..<50 where found.status == ETXTBSY {
             usleep(20_000)
             found = Self.spawn(path, input: ends[1], output: pipeEnds[1])
@@ -90,7 +90,8 @@ final class RewardProgram {
         }
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
-        // A group of its own: what it starts ends with it, and Ctrl-C reaches us alone, who save first.
+        // Its own process group: its child processes end with it, and Ctrl-C reaches only this process, which saves
+        // first.
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         posix_spawnattr_setpgroup(&attributes, 0)
         var process: pid_t = 0
@@ -146,7 +147,7 @@ final class RewardProgram {
         return scores
     }
 
-    /// What was not asked for would be taken for an answer to the next reply.
+    /// An unexpected line would be taken for the answer to the next reply.
     private func demandNothingMore() throws {
         var more = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
         if poll(&more, 1, 0) > 0, more.revents & Int16(POLLIN) != 0 { try receive(0, of: 0) }
@@ -163,7 +164,7 @@ final class RewardProgram {
         #endif
         let count = bytes.withUnsafeBytes { platformSend(input, $0.baseAddress, $0.count, flags) }
         if count >= 0 { return count }
-        // That it has gone is told by its output's end.
+        // Its exit is noticed by the end of its output.
         return errno == EPIPE || errno == ECONNRESET ? bytes.count : 0
     }
 

@@ -1,15 +1,15 @@
 import MartletChat
 import MartletJSON
 
-/// Problems that replies are written to and judged by: what learning from rewards is made of.
+/// Problems with verifiable answers, for reinforcement learning.
 public protocol VerifiableTask: Sendable {
     /// "arithmetic", as `--task` names it.
     var name: String { get }
-    /// What must be the same when a run goes on.
+    /// What must be the same when a run is resumed.
     var identity: String { get }
     /// Problem `index`; the problems held out share none with those trained on.
     func problem(_ index: Int, heldOut: Bool) -> VerifiableProblem
-    /// How many problems are held out, of as many as are asked for.
+    /// The number of held-out problems, at most as many as requested.
     func heldOutCount(of asked: Int) -> Int
 }
 
@@ -24,7 +24,7 @@ public struct VerifiableProblem: Sendable {
     public var answer: String?
     /// The record that it was read from.
     public var columns = JSONObject()
-    /// 0 for a wrong reply, 1 for a right one, or between; nil where rewards alone judge.
+    /// 0 for a wrong reply, 1 for a right one, or between; nil if only rewards judge.
     public var check: (@Sendable (_ reply: String) -> Double)?
 
     public init(messages: [ChatMessage], answer: String? = nil, check: (@Sendable (String) -> Double)? = nil) {

@@ -1,7 +1,7 @@
 import MartletData
 import MartletTasks
 
-/// The world's problems as rewards: 1 for a right reply that came to its end, else 0.
+/// The synthetic world's problems as a task: reward 1 for a right, finished reply, else 0.
 public struct WorldTask: VerifiableTask {
     public let kind: WorldKind
     public let world: World
@@ -13,7 +13,7 @@ public struct WorldTask: VerifiableTask {
 
     /// - Parameters:
     ///   - name: "arithmetic" or "world".
-    ///   - seed: the village that the model learnt about. - chinese: share of Chinese questions in percent.
+    ///   - seed: the seed of the village that the model was trained on. - chinese: the percentage of Chinese questions.
     public init(named name: String, seed: UInt64 = 1, chinese: Int = 30) throws(TrainingError) {
         guard Self.names.contains(name) else {
             throw TrainingError(

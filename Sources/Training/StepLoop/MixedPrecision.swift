@@ -8,10 +8,10 @@ import MartletTensor
 /// float32 from rounded weights, so the model that is saved in 16 bits is exactly the one that was trained.
 package final class MixedPrecision {
     let dtype: DType
-    /// What the optimiser changes, in the order of the decoder's parameters; those that are not rounded are the
-    /// decoder's own.
+    /// The master parameters, in the order of the decoder's parameters; those that are not rounded are the decoder's
+    /// own.
     let masters: [Parameter]
-    /// Of float16, whose range is too short for small gradients.
+    /// The loss scale of float16, whose range is too small for small gradients.
     package var scaler: LossScaler?
     private let working: [Parameter]
 
@@ -31,14 +31,14 @@ package final class MixedPrecision {
         zip(working, masters).filter { $0.0.role.isDecayed }.map { ($0.0.tensor, $0.1.tensor) }
     }
 
-    /// Gives the decoder the masters' values.
+    /// Copies the masters' values, rounded, to the decoder.
     func roundMasters() throws {
         try noGrad {
             for (tensor, master) in rounded { try tensor.copy(from: master.detach().to(dtype)) }
         }
     }
 
-    /// Hands the decoder's gradients, rounded, over to the masters.
+    /// Moves the decoder's gradients, rounded, to the masters.
     func collectGradients() throws {
         for (tensor, master) in rounded {
             master.gradient = try tensor.gradient?.to(dtype).to(.float32)
@@ -52,8 +52,8 @@ package final class MixedPrecision {
     }
 }
 
-/// The factor on the loss that keeps gradients inside the range of float16: halved when a gradient overflows, and the
-/// step with it left out; doubled after a run of steps without.
+/// Dynamic loss scaling, which keeps gradients within the range of float16: the factor is halved when a gradient
+/// overflows, and that step is skipped; it is doubled after a series of steps without overflow.
 package struct LossScaler: Equatable {
     package static let patience = 200, highest = 0x1p24
     package private(set) var scale = 0x1p16

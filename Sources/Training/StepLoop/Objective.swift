@@ -1,6 +1,6 @@
 import MartletTensor
 
-/// What training makes smaller: a kind of batch, and its loss.
+/// What training minimises: a kind of batch, and its loss.
 ///
 /// The loss of an optimiser step is a mean over its whole weight, however the step is cut into micro-batches: each of
 /// them gives its sum divided by `StepContext.weight`, and gradients add up.
@@ -18,11 +18,11 @@ import MartletTensor
 /// ```
 public protocol Objective<Batch> {
     associatedtype Batch
-    /// What a step's loss is a mean over: trained tokens, replies, pairs. 0 where there is nothing to learn.
+    /// The weight that a step's loss is a mean over: trained tokens, replies, pairs. 0 if there is nothing to train on.
     func weight(of batch: Batch) -> Double
-    /// Tokens that are read, for places in the step (`StepContext.firstToken`); 0 where there are no such.
+    /// The number of input tokens, for positions in the step (`StepContext.firstToken`); 0 if there are none.
     func tokenCount(of batch: Batch) -> Int
-    /// The batch's share of the step's loss, a tensor with one element that gradients can be asked of.
+    /// The batch's share of the step's loss: a tensor with one element, on the tape.
     func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss
 }
 
@@ -34,9 +34,10 @@ extension Objective {
 public struct StepContext: Sendable {
     /// Steps done before it.
     public var step = 0
-    /// Of all micro-batches of the step together, on all ranks: what a sum of losses is divided by.
+    /// The weight of all micro-batches of the step on all ranks: the divisor of the sum of losses.
     public var weight = 1.0
-    /// Tokens of the step's micro-batches before this one: masks that are drawn by place do not depend on how a step is cut.
+    /// Tokens of the step's micro-batches before this one: dropout masks drawn by position do not depend on how a step
+    /// is divided.
     public var firstToken = 0
 
     public init(step: Int = 0, weight: Double = 1, firstToken: Int = 0) {
@@ -46,7 +47,7 @@ public struct StepContext: Sendable {
     }
 }
 
-/// A micro-batch's loss, and what else its objective knows.
+/// The loss of a micro-batch, and further metrics.
 public struct ObjectiveLoss {
     public var value: Tensor
     public var metrics: [Metric]

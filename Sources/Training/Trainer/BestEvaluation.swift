@@ -5,7 +5,7 @@ import MartletSystem
 public struct BestEvaluation: Sendable, Equatable {
     public private(set) var loss = Double.infinity
     public private(set) var step = 0
-    /// Looks since then.
+    /// The number of evaluations since then.
     public private(set) var looksSince = 0
 
     init() {}

@@ -7,7 +7,7 @@ extension Trainer {
         evaluation.patience > 0 && best.looksSince >= evaluation.patience
     }
 
-    /// Ends a run whose held-out loss no longer falls, and shows its best model in the run's folder.
+    /// Stops a run whose held-out loss no longer falls (early stopping), and puts its best model into the run's folder.
     func stopEarly(_ report: (Event) -> Void) throws -> Bool {
         try save(report, mustSucceed: true, finished: true)
         let kept = TrainingCheckpoint.list(run: run).usable.first { $0.step == best.step }
@@ -16,14 +16,15 @@ extension Trainer {
         return true
     }
 
-    /// Saves, and keeps the newest few and the best. A full disk leaves the run and the checkpoint before as they are.
+    /// Saves a checkpoint, and keeps the newest few and the best. A full disk changes neither the run nor the
+    /// checkpoint before.
     /// - Parameters:
-    ///   - mustSucceed: the run ends here, so that what is not saved is lost.
-    ///   - finished: the run has come to its end.
-    /// - Throws: `TrainingError` when it failed and may not go on.
+    ///   - mustSucceed: whether the run ends here, so that unsaved work would be lost.
+    ///   - finished: whether the run is complete.
+    /// - Throws: `TrainingError` if it failed and the run must not continue.
     func save(_ report: (Event) -> Void, mustSucceed: Bool = false, finished: Bool = false) throws {
         if let name = try parameters.firstNotFinite() {
-            // What is saved would be of no use, and would push out what is.
+            // A checkpoint now would be useless, and would replace a useful one.
             throw TrainingError(.numbers, "after step \(step), \(name) has values that are no numbers")
         }
         do {
@@ -54,14 +55,14 @@ extension Trainer {
     private func removeOldCheckpoints() {
         let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
         let newest = all.suffix(saving.keep)
-        // Where the newest are of a run that got lost, the last good one stays.
+        // If the newest checkpoints have diverged, the last good one is kept.
         let good = newest.allSatisfy { $0.hasDiverged(from: all) } ? all.last { !$0.hasDiverged(from: all) } : nil
         for old in all.dropLast(newest.count)
         where !(evaluation.keepsBest && old.step == best.step) && old.step != good?.step { old.remove() }
     }
 
-    /// Ends a run whose numbers broke with a good model: checkpoints of weights that had diverged before are set aside,
-    /// and the run's folder shows the newest good one.
+    /// Leaves a good model when a run ends with a numerical failure: checkpoints whose weights had already diverged are
+    /// set aside, and the run's folder gets the newest good one.
     /// - Returns: what to do next, for the end of the error's sentence.
     func leaveGoodCheckpoint() -> String {
         let all = TrainingCheckpoint.list(run: run).usable.filter { !damaged.contains($0.path) }
@@ -94,10 +95,10 @@ extension Trainer {
 }
 
 extension TrainingCheckpoint {
-    /// The usual training loss of the steps before it, where it says.
+    /// The typical training loss of the steps before it, if it was stored.
     private var loss: Double? { state["recent_loss"]?.double }
 
-    /// Whether the training loss had left what it was before: twice the lowest of those saved earlier, and a nat more.
+    /// Whether the training loss had diverged: more than twice the lowest of those saved earlier, and one nat more.
     func hasDiverged(from all: [TrainingCheckpoint]) -> Bool {
         guard let loss, let lowest = all.filter({ $0.step < step }).compactMap(\.loss).min() else { return false }
         return loss > lowest + max(1, lowest)

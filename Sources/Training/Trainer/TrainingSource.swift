@@ -1,40 +1,40 @@
 import MartletJSON
 import MartletModels
 
-/// What one kind of run computes its steps from, and how it looks at the model on the way. `Trainer` does the rest, the
-/// same for all: schedule, checkpoints, lock, log, guards, resume.
+/// The source of a run's steps and evaluations. `Trainer` does the rest, the same for all: schedule, checkpoints, lock,
+/// log, guards, resume.
 protocol TrainingSource: AnyObject {
     /// The small files of the model that is saved.
     var files: ModelFolderFiles { get }
-    /// What tells the data from other data, for the run's log: how much there is, and a hash.
+    /// Identifies the data in the run's log: its size and a hash.
     var fingerprint: String { get }
-    /// Whether there is a look before the first step.
+    /// Whether there is an evaluation before the first step.
     var looksFirst: Bool { get }
-    /// What was decided about the data and is not seen from the options, a sentence each.
+    /// Decisions about the data that the options do not show, a sentence each.
     var notes: [String] { get }
     /// What the rest of the run depends on besides options, for trainer_state.json.
     var state: [JSONObject.Element] { get }
-    /// - Throws: `TrainingError` where a checkpoint was trained on something else.
+    /// - Throws: `TrainingError` if a checkpoint was trained on other data.
     func demand(_ checkpoint: TrainingCheckpoint) throws
     /// Takes the step after `step` others.
-    /// - Returns: nil where there was nothing to learn: nothing has changed.
+    /// - Returns: nil if there was nothing to train on: nothing has changed.
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep?
-    /// Why the step after `step` others was left out.
+    /// Why the step after `step` others was skipped.
     func whyLeftOut(step: Int) -> String
-    /// - Returns: nil where there is nothing to look at.
+    /// - Returns: nil if there is nothing to evaluate.
     func look() throws -> Look?
 }
 
-/// What came of a step.
+/// The outcome of a step.
 struct SourceStep {
     var outcome: StepLoop.Outcome
-    /// Read in it.
+    /// The number of input tokens.
     var tokens: Int
     /// Floating-point operations; 0 where they are not counted.
     var operations = 0.0
 }
 
-/// What a look at held-out data found.
+/// The result of an evaluation on held-out data.
 enum Look {
     case loss(Evaluation)
     case score(QuestionEvaluation)

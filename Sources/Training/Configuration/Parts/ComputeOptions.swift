@@ -1,7 +1,7 @@
 import MartletSystem
 import MartletTensor
 
-/// How a step is computed: what saves memory, and what is rounded.
+/// How a step is computed: options for memory and precision.
 public struct ComputeOptions: Sendable, Equatable {
     public enum Recompute: String, Sendable, CaseIterable, OptionValue { case none, layers }
     public enum Precision: String, Sendable, CaseIterable, OptionValue { case fp32, bf16, fp16 }
@@ -10,7 +10,7 @@ public struct ComputeOptions: Sendable, Equatable {
     public internal(set) var recompute = Recompute.none
     public internal(set) var precision = Precision.fp32
 
-    /// What matrices are rounded to, if at all.
+    /// The type that matrices are rounded to, if any.
     public var roundedType: DType? {
         switch precision {
         case .fp32: nil

@@ -2,7 +2,7 @@ import MartletJSON
 import MartletNN
 import MartletSystem
 
-/// How replies that were compared or judged are learnt from.
+/// Options of training on preferences and judged replies.
 public struct PreferenceOptions: Sendable, Equatable {
     /// As it is written: "sigmoid", "sigmoid=0.8,bco_pair=0.2,sft=1", "simpo".
     public internal(set) var loss = ""
@@ -15,7 +15,7 @@ public struct PreferenceOptions: Sendable, Equatable {
     public internal(set) var desirableWeight = 1.0, undesirableWeight = 1.0
 }
 
-/// How a reward model is learnt.
+/// Options of training a reward model.
 public struct RewardModelOptions: Sendable, Equatable {
     public internal(set) var centering = 0.0
     public internal(set) var usesMargins = true
@@ -86,7 +86,7 @@ enum NamedPreferenceLoss {
         return loss
     }
 
-    /// What the numbers of a loss usually are.
+    /// The usual parameters of a loss.
     static func usualBeta(_ text: String) -> Double {
         switch text {
         case "simpo": 2
@@ -96,7 +96,7 @@ enum NamedPreferenceLoss {
 }
 
 extension OptionPart {
-    /// Records with what somebody thought of replies.
+    /// Records with feedback on replies.
     static let feedback = OptionPart(
         "Feedback",
         recordKeys(
@@ -108,7 +108,7 @@ extension OptionPart {
                     others: "val_size test_size eval_split", default: .none("0.1"))
             ])
 
-    /// Texts or conversations of which what is learnt is asked of a teacher.
+    /// Texts or conversations for distillation from a teacher.
     static let texts = OptionPart(
         "Texts",
         recordKeys("Files and folders of conversations, prompts or texts.")
@@ -243,7 +243,7 @@ extension OptionPart {
                 default: .from { ($0.run.evaluation.patience > 0, "where there is an early stop") }),
         ])
 
-    /// What runs over whole replies do otherwise than runs over rows.
+    /// How runs over whole replies differ from runs over rows.
     static let replyDefaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [
         "micro_batches": OptionDefault<Int>.from { facts in
             let rows = facts.run.rows

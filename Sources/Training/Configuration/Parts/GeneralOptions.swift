@@ -1,10 +1,10 @@
 import MartletData
 
-/// What every run has.
+/// Options of every run.
 public struct GeneralOptions: Sendable, Equatable {
     /// The run folder.
     public internal(set) var out: String?
-    /// Of initial weights, the order of data, and what is drawn.
+    /// The seed of initial weights, the order of data, and sampling.
     public internal(set) var seed = 1
 
     var randomSeed: UInt64 { UInt64(seed) }

@@ -1,11 +1,11 @@
 import MartletData
 import MartletSystem
 
-/// How data becomes the rows of a step.
+/// How the rows of a step are made from the data.
 public struct RowOptions: Sendable, Equatable {
     public enum Layout: String, Sendable, CaseIterable, OptionValue { case contiguous, packed }
 
-    /// Tokens of a row.
+    /// The number of tokens per row.
     public internal(set) var length = 0
     public internal(set) var perStep = 0
     public internal(set) var layout = Layout.contiguous
@@ -54,7 +54,7 @@ extension OptionPart {
                 }),
         ])
 
-    /// What the data allows, of what is usual.
+    /// The usual value, limited by the data.
     private static func length(_ facts: OptionFacts) -> (Int?, String) {
         guard facts.isNew || facts.model != nil else { return (nil, "the model's, 1024 at most") }
         let usual = min(facts.model?.contextLength ?? 256, 1024)

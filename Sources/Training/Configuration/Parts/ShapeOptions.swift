@@ -2,7 +2,7 @@ import MartletModels
 import MartletNN
 import MartletSystem
 
-/// How the weights of a new model begin.
+/// The initialisation of a new model.
 public enum InitialWeights: String, Sendable, CaseIterable, OptionValue {
     case gpt2, cs336, xavier, kaiming
     case zeroResidual = "zero-residual"

@@ -1,5 +1,5 @@
-/// Whether a reply gives a reference answer, in whatever form: fractions, roots, percent, sets, intervals, matrices,
-/// expressions, with units or in a box, as `math-verify` judges it.
+/// Checks whether a reply gives a reference answer in any form: fractions, roots, percent, sets, intervals, matrices,
+/// expressions, with units or in a box, as `math-verify` does.
 ///
 /// ```swift
 /// MathAnswer("\\frac{1}{2}").isGiven(in: "so x = \\boxed{0.5}")      // true

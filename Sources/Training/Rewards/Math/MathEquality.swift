@@ -1,5 +1,5 @@
-/// Whether two answers say the same: numbers by what they come to (to six places after the point), expressions with
-/// variables by what they come to at some places, sets without order, intervals and tuples part by part.
+/// Whether two answers are equal: numbers by value (to six decimal places), expressions with variables by their values
+/// at some points, sets without order, intervals and tuples element by element.
 extension MathExpression {
     func equals(_ other: MathExpression) -> Bool {
         switch (self, other) {
@@ -13,7 +13,7 @@ extension MathExpression {
             return a.count == b.count && zip(a, b).allSatisfy { Self.pairwise($0, $1) }
         case (.interval(let low, let high, let l, let h), .interval(let low2, let high2, let l2, let h2)):
             return l == l2 && h == h2 && low.equals(low2) && high.equals(high2)
-        // (a, b) is an open interval or a pair: which, the other side says.
+        // (a, b) is an open interval or a pair, depending on the other side.
         case (.interval(let low, let high, false, false), .tuple(let parts)),
             (.tuple(let parts), .interval(let low, let high, false, false)):
             return Self.pairwise([low, high], parts)
@@ -27,10 +27,10 @@ extension MathExpression {
             if sign == sign2, a.equals(c), b.equals(d) { return true }
             if Self.turned[sign] == sign2, a.equals(d), b.equals(c) { return true }
             guard sign == "=", sign2 == "=" else { return false }
-            // Two equations are one where their differences are multiples of each other.
+            // Two equations are equal if their differences are multiples of each other.
             return Self.areProportional(
                 .sum([a, .product([.number(-1), b])]), .sum([c, .product([.number(-1), d])]))
-        // x = 5 answers what is 5 for.
+        // x = 5 equals 5.
         case (.relation("=", let name, let value), _) where name.isName: return value.equals(other)
         case (_, .relation("=", let name, let value)) where name.isName: return equals(value)
         case (.set(let parts), _) where parts.count == 1 && other.isScalar: return parts[0].equals(other)
@@ -79,7 +79,7 @@ extension MathExpression {
 
     // MARK: values
 
-    /// Where variables are looked at: numbers that no answer was made for.
+    /// The points at which variables are evaluated: arbitrary numbers, unlikely to be special for any answer.
     private static let places = [0.7368062997, 1.2345678912, 2.6180339887, 0.3141592654, 3.3019272488]
 
     private static func symbolValue(_ name: String, _ place: Int) -> Double {
@@ -94,7 +94,7 @@ extension MathExpression {
             guard let x = a.value({ _ in nil }), let y = b.value({ _ in nil }) else { return a == b }
             return isClose(x, y, absolute: 1e-6)
         }
-        // A variable that one side lacks may cancel, as in x − x; what has none at all is no name.
+        // A variable that one side lacks may cancel, as in x − x.
         var compared = 0
         for place in places.indices {
             let x = a.value { symbolValue($0, place) }, y = b.value { symbolValue($0, place) }

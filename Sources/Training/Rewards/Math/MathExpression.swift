@@ -6,7 +6,7 @@ import Glibc
 import Musl
 #endif
 
-/// What an answer in LaTeX says.
+/// The parsed form of an answer in LaTeX.
 indirect enum MathExpression: Equatable, Sendable {
     case number(Double)
     /// A variable, π, e or i, by its name.
@@ -43,7 +43,7 @@ indirect enum MathExpression: Equatable, Sendable {
             return Value(re: re / size, im: -im / size)
         }
         var magnitude: Double { hypot(re, im) }
-        /// A real number to a real power as real numbers have it, else the principal value.
+        /// A real power of a real number if it is real, else the principal value.
         func raised(to power: Value) -> Value {
             if power.im == 0, im == 0, re >= 0 || power.re == power.re.rounded() {
                 return Value(re: pow(re, power.re))
@@ -55,7 +55,7 @@ indirect enum MathExpression: Equatable, Sendable {
         }
     }
 
-    /// What it comes to where symbols stand for numbers; nil for what is no number.
+    /// The value for given values of the symbols; nil if it is not a number.
     func value(_ symbols: (String) -> Double?) -> Value? {
         switch self {
         case .number(let number): return Value(re: number)

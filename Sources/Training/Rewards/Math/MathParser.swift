@@ -4,7 +4,7 @@ struct MathParser {
     private var place = 0
     private var depth = 0
 
-    /// Nil where the text is no formula: nothing, or something that does not fit together.
+    /// Nil if the text is not a formula.
     static func parse(_ latex: String) -> MathExpression? {
         guard let all = MathToken.all(MathText.cleaned(latex)), !all.isEmpty else { return nil }
         let words = all.compactMap { token in if case .text(let text) = token { text } else { nil } }
@@ -200,13 +200,13 @@ struct MathParser {
                 guard let power = argument(signed: true) else { return nil }
                 result = .power(result, power)
             } else if take(commands: "circ") || take(commands: "%") || take(.sign("%")) {
-                // Degrees are a unit; so is the percent sign where both sides have it, which is seen before.
+                // Degrees are a unit; so is the percent sign if both sides have it, which is checked before.
                 continue
             } else if take(.sign("!")) {
                 result = .function("factorial", result)
             } else if take(.sign("_")) {
                 guard case .symbol(let name) = result, let index = argument() else {
-                    // A number's base says nothing about its digits' equality.
+                    // The base of a number (its subscript) is ignored: only digits are compared.
                     guard case .number = result, argument() != nil else { return nil }
                     continue
                 }
@@ -217,7 +217,7 @@ struct MathParser {
         }
     }
 
-    /// What a command or a power is given: a group in braces, or one token.
+    /// The argument of a command or a power: a group in braces, or one token.
     private mutating func argument(signed: Bool = false) -> MathExpression? {
         if take(.sign("{")) {
             guard let inner = answer(), take(.sign("}")) else { return nil }
@@ -333,7 +333,7 @@ struct MathParser {
         }
         guard let inner = factor() else { return nil }
         var result = MathExpression.function(name, inner)
-        // What has no base said is the natural logarithm, as in most answers.
+        // Without a base, the natural logarithm, as in most answers.
         if name == "log", let base { result = .quotient(result, .function("log", base)) }
         guard let power else { return result }
         if power == .number(-1), ["sin", "cos", "tan"].contains(name) { return .function("arc" + name, inner) }

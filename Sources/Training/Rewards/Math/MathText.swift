@@ -1,7 +1,7 @@
-/// An answer as text: found in a reply, and freed of what says nothing about it.
+/// Finds the answer in a reply and removes what does not matter.
 enum MathText {
     /// What a reply gives as its answer: the last \boxed{…}, what follows "the answer is", the last formula, the last
-    /// number; nil where it has none of these.
+    /// number; nil without any of these.
     static func answer(in reply: String) -> String? {
         let text = reply.utf8.count > 1 << 16 ? String(reply.suffix(1 << 14)) : reply
         if let boxed = lastBoxed(text) { return boxed }
@@ -10,7 +10,7 @@ enum MathText {
         return lastNumber(text)
     }
 
-    /// What the last \boxed{…} (or \fbox{…}) holds, braces within it matched.
+    /// The contents of the last \boxed{…} (or \fbox{…}), with matching braces.
     static func lastBoxed(_ text: String) -> String? {
         let marks = ["\\boxed", "\\fbox"].compactMap { text.ranges(of: $0).last }
         guard let mark = marks.max(by: { $0.lowerBound < $1.lowerBound }) else { return nil }
@@ -42,7 +42,7 @@ enum MathText {
         return MathParser.parse(plain) != nil ? plain : lastNumber(plain) ?? plain
     }
 
-    /// What stands between dollar signs, \( and \), or \[ and \].
+    /// The text between dollar signs, \( and \), or \[ and \].
     private static func formulas(_ text: String) -> [String] {
         var found: [String] = [], rest = text[...]
         while let (open, close) = [("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")]
@@ -96,7 +96,7 @@ enum MathText {
         return text
     }
 
-    /// What a text command holds, or the text as it is: "\\text{Yes}" is "yes".
+    /// The contents of a text command, or the text as it is: "\\text{Yes}" is "yes".
     static func words(_ latex: String) -> String {
         guard let tokens = MathToken.all(cleaned(latex)) else { return plain(latex) }
         let texts = tokens.compactMap { token in if case .text(let text) = token { text } else { nil } }

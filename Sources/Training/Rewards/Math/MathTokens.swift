@@ -6,12 +6,12 @@ enum MathToken: Equatable {
     /// `\frac`, without its backslash.
     case command(String)
     case sign(Character)
-    /// What stands in `\text{…}`.
+    /// The contents of `\text{…}`.
     case text(String)
 }
 
 extension MathToken {
-    /// Commands that say nothing about what is meant.
+    /// Commands without meaning for the answer.
     private static let silent: Set = [
         "left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "textstyle", "limits", "quad",
         "qquad", "thinspace", ",", ";", ":", "!", " ", "bf", "rm", "hline", "phantom",
@@ -77,7 +77,7 @@ extension MathToken {
         return digits
     }
 
-    /// A command; nothing for one that says nothing. Nil where it cannot be read.
+    /// A command; empty for one without meaning. Nil if it cannot be read.
     private static func command(_ rest: inout Substring) -> (token: MathToken?, Void)? {
         rest.removeFirst()
         guard let first = rest.first else { return nil }
