@@ -119,7 +119,7 @@ public final class Adapter {
         guard strength != 1 else { return }
         guard replaced.isEmpty, prompt == nil else {
             throw AdapterError(
-                .unsupported, "an adapter of this kind (\(configuration.title)) is there or is not: it takes no scale")
+                .unsupported, "adapters of the kind \(configuration.title) are on or off: they cannot be scaled")
         }
         for (_, adapter) in linears {
             switch adapter {
@@ -127,7 +127,7 @@ public final class Adapter {
             case let adapter as MagnitudeAdapter: adapter.scale *= Float(strength)
             default:
                 throw AdapterError(
-                    .unsupported, "an adapter of this kind (\(configuration.title)) multiplies: it takes no scale")
+                    .unsupported, "adapters of the kind \(configuration.title) multiply: they cannot be scaled")
             }
         }
         for case let (_, adapter as LowRankTable) in tables { adapter.scale *= Float(strength) }

@@ -269,7 +269,8 @@ struct AdapterBuilder {
         let stored = decoder.configuration.norm
         if leaf is Norm, stored.weightOffset != stored.publishedOffset {
             throw AdapterError(
-                .unsupported, "\(path) of a GGUF file has one added to what folders hold: train from the folder")
+                .unsupported,
+                "a GGUF file of this family stores \(path) with 1 added (1 + w): train from the model's folder")
         }
         let tensor = try source.tensor(key, shape: value.shape, order: order) { try value.float32Copy() }
         tensors.append(AdapterTensor(key, tensor, order: order))

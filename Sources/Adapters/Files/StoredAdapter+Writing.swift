@@ -13,7 +13,8 @@ extension StoredAdapter {
         case .mlx: try MLXAdapter.write(self, to: path)
         case .gguf:
             guard let decoder else {
-                throw AdapterError(.configuration, "a GGUF adapter is named by its base: name the base")
+                throw AdapterError(
+                    .configuration, "the tensor names of a GGUF adapter depend on its base: give the base")
             }
             try GGUFAdapter.write(self, of: decoder, to: path)
         case .peft:

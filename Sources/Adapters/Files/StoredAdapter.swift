@@ -55,7 +55,10 @@ extension StoredAdapter {
     public static func read(_ path: String, base decoder: Decoder?) throws -> StoredAdapter {
         guard path.hasSuffix(".gguf") else { return try PEFTFolder.read(path) }
         guard let decoder else {
-            throw AdapterError(.configuration, "\(path): the tensors of a GGUF adapter are named by its base: name it")
+            throw AdapterError(
+                .configuration,
+                "\(path): the tensor names of a GGUF adapter depend on its base: give the base (--base MODEL)"
+            )
         }
         return try GGUFAdapter.read(path, of: decoder)
     }

@@ -71,8 +71,8 @@ public struct StartingModel {
             guard let name = try checkpoint.publishedName(parameter.name) else {
                 throw TrainingError(
                     .data,
-                    "\(path) is a \(checkpoint.modelType), whose files join \(parameter.name) with others; training goes "
-                        + "on from models that hold each matrix by itself, as llama, qwen and gemma do")
+                    "\(path) is a \(checkpoint.modelType), whose files store \(parameter.name) joined with others; training "
+                        + "can start only from models that store each matrix separately, such as llama, qwen and gemma")
             }
             return Parameter(name: name, role: parameter.role, tensor: parameter.tensor)
         }

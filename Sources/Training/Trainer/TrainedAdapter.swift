@@ -34,8 +34,8 @@ struct TrainedAdapter {
             {
                 throw TrainingError(
                     .configuration,
-                    "\(from) is an adapter of the kind \(stored.configuration.title), not \(wanted.title): leave "
-                        + "adapter out, and it goes on as what it is")
+                    "\(from) is an adapter of the kind \(stored.configuration.title), not \(wanted.title): leave the "
+                        + "option adapter out, and training continues with its own kind")
             }
             adapter = try Adapter(stored, of: decoder, isTrained: true)
         } else {
