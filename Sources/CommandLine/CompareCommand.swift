@@ -10,7 +10,10 @@ struct CompareCommand: ParsableCommand {
             the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
             the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
 
+            With --kv-cache the same model on both sides shows what a smaller cache costs.
+
             Examples:
+              martlet compare smollm2 smollm2 --text wiki.txt --kv-cache q8
               martlet compare model-bf16.gguf model-q4_k_m.gguf --text wiki.txt
               martlet compare ./folder a.gguf b.gguf c.gguf --text wiki.txt --chunks 32 --page quality.html
             """)
@@ -19,6 +22,8 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Tokens of a window, of which the second half is scored.") var context = 512
     @Option(help: "Windows at most.") var chunks = 32
     @Option(help: "Write the page to this file.") var page: String?
+    @Option(help: "Keys and values of the models (not the reference) in a cache of f16, q8 or q4.")
+    var kvCache = KVCacheType.f16
     @Flag(help: "The reference in float32 throughout, however it is stored.") var exact = false
     @Flag(help: "One JSON object instead of text.") var json = false
 
@@ -37,7 +42,7 @@ struct CompareCommand: ParsableCommand {
         var found: [ModelComparison] = []
         for path in paths.dropFirst() {
             // One after the other, so that at most two models are in memory.
-            let candidate = try ComparedModel(path: path, precision: .fast)
+            let candidate = try ComparedModel(path: path, precision: .fast, cache: kvCache)
             var line = StatusLine()
             found.append(
                 try ModelComparison(reference: reference, candidate: candidate, windows: windows) { done, count in
@@ -60,7 +65,8 @@ struct CompareCommand: ParsableCommand {
             let rows = [
                 (
                     "size",
-                    "\(Terminal.bytes(model.byteCount)), \(Terminal.fixed(model.bitsPerWeight, 2)) bits per weight"
+                    "\(Terminal.bytes(model.byteCount)), \(Terminal.fixed(model.bitsPerWeight, 2)) bits per weight, "
+                        + "\(Terminal.bytes(model.memoryByteCount)) in memory"
                 ),
                 (
                     "perplexity",

@@ -63,6 +63,8 @@ struct ServeLoading: ParsableArguments {
             used least recently are evicted. 1GiB, or what is left beside the weights; the log says it.
             """)
     var cacheMemory: ByteCount?
+    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory for each token) or q4 (0.28).")
+    var kvCache = KVCacheType.f16
     @Option(help: "Minutes after which an unused model is unloaded from memory.") var idleUnload: Double?
     @Option(help: "Requests of one model computed together at most: the batch size.") var maxRunning = 64
     @Option(
@@ -97,6 +99,7 @@ struct ServeLoading: ParsableArguments {
     func settings() throws -> ModelSettings {
         var settings = ModelSettings()
         settings.engine.speculation = try speculation()
+        settings.engine.cacheType = kvCache
         settings.maximumMemory = maxMemory?.bytes
         settings.precision = exact ? .exact : .fast
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }

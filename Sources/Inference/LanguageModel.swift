@@ -31,7 +31,13 @@ public final class LanguageModel: @unchecked Sendable {
     /// Keeps the keys and values of its last reply for the next. Only used on the queue.
     private let generator: Generator
 
-    public init(_ files: ModelFiles, precision: Precision = .fast, progress: (Int, Int) -> Void = { _, _ in }) throws {
+    /// - Parameters:
+    ///   - cache: how keys and values of replies are stored.
+    ///   - progress: layers that are ready, and how many there are.
+    public init(
+        _ files: ModelFiles, precision: Precision = .fast, cache: KVCacheType = .f16,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws {
         guard try Backend.chosen() == .cpu else {
             throw OptionError(
                 option: "MARTLET_BACKEND", value: "reference",
@@ -51,7 +57,9 @@ public final class LanguageModel: @unchecked Sendable {
         endTokens = tokenizer.eosTokens.union(try files.endTokens())
         self.precision = precision
         try decoder.prepare(precision, progress: progress)
-        generator = try Generator(decoder, tokenizer, precision: precision, endTokens: endTokens, .oneAtATime)
+        var options = EngineOptions.oneAtATime
+        options.cacheType = cache
+        generator = try Generator(decoder, tokenizer, precision: precision, endTokens: endTokens, options)
     }
 
     /// Opens a folder as published on a hub, or a GGUF file.

@@ -12,6 +12,8 @@ private struct Scene {
     var slopes: [Float]?
     var sinks: [Float]?
     var half = false
+    /// Of a quantised cache: 8 or 4.
+    var bits = 0
     var seed: UInt64 = 1
 
     var heads: Int { kvHeads * group }
@@ -22,8 +24,23 @@ private struct Scene {
         let q = generator.floats(tokens * heads * dimension, in: -2...2)
         let k = generator.floats(tokens * kvHeads * dimension, in: -2...2)
         let v = generator.floats(tokens * kvHeads * dimension)
+        if bits > 0 { return (q, quantized(k), quantized(v)) }
         guard half else { return (q, k, v) }
         return (q, k.map { Float(Float16($0)) }, v.map { Float(Float16($0)) })
+    }
+
+    /// Runs of 32 as codes and a half precision scale stand for them; what they stand for has the same codes again.
+    private func quantized(_ values: [Float]) -> [Float] {
+        stride(from: 0, to: values.count, by: 32).flatMap { first -> [Float] in
+            let run = values[first..<first + 32]
+            let extreme = run.max { abs($0) < abs($1) } ?? 0
+            let scale = Float(Float16(bits == 8 ? abs(extreme) / 127 : extreme / -8))
+            let range: ClosedRange<Float> = bits == 8 ? -127...127 : -8...7
+            return run.map { value in
+                let code = (value * (scale == 0 ? 0 : 1 / scale)).rounded(.toNearestOrEven)
+                return scale * min(max(code, range.lowerBound), range.upperBound)
+            }
+        }
     }
 
     /// Softmax over the visible keys in double precision, by definition.
@@ -63,9 +80,17 @@ private struct Scene {
         let k = changed ?? original
         var out = [Float](repeating: .nan, count: tokens * heads * dimension)
         let pages = (tokens + Int(MARTLET_PAGE_TOKENS) - 1) / Int(MARTLET_PAGE_TOKENS)
-        let headStride = dimension * Int(MARTLET_PAGE_TOKENS)
+        let elements = dimension * Int(MARTLET_PAGE_TOKENS)
+        // Quantised caches count bytes.
+        let headStride = bits == 0 ? elements : elements / 32 * (bits == 8 ? 34 : 18)
         // One page holds keys then values of all heads; pages lie in reverse order.
-        let bytes = 2 * kvHeads * headStride * (half ? 2 : 4)
+        let bytes = 2 * kvHeads * headStride * (bits > 0 ? 1 : half ? 2 : 4)
+        let append =
+            bits == 8
+            ? kernels.append_q8 : bits == 4 ? kernels.append_q4 : half ? kernels.append_f16 : kernels.append_f32
+        let attend =
+            bits == 8
+            ? kernels.attend_q8 : bits == 4 ? kernels.attend_q4 : half ? kernels.attend_f16 : kernels.attend_f32
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes * pages, alignment: 64)
         defer { memory.deallocate() }
         guard let base = memory.baseAddress else { return [] }
@@ -96,14 +121,14 @@ private struct Scene {
                                 let stride = kvHeads * dimension
                                 for start in Swift.stride(from: 0, to: tokens, by: step) {
                                     let count = min(step, tokens - start)
-                                    var append = martlet_append_arguments(
+                                    var added = martlet_append_arguments(
                                         keys: k + start * stride, values: v + start * stride, key_stride: stride,
                                         value_stride: stride, tokens: count, first_position: start,
                                         key_pages: writable, value_pages: writable, key_offset: 0,
                                         value_offset: kvHeads * headStride, key_head_stride: headStride,
                                         value_head_stride: headStride, head_dimension: dimension,
                                         value_dimension: dimension)
-                                    (half ? kernels.append_f16 : kernels.append_f32)(&append, 0, kvHeads)
+                                    append(&added, 0, kvHeads)
                                     withOptional(slopes) { slopes in
                                         withOptional(sinks) { sinks in
                                             var arguments = martlet_attention_arguments(
@@ -124,8 +149,7 @@ private struct Scene {
                                                 var row = 0
                                                 while row < count * group {
                                                     let end = rows < count * group - row ? row + rows : count * group
-                                                    (half ? kernels.attend_f16 : kernels.attend_f32)(
-                                                        &arguments, head, row, end)
+                                                    attend(&arguments, head, row, end)
                                                     row = end
                                                 }
                                             }
@@ -156,6 +180,9 @@ private struct Scene {
         Scene(group: 2, slopes: [0.5, 0.25, 0.125, 0.0625]), Scene(group: 2, sinks: [0, -1, 3, 100]),
         Scene(half: true), Scene(group: 3, dimension: 88, before: 17, half: true),
         Scene(tokens: 70, kvHeads: 1, group: 9, dimension: 128, half: true),
+        Scene(bits: 8), Scene(group: 3, dimension: 96, before: 17, bits: 8),
+        Scene(group: 2, sinks: [0, -1, 3, 100], bits: 8),
+        Scene(bits: 4), Scene(tokens: 70, kvHeads: 1, group: 9, dimension: 128, softCap: 3, bits: 4),
     ]
 
     @Test func agreesWithSoftmaxByDefinition() {
@@ -245,16 +272,17 @@ private struct Scene {
     }
 
     @Test func laterTokensNeverReachEarlierOnesEvenAsInfinityOrNaN() {
-        let scene = Scene(group: 3)
-        var (_, k, _) = scene.inputs()
-        let row = scene.kvHeads * scene.dimension
-        for i in 100 * row..<101 * row { k[i] = i % 2 == 0 ? .nan : .infinity }
-        for (name, kernels) in instructionSets {
-            let clean = scene.run(kernels.attention, step: scene.tokens)
-            let spoilt = scene.run(kernels.attention, step: scene.tokens, k: k)
-            let before = 100 * scene.heads * scene.dimension
-            #expect(sameBits(Array(clean[..<before]), Array(spoilt[..<before])), "\(name)")
-            #expect(spoilt[before...].allSatisfy { $0.isNaN }, "\(name): a NaN score is not hidden")
+        for scene in [Scene(group: 3), Scene(group: 3, bits: 8), Scene(group: 3, bits: 4)] {
+            var (_, k, _) = scene.inputs()
+            let row = scene.kvHeads * scene.dimension
+            for i in 100 * row..<101 * row { k[i] = i % 2 == 0 ? .nan : .infinity }
+            for (name, kernels) in instructionSets {
+                let clean = scene.run(kernels.attention, step: scene.tokens)
+                let spoilt = scene.run(kernels.attention, step: scene.tokens, k: k)
+                let before = 100 * scene.heads * scene.dimension
+                #expect(sameBits(Array(clean[..<before]), Array(spoilt[..<before])), "\(name)")
+                #expect(spoilt[before...].allSatisfy { $0.isNaN }, "\(name): a NaN score is not hidden")
+            }
         }
     }
 }

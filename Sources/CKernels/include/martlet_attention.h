@@ -92,4 +92,10 @@ typedef struct martlet_attention_kernels {
     martlet_attend _Nonnull attend_f16;
     martlet_append _Nonnull append_f32;
     martlet_append _Nonnull append_f16;
+    /// Caches of int8 and of four bits with a scale for each 32 numbers of a token's head (kernels/attention_quantized.h):
+    /// dimensions are multiples of 32, offsets and strides of heads are bytes.
+    martlet_attend _Nonnull attend_q8;
+    martlet_attend _Nonnull attend_q4;
+    martlet_append _Nonnull append_q8;
+    martlet_append _Nonnull append_q4;
 } martlet_attention_kernels;

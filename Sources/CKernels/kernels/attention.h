@@ -68,9 +68,15 @@ INLINE void store_elements_f16(uint16_t *p, f32x16 x) { store_u16(p, narrow_half
 #undef ELEMENT
 #undef NAMED
 
+#include "attention_quantized.h"
+
 static void fill_attention(martlet_attention_kernels *table) {
     table->attend_f32 = attend_f32;
     table->attend_f16 = attend_f16;
     table->append_f32 = append_f32;
     table->append_f16 = append_f16;
+    table->attend_q8 = attend_q8;
+    table->attend_q4 = attend_q4;
+    table->append_q8 = append_q8;
+    table->append_q4 = append_q4;
 }

@@ -1,3 +1,5 @@
+import MartletModels
+
 /// How an engine or a generator shares a model among requests: batch sizes and budgets.
 public struct EngineOptions: Sendable {
     /// The maximum number of running sequences (the batch size).
@@ -15,6 +17,8 @@ public struct EngineOptions: Sendable {
     /// Bytes of the key/value cache, including the prefix cache; at least one whole context always fits. Layers with a
     /// sliding window take the bytes of their window only.
     public var cacheBytes = 1 << 30
+    /// How keys and values are stored: a smaller type holds more of them in the same bytes, and changes replies a little.
+    public var cacheType = KVCacheType.f16
     /// Whether computed prompts and replies are kept for requests with the same prefix (prefix cache).
     public var keepsPrefixes = true
     /// The maximum number of bytes in the prefix cache while nothing runs, besides those of the last sequence; nil for as

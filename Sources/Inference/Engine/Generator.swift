@@ -62,7 +62,7 @@ public final class Generator {
         self.endTokens = endTokens
         self.options = options
         piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
-        let cache = KVCache(decoder.configuration, precision: precision, ledger: nil)
+        let cache = KVCache(decoder.configuration, precision: precision, type: options.cacheType, ledger: nil)
         prefixes = PrefixCache(windows: cache.windows)
         // One whole context always fits, so a single sequence can always finish.
         capacity = max(options.cacheBytes, Self.bytes(of: decoder.configuration.contextLength, cache, options))
@@ -91,7 +91,8 @@ public final class Generator {
     }
 
     func submit(_ submission: EngineSubmission) {
-        let cache = KVCache(decoder.configuration, precision: precision, ledger: ledger)
+        let cache = KVCache(
+            decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger)
         let virtual = decoder.prompt?.tokens(vocabulary: decoder.configuration.vocabularySize) ?? []
         waiting.append(EngineSequence(submission, tokenizer: tokenizer, cache: cache, virtual: virtual))
     }
@@ -178,8 +179,8 @@ public final class Generator {
             counters.prefixHits += found.length
             if found.length > 0 {
                 sequence.cache = KVCache(
-                    decoder.configuration, precision: precision, ledger: ledger, blocks: found.blocks,
-                    length: found.length)
+                    decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger,
+                    blocks: found.blocks, length: found.length)
             }
         }
         limitPrefixes(besides: sequence)

@@ -37,7 +37,7 @@ public final class KVCache: @unchecked Sendable {
 
     /// An empty cache for layers of these kinds: float16 for fast weights, float32 for exact ones.
     init(_ layers: [LayerCache], dtype: DType, rollback: Int = KVCache.blockLength, ledger: KVBlockLedger? = nil) {
-        layout = CacheLayout(layers)
+        layout = CacheLayout(layers, dtype: dtype)
         self.dtype = dtype
         self.rollback = rollback
         self.ledger = ledger
@@ -52,9 +52,10 @@ public final class KVCache: @unchecked Sendable {
     /// - Parameter rollback: how many of the last positions may be dropped again at any time; `.max` for all of them, so
     ///   that layers with a sliding window keep every position.
     public convenience init(
-        _ configuration: DecoderConfiguration, precision: Precision, rollback: Int = KVCache.defaultRollback
+        _ configuration: DecoderConfiguration, precision: Precision, type: KVCacheType = .f16,
+        rollback: Int = KVCache.defaultRollback
     ) {
-        self.init(configuration, precision: precision, rollback: rollback, ledger: nil)
+        self.init(configuration, precision: precision, type: type, rollback: rollback, ledger: nil)
     }
 
     /// One block.
@@ -66,12 +67,12 @@ public final class KVCache: @unchecked Sendable {
     ///   - blocks: for each block of the sequence, one of every group; nil where no query after `length` sees it.
     ///   - length: the number of valid positions in `blocks`; the last block may be used partially.
     package convenience init(
-        _ configuration: DecoderConfiguration, precision: Precision, rollback: Int = 0, ledger: KVBlockLedger?,
-        blocks: [[KVBlock?]] = [], length: Int = 0
+        _ configuration: DecoderConfiguration, precision: Precision, type: KVCacheType = .f16, rollback: Int = 0,
+        ledger: KVBlockLedger?, blocks: [[KVBlock?]] = [], length: Int = 0
     ) {
         self.init(
-            configuration.layers.map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16,
-            rollback: rollback, ledger: ledger)
+            configuration.layers.map(\.attention.cache), dtype: type.dtype(precision), rollback: rollback,
+            ledger: ledger)
         precondition(blocks.count == Self.blocks(for: length), "as many blocks as the length fills")
         for group in groups.indices {
             let column = blocks.map { $0[group] }
@@ -89,7 +90,7 @@ public final class KVCache: @unchecked Sendable {
 
     /// For each group of layers the size of its window, or nil where all positions are kept.
     package var windows: [Int?] { layout.groups.map(\.window) }
-    private var groupBytes: [Int] { layout.groups.map { $0.elementCount * dtype.blockByteCount } }
+    private var groupBytes: [Int] { layout.groups.map { dtype.byteCount(of: $0.elementCount) ?? 0 } }
 
     /// Bytes of the blocks that a continuation sees in layers with a sliding window.
     package var windowByteCount: Int {

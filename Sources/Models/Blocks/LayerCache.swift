@@ -61,7 +61,11 @@ struct CacheLayout: Sendable, Equatable {
         let layout: KVLayout
     }
 
-    init(_ layers: [LayerCache]) {
+    private let dtype: DType
+
+    /// - Parameter dtype: the cache's type, by which heads are padded.
+    init(_ layers: [LayerCache], dtype: DType = .float16) {
+        self.dtype = dtype
         var shared: Int?
         for layer in layers {
             switch layer {
@@ -83,7 +87,8 @@ struct CacheLayout: Sendable, Equatable {
         let index = group(window)
         if index == groups.count { groups.append(Group(window: window, elementCount: 0)) }
         let layout = KVLayout(
-            heads: heads, headDimension: size, valueDimension: values, offset: offset ?? groups[index].elementCount)
+            heads: heads, headDimension: size, valueDimension: values, offset: offset ?? groups[index].elementCount,
+            dtype: dtype)
         groups[index].elementCount = max(groups[index].elementCount, layout.offset + layout.elementCount)
         layers.append(Place(group: index, layout: layout))
     }
@@ -103,17 +108,21 @@ extension DecoderConfiguration {
     ///
     ///     let bytes = try checkpoint.decoderConfiguration().cacheBytes(tokens: 8192)
     ///
-    /// - Parameter rows: the number of tokens computed at a time.
+    /// - Parameters:
+    ///   - type: how keys and values are stored.
+    ///   - rows: the number of tokens computed at a time.
     /// - Returns: `Int.max` for more than can be counted, as a broken file may claim.
-    public func cacheBytes(tokens: Int, precision: Precision = .fast, rows: Int = 1) -> Int {
-        let size = precision == .exact ? 4 : 2
+    public func cacheBytes(
+        tokens: Int, precision: Precision = .fast, type: KVCacheType = .f16, rows: Int = 1
+    ) -> Int {
+        let dtype = type.dtype(precision)
         // Products of what a file claims: counted before a layout is made, which would trap.
-        let padded = layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount(padding: 7)) }
-        guard padded.multiplied(clampedBy: KVCache.blockLength * size) < .max else { return .max }
-        let layout = CacheLayout(layers.map(\.attention.cache))
+        let padded = layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount(padding: 31)) }
+        guard padded.multiplied(clampedBy: KVCache.blockLength * 4) < .max else { return .max }
+        let layout = CacheLayout(layers.map(\.attention.cache), dtype: dtype)
         return layout.groups.reduce(0) { sum, group in
             let blocks = layout.blockCount(group, tokens: tokens, rows: rows)
-            return sum.adding(clamped: blocks.multiplied(clampedBy: group.elementCount.multiplied(clampedBy: size)))
+            return sum.adding(clamped: blocks.multiplied(clampedBy: dtype.byteCount(of: group.elementCount) ?? .max))
         }
     }
 }

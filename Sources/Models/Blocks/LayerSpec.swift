@@ -31,20 +31,13 @@ public struct NormSpec: Sendable, Equatable {
     public var epsilon: Float
     /// Added to the stored weight: Gemma stores w and multiplies by 1 + w.
     public var weightOffset: Float = 0
-    /// The offset of folders that the family publishes: files of another form may hold the sum (Gemma's GGUF files).
-    public var publishedOffset: Float
     /// Whether it adds a learned bias; LayerNorms do by default.
     public var hasBias: Bool
     /// Whether it multiplies by learned weights; OLMo 1 does not.
     public var hasWeight = true
 
-    /// - Parameter publishedOffset: `weightOffset` by default.
-    public init(
-        kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0, publishedOffset: Float? = nil,
-        hasBias: Bool? = nil
-    ) {
+    public init(kind: Kind = .rootMeanSquare, epsilon: Float, weightOffset: Float = 0, hasBias: Bool? = nil) {
         self.kind = kind
-        self.publishedOffset = publishedOffset ?? weightOffset
         self.hasBias = hasBias ?? (kind == .layer)
         self.epsilon = epsilon
         self.weightOffset = weightOffset

@@ -18,6 +18,7 @@ public struct ComparisonPage {
         let models = comparisons.map { found -> JSON in
             [
                 "model": .string(found.path), "bytes": .integer(Int64(found.byteCount)),
+                "memory_bytes": .integer(Int64(found.memoryByteCount)), "pareto": .bool(isBest(found)),
                 "bits_per_weight": .number(found.bitsPerWeight), "tokens": .integer(Int64(found.divergences.count)),
                 "perplexity": .number(found.perplexity.value),
                 "perplexity_error": .number(found.perplexity.standardError),
@@ -47,6 +48,14 @@ public struct ComparisonPage {
         ]
     }
 
+    /// Whether no other is at once smaller and nearer to the reference: on the Pareto front of size and loss.
+    private func isBest(_ found: ModelComparison) -> Bool {
+        !comparisons.contains { other in
+            other.byteCount <= found.byteCount && other.meanDivergence <= found.meanDivergence
+                && (other.byteCount < found.byteCount || other.meanDivergence < found.meanDivergence)
+        }
+    }
+
     /// The page: a table, size against loss, and for each model loss by position, worst tokens and errors of tensors.
     public var html: String {
         let head = """
@@ -67,11 +76,11 @@ public struct ComparisonPage {
         }
         body += "<br>Text: \(escaped(text)), \(escaped(method))</p>"
         body +=
-            "<table><tr><th>model<th>size<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
+            "<table><tr><th>model<th>size<th>in memory<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
         body += "<th>tokens/s</tr>"
         for found in comparisons {
             let cells = [
-                megabytes(found.byteCount), number(found.bitsPerWeight, 2),
+                megabytes(found.byteCount), megabytes(found.memoryByteCount), number(found.bitsPerWeight, 2),
                 "\(number(found.perplexity.value, 4)) ± \(number(found.perplexity.standardError, 4))",
                 number(found.meanDivergence, 5), number(found.divergence(quantile: 0.99), 4),
                 number(found.largestDivergence, 3), number(100 * found.sameTop, 2) + " %",
@@ -82,10 +91,14 @@ public struct ComparisonPage {
         body += "</table>"
         if comparisons.count > 1 {
             body += "<h2>Size against loss</h2>"
+            body += "<p>The line joins those than which no other is both smaller and nearer.</p>"
+            func point(_ found: ModelComparison) -> (x: Double, y: Double, name: String) {
+                (Double(found.byteCount) / 1e6, found.meanDivergence, found.path)
+            }
             body +=
                 Chart(
-                    points: comparisons.map { (Double($0.byteCount) / 1e6, $0.meanDivergence, $0.path) }, joins: false,
-                    x: "MB", y: "KL mean"
+                    points: comparisons.map(point), joins: false, x: "MB", y: "KL mean",
+                    front: comparisons.filter(isBest).map(point).sorted { $0.x < $1.x }
                 ).svg
         }
         for found in comparisons { body += section(found) }
@@ -136,6 +149,8 @@ private struct Chart {
     let joins: Bool
     let x: String
     let y: String
+    /// Points that a thin line joins.
+    var front: [(x: Double, y: Double, name: String)] = []
 
     var svg: String {
         let width = 720.0, height = 260.0, left = 60.0, bottom = 40.0
@@ -149,11 +164,18 @@ private struct Chart {
         body +=
             "<text x=\(width / 2) y=\(height - 6) \(style) text-anchor=middle>\(x), up to \(number(mostX, 1))</text>"
         body += "<text x=4 y=16 \(style)>\(y)</text><text x=4 y=32 \(style)>\(number(mostY, 4))</text>"
-        if joins, !points.isEmpty {
-            let path = points.map { point in
+        func path(_ points: [(x: Double, y: Double, name: String)]) -> [String] {
+            points.map { point in
                 let (px, py) = place(point)
                 return "\(number(px, 1)),\(number(py, 1))"
             }
+        }
+        if front.count > 1 {
+            body += "<polyline fill=none stroke=#2a6fdb stroke-width=1 stroke-dasharray=4 "
+            body += "points=\"\(path(front).joined(separator: " "))\" />"
+        }
+        if joins, !points.isEmpty {
+            let path = path(points)
             body += "<polyline fill=none stroke=#2a6fdb stroke-width=2 points=\"\(path.joined(separator: " "))\" />"
         } else {
             for point in points {

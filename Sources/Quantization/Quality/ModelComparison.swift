@@ -28,6 +28,8 @@ public struct ModelComparison: Sendable {
     public let path: String
     /// Bytes of the weights' files, of all tensors.
     public let byteCount: Int
+    /// Bytes that its weights take while it is computed with: packed matrices, tables and vectors.
+    public let memoryByteCount: Int
     public let bitsPerWeight: Double
     public let perplexity: Perplexity
     public let referencePerplexity: Perplexity
@@ -74,9 +76,12 @@ public struct ComparedModel {
     let decoder: Decoder
     let tokenizer: Tokenizer
     let precision: Precision
+    let cache: KVCacheType
 
-    public init(path: String, precision: Precision) throws {
+    /// - Parameter cache: how its keys and values are stored.
+    public init(path: String, precision: Precision, cache: KVCacheType = .f16) throws {
         self.path = path
+        self.cache = cache
         files = try ModelFiles(path: path)
         decoder = try files.decoder()
         tokenizer = try files.tokenizer()
@@ -85,6 +90,14 @@ public struct ComparedModel {
     }
 
     public var weightsByteCount: Int { files.checkpoint.tensors.byteCount }
+    /// Matrices as they are packed for products, and everything else as it is stored.
+    var memoryByteCount: Int {
+        let linears = decoder.tree.linears, paths = Set(linears.map(\.path))
+        let rest = decoder.tree.parameters.filter { parameter in
+            !paths.contains(String(parameter.path.dropLast(".weight".count)))
+        }
+        return linears.reduce(0) { $0 + $1.preparedByteCount } + rest.reduce(0) { $0 + $1.value.byteCount }
+    }
     var bitsPerWeight: Double {
         let weights = files.checkpoint.tensors.entries.reduce(0) { $0 + $1.shape.elementCount }
         return 8 * Double(weightsByteCount) / Double(max(weights, 1))
@@ -108,8 +121,8 @@ extension ModelComparison {
         var first: [Double] = [], second: [Double] = [], divergences: [Float] = [], positions: [Int] = [], same = 0
         var worst: [(divergence: Float, window: Int, row: Int, tops: (Int32, Int32))] = []
         for (number, window) in windows.windows.enumerated() {
-            let a = try WindowPass.hidden(window, reference.decoder, reference.precision)
-            let b = try WindowPass.hidden(window, candidate.decoder, candidate.precision)
+            let a = try WindowPass.hidden(window, reference.decoder, reference.precision, reference.cache)
+            let b = try WindowPass.hidden(window, candidate.decoder, candidate.precision, candidate.cache)
             try WindowPass.forBlocks(window) { rows in
                 let p = try WindowPass.logProbabilities(a, rows, reference.decoder)
                 let q = try WindowPass.logProbabilities(b, rows, candidate.decoder)
@@ -132,6 +145,7 @@ extension ModelComparison {
         }
         path = candidate.path
         byteCount = candidate.weightsByteCount
+        memoryByteCount = candidate.memoryByteCount
         bitsPerWeight = candidate.bitsPerWeight
         perplexity = Perplexity(logProbabilities: second)
         referencePerplexity = Perplexity(logProbabilities: first)
@@ -148,7 +162,7 @@ extension ModelComparison {
                 candidate: spelled([place.tops.1]))
         }
         tensors = try Self.tensorErrors(reference.files.checkpoint, candidate.files.checkpoint)
-        let rate = try candidate.decoder.speed(precision: candidate.precision)
+        let rate = try candidate.decoder.speed(precision: candidate.precision, cache: candidate.cache)
         tokensPerSecond = rate
     }
 
@@ -178,8 +192,8 @@ extension ModelComparison {
 
 extension Decoder {
     /// Tokens a second of greedy steps with a short cache.
-    func speed(precision: Precision, tokens: Int = 64) throws -> Double {
-        let cache = KVCache(configuration, precision: precision)
+    func speed(precision: Precision, cache type: KVCacheType, tokens: Int = 64) throws -> Double {
+        let cache = KVCache(configuration, precision: precision, type: type)
         func step(_ token: Int32) throws -> Int32 {
             let hidden = try hiddenStates([token], [DecoderSequence(rows: 0..<1, cache: cache)])
             return Int32(try logits(hidden).argmax(1).toArray(as: Int64.self)[0])

@@ -57,8 +57,10 @@ public struct Perplexity: Sendable {
 enum WindowPass {
     private static let rowsAtOnce = 64
 
-    static func hidden(_ window: TextWindows.Window, _ decoder: Decoder, _ precision: Precision) throws -> Tensor {
-        let cache = KVCache(decoder.configuration, precision: precision)
+    static func hidden(
+        _ window: TextWindows.Window, _ decoder: Decoder, _ precision: Precision, _ type: KVCacheType = .f16
+    ) throws -> Tensor {
+        let cache = KVCache(decoder.configuration, precision: precision, type: type)
         let rows = 0..<window.tokens.count
         return try noGrad { try decoder.hiddenStates(window.tokens, [DecoderSequence(rows: rows, cache: cache)]) }
     }

@@ -7,17 +7,21 @@ package struct KVLayout: Sendable, Equatable {
     package let headDimension, valueDimension: Int
     /// The offset of the layer in a block, in elements.
     package let offset: Int
+    /// What the stored dimension of a head is a multiple of.
+    let multiple: Int
 
-    package init(heads: Int, headDimension: Int, valueDimension: Int, offset: Int) {
+    /// - Parameter dtype: quantised caches have a scale for each 32 numbers, others are read in eights.
+    package init(heads: Int, headDimension: Int, valueDimension: Int, offset: Int, dtype: DType = .float16) {
+        multiple = dtype.isQuantized ? dtype.blockLength : 8
         self.heads = heads
         self.headDimension = headDimension
         self.valueDimension = valueDimension
         self.offset = offset
     }
 
-    /// Dimension of a head as stored: kernels read multiples of eight; the padding is zero.
-    var storedKeys: Int { (headDimension + 7) / 8 * 8 }
-    var storedValues: Int { (valueDimension + 7) / 8 * 8 }
+    /// Dimension of a head as stored, padded with zeros.
+    var storedKeys: Int { (headDimension + multiple - 1) / multiple * multiple }
+    var storedValues: Int { (valueDimension + multiple - 1) / multiple * multiple }
     /// Elements of one head's keys, and of its values, in a block.
     var keyElements: Int { KVBlock.length * storedKeys }
     var valueElements: Int { KVBlock.length * storedValues }

@@ -1,0 +1,178 @@
+// Caches of quantised keys and values: a page's codes of one head become floats in a buffer that the second-level cache
+// keeps, and are used as those of a float32 cache. A query's result is the same bits whatever other queries are in the
+// call, as there.
+//
+// Thirty-two numbers of a token's head share a scale of half precision, so a token's keys and values do not depend on
+// other tokens. With n = 32 * (dimension / 32) numbers a head, a page of one head is
+//
+//     keys    codes [dimension][PAGE], then scales [dimension / 32][PAGE]
+//     values  codes [PAGE][dimension], then scales [PAGE][dimension / 32]
+//
+// Q8: a code is an int8, value = scale * code, scale = largest magnitude / 127. Q4: codes 0 ... 15 less eight, the scale
+// is the number of the largest magnitude / -8, and a byte holds the codes of numbers i (low) and i + 16 (high) of a run:
+// keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides are bytes.
+
+#define RUN 32
+#define KV_SCRATCH (MARTLET_LARGEST_HEAD_DIMENSION * PAGE)
+
+INLINE f32x16 codes_to_floats(i8x16 codes) { return __builtin_convertvector(__builtin_convertvector(codes, i32x16), f32x16); }
+INLINE i8x16 load_i8(const int8_t *p) {
+    i8x16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE float half_at(const uint8_t *p) {
+    u16x16 h = 0;
+    memcpy(&h, p, sizeof(uint16_t));
+    return widen_half(h)[0];
+}
+
+INLINE ptrdiff_t kv_code_bytes(bool four, ptrdiff_t elements) { return four ? elements / 2 : elements; }
+
+/// Keys low ..< high of a page, [dimension][PAGE]; low and high are multiples of 16.
+INLINE void widen_keys(const bool four, const uint8_t *page, ptrdiff_t dimension, ptrdiff_t low, ptrdiff_t high,
+                       float *out) {
+    const uint8_t *scales = page + kv_code_bytes(four, dimension * PAGE);
+    for (ptrdiff_t run = 0; run < dimension / RUN; run++) {
+        for (ptrdiff_t j = low; j < high; j += LANES) {
+            f32x16 scale = widen_half(load_u16((const uint16_t *)(scales + (run * PAGE + j) * 2)));
+            float *to = out + run * RUN * PAGE + j;
+            if (four) {
+                for (ptrdiff_t i = 0; i < RUN / 2; i++) {
+                    u8x16 both;
+                    memcpy(&both, page + (run * RUN / 2 + i) * PAGE + j, sizeof both);
+                    store(to + i * PAGE, codes_to_floats((i8x16)(both & 15) - 8) * scale);
+                    store(to + (i + RUN / 2) * PAGE, codes_to_floats((i8x16)(both >> 4) - 8) * scale);
+                }
+            } else {
+                for (ptrdiff_t i = 0; i < RUN; i++) {
+                    i8x16 codes = load_i8((const int8_t *)page + (run * RUN + i) * PAGE + j);
+                    store(to + i * PAGE, codes_to_floats(codes) * scale);
+                }
+            }
+        }
+    }
+}
+
+/// Values of tokens low ..< high of a page, [PAGE][dimension].
+INLINE void widen_values(const bool four, const uint8_t *page, ptrdiff_t dimension, ptrdiff_t low, ptrdiff_t high,
+                         float *out) {
+    ptrdiff_t runs = dimension / RUN;
+    const uint8_t *scales = page + kv_code_bytes(four, dimension * PAGE);
+    for (ptrdiff_t token = low; token < high; token++) {
+        for (ptrdiff_t run = 0; run < runs; run++) {
+            f32x16 scale = splat(half_at(scales + (token * runs + run) * 2));
+            float *to = out + token * dimension + run * RUN;
+            if (four) {
+                u8x16 both;
+                memcpy(&both, page + (token * runs + run) * (RUN / 2), sizeof both);
+                store(to, codes_to_floats((i8x16)(both & 15) - 8) * scale);
+                store(to + LANES, codes_to_floats((i8x16)(both >> 4) - 8) * scale);
+            } else {
+                const int8_t *codes = (const int8_t *)page + token * dimension + run * RUN;
+                store(to, codes_to_floats(load_i8(codes)) * scale);
+                store(to + LANES, codes_to_floats(load_i8(codes + LANES)) * scale);
+            }
+        }
+    }
+}
+
+INLINE void attend_quantized(const bool four, const martlet_attention_arguments *g, ptrdiff_t kv_head,
+                             ptrdiff_t row_begin, ptrdiff_t row_end) {
+    attention_tile tile, *t = &tile;
+    _Alignas(64) float page_floats[KV_SCRATCH];
+    for (ptrdiff_t begin = row_begin; begin < row_end; begin += TILE_ROWS) {
+        tile_begin(t, g, kv_head, begin, row_end - begin < TILE_ROWS ? row_end - begin : TILE_ROWS);
+        ptrdiff_t first = t->first[0], end = t->end[0];
+        for (ptrdiff_t r = 1; r < t->rows; r++) {
+            if (t->first[r] < first) first = t->first[r];
+            if (t->end[r] > end) end = t->end[r];
+        }
+        for (ptrdiff_t page = first / PAGE; page * PAGE < end; page++) {
+            ptrdiff_t start = page * PAGE;
+            const uint8_t *keys = (const uint8_t *)g->key_pages[page] + g->key_offset + kv_head * g->key_head_stride;
+            const uint8_t *values =
+                (const uint8_t *)g->value_pages[page] + g->value_offset + kv_head * g->value_head_stride;
+            ptrdiff_t low = clamped(first - start, 0, PAGE) / LANES * LANES;
+            ptrdiff_t high = (clamped(end - start, 0, PAGE) + LANES - 1) / LANES * LANES;
+            widen_keys(four, keys, g->head_dimension, low, high, page_floats);
+            product_f32(t->rows, t->q, page_floats + low, PAGE, g->head_dimension, NULL, t->p + low, high - low,
+                        page_floats);
+            tile_scores(t, g, start);
+            tile_weights(t, start);
+            widen_values(four, values, g->value_dimension, clamped(first - start, 0, PAGE), clamped(end - start, 0, PAGE),
+                         page_floats);
+            for (ptrdiff_t r = 0; r < t->rows; r += STRIP_ROWS) {
+                ptrdiff_t rows = t->rows - r < STRIP_ROWS ? t->rows - r : STRIP_ROWS;
+                tile_values_f32(t, r, rows, page_floats, g->value_dimension, start, page_floats);
+            }
+        }
+        tile_end(t, g, kv_head, begin);
+    }
+}
+
+static void attend_q8(const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t begin, ptrdiff_t end) {
+    attend_quantized(false, g, kv_head, begin, end);
+}
+static void attend_q4(const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t begin, ptrdiff_t end) {
+    attend_quantized(true, g, kv_head, begin, end);
+}
+
+/// The scale of a run and its codes, 0 ... 15 or -127 ... 127.
+INLINE uint16_t quantize_run(const bool four, const float *x, int8_t *codes) {
+    float most = 0, extreme = 0;
+    for (int i = 0; i < RUN; i++) {
+        float size = fabsf(x[i]);
+        if (size > most) {
+            most = size;
+            extreme = x[i];
+        }
+        // A number that is none is not hidden: the whole run becomes none.
+        if (size != size) most = extreme = NAN;
+    }
+    uint16_t half = narrow_half(splat(four ? extreme / -8 : most / 127))[0];
+    float scale = half_at((const uint8_t *)&half), inverse = scale != 0 ? 1 / scale : 0;
+    for (int i = 0; i < RUN; i++) {
+        float code = rintf(x[i] * inverse);  // of NaN and infinity the scale says what they were
+        float least = four ? -8 : -127, largest = four ? 7 : 127;
+        code = code >= least ? code : least;
+        code = code <= largest ? code : largest;
+        codes[i] = (int8_t)((int)code + (four ? 8 : 0));
+    }
+    return half;
+}
+
+INLINE void append_quantized(const bool four, const martlet_append_arguments *g, ptrdiff_t head_begin,
+                             ptrdiff_t head_end) {
+    for (ptrdiff_t token = 0; token < g->tokens; token++) {
+        ptrdiff_t page = (g->first_position + token) / PAGE, slot = (g->first_position + token) % PAGE;
+        for (ptrdiff_t head = head_begin; head < head_end; head++) {
+            for (int part = 0; part < 2; part++) {
+                ptrdiff_t dimension = part ? g->value_dimension : g->head_dimension, runs = dimension / RUN;
+                const float *x = part ? g->values + token * g->value_stride + head * dimension
+                                      : g->keys + token * g->key_stride + head * dimension;
+                uint8_t *to = part ? (uint8_t *)g->value_pages[page] + g->value_offset + head * g->value_head_stride
+                                   : (uint8_t *)g->key_pages[page] + g->key_offset + head * g->key_head_stride;
+                uint8_t *scales = to + kv_code_bytes(four, dimension * PAGE);
+                for (ptrdiff_t run = 0; run < runs; run++) {
+                    int8_t codes[RUN];
+                    uint16_t scale = quantize_run(four, x + run * RUN, codes);
+                    memcpy(scales + (part ? slot * runs + run : run * PAGE + slot) * 2, &scale, sizeof scale);
+                    for (int i = 0; i < (four ? RUN / 2 : RUN); i++) {
+                        uint8_t byte = four ? (uint8_t)(codes[i] | codes[i + RUN / 2] << 4) : (uint8_t)codes[i];
+                        ptrdiff_t row = run * (four ? RUN / 2 : RUN) + i;
+                        if (part) to[slot * (four ? dimension / 2 : dimension) + row] = byte;
+                        else to[row * PAGE + slot] = byte;
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void append_q8(const martlet_append_arguments *g, ptrdiff_t head_begin, ptrdiff_t head_end) {
+    append_quantized(false, g, head_begin, head_end);
+}
+static void append_q4(const martlet_append_arguments *g, ptrdiff_t head_begin, ptrdiff_t head_end) {
+    append_quantized(true, g, head_begin, head_end);
+}
