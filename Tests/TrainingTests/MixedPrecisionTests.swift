@@ -41,6 +41,53 @@ import Testing
         }
     }
 
+    @Test(arguments: [("int8", 0.03), ("int4", 0.15), ("ternary", 0.4)])
+    func quantisationAwareRunsLearnAndSaveTheRoundedModel(qat: String, miss: Double) throws {
+        let folder = try scratch("qat-\(qat)")
+        let data = try TrainingData(folder: folder + "/data")
+        let plain = try losses(Trainer(run: folder + "/plain", options: options(["steps": 40]), data: data))
+        let trainer = try Trainer(
+            run: folder + "/run", options: options(["steps": 40, "qat": .string(qat), "qat_group": 8]), data: data)
+        let rounded = try losses(trainer)
+        #expect(
+            rounded[39] < rounded[0] && abs(rounded[39] - plain[39]) < miss * plain[39], "\(rounded[39]), \(plain[39])")
+        let file = try SafetensorsFile(path: folder + "/run/model.safetensors")
+        let matrix = try file.tensor("model.layers.0.mlp.up_proj.weight")
+        // A row of the saved matrix has few levels: those of its groups' grids.
+        let row = try matrix.narrow(0, from: 0, length: 1).narrow(1, from: 0, length: 8).contiguous().toArray(
+            as: Float.self)
+        let least = Set(row.map(abs)).filter { $0 > 0 }.min() ?? 1
+        if qat == "ternary" {
+            let all = try matrix.toArray(as: Float.self)
+            #expect(Set(all.map(abs)).count <= 2, "\(Set(all.map(abs)))")
+        } else {
+            let top: Float = qat == "int8" ? 128 : 8, most = row.map(abs).max() ?? 0
+            #expect(most / least <= top + 0.01)
+        }
+        // Embeddings stay as they are, and what is saved is what was trained.
+        let table = try file.tensor("model.embed_tokens.weight").toArray(as: Float.self)
+        #expect(Set(table.map(abs)).count > 100)
+        let model = try LanguageModel(path: folder + "/run", precision: .exact)
+        let ids: [Int32] = [5, 6, 7, 8]
+        let found: [Float] = try model.decoder(ids).toArray(),
+            wanted: [Float] = try trainer.decoder(ids).detach().toArray()
+        #expect(zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-4 })
+        // Rounding is the identity for gradients: the masters move between the levels.
+        let master = try #require(trainer.parameters.first { $0.name == "model.layers.0.mlp.up_proj.weight" })
+        #expect(try Set(master.tensor.detach().toArray(as: Float.self)).count > 100)
+    }
+
+    @Test func aQuantisationAwareRunResumesWithTheSameBits() throws {
+        let folder = try scratch("qat-resume")
+        try expectSameBitsWhenResumed(folder, options(["qat": "int4", "qat_group": 8])) { _, _ in }
+    }
+
+    @Test func whatQuantisationAwarenessDoesNotGoWithIsRefused() throws {
+        #expect {
+            _ = try ResolvedOptions(options(["qat": "int4", "precision": "bf16"]), vocabularySize: 100)
+        } throws: { "\($0)".contains("leave precision at fp32") }
+    }
+
     @Test func stepWhoseGradientsOverflowIsLeftOut() throws {
         let folder = try scratch("mixed-overflow")
         let data = try TrainingData(folder: folder + "/data")

@@ -20,7 +20,7 @@ extension ResolvedOptions {
     func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
         let options = run.optimizer
         let loop = try StepLoop(
-            trained, clip: options.clip, precision: run.compute.roundedType, averageDecay: options.averageDecay
+            trained, clip: options.clip, rounding: run.compute.rounding, averageDecay: options.averageDecay
         ) { options.kind.make($0, options.numbers, rate: run.adapter.rate) }
         loop.optimizerName = options.kind.rawValue
         loop.guards = StepGuards(spikeFactor: options.spikeFactor)

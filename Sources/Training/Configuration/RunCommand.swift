@@ -27,7 +27,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let pretraining = RunCommand(
         "train", beginsModel: true,
         parts: [
-            .data, .output, .shape, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .loss, .perEpoch,
+            .data, .output, .shape, .rows, .compute, .quantization, .optimizer, .schedule, .seed, .dropout, .loss,
+            .perEpoch,
             .evaluation, .heldOutRows, .checkpoints,
         ])
 
@@ -35,7 +36,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let tuning = RunCommand(
         "sft",
         parts: [
-            .conversations, .output, .adapter, .rows, .compute, .optimizer, .schedule, .seed, .dropout, .noise, .base,
+            .conversations, .output, .adapter, .rows, .compute, .quantization, .optimizer, .schedule, .seed, .dropout,
+            .noise, .base,
             .loss, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
         ])
 

@@ -53,7 +53,7 @@ extension ResolvedOptions {
             tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: sequencesPerRow)
                 .multiplied(clampedBy: self.rows.length),
             optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,
-            copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.roundedType == nil ? 0 : 1),
+            copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.rounding == nil ? 0 : 1),
             recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1, adapter: adapter)
     }
 }

@@ -3,11 +3,11 @@ import MartletNN
 import MartletSystem
 import MartletTensor
 
-/// Training with matrices and their gradients rounded to 16 bits while the optimiser works on float32 masters
-/// (Micikevicius et al. 2018). Norms and biases stay as they are, and so do activations: every product is computed in
-/// float32 from rounded weights, so the model that is saved in 16 bits is exactly the one that was trained.
+/// Training with matrices rounded (`WeightRounding`), to 16 bits with their gradients or to a grid of fewer, while the
+/// optimiser works on float32 masters (Micikevicius et al. 2018). Norms and biases stay as they are, and so do activations: every product is computed in
+/// float32 from rounded weights, so the model that is saved is exactly the one that was trained.
 package final class MixedPrecision {
-    let dtype: DType
+    let rounding: WeightRounding
     /// The master parameters, in the order of the decoder's parameters; those that are not rounded are the decoder's
     /// own.
     let masters: [Parameter]
@@ -15,40 +15,43 @@ package final class MixedPrecision {
     package var scaler: LossScaler?
     private let working: [Parameter]
 
-    init(_ parameters: [Parameter], _ dtype: DType) throws {
-        self.dtype = dtype
+    init(_ parameters: [Parameter], _ rounding: WeightRounding) throws {
+        self.rounding = rounding
         working = parameters
         masters = try parameters.map { parameter in
-            guard parameter.role.isDecayed else { return parameter }
+            guard rounding.applies(to: parameter) else { return parameter }
             let master = try parameter.tensor.detach().copied().requiringGrad()
             return Parameter(name: parameter.name, role: parameter.role, tensor: master)
         }
-        scaler = dtype == .float16 ? LossScaler() : nil
+        scaler = rounding == .type(.float16) ? LossScaler() : nil
         try roundMasters()
     }
 
     private var rounded: [(working: Tensor, master: Tensor)] {
-        zip(working, masters).filter { $0.0.role.isDecayed }.map { ($0.0.tensor, $0.1.tensor) }
+        zip(working, masters).filter { rounding.applies(to: $0.0) }.map { ($0.0.tensor, $0.1.tensor) }
     }
 
     /// Copies the masters' values, rounded, to the decoder.
     func roundMasters() throws {
         try noGrad {
-            for (tensor, master) in rounded { try tensor.copy(from: master.detach().to(dtype)) }
+            for (tensor, master) in rounded { try tensor.copy(from: rounding.rounded(master.detach())) }
         }
     }
 
-    /// Moves the decoder's gradients, rounded, to the masters.
+    /// Moves the decoder's gradients to the masters, rounded to 16 bits where the weights are.
     func collectGradients() throws {
         for (tensor, master) in rounded {
-            master.gradient = try tensor.gradient?.to(dtype).to(.float32)
+            master.gradient = try tensor.gradient.map { try rounding.passed($0) }
             tensor.gradient = nil
         }
     }
 
-    /// The model as it is saved: matrices in 16 bits.
+    /// The model as it is saved: matrices rounded.
     func model() throws -> [(String, Tensor)] {
-        try masters.map { ($0.name, $0.role.isDecayed ? try $0.tensor.detach().to(dtype) : $0.tensor.detach()) }
+        try masters.map { master in
+            let tensor = master.tensor.detach()
+            return (master.name, rounding.applies(to: master) ? try rounding.rounded(tensor) : tensor)
+        }
     }
 }
 

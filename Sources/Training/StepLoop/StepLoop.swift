@@ -44,11 +44,21 @@ public final class StepLoop {
     ///   - precision: what matrices and their gradients are rounded to; nil for float32.
     ///   - averageDecay: of an average of the weights; 0 keeps none.
     ///   - optimizer: given the parameters that are to change.
-    public init(
+    public convenience init(
         _ trained: [Parameter], clip: Double = 1, precision: DType? = nil, averageDecay: Double = 0,
         optimizer: ([Parameter]) -> any Optimizer
     ) throws {
-        mixed = try precision.map { try MixedPrecision(trained, $0) }
+        try self.init(
+            trained, clip: clip, rounding: precision.map { .type($0) }, averageDecay: averageDecay, optimizer: optimizer
+        )
+    }
+
+    /// - Parameter rounding: what matrices are rounded to around float32 masters; nil for float32.
+    package init(
+        _ trained: [Parameter], clip: Double = 1, rounding: WeightRounding?, averageDecay: Double = 0,
+        optimizer: ([Parameter]) -> any Optimizer
+    ) throws {
+        mixed = try rounding.map { try MixedPrecision(trained, $0) }
         parameters = mixed?.masters ?? trained
         self.optimizer = optimizer(parameters)
         average = averageDecay > 0 ? WeightAverage(parameters, decay: averageDecay) : nil

@@ -9,6 +9,10 @@ public struct ComputeOptions: Sendable, Equatable {
     public internal(set) var microBatches = 1
     public internal(set) var recompute = Recompute.none
     public internal(set) var precision = Precision.fp32
+    /// What matrices of layers are rounded to in quantisation-aware training.
+    public enum QuantizationAware: String, Sendable, CaseIterable, OptionValue { case none, int8, int4, ternary }
+    public internal(set) var quantizationAware = QuantizationAware.none
+    public internal(set) var quantizationGroup = 32
 
     /// The type that matrices are rounded to, if any.
     public var roundedType: DType? {
@@ -16,6 +20,16 @@ public struct ComputeOptions: Sendable, Equatable {
         case .fp32: nil
         case .bf16: .bfloat16
         case .fp16: .float16
+        }
+    }
+
+    /// What matrices are rounded to around float32 masters, if at all.
+    var rounding: WeightRounding? {
+        switch quantizationAware {
+        case .none: roundedType.map { .type($0) }
+        case .int8: .grid(bits: 8, group: quantizationGroup)
+        case .int4: .grid(bits: 4, group: quantizationGroup)
+        case .ternary: .ternary
         }
     }
 }
@@ -52,6 +66,38 @@ extension OptionPart {
             throw TrainingError(
                 .configuration,
                 "batch_rows \(rows) does not make \(parts) micro-batches of a row or more")
+        }
+    }
+}
+
+extension OptionPart {
+    /// Quantisation-aware training.
+    static let quantization = OptionPart(
+        "Quantisation",
+        [
+            .choice(
+                "qat", \.compute.quantizationAware,
+                "What the layers' matrices are rounded to while they are trained, by the straight-through estimator: int8, "
+                    + "int4, or ternary (-1, 0, 1: 1.58 bits, an experiment). The saved model is the rounded one.",
+                shown: true, others: "quantization_aware quantization_aware_training", default: .value(.none)),
+            .integer(
+                "qat_group", \.compute.quantizationGroup, 8...65_536,
+                "Inputs that share a scale in qat's int8 and int4; 32 is what Q8_0 and Q4_0 have.",
+                others: "qat_group_size", default: .value(32)),
+        ]
+    ) { (run, _) throws(TrainingError) in
+        guard run.compute.quantizationAware != .none else { return }
+        guard run.compute.precision == .fp32 else {
+            throw TrainingError(
+                .configuration,
+                "qat rounds matrices around float32 masters, and so does precision \(run.compute.precision.rawValue): leave "
+                    + "precision at fp32")
+        }
+        guard !run.adapter.isOn else {
+            throw TrainingError(
+                .configuration,
+                "qat trains the model's matrices, which adapter \(run.adapter.method.rawValue) leaves as they are: say adapter "
+                    + "none, or tune the adapter on a quantised model")
         }
     }
 }
