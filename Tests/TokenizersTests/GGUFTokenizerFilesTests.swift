@@ -1,3 +1,5 @@
+import Foundation
+import MartletJSON
 import MartletTokenizers
 import Testing
 
@@ -98,5 +100,37 @@ import Musl
     @Test func whatNoFileCanSayIsRefused() throws {
         #expect(throws: TokenizerError.self) { try byteLevel(pre: "deepseek-llm").files() }
         #expect(throws: TokenizerError.self) { try GGUFTokenizerMetadata(model: "bert", tokens: [[0x61]]).files() }
+    }
+
+    /// Unigram and WordPiece of folders, as a GGUF file says them, give the same ids.
+    @Test(arguments: [
+        "pipeline-wordpiece-cased", "pipeline-wordpiece-uncased", "pipeline-sentencepiece-unigram",
+        "pipeline-sentencepiece-unigram-bytes",
+    ]) func foldersOfOtherModelsAreWritten(_ name: String) throws {
+        let golden = try PipelineGolden(name + ".json")
+        var template = Array("/tmp/martlet-gguf-tokenizer-XXXXXX".utf8CString)
+        let folder = try #require(
+            template.withUnsafeMutableBufferPointer {
+                $0.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+            })
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = golden.model.isEmpty ? "tokenizer.json" : "tokenizer.model"
+        var json = golden.tokenizer.object ?? [:]
+        // Of tokens that are added, such a file knows the special ones.
+        json["added_tokens"] = .array((json["added_tokens"]?.array ?? []).filter { ($0["id"]?.integer ?? 0) < 5 })
+        let bytes = golden.model.isEmpty ? JSON.object(json).bytes() : golden.model
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(file)"))
+        let tokenizer = try Tokenizer(folder: folder)
+        let metadata = try GGUFTokenizerMetadata(folder: folder, vocabularySize: tokenizer.vocabularySize + 3)
+        #expect(metadata.model == (name.contains("wordpiece") ? "bert" : "t5"))
+        let again = try Tokenizer(gguf: metadata)
+        // A ▁ of the text itself is the mark of a word's beginning there, and equal sums of scores are rounded otherwise.
+        var count = 0
+        for item in golden.cases where !["<", "▁", "aaaa"].contains(where: { item.text.contains($0) }) {
+            let mine = try? tokenizer.encode(item.text), its = try? again.encode(item.text)
+            #expect(mine == its, "\(name): \(item.text.debugDescription)")
+            count += 1
+        }
+        #expect(count > 10)
     }
 }

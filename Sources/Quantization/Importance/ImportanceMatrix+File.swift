@@ -7,16 +7,20 @@ import MartletTensor
 extension ImportanceMatrix {
     private static let sumSuffix = ".in_sum2", countSuffix = ".counts"
 
+    /// Reads a GGUF file, or an older .dat file.
     /// - Throws: `FormatError` for a file that is none, and for lists that do not fit each other.
     public init(file path: String) throws {
         self.init()
+        if let old = try LegacyImportances(path: path) {
+            self = old.matrix
+            return
+        }
         let file = try GGUFFile(path: path)
         origin = path
         guard try file.metadata.stringIfPresent("general.type") == "imatrix" else {
             throw FormatError(
                 .malformed, path: path, field: "key \"general.type\"",
-                "is not \"imatrix\": this is no importance matrix; llama.cpp's old .dat files are converted by its "
-                    + "llama-imatrix --output-format gguf")
+                "is not \"imatrix\": this is no importance matrix")
         }
         chunks = try file.metadata.integerIfPresent("imatrix.chunk_count") ?? 0
         for name in file.names where name.hasSuffix(Self.sumSuffix) {

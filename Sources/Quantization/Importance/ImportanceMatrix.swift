@@ -37,7 +37,15 @@ public struct ImportanceMatrix: Sendable {
 
     /// The importances of a tensor's columns, one list for each matrix in it; nil where nothing is known.
     func values(for tensor: WrittenTensor, columns: Int) -> [[Float]]? {
-        if let found = tensors[tensor.name] { return Self.usable(found.means) }
+        if let found = tensors[tensor.name] {
+            // Older files have the experts of a stack in one list.
+            let matrices = tensor.shape.rank == 3 ? tensor.shape[0] : 1
+            guard found.sums.count == 1, matrices > 1, found.sums[0].count == matrices * columns else {
+                return Self.usable(found.means)
+            }
+            let means = found.means[0]
+            return Self.usable((0..<matrices).map { Array(means[$0 * columns..<($0 + 1) * columns]) })
+        }
         let parts = tensor.modules.compactMap { modules[$0] }
         guard let first = parts.first, parts.count == tensor.modules.count else { return nil }
         if tensor.shape.rank == 3 { return Self.usable(parts.flatMap(\.means)) }

@@ -1,7 +1,8 @@
 import MartletJSON
 
 extension GGUFTokenizerMetadata {
-    /// The tokenizer of a model's folder as a GGUF file says it: byte-level BPE, and the BPE of sentencepiece.
+    /// The tokenizer of a model's folder as a GGUF file says it: byte-level BPE, the BPE and the Unigram of sentencepiece, and
+    /// WordPiece.
     ///
     /// Which named cuts a byte-level BPE makes is found by trying: the name under which the same merges give the same
     /// ids for texts of many kinds. Ids that the model has and the tokenizer has not are named `[PAD12]` and unused, as
@@ -11,11 +12,6 @@ extension GGUFTokenizerMetadata {
     ///   would become other ids.
     package init(folder path: String, vocabularySize: Int) throws(TokenizerError) {
         let tokenizer = try Tokenizer(folder: path), details = tokenizer.details
-        guard let pairs = tokenizer.model as? BytePairs else {
-            throw .unsupported(
-                file: path, field: "the tokenizer's model", found: details.kind,
-                known: ["byte-level BPE", "sentencepiece BPE"])
-        }
         guard tokenizer.vocabularySize <= vocabularySize else {
             throw .malformed(
                 file: path, field: "the tokenizer",
@@ -30,6 +26,10 @@ extension GGUFTokenizerMetadata {
         for token in tokenizer.addedTokens {
             types[Int(token.id)] = token.isSpecial ? .control : .userDefined
             tokens[Int(token.id)] = Array(token.content.utf8)
+        }
+        guard let pairs = tokenizer.model as? BytePairs else {
+            self = try Self.searched(tokenizer, tokens, types, path)
+            return
         }
         self.init(model: pairs.unit == .byte ? "gpt2" : "llama", tokens: tokens)
         bosID = details.bosToken
@@ -66,7 +66,7 @@ extension GGUFTokenizerMetadata {
     }
 
     /// `eos_token` of tokenizer_config.json: of several ends the one that a text has.
-    private static func endToken(folder: String, _ tokenizer: Tokenizer) throws(TokenizerError) -> Int32? {
+    static func endToken(folder: String, _ tokenizer: Tokenizer) throws(TokenizerError) -> Int32? {
         let path = folder + "/tokenizer_config.json"
         guard TokenizerFile.exists(path) else { return nil }
         let value = try TokenizerFile.json(path)["eos_token"]
@@ -108,9 +108,11 @@ extension GGUFTokenizerMetadata {
             known: usual)
     }
 
-    private func demandSameIDs(as tokenizer: Tokenizer, _ path: String) throws(TokenizerError) {
+    func demandSameIDs(
+        as tokenizer: Tokenizer, _ path: String, texts: [String] = TokenizerProbe.texts
+    ) throws(TokenizerError) {
         let other = try Tokenizer(gguf: self)
-        for text in TokenizerProbe.texts {
+        for text in texts {
             // Of a text that the vocabulary cannot say there is nothing to compare.
             guard let mine = try? tokenizer.encode(text) else { continue }
             let its = try other.encode(text)
@@ -138,7 +140,7 @@ enum TokenizerProbe {
     ]
 
     /// Nil for a text that the vocabulary has no tokens for.
-    static func ids(_ tokenizer: Tokenizer) -> [[Int32]?] {
+    static func ids(_ tokenizer: Tokenizer, texts: [String] = texts) -> [[Int32]?] {
         texts.map { try? tokenizer.encode($0, addSpecialTokens: false) }
     }
 }

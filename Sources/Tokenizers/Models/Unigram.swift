@@ -15,6 +15,8 @@ package struct Unigram: TokenizerModel {
     package let vocabulary: Vocabulary
     package let unknown: Int32?
     private let scores: [Double]
+    /// Whether a token is looked for in texts.
+    private let usable: [Bool]
     private let unknownScore: Double
     private let rounds: Bool
     private let trie: TokenTrie
@@ -38,6 +40,7 @@ package struct Unigram: TokenizerModel {
         slices = PieceSlices(vocabulary)
         rounds = precision == .single
         self.scores = scores.map { $0 ?? 0 }
+        usable = scores.map { $0 != nil }
         var trie = TokenTrie(reserving: vocabulary.count * 4)
         for id in 0..<Int32(vocabulary.count) where scores[Int(id)] != nil {
             if let token = vocabulary[id], !token.isEmpty, vocabulary.id(of: token) == id {
@@ -58,6 +61,9 @@ package struct Unigram: TokenizerModel {
         // This penalty is part of the algorithm's definition in both reference programs.
         unknownScore = (worstScore ?? scores.reduce(Double.infinity) { min($0, $1 ?? .infinity) }) - 10
     }
+
+    func matches(_ id: Int32) -> Bool { usable.indices.contains(Int(id)) && usable[Int(id)] }
+    func score(of id: Int32) -> Double? { matches(id) ? scores[Int(id)] : nil }
 
     package var vocabularySize: Int { vocabulary.count }
     package func id(of token: [UInt8]) -> Int32? { vocabulary.id(of: token) }

@@ -41,6 +41,13 @@ package struct CharsMap: Sendable {
 
     package var isEmpty: Bool { units.isEmpty }
 
+    /// The map as it is stored.
+    var bytes: [UInt8] {
+        guard !isEmpty else { return [] }
+        func word(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        return word(UInt32(clamping: units.count * 4)) + units.flatMap(word) + replacements
+    }
+
     /// Calls `body` with the length and the value of every key that is a prefix of `bytes`, shortest first, while it
     /// returns true.
     @inline(__always)
