@@ -8,7 +8,8 @@ struct PullCommand: AsyncParsableCommand {
         commandName: "pull",
         abstract: "Fetch a model from the hub into the shared cache.",
         discussion: """
-            NAME is org/name, org/name:FILE, org/name:QUANTISATION, or a short name. An interrupted download goes on where \
+            NAME is org/name, org/name:FILE, org/name:QUANTISATION, or a short name. Of several GGUF files the Q4_K_M is \
+            taken, or a smaller one where that does not fit into the memory that is free, and a line says which. An interrupted download goes on where \
             it stopped. HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT, https_proxy, no_proxy and \
             SSL_CERT_FILE mean what they mean elsewhere. Downloads are made with the system's libcurl.
 
@@ -35,6 +36,11 @@ struct PullCommand: AsyncParsableCommand {
         var settings = HubSettings()
         let silence = Silence()
         settings.onRetry = {
+            silence.ends()
+            Terminal.note($0)
+        }
+        settings.memory = MachineMemory().available
+        settings.onChoice = {
             silence.ends()
             Terminal.note($0)
         }

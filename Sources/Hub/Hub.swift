@@ -41,7 +41,13 @@ public struct Hub: Sendable {
         }
         return try await HubClient.with(settings) { client in
             let (commit, files) = try await client.listing(parsed.name, revision: parsed.revision)
-            let wanted = try FileSelection(repository: parsed.name, files: files).choose(parsed.selection)
+            let selection = FileSelection(repository: parsed.name, files: files)
+            let wanted: [String]
+            if parsed.selection == nil, let candidates = selection.candidates {
+                wanted = try await choose(candidates, of: parsed.name, client, revision: commit)
+            } else {
+                wanted = try selection.choose(parsed.selection)
+            }
             let folder = settings.cache.folder(parsed.name)
             let snapshot = "\(folder)/snapshots/\(commit)"
             for (index, file) in wanted.enumerated() {
@@ -69,6 +75,28 @@ public struct Hub: Sendable {
             if let model = models.first, wanted.count == models.count { return "\(snapshot)/\(model)" }
             return snapshot
         }
+    }
+
+    /// The first of several quantisations that memory has room for, or the smallest.
+    private func choose(
+        _ candidates: [QuantizationCandidate], of repository: String, _ client: HubClient, revision: String
+    ) async throws -> [String] {
+        var sizes: [(candidate: QuantizationCandidate, bytes: Int)] = []
+        for candidate in candidates {
+            var bytes = 0
+            for file in candidate.files {
+                bytes += try await client.describe(repository, file, revision: revision).size
+            }
+            sizes.append((candidate, bytes))
+            if QuantizationCandidate.fits(bytes, memory: settings.memory) { break }
+        }
+        guard let last = sizes.last, let smallest = sizes.min(by: { $0.bytes < $1.bytes }) else { return [] }
+        let chosen = QuantizationCandidate.fits(last.bytes, memory: settings.memory) ? last : smallest
+        settings.onChoice?(
+            QuantizationCandidate.sentence(
+                chosen.candidate.name, bytes: chosen.bytes, of: candidates.count, memory: settings.memory,
+                repository: repository))
+        return chosen.candidate.files
     }
 
     /// `snapshots/<commit>/<file>` as a relative link to `blobs/<etag>`, replacing what stood there.
@@ -126,7 +154,7 @@ struct FileSelection {
         return !number.isEmpty && number.count <= 2 && folder.dropFirst(number.count).hasPrefix("_")
     }
 
-    private func named(_ selection: String) throws(HubError) -> [String] {
+    func named(_ selection: String) throws(HubError) -> [String] {
         if files.contains(selection) { return [selection] }
         let models = files.filter { $0.hasSuffix(".gguf") }
         let matches = models.filter { Self.hasWord(selection, $0) }.sorted()

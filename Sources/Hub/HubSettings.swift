@@ -20,6 +20,10 @@ public struct HubSettings: Sendable {
     /// The number of attempts while the hub has not responded at all: without a network, the error comes within
     /// seconds.
     public var firstRetries = 2
+    /// Memory available for a model, by which a quantisation is chosen if none is named; nil if unknown.
+    public var memory: Int?
+    /// Called with a sentence for the user about such a choice.
+    public var onChoice: (@Sendable (String) -> Void)?
     /// Called before each retry with a sentence for the user.
     public var onRetry: (@Sendable (String) -> Void)?
 

@@ -52,6 +52,26 @@ import Testing
         }
     }
 
+    @Test func theQuantisationFollowsFromMemory() async throws {
+        let files: [String: [UInt8]] = [
+            "m-Q4_K_M.gguf": Self.weights, "m-Q8_0.gguf": Self.weights + Self.weights,
+            "m-Q3_K_M.gguf": Array(Self.weights.prefix(100_000)), "m-Q2_K.gguf": Array(Self.weights.prefix(50_000)),
+        ]
+        for (memory, name) in [(1 << 30, "Q4_K_M"), (200_000, "Q3_K_M"), (70_000, "Q2_K"), (10, "Q2_K")] {
+            let told = Mutex<[String]>([])
+            try await withHub(FakeHub(files: files)) { hub, _ in
+                var settings = hub.settings
+                settings.memory = memory
+                settings.onChoice = { sentence in told.withLock { $0.append(sentence) } }
+                let path = try await Hub(settings).download("org/model")
+                #expect(path.hasSuffix("m-\(name).gguf"), "\(memory): \(path)")
+            }
+            let sentences = told.withLock { $0 }
+            #expect(sentences.count == 1 && sentences[0].contains(name) && sentences[0].contains("org/model:"))
+            #expect(sentences[0].contains("none fits") == (memory == 10))
+        }
+    }
+
     @Test func droppedConnectionsAreResumed() async throws {
         let server = FakeHub(files: Self.model, faults: ["model.safetensors": .drop(after: 100_000, times: 2)])
         try await withHub(server) { hub, _ in
