@@ -26,8 +26,21 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             ],
         ],
     ]
+    let more: [JSON] = [
+        ["bits": .integer(Int64(byte() % 10)), "group_size": .integer(Int64(byte()))],
+        [
+            "quant_method": "hqq",
+            "quant_config": [
+                "weight_quant_params": [
+                    "nbits": .integer(Int64([1, 2, 4, 8][byte() % 4])), "group_size": .integer(Int64(byte())),
+                ]
+            ],
+        ],
+        ["quant_method": "torchao"],
+    ]
+    let all = configurations + more
     let configuration = ConfigurationReader(
-        file: "config.json", json: ["quantization_config": configurations[byte() % configurations.count]])
+        file: "config.json", json: ["quantization_config": all[byte() % all.count]])
     guard let reader = try? PackedFormats.reader(configuration) else { return 0 }
     let shape: Shape = [byte() % 64 + 1, byte() % 64 + 1]
     let types: [(DType, String)] = [

@@ -31,7 +31,7 @@ struct ModelDescription {
         for adapter in files.adapters {
             add("adapter", adapter.path + (adapter.strength == 1 ? "" : " × \(adapter.strength)"))
         }
-        add("format", checkpoint.gguf.map { "GGUF version \($0.version)" } ?? "safetensors")
+        add("format", checkpoint.gguf.map { "GGUF version \($0.version)" } ?? checkpoint.flat?.form ?? "safetensors")
         add("architecture", checkpoint.modelType)
         add(
             "parameters", "\(Terminal.fixed(Double(parameters) / 1e6, 1)) M in \(tensors.count) tensors",

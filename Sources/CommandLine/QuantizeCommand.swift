@@ -11,13 +11,21 @@ struct QuantizeCommand: ParsableCommand {
             of the columns the same bytes lose less: --calibration computes them from a text, --imatrix reads them from a \
             file, --save-imatrix keeps them.
 
-            --method writes a folder with quantization_config instead, as transformers and other servers read it: rtn and \
-            gptq in GPTQ's layout (--bits, --group), nf4 and int8 in bitsandbytes', fp8 in compressed-tensors'. gptq needs \
-            --calibration.
+            --method writes a folder with quantization_config instead, as transformers and other servers read it:
+              rtn          round to nearest, GPTQ's layout (--bits, --group, --asymmetric, --grid)
+              gptq         errors made up for by later columns (Frantar et al. 2022; --act-order)
+              awq          large inputs' columns scaled up first (Lin et al. 2023), AutoAWQ's layout
+              nf4, fp4     16 levels, bitsandbytes' layout (Dettmers et al. 2023)
+              int8         LLM.int8's weights, bitsandbytes' layout (Dettmers et al. 2022)
+              smoothquant  outliers moved into int8 weights (Xiao et al. 2022; --migration)
+              fp8, fp8-e5m2  eight-bit floats, one scale for each output
+              mlx          mlx-lm's affine codes, of the embeddings too
+            gptq, awq and smoothquant need --calibration.
 
             Examples:
               martlet quantize runs/first --to q4_k_m --out first.gguf
               martlet quantize ./model --method gptq --bits 4 --group 128 --calibration wiki.txt --out folder/
+              martlet quantize ./model --method awq --group 64 --calibration wiki.txt --out folder/
               martlet quantize ./model --to q4_k_m --calibration wiki.txt --out model.gguf
               martlet quantize ./model --to iq4_xs --imatrix imatrix.gguf --tensor 'ffn_down=q6_k' --out model.gguf
             """)
@@ -25,9 +33,12 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "The type of the GGUF file.") var to: String?
     @Option(help: "\(QuantizationMethod.allCases.map(\.rawValue).joined(separator: ", ")): write a folder instead.")
     var method: QuantizationMethod?
-    @Option(help: "Bits of rtn and gptq: 2, 4 or 8.") var bits: Int?
-    @Option(help: "Inputs that share a scale in rtn and gptq.") var group: Int?
+    @Option(help: "Bits of rtn, gptq and mlx: 2, 4 or 8; awq has 4.") var bits: Int?
+    @Option(help: "Inputs that share a scale in rtn, gptq, awq (128) and mlx (64).") var group: Int?
     @Flag(help: "Grids of rtn and gptq with zeros of their own.") var asymmetric = false
+    @Option(help: "Of rtn: search, for the grid of least square error, or extremes.") var grid: Grid?
+    @Flag(help: "Of gptq: columns in the order of how much they count.") var actOrder = false
+    @Option(help: "Of smoothquant: how far outliers move into the weights, 0 … 1 (0.5).") var migration: Double?
     @Option(name: .shortAndLong, help: "The file, or the folder, to write.") var out: String
     @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
     @Option(help: "A text that importances are computed from.") var calibration: String?
@@ -38,6 +49,8 @@ struct QuantizeCommand: ParsableCommand {
     @Flag(help: "List every tensor with its type, and write nothing.") var dryRun = false
     @Flag(help: "One JSON object instead of text.") var json = false
 
+    enum Grid: String, ExpressibleByArgument, CaseIterable { case search, extremes }
+
     func validate() throws {
         guard imatrix == nil || calibration == nil else {
             throw ValidationError("--imatrix and --calibration both give importances: name one of them")
@@ -47,8 +60,9 @@ struct QuantizeCommand: ParsableCommand {
         }
         guard chunks > 0 else { throw ValidationError("--chunks is at least 1") }
         guard let method else {
-            guard bits == nil, group == nil, !asymmetric else {
-                throw ValidationError("--bits, --group and --asymmetric belong to --method rtn or gptq")
+            guard bits == nil, group == nil, !asymmetric, grid == nil, !actOrder, migration == nil else {
+                throw ValidationError(
+                    "--bits, --group, --asymmetric, --grid, --act-order and --migration belong to --method")
             }
             return
         }
@@ -56,17 +70,24 @@ struct QuantizeCommand: ParsableCommand {
             throw ValidationError(
                 "--to, --imatrix, --save-imatrix, --tensor and --dry-run belong to GGUF files, --method to folders")
         }
-        guard method.hasGroups || (bits == nil && group == nil && !asymmetric) else {
-            throw ValidationError("--bits, --group and --asymmetric belong to --method rtn or gptq")
+        for (flag, isGiven, allowed) in [
+            ("--bits", bits != nil, method.hasGroups), ("--group", group != nil, method.hasGroups),
+            ("--asymmetric", asymmetric, method.hasSymmetry), ("--grid", grid != nil, method == .rtn),
+            ("--act-order", actOrder, method == .gptq), ("--migration", migration != nil, method == .smoothquant),
+        ] where isGiven && !allowed {
+            throw ValidationError("\(flag) does not belong to --method \(method.rawValue)")
         }
         guard method.needsCalibration == (calibration != nil) else {
             throw ValidationError(
                 method.needsCalibration
-                    ? "--method gptq needs --calibration TEXT" : "--method \(method.rawValue) looks at no text")
+                    ? "--method \(method.rawValue) needs --calibration TEXT"
+                    : "--method \(method.rawValue) looks at no text")
         }
-        guard [2, 4, 8].contains(bits ?? 4), (8...65_536).contains(group ?? 128) else {
-            throw ValidationError("--bits is 2, 4 or 8, --group from 8 to 65536")
+        guard bits.map(method.allowedBits.contains) ?? true, (8...65_536).contains(group ?? 128) else {
+            let known = method.allowedBits.map(String.init).joined(separator: ", ")
+            throw ValidationError("--bits of \(method.rawValue) is \(known); --group is from 8 to 65536")
         }
+        guard (0...1).contains(migration ?? 0.5) else { throw ValidationError("--migration is from 0 to 1") }
     }
 
     func run() throws {
@@ -98,6 +119,9 @@ struct QuantizeCommand: ParsableCommand {
         options.bits = bits ?? options.bits
         options.groupSize = group ?? options.groupSize
         options.symmetric = !asymmetric
+        options.searchesGrid = grid != .extremes
+        options.actOrder = actOrder
+        options.migration = migration ?? options.migration
         let files = try ModelFiles(path: ModelLocator.locate(model))
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let export = try PackedExport(files, options)
@@ -108,17 +132,18 @@ struct QuantizeCommand: ParsableCommand {
         }
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var line = StatusLine()
-        try export.write(toFolder: out, windows: windows) { what, done, count in
+        let notes = try export.write(toFolder: out, windows: windows) { what, done, count in
             if stop.isRequested { throw ExitCode(130) }
             line.show("\(what) \(done) of \(count)", after: (clock.now - started).inSeconds)
         }
         line.clear()
+        if !json { notes.forEach { Terminal.note($0) } }
         let seconds = (clock.now - started).inSeconds
         let bytes = try ModelFiles(path: out).checkpoint.tensors.byteCount
         if json {
             let object: JSON = [
                 "out": .string(out), "method": .string(method.rawValue), "bytes": .integer(Int64(bytes)),
-                "seconds": .number(seconds.rounded(to: 3)),
+                "seconds": .number(seconds.rounded(to: 3)), "notes": .array(notes.map { .string($0) }),
             ]
             print(object.text(indent: 2))
         } else {

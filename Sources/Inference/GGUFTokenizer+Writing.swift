@@ -39,6 +39,7 @@ extension ModelFiles {
     /// - Parameter vocabularySize: rows of the table of embeddings.
     package func ggufTokenizer(vocabularySize: Int) throws -> GGUFTokenizerMetadata {
         if let gguf = checkpoint.gguf { return try gguf.tokenizerMetadata() }
+        if let flat = checkpoint.flat { return try FlatTokenizer(of: flat).metadata(vocabularySize: vocabularySize) }
         return try GGUFTokenizerMetadata(folder: path, vocabularySize: vocabularySize)
     }
 }

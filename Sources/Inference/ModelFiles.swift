@@ -62,17 +62,20 @@ public struct ModelFiles: Sendable {
         if path.hasSuffix(CreatedModel.suffix) { return try tokenizer(path: CreatedModel(file: path).path) }
         let isTokenizerFile = [".json", ".model", ".txt", ".tiktoken"].contains { path.hasSuffix($0) }
         guard !Folder.isFolder(path), !isTokenizerFile else { return try Tokenizer(folder: path) }
+        if let flat = try FlatModel.open(path) { return try FlatTokenizer(of: flat).tokenizer() }
         return try Tokenizer(gguf: GGUFFile(path: path).tokenizerMetadata())
     }
 
     public func tokenizer() throws -> Tokenizer {
         if let gguf = checkpoint.gguf { return try Tokenizer(gguf: gguf.tokenizerMetadata()) }
+        if let flat = checkpoint.flat { return try FlatTokenizer(of: flat).tokenizer() }
         return try Tokenizer(folder: path)
     }
 
-    /// The tokenizer of a GGUF file as files of a folder; nil for a folder, which has them.
+    /// The tokenizer of a single file as files of a folder; nil for a folder, which has them.
     package func tokenizerFiles() throws -> [(name: String, bytes: [UInt8])]? {
-        try checkpoint.gguf?.tokenizerMetadata().files()
+        if let flat = checkpoint.flat { return try FlatTokenizer(of: flat).files() }
+        return try checkpoint.gguf?.tokenizerMetadata().files()
     }
 
     public func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate? {

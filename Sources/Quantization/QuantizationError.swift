@@ -20,6 +20,7 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case notSeparate(tensor: String)
     case unknownRecipe(name: String, known: [String])
     case badOverride(String, types: [String])
+    case unknownVersion(String, Int, [Int])
     case unusedOverride(String, near: [String])
     case inTensor(String, file: String, reason: String)
     case importanceOfAnotherModel(origin: String, tensor: String, found: String, expected: String)
@@ -52,6 +53,9 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
             "\(tensor) joins several matrices, which no packed layout here has; write a GGUF file instead"
         case .unknownRecipe(let name, let known):
             "\"\(name.prefix(40))\" is no type of a file; there are \(known.joined(separator: ", "))"
+        case .unknownVersion(let form, let version, let known):
+            "there is no version \(version) of \(form)'s files; there are "
+                + known.map(String.init).joined(separator: ", ")
         case .badOverride(let text, let types):
             "\"\(text.prefix(80))\" is no PATTERN=TYPE such as blk.*.ffn_down=q6_k; types are "
                 + types.joined(separator: ", ")

@@ -57,11 +57,8 @@ final class Program {
     }
 
     /// Runs to the end.
-    func run(
-        _ arguments: [String], input: String? = nil, environment: [String: String] = [:]
-    ) throws -> Result {
+    func run(_ arguments: [String], input: String? = nil) throws -> Result {
         let process = process(arguments)
-        process.environment?.merge(environment) { $1 }
         // Files, not pipes: nothing waits for whom.
         let names = ["out", "err", "in"].map { "\(home)/\(UUID().uuidString).\($0)" }
         for name in names { FileManager.default.createFile(atPath: name, contents: Data((input ?? "").utf8)) }

@@ -11,6 +11,20 @@ import Testing
     private static let folder =
         URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens").path
 
+    private static var files: Memory {
+        get throws {
+            var all = Memory([:])
+            for name in ["packed", "packed-more"] {
+                let file = try SafetensorsFile(path: "\(folder)/\(name).safetensors")
+                for entry in file.entries {
+                    all.tensors[entry.name] = try file.tensor(entry.name)
+                    all.types[entry.name] = entry.typeName
+                }
+            }
+            return all
+        }
+    }
+
     struct Case: Sendable, CustomStringConvertible {
         let name: String
         let config: JSON
@@ -36,8 +50,8 @@ import Testing
     }
 
     @Test func everyLayoutStandsForItsNumbers() throws {
-        let file = try SafetensorsFile(path: Self.folder + "/packed.safetensors"), cases = try Self.cases
-        #expect(cases.count == 18)
+        let file = try Self.files, cases = try Self.cases
+        #expect(cases.count == 28)
         var stream = RandomStream(seed: 4)
         let x = try Tensor((0..<(5 * 64)).map { _ in Float(stream.nextNormal()) }, shape: [5, 64])
         for item in cases {
@@ -61,8 +75,8 @@ import Testing
     }
 
     @Test func gradientsFlowThroughPackedWeights() throws {
-        let file = try SafetensorsFile(path: Self.folder + "/packed.safetensors")
-        for item in try Self.cases where ["gptq4v1act", "nf4nested", "fp8block"].contains(item.name) {
+        let file = try Self.files
+        for item in try Self.cases where ["gptq4v1act", "nf4nested", "fp8block", "mlx4", "hqq2"].contains(item.name) {
             let found = try matrix(item.config, item.name, file)
             let dense = try file.tensor("\(item.name).expected")
             let x = try Tensor((0..<128).map { Float($0 % 7) - 3 }, shape: [2, 64])
@@ -78,7 +92,7 @@ import Testing
     }
 
     @Test func lyingFilesAreRefusedByName() throws {
-        let file = try SafetensorsFile(path: Self.folder + "/packed.safetensors")
+        let file = try Self.files
         func message(_ body: () throws -> Void) -> String {
             do {
                 try body()
@@ -90,6 +104,16 @@ import Testing
         #expect(message { _ = try matrix(["quant_method": "quip"], "x", file) }.contains("gptq, awq"))
         #expect(message { _ = try matrix(["quant_method": "gptq", "bits": 5], "x", file) }.contains("2, 3, 4 or 8"))
         #expect(message { _ = try matrix(["quant_method": "awq", "version": "gemv"], "x", file) }.contains("gemv"))
+        let mlx: JSON = ["bits": 4, "group_size": 32, "mode": "mxfp4"]
+        #expect(message { _ = try matrix(mlx, "x", file) }.contains("mxfp4"))
+        #expect(message { _ = try matrix(["bits": 8, "group_size": 32], "mlx4", file) }.contains("codes of 8 bits"))
+        let hqq: JSON = [
+            "quant_method": "hqq", "quant_config": ["weight_quant_params": ["nbits": 4, "group_size": 32, "axis": 0]],
+        ]
+        #expect(message { _ = try matrix(hqq, "hqq4", file) }.contains("along axis 0"))
+        #expect(
+            message { _ = try matrix(["quant_method": "torchao"], "aoint8", file, shape: [16, 128]) }.contains(
+                "packed for one device"))
         // A group that there is not, and a scale of zero.
         let memory = Memory([
             "m.qweight": try file.tensor("gptq4v1.qweight"), "m.qzeros": try file.tensor("gptq4v1.qzeros"),
@@ -105,13 +129,15 @@ import Testing
     }
 
     private struct Memory: TensorSource {
-        let tensors: [String: Tensor]
+        var tensors: [String: Tensor]
+        var types: [String: String] = [:]
         init(_ tensors: [String: Tensor]) { self.tensors = tensors }
         var names: [String] { tensors.keys.sorted() }
         func entry(_ name: String) -> TensorEntry? {
             tensors[name].map {
                 TensorEntry(
-                    name: name, dtype: $0.dtype, typeName: $0.dtype.name, shape: $0.shape, byteCount: 0, fileOffset: 0,
+                    name: name, dtype: $0.dtype, typeName: types[name] ?? $0.dtype.name, shape: $0.shape, byteCount: 0,
+                    fileOffset: 0,
                     path: "memory")
             }
         }

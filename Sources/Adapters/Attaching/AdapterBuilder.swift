@@ -266,8 +266,7 @@ struct AdapterBuilder {
     private mutating func replace(
         _ leaf: any ModuleLeaf, _ path: String, _ value: any WeightMatrix, key: String, order: RowOrder? = nil
     ) throws {
-        let stored = decoder.configuration.norm
-        if leaf is Norm, stored.weightOffset != stored.publishedOffset {
+        if let norm = leaf as? Norm, norm.weightOffset == 0, decoder.configuration.family.hasPrefix("gemma") {
             throw AdapterError(
                 .unsupported,
                 "a GGUF file of this family stores \(path) with 1 added (1 + w): train from the model's folder")

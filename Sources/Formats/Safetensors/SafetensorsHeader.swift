@@ -22,8 +22,9 @@ struct SafetensorsHeader {
     /// The types that Martlet computes with.
     static let supported: [String: DType] = Dictionary(
         uniqueKeysWithValues: DType.allCases.filter { !$0.isQuantized }.map { ($0.name, $0) })
-    /// Types whose bytes are handed on as they are, to who knows what they mean.
-    static let bytes: Set<String> = ["F8_E4M3", "F8_E5M2"]
+    /// Types whose bits are handed on as those of another type, to who knows what they mean: floats of eight bits, and words
+    /// that codes are packed in.
+    static let handedOn: [String: DType] = ["F8_E4M3": .uint8, "F8_E5M2": .uint8, "U32": .int32]
 
     init(path: String, bytes: UnsafeRawBufferPointer) throws(FormatError) {
         func malformed(_ field: String?, _ reason: String) -> FormatError {
@@ -129,7 +130,7 @@ struct SafetensorsHeader {
                     + "\(bitCount / 8)")
         }
         return TensorEntry(
-            name: name, dtype: supported[typeName] ?? (bytes.contains(typeName) ? .uint8 : nil), typeName: typeName,
+            name: name, dtype: supported[typeName] ?? handedOn[typeName], typeName: typeName,
             shape: shape, byteCount: bitCount / 8, fileOffset: dataStart + offsets[0], path: path)
     }
 

@@ -224,7 +224,7 @@ public enum SafetensorsWriter {
 
 extension FileWriter {
     /// The elements in row-major order, gathered row by row when they do not lie that way.
-    func write(contiguous tensor: Tensor) throws(FileError) {
+    package func write(contiguous tensor: Tensor) throws(FileError) {
         try tensor.forEachHostRun { (bytes) throws(FileError) in try write(bytes) }
     }
 }

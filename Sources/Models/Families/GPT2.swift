@@ -18,7 +18,7 @@ extension Family {
         neutral: ["n_ctx", "n_positions", "reorder_and_upcast_attn"],
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) })
 
-    private static let gpt2Naming = Naming { name, configuration in
+    static let gpt2Naming = Naming { name, configuration in
         let width = configuration.hiddenSize
         func both(_ place: (String) -> WeightPlace) -> [WeightPlace] { [place("transformer."), place("")] }
         switch name {
@@ -50,6 +50,16 @@ extension Family {
         case "input_layernorm": return both { .tensor($0 + layer + "ln_1." + kind) }
         case "post_attention_layernorm": return both { .tensor($0 + layer + "ln_2." + kind) }
         default: return [.tensor(name)]
+        }
+    }
+}
+
+extension Naming {
+    /// GPT-2's names in files of llm.c, whose matrices are not transposed.
+    static let llmc = Naming { name, configuration in
+        Family.gpt2Naming.places(name, configuration).map { place in
+            guard case .transposedColumns(let stored, let sizes, let part) = place else { return place }
+            return sizes.count == 1 ? .tensor(stored) : .rows(stored, sizes: sizes, part: part)
         }
     }
 }

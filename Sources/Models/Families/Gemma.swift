@@ -16,7 +16,7 @@ extension Family {
         spec.setNorm(
             NormSpec(
                 epsilon: spec.norm.epsilon,
-                weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1)), publishedOffset: 1))
+                weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1))))
         spec.embeddingScale = Float(spec.hiddenSize).squareRoot()
         spec.tiedEmbeddings = try config.flag("tie_word_embeddings", default: true)
         let bias = try config.flag("attention_bias", default: false)
@@ -113,8 +113,8 @@ extension DecoderConfiguration {
         // In GGUF files one is already added to the norm weights.
         setNorm(
             NormSpec(
-                epsilon: norm.epsilon, weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1)),
-                publishedOffset: 1))
+                epsilon: norm.epsilon, weightOffset: Float(try config.number("martlet_norm_weight_offset", default: 1)))
+        )
         embeddingScale = Float(hiddenSize).squareRoot()
         tiedEmbeddings = try config.flag("tie_word_embeddings", default: true)
         let bias = try config.flag("attention_bias", default: false)

@@ -40,7 +40,7 @@ enum NeutralKeys {
         "original_max_position_embeddings", "rope_scaling.original_max_position_embeddings",
         "rope_parameters.original_max_position_embeddings",
         // Parts that are reported elsewhere when they are left out, or that are read with the whole folder.
-        "vision_config", "audio_config", "text_config", "quantization_config",
+        "vision_config", "audio_config", "text_config", "quantization_config", "quantization",
     ]
 
     /// Keys that change the mathematics, with the values that have no effect. A family that reads one has its own rule;

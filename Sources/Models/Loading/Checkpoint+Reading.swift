@@ -53,6 +53,7 @@ extension Checkpoint {
             return { naming.places($0, spec) }
         }
         guard case .decoder(let form) = family.body else { return { _ in [] } }
+        if flat is LLMCFile { return { Naming.llmc.places($0, spec) } }
         let names = names
         return { name in form.naming.places(name, spec).map(names.stored) }
     }

@@ -3,7 +3,8 @@ import MartletJSON
 import MartletNN
 import MartletTensor
 
-/// An opened model: its configuration and its tensors, from a safetensors folder or a GGUF file.
+/// An opened model: its configuration and its tensors, from a safetensors folder, a GGUF file, or a `.bin` file of llama2.c
+/// or llm.c.
 ///
 ///     let checkpoint = try Checkpoint(path: "SmolLM2-135M-Instruct")
 ///     let decoder = try checkpoint.decoder()
@@ -15,6 +16,8 @@ public struct Checkpoint: Sendable {
     public let tensors: any TensorSource
     /// Set when the checkpoint is a GGUF file.
     public let gguf: GGUFFile?
+    /// Set when the checkpoint is a `.bin` file of llama2.c or llm.c, which is read as a folder of the same model.
+    public let flat: (any FlatModelFile)?
     /// What the model does.
     public let kind: ModelKind
     /// The type of the whole multimodal model: "gemma3", "qwen2_5_vl"; nil for a text model.
@@ -25,7 +28,7 @@ public struct Checkpoint: Sendable {
     /// Keys of a GGUF file that are not read.
     let unknownKeys: [(key: String, value: String)]
 
-    /// - Parameter path: a folder with `config.json` and safetensors files, or a GGUF file.
+    /// - Parameter path: a folder with `config.json` and safetensors files, a GGUF file, or a `.bin` file of llama2.c or llm.c.
     /// - Throws: `ModelError` when it is not a model, is not supported, or has an adapter beside it.
     public init(path: String) throws {
         self.path = path
@@ -35,6 +38,7 @@ public struct Checkpoint: Sendable {
             configuration = ConfigurationReader(file: whole.file, json: .object(part.configuration))
             tensors = try SafetensorsFolder(path: path)
             gguf = nil
+            flat = nil
             wrapper = part.wrapper
             saysTied = part.configuration["tie_word_embeddings"]?.bool != nil
             names = TensorNames(tensors)
@@ -43,10 +47,21 @@ public struct Checkpoint: Sendable {
                 configuration, architectures: whole.json["architectures"]?.array?.compactMap(\.string) ?? [],
                 hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"),
                 labelCount: ModelKind.labelCount(configuration, tensors))
+        } else if let file = try FlatModel.open(path) {
+            configuration = ConfigurationReader(file: path, json: file.configuration)
+            tensors = file
+            gguf = nil
+            flat = file
+            wrapper = nil
+            saysTied = true
+            names = TensorNames(file)
+            unknownKeys = []
+            kind = .generates
         } else {
             let file = try GGUFFile(path: path)
             let reading = try file.modelReading()
             gguf = file
+            flat = nil
             tensors = file
             configuration = reading.configuration
             unknownKeys = reading.unknown

@@ -65,7 +65,25 @@ final class CheckpointParameters: ParameterSource {
         return parameter(name, shape: shape, role: role)
     }
 
+    /// The table of an embedding that the folder packs.
+    private func table(_ name: String, shape: Shape, role: ParameterRole) -> Tensor? {
+        guard let packed, case .embedding = role, name.hasSuffix(".weight"),
+            case .tensor(let stored)? = places(name).first
+        else { return nil }
+        let module = String(stored.dropLast(".weight".count))
+        do {
+            return try packed.table(PackedModule(name: module, shape: shape, source: source, file: file))
+        } catch {
+            if failure == nil {
+                failure =
+                    error is TensorError ? ModelError.unsupported(file: file, reason: "\(module): \(error)") : error
+            }
+            return placeholder
+        }
+    }
+
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
+        if let table = table(name, shape: shape, role: role) { return table }
         let places = places(name)
         guard let place = places.first(where: { source.entry($0.storedName) != nil }) else {
             missing.append(places.first?.storedName ?? name)

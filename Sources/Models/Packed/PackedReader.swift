@@ -14,12 +14,16 @@ package protocol PackedReader: Sendable {
     func matrix(_ module: PackedModule) throws -> (any WeightMatrix)?
     /// The matrix of an expert whose module holds all experts; nil where the module is not packed.
     func expert(_ index: Int, _ part: ExpertPart, of stack: PackedModule) throws -> (any WeightMatrix)?
+    /// The table of an embedding `[tokens, size]`; nil where it is not packed.
+    func table(_ module: PackedModule) throws -> Tensor?
 }
 
 extension PackedReader {
     package var stackSuffixes: [String] { [] }
 
     package func expert(_ index: Int, _ part: ExpertPart, of stack: PackedModule) throws -> (any WeightMatrix)? { nil }
+
+    package func table(_ module: PackedModule) throws -> Tensor? { nil }
 }
 
 /// A module in a folder of packed weights.
@@ -54,11 +58,18 @@ package struct PackedModule {
 }
 
 package enum PackedFormats {
-    package static let supported = ["gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "mxfp4"]
+    package static let supported = [
+        "gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "mxfp4", "hqq", "torchao", "mlx",
+    ]
 
     /// - Returns: nil for a configuration that says nothing of quantisation.
     /// - Throws: `ModelError.unsupported` that names the method and those that are read.
     package static func reader(_ configuration: ConfigurationReader) throws(ModelError) -> (any PackedReader)? {
+        // mlx calls it "quantization", and names no method.
+        let own = configuration.json["quantization"] ?? configuration.json["quantization_config"]
+        if let own, own["quant_method"] == nil, own["bits"]?.integer != nil, own["group_size"]?.integer != nil {
+            return try MLXReader(ConfigurationReader(file: configuration.file, json: own))
+        }
         guard let json = configuration.json["quantization_config"], !json.isNull else { return nil }
         let reader = ConfigurationReader(file: configuration.file, json: json)
         let method = json["quant_method"]?.string ?? json["quant_type"]?.string ?? "unnamed"
@@ -69,6 +80,8 @@ package enum PackedFormats {
         case "fp8", "fbgemm_fp8": return try Float8Reader(reader)
         case "mxfp4": return MXFP4Reader()
         case "compressed-tensors": return try CompressedTensorsReader(reader)
+        case "hqq": return try HQQReader(reader)
+        case "torchao": return TorchAOReader()
         default:
             throw .unsupported(
                 file: configuration.file,

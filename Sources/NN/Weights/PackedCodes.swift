@@ -13,6 +13,11 @@ public struct PackedCodes: Sendable {
         case rowsOfWords
         /// int8 `[out, in]`: a signed code a byte; 128 is added.
         case bytes
+        /// uint8 `[out, in]`: a code a byte.
+        case unsignedBytes
+        /// uint8 `[rows / share, group]`, share being 8 / bits: runs of `group` inputs are rows, and a byte holds the codes of
+        /// `share` rows that stand a part of all rows apart, the first in its highest bits (hqq).
+        case rowsOfGroups(group: Int)
     }
 
     public let tensor: Tensor
@@ -30,9 +35,22 @@ public struct PackedCodes: Sendable {
         case .inputsInWords: expected = [(inputs * bits + 31) / 32, outputs]
         case .outputsInWords: expected = [inputs, outputs * bits / 32]
         case .rowsOfWords: expected = [outputs, (inputs * bits + 31) / 32]
-        case .bytes: expected = [outputs, inputs]
+        case .bytes, .unsignedBytes: expected = [outputs, inputs]
+        case .rowsOfGroups(let group):
+            let share = 8 / Swift.max(bits, 1)
+            guard [1, 2, 4, 8].contains(bits), group > 0, inputs % group == 0, outputs * (inputs / group) % share == 0
+            else {
+                throw TensorError(
+                    .shape, "codes", "\(outputs) × \(inputs) codes of \(bits) bits do not lie in groups of \(group)")
+            }
+            expected = [outputs * (inputs / group) / share, group]
         }
-        let type: DType = layout == .bytes ? .int8 : .int32
+        let type: DType
+        switch layout {
+        case .bytes: type = .int8
+        case .unsignedBytes, .rowsOfGroups: type = .uint8
+        default: type = .int32
+        }
         guard (1...8).contains(bits), tensor.shape == expected, tensor.dtype == type, tensor.isContiguous else {
             throw TensorError(
                 .shape, "codes",
@@ -91,6 +109,14 @@ public struct PackedCodes: Sendable {
             case .bytes:
                 let codes = raw.bindMemory(to: Int8.self)
                 body { output, input in Int(codes[output * inputs + input]) + 128 }
+            case .unsignedBytes: body { output, input in Int(raw[output * inputs + input]) }
+            case .rowsOfGroups(let group):
+                let step = outputs * (inputs / group) * bits / 8
+                body { output, input in
+                    let row = output * (inputs / group) + input / group
+                    let byte = Int(raw[row % step * group + input % group])
+                    return byte >> (8 - bits * (row / step + 1)) & mask
+                }
             }
         }
     }

@@ -12,6 +12,8 @@ package struct AffineCodes {
     /// `[out, groups]`
     package var scales: [Float]
     package var zeros: [UInt8]
+    /// The group of every input, where they do not lie side by side.
+    package var groupOfInput: [Int32]?
 
     package var groups: Int { inputs / groupSize }
 

@@ -4,8 +4,36 @@ import MartletTensor
 /// are still to come, by the inverse of the Hessian H = XᵀX of the layer's inputs.
 ///
 /// With U the upper Cholesky factor of (H + λI)⁻¹, the error of column i is spread as w[j] −= (w[i] − ŵ[i]) / U[i,i] · U[i,j].
-/// The damping λ is a share of the mean of H's diagonal. Columns keep their order (no act-order).
+/// The damping λ is a share of the mean of H's diagonal. Columns keep their order, or are taken in that of H's diagonal, the
+/// largest first (act-order); groups are then of columns that follow each other in this order.
 package enum GPTQ {
+    /// With act-order: the columns are put in order, encoded, and put back.
+    package static func encodeInOrder(
+        _ weight: Tensor, hessian: [Float], name: String, bits: Int, groupSize: Int, symmetric: Bool,
+        damping: Double = 0.01
+    ) throws -> AffineCodes {
+        let outputs = weight.shape[0], inputs = weight.shape[1]
+        let order = (0..<inputs).sorted {
+            (-hessian[$0 * inputs + $0], $0) < (-hessian[$1 * inputs + $1], $1)
+        }
+        var sorted = [Float](repeating: 0, count: inputs * inputs)
+        for (i, from) in order.enumerated() {
+            for (j, other) in order.enumerated() { sorted[i * inputs + j] = hessian[from * inputs + other] }
+        }
+        let columns = try weight.indexSelect(1, Tensor(order.map { Int64($0) })).contiguous()
+        var found = try encode(
+            columns, hessian: sorted, name: name, bits: bits, groupSize: groupSize, symmetric: symmetric,
+            damping: damping)
+        var codes = found.codes, groups = [Int32](repeating: 0, count: inputs)
+        for (place, column) in order.enumerated() {
+            groups[column] = Int32(place / groupSize)
+            for output in 0..<outputs { codes[output * inputs + column] = found.codes[output * inputs + place] }
+        }
+        found.codes = codes
+        found.groupOfInput = groups
+        return found
+    }
+
     /// - Parameters:
     ///   - hessian: Σ xᵀx over the calibration's tokens, `[in, in]` row by row.
     /// - Throws: `QuantizationError.singularHessian` where even the damped matrix has no factor.

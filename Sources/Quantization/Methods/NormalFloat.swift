@@ -1,8 +1,8 @@
 import MartletJSON
 import MartletTensor
 
-/// NF4 (Dettmers et al. 2023, QLoRA): 16 levels that a normal distribution fills evenly, a scale for each 64 weights, the
-/// scales themselves in eight bits in blocks of 256 after their mean is taken away.
+/// NF4 (Dettmers et al. 2023, QLoRA): 16 levels that a normal distribution fills evenly, or those of FP4; a scale for each 64
+/// weights, the scales themselves in eight bits in blocks of 256 after their mean is taken away.
 enum NormalFloat {
     static let levels: [Float] = [
         -1, -0.6961928, -0.52507305, -0.3949175, -0.28444138, -0.18477343, -0.091050036, 0, 0.0795803, 0.1609302,
@@ -20,7 +20,17 @@ enum NormalFloat {
         let offset: Float
     }
 
-    static func encode(_ weight: Tensor) throws -> Encoded {
+    /// Four-bit floats of bitsandbytes: a sign, two bits of exponent and one of fraction, the largest being one. Codes 8 to 15
+    /// are those of 0 to 7 with a minus.
+    static let floatLevels: [Float] = {
+        let positive: [Float] = [0, 0.0052083333, 0.6666667, 1, 0.33333334, 0.5, 0.16666667, 0.25]
+        return positive + positive.map { -$0 }
+    }()
+
+    /// - Parameter levels: of the 16 codes, in any order.
+    static func encode(_ weight: Tensor, levels: [Float] = NormalFloat.levels) throws -> Encoded {
+        let order = levels.indices.sorted { (levels[$0], $0) < (levels[$1], $1) }
+        let ascending = order.map { levels[$0] }
         let count = weight.elementCount, blocks = (count + blockLength - 1) / blockLength
         return try weight.withHostValues { values in
             let scales = (0..<blocks).map { block -> Float in
@@ -40,16 +50,16 @@ enum NormalFloat {
             for index in 0..<count {
                 let block = index / blockLength
                 let scale = map[Int(absmax[block])] * nested[block / nestedLength] + offset
-                let code = nearest(scale > 0 ? values[index] / scale : 0, levels)
+                let code = UInt8(order[Int(nearest(scale > 0 ? values[index] / scale : 0, ascending))])
                 codes[index / 2] |= index % 2 == 0 ? code << 4 : code
             }
             return Encoded(codes: codes, absmax: absmax, nestedAbsmax: nested, nestedMap: map, offset: offset)
         }
     }
 
-    static func state(shape: Shape, offset: Float) -> [UInt8] {
+    static func state(_ type: String, shape: Shape, offset: Float) -> [UInt8] {
         let json: JSON = [
-            "quant_type": "nf4", "blocksize": .integer(Int64(blockLength)), "dtype": "bfloat16",
+            "quant_type": .string(type), "blocksize": .integer(Int64(blockLength)), "dtype": "bfloat16",
             "shape": .array(shape.map { .integer(Int64($0)) }), "nested_blocksize": .integer(Int64(nestedLength)),
             "nested_dtype": "float32", "nested_offset": .number(Double(offset)),
         ]

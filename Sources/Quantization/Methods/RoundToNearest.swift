@@ -38,4 +38,29 @@ package enum RoundToNearest {
         }
         return result
     }
+
+    /// The numbers that zero-point grids from the extremes of each group give, `[out, in]`: what searches over factors and
+    /// limits are made with.
+    package static func rounded(_ weight: Tensor, bits: Int, groupSize: Int) throws -> Tensor {
+        let outputs = weight.shape[0], inputs = weight.shape[1], top = Float((1 << bits) - 1)
+        let source = weight.contiguous()
+        return try source.withHostValues { values in
+            Tensor(filling: [outputs, inputs], dtype: .float32) { bytes in
+                nonisolated(unsafe) let target = bytes.bindMemory(to: Float.self), values = values
+                ThreadPool.shared.run(outputs) { output in
+                    for first in stride(from: output * inputs, to: (output + 1) * inputs, by: groupSize) {
+                        var low: Float = 0, high: Float = 0
+                        for index in first..<first + groupSize {
+                            (low, high) = (min(low, values[index]), max(high, values[index]))
+                        }
+                        let scale = max((high - low) / top, 1e-12), zero = (-low / scale).rounded()
+                        for index in first..<first + groupSize {
+                            let code = min(max((values[index] / scale).rounded() + zero, 0), top)
+                            target[index] = scale * (code - zero)
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ package struct ServedModel: Sendable {
         recommendation = kind == .generates ? try files.recommendation(hasChatTemplate: hasChatTemplate) : nil
         let entries = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
         parameterCount = entries.reduce(0) { $0.adding(clamped: $1.shape.elementCount) }
-        format = checkpoint.gguf == nil ? "safetensors" : "gguf"
+        format = checkpoint.gguf != nil ? "gguf" : checkpoint.flat != nil ? "bin" : "safetensors"
         var bytesByType: [String: Int] = [:]
         for entry in entries {
             bytesByType[entry.typeName] = (bytesByType[entry.typeName] ?? 0).adding(clamped: entry.byteCount)

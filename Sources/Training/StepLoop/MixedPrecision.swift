@@ -4,8 +4,9 @@ import MartletSystem
 import MartletTensor
 
 /// Training with matrices rounded (`WeightRounding`), to 16 bits with their gradients or to a grid of fewer, while the
-/// optimiser works on float32 masters (Micikevicius et al. 2018). Norms and biases stay as they are, and so do activations: every product is computed in
-/// float32 from rounded weights, so the model that is saved is exactly the one that was trained.
+/// optimiser works on float32 masters (Micikevicius et al. 2018). Norms and biases stay as they are, and so do activations:
+/// every product is computed in float32 from rounded weights, so the model that is saved is exactly the one that was
+/// trained.
 package final class MixedPrecision {
     let rounding: WeightRounding
     /// The master parameters, in the order of the decoder's parameters; those that are not rounded are the decoder's

@@ -1,9 +1,9 @@
 """One matrix in every packed layout that folders on hubs have, and the numbers it stands for, for PackedReaderTests.
 
-    python make_packed.py    # needs torch, safetensors and numpy; writes packed.safetensors and packed.json beside itself
+    python make_packed.py    # needs torch, safetensors and numpy; writes packed*.safetensors and packed.json beside itself
 
 The layouts are those their packages publish: AutoGPTQ / GPTQModel (gptq versions 1 and 2), AutoAWQ (gemm), bitsandbytes
-(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors.
+(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (axis 1), torchao.
 """
 import json
 import pathlib
@@ -142,9 +142,46 @@ add("ctint", compressed("int-quantized", 8, None), q.float() * s, weight=q, weig
 w = torch.randn(OUT, IN, generator=generator).to(torch.float8_e4m3fn)
 add("ctfloat", compressed("float-quantized", 8, None), w.float() * s, weight=w, weight_scale=s.clone())
 
+# mlx: rows of words, scale · code + bias. hqq: runs of inputs are rows, a byte holds rows a part of all rows apart. torchao:
+# its plain tensors, flattened.
+for bits, kind in [(4, torch.float16), (8, torch.bfloat16), (2, torch.float16), (6, torch.float16)]:
+    codes = torch.randint(0, 2**bits, (OUT, IN), generator=generator)
+    s = (torch.rand(OUT, IN // GROUP, generator=generator) * 0.02 + 0.005).to(kind)
+    s[::2] = -s[::2]
+    b = torch.randn(OUT, IN // GROUP, generator=generator).to(kind)
+    words = stream(codes.T, bits).T.contiguous().numpy().view(np.uint32)
+    add(f"mlx{bits}", {"bits": bits, "group_size": GROUP, "mode": "affine"},
+        codes.float() * s.float().repeat_interleave(GROUP, 1) + b.float().repeat_interleave(GROUP, 1),
+        weight=torch.from_numpy(words), scales=s, biases=b)
+for bits in [8, 4, 2]:
+    rows, share = OUT * IN // GROUP, 8 // bits
+    codes = torch.randint(0, 2**bits, (rows, GROUP), generator=generator)
+    s = (torch.rand(rows, 1, generator=generator) * 0.02 + 0.005).to(torch.float16)
+    z = (torch.rand(rows, 1, generator=generator) * 2**bits).to(torch.float16)
+    step, word = rows // share, torch.zeros(rows // share, GROUP, dtype=torch.int64)
+    for part in range(share):
+        word |= codes[part * step:(part + 1) * step] << (8 - bits * (part + 1))
+    add(f"hqq{bits}", {"quant_method": "hqq", "quant_config": {"weight_quant_params": {
+        "nbits": bits, "group_size": GROUP, "axis": 1, "channel_wise": True, "optimize": True, "view_as_float": False}}},
+        ((codes.float() - z.float()) * s.float()).reshape(OUT, IN), W_q=word.to(torch.uint8), scale=s, zero=z)
+q = torch.randint(-127, 128, (OUT, IN), generator=generator).to(torch.int8)
+s = torch.rand(OUT, 1, generator=generator) * 0.01 + 0.001
+add("aoint8", {"quant_method": "torchao"}, q.float() * s, _weight_qdata=q, _weight_scale=s)
+q = torch.randint(-8, 8, (OUT, IN), generator=generator).to(torch.int8)
+z = torch.randint(-3, 4, (OUT, IN // GROUP), generator=generator).to(torch.int8)
+s = scales(OUT, IN // GROUP)
+add("aoint4", {"quant_method": "torchao"},
+    (q.float() - z.float().repeat_interleave(GROUP, 1)) * s.float().repeat_interleave(GROUP, 1), _weight_qdata=q,
+    _weight_scale=s, _weight_zero_point=z)
+w = torch.randn(OUT, IN, generator=generator).to(torch.float8_e4m3fn)
+s = torch.rand(OUT, 1, generator=generator) * 0.01 + 0.001
+add("aofloat8", {"quant_method": "torchao"}, w.float() * s, _weight_qdata=w, _weight_scale=s)
+
 folder = pathlib.Path(__file__).parent
 for key in [k for k in tensors if k.endswith(".expected")]:
     tensors[key] = tensors[key].to(torch.float32)
-save_file(tensors, folder / "packed.safetensors")
+more = {name for name in tensors if name.split(".")[0].startswith(("mlx", "hqq", "ao"))}
+save_file({name: t for name, t in tensors.items() if name not in more}, folder / "packed.safetensors")
+save_file({name: tensors[name] for name in more}, folder / "packed-more.safetensors")
 (folder / "packed.json").write_text(json.dumps(cases, indent=1) + "\n")
 print((folder / "packed.safetensors").stat().st_size, "bytes", len(cases), "cases")

@@ -1,6 +1,6 @@
 import Martlet
 
-/// Teaches a model one sentence: train MODEL. An objective of the program's own, in the step that all training runs.
+/// Teaches a model one sentence: train MODEL. Loss, tape, optimiser, in the program's own loop.
 @main
 struct Train {
     static func main() async throws {
@@ -8,23 +8,13 @@ struct Train {
         let files = try ModelFiles(path: ModelLocator.locate(name))
         let tokens = try files.tokenizer().encode("Martlets are birds that never land.")
         let (decoder, parameters) = try files.checkpoint.trainableDecoder()
-        let loop = try StepLoop(parameters) { AdamW(ParameterGroup.decaying($0, weightDecay: 0.1)) }
-        for step in 0..<5 {
-            let done = try loop.step(Sentence(decoder: decoder), number: step, rate: 1e-4) { [tokens] }
-            print("step \(step + 1): loss \(done?.loss ?? .nan)")
+        let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0.1))
+        for step in 1...5 {
+            let loss = try decoder.loss(tokens, labels: tokens)
+            try loss.backward()
+            try optimizer.step(learningRate: 1e-4, gradientScale: 1)
+            parameters.clearGradients()
+            print("step \(step): loss \(try loss.item(as: Float.self))")
         }
-    }
-}
-
-/// The mean cross-entropy of every token after the first.
-struct Sentence: Objective {
-    let decoder: Decoder
-
-    /// What the loss is a mean over.
-    func weight(of batch: [Int32]) -> Double { Double(batch.count - 1) }
-
-    func loss(of batch: [Int32], _ context: StepContext) throws -> ObjectiveLoss {
-        let share = weight(of: batch) / context.weight  // of the step, which may have several micro-batches
-        return ObjectiveLoss(try decoder.loss(batch, labels: batch) * share)
     }
 }

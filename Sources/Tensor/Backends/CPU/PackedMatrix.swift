@@ -9,12 +9,27 @@ public final class PackedMatrix: @unchecked Sendable {
     public let rows: Int
     public let columns: Int
     /// Bytes read for a product with one activation row.
-    public let byteCount: Int
+    public var byteCount: Int { panelByteCount + (groupOffsets?.matrix.byteCount ?? 0) }
+    private let panelByteCount: Int
     /// The columns of the matrix as it was given, in the order they are packed in; nil where that is their own. Set before
     /// the first product.
     package var columnOrder: [Int32]?
     /// What each row of the result is multiplied with; nil where that is nothing. Set before the first product.
     package var rowFactors: [Float]?
+    /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
+    package var groupOffsets: GroupOffsets?
+
+    /// A matrix `[rows, groups]`, whose product with the sums of the groups of an input is added to the result.
+    package struct GroupOffsets {
+        package let matrix: PackedMatrix
+        /// Columns of a group.
+        package let size: Int
+
+        package init(matrix: PackedMatrix, size: Int) {
+            self.matrix = matrix
+            self.size = size
+        }
+    }
     private var packing: martlet_packing
     private let panels: Storage
     private let panelBytes: Int
@@ -40,8 +55,8 @@ public final class PackedMatrix: @unchecked Sendable {
         rows = weight.shape[0]
         columns = weight.shape[1]
         panelBytes = martlet_panel_bytes(&packing, columns)
-        byteCount = panelBytes * ((rows + Self.panel - 1) / Self.panel)
-        panels = Storage(byteCount: byteCount)
+        panelByteCount = panelBytes * ((rows + Self.panel - 1) / Self.panel)
+        panels = Storage(byteCount: panelByteCount)
 
         let source = UnsafeRawPointer(weight.pointer), target = panels.pointer
         let rowBytes = columns / weight.dtype.blockLength * weight.dtype.blockByteCount
@@ -80,7 +95,7 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
-        if matrices.contains(where: { $0.columnOrder != nil || $0.rowFactors != nil }) {
+        if matrices.contains(where: { $0.columnOrder != nil || $0.rowFactors != nil || $0.groupOffsets != nil }) {
             return matrices.map { $0.multiplyRearranged(x) }
         }
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
@@ -105,6 +120,7 @@ public final class PackedMatrix: @unchecked Sendable {
         }
         let output = Tensor(uninitialized: [count, rows])
         Self.multiply(input.floats, rows: count, by: [self], into: [output.floats])
+        if let groupOffsets { add(groupOffsets, of: input, to: output) }
         withExtendedLifetime(input) {}
         if let rowFactors {
             let result = output.floats
@@ -115,6 +131,27 @@ public final class PackedMatrix: @unchecked Sendable {
             }
         }
         return output
+    }
+
+    /// output += (sums of each group of the input) · matrixᵀ, a row at a time.
+    private func add(_ offsets: GroupOffsets, of input: Tensor, to output: Tensor) {
+        let count = input.shape[0], size = offsets.size, groups = columns / size, rows = rows, columns = columns
+        let sums = Tensor(uninitialized: [count, groups]), more = Tensor(uninitialized: [count, rows])
+        let source = input.floats, target = sums.floats, added = more.floats, result = output.floats
+        Fused.forRows(count, width: columns) { range in
+            for row in range {
+                for group in 0..<groups {
+                    var sum: Float = 0
+                    for column in group * size..<(group + 1) * size { sum += source[row * columns + column] }
+                    target[row * groups + group] = sum
+                }
+            }
+        }
+        Self.multiply(target, rows: count, by: [offsets.matrix], into: [added])
+        Fused.forRows(count, width: rows) { range in
+            for index in range.lowerBound * rows..<range.upperBound * rows { result[index] += added[index] }
+        }
+        withExtendedLifetime((sums, more)) {}
     }
 
     /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.

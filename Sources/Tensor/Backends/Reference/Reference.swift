@@ -4,7 +4,9 @@
 /// float64 tensors are computed here, so a model with float64 parameters is computed by the reference from end to end:
 ///
 /// ```
-/// MARTLET_BACKEND=reference martlet logits MODEL --text "The capital of France" --out logits.safetensors
+/// MARTLET_BACKEND=reference martlet logits MODEL "text" --out logits.safetensors
+/// ```
+/// MARTLET_BACKEND=reference martlet logits MODEL "text" --out logits.safetensors
 /// ```
 ///
 /// It is slow, and holds in memory everything that a fused operation never stores.
