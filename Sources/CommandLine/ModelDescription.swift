@@ -17,7 +17,14 @@ struct ModelDescription {
     init(_ files: ModelFiles) throws {
         let checkpoint = files.checkpoint
         tensors = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
-        let parameters = tensors.reduce(0) { $0 + $1.shape.elementCount }
+        // Of a packed folder the tensors are words, scales and indices: its parameters are what the model has.
+        let isPacked =
+            checkpoint.configuration.json["quantization_config"]?.object != nil
+            || checkpoint.configuration.json["quantization"]?.object != nil
+        let stored = tensors.reduce(0) { $0.adding(clamped: $1.shape.elementCount) }
+        let parameters =
+            isPacked && !checkpoint.hasEncoder
+            ? try checkpoint.decoderConfiguration().parameterCounts.all : stored
         var byType: [String: Int] = [:]
         for entry in tensors { byType[entry.typeName, default: 0] += entry.byteCount }
         let types = byType.sorted { $0.value > $1.value }.map { "\($0.key) \(Terminal.bytes($0.value))" }

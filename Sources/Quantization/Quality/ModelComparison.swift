@@ -98,9 +98,9 @@ public struct ComparedModel {
         }
         return linears.reduce(0) { $0 + $1.preparedByteCount } + rest.reduce(0) { $0 + $1.value.byteCount }
     }
+    /// Of the model's numbers, not of the words that codes are packed in.
     var bitsPerWeight: Double {
-        let weights = files.checkpoint.tensors.entries.reduce(0) { $0 + $1.shape.elementCount }
-        return 8 * Double(weightsByteCount) / Double(max(weights, 1))
+        8 * Double(weightsByteCount) / Double(max(decoder.configuration.parameterCounts.all, 1))
     }
 }
 
