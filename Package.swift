@@ -31,7 +31,7 @@ var products: [Product] = [
             "MartletSystem", "MartletJSON", "MartletTensor", "MartletPatterns", "MartletJinja", "MartletFormats",
             "MartletTokenizers", "MartletGrammar", "MartletChat", "MartletNN", "MartletModels", "MartletInference",
             "MartletData", "MartletTasks", "MartletRuns", "MartletTraining", "MartletQuantization",
-            "MartletEvaluation",
+            "MartletEvaluation", "MartletInterpretability",
         ])
 ]
 var dependencies: [Package.Dependency] = []
@@ -102,6 +102,12 @@ var targets: [Target] = [
         [
             "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletData", "MartletChat",
             "MartletRuns", "MartletJinja", "MartletTransfer", "MartletTraining", "MartletTokenizers", "MartletFormats",
+            "MartletJSON", "MartletSystem",
+        ]),
+    floor(
+        "MartletInterpretability", "Interpretability",
+        [
+            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletTokenizers", "MartletFormats",
             "MartletJSON", "MartletSystem",
         ]),
     .executableTarget(
@@ -183,6 +189,12 @@ var targets: [Target] = [
             "MartletEvaluation", "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletChat",
             "MartletFormats", "MartletJSON", "TinyModels", "TestServers",
         ], exclude: ["Goldens"]),
+    tests(
+        "Interpretability",
+        [
+            "MartletInterpretability", "MartletInference", "MartletModels", "MartletNN", "MartletTensor",
+            "MartletTokenizers", "MartletFormats", "MartletJSON", "TinyModels",
+        ]),
     tests("Runs", ["MartletRuns", "MartletFormats", "MartletJSON"]),
     tests(
         "Inference",
@@ -226,7 +238,7 @@ if !coreOnly {
             "Martlet", "Martlet",
             [
                 "MartletAdapters", "MartletChat", "MartletData", "MartletEvaluation", "MartletFormats",
-                "MartletGrammar", "MartletHub", "MartletInference", "MartletJinja",
+                "MartletGrammar", "MartletHub", "MartletInference", "MartletInterpretability", "MartletJinja",
                 "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
                 "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining", "MartletTransfer",
             ]),

@@ -30,7 +30,7 @@ struct MartletCommand: AsyncParsableCommand {
             SupervisedCommand.self, PreferenceCommand.self, RewardModelCommand.self, PolicyCommand.self,
             ProximalCommand.self, DistillCommand.self, ConstitutionCommand.self, ExpertCommand.self, MergeCommand.self,
             AdaptersCommand.self, EvalCommand.self,
-            ArenaCommand.self, ScalingCommand.self,
+            InspectModelCommand.self, ArenaCommand.self, ScalingCommand.self,
             ServeCommand.self, OptionsCommand.self, LogCommand.self,
             CreateCommand.self, CopyCommand.self, RemoveCommand.self, RunningCommand.self, StopCommand.self,
             ManualCommand.self,

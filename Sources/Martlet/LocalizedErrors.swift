@@ -7,6 +7,7 @@ import MartletFormats
 import MartletGrammar
 import MartletHub
 import MartletInference
+import MartletInterpretability
 import MartletJSON
 import MartletJinja
 import MartletModels
@@ -32,6 +33,7 @@ extension FileError: LocalizedError { public var errorDescription: String? { des
 extension FormatError: LocalizedError { public var errorDescription: String? { description } }
 extension GrammarError: LocalizedError { public var errorDescription: String? { description } }
 extension HubError: LocalizedError { public var errorDescription: String? { description } }
+extension InterpretabilityError: LocalizedError { public var errorDescription: String? { description } }
 extension JSONError: LocalizedError { public var errorDescription: String? { description } }
 extension JinjaError: LocalizedError { public var errorDescription: String? { description } }
 extension ModelError: LocalizedError { public var errorDescription: String? { description } }

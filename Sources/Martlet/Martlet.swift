@@ -7,6 +7,7 @@
 @_exported import MartletGrammar
 @_exported import MartletHub
 @_exported import MartletInference
+@_exported import MartletInterpretability
 @_exported import MartletJSON
 @_exported import MartletModels
 @_exported import MartletNN

@@ -64,11 +64,15 @@ final class Attention: SelfAttention {
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
         if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
         if let bias = spec.linearBias { (q, k) = try bias.carried(by: q, k, spec, positions: pass.positions) }
-        if let observation = pass.observation {
-            try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
-        }
+        guard let observation = pass.observation else { return try oProj(attend(q, k, v, pass), pass.adapters) }
+        q = try observation.altered(.queries(layer), q)
+        k = try observation.altered(.keys(layer), k)
+        v = try observation.altered(.values(layer), v)
+        try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
-        if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
+        if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }
+        mixed = try observation.altered(.mixed(layer), mixed)
+        mixed = try observation.switchingOff(mixed, layer: layer, spec)
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 

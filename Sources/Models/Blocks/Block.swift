@@ -58,16 +58,19 @@ final class Block {
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if [.parallel, .parallelShared].contains(spec.normPlacement) { return try parallel(x, pass) }
-        var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer) {
+        var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer, .attentionUpdate(layer)) {
             try attention($0, pass)
         }
+        if let observation = pass.observation { x = try observation.altered(.residualMiddle(layer), x) }
         if let crossAttention {
             guard let memory = pass.memory else { throw TensorError.missingSource }
             x = try add(to: x, crossNorm, crossOutputNorm, pass, site: DecoderDropout.crossSites + layer) {
                 try crossAttention($0, across: memory, pass)
             }
         }
-        return try add(to: x, feedForwardNorm, feedForwardOutputNorm, pass, site: 2 + 2 * layer) {
+        return try add(
+            to: x, feedForwardNorm, feedForwardOutputNorm, pass, site: 2 + 2 * layer, .feedForwardUpdate(layer)
+        ) {
             try mix($0, pass)
         }
     }
@@ -75,7 +78,7 @@ final class Block {
     /// x + part(x), with norms where `normPlacement` puts them: `[tokens, hidden]`.
     private func add(
         to x: Tensor, _ before: Norm?, _ behind: Norm?, _ pass: PassContext, site: Int,
-        _ part: (Tensor) throws -> Tensor
+        _ activation: ActivationSite? = nil, _ part: (Tensor) throws -> Tensor
     ) throws -> Tensor {
         var update = try part(before?(x) ?? x)  // [tokens, hidden]
         if spec.normPlacement == .after {
@@ -84,14 +87,19 @@ final class Block {
         }
         if let behind { update = try behind(update) }
         update = try scaled(update)
+        if let activation, let observation = pass.observation { update = try observation.altered(activation, update) }
         return try Fused.add(x, pass.dropped(update, site: site))
     }
 
     private func parallel(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let input = try attentionNorm?(x) ?? x  // [tokens, hidden]
-        let attended = try scaled(attention(input, pass))  // [tokens, hidden]
+        var attended = try scaled(attention(input, pass))  // [tokens, hidden]
         let other = spec.normPlacement == .parallelShared ? input : try feedForwardNorm?(x) ?? x
-        let mixed = try scaled(mix(other, pass))  // [tokens, hidden]
+        var mixed = try scaled(mix(other, pass))  // [tokens, hidden]
+        if let observation = pass.observation {
+            attended = try observation.altered(.attentionUpdate(layer), attended)
+            mixed = try observation.altered(.feedForwardUpdate(layer), mixed)
+        }
         let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))  // [tokens, hidden]
         return try Fused.add(sum, pass.dropped(mixed, site: 2 + 2 * layer))
     }

@@ -35,13 +35,17 @@ final class BlockStack {
         var x = x
         pass.observation?.see(residual: x)
         for block in blocks {
+            if let observation = pass.observation { x = try observation.altered(.residualBefore(block.layer), x) }
             if recomputes {
                 // A layer may use up what it is given, and is given it twice.
                 x = try checkpointed([x]) { [try block($0[0].copied(), pass)] }[0]
             } else {
                 x = try block(x, pass)
             }
-            pass.observation?.see(residual: x)
+            if let observation = pass.observation {
+                x = try observation.altered(.residualAfter(block.layer), x)
+                observation.see(residual: x)
+            }
             pass.record?.see(residual: x, after: block.layer)
         }
         return x

@@ -87,7 +87,9 @@ final class LatentAttention: SelfAttention {
             }
             mixed = try absorbed(parts, pass)
         }
-        if let observation = pass.observation { mixed = try observation.switchingOff(mixed, layer: layer, spec) }
+        if let observation = pass.observation {
+            mixed = try observation.switchingOff(observation.altered(.mixed(layer), mixed), layer: layer, spec)
+        }
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 

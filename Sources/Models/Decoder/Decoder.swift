@@ -148,7 +148,7 @@ public final class Decoder {
 
     /// The final norm, with the factor on logits: `[tokens, hidden]` -> same. Losses that go from here to the vocabulary
     /// without `logits` have the factor too.
-    func normalized(_ x: Tensor) throws -> Tensor {
+    package func normalized(_ x: Tensor) throws -> Tensor {
         let hidden = try norm(x)
         return configuration.hasHead && configuration.logitScale != 1 ? try hidden * configuration.logitScale : hidden
     }

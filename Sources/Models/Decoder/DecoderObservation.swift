@@ -20,6 +20,20 @@ public struct DecoderHead: Hashable, Sendable {
     }
 }
 
+/// A named place of a forward pass whose tensor can be seen and replaced.
+package enum ActivationSite: Hashable, Sendable {
+    /// The residual stream `[tokens, hidden]` before a layer, between its parts (where they follow each other), after it.
+    case residualBefore(Int), residualMiddle(Int), residualAfter(Int)
+    /// Queries, keys and values `[tokens, heads · dimension]` as attention takes them: normalised and rotated.
+    case queries(Int), keys(Int), values(Int)
+    /// Attention weights `[heads, tokens, tokens]`; replaced ones are multiplied with the values.
+    case pattern(Int)
+    /// The heads' outputs `[tokens, heads · valueDimension]`, before the output projection.
+    case mixed(Int)
+    /// What attention and the feed-forward layer add to the residual stream, `[tokens, hidden]`.
+    case attentionUpdate(Int), feedForwardUpdate(Int)
+}
+
 /// What is observed in a forward pass over one whole sequence, and which heads are switched off in it.
 ///
 /// It is passed to `Decoder.hiddenStates(_:observing:precision:)`; a pass without one costs one test per layer. Memory
@@ -32,7 +46,49 @@ package final class DecoderObservation {
     /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.
     package private(set) var residuals: [Tensor] = []
 
-    package init(headsOff: Set<DecoderHead> = []) { self.headsOff = headsOff }
+    /// Sees the tensor of every site, and may return another of its shape in its place. What it keeps it must copy.
+    package let intervention: ((ActivationSite, Tensor) throws -> Tensor?)?
+
+    package init(
+        headsOff: Set<DecoderHead> = [], intervention: ((ActivationSite, Tensor) throws -> Tensor?)? = nil
+    ) {
+        self.headsOff = headsOff
+        self.intervention = intervention
+    }
+
+    /// The tensor of a site after the intervention.
+    /// - Throws: `TensorError` for a replacement of another shape.
+    func altered(_ site: ActivationSite, _ x: Tensor) throws -> Tensor {
+        guard let intervention, let other = try intervention(site, x) else { return x }
+        guard other.shape == x.shape else {
+            throw TensorError(
+                .shape, "intervention", "\(other.shape) cannot take the place of \(x.shape) at \(site)")
+        }
+        // The pass may use up what it goes on with.
+        return try other.to(x.dtype).copied()
+    }
+
+    /// Attention weights that replace a layer's, multiplied with its values: `[tokens, heads · valueDimension]`; nil where
+    /// nothing replaces them.
+    func mixed(_ v: Tensor, layer: Int, _ spec: AttentionSpec) throws -> Tensor? {
+        guard let intervention, attention.count > 0 else { return nil }
+        let tokens = v.shape[0], size = spec.valueDimension, group = spec.heads / spec.keyValueHeads
+        let seen = try Tensor(attention[attention.count - 1], shape: [spec.heads, tokens, tokens])
+        guard let other = try intervention(.pattern(layer), seen) else { return nil }
+        guard other.shape == seen.shape else {
+            throw TensorError(
+                .shape, "intervention", "\(other.shape) is no pattern of \(seen.shape) in layer \(layer)")
+        }
+        let values: [Float] = try other.toArray()
+        // The same weights are what attention computes anyhow, to the bit.
+        guard values != attention[attention.count - 1] else { return nil }
+        attention[attention.count - 1] = values
+        let heads = try (0..<spec.heads).map { head in
+            let own = try v.slice(1, from: head / group * size, to: (head / group + 1) * size)
+            return try other.slice(0, from: head, to: head + 1).reshape([tokens, tokens]).matmul(own.to(.float32))
+        }
+        return try Tensor.concatenate(heads, axis: 1)
+    }
 
     /// Copied, because x is overwritten later in the pass.
     func see(residual x: Tensor) { residuals.append(x.copied()) }
