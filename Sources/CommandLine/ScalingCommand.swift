@@ -8,8 +8,9 @@ struct ScalingCommand: ParsableCommand {
         discussion: """
             Examples:
               martlet scaling fit isoflops_curves.json --predict 1e23
+              martlet scaling plan --budget 1e18
             """,
-        subcommands: [ScalingFitCommand.self])
+        subcommands: [ScalingFitCommand.self, ScalingPlanCommand.self])
 }
 
 struct ScalingFitCommand: ParsableCommand {
@@ -30,22 +31,7 @@ struct ScalingFitCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func run() throws {
-        var runs: [ScalingPoint] = []
-        for file in files {
-            for (index, record) in try RecordFile.rows(file).enumerated() {
-                func number(_ names: String...) -> Double? { names.lazy.compactMap { record[$0]?.double }.first }
-                guard let parameters = number("parameters", "params", "N"), parameters > 0,
-                    let loss = number("final_loss", "loss", "L"), loss > 0
-                else {
-                    throw EvaluationError(file, place: "record \(index + 1)", "needs parameters and loss, both above 0")
-                }
-                let compute = number("compute_budget", "compute", "flops", "C")
-                guard let tokens = number("tokens", "D") ?? compute.map({ $0 / (6 * parameters) }), tokens > 0 else {
-                    throw EvaluationError(file, place: "record \(index + 1)", "needs tokens or compute, above 0")
-                }
-                runs.append(ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: compute))
-            }
-        }
+        let runs = try Self.runs(files)
         guard predict.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw ValidationError("--predict takes numbers above 0")
         }
@@ -96,6 +82,27 @@ struct ScalingFitCommand: ParsableCommand {
         for note in notes { Terminal.note("martlet: \(note)") }
     }
 
+    /// The runs of some files.
+    static func runs(_ files: [String]) throws -> [ScalingPoint] {
+        var runs: [ScalingPoint] = []
+        for file in files {
+            for (index, record) in try RecordFile.rows(file).enumerated() {
+                func number(_ names: String...) -> Double? { names.lazy.compactMap { record[$0]?.double }.first }
+                guard let parameters = number("parameters", "params", "N"), parameters > 0,
+                    let loss = number("final_loss", "loss", "L"), loss > 0
+                else {
+                    throw EvaluationError(file, place: "record \(index + 1)", "needs parameters and loss, both above 0")
+                }
+                let compute = number("compute_budget", "compute", "flops", "C")
+                guard let tokens = number("tokens", "D") ?? compute.map({ $0 / (6 * parameters) }), tokens > 0 else {
+                    throw EvaluationError(file, place: "record \(index + 1)", "needs tokens or compute, above 0")
+                }
+                runs.append(ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: compute))
+            }
+        }
+        return runs
+    }
+
     /// The lowest loss of each size.
     private static func largest(_ runs: [ScalingPoint], _ key: (ScalingPoint) -> Double) -> [ScalingPoint] {
         Dictionary(grouping: runs, by: key).values.compactMap { $0.min { $0.loss < $1.loss } }
@@ -129,11 +136,53 @@ struct ScalingFitCommand: ParsableCommand {
     }
 
     /// Three digits: 7.01e10.
-    private static func short(_ value: Double) -> String {
+    static func short(_ value: Double) -> String {
         guard value > 0, value.isFinite else { return "\(value)" }
         var exponent = 0, digits = value
         while digits >= 10 { (digits, exponent) = (digits / 10, exponent + 1) }
         while digits < 1 { (digits, exponent) = (digits * 10, exponent - 1) }
         return abs(exponent) < 4 ? Terminal.fixed(value, 4) : "\(Terminal.fixed(digits, 3))e\(exponent)"
+    }
+}
+
+struct ScalingPlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract:
+            "What to train with a budget of FLOPs: size, tokens, shape, and smaller runs to measure the law first.",
+        discussion: """
+            The law of the loss is Chinchilla's published one, or is fitted to --runs (approach 3).
+
+            Examples:
+              martlet scaling plan --budget 1e18
+              martlet scaling plan --budget 1e18 --runs runs.jsonl --json
+            """)
+
+    @Option(help: "FLOPs.") var budget: Double
+    @Option(help: "Files of runs, as `martlet scaling fit` reads them.") var runs: [String] = []
+    @Flag(help: "Print the result as JSON.") var json = false
+
+    func run() throws {
+        let plan = try ScalingPlan(budget: budget, runs: try ScalingFitCommand.runs(runs))
+        guard !json else {
+            Terminal.show(plan.json.text(indent: 2) + "\n")
+            return
+        }
+        func short(_ value: Double) -> String { ScalingFitCommand.short(value) }
+        func shown(_ shape: ScalingPlan.Shape) -> String {
+            "\(shape.layers) layers of width \(shape.width), \(shape.heads) heads"
+        }
+        Terminal.show(
+            "C = \(short(budget)): N = \(short(plan.best.parameters)), D = \(short(plan.best.tokens)), loss \(Terminal.fixed(plan.best.loss, 3)); \(shown(plan.shape))\n"
+        )
+        if let interval = plan.interval {
+            Terminal.show(
+                "N lies between \(short(interval.lowerBound)) and \(short(interval.upperBound)) in 95 % of samples\n")
+        }
+        for run in plan.trials {
+            Terminal.show(
+                "  trial C = \(short(run.compute)): N = \(short(run.shape.parameters)) (\(shown(run.shape))), D = \(short(run.tokens)), loss \(Terminal.fixed(run.loss, 3))\n"
+            )
+        }
     }
 }

@@ -151,6 +151,17 @@ public struct ChinchillaLoss: Sendable, Equatable {
         return PowerLaw(factor: g / pow(6, exponent), exponent: exponent)
     }
 
+    public init(
+        floor: Double, parameterFactor: Double, parameterExponent: Double, tokenFactor: Double, tokenExponent: Double
+    ) {
+        (self.floor, self.parameterFactor, self.parameterExponent) = (floor, parameterFactor, parameterExponent)
+        (self.tokenFactor, self.tokenExponent) = (tokenFactor, tokenExponent)
+    }
+
+    /// Hoffmann et al. 2022, equation 10.
+    public static let published = ChinchillaLoss(
+        floor: 1.69, parameterFactor: 406.4, parameterExponent: 0.34, tokenFactor: 410.7, tokenExponent: 0.28)
+
     /// - Throws: with fewer than five runs, or with runs that do not vary in both sizes.
     public init(fitting runs: [ScalingPoint]) throws(EvaluationError) {
         let runs = runs.filter { $0.parameters > 0 && $0.tokens > 0 && $0.loss > 0 }

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Martlet
+import MartletSystem
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A model that verbs of evaluation ask: of this machine, or behind a URL.
+struct EvaluatedModelFlags: ParsableArguments {
+    @OptionGroup var adapters: AdapterFlags
+    @Flag(help: "Weights and products in float32, where the model is on this machine.") var exact = false
+    @Option(name: .customLong("model"), help: "The model's name at a server, where a URL is given.") var name: String?
+    @Option(help: "Requests to a server under way at a time.") var concurrency = 8
+    @Option(help: "Seconds that a server may take for one request.") var timeout = 300.0
+
+    func validate() throws {
+        guard timeout > 0, timeout < 1e6, (1...1024).contains(concurrency) else {
+            throw ValidationError("--timeout is above 0, --concurrency from 1 to 1024")
+        }
+    }
+
+    func open(_ model: String) throws -> any EvaluationModel {
+        guard model.hasPrefix("http://") || model.hasPrefix("https://") else {
+            return LocalModel(try load(model), name: model)
+        }
+        guard !exact, adapters.adapters.isEmpty else {
+            throw ValidationError("--exact and --adapter need a model of this machine")
+        }
+        var options = RemoteOptions(url: model)
+        options.model = name
+        options.concurrency = concurrency
+        options.timeout = .seconds(timeout)
+        options.key = Self.key
+        return try RemoteModel(options)
+    }
+
+    func load(_ model: String) throws -> LanguageModel {
+        try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exact : .fast)
+    }
+
+    /// The key for servers, from the environment: no list of processes shows it.
+    static var key: String? {
+        let names: [String] = ["OPENAI_API_KEY", "MARTLET_API_KEY"]
+        for name in names {
+            if let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty { return value }
+        }
+        return nil
+    }
+}

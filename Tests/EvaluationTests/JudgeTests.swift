@@ -1,0 +1,114 @@
+import Foundation
+import MartletChat
+import MartletJSON
+import Testing
+import TinyModels
+
+import MartletEvaluation
+
+@Suite struct JudgeTests {
+    /// A judge that follows a rule.
+    private final class Rule: EvaluationModel {
+        let decide: (String) -> String
+        init(_ decide: @escaping (String) -> String) { self.decide = decide }
+        var identity: JSONObject { [:] }
+        var name: String { "rule" }
+        var chatTemplate: String? { nil }
+        var notes: [String] { [] }
+        func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String { messages.last?.content ?? "" }
+        func answer(
+            _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
+        ) throws {
+            for (place, request) in requests.enumerated() {
+                guard case .generate(let prompt, _, _) = request else { continue }
+                try receive(place, .reply(decide(prompt)))
+            }
+        }
+    }
+
+    /// Where the answers stand in what the judge reads.
+    private static func answers(_ prompt: String) -> (String, String) {
+        func part(_ title: String) -> String {
+            let start = prompt.components(separatedBy: "[\(title)]\n").last ?? ""
+            return start.components(separatedBy: "\n[End of").first ?? ""
+        }
+        return (part("Answer A"), part("Answer B"))
+    }
+
+    private static func data(_ scratch: Scratch) throws -> JudgedAnswers {
+        let rows = (0..<8).map { index in
+            #"{"instruction": "Question \#(index)?", "output": "good \#(index)", "generator": "left"}"#
+        }
+        let others = (0..<8).map { index in
+            let word = index < 6 ? "bad" : "good"
+            return
+                #"{"instruction": "Question \#(index)?", "output": "\#(word) and long \#(index)", "generator": "right"}"#
+        }
+        let first = try scratch.write("left.json", "[" + rows.joined(separator: ",") + "]")
+        let second = try scratch.write("right.json", "[" + others.joined(separator: ",") + "]")
+        return try JudgedAnswers(files: [first, second])
+    }
+
+    @Test func pairsAreJudgedInBothOrders() throws {
+        let data = try Self.data(Scratch())
+        #expect(data.models == ["left", "right"] && data.questions.count == 8)
+        let fair = Rule { prompt in
+            let (a, b) = Self.answers(prompt)
+            let scores = (a.hasPrefix("good") ? 1 : 0, b.hasPrefix("good") ? 1 : 0)
+            return scores.0 > scores.1 ? "So [[A]]" : scores.0 < scores.1 ? "First [[A]], but no: [[B]]" : "[[C]]"
+        }
+        let report = try JudgeReport(Judge(fair).compare(data, "left", "right"))
+        #expect((report.wins, report.losses, report.ties, report.turned) == (6, 0, 2, 0))
+        #expect(report.winRate == 7.0 / 8 && report.firstPlaceShare == 0.5)
+        let biased = try JudgeReport(Judge(Rule { _ in "[[A]]" }).compare(data, "left", "right"))
+        #expect((biased.wins, biased.ties, biased.turned) == (0, 8, 8))
+        #expect(biased.winRate == 0.5 && biased.firstPlaceShare == 1)
+        var turn = 0
+        let odd = try JudgeReport(
+            Judge(
+                Rule { _ in
+                    turn += 1
+                    return turn % 4 < 2 ? "I cannot say" : "[[A]]"
+                }
+            ).compare(data, "left", "right"))
+        #expect(odd.nonsense > 0 && odd.leftOut == 0 || odd.leftOut > 0)
+        #expect(throws: EvaluationError.self) {
+            try JudgeReport(Judge(Rule { _ in "none" }).compare(data, "left", "right"))
+        }
+    }
+
+    @Test func lengthIsTakenOutOfTheWinRate() {
+        // The longer answer wins four times of five, whoever wrote it; one model writes the long ones.
+        let pairs = (0..<200).map { index in
+            let isLonger = index % 4 != 0, place = isLonger ? index : index / 4
+            return (outcome: (place % 5 == 0) != isLonger ? 1.0 : 0, difference: isLonger ? 100.0 : -100)
+        }
+        let raw = pairs.reduce(0) { $0 + $1.outcome } / 200
+        let controlled = JudgeReport.lengthControlled(pairs)
+        #expect(raw > 0.6 && abs(controlled - 0.5) < 0.03, "\(raw) \(controlled)")
+        let even = (0..<100).map { (outcome: $0 % 10 < 7 ? 1.0 : 0, difference: $0 % 2 == 0 ? 50.0 : -50) }
+        #expect(abs(JudgeReport.lengthControlled(even) - 0.7) < 0.02)
+    }
+
+    @Test func answersOfMTBenchNeedTheirQuestions() throws {
+        let scratch = try Scratch()
+        let questions = try scratch.write(
+            "question.jsonl",
+            #"{"question_id": 81, "category": "writing", "turns": ["Write.", "Shorter."], "reference": ["A", "B"]}"#)
+        let answers = try scratch.write(
+            "model.jsonl",
+            #"{"question_id": 81, "model_id": "m", "choices": [{"index": 0, "turns": ["Long.", "Short."]}]}"#)
+        let data = try JudgedAnswers(files: [answers], questions: questions)
+        var seen = ""
+        let judge = Judge(
+            Rule {
+                seen = $0
+                return "Fine. [[8]]"
+            })
+        #expect(try judge.rate(data, "m").map(\.rating) == [8])
+        #expect(seen.contains("Shorter.") && seen.contains("[Reference answer]\nA") && seen.contains("[next turn]"))
+        #expect(throws: EvaluationError.self) { try JudgedAnswers(files: [answers]) }
+        #expect(Judge.rating("[[11]]") == nil && Judge.rating("[[3]] or [[4.5]]") == 4.5)
+        #expect(Judge.verdict("[[D]]") == nil)
+    }
+}
