@@ -37,6 +37,7 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
               martlet grpo runs/sft --data gsm8k.jsonl --reward math,format=0.2 --method dapo
               martlet grpo runs/sft --data prompts.jsonl --reward runs/rm --kl-weight 0.05
               martlet grpo runs/sft --data problems.jsonl --reward ./judge.py --set micro_batches=4
+              martlet grpo runs/sft --data problems.jsonl --reward math --tool ./calculator.py --tool-turns 3
             """)
 
     @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?

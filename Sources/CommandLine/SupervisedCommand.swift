@@ -51,7 +51,7 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
         var packed: [String] = []
         do {
             try CorpusReport.explaining {
-                for part in parts where try pack(start, resolved, part) { packed.append(part.folder) }
+                for part in parts where try pack(start, options, part) { packed.append(part.folder) }
             }
             trainer = try Trainer(
                 run: run, options: options,
@@ -68,7 +68,7 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
 
     /// The conversations as shards in the run's folder, so that a resumed run has the same ones.
     /// - Returns: whether they were packed now.
-    private func pack(_ model: StartingModel, _ resolved: ResolvedOptions, _ part: SupervisedPart) throws -> Bool {
+    private func pack(_ model: StartingModel, _ options: TrainingOptions, _ part: SupervisedPart) throws -> Bool {
         let folder = part.folder
         if training.resume == .auto, Folder.exists(folder + "/shards.json") {
             Terminal.note(
@@ -77,26 +77,13 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
             return false
         }
         if part.weight != 1 || part.isOneOfSeveral { Terminal.note("\(part.paths[0]), a share of \(part.weight):") }
-        let corpus = try Corpus(part.paths, options: resolved.chat.corpus())
-        CorpusReport.tellFiles(corpus)
-        corpus.onBadRecord = { Terminal.note("left out: \($0)") }
-        var chats = try model.chatEncoder()
-        // A row of so many places reads one token more.
-        chats.largestSequence = resolved.rows.length + 1
-        chats.long = resolved.chat.long
-        chats.learnt = resolved.chat.learnt
-        chats.thinking = resolved.chat.thinking
-        let encoder = chats.documentEncoder(separator: model.tokenizer.documentEnd)
-        var options = PackOptions()
-        options.validation = resolved.chat.validation
-        options.usualValidation = 0.02
-        options.split = .documents
-        options.replacesShards = true
         let interrupted = StopRequest()
-        let result = try CorpusPacker(corpus, encoder: encoder, options: options).pack(
-            into: folder, tokenizerFolder: Folder.isFolder(model.path) ? model.path : nil,
-            tokenizerFiles: Folder.isFolder(model.path) ? [] : model.tokenizerFiles,
-            isInterrupted: { interrupted.isRequested })
+        let result = try SupervisedRows.pack(
+            model, options, paths: part.paths, into: folder,
+            prepare: { corpus in
+                CorpusReport.tellFiles(corpus)
+                corpus.onBadRecord = { Terminal.note("left out: \($0)") }
+            }, isInterrupted: { interrupted.isRequested })
         guard let result else { throw ExitCode(130) }
         CorpusReport.tell(result)
         if result.documents > result.conversations {

@@ -217,6 +217,13 @@ struct RecordShapesTests {
         #expect(messages[0].toolCalls.first?.arguments["x"]?.integer == 1 && messages[1].role == "tool")
         for (message, words) in [
             (#"{"role": "assistant", "content": "b", "weight": 0.5}"#, "'weight' is 0.5"),
+            (#"{"role": "assistant", "content": "b", "train": 1}"#, "'train' is 1"),
+            (#"{"role": "user", "content": "b", "train": true}"#, "'train' is true on a message of \"user\""),
+            (#"{"role": "assistant", "content": "b", "train": true, "weight": 0}"#, "contradict"),
+            (
+                #"{"role": "assistant", "content": "b", "train_detail": [{"begin_offset": 0, "end_offset": 1, "train": false}]}"#,
+                "reaches to character 1"
+            ),
             (#"{"role": "user", "content": "b", "weight": 1}"#, "on a message of \"user\""),
             (#"{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}"#, "has an image"),
             (#"{"role": "user", "content": [{"type": "input_audio"}]}"#, "a part of type \"input_audio\""),
@@ -228,6 +235,17 @@ struct RecordShapesTests {
         let table = try scratch.write(
             "m.csv", "id,messages\n1,\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"a\"\"}]\"\n")
         #expect(try turns(table) == [["user: a"]])
+    }
+
+    @Test("train is weight under another name, and max_records reads the beginning of each file")
+    func trainedMessagesAndFirstRecords() throws {
+        let record =
+            #"{"messages": [{"role": "user", "content": "a", "train": false}, {"role": "assistant", "content": "b", "train": false}, "#
+            + #"{"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "train": true}]}"#
+        #expect(try one(record) == ["user: a*", "assistant: b*", "user: c", "assistant: d"])
+        let path = try scratch.write(
+            "many.jsonl", (0..<9).map { #"{"prompt": "\#($0)", "completion": "x"}"# }.joined(separator: "\n"))
+        #expect(try turns(path) { $0.largestCount = 4 }.map { $0[0] } == (0..<4).map { "user: \($0)" })
     }
 }
 

@@ -1,3 +1,4 @@
+import MartletChat
 import MartletData
 import MartletFormats
 import MartletInference
@@ -180,6 +181,22 @@ import TinyModels
     }
 
     /// Replies in steps make a model of two classes at the end of each.
+    /// Votes as the chat page exports them (`preferencesToJSONL`), a vote for the same answer twice among them.
+    @Test func votesOfTheChatPageAreLearnt() throws {
+        let folder = try modelFolder("votes"), path = folder + "/preferences.jsonl"
+        let lines = (0..<12).map { index in
+            #"{"prompt":[{"role":"system","content":"Be brief."},{"role":"user","content":"What is \#(index)?"}],"#
+                + #""chosen":[{"role":"assistant","content":"It is \#(index)."}],"#
+                + #""rejected":[{"role":"assistant","content":"\#(index == 5 ? "It is 5." : "No.")"}]}"#
+        }
+        try AtomicFile.write(path, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+        let options = try options(.preferences, path, ["steps": 2, "batch_rows": 4])
+        let data = try Trainer.feedbackData(options, StartingModel(path: folder + "/model"))
+        #expect(data.kind == .pairs && data.count == 11)
+        #expect(data.tally.entries.contains { $0.kind == .equalPair && $0.count == 1 })
+        #expect(try trainer(folder + "/dpo", folder, options).train { _ in })
+    }
+
     @Test func stepsMakeAProcessRewardModel() throws {
         let folder = try modelFolder("prm"), path = folder + "/steps.jsonl"
         let lines = (0..<24).map {
@@ -195,6 +212,16 @@ import TinyModels
         let config = try JSON(parsing: Folder.read(folder + "/prm/config.json"))
         #expect(config["architectures"]?.array?.first?.string == "LlamaForTokenClassification")
         #expect(try TensorFiles.open(folder + "/prm").tensor("score.bias").shape == [2])
+        // It judges replies, a step a line.
+        let scorer = try StepRewardScorer(path: folder + "/prm")
+        let asked = [ChatMessage(role: "user", content: "sum 3")]
+        let replies = ["good 3", "good 3\nbad 1", ""].map { RewardRequest(prompt: asked, reply: $0) }
+        let steps = try scorer.steps(replies)
+        #expect(steps.map(\.count) == [1, 2, 0] && steps[0][0] > 0.5 && steps[1][1] < 0.5)
+        let sum = try RewardSum("\(folder)/prm@product,\(folder)/prm=0.5")
+        let totals = try sum(replies).totals
+        #expect(abs(totals[1] - (steps[1][0] * steps[1][1] + 0.5 * (steps[1].min() ?? 0))) < 1e-9 && totals[2] == 0)
+        #expect(throws: RewardError.self) { try RewardSum("\(folder)/prm@sum") }
     }
 
     /// A reward model is a folder with a score head, under transformers' name for it.

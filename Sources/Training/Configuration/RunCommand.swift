@@ -45,7 +45,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let policy = RunCommand(
         "grpo",
         parts: [
-            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .method, .rollouts, .policyGradient,
+            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .method, .rollouts, .tools,
+            .policyGradient,
             .evaluation, .heldOutProblems, .checkpoints,
         ], defaults: RolloutOptions.defaults)
 

@@ -44,12 +44,15 @@ public struct QuestionEvaluation: Sendable {
             isInterrupted: isInterrupted, progress: progress)
     }
 
-    /// - Parameter judge: which of the replies, and whether they came to their end, are right; questions are given by
-    ///   their places among all.
+    /// - Parameters:
+    ///   - judge: which of the replies, and whether they came to their end, are right; questions are given by
+    ///     their places among all.
+    ///   - write: replies to questions by their places, where more than a turn is written.
     init?(
         task: String, _ questions: [WorldQuestion], _ decoder: Decoder, _ encoder: ChatEncoder, maximumTokens: Int,
         precision: Precision = .exact, judge: ([Int], [(text: String, isFinished: Bool)]) throws -> [Bool],
-        isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in }
+        isInterrupted: () -> Bool = { false }, progress: (Int) -> Void = { _ in },
+        write: (([Int]) throws -> [Rollout])? = nil
     ) throws {
         self.task = task
         var engine = RolloutEngine(
@@ -61,7 +64,8 @@ public struct QuestionEvaluation: Sendable {
             let prompts = try places.map { (place: $0, tokens: try encoder.prompt(questions[$0].chat)) }
             let fitting = prompts.filter { $0.tokens.count < decoder.configuration.contextLength }
             leftOut += prompts.count - fitting.count
-            let replies = try engine.replies(to: fitting.map(\.tokens), copies: 1, seed: 0)
+            let replies =
+                try write?(fitting.map(\.place)) ?? engine.replies(to: fitting.map(\.tokens), copies: 1, seed: 0)
             let texts = try replies.map { (text: try $0.text(encoder.tokenizer), isFinished: $0.isFinished) }
             let areRight = try judge(fitting.map(\.place), texts)
             for (index, prompt) in fitting.enumerated() {
@@ -116,8 +120,9 @@ extension WorldQuestion {
 }
 
 extension Rollout {
-    /// The reply without the token that ends it.
+    /// The reply without the token that ends it; of several turns the last.
     public func text(_ tokenizer: Tokenizer) throws -> String {
-        try tokenizer.decode(isFinished ? Array(reply.dropLast()) : reply)
+        let last = reply.dropFirst(lastTurn)
+        return try tokenizer.decode(Array(isFinished ? last.dropLast() : last))
     }
 }

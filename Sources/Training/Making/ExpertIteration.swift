@@ -266,33 +266,12 @@ public final class ExpertIteration {
             beginning, adapter: resolved.adapter, seed: UInt64(resolved.general.seed),
             base: Folder.exists(begin) ? Folder.real(begin) ?? begin : begin)
         let data = run + "/data"
-        if !Folder.exists(data + "/shards.json") { try pack(start, options, into: data) }
+        if !Folder.exists(data + "/shards.json") { try SupervisedRows.pack(start, options, into: data) }
         let trainer = try Trainer(run: run, options: options, data: TrainingData([DataPortion(data)]), from: start)
         if Folder.exists(run + "/checkpoints") { _ = try trainer.resume() }
         report(.training(round: number, trainer))
         if trainer.isFinished { return true }
         return try trainer.train(isInterrupted: isInterrupted) { report(.trained(round: number, $0)) }
-    }
-
-    private func pack(_ start: StartingModel, _ options: TrainingOptions, into folder: String) throws {
-        let resolved = try ResolvedOptions(
-            options, vocabularySize: start.tokenizer.vocabularySize, model: start.decoder.configuration)
-        let corpus = try Corpus(resolved.chat.data, options: resolved.chat.corpus())
-        var chats = try start.chatEncoder()
-        chats.largestSequence = resolved.rows.length + 1
-        chats.long = resolved.chat.long
-        chats.learnt = resolved.chat.learnt
-        chats.thinking = resolved.chat.thinking
-        var packing = PackOptions()
-        packing.validation = resolved.chat.validation
-        packing.usualValidation = 0.02
-        packing.split = .documents
-        packing.replacesShards = true
-        _ = try CorpusPacker(
-            corpus, encoder: chats.documentEncoder(separator: start.tokenizer.documentEnd), options: packing
-        ).pack(
-            into: folder, tokenizerFolder: Folder.isFolder(start.path) ? start.path : nil,
-            tokenizerFiles: Folder.isFolder(start.path) ? [] : start.tokenizerFiles)
     }
 
     // MARK: held-out problems

@@ -97,7 +97,7 @@ public struct GroupRelativePolicy: Objective {
     /// What the losses are a mean over.
     public func weight(of batch: [Sample]) -> Double {
         switch normalisation {
-        case .tokens: Double(batch.reduce(0) { $0 + $1.rollout.reply.count })
+        case .tokens: Double(batch.reduce(0) { $0 + $1.rollout.drawnCount })
         case .replies: Double(batch.count)
         case .length(let most): Double(batch.count * most)
         }
@@ -116,7 +116,10 @@ public struct GroupRelativePolicy: Objective {
         }
         let (new, hidden) = try packed.logProbabilities(decoder, temperature: temperature)  // [tokens]
         let difference = try new - spread(\.rollout.logProbabilities)  // [tokens]
-        let advantage = try spread { sample in sample.rollout.reply.map { _ in Float(sample.advantage) } }  // [tokens]
+        let advantage = try spread { sample in
+            let drawn = sample.rollout.isDrawn
+            return sample.rollout.reply.indices.map { drawn?[$0] ?? true ? Float(sample.advantage) : 0 }
+        }  // [tokens]
         let ratio = try shared(difference, batch, packed).exp()  // [tokens]
         var losses = try surrogateLoss(ratio, new, advantage)  // [tokens]
         var metrics = try clipMetrics(ratio, advantage, batch)
@@ -125,12 +128,12 @@ public struct GroupRelativePolicy: Objective {
             let divergence = try behind.exp() - behind - 1  // [tokens]
             losses = try losses + divergence * divergenceWeight
             let total: Double = try divergence.detach().sum(axes: []).item()
-            let count = Double(batch.reduce(0) { $0 + $1.rollout.reply.count })
+            let count = Double(batch.reduce(0) { $0 + $1.rollout.drawnCount })
             metrics.append(Metric("kl", total / max(1, count), weight: count))
         }
         let weights: [Float] =
             normalisation == .replies
-            ? packed.learntWeights { sequence, _ in 1 / Float(batch[sequence].rollout.reply.count) }
+            ? packed.learntWeights { sequence, _ in 1 / Float(max(1, batch[sequence].rollout.drawnCount)) }
             : packed.learntWeights()
         let value = try (losses * Tensor(weights)).sum(axes: []) * (1 / context.weight)
         let largest: Double = try difference.detach().abs().max(axes: []).item()
@@ -158,7 +161,7 @@ public struct GroupRelativePolicy: Objective {
         let count = importance == .group ? places.count : batch.count
         var tokens = [Float](repeating: 0, count: count)
         for (index, rows) in packed.segments.enumerated() {
-            tokens[Int(owners[rows.lowerBound])] += Float(batch[index].rollout.reply.count)
+            tokens[Int(owners[rows.lowerBound])] += Float(batch[index].rollout.drawnCount)
         }
         let index = try Tensor(owners)
         let sums = try Tensor.zeros([count]).indexAdd(0, index, difference)
@@ -182,7 +185,7 @@ public struct GroupRelativePolicy: Objective {
         let ratios = try ratio.detach().toArray(as: Float.self), signs = try advantage.toArray(as: Float.self)
         let low = zip(ratios, signs).count { Double($0) < 1 - clipLow && $1 < 0 }
         let high = zip(ratios, signs).count { Double($0) > 1 + clipHigh && $1 > 0 }
-        let count = Double(batch.reduce(0) { $0 + $1.rollout.reply.count })
+        let count = Double(batch.reduce(0) { $0 + $1.rollout.drawnCount })
         func share(_ name: String, _ part: Int) -> Metric {
             Metric("clip_ratio/" + name, Double(part) / max(1, count), weight: count)
         }
@@ -192,10 +195,10 @@ public struct GroupRelativePolicy: Objective {
 }
 
 extension EncodedChat {
-    /// A prompt and its sampled reply; only the reply is trained on.
+    /// A prompt and its sampled reply; only the tokens that were drawn are trained on.
     init(_ rollout: Rollout) {
         self.init(
             tokens: rollout.prompt + rollout.reply,
-            isTrained: rollout.prompt.map { _ in false } + rollout.reply.map { _ in true })
+            isTrained: rollout.prompt.map { _ in false } + (rollout.isDrawn ?? rollout.reply.map { _ in true }))
     }
 }

@@ -48,23 +48,37 @@ public struct StepReward: Objective {
 
     /// With the metric "accuracy", the fraction of steps classified correctly.
     public func loss(of batch: [SteppedSequence], _ context: StepContext) throws -> ObjectiveLoss {
-        var inputs: [Int32] = [], segments: [Range<Int>] = [], places: [Int64] = [], labels: [Int64] = []
-        for sequence in batch {
-            for step in sequence.steps {
-                places.append(Int64(inputs.count + step.place))
-                labels.append(step.isRight ? 1 : 0)
-            }
-            segments.append(inputs.count..<inputs.count + sequence.tokens.count)
-            inputs += sequence.tokens
-        }
-        let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
-        let ends = try hidden.indexSelect(0, Tensor(places))  // [steps, hidden]
-        let logP = try (ends.matmul(weight.transposed()) + bias).logSoftmax(axis: 1)  // [steps, 2]
+        let labels = batch.flatMap { $0.steps.map { Int64($0.isRight ? 1 : 0) } }
+        let logP = try logProbabilities(of: batch)  // [steps, 2]
         let picked = try logP.gather(1, Tensor(labels).unsqueeze(1))  // [steps, 1]
         let found = try logP.detach().argmax(1).toArray(as: Int64.self)
         let right = zip(found, labels).count { $0 == $1 }
         return ObjectiveLoss(
             try picked.sum(axes: []) * (-1 / context.weight),
             metrics: [Metric("accuracy", Double(right) / Double(max(1, labels.count)))])
+    }
+
+    /// log p of wrong and right at the end of each step of all sequences.
+    private func logProbabilities(of batch: [SteppedSequence]) throws -> Tensor {
+        var inputs: [Int32] = [], segments: [Range<Int>] = [], places: [Int64] = []
+        for sequence in batch {
+            places += sequence.steps.map { Int64(inputs.count + $0.place) }
+            segments.append(inputs.count..<inputs.count + sequence.tokens.count)
+            inputs += sequence.tokens
+        }
+        let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
+        let ends = try hidden.indexSelect(0, Tensor(places))  // [steps, hidden]
+        return try (ends.matmul(weight.transposed()) + bias).logSoftmax(axis: 1)  // [steps, 2]
+    }
+
+    /// How likely each step of each sequence is right.
+    func rightness(of batch: [SteppedSequence]) throws -> [[Double]] {
+        guard batch.contains(where: { !$0.steps.isEmpty }) else { return batch.map { _ in [] } }
+        let right = try logProbabilities(of: batch).slice(1, from: 1, to: 2).exp().contiguous().reshape([-1])
+        var rest = try right.toArray(as: Double.self)[...]
+        return batch.map { sequence in
+            defer { rest = rest.dropFirst(sequence.steps.count) }
+            return Array(rest.prefix(sequence.steps.count))
+        }
     }
 }

@@ -111,6 +111,21 @@ public struct RewardSum {
 
     /// A reward model in a folder, or a program.
     private static func outside(_ path: String, seconds: Double) throws -> Reward {
+        let parts = path.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if StepRewardScorer.isOne(parts[0]) {
+            var fold = StepRewardScorer.Fold.smallest
+            if parts.count > 1 {
+                guard let named = StepRewardScorer.Fold(rawValue: parts[1]) else {
+                    throw RewardError(
+                        .unknown,
+                        "reward \(path): what steps become is one of "
+                            + StepRewardScorer.Fold.allCases.map(\.rawValue).joined(separator: ", "))
+                }
+                fold = named
+            }
+            let model = try StepRewardScorer(path: parts[0], fold)
+            return Reward(path, replies: model.scores)
+        }
         if Folder.isFile(path + "/config.json") {
             let model = try RewardModelScorer(path: path)
             return Reward(path, replies: model.scores)

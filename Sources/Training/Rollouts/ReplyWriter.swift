@@ -1,3 +1,4 @@
+import MartletChat
 import MartletData
 import MartletInference
 import MartletModels
@@ -17,10 +18,10 @@ struct JudgedReplies {
 
     /// Of rewards and lengths, in the names of this program and in TRL's.
     func metrics(groupSize: Int, most: Int) -> [Metric] {
-        let count = Double(max(1, rollouts.count)), lengths = rollouts.map { Double($0.reply.count) }
+        let count = Double(max(1, rollouts.count)), lengths = rollouts.map { Double($0.drawnCount) }
         let mean = rewards.reduce(0, +) / count
         let spread = rewards.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
-        let ended = rollouts.filter(\.isFinished).map { Double($0.reply.count) }
+        let ended = rollouts.filter(\.isFinished).map { Double($0.drawnCount) }
         let groups = stride(from: 0, to: rewards.count, by: groupSize).map {
             rewards[$0..<min($0 + groupSize, rewards.count)]
         }
@@ -47,6 +48,8 @@ struct ReplyWriter {
     let encoder: ChatEncoder
     let reward: RewardSum
     let run: RunOptions
+    /// What replies may call on the way.
+    var tools: ToolDialogues?
 
     private var options: RolloutOptions { run.rollouts }
 
@@ -57,14 +60,25 @@ struct ReplyWriter {
         let seed = run.general.randomSeed
         let first = (step * attempts + attempt) * options.problems + Int(seed % 1_000_003) * 1_000_003
         let problems = (0..<options.problems).map { task.problem(first + $0, heldOut: false) }
-        let rollouts = try RolloutEngine(
-            decoder: model.decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
-            temperature: options.temperature
-        ).replies(
-            to: problems.map { try encoder.prompt($0.messages) }, copies: options.groupSize,
-            seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step) &+ UInt64(attempt) << 40)
+        let engine = engine(options.temperature)
+        let drawing = seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step) &+ UInt64(attempt) << 40
+        var told: [Metric] = []
+        let rollouts: [Rollout]
+        if let tools {
+            (rollouts, told) = try tools.replies(
+                engine, to: problems.map(\.messages), copies: options.groupSize, seed: drawing)
+        } else {
+            rollouts = try engine.replies(
+                to: problems.map { try encoder.prompt($0.messages) }, copies: options.groupSize, seed: drawing)
+        }
         let (rewards, means) = try judge(rollouts, problems)
-        return JudgedReplies(problems: problems, rollouts: rollouts, rewards: rewards, means: means)
+        return JudgedReplies(problems: problems, rollouts: rollouts, rewards: rewards, means: told + means)
+    }
+
+    private func engine(_ temperature: Double) -> RolloutEngine {
+        RolloutEngine(
+            decoder: model.decoder, endTokens: encoder.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
+            temperature: temperature)
     }
 
     /// A reply without an end is worth nothing: it would be paid for luck.
@@ -95,8 +109,11 @@ struct ReplyWriter {
         let count = task.heldOutCount(of: run.evaluation.questions)
         guard count > 0 else { return nil }
         if let world = task as? WorldTask {
+            let questions = world.heldOut(count)
             return try QuestionEvaluation(
-                task: world.name, world.heldOut(count), model.decoder, encoder, maximumTokens: options.maximumTokens
+                task: world.name, questions, model.decoder, encoder, maximumTokens: options.maximumTokens,
+                judge: { places, replies in zip(places, replies).map { questions[$0].check.accepts($1.text) } },
+                write: written { questions[$0].chat }
             ).map { .score($0) }
         }
         // Right is what more than half of the rewards say.
@@ -107,8 +124,16 @@ struct ReplyWriter {
             judge: { places, replies in
                 let totals = try reward(zip(places, replies).map { problems[$0].request($1.text) }).totals
                 return zip(totals, replies).map { $0 > half && $1.isFinished }
-            }
+            }, write: written { problems[$0].messages }
         ).map { .score($0) }
+    }
+
+    /// Greedy replies that may call tools; nil without tools.
+    private func written(_ messages: @escaping (Int) -> [ChatMessage]) -> (([Int]) throws -> [Rollout])? {
+        guard let tools else { return nil }
+        return { places in
+            try tools.replies(engine(0), to: places.map(messages), copies: 1, seed: 0).rollouts
+        }
     }
 }
 

@@ -6,8 +6,12 @@ import MartletTensor
 /// One reply the model wrote while it was trained.
 public struct Rollout: Sendable {
     public let prompt: [Int32]
-    /// With the end token, when it came to one.
+    /// With the end token, when it came to one. Where tools were called, all turns: what the model wrote, and what it was told.
     public let reply: [Int32]
+    /// Whether each token of the reply was drawn; nil: all were. What a tool said is read, and not learnt.
+    public let isDrawn: [Bool]?
+    /// Where the last turn begins in the reply.
+    public let lastTurn: Int
     /// log p of each token of the reply under the distribution it was drawn from: the model's that wrote it, at the
     /// temperature of the drawing (1 for greedy replies). Training finds the same numbers but for their rounding: attention
     /// over the cache's pages divides by the sum of the weights at the end, that over whole texts at the beginning. They
@@ -16,7 +20,18 @@ public struct Rollout: Sendable {
     public let logProbabilities: [Float]
     public let isFinished: Bool
 
-    public init(prompt: [Int32], reply: [Int32], logProbabilities: [Float], isFinished: Bool) {
+    /// Tokens that were drawn.
+    public var drawnCount: Int { isDrawn?.count { $0 } ?? reply.count }
+
+    /// - Parameters:
+    ///   - logProbabilities: of each token of the reply; of those that were not drawn 0.
+    ///   - isDrawn: nil: all were.
+    public init(
+        prompt: [Int32], reply: [Int32], logProbabilities: [Float], isFinished: Bool, isDrawn: [Bool]? = nil,
+        lastTurn: Int = 0
+    ) {
+        self.isDrawn = isDrawn
+        self.lastTurn = lastTurn
         self.prompt = prompt
         self.reply = reply
         self.logProbabilities = logProbabilities

@@ -20,11 +20,15 @@ final class RolloutSource: TrainingSource {
 
     init(
         _ task: any VerifiableTask, _ model: StartingModel, _ encoder: ChatEncoder, _ reward: RewardSum,
-        _ run: RunOptions
+        _ run: RunOptions, tools: [RolloutTool] = []
     ) throws {
         self.task = task
         files = model.files
-        writer = ReplyWriter(task: task, model: model, encoder: encoder, reward: reward, run: run)
+        var writer = ReplyWriter(task: task, model: model, encoder: encoder, reward: reward, run: run)
+        if !tools.isEmpty {
+            writer.tools = try ToolDialogues(tools, turns: run.rollouts.toolTurns, encoder: encoder)
+        }
+        self.writer = writer
         self.run = run
         objective = GroupRelativePolicy(model.decoder, run)
         reference =
@@ -113,7 +117,7 @@ final class RolloutSource: TrainingSource {
         var replies = replies
         for (index, rollout) in replies.rollouts.enumerated() {
             replies.rewards[index] += PolicyBaseline.overlongPenalty(
-                tokens: rollout.reply.count, isFinished: rollout.isFinished, most: options.maximumTokens,
+                tokens: rollout.drawnCount, isFinished: rollout.isFinished, most: options.maximumTokens,
                 margin: run.policy.overlongMargin)
         }
         return replies
@@ -187,12 +191,13 @@ extension Trainer {
     /// - Parameters:
     ///   - options: of `RunCommand.policy`.
     ///   - reward: the reward of replies; by default the task's own check, and `exact` for prompts from files.
+    ///   - tools: what replies may call on the way; by default the programs of the options.
     ///   - memory: the limit on the bytes of weights, gradients and optimiser state; nil for no check. The memory of
     ///     replies depends on their length and is not planned.
     /// - Throws: `TrainingError` before the folder is made, where something does not fit; `RewardError`.
     public convenience init(
         run: String, options: TrainingOptions, model: StartingModel, task: any VerifiableTask,
-        reward: RewardSum? = nil, memory: Int? = MachineMemory().total
+        reward: RewardSum? = nil, tools: [RolloutTool]? = nil, memory: Int? = MachineMemory().total
     ) throws {
         guard options.command == .policy else {
             throw TrainingError(
@@ -215,6 +220,11 @@ extension Trainer {
         model.decoder.recomputesLayers = resolved.recomputesLayers
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
-            RolloutSource(task, model, encoder, sum, resolved.run))
+            RolloutSource(
+                task, model, encoder, sum, resolved.run,
+                tools: tools
+                    ?? resolved.rollouts.tools.flatMap {
+                        try ToolProgram(path: $0, seconds: resolved.rollouts.toolSeconds).tools()
+                    }))
     }
 }

@@ -17,6 +17,9 @@ public struct RolloutOptions: Sendable, Equatable {
     public internal(set) var problems = 0, groupSize = 0, updates = 0, maximumTokens = 0
     public internal(set) var temperature = 1.0, ratioClip = 0.2
     public internal(set) var dividesByDeviation = true
+    /// Programs with tools that replies may call, turns that may, and seconds that a call may take.
+    public internal(set) var tools: [String] = []
+    public internal(set) var toolTurns = 4, toolSeconds = 60.0
 
     /// What `grpo` does otherwise than runs over rows.
     static let defaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [
@@ -66,6 +69,22 @@ extension OptionPart {
             .number(
                 "reward_seconds", \.rewards.programSeconds, 0.1...86_400,
                 "That a reward program may take for the replies of a step.", resume: .free, default: .value(60)),
+        ])
+
+    /// Of replies that are written in several turns.
+    static let tools = OptionPart(
+        "Tools",
+        [
+            .option(
+                "tools", \.rollouts.tools, .paths,
+                "Programs with tools that replies may call: JSON lines in and out, the first {\"describe\": true}.",
+                resume: .free, shown: true, flags: ["tool"], others: "tool_config", default: .none()),
+            .integer(
+                "tool_turns", \.rollouts.toolTurns, 1...64, "Turns of a reply that may call tools.", shown: true,
+                others: "max_turns max_tool_calling_iterations", default: .value(4)),
+            .number(
+                "tool_seconds", \.rollouts.toolSeconds, 0.1...86_400, "That a call may take.", resume: .free,
+                default: .value(60)),
         ])
 
     static let rollouts = OptionPart(
