@@ -3,7 +3,7 @@ import MartletModels
 import MartletNN
 import Synchronization
 
-/// An adapter in memory, for some replies of a model: requests of different adapters share a batch.
+/// An adapter in memory for single requests of a model: requests with different adapters share a batch.
 ///
 /// ```swift
 /// var options = model.defaultOptions
@@ -14,7 +14,7 @@ public final class LoadedAdapter: Sendable {
     public let name: String
     public let path: String
     public let strength: Double
-    /// What of its files is passed over and may matter.
+    /// What is ignored in its files and may matter.
     public let notes: [String]
     /// "lora", "dora", ….
     public let title: String
@@ -22,7 +22,7 @@ public final class LoadedAdapter: Sendable {
     /// Bytes in memory.
     public var byteCount: Int { adapters.byteCount }
     let adapters: AdapterSet
-    /// Of keys and values that were computed with it: another one under the same name has another.
+    /// The prefix-cache salt of keys and values computed with it; another adapter of the same name has another salt.
     let salt: String
 
     private static let count = Atomic(0)
@@ -34,7 +34,7 @@ public final class LoadedAdapter: Sendable {
     }
 }
 
-/// An adapter by its place, and how much of it.
+/// An adapter's path and strength.
 public struct AdapterReference: Sendable, Equatable {
     public var path: String
     public var strength: Double
@@ -43,14 +43,14 @@ public struct AdapterReference: Sendable, Equatable {
 }
 
 extension LanguageModel {
-    /// Reads an adapter for replies that ask for it.
-    /// - Parameter strength: what it adds is multiplied by this.
+    /// Loads an adapter for requests that name it.
+    /// - Parameter strength: the factor on what it adds.
     /// - Throws: `AdapterError` for one of another base, and for one that replaces parts of the model.
     public func loadAdapter(_ path: String, name: String, strength: Double = 1) throws -> LoadedAdapter {
         try loadAdapter([AdapterReference(path, strength: strength)], name: name)
     }
 
-    /// Several adapters, one behind the other, as one.
+    /// Several adapters, applied in order, as one.
     public func loadAdapter(_ references: [AdapterReference], name: String) throws -> LoadedAdapter {
         guard let first = references.first else { throw AdapterError(.configuration, "no adapter is named") }
         var adapters: [Adapter] = [], notes: [String] = [], stored: [StoredAdapter] = []

@@ -1,10 +1,10 @@
 import MartletChat
 import MartletJSON
 
-/// What a model answered, with its thinking and its calls told apart from what it says.
+/// A model's reply: its content, with thinking and calls separated.
 public struct ChatReply: Sendable {
     public var content = ""
-    /// Nil where the model's template has no thinking, or it did none.
+    /// Nil if the model's template has no thinking, or the model did not think.
     public var reasoning: String?
     public var calls: [ChatMessage.ToolCall] = []
     public var finishReason: FinishReason?
@@ -20,12 +20,12 @@ public struct ChatReply: Sendable {
         return message
     }
 
-    /// The content as JSON: what a schema was asked for.
-    /// - Throws: `JSONError` where it is none, as a reply is that was cut short.
+    /// The content as JSON, for replies that follow a schema.
+    /// - Throws: `JSONError` if it is not JSON, for example because the reply was cut off.
     public func json() throws -> JSON { try JSON(parsing: Array(content.utf8)) }
 }
 
-/// What happens while a model answers.
+/// An event of a reply.
 public enum ChatEvent: Sendable {
     case text(String)
     case reasoning(String)
@@ -39,7 +39,7 @@ public enum ChatEvent: Sendable {
 package struct ChatReplyReader {
     package private(set) var reply = ChatReply()
     private var parser: ReplyParser
-    /// Calls of which not all arguments may have come: the JSON text so far.
+    /// Calls whose arguments may be incomplete: the JSON text so far.
     private var open: [(name: String, arguments: String)] = []
 
     package init(_ parser: ReplyParser) { self.parser = parser }
@@ -51,7 +51,7 @@ package struct ChatReplyReader {
         reply.finishReason = reason
         reply.statistics = piece.statistics
         for (index, call) in open.enumerated() {
-            // Arguments that were cut short by the end are no call.
+            // Arguments that were cut off by the end are not a call.
             guard let arguments = try? JSON(parsing: Array((call.arguments.isEmpty ? "{}" : call.arguments).utf8))
             else {
                 continue

@@ -5,7 +5,7 @@ import Synchronization
 /// A function of the program that a model may call.
 public struct ChatTool: Sendable {
     public var tool: Tool
-    /// Gets the arguments and gives back what the model is told. What it throws is told the model, too.
+    /// Receives the arguments and returns the result for the model. A thrown error is reported to the model as well.
     public var run: @Sendable (JSON) async throws -> String
 
     public init(
@@ -24,14 +24,14 @@ public struct ChatTool: Sendable {
 /// for try await event in session.stream("And of Italy?") { if case .text(let text) = event { print(text) } }
 /// ```
 ///
-/// Only one reply is under way at a time; a second question meanwhile is an error. What is said stays in the model's
-/// cache, so that a long conversation is not read again.
+/// Only one reply is generated at a time; a second question meanwhile is an error. The conversation stays in the
+/// model's cache, so it is not computed again.
 public final class ChatSession: Sendable {
     public let model: LanguageModel
     public let tools: [ChatTool]
-    /// Of every reply.
+    /// The options of every reply.
     public let options: GenerationOptions
-    /// Replies of the model to one question at most, where it calls functions.
+    /// The maximum number of replies to one question, if the model calls functions.
     public let maximumRounds: Int
     private struct State {
         var messages: [ChatMessage]
@@ -40,8 +40,8 @@ public final class ChatSession: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - options: the model's own where left out; replies that go round in circles are ended.
-    ///   - messages: what was said before.
+    ///   - options: by default the model's own; looping replies are ended (`RepetitionDetection.chat`).
+    ///   - messages: the messages before.
     public init(
         _ model: LanguageModel, system: String? = nil, tools: [ChatTool] = [], options: GenerationOptions? = nil,
         messages: [ChatMessage] = [], maximumRounds: Int = 8
@@ -56,7 +56,7 @@ public final class ChatSession: Sendable {
         state = Mutex(State(messages: first + messages))
     }
 
-    /// What was said so far, the system message first.
+    /// The messages so far, the system message first.
     public var messages: [ChatMessage] { state.withLock { $0.messages } }
 
     /// Forgets everything but the system message.
@@ -64,16 +64,16 @@ public final class ChatSession: Sendable {
         state.withLock { state in state.messages = state.messages.prefix(1).filter { $0.role == "system" } }
     }
 
-    /// Says something and waits for the whole answer.
-    /// - Parameter schema: JSON Schema that the answer has to follow.
+    /// Sends a message and waits for the whole reply.
+    /// - Parameter schema: a JSON Schema that the reply must follow.
     public func reply(to text: String, schema: JSON? = nil) async throws -> ChatReply {
         var last = ChatReply()
         for try await event in stream(text, schema: schema) { if case .done(let reply) = event { last = reply } }
         return last
     }
 
-    /// Says something and streams the answer. Where the model calls functions, they are run and it goes on; `done` comes
-    /// once, with the last reply. What was said in a reply that failed or was left is not remembered.
+    /// Sends a message and streams the reply. If the model calls functions, they are run and it continues; `done` comes
+    /// once, with the last reply. A failed or cancelled reply is not remembered.
     public func stream(_ text: String, schema: JSON? = nil) -> AsyncThrowingStream<ChatEvent, any Error> {
         let (stream, continuation) = AsyncThrowingStream<ChatEvent, any Error>.makeStream()
         let task = Task {

@@ -19,8 +19,8 @@ extension Tool {
 extension LanguageModel {
     /// Replies to a conversation with functions the model may call, or with JSON that a schema describes.
     ///
-    /// Thinking, text and calls are told apart. With a schema the reply cannot be anything else than JSON that it allows,
-    /// unless `maximumTokens` cuts it.
+    /// Thinking, text and calls are separated. With a schema, the reply can only be JSON that the schema allows, unless
+    /// `maximumTokens` cuts it off.
     ///
     /// ```swift
     /// let schema: JSON = ["type": "object", "properties": ["city": ["type": "string"]], "required": ["city"]]
@@ -77,7 +77,7 @@ extension LanguageModel {
                     grammar
                 }
         }
-        // Markers that are special tokens have to be seen to be read.
+        // Markers that are special tokens must be part of the text to be parsed.
         let markers = (syntax?.markers ?? []) + (reasoning.map { [$0.opening, $0.closing] } ?? [])
         if markers.contains(where: { tokenizer.id(of: $0).map(tokenizer.specialTokens.contains) ?? false }) {
             options.skipsSpecialTokens = false

@@ -6,12 +6,12 @@ import MartletModels
 /// A model made of another and what it is to be used with: a system message, parameters, a template, first messages.
 ///
 /// It is a small JSON file that names the other model; `martlet create` and `POST /api/create` write it, and whatever
-/// opens a model opens it. What it says is where the model's own recommendations are: requests still have the last word.
+/// opens a model opens it. Its settings replace the model's own recommendations; requests still override them.
 public struct CreatedModel: Sendable {
-    /// What the name of such a file ends with.
+    /// The suffix of such a file's name.
     public static let suffix = ".martlet.json"
 
-    /// The model it is made of, as it was named, and where its files are.
+    /// The base model's name as given, and the path of its files.
     public var from: String
     public var path: String
     /// A PEFT folder or GGUF adapter that is put on it.
@@ -54,7 +54,7 @@ public struct CreatedModel: Sendable {
         messages = try (json["messages"]?.array ?? []).map { try ChatMessage($0) }
         parameters = json["parameters"]?.object ?? [:]
         licences = (json["licences"]?.array ?? []).compactMap(\.string)
-        // What stands there is checked when the model is opened, not when a request comes.
+        // The parameters are checked when the model is opened, not with each request.
         _ = try options(over: GenerationOptions())
     }
 
@@ -85,7 +85,7 @@ public struct CreatedModel: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// A conversation with what this model puts before it: its system message where the conversation has none, and its
+    /// A conversation with this model's messages prepended: its system message if the conversation has none, and its
     /// first messages.
     public func completed(_ conversation: [ChatMessage]) -> [ChatMessage] {
         let isSystem = conversation.first.map { ["system", "developer"].contains($0.role) } ?? false
@@ -108,7 +108,7 @@ extension CreatedModel {
         "numa", "low_vram", "f16_kv", "vocab_only", "penalize_newline", "draft_num_predict",
     ]
 
-    /// Names of parameters that are kept and have no effect, to be told.
+    /// The names of stored parameters without effect, for a warning.
     public var withoutEffect: [String] { parameters.map(\.key).filter(Self.passedOver.contains) }
 
     /// Where one is among its parameters.

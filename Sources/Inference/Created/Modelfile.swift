@@ -2,7 +2,7 @@ import MartletChat
 import MartletJSON
 import MartletSystem
 
-/// A recipe as ollama has it: lines of `INSTRUCTION value`, values over several lines between `"""`.
+/// A Modelfile, in ollama's format: lines of `INSTRUCTION value`, values over several lines between `"""`.
 ///
 /// ```
 /// FROM smollm2
@@ -11,7 +11,7 @@ import MartletSystem
 /// SYSTEM """You answer in one sentence."""
 /// ```
 public struct Modelfile: Sendable {
-    /// What is wrong, and in which line.
+    /// An error and its line.
     public struct Problem: Error, Sendable, Equatable, CustomStringConvertible {
         public var file: String
         public var line: Int
@@ -48,7 +48,7 @@ public struct Modelfile: Sendable {
             }
             var value = String(line.dropFirst(word.count).drop { $0 == " " || $0 == "\t" })
             var prefix = ""
-            // The role or the parameter's name stands before the text.
+            // The role or the parameter's name precedes the text.
             if name == "MESSAGE" || name == "PARAMETER" {
                 let head = value.prefix { !$0.isWhitespace }
                 prefix = head + " "
@@ -71,7 +71,7 @@ public struct Modelfile: Sendable {
         }
     }
 
-    /// The model it makes.
+    /// The created model.
     /// - Parameter locate: where the files of the model after `FROM` are.
     /// - Throws: `Problem`, and what `locate` throws.
     public func model(locate: (String) throws -> String) throws -> CreatedModel {
@@ -79,7 +79,7 @@ public struct Modelfile: Sendable {
             throw Problem(file: file, line: 1, reason: "there is no FROM: which model is it made of?")
         }
         let path = try locate(from.value)
-        // What a made model says holds on, unless it is said anew.
+        // Settings of a created base model are inherited, unless they are set again.
         let isMade = path.hasSuffix(CreatedModel.suffix)
         var made = isMade ? try CreatedModel(file: path) : CreatedModel(from: from.value, path: path)
         for (line, name, value) in instructions {
@@ -92,7 +92,7 @@ public struct Modelfile: Sendable {
                 made.adapter = value
             case "SYSTEM": made.system = value
             case "TEMPLATE":
-                // Ollama's templates are Go's.
+                // Ollama's templates are in Go's template language.
                 guard !value.contains("{{ .") && !value.contains("{{.") && !value.contains("{{- .") else {
                     throw problem(
                         "a TEMPLATE in Go's language is not understood; expected Jinja, as in tokenizer_config.json")

@@ -4,31 +4,31 @@ import MartletNN
 import MartletTensor
 import MartletTokenizers
 
-/// A request inside a generator: what its samples share.
+/// A submitted request: the state that its samples share.
 final class EngineSubmission: @unchecked Sendable {
     let request: EngineRequest
-    /// Tokens of a reply at most.
+    /// The maximum number of reply tokens.
     let maximum: Int
     let ends: Set<Int32>
     let seed: UInt64
     let isCancelled: () -> Bool
     private let receive: (GeneratorOutput) -> Void
     let submitted: ContinuousClock.Instant
-    // All that changes is the generator's own.
-    /// Events that wait for their delivery.
+    // Mutable state is accessed by the generator only.
+    /// Events that have not been delivered yet.
     private var held: [EngineEvent] = []
-    /// Of a token.
+    /// The time of the last delivery of a token.
     private var lastDelivery: ContinuousClock.Instant?
-    /// Samples that are not finished.
+    /// The number of unfinished samples.
     var open: Int
-    /// Nothing more is told.
+    /// Whether the request has ended; no more events follow.
     private(set) var isClosed = false
     /// Set when the prompt's computation begins.
     var started: ContinuousClock.Instant?
-    /// Where the reply is searched for and not drawn: goes on from the prompt's keys and values and what follows it.
+    /// For beam search instead of sampling: searches from the prompt's cache and the logits after it.
     let search: ((KVCache, Tensor) throws -> BeamSearchEnd)?
 
-    /// - Throws: what is wrong with the request.
+    /// - Throws: if the request is invalid.
     init(
         _ request: EngineRequest, _ configuration: DecoderConfiguration, hasText: Bool, endTokens: Set<Int32>,
         search: ((KVCache, Tensor) throws -> BeamSearchEnd)? = nil, isCancelled: @escaping () -> Bool,
@@ -47,18 +47,18 @@ final class EngineSubmission: @unchecked Sendable {
 
     func tell(_ event: EngineEvent) { held.append(event) }
 
-    /// Delivers what was told, unless it can wait for the step after this.
-    /// - Parameter nextStep: how long that will take.
+    /// Delivers the pending events, unless they can wait until after the next step.
+    /// - Parameter nextStep: the estimated duration of the next step.
     func deliver(_ now: ContinuousClock.Instant, nextStep: Duration) {
         if case .every(let interval) = request.delivery, let lastDelivery, now - lastDelivery + nextStep <= interval {
             return
         }
-        // What is told of the prompt begins no interval: the first token does not wait for it.
+        // Events of the prompt do not start an interval, so the first token is delivered at once.
         if held.contains(where: \.isToken) { lastDelivery = now }
         deliver()
     }
 
-    /// Delivers what was told, if it is not for the end.
+    /// Delivers the pending events, unless the request wants them all at the end.
     func deliver() {
         guard request.delivery != .together, !held.isEmpty else { return }
         receive(.events(held))
@@ -73,41 +73,40 @@ final class EngineSubmission: @unchecked Sendable {
     }
 }
 
-/// One sample on its way: its tokens, how many of them have keys and values, and how the next is picked.
+/// One running sample: its tokens, the cache of those that have been computed, and the state of its sampler.
 ///
-/// Whatever the state (a prompt not begun, half a prompt, a reply, a reply begun again after preemption), what is to be
-/// done is the same: compute the tokens that have no keys and values yet, then pick one more.
+/// In every state (a prompt, half a prompt, a reply, a reply restarted after preemption) the work is the same: compute
+/// the tokens that have no keys and values yet, then sample the next one.
 final class EngineSequence {
     let submission: EngineSubmission
     let sample: Int
     /// Prompt and reply.
     private(set) var tokens: [Int32]
     var cache: KVCache
-    /// Tokens guessed to follow, verified by the next step.
+    /// Draft tokens, which the next step verifies.
     var draft: [Int32] = []
-    /// Of the draft model, where there is one.
+    /// The cache of the draft model, if there is one.
     var draftCache: KVCache?
     var statistics = GenerationStatistics()
-    /// When the last token came.
+    /// The time of the last token.
     var lastToken: ContinuousClock.Instant?
-    /// When the prompt was complete.
+    /// The time at which the prompt was complete.
     var promptDone: ContinuousClock.Instant?
-    /// Of the prompt's tokens, as far as computed, where they are asked for.
+    /// The log-probabilities of the prompt's tokens computed so far, if requested.
     var promptLogProbabilities: [TokenLogProbability?] = [nil]
-    /// The logits after its last token, where the grammar was not ready to say what may come: it sits out of the steps until
-    /// then.
+    /// The logits after its last token while the grammar mask is not ready: the sequence is deferred until then.
     var deferredLogits: [Float]?
-    /// It stands for itself alone, no longer for all samples of its request.
+    /// Whether it is a single sample, and no longer stands for all samples of its request.
     var isParted = false
 
-    /// Learnt tokens before the prompt.
+    /// The number of virtual tokens before the prompt.
     let virtualCount: Int
     private var sampler: Sampler
     private var text: ReplyText
     private var matcher: (any TokenMatcher)?
     private var repetition: RepetitionWatch?
 
-    /// - Parameter virtual: learnt tokens before the prompt.
+    /// - Parameter virtual: virtual tokens before the prompt.
     init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache, virtual: [Int32] = []) {
         self.submission = submission
         sample = 0
@@ -122,7 +121,7 @@ final class EngineSequence {
         statistics.promptTokens = request.prompt.count
     }
 
-    /// Another sample of a sequence that has computed its prompt and picked nothing yet.
+    /// Another sample of a sequence that has computed its prompt and has sampled nothing yet.
     init(sample: Int, of first: EngineSequence) {
         submission = first.submission
         self.sample = sample
@@ -133,7 +132,7 @@ final class EngineSequence {
         promptDone = first.promptDone
         isParted = true
         let request = submission.request
-        // The n-th sample is what a request of its own with the n-th seed would give.
+        // The n-th sample equals that of a separate request with the n-th seed.
         sampler = Sampler(
             request.options.sampling.seeded(submission.seed &+ UInt64(sample)), prompt: request.prompt)
         text = first.text
@@ -144,19 +143,19 @@ final class EngineSequence {
     var request: EngineRequest { submission.request }
     var pending: Int { tokens.count - cache.length }
     var replyCount: Int { tokens.count - virtualCount - request.prompt.count }
-    /// The prompt's tokens are to be scored and have not all been.
+    /// Whether prompt tokens remain to be scored.
     var scoresPrompt: Bool { request.promptLogProbabilities != nil && promptDone == nil }
 
-    /// What became of a token that was picked.
+    /// The result of sampling a token.
     struct Pick {
         var piece: GeneratedPiece
         var finished: FinishReason?
-        /// Text that the end set free.
+        /// Text that was held back until the end.
         var last = ""
     }
 
-    /// Picks the next token after one row of logits, which are used as scratch. Nil, and nothing has changed, where the
-    /// grammar is not ready by `end`.
+    /// Samples the next token from a row of logits, which is overwritten. Nil, without any change, if the grammar mask
+    /// is not ready by `end`.
     func pick(_ logits: UnsafeMutableBufferPointer<Float>, until end: ContinuousClock.Instant) throws -> Pick? {
         guard try matcher?.prepare(until: end) ?? true else { return nil }
         var original = request.topLogProbabilities.map { _ in Array(logits) }
@@ -196,8 +195,8 @@ final class EngineSequence {
         return Pick(piece: piece)
     }
 
-    /// What the draft model's logits after the guesses so far say comes next, drawn with the random number that the token
-    /// itself will be drawn with: so the guess is as often right as the two models agree.
+    /// Samples the next draft token from the draft model's logits with the same random number as the token itself, so
+    /// drafts are accepted as often as the two models agree.
     func draftPick(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         var sampler = sampler
         for token in draft { sampler.accept(token) }
@@ -217,7 +216,7 @@ extension SamplingOptions {
 }
 
 extension TokenMask {
-    /// Makes the tokens that are not in the set impossible.
+    /// Sets the logits of tokens outside the set to −∞.
     func apply(to logits: UnsafeMutableBufferPointer<Float>) {
         let whole = min(words.count, logits.count / 64)
         for (index, word) in words[..<whole].enumerated() where word != .max {
@@ -236,7 +235,7 @@ extension TokenMask {
 }
 
 extension UnsafeMutableBufferPointer<Float> {
-    /// Makes tokens impossible, unless only they are possible.
+    /// Sets the logits of tokens to −∞, unless no other token is possible.
     func forbid(_ tokens: Set<Int32>) {
         var kept: [(index: Int, value: Float)] = []
         for token in tokens where indices.contains(Int(token)) {

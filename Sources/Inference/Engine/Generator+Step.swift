@@ -198,7 +198,7 @@ extension Generator {
     private func score(_ entry: Wanted, _ row: (Int) -> UnsafeMutableBufferPointer<Float>) {
         guard let top = entry.sequence.request.promptLogProbabilities else { return }
         let prompt = entry.sequence.request.prompt, virtual = entry.sequence.virtualCount
-        // What stands before the prompt says its first token only, which nobody asks for.
+        // The row before the prompt predicts its first token, which is not scored.
         let first = max(entry.position, virtual)
         let positions = first..<max(first, min(entry.position + entry.rows.count, virtual + prompt.count - 1))
         var scores = [TokenLogProbability?](repeating: nil, count: max(positions.count, 0))

@@ -2,27 +2,27 @@ import MartletGrammar
 
 /// What to generate and when to stop.
 public struct GenerationOptions: Sendable {
-    /// Tokens of the reply at most; nil goes on to the end of the context.
+    /// The maximum number of reply tokens; nil for the rest of the context.
     public var maximumTokens: Int?
     public var sampling = SamplingOptions()
-    /// Searches for the most probable reply instead of drawing one: it comes in one piece, at the end.
+    /// Beam search for the most probable reply instead of sampling; the reply comes in one piece, at the end.
     public var beams: BeamSearchOptions?
     /// Text that ends the reply; it is not part of it.
     public var stopStrings: [String] = []
-    /// The stop string that ended a reply is part of it after all.
+    /// Whether the stop string that ended a reply is part of it.
     public var includesStopString = false
-    /// Tokens before which nothing ends the reply, unless a grammar leaves nothing else.
+    /// The minimum number of tokens before the reply may end, unless a grammar allows nothing else.
     public var minimumTokens = 0
-    /// Tokens that end the reply besides the model's own.
+    /// Tokens that end the reply, besides the model's own end tokens.
     public var stopTokens: Set<Int32> = []
-    /// Ends a reply that goes round in circles (`FinishReason.repetition`); nil lets it.
+    /// Ends a looping reply (`FinishReason.repetition`); nil for no detection.
     public var repetitionDetection: RepetitionDetection?
-    /// Goes on past the model's end-of-sequence tokens.
+    /// Whether to continue after the model's end-of-sequence tokens.
     public var ignoresEndOfSequence = false
-    /// Special tokens are left out of the text.
+    /// Whether special tokens are left out of the text.
     public var skipsSpecialTokens = true
-    /// Replies to draw, 1 to 128; they share the prompt's keys and values. The n-th is what the n-th seed from `seed` on
-    /// gives alone; `GeneratedToken.sample` says which one a token is of.
+    /// The number of samples, 1 to 128; they share the prompt's keys and values. The n-th sample equals a single one
+    /// with the n-th seed from `seed` on; `GeneratedToken.sample` is the index of a token's sample.
     ///
     /// ```swift
     /// options.samples = 4
@@ -39,7 +39,7 @@ public struct GenerationOptions: Sendable {
     /// }
     /// ```
     public var topLogProbabilities: Int?
-    /// What the reply must look like: a compiled grammar.
+    /// A constraint on the reply: a compiled grammar.
     ///
     /// ```swift
     /// let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
@@ -47,15 +47,15 @@ public struct GenerationOptions: Sendable {
     /// for try await token in model.chat(messages, options) { print(token.text) }
     /// ```
     public var constraint: (any TokenConstraint)?
-    /// How tokens are guessed ahead; nil as the engine does, and a `LanguageModel` guesses none. The reply is the same,
-    /// and sooner there where guesses are right: `GenerationStatistics.acceptedTokens` of `draftedTokens` were.
+    /// Speculative decoding; nil for the engine's setting, which is none for a `LanguageModel`. The reply is the same,
+    /// and faster if drafts are accepted (`GenerationStatistics.acceptedTokens` of `draftedTokens`).
     ///
     /// ```swift
     /// options.speculation = .promptLookup(tokens: 8)
     /// for try await token in model.chat([.init(role: "user", content: "Correct this text: …")], options) { … }
     /// ```
     public var speculation: EngineOptions.Speculation?
-    /// What the reply is computed with beside the model: `LanguageModel.loadAdapter`.
+    /// The adapter of the reply: see `LanguageModel.loadAdapter`.
     public var adapter: LoadedAdapter?
 
     public init() {}
@@ -70,10 +70,10 @@ public enum FinishReason: String, Sendable {
     case stop
     /// `maximumTokens` or the context is used up.
     case length
-    /// It went round in circles, and that was to end it (`GenerationOptions.repetitionDetection`).
+    /// The reply was looping (`GenerationOptions.repetitionDetection`).
     case repetition
     case cancelled
-    /// The time a request was given is over.
+    /// The deadline of the request has passed.
     case deadline
 }
 
@@ -87,9 +87,10 @@ public struct GeneratedToken: Sendable {
     public var finishReason: FinishReason?
     /// Set on the last element.
     public var statistics: GenerationStatistics?
-    /// Which of several replies it is of (`GenerationOptions.samples`).
+    /// The index of its sample (`GenerationOptions.samples`).
     public var sample = 0
-    /// Of the token, where asked for; on a last element of the end token that is not said.
+    /// The log-probability of the token, if requested; on the last element that of the end token, which is not part of
+    /// the text.
     public var logProbability: TokenLogProbability?
 
     package init(
@@ -108,14 +109,14 @@ public struct GeneratedToken: Sendable {
 /// Counts and times of one reply.
 public struct GenerationStatistics: Sendable {
     public var promptTokens = 0
-    /// Of the prompt's tokens, those whose keys and values were still in the cache.
+    /// The number of prompt tokens whose keys and values were in the prefix cache.
     public var cachedTokens = 0
     public var replyTokens = 0
     public var promptSeconds = 0.0
     public var replySeconds = 0.0
-    /// Between the request and the beginning of its computation.
+    /// The time between the request and the start of its computation.
     public var queueSeconds = 0.0
-    /// Tokens guessed ahead for this reply, and those of them that were right.
+    /// The draft tokens of this reply, and those of them that were accepted.
     public var draftedTokens = 0
     public var acceptedTokens = 0
 

@@ -1,18 +1,18 @@
-/// When a reply is taken to go round in circles: the same run of tokens, several times one after the other.
+/// Detects looping replies: the same sequence of tokens, several times in a row.
 ///
-/// vLLM's `repetition_detection` has the same three numbers. It never holds where nobody asks for it: a table or a poem
-/// may repeat itself on purpose.
+/// vLLM's `repetition_detection` has the same three numbers. It is off by default, because a table or a poem may repeat
+/// itself on purpose.
 ///
 /// ```swift
 /// options.repetitionDetection = .chat
 /// ```
 public struct RepetitionDetection: Sendable, Equatable {
-    /// Tokens of what repeats, at least and at most.
+    /// The minimum and maximum length of the repeated sequence, in tokens.
     public var minimumPattern: Int
     public var maximumPattern: Int
-    /// How often it stands there, at least 2.
+    /// The number of repetitions, at least 2.
     public var count: Int
-    /// Tokens that the repetitions have together, at least: "ha ha ha" is no circle yet.
+    /// The minimum length of all repetitions together, in tokens: "ha ha ha" is not a loop yet.
     public var minimumTokens: Int
 
     public init(minimumPattern: Int = 1, maximumPattern: Int, count: Int, minimumTokens: Int = 0) {
@@ -22,7 +22,7 @@ public struct RepetitionDetection: Sendable, Equatable {
         self.minimumTokens = minimumTokens
     }
 
-    /// For somebody who reads along: a sentence or a paragraph for the third time, a word for the sixtieth.
+    /// For chats: a sentence or a paragraph for the third time, a word for the sixtieth.
     public static let chat = RepetitionDetection(maximumPattern: 160, count: 3, minimumTokens: 60)
 
     /// - Throws: `OptionError` that names the number.
@@ -41,8 +41,8 @@ public struct RepetitionDetection: Sendable, Equatable {
 
 /// Watches the tokens of one reply.
 ///
-/// For every period p it counts for how many tokens the reply has been what it was p tokens before: one comparison for
-/// each period and token.
+/// For every period p, it counts how many of the last tokens equal those p tokens before: one comparison per period and
+/// token.
 package struct RepetitionWatch {
     private let detection: RepetitionDetection
     /// `runs[p - minimumPattern]`.
@@ -54,7 +54,7 @@ package struct RepetitionWatch {
         runs = [Int](repeating: 0, count: max(detection.maximumPattern - detection.minimumPattern + 1, 0))
     }
 
-    /// Adds a token; true where the reply now ends in enough repetitions.
+    /// Adds a token; true if the reply now ends in enough repetitions.
     package mutating func append(_ token: Int32) -> Bool {
         let position = reply.count
         reply.append(token)

@@ -1,10 +1,10 @@
 import MartletGrammar
 import MartletTokenizers
 
-/// Lets a model think as it likes and holds what it says after that to a grammar.
+/// Constrains a reply to a grammar after its thinking, which is free.
 ///
-/// The reply cannot end inside of the thinking. Where the token that closes it holds more than the closing, what is left
-/// of it is not part of the answer.
+/// The reply cannot end inside the thinking. If the token with the closing marker contains more text, the rest of it is
+/// not part of the reply.
 package struct ThinkingFirst: TokenConstraint {
     let grammar: any TokenConstraint
     let tokenizer: Tokenizer
@@ -32,7 +32,7 @@ private struct ThinkingFirstMatcher: TokenMatcher {
     private let constraint: ThinkingFirst
     private var answer: any TokenMatcher
     private var isThinking = true
-    /// The last bytes, in which the closing may stand.
+    /// The last bytes, which may contain the closing marker.
     private var tail: [UInt8] = []
 
     init(_ constraint: ThinkingFirst) {

@@ -3,17 +3,17 @@ import MartletJSON
 import MartletModels
 import MartletSystem
 
-/// How to draw tokens where nobody says: the model's own word, else what suits a model of its kind and size.
+/// The default sampling options: the model's own recommendation, or else what suits a model of its kind and size.
 ///
-/// It is made in one place, and the command line, the library, every route of the server and the pages start from it,
-/// so the same question gets the same kind of answer everywhere.
+/// The command line, the library, every route of the server and the pages start from it, so the same question gets the
+/// same kind of reply everywhere.
 ///
 /// ```swift
 /// let model = try await Model.load("smollm2")
 /// print(model.recommendation.sampling.temperature, model.recommendation.source)
 /// ```
 public struct SamplingRecommendation: Sendable, Equatable {
-    /// Who recommends.
+    /// The source of the recommendation.
     public enum Source: Sendable, Equatable, CustomStringConvertible {
         /// `PARAMETER` lines that `martlet create` was given.
         case modelfile
@@ -21,7 +21,7 @@ public struct SamplingRecommendation: Sendable, Equatable {
         case generationConfiguration
         /// `general.sampling.*` of a GGUF file.
         case metadata
-        /// Nobody: chosen by what the model is, in words.
+        /// The default for this kind of model, described in words.
         case kind(String)
 
         public var description: String {
@@ -37,10 +37,10 @@ public struct SamplingRecommendation: Sendable, Equatable {
     public var sampling: SamplingOptions
     public var source: Source
 
-    /// For whom a temperature is given and nothing else.
+    /// The options if only a temperature is given.
     ///
-    /// Temperature 0 means the most probable token. A penalty that only our own default brings would change which one
-    /// that is, so it is left out; what the model's files say stays.
+    /// Temperature 0 means the most probable token. A penalty from Martlet's own defaults would change which one that
+    /// is, so it is left out; one from the model's files stays.
     public func sampling(atTemperature temperature: Float?) -> SamplingOptions {
         var options = sampling
         guard let temperature else { return options }
@@ -49,8 +49,8 @@ public struct SamplingRecommendation: Sendable, Equatable {
         return options
     }
 
-    /// What suits a model that recommends nothing: small ones wander at temperature 1 and repeat themselves near 0, so
-    /// they get little chance and a penalty; the larger a model is, the more of its own distribution it can be given.
+    /// What suits a model that recommends nothing: small ones lose coherence at temperature 1 and repeat themselves
+    /// near 0, so they get a low temperature and a penalty; the larger the model, the closer to its own distribution.
     public static func byKind(parameterCount: Int, hasChatTemplate: Bool) -> Self {
         var options = SamplingOptions()
         let size: String
@@ -60,18 +60,17 @@ public struct SamplingRecommendation: Sendable, Equatable {
         case ..<8_000_000_000: (size, options.temperature, options.topP) = ("from 1B to 8B", 0.6, 0.9)
         default: (size, options.temperature, options.topP) = ("above 8B", 0.7, 0.95)
         }
-        // A text has many good continuations, an answer few.
+        // A text has many good continuations, an answer has few.
         if !hasChatTemplate { options.temperature = max(options.temperature, 0.4) }
         return Self(
             sampling: options,
             source: .kind("\(hasChatTemplate ? "chat" : "base") models \(size) parameters"))
     }
 
-    /// What a `generation_config.json` recommends; nil where it says nothing of sampling, as many do that only name the
+    /// What a `generation_config.json` recommends; nil if it has no sampling options, as many files that only name the
     /// end-of-sequence tokens.
     ///
-    /// `"do_sample": false` asks for the most probable token. Where `do_sample` is left out, numbers count, as they do
-    /// for vLLM.
+    /// `"do_sample": false` asks for the most probable token. Without `do_sample`, the numbers count, as in vLLM.
     /// - Throws: `ModelError` that names the file and the key.
     static func read(_ config: ConfigurationReader) throws -> Self? {
         let keys = ["temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty"]
@@ -92,7 +91,7 @@ public struct SamplingRecommendation: Sendable, Equatable {
         return Self(sampling: options, source: .generationConfiguration)
     }
 
-    /// What the metadata of a GGUF file recommends; nil where it says nothing that is done here.
+    /// What the metadata of a GGUF file recommends; nil if it has no sampling options that are supported.
     /// - Throws: `FormatError` that names the key.
     static func read(_ metadata: GGUFMetadata) throws -> Self? {
         var options = SamplingOptions(), isThere = false
@@ -111,7 +110,7 @@ public struct SamplingRecommendation: Sendable, Equatable {
 }
 
 extension ModelFiles {
-    /// What to sample with where nobody says; `SamplingRecommendation` has the order.
+    /// The default sampling options; see `SamplingRecommendation` for the order of sources.
     public func recommendation(hasChatTemplate: Bool) throws -> SamplingRecommendation {
         var found = try ownRecommendation()
         if found == nil {

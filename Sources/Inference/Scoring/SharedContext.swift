@@ -1,7 +1,8 @@
 import MartletModels
 
-/// The keys and values of the last context that was scored, for the next one that begins the same: the questions of one
-/// subject share their examples, so sorted contexts cost little more than what differs between neighbours.
+/// Keeps the keys and values of the last scored context for the next one with the same prefix. The questions of one
+/// subject share their few-shot examples, so for sorted contexts little more than the differences between neighbours is
+/// computed.
 ///
 ///     let shared = SharedContext()
 ///     for (context, choices) in questions.sorted(by: …) {
@@ -12,18 +13,18 @@ import MartletModels
 public final class SharedContext {
     private var tokens: [Int32] = []
     private var cache: KVCache?
-    /// Tokens of contexts that were asked for, and those of them that did not have to be computed.
+    /// The number of context tokens, and of those that were reused.
     public private(set) var contextTokens = 0, reusedTokens = 0
 
     public init() {}
 
-    /// The number of first tokens that the last context has too.
+    /// The length of the prefix shared with the last context.
     func match(_ context: ArraySlice<Int32>) -> Int {
         contextTokens += context.count
         return cache == nil ? 0 : zip(context, tokens).prefix { $0 == $1 }.count
     }
 
-    /// The cache of the last context, cut to its first tokens; nil where there is nothing to go on from.
+    /// The cache of the last context, truncated to its first tokens; nil if there is nothing to reuse.
     func take(_ length: Int) -> KVCache? {
         guard length > 0, let cache else { return nil }
         reusedTokens += length
@@ -32,7 +33,7 @@ public final class SharedContext {
         return cache
     }
 
-    /// A computation that failed leaves nothing behind.
+    /// Stores a context's cache. It is not called after a failed computation, whose cache is dropped.
     func keep(_ context: ArraySlice<Int32>, _ cache: KVCache) {
         tokens = Array(context)
         self.cache = cache

@@ -1,30 +1,30 @@
 import MartletJSON
 import MartletNN
 
-/// A model family: all that is known of it and of no other stands in its own file.
+/// A model family. Everything specific to a family is in its own file.
 ///
-/// That is how its `config.json` and its checkpoint's names map onto the one decoder, what its GGUF files say
-/// differently, and how it is published again. A family is registered by its line in `all`; nothing else asks for it by
+/// This is the mapping of its `config.json` and tensor names to the common decoder, the differences of its GGUF files,
+/// and the form in which it is published. A family is registered by its line in `all`; nothing else asks for it by
 /// name.
 public struct Family: Sendable {
     /// `model_type` values of `config.json` that mean this family.
     public let modelTypes: [String]
-    /// What a key means that `config.json` leaves out, as transformers publishes it for this family.
+    /// The defaults of keys that `config.json` leaves out, as in transformers.
     let defaults: JSONObject
     /// Keys of this family that change no value in inference.
     let neutral: Set<String>
-    /// Whether its heads may rotate in a part only, by `partial_rotary_factor`.
+    /// Whether heads may be rotated partially (`partial_rotary_factor`).
     let rotatesPart: Bool
     let body: Body
-    /// What its GGUF files say, or nil where GGUF has none.
+    /// The form of its GGUF files; nil if GGUF does not support it.
     let gguf: GGUFForm?
-    /// The form its models are written in, where it is another family's.
+    /// The family in whose GGUF form its models are written, if it is another one.
     let othersGGUF: GGUFForm?
-    /// As what a model of this family is published again, where not as what it was opened as.
+    /// The published form of its models, if it differs from the opened one.
     let published: Published?
     /// Models of several kinds of input whose text part is of this family: their `model_type`, and that of the part.
     let wrappers: [String: String]
-    /// How a model of it is begun anew; nil where that is not offered.
+    /// The defaults of new models; nil if the family is not offered for training from scratch.
     let newModel: NewModelForm?
 
     /// What stands between embeddings and output.
@@ -44,7 +44,7 @@ public struct Family: Sendable {
         var isLlama: Bool { base.isLlama }
     }
 
-    /// How the keys are read that a family shares with others.
+    /// Reads the keys that a family shares with others.
     struct Base: Sendable {
         var isLlama = false
         let read: @Sendable (ConfigurationReader) throws(ModelError) -> DecoderConfiguration
@@ -69,7 +69,7 @@ public struct Family: Sendable {
     /// A family of decoders.
     /// - Parameters:
     ///   - base: reads what the family shares with others; Llama's keys where left out.
-    ///   - configure: called with what `base` read, to change what the family does otherwise.
+    ///   - configure: changes what differs in the family from what `base` has read.
     init(
         _ modelTypes: String..., gguf: GGUFForm? = nil, writtenAs othersGGUF: GGUFForm? = nil,
         published: Published? = nil, wrappers: [String: String] = [:],
@@ -127,7 +127,7 @@ public struct Family: Sendable {
 
     public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) }
 
-    /// Whether its models see all of a text at once.
+    /// Whether its models are bidirectional encoders.
     public var isEncoder: Bool { if case .encoder = body { true } else { false } }
 
     /// The family of a `model_type`.
@@ -170,7 +170,7 @@ public struct Family: Sendable {
         return (reading.family, reading.configuration)
     }
 
-    /// What a `config.json` says, and what of it was passed over.
+    /// The contents of a `config.json`, and what was ignored.
     struct Reading<Configuration> {
         let family: Family
         let configuration: Configuration
@@ -222,7 +222,7 @@ public struct Family: Sendable {
 }
 
 extension DecoderConfiguration {
-    /// What Llama and the many families after it share.
+    /// Reads the keys that Llama and many later families share.
     init(llama reader: ConfigurationReader) throws(ModelError) {
         let hiddenSize = try reader.integer("hidden_size")
         let layers = try reader.integer("num_hidden_layers", in: 1...10_000)
