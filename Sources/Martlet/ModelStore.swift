@@ -57,8 +57,8 @@ public enum ModelStore {
         let folder = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
         do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
             throw ModelStoreError(
-                "\(folder) cannot be made, where made models are kept: \(error.localizedDescription); "
-                    + "MARTLET_HOME names another place")
+                "the folder \(folder), where made models are kept, cannot be made; set MARTLET_HOME to a folder that you "
+                    + "may write in")
         }
         try AtomicFile.write(path, bytes: model.json.bytes(indent: 2))
         return path

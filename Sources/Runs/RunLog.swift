@@ -31,7 +31,8 @@ package final class RunLog {
         // Opening a pipe that came here since would wait for a reader.
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
         guard descriptor >= 0 else {
-            throw RunError("\(path): \(String(cString: strerror(errno)))")
+            throw RunError(
+                "\(path) cannot be written: \(String(cString: strerror(errno))); steps and scores are noted there")
         }
         return descriptor
     }

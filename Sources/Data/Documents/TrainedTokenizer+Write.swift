@@ -20,7 +20,7 @@ extension TrainedTokenizer {
             place = parent
         }
         guard Folder.isFolder(place) else { throw DataError(.system, path: place, "is not a folder to write into") }
-        guard access(place, W_OK) == 0 else { throw DataError(FileError(path: place, doing: "write into the folder")) }
+        guard access(place, W_OK) == 0 else { throw DataError(FileError(path: place, writingIn: place)) }
     }
 
     /// Writes `tokenizer.json` and `tokenizer_config.json` into a folder, which is created if necessary. Each file is

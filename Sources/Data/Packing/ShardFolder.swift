@@ -54,7 +54,7 @@ final class ShardFolder {
         temporary = "\(parent)/.\(name)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).partial"
         madeParents = try Self.makeFolders(parent)
         guard mkdir(temporary, 0o777) == 0 else {
-            let error = DataError(FileError(path: target, doing: "create a folder beside it"))
+            let error = DataError(FileError(path: target, writingIn: parent))
             discard()
             throw error
         }
