@@ -52,6 +52,50 @@ import Musl
         }
     }
 
+    /// Files of other programs, as YAML: what becomes of them is shown, what cannot be followed is named with its line.
+    @Test func configurationFilesOfOtherProgramsAreRead() throws {
+        let goldens = #filePath.replacing(
+            "CommandLineTests/TuningTests.swift", with: "TrainingTests/Goldens/dialects/")
+        for (verb, file, lines) in [
+            ("sft", "llamafactory_sft", ["rank: 8", "line 9: lora_rank", "max_records: 1000"]),
+            ("sft", "axolotl_lora", ["alpha: 32", "evaluations_per_epoch: 4"]),
+            ("sft", "mlx_lora", ["adapter_layers: \"last 16\"", "alpha: 160", "final_rate: 0.0"]),
+            ("sft", "trl_sft", ["rank: 32", "warmup_share: 0.03"]),
+            ("grpo", "trl_grpo", ["group_size: 8", "problems: 4", "normalisation: \"length\""]),
+            ("dpo", "llamafactory_dpo", ["loss: \"simpo\"", "targets: \"q_proj,v_proj\""]),
+        ] {
+            let result = try program.run(verb, "--config", goldens + file + ".yaml", "--print-config")
+            #expect(result.code == 0, "\(result.error)")
+            for line in lines { #expect(result.output.contains(line), "\(file): \(line)") }
+            #expect(result.error.contains("is a file of") && result.error.contains("without effect here"))
+        }
+        let other = try program.run("sft", "--config", goldens + "llamafactory_dpo.yaml")
+        #expect(other.code == 1 && other.error.contains("martlet dpo MODEL --config"))
+        let text = try String(contentsOfFile: goldens + "llamafactory_sft.yaml", encoding: .utf8)
+        try write([text + "use_badam: true\nlora_magic: 3"], "bad.yaml")
+        let bad = try program.run("sft", "--config", "bad.yaml", "--print-config")
+        #expect(bad.code == 1 && bad.error.contains("2 keys cannot be followed"), "\(bad.error)")
+        #expect(bad.error.contains("use_badam") && bad.error.contains("lora_magic"))
+    }
+
+    @Test func rowsAreMadeByPrinciplesAndInRounds() throws {
+        let long = try program.model { $0.contextLength = 4096 }
+        try write((0..<3).map { #"{"prompt": "say \#($0)"}"# }, "prompts.jsonl")
+        try write(["Be kind."], "principles.txt")
+        let made = try program.run(
+            "constitution", long, "--data", "prompts.jsonl", "--principles", "principles.txt", "--out", "rows.jsonl",
+            "--tokens", "8")
+        #expect(made.code == 0 && made.error.contains("of 3 prompts by 1 principles"), "\(made.error)")
+        #expect(exists("rows.jsonl") && !exists("rows.jsonl.part"))
+        try write((0..<12).map { #"{"prompt": "say \#($0)", "answer": "no \#($0)"}"# }, "problems.jsonl")
+        let expert = ["expert", long, "--data", "problems.jsonl", "--rounds", "1", "--problems", "2", "--samples", "2"]
+        let none = try program.run(expert + ["--tokens", "4", "--questions", "2", "--out", "rounds"])
+        #expect(none.code == 1 && none.error.contains("round 1: none of 4 replies"), "\(none.error)")
+        #expect(none.output.contains("round 0: 0.0 % of 1 held-out problems"))
+        let wrong = try program.run(expert + ["--from", "first", "--out", "rounds"])
+        #expect(wrong.code == 2 && wrong.error.contains("expected base or last"))
+    }
+
     @Test func aGGUFFileIsABeginningToo() throws {
         try write(rows)
         let file = try program.file()

@@ -63,6 +63,8 @@ import Testing
         let wrong = refusal("llamafactory_dpo", for: .tuning, "stage", "dpo")
         #expect(
             wrong.contains("stage dpo is what `martlet dpo` does: martlet dpo MODEL --config llamafactory_dpo.yaml"))
+        // What the other keys mean is that verb's to say.
+        #expect(!wrong.contains("pref_beta") && !wrong.contains("keys cannot be followed"))
         #expect(refusal("llamafactory_sft", for: .tuning, "stage", "rm").contains("martlet reward"))
         #expect(refusal("llamafactory_sft", for: .tuning, "stage", "pt").contains("martlet train"))
         let kto = try read("llamafactory_dpo", for: .preferences) {

@@ -15,6 +15,7 @@ final class DialectReader {
     private var idle: [String] = []
     private var problems: [(line: Int, text: String)] = []
     private var notes: [String] = []
+    private var isForAnother = false
     var model: String?
     /// Replies of a whole run, where it is counted so.
     var totalEpisodes: Int?
@@ -171,11 +172,16 @@ final class DialectReader {
     func demand(verb: String, by key: String, _ value: String) {
         guard verb != command.name else { return }
         refuse(key, "\(value) is what `martlet \(verb)` does: martlet \(verb) MODEL --config \(path)")
+        // What its other keys mean is that verb's to say.
+        isForAnother = true
     }
 
     // MARK: at the end
 
     func finished() throws(TrainingError) -> TranslatedConfiguration {
+        if isForAnother, let first = problems.first {
+            throw TrainingError(.configuration, "\(path) (\(dialect.rawValue)): \(first.text)")
+        }
         for key in keys where left[key].map({ !$0.isNull }) ?? false {
             let nearest = OptionKey.nearest(to: key, of: command)
             refuse(
