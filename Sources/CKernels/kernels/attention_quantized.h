@@ -8,6 +8,10 @@
 //     keys    codes [dimension][PAGE], then scales [dimension / 32][PAGE]
 //     values  codes [PAGE][dimension], then scales [PAGE][dimension / 32]
 //
+// A head is turned by a Walsh-Hadamard transform before it is quantised, so that one large number is spread over all and
+// the scales follow from all of them (Ashkboos et al. 2024, QuaRot). The transform is orthogonal and its own inverse:
+// queries are turned as keys are, which leaves their products, and outputs are turned back.
+//
 // Q8: a code is an int8, value = scale * code, scale = largest magnitude / 127. Q4: codes 0 ... 15 less eight, the scale
 // is the number of the largest magnitude / -8, and a byte holds the codes of numbers i (low) and i + 16 (high) of a run:
 // keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides are bytes.
@@ -25,6 +29,25 @@ INLINE float half_at(const uint8_t *p) {
     u16x16 h = 0;
     memcpy(&h, p, sizeof(uint16_t));
     return widen_half(h)[0];
+}
+
+/// H x / sqrt(span) for every span of the numbers of a head, span being the largest power of two that divides them.
+static void turn_head(float *x, ptrdiff_t count) {
+    ptrdiff_t span = count & -count;
+    float factor = 1.0f / sqrtf((float)span);
+    for (ptrdiff_t first = 0; first < count; first += span) {
+        float *part = x + first;
+        for (ptrdiff_t step = 1; step < span; step *= 2) {
+            for (ptrdiff_t block = 0; block < span; block += 2 * step) {
+                for (ptrdiff_t i = block; i < block + step; i++) {
+                    float a = part[i], b = part[i + step];
+                    part[i] = a + b;
+                    part[i + step] = a - b;
+                }
+            }
+        }
+        for (ptrdiff_t i = 0; i < span; i++) part[i] *= factor;
+    }
 }
 
 INLINE ptrdiff_t kv_code_bytes(bool four, ptrdiff_t elements) { return four ? elements / 2 : elements; }
@@ -83,6 +106,7 @@ INLINE void attend_quantized(const bool four, const martlet_attention_arguments 
     _Alignas(64) float page_floats[KV_SCRATCH];
     for (ptrdiff_t begin = row_begin; begin < row_end; begin += TILE_ROWS) {
         tile_begin(t, g, kv_head, begin, row_end - begin < TILE_ROWS ? row_end - begin : TILE_ROWS);
+        for (ptrdiff_t r = 0; r < t->rows; r++) turn_head(t->q + r * TILE_STRIDE, g->head_dimension);
         ptrdiff_t first = t->first[0], end = t->end[0];
         for (ptrdiff_t r = 1; r < t->rows; r++) {
             if (t->first[r] < first) first = t->first[r];
@@ -107,6 +131,7 @@ INLINE void attend_quantized(const bool four, const martlet_attention_arguments 
                 tile_values_f32(t, r, rows, page_floats, g->value_dimension, start, page_floats);
             }
         }
+        for (ptrdiff_t r = 0; r < t->rows; r++) turn_head(t->out + r * TILE_STRIDE, g->value_dimension);
         tile_end(t, g, kv_head, begin);
     }
 }
@@ -154,9 +179,12 @@ INLINE void append_quantized(const bool four, const martlet_append_arguments *g,
                 uint8_t *to = part ? (uint8_t *)g->value_pages[page] + g->value_offset + head * g->value_head_stride
                                    : (uint8_t *)g->key_pages[page] + g->key_offset + head * g->key_head_stride;
                 uint8_t *scales = to + kv_code_bytes(four, dimension * PAGE);
+                float turned[MARTLET_LARGEST_HEAD_DIMENSION];
+                memcpy(turned, x, (size_t)dimension * sizeof *x);
+                turn_head(turned, dimension);
                 for (ptrdiff_t run = 0; run < runs; run++) {
                     int8_t codes[RUN];
-                    uint16_t scale = quantize_run(four, x + run * RUN, codes);
+                    uint16_t scale = quantize_run(four, turned + run * RUN, codes);
                     memcpy(scales + (part ? slot * runs + run : run * PAGE + slot) * 2, &scale, sizeof scale);
                     for (int i = 0; i < (four ? RUN / 2 : RUN); i++) {
                         uint8_t byte = four ? (uint8_t)(codes[i] | codes[i + RUN / 2] << 4) : (uint8_t)codes[i];
