@@ -163,7 +163,7 @@ var targets: [Target] = [
         "Quantization",
         [
             "MartletQuantization", "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats",
-            "MartletJSON",
+            "MartletTokenizers", "MartletJSON",
             "TinyModels",
         ],
         exclude: ["Goldens"]),
