@@ -85,6 +85,27 @@ public enum LogReference {
                     "Where the true accuracy lies with 95 % confidence (Wilson); of pairs."),
             ]),
         Record(
+            kind: "completions",
+            meaning: "The first replies of a step, by `grpo` and `ppo`; before the record of the step.",
+            fields: [
+                Field("step", "steps", "Its number."),
+                Field("of", "replies", "How many the step has."),
+                Field(
+                    "rows", "list of objects",
+                    "At most eight: prompt and completion (text, 1000 characters at most), reward, advantage (grpo), kl "
+                        + "(ppo; nats a reply).", tag: "train/completions"),
+            ]),
+        Record(
+            kind: "pairs", meaning: "The first pairs of a step, by `dpo` and its kin; before the record of the step.",
+            fields: [
+                Field("step", "steps", "Its number."),
+                Field("of", "pairs", "How many the step has."),
+                Field(
+                    "rows", "list of objects",
+                    "At most four: prompt, chosen and rejected (text, 1000 characters at most), rewards/chosen, "
+                        + "rewards/rejected, rewards/margins (nats).", tag: "train/pairs"),
+            ]),
+        Record(
             kind: "score",
             meaning: "Questions with known answers, by `grpo`, `ppo` and `martlet eval`.",
             fields: [
@@ -105,6 +126,10 @@ public enum LogReference {
                 Field("reward", "reward", "The mean reward of the step's replies."),
                 Field("reward_std", "reward", "Its standard deviation over all replies."),
                 Field("reward_NAME", "reward", "The mean of one reward, where several are added up."),
+                Field(
+                    "rewards/NAME/mean", "reward", "One reward's mean over all replies; 0 for those without an end."
+                ),
+                Field("rewards/NAME/std", "reward", "Its standard deviation."),
                 Field("frac_reward_zero_std", "share, 0 to 1", "Groups whose replies all have the same reward."),
                 Field("useful_groups", "share, 0 to 1", "Replies whose advantage is not 0."),
                 Field("reply_tokens", "tokens", "The mean length of replies."),
@@ -131,6 +156,12 @@ public enum LogReference {
             fields: [
                 Field(
                     "objective/kl", "nats a reply", "The sum of ln p − ln p of the reference over a reply, the mean."),
+                Field(
+                    "objective/entropy", "nats a reply", "The sum of −ln p of the tokens that were drawn, the mean."),
+                Field("objective/scores", "reward", "The mean reward, without the divergence."),
+                Field(
+                    "objective/non_score_reward", "reward", "What the divergence adds to a reply's reward, the mean."),
+                Field("objective/rlhf_reward", "reward", "The sum of both."),
                 Field("kl_weight", "1", "What the divergence is multiplied by; adaptive where asked for."),
                 Field("val/mean", "reward", "The mean of the values that were estimated."),
                 Field("returns/mean", "reward", "The mean of the returns."),
@@ -138,6 +169,11 @@ public enum LogReference {
                 Field("value_loss", "reward²", "Half the squared error of the values, clipped."),
                 Field("value_clip_ratio", "share, 0 to 1", "Values that were clipped."),
                 Field("approxkl", "nats² a token", "Half the mean squared Δ ln p since the replies were written."),
+                Field("loss/policy_avg", "1", "The same as policy_loss, by TRL's name."),
+                Field("loss/value_avg", "reward²", "The same as value_loss."),
+                Field("policy/approxkl_avg", "nats² a token", "The same as approxkl."),
+                Field("policy/clipfrac_avg", "share, 0 to 1", "The same as clip_ratio/region_mean."),
+                Field("val/clipfrac_avg", "share, 0 to 1", "The same as value_clip_ratio."),
                 Field("text_loss", "nats a token", "The loss of the text that is mixed in."),
             ]),
         MetricGroup(
@@ -188,6 +224,7 @@ public enum LogReference {
 
     package static func isMetric(_ name: String) -> Bool {
         metrics.contains { $0.fields.contains { $0.name == name } } || name.hasPrefix("reward_")
+            || name.hasPrefix("rewards/") && (name.hasSuffix("/mean") || name.hasSuffix("/std"))
     }
 
     /// The page docs/log-records.md.

@@ -68,6 +68,12 @@ public struct RunFolders: Sendable {
         }
     }
 
+    /// Names of the runs that a process trains now, or reads the data for: these have no log yet.
+    public func running() -> [String] {
+        if Folder.isFile("\(path)/\(RunControl.logName)") { return RunControl.isRunning(path) ? [ownName] : [] }
+        return Folder.contents(path).filter { !$0.hasPrefix(".") && RunControl.isRunning("\(path)/\($0)") }
+    }
+
     private var ownName: String { path.split(separator: "/").last.map(String.init) ?? "run" }
 
     /// The folder of a run.

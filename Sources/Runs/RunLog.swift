@@ -97,6 +97,13 @@ package final class RunLog {
         append(.object(JSONObject(members)))
     }
 
+    /// Before the step's line, so that the end of a log shows its last step.
+    package func table(step: Int, _ table: StepTable) {
+        guard !table.rows.isEmpty else { return }
+        events?.text("train/" + table.kind.rawValue, table.markdown, step: step)
+        append(table.json(step: step))
+    }
+
     package func evaluation(step: Int, _ evaluation: Evaluation) {
         var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }

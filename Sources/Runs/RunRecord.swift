@@ -43,6 +43,12 @@ public struct RunRecord: Sendable {
     public private(set) var evaluations: [Evaluation] = []
     /// In the order they were made; `martlet eval` adds to them.
     public private(set) var scores: [Score] = []
+    /// Further numbers of steps by name, as TRL calls them ("rewards/margins", "kl", "entropy"), in ascending order.
+    public private(set) var metrics: [String: [(step: Int, value: Double)]] = [:]
+    /// The same of evaluations.
+    public private(set) var heldOutMetrics: [String: [(step: Int, value: Double)]] = [:]
+    /// Replies and pairs of the last step that logged some, of each kind.
+    public private(set) var tables: [(step: Int, table: StepTable)] = []
     /// Of each process that trained, in order.
     public private(set) var provenance: [RunProvenance] = []
     /// Of `configuration.json`, or of the newest checkpoint where there is none.
@@ -66,6 +72,7 @@ public struct RunRecord: Sendable {
         let bytes = try Folder.read(file, limit: .max)
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         var steps: [Int: Step] = [:], evaluations: [Int: Evaluation] = [:]
+        var metrics = MetricColumns(), heldOut = MetricColumns()
         for (index, bytes) in lines.enumerated() where !bytes.isEmpty {
             let parsed = try? JSON(parsing: Array(bytes))
             if let parsed, parsed["kind"]?.string == "run" {
@@ -80,6 +87,12 @@ public struct RunRecord: Sendable {
                 scores.append(Self.score(parsed))
                 continue
             }
+            if let parsed, let table = StepTable(parsed) {
+                let step = parsed["step"]?.integer?.narrowed(to: Self.steps) ?? 0
+                tables.removeAll { $0.table.kind == table.kind }
+                tables.append((step, table))
+                continue
+            }
             guard let line = parsed, let step = line["step"]?.integer?.narrowed(to: Self.steps),
                 let loss = line["loss"]?.double
             else {
@@ -92,6 +105,7 @@ public struct RunRecord: Sendable {
                     step: step, loss: loss, perplexity: line["perplexity"]?.double,
                     bitsPerByte: line["bits_per_byte"]?.double,
                     prompt: line["prompt"]?.string, sample: line["sample"]?.string ?? "")
+                heldOut.add(line, step: step)
             } else {
                 // Of a step that was done again after a resume, the later line counts.
                 steps[step] = Step(
@@ -100,10 +114,13 @@ public struct RunRecord: Sendable {
                     tokensPerSecond: line["tokens_per_second"]?.double ?? 0, seconds: line["seconds"]?.double ?? 0,
                     reward: line["reward"]?.double, peakShare: line["peak_share"]?.double,
                     peakMemory: line["peak_memory_bytes"]?.double)
+                metrics.add(line, step: step)
             }
         }
         self.steps = steps.values.sorted { $0.step < $1.step }
         self.evaluations = evaluations.values.sorted { $0.step < $1.step }
+        self.metrics = metrics.sorted
+        heldOutMetrics = heldOut.sorted
         configuration = Self.options(path)
         profile = Self.object(path + "/profile.json")
         for index in self.evaluations.indices {
@@ -149,5 +166,32 @@ public struct RunRecord: Sendable {
         return Score(
             step: line["step"]?.integer?.narrowed(to: steps) ?? 0, task: line["task"]?.string ?? "",
             right: line["right"]?.integer ?? 0, count: line["questions"]?.integer ?? 0, categories: categories)
+    }
+}
+
+/// Numbers of a log's lines by name, without those that have fields of their own. Of a step that was done again after a
+/// resume, the later line counts.
+private struct MetricColumns {
+    private var columns: [String: [Int: Double]] = [:]
+    /// More names than any run has are noise.
+    private static let mostNames = 256
+    private static let fields: Set<String> = [
+        "kind", "step", "loss", "learning_rate", "gradient_norm", "tokens_per_second", "seconds", "reward",
+        "peak_share", "peak_memory_bytes", "perplexity", "bits_per_byte", "prompt", "sample", "losses", "count", "unit",
+    ]
+
+    mutating func add(_ line: JSON, step: Int) {
+        guard let members = line.object else { return }
+        for member in members where !Self.fields.contains(member.key) {
+            guard let value = member.value.double, value.isFinite else { continue }
+            guard columns.count < Self.mostNames || columns[member.key] != nil else { continue }
+            columns[member.key, default: [:]][step] = value
+        }
+    }
+
+    var sorted: [String: [(step: Int, value: Double)]] {
+        columns.mapValues { column in
+            column.sorted { $0.key < $1.key }.map { (step: $0.key, value: $0.value) }
+        }
     }
 }

@@ -15,7 +15,31 @@ extension RunReport {
             chart("gradient norm", "norm", \.gradientNorm), chart("throughput", "tokens per second", \.tokensPerSecond),
             chart("share of the machine's peak", "%") { $0.peakShare.map { $0 * 100 } },
         ]
-        return charts.map(\.svg).joined()
+        return (charts + metricCharts).map(\.svg).joined()
+    }
+
+    /// Of the numbers that the objective logs, under TRL's names: what is looked at first stands first.
+    private var metricCharts: [LineChart] {
+        let first = [
+            "rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected", "margin", "accuracy", "kl",
+            "objective/kl", "entropy", "reward_std", "completions/mean_length", "completions/clipped_ratio",
+        ]
+        let names = Set(runs.flatMap { $0.metrics.keys })
+        let order = first.filter(names.contains) + names.subtracting(first).sorted()
+        return order.map { name in
+            let lines = runs.enumerated().flatMap { index, run -> [LineChart.Line] in
+                func line(_ values: [(step: Int, value: Double)]?, _ name: String, _ dots: Bool) -> LineChart.Line? {
+                    guard let values, !values.isEmpty else { return nil }
+                    let points = values.map { (x: Double($0.step), y: $0.value) }
+                    return LineChart.Line(name: name, points: points, color: color(index), hasDots: dots)
+                }
+                return [
+                    line(run.metrics[name], run.name, false),
+                    line(run.heldOutMetrics[name], run.name + ", held out", true),
+                ].compactMap { $0 }
+            }
+            return LineChart(title: name, xTitle: "step", yTitle: name, lines: lines)
+        }
     }
 
     private func held(_ title: String, _ xTitle: String, _ x: (RunRecord.Evaluation) -> Double) -> LineChart {

@@ -79,6 +79,23 @@ extension RunReport {
         }.joined()
     }
 
+    /// Replies and pairs of the newest step that logged some, with what they are worth.
+    var tables: String {
+        runs.map { run in
+            run.tables.map { step, table in
+                let numbers = table.rows.first?.numbers.map(\.name) ?? []
+                let texts = table.rows.first?.texts.map(\.name) ?? []
+                var html = HTMLTable(texts + numbers.map { "#" + $0 })
+                for row in table.rows {
+                    html.add(texts.map { row[text: $0] } + numbers.map { decimal(row[$0], 4) })
+                }
+                let title = table.kind == .completions ? "completions" : "pairs"
+                return "<h2>\(escaped(run.name)): \(title) of step \(step)</h2><p>\(table.rows.count) of "
+                    + "\(table.count)</p><div class=\"texts\">\(html.html)</div>"
+            }.joined()
+        }.joined()
+    }
+
     /// The time of a step by operation, for runs that were profiled.
     var profiles: String {
         runs.map { run in

@@ -33,6 +33,7 @@ public struct RunReport {
         \(scores)
         \(evaluations)
         \(samples)
+        \(tables)
         \(profiles)
         \(configuration)
         \(provenance)
@@ -58,6 +59,7 @@ public struct RunReport {
         td, th { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line);
                  font-variant-numeric: tabular-nums; vertical-align: top; }
         td.number, th.number { text-align: right; }
+        .texts td { white-space: pre-wrap; min-width: 6rem; max-width: 28rem; overflow-wrap: anywhere; font-size: 13px; }
         .command { font: 13px/1.4 ui-monospace, monospace; }
         pre { white-space: pre-wrap; margin: 0; font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
         .sample { background: var(--card); border-radius: 8px; padding: .5rem .8rem; margin: .5rem 0; }

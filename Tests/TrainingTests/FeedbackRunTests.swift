@@ -68,6 +68,19 @@ import TinyModels
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
         let record = try RunRecord(path: folder + "/parts")
         #expect(record.steps.count == 4 && record.evaluations.map(\.step) == [0, 2, 4])
+        // Pairs are logged as they come; replies that were judged one by one are none.
+        let isPairs = command == .preferences && more["loss"] != "kto"
+        #expect(record.tables.map(\.step) == (isPairs ? [4] : []))
+        guard isPairs else { return }
+        let table = record.tables[0].table
+        #expect(table.kind == .pairs && table.count == 6 && table.rows.count == 4)
+        for row in table.rows {
+            #expect(row[text: "prompt"]?.contains("a number?") ?? false)
+            #expect(row[text: "chosen"]?.contains("yes") ?? false && row[text: "rejected"]?.contains("no") ?? false)
+            let margin = (row["rewards/chosen"] ?? .nan) - (row["rewards/rejected"] ?? .nan)
+            #expect(abs(margin - (row["rewards/margins"] ?? .infinity)) < 1e-6)
+        }
+        #expect(record.metrics["rewards/margins"]?.map(\.step) == [1, 2, 3, 4])
     }
 
     /// Before the first step policy and reference are one: the loss is ln 2, the margins 0; then the margins grow.

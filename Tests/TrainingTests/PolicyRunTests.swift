@@ -64,6 +64,19 @@ import Musl
         let record = try RunRecord(path: folder + "/parts")
         #expect(record.scores.map(\.step) == [0, 2, 4] && record.scores.allSatisfy { $0.count == 4 })
         #expect(record.steps.count == 4 && record.steps.allSatisfy { $0.reward != nil })
+        // The newest replies, as they were written, with what they were worth.
+        let (step, table) = try #require(record.tables.last)
+        #expect(step == 4 && table.kind == .completions && table.rows.count == 8 && table.count == 24)
+        let rows = table.rows
+        #expect(rows.allSatisfy { $0[text: "prompt"]?.isEmpty == false && $0[text: "completion"] != nil })
+        // A reply without an end is worth nothing.
+        #expect(rows.allSatisfy { $0["reward"] == 0 || $0[text: "completion"].map { $0.utf8.count % 2 == 0 } ?? false })
+        #expect(rows.allSatisfy { $0["advantage"]?.isFinite ?? false })
+        for name in ["rewards/even/mean", "rewards/even/std", "entropy", "completions/mean_length"] {
+            #expect(record.metrics[name]?.isEmpty == false, "\(name)")
+        }
+        let mean = record.metrics["rewards/even/mean"]?.last?.value
+        #expect(mean == record.steps.last?.reward)
         // It is over: resuming does nothing more.
         let again = try trainer(folder + "/parts", folder, options)
         _ = try again.resume()

@@ -3,7 +3,9 @@ import MartletInference
 import MartletJSON
 import MartletModels
 import MartletNN
+import MartletRuns
 import MartletTensor
+import MartletTokenizers
 
 /// Pairs or judged replies that a run learns from. The rows of a step follow from its number and the seed.
 final class FeedbackSource: TrainingSource {
@@ -21,19 +23,21 @@ final class FeedbackSource: TrainingSource {
     private let data: FeedbackData
     private let goal: Goal
     private let from: String
+    private let tokenizer: Tokenizer
     private let reference: String?
     private let perStep: Int, microBatches: Int, logEvery: Int
     private let evaluationRows: Int
     private let seed: UInt64
 
     init(
-        _ data: FeedbackData, _ goal: Goal, files: ModelFolderFiles, from: String, reference: String?,
+        _ data: FeedbackData, _ goal: Goal, files: ModelFolderFiles, from model: StartingModel, reference: String?,
         _ options: RunOptions
     ) {
         self.data = data
         self.goal = goal
         self.files = files
-        self.from = from
+        from = model.path
+        tokenizer = model.tokenizer
         self.reference = reference
         notes = data.notes
         perStep = options.rows.perStep
@@ -79,9 +83,13 @@ final class FeedbackSource: TrainingSource {
         let measures = (step + 1) % logEvery == 0 || step == 0
         func told() -> String { "the step's rows are \(rows.prefix(8).map(String.init).joined(separator: ", "))" }
         let outcome: StepLoop.Outcome?, tokens: Int
+        var table: (() throws -> StepTable)?
         switch goal {
         case .pairs(var objective):
             objective.measuresTokens = measures
+            let worth = RewardsOfPairs()
+            objective.rewardsOfPairs = worth
+            table = { [self] in try self.table(rows, worth) }
             let all = rows.map { data.pairs[$0] }, likelihood = objective.likelihoodTokens(all)
             outcome = try loop.step(objective, number: step, rate: rate, data: told) {
                 parts.map { .init(pairs: $0.map { data.pairs[$0] }, likelihoodTokens: likelihood) }
@@ -108,8 +116,29 @@ final class FeedbackSource: TrainingSource {
         return outcome.map { outcome in
             var outcome = outcome
             outcome.metrics = Self.withMargins(outcome.metrics)
-            return SourceStep(outcome: outcome, tokens: tokens)
+            return SourceStep(outcome: outcome, tokens: tokens, table: table)
         }
+    }
+
+    /// The step's first pairs as texts, with what the policy finds them worth.
+    private func table(_ rows: [Int], _ worth: RewardsOfPairs) throws -> StepTable {
+        let shown = try zip(rows, worth.values).prefix(StepTable.mostRows / 2).map { row, values in
+            let pair = data.pairs[row]
+            func text(_ tokens: some Sequence<Int32>) throws -> String {
+                try tokenizer.decode(tokens, skipSpecialTokens: true)
+            }
+            func reply(_ chat: EncodedChat) throws -> String { try text(chat.tokens[chat.prompt.count...]) }
+            return StepTable.Row(
+                texts: [
+                    ("prompt", try text(pair.chosen.prompt)), ("chosen", try reply(pair.chosen)),
+                    ("rejected", try reply(pair.rejected)),
+                ],
+                numbers: [
+                    ("rewards/chosen", values.chosen), ("rewards/rejected", values.rejected),
+                    ("rewards/margins", values.chosen - values.rejected),
+                ])
+        }
+        return StepTable(.pairs, shown, of: rows.count)
     }
 
     /// KTO's margin is the difference of two means over rows of different kinds.

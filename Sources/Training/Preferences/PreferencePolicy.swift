@@ -41,6 +41,8 @@ public struct PreferencePolicy: Objective {
     public let loss: any PreferenceLoss
     /// Whether to compute entropy and accuracy of the tokens, which take another pass through the head.
     public var measuresTokens = false
+    /// Takes the implicit rewards of every pair, in order, where somebody wants to see them.
+    var rewardsOfPairs: RewardsOfPairs?
 
     public init(_ decoder: Decoder, loss: any PreferenceLoss) {
         self.decoder = decoder
@@ -121,6 +123,7 @@ public struct PreferencePolicy: Objective {
 
     private func rewards(_ chosen: Tensor, _ rejected: Tensor, _ scores: PairScores) throws -> [Metric] {
         let c = try chosen.toArray(as: Float.self), r = try rejected.toArray(as: Float.self)
+        rewardsOfPairs?.values += zip(c, r).map { (Double($0), Double($1)) }
         func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(1, values.count)) }
         return [
             Metric("rewards/chosen", mean(c)), Metric("rewards/rejected", mean(r)),
@@ -155,6 +158,11 @@ public struct PreferencePolicy: Objective {
             ))
         return metrics
     }
+}
+
+/// Collects what a step finds each of its pairs worth.
+final class RewardsOfPairs {
+    var values: [(chosen: Double, rejected: Double)] = []
 }
 
 /// The mean logit of every row over the vocabulary: x · (the mean row of the head), without computing logits.

@@ -46,7 +46,7 @@ extension Trainer {
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
             FeedbackSource(
-                data, goal, files: model.files, from: model.path, reference: reference, resolved.run))
+                data, goal, files: model.files, from: model, reference: reference, resolved.run))
     }
 
     /// Trains a reward model. From pairs: a head on the model, saved as transformers' `…ForSequenceClassification` with
@@ -68,7 +68,7 @@ extension Trainer {
             try self.init(
                 run, resolved, model.decoder, cost, resolved.stepLoop(form.parameters),
                 FeedbackSource(
-                    data, .steps(objective), files: form.files, from: model.path, reference: nil, resolved.run))
+                    data, .steps(objective), files: form.files, from: model, reference: nil, resolved.run))
             return
         }
         let form = try SequenceClassifierForm(model, seed: resolved.general.randomSeed)
@@ -78,7 +78,7 @@ extension Trainer {
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(form.parameters),
             FeedbackSource(
-                data, .reward(objective), files: form.files, from: model.path, reference: nil, resolved.run))
+                data, .reward(objective), files: form.files, from: model, reference: nil, resolved.run))
     }
 
     /// The rows that a run's options name, as its model's tokens.

@@ -87,8 +87,15 @@ public struct RewardSum {
     ///   - seconds: that a program may take for the replies of a step.
     /// - Throws: `RewardError` for a name there is not, a weight that is none, a program that cannot be started.
     public init(_ text: String, seconds: Double = 60) throws {
-        var parts: [(Reward, Double)] = []
-        for part in Self.split(text) {
+        parts = try Self.named(text).map { name, weight in
+            (try Self.isOutside(name) ? Self.outside(name, seconds: seconds) : Reward.builtIn(name), weight)
+        }
+        self.text = text
+    }
+
+    /// Names with their weights, without anything being opened or started.
+    package static func named(_ text: String) throws -> [(name: String, weight: Double)] {
+        try split(text).map { part in
             var name = String(part), weight = 1.0
             if let cut = part.lastIndex(of: "="),
                 !part.hasPrefix("regex:") || part.lastIndex(of: "/").map({ $0 < cut }) ?? true
@@ -99,15 +106,12 @@ public struct RewardSum {
                 (name, weight) = (String(part[..<cut]), number)
             }
             guard !name.isEmpty else { throw RewardError(.unknown, "reward \"\(text.prefix(200))\": a name is empty") }
-            if name.contains("/"), !name.hasPrefix("regex:") {
-                parts.append((try Self.outside(name, seconds: seconds), weight))
-            } else {
-                parts.append((try Reward.builtIn(name), weight))
-            }
+            return (name, weight)
         }
-        self.parts = parts
-        self.text = text
     }
+
+    /// Whether a name is the path of a program or of a reward model's folder.
+    package static func isOutside(_ name: String) -> Bool { name.contains("/") && !name.hasPrefix("regex:") }
 
     /// A reward model in a folder, or a program.
     private static func outside(_ path: String, seconds: Double) throws -> Reward {
@@ -151,8 +155,19 @@ public struct RewardSum {
     /// Σ weight · reward of each reply, and the mean of each reward.
     /// - Throws: `RewardError` also for a number of answers that is not that of the replies, or one that is no number.
     public func callAsFunction(_ requests: [RewardRequest]) throws -> (totals: [Double], means: [Metric]) {
+        let each = try each(requests)
         var totals = [Double](repeating: 0, count: requests.count), means: [Metric] = []
-        for (reward, weight) in parts {
+        for ((reward, weight), found) in zip(parts, each) {
+            for (index, value) in found.enumerated() { totals[index] += weight * value }
+            let mean = found.isEmpty ? 0 : found.reduce(0, +) / Double(found.count)
+            if parts.count > 1 { means.append(Metric("reward_" + reward.name, mean)) }
+        }
+        return (totals, means)
+    }
+
+    /// What every part gives the replies, without its weight.
+    package func each(_ requests: [RewardRequest]) throws -> [[Double]] {
+        try parts.map { reward, _ in
             let found = try reward.score(requests)
             guard found.count == requests.count else {
                 throw RewardError(
@@ -163,10 +178,7 @@ public struct RewardSum {
                     .number,
                     "reward \(reward.name) is \(found[index]) for the reply \"\(requests[index].reply.prefix(200))\"")
             }
-            for (index, value) in found.enumerated() { totals[index] += weight * value }
-            let mean = found.isEmpty ? 0 : found.reduce(0, +) / Double(found.count)
-            if parts.count > 1 { means.append(Metric("reward_" + reward.name, mean)) }
+            return found
         }
-        return (totals, means)
     }
 }

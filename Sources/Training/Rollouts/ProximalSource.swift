@@ -99,16 +99,39 @@ final class ProximalSource: TrainingSource {
             if update == 0 { difference = taken.metrics.first { $0.name == "rollout_difference" }?.value ?? 0 }
         }
         let sums = ratios.map { $0.reduce(0, +) }, mean = sums.reduce(0, +) / Double(max(1, sums.count))
+        let drawn = rollouts.map { $0.logProbabilities.reduce(0.0) { $0 + Double($1) } }
+        let score = Self.mean(replies.rewards), penalty = inReward ? -divergence.weight * mean : 0
         outcome.metrics =
             replies.metrics(groupSize: run.rollouts.groupSize, most: run.rollouts.maximumTokens)
             + [
                 Metric("objective/kl", mean), Metric("kl_weight", divergence.weight),
+                Metric("objective/entropy", -Self.mean(drawn)),
+                Metric("objective/scores", score), Metric("objective/non_score_reward", penalty),
+                Metric("objective/rlhf_reward", score + penalty),
                 Metric("rollout_difference", difference, .largest),
                 Metric("val/mean", Self.mean(values.joined())),
                 Metric("returns/mean", Self.mean(estimates.flatMap(\.returns))),
-            ] + outcome.metrics.filter { $0.name != "rollout_difference" }
+            ] + Self.withPublishedNames(outcome.metrics.filter { $0.name != "rollout_difference" })
         divergence.saw(mean, replies: rollouts.count)
-        return SourceStep(outcome: outcome, tokens: replies.tokens)
+        let size = run.rollouts.groupSize, tokenizer = writer.encoder.tokenizer
+        return SourceStep(
+            outcome: outcome, tokens: replies.tokens,
+            table: { try replies.table(groupSize: size, tokenizer, [("kl", sums)]) })
+    }
+
+    /// The metrics of updates under TRL's names too.
+    private static func withPublishedNames(_ metrics: [Metric]) -> [Metric] {
+        metrics
+            + metrics.compactMap { one in
+                switch one.name {
+                case "policy_loss": Metric("loss/policy_avg", one.value, one.fold)
+                case "value_loss": Metric("loss/value_avg", one.value, one.fold)
+                case "approxkl": Metric("policy/approxkl_avg", one.value, one.fold, weight: one.weight)
+                case "clip_ratio/region_mean": Metric("policy/clipfrac_avg", one.value, one.fold, weight: one.weight)
+                case "value_clip_ratio": Metric("val/clipfrac_avg", one.value, one.fold, weight: one.weight)
+                default: nil
+                }
+            }
     }
 
     private static func mean(_ values: some Sequence<Double>) -> Double {

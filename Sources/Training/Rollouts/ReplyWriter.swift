@@ -2,8 +2,10 @@ import MartletChat
 import MartletData
 import MartletInference
 import MartletModels
+import MartletRuns
 import MartletTasks
 import MartletTensor
+import MartletTokenizers
 
 /// Replies to the problems of a step, and what they are worth.
 struct JudgedReplies {
@@ -38,6 +40,24 @@ struct JudgedReplies {
             all.append(Metric("completions/mean_terminated_length", ended.reduce(0, +) / Double(ended.count)))
         }
         return all + means
+    }
+
+    /// The step's first replies as texts.
+    /// - Parameter numbers: of each reply, beside its reward: "advantage", "kl".
+    func table(
+        groupSize: Int, _ tokenizer: Tokenizer, _ numbers: [(name: String, values: [Double])]
+    ) throws -> StepTable {
+        let rows = try rollouts.indices.prefix(StepTable.mostRows).map { index in
+            let messages = problems[index / groupSize].messages
+            let prompt =
+                messages.count == 1
+                ? messages[0].content ?? ""
+                : messages.map { "\($0.role): \($0.content ?? "")" }.joined(separator: "\n")
+            return StepTable.Row(
+                texts: [("prompt", prompt), ("completion", try rollouts[index].text(tokenizer))],
+                numbers: [("reward", rewards[index])] + numbers.map { ($0.name, $0.values[index]) })
+        }
+        return StepTable(.completions, rows, of: rollouts.count)
     }
 }
 
@@ -89,9 +109,25 @@ struct ReplyWriter {
         let requests = try finished.map {
             problems[$0 / options.groupSize].request(try rollouts[$0].text(encoder.tokenizer))
         }
-        let (totals, means) = try reward(requests)
-        var rewards = [Double](repeating: 0, count: rollouts.count)
-        for (place, total) in zip(finished, totals) { rewards[place] = total }
+        let each = try reward.each(requests)
+        var rewards = [Double](repeating: 0, count: rollouts.count), means: [Metric] = []
+        for ((part, weight), found) in zip(reward.parts, each) {
+            var all = [Double](repeating: 0, count: rollouts.count)
+            for (place, value) in zip(finished, found) {
+                all[place] = value
+                rewards[place] += weight * value
+            }
+            let count = Double(max(1, all.count)), mean = all.reduce(0, +) / count
+            let spread = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
+            means += [
+                Metric("rewards/" + part.name + "/mean", mean),
+                Metric("rewards/" + part.name + "/std", spread.squareRoot()),
+            ]
+            if reward.parts.count > 1 {
+                means.append(
+                    Metric("reward_" + part.name, found.isEmpty ? 0 : found.reduce(0, +) / Double(found.count)))
+            }
+        }
         return (rewards, means)
     }
 

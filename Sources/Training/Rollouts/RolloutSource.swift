@@ -51,7 +51,9 @@ final class RolloutSource: TrainingSource {
 
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
         let (replies, tokens) = try judgedReplies(step)
-        var samples = try samples(replies)
+        let advantages = run.policy.policyBaseline(options).advantages(
+            replies.rewards, groupSize: options.groupSize)
+        var samples = samples(replies, advantages)
         if let reference {
             let known = try reference.logProbabilities(samples.map(\.rollout), temperature: options.temperature)
             for index in samples.indices { samples[index].reference = known[index] }
@@ -76,7 +78,10 @@ final class RolloutSource: TrainingSource {
                 Metric("useful_groups", Double(useful) / Double(max(1, replies.rollouts.count))),
                 Metric("rollout_difference", difference, .largest),
             ] + outcome.metrics.filter { $0.name != "rollout_difference" }
-        return SourceStep(outcome: outcome, tokens: tokens)
+        let size = options.groupSize, tokenizer = writer.encoder.tokenizer
+        return SourceStep(
+            outcome: outcome, tokens: tokens,
+            table: { try replies.table(groupSize: size, tokenizer, [("advantage", advantages)]) })
     }
 
     /// The replies of a step. With dynamic sampling, groups of equal rewards are replaced by groups of other problems
@@ -123,9 +128,8 @@ final class RolloutSource: TrainingSource {
         return replies
     }
 
-    private func samples(_ replies: JudgedReplies) throws -> [GroupRelativePolicy.Sample] {
+    private func samples(_ replies: JudgedReplies, _ advantages: [Double]) -> [GroupRelativePolicy.Sample] {
         let size = options.groupSize
-        let advantages = run.policy.policyBaseline(options).advantages(replies.rewards, groupSize: size)
         // A reply with advantage 0 has no gradient: it is left out, unless it counts in a mean or in the divergence.
         let keepsAll = objective.normalisation != .tokens || run.policy.divergenceWeight > 0
         let isBest = run.policy.baseline == .best

@@ -254,6 +254,7 @@ public final class Trainer {
                     gradientNorm: taken.outcome.gradientNorm, tokens: taken.tokens, seconds: elapsed,
                     totalSeconds: seconds, limit: limit, operations: taken.operations, metrics: taken.outcome.metrics)
                 if step % saving.logEvery == 0 || step == 1 || step == total {
+                    if let table = taken.table { log.table(step: step, try table()) }
                     log.step(done, peak: MachinePeak.reached(done.operationsPerSecond))
                 }
                 report(.step(done))

@@ -1,5 +1,6 @@
 import MartletJSON
 import MartletModels
+import MartletRuns
 
 /// The source of a run's steps and evaluations. `Trainer` does the rest, the same for all: schedule, checkpoints, lock,
 /// log, guards, resume.
@@ -32,6 +33,8 @@ struct SourceStep {
     var tokens: Int
     /// Floating-point operations; 0 where they are not counted.
     var operations = 0.0
+    /// Replies or pairs of the step as texts, for the log; asked for where the step is logged.
+    var table: (() throws -> StepTable)?
 }
 
 /// The result of an evaluation on held-out data.
