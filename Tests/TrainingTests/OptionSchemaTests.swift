@@ -59,6 +59,32 @@ import Testing
     }
 
     /// What follows from a model or from data that is not there is left open, not made up.
+    /// What a page shows is what the schema declares: a value that its kind allows is taken.
+    @Test(arguments: OptionForm.ofTunedModels.map(\.command)) func aFormHasEveryOptionOfItsCommand(
+        _ command: RunCommand
+    ) throws {
+        let form = OptionForm(command), flags = TrainingOptions(for: command).flags
+        #expect(form.options.map(\.name) == flags.map(\.option))
+        for option in form.options {
+            var options = TrainingOptions(for: command)
+            #expect(!option.meaning.isEmpty && !option.part.isEmpty && option.kind.json["type"] != nil)
+            switch option.kind {
+            case .integer(let range):
+                try options.set(option.name, .integer(Int64(range.lowerBound)))
+                #expect(throws: TrainingError.self) {
+                    try options.set(option.name, .integer(Int64(range.lowerBound) - 1))
+                }
+            case .number(let range):
+                try options.set(option.name, .number(range.upperBound))
+                #expect(throws: TrainingError.self) { try options.set(option.name, "many") }
+            case .flag: try options.set(option.name, true)
+            case .choice(let names):
+                for name in names { try options.set(option.name, .string(name)) }
+            case .text, .path: try options.set(option.name, "a")
+            }
+        }
+    }
+
     @Test func defaultsThatAreNotKnownYetAreLeftOpen() throws {
         let tuning = try ResolvedOptions(TrainingOptions(for: .tuning), vocabularySize: 0)
         for name in ["context_length", "batch_rows", "steps", "warmup", "learning_rate"] {

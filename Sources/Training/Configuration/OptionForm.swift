@@ -1,0 +1,79 @@
+import MartletJSON
+
+/// The options of a command as a form shows them: what `OptionKey` declares, without the fields it sets.
+///
+/// ```swift
+/// let form = OptionForm(RunCommand.tuning)
+/// form.option("learning_rate")?.usual       // "0.002 (…)"
+/// ```
+public struct OptionForm: Sendable {
+    public enum Kind: Sendable, Equatable {
+        case integer(ClosedRange<Int>)
+        case number(ClosedRange<Double>)
+        case flag
+        case choice([String])
+        case text
+        /// Of a file or folder.
+        case path
+    }
+
+    public struct Option: Sendable {
+        /// As files and `--set` call it.
+        public let name: String
+        /// The heading it stands under.
+        public let part: String
+        public let meaning: String
+        public let kind: Kind
+        /// What it is where nobody sets it, in words.
+        public let usual: String?
+        /// Shown by `--help`.
+        public let isShown: Bool
+    }
+
+    public let command: RunCommand
+    public let options: [Option]
+
+    public init(_ command: RunCommand) {
+        self.command = command
+        let usual = OptionReference.defaults(of: command)
+        options = command.parts.flatMap { part in
+            part.keys.map { key in
+                Option(
+                    name: key.name, part: part.title, meaning: key.meaning, kind: Kind(key.kind),
+                    usual: usual[key.name], isShown: key.isShown)
+            }
+        }
+    }
+
+    public func option(_ name: String) -> Option? { options.first { $0.name == name } }
+
+    /// Every command that goes on from a model.
+    public static let ofTunedModels = RunCommand.all.filter { !$0.beginsModel }.map { OptionForm($0) }
+}
+
+extension OptionForm.Kind {
+    init(_ kind: OptionKey.Kind) {
+        switch kind {
+        case .integer(let range): self = .integer(range)
+        case .number(let range): self = .number(range)
+        case .flag: self = .flag
+        case .choice(let names): self = .choice(names)
+        case .text: self = .text
+        case .path, .paths, .folders: self = .path
+        }
+    }
+
+    /// As a page reads it.
+    public var json: JSON {
+        switch self {
+        case .integer(let range):
+            ["type": "integer", "low": .integer(Int64(range.lowerBound)), "high": .integer(Int64(range.upperBound))]
+        case .number(let range):
+            ["type": "number", "low": .number(range.lowerBound), "high": .number(range.upperBound)]
+        case .flag: ["type": "flag"]
+        case .choice(let names): ["type": "choice", "choices": .array(names.map { .string($0) })]
+        case .text: ["type": "text"]
+        case .path: ["type": "path"]
+        }
+    }
+}
