@@ -260,6 +260,9 @@ def requests():
         "ollama-chat": (10, {"model": "m", "messages": [{"role": "user", "content": "a"}], "think": "low",
                              "options": {"num_predict": 3, "stop": ["b"]}, "keep_alive": "1h5m"}),
         "ollama-generate": (11, {"model": "m", "prompt": "a", "system": "b", "format": {"type": "object"}})}
+    others["tune"] = (13, {"name": "id-1", "method": "sft", "model": "m", "data": ["a.json"], "resume": False,
+                           "upload": {"name": "b.jsonl", "text": "{}"}, "options": {"rank": 4, "adapter": "lora"}})
+    others["adapters"] = (13, {"prompt": "a", "lora": [{"id": 0, "scale": 0.5}]})
     for name, (kind, body) in others.items():
         (HERE / "seeds/request" / name).write_text(chr(kind) + json.dumps(body))
     call = '{"name": "f", "arguments": {"a": "b"}}'
@@ -271,7 +274,7 @@ def requests():
         "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
         "<start_function_call>call:f{a:<escape>b<escape>,c:[1,{d:2}]}<end_function_call>", "[" + call + "]"]
     for number, text in enumerate(replies):
-        (HERE / f"seeds/request/reply-{number}").write_bytes(bytes([13 + 14 * number]) + text.encode())
+        (HERE / f"seeds/request/reply-{number}").write_bytes(bytes([14 + 15 * number]) + text.encode())
 
 
 def grammars():

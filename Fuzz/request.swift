@@ -9,7 +9,7 @@ import MartletJSON
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
     let body = UnsafeBufferPointer(start: start + 1, count: count - 1)
-    switch start[0] % 14 {
+    switch start[0] % 15 {
     case 0, 1: _ = try? GenerationRequest(chatCompletion: body)
     case 2: _ = try? GenerationRequest(completion: body)
     case 3: _ = try? EmbeddingsRequest(body)
@@ -22,9 +22,12 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     case 10: _ = try? GenerationRequest(ollamaChat: body)
     case 11: _ = try? GenerationRequest(ollamaGenerate: body)
     case 12: _ = try? GenerationRequest(responses: body)
+    case 13:
+        _ = try? TuningRequest(body)
+        _ = try? GenerationRequest(llamaCompletion: body)
     default:
         parse(
-            String(decoding: body, as: UTF8.self), ToolSyntax.allCases[Int(start[0] / 14) % ToolSyntax.allCases.count])
+            String(decoding: body, as: UTF8.self), ToolSyntax.allCases[Int(start[0] / 15) % ToolSyntax.allCases.count])
     }
     return 0
 }

@@ -21,7 +21,9 @@ import Testing
             ("GET", "/v1/responses/{id}/input_items"), ("DELETE", "/v1/responses/{id}"),
             ("POST", "/v1/responses/input_tokens"), ("POST", "/v1/load_lora_adapter"),
             ("POST", "/v1/unload_lora_adapter"), ("GET", "/lora-adapters"), ("POST", "/lora-adapters"),
-            ("POST", "/api/create"), ("POST", "/api/copy"), ("POST", "/api/runs/{name}/offer"),
+            ("POST", "/api/create"), ("POST", "/api/copy"), ("POST", "/api/runs/{name}/offer"), ("GET", "/api/tune"),
+            ("POST", "/api/tune"),
+            ("GET", "/api/tune/{name}"), ("POST", "/api/tune/{name}/stop"),
         ].map { OpenAPIRoute(method: $0.0, path: $0.1, summary: "", isOpen: $0.1 == "/health") }
         let document = OpenAPIDocument.json(version: "1", routes: routes)
         let text = document.text()

@@ -15,6 +15,9 @@ extension GenerationRequest {
     mutating func readLlamaServer(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         let alternatives = try fields.integer("n_probs", 0...limits.topLogProbabilities) ?? 0
         if alternatives > 0 { logProbabilities = alternatives }
+        if let adapters = try fields.array("lora", most: 1024) {
+            adapterScales = try AdapterRequest.scales(adapters, path: fields.path(of: "lora"), usual: 0)
+        }
         try readShared(&fields, limits)
         // −1: no limit, −2: until the context is full, which is the same here.
         let length = try fields.integer("n_predict", -2...Int(Int32.max)) ?? -1

@@ -77,6 +77,10 @@ struct OpenAPIBody: Sendable {
         post(["/admin/models/unload"], "ModelName", "ModelUnloaded")
         table["POST /api/runs/{name}/stop"] = OpenAPIBody(reply: "RunStopping")
         table["POST /api/runs/{name}/offer"] = OpenAPIBody(reply: "RunOffered")
+        get("/api/tune", "Tuning")
+        post(["/api/tune"], "TuningRequest", "TuningRun")
+        get("/api/tune/{name}", "TuningRun")
+        table["POST /api/tune/{name}/stop"] = OpenAPIBody(reply: "TuningRun")
 
         for path in ["/livez", "/readyz", "/health"] { get(path, "Status") }
         get("/version", "Version")
@@ -93,7 +97,7 @@ struct OpenAPIBody: Sendable {
         get("/api/runs/{name}", "Run")
         get("/api/runs/{name}/log", "RunLog", query: ["offset": OpenAPISchemas.count])
         table["GET /metrics"] = OpenAPIBody(text: "text/plain")
-        for path in ["/", "/playground", "/inspect", "/runs", "/docs"] {
+        for path in ["/", "/playground", "/inspect", "/runs", "/tune", "/docs"] {
             table["GET " + path] = OpenAPIBody(text: "text/html")
         }
         return table

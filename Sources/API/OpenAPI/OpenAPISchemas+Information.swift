@@ -91,6 +91,38 @@ extension OpenAPISchemas {
         "RunOffered": object(["name": text, "chat": flag], required: ["name", "chat"]),
     ]
 
+    static let tuning: JSONObject = [
+        "TuningRequest": request(
+            [
+                "name": ["type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"], "method": word,
+                "model": word, "data": list(text(atMost: 4096), atMost: 64),
+                "upload": object(["name": text(atMost: 255), "text": text], required: ["name", "text"]),
+                "options": anyObject, "resume": flag,
+            ], required: ["name"]),
+        "TuningRun": object(
+            [
+                "name": text, "method": text, "model": text, "data": list(text), "options": anyObject,
+                "state": text, "reason": nullable(text), "started": decimal, "output": list(text),
+            ], required: ["name", "method", "state", "output"]),
+        "Tuning": object(
+            [
+                "data": list(object(["name": text, "bytes": count], required: ["name", "bytes"])),
+                "models": list(text), "most_runs": count, "rewards": list(text),
+                "runs": list(reference("TuningRun")),
+                "methods": list(
+                    object(
+                        [
+                            "name": text,
+                            "options": list(
+                                object(
+                                    [
+                                        "name": text, "part": text, "meaning": text, "default": nullable(text),
+                                        "shown": flag, "kind": anyObject,
+                                    ], required: ["name", "part", "meaning", "shown", "kind"])),
+                        ], required: ["name", "options"])),
+            ], required: ["data", "models", "most_runs", "runs", "methods"]),
+    ]
+
     private static func run(_ more: JSONObject) -> JSONObject {
         var all: JSONObject = [
             "name": text, "modified": decimal, "running": flag, "stopping": flag, "finished": flag, "step": count,

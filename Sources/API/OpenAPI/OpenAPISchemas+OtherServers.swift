@@ -18,6 +18,7 @@ extension OpenAPISchemas {
             "t_max_predict_ms": ["const": 0], "t_max_prompt_ms": ["const": 0],
             "image_data": ["type": "array", "maxItems": 0], "response_fields": ["type": "array", "maxItems": 0],
             "n_indent": ["const": 0],
+            "lora": list(object(["id": count, "scale": number(-100, 100)], required: ["id"]), atMost: 1024),
         ])
 
     private static let truncated: JSONObject = [

@@ -6,7 +6,7 @@ enum OpenAPISchemas {
         var all: JSONObject = [:]
         let parts = [
             common, generation, others, replies, responses, messages, ollama, llamaServer, textGeneration,
-            textEmbeddings, inspection, information, runs,
+            textEmbeddings, inspection, information, runs, tuning,
         ]
         for part in parts { for (name, schema) in part { all[name] = schema } }
         return all

@@ -43,13 +43,21 @@ public struct AdapterRequest: Sendable {
         guard let list = json.array, list.count <= 1024 else {
             throw APIError("The body is to be a list of id and scale.", code: "invalid_body")
         }
+        return try scales(list, path: "", usual: nil)
+    }
+
+    /// Places in the server's list of adapters, and how much of each.
+    /// - Parameter usual: what an adapter without a scale gets; nil demands one.
+    static func scales(
+        _ list: [JSON], path: String, usual: Double?
+    ) throws(APIError) -> [(id: Int, scale: Double)] {
         var scales: [(Int, Double)] = []
         for (index, item) in list.enumerated() {
             guard let id = item["id"]?.integer, id >= 0 else {
-                throw .invalid("[\(index)].id", "is to be the number of an adapter")
+                throw .invalid("\(path)[\(index)].id", "is to be the number of an adapter")
             }
-            guard let scale = item["scale"]?.double, scale.isFinite, abs(scale) <= 100 else {
-                throw .invalid("[\(index)].scale", "is to be a number from -100 to 100")
+            guard let scale = item["scale"].map({ $0.double }) ?? usual, scale.isFinite, abs(scale) <= 100 else {
+                throw .invalid("\(path)[\(index)].scale", "is to be a number from -100 to 100")
             }
             scales.append((id, scale))
         }

@@ -72,7 +72,8 @@ extension GenerationRequest {
         // Read before where it has a meaning.
         if dialect != .llamaCompletion { try fields.refuse("n_probs", unless: isNotPositive) }
         try fields.refuse("length_penalty", unless: { $0.double == 1 })
-        for key in ["bad_words", "samplers", "lora", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
+        if dialect != .llamaCompletion { try fields.refuse("lora", unless: isEmpty) }
+        for key in ["bad_words", "samplers", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
         for key in ["use_beam_search", "return_progress", "post_sampling_probs"] {
             try fields.refuse(key, unless: isFalse)
         }

@@ -29,6 +29,9 @@ public struct GenerationRequest: Sendable {
     public var dialect: Dialect
     /// The model asked for; nil leaves it to the server.
     public var model: String?
+    /// How much of which of the server's adapters this request gets, by their places in the server's list; the others give
+    /// nothing. Nil leaves it to the server.
+    public var adapterScales: [(id: Int, scale: Double)]?
     public var input: Input
     public var sampling = SamplingSettings()
     public var stopping = StoppingSettings()

@@ -162,8 +162,8 @@ public final class Adapter {
                     ?? (isOnHead ? "a part of the output projection" : "rows of the embedding")
             throw AdapterError(
                 .unsupported,
-                "the adapter has \(what), which requests of other adapters beside it do not: merge it (martlet merge) and "
-                    + "serve it as a model of its own")
+                "the adapter has \(what), which requests of other adapters beside it do not: serve its "
+                    + "folder as a model of its own (martlet serve FOLDER), or merge it (martlet merge)")
         }
     }
 

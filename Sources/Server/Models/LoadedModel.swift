@@ -16,7 +16,7 @@ package final class LoadedModel: Sendable {
     /// The memory limit shared by all of them.
     let grammarMemory = GrammarMemory()
     /// Adapters that were asked for, by their paths and scales.
-    let loadedAdapters = Mutex<[String: LoadedAdapter]>([:])
+    let loadedAdapters = Mutex(AdapterCache())
     /// The bytes it counts for in the server's memory limit.
     let bytes: Int
     /// What is ignored in its files and may matter.

@@ -55,11 +55,55 @@ package final class AdapterTable: Sendable {
         }
     }
 
-    /// What a reply of a model is computed with: the adapter that was named, or those that all requests of the base get.
-    func wanted(_ name: String?, base: String) -> [AdapterReference] {
-        if let named = find(name) { return [AdapterReference(named.path)] }
-        return all.filter { $0.base == base && $0.scale != 0 }.map { AdapterReference($0.path, strength: $0.scale) }
+    /// What a reply of a model is computed with: the adapters that the request scales, the one that it names, or those that all
+    /// requests of the base get.
+    /// - Parameter scales: by places in the list; the others give nothing.
+    /// - Throws: `APIError` naming a place that has no adapter, or one of another base.
+    func wanted(
+        _ name: String?, base: String, scales: [(id: Int, scale: Double)]? = nil
+    ) throws(APIError) -> [AdapterReference] {
+        let named = find(name), all = all
+        guard let scales else {
+            if let named { return [AdapterReference(named.path)] }
+            return all.filter { $0.base == base && $0.scale != 0 }.map {
+                AdapterReference($0.path, strength: $0.scale)
+            }
+        }
+        if let named {
+            throw .invalid("lora", "cannot be given where model is the adapter '\(named.name.shown(limit: 200))'")
+        }
+        var wanted = [Double](repeating: 0, count: all.count)
+        for (index, (id, scale)) in scales.enumerated() {
+            guard all.indices.contains(id) else {
+                throw .invalid("lora[\(index)].id", "is \(id); there are \(all.count) adapters (GET /lora-adapters)")
+            }
+            guard all[id].base == base else {
+                throw .invalid("lora[\(index)].id", "is \(id), an adapter of '\(all[id].base)', not of '\(base)'")
+            }
+            wanted[id] = scale
+        }
+        return zip(all, wanted).filter { $1 != 0 }.map { AdapterReference($0.path, strength: $1) }
     }
+}
+
+/// Adapters in memory by their paths and scales. Requests may name any scale, so that those used longest ago leave: replies under
+/// way keep theirs.
+struct AdapterCache {
+    private var entries: [(key: String, adapter: LoadedAdapter)] = []
+    private static let most = 64
+
+    mutating func find(_ key: String) -> LoadedAdapter? {
+        guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
+        entries.append(entries.remove(at: index))
+        return entries.last?.adapter
+    }
+
+    mutating func add(_ adapter: LoadedAdapter, _ key: String) {
+        entries.append((key, adapter))
+        if entries.count > Self.most { entries.removeFirst() }
+    }
+
+    mutating func forget(_ path: String) { entries.removeAll { $0.key.contains(path + "\u{0}") } }
 }
 
 extension ModelRegistry {
@@ -90,6 +134,34 @@ extension ModelRegistry {
         }
     }
 
+    /// Serves an adapter under a name: on its base where that is served and requests of other adapters can share it, else as a
+    /// model of its own.
+    /// - Returns: why it has a copy of its base; nil where it shares it.
+    /// - Throws: `APIError` where the name is taken, and where neither goes.
+    @discardableResult
+    public func serveAdapter(_ name: String, path: String) async throws -> String? {
+        do {
+            try await addAdapter(name, path: path)
+            return nil
+        } catch let error as APIError where error.code == "adapter_refused" {
+            // Its own error says more than that the folder is no model.
+            guard (try? ServedModel(name: name, path: path)) != nil, (try? ModelLocator.base(ofAdapter: path)) != nil
+            else { throw error }
+            try add(name, path: path)
+            return error.message
+        }
+    }
+
+    /// The same of a run; one that was offered before is read anew.
+    package func offerAdapter(_ name: String, path: String) async throws {
+        if adapters.find(name) != nil { try removeAdapter(name) }
+        let base = Folder.real(try ModelLocator.base(ofAdapter: path))
+        guard models.contains(where: { $0.model.kind == .generates && Folder.real($0.model.path) == base }) else {
+            return try add(name, path: path)
+        }
+        try await serveAdapter(name, path: path)
+    }
+
     /// Forgets an adapter; replies under way end with it.
     package func removeAdapter(_ name: String) throws(APIError) {
         guard let removed = adapters.remove(name) else {
@@ -117,19 +189,15 @@ extension LoadedModel {
     package func adapter(_ references: [AdapterReference], name: String) async throws -> LoadedAdapter? {
         guard let engine, !references.isEmpty else { return nil }
         let key = references.map { "\($0.path)\u{0}\($0.strength)" }.joined(separator: "\u{1}")
-        if let known = loadedAdapters.withLock({ $0[key] }) { return known }
+        if let known = loadedAdapters.withLock({ $0.find(key) }) { return known }
         let adapter = try await WorkLane.medium.run { try engine.model.loadAdapter(references, name: name) }
         return loadedAdapters.withLock { adapters in
             // Another request may have been first: replies share what it read.
-            if let known = adapters[key] { return known }
-            adapters[key] = adapter
+            if let known = adapters.find(key) { return known }
+            adapters.add(adapter, key)
             return adapter
         }
     }
 
-    func forgetAdapters(of path: String) {
-        loadedAdapters.withLock { adapters in
-            for key in adapters.keys where key.contains(path + "\u{0}") { adapters[key] = nil }
-        }
-    }
+    func forgetAdapters(of path: String) { loadedAdapters.withLock { $0.forget(path) } }
 }

@@ -7,6 +7,8 @@ package struct ServedModel: Sendable {
     package let name: String
     package let aliases: [String]
     package let path: String
+    /// The base of an adapter's folder, which is served with it.
+    package let base: String?
     package let kind: ModelKind
     package let contextLength: Int
     package let family: String
@@ -35,7 +37,8 @@ package struct ServedModel: Sendable {
     package init(name: String, aliases: [String] = [], path: String, precision: Precision = .fast) throws {
         self.name = name
         self.path = path
-        let files = try ModelFiles(path: path), checkpoint = files.checkpoint
+        base = PEFTFolder.isAdapter(path) ? try ModelLocator.base(ofAdapter: path) : nil
+        let files = try Self.files(path, base: base), checkpoint = files.checkpoint
         var aliases = aliases
         let fileName = String(path.split(separator: "/").last ?? "")
         if fileName != name, !aliases.contains(fileName) { aliases.append(fileName) }
@@ -72,6 +75,11 @@ package struct ServedModel: Sendable {
         }
     }
 
+    private static func files(_ path: String, base: String?) throws -> ModelFiles {
+        guard let base else { return try ModelFiles(path: path) }
+        return try ModelFiles(path: base, adapters: [AdapterReference(path)])
+    }
+
     /// Whether it keeps what it has read, so that it needs a cache.
     var generates: Bool { kind == .generates }
 
@@ -97,7 +105,7 @@ package struct ServedModel: Sendable {
     func load(
         cacheBytes: Int, _ options: EngineOptions, isShared: @escaping @Sendable () -> Bool
     ) throws -> LoadedModel {
-        let files = try ModelFiles(path: path)
+        let files = try Self.files(path, base: base)
         let content: LoadedModel.Content
         switch kind {
         case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files), isShared: isShared))

@@ -40,7 +40,7 @@ extension Server {
         // Separate prefix caches per key: reply times must not reveal the prompts of another key.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
-        let adapter = try await adapter(of: request.model, lease.model)
+        let adapter = try await adapter(of: request, lease.model)
         var constraint: (any TokenConstraint)?
         if let source = plan.constraint { constraint = try await lease.model.compile(source) }
         let header = ReplyHeader(
@@ -97,8 +97,9 @@ extension Server {
     }
 
     /// What the reply is computed with beside the model.
-    private func adapter(of name: String?, _ model: LoadedModel) async throws -> LoadedAdapter? {
-        let wanted = models.adapters.wanted(name, base: model.name)
+    private func adapter(of request: GenerationRequest, _ model: LoadedModel) async throws -> LoadedAdapter? {
+        let name = request.model
+        let wanted = try models.adapters.wanted(name, base: model.name, scales: request.adapterScales)
         guard !wanted.isEmpty else { return nil }
         do { return try await model.adapter(wanted, name: name ?? model.name) } catch let error as AdapterError {
             throw APIError(

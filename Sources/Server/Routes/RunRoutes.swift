@@ -1,4 +1,5 @@
 import Hummingbird
+import Martlet
 import MartletAPI
 import MartletJSON
 import MartletRuns
@@ -55,8 +56,16 @@ extension Server {
             ) { [self] call in
                 let (runs, name) = try namedRun(call)
                 let folder = try runs.folder(name), model = "runs/" + name
-                let isOffered = models.models.contains { $0.model.name == model }
-                do { if !isOffered { try models.add(model, path: folder) } } catch let error as APIError {
+                let offered = models.models.first { $0.model.name == model }?.model
+                do {
+                    if PEFTFolder.isAdapter(folder) {
+                        // What was saved since is another adapter.
+                        let isNew = offered.map { $0.created != ServedModel.modified(folder) } ?? true
+                        if isNew { try await models.offerAdapter(model, path: folder) }
+                    } else if offered == nil {
+                        try models.add(model, path: folder)
+                    }
+                } catch let error as APIError {
                     throw error
                 } catch {
                     throw APIError(
