@@ -136,8 +136,10 @@ struct ModelFlags: ParsableArguments {
 
     /// The files, of a language model.
     func files() throws -> ModelFiles {
-        let files = try ModelFiles.opened(model, adapters)
-        guard !files.checkpoint.hasEncoder else { throw WrongKind(model, files) }
+        let files = try ModelFiles.located(model, adapters: adapters.parsed())
+        // Before its head is told of as a tensor that nobody reads.
+        guard files.checkpoint.kind == .generates else { throw WrongKind(model, files) }
+        for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         return files
     }
 }

@@ -18,6 +18,7 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Serve models over HTTP, as OpenAI's API and with pages for people.",
         discussion: """
             Each MODEL is a folder, a GGUF file, org/name or a short name; NAME=MODEL gives it another name for clients. \
+            A folder that holds an adapter is its base with it; where the base is served too, they share it. \
             The first is loaded at once, the others when first asked for (--load-all: all at once).
 
             A key file has one key a line: a name, the key or sha256: and its digest, and what it may do, as in
@@ -28,7 +29,9 @@ struct ServeCommand: AsyncParsableCommand {
             Examples:
               martlet serve smollm2
               martlet serve smollm2 minilm --api-key-file keys.txt --port 9000 --max-memory 4GiB
+              martlet serve runs/id
               martlet serve smollm2 --adapter me=runs/id --adapter dpo=runs/dpo
+              martlet serve smollm2 --runs runs --tune data
               martlet serve chat=./my-model --host 0.0.0.0 --api-key "$KEY" --tls-cert cert.pem --tls-key key.pem
             """)
 
@@ -43,7 +46,7 @@ struct ServeCommand: AsyncParsableCommand {
         help: "An adapter served as a model of its own, as NAME=ADAPTER; may be given several times.")
     var adapters: [String] = []
     @OptionGroup(title: "Limits") var bounds: ServeBounds
-    @Option(help: "A folder of training runs to watch on the Runs page.") var runs: String?
+    @OptionGroup(title: "Training") var training: ServeTraining
     @Option(help: "Lines of the log for people or for programs: text or json.") var logFormat = "text"
     @Option(help: "debug, info, warning or error.") var logLevel = "info"
 
@@ -63,17 +66,21 @@ struct ServeCommand: AsyncParsableCommand {
         settings.port = port
         try access.apply(to: &settings)
         try bounds.apply(to: &settings)
-        settings.runsFolder = runs
+        try training.apply(to: &settings)
         settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
         OpenFiles.raiseLimit(to: bounds.maxConnections.adding(clamped: 512))
         // Before anything is loaded.
         var loadingSettings = try loading.settings()
         loadingSettings.logger = logger
-        let registry = try ModelRegistry(try models.map(Self.named), loadingSettings)
+        let (whole, shared) = try Self.apart(models.map(Self.named))
+        let registry = try ModelRegistry(whole, loadingSettings)
         let server = try Server(settings, registry, logger: logger)
         try server.checkAddress()
         try await server.preload(all: loading.loadAll)
-        for (name, path) in try adapters.map(Self.adapter) { try await registry.addAdapter(name, path: path) }
+        for (name, path) in try shared + adapters.map(Self.adapter) {
+            guard let why = try await registry.serveAdapter(name, path: path) else { continue }
+            Terminal.note("martlet: \(name) is served with a copy of its base of its own: \(why)")
+        }
         let scheme = settings.certificate == nil ? "http" : "https"
         let address = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
         try await server.run(
@@ -81,6 +88,24 @@ struct ServeCommand: AsyncParsableCommand {
             onRunning: { [port = settings.port] in
                 Terminal.note("serving on \(scheme)://\(address):\($0 ?? port)")
             })
+    }
+
+    private typealias Named = (name: String, aliases: [String], path: String)
+
+    /// Adapters whose base is among the models apart from these.
+    private static func apart(_ all: [Named]) throws -> (whole: [Named], shared: [(name: String, path: String)]) {
+        let bases = Set(all.filter { !PEFTFolder.isAdapter($0.path) }.compactMap { Folder.real($0.path) })
+        var whole: [Named] = [], shared: [(name: String, path: String)] = []
+        for model in all {
+            if PEFTFolder.isAdapter(model.path), let base = Folder.real(try ModelLocator.base(ofAdapter: model.path)),
+                bases.contains(base)
+            {
+                shared.append((model.name, model.path))
+            } else {
+                whole.append(model)
+            }
+        }
+        return (whole, shared)
     }
 
     /// "me=runs/id", or "runs/id" for one that is called "id".

@@ -118,6 +118,37 @@ struct ServeLoading: ParsableArguments {
     }
 }
 
+/// Flags of `martlet serve` about runs of training.
+struct ServeTraining: ParsableArguments {
+    @Option(help: "A folder of training runs to watch on the Runs page.") var runs: String?
+    @Option(
+        help: """
+            A folder of data to learn from: turns on the Tune page, where who has the admin scope begins runs. They are \
+            written to --runs, each by a process of its own that saves and ends when the server is told to stop.
+            """)
+    var tune: String?
+    @Option(help: "Runs that may train at a time.") var tuneRuns = 1
+
+    func apply(to settings: inout ServerSettings) throws {
+        settings.runsFolder = runs
+        guard let tune else { return }
+        guard let program = Self.program else {
+            throw ValidationError("--tune: the path of this program is not known; give its whole path when starting it")
+        }
+        var tuning = TuningSettings(program: program, dataFolder: tune)
+        tuning.mostRuns = tuneRuns
+        settings.tuning = tuning
+        // What it begins is listed before the folder holds anything.
+        if let runs { try Folder.make(runs) }
+    }
+
+    /// The file of this program.
+    private static var program: String? {
+        if let path = Folder.real("/proc/self/exe") { return path }
+        return CommandLine.arguments.first.flatMap { $0.contains("/") ? Folder.real($0) : nil }
+    }
+}
+
 /// Flags of `martlet serve` that bound what one client takes.
 struct ServeBounds: ParsableArguments {
     @Option(help: "Size of a request's body at most; 32MiB when left out.") var maxBody: ByteCount?

@@ -83,8 +83,15 @@ extension Server {
         startDraining()
         logger.info("draining", metadata: ["requests": "\(metrics.running)"])
         let deadline = ContinuousClock.now + settings.drain
-        while metrics.running > 0, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(20)) }
+        // They save first, and can be gone on with.
+        tuning?.interruptAll()
+        while metrics.running > 0 || tuning?.runningCount ?? 0 > 0, ContinuousClock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
         let left = metrics.running
+        if let training = tuning?.runningCount, training > 0 {
+            logger.warning("runs go on until their step is saved", metadata: ["runs": "\(training)"])
+        }
         models.stop()
         guard left > 0 else { return }
         logger.warning("requests were ended by the shutdown", metadata: ["requests": "\(left)"])

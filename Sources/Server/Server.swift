@@ -20,6 +20,8 @@ public final class Server: Sendable {
     let connections: ConnectionTable
     package let bodies: BodyBudget
     let keptResponses = KeptResponses()
+    /// Runs begun by clients; nil where that is not allowed.
+    package let tuning: TuningRuns?
     private let draining = Atomic(false)
 
     /// - Throws: `ServerError` when settings contradict each other.
@@ -32,6 +34,11 @@ public final class Server: Sendable {
         bodies = BodyBudget(settings.limits.bodies)
         keys = KeyRing(settings.keys)
         rules = SiteRules(settings)
+        if let tuning = settings.tuning, let runs = settings.runsFolder {
+            self.tuning = TuningRuns(tuning, runs: runs, logger: self.logger)
+        } else {
+            tuning = nil
+        }
     }
 
     package var isDraining: Bool { draining.load(ordering: .relaxed) }

@@ -17,6 +17,8 @@ public struct ServerSettings: Sendable {
     public var drain = Duration.seconds(30)
     /// The folder of the training runs that the Runs page shows.
     public var runsFolder: String?
+    /// Whether runs may be begun from the Tune page; they are written to `runsFolder`.
+    public var tuning: TuningSettings?
     /// The folder that the web pages are read from instead of from the program; for developing them.
     public var pagesFolder: String?
 
@@ -38,6 +40,7 @@ public struct ServerSettings: Sendable {
                     + "give --api-key or --api-key-file, or --allow-anonymous to accept any client")
         }
         try limits.check()
+        try tuning?.check(runsFolder: runsFolder)
     }
 }
 

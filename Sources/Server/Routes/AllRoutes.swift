@@ -5,7 +5,7 @@ extension Server {
             statusRoutes() + modelRoutes() + generationRoutes() + embeddingRoutes() + tokenizerRoutes()
             + responseRoutes() + messagesRoutes() + ollamaRoutes() + textGenerationRoutes()
             + textEmbeddingsRoutes() + llamaServerRoutes() + adapterRoutes() + inspectRoutes() + runRoutes()
-            + pageRoutes()
+            + tuneRoutes() + pageRoutes()
         return routes + [openAPIRoute(routes)]
     }
 }

@@ -154,7 +154,8 @@ struct Responder: HTTPResponder {
         guard let path = RequestTarget(head.path ?? "/")?.path else { return .openAI }
         if case .route(let route, _) = table.match(head.method, path) { return route.errors }
         if path.hasPrefix("/v1/messages") { return .anthropic }
-        return path.hasPrefix("/api/") && !path.hasPrefix("/api/runs") ? .ollama : .openAI
+        let isOurs = path.hasPrefix("/api/runs") || path.hasPrefix("/api/tune")
+        return path.hasPrefix("/api/") && !isOurs ? .ollama : .openAI
     }
 
     private func options(_ match: RouteTable.Match, origin: String?) -> Response {

@@ -76,6 +76,12 @@ export class Page {
     await this.#send("Page.addScriptToEvaluateOnNewDocument", { source: "window.confirm = () => true;" });
   }
 
+  async resize({ width = 1280, height = 800, phone = false }) {
+    await this.#send("Emulation.setDeviceMetricsOverride", { width: phone ? 390 : width, height, deviceScaleFactor: 1, mobile: phone });
+  }
+
+  async close() { await this.#send("Page.close").catch(() => {}); }
+
   receive({ method, params }) {
     if (method === "Runtime.exceptionThrown") {
       this.problems.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);

@@ -1,15 +1,18 @@
 // Pictures of every page, on a phone and on a desk, light and dark, in both languages, and whether anything overhangs.
 //
-//   martlet serve smollm2 gemma3 --runs RUNS &
-//   node Tests/ServerTests/pages/screens.mjs http://127.0.0.1:8080 FOLDER
+//   martlet serve smollm2 gemma3 --runs RUNS --tune DATA &
+//   node Tests/ServerTests/pages/screens.mjs http://127.0.0.1:8080 FOLDER [--only tune,runs] [--few] [--whole]
 //
-// Ends with 1 where a page is wider than its window, or an element of it reaches out of what it stands in.
+// --only: these pages alone. --few: light English and dark Chinese alone. --whole: of pages that scroll, all of them.
+// Ends with 1 where a page is wider than its window, an element of it reaches out of what it stands in, or a result is not to
+// be seen without scrolling on a phone.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Browser } from "./browser.mjs";
 
-const [address, folder] = process.argv.slice(2);
-if (!folder) { console.error("usage: screens.mjs ADDRESS FOLDER"); process.exit(2); }
+const [address, folder, ...given] = process.argv.slice(2);
+if (!folder) { console.error("usage: screens.mjs ADDRESS FOLDER [--only NAMES] [--few] [--whole]"); process.exit(2); }
+const only = given.includes("--only") ? given[given.indexOf("--only") + 1].split(",") : null;
 mkdirSync(folder, { recursive: true });
 
 const settled = "!document.querySelector('.message.pending, [aria-busy=true]')";
@@ -41,6 +44,14 @@ const screens = [
   }],
   ["inspect", "/inspect", async (page) => page.until("document.querySelectorAll('.head canvas').length && document.querySelector('.lens td')", 60)],
   ["runs", "/runs", async (page) => page.until("document.querySelector('.chart .curve, .notice')", 30)],
+  ["tune", "/tune", async (page) => page.until("document.querySelector('.numbers .field, .command, .notice')", 30)],
+  ["tune-refused", "/tune", async (page) => {
+    await page.until("document.querySelector('.numbers .field, .command, .notice')", 30);
+    // Nothing is chosen to learn from: the server says so, in the language of the page.
+    await page.evaluate("document.querySelector('form')?.requestSubmit()");
+    await page.until("document.querySelector('.notice, .command')", 30);
+    await page.evaluate("document.querySelector('form .notice')?.scrollIntoView({ block: 'center' })");
+  }],
   ["docs", "/docs", async (page) => page.until("document.querySelector('.docs h1') && document.querySelector('.contents a')")],
 ];
 
@@ -60,12 +71,19 @@ const overhanging = `[...document.querySelectorAll("main *, .bar *, .side *, .dr
   return box.right > innerWidth + 1 || box.left < -1;
 }).map((element) => element.tagName + "." + element.className + " " + element.textContent.slice(0, 30)).slice(0, 5)`;
 
+/** Whether the first words of the result are in the window. */
+const resultIsShown = `(() => {
+  const box = document.querySelector(".output .token")?.getBoundingClientRect();
+  return Boolean(box) && box.top >= 0 && box.bottom <= innerHeight;
+})()`;
+
 const browser = await Browser.launch();
 let wrong = 0;
-for (const [size, shape] of [["phone", { phone: true }], ["desk", { width: 1440, height: 900 }]]) {
+for (const [size, shape] of [["phone", { phone: true }], ["desk", { width: 1280, height: 800 }]]) {
   for (const dark of [false, true]) {
     for (const [tag, language] of [["en", "en"], ["zh", "zh-CN"]]) {
-      for (const [name, path, act] of screens) {
+      if (given.includes("--few") && dark !== (tag === "zh")) continue;
+      for (const [name, path, act] of screens.filter((screen) => !only || only.includes(screen[0]))) {
         const page = await browser.page({ ...shape, dark, language });
         await page.go(address + path);
         await act(page);
@@ -73,6 +91,16 @@ for (const [size, shape] of [["phone", { phone: true }], ["desk", { width: 1440,
         const out = await page.evaluate(overhanging);
         const title = `${name}-${size}-${dark ? "dark" : "light"}-${tag}`;
         await page.screenshot(join(folder, title + ".png"));
+        if (name === "playground" && !(await page.evaluate(resultIsShown))) { wrong++; console.log(`not ok ${title}: the result is hidden`); }
+        if (given.includes("--whole")) {
+          const height = await page.evaluate("document.querySelector('.page') ? document.querySelector('.page').scrollHeight + 140 : 0");
+          if (height > shape.height || (shape.phone && height > 844)) {
+            await page.resize({ ...shape, height: Math.min(height, 6000) });
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            await page.screenshot(join(folder, title + "-whole.png"));
+          }
+        }
+        await page.close();
         if (wide > 0 || out.length) { wrong++; console.log(`not ok ${title}: ${wide} px too wide; ${out.join(" | ")}`); }
       }
     }

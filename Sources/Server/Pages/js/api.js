@@ -28,7 +28,7 @@ export function explain(error) {
   if (!(error instanceof ServerError)) return t("no.server", { why: error.message || String(error) });
   if (error.code === "invalid_api_key" || (error.status === 401 && apiKey())) return t("key.refused");
   if (error.status === 401) return t("key.missing");
-  return serverText(error.code, error.message, error.parameter ?? "");
+  return serverText(error.code ?? (error.parameter ? "invalid_parameter" : ""), error.message, error.parameter ?? "");
 }
 
 async function send(path, body, { signal, method } = {}) {

@@ -62,7 +62,8 @@ export function thin(points, most = 500) {
  *   log?: boolean, height?: number, xName?: string, yName?: string}} chart
  */
 export function lineChart(target, { title, series, log = false, height = 256, xName = "", yName = "" }) {
-  const width = 560, left = 74, right = 22, top = 12, bottom = 46;
+  // On a phone a drawing of the same size would have letters too small to read.
+  const width = matchMedia("(max-width: 720px)").matches ? 380 : 560, left = 74, right = 22, top = 12, bottom = 46;
   const drawn = series.map((one) => ({
     ...one, points: thin(one.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!log || y > 0))),
   })).filter((one) => one.points.length);

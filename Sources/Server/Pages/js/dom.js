@@ -80,15 +80,17 @@ export function download(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Asks for a file and reads it as text; null when none is chosen. */
-export function pickFile(accept) {
+/** Asks for a file and reads it as text: `{name, text}`, or null when none is chosen. */
+export function pickNamedFile(accept) {
   return new Promise((resolve) => {
     const input = el("input", { type: "file", accept });
-    input.addEventListener("change", async () => resolve(input.files[0] ? await input.files[0].text() : null));
+    input.addEventListener("change", async () =>
+      resolve(input.files[0] ? { name: input.files[0].name, text: await input.files[0].text() } : null));
     input.addEventListener("cancel", () => resolve(null));
     input.click();
   });
 }
+export const pickFile = async (accept) => (await pickNamedFile(accept))?.text ?? null;
 
 export async function copyText(text) {
   if (navigator.clipboard) {

@@ -3,7 +3,7 @@ import { el, icon, iconButton, replace } from "./dom.js";
 import { apiKey, setApiKey } from "./api.js";
 import { language, setLanguage, t } from "./i18n.js";
 
-const pages = [["/", "nav.chat"], ["/playground", "nav.playground"], ["/inspect", "nav.inspect"], ["/runs", "nav.runs"], ["/docs", "nav.docs"]];
+const pages = [["/", "nav.chat"], ["/playground", "nav.playground"], ["/inspect", "nav.inspect"], ["/runs", "nav.runs"], ["/tune", "nav.tune"], ["/docs", "nav.docs"]];
 
 function bird() {
   const svg = icon("");

@@ -9,8 +9,10 @@ export function addLines(run, lines) {
   run.evaluations ??= new Map();
   run.scores ??= [];
   run.sessions ??= [];
+  run.tables ??= new Map();
   for (const line of lines) {
     if (line.kind === "run") run.sessions.push(line);
+    else if (line.kind === "completions" || line.kind === "pairs") run.tables.set(`${line.step} ${line.kind}`, line);
     else if (line.kind === "score") run.scores.push(line);
     else if (line.kind === "evaluation") run.evaluations.set(line.step, line);
     else if (Number.isFinite(line.step)) run.steps.set(line.step, line);
@@ -23,6 +25,28 @@ export function share(run) {
   const steps = run.steps_planned ? run.step / run.steps_planned : 0;
   const minutes = run.minutes_planned ? run.minutes / run.minutes_planned : 0;
   return Math.min(1, Math.max(steps, minutes));
+}
+
+/** Replies and pairs that were logged, by step. */
+export const tablesOf = (run) => [...(run.tables?.values() ?? [])].sort((a, b) => a.step - b.step);
+
+const known = new Set(["kind", "step", "loss", "reward", "learning_rate", "gradient_norm", "tokens_per_second", "seconds", "peak_share",
+  "peak_memory_bytes", "perplexity", "bits_per_byte", "count"]);
+/** What is looked at first, of all that an objective logs. */
+export const important = ["rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected", "kl", "objective/kl", "entropy", "reward_std",
+  "accuracy", "margin", "completions/mean_length", "completions/clipped_ratio"];
+
+/** Names of the numbers that the objective logs (TRL's), those that are looked at first at the front. */
+export function metricNames(runs) {
+  const names = new Set();
+  for (const run of runs) {
+    // Some are logged at some steps only: the first, some in between, the last.
+    const steps = [...(run.steps?.values() ?? [])], stride = Math.max(1, Math.floor(steps.length / 50));
+    for (const line of [...steps.filter((_, index) => index % stride === 0), ...steps.slice(-1), ...(run.evaluations?.values() ?? [])]) {
+      for (const [name, value] of Object.entries(line)) if (!known.has(name) && Number.isFinite(value)) names.add(name);
+    }
+  }
+  return [...important.filter((name) => names.has(name)), ...[...names].filter((name) => !important.includes(name)).sort()];
 }
 
 const sorted = (map) => [...map.values()].sort((a, b) => a.step - b.step);

@@ -5,17 +5,17 @@ import { el, replace, toast } from "../dom.js";
 import { number, significant, t } from "../i18n.js";
 import { shell } from "../shell.js";
 import { addLines, evaluationsOf, share } from "./curves.js";
-import { drawConfiguration, drawCurves, drawProvenance, drawSamples, drawScores } from "./views.js";
+import { drawConfiguration, drawCurves, drawProvenance, drawSamples, drawScores, drawTables } from "./views.js";
 
 shell("/runs");
 /** By name: what the list says, the log so far (`offset`), the configuration. */
 const runs = new Map();
 const chosen = new Set();
-const view = { smoothing: 0, axis: "step", isLog: false, onlyDifferences: true, sample: null };
+const view = { smoothing: 0, axis: "step", isLog: false, onlyDifferences: true, sample: null, table: null, hasMore: false };
 let isFirst = true;
 
 const list = el("div.runs"), note = el("div", { "aria-live": "polite" });
-const parts = { curves: el("div.charts"), samples: el("div"), scores: el("div"), configuration: el("div"), provenance: el("div") };
+const parts = { curves: el("div"), tables: el("div"), samples: el("div"), scores: el("div"), configuration: el("div"), provenance: el("div") };
 const shown = () => [...runs.values()].filter((run) => chosen.has(run.name) && run.steps);
 
 function controls() {
@@ -32,6 +32,7 @@ function drawAll() {
   drawList();
   const all = shown();
   drawCurves(parts.curves, all, view);
+  drawTables(parts.tables, all, view);
   drawSamples(parts.samples, all, view);
   drawScores(parts.scores, all);
   drawConfiguration(parts.configuration, all, view);
@@ -104,7 +105,7 @@ async function load(run) {
   run.configuration ??= (await getJSON(path)).configuration;
   for (;;) {
     const { offset, lines, restarted, more } = await getJSON(`${path}/log?offset=${run.offset ?? 0}`);
-    if (restarted) run.steps = run.evaluations = run.scores = run.sessions = undefined;
+    if (restarted) run.steps = run.evaluations = run.scores = run.sessions = run.tables = undefined;
     addLines(run, lines);
     run.offset = offset;
     if (!more) return;
@@ -146,7 +147,7 @@ const differences = el("input", { type: "checkbox", checked: true, onchange: () 
   drawConfiguration(parts.configuration, shown(), view);
 } });
 const content = el("div", { hidden: true }, el("section.card", { "aria-label": t("choose.runs") }, list),
-  card("curves", controls(), parts.curves), card("samples", parts.samples), parts.scores,
+  card("curves", controls(), parts.curves), parts.tables, card("samples", parts.samples), parts.scores,
   card("configuration", el("label.check.small", {}, differences, t("only.differences")), parts.configuration), card("provenance", parts.provenance));
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
   el("header", {}, el("h1", {}, t("runs.title")), el("p", {}, t("runs.more"))), note, content)));
