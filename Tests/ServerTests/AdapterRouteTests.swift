@@ -23,6 +23,49 @@ import TinyModels
         return path
     }
 
+    /// A folder with an adapter is its base with it; requests of `/completion` scale adapters for themselves.
+    @Test func anAdaptersFolderIsServedAndRequestsScaleAdapters() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            let path = try Self.adapter(running.folder, seed: 1), other = try Self.adapter(running.folder, seed: 2)
+            for (name, path) in [("me", path), ("you", other)] {
+                let why = try await running.server.models.serveAdapter(name, path: path)
+                #expect(why == nil)
+            }
+            func text(_ body: JSON, _ route: String = "/completion") async throws -> String {
+                var members = body.object ?? JSONObject()
+                for (key, value) in ["prompt": "hello", "temperature": 0] as JSONObject { members[key] = value }
+                members[route == "/completion" ? "n_predict" : "max_tokens"] = 12
+                let reply = try await running.post(route, .object(members)).json()
+                return reply["content"]?.string ?? reply["choices"]?.array?.first?["text"]?.string ?? reply.text()
+            }
+            let plain = try await text([:]), named = try await text(["model": "me"], "/v1/completions")
+            let scaled = try await text(["lora": [["id": 0, "scale": 1]]])
+            let half = try await text(["lora": [["id": 0, "scale": 0.5], ["id": 1]]])
+            #expect(scaled == named && scaled != plain)
+            #expect(try await text(["lora": [["id": 1, "scale": 0]]]) == plain)
+            // What all requests get is not what this one asked for.
+            _ = try await running.post("/lora-adapters", [["id": 1, "scale": 1]])
+            #expect(try await text(["lora": [["id": 0, "scale": 0.5]]]) == half)
+            #expect(try await text(["lora": []]) == plain)
+            for (body, parameter) in [
+                (["lora": [["id": 2, "scale": 1]]], "lora[0].id"),
+                (["lora": [["id": 0, "scale": 1]], "model": "me"], "lora"),
+            ] as [(JSON, String)] {
+                var members = body.object ?? JSONObject()
+                members["prompt"] = "hello"
+                let reply = try await running.post("/completion", .object(members))
+                let named = try reply.json()["error"]?["param"]?.string
+                #expect(reply.status == 400 && named == parameter)
+            }
+            // By itself: its base is found by what its files say.
+            let alone = try ModelRegistry([(name: "id", aliases: [], path: path)])
+            let model = try #require(alone.models.first?.model)
+            #expect(model.kind == .generates && model.base == running.folder + "/tiny" && model.baseName == "tiny")
+            let lease = try await alone.use("id")
+            #expect(lease.model.engine != nil)
+        }
+    }
+
     @Test func adaptersAreModelsWithAParent() async throws {
         try await RunningServer.with(["tiny"]) { running in
             func text(_ model: String) async throws -> String {

@@ -22,8 +22,11 @@ import Testing
         var settings = ServerSettings()
         settings.runsFolder = runs.path
         settings.keys = [APIKey(secret: "sk-pages")]
+        var tuning = TuningSettings(program: "/bin/false", dataFolder: runs.path)
+        tuning.mostRuns = 4
+        settings.tuning = tuning
         try await RunningServer.with(settings: settings) { running in
-            let (code, output) = try await Self.check(running, ["--runs", "--key", "sk-pages"])
+            let (code, output) = try await Self.check(running, ["--runs", "--tune", "--key", "sk-pages"])
             #expect(code == 0, "\(output)")
         }
         #expect(trainer.isAskedToStop)

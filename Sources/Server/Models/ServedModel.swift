@@ -80,6 +80,13 @@ package struct ServedModel: Sendable {
         return try ModelFiles(path: base, adapters: [AdapterReference(path)])
     }
 
+    /// What an adapter's base is called, without where it lies.
+    package var baseName: String? {
+        guard var name = base?.split(separator: "/").last.map(String.init) else { return nil }
+        if name.hasSuffix(".gguf") { name.removeLast(5) }
+        return name
+    }
+
     /// Whether it keeps what it has read, so that it needs a cache.
     var generates: Bool { kind == .generates }
 

@@ -65,7 +65,7 @@ extension Server {
         card.format = model.format
         card.quantization = model.quantization
         card.digest = model.digest
-        card.parent = model.made?.from ?? model.base
+        card.parent = model.made?.from ?? model.baseName
         card.recommendation = model.recommendation
         return card
     }

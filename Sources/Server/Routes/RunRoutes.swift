@@ -71,9 +71,9 @@ extension Server {
                     throw APIError(
                         status: 409, "The run '\(name)' holds no model yet: \(error)", code: "run_has_no_model")
                 }
-                return .json([
-                    "name": .string(model), "chat": .bool(try models.find(model).hasChatTemplate),
-                ])
+                // A reward model writes no text: this is told, and not an empty page opened.
+                let found = try models.find(model, for: .generates)
+                return .json(["name": .string(model), "chat": .bool(found.hasChatTemplate)])
             },
         ]
     }

@@ -4,7 +4,7 @@
 //   node Tests/ServerTests/pages/in_browser.mjs http://127.0.0.1:8080 [--screenshots FOLDER] [--answer Paris]
 //
 // --answer: what the model must say about the capital of France; left out for random models.
-// --runs: there are training runs. --key KEY: the server's key.
+// --runs: there are training runs. --tune: they can be begun, by a program that fails. --key KEY: the server's key.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -267,10 +267,31 @@ if (given.includes("--runs")) {
   });
 }
 
+if (given.includes("--tune")) {
+  // The run's log is asked for before there is one.
+  await check("a run is begun from the page, and says why it failed", { allowed: /404 .*\/api\/runs\// }, async (page) => {
+    await page.go(address + "/tune");
+    await page.until("document.querySelector('.files input')");
+    await page.evaluate("document.querySelector('form').requestSubmit()");
+    await page.until("/upload/.test(document.querySelector('form .notice')?.textContent ?? '')");
+    page.problems.length = 0;
+    await page.click(".files input");
+    await page.evaluate("document.querySelector('form').requestSubmit()");
+    await page.until("document.querySelector('.heading .state.failed') && document.querySelector('.chosen .notice')");
+    assert.match(await page.evaluate("document.querySelector('.begun').innerText"), /sft-1\s+Fine-tune \(sft\) · tiny\s+failed/);
+    assert.equal(await page.evaluate("document.querySelector('form input[type=text]').value"), "sft-2");
+    await page.evaluate(`(() => { const method = document.querySelectorAll("form select")[1]; method.value = "grpo"; method.dispatchEvent(new Event("change")); })()`);
+    await page.until("[...document.querySelectorAll('.numbers code')].some((one) => one.textContent === 'group_size')");
+    await shot(page, "tune");
+  });
+}
+
 for (const [name, settings] of [["dark", { dark: true }], ["phone", { phone: true }], ["Chinese", { language: "zh-CN" }],
   ["dark Chinese phone", { dark: true, phone: true, language: "zh-CN" }]]) {
-  for (const path of ["/", "/playground", "/inspect", "/runs"]) {
-    await check(`${path} ${name}`, { ...settings, allowed: unspelled }, async (page) => {
+  for (const path of ["/", "/playground", "/inspect", "/runs", "/tune"]) {
+    // Where tuning is off, the page says how it is turned on.
+    const allowed = path === "/tune" ? /404 .*\/api\// : unspelled;
+    await check(`${path} ${name}`, { ...settings, allowed }, async (page) => {
       await page.go(address + path);
       await page.until("document.querySelector('main')");
       // A random model's tokenizer knows no Chinese.
@@ -283,7 +304,7 @@ for (const [name, settings] of [["dark", { dark: true }], ["phone", { phone: tru
         const words = await page.evaluate("document.querySelector('.bar nav').innerText");
         assert.match(words, /对话/);
       }
-      await page.until(`document.querySelector(".models select, #prompt, .head canvas, .run, .notice.calm") !== null`, 60);
+      await page.until(`document.querySelector(".models select, #prompt, .head canvas, .run, .notice.calm, .numbers, .command") !== null`, 60);
       await shot(page, `${path.slice(1) || "chat"}-${name.replaceAll(" ", "-")}`);
     });
   }

@@ -188,3 +188,51 @@ test("links of the documentation lead to its pages", async () => {
     "[a](http://h/docs?page=install) [b](http://h/docs?page=library#tools) [c](http://h/docs#x)\n```\n[d](e.md)\n```");
   assert.equal(headingId("What `it` does, today"), "what-it-does-today");
 });
+
+const tune = await load("tune/options.js");
+test("a form asks for a few options first, and has the shown ones behind them", () => {
+  const option = (name, shown = true, part = "A") => ({ name, shown, part });
+  const { main, more } = tune.arranged({ name: "sft", options: [option("patience"), option("rank"), option("adapter"), option("seed", false),
+    option("clip", true, "B")] });
+  assert.deepEqual(main.map((one) => one.name), ["adapter", "rank"]);
+  assert.deepEqual(more.map((group) => [group.part, group.options.map((one) => one.name)]), [["A", ["patience"]], ["B", ["clip"]]]);
+  assert.deepEqual(tune.arranged({ name: "new", options: [option("rank")] }).main, []);
+});
+
+test("fields become the values that options take", () => {
+  assert.equal(tune.valueOf({ type: "integer" }, " 4 "), 4);
+  assert.equal(tune.valueOf({ type: "number" }, "1e-4"), 1e-4);
+  // What is no number is told by the server.
+  assert.equal(tune.valueOf({ type: "number" }, "many"), "many");
+  assert.equal(tune.valueOf({ type: "flag" }, "false"), false);
+  assert.equal(tune.valueOf({ type: "text" }, "a"), "a");
+  assert.equal(tune.valueOf({ type: "text" }, "  "), undefined);
+  assert.equal(tune.freeName("sft", new Set(["sft-1", "sft-3"])), "sft-2");
+  assert.deepEqual([999, 1500, 2_000_000, 12e9].map(tune.size), ["999 B", "1.5 kB", "2.0 MB", "12 GB"]);
+});
+
+test("an objective's numbers and tables are read from the log", async () => {
+  const { addLines, metricNames, points, tablesOf } = await load("runs/curves.js");
+  const run = addLines({}, [
+    { kind: "completions", step: 1, of: 8, rows: [{ prompt: "a", completion: "b", reward: 1 }] },
+    { kind: "step", step: 1, loss: 2, reward: 1, zeta: 3, "rewards/margins": 0.5 },
+    { kind: "pairs", step: 1, of: 2, rows: [] }, { kind: "evaluation", step: 1, loss: 2, alpha: 1, count: 4, unit: "pairs" },
+    { kind: "completions", step: 1, of: 4, rows: [] },
+  ]);
+  assert.deepEqual(metricNames([run]), ["rewards/margins", "alpha", "zeta"]);
+  assert.deepEqual(points(run, "rewards/margins", "step"), [[1, 0.5]]);
+  // Of a step that was done again, the later table counts.
+  assert.deepEqual(tablesOf(run).map((table) => [table.kind, table.of]), [["completions", 4], ["pairs", 2]]);
+});
+
+test("what the server refuses is told in Chinese, whatever its code", async () => {
+  const { serverMessages } = await load("i18n/server.js");
+  const sources = ["API", "Server"].flatMap((room) => files(fileURLToPath(new URL(`../../../Sources/${room}/`, import.meta.url))))
+    .filter((path) => path.endsWith(".swift")).map((path) => readFileSync(path, "utf8")).join("\n");
+  const codes = new Set([...sources.matchAll(/\bcode: "([a-z_]+)"/g)].map((match) => match[1]));
+  // Of bytes that no browser sends, and of keys, which the pages tell of themselves.
+  const others = ["bad_http", "bad_framing", "bad_host", "bad_path", "header_too_large", "http_version_not_supported", "expectation_failed",
+    "missing_api_key", "invalid_api_key"];
+  const missing = [...codes].filter((code) => !others.includes(code) && !serverMessages.zh[code]);
+  assert.deepEqual(missing, []);
+});

@@ -73,6 +73,8 @@ export function models() {
   known.catch(() => { known = undefined; });
   return known;
 }
+/** What a model is called in a list: an adapter with the model it stands on. */
+export const modelLabel = (model) => (model.parent && model.parent !== model.id ? `${model.id} (${model.parent})` : model.id);
 /** Those that write text; embedding models are told by their `meta`. */
 export async function textModels() {
   const all = await models();

@@ -1,6 +1,6 @@
 /** The bar on top of every page: pages, language, light or dark, key. */
 import { el, icon, iconButton, replace } from "./dom.js";
-import { apiKey, setApiKey } from "./api.js";
+import { apiKey, modelLabel, setApiKey } from "./api.js";
 import { language, setLanguage, t } from "./i18n.js";
 
 const pages = [["/", "nav.chat"], ["/playground", "nav.playground"], ["/inspect", "nav.inspect"], ["/runs", "nav.runs"], ["/tune", "nav.tune"], ["/docs", "nav.docs"]];
@@ -71,7 +71,7 @@ export function modelSelect(list, name, onchange) {
   const select = el("select", { "aria-label": t("model"), onchange: () => {
     localStorage.setItem("martlet-model-" + name, select.value);
     onchange?.(select.value);
-  } }, list.map((model) => el("option", { value: model.id }, model.id)));
+  } }, list.map((model) => el("option", { value: model.id }, modelLabel(model))));
   const asked = new URLSearchParams(location.search).get("model");
   const first = [asked, stored].find((id) => list.some((model) => model.id === id));
   if (first) select.value = first;

@@ -1,4 +1,5 @@
 /** Which models answer: one, or several side by side. */
+import { modelLabel } from "../api.js";
 import { el, icon, iconButton, replace } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -43,7 +44,7 @@ export function modelPicker() {
   function choice(id, index) {
     const select = el("select", { "aria-label": t("model"), onchange: () =>
       set(picker.chosen.map((old, at) => (at === index ? select.value : old))) },
-    list.map((model) => el("option", { value: model.id, selected: model.id === id }, model.id)));
+    list.map((model) => el("option", { value: model.id, selected: model.id === id }, modelLabel(model))));
     return select;
   }
   return picker;
