@@ -81,6 +81,22 @@ import MartletInterpretability
         #expect(try last([20, 21]) == plain)
     }
 
+    @Test func featuresOfATextAreShown() throws {
+        let model = try PatchingTests.model()
+        var options = SparseAutoencoder.Options()
+        (options.features, options.steps, options.batch) = (64, 300, 64)
+        let text = String(repeating: "the cat sat on a mat. Some dogs ran! ", count: 80)
+        let study = try FeatureStudy(
+            model, text: text, at: ActivationName(layer: 1, .residualAfter), tokenLimit: 1500, options)
+        #expect(study.report.explainedVariance > 0.5 && study.tokenCount == 1500)
+        #expect(!study.features.isEmpty && study.features.allSatisfy { !$0.examples.isEmpty && $0.share > 0 })
+        #expect(study.html.contains("variance explained"))
+        #expect(throws: InterpretabilityError.self) {
+            try FeatureStudy(
+                model, text: "short", at: ActivationName(layer: 0, .residualAfter), tokenLimit: 100, options)
+        }
+    }
+
     /// A model of two layers learns to go on with random tokens that are written twice; its induction heads show, and
     /// without them it is lost.
     @Test(.timeLimit(.minutes(5))) func aModelOfRepeatedTextHasInductionHeads() throws {
