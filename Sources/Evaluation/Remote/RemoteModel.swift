@@ -70,6 +70,15 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
         ]
     }
 
+    /// Connections are closed before the program may end: their TLS library goes with it.
+    deinit {
+        let transfers = calls.transfers
+        _ = try? RemoteInbox<Bool>.wait {
+            await transfers.close()
+            return true
+        }
+    }
+
     public var notes: [String] {
         let counts = counts.withLock { $0 }
         var notes: [String] = []

@@ -22,6 +22,9 @@ public struct PairedComparison: Sendable {
         public var difference: Double
         public var standardError: Double
         public var p: Double
+        /// p times the comparisons that are no surer (Holm 1979): below 0.05, all such pairs together are wrong with a
+        /// chance below 0.05.
+        public var adjustedP = 1.0
         /// Rows that only one of them got right; nil where the metric is no yes or no.
         public var onlyFirst: Int?, onlySecond: Int?
         public var rows: Int
@@ -56,8 +59,37 @@ public struct PairedComparison: Sendable {
                 }
             }
         }
-        self.pairs = pairs
+        self.pairs = Self.adjusted(pairs)
         self.omissions = omissions
+    }
+
+    private static func adjusted(_ pairs: [Pair]) -> [Pair] {
+        var pairs = pairs, floor = 0.0
+        let order = pairs.indices.sorted { pairs[$0].p < pairs[$1].p }
+        for (rank, index) in order.enumerated() {
+            floor = max(floor, min(1, pairs[index].p * Double(pairs.count - rank)))
+            pairs[index].adjustedP = floor
+        }
+        return pairs
+    }
+
+    /// Models by their mean rank over the first metric of every task that all of them have, best first; ranks of equals are
+    /// their mean.
+    public var ranking: [(name: String, rank: Double, tasks: Int)] {
+        var sums = [Double](repeating: 0, count: models.count), count = 0
+        for task in models.first?.results ?? [] where !task.isGroup {
+            guard let first = task.scores.first else { continue }
+            let own = models.indices.compactMap { score($0, (task.name, first.metric, first.filter))?.value }
+            guard own.count == models.count, own.allSatisfy({ !$0.isNaN }) else { continue }
+            count += 1
+            for index in own.indices {
+                let better = own.count { first.isHigherBetter ? $0 > own[index] : $0 < own[index] }
+                let equal = own.count { $0 == own[index] }
+                sums[index] += Double(better) + Double(equal + 1) / 2
+            }
+        }
+        guard count > 0 else { return [] }
+        return models.indices.map { (models[$0].name, sums[$0] / Double(count), count) }.sorted { $0.rank < $1.rank }
     }
 
     private static func documents(_ task: TaskResult) -> [JSON?] { task.samples.map { $0.json["doc_hash"] } }
@@ -103,23 +135,34 @@ public struct PairedComparison: Sendable {
             let split =
                 pair.onlyFirst.map { ", only the first right \($0), only the second \(pair.onlySecond ?? 0)" } ?? ""
             return "\(pair.task) \(pair.metric),\(pair.filter): \(pair.first) − \(pair.second) = "
-                + "\(ResultTable.fixed(pair.difference)) ± \(ResultTable.fixed(pair.standardError)), p = \(ResultTable.fixed(pair.p))\(split)"
-        } + omissions).joined(separator: "\n")
+                + "\(ResultTable.fixed(pair.difference)) ± \(ResultTable.fixed(pair.standardError)), p = \(ResultTable.fixed(pair.p)) (\(ResultTable.fixed(pair.adjustedP)) of \(pairs.count) together)\(split)"
+        } + ranking.map { "\($0.name): mean rank \(ResultTable.fixed($0.rank)) of \($0.tasks) tasks" } + omissions)
+        .joined(separator: "\n")
     }
 
     /// A page without script or network: the numbers with their intervals, the pairs, and rows on which models differ.
     public var html: String {
         var body = "<h1>Comparison of models</h1>"
+        if models.count > 1 {
+            body += "<h2>Leaderboard</h2>"
+            body += table(
+                ["model", "mean rank", "tasks"],
+                ranking.map { [$0.name, ResultTable.fixed($0.rank), String($0.tasks)] })
+        }
         body += table(["task", "metric"] + models.map(\.name), leaderboard)
         body += forest
         if !pairs.isEmpty {
             body += "<h2>Pairs, row by row</h2>"
             body += table(
-                ["task", "metric", "first", "second", "difference", "±", "p", "only first", "only second", "rows"],
+                [
+                    "task", "metric", "first", "second", "difference", "±", "p", "p (Holm)", "only first",
+                    "only second", "rows",
+                ],
                 pairs.map {
                     [
                         $0.task, "\($0.metric),\($0.filter)", $0.first, $0.second, ResultTable.fixed($0.difference),
                         ResultTable.fixed($0.standardError), ResultTable.fixed($0.p),
+                        ResultTable.fixed($0.adjustedP),
                         $0.onlyFirst.map { String($0) } ?? "", $0.onlySecond.map { String($0) } ?? "", String($0.rows),
                     ]
                 })
