@@ -139,7 +139,8 @@ var targets: [Target] = [
     .executableTarget(
         name: "adapter-step",
         dependencies: [
-            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletTensor", "MartletJSON",
+            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletRuns", "MartletTensor",
+            "MartletJSON",
         ],
         path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),

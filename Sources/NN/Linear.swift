@@ -131,6 +131,18 @@ public final class Linear: ModuleLeaf {
         try Self.project(x, [self], rows)[0]
     }
 
+    /// The result for its gradients alone: its elements are undefined where that saves the product. For what ends a layer
+    /// that is computed again on the way back.
+    package func forGradients(_ x: Tensor, _ rows: RowAdapters) throws -> Tensor {
+        let active = adapters.filter(\.isEnabled), terms = try active.compactMap { try $0.term(rows.draw) }
+        guard rows.isEmpty, hooks.isEmpty, active.count <= 1, terms.count == active.count,
+            Self.isRecording(x, [self]) || Tensor.isRecording(terms.flatMap { [$0.down, $0.up] })
+        else { return try self(x, rows) }
+        let layer = [(weight: matrix, bias: bias)]
+        return try terms.isEmpty
+            ? Fused.linear(x, layer, values: false)[0] : Fused.linear(x, layer, terms: terms, values: false)[0]
+    }
+
     /// Several layers over one input: x is quantised once, and all products run in one fork-join.
     /// - Parameter x: `[tokens, in]`.
     /// - Returns: for each layer `[tokens, out]`.

@@ -99,6 +99,44 @@ import Testing
         }
     }
 
+    /// What is added then goes on with the chain of the first product, on every path.
+    @Test func addendIsTheSameAsASecondProduct() {
+        for round in 0..<60 {
+            var p = Problem(m: .random(in: 1...120), n: .random(in: 1...160), k: .random(in: 1...90))
+            if round % 8 == 2 { p.k = .random(in: 700...1700) }
+            if round % 8 == 6 { p.m = .random(in: 200...500) }
+            p.transposeA = round % 4 == 3
+            p.transposeB = round & 2 != 0
+            p.padding = round % 3
+            p.beta = round % 5 == 0 ? 1 : 0
+            var more = p
+            more.k = round % 7 == 0 ? .random(in: 100...1000) : .random(in: 1...20)
+            (more.beta, more.transposeA, more.transposeB) = (1, false, round & 4 != 0)
+            let a = Self.random(p.aSize), b = Self.random(p.bSize), c = Self.random(p.cSize)
+            let a2 = Self.random(more.aSize), b2 = Self.random(more.bSize)
+            let expected = Self.definition(more, a2, b2, Self.definition(p, a, b, c))
+            for kernels in Self.sets {
+                for pool in Self.pools {
+                    var found = c
+                    a2.withUnsafeBufferPointer { a2 in
+                        b2.withUnsafeBufferPointer { b2 in
+                            guard let a2 = a2.baseAddress, let b2 = b2.baseAddress else { return }
+                            GEMM.multiply(
+                                m: p.m, n: p.n, k: p.k, a: a, aStride: p.aStride, transposeA: p.transposeA, b: b,
+                                bStride: p.bStride, transposeB: p.transposeB, beta: p.beta, c: &found,
+                                cStride: p.cStride,
+                                then: GEMM.Addend(
+                                    k: more.k, a: a2, aStride: more.aStride, b: b2, bStride: more.bStride,
+                                    transposeB: more.transposeB),
+                                kernels: kernels, pool: pool)
+                        }
+                    }
+                    #expect(found == expected, "\(p), then \(more)")
+                }
+            }
+        }
+    }
+
     /// More of A than is read at once: several passes over k, or over the rows.
     @Test func partsOfALargeOperandAreTheChain() {
         for p in [

@@ -110,10 +110,14 @@ final class Block {
 
     private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         switch mixer {
-        case .dense(let feedForward): try feedForward(x, pass.adapters)
+        // Nothing but the sum comes after it, and the sum of a layer that is computed again is not looked at.
+        case .dense(let feedForward): try feedForward(x, pass.adapters, values: !(pass.replays && endsPlainly))
         case .experts(let experts): try experts(x, pass)
         }
     }
+
+    /// Whether the layer's last product is added to the residual stream as it is.
+    private var endsPlainly: Bool { spec.normPlacement == .before && spec.updateScale == 1 }
 }
 
 extension Norm {

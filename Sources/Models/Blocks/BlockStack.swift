@@ -38,7 +38,12 @@ final class BlockStack {
             if let observation = pass.observation { x = try observation.altered(.residualBefore(block.layer), x) }
             if recomputes {
                 // A layer may use up what it is given, and is given it twice.
-                x = try checkpointed([x]) { [try block($0[0].copied(), pass)] }[0]
+                x = try checkpointed([x]) { input in
+                    var pass = pass
+                    // The first time nothing is recorded.
+                    pass.replays = isGradientEnabled && pass.observation == nil
+                    return [try block(input[0].copied(), pass)]
+                }[0]
             } else {
                 x = try block(x, pass)
             }

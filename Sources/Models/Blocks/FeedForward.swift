@@ -18,14 +18,15 @@ final class FeedForward {
     }
 
     /// `[tokens, hidden]` -> same.
-    func callAsFunction(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
+    /// - Parameter values: false where the result is wanted for its gradients alone (`Linear.forGradients`).
+    func callAsFunction(_ x: Tensor, _ adapters: RowAdapters, values: Bool = true) throws -> Tensor {
         guard let gateProj else {
             let inner = try activation(upProj(x, adapters))  // [tokens, size]
-            return try downProj(inner, adapters)  // [tokens, hidden]
+            return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
         let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
-        return try downProj(inner, adapters)  // [tokens, hidden]
+        return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
     }
 }
 

@@ -38,6 +38,8 @@ struct PassContext {
     let record: PassRecord?
     /// The rows of virtual tokens (prompt tuning).
     var virtual: VirtualRows?
+    /// Whether layers are computed a second time, for their gradients: what they end with is known.
+    var replays = false
 
     /// - Parameter limit: the number of positions of the model, if it is limited.
     init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {

@@ -31,8 +31,9 @@ extension Decoder {
             throw TensorError(.index, "loss", "the label \(wrong) is none of \(size) tokens")
         }
         let hidden = try hiddenStates(tokens, segments: [0..<tokens.count])  // [tokens, hidden]
+        let head = try lossHead
         return try Fused.crossEntropy(
-            hidden, headWeight, targets: Array(targets), divisor: Double(count),
+            hidden, head.weight, bias: head.bias, targets: Array(targets), divisor: Double(count),
             CrossEntropyOptions(ignored: ignored, softCap: configuration.logitSoftCap))
     }
 }

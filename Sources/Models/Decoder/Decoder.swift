@@ -153,17 +153,23 @@ public final class Decoder {
         return configuration.hasHead && configuration.logitScale != 1 ? try hidden * configuration.logitScale : hidden
     }
 
-    /// The output projection `[vocabulary, hidden]`, with its adapters in it, for losses that never hold all logits at once.
+    /// The output projection as losses take it that never hold all logits at once: the matrix `[vocabulary, hidden]` with
+    /// its adapters in it, and the bias `[vocabulary]` of families that have one.
+    public var lossHead: (weight: any WeightMatrix, bias: Tensor?) {
+        get throws { (try head?.adaptedMatrix() ?? embedding.weight, head?.bias) }
+    }
+
+    /// The matrix of the output projection alone, `[vocabulary, hidden]`.
+    /// - Throws: `ModelError` where there is a bias as well, which what uses the matrix alone would leave out.
     public var headWeight: any WeightMatrix {
         get throws {
-            if configuration.hasHead, configuration.headBias {
+            let head = try lossHead
+            guard head.bias == nil else {
                 throw ModelError.unsupported(
                     file: "the \(configuration.family) model",
-                    reason:
-                        "its output projection has a bias, which losses over the vocabulary do not add: it can be run, "
-                        + "not trained")
+                    reason: "its output projection has a bias, which this loss does not add (distillation)")
             }
-            return try head?.adaptedMatrix() ?? embedding.weight
+            return head.weight
         }
     }
 

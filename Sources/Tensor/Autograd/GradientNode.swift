@@ -17,6 +17,8 @@ package final class GradientNode: @unchecked Sendable {
     private(set) var backward: Backward?
     /// Storages whose contents `backward` reads, with the version each had when it was saved.
     private(set) var saved: [(storage: Storage, version: Int)]
+    /// Computes the first result again from what is saved; see `KeptValue`.
+    private(set) var remake: (() throws -> Tensor)?
     let isLeaf: Bool
 
     /// The gradient accumulated for each result during the current `backward`.
@@ -33,7 +35,7 @@ package final class GradientNode: @unchecked Sendable {
 
     init(
         _ operation: String, inputs: [GradientOrigin?], outputs: [(shape: Shape, dtype: DType)], saved: [Tensor],
-        isLeaf: Bool = false, backward: Backward?
+        isLeaf: Bool = false, remake: (() throws -> Tensor)? = nil, backward: Backward?
     ) {
         self.operation = operation
         number = Self.counter.add(1, ordering: .relaxed).oldValue
@@ -42,6 +44,7 @@ package final class GradientNode: @unchecked Sendable {
         self.backward = backward
         self.saved = saved.map { ($0.storage, $0.storage.version) }
         self.isLeaf = isLeaf
+        self.remake = remake
         pending = Array(repeating: nil, count: outputs.count)
         Self.liveCount.add(1, ordering: .relaxed)
     }
@@ -54,7 +57,18 @@ package final class GradientNode: @unchecked Sendable {
         inputs = []
         backward = nil
         saved = []
+        remake = nil
         remains.bury()
+    }
+
+    /// - Throws: `TensorError` of kind `.gradient` where a saved tensor has changed since.
+    func checkSaved() throws(TensorError) {
+        for (storage, version) in saved where storage.version != version {
+            throw TensorError(
+                .gradient, operation,
+                "a tensor that its gradient needs has been changed in place since (version \(storage.version), "
+                    + "noted at \(version))")
+        }
     }
 
     deinit {

@@ -26,12 +26,7 @@ struct GradientPass {
                 .gradient, node.operation,
                 "the graph has been freed by an earlier backward; that one needs retainGraph: true")
         }
-        for (storage, version) in node.saved where storage.version != version {
-            throw TensorError(
-                .gradient, node.operation,
-                "a tensor that its gradient needs has been changed in place since (version \(storage.version), "
-                    + "noted at \(version))")
-        }
+        try node.checkSaved()
         // No gradient arrived: everything that depends on this node stopped it.
         if node.pending.contains(where: { $0 != nil }) { try backward(GradientFlow(node, isLast: !retainGraph)) }
         node.clearPending()

@@ -18,24 +18,26 @@ extension Tensor {
     }
 
     /// This result, connected to `inputs` on the tape.
-    /// - Parameter saved: the tensors whose elements `backward` reads; they must not change until then.
+    /// - Parameters:
+    ///   - saved: the tensors whose elements `backward` reads; they must not change until then.
+    ///   - remake: computes the same bits again from the saved tensors, where that costs little; see `KeptValue`.
     package func recorded(
-        _ operation: String, _ inputs: [Tensor?], saved: [Tensor] = [],
+        _ operation: String, _ inputs: [Tensor?], saved: [Tensor] = [], remake: (() throws -> Tensor)? = nil,
         backward: @escaping GradientNode.Backward
     ) -> Tensor {
-        Tensor.record(operation, inputs, [self], saved: saved, backward: backward)[0]
+        Tensor.record(operation, inputs, [self], saved: saved, remake: remake, backward: backward)[0]
     }
 
     /// Several results of one operation.
     package static func record(
         _ operation: String, _ inputs: [Tensor?], _ results: [Tensor], saved: [Tensor] = [],
-        backward: @escaping GradientNode.Backward
+        remake: (() throws -> Tensor)? = nil, backward: @escaping GradientNode.Backward
     ) -> [Tensor] {
         OperationSpan.count(
             bytes: (inputs.compactMap { $0 } + results).reduce(0) { $0 + $1.elementBytes })
         let node = GradientNode(
             operation, inputs: inputs.map { $0?.origin }, outputs: results.map { ($0.shape, $0.dtype) }, saved: saved,
-            backward: backward)
+            remake: remake, backward: backward)
         return results.enumerated().map { index, result in
             var result = result
             // Integer results have no gradient.

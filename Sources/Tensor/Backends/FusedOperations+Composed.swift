@@ -1,12 +1,12 @@
 /// The default of a backend that lacks a fused operation: its composition of primitives.
 extension FusedOperations {
     package static func linear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try Reference.linear(x, layers)
     }
     package static func adaptedLinear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try Reference.adaptedLinear(x, layers, terms)
     }
@@ -91,20 +91,26 @@ extension FusedOperations {
         try Reference.softmax(x)
     }
     package static func crossEntropy(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]?, divisor: Double,
-        _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], rowWeights: [Float]?,
+        divisor: Double, _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor {
-        try Reference.crossEntropy(x, weight, targets: targets, rowWeights: rowWeights, divisor: divisor, options)
+        try Reference.crossEntropy(
+            x, weight, bias, targets: targets, rowWeights: rowWeights, divisor: divisor, options)
     }
     package static func logProbabilities(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor {
-        try Reference.logProbabilities(x, weight, targets: targets, options)
+        try Reference.logProbabilities(x, weight, bias, targets: targets, options)
     }
     package static func adamW(
         _ w: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, _ step: OptimizerStep
     ) throws(TensorError) {
         try Reference.adamW(w, gradient: gradient, mean: mean, square: square, step)
+    }
+    package static func blockwiseAdamW(
+        _ w: Tensor, gradient: Tensor, mean: BlockwiseMoment, square: BlockwiseMoment, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try Reference.blockwiseAdamW(w, gradient: gradient, mean: mean, square: square, step)
     }
     package static func sgd(
         _ w: Tensor, gradient: Tensor, momentum: Tensor?, _ step: OptimizerStep

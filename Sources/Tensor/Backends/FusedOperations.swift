@@ -8,10 +8,10 @@
 package protocol FusedOperations {
     // MARK: Layers
     static func linear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], values: Bool
     ) throws(TensorError) -> [Tensor]
     static func adaptedLinear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?], values: Bool
     ) throws(TensorError) -> [Tensor]
     static func addLowRank(_ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]) throws(TensorError)
     static func rmsNorm(_ x: Tensor, _ weight: Tensor, offset: Float, epsilon: Float) throws(TensorError) -> Tensor
@@ -48,16 +48,19 @@ package protocol FusedOperations {
 
     // MARK: Losses
     static func crossEntropy(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]?, divisor: Double,
-        _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], rowWeights: [Float]?,
+        divisor: Double, _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor
     static func logProbabilities(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor
 
     // MARK: Optimisers
     static func adamW(
         _ w: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, _ step: OptimizerStep) throws(TensorError)
+    static func blockwiseAdamW(
+        _ w: Tensor, gradient: Tensor, mean: BlockwiseMoment, square: BlockwiseMoment, _ step: OptimizerStep
+    ) throws(TensorError)
     static func sgd(_ w: Tensor, gradient: Tensor, momentum: Tensor?, _ step: OptimizerStep) throws(TensorError)
     static func rmsprop(
         _ w: Tensor, gradient: Tensor, square: Tensor, momentum: Tensor?, _ step: OptimizerStep) throws(TensorError)

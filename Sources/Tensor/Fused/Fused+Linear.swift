@@ -12,8 +12,16 @@ extension Fused {
     public static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
     ) throws(TensorError) -> [Tensor] {
+        try linear(x, layers, values: true)
+    }
+
+    /// - Parameter values: false where the results are wanted for their gradients alone, as those that end a layer which is
+    ///   computed again on the way back: their elements are then undefined.
+    package static func linear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], values: Bool
+    ) throws(TensorError) -> [Tensor] {
         let span = OperationSpan("linear")
         defer { span.end() }
-        return try backend(of: x).linear(x, layers)
+        return try backend(of: x).linear(x, layers, values: values)
     }
 }

@@ -40,10 +40,17 @@ extension Fused {
     public static func linear(
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], terms: [LowRankTerm?]
     ) throws(TensorError) -> [Tensor] {
+        try linear(x, layers, terms: terms, values: true)
+    }
+
+    /// - Parameter values: false where the results are wanted for their gradients alone, see `linear(_:_:values:)`.
+    package static func linear(
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], terms: [LowRankTerm?], values: Bool
+    ) throws(TensorError) -> [Tensor] {
         try check(terms, x, outputs: layers.map { $0.weight.shape.first ?? 0 })
         let span = OperationSpan("linear")
         defer { span.end() }
-        return try backend(of: x).adaptedLinear(x, layers, terms)
+        return try backend(of: x).adaptedLinear(x, layers, terms, values: values)
     }
 
     /// Adds low-rank terms to some rows of results, in place: how requests with different adapters are computed in one

@@ -11,6 +11,28 @@ extension Fused {
         try backend(of: w).adamW(w, gradient: g, mean: m, square: v, step)
     }
 
+    /// `adamW` with moments in 8 bits: they are decoded, averaged, used for the step as they are, and encoded again.
+    /// - Throws: `TensorError` also where the moments do not fit the parameter.
+    public static func blockwiseAdamW(
+        _ w: Tensor, gradient g: Tensor, mean m: BlockwiseMoment, square v: BlockwiseMoment, _ step: OptimizerStep
+    ) throws(TensorError) {
+        try checkStep("blockwiseAdamW", gradient: g, changing: w)
+        let blocks = BlockwiseMoment.blockCount(w.elementCount)
+        for moment in [m, v] {
+            guard moment.codes.dtype == .uint8, moment.codes.elementCount == w.elementCount,
+                moment.scales.elementCount == blocks, moment.codes.isContiguous
+            else {
+                throw TensorError(
+                    .shape, "blockwiseAdamW",
+                    "a moment of \(moment.codes.dtype.name) \(moment.codes.shape) with \(moment.scales.elementCount) "
+                        + "scales does not fit \(w.shape) in blocks of \(BlockwiseMoment.blockLength)")
+            }
+            try checkStep("blockwiseAdamW", gradient: moment.scales, changing: moment.scales)
+            moment.codes.storage.version += 1
+        }
+        try backend(of: w).blockwiseAdamW(w, gradient: g, mean: m, square: v, step)
+    }
+
     /// SGD: g ← g + coupled w,  m ← β₁ m + g,  w ← w (1 − η λ) − η m; with Nesterov − η (g + β₁ m), without m − η g.
     public static func sgd(
         _ w: Tensor, gradient g: Tensor, momentum m: Tensor?, _ step: OptimizerStep

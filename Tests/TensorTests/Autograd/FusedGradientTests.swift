@@ -318,6 +318,24 @@ import Testing
         try compare("logProbabilities", shapes: [[rows, 24], [vocabulary, 24]]) {
             try Fused.logProbabilities($0[0], $0[1], targets: targets, CrossEntropyOptions(softCap: cap))
         }
+        let shapes: [Shape] = [[rows, 24], [vocabulary, 24], [vocabulary]]
+        try compare("crossEntropy with a bias", shapes: shapes, sameBits: false) {
+            try Fused.crossEntropy(
+                $0[0], $0[1], bias: $0[2], targets: targets, rowWeights: factors, divisor: 13, options)
+        }
+        try compare("logProbabilities with a bias", shapes: shapes) {
+            try Fused.logProbabilities(
+                $0[0], $0[1], bias: $0[2], targets: targets, CrossEntropyOptions(softCap: cap))
+        }
+        // With a frozen head the gradient is found along with the value.
+        var stream = RandomStream(seed: 8)
+        let head = try Tensor((0..<vocabulary * 24).map { _ in Float(stream.nextNormal()) }, shape: [vocabulary, 24])
+        let bias = try Tensor((0..<vocabulary).map { _ in Float(stream.nextNormal()) })
+        try compare("logProbabilities, frozen head", shapes: [[rows, 24]]) {
+            try Fused.logProbabilities(
+                $0[0], head.to($0[0].dtype), bias: bias.to($0[0].dtype), targets: targets,
+                CrossEntropyOptions(softCap: cap, temperature: options.temperature))
+        }
     }
 
     @Test func lossDoesNotDependOnTheCutIntoMicroBatches() throws {

@@ -56,6 +56,9 @@ import Testing
             try Fused.adamW($0[0], gradient: $0[1], mean: $0[2], square: $0[3], step)
             return nil
         }
+        for isSecond in [false, true] {
+            try compare("blockwiseAdamW", shape, step, steps: isSecond ? 3 : 1, seed: seed)
+        }
         for hasMomentum in [false, true] {
             try compare("sgd", shapes: [shape, shape, shape], seed: seed) {
                 try Fused.sgd($0[0], gradient: $0[1], momentum: hasMomentum ? $0[2] : nil, step)
@@ -83,6 +86,44 @@ import Testing
         }
         try compare("sumOfSquares", shapes: [shape, [3]], seed: seed) {
             try Tensor(Fused.sumOfSquares($0), dtype: $0[0].dtype)
+        }
+    }
+
+    /// AdamW with moments in 8 bits: what is within rounding of halfway between two numbers may take either.
+    private func compare(_ name: String, _ shape: Shape, _ step: OptimizerStep, steps: Int, seed: UInt64) throws {
+        var stream = RandomStream(seed: seed &+ 77)
+        func random() throws -> Tensor {
+            try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape)
+        }
+        func moments() throws -> [BlockwiseMoment] {
+            try [true, false].map { try BlockwiseMoment(shape: shape, isSigned: $0) }
+        }
+        let single = try random(), double = try single.to(.float64)
+        let (a, b) = (try moments(), try moments())
+        for _ in 0..<steps {
+            let gradient = try random()
+            try Fused.blockwiseAdamW(single, gradient: gradient, mean: a[0], square: a[1], step)
+            try Fused.blockwiseAdamW(double, gradient: gradient.to(.float64), mean: b[0], square: b[1], step)
+        }
+        for (one, other) in zip(a, b) {
+            let codes = zip(try one.codes.toArray(as: UInt8.self), try other.codes.toArray(as: UInt8.self))
+            #expect(codes.count { $0 != $1 } <= shape.elementCount / 1000 + 1)
+            let scales = zip(try one.scales.toArray(as: Double.self), try other.scales.toArray(as: Double.self))
+            #expect(scales.allSatisfy { abs($0 - $1) <= 1e-4 * $1 })
+            // A map of 256 numbers is within a seventieth of the largest element everywhere, and nearer to small ones.
+            let largest = try one.values().abs().max(axes: []).item(as: Double.self)
+            let error = try (one.values() - other.values()).abs().max(axes: []).item(as: Double.self)
+            #expect(error <= largest / 60)
+        }
+        let error = try (single.to(.float64) - double).abs().max(axes: []).item(as: Double.self)
+        #expect(error <= (steps == 1 ? 1e-5 : 0.1), "\(name) of \(shape)")
+    }
+
+    @Test func dynamicMapsHave256DifferentNumbers() {
+        for isSigned in [true, false] {
+            let numbers = BlockwiseMoment.numbers(isSigned: isSigned)
+            #expect(numbers.count == 256 && Set(numbers).count == 256 && numbers.contains(0) && numbers.last == 1)
+            #expect((numbers[0] < 0) == isSigned && numbers == numbers.sorted())
         }
     }
 

@@ -1,24 +1,22 @@
 import CKernels
 
 extension CPU {
-    /// Bytes of logits computed at a time: enough rows for products at full speed, few enough that logits stay small.
-    private static let logitBytes = 1 << 25
-
     static func crossEntropy(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]?, divisor: Double,
-        _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], rowWeights: [Float]?,
+        divisor: Double, _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor {
-        let loss = try LogitLoss(x, weight, targets: targets, options)
+        let loss = try LogitLoss(x, weight, bias, targets: targets, options)
         guard divisor > 0 else {
             throw TensorError(.argument, "crossEntropy", "the divisor \(divisor) is not positive")
         }
         if let rowWeights, rowWeights.count != targets.count {
             throw TensorError(.shape, "crossEntropy", "\(rowWeights.count) weights do not fit \(targets.count) rows")
         }
-        let records = Tensor.isRecording([x, weight.dense])
+        let records = Tensor.isRecording([x, weight.dense, bias])
         let wantsX = records && x.requiresGrad, wantsWeight = records && weight.isTrained
         let dx = wantsX ? Tensor(uninitialized: loss.x.shape) : nil
         let dw = wantsWeight ? Tensor(uninitialized: weight.shape) : nil
+        let db = records && bias?.requiresGrad ?? false ? Tensor(uninitialized: [weight.shape[0]]) : nil
         var total = 0.0, isFirst = true
         for rows in loss.blocks {
             let logits = try loss.logits(rows)
@@ -36,13 +34,14 @@ extension CPU {
             if let dw {
                 outer(logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: dw, accumulate: !isFirst)
             }
+            if let db { sumRows(logits, into: db, accumulate: !isFirst) }
             isFirst = false
         }
-        if isFirst, let dw { try dw.fill(0) }
-        let gradients = [try dx.map(loss.spread), dw]
+        if isFirst { for empty in [dw, db] { try empty?.fill(0) } }
+        let gradients = [try dx.map(loss.spread), dw, db]
         let result = Tensor(Float(total / divisor), dtype: .float32)
         guard records else { return result }
-        return result.recorded("crossEntropy", [x, weight.dense]) { flow in
+        return result.recorded("crossEntropy", [x, weight.dense, bias]) { flow in
             let upstream: Float = try flow.gradient.item()
             for (index, gradient) in gradients.enumerated() {
                 guard let gradient else { continue }
@@ -52,24 +51,42 @@ extension CPU {
     }
 
     static func logProbabilities(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32], _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor {
-        let loss = try LogitLoss(x, weight, targets: targets, options)
+        let loss = try LogitLoss(x, weight, bias, targets: targets, options)
         let found = Tensor(uninitialized: [loss.targets.count, 1])
+        let records = Tensor.isRecording([x, weight.dense, bias])
+        let isFrozen = !weight.isNoted && !(bias?.requiresGrad ?? false)
+        // With a frozen head, d log p / dx of every row is computed while its logits are there; the gradient is a factor
+        // on it.
+        let slopes = records && isFrozen ? Tensor(uninitialized: loss.x.shape) : nil
         for rows in loss.blocks {
             let logits = try loss.logits(rows)
-            _ = loss.cap(logits, keepsSlope: false)
-            loss.logProbabilities(logits, rows, into: found.floats)
+            let slope = loss.cap(logits, keepsSlope: slopes != nil)
+            loss.logProbabilities(logits, rows, into: found.floats, gradient: slopes != nil)
+            guard let slopes else { continue }
+            if let slope { multiply(slope, into: logits) }
+            let part = slopes.leadingRows(rows.lowerBound, count: rows.count)
+            try product(logits, weight, transposed: false, into: part, accumulate: false)
         }
         let result = try loss.spread(found).reshape([targets.count])
-        guard Tensor.isRecording([x, weight.dense]) else { return result }
-        let x0 = x.withoutOrigin, weight0 = weight.untracked
-        let saved = [x0] + weight0.storedTensors
-        return result.recorded("logProbabilities", [x, weight.dense], saved: saved) { flow in
+        guard records else { return result }
+        if let slopes {
+            return result.recorded("logProbabilities", [x], saved: [slopes]) { flow in
+                let factors = try flow.contiguousGradient()
+                let dx = try loss.spread(slopes) * factors.reshape(factors.elementCount, 1)
+                try flow.give(0, dx)
+            }
+        }
+        let x0 = x.withoutOrigin, weight0 = weight.untracked, bias0 = bias?.withoutOrigin
+        let saved = [x0] + weight0.storedTensors + [bias0].compactMap { $0 }
+        return result.recorded("logProbabilities", [x, weight.dense, bias], saved: saved) { flow in
             let upstream = try flow.contiguousGradient()
-            let loss = try LogitLoss(x0, weight0, targets: targets, options)
+            let loss = try LogitLoss(x0, weight0, bias0, targets: targets, options)
             let dx = Tensor(uninitialized: loss.x.shape)
-            try flow.write(1) { destination, accumulate in if !accumulate { try destination.fill(0) } }
+            for input in 1...2 {
+                try flow.write(input) { destination, accumulate in if !accumulate { try destination.fill(0) } }
+            }
             for rows in loss.blocks {
                 let logits = try loss.logits(rows)
                 let slope = loss.cap(logits, keepsSlope: true)
@@ -84,6 +101,7 @@ extension CPU {
                         logits, loss.x.leadingRows(rows.lowerBound, count: rows.count), into: destination,
                         accumulate: true)
                 }
+                try flow.write(2) { destination, _ in sumRows(logits, into: destination, accumulate: true) }
             }
             try flow.give(0, loss.spread(dx))
         }
@@ -102,6 +120,7 @@ extension CPU {
         /// `[trained, hidden]`, and their targets.
         let x: Tensor
         let weight: any WeightMatrix
+        let bias: Tensor?
         let targets: [Int32]
         let options: CrossEntropyOptions
         /// The original indices of the trained rows; nil where all rows are trained.
@@ -112,9 +131,11 @@ extension CPU {
         var sharpness: Float { options.temperature == 1 ? 1 : 1 / options.temperature }
 
         init(
-            _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions
+            _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, targets: [Int32],
+            _ options: CrossEntropyOptions
         ) throws(TensorError) {
             try Fused.check("crossEntropy", x)
+            if let bias { try Fused.check("crossEntropy", bias) }
             try CPU.checkWeight("crossEntropy", weight)
             guard options.temperature > 0, options.temperature.isFinite else {
                 throw TensorError(
@@ -131,6 +152,7 @@ extension CPU {
                     .index, "crossEntropy", "target \(target) of row \(row) is outside the \(weight.shape[0]) logits")
             }
             self.weight = weight.untracked
+            self.bias = bias?.withoutOrigin
             self.options = options
             count = targets.count
             let kept = targets.indices.filter { targets[$0] != options.ignored }
@@ -164,7 +186,7 @@ extension CPU {
 
         /// Ranges of trained rows of about equal length, so that one buffer serves all.
         var blocks: [Range<Int>] {
-            let most = max(64, min(1024, CPU.logitBytes / (4 * max(vocabulary, 1))) / 8 * 8)
+            let most = Fused.logitRows(vocabulary: vocabulary)
             let count = max(1, (targets.count + most - 1) / most)
             let size = max(1, ((targets.count + count - 1) / count + 7) / 8 * 8)
             return stride(from: 0, to: targets.count, by: size).map { $0..<min($0 + size, targets.count) }
@@ -177,6 +199,7 @@ extension CPU {
             try CPU.product(
                 x.leadingRows(rows.lowerBound, count: rows.count), weight, transposed: true, into: result,
                 accumulate: false)
+            if let bias { try Fused.addRow(bias, to: result) }
             return result
         }
 
@@ -238,14 +261,20 @@ extension CPU {
             return total
         }
 
-        func logProbabilities(_ logits: Tensor, _ rows: Range<Int>, into result: UnsafeMutablePointer<Float>) {
-            let kernel = martlet_kernels_active().pointee.training.cross_entropy
+        /// log p of the rows' targets. With `gradient`, the logits are overwritten by its gradient.
+        func logProbabilities(
+            _ logits: Tensor, _ rows: Range<Int>, into result: UnsafeMutablePointer<Float>, gradient: Bool
+        ) {
+            let scale = -sharpness, kernel = martlet_kernels_active().pointee.training.cross_entropy
             let values = logits.floats, vocabulary = vocabulary
             Fused.forRows(rows.count, width: vocabulary) { range in
                 for index in range {
                     let row = rows.lowerBound + index, target = targets[row]
                     let z = values + index * vocabulary
-                    result[row] = z[Int(target)] - kernel(z, Int(target), 0, 0, 0, false, vocabulary)
+                    let wanted = z[Int(target)]
+                    // The value has the same bits with and without a gradient.
+                    result[row] = wanted - kernel(z, Int(target), 0, 0, 0, false, vocabulary)
+                    if gradient { _ = kernel(z, Int(target), 0, 0, scale, true, vocabulary) }
                 }
             }
             withExtendedLifetime(logits) {}

@@ -2,7 +2,7 @@ import CKernels
 
 extension CPU {
     static func linear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try Fused.check("linear", x)
         var outputs: [Tensor] = []
@@ -12,19 +12,24 @@ extension CPU {
                 throw TensorError(.shape, "linear", "a weight of \(weight.shape) does not fit \(x.shape)")
             }
             let output = Tensor(uninitialized: [x.shape[0], weight.shape[0]])
-            try product(x, weight, transposed: true, into: output, accumulate: false)
-            if let bias { try Fused.addRow(bias.withoutOrigin, to: output) }
+            if values {
+                try product(x, weight, transposed: true, into: output, accumulate: false)
+                if let bias { try Fused.addRow(bias.withoutOrigin, to: output) }
+            }
             outputs.append(output)
         }
         let inputs: [Tensor?] = [x] + layers.flatMap { [$0.weight.dense, $0.bias] }
         guard Tensor.isRecording(inputs) else { return outputs }
-        let x = x.withoutOrigin, weights = layers.map { $0.weight.untracked }
-        return Tensor.record("linear", inputs, outputs, saved: [x] + weights.flatMap(\.storedTensors)) { flow in
+        // Frozen weights need no activations.
+        let x = layers.contains { $0.weight.isNoted } ? x.withoutOrigin : nil
+        let weights = layers.map { $0.weight.untracked }
+        let saved = [x].compactMap { $0 } + weights.flatMap(\.storedTensors)
+        return Tensor.record("linear", inputs, outputs, saved: saved) { flow in
             for (index, weight) in weights.enumerated() {
                 guard flow.gradient(index) != nil else { continue }
                 let gradient = try flow.contiguousGradient(index)
                 try flow.write(0) { try product(gradient, weight, transposed: false, into: $0, accumulate: $1) }
-                try flow.write(1 + 2 * index) { outer(gradient, x, into: $0, accumulate: $1) }
+                if let x { try flow.write(1 + 2 * index) { outer(gradient, x, into: $0, accumulate: $1) } }
                 try flow.write(2 + 2 * index) { sumRows(gradient, into: $0, accumulate: $1) }
             }
         }
@@ -50,14 +55,17 @@ extension CPU {
         }
     }
 
-    /// C (+)= A B, or A Bᵀ.
+    /// C (+)= A B, or A Bᵀ; `then` is added after it.
     ///
     /// A matrix that is not float32 is decoded in strips of rows. Every element of C is still accumulated in ascending
     /// order of k: a strip is either a range of columns of C, or continues the sums in C.
     static func product(
-        _ a: Tensor, _ b: any WeightMatrix, transposed: Bool, into c: Tensor, accumulate: Bool
+        _ a: Tensor, _ b: any WeightMatrix, transposed: Bool, into c: Tensor, accumulate: Bool,
+        then: GEMM.Addend? = nil
     ) throws(TensorError) {
-        if let dense = b.dense { return product(a, dense, transposed: transposed, into: c, accumulate: accumulate) }
+        if let dense = b.dense {
+            return product(a, dense, transposed: transposed, into: c, accumulate: accumulate, then: then)
+        }
         let rows = b.shape[0], columns = b.shape[1]
         OperationSpan.count(operations: 2 * Double(a.elementCount) * Double(transposed ? rows : columns))
         let strip = max(64, stripElements / max(columns, 1) / 64 * 64)
@@ -68,24 +76,28 @@ extension CPU {
             if transposed {
                 GEMM.multiply(
                     m: a.shape[0], n: range.count, k: columns, a: a.floats, aStride: columns, b: part.floats,
-                    bStride: columns, transposeB: true, beta: accumulate ? 1 : 0, c: c.floats + first, cStride: rows)
+                    bStride: columns, transposeB: true, beta: accumulate ? 1 : 0, c: c.floats + first, cStride: rows,
+                    then: then?.ofColumns(from: first))
             } else {
                 GEMM.multiply(
                     m: a.shape[0], n: columns, k: range.count, a: a.floats + first, aStride: rows, b: part.floats,
-                    bStride: columns, beta: accumulate || first > 0 ? 1 : 0, c: c.floats, cStride: columns)
+                    bStride: columns, beta: accumulate || first > 0 ? 1 : 0, c: c.floats, cStride: columns,
+                    then: first + strip < rows ? nil : then)
             }
             withExtendedLifetime(part) {}
             first += strip
         } while first < rows
     }
 
-    /// C (+)= A B, or A Bᵀ, in float32.
-    static func product(_ a: Tensor, _ b: Tensor, transposed: Bool, into c: Tensor, accumulate: Bool) {
+    /// C (+)= A B, or A Bᵀ, in float32; `then` is added after it.
+    static func product(
+        _ a: Tensor, _ b: Tensor, transposed: Bool, into c: Tensor, accumulate: Bool, then: GEMM.Addend? = nil
+    ) {
         let n = transposed ? b.shape[0] : b.shape[1]
         OperationSpan.count(operations: 2 * Double(a.elementCount) * Double(n))
         GEMM.multiply(
             m: a.shape[0], n: n, k: a.shape[1], a: a.floats, aStride: a.shape[1], b: b.floats, bStride: b.shape[1],
-            transposeB: transposed, beta: accumulate ? 1 : 0, c: c.floats, cStride: n)
+            transposeB: transposed, beta: accumulate ? 1 : 0, c: c.floats, cStride: n, then: then)
     }
 
     /// C (+)= Aᵀ B.

@@ -1,11 +1,16 @@
+import CKernels
+
 extension CPU {
     static func adaptedLinear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try Fused.check("linear", x)
         let stack = try StackedTerms(terms)
-        let inner = Tensor(uninitialized: [x.shape[0], stack.width])  // [tokens, Σ rank]
-        if let down = stack.down { product(x, down, transposed: true, into: inner, accumulate: false) }
+        let inner = Tensor(uninitialized: [x.shape[0], stack.width])  // s X Aᵀ of every term, [tokens, Σ rank]
+        if let down = stack.down {
+            product(x, down, transposed: true, into: inner, accumulate: false)
+            stack.scale(inner)
+        }
         var outputs: [Tensor] = []
         for (index, (weight, bias)) in layers.enumerated() {
             try checkWeight("linear", weight)
@@ -13,34 +18,59 @@ extension CPU {
                 throw TensorError(.shape, "linear", "a weight of \(weight.shape) does not fit \(x.shape)")
             }
             let output = Tensor(uninitialized: [x.shape[0], weight.shape[0]])
-            try product(x, weight, transposed: true, into: output, accumulate: false)
+            guard values else {
+                outputs.append(output)
+                continue
+            }
             // Always in this order, so that a term of some rows of a batch gives the same bits.
-            if let bias { try Fused.addRow(bias.withoutOrigin, to: output) }
-            stack.addUp(index, inner, to: output)
+            let up = stack.up(index, inner, to: output)
+            if let bias {
+                try product(x, weight, transposed: true, into: output, accumulate: false)
+                try Fused.addRow(bias.withoutOrigin, to: output)
+                stack.add(up, to: output)
+            } else {
+                try product(x, weight, transposed: true, into: output, accumulate: false, then: up)
+            }
             outputs.append(output)
         }
+        withExtendedLifetime((inner, stack)) {}
         var inputs: [Tensor?] = [x] + layers.flatMap { [$0.weight.dense, $0.bias] }
         let firstTerm = inputs.count
         inputs += terms.flatMap { [$0?.down, $0?.up] }
         guard Tensor.isRecording(inputs) else { return outputs }
-        let x = x.withoutOrigin, weights = layers.map { $0.weight.untracked }
-        let saved = [x, inner] + weights.flatMap(\.storedTensors) + stack.tensors
-        return Tensor.record("linear", inputs, outputs, saved: saved) { flow in
+        // Only A and a trained W need X, only B needs s X Aᵀ.
+        let trainsWeights = layers.contains { $0.weight.isNoted }
+        let needsX = trainsWeights || terms.contains { $0.map { Tensor.isRecording($0.down) } ?? false }
+        let needsInner = terms.contains { $0.map { Tensor.isRecording($0.up) } ?? false }
+        let kept = needsX ? KeptValue(x, remaking: !trainsWeights) : nil, keptInner = needsInner ? inner : nil
+        let weights = layers.map { $0.weight.untracked }, innerShape = inner.shape
+        let saved = (kept?.saved ?? []) + [keptInner].compactMap { $0 } + weights.flatMap(\.storedTensors)
+        return Tensor.record("linear", inputs, outputs, saved: saved + stack.tensors) { flow in
+            let x = try kept?.tensor()
             // s dY B of every term, [tokens, Σ rank].
-            let towards = try Tensor.zeros(inner.shape)
-            for (index, weight) in weights.enumerated() {
-                guard flow.gradient(index) != nil else { continue }
+            let towards = try Tensor.zeros(innerShape)
+            let reached = weights.indices.filter { flow.gradient($0) != nil }
+            for index in reached {
                 let gradient = try flow.contiguousGradient(index)
-                try flow.write(0) { try product(gradient, weight, transposed: false, into: $0, accumulate: $1) }
-                try flow.write(1 + 2 * index) { outer(gradient, x, into: $0, accumulate: $1) }
+                if let x { try flow.write(1 + 2 * index) { outer(gradient, x, into: $0, accumulate: $1) } }
                 try flow.write(2 + 2 * index) { sumRows(gradient, into: $0, accumulate: $1) }
                 stack.addTowards(index, gradient, to: towards)
+                guard let keptInner else { continue }
                 try flow.write(firstTerm + 2 * index + 1) {
-                    stack.addUpGradient(index, gradient, inner, to: $0, accumulate: $1)
+                    stack.addUpGradient(index, gradient, keptInner, to: $0, accumulate: $1)
                 }
             }
-            guard let down = stack.down else { return }
-            try flow.write(0) { product(towards, down, transposed: false, into: $0, accumulate: $1) }
+            stack.scale(towards)
+            for index in reached {
+                let gradient = try flow.contiguousGradient(index)
+                let isLast = index == reached.last && flow.needs(0)
+                let down = isLast ? stack.towardsInput(towards, columns: weights[index].shape[1]) : nil
+                try flow.write(0) {
+                    try product(gradient, weights[index], transposed: false, into: $0, accumulate: $1, then: down)
+                }
+            }
+            defer { withExtendedLifetime((towards, stack)) {} }
+            guard let x else { return }
             for index in weights.indices {
                 try flow.write(firstTerm + 2 * index) {
                     stack.addDownGradient(index, towards, x, to: $0, accumulate: $1)
@@ -63,12 +93,13 @@ extension CPU {
         ThreadPool.shared.run(parts.count) { index in
             let part = parts[index], term = part.term, rank = term.rank, inner = inners[index].floats
             GEMM.multiply(
-                m: part.rows.count, n: rank, k: columns, a: source + part.rows.lowerBound * columns, aStride: columns,
-                b: term.down.floats, bStride: columns, transposeB: true, c: inner, cStride: rank)
+                m: part.rows.count, n: rank, k: columns, alpha: term.scale,
+                a: source + part.rows.lowerBound * columns, aStride: columns, b: term.down.floats, bStride: columns,
+                transposeB: true, c: inner, cStride: rank)
             let out = term.up.shape[0]
             GEMM.multiply(
-                m: part.rows.count, n: out, k: rank, alpha: term.scale, a: inner, aStride: rank, b: term.up.floats,
-                bStride: rank, transposeB: true, beta: 1,
+                m: part.rows.count, n: out, k: rank, a: inner, aStride: rank, b: term.up.floats, bStride: rank,
+                transposeB: true, beta: 1,
                 c: outputs[part.output].floats + part.rows.lowerBound * out, cStride: out)
         }
         withExtendedLifetime((inners, width)) {}
@@ -118,34 +149,70 @@ private struct StackedTerms {
         OperationSpan.count(operations: 2 * Double(a.elementCount) * Double(term.rank))
     }
 
-    /// Y += s (X Aᵀ) Bᵀ.
-    func addUp(_ index: Int, _ inner: Tensor, to output: Tensor) {
-        guard let term = terms[index] else { return }
-        count(output, term)
-        GEMM.multiply(
-            m: output.shape[0], n: output.shape[1], k: term.rank, alpha: term.scale, a: inner.floats + offsets[index],
-            aStride: width, b: term.up.floats, bStride: term.rank, transposeB: true, beta: 1, c: output.floats,
-            cStride: output.shape[1])
+    /// Multiplies the columns of each term by its s: `[tokens, Σ rank]`, in place.
+    func scale(_ inner: Tensor) {
+        let combine = martlet_kernels_active().pointee.gemm.combine, values = inner.floats
+        for case let (term?, offset) in zip(terms, offsets) where term.scale != 1 {
+            for row in 0..<inner.shape[0] {
+                let place = values + row * width + offset
+                combine(term.rank, term.scale, place, 0, place)
+            }
+        }
     }
 
-    /// s dY B, in the term's columns.
+    /// s (X Aᵀ) Bᵀ, to be added to Y.
+    func up(_ index: Int, _ inner: Tensor, to output: Tensor) -> GEMM.Addend? {
+        guard let term = terms[index], term.rank > 0 else { return nil }
+        count(output, term)
+        return GEMM.Addend(
+            k: term.rank, a: inner.floats + offsets[index], aStride: width, b: term.up.floats, bStride: term.rank,
+            transposeB: true)
+    }
+
+    /// Y += what `up` gave.
+    func add(_ up: GEMM.Addend?, to output: Tensor) {
+        guard let up else { return }
+        GEMM.multiply(
+            m: output.shape[0], n: output.shape[1], k: up.k, a: up.a, aStride: up.aStride, b: up.b,
+            bStride: up.bStride, transposeB: up.transposeB, beta: 1, c: output.floats, cStride: output.shape[1])
+    }
+
+    /// G A, to be added to dX.
+    func towardsInput(_ towards: Tensor, columns: Int) -> GEMM.Addend? {
+        guard let down, width > 0 else { return nil }
+        OperationSpan.count(operations: 2 * Double(towards.elementCount) * Double(columns))
+        return GEMM.Addend(k: width, a: towards.floats, aStride: width, b: down.floats, bStride: columns)
+    }
+
+    /// dY B, in the term's columns.
     func addTowards(_ index: Int, _ gradient: Tensor, to towards: Tensor) {
         guard let term = terms[index] else { return }
         count(gradient, term)
         GEMM.multiply(
-            m: gradient.shape[0], n: term.rank, k: gradient.shape[1], alpha: term.scale, a: gradient.floats,
-            aStride: gradient.shape[1], b: term.up.floats, bStride: term.rank, c: towards.floats + offsets[index],
-            cStride: width)
+            m: gradient.shape[0], n: term.rank, k: gradient.shape[1], a: gradient.floats, aStride: gradient.shape[1],
+            b: term.up.floats, bStride: term.rank, c: towards.floats + offsets[index], cStride: width)
     }
 
-    /// s dYᵀ (X Aᵀ).
+    /// dYᵀ (s X Aᵀ).
     func addUpGradient(_ index: Int, _ gradient: Tensor, _ inner: Tensor, to target: Tensor, accumulate: Bool) {
         guard let term = terms[index] else { return }
         count(gradient, term)
+        // Its transpose is a product that reads dY where it lies.
+        let outputs = gradient.shape[1], rank = term.rank
+        let transposed = Tensor(uninitialized: [rank, outputs]), rows = transposed.floats, columns = target.floats
+        if accumulate {
+            for row in 0..<outputs {
+                for column in 0..<rank { rows[column * outputs + row] = columns[row * rank + column] }
+            }
+        }
         GEMM.multiply(
-            m: gradient.shape[1], n: term.rank, k: gradient.shape[0], alpha: term.scale, a: gradient.floats,
-            aStride: gradient.shape[1], transposeA: true, b: inner.floats + offsets[index], bStride: width,
-            beta: accumulate ? 1 : 0, c: target.floats, cStride: term.rank)
+            m: rank, n: outputs, k: gradient.shape[0], a: inner.floats + offsets[index], aStride: width,
+            transposeA: true, b: gradient.floats, bStride: outputs, beta: accumulate ? 1 : 0, c: rows,
+            cStride: outputs)
+        for row in 0..<outputs {
+            for column in 0..<rank { columns[row * rank + column] = rows[column * outputs + row] }
+        }
+        withExtendedLifetime(transposed) {}
     }
 
     /// Gᵀ X.

@@ -24,7 +24,8 @@ extension CPU {
         }
         guard Tensor.isRecording(x, weight) else { return result }
         let x0 = x.withoutOrigin, w = weight.withoutOrigin
-        return result.recorded("rmsNorm", [x, weight], saved: [x0, w]) { flow in
+        let remake = { try rmsNorm(x0, w, offset: offset, epsilon: epsilon) }
+        return result.recorded("rmsNorm", [x, weight], saved: [x0, w], remake: remake) { flow in
             let gradient = try flow.contiguousGradient()
             let kernel = martlet_kernels_active().pointee.training.rms_norm_gradient
             try normGradient(flow, x0, w, parts: 1) { range, dx, accumulate, sums in
@@ -49,8 +50,9 @@ extension CPU {
             kernel(source + start, size, scale, shift, epsilon, target + start, size, range.count, size)
         }
         guard Tensor.isRecording([x, weight, bias]) else { return result }
-        let x0 = x.withoutOrigin, w = weight.withoutOrigin
-        return result.recorded("layerNorm", [x, weight, bias], saved: [x0, w]) { flow in
+        let x0 = x.withoutOrigin, w = weight.withoutOrigin, b = bias.withoutOrigin
+        let remake = { try layerNorm(x0, w, b, epsilon: epsilon) }
+        return result.recorded("layerNorm", [x, weight, bias], saved: [x0, w, b], remake: remake) { flow in
             let gradient = try flow.contiguousGradient()
             let kernel = martlet_kernels_active().pointee.training.layer_norm_gradient
             try normGradient(flow, x0, w, parts: 2) { range, dx, accumulate, sums in

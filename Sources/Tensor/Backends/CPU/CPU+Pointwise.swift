@@ -8,20 +8,15 @@ extension CPU {
         try Fused.check("activate", x)
         let records = Tensor.isRecording(x)
         let result = records ? Tensor(uninitialized: x.shape) : try x.takenOver("activate")
-        let source = x.floats, target = result.floats
-        let kernel =
-            switch function {
-            case .silu: vector.silu
-            case .gelu: vector.gelu
-            case .geluTanh: vector.gelu_tanh
-            case .relu: vector.relu
-            }
-        Fused.forRows(x.elementCount, width: 1) { range in
-            kernel(source + range.lowerBound, target + range.lowerBound, range.count)
-        }
+        activate(x, function, into: result)
         guard records else { return result }
         let x0 = x.withoutOrigin
-        return result.recorded("activate", [x], saved: [x0]) { flow in
+        let remake = {
+            let again = Tensor(uninitialized: x0.shape)
+            activate(x0, function, into: again)
+            return again
+        }
+        return result.recorded("activate", [x], saved: [x0], remake: remake) { flow in
             let gradient = try flow.contiguousGradient()
             let kernel =
                 switch function {
@@ -38,6 +33,20 @@ extension CPU {
                         range.count)
                 }
             }
+        }
+    }
+
+    private static func activate(_ x: Tensor, _ function: Fused.PointwiseFunction, into result: Tensor) {
+        let source = x.floats, target = result.floats
+        let kernel =
+            switch function {
+            case .silu: vector.silu
+            case .gelu: vector.gelu
+            case .geluTanh: vector.gelu_tanh
+            case .relu: vector.relu
+            }
+        Fused.forRows(x.elementCount, width: 1) { range in
+            kernel(source + range.lowerBound, target + range.lowerBound, range.count)
         }
     }
 
@@ -58,14 +67,22 @@ extension CPU {
         }
         let records = Tensor.isRecording(gate, up)
         let result = records ? Tensor(uninitialized: gate.shape) : try gate.takenOver("gate")
-        let left = gate.floats, right = up.floats, target = result.floats
-        Fused.forRows(gate.elementCount, width: 1) { range in
-            let start = range.lowerBound, count = range.count
-            kernel(left + start, count, right + start, count, target + start, count, 1, count)
+        func multiply(_ gate: Tensor, _ up: Tensor, into result: Tensor) {
+            let left = gate.floats, right = up.floats, target = result.floats
+            Fused.forRows(gate.elementCount, width: 1) { range in
+                let start = range.lowerBound, count = range.count
+                kernel(left + start, count, right + start, count, target + start, count, 1, count)
+            }
         }
+        multiply(gate, up, into: result)
         guard records else { return result }
         let gate0 = gate.withoutOrigin, up0 = up.withoutOrigin
-        return result.recorded("gate", [gate, up], saved: [gate0, up0]) { flow in
+        let remake = {
+            let again = Tensor(uninitialized: gate0.shape)
+            multiply(gate0, up0, into: again)
+            return again
+        }
+        return result.recorded("gate", [gate, up], saved: [gate0, up0], remake: remake) { flow in
             let gradient = try flow.contiguousGradient()
             let (dgate, dup) = (Tensor(uninitialized: gate0.shape), Tensor(uninitialized: gate0.shape))
             Fused.forRows(gate0.elementCount, width: 1) { range in

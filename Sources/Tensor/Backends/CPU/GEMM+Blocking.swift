@@ -51,6 +51,18 @@ extension GEMM {
             }
         }
 
+        /// `C (+)= op(A) op(B)`, and what is added then.
+        func multiply(_ product: Product, accumulate: Bool, parallel: Bool, then: Product?) {
+            let isLarge = product.m > Int(kernels.tile_rows) && product.k > 0
+            if let then, isLarge, product.aDepth == 1, then.aDepth == 1 {
+                let parallel = parallel && pool.workerCount > 1 && product.m * product.n * product.k >= Self.serialWork
+                readingA(product, accumulate: accumulate, parallel: parallel, then: then)
+                return
+            }
+            multiply(product, accumulate: accumulate, parallel: parallel)
+            if let then { multiply(then, accumulate: true, parallel: parallel) }
+        }
+
         /// `C (+)= op(A) op(B)`.
         func multiply(_ product: Product, accumulate: Bool, parallel: Bool) {
             guard product.k > 0 else {
@@ -61,7 +73,9 @@ extension GEMM {
                 return
             }
             let work = product.m * product.n * product.k
-            if product.m <= Int(kernels.tile_rows) {
+            // A few rows of a transposed A: the row-major B is read where it lies, once for each tile of rows.
+            let isNarrow = product.aRow == 1 && product.bColumn == 1 && product.m <= 2 * Int(kernels.tile_rows)
+            if product.m <= Int(kernels.tile_rows) || isNarrow && product.aDepth != 1 {
                 // Most of the work is reading B: a parallel region is worth its cost from some ten thousand elements
                 // on.
                 thin(product, accumulate: accumulate, parallel: parallel && product.n * product.k >= 1 << 15)
@@ -78,15 +92,17 @@ extension GEMM {
         }
 
         private func thin(_ product: Product, accumulate: Bool, parallel: Bool) {
-            let unit = Int(kernels.tile_columns)
+            let unit = Int(kernels.tile_columns), high = Int(kernels.tile_rows)
             let units = (product.n + unit - 1) / unit
             each(parallel ? min(units, 4 * pool.workerCount) : 1) { piece, pieces in
                 let first = units * piece / pieces * unit
                 let end = min(units * (piece + 1) / pieces * unit, product.n)
-                kernels.thin(
-                    product.m, end - first, product.k, product.a, product.aRow, product.aDepth,
-                    product.b + first * product.bColumn, product.bDepth, product.bColumn, product.c + first,
-                    product.cStride, accumulate)
+                for top in stride(from: 0, to: product.m, by: high) {
+                    kernels.thin(
+                        min(high, product.m - top), end - first, product.k, product.a + top * product.aRow,
+                        product.aRow, product.aDepth, product.b + first * product.bColumn, product.bDepth,
+                        product.bColumn, product.c + top * product.cStride + first, product.cStride, accumulate)
+                }
             }
         }
 

@@ -4,8 +4,9 @@ extension GEMM.Run {
     /// A row-major and read in place, B in panels of columns: the thread that takes a panel packs it and multiplies all
     /// rows of A with it. So A is not packed, B is packed once, and threads wait for each other only at the end.
     ///
-    /// A panel of B stays in the level 2 cache; A is read from the level 3 cache, and the tiles prefetch its lines.
-    func readingA(_ product: GEMM.Product, accumulate: Bool, parallel: Bool) {
+    /// A panel of B stays in the level 2 cache; A is read from the level 3 cache, and the tiles prefetch its lines. What
+    /// is added `then`, with another row-major A, follows while the panel of C is in the level 2 cache.
+    func readingA(_ product: GEMM.Product, accumulate: Bool, parallel: Bool, then: GEMM.Product? = nil) {
         let high = Int(kernels.tile_rows), depthBlock = depthBlock(product.k)
         let shared = Self.level3 / 4 / (4 * depthBlock)
         let rowsAtOnce = min(product.m, max(high, shared / high * high))
@@ -33,6 +34,17 @@ extension GEMM.Run {
                                     rows.count, columns.count, depth,
                                     product.a + (top + rows.lowerBound) * product.aRow + k, product.aRow, packed, c,
                                     product.cStride, accumulate || k > 0, next)
+                            }
+                            guard let then, end == product.k else { continue }
+                            for k in stride(from: 0, to: then.k, by: depthBlock) {
+                                let depth = min(depthBlock, then.k - k)
+                                kernels.pack_columns(
+                                    then.b + k * then.bDepth + columns.lowerBound * then.bColumn, then.bDepth,
+                                    then.bColumn, columns.count, depth, packed)
+                                kernels.block_rows(
+                                    rows.count, columns.count, depth,
+                                    then.a + (top + rows.lowerBound) * then.aRow + k, then.aRow, packed, c,
+                                    product.cStride, true, martlet_upcoming())
                             }
                         }
                     }

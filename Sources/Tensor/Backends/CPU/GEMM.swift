@@ -14,6 +14,8 @@ package enum GEMM {
     /// - `alpha` 1 and `beta` 1 (a gradient added to) start the chain from C. Otherwise the chain starts from 0 and
     ///   the element is `fma(beta, c, alpha · acc)`; with `beta` 0 C is not read, with `alpha` 0 neither are A and B.
     /// - `k` 0 is a product of zeros. C must not overlap A or B.
+    /// - `then` is added to the one matrix of a batch of 1, with `alpha` 1 and `beta` 0 or 1: its chain goes on from the
+    ///   first product's, `C = op(A) op(B) + A₂ op(B₂) (+ C)`. It costs no pass over C of its own.
     package static func multiply(
         m: Int, n: Int, k: Int,
         alpha: Float = 1,
@@ -21,7 +23,7 @@ package enum GEMM {
         b: UnsafePointer<Float>, bStride: Int, transposeB: Bool = false,
         beta: Float = 0,
         c: UnsafeMutablePointer<Float>, cStride: Int,
-        batch: Int = 1, aBatchStride: Int = 0, bBatchStride: Int = 0, cBatchStride: Int = 0,
+        batch: Int = 1, aBatchStride: Int = 0, bBatchStride: Int = 0, cBatchStride: Int = 0, then: Addend? = nil,
         kernels: martlet_gemm_kernels = martlet_kernels_active().pointee.gemm,
         pool: ThreadPool = .shared
     ) {
@@ -32,6 +34,11 @@ package enum GEMM {
             b: b, bDepth: transposeB ? 1 : bStride, bColumn: transposeB ? bStride : 1,
             c: c, cStride: cStride)
         let run = Run(kernels: kernels, pool: pool)
+        if let then {
+            precondition(batch == 1 && alpha == 1 && (beta == 0 || beta == 1), "an addend needs a plain product")
+            run.multiply(product, accumulate: beta == 1, parallel: true, then: then.product(like: product))
+            return
+        }
 
         // Matrices of A that follow each other without gaps and use the same B are the rows of one product.
         let joins =
@@ -87,6 +94,35 @@ package enum GEMM {
 }
 
 extension GEMM {
+    /// A product of few columns that is added to another: A₂ `[m, k]` row-major, B₂ `[k, n]`, or `[n, k]` transposed.
+    package struct Addend {
+        var k: Int
+        var a: UnsafePointer<Float>, aStride: Int
+        var b: UnsafePointer<Float>, bStride: Int, transposeB: Bool
+
+        package init(
+            k: Int, a: UnsafePointer<Float>, aStride: Int, b: UnsafePointer<Float>, bStride: Int,
+            transposeB: Bool = false
+        ) {
+            (self.k, self.a, self.aStride) = (k, a, aStride)
+            (self.b, self.bStride, self.transposeB) = (b, bStride, transposeB)
+        }
+
+        /// What is added to the columns of C from `first` on.
+        func ofColumns(from first: Int) -> Addend {
+            var part = self
+            part.b += first * (transposeB ? bStride : 1)
+            return part
+        }
+
+        fileprivate func product(like other: Product) -> Product {
+            Product(
+                m: other.m, n: other.n, k: k, a: a, aRow: aStride, aDepth: 1, b: b,
+                bDepth: transposeB ? 1 : bStride, bColumn: transposeB ? bStride : 1, c: other.c,
+                cStride: other.cStride)
+        }
+    }
+
     /// One product with its operands as pointers and strides; a transpose is only a change of strides.
     struct Product {
         var m: Int, n: Int, k: Int

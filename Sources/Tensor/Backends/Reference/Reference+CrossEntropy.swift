@@ -1,14 +1,14 @@
 extension Reference {
-    /// z = x Wᵀ / temperature;
+    /// z = (x Wᵀ + b) / temperature;
     ///     L = Σ over rows of weight · (lse(z) − (1 − s) z[target] − s mean(z) + zLoss lse(z)²) / divisor
     ///
     /// x `[tokens, hidden]`, W `[vocabulary, hidden]` -> a scalar. Rows whose target is ignored do not count.
     public static func crossEntropy(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], rowWeights: [Float]? = nil, divisor: Double,
-        _ options: CrossEntropyOptions = .init()
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor? = nil, targets: [Int32],
+        rowWeights: [Float]? = nil, divisor: Double, _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
         let trained = try rows(targets, options, x, weight)
-        let z = try logits(x, weight, trained, options)  // [trained, vocabulary]
+        let z = try logits(x, weight, bias, trained, options)  // [trained, vocabulary]
         let partition = try z.logSumExp(axes: [1])  // [trained]
         let wanted = try chosen(z, trained, targets)  // [trained]
         let smoothing = Double(options.smoothing)
@@ -20,10 +20,11 @@ extension Reference {
 
     /// z[target] − lse(z) for every row, 0 where the target is ignored: `[tokens]`.
     public static func logProbabilities(
-        _ x: Tensor, _ weight: any WeightMatrix, targets: [Int32], _ options: CrossEntropyOptions = .init()
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor? = nil, targets: [Int32],
+        _ options: CrossEntropyOptions = .init()
     ) throws(TensorError) -> Tensor {
         let trained = try rows(targets, options, x, weight)
-        let z = try logits(x, weight, trained, options)  // [trained, vocabulary]
+        let z = try logits(x, weight, bias, trained, options)  // [trained, vocabulary]
         let found = try chosen(z, trained, targets) - z.logSumExp(axes: [1])  // [trained]
         let zeros = try Tensor.zeros([targets.count], dtype: .float64)
         return try zeros.indexAdd(0, Tensor(trained.map(Int64.init)), found)
@@ -46,9 +47,9 @@ extension Reference {
     }
 
     private static func logits(
-        _ x: Tensor, _ weight: any WeightMatrix, _ rows: [Int], _ options: CrossEntropyOptions
+        _ x: Tensor, _ weight: any WeightMatrix, _ bias: Tensor?, _ rows: [Int], _ options: CrossEntropyOptions
     ) throws(TensorError) -> Tensor {
-        var z = try linear(x.take(rows: Tensor(rows.map(Int64.init))), weight)
+        var z = try linear(x.take(rows: Tensor(rows.map(Int64.init))), weight, bias: bias)
         if let cap = options.softCap { z = try softCap(z, cap) }
         return options.temperature == 1 ? z : try z / Double(options.temperature)
     }

@@ -12,7 +12,7 @@
 /// It is slow, and holds in memory everything that a fused operation never stores.
 public enum Reference {
     public static func linear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], values: Bool = true
     ) throws(TensorError) -> [Tensor] {
         try layers.map { (layer) throws(TensorError) in try linear(x, layer.weight, bias: layer.bias) }
     }
@@ -28,7 +28,8 @@ public enum Reference {
 
     /// Y = X Wᵀ + s (X Aᵀ) Bᵀ + b.  A `[rank, in]`, B `[out, rank]`
     package static func adaptedLinear(
-        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?]
+        _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], _ terms: [LowRankTerm?],
+        values: Bool = true
     ) throws(TensorError) -> [Tensor] {
         var outputs: [Tensor] = []
         for (layer, term) in zip(layers, terms) {
