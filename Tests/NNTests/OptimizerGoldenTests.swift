@@ -27,11 +27,26 @@ import Testing
         Case("adam") { AdamW($0, couplesDecay: true) }, Case("adamw") { AdamW($0) },
         Case("rmsprop") { RMSprop($0) }, Case("rmsprop-momentum") { RMSprop($0, alpha: 0.9, momentum: 0.8) },
         Case("adafactor") { Adafactor($0) }, Case("lion") { Lion($0) },
+        Case("adamw8bit", tolerance: 1e-5) { BlockwiseAdamW($0, smallest: 0) },
+        Case("galore", tolerance: 2e-5) {
+            GaLore($0, projection: GradientProjection(rank: 2, interval: 4), where: { _ in true })
+        },
+        Case("apollo", tolerance: 2e-5) {
+            APOLLO($0, projection: GradientProjection(rank: 2, interval: 4), where: { _ in true }, space: Self.space)
+        },
+        Case("apollo-mini", tolerance: 2e-5) {
+            APOLLO($0, projection: GradientProjection(rank: 1, interval: 4), where: { _ in true }, space: Self.space)
+        },
         Case("muon", tolerance: 2e-5) { Muon($0, where: { _ in true }) },
         Case("muon-original", tolerance: 2e-5) {
             Muon($0, momentum: 0.8, nesterov: false, scaling: .original, where: { _ in true })
         },
     ]
+
+    /// The projection that the script writes down: sin(2.3 i + 0.4 + number of the interval).
+    @Sendable private static func space(_ shape: Shape, _ interval: Int) throws -> Tensor {
+        try (Tensor.arange(shape.elementCount).to(.float32) * 2.3 + (0.4 + Double(interval))).sin().reshape(shape)
+    }
 
     private func parameters(_ names: [(String, Shape)]) throws -> [Parameter] {
         try names.map { name, shape in
@@ -110,6 +125,43 @@ import Testing
             try optimizer.step(learningRate: 0.01, gradientScale: 1)
         }
         #expect(try loss() < 0.95 * start)
+    }
+
+    @Test func momentsIn8BitsAreWhereTheyAreWorthIt() throws {
+        let all = try parameters([("large", [64, 70]), ("small", [100])])
+        let optimizer = BlockwiseAdamW([ParameterGroup(all)])
+        try setGradients(all, step: 0)
+        try optimizer.step(learningRate: 0.01)
+        let state = Dictionary(uniqueKeysWithValues: optimizer.state().map { ($0.name, $0.tensor) })
+        #expect(
+            state.keys.sorted() == [
+                "large.absmax1", "large.absmax2", "large.state1", "large.state2", "small.exp_avg", "small.exp_avg_sq",
+            ])
+        #expect(state["large.state1"]?.dtype == .uint8 && state["large.absmax1"]?.shape == [18])
+        let bytes = state.values.reduce(0) { $0 + $1.byteCount }
+        let planned = all.reduce(0) {
+            $0 + OptimizerKind.adamw8bit.stateBytes(of: $1.tensor.shape, isHidden: true)
+        }
+        #expect(bytes == planned)
+        // What is missing beside codes is named.
+        #expect(throws: OptimizerError.self) {
+            try optimizer.restore(stepCount: 1) { $0.contains("absmax") ? nil : state[$0] }
+        }
+    }
+
+    @Test(arguments: OptimizerKind.allCases)
+    func plannedStateIsWhatIsKept(kind: OptimizerKind) throws {
+        let all = try parameters([("a", [70, 80]), ("tall", [90, 60]), ("b", [17]), ("lm_head.weight", [100, 50])])
+        var numbers = OptimizerKind.Numbers()
+        numbers.projection.rank = 8
+        let optimizer = kind.make(all, numbers)
+        try setGradients(all, step: 0)
+        try optimizer.step(learningRate: 0.01, gradientScale: 1)
+        let kept = try optimizer.state().reduce(0) { $0 + $1.tensor.byteCount }
+        let planned = all.reduce(0) {
+            $0 + kind.stateBytes(of: $1.tensor.shape, isHidden: Muon.isHiddenMatrix($1), numbers)
+        }
+        #expect(kept == planned)
     }
 
     @Test func muonLeavesEmbeddingsHeadAndVectorsToAdamW() throws {

@@ -110,6 +110,54 @@ import TinyModels
         }
     }
 
+    /// What a layer ends with is not computed a second time, and no bit depends on it.
+    @Test(arguments: ["lora", "dora"]) func layersComputedAgainLearnTheSame(_ method: String) throws {
+        let (folder, data) = try prepared("again-\(method)")
+        var ends: [[[Float]]] = []
+        for recompute in ["none", "layers"] {
+            let (trainer, model) = try trainer(
+                folder, data, options(method, ["recompute": .string(recompute), "steps": 3]), run: recompute)
+            try trainer.train { _ in }
+            ends.append(try #require(model.adapter).parameters.map { try $0.tensor.detach().toArray() })
+        }
+        #expect(ends[0] == ends[1])
+    }
+
+    /// Optimisers that keep little state, and rates that fall from layer to layer.
+    @Test(arguments: ["adamw8bit", "galore", "apollo"]) func smallStatesAreResumedBitForBit(_ optimizer: String) throws
+    {
+        let (folder, data) = try prepared("small-\(optimizer)")
+        // All of the model, whose matrices are large enough for 8 bits.
+        let more: [String: JSON] = [
+            "optimizer": .string(optimizer), "projection_rank": 4, "projection_interval": 3, "layer_decay": 0.8,
+            "adapter": "none", "learning_rate": 3e-3,
+        ]
+        func trainer(_ run: String) throws -> Trainer {
+            try Trainer(
+                run: folder + run, options: options("none", more), data: data,
+                from: StartingModel(path: folder + "/tiny.gguf"))
+        }
+        var losses: [Double] = []
+        try trainer("/whole").train { if case .step(let report) = $0 { losses.append(report.loss) } }
+        #expect(losses[7] < losses[0], "\(losses)")
+        var steps = 0
+        #expect(try !trainer("/halves").train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer("/halves")
+        #expect(try second.resume().checkpoint?.step == 5)
+        #expect(try second.train { _ in })
+        #expect(try weights(folder + "/whole") == weights(folder + "/halves"))
+        let state = try SafetensorsFile(path: folder + "/whole/checkpoints/step-00000008/optimizer.safetensors")
+        let kind = try #require(OptimizerKind(rawValue: optimizer))
+        var numbers = OptimizerKind.Numbers()
+        numbers.projection.rank = 4
+        let model = try StartingModel(path: folder + "/tiny.gguf")
+        let planned = model.parameters.reduce(0) {
+            $0 + kind.stateBytes(of: $1.tensor.shape, isHidden: Muon.isHiddenMatrix($1), numbers)
+        }
+        let kept = try state.names.reduce(0) { try $0 + state.tensor($1).byteCount }
+        #expect(kept == planned)
+    }
+
     /// B's rate is a multiple of A's: after one step from B = 0 with Adam, B has moved that much further.
     @Test func theRatioOfLoRAPlusIsOfTheRates() throws {
         let (folder, data) = try prepared("plus")

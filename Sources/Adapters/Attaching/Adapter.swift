@@ -186,6 +186,9 @@ public final class Adapter {
         return names.count == tensors.count && tensors.allSatisfy { $0.isStoredAsTrained && names.contains($0.key) }
     }
 
+    /// Those of linear layers, in the order of the layers.
+    package var linearAdapters: [any LinearAdapter] { linears.map(\.adapter) }
+
     public var count: Int { parameters.reduce(0) { $0 + $1.tensor.elementCount } }
 }
 

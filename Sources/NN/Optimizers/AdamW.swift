@@ -34,11 +34,7 @@ public final class AdamW: Optimizer {
         stepCount += 1
         try groups.forEachGradient { parameter, gradient, group in
             var step = OptimizerStep(group, rate: learningRate, scale: gradientScale, coupled: couplesDecay)
-            step.beta1 = Float(beta1)
-            step.beta2 = Float(beta2)
-            step.epsilon = Float(epsilon)
-            step.correction1 = Float(1 - power(beta1, stepCount))
-            step.correction2 = Float(1 - power(beta2, stepCount))
+            step.setMoments(beta1, beta2, epsilon, stepCount: stepCount)
             try Fused.adamW(
                 parameter.tensor, gradient: gradient, mean: first.of(parameter), square: second.of(parameter), step)
         }
@@ -60,6 +56,13 @@ extension OptimizerStep {
         weightDecay = coupled ? 0 : Float(group.weightDecay)
         coupledDecay = coupled ? Float(group.weightDecay) : 0
         self.gradientScale = Float(scale)
+    }
+
+    /// Adam's numbers of a step.
+    mutating func setMoments(_ beta1: Double, _ beta2: Double, _ epsilon: Double, stepCount: Int) {
+        (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
+        correction1 = Float(1 - power(beta1, stepCount))
+        correction2 = Float(1 - power(beta2, stepCount))
     }
 }
 

@@ -1,13 +1,16 @@
+import MartletSystem
 import MartletTensor
 
 /// The optimisers, by their names in a configuration.
 public enum OptimizerKind: String, Sendable, CaseIterable {
-    case adamw, adam, sgd, rmsprop, adafactor, lion, muon
+    case adamw, adam, adamw8bit, sgd, rmsprop, adafactor, lion, muon, galore, apollo
 
     /// The hyperparameters besides the learning rate; each optimiser uses those that apply to it.
     public struct Numbers: Sendable, Equatable {
         public var weightDecay, beta1, beta2, epsilon, momentum: Double
         public var nesterov: Bool
+        /// Of galore and apollo.
+        public var projection = GradientProjection()
 
         public init(
             weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,
@@ -36,6 +39,16 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
             return AdamW(
                 groups, beta1: numbers.beta1, beta2: numbers.beta2, epsilon: numbers.epsilon,
                 couplesDecay: self == .adam)
+        case .adamw8bit:
+            return BlockwiseAdamW(groups, beta1: numbers.beta1, beta2: numbers.beta2, epsilon: numbers.epsilon)
+        case .galore:
+            return GaLore(
+                groups, projection: numbers.projection, beta1: numbers.beta1, beta2: numbers.beta2,
+                epsilon: numbers.epsilon)
+        case .apollo:
+            return APOLLO(
+                groups, projection: numbers.projection, beta1: numbers.beta1, beta2: numbers.beta2,
+                epsilon: numbers.epsilon)
         case .sgd: return SGD(groups, momentum: numbers.momentum, nesterov: numbers.nesterov)
         case .rmsprop:
             return RMSprop(groups, alpha: numbers.beta2, epsilon: numbers.epsilon, momentum: numbers.momentum)
@@ -48,20 +61,21 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// Numbers of optimiser state per element of a matrix, for memory planning; Adafactor's factors are negligible.
-    /// - Parameter momentum: of sgd and rmsprop, which keep a buffer for it unless it is 0.
-    public func stateCountPerParameter(momentum: Double) -> Int {
-        switch self {
-        case .adamw, .adam: 2
-        case .sgd: momentum == 0 ? 0 : 1
-        case .rmsprop: momentum == 0 ? 1 : 2
-        case .lion, .muon: 1
-        case .adafactor: 0
+    /// Bytes of optimiser state of one parameter, for memory planning.
+    /// - Parameter isHidden: whether it is a matrix between embedding and head (`Muon.isHiddenMatrix`).
+    public func stateBytes(of shape: Shape, isHidden: Bool, _ numbers: Numbers = Numbers()) -> Int {
+        let elements = shape.reduce(1) { $0.multiplied(clampedBy: $1) }, one = elements.multiplied(clampedBy: 4)
+        let two = one.multiplied(clampedBy: 2), keepsMomentum = numbers.momentum != 0
+        return switch self {
+        case .adamw, .adam: two
+        case .adamw8bit: BlockwiseAdamW.stateBytes(elements: elements)
+        case .sgd: keepsMomentum ? one : 0
+        case .rmsprop: keepsMomentum ? two : one
+        case .lion: one
+        case .muon: isHidden ? one : two
+        case .galore, .apollo:
+            isHidden ? numbers.projection.stateBytes(of: shape, keepsBasis: self == .galore) : two
+        case .adafactor: shape.rank > 1 ? 4 * shape[0] + 4 * (elements / max(1, shape[0])) : one
         }
-    }
-
-    /// The same for embeddings, the head, norms and biases, which muon leaves to AdamW.
-    public func stateCountOutsideMatrices(momentum: Double) -> Int {
-        self == .muon ? 2 : stateCountPerParameter(momentum: momentum)
     }
 }

@@ -19,9 +19,12 @@ extension ResolvedOptions {
     /// Creates the step loop of a run with these options.
     func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
         let options = run.optimizer
+        var numbers = options.numbers
+        numbers.projection.seed = run.general.randomSeed
+        let layers = LayerDecay(options.layerDecay, trained.map(\.name))
         let loop = try StepLoop(
             trained, clip: options.clip, rounding: run.compute.rounding, averageDecay: options.averageDecay
-        ) { options.kind.make($0, options.numbers, rate: run.adapter.rate) }
+        ) { options.kind.make($0, numbers) { run.adapter.rate($0) * layers.rate(of: $0.name) } }
         loop.optimizerName = options.kind.rawValue
         loop.guards = StepGuards(spikeFactor: options.spikeFactor)
         return loop

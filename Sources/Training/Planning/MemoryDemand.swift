@@ -44,15 +44,15 @@ extension ResolvedOptions {
 
     /// What training with these options will keep in memory, by kind.
     /// - Parameter rows: rows of a micro-batch; by default those of the options.
-    /// - Parameter adapter: the trained parameters and the bytes of the base, for an adapter.
+    /// - Parameter adapter: what is trained in place of the model.
     public func memory(
-        _ cost: TrainingCost, rows: Int? = nil, adapter: (trained: Int, base: Int)? = nil
+        _ cost: TrainingCost, rows: Int? = nil, adapter: AdapterCost? = nil
     ) -> [(kind: String, bytes: Int)] {
         cost.memory(
             // The length of replies is not known in advance, so a command without rows plans none.
             tokens: (rows ?? rowsPerMicroBatch).multiplied(clampedBy: sequencesPerRow)
                 .multiplied(clampedBy: self.rows.length),
-            optimizer: self.optimizer.kind, momentum: self.optimizer.numbers.momentum,
+            optimizer: self.optimizer.kind, numbers: self.optimizer.numbers,
             copies: (self.optimizer.averageDecay > 0 ? 1 : 0) + (self.compute.rounding == nil ? 0 : 1),
             recomputesLayers: recomputesLayers, addsGradients: self.compute.microBatches > 1, adapter: adapter)
     }

@@ -17,8 +17,9 @@ public struct TrainingCost: Sendable, Equatable {
     public let parameters: Int
     /// Of the output projection, or of the embedding that it is tied to.
     private let headElements: Int
-    /// Of matrices between embedding and head, which muon keeps one number for and not two.
-    private let matrixElements: Int
+    /// Of the parameters: how many have a shape, and whether they are matrices between embedding and head, for which
+    /// some optimisers keep less.
+    private let shapes: [(shape: Shape, isHidden: Bool, count: Int)]
     /// By what they do: "embedding", "attention", "feed-forward", "norm", "head".
     public let parametersByPart: [(part: String, count: Int)]
     public let length: Int
@@ -34,7 +35,7 @@ public struct TrainingCost: Sendable, Equatable {
         let counter = ParameterCounter(spec)
         _ = Decoder(counter, spec)
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
-        matrixElements = counter.matrixElements
+        shapes = counter.shapes
         headElements = spec.hasHead ? spec.vocabularySize.multiplied(clampedBy: spec.hiddenSize) : 0
         parametersByPart = counter.parts
         self.length = length
@@ -66,28 +67,36 @@ public struct TrainingCost: Sendable, Equatable {
     /// Where a step has one micro-batch, gradients come into being while activations go: the larger of both moments is
     /// told, the beginning of the way back, with the head's gradient alone, or its end, with one layer's activations.
     /// - Parameters:
-    ///   - momentum: of the optimiser, where some keep a buffer only for one above 0.
+    ///   - numbers: of the optimiser, on some of which its state depends.
     ///   - recomputesLayers: layers keep their input alone, and are computed again on the way back.
     ///   - addsGradients: a step has several micro-batches, so that there are gradients before the last one begins.
     public func memory(
-        tokens: Int, optimizer: OptimizerKind = .adamw, momentum: Double = 0.9, copies: Int = 0,
-        recomputesLayers: Bool = false, addsGradients: Bool = true, adapter: (trained: Int, base: Int)? = nil
+        tokens: Int, optimizer: OptimizerKind = .adamw, numbers: OptimizerKind.Numbers = .init(), copies: Int = 0,
+        recomputesLayers: Bool = false, addsGradients: Bool = true, adapter: AdapterCost? = nil
     ) -> [(kind: String, bytes: Int)] {
+        let logits = Fused.logitBytes(tokens: tokens, vocabulary: spec.vocabularySize)
         if let adapter {
             // The base stays as it is stored; of the adapter there are numbers, gradients and what the optimiser keeps.
-            let own = adapter.trained.multiplied(clampedBy: 4)
-            let states = own.multiplied(
-                clampedBy: optimizer.stateCountPerParameter(momentum: momentum).adding(clamped: copies))
+            let own = adapter.count.multiplied(clampedBy: 4)
+            let states = adapter.shapes.reduce(own.multiplied(clampedBy: copies)) {
+                $0.adding(clamped: optimizer.stateBytes(of: $1, isHidden: $1.rank == 2, numbers))
+            }
             return [
                 ("the base", adapter.base), ("parameters", own), ("gradients", own), ("moments", states),
-                ("activations", activationBytes(tokens: tokens, keptLayers: spec.layerCount, recomputesLayers)),
-                ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
-                ("the program", tokens > 0 ? 36 << 20 : 0),
+                (
+                    "activations",
+                    activationBytes(
+                        tokens: tokens, keptLayers: spec.layerCount, recomputesLayers, adapter: adapter)
+                ),
+                ("logits", logits), ("the program", tokens > 0 ? 36 << 20 : 0),
             ]
         }
-        let all = parameters.multiplied(clampedBy: 4), matrices = matrixElements.multiplied(clampedBy: 4)
-        let states = matrices.multiplied(clampedBy: optimizer.stateCountPerParameter(momentum: momentum)).adding(
-            clamped: (all - matrices).multiplied(clampedBy: optimizer.stateCountOutsideMatrices(momentum: momentum)))
+        let all = parameters.multiplied(clampedBy: 4)
+        let states = shapes.reduce(0) { total, one in
+            total.adding(
+                clamped: optimizer.stateBytes(of: one.shape, isHidden: one.isHidden, numbers)
+                    .multiplied(clampedBy: one.count))
+        }
         var gradients = all
         var activations = activationBytes(tokens: tokens, keptLayers: spec.layerCount, recomputesLayers)
         if !addsGradients {
@@ -107,8 +116,7 @@ public struct TrainingCost: Sendable, Equatable {
             ("moments", states.adding(clamped: all.multiplied(clampedBy: copies))),
             ("activations", activations),
             // A block of logits; the gradient of the head is the parameters' own.
-            ("logits", min(1 << 25, tokens.multiplied(clampedBy: spec.vocabularySize).multiplied(clampedBy: 4))),
-            ("buffers kept for reuse", tokens > 0 ? beside : 0),
+            ("logits", logits), ("buffers kept for reuse", tokens > 0 ? beside : 0),
             // Program and tokenizer; nothing where the question is of weights alone.
             ("the program", tokens > 0 ? 36 << 20 : 0),
         ]
@@ -117,15 +125,22 @@ public struct TrainingCost: Sendable, Equatable {
     /// What the operations of a layer save for their gradients, see the fused operations of `Tensor`, and what the
     /// gradients of one layer take while they are computed: of gate, up and their product, and twice of the residual
     /// stream. Measured peaks of small and middling shapes lie within 10 % of the plan.
-    private func activationBytes(tokens: Int, keptLayers: Int, _ recomputesLayers: Bool) -> Int {
+    /// - Parameter adapter: what is trained in place of the model.
+    private func activationBytes(
+        tokens: Int, keptLayers: Int, _ recomputesLayers: Bool, adapter: AdapterCost? = nil
+    ) -> Int {
         let hidden = spec.hiddenSize
         let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.scoreDimension)
         let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.scoreDimension)
         let heads = spec.attention.queryKeyNorm != .none ? queries.adding(clamped: keys) : 0
-        // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product.
+        // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product. What is
+        // normalised, and that product, are computed again where terms of low rank alone need them.
+        let remakes = adapter?.isLowRank ?? false
         let layer = [
-            hidden.multiplied(clampedBy: 4), queries.multiplied(clampedBy: 2), keys.multiplied(clampedBy: 2), heads,
-            spec.attention.heads, spec.feedForward.size.multiplied(clampedBy: spec.feedForward.isGated ? 3 : 2),
+            hidden.multiplied(clampedBy: remakes ? 2 : 4), queries.multiplied(clampedBy: 2),
+            keys.multiplied(clampedBy: 2), heads, spec.attention.heads,
+            spec.feedForward.size.multiplied(clampedBy: (spec.feedForward.isGated ? 3 : 2) - (remakes ? 1 : 0)),
+            (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
         ].reduce(0) { $0.adding(clamped: $1) }
         let gradients = spec.feedForward.size.multiplied(clampedBy: spec.feedForward.isGated ? 3 : 2)
             .adding(clamped: hidden.multiplied(clampedBy: 2))
@@ -151,7 +166,7 @@ public struct TrainingCost: Sendable, Equatable {
 /// Counts parameters without making them.
 private final class ParameterCounter: ParameterSource {
     private(set) var parts: [(part: String, count: Int)] = []
-    private(set) var matrixElements = 0
+    private(set) var shapes: [(shape: Shape, isHidden: Bool, count: Int)] = []
     private let spec: DecoderConfiguration
     /// Elements of the matrices that one token is multiplied with, by part.
     private var ofToken: [String: Double] = [:]
@@ -177,9 +192,12 @@ private final class ParameterCounter: ParameterSource {
                 ? "embedding"
                 : name.contains("norm") ? "norm" : name.contains("self_attn") ? "attention" : "feed-forward"
         let count = shape.reduce(1) { $0.multiplied(clampedBy: $1) }
-        if shape.rank == 2, part != "head", part != "embedding" {
-            matrixElements = matrixElements.adding(clamped: count)
-            if takesPart(name) { ofToken[part, default: 0] += Double(count) }
+        let isHidden = shape.rank == 2 && part != "head" && part != "embedding"
+        if isHidden, takesPart(name) { ofToken[part, default: 0] += Double(count) }
+        if let index = shapes.firstIndex(where: { $0.shape == shape && $0.isHidden == isHidden }) {
+            shapes[index].count += 1
+        } else {
+            shapes.append((shape, isHidden, 1))
         }
         if let index = parts.firstIndex(where: { $0.part == part }) {
             parts[index].count = parts[index].count.adding(clamped: count)

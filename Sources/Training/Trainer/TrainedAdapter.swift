@@ -14,6 +14,12 @@ struct TrainedAdapter {
     /// What the base is called in `adapter_config.json`.
     let base: String
     let fingerprint: String
+    /// Heads that are trained beside it and saved with it, by PEFT's names: "base_model.model.score.weight".
+    var heads: [Parameter] = []
+    /// PEFT's, where it is not the model's own: "SEQ_CLS".
+    var taskType: String?
+    /// Whether parameters are trained that are no part of the adapter's files, as a value head.
+    var trainsMore = false
 
     /// - Throws: `AdapterError` for an adapter that does not fit the base; `TrainingError`.
     init(
@@ -50,20 +56,33 @@ struct TrainedAdapter {
         fingerprint = try BaseFingerprint.of(decoder)
     }
 
-    /// Numbers that are trained, and bytes of the base.
-    var sizes: (trained: Int, base: Int) {
-        (adapter.count, decoder.tree.parameters.reduce(0) { $0 + $1.value.byteCount })
+    /// What a plan of memory asks of it.
+    var sizes: AdapterCost {
+        AdapterCost(
+            adapter.parameters, base: decoder.tree.parameters.reduce(0) { $0 + $1.value.byteCount },
+            adapter.linearAdapters)
     }
 
     /// The files beside the weights.
-    var files: [(name: String, bytes: [UInt8])] { [PEFTFolder.configurationFile(adapter, base: base)] }
+    var files: [(name: String, bytes: [UInt8])] {
+        let file = PEFTFolder.configurationFile(adapter, base: base)
+        guard let taskType, var members = (try? JSON(parsing: file.bytes))?.object else { return [file] }
+        let modules = Set(heads.compactMap { $0.name.split(separator: ".").dropLast().last.map(String.init) })
+        members["task_type"] = .string(taskType)
+        members["modules_to_save"] = .array(
+            (members["modules_to_save"]?.array ?? []) + modules.sorted().map { .string($0) })
+        return [(file.name, JSON.object(members).bytes(indent: 2))]
+    }
 
     var metadata: [String: String] { ["format": "pt", PEFTFolder.fingerprintKey: fingerprint] }
 
     /// What is stored as the adapter, where it is not the parameters themselves.
     func shown(_ loop: StepLoop) throws -> [(String, Tensor)]? {
-        if adapter.isStoredAsTrained, loop.average == nil, loop.mixed == nil { return nil }
-        return try loop.withShownWeights { try adapter.published().map { ($0, $1.copied()) } }
+        if adapter.isStoredAsTrained, loop.average == nil, loop.mixed == nil, !trainsMore { return nil }
+        return try loop.withShownWeights {
+            let own = try adapter.published().map { ($0.0, $0.1.copied()) }
+            return own + heads.map { ($0.name, $0.tensor.detach().copied()) }
+        }
     }
 
     /// - Throws: `TrainingError` where a checkpoint was trained on another base.

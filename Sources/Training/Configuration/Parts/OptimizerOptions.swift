@@ -9,6 +9,8 @@ public struct OptimizerOptions: Sendable, Equatable {
     /// Decay of the average of the weights; 0: none.
     public internal(set) var averageDecay = 0.0
     public internal(set) var spikeFactor = 100.0
+    /// Factor on the learning rate from each layer to the one below it.
+    public internal(set) var layerDecay = 1.0
 }
 
 extension OptimizerKind: OptionValue {}
@@ -18,7 +20,9 @@ extension OptionPart {
         "Optimiser",
         [
             .choice(
-                "optimizer", \.optimizer.kind, "What changes the weights along the gradient.", shown: true,
+                "optimizer", \.optimizer.kind,
+                "What changes the weights along the gradient; adamw8bit, galore and apollo keep little state.",
+                shown: true,
                 others: "optim optimiser opt", default: .value(.adamw)),
             .number(
                 "weight_decay", \.optimizer.numbers.weightDecay, 0...10, "Decay of matrices.",
@@ -29,11 +33,12 @@ extension OptionPart {
                         ? (0, "none for adapters") : ($0.optimizer.weightDecay, "default of the optimizer")
                 }),
             .number(
-                "beta1", \.optimizer.numbers.beta1, 0...0.9999, "Memory of the gradient: adamw, adam, lion.",
+                "beta1", \.optimizer.numbers.beta1, 0...0.9999,
+                "Memory of the gradient: adamw and its kin, adam, lion.",
                 others: "b1 adam_beta1 betas beta", default: .value(0.9)),
             .number(
                 "beta2", \.optimizer.numbers.beta2, 0...0.99999,
-                "Memory of its square: adamw, adam, rmsprop; of lion's momentum.", others: "b2 adam_beta2",
+                "Memory of its square: adamw and its kin, adam, rmsprop; of lion's momentum.", others: "b2 adam_beta2",
                 default: .from { ($0.optimizer.beta2, "default of the optimizer") }),
             .number(
                 "momentum", \.optimizer.numbers.momentum, 0...0.9999, "Momentum of sgd, rmsprop and muon.",
@@ -42,8 +47,25 @@ extension OptionPart {
                 "nesterov", \.optimizer.numbers.nesterov, "Whether sgd and muon look ahead along the momentum.",
                 default: .value(true)),
             .number(
-                "epsilon", \.optimizer.numbers.epsilon, 1e-15...1, "What is added to the root: adamw, adam, rmsprop.",
+                "epsilon", \.optimizer.numbers.epsilon, 1e-15...1,
+                "What is added to the root: adamw and its kin, adam, rmsprop.",
                 others: "eps adam_epsilon", default: .value(1e-8)),
+            .integer(
+                "projection_rank", \.optimizer.numbers.projection.rank, 1...65_536,
+                "Of galore and apollo: dimensions that gradients of matrices are projected to; 1 makes apollo its mini.",
+                others: "galore_rank apollo_rank", default: .value(128)),
+            .integer(
+                "projection_interval", \.optimizer.numbers.projection.interval, 1...1_000_000,
+                "Of galore and apollo: steps until they are projected otherwise.",
+                others: "galore_update_interval apollo_update_interval update_proj_gap", default: .value(200)),
+            .option(
+                "projection_scale", optional: \.optimizer.numbers.projection.scale, .number(1e-6...1e6),
+                "Of galore and apollo: the factor on what is projected back.", others: "galore_scale apollo_scale",
+                default: .none("0.25 of galore; 1 of apollo, 128 at rank 1")),
+            .number(
+                "layer_decay", \.optimizer.layerDecay, 0.01...1,
+                "Factor on the learning rate from each layer to the one below it, the embedding below the first.",
+                resume: .told, others: "layerwise_lr_decay llrd layer_wise_lr_decay", default: .value(1, "the same")),
             .number(
                 "clip", \.optimizer.clip, 1e-6...1e6, "The largest gradient norm; larger ones are scaled down to it.",
                 resume: .told, flags: ["gradient-clip"],
@@ -80,7 +102,7 @@ struct UsualNumbers {
             origin = text + " × 256 / hidden_size"
         }
         switch kind {
-        case .adamw: byWidth(3e-3, "3e-3")
+        case .adamw, .adamw8bit, .galore, .apollo: byWidth(3e-3, "3e-3")
         case .adam:
             byWidth(3e-3, "3e-3")
             // As part of the gradient a decay is divided by its size: the usual 0.1 would drown it.
