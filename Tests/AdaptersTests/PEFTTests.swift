@@ -14,6 +14,8 @@ import Testing
         "lora": "llama", "lora-all-linear": "llama-untied", "lora-pattern": "llama", "lora-layers": "llama",
         "lora-saved": "llama-untied", "lora-embedding": "llama-untied", "lora-tokens": "llama", "lora-gpt2": "gpt2",
         "lora-phi3": "phi3", "dora": "llama-untied", "dora-gpt2": "gpt2", "ia3": "llama-untied", "ia3-gpt2": "gpt2",
+        "lora-gptneox": "gptneox", "dora-gptneox": "gptneox", "lora-bloom": "bloom", "ia3-bloom": "bloom",
+        "lora-falcon": "falcon", "lora-gptj": "gptj",
         "oft": "llama-untied", "oft-neumann": "llama", "prompt": "llama", "prefix": "llama", "p-tuning": "llama",
     ]
     static let names = bases.keys.sorted()
@@ -76,8 +78,9 @@ import Testing
         var targets = Array(tokens.dropFirst()) + [-100]
         targets[6] = -100
         let hidden = try decoder.hiddenStates(tokens, segments: expected.segments)
+        let head = try decoder.lossHead
         let loss = try Fused.crossEntropy(
-            hidden, decoder.headWeight, targets: targets, divisor: 12, CrossEntropyOptions(ignored: -100))
+            hidden, head.weight, bias: head.bias, targets: targets, divisor: 12, CrossEntropyOptions(ignored: -100))
         let wanted: Double = try expected.file.tensor("loss").reshape([]).item()
         #expect(abs(try loss.item(as: Double.self) - wanted) < 1e-5)
         try loss.backward()

@@ -20,7 +20,7 @@ extension AdapterBuilder {
                 guard configuration.start == .residual else { return own }
                 return try original(of: layer).float32Matrix().detach() - own
             }
-            return parts.count == 1 ? parts[0] : try Tensor.concatenate(parts)
+            return try published.joined(parts, of: place)
         }
         let (down, up) = try LowRankApproximation(whole, rank: rank).factors(rank: rank)
         let root = Double(1 / scale.squareRoot())

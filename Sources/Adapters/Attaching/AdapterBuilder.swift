@@ -55,7 +55,9 @@ struct AdapterBuilder {
         let ranks = try NameOverrides(configuration.rankPattern)
         let alphas = try NameOverrides(configuration.alphaPattern)
         var found: Set<String> = []
-        for (layer, place) in published.linears where matcher.isTarget(place.module) {
+        // The head is not one of all linear layers, whatever the family's files call it.
+        let spares: String? = if case .allLinear = configuration.targets { "lm_head" } else { nil }
+        for (layer, place) in published.linears where layer.path != spares && matcher.isTarget(place.module) {
             found.insert(place.module)
             let adapter: any LinearAdapter
             switch configuration.kind {
@@ -144,10 +146,10 @@ struct AdapterBuilder {
             adapter.origin = origins[place.module]
             return adapter
         }
-        let layers = place.part == nil ? [layer] : published.parts(of: place.module)
+        let published = published, layers = place.part == nil ? [layer] : published.parts(of: place.module)
         let magnitude = try tensor(place, "lora_magnitude_vector", shape: [place.outputs], order: place.order) {
             let squares = try layers.map { try MagnitudeAdapter.squaredNorms(of: $0.matrix).reshape([-1]) }
-            return try Tensor.concatenate(squares).sqrt()
+            return try published.joined(squares, of: place).sqrt()
         }
         return try MagnitudeAdapter(
             of: layer, down: down, up: up, magnitude: magnitude, scale: scale, dropout: configuration.dropout,
@@ -287,6 +289,12 @@ struct AdapterBuilder {
             guard configuration.bias == .all || isAdapted else { continue }
             let key = key(place.module) + (isAdapted ? ".base_layer.bias" : ".bias")
             if let part = place.part {
+                guard part.groups == 1 else {
+                    throw AdapterError(
+                        .unsupported,
+                        "the bias of \(place.module) lies head by head among those of other layers, which is not trained "
+                            + "apart: leave train_bias out")
+                }
                 try replaceJoined(layer, bias, part, key: key, outputs: place.outputs)
             } else {
                 try replace(layer, layer.path + ".bias", bias, key: key, order: place.order)
@@ -347,6 +355,13 @@ extension PublishedLayers {
         let pattern = ModulePattern(name)
         let near = pattern.nearNames(names)
         return near.isEmpty ? "it has none" : "there are \(near.map { $0.quoted() }.joined(separator: ", "))"
+    }
+
+    /// Rows of the layers of a joined matrix, in the order that it has them.
+    func joined(_ parts: [Tensor], of place: PublishedLayer) throws -> Tensor {
+        guard parts.count > 1 else { return parts[0] }
+        guard let groups = place.part?.groups, groups > 1 else { return try Tensor.concatenate(parts) }
+        return try WeightPlace.grouped(parts, groups: groups)
     }
 
     /// The layers that files hold joined under a name, in order.

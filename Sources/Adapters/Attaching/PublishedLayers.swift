@@ -54,6 +54,8 @@ struct PublishedLayers {
         self.init(decoder.tree) { path in
             family.publishedPlaces(path + ".weight", configuration).first
         } order: { layer in
+            // Only of families whose GGUF files turn them; Cohere, GLM-4 and GPT-J have them so in folders as well.
+            guard family.interleavesInGGUF else { return nil }
             guard layer.path.hasSuffix("self_attn.q_proj") || layer.path.hasSuffix("self_attn.k_proj"),
                 let number = ModuleNameMatcher.layer(of: layer.path), number < configuration.layers.count
             else { return nil }
@@ -110,6 +112,18 @@ struct PublishedLayers {
                                 ? JoinedPart(rows: first..<first + unit * sizes[part], isFirst: part == 0) : nil,
                             outputs: unit * sizes.reduce(0, +), order: order(layer),
                             isTransposed: isTransposed)
+                    ))
+            case (let layer as Linear, .groupedRows(let stored, let groups, let sizes, let part)):
+                let unit = max(layer.outputSize / max(groups * sizes[part], 1), 1)
+                let first = unit * sizes[..<part].reduce(0, +)
+                linears.append(
+                    (
+                        layer,
+                        PublishedLayer(
+                            module: name(stored),
+                            part: JoinedPart(
+                                rows: first..<first + unit * sizes[part], groups: groups, isFirst: part == 0),
+                            outputs: groups * unit * sizes.reduce(0, +), order: order(layer), isTransposed: false)
                     ))
             case (let layer as Linear, .expert(let stored, let index)):
                 linears.append(

@@ -66,18 +66,35 @@ public struct AdapterDraw: Sendable, Equatable {
 /// GPT-2's `c_attn` the queries are the first third. An adapter belongs to the joined matrix: its layers share A, and
 /// each uses its own rows of B.
 public struct JoinedPart: Sendable, Equatable {
+    /// Within each group of rows.
     public var rows: Range<Int>
+    /// Groups of rows that lie one after the other, as where each head's queries, keys and values stand together (GPT-NeoX,
+    /// BLOOM, Falcon); 1 where the rows of a layer lie together.
+    public var groups: Int
     /// The first layer of the joined matrix owns the parameters, so that an optimiser gets them once.
     public var isFirst: Bool
 
-    public init(rows: Range<Int>, isFirst: Bool) { (self.rows, self.isFirst) = (rows, isFirst) }
+    public init(rows: Range<Int>, groups: Int = 1, isFirst: Bool) {
+        (self.rows, self.groups, self.isFirst) = (rows, groups, isFirst)
+    }
+
+    /// Whether a joined matrix of so many rows holds the rows of a layer of so many outputs.
+    func fits(_ joinedRows: Int, outputs: Int) -> Bool {
+        joinedRows % groups == 0 && joinedRows / groups >= rows.upperBound && rows.count * groups == outputs
+    }
 }
 
 extension JoinedPart? {
     /// The rows of this part in a tensor that belongs to the joined matrix.
     func rows(of whole: Tensor) throws -> Tensor {
         guard let part = self else { return whole }
-        return try whole.narrow(0, from: part.rows.lowerBound, length: part.rows.count)
+        guard part.groups > 1 else {
+            return try whole.narrow(0, from: part.rows.lowerBound, length: part.rows.count)
+        }
+        let rest = Array(whole.shape.dropFirst())
+        return try whole.reshape(Shape([part.groups, whole.shape[0] / part.groups] + rest))
+            .narrow(1, from: part.rows.lowerBound, length: part.rows.count).contiguous()
+            .reshape(Shape([part.groups * part.rows.count] + rest))
     }
 
     var ownsParameters: Bool { self?.isFirst ?? true }

@@ -49,7 +49,7 @@ public final class LowRankAdapter: LinearAdapter {
     ) throws {
         let rank = down.shape.first ?? 0
         let fits =
-            part.map { up.shape.first ?? 0 >= $0.rows.upperBound && $0.rows.count == layer.outputSize }
+            part.map { $0.fits(up.shape.first ?? 0, outputs: layer.outputSize) }
             ?? (up.shape.first == layer.outputSize)
         guard down.shape == [rank, layer.inputSize], up.shape == [up.shape.first ?? 0, rank], fits else {
             throw ModuleError.wrongShape(

@@ -39,8 +39,9 @@ public struct NextToken: Objective {
         let segments = batch.segments.map { $0.row * batch.length + $0.start..<$0.row * batch.length + $0.end }
         let hidden = try decoder.hiddenStates(
             batch.inputs, segments: segments, positions: batch.positions, dropout: masks)  // [rows * length, hidden]
+        let head = try decoder.lossHead
         let loss = try Fused.crossEntropy(
-            hidden, decoder.headWeight, targets: batch.targets, divisor: context.weight,
+            hidden, head.weight, bias: head.bias, targets: batch.targets, divisor: context.weight,
             CrossEntropyOptions(
                 ignored: TrainingBatch.ignoredTarget, smoothing: smoothing, zLoss: zLoss,
                 softCap: decoder.configuration.logitSoftCap))
@@ -50,7 +51,7 @@ public struct NextToken: Objective {
             .flatMap { Array($0.row * batch.length + $0.start..<$0.row * batch.length + $0.end) }
         guard !rows.isEmpty else { return ObjectiveLoss(loss) }
         let index = try Tensor(rows.map(Int64.init))
-        let (taught, head) = try noGrad {
+        let (taught, baseHead) = try noGrad {
             try withBase {
                 let hidden = try decoder.hiddenStates(batch.inputs, segments: segments, positions: batch.positions)
                 return (try hidden.take(rows: index), try decoder.headWeight)  // [rows, hidden]
@@ -59,7 +60,7 @@ public struct NextToken: Objective {
         let softCap = decoder.configuration.logitSoftCap
         let divergence = try DistillationLoss()(
             hidden.indexSelect(0, index), decoder.headWeight, softCap: softCap,
-            teacher: .model(taught, head: head, softCap: softCap), divisor: context.weight)
+            teacher: .model(taught, head: baseHead, softCap: softCap), divisor: context.weight)
         let share = weight(of: batch) / context.weight
         return ObjectiveLoss(
             try loss + divergence * divergenceWeight,

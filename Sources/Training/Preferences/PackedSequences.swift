@@ -59,7 +59,10 @@ public struct PackedSequences: Sendable {
         let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
         let options = CrossEntropyOptions(
             softCap: decoder.configuration.logitSoftCap, temperature: Float(temperature))
-        return (try Fused.logProbabilities(hidden, decoder.headWeight, targets: targets, options), hidden)
+        let head = try decoder.lossHead
+        return (
+            try Fused.logProbabilities(hidden, head.weight, bias: head.bias, targets: targets, options), hidden
+        )
     }
 }
 

@@ -165,19 +165,20 @@ final class RewardsOfPairs {
     var values: [(chosen: Double, rejected: Double)] = []
 }
 
-/// The mean logit of every row over the vocabulary: x · (the mean row of the head), without computing logits.
+/// The mean logit of every row over the vocabulary: x · (the mean row of the head) + its mean bias, without computing logits.
 struct MeanLogits {
     let rows: [Float]
 
     init(_ decoder: Decoder, _ hidden: Tensor) throws {
-        let head = try decoder.headWeight, vocabulary = head.shape[0]
+        let (head, bias) = try decoder.lossHead, vocabulary = head.shape[0]
         rows = try noGrad {
             var sum = try Tensor.zeros([head.shape[1]])
             for start in stride(from: 0, to: vocabulary, by: 4096) {
                 sum = try sum + head.float32Rows(start..<min(start + 4096, vocabulary)).detach().sum(axes: [0])
             }
-            return try hidden.detach().matmul((sum / Double(vocabulary)).unsqueeze(1)).reshape([hidden.shape[0]])
-                .toArray()
+            let means = try hidden.detach().matmul((sum / Double(vocabulary)).unsqueeze(1)).reshape([hidden.shape[0]])
+            guard let bias else { return try means.toArray() }
+            return try (means + bias.detach().mean(axes: [])).toArray()
         }
     }
 }

@@ -20,6 +20,8 @@ public struct StartingModel {
     public let parameters: [Parameter]
     public let tokenizer: Tokenizer
     let files: ModelFolderFiles
+    /// Finds the files of a model by its name.
+    let locate: (String) throws -> String
     /// What is trained, where it is not the model.
     public var adapter: Adapter? { files.adapter?.adapter }
 
@@ -35,8 +37,7 @@ public struct StartingModel {
     ///   - locate: finds the files of a name, where options name others.
     public init(
         path: String, memory: Int? = MachineMemory().total, adapter: AdapterOptions = AdapterOptions(),
-        seed: UInt64 = 1,
-        locate: (String) throws -> String = { $0 }
+        seed: UInt64 = 1, locate: @escaping (String) throws -> String = { $0 }
     ) throws {
         try self.init(ModelFiles(path: path), memory: memory, adapter: adapter, seed: seed, locate: locate)
     }
@@ -45,10 +46,11 @@ public struct StartingModel {
     /// - Parameter base: what files of an adapter are to call the model; its path where left out.
     public init(
         _ model: ModelFiles, memory: Int? = MachineMemory().total, adapter options: AdapterOptions = AdapterOptions(),
-        seed: UInt64 = 1, base: String? = nil, locate: (String) throws -> String = { $0 }
+        seed: UInt64 = 1, base: String? = nil, locate: @escaping (String) throws -> String = { $0 }
     ) throws {
         let path = model.path, checkpoint = model.checkpoint
         self.path = path
+        self.locate = locate
         if options.isOn {
             let trained = try TrainedAdapter(options, on: model, seed: seed, base: base ?? path, locate: locate)
             decoder = trained.decoder
@@ -67,18 +69,20 @@ public struct StartingModel {
         }
         let (decoder, parameters) = try checkpoint.trainableDecoder()
         self.decoder = decoder
+        // What files join with others keeps the name that the model has for it, and is joined again when it is saved.
+        var joins = false
         self.parameters = try parameters.map { parameter in
             guard let name = try checkpoint.publishedName(parameter.name) else {
-                throw TrainingError(
-                    .data,
-                    "\(path) is a \(checkpoint.modelType), whose files store \(parameter.name) joined with others; training "
-                        + "can start only from models that store each matrix separately, such as llama, qwen and gemma")
+                joins = true
+                return parameter
             }
             return Parameter(name: name, role: parameter.role, tensor: parameter.tensor)
         }
         tokenizer = try model.tokenizer()
         try Self.demand(tokenizer, decoder, path)
-        files = try ModelFolderFiles(of: model, tokenizer)
+        var files = try ModelFolderFiles(of: model, tokenizer)
+        files.joined = joins ? JoinedModel(decoder) : nil
+        self.files = files
     }
 
     private static func demand(_ tokenizer: Tokenizer, _ decoder: Decoder, _ path: String) throws {
@@ -121,6 +125,8 @@ extension ChatEncoder {
 struct ModelFolderFiles {
     /// Of a run that trains an adapter: what is saved in place of a model.
     var adapter: TrainedAdapter?
+    /// Of a family whose files join matrices: what makes them of the model.
+    var joined: JoinedModel?
     /// config.json as it was published or derived; what is written says the true type and end tokens.
     let configuration: JSON
     let tokenizerFiles: [(name: String, bytes: [UInt8])]

@@ -31,7 +31,7 @@ extension Trainer {
             let adapter = source.files.adapter
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: parameters, optimizer: loop.optimizer,
-                shown: adapter.map { try $0.shown(loop) } ?? loop.shownModel(),
+                shown: shown(),
                 state: trainerState(finished: finished), files: source.files.all(savedAs: options.savedTypeName),
                 as: adapter == nil ? TrainingCheckpoint.modelName : TrainingCheckpoint.adapterName,
                 metadata: adapter?.metadata ?? ["format": "pt"])
@@ -50,6 +50,13 @@ extension Trainer {
                     + (before.map { "\($0) is good: make room, and --resume auto goes on from it" }
                         ?? "make room and begin anew: there is no checkpoint yet"))
         }
+    }
+
+    /// What is stored as the model, or as the adapter, where it is not the parameters themselves.
+    private func shown() throws -> [(String, Tensor)]? {
+        if let adapter = source.files.adapter { return try adapter.shown(loop) }
+        if let joined = source.files.joined { return try joined.shown(loop, as: options.run.compute.roundedType) }
+        return try loop.shownModel()
     }
 
     private func removeOldCheckpoints() {

@@ -12,7 +12,9 @@ import peft
 from peft import (LoraConfig, IA3Config, OFTConfig, PromptTuningConfig, PrefixTuningConfig, PromptEncoderConfig,
                   get_peft_model, get_peft_model_state_dict)
 from safetensors.torch import save_file
-from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM)
+from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPT2Config, GPT2LMHeadModel,
+                          GPTJConfig, GPTJForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+                          Phi3Config, Phi3ForCausalLM)
 
 here = os.path.dirname(os.path.abspath(__file__))
 VOCABULARY = 40
@@ -37,6 +39,21 @@ def family(name):
             vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
             num_key_value_heads=1, max_position_embeddings=64, original_max_position_embeddings=64,
             initializer_range=0.3, pad_token_id=0, tie_word_embeddings=False))
+    elif name == "gptneox":
+        model = GPTNeoXForCausalLM(GPTNeoXConfig(
+            vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+            max_position_embeddings=64, rotary_pct=0.5, initializer_range=0.3))
+    elif name == "bloom":
+        model = BloomForCausalLM(BloomConfig(
+            vocab_size=VOCABULARY, hidden_size=16, n_layer=2, n_head=2, initializer_range=0.3))
+    elif name == "falcon":
+        model = FalconForCausalLM(FalconConfig(
+            vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, num_kv_heads=2,
+            new_decoder_architecture=True, bias=False, max_position_embeddings=64, initializer_range=0.3))
+    elif name == "gptj":
+        model = GPTJForCausalLM(GPTJConfig(
+            vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, rotary_dim=4, n_positions=64, initializer_range=0.3,
+            bos_token_id=0, eos_token_id=0))
     model = model.eval()
     for parameter_name, parameter in model.named_parameters():
         if "bias" in parameter_name:
@@ -61,6 +78,12 @@ ADAPTERS = {
         r=2, lora_alpha=4, target_modules=["v_proj"], trainable_token_indices={"embed_tokens": [3, 5, 38]}, **COMMON)),
     "lora-gpt2": ("gpt2", LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True, **COMMON)),
     "lora-phi3": ("phi3", LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", **COMMON)),
+    "lora-gptneox": ("gptneox", LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", **COMMON)),
+    "lora-bloom": ("bloom", LoraConfig(r=2, lora_alpha=4, target_modules=["query_key_value"], **COMMON)),
+    "lora-falcon": ("falcon", LoraConfig(r=2, lora_alpha=4, target_modules=["query_key_value", "dense"], **COMMON)),
+    "lora-gptj": ("gptj", LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "fc_out"], **COMMON)),
+    "dora-gptneox": ("gptneox", LoraConfig(r=2, lora_alpha=4, target_modules=["query_key_value"], use_dora=True, **COMMON)),
+    "ia3-bloom": ("bloom", IA3Config(target_modules=["query_key_value", "dense_4h_to_h"], feedforward_modules=["dense_4h_to_h"], **COMMON)),
     "dora": ("llama-untied", LoraConfig(r=4, lora_alpha=8, target_modules=LINEAR, use_dora=True, **COMMON)),
     "dora-gpt2": ("gpt2", LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True, use_dora=True, **COMMON)),
     "ia3": ("llama-untied", IA3Config(target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"], **COMMON)),
@@ -87,7 +110,7 @@ def noise(model):
 
 def main():
     only = sys.argv[1:]
-    for base in ["llama", "llama-untied", "gpt2", "phi3"]:
+    for base in ["llama", "llama-untied", "gpt2", "phi3", "gptneox", "bloom", "falcon", "gptj"]:
         folder = f"{here}/models/{base}"
         family(base).save_pretrained(folder)
         for extra in ["generation_config.json"]:
