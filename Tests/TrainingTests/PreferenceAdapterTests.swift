@@ -1,3 +1,4 @@
+import MartletChat
 import MartletFormats
 import MartletJSON
 import MartletTraining
@@ -36,5 +37,90 @@ import Testing
         #expect(try second.train { _ in })
         let adapters = try ["whole", "parts"].map { try Folder.read("\(folder)/\($0)/adapter_model.safetensors") }
         #expect(adapters[0] == adapters[1])
+    }
+
+    /// The head is a module that is saved whole, as peft has it; the folder gives the scores that the run ended with.
+    @Test(arguments: ["lora", "dora"]) func aRewardModelIsAnAdapterWithItsHead(_ method: String) throws {
+        let folder = try modelFolder("reward-adapter"), path = folder + "/pairs.jsonl"
+        let lines = (0..<24).map { #"{"prompt": "Is \#($0) odd?", "chosen": "yes \#($0)", "rejected": "no \#($0)"}"# }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        var options = TrainingOptions(for: .rewardModel)
+        let values: [String: JSON] = [
+            "data": [.string(path)], "steps": 12, "batch_rows": 6, "context_length": 200, "learning_rate": 1e-2,
+            "warmup": 0, "schedule": "constant", "save_every": 6, "evaluate_every": 12, "adapter": .string(method),
+            "rank": 4,
+        ]
+        for (key, value) in values { try options.set(key, value) }
+        func trainer(_ run: String) throws -> Trainer {
+            let model = try StartingModel(
+                path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
+            return try Trainer(
+                run: folder + run, options: options, rewardModelFrom: model,
+                pairs: Trainer.feedbackData(options, model))
+        }
+        var losses: [Double] = []
+        try trainer("/whole").train { if case .step(let report) = $0 { losses.append(report.loss) } }
+        #expect(losses[11] < losses[0] - 0.1, "\(losses)")
+        var steps = 0
+        #expect(try !trainer("/parts").train(isInterrupted: { steps == 5 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer("/parts")
+        #expect(try second.resume().checkpoint?.step == 5)
+        #expect(try second.train { _ in })
+        let adapters = try ["whole", "parts"].map { try Folder.read("\(folder)/\($0)/adapter_model.safetensors") }
+        #expect(adapters[0] == adapters[1])
+        let configuration = try JSON(parsing: Folder.read(folder + "/whole/adapter_config.json"))
+        #expect(configuration["task_type"] == "SEQ_CLS" && configuration["modules_to_save"] == ["score"])
+        #expect(!Folder.exists(folder + "/whole/model.safetensors"))
+        let scorer = try RewardModelScorer(path: folder + "/whole")
+        let prompt = [ChatMessage(role: "user", content: "Is 3 odd?")]
+        let scores = try scorer.scores(["yes 3", "no 3"].map { RewardRequest(prompt: prompt, reply: $0) })
+        #expect(scores[0] > scores[1], "\(scores)")
+        // As a reward of another run, by its path.
+        let sum = try RewardSum(folder + "/whole=2")
+        let totals = try sum(["yes 3", "no 3"].map { RewardRequest(prompt: prompt, reply: $0) }).totals
+        #expect(zip(totals, scores).allSatisfy { abs($0 - 2 * $1) < 1e-6 })
+        // Where the base is not at hand, it is named.
+        var members = try #require(configuration.object)
+        members["base_model_name_or_path"] = "nowhere/base"
+        try AtomicFile.write(folder + "/whole/adapter_config.json", bytes: JSON.object(members).bytes(indent: 2))
+        let error = #expect(throws: RewardError.self) { try RewardModelScorer(path: folder + "/whole") }
+        #expect(error.map { "\($0)" }?.contains("nowhere/base") ?? false)
+    }
+
+    /// The value head is trained beside the adapter, and is no part of the folder that PEFT loads.
+    @Test func aPolicyWithAValueHeadIsAnAdapter() throws {
+        let folder = try modelFolder("ppo-adapter")
+        var options = TrainingOptions(for: .proximal)
+        let values: [String: JSON] = [
+            "steps": 3, "problems": 3, "group_size": 4, "maximum_tokens": 60, "questions": 2, "evaluate_every": 3,
+            "save_every": 1, "temperature": 1.3, "learning_rate": 1e-3, "updates": 2, "adapter": "lora", "rank": 2,
+        ]
+        for (key, value) in values { try options.set(key, value) }
+        let even = RewardSum([(Reward("even") { $0.reply.utf8.count % 2 == 0 ? 1 : 0 }, 1)])
+        func trainer(_ run: String) throws -> Trainer {
+            let model = try StartingModel(
+                path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
+            return try Trainer(
+                run: folder + run, options: options, proximal: model,
+                task: WorldTask(named: "arithmetic", chinese: 0), reward: even)
+        }
+        var divergence: [Double] = []
+        try trainer("/whole").train {
+            guard case .step(let report) = $0 else { return }
+            divergence += report.metrics.filter { $0.name == "objective/kl" }.map(\.value)
+        }
+        // The reference is the model with its adapter switched off, which is where the policy begins.
+        #expect(abs(divergence[0]) < 1e-4 && divergence.count == 3)
+        var steps = 0
+        #expect(try !trainer("/parts").train(isInterrupted: { steps == 1 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer("/parts")
+        #expect(try second.resume().checkpoint?.step == 1)
+        #expect(try second.train { _ in })
+        let adapters = try ["whole", "parts"].map { try Folder.read("\(folder)/\($0)/adapter_model.safetensors") }
+        #expect(adapters[0] == adapters[1])
+        let shown = try SafetensorsFile(path: folder + "/whole/adapter_model.safetensors")
+        #expect(shown.names.allSatisfy { $0.contains(".lora_") })
+        let kept = try SafetensorsFile(path: folder + "/whole/checkpoints/step-00000003/weights.safetensors")
+        #expect(kept.names.contains("v_head.weight"))
     }
 }

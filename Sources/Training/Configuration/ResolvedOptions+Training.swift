@@ -30,6 +30,11 @@ extension ResolvedOptions {
         return loop
     }
 
+    /// What replies are worth, by the options; reward models that are adapters find their base as the model does.
+    func rewardSum(_ model: StartingModel) throws -> RewardSum {
+        try RewardSum(run.rewards.reward, seconds: run.rewards.programSeconds, locate: model.locate)
+    }
+
     func nextToken(_ decoder: Decoder) -> NextToken {
         var objective = NextToken(decoder)
         objective.smoothing = Float(run.loss.labelSmoothing)

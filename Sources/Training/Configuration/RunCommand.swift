@@ -54,7 +54,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let proximal = RunCommand(
         "ppo",
         parts: [
-            .problems, .output, .compute, .optimizer, .schedule, .seed, .rollouts, .proximal, .evaluation,
+            .problems, .output, .adapter, .compute, .optimizer, .schedule, .seed, .rollouts, .proximal, .evaluation,
             .heldOutProblems, .checkpoints,
         ],
         defaults: RolloutOptions.defaults.merging([
@@ -101,11 +101,15 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let rewardModel = RunCommand(
         "reward",
         parts: [
-            .feedback, .output, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
+            .feedback, .output, .adapter, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
             .evaluation, .heldOutPairs, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "learning_rate": OptionDefault.from {
+                if $0.run.adapter.isOn, $0.run.optimizer.kind == .adamw {
+                    let rate = $0.run.adapter.usualRate(hiddenSize: $0.run.shape.hiddenSize)
+                    return (rate.0.map { ($0 / 2 * 1e6).rounded() / 1e6 }, "half of that of sft with an adapter")
+                }
                 let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
                 return (usual.learningRate / 100, "a hundredth of the default of the optimizer")
             }.usual

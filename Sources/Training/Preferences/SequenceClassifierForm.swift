@@ -25,15 +25,23 @@ struct SequenceClassifierForm {
         let deviation = 1 / Double(hidden + 1).squareRoot()
         let weight = Initializer(.normal(deviation: deviation, layers: 1), seed: seed)
             .parameter("score.weight", shape: [kind == .steps ? 2 : 1, hidden], role: .weight)
-        head = Parameter(name: "score.weight", role: .weight, tensor: try weight.requiringGrad())
+        // An adapter's folder holds the head as a module that is saved whole.
+        let prefix = model.adapter == nil ? "" : "base_model.model."
+        head = Parameter(name: prefix + "score.weight", role: .weight, tensor: try weight.requiringGrad())
         bias =
             kind == .steps
-            ? Parameter(name: "score.bias", role: .bias, tensor: try Tensor.zeros([2]).requiringGrad()) : nil
-        parameters =
-            model.parameters.filter { !$0.name.hasPrefix("lm_head.") } + [head] + (bias.map { [$0] } ?? [])
-        files = ModelFolderFiles(
+            ? Parameter(name: prefix + "score.bias", role: .bias, tensor: try Tensor.zeros([2]).requiringGrad()) : nil
+        let heads = [head] + (bias.map { [$0] } ?? [])
+        parameters = model.parameters.filter { !$0.name.hasPrefix("lm_head.") } + heads
+        var files = ModelFolderFiles(
             configuration: try Self.configuration(model, kind), tokenizerFiles: model.tokenizerFiles,
             endTokens: model.files.endTokens)
+        files.adapter = model.files.adapter
+        files.adapter?.heads = heads
+        files.adapter?.taskType = kind == .steps ? "TOKEN_CLS" : "SEQ_CLS"
+        files.joined = model.files.joined
+        files.joined?.heads = heads
+        self.files = files
     }
 
     private static func configuration(_ model: StartingModel, _ kind: Kind) throws -> JSON {

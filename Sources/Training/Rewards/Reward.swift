@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletChat
 import MartletFormats
 import MartletJSON
@@ -85,10 +86,11 @@ public struct RewardSum {
     ///   - text: names of built-in rewards and paths of programs, separated by commas, each with "=weight" where it is
     ///     not 1.
     ///   - seconds: that a program may take for the replies of a step.
+    ///   - locate: finds the base of a reward model that is an adapter, by the name that its files have for it.
     /// - Throws: `RewardError` for a name there is not, a weight that is none, a program that cannot be started.
-    public init(_ text: String, seconds: Double = 60) throws {
+    public init(_ text: String, seconds: Double = 60, locate: (String) throws -> String = { $0 }) throws {
         parts = try Self.named(text).map { name, weight in
-            (try Self.isOutside(name) ? Self.outside(name, seconds: seconds) : Reward.builtIn(name), weight)
+            (try Self.isOutside(name) ? Self.outside(name, seconds: seconds, locate) : Reward.builtIn(name), weight)
         }
         self.text = text
     }
@@ -114,7 +116,9 @@ public struct RewardSum {
     package static func isOutside(_ name: String) -> Bool { name.contains("/") && !name.hasPrefix("regex:") }
 
     /// A reward model in a folder, or a program.
-    private static func outside(_ path: String, seconds: Double) throws -> Reward {
+    private static func outside(
+        _ path: String, seconds: Double, _ locate: (String) throws -> String
+    ) throws -> Reward {
         let parts = path.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         if StepRewardScorer.isOne(parts[0]) {
             var fold = StepRewardScorer.Fold.smallest
@@ -130,8 +134,8 @@ public struct RewardSum {
             let model = try StepRewardScorer(path: parts[0], fold)
             return Reward(path, replies: model.scores)
         }
-        if Folder.isFile(path + "/config.json") {
-            let model = try RewardModelScorer(path: path)
+        if Folder.isFile(path + "/config.json") || PEFTFolder.isAdapter(path) {
+            let model = try RewardModelScorer(path: path, locate: locate)
             return Reward(path, replies: model.scores)
         }
         let program = try RewardProgram(path: path, seconds: seconds)

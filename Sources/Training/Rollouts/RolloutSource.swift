@@ -220,7 +220,7 @@ extension Trainer {
             resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory,
             for: "reinforcement learning")
         let encoder = try model.chatEncoder()
-        let sum = try reward ?? RewardSum(resolved.rewards.reward, seconds: resolved.rewards.programSeconds)
+        let sum = try reward ?? resolved.rewardSum(model)
         model.decoder.recomputesLayers = resolved.recomputesLayers
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
