@@ -91,6 +91,60 @@ import Testing
         }
     }
 
+    /// Gradients of the input and of a term of low rank beside the matrix, and the product itself.
+    private func learnt(_ weight: any WeightMatrix) throws -> [[Float]] {
+        var stream = RandomStream(seed: 11)
+        func leaf(_ shape: Shape) throws -> Tensor {
+            try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape).requiringGrad()
+        }
+        let x = try leaf([13, weight.shape[1]]), down = try leaf([3, weight.shape[1]])
+        let up = try leaf([weight.shape[0], 3])
+        let term = LowRankTerm(down: down, up: up, scale: 0.5)
+        let y = try Fused.linear(x, [(weight: weight, bias: nil)], terms: [term])[0]
+        try y.square().sum().backward()
+        return try [y.detach()].map { try $0.toArray(as: Float.self) }
+            + [x, down, up].map { try #require($0.gradient).toArray(as: Float.self) }
+    }
+
+    /// Whatever a base is stored as, adapters learn on it what they would learn on its numbers, bit for bit, and nothing of
+    /// it is copied.
+    @Test func adaptersLearnOnEveryStoredForm() throws {
+        let file = try Self.files
+        var forms = try Self.cases.map { ($0.name, try matrix($0.config, $0.name, file)) }
+        var stream = RandomStream(seed: 5)
+        let numbers = try Tensor((0..<24 * 256).map { _ in Float(stream.nextNormal()) }, shape: [24, 256])
+        for type in DType.encodable { forms.append((type.name, try numbers.quantized(to: type))) }
+        #expect(forms.count > 30)
+        for (name, weight) in forms {
+            let before = weight.storedTensors.map { ObjectIdentifier($0.storage) }, bytes = weight.byteCount
+            let found = try learnt(weight), wanted = try learnt(weight.float32Matrix().copied())
+            #expect(found == wanted, "\(name)")
+            #expect(weight.storedTensors.map { ObjectIdentifier($0.storage) } == before && weight.byteCount == bytes)
+        }
+    }
+
+    /// The gradient of the input against central differences, in the numbers that 4 bits with nested scales stand for.
+    @Test(arguments: ["gptq4v1act", "nf4nested", "fp8block"]) func gradientsAreSlopes(_ name: String) throws {
+        let file = try Self.files
+        let item = try #require(try Self.cases.first { $0.name == name })
+        let weight = try matrix(item.config, name, file), dense = try weight.float32Matrix().to(.float64)
+        let x = try Tensor((0..<128).map { Float($0 % 7) - 3 }, shape: [2, 64]), leaf = try x.copied().requiringGrad()
+        try Fused.linear(leaf, [(weight: weight, bias: nil)])[0].tanh().sum().backward()
+        let slopes = try #require(leaf.gradient).toArray(as: Double.self)
+        func loss(_ values: [Double]) throws -> Double {
+            try Tensor(values, shape: [2, 64]).matmul(dense.transposed()).tanh().sum().item()
+        }
+        let start: [Double] = try x.toArray()
+        let most = slopes.map(abs).max() ?? 1
+        for index in stride(from: 0, to: 128, by: 5) {
+            var (above, below) = (start, start)
+            above[index] += 1e-5
+            below[index] -= 1e-5
+            let slope = (try loss(above) - loss(below)) / 2e-5
+            #expect(abs(slope - slopes[index]) < 1e-4 * most, "\(name), \(index)")
+        }
+    }
+
     @Test func lyingFilesAreRefusedByName() throws {
         let file = try Self.files
         func message(_ body: () throws -> Void) -> String {
