@@ -167,7 +167,7 @@ import Testing
             #expect(again.status == 200, "\(again.text)")
             _ = try await Self.state("first", running, until: "running")
             #expect(try await running.get("/api/tune").json()["runs"]?.array?.count == 1)
-            for _ in 0..<500 where try String(contentsOfFile: log, encoding: .utf8).hasSuffix("saved\n") {
+            for _ in 0..<500 where try !String(contentsOfFile: log, encoding: .utf8).hasSuffix("ready\n") {
                 try await Task.sleep(for: .milliseconds(20))
             }
             await running.server.drain()
