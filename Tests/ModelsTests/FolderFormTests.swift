@@ -179,7 +179,7 @@ import Testing
 
     private static let decisive: [(golden: String, key: String, value: JSON, said: String)] = [
         ("llama", "quantization_config", ["quant_method": "quip", "bits": 4], "quip"),
-        ("bert", "quantization_config", ["quant_method": "hqq"], "hqq"),
+        ("bert", "quantization_config", ["quant_method": "quanto"], "quanto"),
         ("bert", "position_embedding_type", "relative_key", "position_embedding_type"),
         ("bert", "is_decoder", true, "is_decoder"), ("llama", "clip_qkv", 8.0, "clip_qkv"),
         ("llama", "use_qk_norm", true, "use_qk_norm"), ("qwen3", "residual_multiplier", 0.22, "residual_multiplier"),
