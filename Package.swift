@@ -170,7 +170,8 @@ var targets: [Target] = [
         exclude: ["Goldens"]),
     tests("NN", ["MartletNN", "MartletTensor", "MartletFormats"], exclude: ["Goldens"]),
     tests(
-        "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"], exclude: ["Goldens"]
+        "Models", ["MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON", "TinyModels"],
+        exclude: ["Goldens"]
     ),
     tests(
         "Adapters",

@@ -24,7 +24,8 @@ struct MartletCommand: AsyncParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            RunCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self, EmbedCommand.self,
+            RunCommand.self, TranslateCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
+            EmbedCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             SupervisedCommand.self, PreferenceCommand.self, RewardModelCommand.self, PolicyCommand.self,

@@ -11,7 +11,8 @@ struct MistakenVerb: CustomStringConvertible {
     /// What other programs call the verbs.
     private static let otherNames = [
         "chat": "run", "generate": "run", "ask": "run", "complete": "run", "start": "serve", "server": "serve",
-        "download": "pull", "fetch": "pull", "get": "pull", "models": "list", "info": "show",
+        "summarize": "run", "summarise": "run", "translation": "translate", "download": "pull", "fetch": "pull",
+        "get": "pull", "models": "list", "info": "show",
         "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",
         "tune": "sft", "lora": "adapters", "fuse": "merge", "export": "convert", "rl": "grpo", "rlhf": "grpo",
         "evaluate": "eval", "benchmark": "bench", "cost": "plan", "version": "--version", "remove": "rm",

@@ -49,7 +49,19 @@ struct ModelDescription {
         let bits = 8 * Double(tensors.reduce(0) { $0 + $1.byteCount }) / Double(max(parameters, 1))
         add("bits per weight", Terminal.fixed(bits, 2), .number(bits))
         add("kind", Self.name(of: checkpoint.kind))
-        if checkpoint.hasEncoder {
+        if checkpoint.kind == .translates {
+            let spec = try checkpoint.encoderDecoderConfiguration(), attention = spec.encoder[0].attention
+            add(
+                "layers", "\(spec.encoder.count) of the encoder, \(spec.decoder.count) of the decoder",
+                ["encoder": .integer(spec.encoder.count), "decoder": .integer(spec.decoder.count)])
+            add("hidden size", spec.hiddenSize)
+            add(
+                "attention", "\(attention.heads) heads of \(attention.headDimension)",
+                ["heads": .integer(attention.heads), "head_size": .integer(attention.headDimension)])
+            add("feed-forward", spec.encoder[0].feedForward.size)
+            add("context", spec.contextLength)
+            add("vocabulary", spec.vocabularySize)
+        } else if checkpoint.hasEncoder {
             let spec = try EncoderConfiguration(checkpoint.configuration)
             add("layers", spec.layerCount)
             add("hidden size", spec.hiddenSize)
@@ -180,9 +192,9 @@ struct ModelDescription {
         switch kind {
         case .generates: "language model"
         case .embeds: "embedding model"
+        case .translates: "writes a text for a text"
         case .scores: "scores texts"
         case .classifies: "classifies texts"
-        case .translates: "encoder-decoder"
         }
     }
 

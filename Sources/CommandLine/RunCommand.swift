@@ -17,6 +17,7 @@ struct RunCommand: AsyncParsableCommand {
               git diff | martlet run smollm2 "Write a commit message for this change:"
               martlet run smollm2 --beams 4 "Name three birds."
               martlet run ./my-model --temp 0 -n 64 --raw "Once upon a time"
+              martlet run ./flan-t5 "Answer the question: what is the capital of France?"
             """)
 
     @OptionGroup var flags: ModelFlags
@@ -35,6 +36,14 @@ struct RunCommand: AsyncParsableCommand {
             !piped.isEmpty
         {
             question += question.isEmpty ? piped : "\n\n" + piped
+        }
+        if (try? ModelFiles.located(flags.model, adapters: []))?.checkpoint.kind == .translates {
+            guard !question.isEmpty else { throw ValidationError("there is no prompt: give one, or pipe it in") }
+            guard system == nil else { throw ValidationError("--system is for chats, which this model does not have") }
+            try TranslateCommand.write(
+                question, ModelFiles.opened(flags.model, flags.adapters), flags.precision, sampling.sequenceOptions(),
+                showsStatistics: !quiet)
+            return
         }
         let model = offline ? try flags.load() : try await flags.loadOrFetch(mayFetch: yes)
         var options = try sampling.options(for: model)

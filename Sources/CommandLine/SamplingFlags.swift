@@ -64,6 +64,29 @@ struct SamplingFlags: ParsableArguments {
         return options
     }
 
+    /// For an encoder-decoder, which draws no tokens.
+    func sequenceOptions() throws -> SequenceToSequenceModel.Options {
+        let others: [(String, Bool)] = [
+            ("--temperature", temperature.map { $0 != 0 } ?? false), ("--top-k", topK != nil), ("--top-p", topP != nil),
+            ("--min-p", minP != nil), ("--typical-p", typicalP != nil), ("--seed", seed != nil),
+            ("--repetition-penalty", repetitionPenalty != nil), ("--presence-penalty", presencePenalty != nil),
+            ("--frequency-penalty", frequencyPenalty != nil), ("--stop", !stopStrings.isEmpty),
+            ("--logit-bias", !logitBias.isEmpty),
+        ]
+        if let name = others.first(where: \.1)?.0 {
+            throw ValidationError("\(name) has no effect on an encoder-decoder, which takes the most probable tokens")
+        }
+        var options = SequenceToSequenceModel.Options()
+        if let maximumTokens {
+            guard maximumTokens > 0 else {
+                throw ValidationError("--max-tokens is \(maximumTokens); expected 1 or more")
+            }
+            options.maximumTokens = maximumTokens
+        }
+        options.beams = try beamOptions()
+        return options
+    }
+
     /// What the model recommends, with what was asked for on top.
     func options(for model: LanguageModel) throws -> GenerationOptions {
         var options = model.options(atTemperature: temperature)

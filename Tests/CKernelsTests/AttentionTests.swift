@@ -163,7 +163,8 @@ private struct Scene {
                                                 prefix: prefix,
                                                 seen: self.seen.map { _ in UnsafePointer(seen + start * tokens) },
                                                 seen_stride: tokens, scale: scale, soft_cap: softCap,
-                                                alibi_slopes: slopes, sinks: sinks)
+                                                alibi_slopes: slopes, relative_bias: nil, relative_span: 0,
+                                                sinks: sinks)
                                             for head in 0..<kvHeads {
                                                 var row = 0
                                                 while row < count * group {

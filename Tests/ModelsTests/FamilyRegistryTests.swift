@@ -2,6 +2,7 @@ import Foundation
 import MartletJSON
 import MartletModels
 import Testing
+import TinyModels
 
 /// A family is one file and one line: nothing else asks for it by name.
 @Suite struct FamilyRegistryTests {

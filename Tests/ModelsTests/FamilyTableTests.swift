@@ -5,77 +5,13 @@ import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
-
-/// A small checkpoint of a family whose weights are computed, not stored: see Goldens/make_families.py.
-struct FamilyGolden {
-    static let folder = FamilyTests.goldens + "/families"
-    static let names: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-        .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(".json".count)) }.sorted()
-
-    static func names(encoders: Bool) -> [String] {
-        names.filter { name in (try? FamilyGolden(name).isEncoder) == encoders }
-    }
-
-    let config: JSON
-    let tokens: [Int32]
-    let expected: [Float]
-    let loss: Float?
-    let gradientNorm: Double?
-    let isEncoder: Bool
-    private let tensors: [(name: String, base: Float, shape: [Int])]
-
-    init(_ name: String) throws {
-        let bytes = try Data(contentsOf: URL(filePath: "\(Self.folder)/\(name).json"))
-        let json = try JSON(parsing: [UInt8](bytes))
-        config = try #require(json["config"])
-        tokens = try #require(json["ids"]?.array).compactMap { $0.integer.map(Int32.init) }
-        expected = try #require(json["expected"]?.array).compactMap { $0.double.map { Float($0) } }
-        loss = json["loss"]?.double.map { Float($0) }
-        gradientNorm = json["gradient_norm"]?.double
-        isEncoder = json["encoder"]?.bool ?? false
-        tensors = try #require(json["tensors"]?.array).compactMap { entry in
-            guard let members = entry.array, let name = members.first?.string else { return nil }
-            let numbers = members.dropFirst().compactMap(\.integer)
-            return (name, Float(numbers.first ?? 0), Array(numbers.dropFirst()))
-        }
-    }
-
-    /// Calls `body` with the path of the checkpoint's folder, which is removed afterwards.
-    func withFolder<Result>(
-        change: (inout JSONObject) -> Void = { _ in }, _ body: (String) throws -> Result
-    ) throws -> Result {
-        let path = NSTemporaryDirectory() + "martlet-family-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        var members = try #require(config.object)
-        change(&members)
-        try Data(JSON.object(members).bytes()).write(to: URL(filePath: path + "/config.json"))
-        try SafetensorsWriter.write(
-            tensors.map { ($0.name, try Self.tensor($0.name, base: $0.base, $0.shape)) },
-            to: path + "/model.safetensors")
-        return try body(path)
-    }
-
-    /// Element i is base + u / 2 in vectors and u in matrices, u = (top 8 bits of splitmix64(fnv1a(name) + i) − 128) / 256.
-    private static func tensor(_ name: String, base: Float, _ shape: [Int]) throws -> Tensor {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        let values = (0..<shape.reduce(1, *)).map { index -> Float in
-            var z = hash &+ UInt64(index + 1) &* 0x9e37_79b9_7f4a_7c15
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            z ^= z >> 31
-            let u = (Float(z >> 56) - 128) / 256
-            return shape.count < 2 ? base + u / 2 : u
-        }
-        return try Tensor(values, shape: Shape(shape))
-    }
-}
+import TinyModels
 
 /// Every family of the table against transformers, in one suite.
 @Suite struct FamilyTableTests {
-    static let decoders = FamilyGolden.names(encoders: false)
-    static let encoders = FamilyGolden.names(encoders: true)
+    static let decoders = FamilyGolden.names(.decoder)
+    static let encoders = FamilyGolden.names(.encoder)
+    static let encoderDecoders = FamilyGolden.names(.encoderDecoder)
 
     @Test(arguments: decoders) func logitsAreThoseOfTransformers(_ name: String) throws {
         let golden = try FamilyGolden(name)
@@ -151,6 +87,40 @@ struct FamilyGolden {
             let states = try FamilyTests.floats(encoder([golden.tokens, golden.tokens]))
             #expect(FamilyTests.relativeError(Array(states.prefix(golden.expected.count)), golden.expected) < 1e-4)
             #expect(Array(states.suffix(golden.expected.count)) == Array(states.prefix(golden.expected.count)))
+        }
+    }
+
+    /// The decoder's logits over given targets, of the whole and token by token over caches; the loss and the norm of
+    /// its gradients.
+    @Test(arguments: encoderDecoders) func encoderDecodersAreThoseOfTransformers(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let checkpoint = try Checkpoint(path: path)
+            #expect(checkpoint.kind == .translates)
+            #expect(try checkpoint.warnings() == [])
+            let model = try checkpoint.encoderDecoder()
+            try model.prepare(.exact)
+            let pair = (sources: [golden.source, golden.source], targets: [golden.tokens, golden.tokens])
+            let logits = try FamilyTests.floats(model.logits(model(sources: pair.sources, targets: pair.targets)))
+            #expect(FamilyTests.relativeError(Array(logits.prefix(golden.expected.count)), golden.expected) < 1e-4)
+            #expect(Array(logits.prefix(logits.count / 2)) == Array(logits.suffix(logits.count / 2)))
+            let memory = try model.sourceCaches([golden.source])[0], cache = model.targetCache()
+            let steps = try golden.tokens.flatMap { token in
+                let step = TargetSequence(rows: 0..<1, cache: cache, source: memory)
+                return try FamilyTests.floats(model.logits(model.hiddenStates([token], [step])))
+            }
+            #expect(FamilyTests.relativeError(steps, golden.expected) < 1e-4)
+            let (trainable, parameters) = try checkpoint.trainableEncoderDecoder()
+            let hidden = try trainable(sources: [golden.source], targets: [golden.tokens])
+            let loss = try Loss.crossEntropy(trainable.logits(hidden), targets: golden.labels)
+            let expected = try #require(golden.loss), norm = try #require(golden.gradientNorm)
+            #expect(abs(try loss.item() - expected) < 1e-4 * expected)
+            try loss.backward()
+            // Buffers of transformers: the bias of the logits, and Pegasus' positions, which its files hold.
+            let found = try parameters.filter {
+                $0.name != "lm_head.bias" && !(name == "pegasus" && $0.name.contains("embed_positions"))
+            }.gradientNorm()
+            #expect(abs(found - norm) < 1e-4 * norm, "\(found) against \(norm)")
         }
     }
 

@@ -4,6 +4,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
+import TinyModels
 
 /// Latent attention over the cache of latent vectors against the form with keys and values of every head.
 @Suite struct LatentAttentionTests {

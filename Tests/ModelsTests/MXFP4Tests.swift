@@ -5,6 +5,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
+import TinyModels
 
 /// Experts in MXFP4 (Goldens/make_mxfp4.py) stand for the numbers that transformers makes of them.
 @Suite struct MXFP4Tests {

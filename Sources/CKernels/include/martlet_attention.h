@@ -60,6 +60,10 @@ typedef struct martlet_attention_arguments {
     float soft_cap;
     /// Per query head, or NULL: adds slope * (key position - query position) to the score (ALiBi, Press et al. 2022).
     const float *_Nullable alibi_slopes;
+    /// Per query head a row of 2 * relative_span + 1 numbers, or NULL: adds to each score the number of the distance
+    /// key position - query position, limited to -relative_span ... relative_span (T5, Raffel et al. 2020).
+    const float *_Nullable relative_bias;
+    ptrdiff_t relative_span;
     /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
     const float *_Nullable sinks;
 } martlet_attention_arguments;

@@ -39,6 +39,7 @@ typedef struct {
     float slope[TILE_ROWS];
     /// Bytes by key of the cache, or NULL: which keys between first and end a row attends to.
     const unsigned char *seen[TILE_ROWS];
+    const float *bias[TILE_ROWS];
     ptrdiff_t rows;
 } attention_tile;
 

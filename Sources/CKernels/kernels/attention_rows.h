@@ -19,6 +19,7 @@ static void tile_begin(attention_tile *t, const martlet_attention_arguments *g, 
         t->maximum[r] = g->sinks ? g->sinks[head] : -INFINITY;
         if (g->sinks) t->sums[r][0] = 1;
         t->slope[r] = g->alibi_slopes ? g->alibi_slopes[head] : 0;
+        t->bias[r] = g->relative_bias ? g->relative_bias + head * (2 * g->relative_span + 1) : NULL;
         t->position[r] = p;
         t->first[r] = p > g->keys_before ? p - g->keys_before : 0;
         t->end[r] = g->keys_after < g->key_count - 1 - p ? p + g->keys_after + 1 : g->key_count;
@@ -54,6 +55,14 @@ static void tile_scores(attention_tile *t, const martlet_attention_arguments *g,
             if (g->alibi_slopes) {
                 i32x16 distance = key + (int)(page_start - t->position[r]);
                 s = fma16(splat(t->slope[r]), __builtin_convertvector(distance, f32x16), s);
+            }
+            if (g->relative_bias) {
+                _Alignas(64) float bias[LANES];
+                for (int i = 0; i < LANES; i++) {
+                    ptrdiff_t distance = page_start + j + i - t->position[r];
+                    bias[i] = t->bias[r][clamped(distance, -g->relative_span, g->relative_span) + g->relative_span];
+                }
+                s += load(bias);
             }
             if (j < first || j + LANES > end) {
                 s = choose((key >= (int)first) & (key < (int)end), s, splat(-INFINITY));

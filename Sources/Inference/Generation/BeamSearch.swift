@@ -33,6 +33,7 @@ package struct BeamSearch {
     private let endTokens: Set<Int32>
     private let maximum: Int
     private let minimum: Int
+    private let rules: SequenceRules?
     private var running: [Beam]
     private var finished: [BeamHypothesis] = []
 
@@ -49,14 +50,16 @@ package struct BeamSearch {
     /// - Parameters:
     ///   - minimum: the minimum number of tokens before a sequence can end.
     ///   - text: the text of the reply so far, when stop strings may end it.
+    ///   - rules: what changes the log-probabilities besides the sampler.
     init(
         _ options: BeamSearchOptions, _ sampler: Sampler, endTokens: Set<Int32>, maximum: Int, minimum: Int = 0,
-        text: ReplyText? = nil
+        text: ReplyText? = nil, rules: SequenceRules? = nil
     ) {
         self.options = options
         self.endTokens = endTokens
         self.maximum = maximum
         self.minimum = minimum
+        self.rules = rules
         running = [Beam(sampler: sampler, text: text)]
     }
 
@@ -68,6 +71,17 @@ package struct BeamSearch {
     package mutating func run(
         _ decoder: Decoder, _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool = { false }
     ) throws -> [BeamHypothesis]? {
+        try run(cache, logits, isCancelled: isCancelled) { tokens, caches in
+            let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
+            return try decoder.logits(decoder.hiddenStates(tokens, rows))
+        }
+    }
+
+    /// The same for any model that goes on from a cache.
+    /// - Parameter step: the logits after one more token of each running sequence, `[beams, vocabulary]`.
+    mutating func run(
+        _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool, step: ([Int32], [KVCache]) throws -> Tensor
+    ) throws -> [BeamHypothesis]? {
         var logits = logits
         var caches = [cache.fork()]
         while true {
@@ -76,8 +90,7 @@ package struct BeamSearch {
             if isCancelled() { return nil }
             // Releasing the parents here leaves blocks with one reference, which need no copy.
             caches = next.map { caches[$0.parent].fork() }
-            let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
-            logits = try decoder.logits(decoder.hiddenStates(next.map(\.token), rows))
+            logits = try step(next.map(\.token), caches)
         }
     }
 
@@ -129,6 +142,7 @@ package struct BeamSearch {
             Self.normalize(row)
             beam.sampler.adjust(row)
             if beam.tokens.count < minimum { row.forbid(endTokens) }
+            rules?.apply(to: row, after: beam.tokens, ends: endTokens)
             for (token, value) in row.enumerated() {
                 let score = beam.logProbability + Double(value)
                 guard score > (best.count == kept ? best[kept - 1].logProbability : -.infinity) else { continue }

@@ -77,9 +77,12 @@ final class Attention: SelfAttention {
     }
 
     private func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext) throws -> Tensor {
+        let shape = try pass.biased(shape, layer: layer)
         // A transient cache only saves time; attention over it has no gradient. Where gradients are recorded, it is not
         // used.
-        if !pass.isCached || (pass.isTransient && Tensor.isRecording([q, k, v, sinks?.weight])) {
+        if !pass.isCached
+            || (pass.isTransient && Tensor.isRecording([q, k, v, sinks?.weight, shape.relativeBias?.table]))
+        {
             let mask = AttentionMask(pass.reaches(spec.reach), within: pass.segments)
             return try Fused.attention(
                 q, k, v, mask: mask, shape, sinks: sinks?.weight,

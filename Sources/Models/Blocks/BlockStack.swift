@@ -7,12 +7,22 @@ final class BlockStack {
     /// The distinct rotary embeddings of the layers; usually all layers share one.
     let rotary: [RotaryEmbedding]
     let rotaryOfLayer: [Int?]
+    /// The biases by distance of each layer; layers may share them.
+    let relativeBiases: [RelativePositionBias?]
     /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.
     /// Memory for one layer and the inputs of all layers, for about a third more time (Chen et al. 2016). Results and
     /// gradients have the same bits.
     var recomputesLayers = false
 
     init(_ source: ParameterSource, _ name: String, _ specs: [LayerSpec], hidden: Int) {
+        var shared: RelativePositionBias?
+        relativeBiases = specs.enumerated().map { layer, spec in
+            guard let bias = spec.attention.relativeBias else { return nil }
+            if bias.isShared, let shared { return shared }
+            shared = RelativePositionBias(
+                source, "\(name).\(layer).self_attn.relative_bias", bias, heads: spec.attention.heads)
+            return shared
+        }
         blocks = specs.enumerated().map { Block(source, "\(name).\($0)", layer: $0, $1, hidden: hidden) }
         var kinds: [RotaryEmbedding.Configuration] = []
         rotaryOfLayer = specs.map { spec in

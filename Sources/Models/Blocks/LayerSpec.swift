@@ -91,6 +91,8 @@ public struct AttentionSpec: Sendable, Equatable {
     public var linearBias: LinearBias?
     /// The rotary embedding of queries and keys; nil if positions are encoded differently.
     public var rotary: RotaryEmbedding.Configuration?
+    /// Learned biases of scores by the distance of a key instead of an encoding of positions (T5).
+    public var relativeBias: RelativeBiasSpec?
     /// Keys and values that are computed from a latent vector (DeepSeek V2 and V3).
     public var latent: LatentSpec?
 
@@ -115,6 +117,24 @@ public struct AttentionSpec: Sendable, Equatable {
     public var valueWidth: Int { keyValueHeads * valueDimension }
     /// The width of the heads' concatenated outputs.
     public var mixedWidth: Int { heads * valueDimension }
+}
+
+/// Biases of scores by the distance of a key, one for each bucket of distances and head: half of the buckets have one
+/// distance each, the others grow logarithmically up to `farthest` (Raffel et al. 2020, section 2.1).
+public struct RelativeBiasSpec: Sendable, Equatable {
+    public var buckets: Int
+    public var farthest: Int
+    /// Whether half of the buckets are for keys after the query.
+    public var isBidirectional: Bool
+    /// Whether all layers of a stack use one table; else each has its own (umT5).
+    public var isShared = true
+
+    public init(buckets: Int, farthest: Int, isBidirectional: Bool, isShared: Bool = true) {
+        self.buckets = buckets
+        self.farthest = farthest
+        self.isBidirectional = isBidirectional
+        self.isShared = isShared
+    }
 }
 
 /// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1): keys and values of all heads are computed

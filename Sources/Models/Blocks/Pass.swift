@@ -62,7 +62,7 @@ extension AttentionReach {
     /// What a query sees in a layer with this rule, in a sequence with a mask of its own.
     func masked(by mask: SequenceMask?) -> AttentionReach {
         switch (mask, self) {
-        case (nil, _), (.prefix, .everything): self
+        case (nil, _), (.prefix, .everything), (.prefix, .around): self
         case (.prefix(let length), _): .prefix(length, window: window)
         case (.table(let table), _): .table(table, window: window)
         }

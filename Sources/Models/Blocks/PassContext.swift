@@ -28,6 +28,7 @@ struct PassContext {
     let rotations: [[RotationRun]]
     /// The index into `rotations` for each layer; nil for a layer without rotary embedding.
     let rotaryOfLayer: [Int?]
+    private let relativeBiases: [RelativePositionBias?]
     /// Nil outside of training.
     let dropout: DecoderDropout?
     let adapters: RowAdapters
@@ -46,6 +47,7 @@ struct PassContext {
         (dropout, memory, observation, record) = (pass.dropout, pass.memory, pass.observation, pass.record)
         isTransient = pass.isTransient
         rotaryOfLayer = stack.rotaryOfLayer
+        relativeBiases = stack.relativeBiases
         let parts: [Part], named: [Range<Int>]
         switch pass.rows {
         case .cached(let given):
@@ -153,6 +155,14 @@ struct PassContext {
     func reaches(_ layer: AttentionReach) -> [AttentionReach] {
         masks.isEmpty
             ? Array(repeating: layer, count: segments.count) : masks.map { layer.masked(by: $0) }
+    }
+
+    /// The heads of a layer with its biases by distance.
+    func biased(_ shape: AttentionShape, layer: Int) throws -> AttentionShape {
+        guard let bias = relativeBiases[layer] else { return shape }
+        var result = shape
+        result.relativeBias = try bias.bias()
+        return result
     }
 
     /// x with dropout if the pass has it; `site` numbers the place in the network.

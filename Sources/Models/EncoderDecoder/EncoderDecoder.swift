@@ -16,10 +16,13 @@ public final class EncoderDecoder {
     private let embedding: Embedding
     private let encoder, decoder: Stack
     private let head: Linear
+    private let mapped: MappedWeights
 
     /// A stack of blocks with its position embeddings and norms.
     private struct Stack {
         let positions: Embedding?
+        let positionOffset: Int32
+        let sinusoids: Sinusoids?
         let embeddingNorm: Norm?
         let blocks: BlockStack
         let norm: Norm?
@@ -27,7 +30,10 @@ public final class EncoderDecoder {
         init(_ source: ParameterSource, _ name: String, _ layers: [LayerSpec], _ spec: EncoderDecoderConfiguration) {
             positions =
                 spec.learnedPositions
-                ? Embedding(source, name + ".embed_positions", count: spec.contextLength, size: spec.hiddenSize) : nil
+                ? Embedding(
+                    source, name + ".embed_positions", count: spec.contextLength + spec.positionOffset,
+                    size: spec.hiddenSize) : nil
+            (positionOffset, sinusoids) = (Int32(spec.positionOffset), spec.sinusoids)
             embeddingNorm = spec.embeddingNorm.map { Norm(source, name + ".embed_norm", $0, size: spec.hiddenSize) }
             blocks = BlockStack(source, name + ".layers", layers, hidden: spec.hiddenSize)
             norm = spec.finalNorm.map { Norm(source, name + ".norm", $0, size: spec.hiddenSize) }
@@ -36,7 +42,12 @@ public final class EncoderDecoder {
         /// `[tokens, hidden]` -> same; x is consumed.
         func callAsFunction(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
             var x = embedded  // [tokens, hidden]
-            if let positions { x = try Fused.add(x, positions(pass.positions)) }  // [tokens, hidden]
+            if let positions {
+                x = try Fused.add(x, positions(pass.positions.map { $0 + positionOffset }))  // [tokens, hidden]
+            }
+            if let sinusoids {
+                x = try Fused.add(x, sinusoids.vectors(pass.positions, size: x.shape[1]).to(x.dtype))
+            }
             if let embeddingNorm { x = try embeddingNorm(x) }
             x = try blocks(pass.dropped(x, site: 0), pass)
             return try norm?(x) ?? x
@@ -51,12 +62,22 @@ public final class EncoderDecoder {
         decoder = Stack(source, "model.decoder", spec.decoder, spec)
         head =
             spec.tiedEmbeddings
-            ? Linear(source, "lm_head", sharing: embedding)
-            : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize)
+            ? Linear(source, "lm_head", sharing: embedding, bias: spec.logitBias)
+            : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.logitBias)
         tree = source.tree
+        mapped = MappedWeights(tree.storedTensors)
     }
 
-    public func prepare(_ precision: Precision) throws { try tree.prepare(precision) }
+    public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        try tree.prepare(precision, progress: progress)
+        try checkFiles()
+    }
+
+    /// Checks that the weight files have not changed since they were loaded.
+    /// - Throws: `ModelError.fileChanged`.
+    package func checkFiles() throws(ModelError) { try mapped.check() }
+
+    private var limit: Int? { configuration.limitsLength ? configuration.contextLength : nil }
 
     /// The weight of the output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
     public var headWeight: any WeightMatrix { head.matrix }
@@ -73,7 +94,7 @@ public final class EncoderDecoder {
             throw TensorError(.argument, "encoder-decoder", "source \(place) has no tokens")
         }
         let pass = encoder.blocks.encodingPass(rows, in: embedding.weight.dtype, dropout?.ofEncoder)
-        let context = try PassContext(pass, tokens: tokens.count, encoder.blocks, limit: configuration.contextLength)
+        let context = try PassContext(pass, tokens: tokens.count, encoder.blocks, limit: limit)
         return (try encoder(embedded(tokens), context), rows)
     }
 
@@ -93,8 +114,8 @@ public final class EncoderDecoder {
         let tokens = targets.flatMap { $0 }
         var pass = Pass(.whole(Self.rows(of: targets)), dropout: dropout)
         pass.memory = .states(memory.states, rows: memory.rows)
-        let context = try PassContext(pass, tokens: tokens.count, decoder.blocks, limit: configuration.contextLength)
-        return try decoder(embedded(tokens), context)  // [target tokens, hidden]
+        let context = try PassContext(pass, tokens: tokens.count, decoder.blocks, limit: limit)
+        return try scaled(decoder(embedded(tokens), context))  // [target tokens, hidden]
     }
 
     /// One decode step: the decoder's states for the next tokens of each target, `[tokens, hidden]`; extends the
@@ -103,10 +124,16 @@ public final class EncoderDecoder {
         let targets = targets.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
         var pass = Pass(.cached(targets.map { DecoderSequence(rows: $0.rows, cache: $0.cache) }))
         pass.memory = .cached(targets.map(\.source))
-        let context = try PassContext(pass, tokens: tokens.count, decoder.blocks, limit: configuration.contextLength)
+        let context = try PassContext(pass, tokens: tokens.count, decoder.blocks, limit: limit)
         let hidden = try decoder(embedded(tokens), context)  // [tokens, hidden]
         for target in targets { target.cache.advance(by: target.rows.count) }
-        return hidden
+        try checkFiles()
+        return try scaled(hidden)
+    }
+
+    /// States with the factor of the output projection.
+    private func scaled(_ hidden: Tensor) throws -> Tensor {
+        configuration.logitScale == 1 ? hidden : try hidden * configuration.logitScale
     }
 
     /// The cross-attention keys and values of each source in all decoder layers, computed once.
@@ -142,7 +169,7 @@ public final class EncoderDecoder {
         try noGrad {
             let memory = try sourceCaches([source], precision: precision)[0], cache = targetCache(precision: precision)
             var result: [Int32] = [], next = start
-            while result.count < min(maximumLength, configuration.contextLength) {
+            while result.count < min(maximumLength, limit ?? .max) {
                 let step = TargetSequence(rows: 0..<1, cache: cache, source: memory)
                 let logits = try logits(hiddenStates([next], [step])).toArray(as: Float.self)
                 next = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)

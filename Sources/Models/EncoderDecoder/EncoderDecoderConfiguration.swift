@@ -20,8 +20,18 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var embeddingNorm: NormSpec?
     /// Whether a learned vector per position is added, instead of a rotary embedding.
     public var learnedPositions = false
+    /// Unused rows at the beginning of the table of positions: two in BART.
+    public var positionOffset = 0
+    /// Computed vectors of positions that are added instead of learned ones.
+    public var sinusoids: Sinusoids?
+    /// Whether no text may be longer than `contextLength`.
+    public var limitsLength = true
     /// The factor on the token embeddings.
     public var embeddingScale: Float = 1
+    /// The factor on the decoder's states before the output projection: 1 / √hidden in T5.
+    public var logitScale: Float = 1
+    /// Whether a bias is added to the logits (BART, Marian).
+    public var logitBias = false
     /// Whether the output projection shares the embedding table, which both stacks share.
     public var tiedEmbeddings = true
 
@@ -54,4 +64,13 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
             encoder: Array(repeating: encoder, count: layerCount),
             decoder: Array(repeating: decoder, count: layerCount), finalNorm: norm)
     }
+}
+
+/// Vectors of positions that are computed: sin(p · f_j) in the first half, cos(p · f_j) in the second (Vaswani et al.
+/// 2017, with the two halves one behind the other).
+public enum Sinusoids: Sendable, Equatable {
+    /// f_j = 10000^(−2j / d), j = 0 … d/2 − 1: Marian, Pegasus.
+    case plain
+    /// f_j = 10000^(−j / (d/2 − 1)), and positions from 2 on: M2M-100, NLLB.
+    case fairseq
 }

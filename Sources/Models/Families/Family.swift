@@ -31,6 +31,7 @@ public struct Family: Sendable {
     enum Body: Sendable {
         case decoder(DecoderForm)
         case encoder(EncoderForm)
+        case encoderDecoder(EncoderDecoderForm)
     }
 
     typealias Configure = @Sendable (inout DecoderConfiguration, ConfigurationReader) throws(ModelError) -> Void
@@ -59,6 +60,18 @@ public struct Family: Sendable {
         /// Where a folder's files, and a GGUF file, keep a parameter.
         let places, ggufPlaces: @Sendable (String) -> [WeightPlace]
     }
+
+    /// An encoder-decoder's configuration and names.
+    struct EncoderDecoderForm: Sendable {
+        let configure: @Sendable (ConfigurationReader) throws(ModelError) -> EncoderDecoderConfiguration
+        /// Where a folder's files keep a parameter.
+        let places: @Sendable (String) -> [WeightPlace]
+        /// Whether its files may have an output projection beside the table.
+        var storesHead = true
+    }
+
+    /// Of an encoder-decoder: whether its files may have an output projection beside the table.
+    var storesHead: Bool { if case .encoderDecoder(let form) = body { form.storesHead } else { false } }
 
     /// `model_type` and `architectures` of a `config.json`.
     struct Published: Sendable {
@@ -108,6 +121,22 @@ public struct Family: Sendable {
         body = .encoder(encoder)
     }
 
+    /// A family of encoder-decoders.
+    init(
+        encoderDecoder: EncoderDecoderForm, _ modelTypes: String..., defaults: JSONObject, neutral: Set<String> = []
+    ) {
+        self.modelTypes = modelTypes
+        self.defaults = defaults
+        self.neutral = neutral
+        rotatesPart = false
+        gguf = nil
+        othersGGUF = nil
+        published = nil
+        wrappers = [:]
+        newModel = nil
+        body = .encoderDecoder(encoderDecoder)
+    }
+
     /// Every family there is.
     public static let all: [Family] = [
         llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, qwen2MoE, qwen3MoE, olmoe,
@@ -120,15 +149,19 @@ public struct Family: Sendable {
         miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT,
+        t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
     ]
 
     /// What its GGUF files say when they are written; nil where no architecture is known, and for encoders.
-    var writtenGGUF: GGUFForm? { isEncoder ? nil : othersGGUF ?? gguf }
+    var writtenGGUF: GGUFForm? { isEncoder || isEncoderDecoder ? nil : othersGGUF ?? gguf }
 
     public static var supportedArchitectures: [String] { all.flatMap(\.modelTypes) }
 
     /// Whether its models are bidirectional encoders.
     public var isEncoder: Bool { if case .encoder = body { true } else { false } }
+
+    /// Whether its models read a text by an encoder and write another by a decoder.
+    public var isEncoderDecoder: Bool { if case .encoderDecoder = body { true } else { false } }
 
     /// The family of a `model_type`.
     public static func named(_ modelType: String) -> Family? {
@@ -193,6 +226,15 @@ public struct Family: Sendable {
     static func readEncoder(_ reader: ConfigurationReader) throws(ModelError) -> Reading<EncoderConfiguration> {
         try read(reader) { (family, reader, _) throws(ModelError) in
             guard case .encoder(let form) = family.body else { return nil }
+            return try form.configure(reader)
+        }
+    }
+
+    static func readEncoderDecoder(
+        _ reader: ConfigurationReader
+    ) throws(ModelError) -> Reading<EncoderDecoderConfiguration> {
+        try read(reader) { (family, reader, _) throws(ModelError) in
+            guard case .encoderDecoder(let form) = family.body else { return nil }
             return try form.configure(reader)
         }
     }

@@ -14,6 +14,9 @@ extension Checkpoint {
 
     /// The decoder's configuration; the tensors decide whether there is an output projection, and which.
     func decoderReading() throws -> DecoderReading {
+        if kind == .translates {
+            throw ModelError.wrongKind(path: path, kind: "\(kind.name) (\(kind.uses))", wanted: "a decoder")
+        }
         if hasEncoder {
             throw ModelError.wrongKind(
                 path: path, kind: "a text encoder, \(kind.name) (\(kind.uses))", wanted: "a decoder")

@@ -15,6 +15,11 @@ extension Checkpoint {
             warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
             names.places = encoderPlaces
             _ = Encoder(names, reading.configuration)
+        } else if kind == .translates {
+            let reading = try encoderDecoderReading()
+            warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
+            names.places = places(reading)
+            _ = EncoderDecoder(names, reading.configuration)
         } else {
             let reading = try decoderReading()
             warnings += reading.warnings
@@ -87,6 +92,15 @@ extension Checkpoint {
         if gguf != nil {
             return ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"].contains(name)
                 || (kind == .embeds && (name == "output.weight" || name.hasPrefix("cls.") || name.hasPrefix("cls_")))
+        }
+        if kind == .translates {
+            // The shared table under its other names, positions that are computed, a bias that nothing uses.
+            return [
+                "shared.weight", "model.shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+                "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight",
+                "model.encoder.embed_positions.weights", "model.decoder.embed_positions.weights",
+                "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+            ].contains(name)
         }
         if hasEncoder {
             let heads = [

@@ -157,6 +157,7 @@ public struct Checkpoint: Sendable {
         switch family?.body {
         case .decoder(let form): place = form.naming.places(name, try Family.configuration(configuration).1).first
         case .encoder(let form): place = form.places(name).first
+        case .encoderDecoder(let form): place = form.places(name).first
         case nil: place = nil
         }
         guard case .tensor(let stored)? = place else { return nil }

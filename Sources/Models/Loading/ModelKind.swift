@@ -37,7 +37,7 @@ public enum ModelKind: String, Sendable, CaseIterable {
         case .embeds: "martlet embed, /v1/embeddings, TextEmbedder"
         case .scores: "/v1/rerank of a server, --reward, TextScorer"
         case .classifies: "Checkpoint.classifier() of the Swift library; no command or route classifies"
-        case .translates: "EncoderDecoder of the Swift library; Martlet reads no published files of this kind"
+        case .translates: "martlet translate, martlet run, SequenceToSequenceModel"
         }
     }
 }
@@ -52,6 +52,10 @@ extension ModelKind {
         _ configuration: ConfigurationReader, architectures: [String], hasHead: Bool, isSentenceModel: Bool,
         labelCount: Int?
     ) {
+        if let name = configuration.json["model_type"]?.string, Family.named(name)?.isEncoderDecoder == true {
+            self = .translates
+            return
+        }
         let isEncoder = configuration.json["model_type"]?.string.flatMap(Family.named)?.isEncoder ?? false
         let scoring: ModelKind = labelCount ?? 1 > 1 ? .classifies : .scores
         // llama.cpp's numbers: none, mean, first, last, rank.

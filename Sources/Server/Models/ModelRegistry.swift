@@ -138,9 +138,10 @@ public final class ModelRegistry: Sendable {
                 switch found.kind {
                 case .generates: "generates text, and makes no embeddings and no scores."
                 case .embeds: "makes embeddings and generates no text."
+                case .translates:
+                    "is an encoder-decoder, which is not served: use `martlet translate` or `martlet run`."
                 case .scores: "scores pairs of texts, and makes no embeddings and no text."
                 case .classifies: "classifies texts, which no route of this server does."
-                case .translates: "is an encoder-decoder, which this server does not run."
                 }
             throw APIError("The model '\(found.name)' \(does)", parameter: "model", code: "wrong_model_kind")
         }

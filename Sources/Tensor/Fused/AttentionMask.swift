@@ -14,6 +14,8 @@ public struct AttentionMask: Sendable, Equatable {
         case causal
         /// A sliding window: the given number of latest positions, its own included.
         case window(Int)
+        /// Positions less than the given number away, later ones too: ModernBERT's local layers.
+        case around(Int)
         /// All keys of the block, later ones too (bidirectional).
         case everything
         /// A prefix language model (Raffel et al. 2020): positions before `length` see each other, earlier and later;
@@ -28,7 +30,7 @@ public struct AttentionMask: Sendable, Equatable {
         /// The size of the sliding window, or nil.
         public var window: Int? {
             switch self {
-            case .window(let size): size
+            case .window(let size), .around(let size): size
             case .prefix(_, let window), .table(_, let window): window
             case .causal, .everything: nil
             }
@@ -40,6 +42,7 @@ public struct AttentionMask: Sendable, Equatable {
             switch self {
             case .causal: key <= query
             case .window(let size): key <= query && query - key < size
+            case .around(let size): abs(query - key) < size
             case .everything: true
             case .prefix(let length, let window):
                 query < length ? key < length : key <= query && query - key < window ?? .max
@@ -50,7 +53,7 @@ public struct AttentionMask: Sendable, Equatable {
         /// Whether queries and keys are the same positions.
         var isWithinSequence: Bool {
             switch self {
-            case .causal, .window, .prefix: true
+            case .causal, .window, .around, .prefix: true
             case .everything: false
             case .table(_, let window): window != nil
             }
@@ -62,6 +65,7 @@ public struct AttentionMask: Sendable, Equatable {
         var keysAfter: Int {
             switch self {
             case .causal, .window, .prefix: 0
+            case .around(let size): size - 1
             case .everything: Self.all
             case .table(_, let window): window.map { $0 - 1 } ?? Self.all
             }
@@ -74,7 +78,7 @@ public struct AttentionMask: Sendable, Equatable {
             func fail(_ reason: String) -> TensorError { TensorError(.argument, "attention", reason) }
             if let window, window < 1 { throw fail("a window of \(window) positions leaves a query no key") }
             switch self {
-            case .causal, .window, .everything: break
+            case .causal, .window, .around, .everything: break
             case .prefix(let length, _):
                 guard (0...keys).contains(length) else {
                     throw fail("a prefix of \(length) positions does not fit a sequence of \(keys)")

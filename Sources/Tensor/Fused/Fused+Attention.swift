@@ -7,6 +7,8 @@ public struct AttentionShape: Sendable, Equatable {
     public var scale: Float
     /// Logit soft-capping: scores ← cap · tanh(scores / cap) (Gemma 2).
     public var softCap: Float?
+    /// What is added to the scores for the distance of a key.
+    public var relativeBias: RelativeBias?
 
     /// - Parameter valueDimension: equal to `headDimension` by default.
     public init(
@@ -20,6 +22,25 @@ public struct AttentionShape: Sendable, Equatable {
         self.scale = scale
         self.softCap = softCap
     }
+}
+
+/// Numbers that are added to the scores of each head for the distance of a key from its query, key position − query
+/// position, which is limited to −span … span (T5, Raffel et al. 2020).
+public struct RelativeBias: Sendable, Equatable {
+    /// float32 `[heads, 2 · span + 1]`; in whole sequences it may be on the tape.
+    public let table: Tensor
+    /// The largest distance with a number of its own.
+    public var span: Int { table.shape[1] / 2 }
+
+    /// - Throws: `TensorError` unless the table is a contiguous matrix with an odd number of columns.
+    public init(_ table: Tensor) throws(TensorError) {
+        guard table.rank == 2, table.shape[1] % 2 == 1, table.isContiguous else {
+            throw TensorError(.shape, "attention", "biases of \(table.shape) are not [heads, 2 * span + 1]")
+        }
+        self.table = table
+    }
+
+    public static func == (a: Self, b: Self) -> Bool { a.table.storage === b.table.storage && a.span == b.span }
 }
 
 /// Dropout of the attention probabilities in one layer of one pass. No mask is stored: what is dropped is a function of
@@ -73,6 +94,14 @@ extension Fused {
                     + (shape.valueDimension == shape.headDimension ? "" : " and \(shape.valueDimension)"))
         }
         try mask.check(queries: q.shape[0], keys: k.shape[0])
+        if let bias = shape.relativeBias {
+            guard bias.table.shape[0] == shape.heads else {
+                throw TensorError(
+                    .shape, "attention", "biases of \(bias.table.shape) do not fit \(shape.heads) heads")
+            }
+            // Whole sequences with biases have no kernel.
+            return try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
+        }
         return try backend(of: q).attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
     }
 }

@@ -30,7 +30,8 @@ extension Tokenizer {
             "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json",
         ]
         let all = TokenizerFile.names(in: folder)
-        let known = names.first { TokenizerFile.exists(path($0)) }
+        let isMarian = !all.contains("tokenizer.json") && all.contains("source.spm") && all.contains("vocab.json")
+        let known = isMarian ? "source.spm" : names.first { TokenizerFile.exists(path($0)) }
         guard
             let name = known ?? all.first(where: { $0.hasSuffix(".tiktoken") })
                 ?? all.first(where: { $0 == "vocab.txt" })
@@ -81,6 +82,27 @@ extension Tokenizer {
         }
     }
 
+    /// Marian's files: the pieces of the source's sentencepiece model, with the ids of `vocab.json`, which the target's
+    /// pieces share; `</s>` behind every text. Tokens such as `>>fr<<` name the target language.
+    private static func marianParts(_ bytes: [UInt8], folder: String) throws(TokenizerError) -> Parts {
+        let source = try SentencePieceModel(bytes, file: "source.spm")
+        let listed = try FileField(TokenizerFile.json("\(folder)/vocab.json"), file: "vocab.json")
+        var ids: [String: Int] = [:]
+        for (token, id) in try listed.object() {
+            ids[token] = Int(try FileField(id, file: "vocab.json", path: token).id())
+        }
+        guard let end = ids["</s>"], let unknown = ids["<unk>"] else {
+            throw .malformed(file: "vocab.json", field: "the whole file", reason: "no </s> or no <unk>")
+        }
+        let model = source.renumbered(ids, unknown: unknown, end: end, pad: ids["<pad>"])
+        var result = try parts(model, file: "source.spm", Surroundings(addsEOS: true))
+        for (token, id) in ids where token.hasPrefix(">>") && token.hasSuffix("<<") {
+            result.addedTokens.append(AddedToken(id: Int32(id), content: token, isSpecial: true))
+        }
+        result.addedTokens.sort { $0.id < $1.id }
+        return result
+    }
+
     /// - Parameter folder: the folder of the companion files.
     private static func parts(
         file path: String, folder: String, configuration: FileField?
@@ -93,6 +115,8 @@ extension Tokenizer {
         var result: Parts
         if name == "vocab.json" {
             result = try mergedParts(path, folder: folder, companions)
+        } else if name == "source.spm" {
+            result = try marianParts(try TokenizerFile.bytes(path), folder: folder)
         } else if name == "vocab.txt" {
             result = try bertParts(try TokenizerFile.text(path), companions)
         } else {

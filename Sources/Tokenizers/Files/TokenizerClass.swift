@@ -139,6 +139,34 @@ extension Tokenizer.Parts {
 }
 
 extension SentencePieceModel {
+    /// The same pieces with other ids. Tokens that only the list has are never cut from a text; pieces that only the model
+    /// has get ids behind the list's.
+    func renumbered(_ ids: [String: Int], unknown: Int, end: Int, pad: Int?) -> SentencePieceModel {
+        var result = self
+        let size = (ids.values.max() ?? 0) + 1
+        result.tokens = Array(repeating: nil, count: size)
+        result.scores = Array(repeating: 0, count: size)
+        result.kinds = Array(repeating: .unused, count: size)
+        for (token, id) in ids { result.tokens[id] = Array(token.utf8) }
+        for (index, token) in tokens.enumerated() where kinds[index] == .normal || kinds[index] == .userDefined {
+            guard let token else { continue }
+            if let id = ids[String(decoding: token, as: UTF8.self)] {
+                (result.scores[id], result.kinds[id]) = (scores[index], kinds[index])
+            } else {
+                result.tokens.append(token)
+                result.scores.append(scores[index])
+                result.kinds.append(kinds[index])
+            }
+        }
+        result.kinds[unknown] = .unknown
+        result.kinds[end] = .control
+        if let pad { result.kinds[pad] = .control }
+        (result.unknownID, result.eosID, result.bosID, result.padID) = (
+            Int32(unknown), Int32(end), -1, Int32(pad ?? -1)
+        )
+        return result
+    }
+
     /// The same model with fairseq's ids: `<s>`, `<pad>`, `</s>`, `<unk>`, the pieces after sentencepiece's own three,
     /// and `<mask>`.
     func withFairseqIDs() -> SentencePieceModel {

@@ -136,6 +136,24 @@ encoders = {
     "nomic_bert": ("NomicBert", dict(N)),
 }
 
+T5 = dict(vocab_size=64, d_model=32, d_kv=6, d_ff=40, num_layers=2, num_heads=4, relative_attention_num_buckets=8,
+          relative_attention_max_distance=12, eos_token_id=1, pad_token_id=0, decoder_start_token_id=0)
+BART = dict(vocab_size=64, d_model=32, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=40, decoder_ffn_dim=24,
+            encoder_attention_heads=4, decoder_attention_heads=4, max_position_embeddings=64, **ids)
+encoder_decoders = {
+    "t5": ("T5", dict(T5)),
+    "t5-gated": ("T5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "mt5": ("MT5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "umt5": ("UMT5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+    "bart": ("Bart", dict(BART, decoder_start_token_id=2, forced_eos_token_id=2, forced_bos_token_id=1)),
+    "mbart": ("MBart", dict(BART, decoder_start_token_id=2, forced_eos_token_id=2, scale_embedding=True)),
+    "pegasus": ("Pegasus", dict(BART, bos_token_id=None, eos_token_id=1, decoder_start_token_id=0, forced_eos_token_id=1,
+                                scale_embedding=True, activation_function="relu")),
+    "marian": ("Marian", dict(BART, bos_token_id=None, eos_token_id=0, pad_token_id=63, decoder_start_token_id=63,
+                              forced_eos_token_id=0, scale_embedding=True, activation_function="swish")),
+    "m2m_100": ("M2M100", dict(BART, eos_token_id=2, pad_token_id=1, decoder_start_token_id=2, bos_token_id=0)),
+}
+
 # Families that transformers has no code for. Each is a family that it has under other names: the golden is made with that
 # one. name: (class, arguments, config.json as published, name of a tensor as published)
 INTERN = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "input_layernorm": "attention_norm",
@@ -172,7 +190,7 @@ def published(name, stored):
 
 
 only = sys.argv[1:]
-for name, (kind, arguments) in {**cases, **encoders}.items():
+for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items():
     if only and name not in only: continue
     try:
         is_encoder = name in encoders
@@ -180,7 +198,9 @@ for name, (kind, arguments) in {**cases, **encoders}.items():
         # With "eager", transformers 5.24 adds Falcon's linear biases twice.
         attention = "sdpa" if name == "falcon-alibi" else "eager"
         config._attn_implementation = attention
-        cls = getattr(t, kind + "Model") if is_encoder else next(
+        is_pair = name in encoder_decoders
+        cls = getattr(t, kind + "Model") if is_encoder else {
+            "Marian": t.MarianMTModel}.get(kind) or getattr(t, kind + "ForConditionalGeneration") if is_pair else next(
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
@@ -202,8 +222,13 @@ for name, (kind, arguments) in {**cases, **encoders}.items():
         lost = [k for k in info["missing_keys"] if "pooler" not in k]
         assert not lost and not info["unexpected_keys"], info
         text = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(2))
+        more = {}
+        if is_pair:
+            source, labels = torch.randint(3, 60, (1, 19), generator=torch.Generator().manual_seed(5)), text[:, 1:]
+            text = torch.cat([torch.tensor([[config.decoder_start_token_id]]), labels[:, :-1]], 1)
+            more = dict(decoder_input_ids=text)
         with torch.no_grad():
-            result = model(input_ids=text)
+            result = model(input_ids=source if is_pair else text, **more)
             numbers = (result.last_hidden_state if is_encoder else result.logits)[0].float()
         config = json.load(open(os.path.join(folder, "config.json")))
         if name in renamed:
@@ -212,12 +237,23 @@ for name, (kind, arguments) in {**cases, **encoders}.items():
             config.update(renamed[name][2])
         golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
                       encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
+        if is_pair:
+            golden.update(source=source[0].tolist(), labels=labels[0].tolist())
+            for key, beams in (("greedy", 1), ("beams", 4)):
+                found = model.generate(source, max_length=16, num_beams=beams, do_sample=False)[0].tolist()
+                golden[key] = found[1:]
+            # transformers gives the padding token, with which decoders begin, no gradient.
+            for module in model.modules():
+                if isinstance(module, torch.nn.Embedding): module.padding_idx = None
+            loss = model(input_ids=source, labels=labels, decoder_input_ids=text).loss
         if not is_encoder:
             # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
-            loss = model(input_ids=text, labels=text).loss
+            if not is_pair: loss = model(input_ids=text, labels=text).loss
             loss.backward()
             golden["loss"] = float(loss.detach())
-            norms = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
+            # Computed positions are no parameters of ours.
+            norms = [p.grad.double().square().sum() for key, p in model.named_parameters() if p.grad is not None
+                     and not (kind in ("Marian", "Pegasus") and "embed_positions" in key)]
             golden["gradient_norm"] = float(sum(norms).sqrt())
         with open(os.path.join(here, "families", name + ".json"), "w") as file:
             json.dump(golden, file, separators=(",", ":"))

@@ -102,6 +102,7 @@ private struct SequenceAttention {
                     case .causal, .window: causal
                     // Half of the prefix's square is in the causal half.
                     case .prefix: causal + prefix * (prefix - 1) / 2
+                    case .around(let size): tokens * min(Double(2 * size - 1), keys)
                     case .everything: tokens * keys
                     case .table(let table, _): Double(table.pairCount)
                     }

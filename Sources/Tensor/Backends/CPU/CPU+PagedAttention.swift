@@ -72,7 +72,7 @@ extension CPU {
                 }
             }
         }
-        withExtendedLifetime((wide, sinks, sequences)) {}
+        withExtendedLifetime((wide, sinks, sequences, shape)) {}
         return try output.headsNarrowed(from: layout.storedValues, to: layout.valueDimension)
     }
 
@@ -96,6 +96,8 @@ extension CPU {
             keys_after: reach.keysAfter, prefix: max(reach.prefixLength - released, 0),
             seen: reach.table.map { $0.pointer + released }, seen_stride: reach.table?.keys ?? 0, scale: shape.scale,
             soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
+            relative_bias: shape.relativeBias.map { UnsafePointer($0.table.floats) },
+            relative_span: shape.relativeBias?.span ?? 0,
             sinks: sinks.map { UnsafePointer($0.floats) })
     }
 }

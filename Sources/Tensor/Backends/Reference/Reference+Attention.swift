@@ -2,8 +2,9 @@ extension Reference {
     /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017); several query heads may share one key/value
     /// head (grouped-query attention, Ainslie et al. 2023).
     ///
-    /// A query sees only keys of its own block of the mask, and of these the ones that the mask says, see
-    /// `AttentionMask.Reach`: with a causal mask its own position and those before it. With `sinks`, the softmax of each head has one more logit, whose
+    /// With a relative bias, a number for the distance of the key is added to each score. A query sees only keys of its
+    /// own block of the mask, and of these the ones that the mask says, see `AttentionMask.Reach`: with a causal mask its
+    /// own position and those before it. With `sinks`, the softmax of each head has one more logit, whose
     /// probability is given to no value. Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads ·
     /// headDimension]`, v `[keys, keyValueHeads · valueDimension]` -> `[queries, heads · valueDimension]`. Keeps all
     /// scores in memory, `[heads, queries, keys]`.
@@ -22,6 +23,9 @@ extension Reference {
         let values = try repeated(v, shape.valueDimension)  // [heads, keys, valueDimension]
         var scores = try queries.matmul(keys.transposed()) * Double(shape.scale)  // [heads, queries, keys]
         if let cap = shape.softCap { scores = try softCap(scores, cap) }
+        if let bias = shape.relativeBias {
+            scores = try scores + relative(bias, mask, queryCount, keyCount).to(scores.dtype)
+        }
         let seen = try Tensor(visible(mask, queryCount, keyCount), shape: [queryCount, keyCount])
         scores = try Tensor.where(seen, scores, -1e30)
         if let sinks {
@@ -35,6 +39,22 @@ extension Reference {
         }
         let mixed = try probabilities.matmul(values)  // [heads, queries, valueDimension]
         return try mixed.permute(1, 0, 2).reshape(queryCount, shape.heads * shape.valueDimension)
+    }
+
+    /// The bias of every score: `[heads, queries, keys]`. Rows and keys of different blocks are not seen.
+    private static func relative(
+        _ bias: RelativeBias, _ mask: AttentionMask, _ queries: Int, _ keys: Int
+    ) throws(TensorError) -> Tensor {
+        var columns = [Int64](repeating: 0, count: queries * keys)
+        for (own, seen) in zip(mask.queries, mask.keys) {
+            for query in own {
+                for key in seen {
+                    let distance = (key - seen.lowerBound) - (query - own.lowerBound)
+                    columns[query * keys + key] = Int64(min(max(distance, -bias.span), bias.span) + bias.span)
+                }
+            }
+        }
+        return try bias.table.indexSelect(1, Tensor(columns)).reshape(bias.table.shape[0], queries, keys)
     }
 
     /// For each query, row by row, whether it sees each key.
