@@ -25,7 +25,7 @@ struct MartletCommand: AsyncParsableCommand {
         version: ProgramVersion.current,
         subcommands: [
             RunCommand.self, TranslateCommand.self, PullCommand.self, ListCommand.self, ShowCommand.self,
-            EmbedCommand.self,
+            EmbedCommand.self, ClassifyCommand.self, RerankCommand.self,
             TokenizeCommand.self, LogitsCommand.self, BenchCommand.self, EnvironmentCommand.self, TrainCommand.self,
             PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             SupervisedCommand.self, PreferenceCommand.self, RewardModelCommand.self, PolicyCommand.self,

@@ -81,6 +81,19 @@ import TinyModels
         try golden.withFolder { path in
             let checkpoint = try Checkpoint(path: path)
             #expect(try checkpoint.warnings() == [])
+            guard checkpoint.hasEncoder else {
+                // A decoder that embeds: EmbeddingGemma.
+                #expect(checkpoint.kind == .embeds)
+                let decoder = try checkpoint.decoder()
+                try decoder.prepare(.exact)
+                let cache = KVCache(decoder.configuration, precision: .exact), count = golden.tokens.count
+                let cached = try FamilyTests.floats(
+                    decoder.hiddenStates(golden.tokens, [DecoderSequence(rows: 0..<count, cache: cache)]))
+                #expect(FamilyTests.relativeError(cached, golden.expected) < 1e-4)
+                let whole = try FamilyTests.floats(decoder.hiddenStates(golden.tokens, segments: [0..<count]))
+                #expect(FamilyTests.relativeError(whole, golden.expected) < 1e-4)
+                return
+            }
             let encoder = try checkpoint.encoder()
             try encoder.prepare(.exact)
             // Two texts at once, to see that they do not attend to each other.
@@ -121,6 +134,29 @@ import TinyModels
                 $0.name != "lm_head.bias" && !(name == "pegasus" && $0.name.contains("embed_positions"))
             }.gradientNorm()
             #expect(abs(found - norm) < 1e-4 * norm, "\(found) against \(norm)")
+        }
+    }
+
+    /// Classes of texts, classes of tokens, and answers to questions.
+    @Test(arguments: FamilyGolden.names(.head)) func headsAreThoseOfTransformers(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let checkpoint = try Checkpoint(path: path), texts = [golden.tokens, golden.tokens]
+            #expect(checkpoint.kind == .classifies)
+            #expect(try checkpoint.warnings() == [])
+            let logits: [Float]
+            if checkpoint.isOverTokens {
+                let model = try checkpoint.tokenClassifier()
+                #expect(model.answersQuestions == name.hasSuffix("answers"))
+                try model.prepare(.exact)
+                logits = try FamilyTests.floats(model(texts))
+            } else {
+                let model = try checkpoint.classifier()
+                try model.prepare(.exact)
+                logits = try FamilyTests.floats(model(texts))
+            }
+            #expect(FamilyTests.relativeError(Array(logits.prefix(golden.expected.count)), golden.expected) < 1e-4)
+            #expect(Array(logits.suffix(golden.expected.count)) == Array(logits.prefix(golden.expected.count)))
         }
     }
 

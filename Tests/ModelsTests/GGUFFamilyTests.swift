@@ -1,9 +1,11 @@
 import Foundation
 import MartletFormats
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
+import TinyModels
 
 /// Checkpoints as GGUF files (Goldens/make_gguf.py) against the logits that transformers computes from their folders.
 @Suite struct GGUFFamilyTests {
@@ -22,6 +24,40 @@ import Testing
         try decoder.prepare(.exact)
         let logits = try FamilyTests.floats(decoder(FamilyTests.tokens(file)))
         #expect(FamilyTests.relativeError(logits, try FamilyTests.floats(file.tensor("logits"))) < 1e-4)
+    }
+
+    /// A folder as a GGUF file by our own writer computes what transformers computes, and names are those of the gguf
+    /// package (Goldens/gguf_names.json).
+    @Test(arguments: [
+        "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
+        "seed_oss-bias", "arcee",
+    ])
+    func writtenFilesComputeTheSame(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        let names = try JSON(
+            parsing: [UInt8](Data(contentsOf: URL(filePath: FamilyTests.goldens + "/gguf_names.json"))))
+        try golden.withFolder { path in
+            let contents = try Checkpoint(path: path).ggufContents()
+            var writer = GGUFWriter()
+            writer.metadata = contents.metadata
+            for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            let checkpoint = try Checkpoint(path: file)
+            #expect(try checkpoint.warnings() == [])
+            let decoder = try checkpoint.decoder()
+            try decoder.prepare(.exact)
+            let logits = try FamilyTests.floats(decoder(golden.tokens))
+            #expect(FamilyTests.relativeError(logits, golden.expected) < 1e-4)
+            let architecture = try #require(contents.metadata["general.architecture"]?.string)
+            let known = Set((names[architecture]?.array ?? []).compactMap(\.string))
+            #expect(!known.isEmpty)
+            for tensor in contents.tensors {
+                let parts = tensor.name.split(separator: ".").dropLast()
+                let plain = (parts.first == "blk" ? parts.dropFirst(2) : parts[...]).joined(separator: ".")
+                #expect(known.contains(plain), "\(architecture) has no \(tensor.name)")
+            }
+        }
     }
 
     /// What training writes for a GGUF file must say in a folder's keys what the file said in its own.

@@ -74,7 +74,7 @@ import Testing
             #expect {
                 try open()
             } throws: {
-                "\($0)".contains("a classifier of texts (Checkpoint.classifier()")
+                "\($0)".contains("a classifier of texts (martlet classify")
             }
         }
     }

@@ -10,7 +10,7 @@ package struct FamilyGolden {
     package static let names: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
         .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(".json".count)) }.sorted()
 
-    package enum Kind: Sendable { case decoder, encoder, encoderDecoder }
+    package enum Kind: Sendable { case decoder, encoder, encoderDecoder, head }
 
     package static func names(_ kind: Kind) -> [String] { names.filter { (try? FamilyGolden($0))?.kind == kind } }
 
@@ -34,7 +34,9 @@ package struct FamilyGolden {
         gradientNorm = json["gradient_norm"]?.double
         func ids(_ key: String) -> [Int32] { (json[key]?.array ?? []).compactMap { $0.integer.map(Int32.init) } }
         (source, labels, greedy, beams) = (ids("source"), ids("labels"), ids("greedy"), ids("beams"))
-        kind = json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
+        kind =
+            json["head"] != nil
+            ? .head : json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
         tensors = try (json["tensors"]?.array).found("tensors").compactMap { entry in
             guard let members = entry.array, let name = members.first?.string else { return nil }
             let numbers = members.dropFirst().compactMap(\.integer)

@@ -28,7 +28,7 @@ final class Block {
         }
         let before = [.before, .around, .parallel, .parallelShared].contains(spec.normPlacement)
         let behind = [.after, .onUpdate, .around].contains(spec.normPlacement), crosses = spec.crossAttention != nil
-        attentionNorm = norm("input_layernorm", where: before)
+        attentionNorm = norm("input_layernorm", where: before && spec.hasAttentionNorm)
         feedForwardNorm = norm(
             "post_attention_layernorm", where: before && spec.normPlacement != .parallelShared)
         attentionOutputNorm = norm("attention_output_norm", where: behind)

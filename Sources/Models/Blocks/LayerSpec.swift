@@ -5,6 +5,8 @@ import MartletNN
 public struct LayerSpec: Sendable, Equatable {
     public var norm: NormSpec
     public var normPlacement = NormPlacement.before
+    /// Whether there is a norm before self-attention where blocks have norms before (not in ModernBERT's first block).
+    public var hasAttentionNorm = true
     /// Self-attention.
     public var attention: AttentionSpec
     /// Cross-attention to an encoder's states, between self-attention and feed-forward.

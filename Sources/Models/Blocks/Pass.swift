@@ -59,6 +59,14 @@ public enum SequenceMask: Sendable, Equatable {
 }
 
 extension AttentionReach {
+    /// Whether a query sees no key after its own position.
+    var isCausal: Bool {
+        switch self {
+        case .causal, .window: true
+        case .around, .everything, .prefix, .table: false
+        }
+    }
+
     /// What a query sees in a layer with this rule, in a sequence with a mask of its own.
     func masked(by mask: SequenceMask?) -> AttentionReach {
         switch (mask, self) {

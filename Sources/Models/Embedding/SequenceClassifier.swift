@@ -6,11 +6,15 @@ import MartletTensor
 /// of texts (Nogueira & Cho 2019).
 ///
 ///     logits = tanh(h₀ Wpᵀ + bp) Wcᵀ + bc, h₀ the state of the first token
+///
+/// Families differ in the function and in a norm after it (`EncoderHeadForm`).
 public final class SequenceClassifier {
     public let encoder: Encoder
     /// The layers of encoder and head, by path.
     public let tree: ModuleTree
-    private let pooler, classifier: Linear
+    private let head: EncoderHead
+    /// Whether the head takes the mean of a text's states instead of the first one.
+    private let takesMean: Bool
     /// The number of outputs per text: one score, or one logit per class.
     public let labelCount: Int
     /// The activation function applied to a score, as published with the model.
@@ -22,7 +26,7 @@ public final class SequenceClassifier {
     ) throws {
         try checkpoint.demand(.scores, .classifies)
         let config = checkpoint.configuration
-        guard checkpoint.hasEncoder else {
+        guard checkpoint.hasEncoder, case .encoder(let form)? = Family.named(checkpoint.modelType)?.body else {
             throw ModelError.unsupported(
                 file: checkpoint.path,
                 reason: "classifiers of type \(checkpoint.modelType) are not supported; those with a BERT encoder are")
@@ -48,10 +52,16 @@ public final class SequenceClassifier {
                         expected: [1, spec.hiddenSize])
                 ])
         }
-        let source = ModuleTree.Builder(wrapped(parameters)), width = spec.hiddenSize
+        let source = ModuleTree.Builder(wrapped(parameters))
         encoder = Encoder(source, spec)
-        pooler = Linear(source, "pooler.dense", from: width, to: width, bias: true)
-        classifier = Linear(source, "classifier", from: width, to: labelCount, bias: true)
+        head = try EncoderHead(source, form.head, config, spec, labels: labelCount, isOverTokens: false)
+        let pooling = try form.head.poolingKey.map { key throws(ModelError) in try config.string(key, default: "cls") }
+        guard pooling == nil || pooling == "cls" || pooling == "mean" else {
+            throw ModelError.wrongValue(
+                file: config.file, key: form.head.poolingKey ?? "", found: "\"\((pooling ?? "").prefix(40))\"",
+                expected: "cls or mean")
+        }
+        takesMean = pooling == "mean"
         tree = source.tree
         try parameters.finish()
         let fallback = labelCount == 1 ? DenseActivation.sigmoid : .identity
@@ -88,8 +98,11 @@ public final class SequenceClassifier {
             first.append(Int32(row))
             row += text.count
         }
-        let pooled = try pooler(Fused.embed(first, states, scale: 1)).tanh()  // [texts, hidden]
-        return try classifier(pooled)  // [texts, labels]
+        guard takesMean else { return try head(Fused.embed(first, states, scale: 1)) }  // [texts, labels]
+        let means = try zip(first, texts).map { start, text in
+            try states.narrow(0, from: Int(start), length: text.count).mean(0)  // [hidden]
+        }
+        return try head(Tensor.stack(means))  // [texts, labels]
     }
 }
 

@@ -17,6 +17,7 @@ public final class Encoder {
     private let embeddingProjection: Linear?
     private let embeddingNorm: Norm
     private let stack: BlockStack
+    private let finalNorm: Norm?
     private let mapped: MappedWeights
 
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
@@ -30,12 +31,13 @@ public final class Encoder {
         typeEmbedding =
             spec.typeVocabularySize > 0
             ? Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: inner) : nil
-        embeddingNorm = Norm(source, "model.embed_norm", spec.layer.norm, size: inner)
+        embeddingNorm = Norm(source, "model.embed_norm", spec.layers[0].norm, size: inner)
         embeddingProjection =
             spec.projectsEmbeddings
             ? Linear(source, "model.embed_projection", from: inner, to: width, bias: true) : nil
         stack = BlockStack(
-            source, "model.layers", Array(repeating: spec.layer, count: spec.layerCount), hidden: width)
+            source, "model.layers", spec.layers, hidden: width)
+        finalNorm = spec.hasFinalNorm ? Norm(source, "model.norm", spec.layers[0].norm, size: width) : nil
         tree = source.tree
         mapped = MappedWeights(tree.storedTensors)
     }
@@ -99,7 +101,7 @@ public final class Encoder {
         if let embeddingProjection { x = try embeddingProjection(x) }  // [tokens, hidden]
         x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()
-        return x
+        return try finalNorm?(x) ?? x
     }
 
     /// Sentence embeddings: the mean of a text's hidden states, scaled to length one if `normalized`. `[texts,

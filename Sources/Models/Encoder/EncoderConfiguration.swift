@@ -25,13 +25,22 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var biases = true
     public var isGated = false
     public var rotary: RotaryEmbedding.Configuration?
+    public var relativeBias: RelativeBiasSpec?
+    /// Whether the last block's result is normalised (ModernBERT).
+    public var hasFinalNorm = false
+    /// The specification of each block where they differ.
+    public var ownLayers: [LayerSpec]?
 
-    /// The specification of each block.
+    /// The specification of every block.
+    public var layers: [LayerSpec] { ownLayers ?? Array(repeating: layer, count: layerCount) }
+
+    /// The specification of a block, as all are where `ownLayers` says nothing else.
     public var layer: LayerSpec {
         var attention = AttentionSpec(heads: heads, headDimension: hiddenSize / heads)
         attention.inputBias = biases
         attention.outputBias = biases
         attention.rotary = rotary
+        attention.relativeBias = relativeBias
         attention.reach = .everything
         return LayerSpec(
             norm: NormSpec(kind: .layer, epsilon: epsilon), normPlacement: .after, attention: attention,

@@ -25,7 +25,8 @@ extension Family {
                         "feedforward_output_norm": "output_layer_norm",
                     ])
                 return [.tensor(stored), .tensor("distilbert." + stored)]
-            }, ggufPlaces: { [.tensor($0)] }),
+            }, ggufPlaces: { [.tensor($0)] },
+            head: EncoderHeadForm(dense: ["pre_classifier"], activation: .relu)),
         "distilbert",
         defaults: [
             "vocab_size": 30_522, "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,

@@ -17,7 +17,9 @@ extension Family {
                     return [.tensor(stored), .tensor("electra." + stored)]
                 }
                 return bertPlaces(name).flatMap { [$0, .tensor("electra." + $0.storedName)] }
-            }, ggufPlaces: { [.tensor($0)] }),
+            }, ggufPlaces: { [.tensor($0)] },
+            head: EncoderHeadForm(
+                dense: ["classifier.dense"], output: ["classifier.out_proj"], activation: .gelu)),
         "electra",
         defaults: [
             "vocab_size": 30_522, "hidden_size": 256, "num_hidden_layers": 12, "num_attention_heads": 4,
@@ -61,7 +63,8 @@ extension Family {
                         "mlp.down_proj": "ffn_output", "feedforward_output_norm": "full_layer_layer_norm",
                     ])
                 return [.tensor(stored), .tensor("albert." + stored)]
-            }, ggufPlaces: { [.tensor($0)] }),
+            }, ggufPlaces: { [.tensor($0)] },
+            head: EncoderHeadForm(dense: ["pooler"])),
         "albert",
         defaults: [
             "vocab_size": 30_000, "hidden_size": 4096, "num_hidden_layers": 12, "num_attention_heads": 64,

@@ -59,6 +59,8 @@ public struct Family: Sendable {
         let configure: @Sendable (ConfigurationReader) throws(ModelError) -> EncoderConfiguration
         /// Where a folder's files, and a GGUF file, keep a parameter.
         let places, ggufPlaces: @Sendable (String) -> [WeightPlace]
+        /// How its classifiers are made.
+        var head = EncoderHeadForm()
     }
 
     /// An encoder-decoder's configuration and names.
@@ -148,7 +150,7 @@ public struct Family: Sendable {
         granite,
         miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, olmo, olmo2, olmo3,
-        bert, roberta, distilBERT, electra, albert, nomicBERT,
+        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT,
         t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
     ]
 
@@ -177,7 +179,7 @@ public struct Family: Sendable {
     /// The same of an encoder.
     package func publishedPlaces(_ name: String) -> [WeightPlace] {
         guard case .encoder(let form) = body else { return [] }
-        return form.places(name)
+        return form.allPlaces(name, isGGUF: false)
     }
 
     /// The form of its GGUF files: its own, or the one that it shares with another family, as Mistral shares Llama's.
@@ -194,7 +196,7 @@ public struct Family: Sendable {
     }
 
     /// Whether its GGUF files have the rows of queries and keys interleaved.
-    package var interleavesInGGUF: Bool { architectureOfGGUF == Family.llama.gguf?.architecture }
+    package var interleavesInGGUF: Bool { formOfGGUF?.rotatesPairs ?? false }
 
     /// The family and configuration of the decoder that a `config.json` describes.
     public static func configuration(_ reader: ConfigurationReader) throws(ModelError) -> (Family, DecoderConfiguration)

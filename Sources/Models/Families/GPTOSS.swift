@@ -5,7 +5,20 @@ extension Family {
     /// GPT-OSS (OpenAI 2025): attention with a learned sink for each head, a window in every other layer, and mixtures of
     /// experts with biases and a limited gate, stored in stacks of MXFP4 or of `[experts, in, out]`.
     static let gptOSS = Family(
-        "gpt_oss", published: Published(modelType: "gpt_oss", architecture: "GptOssForCausalLM"),
+        "gpt_oss",
+        gguf: GGUFForm(
+            "gpt-oss", naming: .ggufPostAttention, windows: .allButLast(of: 2), hasPlainRamp: true
+        ) { reading in
+            try reading.takeWindow()
+            try reading.take([("expert_feed_forward_length", "intermediate_size")])
+            try reading.takeRotation()
+            // The models were trained with a ramp between unrounded ends, of which the files say nothing.
+            if var scaling = reading.config["rope_scaling"]?.object, scaling["rope_type"]?.string == "yarn" {
+                scaling["truncate"] = false
+                reading.config["rope_scaling"] = .object(scaling)
+            }
+            _ = reading.takeAttentionBias()
+        }, published: Published(modelType: "gpt_oss", architecture: "GptOssForCausalLM"),
         naming: gptOSSNaming,
         defaults: [
             "vocab_size": 201_088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36,

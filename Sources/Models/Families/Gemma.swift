@@ -7,6 +7,11 @@ extension Family {
     /// Gemma 1: a Llama with 1 + w in its norms, scaled embeddings and GELU in the gate.
     static let gemma = Family(
         "gemma",
+        gguf: GGUFForm("gemma") { reading in
+            reading.config["martlet_norm_weight_offset"] = 0
+            try reading.takeRotation()
+            _ = reading.takeAttentionBias()
+        },
         published: Published(modelType: "gemma", architecture: "GemmaForCausalLM"),
         defaults: [
             "vocab_size": 256_000, "hidden_size": 3072, "intermediate_size": 24_576, "num_hidden_layers": 28,
@@ -83,6 +88,8 @@ extension Family {
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) {
             ($0 + 1) % period != 0
         }
+        // EmbeddingGemma sees a text as a whole, or a window to both sides.
+        let isBidirectional = try config.flag("use_bidirectional_attention", default: false)
         let dimension = spec.attention.headDimension
         let byType = try config.child("rope_parameters")
         var scaling = try config.child("rope_scaling")
@@ -104,7 +111,11 @@ extension Family {
             local = try RotaryEmbedding.Configuration.read(
                 config, parameters: parameters, headDimension: dimension, contextLength: spec.contextLength)
         }
-        try spec.eachLayer { $0.attention.rotary = $0.attention.window == nil ? global : local }
+        try spec.eachLayer {
+            $0.attention.rotary = $0.attention.window == nil ? global : local
+            guard isBidirectional else { return }
+            $0.attention.reach = $0.attention.window.map { .around($0 / 2 + 1) } ?? .everything
+        }
     }
 }
 

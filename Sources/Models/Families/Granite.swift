@@ -4,13 +4,35 @@ import MartletNN
 extension Family {
     /// Granite 3: a Llama with factors on embeddings, scores, updates of the residual stream and logits.
     static let granite = Family(
-        "granite", published: Published(modelType: "granite", architecture: "GraniteForCausalLM"),
+        "granite", gguf: graniteGGUF("granite"),
+        published: Published(modelType: "granite", architecture: "GraniteForCausalLM"),
         defaults: [
             "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
             "num_attention_heads": 32, "max_position_embeddings": 2048,
         ]
     ) { (spec, config) throws(ModelError) in
         try spec.setGranite(config)
+    }
+
+    /// Llama's permutation of queries and keys, and Granite's factors.
+    static func graniteGGUF(_ architecture: String) -> GGUFForm {
+        GGUFForm(architecture, rotatesPairs: true, saysScale: true) { reading in
+            reading.config["martlet_rope_layout"] = "interleaved"
+            try reading.take([
+                ("embedding_scale", "embedding_multiplier"), ("residual_scale", "residual_multiplier"),
+                ("logit_scale", "logits_scaling"), ("attention.scale", "attention_multiplier"),
+            ])
+            if reading.config["attention_multiplier"] == nil, let head = reading.config["head_dim"]?.double, head > 0 {
+                reading.config["attention_multiplier"] = .number(1 / head.squareRoot())
+            }
+            try reading.takeRotation()
+            _ = reading.takeAttentionBias()
+            reading.config["mlp_bias"] = .bool(reading.has("blk.0.ffn_down.bias"))
+        } write: { writing in
+            writing.put("embedding_scale", .float32(writing.spec.embeddingScale))
+            writing.put("residual_scale", .float32(writing.spec.layers[0].updateScale))
+            writing.put("logit_scale", .float32(1 / writing.spec.logitScale))
+        }
     }
 
     /// MiniCPM 1 and 2: a Llama whose factors follow from its depth and width (Hu et al. 2024, section 3).

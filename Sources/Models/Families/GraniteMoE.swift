@@ -9,7 +9,8 @@ extension Family {
 
     /// Granite 3's mixtures: a Granite whose experts lie in stacks, gate and up in one.
     static let graniteMoE = Family(
-        "granitemoe", published: Published(modelType: "granitemoe", architecture: "GraniteMoeForCausalLM"),
+        "granitemoe", gguf: graniteGGUF("granitemoe"),
+        published: Published(modelType: "granitemoe", architecture: "GraniteMoeForCausalLM"),
         naming: graniteMoENaming, defaults: graniteMoEDefaults
     ) { (spec, config) throws(ModelError) in
         try spec.setGranite(config)

@@ -22,6 +22,12 @@ extension Family {
     /// Arcee (AFM): a Llama whose feed-forward layer is a squared ReLU without a gate.
     static let arcee = Family(
         "arcee",
+        gguf: GGUFForm("arcee", rotatesPairs: true) { reading in
+            reading.config["martlet_rope_layout"] = "interleaved"
+            reading.config["hidden_act"] = "relu2"
+            try reading.takeRotation()
+            _ = reading.takeAttentionBias()
+        },
         defaults: [
             "vocab_size": 32_000, "hidden_size": 2560, "intermediate_size": 18_432, "num_hidden_layers": 32,
             "num_attention_heads": 32, "hidden_act": "relu2", "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,

@@ -5,6 +5,12 @@ extension Family {
     /// Qwen 3 MoE: a Qwen 3 whose layers, but for those that are named, are mixtures of small experts.
     static let qwen3MoE = Family(
         "qwen3_moe",
+        gguf: GGUFForm("qwen3moe") { reading in
+            try reading.takeRotation()
+            try reading.takeExperts()
+            _ = reading.takeAttentionBias()
+            reading.config["norm_topk_prob"] = true
+        }, published: Published(modelType: "qwen3_moe", architecture: "Qwen3MoeForCausalLM"),
         defaults: [
             "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
             "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 32_768,
@@ -24,7 +30,13 @@ extension Family {
 
     /// Qwen 1.5 and 2 MoE: a Qwen 2 with small experts and a shared one, which has a gate of its own.
     static let qwen2MoE = Family(
-        "qwen2_moe", published: Published(modelType: "qwen2_moe", architecture: "Qwen2MoeForCausalLM"),
+        "qwen2_moe",
+        gguf: GGUFForm("qwen2moe") { reading in
+            try reading.takeRotation()
+            try reading.takeExperts()
+            reading.config["qkv_bias"] = .bool(reading.has("blk.0.attn_q.bias"))
+            reading.config["norm_topk_prob"] = false
+        }, published: Published(modelType: "qwen2_moe", architecture: "Qwen2MoeForCausalLM"),
         naming: Naming { name, _ in
             var name = name
             for (own, stored) in [
@@ -55,6 +67,11 @@ extension Family {
     /// OLMoE: OLMo's mixture of 64 experts, with norms of all heads' queries and keys (Muennighoff et al. 2024).
     static let olmoe = Family(
         "olmoe",
+        gguf: GGUFForm("olmoe") { reading in
+            try reading.takeRotation()
+            _ = reading.takeAttentionBias()
+            reading.config["norm_topk_prob"] = false
+        }, published: Published(modelType: "olmoe", architecture: "OlmoeForCausalLM"),
         defaults: [
             "vocab_size": 50_304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,
             "num_attention_heads": 16, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "num_experts": 64,

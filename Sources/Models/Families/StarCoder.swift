@@ -5,6 +5,12 @@ extension Family {
     /// StarCoder 2: a Mistral with LayerNorm, biases and a feed-forward layer without a gate.
     static let starCoder2 = Family(
         "starcoder2",
+        gguf: GGUFForm("starcoder2") { reading in
+            try reading.takeRotation()
+            reading.takeEpsilon(as: "norm_epsilon")
+            reading.config["use_bias"] = .bool(reading.takeAttentionBias().input)
+            reading.config["attention_bias"] = nil
+        },
         naming: .modules(inside: ["mlp.up_proj": "mlp.c_fc", "mlp.down_proj": "mlp.c_proj"]),
         defaults: [
             "vocab_size": 49_152, "hidden_size": 3072, "intermediate_size": 12_288, "num_hidden_layers": 30,

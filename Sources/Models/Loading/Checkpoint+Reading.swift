@@ -24,6 +24,11 @@ extension Checkpoint {
         let reading = try Family.read(configuration)
         var spec = reading.configuration
         var warnings = reading.unknown.map { unreadKey($0.key, $0.value.text()) }
+        guard kind != .generates || spec.layers.allSatisfy({ $0.attention.reach.isCausal }) else {
+            throw ModelError.wrongValue(
+                file: configuration.file, key: "use_bidirectional_attention", found: "true",
+                expected: "false for a model that generates: each token would see those after it")
+        }
         if kind != .generates {
             spec.hasHead = false
         } else if gguf == nil {
@@ -64,7 +69,7 @@ extension Checkpoint {
     /// Where the encoder's parameters are stored.
     var encoderPlaces: (String) -> [WeightPlace] {
         guard case .encoder(let form)? = Family.named(modelType)?.body else { return { _ in [] } }
-        return { [isGGUF = gguf != nil] in isGGUF ? form.ggufPlaces($0) : form.places($0) }
+        return { [isGGUF = gguf != nil] in form.allPlaces($0, isGGUF: isGGUF) }
     }
 
     private func isSame(_ first: String, _ second: String) throws -> Bool {

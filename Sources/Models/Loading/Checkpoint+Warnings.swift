@@ -105,7 +105,7 @@ extension Checkpoint {
         if hasEncoder {
             let heads = [
                 "pooler.", "cls.", "classifier.", "lm_head.", "vocab_", "predictions.", "discriminator_predictions.",
-                "generator_", "pre_classifier.", "qa_outputs.",
+                "generator_", "pre_classifier.", "qa_outputs.", "head.", "decoder.",
             ]
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
         }

@@ -97,7 +97,12 @@ final class CheckpointParameters: ParameterSource {
                 wrongTypes.append("\(stored.dtype.name) as in \(place.storedName)")
                 return placeholder
             }
-            guard let tensor = try place.take(from: stored), tensor.shape == shape else {
+            var taken = try place.take(from: stored)
+            // A matrix of one row may be stored as a vector.
+            if let vector = taken, vector.rank == 1, shape.rank == 2, shape[0] == 1, vector.shape[0] == shape[1] {
+                taken = try vector.view(Array(shape))
+            }
+            guard let tensor = taken, tensor.shape == shape else {
                 mismatches.append(
                     .init(name: place.storedName, found: Array(stored.shape), expected: Array(place.expected(shape))))
                 return placeholder

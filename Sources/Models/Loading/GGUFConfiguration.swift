@@ -18,6 +18,10 @@ struct GGUFForm: Sendable {
     let hasLocalRotation: Bool
     /// Whether they say what scores are scaled by where it does not follow from the head.
     let saysScale: Bool
+    /// Whether YaRN's ramp has no rounded ends, whatever the files say.
+    let hasPlainRamp: Bool
+    /// Writes metadata that only this family's files have; called after the common metadata.
+    let write: @Sendable (inout GGUFWriting) throws -> Void
 
     /// Which layers have a sliding window where the files do not say it of each.
     enum Windows: Sendable {
@@ -29,9 +33,13 @@ struct GGUFForm: Sendable {
     /// - Parameter read: reads the rotary embedding by default, which is enough for most families.
     init(
         _ architecture: String, naming: Naming = .gguf, joined: Set<String> = [], rotatesPairs: Bool = false,
-        windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false,
-        read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() }
+        windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false, hasPlainRamp: Bool = false,
+        read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() },
+        write: @escaping @Sendable (inout GGUFWriting) throws -> Void = { _ in }
     ) {
+        self.hasPlainRamp = hasPlainRamp
+        self.write = write
+
         self.architecture = architecture
         self.naming = naming
         self.joined = joined
@@ -73,6 +81,27 @@ struct GGUFReading {
         let input = has("blk.0.attn_q.bias")
         config["attention_bias"] = .bool(input)
         return (input, has("blk.0.attn_output.bias"))
+    }
+
+    /// The sizes of experts, of each and of the shared one.
+    mutating func takeExperts() throws {
+        try take([
+            ("expert_feed_forward_length", "moe_intermediate_size"),
+            ("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
+        ])
+        for (key, tensor) in [
+            ("moe_intermediate_size", "blk.0.ffn_up_exps.weight"),
+            ("shared_expert_intermediate_size", "blk.0.ffn_up_shexp.weight"),
+        ] where config[key] == nil {
+            guard let shape = file.entry(tensor)?.shape, shape.count >= 2 else { continue }
+            config[key] = .integer(Int64(shape[shape.count - 2]))
+        }
+    }
+
+    /// The epsilon of LayerNorms, under the family's own key.
+    mutating func takeEpsilon(as key: String) {
+        config[key] = config["layer_norm_epsilon"]
+        config["layer_norm_epsilon"] = nil
     }
 
     /// The vocabulary size is the number of rows of the embedding table.

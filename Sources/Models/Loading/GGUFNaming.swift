@@ -7,11 +7,14 @@ extension Naming {
         case "model.norm.weight": return [.tensor("output_norm.weight")]
         case "model.norm.bias": return [.tensor("output_norm.bias")]
         case "lm_head.weight": return [.tensor("output.weight")]
+        case "lm_head.bias": return [.tensor("output.bias")]
         default: break
         }
         let parts = name.split(separator: ".").map(String.init)
         guard parts.count >= 5, let kind = parts.last else { return [.tensor(name)] }
         let layer = "blk.\(parts[2])."
+        if name.hasSuffix(".self_attn.sinks") { return [.tensor("\(layer)attn_sinks.weight")] }
+        if name.hasSuffix(".mlp.gate.e_score_correction_bias") { return [.tensor("\(layer)exp_probs_b.bias")] }
         let module = parts[3..<(parts.count - 1)].joined(separator: ".")
         func plain(_ stored: String) -> [WeightPlace] { [.tensor("\(layer)\(stored).\(kind)")] }
         let attention = configuration.attention
@@ -33,6 +36,10 @@ extension Naming {
         case "self_attn.q_norm": return plain("attn_q_norm")
         case "self_attn.k_norm": return plain("attn_k_norm")
         case "mlp.gate": return plain("ffn_gate_inp")
+        case "mlp.shared_experts_gate": return plain("ffn_gate_inp_shexp")
+        case "mlp.shared_experts.gate_proj": return plain("ffn_gate_shexp")
+        case "mlp.shared_experts.up_proj": return plain("ffn_up_shexp")
+        case "mlp.shared_experts.down_proj": return plain("ffn_down_shexp")
         case "mlp.gate_proj":
             let halves = [configuration.feedForward.size, configuration.feedForward.size]
             return plain("ffn_gate") + [.rows("\(layer)ffn_up.\(kind)", sizes: halves, part: 0)]
@@ -42,10 +49,23 @@ extension Naming {
         }
         if parts.count == 8, parts[4] == "experts", let index = Int(parts[5]) {
             let matrix = ["gate_proj": "ffn_gate", "down_proj": "ffn_down", "up_proj": "ffn_up"][parts[6]] ?? parts[6]
+            if kind == "bias" {
+                return [.expertPart("\(layer)\(matrix)_exps.bias", index: index, ExpertPart())]
+            }
             return [
                 .expert("\(layer)\(matrix)_exps.weight", index: index), .tensor("\(layer)\(matrix).\(index).weight"),
             ]
         }
         return [.tensor(name)]
+    }
+}
+
+extension Naming {
+    /// The same for architectures that call the norm before the feed-forward layer by its place after attention.
+    static let ggufPostAttention = Naming { name, configuration in
+        let own = "post_attention_layernorm."
+        guard let range = name.firstRange(of: own) else { return gguf.places(name, configuration) }
+        let kind = name[range.upperBound...]
+        return [.tensor("blk.\(name.split(separator: ".")[2]).post_attention_norm.\(kind)")]
     }
 }

@@ -35,8 +35,8 @@ public enum ModelKind: String, Sendable, CaseIterable {
         switch self {
         case .generates: "martlet run, /v1/chat/completions, LanguageModel"
         case .embeds: "martlet embed, /v1/embeddings, TextEmbedder"
-        case .scores: "/v1/rerank of a server, --reward, TextScorer"
-        case .classifies: "Checkpoint.classifier() of the Swift library; no command or route classifies"
+        case .scores: "martlet rerank, /v1/rerank of a server, --reward, TextScorer"
+        case .classifies: "martlet classify, TextClassifier"
         case .translates: "martlet translate, martlet run, SequenceToSequenceModel"
         }
     }
@@ -66,7 +66,7 @@ extension ModelKind {
             let name = architectures.first ?? ""
             if name.hasSuffix("ForSequenceClassification") {
                 self = scoring
-            } else if name.hasSuffix("ForTokenClassification") {
+            } else if name.hasSuffix("ForTokenClassification") || name.hasSuffix("ForQuestionAnswering") {
                 self = .classifies
             } else if configuration.json["is_encoder_decoder"]?.bool == true {
                 self = .translates

@@ -29,7 +29,7 @@ struct GGUFWriting {
 
     mutating func put(_ key: String, _ value: GGUFValue) { metadata["\(form.architecture).\(key)"] = value }
 
-    private mutating func put(_ key: String, _ number: Int) throws(ModelError) {
+    mutating func put(_ key: String, _ number: Int) throws(ModelError) {
         guard let exact = UInt32(exactly: number) else { throw refusal("\(key) is \(number)") }
         put(key, .uint32(exact))
     }
@@ -61,6 +61,8 @@ struct GGUFWriting {
         if let experts = feedForward.experts {
             try put("expert_count", experts.count)
             try put("expert_used_count", experts.active)
+            try put("expert_feed_forward_length", feedForward.size)
+            if let shared = experts.shared { try put("expert_shared_feed_forward_length", shared.size) }
         }
         if let cap = attention.softCap { put("attn_logit_softcapping", .float32(cap)) }
         if let cap = spec.logitSoftCap { put("final_logit_softcapping", .float32(cap)) }
@@ -71,6 +73,7 @@ struct GGUFWriting {
             guard form.saysScale else { throw refusal("scores are scaled by \(attention.scale)") }
             put("attention.scale", .float32(attention.scale))
         }
+        try form.write(&self)
     }
 
     /// The window, which every layer has that the architecture gives one.
@@ -114,7 +117,7 @@ struct GGUFWriting {
             put("rope.scaling.factor", .float32(Float(factor)))
         case .dynamic: throw refusal("the rotation is stretched dynamically")
         case .yarn(let factor, let original, let fast, let slow, let attention, let truncates):
-            guard truncates else { throw refusal("YaRN does not round the ends of its ramp") }
+            guard truncates || form.hasPlainRamp else { throw refusal("YaRN does not round the ends of its ramp") }
             put("rope.scaling.type", type("yarn"))
             put("rope.scaling.factor", .float32(Float(factor)))
             try put("rope.scaling.original_context_length", original)

@@ -37,6 +37,8 @@ S = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, intermediate_size=4
          num_key_value_heads=2, max_position_embeddings=64, **ids)
 S4 = dict(S, num_hidden_layers=4)
 M = dict(S, num_key_value_heads=4)
+N4 = dict({k: v for k, v in S.items() if k != "num_key_value_heads"}, num_hidden_layers=4, local_attention=6,
+          cls_token_id=1, sep_token_id=2)
 N = {k: v for k, v in S.items() if k != "num_key_value_heads"}
 G = dict(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64, **ids)
 
@@ -114,6 +116,12 @@ cases = {
     "qwen2_moe": ("Qwen2Moe", dict(S, num_hidden_layers=3, moe_intermediate_size=16,
                                    shared_expert_intermediate_size=24, num_experts=4, num_experts_per_tok=2,
                                    mlp_only_layers=[1])),
+    "qwen2_moe-all": ("Qwen2Moe", dict(S, intermediate_size=16, moe_intermediate_size=16,
+                                       shared_expert_intermediate_size=24, num_experts=4, num_experts_per_tok=2)),
+    "qwen3_moe-all": ("Qwen3Moe", dict(S, head_dim=8, intermediate_size=16, moe_intermediate_size=16, num_experts=4,
+                                       num_experts_per_tok=2, norm_topk_prob=True)),
+    "starcoder2-full": ("Starcoder2", dict(S, sliding_window=None)),
+    "seed_oss-bias": ("SeedOss", dict(S, head_dim=8, attention_out_bias=True)),
     "granitemoe": ("GraniteMoe", dict(S, intermediate_size=16, num_local_experts=4, num_experts_per_tok=2,
                                       embedding_multiplier=3.0, logits_scaling=4.0, residual_multiplier=0.3,
                                       attention_multiplier=0.2)),
@@ -153,6 +161,26 @@ encoder_decoders = {
                               forced_eos_token_id=0, scale_embedding=True, activation_function="swish")),
     "m2m_100": ("M2M100", dict(BART, eos_token_id=2, pad_token_id=1, decoder_start_token_id=2, bos_token_id=0)),
 }
+
+labels3 = dict(num_labels=3)
+heads = {
+    "bert-tokens": ("Bert", "TokenClassification", dict(N, **labels3)),
+    "bert-answers": ("Bert", "QuestionAnswering", dict(N)),
+    "roberta-classes": ("Roberta", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1, **labels3)),
+    "distilbert-classes": ("DistilBert", "SequenceClassification", dict(vocab_size=64, dim=32, n_layers=2, n_heads=4,
+                           hidden_dim=40, max_position_embeddings=64, pad_token_id=0, **labels3)),
+    "electra-classes": ("Electra", "SequenceClassification", dict(N, embedding_size=16, **labels3)),
+    "albert-classes": ("Albert", "SequenceClassification", dict(N, embedding_size=16, **labels3)),
+    "mpnet-classes": ("MPNet", "SequenceClassification", dict(N, pad_token_id=1, **labels3)),
+    "mpnet-tokens": ("MPNet", "TokenClassification", dict(N, pad_token_id=1, **labels3)),
+    "modernbert-classes": ("ModernBert", "SequenceClassification", dict(N4, classifier_pooling="mean", **labels3)),
+    "modernbert-tokens": ("ModernBert", "TokenClassification", dict(N4, **labels3)),
+}
+encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
+                                    layer_types=["sliding_attention", "full_attention"]))
+encoders["mpnet"] = ("MPNet", dict(N, pad_token_id=1))
+encoders["modernbert"] = ("ModernBert", dict(N4))
+for name, (kind, head, arguments) in heads.items(): encoders[name] = (kind, arguments)
 
 # Families that transformers has no code for. Each is a family that it has under other names: the golden is made with that
 # one. name: (class, arguments, config.json as published, name of a tensor as published)
@@ -199,12 +227,13 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
         attention = "sdpa" if name == "falcon-alibi" else "eager"
         config._attn_implementation = attention
         is_pair = name in encoder_decoders
-        cls = getattr(t, kind + "Model") if is_encoder else {
+        head = heads[name][1] if name in heads else None
+        cls = getattr(t, kind + ("For" + head if head else "Model")) if is_encoder else {
             "Marian": t.MarianMTModel}.get(kind) or getattr(t, kind + "ForConditionalGeneration") if is_pair else next(
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
-                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert") else {})).eval().float()
+                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert") and not head else {})).eval().float()
         folder = tempfile.mkdtemp()
         model.save_pretrained(folder)
         path = os.path.join(folder, "model.safetensors")
@@ -229,7 +258,10 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             more = dict(decoder_input_ids=text)
         with torch.no_grad():
             result = model(input_ids=source if is_pair else text, **more)
-            numbers = (result.last_hidden_state if is_encoder else result.logits)[0].float()
+            if head == "QuestionAnswering": numbers = torch.stack([result.start_logits[0], result.end_logits[0]], 1)
+            elif is_encoder and not head: numbers = result.last_hidden_state[0]
+            else: numbers = result.logits[0]
+            numbers = numbers.float()
         config = json.load(open(os.path.join(folder, "config.json")))
         if name in renamed:
             for key in ("embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier",
@@ -237,6 +269,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             config.update(renamed[name][2])
         golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
                       encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
+        if head: golden["head"] = head
         if is_pair:
             golden.update(source=source[0].tolist(), labels=labels[0].tolist())
             for key, beams in (("greedy", 1), ("beams", 4)):

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Martlet
+
+struct ClassifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "classify",
+        abstract: "Classify texts or their words, or find an answer in a text.",
+        discussion: """
+            What is printed follows from the model: the classes of each text with their probabilities; the names and other \
+            spans that it marks; or, with --question, the answer to it. Without a text each line of standard input is one.
+
+            Examples:
+              martlet classify ./distilbert-sst2 "A wonderful film."
+              martlet classify ./bert-ner "Ada Lovelace lived in London."
+              martlet classify ./bert-squad --question "Where did she live?" "Ada Lovelace lived in London."
+              martlet classify ./roberta-mnli "It rains." --pair "It is dry."
+            """)
+    @OptionGroup var flags: ModelFlags
+    @Argument(help: "The text; without it each line of standard input is one.") var text: [String] = []
+    @Option(help: "A second text, for models of pairs such as entailment.") var pair: String?
+    @Option(help: "A question that the text answers.") var question: String?
+    @Option(help: "Only the most probable classes.") var top: Int?
+    @Flag(help: "One JSON object a text.") var json = false
+
+    func run() throws {
+        if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
+        var inputs = text.isEmpty ? [] : [text.joined(separator: " ")]
+        if inputs.isEmpty { inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init) }
+        guard !inputs.isEmpty else { throw ValidationError("there is no text: give one, or pipe it in") }
+        let files = try ModelFiles.opened(flags.model, flags.adapters)
+        guard files.adapters.isEmpty else {
+            throw ValidationError("adapters of classifiers are not read: merge them into the model first")
+        }
+        let model = try TextClassifier(files, precision: flags.precision)
+        guard (question != nil) == model.answersQuestions else {
+            throw ValidationError(
+                model.answersQuestions
+                    ? "this model answers questions: give one with --question"
+                    : "--question is for models that answer questions; this one classifies")
+        }
+        if pair != nil, model.isOverTokens {
+            throw ValidationError("--pair is for models of whole texts; this one marks tokens")
+        }
+        for input in inputs {
+            let found: [(label: String, probability: Float, text: String?)]
+            if let question {
+                let answer = try model.answer(to: question, in: input)
+                found = [(answer.label, answer.probability, answer.text)]
+            } else if model.isOverTokens {
+                found = try model.spans(of: input).map { ($0.label, $0.probability, $0.text) }
+            } else {
+                let classes = try model.classes(of: input, with: pair)
+                found = classes.prefix(top ?? .max).map { ($0.label, $0.probability, nil) }
+            }
+            if json {
+                Terminal.show(Self.object(input, found).text() + "\n")
+            } else if question != nil {
+                Terminal.show("\(found[0].text ?? "")\n")
+            } else {
+                for one in found {
+                    let share = Terminal.fixed(Double(one.probability), 4)
+                    Terminal.show("\(share)  \(one.label)\(one.text.map { "  \($0)" } ?? "")\n")
+                }
+                if found.isEmpty { Terminal.note("nothing is marked in this text", isDim: true) }
+            }
+        }
+    }
+
+    private static func object(
+        _ input: String, _ found: [(label: String, probability: Float, text: String?)]
+    ) -> JSON {
+        let list = found.map { one -> JSON in
+            var members: JSONObject = [
+                "label": .string(one.label), "probability": .number(Double("\(one.probability)") ?? 0),
+            ]
+            if let text = one.text { members["text"] = .string(text) }
+            return .object(members)
+        }
+        return ["text": .string(input), "found": .array(list)]
+    }
+}
+
+struct RerankCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rerank",
+        abstract: "Order texts by how well they match a query, with a cross-encoder.",
+        discussion: """
+            The best text first, each with its score. Without --text each line of standard input is one.
+
+            Examples:
+              martlet rerank ./ms-marco-MiniLM "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
+              martlet rerank ./bge-reranker "how to bake bread" --top 5 < passages.txt
+            """)
+    @Argument(help: "A folder or a GGUF file of a cross-encoder, org/name, or a short name.") var model: String
+    @Argument(help: "The query.") var query: String
+    @Option(
+        name: .customLong("text"),
+        help: "A text; may be given several times. Without it each line of standard input is one.")
+    var texts: [String] = []
+    @Option(help: "Only the best texts.") var top: Int?
+    @Flag(help: "One JSON object a text.") var json = false
+
+    func run() throws {
+        if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
+        var inputs = texts
+        if inputs.isEmpty { inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init) }
+        guard !inputs.isEmpty else { throw ValidationError("there are no texts: give --text, or pipe them in") }
+        let scorer = try TextScorer(ModelFiles.opened(name: model))
+        let scores = try scorer.scores(query, inputs)
+        let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
+        for index in order.prefix(top ?? .max) {
+            if json {
+                let object: JSON = [
+                    "index": .integer(Int64(index)), "score": .number(Double("\(scores[index])") ?? 0),
+                    "text": .string(inputs[index]),
+                ]
+                Terminal.show(object.text() + "\n")
+            } else {
+                Terminal.show("\(Terminal.fixed(Double(scores[index]), 4))  \(inputs[index])\n")
+            }
+        }
+    }
+}

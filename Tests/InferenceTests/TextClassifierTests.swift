@@ -1,0 +1,58 @@
+import Foundation
+import MartletInference
+import MartletModels
+import Testing
+import TinyModels
+
+/// Classifiers of texts, tokens and answers, on small encoders with a WordPiece vocabulary.
+@Suite struct TextClassifierTests {
+    /// A golden's folder with a vocabulary of its size beside it.
+    private func withFolder<Result>(_ name: String, _ body: (String) throws -> Result) throws -> Result {
+        try FamilyGolden(name).withFolder(change: {
+            $0["id2label"] = name.hasSuffix("tokens") ? ["0": "O", "1": "B-PER", "2": "I-PER"] : $0["id2label"]
+        }) { path in
+            let words = [
+                "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ada", "love", "##lace", "lived", "in", "london", ".",
+            ]
+            let names = words + (words.count..<64).map { "w\($0)" }
+            try Data(names.joined(separator: "\n").utf8).write(to: URL(filePath: path + "/vocab.txt"))
+            try Data(#"{"tokenizer_class": "BertTokenizer"}"#.utf8)
+                .write(to: URL(filePath: path + "/tokenizer_config.json"))
+            return try body(path)
+        }
+    }
+
+    @Test(arguments: ["distilbert-classes", "electra-classes"]) func classesAreOrderedShares(_ name: String) throws {
+        try withFolder(name) { path in
+            let model = try TextClassifier(path: path, precision: .exact)
+            let classes = try model.classes(of: "ada lived in london .")
+            #expect(classes.count == 3 && Set(classes.map(\.label)) == ["LABEL_0", "LABEL_1", "LABEL_2"])
+            #expect(abs(classes.reduce(0) { $0 + $1.probability } - 1) < 1e-5)
+            #expect(classes == classes.sorted { $0.probability > $1.probability })
+            #expect(throws: ModelError.self) { try model.spans(of: "ada") }
+        }
+    }
+
+    @Test func spansJoinTokensOfAClass() throws {
+        try withFolder("bert-tokens") { path in
+            let model = try TextClassifier(path: path, precision: .exact)
+            for span in try model.spans(of: "ada lovelace lived in london .") {
+                #expect(span.label == "PER" && span.probability > 0 && span.probability <= 1)
+                #expect(!span.text.isEmpty && !span.text.contains("["))
+            }
+            #expect(throws: ModelError.self) { try model.classes(of: "ada") }
+        }
+    }
+
+    @Test func answersAreTakenFromTheText() throws {
+        try withFolder("bert-answers") { path in
+            let model = try TextClassifier(path: path, precision: .exact)
+            let text = "ada lovelace lived in london ."
+            let answer = try model.answer(to: "w20 w21", in: text, longest: 3)
+            #expect(
+                !answer.text.isEmpty && text.replacing(" .", with: ".").contains(answer.text)
+                    || text.contains(answer.text))
+            #expect(answer.probability > 0)
+        }
+    }
+}
