@@ -71,7 +71,7 @@ struct TranslateCommand: ParsableCommand {
         showsStatistics: Bool
     ) throws {
         let start = ContinuousClock.now
-        let reply = try model.reply(to: text, options) { Terminal.show($0) }
+        let reply = try model.reply(to: text, options, emit: { Terminal.show($0) })
         Terminal.show("\n")
         guard showsStatistics else { return }
         let time = start.duration(to: .now),

@@ -141,6 +141,9 @@ public final class TextClassifier {
                 if share > best.share { best = (start, end, share) }
             }
         }
+        // Whole words.
+        while best.start > first, best.start < ids.count, continuesWord(ids[best.start]) { best.start -= 1 }
+        while best.end + 1 < ids.count, continuesWord(ids[best.end + 1]) { best.end += 1 }
         let span = best.start < ids.count ? Array(ids[best.start...best.end]) : []
         return Span(
             label: "answer", probability: max(best.share, 0),

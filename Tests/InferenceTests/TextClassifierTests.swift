@@ -49,9 +49,9 @@ import TinyModels
             let model = try TextClassifier(path: path, precision: .exact)
             let text = "ada lovelace lived in london ."
             let answer = try model.answer(to: "w20 w21", in: text, longest: 3)
-            #expect(
-                !answer.text.isEmpty && text.replacing(" .", with: ".").contains(answer.text)
-                    || text.contains(answer.text))
+            #expect(!answer.text.isEmpty, "\(answer)")
+            let plain = text.replacing(" ", with: "")
+            #expect(plain.contains(answer.text.replacing(" ", with: "")), "\(answer)")
             #expect(answer.probability > 0)
         }
     }
