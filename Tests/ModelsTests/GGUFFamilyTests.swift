@@ -60,6 +60,85 @@ import TinyModels
         }
     }
 
+    /// DeepSeek's files as converters write them: with the matrix of keys and values whole, or in two stacks.
+    @Test(arguments: ["deepseek_v2", "deepseek_v3-plain"], [false, true])
+    func latentAttentionIsReadInBothForms(_ name: String, _ isSplit: Bool) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let folder = try Checkpoint(path: path), spec = try folder.decoderConfiguration()
+            let latent = try #require(spec.attention.latent)
+            let config = try #require(golden.config.object),
+                plain = spec.attention.headDimension - latent.rotatedDimension
+            var writer = GGUFWriter()
+            func put(_ key: String, _ value: GGUFValue) { writer.metadata["deepseek2." + key] = value }
+            func number(_ key: String) -> GGUFValue { .uint32(UInt32(config[key]?.integer ?? 0)) }
+            writer.metadata["general.architecture"] = .string("deepseek2")
+            for (key, own) in [
+                ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
+                ("embedding_length", "hidden_size"), ("feed_forward_length", "intermediate_size"),
+                ("attention.head_count", "num_attention_heads"), ("attention.kv_lora_rank", "kv_lora_rank"),
+                ("expert_count", "n_routed_experts"), ("expert_used_count", "num_experts_per_tok"),
+                ("expert_shared_count", "n_shared_experts"), ("expert_feed_forward_length", "moe_intermediate_size"),
+                ("leading_dense_block_count", "first_k_dense_replace"), ("rope.dimension_count", "qk_rope_head_dim"),
+            ] { put(key, number(own)) }
+            if latent.queryRank != nil { put("attention.q_lora_rank", number("q_lora_rank")) }
+            put("attention.layer_norm_rms_epsilon", .float32(spec.norm.epsilon))
+            put("expert_weights_scale", .float32(Float(config["routed_scaling_factor"]?.double ?? 1)))
+            put("expert_weights_norm", .bool(name.contains("v3")))
+            put("expert_gating_func", .uint32(name.contains("v3") ? 2 : 1))
+            if let groups = spec.layers[1].feedForward.experts?.groups {
+                put("expert_group_count", .uint32(UInt32(groups.count)))
+                put("expert_group_used_count", .uint32(UInt32(groups.active)))
+            }
+            let suffix = isSplit ? "_mla" : "", value = spec.attention.valueDimension
+            put("attention.key_length" + suffix, .uint32(UInt32(spec.attention.headDimension)))
+            put("attention.value_length" + suffix, .uint32(UInt32(value)))
+            if isSplit {
+                put("attention.head_count_kv", .uint32(1))
+                put("attention.key_length", .uint32(UInt32(latent.rank + latent.rotatedDimension)))
+                put("attention.value_length", .uint32(UInt32(latent.rank)))
+            }
+            if let rotary = config["rope_parameters"], rotary["rope_type"]?.string == "yarn" {
+                put("rope.scaling.type", .string("yarn"))
+                put("rope.scaling.factor", .float32(Float(rotary["factor"]?.double ?? 0)))
+                put("rope.scaling.original_context_length", .uint32(16))
+                put("rope.scaling.yarn_beta_fast", .float32(4))
+                put("rope.scaling.yarn_beta_slow", .float32(1))
+                put("rope.scaling.yarn_log_multiplier", .float32(0.1))
+            }
+            let decoder = try folder.decoder()
+            for parameter in decoder.tree.parameters {
+                let own = parameter.path, tensor = try #require(parameter.value as? Tensor)
+                guard let place = Family.named("deepseek_v2")?.placesInGGUF(own, spec).first else { continue }
+                if isSplit, own.hasSuffix("kv_b_proj.weight") {
+                    let heads = spec.attention.heads, byHead = try tensor.reshape(heads, plain + value, latent.rank)
+                    let stem = place.publishedName.replacing("attn_kv_b.weight", with: "")
+                    let keys = try byHead.narrow(1, from: 0, length: plain).transposed().contiguous()
+                    writer.add(stem + "attn_k_b.weight", keys)
+                    writer.add(stem + "attn_v_b.weight", try byHead.narrow(1, from: plain, length: value).contiguous())
+                } else if case .expert(let stack, let index) = place {
+                    let part = try tensor.unsqueeze(0)
+                    if index == 0 {
+                        writer.add(stack, part)
+                    } else {
+                        let at = try #require(writer.tensors.firstIndex { $0.name == stack })
+                        writer.tensors[at].tensor = try Tensor.concatenate([writer.tensors[at].tensor, part])
+                    }
+                } else {
+                    writer.add(place.publishedName, tensor)
+                }
+            }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            let checkpoint = try Checkpoint(path: file)
+            let read = try checkpoint.decoder()
+            try read.prepare(.exact)
+            let logits = try FamilyTests.floats(read(golden.tokens))
+            #expect(FamilyTests.relativeError(logits, golden.expected) < 1e-4)
+            #expect(try checkpoint.warnings() == [])
+        }
+    }
+
     /// What training writes for a GGUF file must say in a folder's keys what the file said in its own.
     @Test(arguments: ["llama3", "mistral", "gemma2", "gemma3", "qwen3", "olmo2"])
     func theDecoderToTrainComputesTheSame(_ name: String) throws {

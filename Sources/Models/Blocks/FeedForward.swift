@@ -7,6 +7,7 @@ final class FeedForward {
     let upProj, downProj: Linear
     let activation: Activation
     let clamp: GateClamp?
+    let learned: LearnedActivation?
 
     init(_ source: ParameterSource, _ name: String, _ spec: FeedForwardSpec, hidden: Int) {
         let size = spec.size, bias = spec.bias
@@ -15,13 +16,15 @@ final class FeedForward {
         downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
         activation = spec.activation
         clamp = spec.clamp
+        learned = spec.isLearned ? LearnedActivation(source, name + ".act_fn") : nil
     }
 
     /// `[tokens, hidden]` -> same.
     /// - Parameter values: false where the result is wanted for its gradients alone (`Linear.forGradients`).
     func callAsFunction(_ x: Tensor, _ adapters: RowAdapters, values: Bool = true) throws -> Tensor {
         guard let gateProj else {
-            let inner = try activation(upProj(x, adapters))  // [tokens, size]
+            let up = try upProj(x, adapters)
+            let inner = try learned?(up) ?? activation(up)  // [tokens, size]
             return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each

@@ -182,6 +182,8 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// down(act(gate(x)) · up(x)) instead of down(act(up(x))).
     public var isGated = true
     public var bias = false
+    /// Whether the activation is xIELU, with numbers of its own in every layer (Apertus).
+    public var isLearned = false
     /// Limits of the gated form, as GPT-OSS has them.
     public var clamp: GateClamp?
     /// A mixture of experts: many feed-forward layers, of which a router selects some for each token.

@@ -18,7 +18,8 @@ extension Family {
 
     /// DeepSeek V2: latent attention, shared and fine-grained experts, softmax routing (DeepSeek-AI 2024).
     static let deepSeekV2 = Family(
-        "deepseek_v2", published: Published(modelType: "deepseek_v2", architecture: "DeepseekV2ForCausalLM"),
+        "deepseek_v2", gguf: .deepSeek,
+        published: Published(modelType: "deepseek_v2", architecture: "DeepseekV2ForCausalLM"),
         defaults: [
             "vocab_size": 102_400, "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
             "num_attention_heads": 32, "max_position_embeddings": 2048, "kv_lora_rank": 512, "q_lora_rank": 1536,

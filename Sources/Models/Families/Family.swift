@@ -149,7 +149,7 @@ public struct Family: Sendable {
         gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
         granite,
         miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
-        seedOSS, olmo, olmo2, olmo3,
+        seedOSS, apertus, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT,
         t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
     ]

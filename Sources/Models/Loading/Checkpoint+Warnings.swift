@@ -116,21 +116,26 @@ extension Checkpoint {
 /// Records the names of the parameters that a model asks for, without providing them.
 private final class NamesOfParameters: ParameterSource {
     var places: (String) -> [WeightPlace] = { _ in [] }
-    private var asked: [[String]] = []
+    /// For each parameter its places, and for each place the names of its tensors.
+    private var asked: [[[String]]] = []
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
-        asked.append(places(name).map(\.storedName))
+        asked.append(places(name).map(\.storedNames))
         return Tensor(uninitialized: [0, 0])
     }
 
     /// What the files call the modules of the matrices.
     var modules: [String] {
-        asked.compactMap { $0.first }.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(".weight".count)) }
+        asked.compactMap { $0.first?.first }.filter { $0.hasSuffix(".weight") }.map {
+            String($0.dropLast(".weight".count))
+        }
     }
 
     /// What the files call stacks of experts' matrices without a suffix.
-    var stacks: [String] { asked.compactMap { $0.first }.filter { !$0.hasSuffix(".weight") } }
+    var stacks: [String] { asked.compactMap { $0.first?.first }.filter { !$0.hasSuffix(".weight") } }
 
     /// The tensors that the parameters are taken from: for each parameter the first place that exists.
-    func taken(_ exists: (String) -> Bool) -> Set<String> { Set(asked.compactMap { $0.first(where: exists) }) }
+    func taken(_ exists: (String) -> Bool) -> Set<String> {
+        Set(asked.flatMap { places in places.first { exists($0[0]) } ?? [] })
+    }
 }

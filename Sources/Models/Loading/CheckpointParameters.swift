@@ -98,6 +98,9 @@ final class CheckpointParameters: ParameterSource {
                 return placeholder
             }
             var taken = try place.take(from: stored)
+            if case .latentHeads(_, let values) = place, source.entry(values) != nil {
+                taken = try WeightPlace.latentMatrix(keys: stored, values: source.tensor(values))
+            }
             // A matrix of one row may be stored as a vector.
             if let vector = taken, vector.rank == 1, shape.rank == 2, shape[0] == 1, vector.shape[0] == shape[1] {
                 taken = try vector.view(Array(shape))
@@ -121,10 +124,16 @@ extension WeightPlace {
     /// The stored tensor's name.
     package var publishedName: String { storedName }
 
+    /// The names of all tensors that it is made of, the first of which tells whether it is there.
+    var storedNames: [String] {
+        if case .latentHeads(let keys, let values) = self { [keys, values] } else { [storedName] }
+    }
+
     var storedName: String {
         switch self {
         case .tensor(let name), .rows(let name, _, _), .groupedRows(let name, _, _, _),
-            .transposedColumns(let name, _, _), .expert(let name, _), .expertPart(let name, _, _):
+            .transposedColumns(let name, _, _), .expert(let name, _), .expertPart(let name, _, _),
+            .latentHeads(let name, _):
             name
         }
     }
@@ -147,6 +156,7 @@ extension WeightPlace {
             var whole = Array(shape)
             whole[0] *= part.share.count
             return Shape([0] + (part.isTransposed && whole.count == 2 ? whole.reversed() : whole))
+        case .latentHeads: return [0, shape[1], 0]
         }
     }
 
@@ -181,11 +191,23 @@ extension WeightPlace {
             let first = sizes[..<part].reduce(0, +)
             return try stored.float32().narrow(1, from: first, length: sizes[part]).transposed().contiguous()
         case .expert(_, let index): return Self.member(index, of: stored, rank: 3)
+        // Of two tensors: `CheckpointParameters` joins them.
+        case .latentHeads: return nil
         case .expertPart(_, let index, let part):
             return try Self.member(index, of: stored, rank: stored.rank == 2 ? 2 : 3).flatMap {
                 try part.take(from: $0)
             }
         }
+    }
+
+    /// Keys `[heads, rank, plain]` and values `[heads, values, rank]` as one matrix `[heads * (plain + values), rank]` in
+    /// float32; nil where their shapes do not fit.
+    static func latentMatrix(keys: Tensor, values: Tensor) throws -> Tensor? {
+        guard keys.rank == 3, values.rank == 3, keys.shape[0] == values.shape[0], keys.shape[1] == values.shape[2]
+        else { return nil }
+        func float32(_ x: Tensor) throws -> Tensor { x.dtype.isQuantized ? try x.dequantized() : try x.to(.float32) }
+        let rows = try Tensor.concatenate([float32(keys).transposed(), float32(values)], axis: 1)
+        return try rows.contiguous().reshape(rows.shape[0] * rows.shape[1], rows.shape[2])
     }
 
     /// Matrix or vector `index` of a stack, without a copy.

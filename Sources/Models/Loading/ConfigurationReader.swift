@@ -82,7 +82,7 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Typed access to `config.json`, with errors that name the file and the key.
 public struct ConfigurationReader: Sendable {
     public let file: String
-    public let json: JSON
+    public private(set) var json: JSON
     /// Values of missing keys: published files omit values that equal the defaults of their family.
     private var defaults: JSONObject = [:]
     /// The keys that were read, so that unread ones can be reported.
@@ -106,6 +106,15 @@ public struct ConfigurationReader: Sendable {
     func recorded(in record: KeyRecord) -> Self {
         var result = self
         result.record = record
+        return result
+    }
+
+    /// The same configuration with another value of a key.
+    func replacing(_ key: String, by value: JSON) -> Self {
+        var result = self
+        var members = json.object ?? [:]
+        members[key] = value
+        result.json = .object(members)
         return result
     }
 

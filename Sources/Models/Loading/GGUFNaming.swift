@@ -33,6 +33,14 @@ extension Naming {
         case "self_attn.k_proj": return fused("attn_k", part: 1)
         case "self_attn.v_proj": return fused("attn_v", part: 2)
         case "self_attn.o_proj": return plain("attn_output")
+        case "self_attn.q_a_proj": return plain("attn_q_a")
+        case "self_attn.q_a_layernorm": return plain("attn_q_a_norm")
+        case "self_attn.q_b_proj": return plain("attn_q_b")
+        case "self_attn.kv_a_proj_with_mqa": return plain("attn_kv_a_mqa")
+        case "self_attn.kv_a_layernorm": return plain("attn_kv_a_norm")
+        case "self_attn.kv_b_proj":
+            return plain("attn_kv_b")
+                + [.latentHeads(keys: "\(layer)attn_k_b.weight", values: "\(layer)attn_v_b.weight")]
         case "self_attn.q_norm": return plain("attn_q_norm")
         case "self_attn.k_norm": return plain("attn_k_norm")
         case "mlp.gate": return plain("ffn_gate_inp")

@@ -17,6 +17,9 @@ public enum WeightPlace: Sendable, Equatable {
     case expert(String, index: Int)
     /// Part of matrix `index` of a stack, or of vector `index` of a stack `[experts, out]` of biases.
     case expertPart(String, index: Int, ExpertPart)
+    /// Of latent attention: keys `[heads, rank, plain]` and values `[heads, values, rank]` in two tensors, whose rows stand
+    /// head by head in one matrix `[heads * (plain + values), rank]`.
+    case latentHeads(keys: String, values: String)
 }
 
 /// How the matrices of several modules of an expert lie in one stack.

@@ -90,7 +90,7 @@ extension Checkpoint {
             }
         }
         switch parts[0].place {
-        case .tensor:
+        case .tensor, .latentHeads:
             try demand(1)
             return WrittenTensor(name: name, shape: first.shape, modules: modules, stored: stored) { try value(first) }
         case .rows(_, let sizes, _):
@@ -145,7 +145,7 @@ extension WeightPlace {
     /// Its number among those that share a tensor.
     fileprivate var part: Int {
         switch self {
-        case .tensor: 0
+        case .tensor, .latentHeads: 0
         case .rows(_, _, let part), .groupedRows(_, _, _, let part), .transposedColumns(_, _, let part): part
         case .expert(_, let index): index
         case .expertPart(_, let index, let part): index * part.share.count + part.share.part

@@ -105,6 +105,8 @@ cases = {
     "deepseek_v3": ("DeepseekV3", dict(LATENT, n_group=4, topk_group=2, attention_bias=True, rope_parameters=YARN)),
     "deepseek_v3-half": ("DeepseekV3", dict(LATENT, n_group=1, topk_group=1, norm_topk_prob=False,
                                             rope_interleave=False)),
+    "deepseek_v3-plain": ("DeepseekV3", dict(LATENT, n_group=4, topk_group=2,
+                                             rope_parameters=dict(YARN, mscale_all_dim=1.0))),
     "glm4_moe": ("Glm4Moe", dict(SPARSE, n_group=2, topk_group=1, num_experts_per_tok=2, use_qk_norm=True,
                                  attention_bias=True, head_dim=8, **rope(partial_rotary_factor=0.5))),
     "glm4_moe_lite": ("Glm4MoeLite", dict(LATENT, n_group=1, topk_group=1)),
@@ -116,6 +118,7 @@ cases = {
     "qwen2_moe": ("Qwen2Moe", dict(S, num_hidden_layers=3, moe_intermediate_size=16,
                                    shared_expert_intermediate_size=24, num_experts=4, num_experts_per_tok=2,
                                    mlp_only_layers=[1])),
+    "apertus": ("Apertus", dict(S, **rope())),
     "qwen2_moe-all": ("Qwen2Moe", dict(S, intermediate_size=16, moe_intermediate_size=16,
                                        shared_expert_intermediate_size=24, num_experts=4, num_experts_per_tok=2)),
     "qwen3_moe-all": ("Qwen3Moe", dict(S, head_dim=8, intermediate_size=16, moe_intermediate_size=16, num_experts=4,
@@ -244,7 +247,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             base = int(first.dim() < 2 and first.float().mean() > 0.5)
             tensors.append([key, base, *shape])
             whole = values(key, base, shape)
-            for part, rows in parts.items(): made[part] = whole[rows].contiguous()
+            for part, rows in parts.items(): made[part] = (whole[rows] if whole.dim() else whole).contiguous()
         save_file(made, path, metadata={"format": "pt"})
         model, info = cls.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, output_loading_info=True)
         model = model.eval()
