@@ -54,7 +54,7 @@ import TinyModels
         }
     }
 
-    @Test(arguments: [("llama-dynamic", "dynamic"), ("seed-oss", "seed_oss")])
+    @Test(arguments: [("llama-dynamic", "dynamic"), ("ministral3", "ministral3")])
     func whatGGUFCannotSayIsRefused(_ family: String, _ word: String) throws {
         let checkpoint = try Checkpoint(path: "\(Self.goldens)/\(family)")
         #expect {
