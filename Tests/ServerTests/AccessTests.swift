@@ -146,7 +146,7 @@ import Testing
             "/livez", "/readyz", "/health", "/version", "/metrics", "/v1/models", "/models", "/v1/models/{model...}",
             "/v1/responses/{id}", "/v1/responses/{id}/input_items", "/api/version", "/api/tags", "/api/ps", "/info",
             "/slots", "/lora-adapters", "/api/runs", "/api/runs/{name}", "/api/runs/{name}/log", "/", "/ui/{path...}",
-            "/openapi.json",
+            "/api/tune", "/api/tune/{name}", "/openapi.json",
         ]
         let pages = server.routes().filter { $0.scope == .open }.map(\.path)
         #expect(reading.subtracting(known).subtracting(pages).isEmpty)
