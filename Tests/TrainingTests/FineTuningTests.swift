@@ -106,17 +106,6 @@ import TinyModels
         #expect(try ModelFiles(path: folder + "/run").endTokens() == model.tokenizer.eosTokens)
     }
 
-    /// What is saved has the folder's own names, which these families do not have for every matrix.
-    @Test(arguments: [("gpt2", "self_attn.q_proj"), ("phi3", "self_attn.q_proj")])
-    func aFamilyThatJoinsMatricesIsRefusedByName(family: String, matrix: String) throws {
-        let goldens = String(#filePath.dropLast("TrainingTests/FineTuningTests.swift".count)) + "ModelsTests/Goldens/"
-        let error = #expect(throws: MartletTraining.TrainingError.self) {
-            try StartingModel(path: goldens + family)
-        }
-        let text = "\(try #require(error))"
-        #expect(text.contains(family) && text.contains(matrix), "\(text)")
-    }
-
     @Test func theModelsShapeIsNotOpenToOptions() throws {
         let folder = try modelFolder("shape")
         let model = try StartingModel(path: folder + "/model")
