@@ -122,25 +122,4 @@ final class RemoteInbox<Element: Sendable>: Sendable {
             return elements
         }
     }
-
-    /// Runs asynchronous work from a thread that waits for it.
-    static func wait(_ work: @escaping @Sendable () async throws -> Element) throws -> Element {
-        let box = ResultBox<Element>(), done = DispatchSemaphore(value: 0)
-        Task.detached {
-            let found: Result<Element, any Error>
-            do { found = .success(try await work()) } catch { found = .failure(error) }
-            box.set(found)
-            done.signal()
-        }
-        done.wait()
-        guard let found = box.value else { throw CancellationError() }
-        return try found.get()
-    }
-}
-
-/// A result that a task leaves for a thread.
-private final class ResultBox<Element: Sendable>: Sendable {
-    private let state = Mutex<Result<Element, any Error>?>(nil)
-    func set(_ result: Result<Element, any Error>) { state.withLock { $0 = result } }
-    var value: Result<Element, any Error>? { state.withLock { $0 } }
 }

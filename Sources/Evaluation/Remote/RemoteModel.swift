@@ -38,7 +38,7 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
         }
         let calls = RemoteCalls(options: options, transfers: transfers)
         self.calls = calls
-        let found = try RemoteInbox<(String, Int?, RemoteTokenizer?)>.wait {
+        let found: (String, Int?, RemoteTokenizer?) = try WaitedExecutor.value {
             var cards: [JSON] = []
             do {
                 cards = try await calls.get(options.base + "/models")["data"]?.array ?? []
@@ -73,9 +73,8 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
     /// Connections are closed before the program may end: their TLS library goes with it.
     deinit {
         let transfers = calls.transfers
-        _ = try? RemoteInbox<Bool>.wait {
+        _ = try? WaitedExecutor.value {
             await transfers.close()
-            return true
         }
     }
 
@@ -109,7 +108,7 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
         let inbox = RemoteInbox<(Int, Result<RequestAnswer, any Error>)>()
         let queue = RequestQueue(order)
         let lanes = max(min(options.concurrency, order.count), 0)
-        let task = Task.detached { [self] in
+        let task = Task.detached(executorPreference: WaitedExecutor.shared) { [self] in
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<lanes {
                     group.addTask { [self] in
@@ -160,7 +159,7 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
         let needs = requests.contains { if case .generate = $0 { false } else { true } }
         guard needs, !isProbed.withLock({ $0 }) else { return }
         let url = options.base + "/completions", text = "One, two, three, four, five, six, seven, eight, nine"
-        let values = try RemoteInbox<[[Double]]>.wait { [self] in
+        let values: [[Double]] = try WaitedExecutor.value { [self] in
             var values: [[Double]] = []
             for _ in 0..<2 {
                 let echoed = try await echo(text: text)

@@ -2,7 +2,6 @@ import Dispatch
 import MartletJSON
 import MartletSystem
 import MartletTransfer
-import Synchronization
 
 /// Asks a server that speaks OpenAI's interface, with a time limit, and again where that may help.
 public final class TeacherConnection: Sendable {
@@ -71,19 +70,21 @@ public final class TeacherConnection: Sendable {
         request.body = body.bytes()
         request.timeout = .seconds(seconds)
         let transfers = transfers, url = url, asked = request
-        return Self.waiting {
-            do {
-                let response = try await transfers.send(asked)
-                let bytes = try await response.body.collect(upTo: Self.largestAnswer)
-                return Self.read(bytes, response, url)
-            } catch let error as TransferError {
-                return .failure(
-                    Failure(
-                        error: TeacherError(.unreachable, url, error.description), mayPass: error.isTransient,
-                        wait: nil))
-            } catch {
-                return .failure(Failure(error: TeacherError(.unreachable, url, "\(error)"), mayPass: false, wait: nil))
+        do {
+            return try WaitedExecutor.value {
+                do {
+                    let response = try await transfers.send(asked)
+                    let bytes = try await response.body.collect(upTo: Self.largestAnswer)
+                    return Self.read(bytes, response, url)
+                } catch let error as TransferError {
+                    return .failure(
+                        Failure(
+                            error: TeacherError(.unreachable, url, error.description), mayPass: error.isTransient,
+                            wait: nil))
+                }
             }
+        } catch {
+            return .failure(Failure(error: TeacherError(.unreachable, url, "\(error)"), mayPass: false, wait: nil))
         }
     }
 
@@ -115,24 +116,6 @@ public final class TeacherConnection: Sendable {
                     wait: nil))
         }
         return .success(json)
-    }
-
-    /// Waits on this thread for what is done on others.
-    private static func waiting<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
-        let done = DispatchSemaphore(value: 0), box = Box<Value>()
-        Task.detached {
-            let value = await body()
-            box.place.withLock { $0 = value }
-            done.signal()
-        }
-        while true {
-            done.wait()
-            if let value = box.place.withLock({ $0 }) { return value }
-        }
-    }
-
-    private final class Box<Value: Sendable>: Sendable {
-        let place = Mutex<Value?>(nil)
     }
 
     private func pause(_ seconds: Double) {
