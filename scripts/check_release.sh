@@ -11,14 +11,14 @@ dist="$(cd "$1" && pwd)" model="$2" bare="${3:-}"
 [ "$(id -u)" = 0 ] || { echo "check_release.sh: chroot needs root" >&2; exit 1; }
 work="$(mktemp -d /tmp/martlet-release.XXXXXX)"
 mounted=
-finish() { [ -z "$mounted" ] || umount "$work/root/proc"; rm -rf "$work"; }
+finish() { [ -z "$mounted" ] || umount "$work/debian/proc"; rm -rf "$work"; }
 trap finish EXIT
 if [ -n "$bare" ]; then
-    cp -a "$bare" "$work/root"
+    cp -a "$bare" "$work/debian"
 else
-    debootstrap --variant=minbase bookworm "$work/root" >&2
+    debootstrap --variant=minbase bookworm "$work/debian" >&2
 fi
-root="$work/root"
+root="$work/debian"
 mkdir -p "$root/dist" "$root/models"
 cp "$dist"/* "$root/dist/"
 cp "$model" "$root/models/model.gguf"

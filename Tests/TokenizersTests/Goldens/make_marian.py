@@ -8,13 +8,14 @@ from transformers import MarianTokenizer
 
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "marian")
 os.makedirs(here, exist_ok=True)
+os.chdir(here)  # a model keeps the path that it was trained to
 english = ["the weather is fine today", "where is the station", "a small house by the river", "the river is wide",
            "she reads a book", "today we read about birds", "small birds sing by the house", "is it far"] * 4
 german = ["das wetter ist heute schön", "wo ist der bahnhof", "ein kleines haus am fluss", "der fluss ist breit",
           "sie liest ein buch", "heute lesen wir über vögel", "kleine vögel singen am haus", "ist es weit"] * 4
 pieces = {}
 for name, lines in (("source", english), ("target", german)):
-    spm.SentencePieceTrainer.train(sentence_iterator=iter(lines), model_prefix=os.path.join(here, name), vocab_size=60,
+    spm.SentencePieceTrainer.train(sentence_iterator=iter(lines), model_prefix=name, vocab_size=60,
                                    model_type="unigram", normalization_rule_name="identity", hard_vocab_limit=False, minloglevel=2)
     os.rename(os.path.join(here, name + ".model"), os.path.join(here, name + ".spm"))
     os.remove(os.path.join(here, name + ".vocab"))
