@@ -37,7 +37,7 @@ import Testing
         let error = try #require(failure(source))
         #expect(error.kind == .limit || error.kind == .value, "\(error)")
         #expect(error.line > 0)
-        #expect(ContinuousClock.now - start < .seconds(4))
+        #expect(ContinuousClock.now - start < .seconds(20))
     }
 
     @Test(arguments: [

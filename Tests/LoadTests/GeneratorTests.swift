@@ -50,7 +50,7 @@ import Testing
             #expect(try #require(record.pieces.last) - record.sent >= 0.25 && record.pieces == record.pieces.sorted())
         }
         let first = report.complete.compactMap(\.firstTokenSeconds).sorted()[6]
-        #expect(first < 1, "the middle one waited \(first) s for its first token")
+        #expect(first < 3, "the middle one waited \(first) s for its first token")
     }
 
     @Test func arrivalsDoNotWaitForAnswers() async throws {
@@ -62,7 +62,7 @@ import Testing
         let report = try await LoadGenerator(options).run()
         #expect(report.complete.count == 20)
         let sent = report.records.map(\.sent).sorted()
-        #expect(sent[19] - sent[0] >= 0.25 && report.seconds < 5)
+        #expect(sent[19] - sent[0] >= 0.25 && report.seconds < 7.5)
     }
 
     @Test func failuresAreCountedByWhatWasSaid() async throws {

@@ -115,9 +115,9 @@ public final class SocketServer: @unchecked Sendable {
     }
 }
 
-/// Waits until something holds, three seconds at most.
+/// Waits until something holds, for as long as a busy machine may need.
 public func eventually(_ holds: () -> Bool) async throws -> Bool {
-    for _ in 0..<300 {
+    for _ in 0..<2000 {
         if holds() { return true }
         try await Task.sleep(for: .milliseconds(10))
     }
