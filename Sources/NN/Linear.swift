@@ -193,7 +193,7 @@ public final class Linear: ModuleLeaf {
     }
 
     private static func products(_ x: Tensor, _ layers: [Linear], _ terms: [LowRankTerm?] = []) throws -> [Tensor] {
-        let matrices = layers.compactMap(\.packed), hasTerms = terms.contains { $0 != nil }
+        let matrices = layers.compactMap { $0.packed }, hasTerms = terms.contains { $0 != nil }
         // Products that are recorded for gradients, and layers that were not prepared, use the stored form.
         if matrices.count < layers.count || isRecording(x, layers)
             || (hasTerms && Tensor.isRecording(terms.flatMap { [$0?.down, $0?.up] }))
@@ -202,8 +202,8 @@ public final class Linear: ModuleLeaf {
             return try hasTerms ? Fused.linear(x, weights, terms: terms) : Fused.linear(x, weights)
         }
         let outputs = try PackedMatrix.multiply(x, by: matrices)
-        for (layer, output) in zip(layers, outputs) {
-            if let bias = layer.bias { try Fused.addRow(bias, to: output) }
+        for index in layers.indices where layers[index].bias != nil {
+            if let bias = layers[index].bias { try Fused.addRow(bias, to: outputs[index]) }
         }
         if hasTerms {
             let all = 0..<x.shape[0]

@@ -69,6 +69,18 @@ public final class ThreadPool: Sendable {
         }
     }
 
+    /// The same for a function over a context, which unlike a closure is not retained by every thread for every index.
+    package func run(
+        _ count: Int, context: UnsafeMutableRawPointer,
+        _ body: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void
+    ) {
+        guard count > 1, let pool else {
+            for index in 0..<max(count, 0) { body(context, index) }
+            return
+        }
+        martlet_pool_run(pool, count, body, context)
+    }
+
     /// Runs `body` with all of its regions on this thread only, which leaves the workers to other work.
     public static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
         let before = martlet_pool_alone(true)

@@ -14,3 +14,7 @@ typedef struct martlet_thread_state {
 
 /// The state of the calling thread; initially zero.
 martlet_thread_state *_Nonnull martlet_thread(void);
+
+/// At least `bytes` bytes for the calling thread, aligned to 64: valid until its next call, freed when the thread ends.
+/// For kernels that would otherwise allocate in every task. NULL if there is no memory.
+void *_Nullable martlet_thread_scratch(size_t bytes);

@@ -106,13 +106,14 @@ extension Generator {
         }
         let hasAdapters = plan.contains { $0.sequence.request.options.adapter != nil }
         let adapters = hasAdapters ? plan.map { $0.sequence.request.options.adapter?.adapters } : []
-        let hidden = try decoder.hiddenStates(tokens, Pass(.cached(parts), adapters: adapters))
+        // Nothing here is trained: layers need not ask whether they are recorded.
+        let hidden = try noGrad { try decoder.hiddenStates(tokens, Pass(.cached(parts), adapters: adapters)) }
         counters.promptTokens += plan.reduce(0) { sum, entry in
             let length = entry.sequence.cache.length, prompt = entry.sequence.request.prompt.count
             return sum + max(min(length, prompt) - (length - entry.rows), 0)
         }
         guard !sources.isEmpty else { return (nil, []) }
-        return (try decoder.logits(hidden.gatheredRows(sources)), wanted)
+        return (try noGrad { try decoder.logits(hidden.gatheredRows(sources)) }, wanted)
     }
 
     /// Uses the logits of a step: scores prompts, splits samples, samples tokens and emits events.

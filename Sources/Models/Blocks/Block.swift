@@ -13,6 +13,7 @@ final class Block {
     let attention: any SelfAttention
     let crossAttention: Attention?
     let mixer: ChannelMixer
+    private let isParallel: Bool
 
     /// The part that mixes the channels of each token.
     enum ChannelMixer {
@@ -23,6 +24,7 @@ final class Block {
     init(_ source: ParameterSource, _ name: String, layer: Int, _ spec: LayerSpec, hidden: Int) {
         self.layer = layer
         self.spec = spec
+        isParallel = [.parallel, .parallelShared].contains(spec.normPlacement)
         func norm(_ part: String, where isThere: Bool) -> Norm? {
             isThere ? Norm(source, "\(name).\(part)", spec.norm, size: hidden) : nil
         }
@@ -57,7 +59,7 @@ final class Block {
 
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
-        if [.parallel, .parallelShared].contains(spec.normPlacement) { return try parallel(x, pass) }
+        if isParallel { return try parallel(x, pass) }
         var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer, .attentionUpdate(layer)) {
             try attention($0, pass)
         }

@@ -49,9 +49,9 @@ final class BlockStack {
             if recomputes {
                 // A layer may use up what it is given, and is given it twice.
                 x = try checkpointed([x]) { input in
-                    var pass = pass
                     // The first time nothing is recorded.
                     pass.replays = isGradientEnabled && pass.observation == nil
+                    defer { pass.replays = false }
                     return [try block(input[0].copied(), pass)]
                 }[0]
             } else {

@@ -9,8 +9,8 @@ import Glibc
 import Musl
 #endif
 
-/// The state that the blocks of one forward pass share.
-struct PassContext {
+/// The state that the blocks of one forward pass share. A class, since every part of every layer is given it.
+final class PassContext {
     /// In the order of their rows; empty for whole sequences without a cache.
     let sequences: [DecoderSequence]
     /// The rows of each sequence; attention stays within a segment.

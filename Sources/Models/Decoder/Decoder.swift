@@ -97,7 +97,7 @@ public final class Decoder {
             let expanded = try ExpandedPass(tokens, segments, pass, prompt, vocabulary: vocabulary)
             return try Fused.embed(expanded.rows, hiddenStates(expanded.tokens, expanded.pass), scale: 1)
         }
-        var context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
+        let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
         guard let virtual = VirtualRows(tokens, prompt, vocabulary: vocabulary) else {
             return try run(embedding(tokens, scale: configuration.embeddingScale), context)
         }

@@ -13,11 +13,14 @@ public final class PackedMatrix: @unchecked Sendable {
     private let panelByteCount: Int
     /// The columns of the matrix as it was given, in the order they are packed in; nil where that is their own. Set before
     /// the first product.
-    package var columnOrder: [Int32]?
+    package var columnOrder: [Int32]? { didSet { noteParts() } }
     /// What each row of the result is multiplied with; nil where that is nothing. Set before the first product.
-    package var rowFactors: [Float]?
+    package var rowFactors: [Float]? { didSet { noteParts() } }
     /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
-    package var groupOffsets: GroupOffsets?
+    package var groupOffsets: GroupOffsets? { didSet { noteParts() } }
+    /// Whether a product is more than that of the packed panels.
+    private var isRearranged = false
+    private func noteParts() { isRearranged = columnOrder != nil || rowFactors != nil || groupOffsets != nil }
 
     /// A matrix `[rows, groups]`, whose product with the sums of the groups of an input is added to the result.
     package struct GroupOffsets {
@@ -95,7 +98,7 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
-        if matrices.contains(where: { $0.columnOrder != nil || $0.rowFactors != nil || $0.groupOffsets != nil }) {
+        if matrices.contains(where: { $0.isRearranged }) {
             return matrices.map { $0.multiplyRearranged(x) }
         }
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
@@ -189,25 +192,55 @@ public final class PackedMatrix: @unchecked Sendable {
         // Tasks of about equal bytes of weights; each is a run of panels of one matrix.
         let total = matrices.reduce(0) { $0 + $1.byteCount }
         let target = max(32_768, total / (ThreadPool.shared.workerCount * 8) + 1)
-        var tasks: [(matrix: Int, first: Int, last: Int)] = []
-        for (index, matrix) in matrices.enumerated() {
+        var tasks: [PanelTask] = []
+        for (matrix, output) in zip(matrices, outputs) {
             let share = max(2, (target / max(matrix.panelBytes, 1) + 1) / 2 * 2)
             for first in stride(from: 0, to: matrix.panelCount, by: share) {
-                tasks.append((index, first, min(first + share, matrix.panelCount)))
+                tasks.append(
+                    PanelTask(
+                        packing: matrix.packing, panels: matrix.panels.pointer, output: output, outputs: matrix.rows,
+                        first: first, last: min(first + share, matrix.panelCount)))
             }
         }
-        let shared = activations
         tasks.withUnsafeBufferPointer { tasks in
-            ThreadPool.shared.run(tasks.count) { index in
-                let task = tasks[index], matrix = matrices[task.matrix]
-                withUnsafeTemporaryAllocation(byteCount: martlet_multiply_scratch(columns), alignment: 64) { scratch in
-                    guard let scratch = scratch.baseAddress else { return }
-                    var packing = matrix.packing, activations = shared
-                    kernels.multiply(
-                        &packing, matrix.panels.pointer, task.first, task.last, &activations, outputs[task.matrix],
-                        matrix.rows, matrix.rows, scratch)
+            guard let start = tasks.baseAddress else { return }
+            var region = PanelRegion(tasks: start, activations: activations, kernels: kernels)
+            withUnsafeMutablePointer(to: &region) { region in
+                ThreadPool.shared.run(tasks.count, context: region) { region, index in
+                    region?.assumingMemoryBound(to: PanelRegion.self).pointee.run(index)
                 }
             }
+        }
+        withExtendedLifetime((matrices, buffer)) {}
+    }
+}
+
+/// A run of panels of one matrix. Like its region it owns nothing: what threads share is not counted by each of them.
+private struct PanelTask {
+    var packing: martlet_packing
+    let panels: UnsafeMutableRawPointer
+    let output: UnsafeMutablePointer<Float>
+    let outputs: Int
+    let first, last: Int
+}
+
+/// The products of one fork-join.
+private struct PanelRegion {
+    let tasks: UnsafePointer<PanelTask>
+    let activations: martlet_activations
+    let kernels: martlet_quantized_kernels
+
+    func run(_ index: Int) {
+        let needed = martlet_multiply_scratch(activations.columns)
+        func product(_ scratch: UnsafeMutableRawPointer) {
+            var task = tasks[index], activations = activations
+            kernels.multiply(
+                &task.packing, task.panels, task.first, task.last, &activations, task.output, task.outputs,
+                task.outputs, scratch)
+        }
+        if let scratch = martlet_thread_scratch(needed) { return product(scratch) }
+        withUnsafeTemporaryAllocation(byteCount: needed, alignment: 64) { scratch in
+            if let scratch = scratch.baseAddress { product(scratch) }
         }
     }
 }
