@@ -36,6 +36,39 @@ import TinyModels
         #expect(PromptPiece(allowed: .milliseconds(50), most: 4).rows == 16)
     }
 
+    @Test func piecesAreLargerWhereMoreWaitThanDecode() {
+        let piece = PromptPiece(allowed: .milliseconds(50), most: 256)
+        #expect(piece.rows(waiting: 1, decoding: 1) == 64 && piece.rows(waiting: 7, decoding: 8) == 64)
+        #expect(piece.rows(waiting: 3, decoding: 1) == 192 && piece.rows(waiting: 15, decoding: 1) == 256)
+        #expect(piece.rows(waiting: .max, decoding: 0) == 256)
+    }
+
+    /// The rows of prompts in the first step beside a reply, of eight prompts that come together.
+    private func firstRows(identifier: (Int) -> String) throws -> Int {
+        var options = EngineOptions()
+        options.promptTime = .zero
+        options.keepsPrefixes = false
+        let generator = try Generator(LanguageModel.tiny(), options)
+        var first = EngineRequest.numbered(1, length: 12, maximum: 40, sampled: false)
+        first.options.ignoresEndOfSequence = true
+        try generator.submit(first) { _ in }
+        for _ in 0..<3 { generator.step() }
+        for index in 0..<8 {
+            var request = EngineRequest.numbered(index + 2, length: 100, maximum: 1, sampled: false)
+            request.identifier = identifier(index)
+            try generator.submit(request) { _ in }
+        }
+        let before = generator.statistics.promptTokens
+        generator.step()
+        return generator.statistics.promptTokens - before
+    }
+
+    @Test func promptsOfOneClientCountOnce() throws {
+        #expect(try firstRows { "client \($0)" } == 128)
+        #expect(try firstRows { _ in "" } == 128)
+        #expect(try firstRows { _ in "one" } == 16)
+    }
+
     /// Rows of a long prompt in each step, beside a reply or alone, and the reply to it.
     private func steps(_ time: Duration, besideReply: Bool) throws -> (rows: [Int], tokens: [Int32]) {
         var options = EngineOptions()

@@ -149,6 +149,8 @@ public final class LocalModel: EvaluationModel {
         guard !requests.isEmpty else { return }
         var engine = EngineOptions()
         engine.maximumWaiting = .max
+        // Only the whole replies are waited for.
+        engine.promptTime = .seconds(3600)
         let generator = try Generator(model, engine)
         let limit = model.configuration.contextLength
         let sorted = requests.sorted {

@@ -12,7 +12,7 @@ public struct EngineRequest: Sendable {
     /// A reply that is not complete at this time ends with `FinishReason.deadline`.
     public var deadline: ContinuousClock.Instant?
     public var delivery = Delivery.promptly
-    /// An identifier for logs.
+    /// An identifier for logs, the same for all prompts of one client's request.
     public var identifier = ""
     /// Whether log-probabilities refer to the sampling distribution (with temperature) instead of the model's
     /// distribution.

@@ -48,7 +48,12 @@ extension Generator {
             budget -= 1 + sequence.draft.count
         }
         // Decoding sequences also wait for the prompt rows of their step, so these are limited.
-        if !plan.isEmpty { budget = min(budget, piece.rows) }
+        if !plan.isEmpty {
+            let waiting = running.filter { $0.pending > 1 }
+            let identified = Set(waiting.map(\.request.identifier).filter { !$0.isEmpty })
+            let clients = identified.count + waiting.count { $0.request.identifier.isEmpty }
+            budget = min(budget, piece.rows(waiting: clients, decoding: plan.count))
+        }
         for sequence in running where sequence.pending > 1 {
             // The oldest prompt always progresses, even if decoding sequences use the whole budget.
             guard budget > 0 || plan.allSatisfy({ $0.sequence.pending == 1 }) else { break }

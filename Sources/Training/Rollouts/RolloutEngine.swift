@@ -72,6 +72,8 @@ public struct RolloutEngine {
         }
         var options = EngineOptions()
         options.tokensPerStep = 512
+        // Only the whole replies are waited for.
+        options.promptTime = .seconds(3600)
         options.maximumRunning = 256
         // Within a request the prompt is shared anyway.
         options.keepsPrefixes = copies > Self.samplesOfARequest
