@@ -6,6 +6,8 @@ import class Foundation.ProcessInfo
 /// floors below the hub build and test in seconds. See docs/architecture.md.
 let environment = ProcessInfo.processInfo.environment
 let coreOnly = environment["MARTLET_CORE"] != nil
+/// `MARTLET_FIRST=1` leaves out what `martlet-small` does not need, so that a first `./quickstart` fetches one package.
+let firstOnly = environment["MARTLET_FIRST"] != nil
 /// `MARTLET_TLS=0` leaves out https of the server, and with it the compilation of BoringSSL: a sixth of a first build.
 let hasTLS = environment["MARTLET_TLS"] != "0"
 
@@ -77,6 +79,12 @@ var targets: [Target] = [
             "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletChat",
             "MartletGrammar",
             "MartletTokenizers", "MartletJSON", "MartletSystem",
+        ]),
+    floor(
+        "MartletCatalog", "Catalog",
+        [
+            "MartletHub", "MartletInference", "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor",
+            "MartletFormats", "MartletChat", "MartletGrammar", "MartletTokenizers", "MartletJSON", "MartletSystem",
         ]),
     floor(
         "MartletQuantization", "Quantization",
@@ -216,8 +224,23 @@ var targets: [Target] = [
 ]
 
 if !coreOnly {
+    dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"))
+    products.append(.executable(name: "martlet-small", targets: ["MartletSmall"]))
+    targets += [
+        floor(
+            "MartletVerbs", "Verbs",
+            ["MartletCatalog", "MartletSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .executableTarget(
+            name: "MartletSmall",
+            dependencies: [
+                "MartletVerbs", "MartletSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/SmallProgram"),
+    ]
+}
+
+if !coreOnly && !firstOnly {
     dependencies += [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         // Without its reading of configurations, which would bring a package of its own.
         .package(
@@ -239,9 +262,10 @@ if !coreOnly {
         floor(
             "Martlet", "Martlet",
             [
-                "MartletAdapters", "MartletChat", "MartletData", "MartletEvaluation", "MartletFormats",
-                "MartletGrammar", "MartletHub", "MartletInference", "MartletInterpretability", "MartletJinja",
-                "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor", "MartletTokenizers",
+                "MartletAdapters", "MartletCatalog", "MartletChat", "MartletData", "MartletEvaluation",
+                "MartletFormats", "MartletGrammar", "MartletHub", "MartletInference", "MartletInterpretability",
+                "MartletJinja", "MartletJSON", "MartletModels", "MartletNN", "MartletSystem", "MartletTensor",
+                "MartletTokenizers",
                 "MartletQuantization", "MartletRuns", "MartletTasks", "MartletTraining", "MartletTransfer",
             ]),
         floor("MartletEventLoops", "EventLoops", [.product(name: "NIOCore", package: "swift-nio")]),
@@ -274,7 +298,7 @@ if !coreOnly {
         .executableTarget(
             name: "MartletCLI",
             dependencies: [
-                "MartletSystem", "Martlet", "MartletServer", "MartletLoad",
+                "MartletSystem", "Martlet", "MartletVerbs", "MartletServer", "MartletLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -296,7 +320,7 @@ if !coreOnly {
 
 // The programs of Examples/Library, which is a package of its own, are compiled here with the modules that are built
 // anyway, and see only what is public.
-if !coreOnly {
+if !coreOnly && !firstOnly {
     targets += ["ask", "conversation", "structured", "tools", "search", "train", "serve"].map { name in
         .executableTarget(
             name: "\(name)-example", dependencies: name == "serve" ? ["Martlet", "MartletServer"] : ["Martlet"],

@@ -3,6 +3,7 @@ import Foundation
 import Martlet
 import MartletLoad
 import MartletSystem
+import MartletVerbs
 
 struct BenchServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

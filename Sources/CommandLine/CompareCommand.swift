@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

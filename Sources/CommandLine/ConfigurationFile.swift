@@ -1,5 +1,6 @@
 import Martlet
 import MartletSystem
+import MartletVerbs
 import Yams
 
 /// A file of options: YAML, or JSON where its name ends so.

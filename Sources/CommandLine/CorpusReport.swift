@@ -1,4 +1,5 @@
 import Martlet
+import MartletVerbs
 
 /// Reports what of a corpus was left out or changed on the way to tokens.
 enum CorpusReport {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 extension PackOptions.Split: ExpressibleByArgument {}
 extension BadRecordPolicy: ExpressibleByArgument {}

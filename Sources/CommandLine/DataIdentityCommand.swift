@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct DataIdentityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct DataWorldCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

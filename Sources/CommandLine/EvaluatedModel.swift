@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletSystem
+import MartletVerbs
 
 #if canImport(Darwin)
 import Darwin

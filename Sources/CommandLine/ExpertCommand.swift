@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct ExpertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

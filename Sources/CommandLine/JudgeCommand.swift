@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletSystem
+import MartletVerbs
 
 struct JudgeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

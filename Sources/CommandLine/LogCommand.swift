@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 /// `martlet help log`: the page of reference of every record of a run's log.
 struct LogCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 /// `martlet help options`: the page of reference of every option of a run.
 struct OptionsCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletSystem
+import MartletVerbs
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct PreferenceCommand: ParsableCommand, TrainingVerb {
     static let configuration = CommandConfiguration(

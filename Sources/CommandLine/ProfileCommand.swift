@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct ProfileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

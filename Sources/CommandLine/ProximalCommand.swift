@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletSystem
+import MartletVerbs
 
 struct ProximalCommand: ParsableCommand, TrainingVerb {
     static let configuration = CommandConfiguration(

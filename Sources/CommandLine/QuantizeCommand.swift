@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct QuantizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

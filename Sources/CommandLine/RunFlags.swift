@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 /// A command that trains, and whose options come from their schema.
 protocol TrainingVerb {

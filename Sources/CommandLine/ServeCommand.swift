@@ -3,6 +3,7 @@ import Logging
 import Martlet
 import MartletServer
 import MartletSystem
+import MartletVerbs
 
 #if canImport(Darwin)
 import Darwin

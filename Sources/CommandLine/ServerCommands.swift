@@ -2,6 +2,7 @@ import ArgumentParser
 import Martlet
 import MartletLoad
 import MartletSystem
+import MartletVerbs
 
 #if canImport(Darwin)
 import Darwin
@@ -10,6 +11,12 @@ import Glibc
 #elseif canImport(Musl)
 import Musl
 #endif
+
+/// Which server a verb asks.
+struct ServerFlags: ParsableArguments {
+    @Option(help: "The server; MARTLET_URL, or http://127.0.0.1:8080, when left out.") var url: String?
+    @Option(help: "Its key; MARTLET_API_KEY when left out.") var apiKey: String?
+}
 
 extension ServerFlags {
     var calls: ServerCalls {

@@ -1,4 +1,5 @@
 import Martlet
+import MartletVerbs
 
 extension StartingModel {
     /// Opens the model that a run starts from, with the adapter of its options, and prints how much of it is trained.

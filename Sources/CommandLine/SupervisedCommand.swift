@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 struct SupervisedCommand: ParsableCommand, TrainingVerb {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 import Synchronization
 
 struct TokenizerTrainCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Martlet
 import MartletSystem
+import MartletVerbs
 
 /// Whether training goes on with the run that is there.
 enum ResumeFlag: String, ExpressibleByArgument { case auto, never }
@@ -239,12 +240,4 @@ struct TrainingDisplay {
     }
 
     private func scientific(_ value: Double) -> String { "\((value * 1e6).rounded() / 1e6)" }
-}
-
-extension Terminal {
-    /// "3:07"
-    static func minutes(_ seconds: Double) -> String {
-        let whole = Int(clamping: seconds), minutes = whole / 60, rest = whole % 60
-        return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
-    }
 }

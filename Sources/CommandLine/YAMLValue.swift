@@ -1,5 +1,6 @@
 import Martlet
 import MartletSystem
+import MartletVerbs
 import Yams
 
 /// A YAML file as a value, as PyYAML resolves it: `yes` is true, quotes make texts, and a tag of the file's own

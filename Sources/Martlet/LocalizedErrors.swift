@@ -1,5 +1,6 @@
 import Foundation
 import MartletAdapters
+import MartletCatalog
 import MartletChat
 import MartletData
 import MartletEvaluation

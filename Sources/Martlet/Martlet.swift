@@ -1,5 +1,6 @@
 // Everything a program needs to load a model and talk to it: `import Martlet`.
 @_exported import MartletAdapters
+@_exported import MartletCatalog
 @_exported import MartletChat
 @_exported import MartletData
 @_exported import MartletEvaluation

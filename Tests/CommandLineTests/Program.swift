@@ -43,9 +43,15 @@ final class Program {
         return folder.appending(path: "martlet").path
     }()
 
+    /// The small program of `./quickstart`, which is built beside the whole one.
+    static let smallPath = URL(fileURLWithPath: path).deletingLastPathComponent().appending(path: "martlet-small").path
+
+    /// What is run.
+    var path = Program.path
+
     func process(_ arguments: [String]) -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.path)
+        process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: home)
         process.environment = [

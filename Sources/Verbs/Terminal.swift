@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 import MartletSystem
 import Synchronization
 
@@ -11,14 +11,14 @@ import Musl
 #endif
 
 /// Output for people: notes on standard error, progress, colours if enabled.
-enum Terminal {
+package enum Terminal {
     /// A terminal that lines can be written over on: TERM=dumb says that it is none.
-    static let errorIsTerminal = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
-    static let inputIsTerminal = isatty(STDIN_FILENO) == 1
-    static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    package static let errorIsTerminal = isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
+    package static let inputIsTerminal = isatty(STDIN_FILENO) == 1
+    package static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
     /// Whether the locale has more than ASCII. It is asked for what goes to a terminal only: files are UTF-8.
-    static let showsUnicode: Bool = {
+    package static let showsUnicode: Bool = {
         // The first of them that is set counts, as setlocale(3) has it.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap(environment).first { !$0.isEmpty } ?? "C"
         let name = locale.lowercased()
@@ -32,7 +32,7 @@ enum Terminal {
 
     /// Why the output is incomplete, after everything has been printed; nil if it is complete. A closed pipe is not an
     /// error.
-    static var outputProblem: (reason: String, isTold: Bool)? {
+    package static var outputProblem: (reason: String, isTold: Bool)? {
         let flushed = fflush(nil) == 0
         let flushError = errno
         var code = failure.load(ordering: .relaxed)
@@ -46,7 +46,7 @@ enum Terminal {
     /// Writes a line to standard error. It may contain text from files, so control characters other than line feeds and
     /// tabs are made visible.
     /// - Parameter isDim: grey on a terminal that shows colours.
-    static func note(_ text: String, isDim: Bool = false) {
+    package static func note(_ text: String, isDim: Bool = false) {
         let printable = text.printable, text = showsUnicode ? printable : printable.inASCII
         StatusBoard.above((isDim ? dim(text) : text) + "\n")
     }
@@ -54,10 +54,10 @@ enum Terminal {
     /// Writes text to standard output immediately, without waiting for a line break. False if the reader has closed the
     /// pipe.
     @discardableResult
-    static func show(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
+    package static func show(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
 
     @discardableResult
-    static func write(_ text: String, to descriptor: Int32) -> Bool {
+    package static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
             var rest = bytes[...]
@@ -83,10 +83,10 @@ enum Terminal {
     }
 
     /// The largest resident size this process has had, in bytes.
-    static var peakMemory: Int { ProcessMemory.peak }
+    package static var peakMemory: Int { ProcessMemory.peak }
 
     /// "98.4 MB": powers of ten, as disks and downloads are sold.
-    static func bytes(_ count: Int) -> String {
+    package static func bytes(_ count: Int) -> String {
         var value = Double(count)
         for unit in ["B", "kB", "MB", "GB"] {
             if value < 1000 { return unit == "B" ? "\(count) B" : "\(fixed(value, 1)) \(unit)" }
@@ -96,7 +96,7 @@ enum Terminal {
     }
 
     /// A number with so many decimals.
-    static func fixed(_ value: Double, _ decimals: Int) -> String {
+    package static func fixed(_ value: Double, _ decimals: Int) -> String {
         var scale = 1.0
         for _ in 0..<decimals { scale *= 10 }
         // Beyond 2^53 there are no decimals to show.
@@ -108,14 +108,20 @@ enum Terminal {
             decimals == 0 ? "\(whole)" : "\(whole).\(String(repeating: "0", count: decimals - digits.count))\(digits)"
         return value < 0 && scaled > 0 ? "-" + text : text
     }
+
+    /// "3:07"
+    package static func minutes(_ seconds: Double) -> String {
+        let whole = Int(clamping: seconds), minutes = whole / 60, rest = whole % 60
+        return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
+    }
 }
 
 extension Terminal {
     /// Columns of the terminal that results go to, 80 where it does not tell.
-    static var columns: Int { columns(of: STDOUT_FILENO) }
+    package static var columns: Int { columns(of: STDOUT_FILENO) }
 
     /// Columns of the terminal that notes go to.
-    static var errorColumns: Int { columns(of: STDERR_FILENO) }
+    package static var errorColumns: Int { columns(of: STDERR_FILENO) }
 
     private static func columns(of descriptor: Int32) -> Int {
         var size = winsize()
@@ -130,12 +136,12 @@ extension Terminal {
     }()
 
     /// Raw mode: keys are delivered one by one, without echo and without signals.
-    static func rawInput() { change(ICANON | ECHO | ISIG) }
+    package static func rawInput() { change(ICANON | ECHO | ISIG) }
 
     /// Keys typed ahead are kept unprocessed, without echo into the reply; Ctrl-C sends its signal.
-    static func quietInput() { change(ICANON | ECHO) }
+    package static func quietInput() { change(ICANON | ECHO) }
 
-    static func restoreInput() {
+    package static func restoreInput() {
         guard var mode = original else { return }
         tcsetattr(STDIN_FILENO, TCSADRAIN, &mode)
     }

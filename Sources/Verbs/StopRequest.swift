@@ -10,10 +10,10 @@ import Musl
 
 /// Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP) requests a stop at the next safe point, where the work is
 /// saved; a second one terminates the process as usual.
-struct StopRequest {
+package struct StopRequest {
     private static let flag = Atomic(false)
 
-    init() {
+    package init() {
         let handler: @convention(c) (Int32) -> Void = { _ in
             StopRequest.flag.store(true, ordering: .relaxed)
             signal(SIGINT, SIG_DFL)
@@ -27,7 +27,7 @@ struct StopRequest {
         if sigaction(SIGHUP, nil, &before) == 0, !before.isIgnored { signal(SIGHUP, handler) }
     }
 
-    var isRequested: Bool { Self.flag.load(ordering: .relaxed) }
+    package var isRequested: Bool { Self.flag.load(ordering: .relaxed) }
 }
 
 extension sigaction {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

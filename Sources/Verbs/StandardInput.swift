@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 import MartletSystem
 
 #if canImport(Darwin)

@@ -14,29 +14,29 @@ import Musl
 ///
 /// It is cut to the terminal's width, so that it never takes a second row, and follows the width when the window is
 /// resized. Notes go above it.
-struct StatusLine {
+package struct StatusLine {
     private var shown: Double
 
     /// - Parameter shown: when the line was shown last, in seconds; a time long before 0 shows the first text at once.
-    init(shown: Double = 0) { self.shown = shown }
+    package init(shown: Double = 0) { self.shown = shown }
 
     /// - Parameter isDue: whether the text deserves its own line if lines cannot be overwritten.
-    mutating func show(_ text: String, isDue: Bool) {
+    package mutating func show(_ text: String, isDue: Bool) {
         if Terminal.errorIsTerminal { StatusBoard.show(text) } else if isDue { Terminal.note(text) }
     }
 
     /// Shows the text unless it is too soon: ten times a second on a terminal, every ten seconds elsewhere.
-    mutating func show(_ text: @autoclosure () -> String, after seconds: Double) {
+    package mutating func show(_ text: @autoclosure () -> String, after seconds: Double) {
         guard seconds - shown >= (Terminal.errorIsTerminal ? 0.1 : 10) else { return }
         shown = seconds
         show(text(), isDue: true)
     }
 
     /// Keeps the line and moves to the next.
-    mutating func end() { StatusBoard.close(keepsLine: true) }
+    package mutating func end() { StatusBoard.close(keepsLine: true) }
 
     /// Removes the line.
-    mutating func clear() { StatusBoard.close(keepsLine: false) }
+    package mutating func clear() { StatusBoard.close(keepsLine: false) }
 }
 
 /// The content of the terminal's last row, if it is a status line. There is one for the process, so that notes and
@@ -122,10 +122,10 @@ enum StatusBoard {
 
 extension String {
     /// Columns it takes in a terminal.
-    var columns: Int { reduce(0) { $0 + $1.columns } }
+    package var columns: Int { reduce(0) { $0 + $1.columns } }
 
     /// Its beginning, in so many columns at most; where something is left out, it ends with "…".
-    func fitting(_ limit: Int) -> String {
+    package func fitting(_ limit: Int) -> String {
         guard columns > limit else { return self }
         let mark = Terminal.showsUnicode ? "…" : "..."
         guard limit > mark.count else { return String(mark.prefix(max(limit, 0))) }
@@ -139,7 +139,7 @@ extension String {
     }
 
     /// Where the locale has no UTF-8: the signs of the program's own texts in ASCII; other text stays as it is.
-    var inASCII: String {
+    package var inASCII: String {
         guard utf8.contains(where: { $0 >= 0x80 }) else { return self }
         let signs: [Character: String] = [
             "…": "...", "“": "\"", "”": "\"", "„": "\"", "‘": "'", "’": "'", "→": "->", "·": "-", "×": "x", "−": "-",

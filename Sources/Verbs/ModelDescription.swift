@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 import MartletSystem
 
 /// What `martlet show` tells about a model.

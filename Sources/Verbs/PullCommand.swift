@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 import MartletSystem
 import Synchronization
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 
 struct ClassifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

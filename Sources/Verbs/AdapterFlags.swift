@@ -1,17 +1,19 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 
 /// Adapters that a model is computed with.
-struct AdapterFlags: ParsableArguments {
+package struct AdapterFlags: ParsableArguments {
     @Option(
         name: .customLong("adapter"),
         help: "An adapter, or adapter=0.5 for half of what it adds; may be given several times.")
-    var adapters: [String] = []
+    package var adapters: [String] = []
+
+    package init() {}
 
     /// Names and strengths.
-    func parsed() throws -> [(name: String, strength: Double)] { try adapters.map(Self.parse) }
+    package func parsed() throws -> [(name: String, strength: Double)] { try adapters.map(Self.parse) }
 
-    static func parse(_ text: String) throws -> (name: String, strength: Double) {
+    package static func parse(_ text: String) throws -> (name: String, strength: Double) {
         // A path may have an equals sign, too.
         guard !Folder.exists(text), let cut = text.lastIndex(of: "=") else { return (text, 1) }
         let number = String(text[text.index(after: cut)...])

@@ -1,5 +1,5 @@
 import Dispatch
-import Martlet
+import MartletCatalog
 import Synchronization
 
 #if canImport(Darwin)
@@ -11,7 +11,7 @@ import Musl
 #endif
 
 /// Handles Ctrl-C during a task.
-enum Interruption {
+package enum Interruption {
     /// Interrupts since the work began.
     private static let count = Atomic<Int>(0)
     /// The pipe that the signal handler writes to: a handler may only make async-signal-safe calls.
@@ -21,7 +21,7 @@ enum Interruption {
     ///
     /// A dispatch source for the signal itself sees nothing on Linux while the signal is ignored, and does not keep it
     /// from ending the process while it is not; hence a handler and a pipe.
-    static func cancelling<Success: Sendable, Value>(
+    package static func cancelling<Success: Sendable, Value>(
         _ task: Task<Success, any Error>, _ body: () async throws -> Value
     ) async throws -> Value {
         var ends: [Int32] = [-1, -1]

@@ -1,5 +1,3 @@
-import MartletSystem
-
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Glibc)

@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 
 #if canImport(Darwin)
 import Darwin

@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 
 /// What `martlet show --tree` tells: every parameter of a model under its path.
 struct TreeDescription {

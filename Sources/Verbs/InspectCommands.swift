@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 import MartletSystem
 
 struct ShowCommand: ParsableCommand {
@@ -221,5 +221,5 @@ struct ListCommand: ParsableCommand {
 
 extension String {
     /// Filled with spaces up to a width, and followed by at least one.
-    func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+    package func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
 }

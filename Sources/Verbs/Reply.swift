@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 
 /// A reply being shown as it comes.
 enum Reply {

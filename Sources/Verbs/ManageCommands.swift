@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 import MartletSystem
 
 /// `martlet create`
@@ -98,10 +98,4 @@ struct RemoveCommand: ParsableCommand {
             Terminal.note("removed \(name) (\(Terminal.bytes(freed)))")
         }
     }
-}
-
-/// Which server a verb asks.
-struct ServerFlags: ParsableArguments {
-    @Option(help: "The server; MARTLET_URL, or http://127.0.0.1:8080, when left out.") var url: String?
-    @Option(help: "Its key; MARTLET_API_KEY when left out.") var apiKey: String?
 }

@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 import MartletSystem
 
 #if canImport(Darwin)
@@ -10,12 +10,12 @@ import Musl
 #endif
 
 /// What `martlet env` tells about the machine.
-enum MachineDescription {
-    static var kernels: String { InstructionSet.active }
-    static var threads: Int { ThreadPool.shared.workerCount }
+package enum MachineDescription {
+    package static var kernels: String { InstructionSet.active }
+    package static var threads: Int { ThreadPool.shared.workerCount }
 
-    static func rows() -> [(String, String)] {
-        var rows: [(String, String)] = [("version", MartletCommand.configuration.version)]
+    package static func rows() -> [(String, String)] {
+        var rows: [(String, String)] = [("version", ProgramVersion.current)]
         rows.append(("processor", Machine.processor))
         rows.append(("kernels", kernels))
         rows.append(("runs here", InstructionSet.supported.joined(separator: ", ")))

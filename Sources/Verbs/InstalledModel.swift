@@ -1,4 +1,4 @@
-import Martlet
+import MartletCatalog
 
 /// A model on this machine, as `martlet list` shows it.
 struct InstalledModel {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Martlet
+import MartletCatalog
 
 /// The flags of every verb that generates. Names follow llama.cpp, vLLM and mlx-lm where they agree.
 struct SamplingFlags: ParsableArguments {
@@ -126,24 +126,26 @@ struct SamplingFlags: ParsableArguments {
 }
 
 /// Which model, and how it computes.
-struct ModelFlags: ParsableArguments {
+package struct ModelFlags: ParsableArguments {
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.")
-    var model: String
+    package var model: String
     @Flag(help: "Dequantise all weights to float32: slower, more memory, the reference for the fast path.")
-    var exact = false
+    package var exact = false
 
     @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory) or q4 (0.28).")
-    var kvCache = KVCacheType.f16
+    package var kvCache = KVCacheType.f16
 
-    @OptionGroup var adapters: AdapterFlags
+    @OptionGroup package var adapters: AdapterFlags
 
-    var precision: Precision { exact ? .exact : .fast }
+    package init() {}
 
-    func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision, cache: kvCache) }
+    package var precision: Precision { exact ? .exact : .fast }
+
+    package func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision, cache: kvCache) }
 
     /// The same, after fetching a repository that is not on this machine: after asking where somebody can answer, at once
     /// where `mayFetch` says so.
-    func loadOrFetch(mayFetch: Bool) async throws -> LanguageModel {
+    package func loadOrFetch(mayFetch: Bool) async throws -> LanguageModel {
         do { return try load() } catch let error as ModelNotFound {
             let name = ShortName.find(model)?.repository ?? model
             guard let reference = HubReference(name), reference.name.contains("/"), !HubSettings().isOffline else {
@@ -158,7 +160,7 @@ struct ModelFlags: ParsableArguments {
     }
 
     /// The files, of a language model.
-    func files() throws -> ModelFiles {
+    package func files() throws -> ModelFiles {
         let files = try ModelFiles.located(model, adapters: adapters.parsed())
         // Before its head is told of as a tensor that nobody reads.
         guard files.checkpoint.kind == .generates else { throw WrongKind(model, files) }
@@ -168,15 +170,15 @@ struct ModelFlags: ParsableArguments {
 }
 
 /// A model asked for what its kind does not do.
-struct WrongKind: Error, CustomStringConvertible {
-    let model: String
-    let kind, wanted: ModelKind
+package struct WrongKind: Error, CustomStringConvertible {
+    package let model: String
+    package let kind, wanted: ModelKind
 
-    init(_ model: String, _ files: ModelFiles, wanted: ModelKind = .generates) {
+    package init(_ model: String, _ files: ModelFiles, wanted: ModelKind = .generates) {
         (self.model, kind, self.wanted) = (model, files.checkpoint.kind, wanted)
     }
 
-    var description: String {
+    package var description: String {
         let example = wanted == .embeds ? " such as minilm" : ""
         return "\(model) is \(kind.name): it is used with \(kind.uses). Give \(wanted.name)\(example) instead"
     }

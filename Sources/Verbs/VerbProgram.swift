@@ -1,0 +1,139 @@
+import ArgumentParser
+import MartletCatalog
+import MartletSystem
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A program of verbs: how it begins, what it says of mistakes, how it ends.
+package protocol VerbProgram: AsyncParsableCommand {
+    /// What is said of a verb, known elsewhere, that this program does not have; nil for a word that is no verb at all.
+    static func absence(of verb: String) -> String?
+    /// The words of the command line as the parser takes them.
+    static func words(_ written: [String]) -> [String]
+    /// The flag of a verb that another program's name for it means.
+    static func flag(meantBy name: String, of verb: String) -> String?
+    /// Whether an error says that an option was given a value that it cannot have, on the command line.
+    static func isUsage(_ error: any Error) -> Bool
+}
+
+extension VerbProgram {
+    package static func absence(of verb: String) -> String? { nil }
+    package static func words(_ written: [String]) -> [String] { written }
+    package static func flag(meantBy name: String, of verb: String) -> String? { nil }
+    package static func isUsage(_ error: any Error) -> Bool { error is OptionError }
+
+    /// Runs the verb that the command line names, and ends the process where it fails.
+    package static func start() async {
+        // A reader that goes away (`| head`) ends a write with an error, not the process.
+        signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow (`ulimit -f`) is an error that can be told, as a full disk is.
+        signal(SIGXFSZ, SIG_IGN)
+        hearSignals()
+        #if os(Linux)
+        // Swift reads the words of the command line there; without it they would all be missing.
+        guard Folder.exists("/proc/self") else {
+            end("/proc is not there: in a chroot, mount it first (mount -t proc proc /proc)", 1)
+        }
+        #endif
+        let written = Array(CommandLine.arguments.dropFirst())
+        if let absence = written.drop(while: { $0 == "help" }).first.flatMap(absence) { end(absence, 2) }
+        if let mistake = MistakenVerb(written, among: configuration) { end("\(mistake)", 2) }
+        do {
+            var command = try parseAsRoot(words(written))
+            do {
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch let error as ValidationError {
+                end("\(error.message); `martlet \(verb(of: command)) --help` has examples", 2)
+            }
+        } catch {
+            end(error)
+        }
+        endUnlessWritten()
+    }
+
+    /// A process begins with the signals blocked that whoever started it had blocked: it could not be stopped then.
+    private static func hearSignals() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
+    /// What a user types for a command: "data pack".
+    private static func verb(of command: any ParsableCommand) -> String {
+        let kind = type(of: command)
+        let name = kind.configuration.commandName ?? ""
+        let group = configuration.subcommands.first { $0.configuration.subcommands.contains { $0 == kind } }
+        return (group?.configuration.commandName).map { $0 + " " + name } ?? name
+    }
+
+    private static func end(_ sentence: String, _ code: Int32) -> Never {
+        Terminal.note("martlet: \(sentence)")
+        leave(code)
+    }
+
+    /// Ends the process with 1 where a result could not be written whole.
+    private static func endUnlessWritten() {
+        guard let problem = Terminal.outputProblem else { return }
+        if problem.isTold { Terminal.note("martlet: standard output cannot be written: \(problem.reason)") }
+        leave(1)
+    }
+
+    /// Ends the process as the error deserves.
+    private static func end(_ error: any Error) -> Never {
+        let code = exitCode(for: error)
+        if error is CleanExit || code == .success {
+            // Help and version are results.
+            print(fullMessage(for: error))
+            endUnlessWritten()
+            leave(0)
+        }
+        if let code = error as? ExitCode { leave(code.rawValue) }
+        if code == .validationFailure { end(usage(error), 2) }
+        if isUsage(error) { end("\(error)", 2) }
+        if error is CancellationError { leave(130) }
+        var next = ""
+        if case .unreachable? = error as? HubError {
+            // Each attempt has told why; what is left to do is told once.
+            next = "; check the network, https_proxy and HF_ENDPOINT, or use what `martlet list` shows"
+        }
+        end("\(error)\(next)", 1)
+    }
+
+    /// What is wrong with the words of a command line, in one sentence, and where help is.
+    private static func usage(_ error: any Error) -> String {
+        let message = message(for: error).split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }
+            .joined(separator: " ")
+        // The parser names the verb in its own text only: "See 'martlet run --help' for more information."
+        let whole = fullMessage(for: error)
+        let help = whole.components(between: "See '", and: "'") ?? "martlet --help"
+        // An option of a run by a name that other programs have for it is none that the parser knows.
+        if let name = message.components(between: "Unknown option '", and: "'"),
+            let verb = help.split(separator: " ").dropFirst().first,
+            let meant = flag(meantBy: name, of: String(verb))
+        {
+            return "Unknown option '\(name)'. Did you mean '\(meant)'?; `\(help)` has examples"
+        }
+        return "\(message); `\(help)` has examples"
+    }
+}
+
+/// Ends the process; a name of its own, since `exit` is one of the parser's in a command.
+private func leave(_ code: Int32) -> Never { exit(code) }
+
+extension String {
+    fileprivate func components(between start: String, and end: Character) -> String? {
+        guard let place = ranges(of: start).last?.upperBound else { return nil }
+        return self[place...].firstIndex(of: end).map { String(self[place..<$0]) }
+    }
+}
