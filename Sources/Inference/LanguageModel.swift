@@ -173,16 +173,17 @@ public final class LanguageModel: @unchecked Sendable {
         }
     }
 
-    /// Compiled for this vocabulary when first asked for, and kept.
-    var grammars: GrammarCompiler {
+    /// The compiler of grammars for this vocabulary, made when first asked for, and kept.
+    /// - Parameter written: special tokens that stand for their spelling, such as those that begin a call.
+    func grammars(written: Set<Int32> = []) -> GrammarCompiler {
         madeGrammars.withLock { made in
-            if let made { return made }
-            let compiler = GrammarCompiler(TokenTree(tokenizer, endTokens: endTokens))
-            made = compiler
+            if let known = made[written] { return known }
+            let compiler = GrammarCompiler(TokenTree(tokenizer, endTokens: endTokens, written: written))
+            made[written] = compiler
             return compiler
         }
     }
-    private let madeGrammars = Mutex<GrammarCompiler?>(nil)
+    private let madeGrammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
 
     /// One generation at a time: each already uses every core.
     let queue = DispatchQueue(label: "martlet.generation", qos: .userInitiated)

@@ -84,12 +84,9 @@ public struct ModelVoice: Sendable {
         }
     }
 
-    /// The grammar of calls that a request forces, and the syntax to read them by: the model's own, or JSON where its
-    /// arguments are not.
+    /// The constraint of calls that a request forces, and the syntax to read them by.
     func forcedCalls(_ settings: ToolSettings) -> (ConstraintSource, ToolSyntax) {
-        var form = CallForm(syntax, template: knowsTools ? model.chatTemplate?.source : nil)
-        if form.grammar(settings) == nil { form = .json }
-        let written = form.syntax.markers.compactMap(model.tokenizer.id).filter(model.tokenizer.specialTokens.contains)
-        return (.calls(form.grammar(settings) ?? CallGrammar(), written: Set(written)), form.syntax)
+        let forced = model.forcedCalls(settings)
+        return (.calls(forced.grammar, written: forced.written), forced.syntax)
     }
 }

@@ -20,15 +20,10 @@ extension ToolSettings {
 
     /// Checks that the chosen tool exists.
     func check() throws(APIError) {
-        let names: [String]
-        switch choice {
-        case .none, .auto: return
-        case .required: names = []
-        case .named(let name): names = [name]
-        case .allowed(let allowed, _): names = allowed
-        }
-        guard !tools.isEmpty else { throw .invalid("tool_choice", "asks for a call, but there are no tools") }
-        for name in names where !tools.contains(where: { $0.name == name }) {
+        switch problem {
+        case nil: break
+        case .noTools?: throw .invalid("tool_choice", "asks for a call, but there are no tools")
+        case .unknown(let name)?:
             throw .invalid("tool_choice", "names '\(name.shown(limit: 80))', which is not among the tools")
         }
     }

@@ -19,20 +19,53 @@ public struct Tool: Sendable, Equatable {
     }
 }
 
+/// Whether a reply may, must or must not call tools: `tool_choice` of OpenAI's API.
+///
+/// ```swift
+/// for try await event in model.chat(messages, tools: [add, weather], choice: .named("add")) { … }
+/// ```
 public enum ToolChoice: Sendable, Equatable {
-    case none, auto, required
+    /// No call; the model is not told of the tools.
+    case none
+    /// The model decides.
+    case auto
+    /// At least one call, of any tool.
+    case required
     /// Only this tool.
     case named(String)
     /// At least one (or any number) of these tools.
     case allowed([String], isRequired: Bool)
 }
 
+/// The tools of a request, and how they may be called.
 public struct ToolSettings: Sendable, Equatable {
-    public var tools: [Tool] = []
-    public var choice = ToolChoice.auto
-    public var allowsParallelCalls = true
+    public var tools: [Tool]
+    public var choice: ToolChoice
+    /// Whether a forced reply may have several calls.
+    public var allowsParallelCalls: Bool
 
-    public init() {}
+    public init(_ tools: [Tool] = [], choice: ToolChoice = .auto, allowsParallelCalls: Bool = true) {
+        (self.tools, self.choice, self.allowsParallelCalls) = (tools, choice, allowsParallelCalls)
+    }
+
+    /// Why a choice cannot be followed.
+    package enum Problem: Equatable {
+        case noTools
+        case unknown(String)
+    }
+
+    /// Why the choice cannot be followed; nil if it can.
+    package var problem: Problem? {
+        let names: [String]
+        switch choice {
+        case .none, .auto: return nil
+        case .required: names = []
+        case .named(let name): names = [name]
+        case .allowed(let allowed, _): names = allowed
+        }
+        guard !tools.isEmpty else { return .noTools }
+        return names.first { name in !tools.contains { $0.name == name } }.map { .unknown($0) }
+    }
 
     /// The tools that may be called.
     public var callable: [Tool] {
@@ -52,6 +85,15 @@ extension ToolChoice {
         case .required, .named: true
         case .allowed(_, let isRequired): isRequired
         case .none, .auto: false
+        }
+    }
+
+    /// The choice after a demanded call was made and answered: the model decides, among the same tools.
+    package var afterCall: ToolChoice {
+        switch self {
+        case .required, .named: .auto
+        case .allowed(let names, _): .allowed(names, isRequired: false)
+        case .none, .auto: self
         }
     }
 }

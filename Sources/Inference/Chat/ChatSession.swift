@@ -65,20 +65,34 @@ public final class ChatSession: Sendable {
     }
 
     /// Sends a message and waits for the whole reply.
-    /// - Parameter schema: a JSON Schema that the reply must follow.
-    public func reply(to text: String, schema: JSON? = nil) async throws -> ChatReply {
+    /// - Parameters:
+    ///   - schema: a JSON Schema that the reply must follow.
+    ///   - choice: whether functions may or must be called, as in `stream`.
+    public func reply(
+        to text: String, schema: JSON? = nil, choice: ToolChoice = .auto
+    ) async throws -> ChatReply {
         var last = ChatReply()
-        for try await event in stream(text, schema: schema) { if case .done(let reply) = event { last = reply } }
+        for try await event in stream(text, schema: schema, choice: choice) {
+            if case .done(let reply) = event { last = reply }
+        }
         return last
     }
 
     /// Sends a message and streams the reply. If the model calls functions, they are run and it continues; `done` comes
     /// once, with the last reply. A failed or cancelled reply is not remembered.
-    public func stream(_ text: String, schema: JSON? = nil) -> AsyncThrowingStream<ChatEvent, any Error> {
+    ///
+    /// ```swift
+    /// for try await event in session.stream("What is 17 + 25?", choice: .named("add")) { … }
+    /// ```
+    /// - Parameter choice: whether functions may (`.auto`), must (`.required`, `.named("add")`) or must not (`.none`) be
+    ///   called. A demand holds until the first call: what follows its result is the model's decision.
+    public func stream(
+        _ text: String, schema: JSON? = nil, choice: ToolChoice = .auto
+    ) -> AsyncThrowingStream<ChatEvent, any Error> {
         let (stream, continuation) = AsyncThrowingStream<ChatEvent, any Error>.makeStream()
         let task = Task {
             do {
-                try await answer(text, schema) { continuation.yield($0) }
+                try await answer(text, schema, choice) { continuation.yield($0) }
                 continuation.finish()
             } catch {
                 continuation.finish(throwing: error)
@@ -88,7 +102,9 @@ public final class ChatSession: Sendable {
         return stream
     }
 
-    private func answer(_ text: String, _ schema: JSON?, _ emit: (ChatEvent) -> Void) async throws {
+    private func answer(
+        _ text: String, _ schema: JSON?, _ choice: ToolChoice, _ emit: (ChatEvent) -> Void
+    ) async throws {
         var conversation = try state.withLock { state throws(OptionError) in
             guard !state.isBusy else {
                 throw OptionError(
@@ -101,7 +117,9 @@ public final class ChatSession: Sendable {
         conversation.append(ChatMessage(role: "user", content: text))
         for round in 1...maximumRounds {
             var reply = ChatReply()
-            let stream = model.chat(conversation, tools: tools.map(\.tool), schema: schema, options: options)
+            let stream = model.chat(
+                conversation, tools: tools.map(\.tool), choice: round == 1 ? choice : choice.afterCall, schema: schema,
+                options: options)
             for try await event in stream {
                 if case .done(let last) = event { reply = last } else { emit(event) }
             }

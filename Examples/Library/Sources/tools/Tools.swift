@@ -1,10 +1,11 @@
 import Martlet
 
-/// A function of the program that the model may call. Small models call badly: try one of 3B parameters or more.
+/// A function of the program that the model calls. A model of 3B parameters or more does so by itself; of a small one it is
+/// demanded.
 @main
 struct Tools {
     static func main() async throws {
-        let time = ChatTool(
+        let add = ChatTool(
             name: "add", description: "Adds two numbers.",
             parameters: [
                 "type": "object", "properties": ["a": ["type": "number"], "b": ["type": "number"]],
@@ -15,8 +16,8 @@ struct Tools {
             return "\(a + b)"
         }
         let name = CommandLine.arguments.dropFirst().first ?? "smollm2"
-        let session = ChatSession(try await Model.load(name), tools: [time], maximumRounds: 4)
-        for try await event in session.stream("What is 17 + 25? Use the function.") {
+        let session = ChatSession(try await Model.load(name), tools: [add], maximumRounds: 4)
+        for try await event in session.stream("What is 17 + 25?", choice: .named("add")) {
             switch event {
             case .text(let text): print(text, terminator: "")
             case .call(let call): print("[\(call.name) \(call.arguments.text())]")
