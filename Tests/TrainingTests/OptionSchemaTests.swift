@@ -117,6 +117,21 @@ import Testing
         #expect(throws: TrainingError.self) { try OptionReference.text("serve") }
     }
 
+    /// The pages and docs/zh/options.md show what is said of an option in Chinese.
+    @Test func whatIsSaidOfAnOptionIsThereInChinese() throws {
+        let table = try String(
+            contentsOfFile: Self.root + "Sources/Server/Pages/js/i18n/options-zh.js", encoding: .utf8)
+        let page = try String(contentsOfFile: Self.root + "docs/zh/options.md", encoding: .utf8)
+        for option in RunCommand.all.flatMap({ OptionForm($0).options }) {
+            for sentence in [option.meaning, option.part] {
+                #expect(
+                    table.contains(JSON.string(sentence).text() + ": "),
+                    "write its Chinese into options-zh.js, then run scripts/make_options.sh")
+            }
+            #expect(page.contains("| `\(option.name)`"), "scripts/make_options.sh writes docs/zh/options.md anew")
+        }
+    }
+
     private func lines(_ room: String, besides folder: String) -> [(path: String, line: String)] {
         let files = FileManager.default.enumerator(atPath: Self.root + "Sources/" + room)?.compactMap { $0 as? String }
         return (files ?? []).filter { $0.hasSuffix(".swift") && !$0.hasPrefix(folder) }.flatMap { path in

@@ -1,10 +1,12 @@
 /** The form of a run: model, method, data, a few numbers. */
 import { el, pickNamedFile, replace, toast } from "../dom.js";
-import { t } from "../i18n.js";
+import { language, t } from "../i18n.js";
 import { arranged, freeName, size, suggested, valueOf } from "./options.js";
 
-/** In the page's language where the page has words for it, else in the schema's. */
-const meaning = (option) => (t("option." + option.name) === "option." + option.name ? option.meaning : t("option." + option.name));
+/** The schema's English sentences in the page's language. */
+const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
+/** In the page's own, shorter words where it has some, else in the schema's. */
+const meaning = (option) => (t("option." + option.name) === "option." + option.name ? told(option.meaning) : t("option." + option.name));
 
 /**
  * @param {object} offer what `GET /api/tune` answers
@@ -44,7 +46,7 @@ export function tuneForm(offer, begin) {
 
   function field(option) {
     const { type, choices = [], low, high } = option.kind;
-    const usual = option.default ?? "";
+    const usual = choices.includes(option.default) ? option.default : told(option.default ?? "");
     // A rule is too long for the field: it stands below.
     const isRule = usual.length > 16;
     let input;
@@ -59,7 +61,7 @@ export function tuneForm(offer, begin) {
         title: isNumber ? `${low} … ${high}` : "", list: option.name === "reward" ? "rewards" : null });
     }
     inputs.set(option, input);
-    return el("label.field", { title: option.meaning }, el("span", {}, el("code", {}, option.name)), input,
+    return el("label.field", { title: told(option.meaning) }, el("span", {}, el("code", {}, option.name)), input,
       el("span.small.meaning", {}, meaning(option), isRule ? " " + t("tune.default", { value: usual }) + "." : null));
   }
 
@@ -68,7 +70,7 @@ export function tuneForm(offer, begin) {
     const chosen = offer.methods.find((one) => one.name === method.value), { main: few, more: groups } = arranged(chosen);
     hint.textContent = t("method." + method.value + ".data");
     replace(main, few.map(field), el("datalist", { id: "rewards" }, offer.rewards.map((value) => el("option", { value }))));
-    replace(more, el("summary", {}, t("tune.more")), groups.map((group) => el("section", {}, el("h3", {}, group.part),
+    replace(more, el("summary", {}, t("tune.more")), groups.map((group) => el("section", {}, el("h3", {}, told(group.part)),
       el("div.numbers", {}, group.options.map(field)))));
   }
 
