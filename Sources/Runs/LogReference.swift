@@ -58,8 +58,9 @@ public enum LogReference {
                 Field("seconds", "seconds", "Time of all steps so far, those before a resume included."),
                 Field(
                     "peak_share", "share, 0 to 1",
-                    "Model FLOPs utilisation (MFU): operations a second, of what the machine's multiply-adds reach;"
-                        + " only where operations are counted.", tag: "speed/peak_share"),
+                    "Model FLOPs utilisation (MFU): operations a second, of what multiply-adds in registers reach in the "
+                        + "processor time of all threads; a step that was faster raises that. Only where operations are "
+                        + "counted.", tag: "speed/peak_share"),
                 Field(
                     "peak_memory_bytes", "bytes", "The most memory the process has had.", tag: "memory/peak_bytes"),
             ]),

@@ -3,9 +3,9 @@ import Synchronization
 
 /// The ceiling that training is measured against: floating-point operations a second.
 ///
-/// What a processor can do is not known from its name, so it is measured; and whatever else the machine does meanwhile
-/// makes the figure lower, never higher. It is therefore the best of several tries, tried again when a step was faster,
-/// and raised to what that step reached: a share of it is at most 1.
+/// What a processor can do is not known from its name, so it is measured, in the processor time of each thread: what
+/// other programs take of the machine does not count. They still share its caches and clock, so it is the best of several
+/// tries, tried again when a step was faster, and raised to what that step reached: a share of it is at most 1.
 public enum MachinePeak {
     private static let best = Mutex(measured())
 

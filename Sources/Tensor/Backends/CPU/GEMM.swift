@@ -1,4 +1,6 @@
 import CKernels
+import MartletSystem
+import Synchronization
 
 /// Single precision matrix products: `C = alpha · op(A) op(B) + beta · C`.
 ///
@@ -70,6 +72,9 @@ package enum GEMM {
 
     /// The floating-point operations per second of register-only fused multiply-adds on `threads` threads: the upper
     /// bound for every product. Takes about `seconds` seconds.
+    ///
+    /// Each thread's rate is by its own processor time, and the rates are added: what other programs take of the
+    /// processor meanwhile does not lower the figure.
     package static func multiplyAddPeak(
         threads: Int, seconds: Double = 0.01,
         kernels: martlet_gemm_kernels = martlet_kernels_active().pointee.gemm, pool: ThreadPool = .shared
@@ -78,16 +83,15 @@ package enum GEMM {
         var rounds = 1000
         while true {
             let start = clock.now
-            var operations = 0.0
-            if threads <= 1 {
-                operations = kernels.multiply_add_burn(rounds)
-            } else {
-                // Every thread does the same work: a thread that starts late makes the figure lower, not higher.
-                pool.run(threads) { _ in _ = kernels.multiply_add_burn(rounds) }
-                operations = kernels.multiply_add_burn(0) + Double(threads * rounds * 96 * Int(kernels.lanes) * 2)
+            let rates = Mutex(0.0)
+            pool.run(max(threads, 1)) { _ in
+                let before = ThreadClock.seconds
+                let operations = kernels.multiply_add_burn(rounds)
+                let own = ThreadClock.seconds - before
+                if own > 0 { rates.withLock { $0 += operations / own } }
             }
             let elapsed = (clock.now - start) / .seconds(1)
-            if elapsed >= seconds { return operations / elapsed }
+            if elapsed >= seconds { return rates.withLock { $0 } }
             rounds = elapsed > seconds / 8 ? Int(Double(rounds) * seconds / elapsed * 1.05) + 1 : rounds * 4
         }
     }
