@@ -123,7 +123,10 @@ struct ExpertCommand: ParsableCommand {
             case .trained: break
             case .scored(let round, let accuracy, let questions):
                 line.end()
-                print("round \(round): \((accuracy * 1000).rounded() / 10) % of \(questions) held-out problems")
+                print(
+                    questions == 0
+                        ? "round \(round): no held-out problems to answer (a tenth of the problems is held out)"
+                        : "round \(round): \((accuracy * 1000).rounded() / 10) % of \(questions) held-out problems")
             }
         }
         line.end()

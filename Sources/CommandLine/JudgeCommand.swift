@@ -134,7 +134,10 @@ struct JudgeCommand: ParsableCommand {
                 "model": .string(model), "mean": ratings.isEmpty ? .null : .number(mean),
                 "rated": .integer(Int64(ratings.count)), "no_rating": .integer(Int64(nonsense)),
             ])
-            if !json { Terminal.show("\(model.printable): \(Terminal.fixed(mean, 2)) of \(ratings.count) answers\n") }
+            if !json {
+                let shownMean = ratings.isEmpty ? "no rating" : "\(Terminal.fixed(mean, 2)) of \(ratings.count) answers"
+                Terminal.show("\(model.printable): \(shownMean)\n")
+            }
             if nonsense > 0 { Terminal.note("martlet: \(model): \(nonsense) replies were no rating, left out") }
         }
         if json { Terminal.show(JSON.array(values).text(indent: 2) + "\n") }

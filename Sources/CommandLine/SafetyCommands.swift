@@ -8,8 +8,8 @@ struct BiasCommand: ParsableCommand {
         commandName: "bias",
         abstract: "Score bias on BBQ, CrowS-Pairs or StereoSet.",
         discussion: """
-            FILE is a file of the published data: BBQ's JSONL, crows_pairs_anonymized.csv, StereoSet's dev.json. Scores are \
-            of log-likelihoods, by category.
+            FILE is a file of the published data: BBQ's JSONL, crows_pairs_anonymized.csv, StereoSet's dev.json (of which \
+            intrasentence is scored, and intersentence is not). Scores are of log-likelihoods, by category.
 
             Examples:
               martlet bias smollm2 --data crows_pairs_anonymized.csv --kind crows-pairs
@@ -25,7 +25,8 @@ struct BiasCommand: ParsableCommand {
 
     func validate() throws {
         guard BiasSuite(rawValue: kind) != nil else {
-            throw ValidationError("--kind is \(BiasSuite.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw ValidationError(
+                "--kind is \(kind.quoted()); expected \(BiasSuite.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         guard (limit ?? 1) > 0 else { throw ValidationError("--limit is at least 1") }
     }

@@ -98,7 +98,7 @@ public enum InterpretabilityError: Error, Sendable, Equatable, CustomStringConve
     public var description: String {
         switch self {
         case .unknownName(let name, let near):
-            "\(name.quoted()) is no name of an activation" + (near.map { "; did you mean \($0)?" } ?? "")
+            "\(name.quoted()) is no name of an activation" + (near.map { "; did you mean \($0)?" } ?? ".")
                 + " Names are as layers.3.residual.after or blocks.3.hook_resid_post, with * for every layer"
         case .unknownLayer(let name, let count): "\(name.quoted()): the model has the layers 0 to \(count - 1)"
         case .notSeen(let name): "\(name) is not there in this model's pass"

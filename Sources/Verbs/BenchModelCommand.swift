@@ -12,6 +12,7 @@ package struct BenchModelCommand: ParsableCommand {
               martlet bench smollm2 -p 512 -n 128
             """)
     @OptionGroup var flags: ModelFlags
+    @OptionGroup var cache: CacheFlags
     @Option(name: .customShort("p"), help: "Tokens of the prompt.") var promptTokens = 512
     @Option(name: .customShort("n"), help: "Tokens to generate.") var newTokens = 128
     @Option(name: .shortAndLong, help: "Rounds.") var rounds = 5
@@ -26,7 +27,7 @@ package struct BenchModelCommand: ParsableCommand {
         }
         let path = try ModelLocator.locate(flags.model)
         let started = ContinuousClock.now
-        let model = try flags.load()
+        let model = try flags.load(cache)
         let loaded = (ContinuousClock.now - started).inSeconds
         for round in 0..<rounds {
             let result = try model.benchmark(promptTokens: promptTokens, newTokens: newTokens, seed: UInt64(round))

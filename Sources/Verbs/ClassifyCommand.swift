@@ -38,8 +38,11 @@ struct ClassifyCommand: ParsableCommand {
                     ? "this model answers questions: give one with --question"
                     : "--question is for models that answer questions; this one classifies")
         }
-        if pair != nil, model.isOverTokens {
-            throw ValidationError("--pair is for models of whole texts; this one marks tokens")
+        if top != nil, model.isOverTokens || question != nil {
+            throw ValidationError("--top is for the classes of whole texts")
+        }
+        if pair != nil, model.isOverTokens || question != nil {
+            throw ValidationError("--pair is for classes of whole texts")
         }
         for input in inputs {
             let found: [(label: String, probability: Float, text: String?)]

@@ -205,6 +205,9 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         let models = try InstalledModel.all()
+        for folder in InstalledModel.forbiddenFolders {
+            Terminal.note("warning: \(folder): this user may not read there, so its models are not listed")
+        }
         if json {
             print(JSON.array(models.map(\.json)).text(indent: 2))
         } else if models.isEmpty {

@@ -1,5 +1,13 @@
 import MartletCatalog
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// A model on this machine, as `martlet list` shows it.
 struct InstalledModel {
     var name: String
@@ -23,6 +31,11 @@ struct InstalledModel {
         let cache = HubCache()
         for repository in cache.repositories() { models += all(of: repository, cache) }
         return models
+    }
+
+    /// The folders of models that this user may not look into.
+    static var forbiddenFolders: [String] {
+        [ModelLocator.models, HubCache().root].filter { access($0, R_OK | X_OK) != 0 && errno == EACCES }
     }
 
     /// Each model of a repository by a name that `martlet show` and `run` take.

@@ -21,6 +21,7 @@ struct RunCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var flags: ModelFlags
+    @OptionGroup var cache: CacheFlags
     @Argument(help: "The question; without it a chat opens.") var prompt: [String] = []
     @OptionGroup var sampling: SamplingFlags
     @Option(help: "The system message.") var system: String?
@@ -40,12 +41,21 @@ struct RunCommand: AsyncParsableCommand {
         if (try? ModelFiles.located(flags.model, adapters: []))?.checkpoint.kind == .translates {
             guard !question.isEmpty else { throw ValidationError("there is no prompt: give one, or pipe it in") }
             guard system == nil else { throw ValidationError("--system is for chats, which this model does not have") }
+            guard cache.kvCache == .f16 else {
+                throw ValidationError("--kv-cache is for decoders; an encoder-decoder keeps its cache as computed")
+            }
             try TranslateCommand.write(
                 question, ModelFiles.opened(flags.model, flags.adapters), flags.precision, sampling.sequenceOptions(),
                 showsStatistics: !quiet)
             return
         }
-        let model = offline ? try flags.load() : try await flags.loadOrFetch(mayFetch: yes)
+        let model = offline ? try flags.load(cache) : try await flags.loadOrFetch(cache, mayFetch: yes)
+        guard system == nil || !raw && model.chatTemplate != nil else {
+            throw ValidationError(
+                raw
+                    ? "--system is for chats: leave out --raw, or write it into the prompt"
+                    : "--system is for chats, and this model has no chat template: write it into the prompt")
+        }
         var options = try sampling.options(for: model)
         let chats = !raw && model.chatTemplate != nil && options.beams == nil
         if sampling.stopLoops ?? chats { options.repetitionDetection = .chat }

@@ -132,21 +132,20 @@ package struct ModelFlags: ParsableArguments {
     @Flag(help: "Dequantise all weights to float32: slower, more memory, the reference for the fast path.")
     package var exact = false
 
-    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory) or q4 (0.28).")
-    package var kvCache = KVCacheType.f16
-
     @OptionGroup package var adapters: AdapterFlags
 
     package init() {}
 
     package var precision: Precision { exact ? .exact : .fast }
 
-    package func load() throws -> LanguageModel { try LanguageModel(files(), precision: precision, cache: kvCache) }
+    package func load(_ cache: CacheFlags) throws -> LanguageModel {
+        try LanguageModel(files(), precision: precision, cache: cache.kvCache)
+    }
 
     /// The same, after fetching a repository that is not on this machine: after asking where somebody can answer, at once
     /// where `mayFetch` says so.
-    package func loadOrFetch(mayFetch: Bool) async throws -> LanguageModel {
-        do { return try load() } catch let error as ModelNotFound {
+    package func loadOrFetch(_ cache: CacheFlags, mayFetch: Bool) async throws -> LanguageModel {
+        do { return try load(cache) } catch let error as ModelNotFound {
             let name = ShortName.find(model)?.repository ?? model
             guard let reference = HubReference(name), reference.name.contains("/"), !HubSettings().isOffline else {
                 throw error
@@ -155,7 +154,7 @@ package struct ModelFlags: ParsableArguments {
             let path = try await PullCommand.fetch(name, ProgressLine())
             let files = try ModelFiles.opened(path, adapters)
             guard !files.checkpoint.hasEncoder else { throw WrongKind(model, files) }
-            return try LanguageModel(files, precision: precision, cache: kvCache)
+            return try LanguageModel(files, precision: precision, cache: cache.kvCache)
         }
     }
 
@@ -167,6 +166,14 @@ package struct ModelFlags: ParsableArguments {
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         return files
     }
+}
+
+/// How keys and values are kept, of commands that generate.
+package struct CacheFlags: ParsableArguments {
+    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory) or q4 (0.28).")
+    package var kvCache = KVCacheType.f16
+
+    package init() {}
 }
 
 /// A model asked for what its kind does not do.

@@ -122,9 +122,9 @@ extension VerbProgram {
             let verb = help.split(separator: " ").dropFirst().first,
             let meant = flag(meantBy: name, of: String(verb))
         {
-            return "Unknown option '\(name)'. Did you mean '\(meant)'?; `\(help)` has examples"
+            return "Unknown option '\(name)'. Did you mean '\(meant)'? `\(help)` has examples"
         }
-        return "\(message); `\(help)` has examples"
+        return "\(message)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
     }
 }
 

@@ -109,6 +109,13 @@ import Glibc
         #expect(try program.run("help", "log").output.contains("kind \"step\""))
     }
 
+    @Test func aSystemMessageNeedsAChat() throws {
+        let asked = ["--system", "Be brief.", "the end?"]
+        try expect(2, ["run", try program.model(), "--raw"] + asked, ["--system is for chats", "leave out --raw"])
+        let plain = try program.model { $0.hasChatTemplate = false }
+        try expect(2, ["run", plain] + asked, ["--system is for chats", "no chat template"])
+    }
+
     // MARK: - Ports
 
     @Test func aPortInUseIsFoundBeforeTheModelIsLoaded() throws {

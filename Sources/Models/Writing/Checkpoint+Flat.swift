@@ -89,9 +89,9 @@ extension Checkpoint {
             .unsupported(file: path, reason: "\(what) is \(found), not \(expected), which \(form) cannot say")
         }
         guard own.hasHead else { throw differs("the output projection", "missing", "there") }
-        if own.norm != other.norm { throw differs("the norm", own.norm, other.norm) }
+        if own.norm != other.norm { throw differs("the norm", own.norm.words, other.norm.words) }
         for (index, (mine, its)) in zip(own.layers, other.layers).enumerated() where mine != its {
-            let layer = "of layer \(index) "
+            let layer = "of layer \(index)"
             if mine.attention.rotary != its.attention.rotary {
                 let found = mine.attention.rotary, expected = its.attention.rotary
                 if let found, let expected, found.theta != expected.theta {
@@ -100,12 +100,24 @@ extension Checkpoint {
                 throw differs(
                     "the rotation", found.map { "\($0)" } ?? "missing", expected.map { "\($0)" } ?? "missing")
             }
-            if mine.norm != its.norm { throw differs(layer + "the norm", mine.norm, its.norm) }
-            if mine.attention != its.attention { throw differs(layer + "attention", mine.attention, its.attention) }
-            throw differs(layer + "the feed-forward part", mine.feedForward, its.feedForward)
+            if mine.norm != its.norm { throw differs("the norm " + layer, mine.norm.words, its.norm.words) }
+            if mine.attention != its.attention {
+                throw differs("the attention " + layer, "\(modelType)'s", "of the same heads, biases, scale and reach")
+            }
+            throw differs(
+                "the feed-forward part " + layer, "\(modelType)'s", "of the same activation, width and biases")
         }
         var mine = own
         (mine.family, mine.layers) = (other.family, other.layers)
         guard mine == other else { throw differs("what follows the layers, or a scale,", "\(modelType)'s", "plain") }
+    }
+}
+
+extension NormSpec {
+    /// As people call it.
+    fileprivate var words: String {
+        (kind == .layer ? "LayerNorm" : "RMSNorm") + " of epsilon \(epsilon)"
+            + (kind == .layer && !hasBias ? " without bias" : "") + (hasWeight ? "" : " without weight")
+            + (weightOffset == 0 ? "" : " times \(weightOffset) + w")
     }
 }
