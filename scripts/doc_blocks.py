@@ -14,6 +14,8 @@ modules in --build, and with --link compiled and run. `python`, `yaml` and `json
     <!-- slow: REASON -->         run without --quick only
     <!-- given: x: Tensor -->     Swift: what the block uses and does not make
     <!-- flags of: sft MODEL -->  lines of flags alone, checked as those of this command
+    <!-- inside: Models -->       Swift: a file of this module, type-checked with its others
+    <!-- manifest: NAME -->       Swift: arguments of a package NAME, type-checked as those of its manifest
 
 With --quick, texts and numbers of steps are made smaller, so that it takes less than a minute with tiny models under the
 names of real ones; without it everything runs as it stands (Benchmarks/FirstHour/docs.sh). Says how many blocks were run,
@@ -54,7 +56,7 @@ def blocks(file):
                 inside[2].append(line)
         elif fence:
             inside, marks = (number, fence.group(1), [], marks), {}
-        elif note := re.match(r"\s*<!-- (not run|checked|slow|given|flags of): (.+?) -->", line):
+        elif note := re.match(r"\s*<!-- (not run|checked|slow|given|flags of|inside|manifest): (.+?) -->", line):
             marks[note.group(1)] = note.group(2)
         elif line.startswith("    ") and not before.strip():
             # A block without a fence has no language, and would be missed.
@@ -215,12 +217,37 @@ def check_swift(group, compiler, package):
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "blocks.swift")
         open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies))
-        command = ["swiftc", "-typecheck", "-swift-version", "6", "-parse-as-library", "-suppress-warnings", *compiler, source]
-        if package:
-            command[2:2] = ["-package-name", "martlet"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        return "" if done.returncode == 0 else "\n".join(
-            line for line in done.stderr.splitlines() if "error:" in line)[:3000] or done.stderr[-2000:]
+        return typecheck([*(["-package-name", "martlet"] if package else []), *compiler, source])
+
+
+def check_inside(block, compiler):
+    """Type-checks a block as one more file of a module of this package."""
+    module = block.marks["inside"]
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "block.swift")
+        open(source, "w", encoding="utf-8").write(
+            f'#sourceLocation(file: "{block.file}", line: {block.line + 1})\n{block.text}')
+        others = [os.path.join(at, name) for at, _, names in os.walk(os.path.join(ROOT, "Sources", module))
+                  for name in names if name.endswith(".swift")]
+        return typecheck(["-module-name", "Martlet" + module, "-package-name", "martlet", *compiler, source, *others])
+
+
+def check_manifest(block):
+    """Type-checks a block as the arguments of a package."""
+    interface = os.path.join(os.path.dirname(os.path.realpath(shutil.which("swiftc"))), "../lib/swift/pm/ManifestAPI")
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "Package.swift")
+        open(source, "w", encoding="utf-8").write(
+            f'import PackageDescription\nlet package = Package(name: "{block.marks["manifest"]}",\n'
+            f'#sourceLocation(file: "{block.file}", line: {block.line + 1})\n{block.text}\n#sourceLocation()\n)\n')
+        return typecheck(["-I", interface, "-package-description-version", "6.1.0", source])
+
+
+def typecheck(words):
+    done = subprocess.run(["swiftc", "-typecheck", "-swift-version", "6", "-parse-as-library", "-suppress-warnings", *words],
+                          capture_output=True, text=True)
+    return "" if done.returncode == 0 else "\n".join(
+        line for line in done.stderr.splitlines() if "error:" in line)[:3000] or done.stderr[-2000:]
 
 
 def run_swift(group, compiler, link, say):
@@ -272,8 +299,16 @@ def run_file(name, group, martlet, quick, say):
     tools = os.path.join(folder, ".bin")
     os.mkdir(tools)
     os.symlink(os.path.abspath(martlet), os.path.join(tools, "martlet"))
-    # What a page makes with `martlet create` is gone with it; models stay where they are.
-    environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"])
+    # A home of its own with the models that are there: what `martlet create` makes is gone with the page, and pages that
+    # run side by side may make models of one name.
+    models = os.path.join(folder, ".home", "models")
+    os.makedirs(models)
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    shared = os.path.join(os.environ.get("MARTLET_HOME") or os.path.join(data, "martlet"), "models")
+    for entry in os.listdir(shared) if os.path.isdir(shared) else []:
+        if entry != "made":
+            os.symlink(os.path.join(shared, entry), os.path.join(models, entry))
+    environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"], MARTLET_HOME=os.path.dirname(models))
     for block in group:
         text, started = block.text, time.time()
         if quick:
@@ -375,6 +410,15 @@ def main():
             left["no --build to type-check Swift with"] += 1
     swift = [block for block in swift if "not run" not in block.marks] if compiler is not None else []
     waiting = []
+    special = {"inside", "manifest"}
+    swift_special = [block for block in swift if special & set(block.marks)]
+    for block in swift_special:
+        if problem := check_inside(block, compiler) if "inside" in block.marks else check_manifest(block):
+            waiting.append(problem)
+            say("not ok Swift: " + problem)
+        else:
+            say(f"ok {block.file}:{block.line} type-checked")
+    swift = [block for block in swift if not special & set(block.marks)]
     for package in (False, True):
         # A page about the inside of Martlet sees what its own files see.
         group = [block for block in swift if (block.file == "docs/how-to-add.md") == package]
@@ -428,7 +472,7 @@ def main():
     for thread in threads:
         thread.join()
     failed += totals[1]
-    say(f"{len(every)} blocks: {totals[0]} ran, {checked} checked, {len(swift)} of Swift type-checked, {failed} failed; "
+    say(f"{len(every)} blocks: {totals[0]} ran, {checked} checked, {len(swift) + len(swift_special)} of Swift type-checked, {failed} failed; "
         f"not run: {sum(left.values())}")
     for reason, count in left.most_common():
         say(f"  {count} {reason}")
