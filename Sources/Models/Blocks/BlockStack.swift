@@ -37,23 +37,12 @@ final class BlockStack {
     /// The residual stream `[tokens, hidden]` after the last block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let recomputes = recomputesLayers && !pass.isCached
-        if recomputes, pass.record?.isOnTape == true {
-            throw TensorError(
-                .argument, "decoder",
-                "recomputed layers record no auxiliary losses and residuals: set recomputesLayers to false")
-        }
         var x = x
         pass.observation?.see(residual: x)
         for block in blocks {
             if let observation = pass.observation { x = try observation.altered(.residualBefore(block.layer), x) }
             if recomputes {
-                // A layer may use up what it is given, and is given it twice.
-                x = try checkpointed([x]) { input in
-                    // The first time nothing is recorded.
-                    pass.replays = isGradientEnabled && pass.observation == nil
-                    defer { pass.replays = false }
-                    return [try block(input[0].copied(), pass)]
-                }[0]
+                x = try computedAgain(block, x, pass)
             } else {
                 x = try block(x, pass)
             }
@@ -64,5 +53,23 @@ final class BlockStack {
             pass.record?.see(residual: x, after: block.layer)
         }
         return x
+    }
+
+    /// A layer that keeps its input alone. What its router has on the tape are further results of it.
+    private func computedAgain(_ block: Block, _ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        var first: PassRecord?
+        let results = try checkpointed([x]) { input in
+            // The first time nothing is recorded.
+            pass.replays = isGradientEnabled && pass.observation == nil
+            let whole = pass.record, record = whole?.ofOneLayer()
+            pass.record = record
+            defer { (pass.replays, pass.record) = (false, whole) }
+            // A layer may use up what it is given, and is given it twice.
+            let output = try block(input[0].copied(), pass)
+            if first == nil { first = record }
+            return [output] + (record?.losses ?? [])
+        }
+        if let first { pass.record?.take(first, losses: results.dropFirst()) }
+        return results[0]
     }
 }

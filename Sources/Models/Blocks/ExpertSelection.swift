@@ -70,9 +70,14 @@ extension Decoder {
     /// b ← b + rate · sign(mean load − load). Source: Wang et al. 2024; DeepSeek-V3 uses a rate of 0.001.
     /// - Parameter record: of the step's passes.
     public func balanceRouters(_ record: PassRecord, rate: Float = 0.001) throws {
+        try balanceRouters(record.routerLoads, rate: rate)
+    }
+
+    /// The same from the tokens of every expert, by layer.
+    public func balanceRouters(_ routerLoads: [Int: [Int]], rate: Float = 0.001) throws {
         for block in stack.blocks {
             guard case .experts(let mixture) = block.mixer, let bias = mixture.selectionBias,
-                let loads = record.routerLoads[block.layer]
+                let loads = routerLoads[block.layer]
             else { continue }
             try bias.balance(loads, rate: rate)
         }

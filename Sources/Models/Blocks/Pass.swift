@@ -28,6 +28,8 @@ public struct Pass {
     public var adapters: [AdapterSet?]
     /// Receives auxiliary losses, router loads and residuals of the pass.
     public var record: PassRecord?
+    /// How the experts of mixtures are chosen in training.
+    public var routing: RouterTraining?
     /// Receives attention weights and residuals, and may switch heads off.
     package var observation: DecoderObservation?
     /// What cross-attention attends to.
@@ -37,7 +39,7 @@ public struct Pass {
 
     public init(
         _ rows: Rows, positions: [Int32]? = nil, dropout: DecoderDropout? = nil, adapters: [AdapterSet?] = [],
-        masks: [SequenceMask?] = [], record: PassRecord? = nil
+        masks: [SequenceMask?] = [], record: PassRecord? = nil, routing: RouterTraining? = nil
     ) {
         self.rows = rows
         self.positions = positions
@@ -45,6 +47,7 @@ public struct Pass {
         self.adapters = adapters
         self.masks = masks
         self.record = record
+        self.routing = routing
     }
 }
 
@@ -85,41 +88,5 @@ public struct DecoderSequence: Sendable {
     public init(rows: Range<Int>, cache: KVCache) {
         self.rows = rows
         self.cache = cache
-    }
-}
-
-/// What a pass records besides its hidden states.
-public final class PassRecord {
-    /// For each layer with a router, the number of tokens routed to each expert.
-    public private(set) var routerLoads: [Int: [Int]] = [:]
-    /// The load-balancing loss of each layer with a router, in order: experts · Σ f P over the experts, with f the
-    /// fraction of tokens routed to an expert and P the mean of its probability (Fedus et al. 2021, eq. 4). Scalars on
-    /// the tape; minimal when loads are even.
-    public private(set) var auxiliaryLosses: [Tensor] = []
-    /// The residual stream after each of the requested layers, `[tokens, hidden]`, on the tape.
-    public private(set) var residuals: [Int: Tensor] = [:]
-    let wantsAuxiliaryLosses: Bool
-    private let layers: Set<Int>
-
-    public init(auxiliaryLosses: Bool = false, residualsAfter layers: Set<Int> = []) {
-        wantsAuxiliaryLosses = auxiliaryLosses
-        self.layers = layers
-    }
-
-    /// Whether anything that gradients flow through is recorded.
-    var isOnTape: Bool { wantsAuxiliaryLosses || !layers.isEmpty }
-
-    func add(loads: [Int], probabilities: Tensor, layer: Int) throws {
-        // Micro-batches of one step add up.
-        routerLoads[layer] = routerLoads[layer].map { zip($0, loads).map(+) } ?? loads
-        guard wantsAuxiliaryLosses else { return }
-        let tokens = Double(max(probabilities.shape[0], 1))
-        let share = try Tensor(loads.map { Double($0) / tokens }).to(probabilities.dtype)  // [experts]
-        let loss = try (probabilities.mean(axes: [0]) * share).sum() * Double(loads.count)
-        auxiliaryLosses.append(loss)
-    }
-
-    func see(residual x: Tensor, after layer: Int) {
-        if layers.contains(layer) { residuals[layer] = x.copied() }
     }
 }

@@ -36,7 +36,8 @@ final class PassContext {
     private let masks: [SequenceMask?]
     let memory: EncodedSource?
     let observation: DecoderObservation?
-    let record: PassRecord?
+    var record: PassRecord?
+    let routing: RouterTraining?
     /// The rows of virtual tokens (prompt tuning).
     var virtual: VirtualRows?
     /// Whether layers are computed a second time, for their gradients: what they end with is known.
@@ -45,6 +46,7 @@ final class PassContext {
     /// - Parameter limit: the number of positions of the model, if it is limited.
     init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {
         (dropout, memory, observation, record) = (pass.dropout, pass.memory, pass.observation, pass.record)
+        routing = pass.routing
         isTransient = pass.isTransient
         rotaryOfLayer = stack.rotaryOfLayer
         relativeBiases = stack.relativeBiases

@@ -74,6 +74,12 @@ public struct DecoderConfiguration: Sendable, Equatable {
         return (all, active)
     }
 
+    /// The name of a parameter in a folder of the family; nil where it is stored as a part of another tensor.
+    package func publishedName(_ parameter: String) -> String? {
+        guard case .tensor(let name)? = Family.named(family)?.publishedPlaces(parameter, self).first else { return nil }
+        return name
+    }
+
     /// The attention of the first layer, for summaries; layers may differ.
     public var attention: AttentionSpec { layers[0].attention }
     /// The feed-forward part of the first layer, for summaries; layers may differ.

@@ -18,7 +18,7 @@ public final class MaskedTokenModel {
     private let dense, output: Linear
     private let norm: Norm
 
-    init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
+    public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         let source = ModuleTree.Builder(source), width = spec.hiddenSize
         encoder = Encoder(source, spec)
         dense = Linear(source, "cls.predictions.transform.dense", from: width, to: width, bias: true)

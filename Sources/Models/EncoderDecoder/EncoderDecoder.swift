@@ -82,6 +82,18 @@ public final class EncoderDecoder {
     /// The weight of the output projection `[vocabulary, hidden]`, for losses that never hold all logits at once.
     public var headWeight: any WeightMatrix { head.matrix }
 
+    /// The same with the bias `[vocabulary]` of families that have one.
+    public var lossHead: (weight: any WeightMatrix, bias: Tensor?) { (head.matrix, head.bias) }
+
+    /// In training, layers keep their input only and are computed again on the way back: see `BlockStack`.
+    public var recomputesLayers: Bool {
+        get { encoder.blocks.recomputesLayers }
+        set {
+            encoder.blocks.recomputesLayers = newValue
+            decoder.blocks.recomputesLayers = newValue
+        }
+    }
+
     /// The logits: `[rows, hidden]` -> `[rows, vocabulary]`.
     public func logits(_ hidden: Tensor) throws -> Tensor { try head(hidden) }
 

@@ -33,7 +33,16 @@ extension Family {
         neutral: [
             "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
             "pooler_size_per_head", "pooler_type", "tie_word_embeddings",
-        ])
+        ],
+        newModel: NewModelForm(kind: .encoder, architecture: "BertForMaskedLM", prefix: "bert.") { shape in
+            func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+            return [
+                ("hidden_size", whole(shape.hiddenSize)), ("num_hidden_layers", whole(shape.layers)),
+                ("num_attention_heads", whole(shape.heads)), ("intermediate_size", whole(shape.intermediateSize)),
+                ("max_position_embeddings", whole(shape.contextLength)), ("type_vocab_size", 2),
+                ("layer_norm_eps", 1e-12), ("hidden_act", "gelu"), ("position_embedding_type", "absolute"),
+            ]
+        })
 
     /// The names that a checkpoint folder uses for the modules of a layer, by the names that `Block` uses.
     static let bertModules = [

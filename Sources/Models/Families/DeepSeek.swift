@@ -26,7 +26,15 @@ extension Family {
             "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 64,
             "n_shared_experts": 2, "moe_intermediate_size": 1407, "first_k_dense_replace": 0,
             "routed_scaling_factor": 1.0, "topk_method": "greedy", "norm_topk_prob": false,
-        ], neutral: deepSeekNeutral, rotatesPart: true, base: latentBase
+        ], neutral: deepSeekNeutral, rotatesPart: true, base: latentBase,
+        newModel: NewModelForm(mixture: .deepSeek(isBalancedByBias: false), isLatent: true) { shape in
+            let isGrouped = shape.mixture.groups > 1
+            let mixture = shape.mixture.deepSeekMembers.filter { isGrouped || !$0.key.hasSuffix("_group") }
+            return shape.latent.members + mixture + [
+                ("scoring_func", "softmax"), ("norm_topk_prob", .bool(false)),
+                ("topk_method", isGrouped ? "group_limited_greedy" : "greedy"),
+            ]
+        }
     ) { (spec, config) throws(ModelError) in
         try config.demand("scoring_func", is: "softmax")
         guard try !config.flag("norm_topk_prob", default: false) else {
@@ -57,7 +65,12 @@ extension Family {
             "n_shared_experts": 1, "moe_intermediate_size": 2048, "first_k_dense_replace": 3,
             "num_experts_per_tok": 8, "routed_scaling_factor": 2.5, "norm_topk_prob": true, "n_group": 8,
             "topk_group": 4,
-        ], neutral: deepSeekNeutral, rotatesPart: true, base: latentBase
+        ], neutral: deepSeekNeutral, rotatesPart: true, base: latentBase,
+        newModel: NewModelForm(mixture: .deepSeek(isBalancedByBias: true), isLatent: true) { shape in
+            shape.latent.members + shape.mixture.deepSeekMembers + [
+                ("scoring_func", "sigmoid"), ("norm_topk_prob", .bool(true)), ("topk_method", "noaux_tc"),
+            ]
+        }
     ) { (spec, config) throws(ModelError) in
         try spec.setDeepSeekExperts(config, RouterSpec(deepSeekV3: config))
     }
@@ -78,6 +91,13 @@ extension Family {
     }
 
     private static let latentBase = Base { (reader) throws(ModelError) in try DecoderConfiguration(latent: reader) }
+}
+
+extension MixtureForm {
+    static func deepSeek(isBalancedByBias: Bool) -> MixtureForm {
+        MixtureForm(
+            shared: 1, denseLayers: 1, isGrouped: true, isScaled: true, isBalancedByBias: isBalancedByBias)
+    }
 }
 
 extension DecoderConfiguration {

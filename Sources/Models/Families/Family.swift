@@ -109,7 +109,7 @@ public struct Family: Sendable {
     /// A family of encoders.
     init(
         encoder: EncoderForm, _ modelTypes: String..., gguf: GGUFForm? = nil, defaults: JSONObject,
-        neutral: Set<String> = []
+        neutral: Set<String> = [], newModel: NewModelForm? = nil
     ) {
         self.modelTypes = modelTypes
         self.defaults = defaults
@@ -119,13 +119,14 @@ public struct Family: Sendable {
         othersGGUF = nil
         published = nil
         wrappers = [:]
-        newModel = nil
+        self.newModel = newModel
         body = .encoder(encoder)
     }
 
     /// A family of encoder-decoders.
     init(
-        encoderDecoder: EncoderDecoderForm, _ modelTypes: String..., defaults: JSONObject, neutral: Set<String> = []
+        encoderDecoder: EncoderDecoderForm, _ modelTypes: String..., defaults: JSONObject, neutral: Set<String> = [],
+        newModel: NewModelForm? = nil
     ) {
         self.modelTypes = modelTypes
         self.defaults = defaults
@@ -135,7 +136,7 @@ public struct Family: Sendable {
         othersGGUF = nil
         published = nil
         wrappers = [:]
-        newModel = nil
+        self.newModel = newModel
         body = .encoderDecoder(encoderDecoder)
     }
 

@@ -10,7 +10,15 @@ extension Family {
             "vocab_size": 32_000, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,
             "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131_072,
             "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0,
-        ]
+        ],
+        newModel: NewModelForm(mixture: MixtureForm(sharesSize: true)) { shape in
+            let mixture = shape.mixture
+            return [
+                ("num_local_experts", .integer(Int64(mixture.experts))),
+                ("num_experts_per_tok", .integer(Int64(mixture.active))),
+                ("intermediate_size", .integer(Int64(mixture.expertSize))), ("sliding_window", .null),
+            ]
+        }
     ) { (spec, config) throws(ModelError) in
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { _ in true }
         let router = RouterSpec(

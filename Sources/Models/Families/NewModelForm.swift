@@ -11,6 +11,8 @@ public struct ModelShape: Sendable, Equatable {
     public var ropeTheta = 10_000.0
     /// The number of last positions that sliding-window layers attend to; 0: all layers attend to the whole context.
     public var slidingWindow = 0
+    public var mixture = MixtureShape()
+    public var latent = LatentShape()
 
     public init() {}
 
@@ -31,27 +33,52 @@ public struct ModelShape: Sendable, Equatable {
     public var form: NewModelForm { Family.begun.first { $0.name == family }?.form ?? NewModelForm() }
 
     /// `config.json`, as transformers writes it.
-    public func configuration(beginToken: Int? = nil, endToken: Int? = nil) -> JSON {
+    /// - Parameter padToken: of encoders and encoder-decoders; what ends a text where a tokenizer has none.
+    public func configuration(beginToken: Int? = nil, endToken: Int? = nil, padToken: Int? = nil) -> JSON {
         func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
         let architecture = Family.begun.first { $0.name == family }?.architecture ?? ""
-        var members: [JSONObject.Element] = [
+        let head: [JSONObject.Element] = [
             ("architectures", .array([.string(architecture)])), ("model_type", .string(family)),
-            ("vocab_size", whole(vocabularySize)), ("hidden_size", whole(hiddenSize)),
-            ("intermediate_size", whole(intermediateSize)), ("num_hidden_layers", whole(layers)),
-            ("num_attention_heads", whole(heads)), ("num_key_value_heads", whole(keyValueHeads)),
-            ("head_dim", whole(heads > 0 ? hiddenSize / heads : 0)), ("max_position_embeddings", whole(contextLength)),
-            ("rope_theta", .number(ropeTheta)), ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")),
-            ("attention_bias", .bool(false)), ("tie_word_embeddings", .bool(tiedEmbeddings)),
+            ("vocab_size", whole(vocabularySize)),
         ]
-        members += form.members(self)
-        members.append(("bos_token_id", beginToken.map(whole) ?? .null))
-        members.append(("eos_token_id", endToken.map(whole) ?? .null))
-        return .object(JSONObject(members))
+        let ends: [JSONObject.Element] = [
+            ("bos_token_id", beginToken.map(whole) ?? .null), ("eos_token_id", endToken.map(whole) ?? .null),
+        ]
+        if form.kind != .decoder {
+            let pad = (padToken ?? endToken ?? beginToken).map(whole) ?? 0
+            let own = form.members(self) + [("tie_word_embeddings", .bool(true)), ("pad_token_id", pad)]
+            let start: [JSONObject.Element] = form.kind == .encoderDecoder ? [("decoder_start_token_id", pad)] : []
+            return .object(JSONObject(head + own + ends + start))
+        }
+        let members =
+            head + [
+                ("hidden_size", whole(hiddenSize)),
+                ("intermediate_size", whole(intermediateSize)), ("num_hidden_layers", whole(layers)),
+                ("num_attention_heads", whole(heads)), ("num_key_value_heads", whole(keyValueHeads)),
+                ("head_dim", whole(heads > 0 ? hiddenSize / heads : 0)),
+                ("max_position_embeddings", whole(contextLength)),
+                ("rope_theta", .number(ropeTheta)), ("rms_norm_eps", .number(1e-6)), ("hidden_act", .string("silu")),
+                ("attention_bias", .bool(false)), ("tie_word_embeddings", .bool(tiedEmbeddings)),
+            ]
+        var object = JSONObject(members + ends)
+        // A family may say other values of keys that all have.
+        for member in form.members(self) { object[member.key] = member.value }
+        return .object(object)
     }
 
-    /// - Throws: `ModelError` when the family does not support this shape.
+    /// - Throws: `ModelError` when the family does not support this shape, or is none of decoders.
     public func decoderConfiguration() throws -> DecoderConfiguration {
         try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
+    }
+
+    /// The architecture, of whatever kind the family is.
+    public func architecture() throws -> NewArchitecture {
+        let reader = ConfigurationReader(file: "the configuration", json: configuration())
+        switch form.kind {
+        case .decoder: return .decoder(try decoderConfiguration())
+        case .encoder: return .encoder(try EncoderConfiguration(reader))
+        case .encoderDecoder: return .encoderDecoder(try Family.readEncoderDecoder(reader).configuration)
+        }
     }
 }
 
@@ -59,6 +86,8 @@ public struct ModelShape: Sendable, Equatable {
 /// members of `config.json` beside those that all families share. A family with such defaults can be trained from
 /// scratch (`martlet train --family NAME`).
 public struct NewModelForm: Sendable {
+    public enum Kind: Sendable { case decoder, encoder, encoderDecoder }
+
     /// A size, and the rule that computes it from the sizes before it.
     public struct Size: Sendable {
         public let how: String
@@ -81,14 +110,25 @@ public struct NewModelForm: Sendable {
     public var ropeTheta = 10_000.0
     /// Whether the family supports layers with a sliding window.
     public var slides = false
+    public var kind = Kind.decoder
+    /// `architectures` of families that have no published form of their own.
+    var architecture: String?
+    /// What stands before an encoder's names in the files of a model with a head: "bert.".
+    public var prefix = ""
+    /// Of a family whose layers are mixtures of experts.
+    public var mixture: MixtureForm?
+    /// Whether keys and values are computed from latent vectors.
+    public var isLatent = false
     /// Members of `config.json` beside those that all families share.
-    var members: @Sendable (ModelShape) -> [JSONObject.Element] = { _ in [] }
+    var members: @Sendable (ModelShape) -> [(key: String, value: JSON)] = { _ in [] }
 }
 
 extension Family {
     /// The families that a new model can be created of, the default first.
     public static let begun: [(name: String, architecture: String, form: NewModelForm)] = all.compactMap { family in
-        guard let form = family.newModel, let published = family.published else { return nil }
-        return (published.modelType, published.architecture, form)
+        guard let form = family.newModel, let architecture = form.architecture ?? family.published?.architecture else {
+            return nil
+        }
+        return (family.published?.modelType ?? family.modelTypes[0], architecture, form)
     }
 }

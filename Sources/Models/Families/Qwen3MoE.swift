@@ -15,7 +15,8 @@ extension Family {
             "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
             "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 32_768,
             "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false,
-        ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"]
+        ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"],
+        newModel: NewModelForm(mixture: .qwen) { $0.mixture.qwenMembers }
     ) { (spec, config) throws(ModelError) in
         guard try !config.flag("use_sliding_window", default: false) else {
             throw .wrongValue(
@@ -76,7 +77,11 @@ extension Family {
             "vocab_size": 50_304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,
             "num_attention_heads": 16, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "num_experts": 64,
             "num_experts_per_tok": 8, "norm_topk_prob": false,
-        ]
+        ],
+        newModel: NewModelForm(mixture: MixtureForm(sharesSize: true)) { shape in
+            let own = shape.mixture.qwenMembers.filter { $0.key.hasPrefix("num_") || $0.key == "norm_topk_prob" }
+            return own + [("intermediate_size", .integer(Int64(shape.mixture.expertSize)))]
+        }
     ) { (spec, config) throws(ModelError) in
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
@@ -92,6 +97,11 @@ extension Family {
             $0.feedForward.experts = router
         }
     }
+}
+
+extension MixtureForm {
+    /// All layers but the first ones may be mixtures.
+    static let qwen = MixtureForm(denseLayers: 0)
 }
 
 extension DecoderConfiguration {

@@ -8,7 +8,19 @@ extension Family {
         encoderDecoder: EncoderDecoderForm(
             configure: { (reader) throws(ModelError) in try EncoderDecoderConfiguration(t5: reader) },
             places: t5Places),
-        "t5", defaults: t5Defaults, neutral: t5Neutral)
+        "t5", defaults: t5Defaults, neutral: t5Neutral,
+        newModel: NewModelForm(kind: .encoderDecoder, architecture: "T5ForConditionalGeneration") { shape in
+            func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+            return [
+                ("d_model", whole(shape.hiddenSize)), ("num_layers", whole(shape.layers)),
+                ("num_decoder_layers", whole(shape.layers)), ("num_heads", whole(shape.heads)),
+                ("d_kv", whole(shape.heads > 0 ? shape.hiddenSize / shape.heads : 0)),
+                ("d_ff", whole(shape.intermediateSize)), ("feed_forward_proj", "gated-gelu"),
+                ("relative_attention_num_buckets", 32), ("relative_attention_max_distance", 128),
+                ("layer_norm_epsilon", 1e-6), ("n_positions", whole(shape.contextLength)),
+                ("is_encoder_decoder", .bool(true)),
+            ]
+        })
 
     /// mT5: T5 1.1 with a vocabulary of a hundred languages.
     static let mt5 = Family(

@@ -1,0 +1,86 @@
+import MartletTensor
+
+/// What a pass records besides its hidden states.
+///
+/// The losses of routers are scalars on the tape, one for each layer with a router, in order. They are over the tokens of
+/// one pass: cut into more passes, a step has the mean of other numbers.
+public final class PassRecord {
+    /// For each layer with a router, the number of tokens that each expert processes. Passes of one step add up.
+    public private(set) var routerLoads: [Int: [Int]] = [:]
+    /// For each layer with a router, the selections of experts that were dropped since the expert was full.
+    public private(set) var dropped: [Int: Int] = [:]
+    /// The load-balancing loss: experts · Σ f P over the experts, with f the number of selections of an expert by the
+    /// number of tokens and P the mean of its probability (Fedus et al. 2021, eq. 4). It is least, and as large as the
+    /// number of experts of a token, when loads are even.
+    public private(set) var auxiliaryLosses: [Tensor] = []
+    /// The mean over the tokens of (log Σ exp of the router's logits)² (Zoph et al. 2022, "ST-MoE", eq. 5).
+    public private(set) var routerZLosses: [Tensor] = []
+    /// The residual stream after each of the requested layers, `[tokens, hidden]`, on the tape.
+    public private(set) var residuals: [Int: Tensor] = [:]
+    let wantsAuxiliaryLosses: Bool
+    private let wantsZLosses: Bool
+    private let layers: Set<Int>
+    /// The rows that count; nil for all.
+    private let rows: [Int32]?
+
+    /// - Parameters:
+    ///   - auxiliaryLosses: whether balance losses are recorded.
+    ///   - routerZLosses: whether z-losses are.
+    ///   - rows: the rows that loads and losses are of, without padding; all where left out.
+    public init(
+        auxiliaryLosses: Bool = false, routerZLosses: Bool = false, residualsAfter layers: Set<Int> = [],
+        of rows: [Int32]? = nil
+    ) {
+        wantsAuxiliaryLosses = auxiliaryLosses
+        wantsZLosses = routerZLosses
+        self.layers = layers
+        self.rows = rows
+    }
+
+    /// The logits of a router, `[tokens, experts]`, without noise.
+    func add(logits: Tensor) throws {
+        guard wantsZLosses else { return }
+        try routerZLosses.append(counted(logits).logSumExp(axes: [1]).square().mean())
+    }
+
+    func add(_ choice: ExpertAssignment, probabilities: Tensor, layer: Int) throws {
+        let counts: (loads: [Int], demand: [Int]) =
+            rows.map { choice.counts(of: Set($0), experts: probabilities.shape[1]) } ?? (choice.loads, choice.demand)
+        routerLoads[layer] = routerLoads[layer].map { zip($0, counts.loads).map(+) } ?? counts.loads
+        let lost = zip(counts.demand, counts.loads).reduce(0) { $0 + $1.0 - $1.1 }
+        dropped[layer, default: 0] += lost
+        guard wantsAuxiliaryLosses else { return }
+        let known = try counted(probabilities), tokens = Double(max(known.shape[0], 1))
+        let share = try Tensor(counts.demand.map { Double($0) / tokens }).to(probabilities.dtype)  // [experts]
+        try auxiliaryLosses.append((known.mean(axes: [0]) * share).sum() * Double(counts.demand.count))
+    }
+
+    /// The rows that count: `[counted, experts]`.
+    private func counted(_ x: Tensor) throws -> Tensor {
+        try rows.map { try x.indexSelect(0, Tensor($0.map(Int64.init))) } ?? x
+    }
+
+    func see(residual x: Tensor, after layer: Int) {
+        if layers.contains(layer) { residuals[layer] = x.copied() }
+    }
+
+    // MARK: - Layers that are computed again
+
+    /// A record of one layer with the same wishes.
+    func ofOneLayer() -> PassRecord {
+        PassRecord(auxiliaryLosses: wantsAuxiliaryLosses, routerZLosses: wantsZLosses, of: rows)
+    }
+
+    /// What of a layer's record is on the tape.
+    var losses: [Tensor] { auxiliaryLosses + routerZLosses }
+
+    /// Takes the counts of a layer's record, and its losses as they come back from the tape.
+    func take(_ layer: PassRecord, losses: ArraySlice<Tensor>) {
+        for (index, loads) in layer.routerLoads {
+            routerLoads[index] = routerLoads[index].map { zip($0, loads).map(+) } ?? loads
+        }
+        for (index, count) in layer.dropped { dropped[index, default: 0] += count }
+        auxiliaryLosses += losses.prefix(layer.auxiliaryLosses.count)
+        routerZLosses += losses.dropFirst(layer.auxiliaryLosses.count)
+    }
+}
