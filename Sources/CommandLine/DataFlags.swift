@@ -34,7 +34,7 @@ struct RecordFlags: ParsableArguments {
 
 /// How a corpus is read and tokenised: the flags that `data pack` and `data preview` share.
 struct CorpusFlags: ParsableArguments {
-    enum Chats: String, ExpressibleByArgument, CaseIterable { case template, text }
+    enum Chats: String, ExpressibleByArgument, CaseIterable { case template, text, pairs }
 
     @Option(help: "The tokenizer: a folder, a GGUF file, org/name, or a short name.") var tokenizer: String
     @OptionGroup var records: RecordFlags
@@ -42,7 +42,11 @@ struct CorpusFlags: ParsableArguments {
     var separator = "<|endoftext|>"
     @Option(help: "The token that ends a document; \"\" for none. By default the tokenizer's own.")
     var endToken: String?
-    @Option(help: "template: conversations through the chat template; text: as plain text.") var chats = Chats.template
+    @Option(
+        help: ArgumentHelp(
+            "template: conversations through the chat template; text: as plain text; pairs: prompts and responses as they "
+                + "are, for objective seq2seq of martlet train."))
+    var chats = Chats.template
     @Option(help: "A file with a chat template, when it is not to be the tokenizer's own.") var template: String?
     @Option(help: "The most tokens of a conversation: the context length to train with, and one more.")
     var maxTokens: Int?
@@ -81,6 +85,7 @@ struct CorpusFlags: ParsableArguments {
                 throw ValidationError("--end-token: the tokenizer has no token \"\(endToken)\"")
             }
         }
+        if chats == .pairs { return .pairs(tokenizer: tokenizer, separator: end) }
         guard chats == .template else { return DocumentEncoder(tokenizer: tokenizer, separator: end) }
         guard let chat = try chatEncoder(tokenizer) else {
             return DocumentEncoder(

@@ -14,11 +14,17 @@ struct PlanCommand: ParsableCommand {
             Examples:
               martlet plan --depth 12 --batch 32
               martlet plan --depth 12 --set hidden_size=1024 --tokens 1e9
+              martlet plan --depth 8 --arch qwen3-moe --experts 16 --active 2
               martlet plan smollm2 --length 2048 --whole-square
             """)
 
     @Argument(help: "A model, instead of --depth.") var model: String?
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
+    @Option(name: [.customLong("arch"), .customLong("family")], help: "The architecture, as of martlet train.")
+    var family: String?
+    @Option(help: "Experts of each layer, of a family with mixtures.") var experts: Int?
+    @Option(name: [.customLong("active"), .customLong("active-experts")], help: "Experts that process a token.")
+    var active: Int?
     @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
     @Option(help: "Tokens of the vocabulary.") var vocabulary = 8192
     @Option(help: "Rows of a micro-batch.") var batch: Int?
@@ -30,8 +36,9 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "One JSON object on standard output.") var json = false
 
     func validate() throws {
-        guard model == nil || (depth == nil && settings.isEmpty) else {
-            throw ValidationError("give a model, or --depth and --set")
+        let isShaped = depth != nil || family != nil || experts != nil || active != nil || !settings.isEmpty
+        guard model == nil || !isShaped else {
+            throw ValidationError("give a model, or --depth, --arch, --experts, --active and --set")
         }
         func need(_ holds: Bool, _ flag: String, _ value: Any, _ expected: String) throws {
             guard holds else { throw ValidationError("--\(flag) is \(value); expected \(expected)") }
@@ -52,23 +59,27 @@ struct PlanCommand: ParsableCommand {
     static let vocabularies = 1...Int(Int32.max)
 
     func run() throws {
-        let spec: DecoderConfiguration
+        let architecture: NewArchitecture
         var rows = batch ?? 8, options: ResolvedOptions?
         if let model {
-            spec = try ModelFiles.opened(ModelLocator.locate(model)).checkpoint.decoderConfiguration()
+            architecture = .decoder(
+                try ModelFiles.opened(ModelLocator.locate(model)).checkpoint.decoderConfiguration())
         } else {
             var given = TrainingOptions()
             if let depth { try given.set("depth", .integer(Int64(depth))) }
+            if let family { try given.set("family", text: family, from: "--arch") }
+            if let experts { try given.set("experts", .integer(Int64(experts)), from: "--experts") }
+            if let active { try given.set("active_experts", .integer(Int64(active)), from: "--active") }
             if let length { try given.set("context_length", .integer(Int64(length))) }
             for setting in settings { try given.set(assignment: setting) }
             let resolved = try ResolvedOptions(given, vocabularySize: vocabulary)
             rows = batch ?? resolved.rowsPerMicroBatch
             options = resolved
-            spec = try resolved.decoderConfiguration()
+            architecture = try resolved.architecture()
         }
         // With options, rows are as long as training makes them.
-        let length = length ?? options?.rows.length ?? min(spec.contextLength, 1024)
-        let cost = TrainingCost(spec, length: length, countsWholeSquare: wholeSquare)
+        let length = length ?? options?.rows.length ?? min(architecture.contextLength ?? 512, 1024)
+        let cost = TrainingCost(architecture, length: length, countsWholeSquare: wholeSquare)
         let memory =
             options?.memory(cost, rows: rows) ?? cost.memory(tokens: rows.multiplied(clampedBy: length))
         let throughput = throughput ?? MachinePeak.operationsPerSecond
@@ -85,6 +96,9 @@ struct PlanCommand: ParsableCommand {
         _ seconds: Double
     ) {
         var lines = ["parameters            \(grouped(cost.parameters))"]
+        if cost.activeParameters < cost.parameters {
+            lines.append("  of a token          \(grouped(cost.activeParameters))")
+        }
         for (part, count) in cost.parametersByPart { lines.append("  \(padded(part, 20))\(grouped(count))") }
         lines.append(
             "forward, one row      \(engineering(cost.forwardPerToken * Double(length))) operations of \(length) tokens"
@@ -115,6 +129,7 @@ struct PlanCommand: ParsableCommand {
         func object(_ pairs: [(String, JSON)]) -> JSON { .object(JSONObject(pairs)) }
         let line: JSON = [
             "parameters": .integer(Int64(cost.parameters)),
+            "active_parameters": .integer(Int64(cost.activeParameters)),
             "parameters_by_part": object(cost.parametersByPart.map { ($0.part, .integer(Int64($0.count))) }),
             "rows": .integer(Int64(rows)), "length": .integer(Int64(length)),
             "forward_operations_per_row": .number(cost.forwardPerToken * Double(length)),

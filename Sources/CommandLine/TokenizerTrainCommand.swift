@@ -59,6 +59,10 @@ struct TokenizerTrainCommand: ParsableCommand {
     @Option(help: "A pair of tokens that occurs less often is not merged (bpe, wordpiece).") var minFrequency: Int?
     @Option(help: "Which of equally frequent pairs bpe merges: as the tokenizers library, or as Stanford's CS336.")
     var tie: Tie?
+    @Flag(help: "Add the markers of parts for objective fim of martlet train: <|fim_prefix|> and its kin.") var fim =
+        false
+    @Option(help: "Add so many tokens for objective span-corruption of martlet train: <extra_id_0> and on.")
+    var sentinels = 0
     @Flag(inversion: .prefixedNo, help: "Write a ChatML template. (default: when its tokens are special)")
     var chatTemplate: Bool?
     @Option(help: "The field or column of records that holds the text.") var field: String?
@@ -68,11 +72,18 @@ struct TokenizerTrainCommand: ParsableCommand {
     @Flag(help: "Print the result as a JSON object.") var json = false
 
     private var specials: [String] {
-        guard special.isEmpty else { return special }
-        return kind == .wordpiece ? WordPieceTrainer(vocabularySize: vocabSize).specialTokens : ChatMarkup.specialTokens
+        let usual =
+            kind == .wordpiece ? WordPieceTrainer(vocabularySize: vocabSize).specialTokens : ChatMarkup.specialTokens
+        var all = special.isEmpty ? usual : special
+        if fim { all += ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"].filter { !all.contains($0) } }
+        all += (0..<sentinels).map { "<extra_id_\($0)>" }.filter { !all.contains($0) }
+        return all
     }
 
     func validate() throws {
+        guard (0...10_000).contains(sentinels) else {
+            throw ValidationError("--sentinels is \(sentinels); expected 0 to 10000")
+        }
         guard threads >= 0 else { throw ValidationError("--threads is \(threads); expected 0 or more") }
         guard kind == .bpe || pattern == nil && tie == nil && memory == nil && phrases == nil else {
             throw ValidationError("--pattern, --phrases, --tie and --memory are for --kind bpe")

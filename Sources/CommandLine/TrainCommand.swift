@@ -27,6 +27,11 @@ struct TrainCommand: ParsableCommand, TrainingVerb {
               martlet train --data web/ --data books/=0.3 --out runs/mixed
               martlet train --data shards/ --out runs/wide --set hidden_size=512 --set steps=2000
               martlet train --data shards/ --out runs/first --resume auto
+              martlet train --arch qwen3-moe --experts 16 --active 2 --depth 4 --data shards/ --out runs/mixture
+              martlet train --arch bert --objective mlm --whole-word --depth 4 --data shards/ --out runs/bert
+              martlet train --arch t5 --objective span-corruption --depth 4 --data shards/ --out runs/t5
+              martlet train --arch t5 --objective seq2seq --label-smoothing 0.1 --data pairs/ --out runs/pairs
+              martlet train --objective fim --depth 6 --data code/ --out runs/code
             """)
 
     @Option(help: "Tell where the time of this many steps goes; trace.json in the run is for Perfetto.")

@@ -141,6 +141,11 @@ struct TrainingDisplay {
         if trainer.options.command == .rewardModel {
             return Terminal.note("done: martlet grpo MODEL --reward \(trainer.run)")
         }
+        switch trainer.options.objective.kind {
+        case .masked: return Terminal.note("done: martlet embed \(trainer.run) \"A text\"")
+        case .spans, .pairs: return Terminal.note("done: martlet translate \(trainer.run) \"A text\"")
+        default: break
+        }
         // What has learnt texts goes on with them, it does not answer, whatever template its tokenizer came with.
         let isChat = trainer.hasChatTemplate && trainer.options.command != .pretraining
         Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))

@@ -107,6 +107,19 @@ public enum LogReference {
                         + "rewards/rejected, rewards/margins (nats).", tag: "train/pairs"),
             ]),
         Record(
+            kind: "experts", meaning: "The loads of a mixture's experts in a step; before the record of the step.",
+            fields: [
+                Field("step", "steps", "Its number."),
+                Field(
+                    "loads", "tokens",
+                    "For each layer with a router, from 0, a list: the tokens that each expert processed, padding left out."
+                ),
+                Field(
+                    "dropped", "selections",
+                    "For each of these layers the selections of an expert that was full, where `capacity_factor` is set."
+                ),
+            ]),
+        Record(
             kind: "score",
             meaning: "Questions with known answers, by `grpo`, `ppo` and `martlet eval`.",
             fields: [
@@ -121,6 +134,18 @@ public enum LogReference {
     ]
 
     public static let metrics = [
+        MetricGroup(
+            title: "Mixtures of experts: train, sft",
+            fields: [
+                Field("nll_loss", "nats a token", "−ln p of the trained tokens, where the loss has other terms too."),
+                Field(
+                    "router/balance_loss", "1",
+                    "The load-balancing loss, a mean over the layers; the number of active "
+                        + "experts when loads are even."),
+                Field("router/z_loss", "1", "The squared log-partition of the routers' logits, a mean."),
+                Field("router/largest_load", "1", "The largest load of an expert over the mean of its layer."),
+                Field("router/dropped", "share, 0 to 1", "Selections of experts that were full."),
+            ]),
         MetricGroup(
             title: "Replies and rewards: grpo, ppo",
             fields: [

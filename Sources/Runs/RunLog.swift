@@ -104,6 +104,11 @@ package final class RunLog {
         append(table.json(step: step))
     }
 
+    /// Before the step's line too.
+    package func experts(step: Int, _ loads: ExpertLoads) {
+        if !loads.loads.isEmpty { append(loads.json(step: step)) }
+    }
+
     package func evaluation(step: Int, _ evaluation: Evaluation) {
         var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }

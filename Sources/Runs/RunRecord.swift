@@ -49,6 +49,8 @@ public struct RunRecord: Sendable {
     public private(set) var heldOutMetrics: [String: [(step: Int, value: Double)]] = [:]
     /// Replies and pairs of the last step that logged some, of each kind.
     public private(set) var tables: [(step: Int, table: StepTable)] = []
+    /// Loads of a mixture's experts in the last step that logged some.
+    public private(set) var expertLoads: (step: Int, loads: ExpertLoads)?
     /// Of each process that trained, in order.
     public private(set) var provenance: [RunProvenance] = []
     /// Of `configuration.json`, or of the newest checkpoint where there is none.
@@ -85,6 +87,10 @@ public struct RunRecord: Sendable {
             }
             if let parsed, parsed["kind"]?.string == "score" {
                 scores.append(Self.score(parsed))
+                continue
+            }
+            if let parsed, let loads = ExpertLoads(parsed) {
+                expertLoads = (parsed["step"]?.integer?.narrowed(to: Self.steps) ?? 0, loads)
                 continue
             }
             if let parsed, let table = StepTable(parsed) {

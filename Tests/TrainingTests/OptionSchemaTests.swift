@@ -12,27 +12,33 @@ import Testing
     private func sample(_ flag: OptionFlag) -> [String] {
         if !flag.choices.isEmpty { return flag.choices }
         if case .turn = flag.form { return ["yes", "no"] }
-        return ["3", "0.75", "17", "100", "512", "some/where", "hinge"]
+        return ["3", "0.75", "2", "1", "17", "100", "512", "some/where", "hinge"]
     }
 
     @Test(arguments: RunCommand.all) func everyOptionReachesATypedField(_ command: RunCommand) throws {
-        // A family whose layers may slide.
-        let family = TrainingOptions(for: command).flags.first { $0.option == "family" }?.choices.last
-        func options(besides name: String) throws -> TrainingOptions {
+        // Some options are of families whose layers slide, or are mixtures.
+        let families = TrainingOptions(for: command).flags.first { $0.option == "family" }?.choices ?? [""]
+        func options(besides name: String, _ family: String) throws -> TrainingOptions {
             var options = TrainingOptions(for: command)
-            if let family, name != "family" { try options.set("family", text: family) }
+            if !family.isEmpty, name != "family" { try options.set("family", text: family) }
             // What holds an adapter near its base needs one.
             if name == "kl_weight", command == .tuning { try options.set("adapter", text: "lora") }
+            if name.hasPrefix("fim") { try options.set("objective", text: "fim") }
+            // Groups are of more than two experts.
+            if name == "active_groups" { try options.set("expert_groups", 2) }
             return options
         }
         for flag in TrainingOptions(for: command).flags {
-            var options = try options(besides: flag.option)
-            let plain = try ResolvedOptions(options, vocabularySize: 512)
-            let changes = sample(flag).contains { (text: String) in
-                guard (try? options.set(flag.option, text: text)) != nil,
-                    let resolved = try? ResolvedOptions(options, vocabularySize: 512)
+            let changes = families.contains { family in
+                guard var options = try? options(besides: flag.option, family),
+                    let plain = try? ResolvedOptions(options, vocabularySize: 512)
                 else { return false }
-                return resolved.run != plain.run && resolved[flag.option] != plain[flag.option]
+                return sample(flag).contains { (text: String) in
+                    guard (try? options.set(flag.option, text: text)) != nil,
+                        let resolved = try? ResolvedOptions(options, vocabularySize: 512)
+                    else { return false }
+                    return resolved.run != plain.run && resolved[flag.option] != plain[flag.option]
+                }
             }
             #expect(changes, "\(command.name): \(flag.option)")
         }

@@ -104,7 +104,11 @@ struct OptionKey: Sendable {
             case "false", "no", "off": return .bool(false)
             default: return .string(text)
             }
-        case .choice, .path, .paths, .text, .folders: return .string(text)
+        case .choice(let names):
+            // "qwen3-moe" means qwen3_moe.
+            func plain(_ name: String) -> String { name.lowercased().replacing("_", with: "-") }
+            return .string(names.contains(text) ? text : names.first { plain($0) == plain(text) } ?? text)
+        case .path, .paths, .text, .folders: return .string(text)
         }
     }
 }

@@ -43,6 +43,16 @@ extension ResolvedOptions {
         objective.attentionDropout = run.loss.attentionDropout
         objective.seed = run.general.randomSeed
         objective.embeddingNoise = run.loss.embeddingNoise
+        if let losses = RouterLosses(decoder) {
+            losses.balance = run.router.balance
+            losses.zLoss = run.router.zLoss
+            losses.biasRate = run.router.biasRate
+            losses.routing.seed = run.general.randomSeed
+            losses.routing.noise = run.router.noise
+            losses.routing.choice = run.router.choice
+            losses.routing.capacityFactor = run.router.capacityFactor > 0 ? run.router.capacityFactor : nil
+            objective.routers = losses
+        }
         return objective
     }
 }

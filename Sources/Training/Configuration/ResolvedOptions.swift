@@ -99,11 +99,14 @@ public struct ResolvedOptions: Sendable, Equatable {
     }
 
     /// `config.json` of a new model, as transformers writes it.
-    public func modelConfiguration(endToken: Int?, beginToken: Int?) -> JSON {
-        run.shape.configuration(beginToken: beginToken, endToken: endToken)
+    public func modelConfiguration(endToken: Int?, beginToken: Int?, padToken: Int? = nil) -> JSON {
+        run.shape.configuration(beginToken: beginToken, endToken: endToken, padToken: padToken)
     }
 
     public func decoderConfiguration() throws -> DecoderConfiguration { try run.shape.decoderConfiguration() }
+
+    /// Of a family of any kind.
+    public func architecture() throws -> NewArchitecture { try run.shape.architecture() }
 
     public func initializer() -> Initializer {
         Initializer(run.initialization.scheme(layers: run.shape.layers), seed: run.general.randomSeed)

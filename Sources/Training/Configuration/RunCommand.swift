@@ -27,8 +27,9 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let pretraining = RunCommand(
         "train", beginsModel: true,
         parts: [
-            .data, .output, .shape, .rows, .compute, .quantization, .optimizer, .schedule, .seed, .dropout, .loss,
-            .perEpoch,
+            .data, .output, .shape, .mixture, .latent, .objective, .rows, .compute, .quantization, .optimizer,
+            .schedule, .seed, .dropout, .loss,
+            .router, .perEpoch,
             .evaluation, .heldOutRows, .checkpoints,
         ])
 
@@ -38,7 +39,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
         parts: [
             .conversations, .output, .adapter, .rows, .compute, .quantization, .optimizer, .schedule, .seed, .dropout,
             .noise, .base,
-            .loss, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
+            .loss, .router, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
         ])
 
     /// `martlet grpo`

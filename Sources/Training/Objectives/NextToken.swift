@@ -22,6 +22,8 @@ public struct NextToken: Objective {
     public var seed: UInt64 = 0
     /// Weight of KL(base ‖ model) at every token beside a learnt token's loss.
     public var divergenceWeight = 0.0
+    /// Losses and choice of a mixture's routers; nil leaves them as they are outside of training.
+    public var routers: RouterLosses?
     /// Computes something with the base alone, the adapter switched off: what `divergenceWeight` holds the model near.
     public var withBase: ((_ pass: () throws -> (Tensor, any WeightMatrix)) throws -> (Tensor, any WeightMatrix))?
 
@@ -32,20 +34,41 @@ public struct NextToken: Objective {
     public func tokenCount(of batch: TrainingBatch) -> Int { batch.inputs.count }
 
     public func loss(of batch: TrainingBatch, _ context: StepContext) throws -> ObjectiveLoss {
+        try loss(of: batch, masks: [], context)
+    }
+
+    /// - Parameter masks: what the tokens of each segment see, where that is not what the layers say.
+    func loss(
+        of batch: TrainingBatch, masks visible: [SequenceMask?], _ context: StepContext
+    ) throws -> ObjectiveLoss {
         var masks = DecoderDropout(
             probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step)
         masks.firstToken = context.firstToken
         masks.embeddingNoise = embeddingNoise
-        let segments = batch.segments.map { $0.row * batch.length + $0.start..<$0.row * batch.length + $0.end }
+        let segments = batch.segmentRows
+        let record = routers?.record(of: batch.countedRows)
         let hidden = try decoder.hiddenStates(
-            batch.inputs, segments: segments, positions: batch.positions, dropout: masks)  // [rows * length, hidden]
+            batch.inputs,
+            Pass(
+                .whole(segments), positions: batch.positions, dropout: masks, masks: visible, record: record,
+                routing: routers?.routing(context)))  // [rows * length, hidden]
         let head = try decoder.lossHead
-        let loss = try Fused.crossEntropy(
+        var loss = try Fused.crossEntropy(
             hidden, head.weight, bias: head.bias, targets: batch.targets, divisor: context.weight,
             CrossEntropyOptions(
                 ignored: TrainingBatch.ignoredTarget, smoothing: smoothing, zLoss: zLoss,
                 softCap: decoder.configuration.logitSoftCap))
-        guard divergenceWeight > 0, let withBase else { return ObjectiveLoss(loss) }
+        let share = weight(of: batch) / context.weight
+        var metrics: [Metric] = []
+        if let routers, let record {
+            let terms = try routers.terms(record, share: share)
+            if let term = terms.loss {
+                metrics.append(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)))
+                loss = try loss + term
+            }
+            metrics += terms.metrics
+        }
+        guard divergenceWeight > 0, let withBase else { return ObjectiveLoss(loss, metrics: metrics) }
         // Of padding nothing is to stay as it was.
         let rows = batch.segments.filter { !$0.isPadding }
             .flatMap { Array($0.row * batch.length + $0.start..<$0.row * batch.length + $0.end) }
@@ -53,7 +76,8 @@ public struct NextToken: Objective {
         let index = try Tensor(rows.map(Int64.init))
         let (taught, baseHead) = try noGrad {
             try withBase {
-                let hidden = try decoder.hiddenStates(batch.inputs, segments: segments, positions: batch.positions)
+                let hidden = try decoder.hiddenStates(
+                    batch.inputs, Pass(.whole(segments), positions: batch.positions, masks: visible))
                 return (try hidden.take(rows: index), try decoder.headWeight)  // [rows, hidden]
             }
         }
@@ -61,14 +85,28 @@ public struct NextToken: Objective {
         let divergence = try DistillationLoss()(
             hidden.indexSelect(0, index), decoder.headWeight, softCap: softCap,
             teacher: .model(taught, head: baseHead, softCap: softCap), divisor: context.weight)
-        let share = weight(of: batch) / context.weight
+        if !metrics.contains(where: { $0.name == "nll_loss" }) {
+            metrics.insert(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)), at: 0)
+        }
         return ObjectiveLoss(
             try loss + divergence * divergenceWeight,
-            metrics: [
-                Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)),
+            metrics: metrics + [
                 Metric(
                     "kl", try divergence.detach().item() * context.weight / Double(rows.count),
-                    weight: Double(rows.count)),
+                    weight: Double(rows.count))
             ])
+    }
+
+    public func didStep(_ context: StepContext, sum: (Double) throws -> Double) throws {
+        try routers?.finish(sum)
+    }
+}
+
+extension TrainingBatch {
+    /// The rows of a pass that are text; nil where there is no padding.
+    var countedRows: [Int32]? {
+        guard segments.contains(where: \.isPadding) else { return nil }
+        return segments.filter { !$0.isPadding }
+            .flatMap { Int32($0.row * length + $0.start)..<Int32($0.row * length + $0.end) }
     }
 }

@@ -15,6 +15,8 @@ import MartletTensor
 /// ```
 public struct TrainingCost: Sendable, Equatable {
     public let parameters: Int
+    /// Those that one token is computed with: of a mixture, its active and shared experts.
+    public let activeParameters: Int
     /// Of the output projection, or of the embedding that it is tied to.
     private let headElements: Int
     /// Of the parameters: how many have a shape, and whether they are matrices between embedding and head, for which
@@ -32,9 +34,15 @@ public struct TrainingCost: Sendable, Equatable {
     /// - Parameter countsWholeSquare: attention's scores for every pair of tokens, as papers and courses count, instead
     ///   of the causal half.
     public init(_ spec: DecoderConfiguration, length: Int, countsWholeSquare: Bool = false) {
-        let counter = ParameterCounter(spec)
-        _ = Decoder(counter, spec)
+        self.init(.decoder(spec), length: length, countsWholeSquare: countsWholeSquare)
+    }
+
+    /// The same of any kind of model; an encoder-decoder's scores are those of its own texts, without cross-attention.
+    public init(_ architecture: NewArchitecture, length: Int, countsWholeSquare: Bool = false) {
+        let spec = architecture.planned, counter = ParameterCounter(spec)
+        architecture.build(counter)
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
+        activeParameters = parameters - counter.idle
         shapes = counter.shapes
         headElements = spec.hasHead ? spec.vocabularySize.multiplied(clampedBy: spec.hiddenSize) : 0
         parametersByPart = counter.parts
@@ -130,27 +138,47 @@ public struct TrainingCost: Sendable, Equatable {
         tokens: Int, keptLayers: Int, _ recomputesLayers: Bool, adapter: AdapterCost? = nil
     ) -> Int {
         let hidden = spec.hiddenSize
-        let queries = spec.attention.heads.multiplied(clampedBy: spec.attention.scoreDimension)
-        let keys = spec.attention.keyValueHeads.multiplied(clampedBy: spec.attention.scoreDimension)
-        let heads = spec.attention.queryKeyNorm != .none ? queries.adding(clamped: keys) : 0
-        // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product. What is
-        // normalised, and that product, are computed again where terms of low rank alone need them.
-        let remakes = adapter?.isLowRank ?? false
-        let layer = [
-            hidden.multiplied(clampedBy: remakes ? 2 : 4), queries.multiplied(clampedBy: 2),
-            keys.multiplied(clampedBy: 2), heads, spec.attention.heads,
-            spec.feedForward.size.multiplied(clampedBy: (spec.feedForward.isGated ? 3 : 2) - (remakes ? 1 : 0)),
-            (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
-        ].reduce(0) { $0.adding(clamped: $1) }
-        let gradients = spec.feedForward.size.multiplied(clampedBy: spec.feedForward.isGated ? 3 : 2)
+        let sizes = spec.layers.map { kept(of: $0, adapter) }
+        let largest = sizes.max() ?? 0
+        let all = keptLayers < sizes.count ? largest : sizes.reduce(0) { $0.adding(clamped: $1) }
+        let gradients = spec.layers.reduce(0) { max($0, inner(of: $1.feedForward)) }
             .adding(clamped: hidden.multiplied(clampedBy: 2))
         // All of every layer; or the input of each, and all of the one that is computed again from a copy of its input.
         let layers =
             recomputesLayers
-            ? keptLayers.multiplied(clampedBy: hidden).adding(clamped: layer.adding(clamped: hidden))
-            : keptLayers.multiplied(clampedBy: layer)
+            ? keptLayers.multiplied(clampedBy: hidden).adding(clamped: largest.adding(clamped: hidden)) : all
         return layers.adding(clamped: hidden.multiplied(clampedBy: 2))
             .adding(clamped: gradients).multiplied(clampedBy: tokens).multiplied(clampedBy: 4)
+    }
+
+    /// Numbers of a token that a layer keeps.
+    private func kept(of layer: LayerSpec, _ adapter: AdapterCost?) -> Int {
+        let hidden = spec.hiddenSize, attention = layer.attention
+        let queries = attention.heads.multiplied(clampedBy: attention.scoreDimension)
+        let keys = attention.keyValueHeads.multiplied(clampedBy: attention.scoreDimension)
+        let heads = attention.queryKeyNorm != .none ? queries.adding(clamped: keys) : 0
+        // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product. What is
+        // normalised, and that product, are computed again where terms of low rank alone need them.
+        let remakes = adapter?.isLowRank ?? false
+        let widest = layer.feedForward.size
+        return [
+            hidden.multiplied(clampedBy: remakes ? 2 : 4), queries.multiplied(clampedBy: 2),
+            keys.multiplied(clampedBy: 2), heads, attention.heads,
+            inner(of: layer.feedForward) - (remakes ? min(widest, inner(of: layer.feedForward)) : 0),
+            (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
+        ].reduce(0) { $0.adding(clamped: $1) }
+    }
+
+    /// Gate, up and their product of a token; in a mixture those of its experts, whose inputs and results are rows of their
+    /// own, and the router's logits and probabilities.
+    private func inner(of feedForward: FeedForwardSpec) -> Int {
+        let parts = feedForward.isGated ? 3 : 2
+        let one = feedForward.size.multiplied(clampedBy: parts)
+        guard let router = feedForward.experts else { return one }
+        let rows = one.adding(clamped: spec.hiddenSize.multiplied(clampedBy: 4))
+        return rows.multiplied(clampedBy: router.active)
+            .adding(clamped: (router.shared?.size ?? 0).multiplied(clampedBy: parts))
+            .adding(clamped: router.count.multiplied(clampedBy: 3))
     }
 
     /// Bytes of keys and values of one token in all layers, in float16, as long as no window is full.
@@ -167,6 +195,8 @@ public struct TrainingCost: Sendable, Equatable {
 private final class ParameterCounter: ParameterSource {
     private(set) var parts: [(part: String, count: Int)] = []
     private(set) var shapes: [(shape: Shape, isHidden: Bool, count: Int)] = []
+    /// Parameters of experts that do not process a token.
+    private(set) var idle = 0
     private let spec: DecoderConfiguration
     /// Elements of the matrices that one token is multiplied with, by part.
     private var ofToken: [String: Double] = [:]
@@ -190,10 +220,15 @@ private final class ParameterCounter: ParameterSource {
             ? "head"
             : role == .embedding
                 ? "embedding"
-                : name.contains("norm") ? "norm" : name.contains("self_attn") ? "attention" : "feed-forward"
-        let count = shape.reduce(1) { $0.multiplied(clampedBy: $1) }
+                : name.contains("norm") || name.contains("LayerNorm")
+                    ? "norm" : name.contains("_attn") ? "attention" : "feed-forward"
+        // A head that shares the table takes its bias' size from it, and no table is made here.
+        let isSharedBias = shape == [0] && name.hasSuffix(".bias")
+        let count = isSharedBias ? spec.vocabularySize : shape.reduce(1) { $0.multiplied(clampedBy: $1) }
         let isHidden = shape.rank == 2 && part != "head" && part != "embedding"
-        if isHidden, takesPart(name) { ofToken[part, default: 0] += Double(count) }
+        let takesPart = takesPart(name)
+        if !takesPart { idle = idle.adding(clamped: count) }
+        if isHidden, takesPart { ofToken[part, default: 0] += Double(count) }
         if let index = shapes.firstIndex(where: { $0.shape == shape && $0.isHidden == isHidden }) {
             shapes[index].count += 1
         } else {

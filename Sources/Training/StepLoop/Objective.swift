@@ -24,10 +24,14 @@ public protocol Objective<Batch> {
     func tokenCount(of batch: Batch) -> Int
     /// The batch's share of the step's loss: a tensor with one element, on the tape.
     func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss
+    /// Called when the optimiser has changed the parameters, for what changes without gradients.
+    /// - Parameter sum: adds up a number over all ranks.
+    func didStep(_ context: StepContext, sum: (Double) throws -> Double) throws
 }
 
 extension Objective {
     public func tokenCount(of batch: Batch) -> Int { 0 }
+    public func didStep(_ context: StepContext, sum: (Double) throws -> Double) throws {}
 }
 
 /// The step that a micro-batch is part of.

@@ -92,8 +92,11 @@ public final class StepLoop {
             let own = parts.reduce(0) { $0 + objective.weight(of: $1) }
             let weight = try reduction?.sum(own) ?? own
             guard weight > 0 else { return nil }
-            let (loss, metrics) = try gradients(objective, parts, StepContext(step: number, weight: weight))
-            return try update(number, loss: loss, metrics, rate, data)
+            let context = StepContext(step: number, weight: weight)
+            let (loss, metrics) = try gradients(objective, parts, context)
+            return try update(number, loss: loss, metrics, rate, data) {
+                try objective.didStep(context) { try reduction?.sum($0) ?? $0 }
+            }
         }
     }
 
@@ -114,7 +117,8 @@ public final class StepLoop {
     }
 
     private func update(
-        _ number: Int, loss: Double, _ metrics: [Metric], _ rate: Double, _ data: () -> String?
+        _ number: Int, loss: Double, _ metrics: [Metric], _ rate: Double, _ data: () -> String?,
+        _ didStep: () throws -> Void
     ) throws -> Outcome {
         let scale = mixed?.scaler?.scale ?? 1
         try mixed?.collectGradients()
@@ -134,6 +138,7 @@ public final class StepLoop {
             try optimizer.step(learningRate: rate, gradientScale: (norm > clip ? clip / norm : 1) / scale)
         }
         parameters.clearGradients()
+        try didStep()
         try mixed?.roundMasters()
         try average?.update()
         guards.took(loss: loss)

@@ -9,7 +9,6 @@ import MartletTokenizers
 /// Rows of tokens, of which a run learns the next ones. The batch of a step follows from its number.
 final class RowSource: TrainingSource {
     let data: TrainingData
-    let decoder: Decoder
     let files: ModelFolderFiles
     let batches: BatchStream
     /// What was decided about the data and is not seen from the options, a sentence each.
@@ -17,33 +16,38 @@ final class RowSource: TrainingSource {
     let looksFirst = false
     var fingerprint: String { data.fingerprint }
     private let validation: [HeldOutRows]
-    private let objective: NextToken
+    private let objective: any RowObjective
     private let options: RunOptions
     private let operationsPerStep: Double
     /// Steps in a row without a token to train on.
     private var stepsWithoutLabels = 0
 
     init(
-        _ data: TrainingData, _ rows: [BatchStream.Source], _ decoder: Decoder, _ files: ModelFolderFiles,
+        _ data: TrainingData, _ rows: [BatchStream.Source], _ objective: any RowObjective, _ files: ModelFolderFiles,
         _ resolved: ResolvedOptions, _ cost: TrainingCost, base: StartingModel? = nil
     ) throws {
         self.data = data
-        self.decoder = decoder
         self.files = files
         self.options = resolved.run
         let rowOptions = resolved.rows
-        var objective = resolved.nextToken(decoder)
-        if let base, base.adapter != nil, resolved.loss.divergenceWeight > 0 {
-            objective.divergenceWeight = resolved.loss.divergenceWeight
-            objective.withBase = { try base.withoutAdapter($0) }
+        if let base, base.adapter != nil, resolved.loss.divergenceWeight > 0, var own = objective as? NextToken {
+            own.divergenceWeight = resolved.loss.divergenceWeight
+            own.withBase = { try base.withoutAdapter($0) }
+            self.objective = own
+        } else {
+            self.objective = objective
         }
-        self.objective = objective
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
         var told: [String] = []
         validation = try data.heldOutRows(
             length: rowOptions.length, layout: rowOptions.sequenceLayout
         ) { told.append($0) }
+        if resolved.router.choice == .experts {
+            told.append(
+                "experts choose their tokens in training, which depends on later tokens: evaluation and the model that is "
+                    + "saved are by the tokens' choice")
+        }
         notes = told
         // Of a frozen matrix no gradient is computed.
         let perToken = files.adapter == nil ? cost.trainingPerToken : 2 * cost.forwardPerToken
@@ -76,13 +80,12 @@ final class RowSource: TrainingSource {
             let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
             return "the step's rows begin with " + samples.joined(separator: "; ")
         }
-        let outcome = try loop.step(objective, number: step, rate: rate, data: origins) {
-            try (0..<count).map { try batches.batch(step: step, microBatch: $0, of: count) }
-        }
+        let outcome = try take(objective, loop, step: step, rate: rate, parts: count, origins)
         if let outcome {
             stepsWithoutLabels = 0
             return SourceStep(
-                outcome: outcome, tokens: batches.rowsPerStep * batches.length, operations: operationsPerStep)
+                outcome: outcome, tokens: batches.rowsPerStep * batches.length, operations: operationsPerStep,
+                loads: objective.routers?.lastLoads)
         }
         stepsWithoutLabels += 1
         guard stepsWithoutLabels < batches.stepsPerEpoch else {
@@ -92,6 +95,19 @@ final class RowSource: TrainingSource {
                     + "here, which are all the data")
         }
         return nil
+    }
+
+    private func take<Goal: RowObjective>(
+        _ goal: Goal, _ loop: StepLoop, step: Int, rate: Double, parts: Int, _ origins: () -> String
+    ) throws -> StepLoop.Outcome? {
+        try loop.step(goal, number: step, rate: rate, data: origins) {
+            try (0..<parts).map { part in
+                let rows = try batches.batch(step: step, microBatch: part, of: parts)
+                let draw = RowDraw(
+                    seed: options.general.randomSeed, step: step, firstRow: batches.rowsPerStep * part / parts)
+                return try goal.batch(of: rows, draw)
+            }
+        }
     }
 
     func whyLeftOut(step: Int) -> String { "no token of \(batches.origin(step: step, row: 0)) is trained on" }
@@ -108,24 +124,27 @@ final class RowSource: TrainingSource {
 
     func look() throws -> Look? {
         guard !validation.isEmpty else { return nil }
-        return try evaluation(validation).map { .loss($0) }
+        return try evaluation(validation, objective).map { .loss($0) }
     }
 
     /// Mean loss over held-out rows, in the proportions of the training rows, and what the model writes now.
     /// - Returns: nil where none of their tokens is trained on.
-    private func evaluation(_ all: [HeldOutRows]) throws -> Evaluation? {
+    private func evaluation<Goal: RowObjective>(_ all: [HeldOutRows], _ goal: Goal) throws -> Evaluation? {
         try noGrad {
-            let objective = NextToken(decoder)
+            let objective = goal.plain()
             var total = 0.0, tokens = 0, bytes = 0.0, parts: [(folder: String, loss: Double)] = []
             let shards = all.flatMap(\.set.shards), hasMask = shards.contains(where: \.hasMask)
             for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.evaluation.rows)) {
                 var partTotal = 0.0, partTokens = 0
                 let numbers = held.spread(rows)
                 for first in stride(from: 0, to: numbers.count, by: 8) {
-                    let batch = try held.set.batch(numbers[first..<min(first + 8, numbers.count)])
-                    let count = batch.trainedTokenCount
+                    let numbered = numbers[first..<min(first + 8, numbers.count)]
+                    let text = try held.set.batch(numbered)
+                    let batch = try objective.batch(of: text, .heldOut(row: first))
+                    let count = Int(objective.weight(of: batch))
                     guard count > 0 else { continue }
-                    if hasMask { bytes += trainedBytes(batch) }
+                    if hasMask { bytes += trainedBytes(text) }
+                    // The sum: divided by a weight of 1.
                     partTotal += try objective.loss(of: batch, StepContext()).value.item(as: Double.self)
                     partTokens += count
                 }
@@ -140,7 +159,10 @@ final class RowSource: TrainingSource {
                 bytes = shards.reduce(0) { $0 + Double($1.sourceByteCount ?? 0) }
                 count = shards.reduce(0) { $0 + Double($1.tokenCount) }
             }
-            let written = try sample(all[0].set)
+            let written = try objective.sample(
+                of: all[0].set.batch(0..<1), data.tokenizer, endTokens: files.endTokens)
+            // Of texts alone that are predicted token by token, bits per byte mean something.
+            if !(goal is NextToken) { bytes = 0 }
             return Evaluation(
                 loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
                 parts: all.count > 1 ? parts : [], prompt: written.prompt, sample: written.reply)
@@ -155,51 +177,5 @@ final class RowSource: TrainingSource {
             guard target != TrainingBatch.ignoredTarget, !tokenizer.specialTokens.contains(target) else { return total }
             return total + Double(tokenizer.bytes(of: target)?.count ?? 0)
         }
-    }
-
-    /// What the model writes now: of a conversation a reply to its first prompt, of text the beginning of the first
-    /// validation row continued, at most half a context of it.
-    private func sample(_ set: SequenceSet) throws -> (prompt: String, reply: String) {
-        let context = min(options.rows.length, decoder.configuration.contextLength)
-        let row = try set.batch(0..<1)
-        let question = row.firstPrompt
-        let start = question ?? Array(row.inputs.prefix(max(1, min(16, context / 2))))
-        var options = GenerationOptions()
-        options.maximumTokens = min(question == nil ? 48 : 96, max(1, context - start.count - 1))
-        options.sampling.temperature = 0.8
-        options.sampling.seed = 1
-        var reply = ""
-        let generator = try Generator(
-            decoder, data.tokenizer, precision: .exact, endTokens: files.endTokens, .oneAtATime)
-        try generator.generate(start, options) { reply += $0.text }
-        return (
-            try question.map { try data.tokenizer.conversation($0) } ?? data.tokenizer.decode(start), reply
-        )
-    }
-}
-
-extension TrainingBatch {
-    /// The tokens before the first reply that is trained on, in the segment it lies in; nil where what is trained on
-    /// begins with a segment, as text does.
-    fileprivate var firstPrompt: [Int32]? {
-        guard let first = targets.firstIndex(where: { $0 != Self.ignoredTarget }),
-            let segment = segments.first(where: { $0.row * length + $0.end > first })
-        else { return nil }
-        let start = segment.row * length + segment.start
-        return first > start ? Array(inputs[start...first]) : nil
-    }
-}
-
-extension Tokenizer {
-    /// A prompt of a chat template as people read it: without control tokens, a turn to a line, with its speaker.
-    fileprivate func conversation(_ ids: [Int32]) throws -> String {
-        let speakers = ["system", "user", "assistant", "model", "human", "tool"]
-        return try ids.split { specialTokens.contains($0) }.compactMap { part -> String? in
-            let text = try decode(part), lines = text.split(separator: "\n")
-            guard let first = lines.first else { return nil }
-            guard speakers.contains(first.lowercased()) else { return lines.joined(separator: "\n") }
-            // A speaker without words is who is to speak.
-            return lines.count > 1 ? "\(first): \(lines.dropFirst().joined(separator: "\n"))" : nil
-        }.joined(separator: "\n")
     }
 }

@@ -134,6 +134,9 @@ struct ModelFolderFiles {
     /// with another token than the other.
     let endTokens: Set<Int32>
 
+    /// What an encoder-decoder's targets begin with.
+    var startToken: Int32? { configuration["decoder_start_token_id"]?.integer.flatMap { Int32(exactly: $0) } }
+
     /// Whether the tokenizer comes with a chat template, in a file of its own or in `tokenizer_config.json`.
     var hasChatTemplate: Bool {
         tokenizerFiles.contains { file in
@@ -169,10 +172,14 @@ struct ModelFolderFiles {
         if let adapter { return adapter.files + tokenizerFiles }
         let list = endTokens.sorted().map { JSON.integer(Int64($0)) }
         let ends = list.count > 1 ? .array(list) : list.first ?? configuration["eos_token_id"] ?? .null
-        let generation: JSON = [
+        var generation: JSONObject = [
             "do_sample": true, "temperature": 0.8, "top_p": 0.95, "eos_token_id": ends,
             "bos_token_id": configuration["bos_token_id"] ?? .null,
         ]
+        if let start = configuration["decoder_start_token_id"], let pad = configuration["pad_token_id"] {
+            // An encoder-decoder writes what is most likely.
+            generation = ["decoder_start_token_id": start, "pad_token_id": pad, "eos_token_id": ends]
+        }
         var members = configuration.object ?? JSONObject()
         // transformers reads the one name from version 5 on, the other before.
         members["dtype"] = .string(type)
@@ -180,7 +187,7 @@ struct ModelFolderFiles {
         members["eos_token_id"] = ends
         return [
             ("config.json", JSON.object(members).bytes(indent: 2)),
-            ("generation_config.json", generation.bytes(indent: 2)),
+            ("generation_config.json", JSON.object(generation).bytes(indent: 2)),
         ] + tokenizerFiles
     }
 }

@@ -25,7 +25,8 @@ import MartletTensor
 public final class Trainer {
     public let run: String
     public let options: ResolvedOptions
-    public let decoder: Decoder
+    /// Nil where an encoder or an encoder-decoder is trained.
+    public let decoder: Decoder?
     /// What the optimiser changes: the decoder's own, or the float32 masters of what it computes with.
     public var parameters: [Parameter] { loop.parameters }
     package var mixed: MixedPrecision? { loop.mixed }
@@ -69,7 +70,7 @@ public final class Trainer {
     public var leftOutOfRows: [String] { rows?.leftOutOfRows ?? [] }
 
     init(
-        _ run: String, _ options: ResolvedOptions, _ decoder: Decoder, _ cost: TrainingCost, _ loop: StepLoop,
+        _ run: String, _ options: ResolvedOptions, _ decoder: Decoder?, _ cost: TrainingCost, _ loop: StepLoop,
         _ source: any TrainingSource
     ) throws {
         self.run = run
@@ -113,14 +114,14 @@ public final class Trainer {
             ?? ModelFolderFiles(
                 configuration: resolved.modelConfiguration(
                     endToken: data.tokenizer.eosTokens.min().map(Int.init),
-                    beginToken: data.tokenizer.bosToken.map(Int.init)),
+                    beginToken: data.tokenizer.bosToken.map(Int.init),
+                    padToken: data.tokenizer.padToken.map(Int.init)),
                 tokenizerFiles: data.tokenizerFiles, endTokens: data.tokenizer.eosTokens)
-        let reader = ConfigurationReader(file: "the configuration", json: files.configuration)
-        let spec = try model?.decoder.configuration ?? Family.configuration(reader).1
-        guard length <= spec.contextLength else {
+        let architecture = try model.map { .decoder($0.decoder.configuration) } ?? resolved.architecture()
+        if let context = architecture.contextLength, length > context {
             throw TrainingError(
                 .configuration,
-                "context_length \(length) is longer than the model's context of \(spec.contextLength) tokens")
+                "context_length \(length) is longer than the model's context of \(context) tokens")
         }
         let rows = try data.trainingRows(length: length, layout: resolved.rows.sequenceLayout)
         let count = rows.reduce(0) { $0 + $1.set.count }
@@ -140,22 +141,21 @@ public final class Trainer {
                 "ema: no average is kept of an adapter that is stored in another form than it is trained in "
                     + "(\(adapter.configuration.title) on this base); leave ema out")
         }
-        let cost = TrainingCost(spec, length: length)
+        let cost = TrainingCost(architecture, length: length)
         try TrainingCost.demand(
             resolved.memory(cost, adapter: model?.files.adapter?.sizes), within: memory, for: "training")
-        let decoder: Decoder, trained: [Parameter]
+        let body: TrainedBody, trained: [Parameter]
         if let model {
-            (decoder, trained) = (model.decoder, model.parameters)
+            (body, trained) = (.decoder(model.decoder), model.parameters)
         } else {
-            let source = TrainableParameters(resolved.initializer())
-            decoder = Decoder(source, spec)
-            try source.finish()
-            trained = source.parameters
+            (body, trained) = try TrainedBody.new(architecture, resolved)
         }
-        decoder.recomputesLayers = resolved.recomputesLayers
+        body.recomputesLayers = resolved.recomputesLayers
         try self.init(
-            run, resolved, decoder, cost, resolved.stepLoop(trained),
-            RowSource(data, rows, decoder, files, resolved, cost, base: model))
+            run, resolved, body.decoder, cost, resolved.stepLoop(trained),
+            RowSource(
+                data, rows, resolved.rowObjective(body, data.tokenizer, startToken: files.startToken), files, resolved,
+                cost, base: model))
     }
 
     /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.
@@ -255,6 +255,7 @@ public final class Trainer {
                     totalSeconds: seconds, limit: limit, operations: taken.operations, metrics: taken.outcome.metrics)
                 if step % saving.logEvery == 0 || step == 1 || step == total {
                     if let table = taken.table { log.table(step: step, try table()) }
+                    if let loads = taken.loads { log.experts(step: step, loads) }
                     log.step(done, peak: MachinePeak.reached(done.operationsPerSecond))
                 }
                 report(.step(done))

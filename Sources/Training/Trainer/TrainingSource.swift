@@ -35,6 +35,8 @@ struct SourceStep {
     var operations = 0.0
     /// Replies or pairs of the step as texts, for the log; asked for where the step is logged.
     var table: (() throws -> StepTable)?
+    /// Of a mixture's experts.
+    var loads: ExpertLoads?
 }
 
 /// The result of an evaluation on held-out data.

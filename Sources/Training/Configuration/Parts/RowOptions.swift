@@ -26,7 +26,10 @@ extension OptionPart {
                 "layout", \.rows.layout, "Rows cut from the stream, or whole documents packed into them.",
                 others: "packing pack",
                 default: .from {
-                    $0.isNew ? (.contiguous, "default of pre-training") : (.packed, "whole conversations")
+                    $0.isNew
+                        ? $0.run.objective.kind == .pairs
+                            ? (.packed, "whole pairs") : (.contiguous, "default of pre-training")
+                        : (.packed, "whole conversations")
                 }),
             .integer(
                 "context_length", \.rows.length, 8...1_048_576, "Tokens of a row, and the most the model sees.",

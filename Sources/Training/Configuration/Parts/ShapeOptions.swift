@@ -28,7 +28,8 @@ extension OptionPart {
                 others: "layers n_layer n_layers num_layers num_hidden_layers block_count blocks", default: .value(6)),
             .option(
                 "family", \.shape.family, .choice(Family.begun.map(\.name)), "The architecture.", shown: true,
-                others: "model_type arch architecture model", default: .value(Family.begun.first?.name ?? "")),
+                flags: ["arch"],
+                others: "model_type architecture model", default: .value(Family.begun.first?.name ?? "")),
             .integer(
                 "hidden_size", \.shape.hiddenSize, 8...65_536, "Width of the residual stream.",
                 others: "hidden dim d_model n_embd embed_dim embedding_size model_dim width n_embed emb_dim",
