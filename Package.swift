@@ -6,6 +6,8 @@ import class Foundation.ProcessInfo
 /// floors below the hub build and test in seconds. See docs/architecture.md.
 let environment = ProcessInfo.processInfo.environment
 let coreOnly = environment["MARTLET_CORE"] != nil
+/// `MARTLET_ONLY_TESTS=1` leaves out benchmarks and examples, which ./test does not need.
+let onlyTests = environment["MARTLET_ONLY_TESTS"] != nil
 /// `MARTLET_FIRST=1` leaves out what `martlet-small` does not need, so that a first `./quickstart` fetches one package.
 let firstOnly = environment["MARTLET_FIRST"] != nil
 /// `MARTLET_TLS=0` leaves out https of the server, and with it the compilation of BoringSSL: a sixth of a first build.
@@ -17,13 +19,16 @@ func floor(
     .target(name: name, dependencies: dependencies, path: "Sources/\(folder)", exclude: exclude)
 }
 
+/// For rooms that are in no library and whose time nobody feels: tests measure what is built for speed, verbs read words
+/// and print lines. Without optimisation they are compiled in a quarter of the time.
+let compiledSoon: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
+
 func tests(
     _ folder: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
 ) -> Target {
-    // Tests are compiled for being compiled soon: what they measure is built for speed, they themselves are not.
     .testTarget(
         name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", exclude: exclude,
-        resources: resources, swiftSettings: [.unsafeFlags(["-Onone"])])
+        resources: resources, swiftSettings: compiledSoon)
 }
 
 var products: [Product] = [
@@ -227,15 +232,18 @@ if !coreOnly {
     dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"))
     products.append(.executable(name: "martlet-small", targets: ["MartletSmall"]))
     targets += [
-        floor(
-            "MartletVerbs", "Verbs",
-            ["MartletCatalog", "MartletSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .target(
+            name: "MartletVerbs",
+            dependencies: [
+                "MartletCatalog", "MartletSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Verbs", swiftSettings: compiledSoon),
         .executableTarget(
             name: "MartletSmall",
             dependencies: [
                 "MartletVerbs", "MartletSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            path: "Sources/SmallProgram"),
+            path: "Sources/SmallProgram", swiftSettings: compiledSoon),
     ]
 }
 
@@ -303,7 +311,7 @@ if !coreOnly && !firstOnly {
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            path: "Sources/CommandLine"),
+            path: "Sources/CommandLine", swiftSettings: compiledSoon),
         tests(
             "Server",
             [
@@ -331,10 +339,10 @@ if !coreOnly && !firstOnly {
 // `MARTLET_TESTS=Text,Data` keeps the tests of those rooms only, and no benchmarks: what a change is tried with.
 if let rooms = environment["MARTLET_TESTS"] {
     let kept = Set(rooms.split(separator: ",").map { "\($0)Tests" })
-    targets.removeAll {
-        ($0.type == .test && !kept.contains($0.name)) || $0.path?.hasPrefix("Benchmarks/") == true
-            || $0.path?.hasPrefix("Examples/") == true
-    }
+    targets.removeAll { $0.type == .test && !kept.contains($0.name) }
+}
+if onlyTests || environment["MARTLET_TESTS"] != nil {
+    targets.removeAll { $0.path?.hasPrefix("Benchmarks/") == true || $0.path?.hasPrefix("Examples/") == true }
 }
 
 let package = Package(

@@ -26,6 +26,21 @@ need_packages() {
     PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q 'libcurl[^ ]*\.so\.4 ' || install_packages libcurl4 || true
 }
 
+# Nothing is imported as testable, so that the modules of the program are used as they were built; an index of the tests is
+# for editors.
+test_flags=(--disable-testable-imports --disable-index-store)
+
+# Builds what ./test runs: neither benchmarks nor examples, which .ci/run builds, and https of the server only where
+# BoringSSL is compiled already or MARTLET_TLS=1 says so.
+build_tests() {
+    export MARTLET_ONLY_TESTS=1
+    if [ -z "${MARTLET_TLS:-}" ] && [ -z "$(find .build/release/CNIOBoringSSL.build -name '*.o' -print -quit 2>/dev/null)" ]; then
+        export MARTLET_TLS=0
+        echo "without https of the server, which takes minutes to build: MARTLET_TLS=1 ./test tests it as well" >&2
+    fi
+    swift build -c release --build-tests "${test_flags[@]}"
+}
+
 # A virtual environment of our own, so that nothing of the system's Python is touched.
 model_python() {
     local folder="$model_home/.python"
