@@ -20,15 +20,18 @@ func floor(
 }
 
 /// For rooms that are in no library and whose time nobody feels: tests measure what is built for speed, verbs read words
-/// and print lines. Without optimisation they are compiled in a quarter of the time.
-let compiledSoon: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
+/// and print lines. Without optimisation they are compiled in a quarter of the time; a job of its own for the module's
+/// interface, for which nobody waits, would be an eighth of what is left.
+let compiledSoon: [SwiftSetting] = [.unsafeFlags(["-Onone", "-no-emit-module-separately-wmo"])]
+/// A test says itself where it failed.
+let withoutDebugInfo: [SwiftSetting] = [.unsafeFlags(["-Xfrontend", "-gnone"])]
 
 func tests(
     _ folder: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
 ) -> Target {
     .testTarget(
         name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", exclude: exclude,
-        resources: resources, swiftSettings: compiledSoon)
+        resources: resources, swiftSettings: compiledSoon + withoutDebugInfo)
 }
 
 var products: [Product] = [
