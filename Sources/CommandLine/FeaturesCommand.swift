@@ -44,10 +44,7 @@ struct FeaturesCommand: ParsableCommand {
         let loaded = try LanguageModel(ModelFiles.opened(model, adapters))
         let names = try ActivationName.names(at, layerCount: loaded.configuration.layerCount)
         guard names.count == 1 else { throw ValidationError("--at names \(names.count) activations; one is studied") }
-        let bytes = try Folder.read(data, limit: 1 << 31)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw InterpretabilityError.badInput("\(data) is not UTF-8")
-        }
+        let text = try TextFile.read(data)
         var options = SparseAutoencoder.Options()
         (options.features, options.steps, options.batch) = (features, steps, batch)
         (options.penalty, options.learningRate, options.seed) = (penalty, learningRate, seed)

@@ -15,6 +15,8 @@ struct InspectModelCommand: ParsableCommand {
             Examples:
               martlet inspect smollm2 "The capital of France is" --lens --out page.html
               martlet inspect smollm2 "The capital of France is" --patch "The capital of Italy is" --heads --out page.html
+              martlet inspect smollm2 "The capital of France is" --patch "The capital of Italy is" --paths
+              martlet inspect smollm2 "The capital of France is" --tuned-lens lens.safetensors
               martlet inspect smollm2 "1 2 3 4" --keep 'blocks.*.hook_resid_post' --save activations.safetensors
             """)
 
@@ -27,6 +29,9 @@ struct InspectModelCommand: ParsableCommand {
     @Flag(help: "How much each token matters (gradient × input, integrated gradients).") var gradients = false
     @Flag(help: "Induction heads, on random tokens written twice, and the loss without them.") var induction = false
     @Option(help: "A corrupted text to put activations of the first into (activation patching).") var patch: String?
+    @Flag(help: "With --patch: what goes from each head to the logits past all other heads (path patching).")
+    var paths = false
+    @Option(help: "The maps of `martlet lens`, for the lens.") var tunedLens: String?
     @Option(help: "The token that is asked about, with its space.") var answer: String?
     @Option(help: "The token it is compared with.") var wrong: String?
     @Option(
@@ -40,6 +45,7 @@ struct InspectModelCommand: ParsableCommand {
     func validate() throws {
         guard (keep == nil) == (save == nil) else { throw ValidationError("--keep and --save go together") }
         guard !text.isEmpty else { throw ValidationError("the text is empty") }
+        guard !paths || patch != nil else { throw ValidationError("--paths needs --patch, the text to compare with") }
     }
 
     func run() throws {
@@ -54,7 +60,9 @@ struct InspectModelCommand: ParsableCommand {
         (questions.lens, questions.heads, questions.attribution) = (lens, heads, attribution)
         (questions.gradients, questions.induction, questions.corrupted) = (gradients, induction, patch)
         (questions.answer, questions.wrong) = (answer, wrong)
-        let asksNothing = !(lens || heads || attribution || gradients || induction) && patch == nil
+        (questions.paths, questions.tunedLens) = (paths, tunedLens)
+        if tunedLens != nil { questions.lens = true }
+        let asksNothing = !(questions.lens || heads || attribution || gradients || induction) && patch == nil
         guard !(asksNothing && keep != nil) else { return }
         if asksNothing { questions.lens = true }
         let interrupted = StopRequest()
@@ -98,6 +106,10 @@ struct InspectModelCommand: ParsableCommand {
             for (token, value) in zip(study.tokens, gradients.integrated) {
                 Terminal.show("  \(token.quoted())  \(Terminal.fixed(value, 3))\n")
             }
+            let last = gradients.convergence.last?.steps ?? 0
+            Terminal.show(
+                "  \(last) steps miss \(Terminal.fixed(gradients.gap, 3)) of \(Terminal.fixed(gradients.value - gradients.baseline, 3))"
+                    + (gradients.isConverged == false ? ": not converged\n" : "\n"))
         }
         if let patching = study.patching {
             let places = patching.residuals.enumerated().flatMap { layer, row in
@@ -107,6 +119,14 @@ struct InspectModelCommand: ParsableCommand {
                 Terminal.show(
                     "  layer \(layer) at \(study.tokens[place].quoted()) brings back \(Terminal.fixed(100 * value, 1)) %\n"
                 )
+            }
+        }
+        if let paths = study.paths {
+            let all = paths.effects.enumerated().flatMap { layer, row in
+                row.enumerated().map { (layer, $0.offset, $0.element) }
+            }
+            for (layer, head, value) in all.sorted(by: { abs($0.2) > abs($1.2) }).prefix(10) {
+                Terminal.show("  path \(layer).\(head) → logits carries \(Terminal.fixed(100 * value, 1)) %\n")
             }
         }
         if let induction = study.induction {

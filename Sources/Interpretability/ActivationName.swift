@@ -7,18 +7,24 @@ import MartletSystem
 /// | name | shape | alias |
 /// |---|---|---|
 /// | `layers.L.residual.before`, `.middle`, `.after` | tokens, hidden | `blocks.L.hook_resid_pre`, `_mid`, `_post` |
+/// | `layers.L.attention.queries.projected`, `.keys.projected` | tokens, heads · dimension | `blocks.L.attn.hook_q`, `hook_k` |
 /// | `layers.L.attention.queries`, `.keys`, `.values` | tokens, heads · dimension | `blocks.L.attn.hook_rot_q`, `hook_rot_k`, `hook_v` |
 /// | `layers.L.attention.pattern` | heads, tokens, tokens | `blocks.L.attn.hook_pattern` |
 /// | `layers.L.attention.heads` | tokens, heads · dimension | `blocks.L.attn.hook_z` |
 /// | `layers.L.attention.update`, `layers.L.feedforward.update` | tokens, hidden | `blocks.L.hook_attn_out`, `hook_mlp_out` |
+/// | `layers.L.feedforward.pre`, `.linear`, `.neurons` | tokens, size | `blocks.L.mlp.hook_pre`, `hook_pre_linear`, `hook_post` |
+/// | `layers.L.router` | tokens, experts | `blocks.L.mlp.hook_expert_weights` |
 ///
-/// Queries and keys are those that attention takes, after norms and rotation; `hook_q` and `hook_k` are aliases only where a
-/// model has no rotation, and are refused otherwise.
+/// Queries and keys are those that attention takes, after norms and rotation; `.projected` ones come before both. A dense
+/// feed-forward layer has neurons (`linear` only where it has a gate), a mixture of experts has a router. `ModelProbe.names`
+/// lists what a model has.
 public struct ActivationName: Hashable, Sendable, CustomStringConvertible {
     public enum Part: String, Sendable, CaseIterable {
         case residualBefore = "residual.before"
         case residualMiddle = "residual.middle"
         case residualAfter = "residual.after"
+        case projectedQueries = "attention.queries.projected"
+        case projectedKeys = "attention.keys.projected"
         case queries = "attention.queries"
         case keys = "attention.keys"
         case values = "attention.values"
@@ -26,12 +32,18 @@ public struct ActivationName: Hashable, Sendable, CustomStringConvertible {
         case heads = "attention.heads"
         case attentionUpdate = "attention.update"
         case feedForwardUpdate = "feedforward.update"
+        case preActivation = "feedforward.pre"
+        case linear = "feedforward.linear"
+        case neurons = "feedforward.neurons"
+        case router = "router"
 
         fileprivate var alias: String {
             switch self {
             case .residualBefore: "hook_resid_pre"
             case .residualMiddle: "hook_resid_mid"
             case .residualAfter: "hook_resid_post"
+            case .projectedQueries: "attn.hook_q"
+            case .projectedKeys: "attn.hook_k"
             case .queries: "attn.hook_rot_q"
             case .keys: "attn.hook_rot_k"
             case .values: "attn.hook_v"
@@ -39,6 +51,10 @@ public struct ActivationName: Hashable, Sendable, CustomStringConvertible {
             case .heads: "attn.hook_z"
             case .attentionUpdate: "hook_attn_out"
             case .feedForwardUpdate: "hook_mlp_out"
+            case .preActivation: "mlp.hook_pre"
+            case .linear: "mlp.hook_pre_linear"
+            case .neurons: "mlp.hook_post"
+            case .router: "mlp.hook_expert_weights"
             }
         }
     }
@@ -74,6 +90,8 @@ public struct ActivationName: Hashable, Sendable, CustomStringConvertible {
         case .residualBefore(let layer): self.init(layer: layer, .residualBefore)
         case .residualMiddle(let layer): self.init(layer: layer, .residualMiddle)
         case .residualAfter(let layer): self.init(layer: layer, .residualAfter)
+        case .projectedQueries(let layer): self.init(layer: layer, .projectedQueries)
+        case .projectedKeys(let layer): self.init(layer: layer, .projectedKeys)
         case .queries(let layer): self.init(layer: layer, .queries)
         case .keys(let layer): self.init(layer: layer, .keys)
         case .values(let layer): self.init(layer: layer, .values)
@@ -81,6 +99,10 @@ public struct ActivationName: Hashable, Sendable, CustomStringConvertible {
         case .mixed(let layer): self.init(layer: layer, .heads)
         case .attentionUpdate(let layer): self.init(layer: layer, .attentionUpdate)
         case .feedForwardUpdate(let layer): self.init(layer: layer, .feedForwardUpdate)
+        case .preActivation(let layer): self.init(layer: layer, .preActivation)
+        case .linear(let layer): self.init(layer: layer, .linear)
+        case .neurons(let layer): self.init(layer: layer, .neurons)
+        case .router(let layer): self.init(layer: layer, .router)
         }
     }
 }

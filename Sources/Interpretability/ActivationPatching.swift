@@ -21,30 +21,18 @@ public struct ActivationPatching: Sendable {
         part: ActivationName.Part = .residualAfter, includesHeads: Bool = true, isCancelled: () -> Bool = { false },
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
-        guard clean.count == corrupted.count else {
-            throw InterpretabilityError.lengthsDiffer(clean: clean.count, corrupted: corrupted.count)
-        }
+        let metric = AnswerDifference(answer, less: wrong)
         let layers = probe.layerCount, heads = includesHeads ? probe.headCount : 0
         let names = Set((0..<layers).flatMap { [ActivationName(layer: $0, part), ActivationName(layer: $0, .heads)] })
-        let good = try probe.run(clean, keeping: names), bad = try probe.run(corrupted, keeping: [] as Set)
-        func difference(_ pass: ProbedPass) throws -> Double {
-            let logits = try pass.lastLogits()
-            guard [answer, wrong].allSatisfy({ logits.indices.contains(Int($0)) }) else {
-                throw InterpretabilityError.badInput("the tokens \(answer) and \(wrong) are not both in the vocabulary")
-            }
-            return Double(logits[Int(answer)]) - Double(logits[Int(wrong)])
-        }
-        self.clean = try difference(good)
-        self.corrupted = try difference(bad)
-        let span = self.clean - self.corrupted, base = self.corrupted
-        guard abs(span) > 1e-6 else {
-            throw InterpretabilityError.badInput("both prompts prefer the answer by the same: nothing can be restored")
-        }
+        let (good, bad) = try metric.passes(probe, clean: clean, corrupted: corrupted, keeping: names)
+        self.clean = try metric(good)
+        self.corrupted = try metric(bad)
+        let span = try metric.span(self.clean, self.corrupted), base = self.corrupted
         let total = layers * (clean.count + heads)
         var done = 0
         func restored(_ edit: ActivationEdit) throws -> Double {
             if isCancelled() { throw CancellationError() }
-            let value = try difference(try probe.run(corrupted, keeping: [] as Set, editing: [edit]))
+            let value = try metric(try probe.run(corrupted, keeping: [] as Set, editing: [edit]))
             done += 1
             progress(done, total)
             return (value - base) / span
@@ -57,5 +45,19 @@ public struct ActivationPatching: Sendable {
             let own = try good(ActivationName(layer: layer, .heads))
             return try (0..<heads).map { try restored(.replaceHead(layer, $0, of: heads, with: own)) }
         }
+    }
+
+    /// One activation at one token, and what the model says then.
+    /// - Throws: as `init`.
+    public static func one(
+        _ probe: ModelProbe, clean: [Int32], corrupted: [Int32], answer: Int32, wrong: Int32, _ name: ActivationName,
+        token: Int
+    ) throws -> (clean: Double, corrupted: Double, restored: Double, logits: [Float]) {
+        let metric = AnswerDifference(answer, less: wrong)
+        let (good, bad) = try metric.passes(probe, clean: clean, corrupted: corrupted, keeping: [name])
+        let values = (try metric(good), try metric(bad)), span = try metric.span(values.0, values.1)
+        let edit = ActivationEdit.replace(name, with: try good(name), rows: token..<token + 1)
+        let patched = try probe.run(corrupted, keeping: [] as Set, editing: [edit])
+        return (values.0, values.1, (try metric(patched) - values.1) / span, try patched.lastLogits())
     }
 }

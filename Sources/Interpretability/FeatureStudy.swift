@@ -38,7 +38,9 @@ public struct FeatureStudy {
         for start in stride(from: 0, to: tokens.count, by: piece) {
             if isCancelled() { throw CancellationError() }
             let part = Array(tokens[start..<min(start + piece, tokens.count)])
-            let tensor = try probe.run(part, keeping: [name] as Set)(name)
+            guard let tensor = try probe.activations(part, keeping: [name])[name] else {
+                throw InterpretabilityError.notSeen("\(name)")
+            }
             let values: [Float] = try tensor.toArray()
             width = tensor.shape[1]
             // The first token's activations are of another size in most models, and drown the others.

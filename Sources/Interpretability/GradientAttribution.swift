@@ -7,7 +7,8 @@ import MartletTensor
 ///
 /// - Gradient × input: Σ over the width of xᵢ ∂d/∂xᵢ.
 /// - Integrated gradients: Σ (xᵢ − x′ᵢ) · mean over α of ∂d/∂xᵢ at x′ + α (x − x′), from a baseline x′. Their sum
-///   is d(x) − d(x′), which `gap` says by how much it is missed. The baseline is the mean of the text's embeddings at every
+///   is d(x) − d(x′) (completeness), which `gap` says by how much it is missed: with a `tolerance`, steps are doubled until
+///   that is small, and `isConverged` says whether it became so. The baseline is the mean of the text's embeddings at every
 ///   place: from zeros, where such a path often begins, norms jump at once to their full size.
 ///
 /// Source: Shrikumar et al. 2016; Sundararajan et al. 2017.
@@ -18,8 +19,18 @@ public struct GradientAttribution: Sendable {
     public var value: Double, baseline: Double
     /// Σ integrated − (d(x) − d(x′)).
     public var gap: Double
+    /// Steps of the path and the gap they leave, for every number of steps that was tried.
+    public var convergence: [(steps: Int, gap: Double)] = []
+    /// Whether |gap| ≤ tolerance · |d(x) − d(x′)| in the end; nil where no tolerance was asked for.
+    public var isConverged: Bool?
 
-    public init(_ probe: ModelProbe, _ tokens: [Int32], token a: Int32, less b: Int32?, steps: Int = 32) throws {
+    /// - Parameters:
+    ///   - steps: of the path from the baseline, at first.
+    ///   - tolerance: a share of d(x) − d(x′) that the gap may be; steps are doubled up to `mostSteps` until it is.
+    public init(
+        _ probe: ModelProbe, _ tokens: [Int32], token a: Int32, less b: Int32?, steps: Int = 32,
+        tolerance: Double? = nil, mostSteps: Int = 512, isCancelled: () -> Bool = { false }
+    ) throws {
         guard (1...ModelProbe.tokenLimit).contains(tokens.count), (1...10_000).contains(steps) else {
             throw InterpretabilityError.badInput(
                 "attribution needs 1 to \(ModelProbe.tokenLimit) tokens and steps above 0")
@@ -60,15 +71,25 @@ public struct GradientAttribution: Sendable {
         }
         let (whole, value) = try gradient(1)
         gradientTimesInput = rows(whole, times: values)
-        var sum = [Double](repeating: 0, count: tokens.count)
-        for step in 0..<steps {
-            // The middle of each piece.
-            let (own, _) = try gradient((Float(step) + 0.5) / Float(steps))
-            for (row, part) in rows(own, times: distances).enumerated() { sum[row] += part / Double(steps) }
-        }
-        integrated = sum
         self.value = value
         baseline = try gradient(0).1
-        gap = sum.reduce(0, +) - (value - baseline)
+        (integrated, gap) = ([], .infinity)
+        var count = steps
+        while true {
+            var sum = [Double](repeating: 0, count: tokens.count)
+            for step in 0..<count {
+                if isCancelled() { throw CancellationError() }
+                // The middle of each piece.
+                let (own, _) = try gradient((Float(step) + 0.5) / Float(count))
+                for (row, part) in rows(own, times: distances).enumerated() { sum[row] += part / Double(count) }
+            }
+            integrated = sum
+            gap = sum.reduce(0, +) - (value - baseline)
+            convergence.append((count, gap))
+            guard let tolerance else { return }
+            isConverged = abs(gap) <= tolerance * abs(value - baseline)
+            if isConverged == true || 2 * count > mostSteps { return }
+            count *= 2
+        }
     }
 }

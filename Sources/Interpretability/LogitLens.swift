@@ -12,6 +12,8 @@ import Musl
 
 /// What the model would say if it ended after each layer: the final norm and the head over the residual stream.
 ///
+/// With a `TunedLens`, its maps come before the norm.
+///
 /// Source: nostalgebraist 2020.
 public struct LogitLens {
     public struct Guess: Sendable, Equatable {
@@ -24,16 +26,24 @@ public struct LogitLens {
     /// By layer, of the last token: log p of a token that is asked about.
     public let logProbabilities: [Double]?
 
-    public init(_ probe: ModelProbe, _ tokens: [Int32], count: Int = 5, target: Int32? = nil) throws {
+    public init(
+        _ probe: ModelProbe, _ tokens: [Int32], count: Int = 5, target: Int32? = nil, tuned: TunedLens? = nil
+    ) throws {
         let names = Set(
             [ActivationName(layer: 0, .residualBefore)]
                 + (0..<probe.layerCount).map { ActivationName(layer: $0, .residualAfter) })
         let pass = try probe.run(tokens, keeping: names)
         var guesses: [[[Guess]]] = [], logs: [Double] = []
-        for name in names.sorted(by: {
+        let sorted = names.sorted {
             ($0.layer, $0.part == .residualAfter ? 1 : 0) < ($1.layer, $1.part == .residualAfter ? 1 : 0)
-        }) {
-            let logits = try noGrad { try probe.decoder.logits(ofResidual: pass(name).copied()) }
+        }
+        for (index, name) in sorted.enumerated() {
+            let logits = try noGrad {
+                let stream = try pass(name).copied()  // [tokens, hidden]
+                // After the last layer there is nothing to foresee.
+                guard let tuned, index < probe.layerCount else { return try probe.decoder.logits(ofResidual: stream) }
+                return try probe.decoder.logits(ofResidual: tuned.translated(stream, index))
+            }
             let values: [Float] = try logits.toArray(), size = logits.shape[1]
             var rows: [[Guess]] = []
             for row in tokens.indices {
@@ -51,6 +61,14 @@ public struct LogitLens {
         }
         self.guesses = guesses
         logProbabilities = target == nil ? nil : logs
+    }
+
+    /// The most probable tokens by a row of logits, best first.
+    public static func best(_ logits: [Float], _ count: Int) -> [Guess] {
+        let most = logits.max() ?? 0, sum = logits.reduce(0.0) { $0 + exp(Double($1 - most)) }
+        return largest(logits[...], count).map {
+            Guess(token: Int32($0), probability: exp(Double(logits[$0] - most)) / sum)
+        }
     }
 
     /// Places of the largest values, the first among equals first.

@@ -23,9 +23,16 @@ public struct ActivationEdit {
 
     /// Another pass's output of one head (`attention.heads`).
     public static func replaceHead(_ layer: Int, _ head: Int, of heads: Int, with other: Tensor) -> ActivationEdit {
-        ActivationEdit(ActivationName(layer: layer, .heads)) { own in
-            let size = own.shape[1] / max(heads, 1)
-            return try Self.mixed(own, other, axis: 1, head * size..<(head + 1) * size)
+        replaceColumns(ActivationName(layer: layer, .heads), part: head, of: heads, with: other)
+    }
+
+    /// Another pass's columns: one of so many equal parts, as the queries of a head are.
+    public static func replaceColumns(
+        _ name: ActivationName, part: Int, of parts: Int, with other: Tensor
+    ) -> ActivationEdit {
+        ActivationEdit(name) { own in
+            let size = own.shape[1] / max(parts, 1)
+            return try Self.mixed(own, other, axis: 1, part * size..<(part + 1) * size)
         }
     }
 
@@ -97,6 +104,27 @@ public final class ModelProbe {
     public var layerCount: Int { decoder.configuration.layerCount }
     public var headCount: Int { decoder.configuration.attention.heads }
 
+    /// Every activation that a pass of this model shows, layer by layer.
+    public var names: [ActivationName] {
+        decoder.configuration.layers.enumerated().flatMap { layer, spec -> [ActivationName] in
+            let isParallel = [.parallel, .parallelShared].contains(spec.normPlacement)
+            let isLatent = spec.attention.latent != nil, experts = spec.feedForward.experts
+            return ActivationName.Part.allCases.filter { part in
+                switch part {
+                case .residualBefore, .residualAfter, .heads: true
+                case .residualMiddle: !isParallel
+                case .projectedQueries, .projectedKeys, .queries, .keys, .values, .pattern: !isLatent
+                // The sum is normalised, not what is added.
+                case .attentionUpdate, .feedForwardUpdate: spec.normPlacement != .after
+                case .preActivation, .neurons: experts == nil
+                case .linear: experts == nil && spec.feedForward.isGated
+                case .router:
+                    if let experts { if case .sparseMixer = experts.scoring { false } else { true } } else { false }
+                }
+            }.map { ActivationName(layer: layer, $0) }
+        }
+    }
+
     /// - Parameter keeping: names or patterns of activations.
     /// - Throws: `InterpretabilityError`, `ModelError`, what an edit throws.
     public func run(
@@ -107,13 +135,39 @@ public final class ModelProbe {
         return try run(tokens, keeping: Set(kept), editing: edits)
     }
 
+    /// Activations alone: the pass ends where the last of them is seen, and nothing after it is computed, no logits either.
+    /// - Throws: as `run`.
+    public func activations(
+        _ tokens: [Int32], keeping names: Set<ActivationName>
+    ) throws -> [ActivationName: Tensor] {
+        try demand(tokens)
+        var kept: [ActivationName: Tensor] = [:]
+        let needsPatterns = names.contains { $0.part == .pattern }
+        let observation = DecoderObservation(keepsState: needsPatterns) { site, tensor in
+            let name = ActivationName(site)
+            if names.contains(name) { kept[name] = tensor.copied() }
+            if kept.count == names.count { throw EverythingSeen() }
+            return nil
+        }
+        do {
+            _ = try noGrad { try decoder.hiddenStates(tokens, observing: observation, precision: precision) }
+        } catch is EverythingSeen {}
+        if let missing = names.first(where: { kept[$0] == nil }) { throw InterpretabilityError.notSeen("\(missing)") }
+        return kept
+    }
+
+    private struct EverythingSeen: Error {}
+
+    private func demand(_ tokens: [Int32]) throws(InterpretabilityError) {
+        guard (1...Self.tokenLimit).contains(tokens.count) else {
+            throw .badInput("a text of \(tokens.count) tokens cannot be looked into; from 1 to \(Self.tokenLimit) are")
+        }
+    }
+
     public func run(
         _ tokens: [Int32], keeping names: Set<ActivationName>, editing edits: [ActivationEdit] = []
     ) throws -> ProbedPass {
-        guard (1...Self.tokenLimit).contains(tokens.count) else {
-            throw InterpretabilityError.badInput(
-                "a text of \(tokens.count) tokens cannot be looked into; from 1 to \(Self.tokenLimit) are")
-        }
+        try demand(tokens)
         var kept: [ActivationName: Tensor] = [:]
         let changes = Dictionary(grouping: edits, by: \.name)
         var seen: Set<ActivationName> = []

@@ -8,6 +8,7 @@ extension ModelStudy {
         if let lens { body += lensTable(lens) }
         if let attribution { body += attributionTable(attribution) }
         if let patching { body += patchingTables(patching) }
+        if let paths { body += pathTable(paths) }
         if let gradients { body += gradientTable(gradients) }
         if let rollout {
             body +=
@@ -120,10 +121,21 @@ extension ModelStudy {
         return out
     }
 
+    private func pathTable(_ paths: PathPatching) -> String {
+        let rows = paths.effects.indices.map { "layer \($0)" }
+        let columns = (0..<(paths.effects.first?.count ?? 0)).map { "head \($0)" }
+        return
+            "<h2>Path patching</h2><p>The share of the difference between the texts that goes from a head to the logits "
+            + "past all other heads.</p>" + grid(paths.effects.reversed(), rows: rows.reversed(), columns: columns)
+    }
+
     private func gradientTable(_ gradients: GradientAttribution) -> String {
         let rows = [gradients.gradientTimesInput, gradients.integrated]
         let most = max(rows.joined().map { abs($0) }.max() ?? 1, 1e-9)
-        return "<h2>Gradients</h2><p>Integrated gradients miss the difference by \(fixed(gradients.gap, 3)).</p>"
+        let steps = gradients.convergence.last?.steps ?? 0
+        let verdict = gradients.isConverged == false ? ", which is more than 5 % of it: they have not converged" : ""
+        return "<h2>Gradients</h2><p>Integrated gradients of \(steps) steps miss the difference "
+            + "\(fixed(gradients.value - gradients.baseline, 3)) by \(fixed(gradients.gap, 3))\(verdict).</p>"
             + grid(rows, rows: ["gradient × input", "integrated"], columns: tokens, scale: most)
     }
 

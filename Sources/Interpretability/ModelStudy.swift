@@ -10,6 +10,10 @@ public struct ModelStudy {
         public var lens = false, heads = false, attribution = false, gradients = false, induction = false
         /// A corrupted prompt to patch the first one's activations into.
         public var corrupted: String?
+        /// With `corrupted`: what goes from each head to the logits past all other heads.
+        public var paths = false
+        /// The file of a tuned lens, for `lens`.
+        public var tunedLens: String?
         /// The token that is asked about, and the one it is compared with; by default what the model says after either text.
         public var answer: String?, wrong: String?
         public init() {}
@@ -22,6 +26,7 @@ public struct ModelStudy {
     public private(set) var attribution: DirectAttribution?
     public private(set) var gradients: GradientAttribution?
     public private(set) var patching: ActivationPatching?
+    public private(set) var paths: PathPatching?
     public private(set) var corruptedTokens: [String] = []
     public private(set) var rollout: [[Double]]?
     /// Of every head, which token each token looks at most: the mean attention to the first, the previous and the same token.
@@ -39,41 +44,34 @@ public struct ModelStudy {
         let probe = ModelProbe(model)
         let clean = try model.tokenizer.encode(text)
         tokens = clean.map { Self.shown($0, model) }
-        func best(_ tokens: [Int32]) throws -> (Int32, Int32) {
-            let logits = try probe.run(tokens, keeping: [] as Set).lastLogits()
-            let two = LogitLens.largest(logits[...], 2)
-            return (Int32(two.first ?? 0), Int32(two.last ?? 0))
-        }
-        func token(_ text: String?) throws -> Int32? {
-            guard let text else { return nil }
-            let tokens = try model.tokenizer.encode(text, addSpecialTokens: false)
-            guard let first = tokens.first else {
-                throw InterpretabilityError.badInput("\(text.debugDescription) is no token")
-            }
-            return first
-        }
         let other = try questions.corrupted.map { try model.tokenizer.encode($0) }
-        let own = try best(clean)
-        let answer = try token(questions.answer) ?? own.0
-        var wrong = try token(questions.wrong) ?? other.map { try best($0).0 } ?? own.1
-        // Both prompts may lead to the same token.
-        if wrong == answer { wrong = own.0 == answer ? own.1 : own.0 }
+        let (answer, wrong) = try Self.answers(
+            model, clean: clean, corrupted: other, answer: questions.answer, wrong: questions.wrong)
         (self.answer, self.wrong) = (Self.shown(answer, model), Self.shown(wrong, model))
         func check() throws { if isCancelled() { throw CancellationError() } }
-        if questions.lens { lens = try LogitLens(probe, clean, target: answer) }
+        if questions.lens {
+            let tuned = try questions.tunedLens.map { try TunedLens(path: $0, for: probe) }
+            lens = try LogitLens(probe, clean, target: answer, tuned: tuned)
+        }
         try check()
         if questions.attribution { attribution = try DirectAttribution(probe, clean, token: answer, less: wrong) }
         try check()
         if questions.heads { try look(probe, clean) }
         try check()
         if questions.gradients {
-            gradients = try GradientAttribution(probe, clean, token: answer, less: wrong)
+            gradients = try GradientAttribution(
+                probe, clean, token: answer, less: wrong, tolerance: 0.05, isCancelled: isCancelled)
         }
         if let other {
             corruptedTokens = other.map { Self.shown($0, model) }
             patching = try ActivationPatching(
                 probe, clean: clean, corrupted: other, answer: answer, wrong: wrong, isCancelled: isCancelled
             ) { progress("patching", $0, $1) }
+            if questions.paths {
+                paths = try PathPatching(
+                    probe, clean: clean, corrupted: other, answer: answer, wrong: wrong, isCancelled: isCancelled
+                ) { progress("paths", $0, $1) }
+            }
         }
         try check()
         if questions.induction {
@@ -88,7 +86,35 @@ public struct ModelStudy {
     /// A token's text.
     public func shown(_ token: Int32) -> String { Self.shown(token, model) }
 
-    private static func shown(_ token: Int32, _ model: LanguageModel) -> String {
+    /// The token that is asked about and the one it is compared with: those named (their first tokens), or what the model says
+    /// after either text; its second choice where that is the same.
+    /// - Throws: `InterpretabilityError.badInput` for a name that is no token.
+    public static func answers(
+        _ model: LanguageModel, clean: [Int32], corrupted: [Int32]?, answer: String?, wrong: String?
+    ) throws -> (answer: Int32, wrong: Int32) {
+        let probe = ModelProbe(model)
+        func best(_ tokens: [Int32]) throws -> (Int32, Int32) {
+            let logits = try probe.run(tokens, keeping: [] as Set).lastLogits()
+            let two = LogitLens.largest(logits[...], 2)
+            return (Int32(two.first ?? 0), Int32(two.last ?? 0))
+        }
+        func token(_ text: String?) throws -> Int32? {
+            guard let text else { return nil }
+            let tokens = try model.tokenizer.encode(text, addSpecialTokens: false)
+            guard let first = tokens.first else {
+                throw InterpretabilityError.badInput("\(text.debugDescription) is no token")
+            }
+            return first
+        }
+        let own = try best(clean)
+        let answer = try token(answer) ?? own.0
+        let wrong = try token(wrong) ?? corrupted.map { try best($0).0 } ?? own.1
+        // Both prompts may lead to the same token.
+        return (answer, wrong == answer ? (own.0 == answer ? own.1 : own.0) : wrong)
+    }
+
+    /// A token's text, or its number where it is none.
+    public static func shown(_ token: Int32, _ model: LanguageModel) -> String {
         (try? model.tokenizer.decode([token])) ?? "#\(token)"
     }
 
@@ -161,6 +187,11 @@ public struct ModelStudy {
                         "integrated": .array(gradients.integrated.map { .number($0) }),
                         "difference": .number(gradients.value), "baseline": .number(gradients.baseline),
                         "gap": .number(gradients.gap),
+                        "converged": gradients.isConverged.map { .bool($0) } ?? .null,
+                        "convergence": .array(
+                            gradients.convergence.map {
+                                ["steps": .integer(Int64($0.steps)), "gap": .number($0.gap)]
+                            }),
                     ]
                 ))
         }
@@ -175,6 +206,7 @@ public struct ModelStudy {
                     ]
                 ))
         }
+        if let paths { members.append(("paths_to_logits", grid(paths.effects))) }
         if let rollout { members.append(("rollout", grid(rollout))) }
         if !headLooks.isEmpty {
             members.append(

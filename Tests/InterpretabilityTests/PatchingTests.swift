@@ -25,12 +25,7 @@ import MartletInterpretability
         return values.map(\.bitPattern)
     }
 
-    private static func everything(_ probe: ModelProbe) -> Set<ActivationName> {
-        Set(
-            (0..<probe.layerCount).flatMap { layer in
-                ActivationName.Part.allCases.map { ActivationName(layer: layer, $0) }
-            })
-    }
+    private static func everything(_ probe: ModelProbe) -> Set<ActivationName> { Set(probe.names) }
 
     @Test(arguments: [Precision.exact, .fast]) func readingChangesNoBit(_ precision: Precision) throws {
         let probe = ModelProbe(try Self.model(precision))
@@ -40,7 +35,11 @@ import MartletInterpretability
         let values: [Float] = try plain.toArray()
         let seen = try probe.run(Self.clean, keeping: Self.everything(probe))
         #expect(try Self.bits(seen) == values.map(\.bitPattern))
-        #expect(seen.activations.count == 10 * probe.layerCount)
+        #expect(seen.activations.count == 15 * probe.layerCount)
+        // A pass that ends early has seen the same.
+        let name = ActivationName(layer: 0, .residualAfter)
+        let early: [Float]? = try probe.activations(Self.clean, keeping: [name])[name]?.toArray()
+        #expect(try early == seen(name).toArray())
     }
 
     @Test(arguments: [Precision.exact, .fast]) func patchingEverythingIsTheCleanRun(_ precision: Precision) throws {

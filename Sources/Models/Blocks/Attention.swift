@@ -51,6 +51,10 @@ final class Attention: SelfAttention {
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let projected = try Linear.project(x, [qProj, kProj, vProj], pass.adapters)
         var (q, k, v) = (projected[0], projected[1], projected[2])  // [tokens, heads * headDimension]
+        if let observation = pass.observation {
+            q = try observation.altered(.projectedQueries(layer), q)
+            k = try observation.altered(.projectedKeys(layer), k)
+        }
         if let clip = spec.clip {
             (q, k) = (try q.clamp(min: -clip, max: clip), try k.clamp(min: -clip, max: clip))
             v = try v.clamp(min: -clip, max: clip)

@@ -113,7 +113,10 @@ final class Block {
     private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         switch mixer {
         // Nothing but the sum comes after it, and the sum of a layer that is computed again is not looked at.
-        case .dense(let feedForward): try feedForward(x, pass.adapters, values: !(pass.replays && endsPlainly))
+        case .dense(let feedForward):
+            try feedForward(
+                x, pass.adapters, values: !(pass.replays && endsPlainly), observed: pass.observation.map { (layer, $0) }
+            )
         case .experts(let experts): try experts(x, pass)
         }
     }

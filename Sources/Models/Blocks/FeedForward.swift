@@ -20,8 +20,13 @@ final class FeedForward {
     }
 
     /// `[tokens, hidden]` -> same.
-    /// - Parameter values: false where the result is wanted for its gradients alone (`Linear.forGradients`).
-    func callAsFunction(_ x: Tensor, _ adapters: RowAdapters, values: Bool = true) throws -> Tensor {
+    /// - Parameters:
+    ///   - values: false where the result is wanted for its gradients alone (`Linear.forGradients`).
+    ///   - observed: who sees the parts of which layer.
+    func callAsFunction(
+        _ x: Tensor, _ adapters: RowAdapters, values: Bool = true, observed: (layer: Int, by: DecoderObservation)? = nil
+    ) throws -> Tensor {
+        if let observed { return try downProj(neurons(x, adapters, observed.layer, observed.by), adapters) }
         guard let gateProj else {
             let up = try upProj(x, adapters)
             let inner = try learned?(up) ?? activation(up)  // [tokens, size]
@@ -30,6 +35,20 @@ final class FeedForward {
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
         let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
         return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
+    }
+
+    /// What the last projection takes, with everything on the way seen: `[tokens, size]`.
+    private func neurons(
+        _ x: Tensor, _ adapters: RowAdapters, _ layer: Int, _ observation: DecoderObservation
+    ) throws -> Tensor {
+        guard let gateProj else {
+            let up = try observation.altered(.preActivation(layer), upProj(x, adapters))  // [tokens, size]
+            return try observation.altered(.neurons(layer), learned?(up) ?? activation(up))
+        }
+        let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
+        let gate = try observation.altered(.preActivation(layer), parts[0])
+        let up = try observation.altered(.linear(layer), parts[1])
+        return try observation.altered(.neurons(layer), clamp?.gating(gate, up) ?? activation.gating(gate, up))
     }
 }
 

@@ -47,7 +47,11 @@ final class MixtureOfExperts {
         if let routing = pass.routing { logits = try routing.noisy(logits, layer: layer) }
         var mixed: SparseMixer?
         if case .sparseMixer(let jitter) = spec.scoring { mixed = SparseMixer(logits: logits.copied(), jitter: jitter) }
-        let probabilities = try spec.scoring == .sigmoid ? logits.sigmoid() : Fused.softmax(logits)
+        var probabilities = try spec.scoring == .sigmoid ? logits.sigmoid() : Fused.softmax(logits)
+        // SparseMixer weighs by the logits, so that other probabilities could not take effect.
+        if let observation = pass.observation, mixed == nil {
+            probabilities = try observation.altered(.router(layer), probabilities)
+        }
         let choice = try assignment(probabilities, tokens, pass.routing)
         try pass.record?.add(choice, probabilities: shares(probabilities), layer: layer)
         let chosen =

@@ -24,6 +24,8 @@ public struct DecoderHead: Hashable, Sendable {
 package enum ActivationSite: Hashable, Sendable {
     /// The residual stream `[tokens, hidden]` before a layer, between its parts (where they follow each other), after it.
     case residualBefore(Int), residualMiddle(Int), residualAfter(Int)
+    /// Queries and keys `[tokens, heads · dimension]` as they are projected, before norms and rotation.
+    case projectedQueries(Int), projectedKeys(Int)
     /// Queries, keys and values `[tokens, heads · dimension]` as attention takes them: normalised and rotated.
     case queries(Int), keys(Int), values(Int)
     /// Attention weights `[heads, tokens, tokens]`; replaced ones are multiplied with the values.
@@ -32,6 +34,11 @@ package enum ActivationSite: Hashable, Sendable {
     case mixed(Int)
     /// What attention and the feed-forward layer add to the residual stream, `[tokens, hidden]`.
     case attentionUpdate(Int), feedForwardUpdate(Int)
+    /// Of a dense feed-forward layer `[tokens, size]`: what its activation takes, what the gate is multiplied with (where
+    /// there is a gate), and the neurons, which the last projection takes.
+    case preActivation(Int), linear(Int), neurons(Int)
+    /// What a router gives every expert, `[tokens, experts]`; replaced ones select and weigh the experts.
+    case router(Int)
 }
 
 /// What is observed in a forward pass over one whole sequence, and which heads are switched off in it.
@@ -41,6 +48,8 @@ package enum ActivationSite: Hashable, Sendable {
 package final class DecoderObservation {
     /// Heads whose output is replaced by zeros, as if their columns of the output projection were zero.
     package let headsOff: Set<DecoderHead>
+    /// Whether attention weights and residuals are kept. Without, a pass may continue from a cache.
+    private let keepsState: Bool
     /// For every layer softmax(scale · q kᵀ), `[heads, tokens, tokens]`; zero where a query does not see a key.
     package private(set) var attention: [[Float]] = []
     /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.
@@ -50,9 +59,11 @@ package final class DecoderObservation {
     package let intervention: ((ActivationSite, Tensor) throws -> Tensor?)?
 
     package init(
-        headsOff: Set<DecoderHead> = [], intervention: ((ActivationSite, Tensor) throws -> Tensor?)? = nil
+        headsOff: Set<DecoderHead> = [], keepsState: Bool = true,
+        intervention: ((ActivationSite, Tensor) throws -> Tensor?)? = nil
     ) {
         self.headsOff = headsOff
+        self.keepsState = keepsState
         self.intervention = intervention
     }
 
@@ -91,12 +102,13 @@ package final class DecoderObservation {
     }
 
     /// Copied, because x is overwritten later in the pass.
-    func see(residual x: Tensor) { residuals.append(x.copied()) }
+    func see(residual x: Tensor) { if keepsState { residuals.append(x.copied()) } }
 
     /// Receives the rotated queries and keys of a layer, `[tokens, heads · headDimension]`.
     func see(
         queries q: Tensor, keys k: Tensor, layer: Int, _ spec: AttentionSpec, _ reach: AttentionReach
     ) throws {
+        guard keepsState else { return }
         let tokens = q.shape[0], group = spec.heads / spec.keyValueHeads
         let (queries, keys) = (try q.toArray(as: Float.self), try k.toArray(as: Float.self))
         let rows = Rows(
