@@ -77,6 +77,14 @@ import Testing
             _ = try InspectionRequest($0)
             return []
         },
+        Body(schema: "PatchingRequest") {
+            _ = try PatchingRequest($0)
+            return []
+        },
+        Body(schema: "SteeringRequest") {
+            _ = try SteeringRequest($0)
+            return []
+        },
         Body(schema: "AdapterLoadRequest") {
             _ = try AdapterRequest(load: $0)
             return []

@@ -27,6 +27,64 @@ import Testing
         }
     }
 
+    @Test func activationsArePatchedOverTheWire() async throws {
+        try await RunningServer.with { running in
+            let body: JSON = ["clean": "aab 123", "corrupted": "aab 124", "heads": true]
+            let reply = try await running.post("/inspect/patch", body)
+            #expect(reply.status == 200)
+            let json = try reply.json()
+            let tokens = try #require(json["clean_tokens"]?.array)
+            #expect(
+                json["residuals"]?.array?.count == 2 && json["residuals"]?.array?.first?.array?.count == tokens.count)
+            #expect(json["heads"]?.array?.first?.array?.count == 4)
+            // After the last layer the last token is all there is.
+            let last = try #require(json["residuals"]?.array?.last?.array?.last?.double)
+            #expect(abs(last - 1) < 1e-3)
+            let cell = try await running.post(
+                "/inspect/patch",
+                [
+                    "clean": "aab 123", "corrupted": "aab 124",
+                    "cell": ["layer": 1, "token": .integer(Int64(tokens.count - 1))],
+                ])
+            #expect(cell.status == 200)
+            #expect(abs((try cell.json()["cell"]?["restored"]?.double ?? 0) - last) < 1e-6)
+        }
+    }
+
+    @Test func repliesAreSteeredOverTheWire() async throws {
+        try await RunningServer.with { running in
+            let body: JSON = [
+                "prompt": "the ring", "towards": ["aab", "aaa"], "away": ["123"], "layer": 0, "strengths": [0, 4],
+                "max_tokens": 6,
+            ]
+            let reply = try await running.post("/inspect/steer", body)
+            #expect(reply.status == 200)
+            let json = try reply.json(), replies = json["replies"]?.array ?? []
+            #expect(replies.map { $0["strength"]?.double } == [0, 4])
+            #expect(replies.first?["next"] != replies.last?["next"])
+            #expect(json["length"]?.double ?? 0 > 0 && json["layers"]?.integer == 2)
+            // The model is as it was.
+            #expect(try await running.post("/inspect/steer", body).json() == json)
+        }
+    }
+
+    @Test(arguments: [
+        ("/inspect/patch", #"{"clean": "a", "corrupted": "a b c d"}"#, "corrupted"),
+        ("/inspect/patch", #"{"clean": "a"}"#, "corrupted"),
+        ("/inspect/patch", #"{"clean": "a", "corrupted": "b", "part": "x"}"#, "part"),
+        ("/inspect/patch", #"{"clean": "a", "corrupted": "b", "cell": {"layer": 9, "token": 0}}"#, "cell"),
+        ("/inspect/patch", #"{"clean": "a", "corrupted": "b", "layers": 2}"#, "layers"),
+        ("/inspect/steer", #"{"prompt": "a", "towards": [], "away": ["b"]}"#, "towards"),
+        ("/inspect/steer", #"{"prompt": "a", "towards": ["a"], "away": ["b"], "layer": 9}"#, "layer"),
+        ("/inspect/steer", #"{"prompt": "a", "towards": ["a"], "away": ["b"], "strengths": [1e9]}"#, "strengths[0]"),
+    ]) func interventionsAreRefusedByName(_ path: String, _ body: String, _ parameter: String) async throws {
+        try await RunningServer.with { running in
+            let reply = try await running.post(path, JSON(parsing: Array(body.utf8)))
+            #expect(reply.status == 400)
+            #expect(try reply.json()["error"]?["param"]?.string == parameter)
+        }
+    }
+
     @Test func runsAreListedReadAndStopped() async throws {
         let runs = try RunFolder(), trainer = try runs.train()
         defer {

@@ -69,6 +69,8 @@ struct OpenAPIBody: Sendable {
         get("/info", "InferenceInformation", error: "InferenceError", query: model)
 
         post(["/inspect"], "InspectionRequest", "Inspection")
+        post(["/inspect/patch"], "PatchingRequest", "Patching")
+        post(["/inspect/steer"], "SteeringRequest", "Steering")
         post(["/admin/models/load"], "ModelName", "ModelLoaded")
         table["POST /v1/load_lora_adapter"] = OpenAPIBody(request: "AdapterLoadRequest", text: "text/plain")
         table["POST /v1/unload_lora_adapter"] = OpenAPIBody(request: "AdapterUnloadRequest", text: "text/plain")

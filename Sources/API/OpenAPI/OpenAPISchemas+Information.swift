@@ -28,7 +28,48 @@ extension OpenAPISchemas {
             ],
             required: ["object", "model", "tokens", "layers", "heads", "attention", "lens", "residual_norms", "next"]
         ),
+        "PatchingRequest": request(
+            [
+                "model": word, "clean": text(atMost: PatchingRequest.longestText),
+                "corrupted": text(atMost: PatchingRequest.longestText), "answer": text(atMost: 256),
+                "wrong": text(atMost: 256), "part": choice(PatchingRequest.Part.allCases.map(\.rawValue)),
+                "heads": flag,
+                "cell": request(
+                    ["layer": integer(0, 1 << 20), "token": integer(0, 1 << 20)], required: ["layer", "token"]),
+            ], required: ["clean", "corrupted"]),
+        "Patching": object(
+            [
+                "object": constant("patching"), "model": text, "clean_tokens": list(text),
+                "corrupted_tokens": list(text), "answer": text, "wrong": text, "clean": decimal,
+                "corrupted": decimal, "residuals": list(list(decimal)), "heads": list(list(decimal)),
+                "cell": object(
+                    ["layer": count, "token": count, "restored": decimal, "next": list(nextToken)],
+                    required: ["layer", "token", "restored", "next"]),
+            ],
+            required: ["object", "model", "clean_tokens", "corrupted_tokens", "answer", "wrong", "clean", "corrupted"]),
+        "SteeringRequest": request(
+            [
+                "model": word, "prompt": text(atMost: SteeringRequest.longestText),
+                "towards": list(
+                    text(atMost: SteeringRequest.longestText), atLeast: 1, atMost: SteeringRequest.mostTexts),
+                "away": list(text(atMost: SteeringRequest.longestText), atLeast: 1, atMost: SteeringRequest.mostTexts),
+                "layer": integer(0, 1 << 20),
+                "strengths": list(number(-1000, 1000), atLeast: 1, atMost: SteeringRequest.mostStrengths),
+                "max_tokens": integer(0, SteeringRequest.mostNewTokens),
+            ], required: ["prompt", "towards", "away"]),
+        "Steering": object(
+            [
+                "object": constant("steering"), "model": text, "layer": count, "layers": count, "length": decimal,
+                "residual_length": decimal,
+                "replies": list(
+                    object(
+                        ["strength": decimal, "text": text, "next": list(nextToken)],
+                        required: ["strength", "text", "next"])),
+            ], required: ["object", "model", "layer", "layers", "length", "residual_length", "replies"]),
     ]
+
+    private static let nextToken = object(
+        ["text": text, "probability": decimal], required: ["text", "probability"])
 
     private static func inspected(_ input: JSONObject) -> JSONObject {
         var all: JSONObject = [

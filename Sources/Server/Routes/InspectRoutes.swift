@@ -13,26 +13,33 @@ extension Server {
                 .post, "/inspect", scope: .inference, summary: "Attention, logit lens and norms over a short text."
             ) { [self] call in
                 let request = try InspectionRequest(call.body, limits: limits)
-                guard models.adapters.find(request.model) == nil else {
-                    throw APIError(
-                        "The model '\(request.model ?? "")' is an adapter, which is not looked into; name its base.",
-                        parameter: "model", code: "wrong_model_kind")
-                }
-                let lease = try await models.use(request.model, for: .generates)
-                guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
-                let name = lease.model.name
-                call.note.update { $0.model = name }
-                return .json(
-                    try await InspectionQueue.run(alone: models.isGenerating) {
-                        try withExtendedLifetime(lease) { try request.answer(engine.model, name: name) }
-                    })
+                return try await inspected(call, request.model) { try request.answer($0, name: $1) }
             }
-        ]
+        ] + interventionRoutes()
+    }
+
+    /// Looks into a model that generates, after the inspections that wait already.
+    func inspected(
+        _ call: Call, _ asked: String?, _ body: @escaping @Sendable (LanguageModel, String) throws -> JSON
+    ) async throws -> Response {
+        guard models.adapters.find(asked) == nil else {
+            throw APIError(
+                "The model '\(asked ?? "")' is an adapter, which is not looked into; name its base.",
+                parameter: "model", code: "wrong_model_kind")
+        }
+        let lease = try await models.use(asked, for: .generates)
+        guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
+        let name = lease.model.name
+        call.note.update { $0.model = name }
+        return .json(
+            try await InspectionQueue.run(alone: models.isGenerating) {
+                try withExtendedLifetime(lease) { try body(engine.model, name) }
+            })
     }
 }
 
-/// Runs one inspection at a time, beside the engine: it computes for tenths of a second, which is too long for the
-/// threads that serve requests.
+/// Runs one inspection at a time, beside the engine: it computes for tenths of a second to some seconds, which is too long
+/// for the threads that serve requests.
 private enum InspectionQueue {
     private static let waiting = Atomic(0)
     private static let mostWaiting = 8

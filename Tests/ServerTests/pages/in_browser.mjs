@@ -245,6 +245,27 @@ await check("attention, lens and norms of the served model, and a head switched 
   await page.until(`!document.querySelector(".switched button") && ${bars} === ${JSON.stringify(before)}`, 60);
 });
 
+await check("activations are patched between two texts, and a reply is steered", { height: 1000 }, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelectorAll('.head canvas').length", 60);
+  await page.write("#patch-clean", wanted ? "The capital of France is" : "the ring");
+  await page.write("#patch-corrupted", wanted ? "The capital of Italy is" : "the king");
+  await page.evaluate("document.querySelector('#patch-clean').form.requestSubmit()");
+  await page.until("document.querySelectorAll('.patched td button').length > 3", 90);
+  if (wanted) {
+    assert.match(await page.evaluate("document.querySelector('.patched p').textContent"), /Paris.*Rome|Rome.*Paris/);
+    assert.equal(await page.evaluate("document.querySelectorAll('.patched tbody tr').length"), 30);
+  }
+  await page.click(".patched tbody tr:first-child td:last-child button");
+  await page.until("/100/.test(document.querySelector('.patched .reading b')?.textContent ?? '')", 30);
+  await page.evaluate("document.querySelector('#steer-prompt').form.requestSubmit()");
+  await page.until("document.querySelectorAll('.steered .reply').length === 2", 90);
+  await page.evaluate(`(() => { const slider = document.querySelectorAll("#steer-prompt")[0].form.querySelectorAll("input[type=range]")[1];
+    slider.value = "6"; slider.dispatchEvent(new Event("input")); })()`);
+  await page.until("document.querySelectorAll('.steered .reply')[1]?.dataset.strength === '6'", 90);
+  await shot(page, "interventions");
+});
+
 if (given.includes("--runs")) {
   await check("training runs are drawn, compared and stopped", { height: 1000 }, async (page) => {
     await page.go(address + "/runs");

@@ -42,6 +42,7 @@ export const serverMessages = {
     adapter_failed: "适配器无法使用。（{why}）",
     adapter_loaded: "这个适配器已经载入。",
     adapter_not_found: "没有这个适配器。",
+    cannot_inspect: "无法这样查看模型内部。（{why}）",
     infill_not_supported: "这个模型不能填空。",
     method_not_allowed: "这个地址不接受这种请求。",
     no_slot: "所有位置都已占用，请稍后再试。",

@@ -6,6 +6,8 @@ import { modelSelect, shell } from "../shell.js";
 import { attentionCard } from "./attention.js";
 import { lensCard, normsCard } from "./lens.js";
 import { nextCard } from "./next.js";
+import { patchCard } from "./patch.js";
+import { steerCard } from "./steer.js";
 
 shell("/inspect");
 let answer = null, whole = null;
@@ -16,6 +18,7 @@ const note = el("div", { "aria-live": "polite" }), switched = el("div.row.switch
 const attention = attentionCard(() => ({ answer, off }), toggle), lens = lensCard(), norms = normsCard(), next = nextCard();
 const results = el("div", { hidden: true }, attention.element, next.element, lens.element, norms.element);
 let model;
+const patch = patchCard(() => model?.value), steer = steerCard(() => model?.value);
 
 async function look() {
   go.disabled = true;
@@ -58,10 +61,10 @@ text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.isComposing && !event.shiftKey) { event.preventDefault(); form.requestSubmit(); }
 });
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
-  el("header", {}, el("h1", {}, t("inspect.title")), el("p", {}, t("inspect.more"))), form, results)));
+  el("header", {}, el("h1", {}, t("inspect.title")), el("p", {}, t("inspect.more"))), form, results, patch.element, steer.element)));
 document.addEventListener("martlet-theme", () => attention.draw());
 textModels().then((models) => {
-  model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; });
+  model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; patch.clear(); steer.clear(); });
   replace(form.querySelector(".picker"), model);
   look();
 }, (error) => replace(note, el("p.notice", { role: "alert" }, explain(error))));
