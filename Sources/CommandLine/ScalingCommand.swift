@@ -10,8 +10,14 @@ struct ScalingCommand: ParsableCommand {
             Examples:
               martlet scaling fit isoflops_curves.json --predict 1e23
               martlet scaling plan --budget 1e18
+              martlet scaling run --data shards/ --out sizes/
+              martlet scaling coordinates
+              martlet scaling practice --port 8001
             """,
-        subcommands: [ScalingFitCommand.self, ScalingPlanCommand.self])
+        subcommands: [
+            ScalingRunCommand.self, ScalingFitCommand.self, ScalingPlanCommand.self, ScalingCoordinatesCommand.self,
+            ScalingPracticeCommand.self,
+        ])
 }
 
 struct ScalingFitCommand: ParsableCommand {
@@ -32,10 +38,14 @@ struct ScalingFitCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func run() throws {
-        let runs = try Self.runs(files)
         guard predict.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw ValidationError("--predict takes numbers above 0")
         }
+        try Self.fit(Self.runs(files), of: files.joined(separator: ", "), predict: predict, json: json)
+    }
+
+    /// Fits all laws, and tells what came out.
+    static func fit(_ runs: [ScalingPoint], of files: String, predict: [Double], json: Bool) throws {
         var laws: [(name: String, law: PowerLaw)] = [], notes: [String] = []
         func attempt(_ name: String, _ work: () throws -> PowerLaw) {
             do { laws.append((name, try work())) } catch { notes.append("\(name): \(error)") }
@@ -56,10 +66,10 @@ struct ScalingFitCommand: ParsableCommand {
             loss = fit
             return fit.optimalParameters
         }
-        guard !laws.isEmpty else { throw EvaluationError(files.joined(separator: ", "), notes.joined(separator: "; ")) }
+        guard !laws.isEmpty else { throw EvaluationError(files, notes.joined(separator: "; ")) }
         let bySize = try? KaplanLaw(Self.largest(runs, \.parameters).map { ($0.parameters, $0.loss) }, of: "parameters")
         if json {
-            show(laws, loss, bySize, notes)
+            show(laws, loss, bySize, notes, predict)
             return
         }
         for (name, law) in laws {
@@ -109,8 +119,9 @@ struct ScalingFitCommand: ParsableCommand {
         Dictionary(grouping: runs, by: key).values.compactMap { $0.min { $0.loss < $1.loss } }
     }
 
-    private func show(
-        _ laws: [(name: String, law: PowerLaw)], _ loss: ChinchillaLoss?, _ bySize: KaplanLaw?, _ notes: [String]
+    private static func show(
+        _ laws: [(name: String, law: PowerLaw)], _ loss: ChinchillaLoss?, _ bySize: KaplanLaw?, _ notes: [String],
+        _ predict: [Double]
     ) {
         let entries = laws.map { name, law -> JSON in
             [

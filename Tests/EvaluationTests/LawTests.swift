@@ -2,6 +2,7 @@ import Foundation
 import MartletEvaluation
 import MartletJSON
 import Testing
+import TinyModels
 
 @Suite struct LawTests {
     /// The best sizes of the nine budgets of the isoFLOP exercise, with worse sizes beside them.
@@ -63,5 +64,78 @@ import Testing
         #expect(PairedComparison.exactP(0, 0) == 1)
         #expect(abs(PairedComparison.exactP(1, 9) - 22.0 / 1024) < 1e-12)
         #expect(PairedComparison.exactP(5, 5) == 1)
+    }
+}
+
+/// Forecasts, trainings in series, the coordinate check and the budget to practise with.
+@Suite struct ScalingSeriesTests {
+    @Test func forecastsFollowTheLawOfTheSmallerOnes() throws {
+        let law = { (n: Double) in 1.7 + 30 / pow(n, 0.3) }
+        let runs = (0..<6).map { index -> (parameters: Double, loss: Double) in
+            let n = 1e4 * pow(2.2, Double(index))
+            return (n, law(n))
+        }
+        let forecast = try ScalingForecast(runs)
+        #expect(abs(forecast.floor - 1.7) < 0.01 && abs(forecast.exponent - 0.3) < 0.005)
+        #expect(abs(forecast(1e7) / law(1e7) - 1) < 1e-3)
+        #expect(forecast.interval(1e7).contains(forecast(1e7)))
+        // With noise the interval is wider.
+        let noisy = runs.enumerated().map {
+            ($0.element.parameters, $0.element.loss * ($0.offset % 2 == 0 ? 1.01 : 0.99))
+        }
+        let range = try ScalingForecast(noisy).interval(1e7), exact = forecast.interval(1e7)
+        #expect(range.upperBound - range.lowerBound > exact.upperBound - exact.lowerBound)
+        #expect(throws: EvaluationError.self) { try ScalingForecast(Array(runs.prefix(3))) }
+        #expect(throws: EvaluationError.self) { try ScalingForecast(runs.map { ($0.parameters, 1 / $0.loss) }) }
+    }
+
+    /// Under muP what logits and residuals change by does not depend on the width; in the standard parametrisation logits do.
+    @Test(.timeLimit(.minutes(5))) func maximalUpdatesDoNotDependOnTheWidth() throws {
+        var options = CoordinateCheck.Options()
+        (options.widths, options.steps, options.tokens) = ([32, 64, 128, 256], 3, 64)
+        let standard = try CoordinateCheck(.standard, options), maximal = try CoordinateCheck(.mup, options)
+        let logits = { (check: CoordinateCheck) in check.exponents.first { $0.name == "logits" }?.exponent ?? .nan }
+        #expect(logits(standard) > 0.5, "\(standard.exponents)")
+        for law in maximal.exponents { #expect(abs(law.exponent) < 0.2, "\(maximal.exponents)") }
+        #expect(maximal.changes.map(\.name) == ["layers.0", "layers.1", "logits"])
+        options.widths = [30, 64]
+        #expect(throws: EvaluationError.self) { try CoordinateCheck(.mup, options) }
+    }
+
+    @Test func budgetsAreKept() throws {
+        func query(_ change: [String: String] = [:]) throws -> PracticeBudget.Configuration {
+            let usual = [
+                "d_model": "256", "num_layers": "4", "num_heads": "4", "batch_size": "128", "learning_rate": "0.0006",
+                "train_flops": "1e17",
+            ].merging(change) { $1 }
+            return try PracticeBudget.Configuration { usual[$0] }
+        }
+        let scratch = try Scratch(), path = scratch.file("budget.jsonl")
+        let budget = try PracticeBudget(limit: 3e17, seed: 5, path: path)
+        let first = try budget.loss(query())
+        #expect(try budget.loss(query()) == first && budget.used == 1e17)
+        let bad = try budget.loss(query(["learning_rate": "0.0001"]))
+        #expect(bad > first && budget.used == 2e17)
+        #expect(throws: EvaluationError.self) { try budget.loss(query(["train_flops": "3e17"])) }
+        #expect(budget.used == 2e17)
+        // It is remembered, and another budget is not mixed with it.
+        let again = try PracticeBudget(limit: 3e17, seed: 5, path: path)
+        #expect(again.used == 2e17 && again.runs.map(\.loss) == [first, bad])
+        #expect(throws: EvaluationError.self) { try PracticeBudget(limit: 3e17, seed: 6, path: path) }
+        for (name, value) in [
+            ("d_model", "32"), ("num_layers", "1.5"), ("num_heads", "x"), ("batch_size", "129"), ("learning_rate", "1"),
+            ("train_flops", "2e17"),
+        ] {
+            do {
+                _ = try query([name: value])
+                Issue.record("\(name) \(value) was taken")
+            } catch { #expect("\(error)".contains(name)) }
+        }
+        // Larger models are better where there is compute for them, as the law says.
+        let rich = try PracticeBudget(limit: 1e30, seed: 5)
+        let small = try rich.loss(query(["d_model": "64", "num_layers": "2", "train_flops": "1e18"]))
+        let large = try rich.loss(
+            query(["d_model": "768", "num_layers": "12", "num_heads": "12", "train_flops": "1e18"]))
+        #expect(large < small)
     }
 }

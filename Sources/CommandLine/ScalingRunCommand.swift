@@ -1,0 +1,180 @@
+import ArgumentParser
+import Martlet
+import MartletSystem
+import MartletVerbs
+
+struct ScalingRunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Train small models of several sizes, fit a law, and see what it says of the largest.",
+        discussion: """
+            Without --budget every size gets --tokens-per-parameter; the largest is left out of the fit, predicted from the \
+            others with an interval, trained too, and compared. With --budget (several) every size is trained once for each, \
+            and all laws of `martlet scaling fit` follow. Results are in OUT/runs.jsonl, a chart in OUT/scaling.html. The same \
+            command goes on where it was stopped.
+
+            Examples:
+              martlet scaling run --data shards/ --out sizes/
+              martlet scaling run --data shards/ --out sizes/ --sizes 1x32,1x64,2x64,2x96,3x96,3x128,4x160 --set batch_rows=16
+              martlet scaling run --data shards/ --out flops/ --budget 1e12 --budget 3e12 --budget 1e13
+            """)
+
+    @Option(help: "A folder of token shards, as martlet data pack makes them.") var data: String
+    @Option(name: .shortAndLong, help: "The folder for the runs.") var out: String
+    @Option(help: "LAYERSxWIDTH of each model, separated by commas.")
+    var sizes = "1x32,1x48,2x48,2x64,2x96,3x96,3x128"
+    @Option(help: "Tokens for each parameter, embeddings not counted.") var tokensPerParameter = 20.0
+    @Option(help: "FLOPs of every training (6 N D), as often as you like, instead of tokens for each parameter.")
+    var budget: [Double] = []
+    @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
+    @Flag(help: "Print the result as JSON.") var json = false
+
+    func validate() throws {
+        guard tokensPerParameter > 0, tokensPerParameter < 1e6, budget.allSatisfy({ $0 > 0 && $0 < 1e30 }) else {
+            throw ValidationError("--tokens-per-parameter and --budget are above 0")
+        }
+    }
+
+    func run() throws {
+        var sizes = try sizes.split(separator: ",").map { try ScalingSeries.Size(String($0)) }
+        sizes.sort { ($0.layers * $0.width * $0.width, $0.layers) < ($1.layers * $1.width * $1.width, $1.layers) }
+        guard sizes.count >= (budget.isEmpty ? 5 : 3) else {
+            throw ValidationError("--sizes names \(sizes.count); a law needs 5, or 3 with budgets")
+        }
+        var options = TrainCommand.emptyOptions
+        try options.set("context_length", 128)
+        for setting in settings { try options.set(assignment: setting) }
+        let series = try ScalingSeries(
+            folder: out, data: TrainingData(folder: data), sizes: sizes,
+            length: budget.isEmpty ? .tokensPerParameter(tokensPerParameter) : .budgets(budget), options: options)
+        let interrupted = StopRequest()
+        var line = StatusLine()
+        let found = try series.run(isInterrupted: { interrupted.isRequested }) { member, step, total in
+            line.show("\(member.name): step \(step) of \(total)", isDue: step % 20 == 0 || step == total)
+        }
+        line.end()
+        guard let results = found else {
+            Terminal.note("martlet: stopped; the same command goes on from here")
+            throw ExitCode(130)
+        }
+        guard budget.isEmpty else {
+            return try ScalingFitCommand.fit(results.map(\.point), of: out, predict: [], json: json)
+        }
+        try forecast(results.sorted { $0.parameters < $1.parameters })
+    }
+
+    private func forecast(_ results: [ScalingSeries.Result]) throws {
+        guard let largest = results.last else { return }
+        let forecast = try ScalingForecast(results.dropLast().map { ($0.parameters, $0.loss) })
+        let value = forecast(largest.parameters), range = forecast.interval(largest.parameters)
+        let error = value / largest.loss - 1
+        let chart = ScalingSeries.chart(results, forecast, predicted: largest)
+        let page = """
+            <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Scaling</title><style>
+            :root { color-scheme: light dark } body { font: 15px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
+            text { fill: currentColor; font-size: 12px } .grid { stroke: #8884 }
+            </style></head><body><h1>Loss by size</h1><p>\(told(forecast, largest, value, range, error))</p>\(chart)</body></html>
+
+            """
+        try AtomicFile.write(out + "/scaling.html", bytes: Array(page.utf8))
+        Terminal.note("martlet: \(out)/scaling.html")
+        guard !json else {
+            let runs = results.map { result -> JSON in
+                [
+                    "name": .string(result.name), "parameters": .number(result.parameters),
+                    "tokens": .number(result.tokens), "loss": .number(result.loss), "seconds": .number(result.seconds),
+                    "law": .number(forecast(result.parameters)),
+                ]
+            }
+            let all: JSON = [
+                "runs": .array(runs), "floor": .number(forecast.floor), "factor": .number(forecast.factor),
+                "exponent": .number(forecast.exponent), "predicted": .string(largest.name),
+                "prediction": .number(value), "interval": [.number(range.lowerBound), .number(range.upperBound)],
+                "loss": .number(largest.loss), "relative_error": .number(error),
+            ]
+            Terminal.show(all.text(indent: 2) + "\n")
+            return
+        }
+        for result in results {
+            Terminal.show(
+                "\(result.name): \(ScalingFitCommand.short(result.parameters)) parameters, \(ScalingFitCommand.short(result.tokens)) tokens, loss \(Terminal.fixed(result.loss, 4)), law \(Terminal.fixed(forecast(result.parameters), 4))\n"
+            )
+        }
+        Terminal.show(told(forecast, largest, value, range, error) + "\n")
+    }
+
+    private func told(
+        _ forecast: ScalingForecast, _ largest: ScalingSeries.Result, _ value: Double, _ range: ClosedRange<Double>,
+        _ error: Double
+    ) -> String {
+        "L(N) = \(Terminal.fixed(forecast.floor, 4)) + \(ScalingFitCommand.short(forecast.factor)) / N^\(Terminal.fixed(forecast.exponent, 4)) of the smaller ones; "
+            + "\(largest.name) is predicted at \(Terminal.fixed(value, 4)) (\(Terminal.fixed(range.lowerBound, 4)) to \(Terminal.fixed(range.upperBound, 4))) "
+            + "and has \(Terminal.fixed(largest.loss, 4)): \(Terminal.fixed(100 * error, 2)) % off"
+    }
+}
+
+struct ScalingCoordinatesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coordinates",
+        abstract: "The coordinate check of muP: do activations change alike at every width?",
+        discussion: """
+            Models of several widths take a few steps of Adam at one learning rate, in the standard and in the maximal update \
+            parametrisation. Told is by which power of the width each activation's change grows: near 0 under muP, well above 0 in \
+            the standard one.
+
+            Example:
+              martlet scaling coordinates --widths 64,128,256,512 --steps 4
+            """)
+
+    @Option(help: "Widths, separated by commas; multiples of 16.") var widths = "64,128,256,512"
+    @Option(help: "Steps.") var steps = 4
+    @Option(help: "Layers.") var layers = 2
+    @Option(help: "The learning rate at the smallest width.") var learningRate = 0.001
+    @Flag(help: "Print the result as JSON.") var json = false
+
+    func run() throws {
+        var options = CoordinateCheck.Options()
+        options.widths = try widths.split(separator: ",").map { part in
+            guard let width = Int(part), (16...16_384).contains(width) else {
+                throw ValidationError("--widths holds \(String(part).quoted()); expected multiples of 16")
+            }
+            return width
+        }
+        guard (1...100).contains(steps), (1...64).contains(layers), learningRate > 0, learningRate < 10 else {
+            throw ValidationError("--steps is from 1 to 100, --layers from 1 to 64, --learning-rate between 0 and 10")
+        }
+        (options.steps, options.layers, options.learningRate) = (steps, layers, learningRate)
+        let interrupted = StopRequest()
+        var checks: [CoordinateCheck] = []
+        do {
+            for kind in CoordinateCheck.Parametrization.allCases {
+                checks.append(try CoordinateCheck(kind, options, isCancelled: { interrupted.isRequested }))
+            }
+        } catch is CancellationError { throw ExitCode(130) }
+        guard !json else {
+            let values = checks.map { check -> JSON in
+                [
+                    "parametrization": .string(check.parametrization.rawValue),
+                    "widths": .array(check.widths.map { .integer(Int64($0)) }),
+                    "losses": .array(check.losses.map { .number($0) }),
+                    "activations": .array(
+                        zip(check.changes, check.exponents).map { change, law in
+                            [
+                                "name": .string(change.name), "exponent": .number(law.exponent),
+                                "changes": .array(change.sizes.map { .array($0.map { .number($0) }) }),
+                            ]
+                        }),
+                ]
+            }
+            Terminal.show(JSON.array(values).text(indent: 2) + "\n")
+            return
+        }
+        for check in checks {
+            Terminal.show("\(check.parametrization == .mup ? "muP" : "standard"), after \(steps) steps\n")
+            for (change, law) in zip(check.changes, check.exponents) {
+                let sizes = change.sizes.map { Terminal.fixed($0.last ?? 0, 4) }.joined(separator: "  ")
+                Terminal.show("  \(change.name)  \(sizes)  width^\(Terminal.fixed(law.exponent, 2))\n")
+            }
+        }
+    }
+}

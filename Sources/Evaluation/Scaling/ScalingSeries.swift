@@ -1,0 +1,237 @@
+import MartletFormats
+import MartletJSON
+import MartletModels
+import MartletRuns
+import MartletSystem
+import MartletTraining
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Trainings of several sizes on the same data, to fit a law to: each has tokens in proportion to its parameters, or as many
+/// as a budget of compute pays for.
+///
+/// Every training is a run in a folder of its own, `LAYERSxWIDTH` (with a budget `LAYERSxWIDTH-C`), and its result a line of
+/// `runs.jsonl`, which `martlet scaling fit` reads. What is there already is not trained again; a run that was interrupted
+/// goes on.
+public struct ScalingSeries {
+    /// Layers and width of a model.
+    public struct Size: Sendable, Hashable {
+        public var layers, width: Int
+
+        /// "4x128".
+        /// - Throws: `EvaluationError` for anything else.
+        public init(_ text: String) throws(EvaluationError) {
+            let parts = text.split(separator: "x").map { Int($0) }
+            guard parts.count == 2, let layers = parts[0], let width = parts[1], (1...256).contains(layers),
+                (8...65_536).contains(width), width % 8 == 0
+            else {
+                throw EvaluationError(
+                    "scaling", field: "--sizes",
+                    "\(text.quoted()) is no LAYERSxWIDTH, with a width that 8 divides, as 4x128")
+            }
+            (self.layers, self.width) = (layers, width)
+        }
+    }
+
+    /// How long each trains.
+    public enum Length: Sendable, Equatable {
+        /// Tokens for each parameter (without embeddings).
+        case tokensPerParameter(Double)
+        /// 6 · parameters · tokens of every model, once for each budget.
+        case budgets([Double])
+    }
+
+    public struct Member: Sendable {
+        public var name: String
+        public var options: TrainingOptions
+        /// Without embeddings and head.
+        public var parameters: Int
+        public var tokens, steps: Int
+        public var budget: Double?
+    }
+
+    /// What a training came to.
+    public struct Result: Sendable {
+        public var name: String
+        public var parameters, tokens: Double
+        public var loss: Double
+        public var seconds: Double
+        public var budget: Double?
+        public var point: ScalingPoint {
+            ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: budget)
+        }
+    }
+
+    public let folder: String
+    public let members: [Member]
+    private let data: TrainingData
+
+    /// - Parameters:
+    ///   - options: of every training; sizes and steps are set here.
+    /// - Throws: `EvaluationError` for a length that makes no step; what options throw.
+    public init(
+        folder: String, data: TrainingData, sizes: [Size], length: Length, options: TrainingOptions
+    ) throws {
+        guard Set(sizes).count == sizes.count, !sizes.isEmpty else {
+            throw EvaluationError("scaling", field: "--sizes", "every size stands there once")
+        }
+        (self.folder, self.data) = (folder, data)
+        var members: [Member] = []
+        for size in sizes {
+            var own = options
+            try own.set("depth", .integer(Int64(size.layers)))
+            try own.set("hidden_size", .integer(Int64(size.width)))
+            try own.set("heads", .integer(Int64(max(1, size.width / 32))))
+            let resolved = try ResolvedOptions(own, vocabularySize: data.tokenizer.vocabularySize)
+            let spec = try resolved.decoderConfiguration()
+            let tables = spec.vocabularySize * spec.hiddenSize * (spec.tiedEmbeddings ? 1 : 2)
+            let count = spec.parameterCounts.all - tables
+            let step = resolved.rows.perStep * resolved.rows.length
+            func add(_ tokens: Double, _ budget: Double?) throws {
+                let steps = (tokens / Double(max(step, 1))).rounded()
+                guard steps >= 10, steps < 1e8 else {
+                    throw EvaluationError(
+                        "scaling", place: "\(size.layers)x\(size.width)",
+                        "\(ScalingSeries.short(tokens)) tokens are \(ScalingSeries.short(steps)) steps of \(step) tokens; at least 10 are needed: give more tokens, or a lower batch_rows"
+                    )
+                }
+                var own = own
+                try own.set("steps", .integer(Int64(steps)))
+                try own.set("evaluate_every", .integer(Int64(steps)))
+                let suffix = budget.map { "-" + ScalingSeries.short($0) } ?? ""
+                members.append(
+                    Member(
+                        name: "\(size.layers)x\(size.width)\(suffix)", options: own, parameters: count,
+                        tokens: Int(steps) * step, steps: Int(steps), budget: budget))
+            }
+            switch length {
+            case .tokensPerParameter(let ratio): try add(ratio * Double(count), nil)
+            case .budgets(let budgets): for budget in budgets { try add(budget / (6 * Double(count)), budget) }
+            }
+        }
+        self.members = members
+    }
+
+    static func short(_ value: Double) -> String {
+        guard value >= 1, value.isFinite else { return "\(value)" }
+        var digits = value, exponent = 0
+        while digits >= 10 { (digits, exponent) = (digits / 10, exponent + 1) }
+        let text = "\((digits * 100).rounded() / 100)"
+        return "\(text)e\(exponent)"
+    }
+
+    /// Trains what is not there yet, smallest first.
+    /// - Returns: all results; nil where it was interrupted.
+    /// - Throws: `EvaluationError` where the folder holds results of other options; what training throws.
+    public func run(
+        isInterrupted: () -> Bool = { false }, report: (Member, Int, Int) -> Void = { _, _, _ in }
+    ) throws -> [Result]? {
+        try makeFolder(folder)
+        let path = folder + "/runs.jsonl"
+        var known: [String: JSON] = [:], lines: [UInt8] = []
+        if Folder.isFile(path) {
+            for (index, line) in try Folder.read(path).split(separator: 0x0A).enumerated() {
+                guard let json = try? JSON(parsing: Array(line)), let name = json["name"]?.string else {
+                    throw EvaluationError(
+                        path, place: "line \(index + 1)", "is no result of a training; delete the line")
+                }
+                known[name] = json
+                lines += Array(line) + [0x0A]
+            }
+        }
+        var results: [Result] = []
+        for member in members.sorted(by: { $0.parameters * $0.tokens < $1.parameters * $1.tokens }) {
+            let run = "\(folder)/\(member.name)"
+            let trainer = try Trainer(run: run, options: member.options, data: data)
+            let document = Self.identity(trainer.options.document)
+            let corpus = JSON.string("\(data.vocabulary), \(data.training.reduce(0) { $0 + $1.tokenCount }) tokens")
+            if let json = known[member.name] {
+                guard json["configuration"] == document, json["data"] == corpus, let result = Self.result(json) else {
+                    throw EvaluationError(
+                        path, place: member.name, "was trained with other options or data; choose another --out")
+                }
+                results.append(result)
+                continue
+            }
+            _ = try trainer.resume()
+            var loss: Double?, seconds = 0.0
+            let isDone = try trainer.train(isInterrupted: isInterrupted) { event in
+                switch event {
+                case .step(let step):
+                    seconds = step.totalSeconds
+                    report(member, step.step, step.total)
+                case .evaluated(_, let found): loss = found.loss
+                default: break
+                }
+            }
+            guard isDone else { return nil }
+            guard let loss else {
+                throw EvaluationError(
+                    run, "was trained to its end, but its loss is not in \(path): delete the folder to train it again")
+            }
+            let result = Result(
+                name: member.name, parameters: Double(member.parameters), tokens: Double(member.tokens), loss: loss,
+                seconds: seconds, budget: member.budget)
+            results.append(result)
+            var json: JSONObject = [
+                "name": .string(member.name), "parameters": .integer(Int64(member.parameters)),
+                "tokens": .integer(Int64(member.tokens)), "loss": .number(loss), "seconds": .number(seconds),
+            ]
+            if let budget = member.budget { json["compute"] = .number(budget) }
+            json["data"] = corpus
+            json["configuration"] = document
+            lines += JSON.object(json).bytes() + [0x0A]
+            try AtomicFile.write(path, bytes: lines)
+        }
+        return results
+    }
+
+    /// What tells one training from another; folders may have moved.
+    private static func identity(_ document: JSON) -> JSON {
+        guard var object = document.object else { return document }
+        for name in ["out", "data"] { object[name] = nil }
+        return .object(object)
+    }
+
+    private static func result(_ json: JSON) -> Result? {
+        guard let name = json["name"]?.string, let parameters = json["parameters"]?.double,
+            let tokens = json["tokens"]?.double, let loss = json["loss"]?.double
+        else { return nil }
+        return Result(
+            name: name, parameters: parameters, tokens: tokens, loss: loss, seconds: json["seconds"]?.double ?? 0,
+            budget: json["compute"]?.double)
+    }
+
+    /// Losses and the law as one SVG, by the logarithm of the size.
+    public static func chart(_ results: [Result], _ forecast: ScalingForecast, predicted: Result?) -> String {
+        let sizes = results.map(\.parameters), low = sizes.min() ?? 1, high = sizes.max() ?? 1
+        let colours = RunColours.colours(of: ["measured", "law", "forecast"])
+        let curve = (0...60).map { step -> (x: Double, y: Double) in
+            let size = low * pow(high / low, Double(step) / 60)
+            return (log10(size), forecast(size))
+        }
+        var lines = [
+            LineChart.Line(
+                name: "measured", points: results.map { (log10($0.parameters), $0.loss) }, color: colours[0],
+                hasDots: true),
+            LineChart.Line(name: "law of the smaller ones", points: curve, color: colours[1]),
+        ]
+        if let predicted {
+            let range = forecast.interval(predicted.parameters), x = log10(predicted.parameters)
+            lines.append(
+                LineChart.Line(
+                    name: "95 % of the forecast", points: [(x, range.lowerBound), (x, range.upperBound)],
+                    color: colours[2]))
+        }
+        return LineChart(
+            title: "Loss by size", xTitle: "log₁₀ of the parameters without embeddings", yTitle: "held-out loss",
+            lines: lines
+        ).svg
+    }
+}

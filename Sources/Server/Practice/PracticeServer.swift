@@ -1,0 +1,93 @@
+import Hummingbird
+import Logging
+import Martlet
+import MartletJSON
+import NIOCore
+import ServiceLifecycle
+
+/// The training API of CS336's third assignment on this machine: `GET /loss`, `/total_flops_used` and `/previous_runs`, over a
+/// `PracticeBudget`. A query's `api_key` is read and not checked.
+public struct PracticeServer: Sendable {
+    private let desk: Desk
+    private let host: String
+    private let port: Int
+
+    /// - Parameters:
+    ///   - budget: FLOPs that may be asked for.
+    ///   - file: remembers what was asked.
+    /// - Throws: `EvaluationError` for a file of another budget, `ServerError` for an address that cannot be had.
+    public init(host: String, port: Int, budget: Double, seed: UInt64, file: String?) throws {
+        try ListeningAddress.check(host: host, port: port)
+        (self.host, self.port) = (host, port)
+        desk = try Desk(budget: budget, seed: seed, file: file)
+    }
+
+    /// Answers until a signal ends it.
+    /// - Parameter onRunning: called with the port once requests are accepted.
+    public func run(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) async throws {
+        let router = Router()
+        router.get("/loss") { [desk] request, _ in
+            await Self.answer { try await desk.loss(Self.query(request)) }
+        }
+        router.get("/total_flops_used") { [desk] _, _ in await Self.answer { await desk.used() } }
+        router.get("/previous_runs") { [desk] _, _ in await Self.answer { await desk.previous() } }
+        var quiet = Logger(label: "martlet.practice") { _ in SwiftLogNoOpLogHandler() }
+        quiet.logLevel = .critical
+        let application = Application(
+            router: router, configuration: .init(address: .hostname(host, port: port)),
+            onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
+        try await application.runService()
+    }
+
+    private static func query(_ request: Request) -> [String: String] {
+        var values: [String: String] = [:]
+        for (key, value) in request.uri.queryParameters { values[String(key)] = String(value) }
+        return values
+    }
+
+    private static func answer(_ work: () async throws -> JSON) async -> Response {
+        do {
+            return reply(try await work(), .ok)
+        } catch let error as EvaluationError {
+            return reply(
+                ["detail": .string(error.description)], error.task == "query" ? .unprocessableContent : .badRequest)
+        } catch {
+            return reply(["detail": .string("\(error)")], .internalServerError)
+        }
+    }
+
+    private static func reply(_ json: JSON, _ status: HTTPResponse.Status) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes())))
+    }
+
+    /// One question at a time.
+    private actor Desk {
+        private let budget: PracticeBudget
+
+        init(budget: Double, seed: UInt64, file: String?) throws {
+            self.budget = try PracticeBudget(limit: budget, seed: seed, path: file)
+        }
+
+        func loss(_ query: [String: String]) throws -> JSON {
+            let known = ["d_model", "num_layers", "num_heads", "batch_size", "learning_rate", "train_flops", "api_key"]
+            if let name = query.keys.sorted().first(where: { !known.contains($0) }) {
+                throw EvaluationError("query", field: name, "is not known; expected \(known.joined(separator: ", "))")
+            }
+            let loss = try budget.loss(PracticeBudget.Configuration { query[$0] })
+            return ["loss": .number(loss), "total_flops_used": .number(budget.used)]
+        }
+
+        func used() -> JSON { .number(budget.used) }
+
+        func previous() -> JSON {
+            let runs = budget.runs.map { run -> JSON in
+                var json = run.configuration.json
+                json["loss"] = .number(run.loss)
+                return .object(json)
+            }
+            return ["previous_runs": .array(runs)]
+        }
+    }
+}
