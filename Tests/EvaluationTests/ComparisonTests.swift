@@ -1,3 +1,4 @@
+import Foundation
 import MartletChat
 import MartletJSON
 import Testing
@@ -54,6 +55,55 @@ import MartletEvaluation
         #expect(comparison.pairs[2].p == 1 && comparison.pairs[2].adjustedP == 1)
         #expect(comparison.ranking.map(\.rank) == [1.5, 1.5, 3] && comparison.ranking.last?.name == "short")
         let page = comparison.html
-        #expect(page.contains("Leaderboard") && page.contains("20 rows on which the models differ in acc"))
+        #expect(page.contains("Leaderboard") && page.contains("Intervals of 95 %") && page.contains("browse-filter"))
+        // What was written is read again, and compares alike.
+        let folders = try models.map { model in
+            let folder = try Scratch()
+            let file = ResultFile(
+                modelName: model.name, modelIdentity: [:], chatTemplate: nil, options: .init(), results: model.results)
+            try file.write(to: folder.path, time: "2026-01-31T12-00-00")
+            return (folder: folder, read: try ResultFolder(folder.path))
+        }
+        try ResultFolder.demandSame(folders.map(\.read))
+        let again = PairedComparison(folders.map { ($0.read.modelName, $0.read.results) })
+        #expect(again.text == comparison.text)
+        #expect(again.json["pairs"]?.array?.count == 3)
+        #expect(folders.allSatisfy { $0.read.notes.isEmpty })
+        // Other rows, another version, another number of examples: not mixed.
+        func refusal(_ change: (inout TaskResult) -> Void) -> String {
+            var other = models[1].results
+            change(&other[0])
+            do {
+                try ResultFolder.demandSame([folders[0].read, ResultFolder(folders[1].read, results: other)])
+                return ""
+            } catch { return "\(error)" }
+        }
+        #expect(refusal { $0.hash = "0123" }.contains("task_hash"))
+        #expect(refusal { $0.version = 9 }.contains("version"))
+        #expect(refusal { $0.shotCount = 5 }.contains("n-shot"))
+        #expect(throws: EvaluationError.self) { try ResultFolder(scratch.path) }
+        #expect(throws: EvaluationError.self) { try ResultFolder(scratch.write("results_x.json", "{}")) }
+    }
+
+    /// What a model writes cannot become markup of the page.
+    @Test func answersStayText() throws {
+        let scratch = try Scratch()
+        let markup = "</script><script>alert(1)</script><img src=x>"
+        let row: JSON = ["q": .string(markup), "choices": [.string(markup), "<b>x</b>"], "gold": 0]
+        _ = try scratch.write(
+            "rows.jsonl", row.text() + "\n" + row.text().replacingOccurrences(of: "alert", with: "again"))
+        let definition: JSONObject = [
+            "task": "<t>", "dataset_path": "json", "dataset_kwargs": ["data_files": ["test": "rows.jsonl"]],
+            "test_split": "test", "output_type": "multiple_choice", "doc_to_text": "{{q}}", "doc_to_choice": "choices",
+            "doc_to_target": "gold", "metric_list": [["metric": "acc"]],
+        ]
+        var tree = TaskTree()
+        (tree.tasks, tree.roots) = (
+            [try TaskDefinition(definition, from: "t.yaml", folder: scratch.path)], [.task("<t>")]
+        )
+        let page = PairedComparison([("<m>", try Evaluator(Taste("a", 1)).run(tree))]).html
+        #expect(page.contains("alert(1)"))
+        #expect(!page.contains("<img") && !page.contains("<b>x") && !page.contains("alert(1)</script>"))
+        #expect(!page.contains("<m>") && !page.contains("<t>"))
     }
 }
