@@ -6,10 +6,11 @@ import MartletVerbs
 struct BiasCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bias",
-        abstract: "Score bias on BBQ, CrowS-Pairs or StereoSet.",
+        abstract: "Score bias on BBQ, CrowS-Pairs, StereoSet or WinoBias.",
         discussion: """
-            FILE is a file of the published data: BBQ's JSONL, crows_pairs_anonymized.csv, StereoSet's dev.json (of which \
-            intrasentence is scored, and intersentence is not). Scores are of log-likelihoods, by category.
+            FILE is a file of the published data: BBQ's JSONL, crows_pairs_anonymized.csv, StereoSet's dev.json (within and \
+            between sentences), WinoBias's folder of pro_stereotyped_… and anti_stereotyped_… files. Scores are of \
+            log-likelihoods, by category.
 
             Examples:
               martlet bias smollm2 --data crows_pairs_anonymized.csv --kind crows-pairs
@@ -18,7 +19,7 @@ struct BiasCommand: ParsableCommand {
 
     @Argument(help: "The model, or the URL of a server.") var model: String
     @Option(help: "The file of the published data.") var data: String
-    @Option(help: "bbq, crows-pairs or stereoset.") var kind: String
+    @Option(help: "bbq, crows-pairs, stereoset or winobias.") var kind: String
     @OptionGroup var flags: EvaluatedModelFlags
     @Option(help: "The first so many rows.") var limit: Int?
     @Flag(help: "Print the result as JSON.") var json = false

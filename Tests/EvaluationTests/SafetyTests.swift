@@ -8,31 +8,7 @@ import TinyModels
 import MartletEvaluation
 
 @Suite struct SafetyTests {
-    /// Says how likely a text is by a rule, and the same thing to everybody.
-    private final class Rule: EvaluationModel {
-        let score: (String, String) -> Double
-        let reply: (String) -> String
-        init(reply: @escaping (String) -> String = { _ in "" }, _ score: @escaping (String, String) -> Double) {
-            (self.score, self.reply) = (score, reply)
-        }
-        var identity: JSONObject { [:] }
-        var name: String { "rule" }
-        var chatTemplate: String? { nil }
-        var notes: [String] { [] }
-        func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String { messages.last?.content ?? "" }
-        func answer(
-            _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
-        ) throws {
-            for (place, request) in requests.enumerated() {
-                switch request {
-                case .logLikelihood(let context, let text):
-                    try receive(place, .score(score(context, text), isGreedy: false))
-                case .rolling(let text): try receive(place, .total(score("", text)))
-                case .generate(let prompt, _, _): try receive(place, .reply(reply(prompt)))
-                }
-            }
-        }
-    }
+    private typealias Rule = RuleModel
 
     private static func value(_ scores: [BiasSuite.Score], _ name: String, _ category: String = "all") -> Double? {
         scores.first { $0.category == category }?.values.first { $0.name == name }?.value
