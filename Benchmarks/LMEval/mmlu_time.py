@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The wall time of 200 MMLU questions with five examples: martlet eval, and lm-evaluation-harness with transformers.
 
-  mmlu_time.py MARTLET MODEL FOLDER DATA_DIR [THREADS]
+  mmlu_time.py MARTLET MODEL FOLDER DATA_DIR [THREADS] [--subjects N] [--count N]
 
 MODEL is what martlet evaluates (a GGUF file or a folder), FOLDER the same weights for transformers (`martlet convert MODEL --to hf
---dtype f32 --out FOLDER`), DATA_DIR holds mmlu/SUBJECT_test.csv and _dev.csv. Ten subjects, twenty questions each, the same threads.
+--dtype f32 --out FOLDER`), DATA_DIR holds mmlu/SUBJECT_test.csv and _dev.csv. Ten subjects, twenty questions each if nothing else is said, the same threads.
 Prints one line of JSON: both times, both accuracies, the ratio.
 """
 import csv
@@ -18,11 +18,18 @@ import tempfile
 import time
 
 program, model, folder, data = sys.argv[1:5]
-threads = sys.argv[5] if len(sys.argv) > 5 else str(os.cpu_count())
+threads = sys.argv[5] if len(sys.argv) > 5 and not sys.argv[5].startswith("--") else str(os.cpu_count())
+
+
+def option(name, usual):
+    return int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else usual
+
+
 os.environ.update({"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": threads, "MARTLET_THREADS": threads})
 SUBJECTS = ["abstract_algebra", "astronomy", "college_computer_science", "computer_security", "elementary_mathematics",
             "global_facts", "high_school_geography", "marketing", "us_foreign_policy", "world_religions"]
-COUNT = 20
+SUBJECTS = SUBJECTS[:option("--subjects", len(SUBJECTS))]
+COUNT = option("--count", 20)
 
 
 def rows(path):

@@ -4,7 +4,8 @@ log-likelihood.
 
   six_tasks.py server MARTLET MODEL [--exact] [--rows N]     lm-eval asks `martlet serve`, martlet eval computes in process
   six_tasks.py remote MARTLET MODEL [--exact] [--rows N]     the same, and martlet eval asks the server too
-  six_tasks.py hf MARTLET FOLDER [--rows N]                  lm-eval's Hugging Face backend in float32, martlet eval --exact
+  six_tasks.py hf MARTLET FOLDER [--rows N] [--double]       lm-eval's Hugging Face backend in float32, martlet eval --exact;
+                                                             --double: lm-eval's in float64, which tells our error alone
 
 hf: lm-eval's softmax is told to use float64 (softmax_dtype), as ours does; its own float32 one moves a log-likelihood by up to
 2e-5, more than the two float32 models differ in.
@@ -35,6 +36,7 @@ from lm_eval.tasks import TaskManager
 
 kind, program, model = sys.argv[1:4]
 exact = kind == "hf" or "--exact" in sys.argv
+dtype = "float64" if "--double" in sys.argv else "float32"
 ROWS = int(sys.argv[sys.argv.index("--rows") + 1]) if "--rows" in sys.argv else 24
 NAMES = ["Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana"]
 THINGS = ["apples", "pens", "books", "coins", "shells", "stones"]
@@ -135,7 +137,7 @@ def served(names, manager, run_ours):
 def loaded(names, manager, _):
     began = time.time()
     theirs = lm_eval.simple_evaluate(
-        model="hf", model_args={"pretrained": model, "dtype": "float32", "softmax_dtype": "float64"}, device="cpu", batch_size=1, tasks=names,
+        model="hf", model_args={"pretrained": model, "dtype": dtype, "softmax_dtype": "float64"}, device="cpu", batch_size=1, tasks=names,
         task_manager=manager, log_samples=True, bootstrap_iters=2000)
     return theirs, time.time() - began
 
@@ -214,7 +216,7 @@ def main():
         if farthest > limit_log:
             bad += 1
         print(json.dumps({
-            "against": "lm-eval " + ("hf float32" if kind == "hf" else "through martlet serve"), "exact": exact,
+            "against": "lm-eval " + (f"hf {dtype}" if kind == "hf" else "through martlet serve"), "exact": exact,
             "numbers": count, "largest_difference": worst, "log_likelihoods": logs, "largest_log_difference": farthest,
             "replies": replies, "differing": bad, "lm_eval_seconds": round(seconds, 1),
             "martlet_seconds": round(ended - middle, 1)}))

@@ -15,6 +15,7 @@ struct JudgeCommand: ParsableCommand {
             Examples:
               martlet judge answers/ --judge http://host:8000/v1 --model name --pairwise
               martlet judge a.json b.json --judge smollm2 --pairwise --votes votes.jsonl
+              martlet judge a.json b.json --judge smollm2 --pairwise --likeliest
               martlet judge model_answer/ --questions question.jsonl --judge smollm2
             """)
 
@@ -25,6 +26,8 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Compare models with each other; without it every answer is rated from 1 to 10.") var pairwise = false
     @Option(help: "Compare all models with this one only.") var against: String?
     @Option(help: "Tokens of a judgement at most.") var tokens = 512
+    @Flag(help: "Take the likeliest verdict instead of a written one: for small judges, which seldom write one.")
+    var likeliest = false
     @Option(help: "A file of votes to write (JSONL), for martlet arena.") var votes: String?
     @Flag(help: "Print the result as JSON.") var json = false
 
@@ -52,6 +55,7 @@ struct JudgeCommand: ParsableCommand {
         }
         var judging = Judge(try flags.open(judge))
         judging.maximumTokens = tokens
+        judging.takesLikeliest = likeliest
         let interrupted = StopRequest()
         var line = StatusLine()
         do {

@@ -55,11 +55,19 @@ public final class Evaluator {
             }
         }
         progress(reused, total)
+        var open = Set(requests.indices)
         try model.answer(requests, isCancelled: isCancelled) { place, answer in
+            open.remove(place)
             try cache?.add(keys[place], answer)
             answers[keys[place]] = answer
             answered += 1
             progress(reused + answered, total)
+        }
+        guard open.isEmpty else {
+            throw EvaluationError(
+                model.name,
+                "\(open.count) of \(requests.count) requests were never answered; the answers that came are kept where --out keeps them, and the same command asks for the others"
+            )
         }
         asked = different.map { ($0.0, answers[$0.key] ?? .reply("")) }
         var results: [String: TaskResult] = [:]

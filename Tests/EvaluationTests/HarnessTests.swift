@@ -138,6 +138,50 @@ import MartletEvaluation
         }
     }
 
+    /// GSM8K, stopped three times in the middle of replies: the results file of a run that nobody stopped, and no reply
+    /// computed twice.
+    @Test func gsm8kStoppedThreeTimesWritesTheSameResults() throws {
+        let scratch = try Scratch(), folder = try Scratch()
+        try Self.checkpoint(folder.path)
+        let model = try LanguageModel(path: folder.path)
+        for (split, count) in [("test", 12), ("train", 5)] {
+            let rows = (0..<count).map { index in
+                #"{"question": "Ann has \#(index) pens and finds 2. How many?", "answer": "\#(index) + 2\n#### \#(index + 2)"}"#
+            }
+            _ = try scratch.write("gsm8k_\(split).jsonl", rows.joined(separator: "\n"))
+        }
+        var tree = try TaskLibrary { _ in .null }.tasks(["gsm8k"])
+        var source = tree.tasks[0].source
+        source["generation_kwargs"] = ["until": ["Question:"], "do_sample": false, "max_gen_toks": 12]
+        tree.tasks = [try TaskDefinition(source, from: "gsm8k")]
+        var options = HarnessOptions()
+        (options.dataFolder, options.shotCount, options.bootstrapSamples) = (scratch.path, 2, 0)
+        func file(_ results: [TaskResult]) -> String {
+            JSON.object(
+                ResultFile(
+                    modelName: "tiny", modelIdentity: [:], chatTemplate: nil, options: options, results: results
+                ).json
+            ).text() + results.flatMap(\.samples).map { JSON.object($0.json).text() }.joined(separator: "\n")
+        }
+        let whole = Evaluator(LocalModel(model, name: "tiny"), options)
+        let expected = file(try whole.run(tree))
+        var computed = 0, stops = 0, results: [TaskResult]?
+        while results == nil {
+            let local = LocalModel(model, name: "tiny")
+            let cache = try AnswerCache(path: scratch.file("answers.jsonl"), identity: local.identity)
+            let evaluator = Evaluator(local, cache: cache, options)
+            let mayStop = stops < 3
+            do {
+                results = try evaluator.run(tree, isCancelled: { mayStop && evaluator.answered >= 2 })
+            } catch is CancellationError { stops += 1 }
+            computed += evaluator.answered
+        }
+        #expect(stops == 3 && computed == whole.answered && computed == 12)
+        #expect(file(results ?? []) == expected)
+        let lines = try String(contentsOfFile: scratch.file("answers.jsonl"), encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 13 && Set(lines).count == 13)
+    }
+
     @Test func sharedContextsChangeNoBit() throws {
         let folder = try Scratch()
         try Self.checkpoint(folder.path)

@@ -7,24 +7,7 @@ import TinyModels
 import MartletEvaluation
 
 @Suite struct JudgeTests {
-    /// A judge that follows a rule.
-    private final class Rule: EvaluationModel {
-        let decide: (String) -> String
-        init(_ decide: @escaping (String) -> String) { self.decide = decide }
-        var identity: JSONObject { [:] }
-        var name: String { "rule" }
-        var chatTemplate: String? { nil }
-        var notes: [String] { [] }
-        func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String { messages.last?.content ?? "" }
-        func answer(
-            _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
-        ) throws {
-            for (place, request) in requests.enumerated() {
-                guard case .generate(let prompt, _, _) = request else { continue }
-                try receive(place, .reply(decide(prompt)))
-            }
-        }
-    }
+    private static func judge(_ decide: @escaping (String) -> String) -> RuleModel { RuleModel(reply: decide) }
 
     /// Where the answers stand in what the judge reads.
     private static func answers(_ prompt: String) -> (String, String) {
@@ -52,7 +35,7 @@ import MartletEvaluation
     @Test func pairsAreJudgedInBothOrders() throws {
         let data = try Self.data(Scratch())
         #expect(data.models == ["left", "right"] && data.questions.count == 8)
-        let fair = Rule { prompt in
+        let fair = Self.judge { prompt in
             let (a, b) = Self.answers(prompt)
             let scores = (a.hasPrefix("good") ? 1 : 0, b.hasPrefix("good") ? 1 : 0)
             return scores.0 > scores.1 ? "So [[A]]" : scores.0 < scores.1 ? "First [[A]], but no: [[B]]" : "[[C]]"
@@ -60,20 +43,25 @@ import MartletEvaluation
         let report = try JudgeReport(Judge(fair).compare(data, "left", "right"))
         #expect((report.wins, report.losses, report.ties, report.turned) == (6, 0, 2, 0))
         #expect(report.winRate == 7.0 / 8 && report.firstPlaceShare == 0.5)
-        let biased = try JudgeReport(Judge(Rule { _ in "[[A]]" }).compare(data, "left", "right"))
+        let biased = try JudgeReport(Judge(Self.judge { _ in "[[A]]" }).compare(data, "left", "right"))
         #expect((biased.wins, biased.ties, biased.turned) == (0, 8, 8))
         #expect(biased.winRate == 0.5 && biased.firstPlaceShare == 1)
         var turn = 0
         let odd = try JudgeReport(
             Judge(
-                Rule { _ in
+                Self.judge { _ in
                     turn += 1
                     return turn % 4 < 2 ? "I cannot say" : "[[A]]"
                 }
             ).compare(data, "left", "right"))
         #expect(odd.nonsense > 0 && odd.leftOut == 0 || odd.leftOut > 0)
+        // The likeliest verdict where none is written.
+        var likeliest = Judge(RuleModel { $1 == "B]]" && $0.hasSuffix("[[") ? -1 : -2 })
+        likeliest.takesLikeliest = true
+        let second = try JudgeReport(likeliest.compare(data, "left", "right"))
+        #expect((second.ties, second.turned, second.nonsense, second.firstPlaceShare) == (8, 8, 0, 0))
         #expect(throws: EvaluationError.self) {
-            try JudgeReport(Judge(Rule { _ in "none" }).compare(data, "left", "right"))
+            try JudgeReport(Judge(Self.judge { _ in "none" }).compare(data, "left", "right"))
         }
     }
 
@@ -101,7 +89,7 @@ import MartletEvaluation
         let data = try JudgedAnswers(files: [answers], questions: questions)
         var seen = ""
         let judge = Judge(
-            Rule {
+            Self.judge {
                 seen = $0
                 return "Fine. [[8]]"
             })

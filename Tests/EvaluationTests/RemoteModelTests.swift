@@ -127,10 +127,12 @@ import MartletEvaluation
     }
 
     @Test func serversThatLieAreNotBelieved() throws {
-        func kind(_ complete: @escaping @Sendable (JSON) -> (JSON, String)) throws -> RemoteModelError.Kind? {
+        func kind(
+            timeout: Duration = .seconds(120), _ complete: @escaping @Sendable (JSON) -> (JSON, String)
+        ) throws -> RemoteModelError.Kind? {
             let server = Self.server(complete)
             defer { server.stop() }
-            let model = try Self.model(server, timeout: .milliseconds(300))
+            let model = try Self.model(server, timeout: timeout)
             do {
                 _ = try Self.answers(model, [.logLikelihood(context: "ab", continuation: "cd")])
                 return nil
@@ -151,8 +153,8 @@ import MartletEvaluation
         #expect(try kind { _ in ([:], "500 Internal Server Error") } == .refused(500))
         #expect(try kind { _ in (["choices": []], "200 OK") } == .badAnswer)
         #expect(
-            try kind { body in
-                Thread.sleep(forTimeInterval: 1)
+            try kind(timeout: .milliseconds(300)) { body in
+                Thread.sleep(forTimeInterval: 3)
                 return (Self.echo(body), "200 OK")
             } == .timedOut)
     }

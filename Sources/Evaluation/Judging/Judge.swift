@@ -24,6 +24,8 @@ public struct Judge {
 
     public let model: any EvaluationModel
     public var maximumTokens = 512
+    /// Whether the likeliest verdict is taken instead of one that is written: for small models, which seldom end with one.
+    public var takesLikeliest = false
 
     public init(_ model: any EvaluationModel) { self.model = model }
 
@@ -50,7 +52,7 @@ public struct Judge {
             let a = data.answers[first]?[question.key] ?? [], b = data.answers[second]?[question.key] ?? []
             return try [(a, b), (b, a)].map { try request(Self.instruction, Self.pair(question, $0.0, $0.1)) }
         }
-        let replies = try ask(requests, isCancelled, progress)
+        let replies = try ask(requests, among: ["A", "B", "C"], isCancelled, progress)
         return both.enumerated().map { index, question in
             let forward = Self.verdict(replies[2 * index])
             let backward = Self.verdict(replies[2 * index + 1]).map { verdict -> Verdict in
@@ -81,7 +83,7 @@ public struct Judge {
             let turns = data.answers[name]?[question.key] ?? []
             return try request(Self.rubric, Self.questionText(question) + "\n\n" + Self.answerText("The answer", turns))
         }
-        let replies = try ask(requests, isCancelled, progress)
+        let replies = try ask(requests, among: (1...10).map { String($0) }, isCancelled, progress)
         return zip(own, replies).map { ($0, Self.rating($1)) }
     }
 
@@ -93,9 +95,27 @@ public struct Judge {
         return .generate(try model.render(messages, opensReply: true), settings, turn: 0)
     }
 
+    /// What the model replies, or the likeliest of the verdicts.
     private func ask(
-        _ requests: [EvaluationRequest], _ isCancelled: () -> Bool, _ progress: (Int, Int) -> Void
+        _ requests: [EvaluationRequest], among verdicts: [String], _ isCancelled: () -> Bool,
+        _ progress: (Int, Int) -> Void
     ) throws -> [String] {
+        if takesLikeliest {
+            let scored = requests.flatMap { request -> [EvaluationRequest] in
+                guard case .generate(let prompt, _, _) = request else { return [] }
+                return verdicts.map { .logLikelihood(context: prompt + "[[", continuation: $0 + "]]") }
+            }
+            var logs = [Double](repeating: -.infinity, count: scored.count), done = 0
+            try model.answer(scored, isCancelled: isCancelled) { place, answer in
+                logs[place] = answer.logLikelihood
+                done += 1
+                progress(done / verdicts.count, requests.count)
+            }
+            return stride(from: 0, to: logs.count, by: verdicts.count).map { start in
+                let own = start..<start + verdicts.count
+                return "[[\(verdicts[own.reduce(start) { logs[$1] > logs[$0] ? $1 : $0 } - start])]]"
+            }
+        }
         var replies = [String](repeating: "", count: requests.count), done = 0
         try model.answer(requests, isCancelled: isCancelled) { place, answer in
             if case .reply(let text) = answer { replies[place] = text }
