@@ -62,14 +62,14 @@ struct SteerCommand: ParsableCommand {
         let prompt = try loaded.tokenizer.encode(text)
         var replies: [JSON] = []
         for strength in strength.isEmpty ? [0, 2, 4] : strength {
-            let tokens: [Int32]
+            let added: [Int32]
             do {
-                tokens = try direction.continuation(
+                added = try direction.continuation(
                     loaded, of: prompt, strength: Float(strength), count: tokens,
                     isCancelled: { interrupted.isRequested }
                 ).tokens
             } catch is CancellationError { throw ExitCode(130) }
-            let reply = try loaded.tokenizer.decode(tokens)
+            let reply = try loaded.tokenizer.decode(added)
             replies.append(["strength": .number(strength), "text": .string(reply)])
             if !json { Terminal.show("\(Terminal.fixed(strength, 2))  \((text + reply).printable)\n") }
         }

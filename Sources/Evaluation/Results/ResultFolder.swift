@@ -65,7 +65,7 @@ public struct ResultFolder {
 
     /// The newest file of results in a folder, or in the one folder within it that has any.
     private static func newest(_ path: String) throws -> String {
-        let own = try Folder.files(path).filter { $0.hasPrefix("results_") && $0.hasSuffix(".json") }.sorted()
+        let own = Folder.files(path).filter { $0.hasPrefix("results_") && $0.hasSuffix(".json") }.sorted()
         guard let last = own.last else {
             throw EvaluationError(
                 path, "holds no results_TIME.json; name the folder of one model, as martlet eval --out writes it")

@@ -87,7 +87,7 @@ struct WinoBias {
     /// - Throws: `EvaluationError` for a name that tells neither.
     static func files(_ path: String) throws -> [(path: String, isStereotyped: Bool)] {
         let all =
-            try Folder.isFolder(path)
+            Folder.isFolder(path)
             ? Folder.files(path).filter { $0.contains("stereotyped") }.sorted().map { "\(path)/\($0)" } : [path]
         let files = all.compactMap { file -> (String, Bool)? in
             let name = file.split(separator: "/").last ?? ""

@@ -12,10 +12,11 @@ struct TaskField: Sendable {
 
     let name: String
     let source: Source
+    private let task: String
 
     /// - Parameter dataset: what a built-in function is looked up by, beside its name.
     init(_ name: String, _ value: JSON, task: String, dataset: String) throws(EvaluationError) {
-        self.name = name
+        (self.name, self.task) = (name, task)
         if let function = value["!function"]?.string {
             source = .function(try BuiltInFunction.find(function, dataset: dataset, task: task, field: name))
             return
@@ -27,8 +28,12 @@ struct TaskField: Sendable {
         do throws(JinjaError) {
             source = .template(text, try JinjaTemplate(text, style: .plain))
         } catch {
-            throw EvaluationError(task, field: name, "the template's line \(max(error.line, 1)): \(error.reason)")
+            throw Self.failure(error, task, name)
         }
+    }
+
+    private static func failure(_ error: JinjaError, _ task: String, _ name: String) -> EvaluationError {
+        EvaluationError(task, field: name, "the template's line \(max(error.line, 1)): \(error.reason)")
     }
 
     /// The value for a row before anything is read into it: text that a template printed, a column's own value.
@@ -38,7 +43,12 @@ struct TaskField: Sendable {
         case .function(let function): return (try function.value(of: row), false)
         case .template(let text, let template):
             if columns.contains(text) { return (row[text] ?? .null, false) }
-            return (.string(try template.render(row)), true)
+            let printed: String
+            do throws(JinjaError) { printed = try template.render(row) } catch {
+                if error.kind == .cancelled { throw error }
+                throw Self.failure(error, task, name)
+            }
+            return (.string(printed), true)
         }
     }
 
