@@ -6,8 +6,9 @@ WORKDIR /build
 COPY Package.swift ./
 COPY Sources Sources
 COPY Plugins Plugins
-COPY Benchmarks Benchmarks
 COPY Tests Tests
+COPY docs docs
+ENV MARTLET_EXTRAS=0
 RUN swift build -c release --product martlet --static-swift-stdlib \
     && cp "$(swift build -c release --static-swift-stdlib --show-bin-path)/martlet" /martlet \
     && strip /martlet

@@ -6,8 +6,8 @@ import class Foundation.ProcessInfo
 /// floors below the hub build and test in seconds. See docs/architecture.md.
 let environment = ProcessInfo.processInfo.environment
 let coreOnly = environment["MARTLET_CORE"] != nil
-/// `MARTLET_ONLY_TESTS=1` leaves out benchmarks and examples, which ./test does not need.
-let onlyTests = environment["MARTLET_ONLY_TESTS"] != nil
+/// `MARTLET_EXTRAS=0` leaves out benchmarks and examples, which neither ./test nor an image needs.
+let hasExtras = environment["MARTLET_EXTRAS"] != "0"
 /// `MARTLET_FIRST=1` leaves out what `martlet-small` does not need, so that a first `./quickstart` fetches one package.
 let firstOnly = environment["MARTLET_FIRST"] != nil
 /// `MARTLET_TLS=0` leaves out https of the server, and with it the compilation of BoringSSL: a sixth of a first build.
@@ -344,7 +344,7 @@ if let rooms = environment["MARTLET_TESTS"] {
     let kept = Set(rooms.split(separator: ",").map { "\($0)Tests" })
     targets.removeAll { $0.type == .test && !kept.contains($0.name) }
 }
-if onlyTests || environment["MARTLET_TESTS"] != nil {
+if !hasExtras || environment["MARTLET_TESTS"] != nil {
     targets.removeAll { $0.path?.hasPrefix("Benchmarks/") == true || $0.path?.hasPrefix("Examples/") == true }
 }
 

@@ -33,7 +33,7 @@ test_flags=(--disable-testable-imports --disable-index-store)
 # Builds what ./test runs: neither benchmarks nor examples, which .ci/run builds, and https of the server only where
 # BoringSSL is compiled already or MARTLET_TLS=1 says so.
 build_tests() {
-    export MARTLET_ONLY_TESTS=1
+    export MARTLET_EXTRAS=0
     if [ -z "${MARTLET_TLS:-}" ] && [ -z "$(find .build/release/CNIOBoringSSL.build -name '*.o' -print -quit 2>/dev/null)" ]; then
         export MARTLET_TLS=0
         echo "without https of the server, which takes minutes to build: MARTLET_TLS=1 ./test tests it as well" >&2
