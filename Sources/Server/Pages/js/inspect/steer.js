@@ -11,7 +11,8 @@ export function steerCard(model) {
   const prompt = el("textarea", { rows: 1, value: t("steer.example.prompt"), id: "steer-prompt" });
   const towards = el("textarea", { rows: 3, value: t("steer.example.towards"), id: "steer-towards" });
   const away = el("textarea", { rows: 3, value: t("steer.example.away"), id: "steer-away" });
-  const layer = slider("steer.layer", 0, 0, 1, 0), strength = slider("steer.strength", -8, 8, 0.5, 2);
+  const layer = slider(t("steer.layer"), t("steer.layer.hint"), 0, 0, 1, 0, (value) => Number(value) + 1);
+  const strength = slider(t("steer.strength"), t("steer.strength.hint"), -8, 8, 0.5, 2, String);
   const go = el("button.primary", { type: "submit" }, t("steer.go"));
   const note = el("div", { "aria-live": "polite" }), result = el("div.steered", { "aria-live": "polite" });
   const form = el("form", { onsubmit: (event) => { event.preventDefault(); run(); } },
@@ -23,11 +24,11 @@ export function steerCard(model) {
   const element = el("section.card", {}, el("h2", {}, t("steer")), el("p.quiet.small", {}, t("steer.hint")), form, note, result);
   let waiting = null, running = false, again = false, isKnown = false;
 
-  function slider(key, low, high, step, value) {
-    const shown = el("b", {}, key === "steer.layer" ? "–" : value);
+  function slider(name, title, low, high, step, value, shownAs) {
+    const shown = el("b", {}, high > low ? shownAs(value) : "–");
     const input = el("input", { type: "range", min: String(low), max: String(high), step: String(step), value: String(value),
-      oninput: () => { shown.textContent = key === "steer.layer" ? Number(input.value) + 1 : input.value; soon(); } });
-    return { input, shown, element: el("label.field", { title: t(key + ".hint") }, el("span", {}, t(key), shown), input) };
+      oninput: () => { shown.textContent = shownAs(input.value); soon(); } });
+    return { input, shown, element: el("label.field", { title }, el("span", {}, name, shown), input) };
   }
 
   /** A moved slider asks again once it rests, and after the answer under way. */
