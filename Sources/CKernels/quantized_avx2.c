@@ -1,4 +1,5 @@
 #include "fill.h"
+#include "quantized_blocks.h"
 
 #if defined(__x86_64__)
 #include <float.h>
@@ -16,7 +17,7 @@
 // Bytes overflow even once (2 · 255 · 128), so they are split into two nibbles. Every sum is exact.
 
 /// Unpacks one half of the codes to bytes, [half][group][32].
-INLINE void unpack(const int bits, const uint8_t *codes, uint8_t *out) {
+INLINE void unpack(const int bits, const martlet_table table, const uint8_t *codes, uint8_t *out) {
     const __m256i low = _mm256_set1_epi8(15), two = _mm256_set1_epi8(0x30);
     for (int s = 0; s < 2; s++) {
         __m256i w[GROUPS];
@@ -28,6 +29,11 @@ INLINE void unpack(const int bits, const uint8_t *codes, uint8_t *out) {
                 w[j] = _mm256_and_si256(v, low);
                 w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
             }
+        }
+        if (table) {
+            const __m128i sixteen = _mm_loadu_si128((const __m128i *)codes_of_table(table));
+            const __m256i bytes = _mm256_broadcastsi128_si256(sixteen);
+            for (int g = 0; g < GROUPS; g++) w[g] = _mm256_shuffle_epi8(bytes, w[g]);
         }
         if (bits == 5) {
             // Spread 32 bits to 32 bytes: byte i tests bit i % 8 of byte i / 8.
@@ -98,8 +104,8 @@ INLINE void dot(const int bits, const int first, const int last, const int count
 INLINE __m256 eight_halves(const uint8_t *from) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)); }
 
 /// One half panel for `count` activation rows over all blocks.
-INLINE void half_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
-                      const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const int s,
+INLINE void half_rows(const int bits, const int parts, const bool minimum, const bool zeros, const int offset,
+                      const int count, const uint8_t *panel, size_t block_bytes, const uint8_t *bytes, const int s,
                       const martlet_activations *x, size_t row, float *y, size_t stride, size_t left) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m256 acc[4];
@@ -120,6 +126,11 @@ INLINE void half_rows(const int bits, const int parts, const bool minimum, const
                 const __m256 factor = _mm256_set1_ps(x->scales[at]);
                 sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(high[c], 7));
                 if (offset) sum[c] = _mm256_add_epi32(sum[c], _mm256_set1_epi32(offset_of(offset, total)));
+                if (zeros) {
+                    const __m128i stored = _mm_loadl_epi64((const __m128i *)(panel + 2 * MARTLET_PANEL + 8 * s));
+                    const __m256i zero = _mm256_cvtepu8_epi32(stored);
+                    sum[c] = _mm256_sub_epi32(sum[c], _mm256_mullo_epi32(zero, _mm256_set1_epi32(total)));
+                }
                 acc[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[c]), _mm256_mul_ps(scale, factor), acc[c]);
                 if (minimum) {
                     const __m256 low = eight_halves(panel + 32 * (parts + h) + 16 * s);
@@ -140,17 +151,20 @@ INLINE void half_rows(const int bits, const int parts, const bool minimum, const
     }
 }
 
-INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const int offset,
-                             const martlet_packing *packing, const uint8_t *panels, size_t first, size_t last,
-                             const martlet_activations *x, float *y, size_t stride, size_t outputs, uint8_t *scratch) {
+INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const bool zeros,
+                             const martlet_table table, const int offset, const martlet_packing *packing,
+                             const uint8_t *panels, size_t first, size_t last, const martlet_activations *x, float *y,
+                             size_t stride, size_t outputs, uint8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
-    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
+    // What a table has are bytes.
+    const int wide = table ? 8 : bits;
     for (size_t p = first; p < last; p++) {
         const uint8_t *panel = panels + p * blocks * size;
         for (size_t b = 0; b < blocks; b++) {
             _mm_prefetch((const char *)(panel + (b + 8) * size), _MM_HINT_T0);
             _mm_prefetch((const char *)(panel + (b + 8) * size + 64), _MM_HINT_T0);
-            unpack(bits, panel + b * size + header, scratch + b * 512);
+            unpack(bits, table, panel + b * size + header, scratch + b * 512);
         }
         for (int s = 0; s < 2; s++) {
             const size_t column = p * MARTLET_PANEL + 8 * (size_t)s;
@@ -159,7 +173,7 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
             size_t m = 0;
 #define ROWS(n)                                                                                                   \
     for (; m + n <= x->rows; m += n)                                                                              \
-        half_rows(bits, parts, minimum, offset, n, panel, size, scratch, s, x, m, y + column, stride, left)
+        half_rows(wide, parts, minimum, zeros, offset, n, panel, size, scratch, s, x, m, y + column, stride, left)
             ROWS(4);
             ROWS(1);
 #undef ROWS
@@ -211,22 +225,26 @@ INLINE void float_panels(const martlet_type type, const martlet_packing *packing
 TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                             const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-#define CASE(bits_, parts_, minimum_, offset_)                                                                        \
-    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                     \
-        packing->offset == offset_) {                                                                                 \
-        quantized_panels(bits_, parts_, minimum_, offset_, packing, panels, first, last, x, y, stride, outputs,       \
-                         aligned);                                                                                    \
-        return;                                                                                                       \
+#define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
+    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                    \
+        packing->has_zeros == zeros_ && packing->table == table_ && packing->offset == offset_) {                    \
+        quantized_panels(bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y, stride,\
+                         outputs, aligned);                                                                          \
+        return;                                                                                                      \
     }
-    CASE(4, 1, false, 8)
-    CASE(4, 1, true, 0)
-    CASE(5, 1, false, 16)
-    CASE(5, 1, true, 0)
-    CASE(8, 1, false, 128)
-    CASE(8, 2, false, 128)
-    CASE(4, 2, true, 0)
-    CASE(4, 2, false, 4)
-    CASE(6, 2, false, 32)
+    CASE(4, 1, false, false, MARTLET_TABLE_NONE, 8)
+    CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
+    CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(8, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(8, 2, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(4, 2, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 2, false, false, MARTLET_TABLE_NONE, 4)
+    CASE(6, 2, false, false, MARTLET_TABLE_NONE, 32)
 #undef CASE
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;

@@ -1,4 +1,5 @@
 #include "fill.h"
+#include "quantized_blocks.h"
 
 #if defined(__x86_64__)
 #include <float.h>
@@ -12,7 +13,7 @@
 #define BYTES_AHEAD 16384
 
 /// Unpacks the codes of 32 columns of 16 rows to bytes: lane r of vector g holds columns 4g … 4g + 3 of row r.
-INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
+INLINE void unpack(const int bits, const martlet_table table, const uint8_t *codes, __m512i *w) {
     if (bits == 8) {
         for (int g = 0; g < GROUPS; g++) w[g] = _mm512_loadu_si512(codes + 64 * g);
         return;
@@ -22,6 +23,10 @@ INLINE void unpack(const int bits, const uint8_t *codes, __m512i *w) {
         const __m512i v = _mm512_loadu_si512(codes + 64 * j);
         w[j] = _mm512_and_si512(v, low);
         w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
+    }
+    if (table) {
+        const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)codes_of_table(table)));
+        for (int g = 0; g < GROUPS; g++) w[g] = _mm512_shuffle_epi8(bytes, w[g]);
     }
     if (bits == 5) {
         const __m512i sixteen = _mm512_set1_epi8(16);
@@ -49,9 +54,15 @@ INLINE __m512i four(const int8_t *codes) {
     return _mm512_set1_epi32(value);
 }
 
+/// The zeros of the rows of a panel's block.
+INLINE __m512i row_zeros(const uint8_t *header) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(header + 2 * MARTLET_PANEL)));
+}
+
 /// Adds one block to the accumulators of `count` activation rows.
-INLINE void block_step(const int parts, const bool minimum, const int offset, const int count, const __m512i *w,
-                       const uint8_t *header, const martlet_activations *x, size_t row, size_t block, __m512 *acc) {
+INLINE void block_step(const int parts, const bool minimum, const bool zeros, const int offset, const int count,
+                       const __m512i *w, const uint8_t *header, const martlet_activations *x, size_t row, size_t block,
+                       __m512 *acc) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m512 scale[2], low[2];
     for (int h = 0; h < parts; h++) {
@@ -71,6 +82,7 @@ INLINE void block_step(const int parts, const bool minimum, const int offset, co
                 s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
             }
             s = _mm512_add_epi32(s, _mm512_slli_epi32(high, 7));
+            if (zeros) s = _mm512_sub_epi32(s, _mm512_mullo_epi32(row_zeros(header), _mm512_set1_epi32(sum)));
             acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(scale[h], factor), acc[c]);
             if (minimum) {
                 acc[c] = _mm512_fmadd_ps(low[h], _mm512_mul_ps(factor, _mm512_set1_ps((float)sum)), acc[c]);
@@ -80,10 +92,10 @@ INLINE void block_step(const int parts, const bool minimum, const int offset, co
 }
 
 /// One panel for `count` activation rows.
-INLINE void panel_rows(const int bits, const int parts, const bool minimum, const int offset, const int count,
-                       const uint8_t *panel, size_t block_bytes, const martlet_activations *x, size_t row, float *y,
-                       size_t stride, __mmask16 mask) {
-    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+INLINE void panel_rows(const int bits, const int parts, const bool minimum, const bool zeros, const martlet_table table,
+                       const int offset, const int count, const uint8_t *panel, size_t block_bytes,
+                       const martlet_activations *x, size_t row, float *y, size_t stride, __mmask16 mask) {
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
     __m512 acc[4];
     for (int c = 0; c < count; c++) acc[c] = _mm512_setzero_ps();
     for (size_t b = 0; b < x->columns / MARTLET_BLOCK; b++, panel += block_bytes) {
@@ -91,8 +103,8 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
         for (size_t line = 0; line < block_bytes; line += 64) {
             _mm_prefetch((const char *)((uintptr_t)panel + BYTES_AHEAD + line), _MM_HINT_T0);
         }
-        unpack(bits, panel + header, w);
-        block_step(parts, minimum, offset, count, w, panel, x, row, b, acc);
+        unpack(bits, table, panel + header, w);
+        block_step(parts, minimum, zeros, offset, count, w, panel, x, row, b, acc);
     }
     for (int c = 0; c < count; c++) _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride, mask, acc[c]);
 }
@@ -100,9 +112,9 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
 /// Two unpacked panels for four activation rows: the digits of a row are loaded once for both. The order of operations
 /// is that of `block_step`. With `fetches`, the next pair is prefetched during the arithmetic: with few activation
 /// rows, memory would otherwise be idle during the arithmetic, and the arithmetic units during the unpacking.
-INLINE void pair_rows(const int parts, const bool minimum, const int offset, const bool fetches, const uint8_t *panel, size_t panel_bytes,
-                      size_t block_bytes, const uint8_t *bytes, const martlet_activations *x, size_t row, float *y,
-                      size_t stride, const __mmask16 *mask) {
+INLINE void pair_rows(const int parts, const bool minimum, const bool zeros, const int offset, const bool fetches,
+                      const uint8_t *panel, size_t panel_bytes, size_t block_bytes, const uint8_t *bytes,
+                      const martlet_activations *x, size_t row, float *y, size_t stride, const __mmask16 *mask) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m512 acc[2][4];
     for (int c = 0; c < 4; c++) acc[0][c] = acc[1][c] = _mm512_setzero_ps();
@@ -141,7 +153,11 @@ INLINE void pair_rows(const int parts, const bool minimum, const int offset, con
                 const uint8_t *scales = panel + p * panel_bytes + 32 * h;
                 const __m512 scale = half_row(scales);
                 for (int c = 0; c < 4; c++) {
-                    const __m512i dot = _mm512_add_epi32(s[p][c], _mm512_slli_epi32(high[p][c], 7));
+                    __m512i dot = _mm512_add_epi32(s[p][c], _mm512_slli_epi32(high[p][c], 7));
+                    if (zeros) {
+                        const __m512i total = _mm512_set1_epi32(sum[c]);
+                        dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(row_zeros(scales), total));
+                    }
                     const __m512 product = _mm512_mul_ps(scale, _mm512_set1_ps(factor[c]));
                     acc[p][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), product, acc[p][c]);
                     if (minimum) {
@@ -158,11 +174,12 @@ INLINE void pair_rows(const int parts, const bool minimum, const int offset, con
     }
 }
 
-INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const int offset,
-                             const martlet_packing *packing, const uint8_t *panels, size_t first, size_t last,
-                             const martlet_activations *x, float *y, size_t stride, size_t outputs, uint8_t *scratch) {
+INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const bool zeros,
+                             const martlet_table table, const int offset, const martlet_packing *packing,
+                             const uint8_t *panels, size_t first, size_t last, const martlet_activations *x, float *y,
+                             size_t stride, size_t outputs, uint8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
-    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
     for (size_t p = first; p < last;) {
         const uint8_t *panel = panels + p * blocks * size;
         const size_t width = x->rows > 4 && last - p >= 2 ? 2 : 1;
@@ -177,15 +194,17 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
         if (width == 2) {
             for (size_t b = 0; b < 2 * blocks; b++) {
                 __m512i w[GROUPS];
-                unpack(bits, panel + b * size + header, w);
+                unpack(bits, table, panel + b * size + header, w);
                 for (int g = 0; g < GROUPS; g++) _mm512_store_si512(scratch + b * 512 + 64 * (size_t)g, w[g]);
             }
             if (m + 4 <= x->rows) {
-                pair_rows(parts, minimum, offset, true, panel, blocks * size, size, scratch, x, m, out, stride, mask);
+                pair_rows(parts, minimum, zeros, offset, true, panel, blocks * size, size, scratch, x, m, out, stride,
+                          mask);
                 m += 4;
             }
             for (; m + 4 <= x->rows; m += 4) {
-                pair_rows(parts, minimum, offset, false, panel, blocks * size, size, scratch, x, m, out, stride, mask);
+                pair_rows(parts, minimum, zeros, offset, false, panel, blocks * size, size, scratch, x, m, out, stride,
+                          mask);
             }
         }
         const size_t from = m;
@@ -193,8 +212,8 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
             m = from;
 #define ROWS(n)                                                                                                      \
     for (; m + n <= x->rows; m += n)                                                                                 \
-        panel_rows(bits, parts, minimum, offset, n, panel + i * blocks * size, size, x, m, out + i * MARTLET_PANEL,  \
-                   stride, mask[i])
+        panel_rows(bits, parts, minimum, zeros, table, offset, n, panel + i * blocks * size, size, x, m,             \
+                   out + i * MARTLET_PANEL, stride, mask[i])
             ROWS(4);
             ROWS(2);
             ROWS(1);
@@ -264,22 +283,26 @@ INLINE void float_panels(const martlet_type type, const martlet_packing *packing
 TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                             const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-#define CASE(bits_, parts_, minimum_, offset_)                                                                        \
-    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                     \
-        packing->offset == offset_) {                                                                                 \
-        quantized_panels(bits_, parts_, minimum_, offset_, packing, panels, first, last, x, y, stride, outputs,       \
-                         aligned);                                                                                    \
-        return;                                                                                                       \
+#define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
+    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                    \
+        packing->has_zeros == zeros_ && packing->table == table_ && packing->offset == offset_) {                    \
+        quantized_panels(bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y, stride,\
+                         outputs, aligned);                                                                          \
+        return;                                                                                                      \
     }
-    CASE(4, 1, false, 8)
-    CASE(4, 1, true, 0)
-    CASE(5, 1, false, 16)
-    CASE(5, 1, true, 0)
-    CASE(8, 1, false, 128)
-    CASE(8, 2, false, 128)
-    CASE(4, 2, true, 0)
-    CASE(4, 2, false, 4)
-    CASE(6, 2, false, 32)
+    CASE(4, 1, false, false, MARTLET_TABLE_NONE, 8)
+    CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
+    CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(8, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(8, 2, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(4, 2, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 2, false, false, MARTLET_TABLE_NONE, 4)
+    CASE(6, 2, false, false, MARTLET_TABLE_NONE, 32)
 #undef CASE
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;

@@ -32,5 +32,21 @@ typedef struct {
     float scale[2], minimum[2];
 } block_values;
 
+/// What an index of four bits stands for, and 128.
+extern const uint8_t martlet_iq4_codes[16], martlet_fp4_codes[16];
+
+/// Codes as indices, of the types that are packed so: IQ4_NL, IQ4_XS and MXFP4.
+void read_index_block(martlet_type type, const void *row, size_t block, block_values *out);
+
+/// Bytes of a panel's block before its codes.
+static inline size_t header_bytes(const martlet_packing *p) {
+    return (size_t)p->parts * 32 * (p->has_minimum ? 2 : 1) + (p->has_zeros ? MARTLET_PANEL : 0);
+}
+
+/// The bytes that a table has for the indices; NULL without a table.
+static inline const uint8_t *codes_of_table(martlet_table table) {
+    return table == MARTLET_TABLE_IQ4 ? martlet_iq4_codes : table == MARTLET_TABLE_FP4 ? martlet_fp4_codes : NULL;
+}
+
 /// `read_block` for the types whose codes are indices of a table, and for the ternary types.
 void read_table_block(martlet_type type, const void *row, size_t block, block_values *out);

@@ -46,7 +46,7 @@ size_t martlet_type_block_bytes(martlet_type type) {
 }
 
 bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *packing) {
-    martlet_packing p = {0, 1, false, 0, MARTLET_F32, 0};
+    martlet_packing p = {.parts = 1, .float_type = MARTLET_F32};
     switch (type) {
     case MARTLET_F32: break;
     case MARTLET_F16: case MARTLET_BF16: p.float_type = type; break;
@@ -60,20 +60,31 @@ bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *packing)
     case MARTLET_Q6_K: p.bits = 6; p.parts = 2; p.offset = 32; break;
     case MARTLET_TQ1_0: case MARTLET_TQ2_0: p.bits = 4; p.offset = 8; break;
     // Codes that are indices of a table are packed as the table's numbers, one byte each.
-    case MARTLET_IQ1_S: case MARTLET_IQ2_XXS: case MARTLET_IQ3_XXS: case MARTLET_IQ3_S: case MARTLET_IQ4_NL:
-    case MARTLET_IQ4_XS: case MARTLET_MXFP4: p.bits = 8; p.offset = 128; break;
+    case MARTLET_IQ1_S: case MARTLET_IQ2_XXS: case MARTLET_IQ3_XXS: case MARTLET_IQ3_S:
+        p.bits = 8;
+        p.offset = 128;
+        break;
     case MARTLET_IQ1_M: case MARTLET_IQ2_XS: case MARTLET_IQ2_S: p.bits = 8; p.parts = 2; p.offset = 128; break;
+    // Tables of 16 numbers are looked up in the product.
+    case MARTLET_IQ4_NL: case MARTLET_IQ4_XS: p.bits = 4; p.table = MARTLET_TABLE_IQ4; p.offset = 128; break;
+    case MARTLET_MXFP4: p.bits = 4; p.table = MARTLET_TABLE_FP4; p.offset = 128; break;
     default: return false;
     }
-    if (exact) p = (martlet_packing){0, 1, false, 0, MARTLET_F32, 0};
+    if (exact) p = (martlet_packing){.parts = 1, .float_type = MARTLET_F32};
     if (p.bits == 0) {
         p.block_bytes = MARTLET_PANEL * martlet_type_block_bytes(p.float_type);
     } else {
         const size_t codes = p.bits == 8 ? 512 : p.bits == 6 ? 384 : p.bits == 5 ? 320 : 256;
-        p.block_bytes = codes + (size_t)p.parts * MARTLET_PANEL * 2 * (p.has_minimum ? 2 : 1);
+        p.block_bytes = codes + header_bytes(&p);
     }
     *packing = p;
     return true;
+}
+
+martlet_packing martlet_zeros_packing(int bits) {
+    martlet_packing p = {.bits = bits, .parts = 1, .has_zeros = true, .float_type = MARTLET_F32};
+    p.block_bytes = (bits == 8 ? 512 : 256) + header_bytes(&p);
+    return p;
 }
 
 size_t martlet_panel_bytes(const martlet_packing *packing, size_t columns) {
@@ -300,7 +311,7 @@ void martlet_pack_panel(martlet_type type, const martlet_packing *packing, const
         return;
     }
     memset(panel, 0, martlet_panel_bytes(packing, columns));
-    const size_t header = (size_t)packing->parts * 32 * (packing->has_minimum ? 2 : 1);
+    const size_t header = header_bytes(packing);
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *row = (const uint8_t *)source + r * row_bytes;
         uint8_t *block = panel;
@@ -316,12 +327,27 @@ void martlet_pack_panel(martlet_type type, const martlet_packing *packing, const
                 continue;
             }
             block_values values;
-            read_block(type, row, b, &values);
+            if (packing->table) read_index_block(type, row, b, &values);
+            else read_block(type, row, b, &values);
             for (int h = 0; h < packing->parts; h++) {
                 scales[h * 16 + (int)r] = float_to_half(values.scale[h]);
                 if (packing->has_minimum) scales[(packing->parts + h) * 16 + (int)r] = float_to_half(values.minimum[h]);
             }
             pack_codes(packing->bits, values.codes, r, block + header);
+        }
+    }
+}
+
+void martlet_pack_zeros_panel(const martlet_packing *packing, const uint8_t *codes, const uint16_t *scales,
+                              const uint8_t *zeros, size_t rows, size_t columns, void *panel) {
+    const size_t blocks = columns / MARTLET_BLOCK, header = header_bytes(packing);
+    memset(panel, 0, martlet_panel_bytes(packing, columns));
+    for (size_t r = 0; r < rows; r++) {
+        uint8_t *block = panel;
+        for (size_t b = 0; b < blocks; b++, block += packing->block_bytes) {
+            memcpy(block + 2 * r, scales + r * blocks + b, 2);
+            block[2 * MARTLET_PANEL + r] = zeros[r * blocks + b];
+            pack_codes(packing->bits, codes + r * columns + b * MARTLET_BLOCK, r, block + header);
         }
     }
 }

@@ -1,9 +1,11 @@
 #include "fill.h"
+#include "quantized_blocks.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #include <float.h>
 #include <math.h>
+#include <string.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -11,11 +13,15 @@
 #define GROUPS 8
 #define PLAIN static inline __attribute__((always_inline))
 
-/// The codes of group g of rows 4q … 4q + 3; 128 is subtracted from bytes of 8-bit formats.
-PLAIN int8x16_t codes_of(const int bits, const uint8_t *codes, const int g, const int q) {
+/// The codes of group g of rows 4q … 4q + 3; 128 is subtracted from bytes of 8-bit formats and of tables.
+PLAIN int8x16_t codes_of(const int bits, const martlet_table table, const uint8_t *codes, const int g, const int q) {
     if (bits == 8) return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(codes + 64 * g + 16 * q), vdupq_n_u8(0x80)));
     const uint8x16_t pair = vld1q_u8(codes + 64 * (g % 4) + 16 * q);
     uint8x16_t w = g < 4 ? vandq_u8(pair, vdupq_n_u8(15)) : vshrq_n_u8(pair, 4);
+    if (table) {
+        const uint8x16_t bytes = vqtbl1q_u8(vld1q_u8(codes_of_table(table)), w);
+        return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
+    }
     if (bits == 5) {
         // Byte i tests bit i % 8 of byte i / 8.
         const uint8_t *word = codes + 256 + 8 * g + 2 * q;
@@ -28,6 +34,14 @@ PLAIN int8x16_t codes_of(const int bits, const uint8_t *codes, const int g, cons
         w = vorrq_u8(w, vandq_u8(two, vdupq_n_u8(0x30)));
     }
     return vreinterpretq_s8_u8(w);
+}
+
+/// Four bytes, widened.
+PLAIN int32x4_t four_zeros(const uint8_t *from) {
+    uint32_t word;
+    memcpy(&word, from, 4);
+    const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(word));
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
 }
 
 PLAIN float32x4_t four_halves(const void *from) {

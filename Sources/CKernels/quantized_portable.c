@@ -1,5 +1,6 @@
 #include "fill.h"
 #include "half.h"
+#include "quantized_blocks.h"
 
 #include <float.h>
 #include <math.h>
@@ -22,7 +23,8 @@ static uint8_t code_at(int bits, const uint8_t *codes, int column, int row) {
 static void quantized_panel(const martlet_packing *packing, const uint8_t *panel, const martlet_activations *x,
                             size_t row, float *acc) {
     const int parts = packing->parts, span = 32 / parts;
-    const size_t header = (size_t)parts * 32 * (packing->has_minimum ? 2 : 1), blocks = x->columns / MARTLET_BLOCK;
+    const size_t header = header_bytes(packing), blocks = x->columns / MARTLET_BLOCK;
+    const uint8_t *table = codes_of_table(packing->table);
     for (size_t b = 0; b < blocks; b++, panel += packing->block_bytes) {
         const uint16_t *scales = (const uint16_t *)panel;
         const int8_t *codes = x->codes + (row * blocks + b) * 2 * MARTLET_BLOCK;
@@ -31,10 +33,10 @@ static void quantized_panel(const martlet_packing *packing, const uint8_t *panel
         for (int r = 0; r < MARTLET_PANEL; r++) {
             for (int h = 0; h < parts; h++) {
                 const int32_t sum = parts == 2 ? sums[h] : sums[0] + sums[1];
-                int32_t dot = offset_of(packing->offset, sum);
+                int32_t dot = offset_of(packing->has_zeros ? panel[32 + r] : packing->offset, sum);
                 for (int k = h * span; k < (h + 1) * span; k++) {
-                    dot += (int32_t)code_at(packing->bits, panel + header, k, r) *
-                           (128 * codes[k] + codes[k + MARTLET_BLOCK]);
+                    const uint8_t code = code_at(packing->bits, panel + header, k, r);
+                    dot += (int32_t)(table ? table[code] : code) * (128 * codes[k] + codes[k + MARTLET_BLOCK]);
                 }
                 acc[r] = fmaf((float)dot, half_to_float(scales[h * 16 + r]) * factor, acc[r]);
                 if (packing->has_minimum) {

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static const int8_t iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-/// Twice the values of FP4 E2M1.
-static const int8_t fp4_levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+const uint8_t martlet_iq4_codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+const uint8_t martlet_fp4_codes[16] = {128, 129, 130, 131, 132, 134, 136, 140,
+                                       128, 127, 126, 125, 124, 122, 120, 116};
 static const uint8_t iq2_magnitudes[4] = {8, 25, 43, 0};
 static const uint8_t iq3_xxs_magnitudes[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 
@@ -42,10 +42,10 @@ static void eighths(unsigned index, bool less, uint8_t *codes) {
     for (int i = 0; i < 8; i++) codes[i] = (uint8_t)(128 + 8 * ((point >> (2 * i) & 3) - 1) + (less ? -1 : 1));
 }
 
-static void nibbles(const uint8_t *qs, const int8_t *levels, uint8_t *codes) {
+static void nibbles(const uint8_t *qs, uint8_t *codes) {
     for (int i = 0; i < 16; i++) {
-        codes[i] = (uint8_t)(levels[qs[i] & 15] + 128);
-        codes[i + 16] = (uint8_t)(levels[qs[i] >> 4] + 128);
+        codes[i] = qs[i] & 15;
+        codes[i + 16] = qs[i] >> 4;
     }
 }
 
@@ -69,31 +69,39 @@ static void read_ternary(const tq1_0 *b, int part, uint8_t *codes) {
 /// 2^(e - 128), half of what the exponent says, because the levels are doubled.
 static float half_power(uint8_t e) { return bits_to_float(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23); }
 
+void read_index_block(martlet_type type, const void *row, size_t block, block_values *out) {
+    float scale = 0;
+    if (type == MARTLET_IQ4_NL) {
+        const iq4_nl *b = (const iq4_nl *)row + block;
+        scale = half_to_float(b->d);
+        nibbles(b->qs, out->codes);
+    } else if (type == MARTLET_MXFP4) {
+        const mxfp4 *b = (const mxfp4 *)row + block;
+        scale = half_power(b->e);
+        nibbles(b->qs, out->codes);
+    } else {
+        const iq4_xs *b = (const iq4_xs *)row + block / 8;
+        const int part = (int)(block % 8);
+        const int low = b->scales_low[part / 2] >> (4 * (part % 2)) & 15;
+        const int high = word16(b->scales_high) >> (2 * part) & 3;
+        scale = half_to_float(b->d) * (float)((low | high << 4) - 32);
+        nibbles(b->qs + 16 * part, out->codes);
+    }
+    out->minimum[0] = out->minimum[1] = 0;
+    out->scale[0] = out->scale[1] = scale;
+}
+
 void read_table_block(martlet_type type, const void *row, size_t block, block_values *out) {
     const size_t super = block / 8;
     const int part = (int)(block % 8);
     float scale = 0;
     out->minimum[0] = out->minimum[1] = 0;
     switch (type) {
-    case MARTLET_IQ4_NL: {
-        const iq4_nl *b = (const iq4_nl *)row + block;
-        scale = half_to_float(b->d);
-        nibbles(b->qs, iq4_levels, out->codes);
-        break;
-    }
-    case MARTLET_MXFP4: {
-        const mxfp4 *b = (const mxfp4 *)row + block;
-        scale = half_power(b->e);
-        nibbles(b->qs, fp4_levels, out->codes);
-        break;
-    }
-    case MARTLET_IQ4_XS: {
-        const iq4_xs *b = (const iq4_xs *)row + super;
-        const int low = b->scales_low[part / 2] >> (4 * (part % 2)) & 15;
-        const int high = word16(b->scales_high) >> (2 * part) & 3;
-        scale = half_to_float(b->d) * (float)((low | high << 4) - 32);
-        nibbles(b->qs + 16 * part, iq4_levels, out->codes);
-        break;
+    case MARTLET_IQ4_NL: case MARTLET_IQ4_XS: case MARTLET_MXFP4: {
+        const uint8_t *table = type == MARTLET_MXFP4 ? martlet_fp4_codes : martlet_iq4_codes;
+        read_index_block(type, row, block, out);
+        for (int i = 0; i < 32; i++) out->codes[i] = table[out->codes[i]];
+        return;
     }
     case MARTLET_TQ1_0: {
         const tq1_0 *b = (const tq1_0 *)row + super;

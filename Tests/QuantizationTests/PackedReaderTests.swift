@@ -145,6 +145,30 @@ import Testing
         }
     }
 
+    /// Every layout refuses tensors that are not as large as the matrix takes, and does not read past them.
+    @Test func noLayoutIsReadAsAnotherShape() throws {
+        let file = try Self.files
+        for item in try Self.cases {
+            for shape in [[16, 128], [32, 64], [8, 64], [16, 32], [1, 1]] as [Shape] {
+                var found: (any WeightMatrix)?
+                let error = #expect(throws: (any Error).self, "\(item.name) as \(shape)") {
+                    found = try matrix(item.config, item.name, file, shape: shape)
+                }
+                #expect(found == nil && !"\(String(describing: error))".isEmpty)
+            }
+        }
+    }
+
+    /// Packed for products, no layout takes much more than it is stored in.
+    @Test func packedFormsStaySmall() throws {
+        let file = try Self.files
+        for item in try Self.cases {
+            let found = try matrix(item.config, item.name, file)
+            let bits = try found.packed(exact: false).byteCount * 8 / (16 * 64)
+            #expect(bits <= 12, "\(item.name): \(bits) bits a weight")
+        }
+    }
+
     @Test func lyingFilesAreRefusedByName() throws {
         let file = try Self.files
         func message(_ body: () throws -> Void) -> String {

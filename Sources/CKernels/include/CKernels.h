@@ -9,6 +9,7 @@
 #include "martlet_cpu.h"
 #include "martlet_gemm.h"
 #include "martlet_quantized.h"
+#include "martlet_coded.h"
 #include "martlet_attention.h"
 #include "martlet_vector.h"
 #include "martlet_training.h"
@@ -21,6 +22,7 @@ typedef struct martlet_kernels {
     martlet_instruction_set instruction_set;
     martlet_gemm_kernels gemm;
     martlet_quantized_kernels quantized;
+    martlet_coded_kernels coded;
     martlet_attention_kernels attention;
     martlet_vector_kernels vector;
     martlet_training_kernels training;

@@ -6,12 +6,14 @@
 //
 //   scales   float16 [parts][16]          parts = 1, or 2 where a scale covers 16 columns
 //   minima   float16 [parts][16]          only formats with w = scale · code + minimum
+//   zeros    uint8   [16]                 only formats with w = scale · (code − zero), a zero for each row
 //   codes    low nibbles  [4][16][4]      byte j·64 + 4r + i holds columns 4j + i (low half) and 16 + 4j + i (high half)
 //            bit 4        [8] uint64      5-bit formats: bit 4r + i of word g is column 4g + i of row r
 //            bits 4 and 5 [2][16][4]      6-bit formats: byte h·64 + 4r + i holds columns 16h + 4(0…3) + i, two bits each
 //            or bytes     [8][16][4]      8-bit formats
 //
-// Symmetric formats (w = scale · (code − offset)) fold the offset into the integer sum. Float panels are [columns][16].
+// Symmetric formats (w = scale · (code − offset)) fold the offset into the integer sum, and so are zeros. Codes of four bits
+// may be indices of a table of 16 bytes, which are the codes that are computed with. Float panels are [columns][16].
 #pragma once
 #include "martlet_cpu.h"
 #include "martlet_types.h"
@@ -22,11 +24,23 @@
 /// The largest magnitude of a stored activation.
 #define MARTLET_ACTIVATION_TOP (128 * 127)
 
+/// What codes of four bits are indices of.
+typedef enum martlet_table {
+    MARTLET_TABLE_NONE,
+    /// The levels of IQ4_NL and IQ4_XS.
+    MARTLET_TABLE_IQ4,
+    /// Twice the numbers of FP4 (E2M1).
+    MARTLET_TABLE_FP4,
+} martlet_table;
+
 typedef struct martlet_packing {
-    /// Bits of a code: 4, 5, 6 or 8; 0 for float panels.
+    /// Bits of a stored code: 4, 5, 6 or 8; 0 for float panels.
     int bits;
     int parts;
     bool has_minimum;
+    bool has_zeros;
+    martlet_table table;
+    /// What is taken from a code, or from what the table has for it.
     int offset;
     /// The element type of float panels.
     martlet_type float_type;
@@ -64,6 +78,15 @@ size_t martlet_panel_bytes(const martlet_packing *_Nonnull packing, size_t colum
 /// `columns` floats and is used for float panels only.
 void martlet_pack_panel(martlet_type type, const martlet_packing *_Nonnull packing, const void *_Nonnull source,
                         size_t row_bytes, size_t rows, size_t columns, void *_Nonnull panel, float *_Nonnull scratch);
+
+/// The packing of codes of 4 or 8 bits with a scale and a zero for each block of 32.
+martlet_packing martlet_zeros_packing(int bits);
+
+/// Packs `rows` <= 16 rows of such codes, a byte each, [rows][columns], of half precision scales and of zeros,
+/// [rows][columns / 32], into one panel.
+void martlet_pack_zeros_panel(const martlet_packing *_Nonnull packing, const uint8_t *_Nonnull codes,
+                              const uint16_t *_Nonnull scales, const uint8_t *_Nonnull zeros, size_t rows,
+                              size_t columns, void *_Nonnull panel);
 
 /// Converts `count` stored elements, a whole number of blocks, to float32.
 void martlet_dequantize(martlet_type type, const void *_Nonnull source, size_t count, float *_Nonnull target);

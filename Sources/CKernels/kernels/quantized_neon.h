@@ -49,18 +49,22 @@ INLINE int32x4_t SUFFIX(digits)(const int bits, const int n, const int8x16_t *w,
 }
 
 /// Adds the integer sum times its scale to the accumulators of four rows.
-INLINE float32x4_t SUFFIX(add)(const bool minimum, const int offset, const int32x4_t dot, const int32_t total,
-                               const float factor, const float32x4_t scale, const float32x4_t low, float32x4_t acc) {
-    const int32x4_t sum = offset ? vaddq_s32(dot, vdupq_n_s32(offset_of(offset, total))) : dot;
+INLINE float32x4_t SUFFIX(add)(const bool minimum, const uint8_t *zeros, const int offset, const int32x4_t dot,
+                               const int32_t total, const float factor, const float32x4_t scale, const float32x4_t low,
+                               float32x4_t acc) {
+    int32x4_t sum = offset ? vaddq_s32(dot, vdupq_n_s32(offset_of(offset, total))) : dot;
+    if (zeros) sum = vmlsq_n_s32(sum, four_zeros(zeros), total);
     acc = vfmaq_f32(acc, vcvtq_f32_s32(sum), vmulq_n_f32(scale, factor));
     return minimum ? vfmaq_f32(acc, low, vdupq_n_f32(factor * (float)total)) : acc;
 }
 
 /// One panel for one activation row; unpacks the codes from the panel.
-INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, const int offset, const uint8_t *panel,
-                           size_t block_bytes, const martlet_activations *x, size_t row, float *y, size_t left) {
-    const size_t blocks = x->columns / MARTLET_BLOCK, header = (size_t)parts * 32 * (minimum ? 2 : 1);
-    const int n = GROUPS / parts;
+INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, const bool zeros,
+                           const martlet_table table, const int offset, const uint8_t *panel, size_t block_bytes,
+                           const martlet_activations *x, size_t row, float *y, size_t left) {
+    const size_t blocks = x->columns / MARTLET_BLOCK;
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
+    const int n = GROUPS / parts, wide = table ? 8 : bits;
     float32x4_t acc[4];
     for (int q = 0; q < 4; q++) acc[q] = vdupq_n_f32(0);
     for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
@@ -72,13 +76,14 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
         __builtin_prefetch(panel + 4 * block_bytes);
         for (int q = 0; q < 4; q++) {
             int8x16_t w[GROUPS];
-            for (int g = 0; g < GROUPS; g++) w[g] = codes_of(bits, panel + header, g, q);
+            for (int g = 0; g < GROUPS; g++) w[g] = codes_of(bits, table, panel + header, g, q);
             for (int h = 0; h < parts; h++) {
                 const float32x4_t scale = four_halves(panel + 32 * h + 8 * q);
                 const float32x4_t low = minimum ? four_halves(panel + 32 * (parts + h) + 8 * q) : scale;
                 const int32_t total = parts == 2 ? sums[h] : sums[0] + sums[1];
-                const int32x4_t dot = SUFFIX(digits)(bits, n, w + h * n, a + h, a + 2 + h);
-                acc[q] = SUFFIX(add)(minimum, offset, dot, total, factor, scale, low, acc[q]);
+                const uint8_t *zero = zeros ? panel + 2 * MARTLET_PANEL + 4 * q : NULL;
+                const int32x4_t dot = SUFFIX(digits)(wide, n, w + h * n, a + h, a + 2 + h);
+                acc[q] = SUFFIX(add)(minimum, zero, offset, dot, total, factor, scale, low, acc[q]);
             }
         }
     }
@@ -86,8 +91,8 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
 }
 
 /// A quarter of a panel for `count` activation rows; `bytes` holds the unpacked codes, [block][quarter][group][16].
-INLINE void SUFFIX(rows)(const int bits, const int parts, const bool minimum, const int offset, const int count,
-                         const uint8_t *panel, size_t block_bytes, const int8_t *bytes, const int q,
+INLINE void SUFFIX(rows)(const int bits, const int parts, const bool minimum, const bool zeros, const int offset,
+                         const int count, const uint8_t *panel, size_t block_bytes, const int8_t *bytes, const int q,
                          const martlet_activations *x, size_t row, float *y, size_t stride, size_t left) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     const int n = GROUPS / parts;
@@ -109,32 +114,35 @@ INLINE void SUFFIX(rows)(const int bits, const int parts, const bool minimum, co
                 }
                 const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
                 const int32x4_t dot = SUFFIX(digits)(bits, n, w, a, a + 2);
-                acc[c] = SUFFIX(add)(minimum, offset, dot, total, x->scales[at], scale, low, acc[c]);
+                const uint8_t *zero = zeros ? panel + 2 * MARTLET_PANEL + 4 * q : NULL;
+                acc[c] = SUFFIX(add)(minimum, zero, offset, dot, total, x->scales[at], scale, low, acc[c]);
             }
         }
     }
     for (int c = 0; c < count; c++) store_rows(y + (row + (size_t)c) * stride, acc[c], left, 0);
 }
 
-INLINE void SUFFIX(panels)(const int bits, const int parts, const bool minimum, const int stored_offset,
-                           const martlet_packing *packing, const uint8_t *panels, size_t first, size_t last,
-                           const martlet_activations *x, float *y, size_t stride, size_t outputs, int8_t *scratch) {
+INLINE void SUFFIX(panels)(const int bits, const int parts, const bool minimum, const bool zeros,
+                   const martlet_table table, const int stored_offset, const martlet_packing *packing,
+                   const uint8_t *panels, size_t first, size_t last, const martlet_activations *x, float *y,
+                   size_t stride, size_t outputs, int8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
-    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1);
-    const int offset = bits == 8 ? stored_offset - 128 : stored_offset;
+    const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
+    const int wide = table ? 8 : bits, offset = wide == 8 ? stored_offset - 128 : stored_offset;
     for (size_t p = first; p < last; p++) {
         const uint8_t *panel = panels + p * blocks * size;
         const size_t left = outputs - p * MARTLET_PANEL;
         float *out = y + p * MARTLET_PANEL;
         if (x->rows < 3) {
             for (size_t m = 0; m < x->rows; m++) {
-                SUFFIX(single)(bits, parts, minimum, offset, panel, size, x, m, out + m * stride, left);
+                SUFFIX(single)(bits, parts, minimum, zeros, table, offset, panel, size, x, m, out + m * stride, left);
             }
             continue;
         }
         for (size_t b = 0; b < blocks; b++) {
             for (int i = 0; i < 4 * GROUPS; i++) {
-                vst1q_s8(scratch + b * 512 + 16 * i, codes_of(bits, panel + b * size + header, i % GROUPS, i / GROUPS));
+                const int8x16_t w = codes_of(bits, table, panel + b * size + header, i % GROUPS, i / GROUPS);
+                vst1q_s8(scratch + b * 512 + 16 * i, w);
             }
         }
         for (int q = 0; q < 4 && 4 * (size_t)q < left; q++) {
@@ -142,7 +150,7 @@ INLINE void SUFFIX(panels)(const int bits, const int parts, const bool minimum, 
             size_t m = 0;
 #define ROWS(n)                                                                                                      \
     for (; m + n <= x->rows; m += n)                                                                                 \
-        SUFFIX(rows)(bits, parts, minimum, offset, n, panel, size, scratch, q, x, m, out + 4 * q, stride, rest)
+        SUFFIX(rows)(wide, parts, minimum, zeros, offset, n, panel, size, scratch, q, x, m, out + 4 * q, stride, rest)
             ROWS(8);
             ROWS(2);
             ROWS(1);
@@ -154,22 +162,26 @@ INLINE void SUFFIX(panels)(const int bits, const int parts, const bool minimum, 
 TARGET static void SUFFIX(multiply)(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                                     const martlet_activations *x, float *y, size_t stride, size_t outputs,
                                     void *scratch) {
-#define CASE(bits_, parts_, minimum_, offset_)                                                                       \
+#define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
     if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                    \
-        packing->offset == offset_) {                                                                                \
-        SUFFIX(panels)(bits_, parts_, minimum_, offset_, packing, panels, first, last, x, y, stride, outputs,        \
-                       scratch);                                                                                     \
+        packing->has_zeros == zeros_ && packing->table == table_ && packing->offset == offset_) {                    \
+        SUFFIX(panels)(bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y, stride, \
+                       outputs, scratch);                                                                            \
         return;                                                                                                      \
     }
-    CASE(4, 1, false, 8)
-    CASE(4, 1, true, 0)
-    CASE(5, 1, false, 16)
-    CASE(5, 1, true, 0)
-    CASE(8, 1, false, 128)
-    CASE(8, 2, false, 128)
-    CASE(4, 2, true, 0)
-    CASE(4, 2, false, 4)
-    CASE(6, 2, false, 32)
+    CASE(4, 1, false, false, MARTLET_TABLE_NONE, 8)
+    CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
+    CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(8, 1, false, true, MARTLET_TABLE_NONE, 0)
+    CASE(8, 2, false, false, MARTLET_TABLE_NONE, 128)
+    CASE(4, 2, true, false, MARTLET_TABLE_NONE, 0)
+    CASE(4, 2, false, false, MARTLET_TABLE_NONE, 4)
+    CASE(6, 2, false, false, MARTLET_TABLE_NONE, 32)
 #undef CASE
     multiply_floats(packing, panels, first, last, x, y, stride, outputs);
 }

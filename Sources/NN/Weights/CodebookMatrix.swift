@@ -42,6 +42,27 @@ public struct CodebookMatrix: WeightMatrix {
     public var dense: Tensor? { nil }
     public var storedTensors: [Tensor] { [codes] + parameters }
 
+    public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
+        // A row is cut into runs that lie in one run of the flattened matrix.
+        let inputs = shape[1], run = Self.largestDivisor(of: inputs, and: runLength)
+        guard !exact, run >= 16, run % 2 == 0 else { return try PackedMatrix(float32Matrix(), exact: true) }
+        var packed: PackedMatrix?
+        codes.forEachHostRun { bytes in
+            nonisolated(unsafe) let bytes = bytes
+            packed = PackedMatrix(.levels(levels), rows: shape[0], columns: inputs, run: run) { row, codes, factors in
+                for input in 0..<inputs {
+                    let index = row * inputs + input, byte = bytes[index / 2]
+                    codes[input] = index % 2 == 0 ? byte >> 4 : byte & 15
+                }
+                for part in factors.indices { factors[part] = scales[(row * inputs + part * run) / runLength] }
+            }
+        }
+        if let packed { return packed }
+        return try PackedMatrix(float32Matrix(), exact: true)
+    }
+
+    private static func largestDivisor(of a: Int, and b: Int) -> Int { b == 0 ? a : largestDivisor(of: b, and: a % b) }
+
     public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
         guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
             throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")

@@ -92,9 +92,7 @@ public struct Float8Matrix: WeightMatrix {
     public var dense: Tensor? { nil }
     public var storedTensors: [Tensor] { [codes] + parameters }
 
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor { try rowsTimes(rows, scaled: true) }
-
-    private func rowsTimes(_ rows: Range<Int>, scaled: Bool) throws(TensorError) -> Tensor {
+    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
         guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
             throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
         }
@@ -108,8 +106,8 @@ public struct Float8Matrix: WeightMatrix {
                         let source = (rows.lowerBound + row) * inputs
                         let line = (rows.lowerBound + row) / block.outputs * scaleShape.inputs
                         for input in 0..<inputs {
-                            let value = values[Int(bytes[source + input])]
-                            output[row * inputs + input] = scaled ? value * scales[line + input / block.inputs] : value
+                            let scale = scales[line + input / block.inputs]
+                            output[row * inputs + input] = values[Int(bytes[source + input])] * scale
                         }
                     }
                 }
@@ -118,10 +116,22 @@ public struct Float8Matrix: WeightMatrix {
     }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
-        // Half precision holds every number of eight bits; scales of whole rows are factors of the result.
-        guard !exact, scaleShape.inputs == 1 else { return try PackedMatrix(float32Matrix(), exact: true) }
-        let packed = try PackedMatrix(rowsTimes(0..<shape[0], scaled: false).to(.float16), exact: false)
-        packed.rowFactors = (0..<shape[0]).map { scales[$0 / block.outputs] }
-        return packed
+        let inputs = shape[1]
+        guard !exact, block.inputs >= 16 || scaleShape.inputs == 1 else {
+            return try PackedMatrix(float32Matrix(), exact: true)
+        }
+        var packed: PackedMatrix?
+        codes.forEachHostRun { bytes in
+            nonisolated(unsafe) let bytes = bytes
+            packed = PackedMatrix(
+                format == .e4m3 ? .e4m3 : .e5m2, rows: shape[0], columns: inputs,
+                run: scaleShape.inputs == 1 ? inputs : block.inputs
+            ) { row, codes, factors in
+                for input in 0..<inputs { codes[input] = bytes[row * inputs + input] }
+                for part in factors.indices { factors[part] = scales[row / block.outputs * scaleShape.inputs + part] }
+            }
+        }
+        if let packed { return packed }
+        return try PackedMatrix(float32Matrix(), exact: true)
     }
 }

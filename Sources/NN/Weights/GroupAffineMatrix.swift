@@ -3,8 +3,8 @@ import MartletTensor
 /// W[o, i] = scale[o, g] · (code[o, i] − zero[o, g]), g being the group of input i: what GPTQ, AWQ, LLM.int8's weights and
 /// most of compressed-tensors are stored as.
 ///
-/// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_0 where the zero lies in
-/// the middle, as Q5_0 for other zeros of four bits, as Q8_0 for bytes, so that every number is exactly what is stored.
+/// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_0, Q5_0 or Q8_0 where the
+/// zero lies in the middle, else beside their zeros, so that every number is exactly what is stored.
 public struct GroupAffineMatrix: WeightMatrix {
     public let shape: Shape
     public let storedType: String
@@ -85,29 +85,58 @@ public struct GroupAffineMatrix: WeightMatrix {
     }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
-        guard !exact, let (type, low) = blockType else { return try PackedMatrix(float32Matrix(), exact: true) }
-        let blocks = try blocks(type, low: low)
-        let packed = try PackedMatrix(blocks, exact: false)
+        guard !exact, isInRuns else { return try PackedMatrix(float32Matrix(), exact: true) }
+        let packed: PackedMatrix
+        if let (type, low) = blockType {
+            packed = try PackedMatrix(blocks(type, low: low), exact: false)
+        } else if zeros.allSatisfy({ (0...255).contains($0) }), let whole = besideZeros() {
+            packed = whole
+        } else {
+            return try PackedMatrix(float32Matrix(), exact: true)
+        }
         packed.columnOrder = order
         if groups == 1 { packed.rowFactors = scales }
         return packed
     }
 
-    /// The block type that holds code − zero exactly, and what its codes begin at; nil where none does.
-    private var blockType: (DType, low: Int)? {
-        let middle = 1 << (codes.bits - 1), inputs = shape[1]
-        let lowest = zeros.reduce(0) { Swift.max($0, Int($1)) }, highest = zeros.reduce(255) { Swift.min($0, Int($1)) }
-        let least = -lowest, most = 2 * middle - 1 - highest
-        guard inputs % 32 == 0 else { return nil }
-        // Half precision holds the scales, or they are factors of rows.
-        guard groups == 1 || scales.allSatisfy({ $0.roundedToHalf == $0 }) else { return nil }
-        // Runs of 32 have one scale.
+    /// Whether runs of 32 inputs have one scale each, of half precision where it is no factor of the row.
+    private var isInRuns: Bool {
+        let inputs = shape[1]
+        guard inputs % 32 == 0, groups == 1 || scales.allSatisfy({ $0.roundedToHalf == $0 }) else { return false }
         let sorted = order.map { $0.map { groupOfInput[Int($0)] } } ?? groupOfInput
-        let isWhole = stride(from: 0, to: inputs, by: 32).allSatisfy { sorted[$0] == sorted[$0 + 31] }
-        guard isWhole else { return nil }
-        for (type, low, high) in [(DType.q4_0, -8, 7), (.q5_0, -16, 15), (.q8_0, -128, 127)]
-        where least >= low && most <= high { return (type, low) }
+        return stride(from: 0, to: inputs, by: 32).allSatisfy { sorted[$0] == sorted[$0 + 31] }
+    }
+
+    /// The block type that holds code − zero in as many bits, and what its codes begin at; nil where none does.
+    private var blockType: (DType, low: Int)? {
+        let lowest = zeros.reduce(0) { Swift.max($0, Int($1)) }, highest = zeros.reduce(255) { Swift.min($0, Int($1)) }
+        let least = -lowest, most = (1 << codes.bits) - 1 - highest
+        for (type, bits) in [(DType.q4_0, 4), (.q5_0, 5), (.q8_0, 8)] where codes.bits <= bits {
+            let low = -(1 << (bits - 1))
+            if least >= low && most <= -low - 1 { return (type, low) }
+            // Beside their zeros codes of four bits take less than as five.
+            if bits == 4 { return nil }
+        }
         return nil
+    }
+
+    private func besideZeros() -> PackedMatrix? {
+        let inputs = shape[1]
+        var packed: PackedMatrix?
+        codes.read { code in
+            packed = PackedMatrix(bits: codes.bits <= 4 ? 4 : 8, rows: shape[0], columns: inputs) {
+                output, row, halves, points in
+                for place in 0..<inputs {
+                    row[place] = UInt8(truncatingIfNeeded: code(output, order.map { Int($0[place]) } ?? place))
+                }
+                for block in halves.indices {
+                    let group = output * groups + Int(groupOfInput[order.map { Int($0[block * 32]) } ?? block * 32])
+                    halves[block] = groups == 1 ? Float(1).halfBits : scales[group].halfBits
+                    points[block] = UInt8(truncatingIfNeeded: zeros[group])
+                }
+            }
+        }
+        return packed
     }
 
     private func blocks(_ type: DType, low: Int) throws(TensorError) -> Tensor {

@@ -1,7 +1,8 @@
 import CKernels
 
 /// A constant weight matrix `[rows, columns]`, packed once into panels so that a product with one activation row is
-/// limited by memory bandwidth and a product with many rows by arithmetic. See `martlet_quantized.h` for the layout.
+/// limited by memory bandwidth and a product with many rows by arithmetic. See `martlet_quantized.h` and `martlet_coded.h`
+/// for the layouts.
 ///
 /// Every output element is one chain of operations over the columns in ascending order, so a row of the result has the
 /// same bits whatever other rows are computed with it.
@@ -15,12 +16,24 @@ public final class PackedMatrix: @unchecked Sendable {
     /// the first product.
     package var columnOrder: [Int32]? { didSet { noteParts() } }
     /// What each row of the result is multiplied with; nil where that is nothing. Set before the first product.
-    package var rowFactors: [Float]? { didSet { noteParts() } }
+    package var rowFactors: [Float]? {
+        didSet {
+            factors = rowFactors.map { list in
+                let storage = Storage(byteCount: max(list.count, 1) * 4)
+                list.withUnsafeBytes {
+                    if let base = $0.baseAddress { storage.pointer.copyMemory(from: base, byteCount: $0.count) }
+                }
+                return storage
+            }
+        }
+    }
+    /// The same where tasks read them.
+    private var factors: Storage?
     /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
     package var groupOffsets: GroupOffsets? { didSet { noteParts() } }
-    /// Whether a product is more than that of the packed panels.
+    /// Whether the product's input is not the one that was given, or something is added to its result.
     private var isRearranged = false
-    private func noteParts() { isRearranged = columnOrder != nil || rowFactors != nil || groupOffsets != nil }
+    private func noteParts() { isRearranged = columnOrder != nil || groupOffsets != nil }
 
     /// A matrix `[rows, groups]`, whose product with the sums of the groups of an input is added to the result.
     package struct GroupOffsets {
@@ -33,49 +46,75 @@ public final class PackedMatrix: @unchecked Sendable {
             self.size = size
         }
     }
-    private var packing: martlet_packing
+    /// How the panels lie.
+    enum Form {
+        /// Blocks of integers, or plain floats.
+        case blocks(martlet_packing)
+        /// Codes that stand for floats.
+        case coded(martlet_coded)
+
+        /// Whether a product takes activations as integers.
+        var takesIntegers: Bool {
+            switch self {
+            case .blocks(let packing): packing.bits != 0
+            case .coded: false
+            }
+        }
+    }
+    private let form: Form
     private let panels: Storage
     private let panelBytes: Int
     private var panelCount: Int { (rows + Self.panel - 1) / Self.panel }
 
-    private static let panel = Int(MARTLET_PANEL)
-    private static let block = Int(MARTLET_BLOCK)
+    static let panel = Int(MARTLET_PANEL)
+    static let block = Int(MARTLET_BLOCK)
+
+    /// Panels that `pack` fills, each of 16 rows from a first row on.
+    init(
+        rows: Int, columns: Int, form: Form, panelBytes: Int,
+        pack: (_ firstRow: Int, _ rows: Int, _ panel: UnsafeMutableRawPointer) -> Void
+    ) {
+        let count = (rows + Self.panel - 1) / Self.panel
+        self.rows = rows
+        self.columns = columns
+        self.form = form
+        self.panelBytes = panelBytes
+        panelByteCount = panelBytes * count
+        panels = Storage(byteCount: panelByteCount)
+        let target = panels.pointer
+        // A task packs a few panels: few enough that all threads get work, enough to outweigh the cost of a task.
+        let share = max(1, 65_536 / max(panelBytes, 1))
+        ThreadPool.shared.run((count + share - 1) / share) { task in
+            for index in (task * share)..<min((task + 1) * share, count) {
+                let first = index * Self.panel
+                pack(first, min(Self.panel, rows - first), target + index * panelBytes)
+            }
+        }
+    }
 
     /// - Parameters:
     ///   - weight: `[rows, columns]`, contiguous, of a type that weights are stored in.
     ///   - exact: dequantise to float32 instead of keeping the stored format.
     /// - Throws: `TensorError` when the tensor is not a matrix or its type is not a weight type.
-    public init(_ weight: Tensor, exact: Bool) throws(TensorError) {
+    public convenience init(_ weight: Tensor, exact: Bool) throws(TensorError) {
         guard weight.rank == 2, weight.isContiguous else {
             throw TensorError(.shape, "pack", "needs a contiguous matrix, got \(weight.shape)")
         }
         let type = martlet_type(rawValue: weight.dtype.rawValue)
-        packing = martlet_packing()
+        var packing = martlet_packing()
         let exact = exact || !Self.hasScalesInReach(weight)
         guard weight.shape[1] % weight.dtype.blockLength == 0, martlet_packing_of(type, exact, &packing) else {
             throw TensorError(.dtype, "pack", "\(weight.dtype.name) \(weight.shape) cannot be packed for products")
         }
-        rows = weight.shape[0]
-        columns = weight.shape[1]
-        panelBytes = martlet_panel_bytes(&packing, columns)
-        panelByteCount = panelBytes * ((rows + Self.panel - 1) / Self.panel)
-        panels = Storage(byteCount: panelByteCount)
-
-        let source = UnsafeRawPointer(weight.pointer), target = panels.pointer
-        let rowBytes = columns / weight.dtype.blockLength * weight.dtype.blockByteCount
-        let (rows, columns, packing, panelBytes) = (rows, columns, packing, panelBytes)
-        // A task packs a few panels: few enough that all threads get work, enough to outweigh the cost of a task.
-        let share = max(1, 65_536 / max(panelBytes, 1)), count = panelCount
-        ThreadPool.shared.run((count + share - 1) / share) { task in
+        let rows = weight.shape[0], columns = weight.shape[1], source = UnsafeRawPointer(weight.pointer)
+        let rowBytes = columns / weight.dtype.blockLength * weight.dtype.blockByteCount, form = packing
+        self.init(
+            rows: rows, columns: columns, form: .blocks(packing), panelBytes: martlet_panel_bytes(&packing, columns)
+        ) { first, count, panel in
             withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { scratch in
-                for index in (task * share)..<min((task + 1) * share, count) {
-                    let first = index * Self.panel
-                    var packing = packing
-                    guard let base = scratch.baseAddress else { return }
-                    martlet_pack_panel(
-                        type, &packing, source + first * rowBytes, rowBytes, min(Self.panel, rows - first), columns,
-                        target + index * panelBytes, base)
-                }
+                var packing = form
+                guard let base = scratch.baseAddress else { return }
+                martlet_pack_panel(type, &packing, source + first * rowBytes, rowBytes, count, columns, panel, base)
             }
         }
         // The stored form is not read again, except for the rows of an embedding table.
@@ -106,7 +145,7 @@ public final class PackedMatrix: @unchecked Sendable {
         return outputs
     }
 
-    /// The product with columns of x in the order of the matrix's, and rows of the result times their factors.
+    /// The product with columns of x in the order of the matrix's, and with what groups of columns have added.
     private func multiplyRearranged(_ x: Tensor) -> Tensor {
         let count = x.shape[0], rows = rows, columns = columns
         var input = x
@@ -125,14 +164,6 @@ public final class PackedMatrix: @unchecked Sendable {
         Self.multiply(input.floats, rows: count, by: [self], into: [output.floats])
         if let groupOffsets { add(groupOffsets, of: input, to: output) }
         withExtendedLifetime(input) {}
-        if let rowFactors {
-            let result = output.floats
-            Fused.forRows(count, width: rows) { range in
-                for row in range {
-                    for index in 0..<rows { result[row * rows + index] *= rowFactors[index] }
-                }
-            }
-        }
         return output
     }
 
@@ -167,8 +198,8 @@ public final class PackedMatrix: @unchecked Sendable {
     ) {
         guard let columns = matrices.first?.columns, count > 0 else { return }
         precondition(matrices.allSatisfy { $0.columns == columns }, "the matrices share their input")
-        let kernels = martlet_kernels_active().pointee.quantized
-        let quantizes = matrices.contains { $0.packing.bits != 0 }
+        let kernels = martlet_kernels_active().pointee.quantized, coded = martlet_kernels_active().pointee.coded
+        let quantizes = matrices.contains { $0.form.takesIntegers }
         let blocks = quantizes ? columns / block : 0
         let scales = count * columns * 2, sums = scales + count * blocks * 4
         let buffer = Storage(byteCount: quantizes ? sums + count * blocks * 8 : 64)
@@ -194,17 +225,19 @@ public final class PackedMatrix: @unchecked Sendable {
         let target = max(32_768, total / (ThreadPool.shared.workerCount * 8) + 1)
         var tasks: [PanelTask] = []
         for (matrix, output) in zip(matrices, outputs) {
-            let share = max(2, (target / max(matrix.panelBytes, 1) + 1) / 2 * 2)
+            let step = matrix.form.takesIntegers ? 2 : 4
+            let share = max(step, (target / max(matrix.panelBytes, 1) + 1) / step * step)
             for first in stride(from: 0, to: matrix.panelCount, by: share) {
                 tasks.append(
                     PanelTask(
-                        packing: matrix.packing, panels: matrix.panels.pointer, output: output, outputs: matrix.rows,
-                        first: first, last: min(first + share, matrix.panelCount)))
+                        form: matrix.form, panels: matrix.panels.pointer,
+                        factors: matrix.factors?.pointer.assumingMemoryBound(to: Float.self), output: output,
+                        outputs: matrix.rows, first: first, last: min(first + share, matrix.panelCount)))
             }
         }
         tasks.withUnsafeBufferPointer { tasks in
             guard let start = tasks.baseAddress else { return }
-            var region = PanelRegion(tasks: start, activations: activations, kernels: kernels)
+            var region = PanelRegion(tasks: start, activations: activations, kernels: kernels, coded: coded)
             withUnsafeMutablePointer(to: &region) { region in
                 ThreadPool.shared.run(tasks.count, context: region) { region, index in
                     region?.assumingMemoryBound(to: PanelRegion.self).pointee.run(index)
@@ -217,8 +250,10 @@ public final class PackedMatrix: @unchecked Sendable {
 
 /// A run of panels of one matrix. Like its region it owns nothing: what threads share is not counted by each of them.
 private struct PanelTask {
-    var packing: martlet_packing
+    let form: PackedMatrix.Form
     let panels: UnsafeMutableRawPointer
+    /// For each row of the matrix.
+    let factors: UnsafePointer<Float>?
     let output: UnsafeMutablePointer<Float>
     let outputs: Int
     let first, last: Int
@@ -229,14 +264,30 @@ private struct PanelRegion {
     let tasks: UnsafePointer<PanelTask>
     let activations: martlet_activations
     let kernels: martlet_quantized_kernels
+    let coded: martlet_coded_kernels
 
     func run(_ index: Int) {
         let needed = martlet_multiply_scratch(activations.columns)
         func product(_ scratch: UnsafeMutableRawPointer) {
-            var task = tasks[index], activations = activations
-            kernels.multiply(
-                &task.packing, task.panels, task.first, task.last, &activations, task.output, task.outputs,
-                task.outputs, scratch)
+            let task = tasks[index], rows = activations.rows, width = Int(MARTLET_PANEL)
+            switch task.form {
+            case .blocks(var packing):
+                var activations = activations
+                kernels.multiply(
+                    &packing, task.panels, task.first, task.last, &activations, task.output, task.outputs,
+                    task.outputs, scratch)
+            case .coded(var form):
+                guard let x = activations.values else { return }
+                coded.multiply(
+                    &form, task.panels, task.first, task.last, x, rows, task.output, task.outputs, task.outputs,
+                    scratch)
+            }
+            guard let factors = task.factors else { return }
+            for row in 0..<rows {
+                for output in task.first * width..<min(task.last * width, task.outputs) {
+                    task.output[row * task.outputs + output] *= factors[output]
+                }
+            }
         }
         if let scratch = martlet_thread_scratch(needed) { return product(scratch) }
         withUnsafeTemporaryAllocation(byteCount: needed, alignment: 64) { scratch in

@@ -1,0 +1,143 @@
+// Products of one activation row with packed weights, which is what generating a token is made of: each form of weights in
+// turn with the blocks of about as many bits, one JSON line per form.
+//
+//     swift run -c release packed-products [repetitions] [rows] [columns] [activation rows]
+//
+// A repetition measures the plain blocks (Q4_1 for four bits, Q8_0 for eight) and the form after them, on one thread and on
+// matrices that no cache holds by default. `ratio` is the median of plain time ÷ time; MARTLET_KERNELS chooses the
+// instruction set.
+
+import CKernels
+
+let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
+let repetitions = arguments.first ?? 9
+let rows = arguments.count > 1 ? arguments[1] / 16 * 16 : 8192
+let columns = arguments.count > 2 ? arguments[2] / 256 * 256 : 8192
+let count = arguments.count > 3 ? max(arguments[3], 1) : 1
+let kernels = martlet_kernels_active().pointee
+let clock = ContinuousClock()
+
+/// Weights in one form, and a product with them.
+final class Candidate {
+    let name: String
+    let bytes: Int
+    private let panels: UnsafeMutableRawPointer
+    private let product: (UnsafeMutableRawPointer) -> Void
+
+    init(
+        _ name: String, panelBytes: Int, fill: (UnsafeMutableRawPointer) -> Void,
+        product: @escaping (UnsafeMutableRawPointer) -> Void
+    ) {
+        self.name = name
+        self.product = product
+        bytes = panelBytes * (rows / 16)
+        panels = .allocate(byteCount: bytes, alignment: 64)
+        for panel in 0..<rows / 16 { fill(panels + panel * panelBytes) }
+    }
+
+    func seconds() -> Double {
+        let time = clock.measure { product(panels) }
+        return Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+    }
+}
+
+var state: UInt64 = 7
+func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return state >> 33
+}
+let x = (0..<count * columns).map { _ in Float(next() % 2048) / 1024 - 1 }
+let scratch = UnsafeMutableRawPointer.allocate(byteCount: martlet_multiply_scratch(columns), alignment: 64)
+var y = [Float](repeating: 0, count: count * rows)
+var digits = [Int8](repeating: 0, count: count * columns * 2)
+var scales = [Float](repeating: 0, count: count * columns / 32)
+var sums = [Int32](repeating: 0, count: count * columns / 16)
+
+func integers(_ name: String, _ packing: martlet_packing) -> Candidate {
+    var packing = packing
+    return Candidate(name, panelBytes: martlet_panel_bytes(&packing, columns)) { panel in
+        // Any codes do; scales of one.
+        let blocks = columns / 32, size = packing.block_bytes
+        for block in 0..<blocks {
+            let place = panel + block * size
+            for byte in 0..<size {
+                place.storeBytes(of: UInt8(truncatingIfNeeded: next()), toByteOffset: byte, as: UInt8.self)
+            }
+            for half in 0..<16 * Int(packing.parts) * (packing.has_minimum ? 2 : 1) {
+                place.storeBytes(of: 0x3C00, toByteOffset: 2 * half, as: UInt16.self)
+            }
+        }
+    } product: { panels in
+        kernels.quantized.quantize(x, count, columns, &digits, &scales, &sums)
+        x.withUnsafeBufferPointer { x in
+            digits.withUnsafeBufferPointer { digits in
+                scales.withUnsafeBufferPointer { scales in
+                    sums.withUnsafeBufferPointer { sums in
+                        var activations = martlet_activations(
+                            values: x.baseAddress, codes: digits.baseAddress, scales: scales.baseAddress,
+                            sums: sums.baseAddress, rows: count, columns: columns)
+                        kernels.quantized.multiply(
+                            &packing, panels, 0, rows / 16, &activations, &y, rows, rows, scratch)
+                    }
+                }
+            }
+        }
+    }
+}
+
+func type(_ type: martlet_type) -> martlet_packing {
+    var packing = martlet_packing()
+    _ = martlet_packing_of(type, false, &packing)
+    return packing
+}
+
+func coded(_ name: String, _ kind: martlet_code_kind, run: Int) -> Candidate {
+    var coded = martlet_coded()
+    coded.kind = kind
+    coded.columns = columns
+    coded.run = run
+    withUnsafeMutableBytes(of: &coded.levels) { target in
+        for i in 0..<16 { target.storeBytes(of: Float(i) / 8 - 1, toByteOffset: 4 * i, as: Float.self) }
+    }
+    let runs = columns / run
+    return Candidate(name, panelBytes: martlet_coded_panel_bytes(&coded)) { panel in
+        let codes = (0..<16 * columns).map { _ in UInt8(truncatingIfNeeded: next()) & 0x6F }
+        let ones = [Float](repeating: 1, count: 16 * runs)
+        martlet_pack_coded_panel(&coded, codes, ones, 16, panel)
+    } product: { panels in
+        kernels.coded.multiply(&coded, panels, 0, rows / 16, x, count, &y, rows, rows, scratch)
+    }
+}
+
+func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+
+let set = String(cString: martlet_instruction_set_name(kernels.instruction_set))
+let four = integers("Q4_1", type(MARTLET_Q4_1)), eight = integers("Q8_0", type(MARTLET_Q8_0))
+let forms: [(plain: Candidate, make: () -> Candidate)] = [
+    (four, { integers("Q4_0: GPTQ, symmetric", type(MARTLET_Q4_0)) }),
+    (four, { integers("4 bits beside zeros: GPTQ, AWQ", martlet_zeros_packing(4)) }),
+    (four, { integers("IQ4_NL, IQ4_XS", type(MARTLET_IQ4_NL)) }),
+    (four, { integers("MXFP4", type(MARTLET_MXFP4)) }),
+    (four, { coded("16 levels, runs of 64: NF4, FP4", MARTLET_CODE_LEVELS, run: 64) }),
+    (eight, { integers("8 bits beside zeros", martlet_zeros_packing(8)) }),
+    (eight, { coded("E4M3, a scale for a row", MARTLET_CODE_E4M3, run: columns) }),
+    (eight, { coded("E4M3, blocks of 128", MARTLET_CODE_E4M3, run: 128) }),
+    (eight, { coded("E5M2, a scale for a row", MARTLET_CODE_E5M2, run: columns) }),
+]
+for form in forms {
+    let candidate = form.make()
+    var plain: [Double] = [], own: [Double] = []
+    for round in 0...repetitions {
+        let first = form.plain.seconds(), second = candidate.seconds()
+        guard round > 0 else { continue }
+        plain.append(first)
+        own.append(second)
+    }
+    func speed(_ bytes: Int, _ times: [Double]) -> Double { rounded(Double(bytes) / median(times) / 1e9) }
+    print(
+        "{\"set\": \"\(set)\", \"form\": \"\(candidate.name)\", \"bits\": \(rounded(Double(candidate.bytes) * 8 / Double(rows * columns))), "
+            + "\"GB/s\": \(speed(candidate.bytes, own)), \"plain\": \"\(form.plain.name)\", \"plain GB/s\": \(speed(form.plain.bytes, plain)), "
+            + "\"ratio\": \(rounded(median(zip(plain, own).map { $0 / $1 }))), \"rows\": \(rows), \"columns\": \(columns), \"activation rows\": \(count)}"
+    )
+}

@@ -1,0 +1,194 @@
+import CKernels
+import Testing
+
+/// Products with codes that stand for floats, and with codes beside their zeros: every instruction set against the plain
+/// formula and against each other.
+@Suite struct CodedTests {
+    enum Form: CaseIterable {
+        case e4m3, e4m3Blocks, e5m2, levels, zeros4, zeros8
+    }
+
+    /// Weights in one form: packed, and as the numbers they stand for.
+    private struct Weights {
+        let rows: Int, columns: Int
+        var values: [Double]
+        var panels: [UInt8]
+        var coded: martlet_coded?
+        var packing: martlet_packing?
+
+        init(_ form: Form, rows: Int, columns: Int) {
+            (self.rows, self.columns) = (rows, columns)
+            var random = SeededGenerator(state: UInt64(rows * 31 + columns))
+            var codes = (0..<rows * columns).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let levels = random.floats(16)
+            values = [Double](repeating: 0, count: rows * columns)
+            panels = []
+            let count = (rows + 15) / 16
+            switch form {
+            case .zeros4, .zeros8:
+                let bits: Int32 = form == .zeros4 ? 4 : 8, blocks = columns / 32
+                var packing = martlet_zeros_packing(bits)
+                if bits == 4 { codes = codes.map { $0 & 15 } }
+                let scales = random.floats(rows * blocks).map { Float16($0) }
+                let zeros = (0..<rows * blocks).map { _ in UInt8.random(in: 0...(bits == 4 ? 16 : 255), using: &random)
+                }
+                for at in values.indices {
+                    let block = at / columns * blocks + at % columns / 32
+                    values[at] = Double(scales[block]) * Double(Int(codes[at]) - Int(zeros[block]))
+                }
+                let size = martlet_panel_bytes(&packing, columns)
+                panels = [UInt8](repeating: 0xAA, count: count * size)
+                for panel in 0..<count {
+                    let first = panel * 16
+                    let part = Array(scales[first * blocks..<min(first + 16, rows) * blocks]).map(\.bitPattern)
+                    panels.withUnsafeMutableBytes {
+                        martlet_pack_zeros_panel(
+                            &packing, Array(codes[first * columns..<min(first + 16, rows) * columns]), part,
+                            Array(zeros[first * blocks..<min(first + 16, rows) * blocks]), min(16, rows - first),
+                            columns,
+                            $0.baseAddress! + panel * size)
+                    }
+                }
+                self.packing = packing
+            default:
+                var coded = martlet_coded()
+                coded.columns = columns
+                coded.run = form == .levels ? 64 : form == .e4m3Blocks ? 128 : columns
+                coded.kind =
+                    form == .levels ? MARTLET_CODE_LEVELS : form == .e5m2 ? MARTLET_CODE_E5M2 : MARTLET_CODE_E4M3
+                withUnsafeMutableBytes(of: &coded.levels) { target in
+                    levels.withUnsafeBytes { target.copyMemory(from: $0) }
+                }
+                // No code that stands for no number.
+                switch form {
+                case .levels: codes = codes.map { $0 & 15 }
+                case .e5m2: codes = codes.map { $0 & 0x7C == 0x7C ? $0 & 0xBF : $0 }
+                default: codes = codes.map { $0 & 0x7F == 0x7F ? $0 & 0xFE : $0 }
+                }
+                let run = coded.run, runs = (columns + run - 1) / run, scales = random.floats(rows * runs)
+                for at in values.indices {
+                    let scale = Double(scales[at / columns * runs + at % columns / run])
+                    values[at] = scale * Self.number(codes[at], form, levels)
+                }
+                let size = martlet_coded_panel_bytes(&coded)
+                panels = [UInt8](repeating: 0xAA, count: count * size)
+                for panel in 0..<count {
+                    let first = panel * 16
+                    panels.withUnsafeMutableBytes {
+                        martlet_pack_coded_panel(
+                            &coded, Array(codes[first * columns..<min(first + 16, rows) * columns]),
+                            Array(scales[first * runs..<min(first + 16, rows) * runs]), min(16, rows - first),
+                            $0.baseAddress! + panel * size)
+                    }
+                }
+                self.coded = coded
+            }
+        }
+
+        private static func number(_ code: UInt8, _ form: Form, _ levels: [Float]) -> Double {
+            if form == .levels { return Double(levels[Int(code)]) }
+            let sign: Double = code >= 128 ? -1 : 1, rest = Int(code & 127), bits = form == .e5m2 ? 2 : 3
+            let bias = form == .e5m2 ? 15 : 7, exponent = rest >> bits, fraction = rest & ((1 << bits) - 1)
+            let whole = exponent == 0 ? fraction : fraction + (1 << bits)
+            return sign * Double(sign: .plus, exponent: max(exponent, 1) - bias - bits, significand: 1) * Double(whole)
+        }
+
+        func product(_ kernels: martlet_kernels, _ x: [Float]) -> [Float] {
+            let count = x.count / columns
+            var y = [Float](repeating: .nan, count: count * rows)
+            let scratch = UnsafeMutableRawPointer.allocate(byteCount: martlet_multiply_scratch(columns), alignment: 64)
+            defer { scratch.deallocate() }
+            if var coded {
+                kernels.coded.multiply(&coded, panels, 0, (rows + 15) / 16, x, count, &y, rows, rows, scratch)
+            } else if var packing {
+                let blocks = columns / 32
+                var codes = [Int8](repeating: 0, count: count * columns * 2)
+                var scales = [Float](repeating: 0, count: count * blocks)
+                var sums = [Int32](repeating: 0, count: count * blocks * 2)
+                kernels.quantized.quantize(x, count, columns, &codes, &scales, &sums)
+                x.withUnsafeBufferPointer { x in
+                    codes.withUnsafeBufferPointer { codes in
+                        scales.withUnsafeBufferPointer { scales in
+                            sums.withUnsafeBufferPointer { sums in
+                                var activations = martlet_activations(
+                                    values: x.baseAddress, codes: codes.baseAddress, scales: scales.baseAddress,
+                                    sums: sums.baseAddress, rows: count, columns: columns)
+                                kernels.quantized.multiply(
+                                    &packing, panels, 0, (rows + 15) / 16, &activations, &y, rows, rows, scratch)
+                            }
+                        }
+                    }
+                }
+            }
+            return y
+        }
+    }
+
+    private func activations(_ count: Int) -> [Float] {
+        var random = SeededGenerator(state: UInt64(count))
+        return random.floats(count)
+    }
+
+    @Test(arguments: Form.allCases) func productsAreThoseOfThePlainFormula(_ form: Form) {
+        for (rows, columns, count) in [(16, 256, 1), (70, 320, 3), (33, 64, 2), (130, 512, 1), (24, 288, 21)] {
+            let weights = Weights(form, rows: rows, columns: columns), x = activations(count * columns)
+            let expected = (0..<count * rows).map { at in
+                (0..<columns).reduce(0) {
+                    $0 + Double(x[at / rows * columns + $1]) * weights.values[at % rows * columns + $1]
+                }
+            }
+            let size = expected.map(abs).max() ?? 1
+            // Floats are exact; activations of 15 bits miss by half of one in 16,256 at most.
+            let limit = weights.coded == nil ? 1e-4 : 2e-6
+            let plain = weights.product(instructionSets[0].1, x)
+            let error = zip(plain, expected).map { abs(Double($0) - $1) }.max() ?? 0
+            #expect(error <= limit * size, "\(form) \(rows) × \(columns): \(error) of \(size)")
+            for (name, kernels) in instructionSets.dropFirst() {
+                #expect(sameBits(weights.product(kernels, x), plain), "\(form) \(name) \(rows) × \(columns), \(count)")
+            }
+        }
+    }
+
+    @Test(arguments: Form.allCases) func aRowIsTheSameInAnyBatch(_ form: Form) {
+        let columns = 192, rows = 100, weights = Weights(form, rows: rows, columns: columns)
+        let x = activations(23 * columns)
+        for (name, kernels) in instructionSets {
+            let together = weights.product(kernels, x)
+            for count in [1, 2, 5, 8] {
+                let part = weights.product(kernels, Array(x.prefix(count * columns)))
+                #expect(sameBits(part, Array(together.prefix(count * rows))), "\(form) \(name), \(count)")
+            }
+        }
+    }
+
+    @Test func everyEightBitFloatIsItself() {
+        // One column at a time: a product with the unit vectors reads every code.
+        for kind in [MARTLET_CODE_E4M3, MARTLET_CODE_E5M2] {
+            var coded = martlet_coded()
+            coded.kind = kind
+            coded.columns = 256
+            coded.run = 256
+            let form = kind == MARTLET_CODE_E4M3 ? Form.e4m3 : .e5m2
+            var codes = (0..<256).map { UInt8($0) }
+            for code in 0..<256 where form == .e4m3 ? code & 127 == 127 : code & 127 >= 124 { codes[code] = 0 }
+            var panel = [UInt8](repeating: 0, count: martlet_coded_panel_bytes(&coded))
+            martlet_pack_coded_panel(&coded, codes, [1], 1, &panel)
+            for (name, kernels) in instructionSets {
+                for column in 0..<256 {
+                    var x = [Float](repeating: 0, count: 256), y: [Float] = [.nan]
+                    x[column] = 1
+                    let scratch = UnsafeMutableRawPointer.allocate(
+                        byteCount: martlet_multiply_scratch(256), alignment: 64)
+                    kernels.coded.multiply(&coded, panel, 0, 1, x, 1, &y, 1, 1, scratch)
+                    scratch.deallocate()
+                    let code = codes[column], bits = form == .e4m3 ? 3 : 2
+                    let exponent = Int(code & 127) >> bits,
+                        whole = Int(code) & ((1 << bits) - 1) | (exponent > 0 ? 1 << bits : 0)
+                    let unit = Float(
+                        sign: .plus, exponent: max(exponent, 1) - (form == .e4m3 ? 7 : 15) - bits, significand: 1)
+                    #expect(y[0] == (code >= 128 ? -1 : 1) * Float(whole) * unit, "\(name) \(code)")
+                }
+            }
+        }
+    }
+}
