@@ -31,11 +31,13 @@ extension ModelLocator {
 
 extension ModelFiles {
     /// The files of a model by name; of a folder that holds an adapter, those of its base with it.
-    /// - Parameter adapters: names with their strengths, applied behind it.
+    /// - Parameters:
+    ///   - adapters: names with their strengths, applied behind it.
+    ///   - onChoice: as that of `ModelLocator.locate`.
     public static func located(
-        _ name: String, adapters: [(name: String, strength: Double)] = []
+        _ name: String, adapters: [(name: String, strength: Double)] = [], onChoice: (String) -> Void = { _ in }
     ) throws -> ModelFiles {
-        let path = try ModelLocator.locate(name)
+        let path = try ModelLocator.locate(name, onChoice: onChoice)
         let others = try adapters.map {
             AdapterReference(try ModelLocator.locateAdapter($0.name), strength: $0.strength)
         }

@@ -26,7 +26,8 @@ public enum ModelLocator {
     public static var models: String { home + "/models" }
 
     /// The folder or file of a model: a path, a short name, or a hub repository in the local cache.
-    public static func locate(_ name: String) throws -> String {
+    /// - Parameter onChoice: called with a sentence for the user where memory chose among the quantisations of a repository.
+    public static func locate(_ name: String, onChoice: (String) -> Void = { _ in }) throws -> String {
         if Folder.exists(name) { return name }
         if let made = ModelStore.made(name) { return made }
         if let short = ShortName.find(name) {
@@ -46,7 +47,9 @@ public enum ModelLocator {
         if let reference = HubReference(name) {
             let cache = HubCache()
             if cache.repository(reference.name) != nil {
-                do { return try cache.resolve(reference).path } catch {
+                do {
+                    return try cache.resolve(reference, memory: MachineMemory().available, onChoice: onChoice).path
+                } catch {
                     // The error says what is wrong with it, or which of its files could be meant.
                     throw ModelNotFound(
                         name: name, hint: "its repository is in the cache, but \(error); `martlet pull` fetches more")

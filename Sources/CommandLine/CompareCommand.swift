@@ -34,7 +34,7 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let paths = try models.map { try ModelLocator.locate($0) }
+        let paths = try models.map { try ModelLocator.locate($0) { Terminal.note($0) } }
         let reference = try ComparedModel(path: paths[0], precision: exact ? .exact : .fast)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: ModelFiles(path: paths[0]).tokenizer(),

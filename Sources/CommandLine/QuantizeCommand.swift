@@ -98,7 +98,7 @@ struct QuantizeCommand: ParsableCommand {
             recipe = try QuantizationRecipe.named(to ?? "q4_k_m")
             overrides = try tensor.map { try TensorOverride($0) }
         } catch { throw ValidationError("\(error)") }
-        let path = try ModelLocator.locate(model), files = try ModelFiles(path: path)
+        let path = try ModelLocator.locate(model) { Terminal.note($0) }, files = try ModelFiles(path: path)
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         let importance = try importances(files, stop)
@@ -123,7 +123,7 @@ struct QuantizeCommand: ParsableCommand {
         options.searchesGrid = grid != .extremes
         options.actOrder = actOrder
         options.migration = migration ?? options.migration
-        let files = try ModelFiles(path: ModelLocator.locate(model))
+        let files = try ModelFiles(path: ModelLocator.locate(model) { Terminal.note($0) })
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let export = try PackedExport(files, options)
         let windows = try calibration.map { path in

@@ -121,9 +121,9 @@ struct ServeCommand: AsyncParsableCommand {
         let sides = text.split(separator: "=", maxSplits: 1).map(String.init)
         // A path may have an equals sign, too.
         if sides.count == 2, !Folder.exists(text), !sides[0].contains("/") {
-            return (sides[0], [], try ModelLocator.locate(sides[1]))
+            return (sides[0], [], try ModelLocator.locate(sides[1]) { Terminal.note($0) })
         }
-        let path = try ModelLocator.locate(text)
+        let path = try ModelLocator.locate(text) { Terminal.note($0) }
         // A path is named after its file or folder; a name is used as given.
         let isPath = Folder.exists(text)
         var name = isPath ? String(path.split(separator: "/").last ?? "model") : text

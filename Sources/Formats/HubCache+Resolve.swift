@@ -86,8 +86,13 @@ extension HubCache {
     }
 
     /// The location of a reference's model. Without a selection it is the folder if the repository has a `config.json`
-    /// and safetensors, or, with GGUF files, the only one or the Q4_K_M one.
-    public func resolve(_ reference: HubReference) throws(FormatError) -> Location {
+    /// and safetensors, or, with GGUF files, the only one, or the first of several quantisations that memory has room for.
+    /// - Parameters:
+    ///   - memory: bytes that a model may take; nil if unknown.
+    ///   - onChoice: called with a sentence for the user where one of several was chosen.
+    public func resolve(
+        _ reference: HubReference, memory: Int? = nil, onChoice: (String) -> Void = { _ in }
+    ) throws(FormatError) -> Location {
         let snapshot = try snapshot(reference.name, revision: reference.revision)
         let models = snapshot.files.filter { $0.lowercased().hasSuffix(".gguf") }
         guard let selection = reference.selection else {
@@ -95,23 +100,51 @@ extension HubCache {
                 snapshot.files.contains("config.json")
                 && (models.isEmpty || snapshot.files.contains { $0.hasSuffix(".safetensors") })
             if models.isEmpty || isFolder { return .folder(snapshot.path) }
-            let preferred = models.count == 1 ? models : Self.named("Q4_K_M", models)
-            guard preferred.count == 1 else {
+            if let only = Self.whole(models) { return .file("\(snapshot.path)/\(only)") }
+            guard let file = quantization(of: models, in: snapshot.path, reference, memory, onChoice) else {
                 throw FormatError(
                     .missing, path: snapshot.path, "holds several GGUF files; name one: \(list(models))")
             }
-            return .file("\(snapshot.path)/\(preferred[0])")
+            return .file("\(snapshot.path)/\(file)")
         }
         if snapshot.files.contains(selection) { return .file("\(snapshot.path)/\(selection)") }
         let matches = Self.named(selection, models)
-        guard matches.count == 1 else {
+        guard let match = Self.whole(matches) else {
             throw FormatError(
                 .missing, path: snapshot.path, field: FormatError.quote(selection),
                 matches.isEmpty
                     ? "is neither a file in the cache nor a quantisation of one; the files are \(list(snapshot.files))"
                     : "fits several files: \(list(matches))")
         }
-        return .file("\(snapshot.path)/\(matches[0])")
+        return .file("\(snapshot.path)/\(match)")
+    }
+
+    /// The one file, or the first of the numbered parts of one model; nil for several models, and for none.
+    private static func whole(_ files: [String]) -> String? {
+        let sorted = files.sorted()
+        guard let first = sorted.first, sorted.count > 1 else { return sorted.first }
+        // "m-00001-of-00003.gguf"
+        guard first.hasSuffix(".gguf"), first.dropLast(5).suffix(15).hasPrefix("-00001-of-") else { return nil }
+        let stem = first.dropLast(5).dropLast(15), count = first.dropLast(5).suffix(9)
+        let isOne = sorted.allSatisfy { $0.hasPrefix(stem) && $0.dropLast(5).hasSuffix(count) }
+        return isOne ? first : nil
+    }
+
+    private func quantization(
+        of models: [String], in folder: String, _ reference: HubReference, _ memory: Int?, _ onChoice: (String) -> Void
+    ) -> String? {
+        var sizes: [(name: String, file: String, bytes: Int)] = []
+        for name in QuantizationCandidate.order {
+            let files = Self.named(name, models)
+            guard let file = Self.whole(files) else { continue }
+            sizes.append((name, file, files.reduce(0) { $0 + Folder.byteCount("\(folder)/\($1)") }))
+        }
+        let fitting = sizes.first { QuantizationCandidate.fits($0.bytes, memory: memory) }
+        guard let chosen = fitting ?? sizes.min(by: { $0.bytes < $1.bytes }) else { return nil }
+        onChoice(
+            QuantizationCandidate.sentence(
+                chosen.name, bytes: chosen.bytes, of: models.count, memory: memory, repository: reference.name))
+        return chosen.file
     }
 
     /// The files whose name contains the quantisation as a separate word: "Q4_K" does not match "m-Q4_K_M.gguf".

@@ -24,7 +24,7 @@ struct ShowCommand: ParsableCommand {
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func run() throws {
-        let files = try ModelFiles.located(model, adapters: adapters.parsed())
+        let files = try ModelFiles.located(model, adapters: adapters.parsed()) { Terminal.note($0) }
         let description = try ModelDescription(files)
         let layers = tree ? try TreeDescription(files) : nil
         if json {

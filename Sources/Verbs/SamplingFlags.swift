@@ -160,7 +160,7 @@ package struct ModelFlags: ParsableArguments {
 
     /// The files, of a language model.
     package func files() throws -> ModelFiles {
-        let files = try ModelFiles.located(model, adapters: adapters.parsed())
+        let files = try ModelFiles.located(model, adapters: adapters.parsed()) { Terminal.note($0) }
         // Before its head is told of as a tensor that nobody reads.
         guard files.checkpoint.kind == .generates else { throw WrongKind(model, files) }
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }

@@ -93,6 +93,37 @@ import Testing
         }
     }
 
+    @Test func memoryChoosesAmongQuantisations() throws {
+        let scratch = try Scratch(), cache = HubCache(root: scratch.path)
+        func text(_ count: Int) -> String { String(repeating: "x", count: count) }
+        try Self.add(
+            scratch, "models--o--many",
+            [
+                "m-Q8_0.gguf": text(900), "m-Q5_K_M.gguf": text(600), "m-Q2_K.gguf": text(300),
+                "m-Q6_K-00001-of-00002.gguf": text(400), "m-Q6_K-00002-of-00002.gguf": text(400),
+            ])
+        try Self.add(scratch, "models--o--parts", ["a-00001-of-00002.gguf": "x", "a-00002-of-00002.gguf": "x"])
+        try Self.add(scratch, "models--o--strange", ["a.gguf": "x", "b.gguf": "x"])
+        let reference = try #require(HubReference("o/many"))
+        var said: [String] = []
+        func chosen(_ memory: Int?) throws -> String {
+            let path = try cache.resolve(reference, memory: memory) { said.append($0) }.path
+            return String(path.split(separator: "/").last ?? "")
+        }
+        #expect(try chosen(nil) == "m-Q5_K_M.gguf")
+        #expect(try chosen(1000) == "m-Q5_K_M.gguf")
+        #expect(try chosen(500) == "m-Q2_K.gguf")
+        #expect(try chosen(100) == "m-Q2_K.gguf")
+        #expect(said.count == 4 && said[1].contains("Q5_K_M is taken") && said[3].contains("none fits"), "\(said)")
+        let six = try cache.resolve(#require(HubReference("o/many:Q6_K"))).path
+        #expect(six.hasSuffix("m-Q6_K-00001-of-00002.gguf"))
+        #expect(try cache.resolve(#require(HubReference("o/parts"))).path.hasSuffix("a-00001-of-00002.gguf"))
+        let error = failure { () throws(FormatError) in
+            if let reference = HubReference("o/strange") { _ = try cache.resolve(reference) }
+        }
+        #expect("\(String(describing: error))".contains("name one"))
+    }
+
     @Test func linksThatLeaveTheRepositoryAreRefused() throws {
         let scratch = try Scratch()
         try Self.add(scratch, "models--o--evil", ["config.json": "{}"])
