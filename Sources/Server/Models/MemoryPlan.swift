@@ -27,7 +27,7 @@ struct MemoryPlan: Sendable, Equatable {
 
     /// Packed weights keep their bit width, except for padding rows in the last panel of each matrix; exact ones are
     /// float32.
-    init(_ checkpoint: Checkpoint, precision: Precision = .fast) throws {
+    init(_ checkpoint: Checkpoint, precision: Precision = .fast, cache: KVCacheType = .f16) throws {
         let bytes = checkpoint.tensors.names.reduce(0) { sum, name in
             let entry = checkpoint.tensors.entry(name)
             let own =
@@ -41,7 +41,7 @@ struct MemoryPlan: Sendable, Equatable {
         let configuration = try checkpoint.decoderConfiguration()
         // An invalid file may claim more than can be counted; then no memory is enough.
         context = configuration.cacheBytes(
-            tokens: configuration.contextLength, precision: precision, rows: EngineOptions().tokensPerStep)
+            tokens: configuration.contextLength, precision: precision, type: cache, rows: EngineOptions().tokensPerStep)
     }
 
     /// Bytes for the cache: as requested, or what is available.

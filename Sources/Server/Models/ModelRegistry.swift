@@ -56,7 +56,8 @@ public final class ModelRegistry: Sendable {
         var all: [Entry] = []
         for model in models {
             let served = try ServedModel(
-                name: model.name, aliases: model.aliases, path: model.path, precision: settings.precision)
+                name: model.name, aliases: model.aliases, path: model.path, precision: settings.precision,
+                cache: settings.engine.cacheType)
             if all.contains(where: { $0.model.answers(to: served.name) }) {
                 throw ServerError("two models are called \"\(served.name)\"; give one another name as NAME=MODEL")
             }
@@ -68,7 +69,8 @@ public final class ModelRegistry: Sendable {
     /// Offers one more model, from now on; one of the same name that nobody uses is replaced.
     /// - Throws: what is wrong with its files; `APIError` where a model of that name is in use.
     package func add(_ name: String, path: String) throws {
-        let served = try ServedModel(name: name, path: path, precision: settings.precision)
+        let served = try ServedModel(
+            name: name, path: path, precision: settings.precision, cache: settings.engine.cacheType)
         var stopped: LoadedModel?
         try entries.withLock { entries throws(APIError) in
             guard let index = entries.firstIndex(where: { $0.model.name == name }) else {

@@ -34,7 +34,9 @@ package struct ServedModel: Sendable {
     package let created: Int
 
     /// Reads what the files say of the model, not its weights.
-    package init(name: String, aliases: [String] = [], path: String, precision: Precision = .fast) throws {
+    package init(
+        name: String, aliases: [String] = [], path: String, precision: Precision = .fast, cache: KVCacheType = .f16
+    ) throws {
         self.name = name
         self.path = path
         base = PEFTFolder.isAdapter(path) ? try ModelLocator.base(ofAdapter: path) : nil
@@ -46,7 +48,8 @@ package struct ServedModel: Sendable {
         kind = checkpoint.kind
         family = checkpoint.modelType
         self.precision = precision
-        plan = try MemoryPlan(checkpoint, precision: checkpoint.kind == .generates ? precision : .fast)
+        plan = try MemoryPlan(
+            checkpoint, precision: checkpoint.kind == .generates ? precision : .fast, cache: cache)
         fileBytes = checkpoint.tensors.names.reduce(0) {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
         }
