@@ -178,6 +178,28 @@ import TinyModels
         #expect(try loss(found) < loss(plain))
     }
 
+    @Test(arguments: [2, 4, 8]) func searchedGridsOfMLXLoseLessThanItsOwn(_ bits: Int) throws {
+        var stream = RandomStream(seed: 61)
+        let values = (0..<32 * 256).map { Float(stream.nextNormal()) * 0.02 + ($0 % 7 == 0 ? 0.01 : 0) }
+        let weight = try Tensor(values, shape: [32, 256])
+        func loss(_ searches: Bool) throws -> Double {
+            let found = try MLXAffine.encode(weight, bits: bits, groupSize: 64, searches: searches)
+            var sum = 0.0
+            for index in values.indices {
+                let place = index * bits, word = UInt32(bitPattern: found.words[place / 32])
+                let code = Float(word >> UInt32(place % 32) & UInt32((1 << bits) - 1)), group = index / 64
+                let miss = Double(found.scales[group] * code + found.biases[group] - values[index])
+                sum += miss * miss
+            }
+            return sum
+        }
+        let (own, searched) = (try loss(false), try loss(true))
+        #expect(searched < (bits == 8 ? 1 : 0.95) * own, "\(searched) of \(own)")
+        // A group of zeros, and one of a single number.
+        let flat = try MLXAffine.encode(Tensor.zeros([1, 64]), bits: bits, groupSize: 32)
+        #expect(flat.words.allSatisfy { $0 == 0 } && flat.biases == [0, 0])
+    }
+
     @Test func shapesThatAGroupDoesNotDivideAreNamed() throws {
         let scratch = try Scratch()
         try Folder.make(scratch.file("tiny"))
