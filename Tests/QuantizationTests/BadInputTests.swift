@@ -1,0 +1,91 @@
+import MartletFormats
+import MartletInference
+import MartletQuantization
+import MartletTensor
+import Testing
+import TinyModels
+
+/// What cannot be quantised is named, with what is there and what is needed.
+@Suite struct BadInputTests {
+    private func message(_ body: () throws -> Void) -> String {
+        do {
+            try body()
+            return "no error"
+        } catch { return "\(error)" }
+    }
+
+    /// A tiny model whose named tensor has a number that is none.
+    private func damaged(_ name: String, in scratch: Scratch) throws -> ModelFiles {
+        let folder = scratch.file("bad")
+        try Folder.make(folder)
+        try TinyModel().write(folder: folder)
+        let path = folder + "/model.safetensors", file = try SafetensorsFile(path: path)
+        let tensors = try file.entries.map { entry in
+            var values = try file.tensor(entry.name).to(.float32).toArray(as: Float.self)
+            if entry.name == name { values[5] = .nan }
+            return (entry.name, try Tensor(values, shape: entry.shape))
+        }
+        try SafetensorsWriter.write(tensors, to: path)
+        return try ModelFiles(path: folder)
+    }
+
+    @Test(arguments: [QuantizationMethod.rtn, .nf4, .fp4, .int8, .fp8, .fp8e5m2, .mlx])
+    func aWeightThatIsNoNumberIsNamedByEveryMethod(_ method: QuantizationMethod) throws {
+        let scratch = try Scratch(), name = "model.layers.1.mlp.up_proj.weight"
+        var options = QuantizationMethodOptions(method)
+        options.groupSize = 16
+        let export = try PackedExport(damaged(name, in: scratch), options)
+        let said = message { try export.write(toFolder: scratch.file("out"), windows: nil) }
+        #expect(said.contains(name) && said.contains("[0, 5]"), "\(said)")
+        #expect(!Folder.exists(scratch.file("out/model.safetensors")))
+    }
+
+    @Test func aWeightThatIsNoNumberIsNamedInAFile() throws {
+        let scratch = try Scratch(), name = "model.layers.1.mlp.up_proj.weight"
+        let export = try GGUFExport(damaged(name, in: scratch), recipe: .named("q8_0"))
+        let said = message { try export.write(to: scratch.file("out.gguf")) { _, _ in } }
+        #expect(said.contains("blk.1.ffn_up.weight") && said.contains("[0, 5]"), "\(said)")
+        #expect(!Folder.exists(scratch.file("out.gguf")))
+    }
+
+    @Test func calibrationTextsThatAreTooShortSayBothCounts() throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        let tokenizer = try ModelFiles(path: scratch.file("tiny")).tokenizer()
+        let count = try tokenizer.encode("short").count
+        let said = message {
+            _ = try TextWindows("short", name: "wiki.txt", tokenizer: tokenizer, method: .chunks(length: 512))
+        }
+        #expect(said.contains("wiki.txt: \(count) tokens") && said.contains("512"), "\(said)")
+        // And a method that needs one says so before anything is written.
+        var options = QuantizationMethodOptions(.gptq)
+        options.groupSize = 16
+        let export = try PackedExport(ModelFiles(path: scratch.file("tiny")), options)
+        #expect(message { try export.write(toFolder: scratch.file("out"), windows: nil) }.contains("512"))
+        #expect(!Folder.exists(scratch.file("out")))
+    }
+
+    @Test func inputsThatAreAllZeroLeaveNoHessianAndTheLayerIsNamed() throws {
+        let weight = try Tensor.ones([4, 16])
+        let said = message {
+            _ = try GPTQ.encode(
+                weight, hessian: [Float](repeating: 0, count: 256), name: "model.layers.3.mlp.down_proj", bits: 4,
+                groupSize: 16, symmetric: true)
+        }
+        #expect(said.contains("model.layers.3.mlp.down_proj") && said.contains("Hessian"), "\(said)")
+    }
+
+    @Test func aTypeThatRowsDoNotFitIsToldWithWhatItBecomes() throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        let notes = try GGUFExport(ModelFiles(path: scratch.file("tiny")), recipe: .named("q4_k_m")).notes
+        // Rows of 32 and 48 for blocks of 256.
+        #expect(
+            notes.contains {
+                $0.contains("ffn_down") && $0.contains("48") && $0.contains("256") && $0.contains("written as")
+            },
+            "\(notes)")
+    }
+}
