@@ -63,7 +63,7 @@ struct ServeLoading: ParsableArguments {
             used least recently are evicted. 1GiB, or what is left beside the weights; the log says it.
             """)
     var cacheMemory: ByteCount?
-    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory for each token) or q4 (0.28).")
+    @Option(help: "Keys and values of the cache as f16, q8 (0.55 of the memory for each token) or q4 (0.28).")
     var kvCache = KVCacheType.f16
     @Option(help: "Minutes after which an unused model is unloaded from memory.") var idleUnload: Double?
     @Option(help: "Requests of one model computed together at most: the batch size.") var maxRunning = 64

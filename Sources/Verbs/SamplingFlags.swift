@@ -170,7 +170,7 @@ package struct ModelFlags: ParsableArguments {
 
 /// How keys and values are kept, of commands that generate.
 package struct CacheFlags: ParsableArguments {
-    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory) or q4 (0.28).")
+    @Option(help: "Keys and values of the cache as f16, q8 (0.55 of the memory) or q4 (0.28).")
     package var kvCache = KVCacheType.f16
 
     package init() {}

@@ -24,7 +24,7 @@ private struct Scene {
         let q = generator.floats(tokens * heads * dimension, in: -2...2)
         let k = generator.floats(tokens * kvHeads * dimension, in: -2...2)
         let v = generator.floats(tokens * kvHeads * dimension)
-        if bits > 0 { return (q, quantized(k), quantized(v)) }
+        if bits > 0 { return (q, quantized(k, top: bits == 8 ? 255 : 8), quantized(v, top: bits == 8 ? 127 : 8)) }
         guard half else { return (q, k, v) }
         return (q, k.map { Float(Float16($0)) }, v.map { Float(Float16($0)) })
     }
@@ -46,14 +46,15 @@ private struct Scene {
         return result
     }
 
-    /// What runs of 32 of the turned heads stand for as codes and a half precision scale, turned back.
-    private func quantized(_ values: [Float]) -> [Float] {
+    /// What runs of the turned heads stand for as codes and a half precision scale, turned back.
+    private func quantized(_ values: [Float], top: Float) -> [Float] {
         var result = turned(values)
-        for first in stride(from: 0, to: values.count, by: 32) {
-            let run = result[first..<first + 32]
+        let length = martlet_cache_run(Int32(bits), dimension)
+        for first in stride(from: 0, to: values.count, by: length) {
+            let run = result[first..<first + length]
             let extreme = run.max { abs($0) < abs($1) } ?? 0
-            let scale = Float(Float16(bits == 8 ? abs(extreme) / 127 : extreme / -8))
-            let range: ClosedRange<Float> = bits == 8 ? -127...127 : -8...7
+            let scale = Float(Float16(bits == 8 ? abs(extreme) / top : extreme / -8))
+            let range: ClosedRange<Float> = bits == 8 ? -top...top : -8...7
             for index in run.indices {
                 let code = (result[index] * (scale == 0 ? 0 : 1 / scale)).rounded(.toNearestOrEven)
                 result[index] = scale * min(max(code, range.lowerBound), range.upperBound)
@@ -101,9 +102,12 @@ private struct Scene {
         let pages = (tokens + Int(MARTLET_PAGE_TOKENS) - 1) / Int(MARTLET_PAGE_TOKENS)
         let elements = dimension * Int(MARTLET_PAGE_TOKENS)
         // Quantised caches count bytes.
-        let headStride = bits == 0 ? elements : elements / 32 * (bits == 8 ? 34 : 18)
+        func stride(keys: Bool) -> Int {
+            bits == 0 ? elements : martlet_cache_page_bytes(Int32(bits), keys, dimension)
+        }
+        let keyStride = stride(keys: true), valueStride = stride(keys: false)
         // One page holds keys then values of all heads; pages lie in reverse order.
-        let bytes = 2 * kvHeads * headStride * (bits > 0 ? 1 : half ? 2 : 4)
+        let bytes = kvHeads * (keyStride + valueStride) * (bits > 0 ? 1 : half ? 2 : 4)
         let append =
             bits == 8
             ? kernels.append_q8 : bits == 4 ? kernels.append_q4 : half ? kernels.append_f16 : kernels.append_f32
@@ -144,8 +148,8 @@ private struct Scene {
                                         keys: k + start * stride, values: v + start * stride, key_stride: stride,
                                         value_stride: stride, tokens: count, first_position: start,
                                         key_pages: writable, value_pages: writable, key_offset: 0,
-                                        value_offset: kvHeads * headStride, key_head_stride: headStride,
-                                        value_head_stride: headStride, head_dimension: dimension,
+                                        value_offset: kvHeads * keyStride, key_head_stride: keyStride,
+                                        value_head_stride: valueStride, head_dimension: dimension,
                                         value_dimension: dimension)
                                     append(&added, 0, kvHeads)
                                     withOptional(slopes) { slopes in
@@ -155,8 +159,8 @@ private struct Scene {
                                                 output: out + start * heads * dimension,
                                                 query_stride: heads * dimension, output_stride: heads * dimension,
                                                 key_pages: readOnly, value_pages: readOnly, key_offset: 0,
-                                                value_offset: kvHeads * headStride, key_head_stride: headStride,
-                                                value_head_stride: headStride, group: group,
+                                                value_offset: kvHeads * keyStride, key_head_stride: keyStride,
+                                                value_head_stride: valueStride, group: group,
                                                 head_dimension: dimension, value_dimension: dimension,
                                                 key_count: start + count,
                                                 first_position: start, keys_before: before, keys_after: after,

@@ -23,6 +23,21 @@
 /// Elements of one page of keys (or of values) of one key/value head.
 #define MARTLET_PAGE_ELEMENTS(head_dimension) ((ptrdiff_t)(head_dimension)*MARTLET_PAGE_TOKENS)
 
+/// Numbers of a head that share a scale in a quantised cache: all of a head of eight bits up to 64, else 64, 48 or 32 of
+/// them; 32 with four bits. `dimension` is a multiple of 32.
+static inline ptrdiff_t martlet_cache_run(int bits, ptrdiff_t dimension) {
+    if (bits == 4) return 32;
+    if (dimension <= 64) return dimension;
+    return dimension % 64 == 0 ? 64 : dimension % 48 == 0 ? 48 : 32;
+}
+
+/// Bytes of a page of one head's keys, or of its values, in a quantised cache of eight or four bits. Keys of eight bits
+/// have a ninth: what is lost of them weighs several times as much as what is lost of values.
+static inline ptrdiff_t martlet_cache_page_bytes(int bits, bool keys, ptrdiff_t dimension) {
+    const ptrdiff_t codes = dimension * MARTLET_PAGE_TOKENS * (bits + (bits == 8 && keys ? 1 : 0)) / 8;
+    return codes + dimension / martlet_cache_run(bits, dimension) * MARTLET_PAGE_TOKENS * 2;
+}
+
 /// Queries of one sequence in one layer.
 typedef struct martlet_attention_arguments {
     /// [tokens][heads][headDimension], token t at queries + t * query_stride. The rows of a token are contiguous.

@@ -2,20 +2,23 @@
 // keeps, and are used as those of a float32 cache. A query's result is the same bits whatever other queries are in the
 // call, as there.
 //
-// Thirty-two numbers of a token's head share a scale of half precision, so a token's keys and values do not depend on
-// other tokens. With n = 32 * (dimension / 32) numbers a head, a page of one head is
+// The numbers of a run of a token's head share a scale of half precision (martlet_cache_run), so a token's keys and values
+// do not depend on other tokens. With n = 32 * (dimension / 32) numbers a head, a page of one head is
 //
-//     keys    codes [dimension][PAGE], then scales [dimension / 32][PAGE]
-//     values  codes [PAGE][dimension], then scales [PAGE][dimension / 32]
+//     keys    codes [dimension][PAGE], of Q8 their lowest bits [dimension][PAGE / 8], then scales [dimension / run][PAGE]
+//     values  codes [PAGE][dimension], then scales [PAGE][dimension / run]
 //
 // A head is turned by a Walsh-Hadamard transform before it is quantised, so that one large number is spread over all and
 // the scales follow from all of them (Ashkboos et al. 2024, QuaRot). The transform is orthogonal and its own inverse:
 // queries are turned as keys are, which leaves their products, and outputs are turned back.
 //
-// Q8: a code is an int8, value = scale * code, scale = largest magnitude / 127. Q4: codes 0 ... 15 less eight, the scale
-// is the number of the largest magnitude / -8, and a byte holds the codes of numbers i (low) and i + 16 (high) of a run:
-// keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides are bytes.
+// Q8: a code of values is an int8, value = scale * code, scale = largest magnitude / 127. A code of keys has nine bits,
+// -255 ... 255, scale = largest magnitude / 255: its upper eight bits as an int8, and bit j % 8 of byte j / 8 for key j. Q4:
+// codes 0 ... 15 less eight, the scale is the number of the largest magnitude / -8, and a byte holds the codes of numbers i
+// (low) and i + 16 (high) of a run: keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides
+// are bytes.
 
+/// Numbers that share a scale with four bits.
 #define RUN 32
 #define KV_SCRATCH (MARTLET_LARGEST_HEAD_DIMENSION * PAGE)
 
@@ -50,16 +53,28 @@ static void turn_head(float *x, ptrdiff_t count) {
     }
 }
 
-INLINE ptrdiff_t kv_code_bytes(bool four, ptrdiff_t elements) { return four ? elements / 2 : elements; }
+/// The bytes of a page's codes, after which its scales stand.
+INLINE ptrdiff_t kv_code_bytes(bool four, bool keys, ptrdiff_t dimension) {
+    return dimension * PAGE * (four ? 4 : keys ? 9 : 8) / 8;
+}
+
+/// Keys j ..< j + 16 of a number with nine bits.
+INLINE i32x16 nine_bits(const uint8_t *page, const uint8_t *lowest, ptrdiff_t row, ptrdiff_t j) {
+    uint16_t word;
+    memcpy(&word, lowest + (row * PAGE + j) / 8, sizeof word);
+    i32x16 upper = __builtin_convertvector(load_i8((const int8_t *)page + row * PAGE + j), i32x16);
+    return upper * 2 + (((i32x16)(int32_t)word >> lane_numbers()) & 1);
+}
 
 /// Keys low ..< high of a page, [dimension][PAGE]; low and high are multiples of 16.
 INLINE void widen_keys(const bool four, const uint8_t *page, ptrdiff_t dimension, ptrdiff_t low, ptrdiff_t high,
                        float *out) {
-    const uint8_t *scales = page + kv_code_bytes(four, dimension * PAGE);
-    for (ptrdiff_t run = 0; run < dimension / RUN; run++) {
+    const ptrdiff_t length = martlet_cache_run(four ? 4 : 8, dimension);
+    const uint8_t *scales = page + kv_code_bytes(four, true, dimension), *lowest = page + dimension * PAGE;
+    for (ptrdiff_t run = 0; run < dimension / length; run++) {
         for (ptrdiff_t j = low; j < high; j += LANES) {
             f32x16 scale = widen_half(load_u16((const uint16_t *)(scales + (run * PAGE + j) * 2)));
-            float *to = out + run * RUN * PAGE + j;
+            float *to = out + run * length * PAGE + j;
             if (four) {
                 for (ptrdiff_t i = 0; i < RUN / 2; i++) {
                     u8x16 both;
@@ -68,9 +83,9 @@ INLINE void widen_keys(const bool four, const uint8_t *page, ptrdiff_t dimension
                     store(to + (i + RUN / 2) * PAGE, codes_to_floats((i8x16)(both >> 4) - 8) * scale);
                 }
             } else {
-                for (ptrdiff_t i = 0; i < RUN; i++) {
-                    i8x16 codes = load_i8((const int8_t *)page + (run * RUN + i) * PAGE + j);
-                    store(to + i * PAGE, codes_to_floats(codes) * scale);
+                for (ptrdiff_t i = 0; i < length; i++) {
+                    i32x16 codes = nine_bits(page, lowest, run * length + i, j);
+                    store(to + i * PAGE, __builtin_convertvector(codes, f32x16) * scale);
                 }
             }
         }
@@ -80,21 +95,22 @@ INLINE void widen_keys(const bool four, const uint8_t *page, ptrdiff_t dimension
 /// Values of tokens low ..< high of a page, [PAGE][dimension].
 INLINE void widen_values(const bool four, const uint8_t *page, ptrdiff_t dimension, ptrdiff_t low, ptrdiff_t high,
                          float *out) {
-    ptrdiff_t runs = dimension / RUN;
-    const uint8_t *scales = page + kv_code_bytes(four, dimension * PAGE);
+    const ptrdiff_t length = martlet_cache_run(four ? 4 : 8, dimension), runs = dimension / length;
+    const uint8_t *scales = page + kv_code_bytes(four, false, dimension);
     for (ptrdiff_t token = low; token < high; token++) {
         for (ptrdiff_t run = 0; run < runs; run++) {
             f32x16 scale = splat(half_at(scales + (token * runs + run) * 2));
-            float *to = out + token * dimension + run * RUN;
+            float *to = out + token * dimension + run * length;
             if (four) {
                 u8x16 both;
                 memcpy(&both, page + (token * runs + run) * (RUN / 2), sizeof both);
                 store(to, codes_to_floats((i8x16)(both & 15) - 8) * scale);
                 store(to + LANES, codes_to_floats((i8x16)(both >> 4) - 8) * scale);
             } else {
-                const int8_t *codes = (const int8_t *)page + token * dimension + run * RUN;
-                store(to, codes_to_floats(load_i8(codes)) * scale);
-                store(to + LANES, codes_to_floats(load_i8(codes + LANES)) * scale);
+                const int8_t *codes = (const int8_t *)page + token * dimension + run * length;
+                for (ptrdiff_t i = 0; i < length; i += LANES) {
+                    store(to + i, codes_to_floats(load_i8(codes + i)) * scale);
+                }
             }
         }
     }
@@ -143,10 +159,11 @@ static void attend_q4(const martlet_attention_arguments *g, ptrdiff_t kv_head, p
     attend_quantized(true, g, kv_head, begin, end);
 }
 
-/// The scale of a run and its codes, 0 ... 15 or -127 ... 127.
-INLINE uint16_t quantize_run(const bool four, const float *x, int8_t *codes) {
+/// The scale of a run and its codes: -top ... top, or 0 ... 15 where top is 8.
+INLINE uint16_t quantize_run(const float top, const ptrdiff_t length, const float *x, int16_t *codes) {
+    const bool four = top == 8;
     float most = 0, extreme = 0;
-    for (int i = 0; i < RUN; i++) {
+    for (ptrdiff_t i = 0; i < length; i++) {
         float size = fabsf(x[i]);
         if (size > most) {
             most = size;
@@ -155,16 +172,23 @@ INLINE uint16_t quantize_run(const bool four, const float *x, int8_t *codes) {
         // A number that is none is not hidden: the whole run becomes none.
         if (size != size) most = extreme = NAN;
     }
-    uint16_t half = narrow_half(splat(four ? extreme / -8 : most / 127))[0];
+    uint16_t half = narrow_half(splat(four ? extreme / -8 : most / top))[0];
     float scale = half_at((const uint8_t *)&half), inverse = scale != 0 ? 1 / scale : 0;
-    for (int i = 0; i < RUN; i++) {
+    for (ptrdiff_t i = 0; i < length; i++) {
         float code = rintf(x[i] * inverse);  // of NaN and infinity the scale says what they were
-        float least = four ? -8 : -127, largest = four ? 7 : 127;
+        float least = -top, largest = four ? 7 : top;
         code = code >= least ? code : least;
         code = code <= largest ? code : largest;
-        codes[i] = (int8_t)((int)code + (four ? 8 : 0));
+        codes[i] = (int16_t)((int)code + (four ? 8 : 0));
     }
     return half;
+}
+
+/// Writes the key of nine bits of one number and token.
+INLINE void put_key(uint8_t *page, uint8_t *lowest, ptrdiff_t row, ptrdiff_t slot, int16_t code) {
+    uint8_t *byte = lowest + (row * PAGE + slot) / 8, bit = (uint8_t)(1u << (slot % 8));
+    page[row * PAGE + slot] = (uint8_t)(code >> 1);
+    *byte = (uint8_t)(code & 1 ? *byte | bit : *byte & ~bit);
 }
 
 INLINE void append_quantized(const bool four, const martlet_append_arguments *g, ptrdiff_t head_begin,
@@ -173,24 +197,26 @@ INLINE void append_quantized(const bool four, const martlet_append_arguments *g,
         ptrdiff_t page = (g->first_position + token) / PAGE, slot = (g->first_position + token) % PAGE;
         for (ptrdiff_t head = head_begin; head < head_end; head++) {
             for (int part = 0; part < 2; part++) {
-                ptrdiff_t dimension = part ? g->value_dimension : g->head_dimension, runs = dimension / RUN;
+                ptrdiff_t dimension = part ? g->value_dimension : g->head_dimension;
+                ptrdiff_t length = martlet_cache_run(four ? 4 : 8, dimension), runs = dimension / length;
                 const float *x = part ? g->values + token * g->value_stride + head * dimension
                                       : g->keys + token * g->key_stride + head * dimension;
                 uint8_t *to = part ? (uint8_t *)g->value_pages[page] + g->value_offset + head * g->value_head_stride
                                    : (uint8_t *)g->key_pages[page] + g->key_offset + head * g->key_head_stride;
-                uint8_t *scales = to + kv_code_bytes(four, dimension * PAGE);
+                uint8_t *scales = to + kv_code_bytes(four, !part, dimension), *lowest = to + dimension * PAGE;
                 float turned[MARTLET_LARGEST_HEAD_DIMENSION];
                 memcpy(turned, x, (size_t)dimension * sizeof *x);
                 turn_head(turned, dimension);
                 for (ptrdiff_t run = 0; run < runs; run++) {
-                    int8_t codes[RUN];
-                    uint16_t scale = quantize_run(four, turned + run * RUN, codes);
+                    int16_t codes[64];
+                    uint16_t scale = quantize_run(four ? 8 : part ? 127 : 255, length, turned + run * length, codes);
                     memcpy(scales + (part ? slot * runs + run : run * PAGE + slot) * 2, &scale, sizeof scale);
-                    for (int i = 0; i < (four ? RUN / 2 : RUN); i++) {
+                    for (ptrdiff_t i = 0; i < (four ? RUN / 2 : length); i++) {
                         uint8_t byte = four ? (uint8_t)(codes[i] | codes[i + RUN / 2] << 4) : (uint8_t)codes[i];
-                        ptrdiff_t row = run * (four ? RUN / 2 : RUN) + i;
+                        ptrdiff_t row = run * (four ? RUN / 2 : length) + i;
                         if (part) to[slot * (four ? dimension / 2 : dimension) + row] = byte;
-                        else to[row * PAGE + slot] = byte;
+                        else if (four) to[row * PAGE + slot] = byte;
+                        else put_key(to, lowest, row, slot, codes[i]);
                     }
                 }
             }

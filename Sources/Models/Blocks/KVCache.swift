@@ -90,7 +90,7 @@ public final class KVCache: @unchecked Sendable {
 
     /// For each group of layers the size of its window, or nil where all positions are kept.
     package var windows: [Int?] { layout.groups.map(\.window) }
-    private var groupBytes: [Int] { layout.groups.map { dtype.byteCount(of: $0.elementCount) ?? 0 } }
+    private var groupBytes: [Int] { layout.groups.map { KVLayout.byteCount($0.elementCount, dtype) } }
 
     /// Bytes of the blocks that a continuation sees in layers with a sliding window.
     package var windowByteCount: Int {

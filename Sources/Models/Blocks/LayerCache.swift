@@ -122,7 +122,7 @@ extension DecoderConfiguration {
         let layout = CacheLayout(layers.map(\.attention.cache), dtype: dtype)
         return layout.groups.reduce(0) { sum, group in
             let blocks = layout.blockCount(group, tokens: tokens, rows: rows)
-            return sum.adding(clamped: blocks.multiplied(clampedBy: dtype.byteCount(of: group.elementCount) ?? .max))
+            return sum.adding(clamped: blocks.multiplied(clampedBy: KVLayout.byteCount(group.elementCount, dtype)))
         }
     }
 }

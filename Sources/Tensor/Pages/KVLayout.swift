@@ -5,14 +5,17 @@ package struct KVLayout: Sendable, Equatable {
     package let heads: Int
     /// Dimension of each head's keys, and of its values.
     package let headDimension, valueDimension: Int
-    /// The offset of the layer in a block, in elements.
+    /// The offset of the layer in a block, in elements; in bytes where the cache is quantised, as everything here.
     package let offset: Int
     /// What the stored dimension of a head is a multiple of.
     let multiple: Int
+    /// Of a quantised cache.
+    private let bits: Int?
 
-    /// - Parameter dtype: quantised caches have a scale for each 32 numbers, others are read in eights.
+    /// - Parameter dtype: heads of a quantised cache are multiples of 32, others are read in eights.
     package init(heads: Int, headDimension: Int, valueDimension: Int, offset: Int, dtype: DType = .float16) {
         multiple = dtype.isQuantized ? dtype.blockLength : 8
+        bits = dtype.isQuantized ? (dtype == .q4_0 ? 4 : 8) : nil
         self.heads = heads
         self.headDimension = headDimension
         self.valueDimension = valueDimension
@@ -23,10 +26,19 @@ package struct KVLayout: Sendable, Equatable {
     var storedKeys: Int { (headDimension + multiple - 1) / multiple * multiple }
     var storedValues: Int { (valueDimension + multiple - 1) / multiple * multiple }
     /// Elements of one head's keys, and of its values, in a block.
-    var keyElements: Int { KVBlock.length * storedKeys }
-    var valueElements: Int { KVBlock.length * storedValues }
+    var keyElements: Int {
+        bits.map { CPU.pageBytes(bits: $0, keys: true, dimension: storedKeys) } ?? KVBlock.length * storedKeys
+    }
+    var valueElements: Int {
+        bits.map { CPU.pageBytes(bits: $0, keys: false, dimension: storedValues) } ?? KVBlock.length * storedValues
+    }
     /// Elements of this layer in a block.
     package var elementCount: Int { heads * (keyElements + valueElements) }
     var keyOffset: Int { offset }
     var valueOffset: Int { offset + heads * keyElements }
+
+    /// Bytes of so many elements of a cache of this type.
+    package static func byteCount(_ elements: Int, _ dtype: DType) -> Int {
+        dtype.isQuantized ? elements : elements * dtype.blockByteCount
+    }
 }

@@ -20,15 +20,15 @@ extension CPU {
         let keys = try keys.headsWidened(from: layout.headDimension, to: layout.storedKeys)
         let values = try values.headsWidened(from: layout.valueDimension, to: layout.storedValues)
         let width = layout.heads * layout.storedKeys, valueWidth = layout.heads * layout.storedValues
-        let kernel = PagedKernels(dtype).append, units = PageUnits(layout, dtype)
+        let kernel = PagedKernels(dtype).append
         withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: max(blocks.count, 1)) { pages in
             for (index, block) in blocks.enumerated() { pages.initializeElement(at: index, to: block.pointer) }
             guard let pages = pages.baseAddress else { return }
             var arguments = martlet_append_arguments(
                 keys: keys.floats + rows.lowerBound * width, values: values.floats + rows.lowerBound * valueWidth,
                 key_stride: width, value_stride: valueWidth, tokens: rows.count, first_position: position,
-                key_pages: pages, value_pages: pages, key_offset: units.keyOffset, value_offset: units.valueOffset,
-                key_head_stride: units.keyStride, value_head_stride: units.valueStride,
+                key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+                key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
                 head_dimension: layout.storedKeys, value_dimension: layout.storedValues)
             kernel(&arguments, 0, layout.heads)
         }
@@ -49,8 +49,7 @@ extension CPU {
             var page = 0, tasks = 0
             for sequence in sequences where !sequence.rows.isEmpty {
                 let arguments = arguments(
-                    wide, output, sequence, layout, PageUnits(layout, dtype), shape, sinks: sinks,
-                    pages: firstPage + page)
+                    wide, output, sequence, layout, shape, sinks: sinks, pages: firstPage + page)
                 for block in sequence.blocks {
                     pages.initializeElement(at: page, to: UnsafeRawPointer(block.pointer))
                     page += 1
@@ -77,8 +76,8 @@ extension CPU {
     }
 
     private static func arguments(
-        _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ units: PageUnits,
-        _ shape: AttentionShape, sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
+        _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ shape: AttentionShape,
+        sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
     ) -> martlet_attention_arguments {
         // The kernel counts positions from the first key that is kept. That is the start of a page, so pages, and with
         // them the order of all sums, are those of the whole sequence.
@@ -88,8 +87,8 @@ extension CPU {
         return martlet_attention_arguments(
             queries: q.floats + first * width, output: output.floats + first * outputWidth, query_stride: width,
             output_stride: outputWidth,
-            key_pages: pages, value_pages: pages, key_offset: units.keyOffset, value_offset: units.valueOffset,
-            key_head_stride: units.keyStride, value_head_stride: units.valueStride,
+            key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+            key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
             group: shape.heads / layout.heads, head_dimension: layout.storedKeys,
             value_dimension: layout.storedValues, key_count: sequence.keyCount - released,
             first_position: sequence.firstPosition - released, keys_before: reach.keysBefore,

@@ -16,17 +16,9 @@ struct PagedKernels {
     }
 }
 
-/// Where a layer's keys and values lie in a block, in what the kernels count: elements, or bytes of a quantised cache.
-struct PageUnits {
-    let keyOffset, valueOffset, keyStride, valueStride: Int
-
-    init(_ layout: KVLayout, _ dtype: DType) {
-        func units(_ elements: Int) -> Int {
-            dtype.isQuantized ? elements / dtype.blockLength * dtype.blockByteCount : elements
-        }
-        keyOffset = units(layout.keyOffset)
-        valueOffset = units(layout.valueOffset)
-        keyStride = units(layout.keyElements)
-        valueStride = units(layout.valueElements)
+extension CPU {
+    /// Bytes of a block's keys of one head, or of its values, in a quantised cache.
+    static func pageBytes(bits: Int, keys: Bool, dimension: Int) -> Int {
+        martlet_cache_page_bytes(Int32(bits), keys, dimension)
     }
 }
