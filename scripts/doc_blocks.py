@@ -180,12 +180,23 @@ def check_shell(block, program):
 
 # Swift
 
-def flags(build):
-    """The compiler's flags for modules that SwiftPM has built."""
-    found, seen = ["-I", os.path.join(build, "Modules")], set()
+def scratch_folder(build):
+    """The folder that SwiftPM has built in: .build of the package."""
     scratch = os.path.realpath(build)
     while scratch != "/" and not os.path.isdir(os.path.join(scratch, "checkouts")):
         scratch = os.path.dirname(scratch)
+    return scratch
+
+
+def package_name(build):
+    """What SwiftPM calls the package that was built: the name of its folder."""
+    return os.path.basename(os.path.dirname(scratch_folder(build)) if build else ROOT).lower()
+
+
+def flags(build):
+    """The compiler's flags for modules that SwiftPM has built."""
+    found, seen = ["-I", os.path.join(build, "Modules")], set()
+    scratch = scratch_folder(build)
     places = [os.path.realpath(build), os.path.join(scratch, "checkouts"), os.path.join(ROOT, "Sources")]
     for place in places:
         for folder, names, inside in os.walk(place):
@@ -202,8 +213,8 @@ def flags(build):
     return found
 
 
-def check_swift(group, compiler, package):
-    """Type-checks blocks in one file: each the body of a function of its own, an error at its place in the page."""
+def check_swift(group, compiler, package=None):
+    """Type-checks blocks in one file, as one of a package where it is named: each the body of a function of its own, an error at its place in the page."""
     imports, bodies = {"import Foundation", "import Martlet"}, []
     for number, block in enumerate(group):
         lines = block.text.splitlines()
@@ -217,10 +228,10 @@ def check_swift(group, compiler, package):
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "blocks.swift")
         open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies))
-        return typecheck([*(["-package-name", "martlet"] if package else []), *compiler, source])
+        return typecheck([*(["-package-name", package] if package else []), *compiler, source])
 
 
-def check_inside(block, compiler):
+def check_inside(block, compiler, package):
     """Type-checks a block as one more file of a module of this package."""
     module = block.marks["inside"]
     with tempfile.TemporaryDirectory() as folder:
@@ -229,7 +240,7 @@ def check_inside(block, compiler):
             f'#sourceLocation(file: "{block.file}", line: {block.line + 1})\n{block.text}')
         others = [os.path.join(at, name) for at, _, names in os.walk(os.path.join(ROOT, "Sources", module))
                   for name in names if name.endswith(".swift")]
-        return typecheck(["-module-name", "Martlet" + module, "-package-name", "martlet", *compiler, source, *others])
+        return typecheck(["-module-name", "Martlet" + module, "-package-name", package, *compiler, source, *others])
 
 
 def check_manifest(block):
@@ -238,14 +249,13 @@ def check_manifest(block):
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "Package.swift")
         open(source, "w", encoding="utf-8").write(
-            f'import PackageDescription\nlet package = Package(name: "{block.marks["manifest"]}",\n'
-            f'#sourceLocation(file: "{block.file}", line: {block.line + 1})\n{block.text}\n#sourceLocation()\n)\n')
-        return typecheck(["-I", interface, "-package-description-version", "6.1.0", source])
+            f'import PackageDescription\n#sourceLocation(file: "{block.file}", line: {block.line})\n'
+            f'let package = Package(name: "{block.marks["manifest"]}",\n{block.text})\n')
+        return typecheck(["-I", interface, "-package-description-version", "6.1.0", source], [])
 
 
-def typecheck(words):
-    done = subprocess.run(["swiftc", "-typecheck", "-swift-version", "6", "-parse-as-library", "-suppress-warnings", *words],
-                          capture_output=True, text=True)
+def typecheck(words, usual=("-swift-version", "6", "-parse-as-library")):
+    done = subprocess.run(["swiftc", "-typecheck", "-suppress-warnings", *usual, *words], capture_output=True, text=True)
     return "" if done.returncode == 0 else "\n".join(
         line for line in done.stderr.splitlines() if "error:" in line)[:3000] or done.stderr[-2000:]
 
@@ -413,15 +423,15 @@ def main():
     special = {"inside", "manifest"}
     swift_special = [block for block in swift if special & set(block.marks)]
     for block in swift_special:
-        if problem := check_inside(block, compiler) if "inside" in block.marks else check_manifest(block):
+        if problem := check_inside(block, compiler, package_name(given.build)) if "inside" in block.marks else check_manifest(block):
             waiting.append(problem)
             say("not ok Swift: " + problem)
         else:
             say(f"ok {block.file}:{block.line} type-checked")
     swift = [block for block in swift if not special & set(block.marks)]
-    for package in (False, True):
+    for package in (None, package_name(given.build)):
         # A page about the inside of Martlet sees what its own files see.
-        group = [block for block in swift if (block.file == "docs/how-to-add.md") == package]
+        group = [block for block in swift if (block.file == "docs/how-to-add.md") == (package is not None)]
         if group:
             def check(group=group, package=package):
                 if problem := check_swift(group, compiler, package):

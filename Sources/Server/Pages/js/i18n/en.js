@@ -31,7 +31,7 @@ export const en = {
 
   "settings": "Settings", "parameters": "Parameters", "of.the.model": "default",
   "random": "random", "stop.hint": "one a line", "system.hint": "How the model should behave", "presets": "Saved prompts",
-  "preset.name": "Name to save it under", "preset.remove": "Remove this saved prompt",
+  "preset.name": "Name", "preset.remove": "Remove this saved prompt",
   "parameter.system": "System prompt", "parameter.temperature": "Temperature", "parameter.top_p": "Top-p",
   "parameter.top_k": "Top-k", "parameter.min_p": "Min-p", "parameter.max_tokens": "Max new tokens", "parameter.seed": "Seed",
   "parameter.stop": "Stop at", "parameter.tools": "Tools", "hint.temperature": "0 always takes the likeliest token",
@@ -110,7 +110,7 @@ export const en = {
   "option.problems": "Problems of a step.", "option.group_size": "Replies to each problem, which are compared with each other.",
   "option.maximum_tokens": "Tokens of a reply at most.", "option.kl_weight": "What the divergence from the reference costs.",
   "option.teacher": "The model to learn from, with the same vocabulary.", "tune.auto": "automatic",
-  "tune.default": "default: {value}", "tune.true": "yes", "tune.false": "no", "tune.more": "More options",
+  "full.stop": ".", "tune.default": "default: {value}", "tune.true": "yes", "tune.false": "no", "tune.more": "More options",
   "tune.runs": "Runs begun here", "tune.output": "What it writes", "tune.preparing": "Reading the model and the data …",
   "tune.resume": "Go on", "tune.curves": "All curves", "tune.state.running": "running", "tune.state.stopping": "stopping",
   "tune.state.finished": "finished", "tune.state.stopped": "stopped", "tune.state.failed": "failed",

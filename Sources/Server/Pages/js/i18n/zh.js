@@ -105,7 +105,7 @@ export const zh = {
   "option.problems": "每一步的题目数。", "option.group_size": "每道题的回答数，它们互相比较。",
   "option.maximum_tokens": "回答最多的词元数。", "option.kl_weight": "偏离参考模型的代价。",
   "option.teacher": "要学习的教师模型，词表必须相同。", "tune.auto": "自动",
-  "tune.default": "默认：{value}", "tune.true": "是", "tune.false": "否", "tune.more": "更多选项",
+  "full.stop": "。", "tune.default": "默认：{value}", "tune.true": "是", "tune.false": "否", "tune.more": "更多选项",
   "tune.runs": "从这里开始的训练", "tune.output": "程序的输出", "tune.preparing": "正在读取模型和数据……",
   "tune.resume": "继续训练", "tune.curves": "全部曲线", "tune.state.running": "进行中", "tune.state.stopping": "正在停止",
   "tune.state.finished": "已完成", "tune.state.stopped": "已停止", "tune.state.failed": "失败",

@@ -5,6 +5,7 @@ import { arranged, freeName, size, suggested, valueOf } from "./options.js";
 
 /** The schema's English sentences in the page's language. */
 const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + t("full.stop");
 /** In the page's own, shorter words where it has some, else in the schema's. */
 const meaning = (option) => (t("option." + option.name) === "option." + option.name ? told(option.meaning) : t("option." + option.name));
 
@@ -62,7 +63,7 @@ export function tuneForm(offer, begin) {
     }
     inputs.set(option, input);
     return el("label.field", { title: told(option.meaning) }, el("span", {}, el("code", {}, option.name)), input,
-      el("span.small.meaning", {}, meaning(option), isRule ? " " + t("tune.default", { value: usual }) + "." : null));
+      el("span.small.meaning", {}, meaning(option), isRule ? " " + sentence(t("tune.default", { value: usual })) : null));
   }
 
   function drawOptions() {
