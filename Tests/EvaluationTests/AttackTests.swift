@@ -157,7 +157,7 @@ import MartletEvaluation
         #expect(throws: EvaluationError.self) { try PerplexityFilter(model, ordinary: []) }
     }
 
-    @Test(.timeLimit(.minutes(5))) func poisonedTextsPlantTheirPayload() throws {
+    @Test func poisonedTextsPlantTheirPayload() throws {
         let words = ["the ", "cat ", "sat ", "on ", "a ", "mat ", "and ", "saw ", "two ", "dogs "]
         var state: UInt64 = 7, text = ""
         while text.utf8.count < 12_000 {

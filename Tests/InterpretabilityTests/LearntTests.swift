@@ -99,7 +99,7 @@ import MartletInterpretability
 
     /// A model of two layers learns to go on with random tokens that are written twice; its induction heads show, and
     /// without them it is lost.
-    @Test(.timeLimit(.minutes(5))) func aModelOfRepeatedTextHasInductionHeads() throws {
+    @Test func aModelOfRepeatedTextHasInductionHeads() throws {
         let folder = try Scratch()
         var tiny = TinyModel()
         tiny.seed = 11
