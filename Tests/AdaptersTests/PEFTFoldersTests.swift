@@ -53,6 +53,8 @@ import Musl
             },
             Case("tokens", "llama") { $0.trainedTokens = [3, 5, 38] },
             Case("biases", "llama-untied") { $0.bias = .adapted },
+            Case("biases-gptneox", "gptneox") { $0.bias = .adapted },
+            Case("biases-bloom", "bloom") { $0.bias = .all },
             Case("ia3", "llama", kind: "ia3") {
                 $0.targets = .names(["k_proj", "v_proj", "down_proj"])
                 $0.feedForwardModules = ["down_proj"]

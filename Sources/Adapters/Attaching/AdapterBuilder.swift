@@ -289,12 +289,6 @@ struct AdapterBuilder {
             guard configuration.bias == .all || isAdapted else { continue }
             let key = key(place.module) + (isAdapted ? ".base_layer.bias" : ".bias")
             if let part = place.part {
-                guard part.groups == 1 else {
-                    throw AdapterError(
-                        .unsupported,
-                        "the bias of \(place.module) lies head by head among those of other layers, which is not trained "
-                            + "apart: leave train_bias out")
-                }
                 try replaceJoined(layer, bias, part, key: key, outputs: place.outputs)
             } else {
                 try replace(layer, layer.path + ".bias", bias, key: key, order: place.order)
@@ -316,7 +310,7 @@ struct AdapterBuilder {
         let tensor: Tensor
         if source.has(key) {
             let whole = try source.tensor(key, shape: [outputs], order: nil) { bias }
-            let own = try whole.detach().narrow(0, from: part.rows.lowerBound, length: part.rows.count).copied()
+            let own = try Optional(part).rows(of: whole.detach()).copied()
             tensor = whole.requiresGrad ? try own.requiringGrad() : own
         } else {
             tensor = try source.tensor(key, shape: bias.shape, order: nil) { bias }
@@ -324,7 +318,9 @@ struct AdapterBuilder {
         if let index = tensors.firstIndex(where: { $0.key == key }) {
             tensors[index].pieces.append(AdapterTensor.Piece(tensor: tensor, order: nil))
         } else {
-            tensors.append(AdapterTensor(key, tensor))
+            var joined = AdapterTensor(key, tensor)
+            joined.groups = part.groups
+            tensors.append(joined)
         }
         replaced.append(
             Adapter.ReplacedParameter(

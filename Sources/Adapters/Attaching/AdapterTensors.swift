@@ -1,3 +1,4 @@
+import MartletModels
 import MartletNN
 import MartletTensor
 
@@ -7,6 +8,8 @@ package struct AdapterTensor {
     package let key: String
     /// The parts to concatenate: a matrix that files store joined is trained in parts if the model has it in parts.
     package internal(set) var pieces: [Piece]
+    /// Groups of rows in which the pieces take turns, as where each head's queries, keys and values stand together.
+    var groups = 1
     /// What is appended to the trained tensor when it is stored, and along which axis.
     var appended: (tensor: Tensor, axis: Int)?
     /// Computes what is stored from what is trained, if they differ.
@@ -36,7 +39,13 @@ package struct AdapterTensor {
             pieces[0] = Piece(tensor: whole, order: pieces[0].order)
         }
         let parts = try pieces.map { try $0.order?.toPublished($0.tensor.detach()) ?? $0.tensor.detach() }
-        return parts.count == 1 ? parts[0] : try Tensor.concatenate(parts)
+        return try joined(parts)
+    }
+
+    /// One tensor of those of the pieces, as files hold it.
+    package func joined(_ parts: [Tensor]) throws -> Tensor {
+        guard parts.count > 1 else { return parts[0] }
+        return try groups > 1 ? WeightPlace.grouped(parts, groups: groups) : Tensor.concatenate(parts)
     }
 }
 

@@ -86,7 +86,7 @@ public struct JoinedPart: Sendable, Equatable {
 
 extension JoinedPart? {
     /// The rows of this part in a tensor that belongs to the joined matrix.
-    func rows(of whole: Tensor) throws -> Tensor {
+    package func rows(of whole: Tensor) throws -> Tensor {
         guard let part = self else { return whole }
         guard part.groups > 1 else {
             return try whole.narrow(0, from: part.rows.lowerBound, length: part.rows.count)

@@ -79,6 +79,9 @@ ADAPTERS = {
     "lora-gpt2": ("gpt2", LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True, **COMMON)),
     "lora-phi3": ("phi3", LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", **COMMON)),
     "lora-gptneox": ("gptneox", LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", **COMMON)),
+    "lora-biases-gptneox": ("gptneox", LoraConfig(
+        r=2, lora_alpha=4, target_modules=["query_key_value", "dense"], bias="lora_only", **COMMON)),
+    "lora-biases-bloom": ("bloom", LoraConfig(r=2, lora_alpha=4, target_modules=["dense"], bias="all", **COMMON)),
     "lora-bloom": ("bloom", LoraConfig(r=2, lora_alpha=4, target_modules=["query_key_value"], **COMMON)),
     "lora-falcon": ("falcon", LoraConfig(r=2, lora_alpha=4, target_modules=["query_key_value", "dense"], **COMMON)),
     "lora-gptj": ("gptj", LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "fc_out"], **COMMON)),
