@@ -11,11 +11,21 @@ import MartletTensor
 /// Sequences with the same set are computed together. A set is constant while it is used.
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
+    /// The terms of layers where all adapters are low-rank terms.
+    fileprivate let terms: [String: [LowRankTerm]]
+    /// Whether there is nothing but such terms.
+    fileprivate let hasTermsAlone: Bool
     /// Bytes of its parameters.
     public let byteCount: Int
 
-    fileprivate init(_ layers: [String: [any LinearAdapter]]) {
+    fileprivate init(_ given: [String: [any LinearAdapter]]) {
+        let layers = given.mapValues { $0.map { ServedTerm($0) ?? $0 } }
         self.layers = layers
+        terms = layers.compactMapValues { adapters in
+            let own = adapters.compactMap { $0 as? ServedTerm }
+            return own.count == adapters.count ? own.filter(\.isEnabled).map(\.turned) : nil
+        }
+        hasTermsAlone = terms.count == layers.count
         byteCount = layers.values.reduce(0) { sum, adapters in
             sum + adapters.flatMap(\.parameters).reduce(0) { $0 + $1.tensor.byteCount }
         }
@@ -44,6 +54,8 @@ package struct RowAdapters {
     private var parts: [(rows: Range<Int>, set: AdapterSet)] = []
     /// The key of the dropout of the layers' own adapters, in training.
     package var draw: AdapterDraw?
+    /// Whether no part has anything but low-rank terms.
+    private var haveTermsAlone = true
 
     package init() {}
 
@@ -57,6 +69,7 @@ package struct RowAdapters {
             }
         }
         self.draw = draw
+        haveTermsAlone = self.parts.allSatisfy(\.set.hasTermsAlone)
     }
 
     package var isEmpty: Bool { parts.isEmpty }
@@ -82,7 +95,7 @@ package struct RowAdapters {
     package func adapts(_ path: String) -> Bool { !isEmpty && adapters(of: path).contains { !$0.adapters.isEmpty } }
 
     func changesInput(of path: String) -> Bool {
-        !isEmpty && adapters(of: path).contains { $0.adapters.contains(where: \.changesInput) }
+        !haveTermsAlone && adapters(of: path).contains { $0.adapters.contains(where: \.changesInput) }
     }
 
     /// The input of the layer, `[tokens, in]`, with the rows replaced whose adapters change the input.
@@ -95,7 +108,8 @@ package struct RowAdapters {
 
     /// The result of the layer, `[tokens, out]`, with those adapters applied that cannot be added as low-rank terms.
     func slowly(_ x: Tensor, _ result: Tensor, of path: String, isNoted: Bool) throws -> Tensor {
-        let slow = try adapters(of: path).filter { try !Self.isTerms($0.adapters, isNoted) }
+        guard isNoted || !haveTermsAlone else { return result }
+        let slow = try adapters(of: path).filter { try Self.terms($0.adapters, isNoted) == nil }
         guard !slow.isEmpty else { return result }
         var rest = slow[...]
         return try replacing(result, slow) { adapters, own in
@@ -110,23 +124,25 @@ package struct RowAdapters {
     func addTerms(_ x: Tensor, to results: [Tensor], of paths: [String], areNoted: Bool) throws {
         var terms: [LowRankPart] = []
         for (index, path) in paths.enumerated() {
-            for (rows, adapters) in adapters(of: path) where try Self.isTerms(adapters, areNoted) {
-                for adapter in adapters {
-                    guard let term = try adapter.term(nil) else { continue }
-                    terms.append(LowRankPart(rows: rows, output: index, term: term))
-                }
+            for (rows, set) in parts {
+                guard let adapters = set.layers[path] else { continue }
+                let own = try areNoted ? nil : set.terms[path] ?? Self.terms(adapters.filter(\.isEnabled), areNoted)
+                for term in own ?? [] { terms.append(LowRankPart(rows: rows, output: index, term: term)) }
             }
         }
         if !terms.isEmpty { try Fused.addLowRank(x, terms, to: results) }
     }
 
-    /// Whether the adapters are low-rank terms that need no gradients, which are added in place.
-    private static func isTerms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> Bool {
-        try !isNoted
-            && adapters.allSatisfy { adapter in
-                guard let term = try adapter.term(nil) else { return false }
-                return !Tensor.isRecording([term.down, term.up])
-            }
+    /// The adapters as low-rank terms that need no gradients, which are added in place; nil where one is none.
+    private static func terms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> [LowRankTerm]? {
+        guard !isNoted else { return nil }
+        var terms: [LowRankTerm] = []
+        for adapter in adapters {
+            let term = try (adapter as? ServedTerm)?.turned ?? adapter.term(nil)
+            guard let term, !Tensor.isRecording([term.down, term.up]) else { return nil }
+            terms.append(term)
+        }
+        return terms
     }
 
     /// x with some of its rows replaced.

@@ -3,6 +3,9 @@
 public struct LowRankTerm: Sendable {
     public var down, up: Tensor
     public var scale: Float
+    /// Whether they lie the other way round, A as `[in, rank]` and B as `[rank, out]`, which products of a few rows read
+    /// faster. For `addLowRank`.
+    package private(set) var isTurned = false
 
     /// - Parameters:
     ///   - down: A, `[rank, in]`.
@@ -12,7 +15,18 @@ public struct LowRankTerm: Sendable {
         (self.down, self.up, self.scale) = (down, up, scale)
     }
 
-    var rank: Int { down.shape.first ?? 0 }
+    /// - Parameters:
+    ///   - down: A, `[in, rank]`.
+    ///   - up: B, `[rank, out]`.
+    package init(turned down: Tensor, up: Tensor, scale: Float) {
+        self.init(down: down, up: up, scale: scale)
+        isTurned = true
+    }
+
+    var rank: Int { (isTurned ? down.shape.last : down.shape.first) ?? 0 }
+    var inputSize: Int { (isTurned ? down.shape.first : down.shape.last) ?? 0 }
+    /// Of B as it lies.
+    func upShape(outputs: Int) -> Shape { isTurned ? [rank, outputs] : [outputs, rank] }
 }
 
 /// A low-rank term that is added to some rows of one of several results.
@@ -48,6 +62,9 @@ extension Fused {
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], terms: [LowRankTerm?], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try check(terms, x, outputs: layers.map { $0.weight.shape.first ?? 0 })
+        guard !terms.contains(where: { $0?.isTurned ?? false }) else {
+            throw TensorError(.argument, "linear", "a term whose matrices are turned belongs to addLowRank")
+        }
         let span = OperationSpan("linear")
         defer { span.end() }
         return try backend(of: x).adaptedLinear(x, layers, terms, values: values)
@@ -78,7 +95,8 @@ extension Fused {
             throw TensorError(.argument, "linear", "\(terms.count) terms do not fit \(outputs.count) weights")
         }
         for case let (term?, out) in zip(terms, outputs) {
-            guard x.rank == 2, term.down.rank == 2, term.up.shape == [out, term.rank], term.down.shape[1] == x.shape[1]
+            guard x.rank == 2, term.down.rank == 2, term.up.shape == term.upShape(outputs: out),
+                term.inputSize == x.shape[1]
             else {
                 throw TensorError(
                     .shape, "linear",

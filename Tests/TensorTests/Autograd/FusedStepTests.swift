@@ -150,6 +150,11 @@ import Testing
             try Fused.addLowRank($0[0], [LowRankPart(rows: height / 2..<height, output: 0, term: term)], to: [$0[1]])
             return nil
         }
+        try compare("addLowRank", shapes: [[height, width], [height, 7], [width, 5], [5, 7]], seed: seed) {
+            let term = LowRankTerm(turned: $0[2], up: $0[3], scale: 0.5)
+            try Fused.addLowRank($0[0], [LowRankPart(rows: 0..<height, output: 0, term: term)], to: [$0[1]])
+            return nil
+        }
         try compare("addRow", shapes: [[height, width], [width]], seed: seed) {
             try Fused.addRow($0[1], to: $0[0])
             return nil

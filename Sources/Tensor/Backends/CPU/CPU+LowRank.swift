@@ -82,27 +82,41 @@ extension CPU {
     static func addLowRank(_ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]) throws(TensorError) {
         try Fused.check("addLowRank", x)
         for part in parts { try Fused.check("addLowRank", part.term.down, part.term.up, outputs[part.output]) }
-        let width = parts.map(\.term.rank).max() ?? 0
-        let inners = parts.map { Tensor(uninitialized: [$0.rows.count, $0.term.rank]) }
-        let source = x.floats, columns = x.shape[1]
+        // s X Aᵀ of every part, one behind the other. Parts that follow each other and add to the same numbers are one job.
+        var starts: [Int] = [], jobs: [Range<Int>] = [], size = 0
+        for (index, part) in parts.enumerated() {
+            starts.append(size)
+            size += part.rows.count * part.term.rank
+            if let last = jobs.last, parts[last.lowerBound].output == part.output,
+                parts[last.lowerBound].rows == part.rows
+            {
+                jobs[jobs.count - 1] = last.lowerBound..<index + 1
+            } else {
+                jobs.append(index..<index + 1)
+            }
+        }
+        let inners = Tensor(uninitialized: [size])
+        let source = x.floats, columns = x.shape[1], room = inners.floats
         OperationSpan.count(
             operations: parts.reduce(0) {
-                $0 + 2 * Double($1.rows.count * $1.term.rank) * Double(columns + $1.term.up.shape[0])
+                $0 + 2 * Double($1.rows.count * $1.term.rank) * Double(columns + outputs[$1.output].shape[1])
             })
-        // Each part has few rows: one fork for all parts, and each product on one thread.
-        ThreadPool.shared.run(parts.count) { index in
-            let part = parts[index], term = part.term, rank = term.rank, inner = inners[index].floats
-            GEMM.multiply(
-                m: part.rows.count, n: rank, k: columns, alpha: term.scale,
-                a: source + part.rows.lowerBound * columns, aStride: columns, b: term.down.floats, bStride: columns,
-                transposeB: true, c: inner, cStride: rank)
-            let out = term.up.shape[0]
-            GEMM.multiply(
-                m: part.rows.count, n: out, k: rank, a: inner, aStride: rank, b: term.up.floats, bStride: rank,
-                transposeB: true, beta: 1,
-                c: outputs[part.output].floats + part.rows.lowerBound * out, cStride: out)
+        // Each part has few rows: one fork for all jobs, and each product on one thread.
+        ThreadPool.shared.run(jobs.count) { job in
+            for index in jobs[job] {
+                let part = parts[index], term = part.term, rank = term.rank, inner = room + starts[index]
+                let out = outputs[part.output].shape[1], isTurned = term.isTurned
+                GEMM.multiply(
+                    m: part.rows.count, n: rank, k: columns, alpha: term.scale,
+                    a: source + part.rows.lowerBound * columns, aStride: columns, b: term.down.floats,
+                    bStride: isTurned ? rank : columns, transposeB: !isTurned, c: inner, cStride: rank)
+                GEMM.multiply(
+                    m: part.rows.count, n: out, k: rank, a: inner, aStride: rank, b: term.up.floats,
+                    bStride: isTurned ? out : rank, transposeB: !isTurned, beta: 1,
+                    c: outputs[part.output].floats + part.rows.lowerBound * out, cStride: out)
+            }
         }
-        withExtendedLifetime((inners, width)) {}
+        withExtendedLifetime(inners) {}
     }
 }
 

@@ -39,9 +39,10 @@ public enum Reference {
         return outputs
     }
 
-    /// s (X Aᵀ) Bᵀ.  X `[tokens, in]`, A `[rank, in]`, B `[out, rank]` -> `[tokens, out]`
+    /// s (X Aᵀ) Bᵀ.  X `[tokens, in]`, A `[rank, in]`, B `[out, rank]`, or both turned -> `[tokens, out]`
     static func lowRank(_ x: Tensor, _ term: LowRankTerm) throws(TensorError) -> Tensor {
         let down = try term.down.to(x.dtype), up = try term.up.to(x.dtype)
+        if term.isTurned { return try x.matmul(down).matmul(up) * Double(term.scale) }
         return try x.matmul(down.transposed()).matmul(up.transposed()) * Double(term.scale)
     }
 
