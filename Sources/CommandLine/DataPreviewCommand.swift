@@ -9,7 +9,7 @@ struct DataPreviewCommand: ParsableCommand {
         discussion: """
             Shows documents of a corpus, or of a .shard file, as tokens. On a terminal, tokens that are trained on are \
             green, by turns light and dark, and those that are only read are grey; elsewhere what is trained on stands \
-            between ⟦ and ⟧. --tokens lists one token a line. Behind them stands what of the corpus is left out or changed \
+            between ⟦ and ⟧, followed by ×0.5 where it has a weight of its own. --tokens lists one token a line. Behind them stands what of the corpus is left out or changed \
             and why, with the first record of each kind, counted over the first --scan records.
 
             Pairs of replies, replies that were judged and prompts without a reply are shown as what they are, as dpo, \
@@ -29,7 +29,7 @@ struct DataPreviewCommand: ParsableCommand {
     @Option(help: "Documents to pass over first.") var skip = 0
     @Option(help: "Tokens to show of each.") var limit = 400
     @Option(help: "Records to look at for what is left out.") var scan = 1000
-    @Flag(help: "One token a line: place, label, id, token.") var tokens = false
+    @Flag(help: "One token a line: place, label (and weight), id, token.") var tokens = false
 
     enum Reading: String, ExpressibleByArgument, CaseIterable { case rows, texts }
 
@@ -51,7 +51,7 @@ struct DataPreviewCommand: ParsableCommand {
             for document in skip..<max(min(shard.documentCount, skip + documents), skip) {
                 let range = shard.range(ofDocument: document)
                 let ids = try shard.tokens(range.lowerBound..<min(range.upperBound, range.lowerBound + limit))
-                let labels = range.prefix(limit).map { shard.isTrained($0) }
+                let labels = try range.prefix(limit).map { try shard.weight(of: $0) }
                 let trained = range.count { shard.isTrained($0) }
                 try show(
                     ids, labels, total: range.count, trained: trained, "\(shard.path): document \(document)", tokenizer)
@@ -79,7 +79,8 @@ struct DataPreviewCommand: ParsableCommand {
                 shown += 1
                 for part in parts {
                     try show(
-                        Array(part.chat.tokens.prefix(limit)), Array(part.chat.isTrained.prefix(limit)),
+                        Array(part.chat.tokens.prefix(limit)),
+                        Self.weights(part.chat.isTrained, part.chat.weights, limit),
                         total: part.chat.tokens.count, trained: part.chat.trainedCount,
                         "\(document.origin), \(part.name)", tokenizer)
                 }
@@ -97,11 +98,11 @@ struct DataPreviewCommand: ParsableCommand {
             guard read > skip, shown < documents else { continue }
             shown += 1
             for (index, sequence) in encoding.sequences.enumerated() {
-                let labels = sequence.isTrained ?? Array(repeating: true, count: sequence.tokens.count)
+                let isTrained = sequence.isTrained ?? Array(repeating: true, count: sequence.tokens.count)
                 let part = encoding.sequences.count > 1 ? ", sequence \(index + 1) of \(encoding.sequences.count)" : ""
                 try show(
-                    Array(sequence.tokens.prefix(limit)), Array(labels.prefix(limit)), total: sequence.tokens.count,
-                    trained: sequence.trainedCount, document.origin + part, tokenizer)
+                    Array(sequence.tokens.prefix(limit)), Self.weights(isTrained, sequence.weights, limit),
+                    total: sequence.tokens.count, trained: sequence.trainedCount, document.origin + part, tokenizer)
             }
             if encoding.sequences.isEmpty { print("\(document.origin): left out\n") }
         }
@@ -111,27 +112,34 @@ struct DataPreviewCommand: ParsableCommand {
         for entry in all.entries { print("  \(entry.description)") }
     }
 
+    private static func weights(_ isTrained: [Bool], _ weights: [Float]?, _ limit: Int) -> [Float] {
+        Array((weights ?? isTrained.map { $0 ? 1 : 0 }).prefix(limit))
+    }
+
+    /// - Parameter weights: what each token counts in the loss; 0 is only read.
     private func show(
-        _ ids: [Int32], _ isTrained: [Bool], total: Int, trained: Int, _ title: String, _ tokenizer: Tokenizer
+        _ ids: [Int32], _ weights: [Float], total: Int, trained: Int, _ title: String, _ tokenizer: Tokenizer
     ) throws {
         print("\(title): \(total) tokens, \(trained) trained on")
         if tokens {
             for (index, id) in ids.enumerated() {
-                let label = isTrained[index] ? "train" : "read"
-                print("\(index)".padding(7) + label.padding(7) + "\(id)".padding(8) + (tokenizer.token(id) ?? ""))
+                let weight = weights[index], label = weight == 0 ? "read" : weight == 1 ? "train" : "train ×\(weight)"
+                print(
+                    "\(index)".padding(7) + label.padding(weights.allSatisfy { $0 == 0 || $0 == 1 } ? 7 : 14)
+                        + "\(id)".padding(8) + (tokenizer.token(id) ?? ""))
             }
         } else {
-            print(Terminal.outputIsTerminal ? coloured(ids, isTrained, tokenizer) : marked(ids, isTrained, tokenizer))
+            print(Terminal.outputIsTerminal ? coloured(ids, weights, tokenizer) : marked(ids, weights, tokenizer))
         }
         if ids.count < total { print("… \(total - ids.count) tokens more") }
         print("")
     }
 
     /// Runs of one label, each decoded as a whole, so that characters of several tokens come out.
-    private func runs(_ ids: [Int32], _ isTrained: [Bool]) -> [Range<Int>] {
+    private func runs(_ ids: [Int32], _ weights: [Float]) -> [Range<Int>] {
         var runs: [Range<Int>] = []
         for index in ids.indices {
-            if let last = runs.last, isTrained[last.lowerBound] == isTrained[index] {
+            if let last = runs.last, weights[last.lowerBound] == weights[index] {
                 runs[runs.count - 1] = last.lowerBound..<index + 1
             } else {
                 runs.append(index..<index + 1)
@@ -140,21 +148,21 @@ struct DataPreviewCommand: ParsableCommand {
         return runs
     }
 
-    private func marked(_ ids: [Int32], _ isTrained: [Bool], _ tokenizer: Tokenizer) -> String {
-        runs(ids, isTrained).map { run in
-            let text = safe(ids[run].flatMap { tokenizer.bytes(of: $0) ?? [] })
-            return isTrained[run.lowerBound] ? "⟦\(text)⟧" : text
+    private func marked(_ ids: [Int32], _ weights: [Float], _ tokenizer: Tokenizer) -> String {
+        runs(ids, weights).map { run in
+            let text = safe(ids[run].flatMap { tokenizer.bytes(of: $0) ?? [] }), weight = weights[run.lowerBound]
+            return weight == 0 ? text : "⟦\(text)⟧" + (weight == 1 ? "" : "×\(weight)")
         }.joined()
     }
 
-    private func coloured(_ ids: [Int32], _ isTrained: [Bool], _ tokenizer: Tokenizer) -> String {
+    private func coloured(_ ids: [Int32], _ weights: [Float], _ tokenizer: Tokenizer) -> String {
         var text = "", pending: [UInt8] = []
         for (index, id) in ids.enumerated() {
             pending += tokenizer.bytes(of: id) ?? []
             // A character may be spread over tokens: it is shown with the last of them.
             let isWhole = String(validating: pending, as: UTF8.self) != nil || pending.count > 8
             guard isWhole || index == ids.count - 1 else { continue }
-            let colour = !isTrained[index] ? "90" : index % 2 == 0 ? "30;42" : "30;102"
+            let colour = weights[index] == 0 ? "90" : index % 2 == 0 ? "30;42" : "30;102"
             text += "\u{1B}[\(colour)m\(safe(pending).replacing("\n", with: "⏎\u{1B}[0m\n\u{1B}[\(colour)m"))\u{1B}[0m"
             pending = []
         }

@@ -97,7 +97,7 @@ struct TrainingDisplay {
                 let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
                 Terminal.note(
                     "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
-                        + "\(evaluation.perplexity.rounded(to: 2))\(bits)")
+                        + "\(evaluation.perplexity.rounded(to: 2))\(bits)\(Self.accuracy(evaluation))")
                 for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
                 if let prompt = evaluation.prompt { Terminal.note("  | " + line(prompt), isDim: true) }
                 Terminal.note("  > " + line(evaluation.sample))
@@ -149,6 +149,11 @@ struct TrainingDisplay {
         // What has learnt texts goes on with them, it does not answer, whatever template its tokenizer came with.
         let isChat = trainer.hasChatTemplate && trainer.options.command != .pretraining
         Terminal.note("done: martlet run \(trainer.run)" + (isChat ? "" : " --raw \"Once upon a time\""))
+    }
+
+    private static func accuracy(_ evaluation: Evaluation) -> String {
+        let share = evaluation.metrics.first { $0.name == "mean_token_accuracy" }?.value
+        return share.map { ", \(Terminal.fixed(100 * $0, 1)) % of tokens the most probable" } ?? ""
     }
 
     /// "loss 0.6512 on 30 held-out pairs; the chosen one is ahead in 70.0 % (95 %: 52.1 to 83.3), …".

@@ -87,24 +87,29 @@ public enum LogReference {
             ]),
         Record(
             kind: "completions",
-            meaning: "The first replies of a step, by `grpo` and `ppo`; before the record of the step.",
+            meaning:
+                "The first replies of a step, by `grpo`, `ppo`, `dpo --loss kto` and `reward` of steps; before the "
+                + "record of the step.",
             fields: [
                 Field("step", "steps", "Its number."),
                 Field("of", "replies", "How many the step has."),
                 Field(
                     "rows", "list of objects",
                     "At most eight: prompt and completion (text, 1000 characters at most), reward, advantage (grpo), kl "
-                        + "(ppo; nats a reply).", tag: "train/completions"),
+                        + "(ppo; nats a reply); label, good or bad, of judged replies; labels, right or wrong, and accuracy of "
+                        + "replies in steps.", tag: "train/completions"),
             ]),
         Record(
-            kind: "pairs", meaning: "The first pairs of a step, by `dpo` and its kin; before the record of the step.",
+            kind: "pairs",
+            meaning: "The first pairs of a step, by `dpo` and its kin and `reward`; before the record of the step.",
             fields: [
                 Field("step", "steps", "Its number."),
                 Field("of", "pairs", "How many the step has."),
                 Field(
                     "rows", "list of objects",
                     "At most four: prompt, chosen and rejected (text, 1000 characters at most), rewards/chosen, "
-                        + "rewards/rejected, rewards/margins (nats).", tag: "train/pairs"),
+                        + "rewards/rejected, rewards/margins (nats); of `reward` score/chosen, score/rejected, margin.",
+                    tag: "train/pairs"),
             ]),
         Record(
             kind: "experts", meaning: "The loads of a mixture's experts in a step; before the record of the step.",
@@ -145,6 +150,14 @@ public enum LogReference {
                 Field("router/z_loss", "1", "The squared log-partition of the routers' logits, a mean."),
                 Field("router/largest_load", "1", "The largest load of an expert over the mean of its layer."),
                 Field("router/dropped", "share, 0 to 1", "Selections of experts that were full."),
+            ]),
+        MetricGroup(
+            title: "Replies that are learnt: sft",
+            fields: [
+                Field("entropy", "nats a token", "Of the predictions of learnt tokens, at steps that are logged."),
+                Field("mean_token_accuracy", "share, 0 to 1", "Learnt tokens that are the most probable."),
+                Field("nll_loss", "nats a token", "The loss without the divergence, with `kl_weight`."),
+                Field("kl", "nats a token", "KL(base ‖ tuned) at every token, with `kl_weight`."),
             ]),
         MetricGroup(
             title: "Replies and rewards: grpo, ppo",

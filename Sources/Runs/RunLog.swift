@@ -113,6 +113,7 @@ package final class RunLog {
         var values = [("validation/loss", evaluation.loss), ("validation/perplexity", evaluation.perplexity)]
         if let bits = evaluation.bitsPerByte { values.append(("validation/bits_per_byte", bits)) }
         values += evaluation.parts.map { ("validation/loss/" + $0.folder, $0.loss) }
+        values += evaluation.metrics.map { ("validation/" + $0.name, $0.value) }
         events?.scalars(values.map { (tag: $0.0, value: $0.1) }, step: step)
         events?.text("sample", evaluation.markdown, step: step)
         var members: [JSONObject.Element] = [
@@ -120,6 +121,7 @@ package final class RunLog {
             ("perplexity", .number(evaluation.perplexity)),
             ("bits_per_byte", evaluation.bitsPerByte.map { .number($0) } ?? .null),
         ]
+        members += evaluation.metrics.map { ($0.name, .number($0.value)) }
         if let prompt = evaluation.prompt { members.append(("prompt", .string(prompt))) }
         members.append(("sample", .string(evaluation.sample)))
         if !evaluation.parts.isEmpty {

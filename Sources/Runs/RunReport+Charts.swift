@@ -22,7 +22,8 @@ extension RunReport {
     private var metricCharts: [LineChart] {
         let first = [
             "rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected", "margin", "accuracy", "kl",
-            "objective/kl", "entropy", "reward_std", "completions/mean_length", "completions/clipped_ratio",
+            "objective/kl", "entropy", "mean_token_accuracy", "reward_std", "completions/mean_length",
+            "completions/clipped_ratio",
         ]
         let names = Set(runs.flatMap { $0.metrics.keys })
         let order = first.filter(names.contains) + names.subtracting(first).sorted()

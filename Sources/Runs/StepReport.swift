@@ -68,6 +68,8 @@ public struct Evaluation: Sendable {
     public let bytesPerToken: Double?
     /// The loss on each data folder; empty if there is only one.
     public let parts: [(folder: String, loss: Double)]
+    /// Further numbers, as the objective names them.
+    public let metrics: [Metric]
     /// The prompt of `sample`; nil if no sample was generated.
     public let prompt: String?
     /// The generated text.
@@ -75,12 +77,13 @@ public struct Evaluation: Sendable {
 
     public init(
         loss: Double, tokens: Int, bytesPerToken: Double?, parts: [(folder: String, loss: Double)] = [],
-        prompt: String? = nil, sample: String = ""
+        metrics: [Metric] = [], prompt: String? = nil, sample: String = ""
     ) {
         self.loss = loss
         self.tokens = tokens
         self.bytesPerToken = bytesPerToken
         self.parts = parts
+        self.metrics = metrics
         self.prompt = prompt
         self.sample = sample
     }

@@ -6,9 +6,11 @@ import MartletJSON
 ///     {"kind": "completions", "step": 3, "of": 128, "rows": [{"prompt": "…", "completion": "…", "reward": 1}]}
 public struct StepTable: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
-        /// Columns prompt, completion, reward, advantage.
+        /// Columns prompt, completion, reward, advantage; of judged replies label and reward; of replies in steps labels and
+        /// accuracy.
         case completions
-        /// Columns prompt, chosen, rejected, rewards/chosen, rewards/rejected, rewards/margins.
+        /// Columns prompt, chosen, rejected, and rewards/chosen, rewards/rejected, rewards/margins, or the scores of a
+        /// reward model: score/chosen, score/rejected, margin.
         case pairs
     }
 

@@ -216,7 +216,7 @@ struct RecordShapesTests {
         }
         #expect(messages[0].toolCalls.first?.arguments["x"]?.integer == 1 && messages[1].role == "tool")
         for (message, words) in [
-            (#"{"role": "assistant", "content": "b", "weight": 0.5}"#, "'weight' is 0.5"),
+            (#"{"role": "assistant", "content": "b", "weight": "x"}"#, "'weight' is \"x\""),
             (#"{"role": "assistant", "content": "b", "train": 1}"#, "'train' is 1"),
             (#"{"role": "user", "content": "b", "train": true}"#, "'train' is true on a message of \"user\""),
             (#"{"role": "assistant", "content": "b", "train": true, "weight": 0}"#, "contradict"),

@@ -68,18 +68,26 @@ import TinyModels
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
         let record = try RunRecord(path: folder + "/parts")
         #expect(record.steps.count == 4 && record.evaluations.map(\.step) == [0, 2, 4])
-        // Pairs are logged as they come; replies that were judged one by one are none.
-        let isPairs = command == .preferences && more["loss"] != "kto"
-        #expect(record.tables.map(\.step) == (isPairs ? [4] : []))
-        guard isPairs else { return }
-        let table = record.tables[0].table
-        #expect(table.kind == .pairs && table.count == 6 && table.rows.count == 4)
+        // Pairs and judged replies are logged as they come.
+        let table = try #require(record.tables.last).table, isScore = command == .rewardModel
+        #expect(record.tables.map(\.step) == [4] && table.count == 6)
+        guard table.kind == .pairs else {
+            #expect(more["loss"] == "kto" && table.rows.count == 6)
+            for row in table.rows {
+                let isGood = row[text: "completion"]?.contains("yes") ?? false
+                #expect(row[text: "label"] == (isGood ? "good" : "bad") && row["reward"] != nil)
+            }
+            return
+        }
+        #expect(more["loss"] != "kto" && table.rows.count == 4)
         for row in table.rows {
             #expect(row[text: "prompt"]?.contains("a number?") ?? false)
             #expect(row[text: "chosen"]?.contains("yes") ?? false && row[text: "rejected"]?.contains("no") ?? false)
-            let margin = (row["rewards/chosen"] ?? .nan) - (row["rewards/rejected"] ?? .nan)
-            #expect(abs(margin - (row["rewards/margins"] ?? .infinity)) < 1e-6)
+            let sides = isScore ? ["score/chosen", "score/rejected"] : ["rewards/chosen", "rewards/rejected"]
+            let margin = (row[sides[0]] ?? .nan) - (row[sides[1]] ?? .nan)
+            #expect(abs(margin - (row[isScore ? "margin" : "rewards/margins"] ?? .infinity)) < 1e-6)
         }
+        guard command == .preferences else { return }
         #expect(record.metrics["rewards/margins"]?.map(\.step) == [1, 2, 3, 4])
     }
 

@@ -108,4 +108,84 @@ import TinyModels
         let files = try ModelFiles(path: folder + "/start", adapters: [AdapterReference(folder + "/run")])
         #expect(try difference(logits(files.decoder()), logits(model.decoder)) < 1e-5)
     }
+
+    /// Biases of matrices that files hold joined, also head by head, are trained and stored as PEFT stores them.
+    @Test(arguments: ["gpt2", "gpt_neox", "bloom"]) func biasesOfJoinedMatricesAreTrained(_ family: String) throws {
+        let folder = try prepared(family), data = try TrainingData(folder: folder + "/data")
+        let options = try options(["adapter": "lora", "rank": 2, "train_bias": "all", "learning_rate": 0.02])
+        let adapter = try ResolvedOptions(options, vocabularySize: 0).adapter
+        let model = try StartingModel(path: folder + "/start", adapter: adapter)
+        try Trainer(run: folder + "/run", options: options, data: data, from: model).train { _ in }
+        let stored = try SafetensorsFile(path: folder + "/run/adapter_model.safetensors")
+        let name = stored.names.first {
+            $0.hasSuffix("bias") && ($0.contains("c_attn") || $0.contains("query_key_value"))
+        }
+        #expect(try stored.tensor(try #require(name)).elementCount > 0)
+        let files = try ModelFiles(path: folder + "/start", adapters: [AdapterReference(folder + "/run")])
+        #expect(try difference(logits(files.decoder()), logits(model.decoder)) < 1e-5)
+    }
+
+    /// A head with a bias is taught, and held near its base, by the formula.
+    @Test(arguments: [0.0, 0.5, 1]) func aHeadWithABiasIsTaught(_ weight: Double) throws {
+        let folder = try prepared("gptj")
+        let teacher = try StartingModel(path: folder + "/start").decoder
+        let student = try StartingModel(path: folder + "/start").decoder
+        func bias(_ decoder: Decoder) throws -> Tensor { try #require(decoder.lossHead.bias) }
+        let size = try bias(student).elementCount
+        try noGrad {
+            try bias(student).copy(from: Tensor((0..<size).map { Float($0 % 7) * 0.3 }))
+            try bias(teacher).copy(from: Tensor((0..<size).map { Float($0 % 5) * -0.4 }))
+        }
+        let ids: [Int32] = [5, 6, 7, 8, 40, 41, 42]
+        let chat = EncodedChat(
+            tokens: ids, isTrained: ids.indices.map { $0 > 2 }, weights: ids.indices.map { $0 > 2 ? Float($0) / 4 : 0 })
+        let objective = Distillation(student, teacher: teacher, DistillationLoss(weight: weight))
+        let found = try objective.loss(of: [chat], StepContext(weight: objective.weight(of: [chat])))
+        func logP(_ decoder: Decoder) throws -> Tensor {
+            try noGrad { try decoder.logits(decoder.hiddenStates(Array(ids.dropLast()), segments: [0..<6])) }
+                .detach().to(.float64).logSoftmax(axis: 1)
+        }
+        func formula() throws -> Double {
+            let (p, q) = (try logP(teacher), try logP(student))
+            let m = weight == 0 || weight == 1 ? p : try (p.exp() * weight + q.exp() * (1 - weight)).log()
+            let each =
+                weight == 0
+                ? try (p.exp() * (p - q)).sum(axes: [1])
+                : weight == 1
+                    ? try (q.exp() * (q - p)).sum(axes: [1])
+                    : try (p.exp() * (p - m)).sum(axes: [1]) * weight + (q.exp() * (q - m)).sum(axes: [1])
+                        * (1 - weight)
+            let rows: [Double] = try each.toArray(), weights = ids.indices.dropFirst(3).map { Double($0) / 4 }
+            return zip(rows.suffix(4), weights).reduce(0) { $0 + $1.0 * $1.1 } / weights.reduce(0, +)
+        }
+        let wanted = try formula(), value: Double = try found.value.detach().item()
+        #expect(wanted > 1e-3 && abs(value - wanted) < 1e-5 * wanted, "\(value) \(wanted)")
+        // The gradient of the bias, by finite differences.
+        try found.value.backward()
+        let gradient: [Float] = try #require(bias(student).gradient).toArray()
+        for place in [0, 5, 41] {
+            var values: [Float] = try bias(student).detach().toArray()
+            let middle = values[place]
+            func loss(_ change: Float) throws -> Double {
+                values[place] = middle + change
+                try noGrad { try bias(student).copy(from: Tensor(values)) }
+                return try formula()
+            }
+            let slope = try (loss(0.01) - loss(-0.01)) / 0.02
+            _ = try loss(0)
+            #expect(abs(slope - Double(gradient[place])) < 1e-4 * max(1, abs(slope)), "\(place)")
+        }
+    }
+
+    @Test func anAdapterIsHeldNearABaseWhoseHeadHasABias() throws {
+        let folder = try prepared("phi"), data = try TrainingData(folder: folder + "/data")
+        let options = try options(["adapter": "lora", "rank": 4, "learning_rate": 0.02, "kl_weight": 0.5])
+        let adapter = try ResolvedOptions(options, vocabularySize: 0).adapter
+        let model = try StartingModel(path: folder + "/start", adapter: adapter)
+        var divergences: [Double] = []
+        try Trainer(run: folder + "/run", options: options, data: data, from: model).train {
+            if case .step(let report) = $0 { divergences.append(report["kl"] ?? .nan) }
+        }
+        #expect(abs(divergences[0]) < 1e-5 && divergences[5] > 1e-5, "\(divergences)")
+    }
 }

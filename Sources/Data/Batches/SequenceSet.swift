@@ -153,6 +153,14 @@ public final class SequenceSet: Sendable {
                 batch.targets[start + index] =
                     !shard.hasMask || shard.isTrained(target) ? ids[index + 1] : TrainingBatch.ignoredTarget
             }
+            if shard.hasWeights {
+                var weights = batch.weights ?? Array(repeating: 1, count: batch.targets.count)
+                batch.weights = nil
+                for index in 0..<tokens.count {
+                    weights[start + index] = try shard.weight(of: tokens.lowerBound + index + 1)
+                }
+                batch.weights = weights
+            }
             if layout == .contiguousDocuments {
                 separateDocuments(&batch, row: row, shard, tokens)
             } else {

@@ -28,6 +28,8 @@ public struct TrainingBatch: Sendable, Equatable {
     public var inputs: [Int32]
     /// The token after each input, or `ignoredTarget`.
     public var targets: [Int32]
+    /// What each target counts in the loss; nil: all the same.
+    public var weights: [Float]?
     /// Each token's position in its segment, from 0.
     public var positions: [Int32]
     /// In order; together they cover every row from start to end.
@@ -46,6 +48,12 @@ public struct TrainingBatch: Sendable, Equatable {
 
     /// The number of positions with a loss.
     public var trainedTokenCount: Int { targets.count { $0 != Self.ignoredTarget } }
+
+    /// What the loss is a mean over: positions with a loss, each with its weight.
+    public var trainedWeight: Double {
+        guard let weights else { return Double(trainedTokenCount) }
+        return zip(targets, weights).reduce(0) { $1.0 == Self.ignoredTarget ? $0 : $0 + Double($1.1) }
+    }
 
     /// Whether every row is one segment, so that attention needs no mask between segments.
     public var isContiguous: Bool { segments.count == rows }

@@ -6,26 +6,30 @@ public struct Document: Sendable, Equatable {
     public enum Content: Sendable, Equatable {
         /// The bytes of the text as in the file; usually UTF-8.
         case text([UInt8])
-        /// A conversation, and the tools of its assistant. A message may have `weight`: 0 excludes a reply from
-        /// training.
+        /// A conversation, and the tools of its assistant. A message may have `weight`, what it counts in the loss: 0
+        /// excludes a reply from training.
         case chat([ChatMessage], tools: [JSON]?)
         /// A text in segments, some of which are not trained on.
         case segments([TextSegment])
-        /// Token ids, and for each whether it is trained on; nil: all are.
-        case tokens([Int32], isTrained: [Bool]?)
+        /// Token ids, for each whether it is trained on (nil: all are), and what it counts where that is not 0 or 1.
+        case tokens([Int32], isTrained: [Bool]?, weights: [Float]? = nil)
         /// Preferences or labels of replies, if requested (`CorpusOptions.feedback`).
         case feedback(Feedback)
     }
 
-    /// A piece of a text that is trained on either as a whole or not at all.
+    /// A piece of a text whose tokens count the same in the loss.
     public struct TextSegment: Sendable, Equatable {
         public var text: String
-        public var isTrained: Bool
+        /// 0 is context.
+        public var weight: Float
+        public var isTrained: Bool { weight > 0 }
 
-        public init(_ text: String, isTrained: Bool) {
+        public init(_ text: String, weight: Float) {
             self.text = text
-            self.isTrained = isTrained
+            self.weight = weight
         }
+
+        public init(_ text: String, isTrained: Bool) { self.init(text, weight: isTrained ? 1 : 0) }
     }
 
     public var content: Content
@@ -51,7 +55,8 @@ public struct Document: Sendable, Equatable {
         case .text(let bytes): bytes
         case .chat(let messages, _): Array(JSON.array(messages.map(\.json)).text().utf8)
         case .segments: plainText
-        case .tokens(let tokens, _): tokens.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } }
+        case .tokens(let tokens, _, _):
+            tokens.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } }
         case .feedback(let feedback): Array(feedback.json.text().utf8)
         }
     }
@@ -73,7 +78,7 @@ public struct Document: Sendable, Equatable {
         case .text(let bytes): bytes.isEmpty
         case .chat(let messages, _): messages.isEmpty
         case .segments(let segments): segments.allSatisfy(\.text.isEmpty)
-        case .tokens(let tokens, _): tokens.isEmpty
+        case .tokens(let tokens, _, _): tokens.isEmpty
         case .feedback(let feedback): feedback.isEmpty
         }
     }
@@ -84,7 +89,7 @@ public struct Document: Sendable, Equatable {
         case .text(let bytes): bytes.count
         case .chat(let messages, _): messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) + 64 }
         case .segments(let segments): segments.reduce(0) { $0 + $1.text.utf8.count + 64 }
-        case .tokens(let tokens, _): tokens.count * 5
+        case .tokens(let tokens, _, let weights): tokens.count * (weights == nil ? 5 : 9)
         case .feedback(let feedback): feedback.json.text().utf8.count
         }
     }

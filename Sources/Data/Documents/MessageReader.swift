@@ -30,10 +30,12 @@ struct MessageReader {
         var message = try plain(json)
         try takeTrainedParts(json, &message)
         if let weight = json["weight"], !weight.isNull {
-            guard weight.double == 0 || weight.double == 1 else {
-                throw .message("'weight' is \(weight.text()), expected 0 (context) or 1 (trained on)")
+            guard let number = weight.double, LossWeights.accepts(number) else {
+                throw .message(
+                    "'weight' is \(weight.text()), expected 0 (context), 1 (trained on as usual), or another number above "
+                        + "0 that it counts in the loss")
             }
-            guard message.role == "assistant" || weight.double == 0 else {
+            guard message.role == "assistant" || number == 0 else {
                 throw .message(
                     "'weight' is \(weight.text()) on a message of \(FormatError.quote(message.role)); only replies "
                         + "of the assistant are trained on")
@@ -52,7 +54,8 @@ struct MessageReader {
         return message
     }
 
-    /// `train` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are.
+    /// `train` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are, and what they
+    /// count.
     private static func takeTrainedParts(_ json: JSON, _ message: inout ChatMessage) throws(ChatTemplateError) {
         message["train"] = nil
         message["train_detail"] = nil
@@ -60,7 +63,7 @@ struct MessageReader {
             guard let isTrained = train.bool else {
                 throw .message("'train' is \(train.text()), expected true or false")
             }
-            guard json["weight"]?.double.map({ ($0 == 1) == isTrained }) ?? true else {
+            guard json["weight"]?.double.map({ ($0 > 0) == isTrained }) ?? true else {
                 throw .message("'train' and 'weight' contradict each other")
             }
             guard message.role == "assistant" || !isTrained else {
@@ -68,7 +71,7 @@ struct MessageReader {
                     "'train' is true on a message of \(FormatError.quote(message.role)); only replies of the assistant "
                         + "are trained on")
             }
-            message["weight"] = .integer(isTrained ? 1 : 0)
+            if message["weight"] == nil { message["weight"] = .integer(isTrained ? 1 : 0) }
         }
         guard let detail = json["train_detail"], !detail.isNull else { return }
         guard message.role == "assistant", let parts = detail.array else {
@@ -77,11 +80,12 @@ struct MessageReader {
         let count = (message.content ?? "").unicodeScalars.count
         for part in parts {
             guard let first = part["begin_offset"]?.integer, let last = part["end_offset"]?.integer,
-                part["train"]?.bool != nil, first >= 0, last >= first
+                part["train"]?.bool != nil || part["weight"] != nil, first >= 0, last >= first,
+                part["weight"].map({ $0.double.map(LossWeights.accepts) ?? false }) ?? true
             else {
                 throw .message(
                     "'train_detail' has \(part.text().prefix(100)), expected begin_offset, end_offset (the last character) "
-                        + "and train")
+                        + "and train, or a weight of 0 or more")
             }
             guard last < count else {
                 throw .message("'train_detail' reaches to character \(last), the reply has \(count)")

@@ -238,10 +238,16 @@ struct RecordReader {
         }
         var segments: [Document.TextSegment] = []
         for (index, entry) in entries.enumerated() {
-            guard let text = entry["text"]?.string, let label = entry["label"]?.bool else {
-                throw fail(field, "segment \(index + 1) needs a 'text' and a 'label' that is true or false")
+            let weight = entry["weight"]?.double ?? entry["label"]?.bool.map { $0 ? 1 : 0 }
+            guard let text = entry["text"]?.string, let weight, LossWeights.accepts(weight),
+                entry["label"]?.bool.map({ $0 == (weight > 0) }) ?? true
+            else {
+                throw fail(
+                    field,
+                    "segment \(index + 1) needs a 'text' and a 'label' that is true or false, or a 'weight' of 0 or more"
+                )
             }
-            if !text.isEmpty { segments.append(Document.TextSegment(text, isTrained: label)) }
+            if !text.isEmpty { segments.append(Document.TextSegment(text, weight: Float(weight))) }
         }
         guard !segments.isEmpty else { return nil }
         guard segments.contains(where: \.isTrained) else { throw fail(field, "has no segment that is trained on") }

@@ -28,7 +28,7 @@ struct RecordShape: Sendable, Equatable {
     /// The columns that the shape uses.
     var columns: [String] {
         ([main, answer, context, system, tools, history, label, rejected, margin].compactMap { $0 })
-            + (kind == .tokens ? ["labels", "attention_mask"] : [])
+            + (kind == .tokens ? ["labels", "attention_mask", "weights"] : [])
     }
 
     private static let pairs: [(asked: String, answered: [String])] = [

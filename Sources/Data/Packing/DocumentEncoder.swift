@@ -7,12 +7,15 @@ public struct EncodedDocument: Sendable, Equatable {
     public var tokens: [Int32]
     /// Whether each token is trained on; nil: all are.
     public var isTrained: [Bool]?
+    /// What each token counts in the loss; nil: 1 where it is trained on.
+    public var weights: [Float]?
     /// The number of bytes of text that the tokens encode.
     public var sourceByteCount: Int
 
-    public init(tokens: [Int32], isTrained: [Bool]? = nil, sourceByteCount: Int) {
+    public init(tokens: [Int32], isTrained: [Bool]? = nil, weights: [Float]? = nil, sourceByteCount: Int) {
         self.tokens = tokens
         self.isTrained = isTrained
+        self.weights = weights
         self.sourceByteCount = sourceByteCount
     }
 
@@ -84,12 +87,14 @@ public struct DocumentEncoder: Sendable {
                 guard makesMasks else { throw fail(Self.noMasks) }
                 return DocumentEncoding([try encode(segments)])
             case .feedback: throw fail("contains feedback on replies, not a text to train on", .invalid)
-            case .tokens(let tokens, let isTrained):
+            case .tokens(let tokens, let isTrained, let weights):
                 guard isTrained == nil || makesMasks else { throw fail(Self.noMasks) }
                 if let culprit = tokens.first(where: { $0 >= tokenizer.vocabularySize }) {
                     throw fail("has the token \(culprit), but the vocabulary has \(tokenizer.vocabularySize) tokens")
                 }
-                return DocumentEncoding([EncodedDocument(tokens: tokens, isTrained: isTrained, sourceByteCount: 0)])
+                return DocumentEncoding([
+                    EncodedDocument(tokens: tokens, isTrained: isTrained, weights: weights, sourceByteCount: 0)
+                ])
             }
         } catch let error as DataError {
             throw error
@@ -116,23 +121,25 @@ public struct DocumentEncoder: Sendable {
     }
 
     private func encode(_ segments: [Document.TextSegment]) throws(TokenizerError) -> EncodedDocument {
-        var tokens: [Int32] = [], isTrained: [Bool] = [], bytes = 0
+        var tokens: [Int32] = [], weights: [Float] = [], bytes = 0
         if tokenizer.addsBOS, let beginning = tokenizer.bosToken {
             tokens.append(beginning)
-            isTrained.append(false)
+            weights.append(0)
         }
         for segment in segments {
             let own = try tokenizer.encode(
                 bytes: Array(segment.text.utf8), addSpecialTokens: false, parseSpecial: false)
             tokens += own
-            isTrained += Array(repeating: segment.isTrained, count: own.count)
+            weights += Array(repeating: segment.weight, count: own.count)
             bytes += segment.text.utf8.count
         }
         if let separator {
             tokens.append(separator)
-            isTrained.append(segments.last?.isTrained ?? false)
+            weights.append(segments.last?.weight ?? 0)
         }
-        return EncodedDocument(tokens: tokens, isTrained: isTrained, sourceByteCount: bytes)
+        return EncodedDocument(
+            tokens: tokens, isTrained: weights.map { $0 > 0 }, weights: LossWeights.beyondMask(weights),
+            sourceByteCount: bytes)
     }
 }
 

@@ -108,7 +108,8 @@ final class ShardFolder {
             side.writer = writer
         }
         try writer.append(
-            document.tokens, isTrained: document.isTrained, sourceByteCount: document.sourceByteCount)
+            document.tokens, isTrained: document.isTrained, weights: document.weights,
+            sourceByteCount: document.sourceByteCount)
         side.bytes += document.sourceByteCount
         if writer.tokenCount >= shardTokens { try close(&side) }
     }

@@ -9,18 +9,19 @@
 ///     40  8   hash of the vocabulary
 ///     48  8   id of the token that ends every document, or -1
 ///     56  8   bytes of the text that was tokenized, or 0 if unknown
-///     64  8   flags: 1 = there is a loss mask
+///     64  8   flags: 1 = there is a loss mask, 2 = there are loss weights (only with a mask)
 ///     72  8   hash of the contents
 ///     80  48  zeros
 ///
 /// It is followed by the tokens, zeros up to a multiple of 8, the index of each document's first token and the token
 /// count (one 64-bit number each), and with flag 1 by one bit per token, lowest first, that is set if the token is
-/// trained on.
+/// trained on. With flag 2 there follows what each token counts in the loss, as 32-bit floating point; the bit is set
+/// where that is above 0.
 struct ShardHeader: Equatable {
     static let byteCount = 128
     static let magic: [UInt8] = Array("MRTLSHRD".utf8)
     static let version: UInt32 = 1
-    static let maskFlag: UInt64 = 1
+    static let maskFlag: UInt64 = 1, weightsFlag: UInt64 = 2
 
     var tokenWidth = 2
     var tokenCount = 0
@@ -29,6 +30,7 @@ struct ShardHeader: Equatable {
     var separator: Int32?
     var sourceByteCount = 0
     var hasMask = false
+    var hasWeights = false
     var contentHash: UInt64 = 0
 
     var bytes: [UInt8] {
@@ -44,7 +46,7 @@ struct ShardHeader: Equatable {
         add(vocabulary.hash)
         add(Int64(separator ?? -1))
         add(Int64(sourceByteCount))
-        add(hasMask ? Self.maskFlag : 0)
+        add((hasMask ? Self.maskFlag : 0) | (hasWeights ? Self.weightsFlag : 0))
         add(contentHash)
         bytes += [UInt8](repeating: 0, count: Self.byteCount - bytes.count)
         return bytes
@@ -57,10 +59,16 @@ struct ShardHeader: Equatable {
         return (Self.byteCount + tokens + 7) / 8 * 8
     }
 
-    /// The size of the file. Nil if the numbers are inconsistent.
-    var fileByteCount: Int? {
+    /// The offset of the loss weights, or the size of the file without them. Nil if the numbers are inconsistent.
+    var weightsStart: Int? {
         guard let start = offsetsStart, documentCount < Int.max / 32 else { return nil }
         return start + (documentCount + 1) * 8 + (hasMask ? (tokenCount + 7) / 8 : 0)
+    }
+
+    /// The size of the file. Nil if the numbers are inconsistent.
+    var fileByteCount: Int? {
+        guard let start = weightsStart, tokenCount <= Int.max / 16 else { return nil }
+        return start + (hasWeights ? tokenCount * 4 : 0)
     }
 
     init() {}
@@ -100,8 +108,11 @@ struct ShardHeader: Equatable {
         separator = ending < 0 ? nil : Int32(ending)
         sourceByteCount = try count(56, "text byte count")
         let flags: UInt64 = number(64)
-        guard flags & ~Self.maskFlag == 0 else { throw refuse("flags", "has unknown bits (\(flags))") }
+        guard flags & ~(Self.maskFlag | Self.weightsFlag) == 0, flags != Self.weightsFlag else {
+            throw refuse("flags", "has unknown bits (\(flags))")
+        }
         hasMask = flags & Self.maskFlag != 0
+        hasWeights = flags & Self.weightsFlag != 0
         contentHash = number(72)
         guard raw[80..<Self.byteCount].allSatisfy({ $0 == 0 }) else { throw refuse("reserved", "is not zero") }
         guard let expected = fileByteCount else {

@@ -22,6 +22,8 @@ public final class TokenShard: Sendable {
     public let sourceByteCount: Int?
     /// Whether there is a loss mask, so that some tokens are not trained on.
     public let hasMask: Bool
+    /// Whether trained tokens count differently in the loss.
+    public let hasWeights: Bool
 
     let file: MappedFile
     /// The offset of the tokens in the file.
@@ -63,6 +65,7 @@ public final class TokenShard: Sendable {
             separator = nil
             sourceByteCount = nil
             hasMask = false
+            hasWeights = false
             tokensStart = LLMCShard.headerByteCount
             layout = .listed(shard.documentStarts)
             return
@@ -90,6 +93,7 @@ public final class TokenShard: Sendable {
         separator = header.separator
         sourceByteCount = header.sourceByteCount == 0 ? nil : header.sourceByteCount
         hasMask = header.hasMask
+        hasWeights = header.hasWeights
         tokensStart = ShardHeader.byteCount
         layout = .martlet(header, offsetsStart: start)
     }
@@ -183,6 +187,23 @@ public final class TokenShard: Sendable {
         return byte >> UInt8(token & 7) & 1 != 0
     }
 
+    /// What a token counts in the loss.
+    /// - Throws: `DataError` for a number that is no weight.
+    public func weight(of token: Int) throws(DataError) -> Float {
+        guard case .martlet(let header, _) = layout, header.hasWeights, let start = header.weightsStart else {
+            return isTrained(token) ? 1 : 0
+        }
+        precondition(token >= 0 && token < tokenCount, "token \(token) of \(tokenCount)")
+        let bits = UInt32(
+            littleEndian: file.bytes.loadUnaligned(fromByteOffset: start + 4 * token, as: UInt32.self))
+        let weight = Float(bitPattern: bits)
+        guard LossWeights.accepts(Double(weight)) else {
+            throw DataError(
+                .malformed, path: path, place: "token \(token)", field: "weight", "is \(weight), expected 0 or more")
+        }
+        return weight
+    }
+
     /// The number of training targets in a range.
     public func trainedCount(_ range: Range<Int>) -> Int {
         guard case .martlet(let header, let start) = layout, header.hasMask else { return range.count }
@@ -211,7 +232,10 @@ public final class TokenShard: Sendable {
                 Result { () throws(DataError) in try copyTokens(position..<position + count, into: buffer) }
             }
             try result.get()
-            for index in 0..<count { hash.add(token: buffer[index], isTrained: isTrained(position + index)) }
+            for index in 0..<count {
+                hash.add(token: buffer[index], isTrained: isTrained(position + index))
+                if hasWeights { hash.add(weight: try weight(of: position + index)) }
+            }
             position += count
         }
         for document in 0..<documentCount { hash.add(documentStart: start(ofDocument: document)) }
@@ -232,12 +256,18 @@ public final class TokenShard: Sendable {
 struct ShardHash {
     private var tokens = StreamHash()
     private var documents = StreamHash()
+    private var weights: StreamHash?
 
     @inline(__always)
     mutating func add(token: Int32, isTrained: Bool) {
         tokens.add(UInt64(UInt32(bitPattern: token)) << 1 | (isTrained ? 1 : 0))
     }
     mutating func add(documentStart: Int) { documents.add(UInt64(documentStart)) }
+    mutating func add(weight: Float) {
+        var own = weights ?? StreamHash(salt: 1)
+        own.add(UInt64(weight.bitPattern))
+        weights = own
+    }
 
-    var value: UInt64 { tokens.value ^ documents.value }
+    var value: UInt64 { tokens.value ^ documents.value ^ (weights?.value ?? 0) }
 }

@@ -3,7 +3,8 @@ import MartletTensor
 
 /// Writes a shard document by document. The complete file appears at `finish`; without it nothing remains.
 ///
-/// Memory: 8 bytes per document, and with a loss mask one bit per token.
+/// Memory: 8 bytes per document, with a loss mask one bit per token, and 4 bytes per token from the first document with
+/// loss weights on.
 public final class TokenShardWriter {
     public let path: String
     public private(set) var tokenCount = 0
@@ -13,6 +14,7 @@ public final class TokenShardWriter {
     private var header = ShardHeader()
     private var starts: [Int] = []
     private var mask: [UInt8] = []
+    private var weights: [Float] = []
     private var hash = ShardHash()
     private var scratch: [UInt8] = []
 
@@ -48,16 +50,23 @@ public final class TokenShardWriter {
     /// - Parameters:
     ///   - isTrained: the loss mask: for each token whether it is a training target; by default all are. Only for
     ///     writers with a mask.
+    ///   - weights: what each token counts in the loss; above 0 for the trained ones. Only for writers with a mask.
     ///   - sourceByteCount: the number of bytes of the tokenized text.
     public func append(
-        _ tokens: [Int32], isTrained: [Bool]? = nil, sourceByteCount: Int = 0
+        _ tokens: [Int32], isTrained: [Bool]? = nil, weights own: [Float]? = nil, sourceByteCount: Int = 0
     ) throws(DataError) {
+        let isTrained = own?.map { $0 > 0 } ?? isTrained
         if let isTrained, isTrained.count != tokens.count || !header.hasMask {
             throw DataError(
                 .invalid, path: path, place: "document \(documentCount)", field: "mask",
                 header.hasMask
                     ? "has \(isTrained.count) entries for \(tokens.count) tokens"
                     : "was given to a writer without one")
+        }
+        if let own, let place = own.firstIndex(where: { !LossWeights.accepts(Double($0)) }) {
+            throw DataError(
+                .invalid, path: path, place: "document \(documentCount), token \(place)", field: "weight",
+                "is \(own[place]), expected 0 or more")
         }
         let size = Int32(header.vocabulary.size)
         if let culprit = tokens.firstIndex(where: { $0 < 0 || $0 >= size }) {
@@ -83,6 +92,11 @@ public final class TokenShardWriter {
             if place & 7 == 0 { mask.append(0) }
             if trained { mask[place >> 3] |= 1 << UInt8(place & 7) }
         }
+        if own != nil, !header.hasWeights {
+            header.hasWeights = true
+            weights = (0..<tokenCount).map { mask[$0 >> 3] >> UInt8($0 & 7) & 1 == 0 ? 0 : 1 }
+        }
+        if header.hasWeights { weights += own ?? isTrained?.map { $0 ? 1 : 0 } ?? tokens.map { _ in 1 } }
         do throws(FileError) { try file.writer.write(scratch) } catch { throw DataError(error) }
         tokenCount += tokens.count
         header.sourceByteCount += sourceByteCount
@@ -92,6 +106,7 @@ public final class TokenShardWriter {
     public func finish() throws(DataError) {
         header.tokenCount = tokenCount
         header.documentCount = starts.count
+        for weight in weights { hash.add(weight: weight) }
         header.contentHash = hash.value
         do throws(FileError) {
             try file.writer.pad(to: 8)
@@ -99,6 +114,7 @@ public final class TokenShardWriter {
                 try file.writer.write(withUnsafeBytes(of: Int64(start).littleEndian) { Array($0) })
             }
             try file.writer.write(mask)
+            try file.writer.write(weights.flatMap { Self.bytes(of: $0) })
             try file.writer.replace(at: 0, with: header.bytes)
             try file.commit()
         } catch {
@@ -107,15 +123,23 @@ public final class TokenShardWriter {
     }
 }
 
+extension TokenShardWriter {
+    fileprivate static func bytes(of weight: Float) -> [UInt8] {
+        withUnsafeBytes(of: weight.bitPattern.littleEndian) { Array($0) }
+    }
+}
+
 extension TokenShard {
     /// A shard in memory.
     /// - Parameters:
     ///   - name: the name in errors.
     ///   - isTrained: the loss mask of each document.
+    ///   - weights: what the tokens of each document count in the loss, in place of a mask.
     public convenience init(
-        name: String, documents: [[Int32]], isTrained: [[Bool]]? = nil, vocabulary: VocabularyIdentity,
-        separator: Int32? = nil
+        name: String, documents: [[Int32]], isTrained: [[Bool]]? = nil, weights: [[Float]]? = nil,
+        vocabulary: VocabularyIdentity, separator: Int32? = nil
     ) throws(DataError) {
+        let isTrained = weights?.map { $0.map { $0 > 0 } } ?? isTrained
         var header = ShardHeader(), hash = ShardHash()
         if let isTrained, isTrained.map(\.count) != documents.map(\.count) {
             throw DataError(.invalid, path: name, field: "mask", "is not as long as the documents")
@@ -124,6 +148,7 @@ extension TokenShard {
         header.vocabulary = vocabulary
         header.separator = separator
         header.hasMask = isTrained != nil
+        header.hasWeights = weights != nil
         header.documentCount = documents.count
         header.tokenCount = documents.reduce(0) { $0 + $1.count }
         var bytes: [UInt8] = [], offsets: [Int64] = [0], place = 0
@@ -140,10 +165,13 @@ extension TokenShard {
             }
             offsets.append(Int64(place))
         }
+        let flat = weights?.flatMap { $0 } ?? []
+        for weight in flat { hash.add(weight: weight) }
         header.contentHash = hash.value
         bytes = header.bytes + bytes
         bytes += [UInt8](repeating: 0, count: (8 - bytes.count % 8) % 8)
         for offset in offsets { withUnsafeBytes(of: offset.littleEndian) { bytes.append(contentsOf: $0) } }
-        try self.init(MappedFile(path: name, contents: bytes + mask))
+        try self.init(
+            MappedFile(path: name, contents: bytes + mask + flat.flatMap { TokenShardWriter.bytes(of: $0) }))
     }
 }

@@ -167,7 +167,7 @@ public final class Decoder {
             guard head.bias == nil else {
                 throw ModelError.unsupported(
                     file: "the \(configuration.family) model",
-                    reason: "its output projection has a bias, which this loss does not add (distillation)")
+                    reason: "its output projection has a bias, which what takes the matrix alone would leave out")
             }
             return head.weight
         }

@@ -6,10 +6,11 @@ import MartletJSON
 extension ChatEncoder {
     /// The conversation as the template writes it, all of its tokens learnt.
     func encodeWhole(_ conversation: Conversation, given: [ChatMessage]) throws -> EncodedConversation {
-        if given.contains(where: { $0["weight"]?.double == 0 || $0["train_detail"] != nil }) {
+        if given.contains(where: { $0["weight"].map { $0.double != 1 } ?? false || $0["train_detail"] != nil }) {
             throw TrainingError(
                 .data,
-                "learn all learns every token, and a message says that it is not to be learnt: \(Self.shown(given))")
+                "learn all learns every token alike, and a message says that it is not to be learnt so: "
+                    + "\(Self.shown(given))")
         }
         let whole = try render(conversation.messages, conversation.tools, opening: false)
         let tokens = try self.tokens(whole.segments)
@@ -25,23 +26,26 @@ extension ChatEncoder {
         return EncodedConversation(sequences: [EncodedChat(tokens: tokens, isTrained: tokens.map { _ in true })])
     }
 
-    /// The characters of `train_detail` that are not to be learnt; its ends count in.
-    static func unlearnt(_ detail: JSON?) -> [Range<Int>] {
+    /// The characters of `train_detail` that are not to be learnt, or count otherwise; its ends count in.
+    static func weighed(_ detail: JSON?) -> [WeighedPart] {
         (detail?.array ?? []).compactMap { part in
             guard let first = part["begin_offset"]?.integer, let last = part["end_offset"]?.integer, first >= 0,
-                last >= first, part["train"]?.bool == false
+                last >= first
             else { return nil }
-            return first..<last + 1
+            let factor = part["train"]?.bool == false ? 0 : part["weight"]?.double ?? 1
+            return factor == 1 ? nil : WeighedPart(characters: first..<last + 1, factor: Float(factor))
         }
     }
 
-    /// Which tokens of a reply are learnt: those without a byte of what is not to be.
+    /// What each token of a reply counts: a token with a byte of several parts counts what the least of them does.
     /// - Parameters:
     ///   - tokens: of the reply as it was rendered, from the first to its end token.
-    ///   - ranges: of characters (Unicode scalars) of `content`.
+    ///   - weight: of the whole reply.
     /// - Throws: `TrainingError` where the text is not found in what the tokens stand for.
-    func learnt(_ tokens: ArraySlice<Int32>, without ranges: [Range<Int>], of content: String) throws -> [Bool] {
-        guard !ranges.isEmpty else { return tokens.map { _ in true } }
+    func weights(
+        _ tokens: ArraySlice<Int32>, _ weight: Float, parts: [WeighedPart], of content: String
+    ) throws -> [Float] {
+        guard !parts.isEmpty else { return tokens.map { _ in weight } }
         let pieces = tokens.map { tokenizer.bytes(of: $0) ?? [] }
         let text = pieces.flatMap { $0 }, said = Array(content.utf8)
         guard let place = text.firstRange(of: said)?.lowerBound else {
@@ -52,12 +56,16 @@ extension ChatEncoder {
         }
         var starts = [0]
         for scalar in content.unicodeScalars { starts.append(starts[starts.count - 1] + UTF8.width(scalar)) }
-        let bytes = ranges.map { place + starts[$0.lowerBound]..<place + starts[min($0.upperBound, starts.count - 1)] }
+        let bytes = parts.map { part in
+            let last = starts.count - 1, characters = part.characters
+            return place + starts[min(characters.lowerBound, last)]..<place + starts[min(characters.upperBound, last)]
+        }
         var end = 0
         return pieces.map { piece in
             let own = end..<end + piece.count
             end = own.upperBound
-            return !bytes.contains { $0.overlaps(own) }
+            let factors = zip(bytes, parts).filter { $0.0.overlaps(own) }.map(\.1.factor)
+            return weight * (factors.min() ?? 1)
         }
     }
 }

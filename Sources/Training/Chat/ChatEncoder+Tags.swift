@@ -21,7 +21,7 @@ extension ChatEncoder {
             var best: (EncodedConversation, end: Int)?
             for end in start..<messages.count where messages[end].role == "assistant" {
                 let part = lead + Array(start...end)
-                guard part.contains(where: { conversation.isLearnt[$0] }) else { continue }
+                guard part.contains(where: conversation.isLearnt) else { continue }
                 let encoded = try tagged(conversation, part)
                 if encoded.sequences.contains(where: { $0.tokens.count > limit }) { break }
                 best = (encoded, end)
@@ -29,7 +29,7 @@ extension ChatEncoder {
             if let best {
                 result.sequences += best.0.sequences
                 result.notes += best.0.notes
-            } else if messages[start...].indices.contains(where: { conversation.isLearnt[$0] }) {
+            } else if messages[start...].indices.contains(where: conversation.isLearnt) {
                 isTooLong = true
             }
             let behind = (best?.end ?? start) + 1
@@ -51,38 +51,44 @@ extension ChatEncoder {
         }
         // Tags may enclose other spans than whole replies; these have no weights.
         let areReplies = ranges.count == replies.count
-        guard areReplies || replies.allSatisfy({ conversation.isLearnt[$0] }) else {
+        guard areReplies || replies.allSatisfy({ conversation.weights[$0] == 1 }) else {
             throw TrainingError(
                 .data,
                 "the chat template puts generation tags around \(ranges.count) stretches, but there are "
-                    + "\(replies.count) replies, so those of weight 0 cannot be told: \(Self.shown(messages))")
+                    + "\(replies.count) replies, so those of another weight than 1 cannot be told: "
+                    + "\(Self.shown(messages))")
         }
         let tokens = try self.tokens(rendered.segments)
         var encoded = EncodedConversation(sequences: [])
-        var isTrained = Array(repeating: false, count: tokens.count)
+        var weights = Array(repeating: 0 as Float, count: tokens.count)
         for (number, range) in ranges.enumerated() {
+            var weight: Float = 1
             if areReplies {
                 let index = replies[number]
-                guard conversation.isLearnt[index] else { continue }
+                guard conversation.isLearnt(index) else { continue }
+                weight = conversation.weights[index]
                 encoded.notes += try check(
                     conversation.messages[index], calls: conversation.calls[index],
                     in: String(decoding: bytes[range], as: UTF8.self), name: "reply \(number + 1)", whole: messages)
             }
             let start = try count(of: tokens, before: range.lowerBound, rendered)
             let end = try count(of: tokens, before: range.upperBound, rendered)
-            for place in start..<max(start, end) { isTrained[place] = true }
+            for place in start..<max(start, end) { weights[place] = weight }
             if !tokens[start..<max(start, end)].contains(where: tokenizer.eosTokens.contains) {
                 encoded.notes.append(.endNotTrained)
             }
         }
-        guard isTrained.contains(true) else {
+        guard weights.contains(where: { $0 > 0 }) else {
             throw TrainingError(
                 .data, "the chat template's generation tags stand around no token: \(Self.shown(messages))")
         }
         for message in messages where !isRendered(message, in: rendered.text) {
             encoded.notes.append(.messageNotRendered)
         }
-        encoded.sequences = [EncodedChat(tokens: tokens, isTrained: isTrained)]
+        encoded.sequences = [
+            EncodedChat(
+                tokens: tokens, isTrained: weights.map { $0 > 0 }, weights: LossWeights.beyondMask(weights))
+        ]
         return encoded
     }
 

@@ -17,15 +17,19 @@ extension ChatEncoder {
 
     func encodeTurns(_ conversation: Conversation) throws -> EncodedConversation {
         var result = EncodedConversation(sequences: [])
-        var open: (chat: EncodedChat, end: Int)?
+        var open: (chat: EncodedChat, weights: [Float], end: Int)?
         // Earlier turns are left away from here on, once a conversation has been cut.
         var from = conversation.leading
         var isCut = false, lost = 0, parts = 0, checked = 0
         func close() {
-            if let open { result.sequences.append(open.chat) }
+            if var done = open {
+                done.chat.isTrained = done.weights.map { $0 > 0 }
+                done.chat.weights = LossWeights.beyondMask(done.weights)
+                result.sequences.append(done.chat)
+            }
             open = nil
         }
-        for (number, index) in conversation.messages.indices.filter({ conversation.isLearnt[$0] }).enumerated() {
+        for (number, index) in conversation.messages.indices.filter(conversation.isLearnt).enumerated() {
             var next = try turn(conversation, index, from: from, number: number + 1)
             if let largestSequence, next.tokens.count > largestSequence {
                 close()
@@ -44,22 +48,22 @@ extension ChatEncoder {
             }
             checked = index
             if var last = open, next.tokens[..<next.start].starts(with: last.chat.tokens[..<last.end]) {
-                last.chat.isTrained.removeSubrange(last.end...)
-                last.chat.isTrained += Array(repeating: false, count: next.tokens.count - last.end)
+                last.weights.removeSubrange(last.end...)
+                last.weights += Array(repeating: 0, count: next.tokens.count - last.end)
                 last.chat.tokens = next.tokens
-                open = (last.chat, next.end)
+                open = (last.chat, last.weights, next.end)
             } else {
                 if open != nil, !isCut { parts += 1 }
                 close()
                 open = (
-                    EncodedChat(tokens: next.tokens, isTrained: Array(repeating: false, count: next.tokens.count)),
+                    EncodedChat(tokens: next.tokens, isTrained: []), Array(repeating: 0, count: next.tokens.count),
                     next.end
                 )
             }
-            let learnt = try learnt(
-                next.tokens[next.start..<next.end], without: conversation.unlearnt[index],
+            let weights = try weights(
+                next.tokens[next.start..<next.end], conversation.weights[index], parts: conversation.details[index],
                 of: conversation.messages[index].content ?? "")
-            for (place, isLearnt) in zip(next.start..<next.end, learnt) { open?.chat.isTrained[place] = isLearnt }
+            open?.weights.replaceSubrange(next.start..<next.end, with: weights)
         }
         close()
         if parts > 0 { result.notes.append(.renderedByTurn) }

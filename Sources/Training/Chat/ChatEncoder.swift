@@ -8,10 +8,13 @@ public struct EncodedChat: Sendable, Equatable {
     public var tokens: [Int32]
     /// True for what the assistant says, up to and with the token that ends its turn.
     public var isTrained: [Bool]
+    /// What each token counts in the loss; nil: 1 where it is trained on.
+    public var weights: [Float]?
 
-    public init(tokens: [Int32], isTrained: [Bool]) {
+    public init(tokens: [Int32], isTrained: [Bool], weights: [Float]? = nil) {
         self.tokens = tokens
         self.isTrained = isTrained
+        self.weights = weights
     }
 }
 
@@ -81,23 +84,23 @@ public struct ChatEncoder: Sendable {
     ///   tokens, a reply that no end token follows, a call that the template does not render, a template that rewrites
     ///   what it asks with.
     public func encode(_ messages: [ChatMessage], tools: [JSON]? = nil) throws -> EncodedConversation {
-        var plain = messages, isLearnt = messages.map { $0.role == "assistant" }, tools = tools
+        var plain = messages, weights: [Float] = messages.map { $0.role == "assistant" ? 1 : 0 }, tools = tools
         for index in plain.indices {
             guard let weight = plain[index]["weight"] else { continue }
             // Templates are not to see it.
             plain[index]["weight"] = nil
-            if weight.double == 0 { isLearnt[index] = false }
+            if weights[index] > 0, let weight = weight.double { weights[index] = Float(weight) }
         }
-        var unlearnt: [[Range<Int>]] = plain.map { _ in [] }
+        var details: [[WeighedPart]] = plain.map { _ in [] }
         for index in plain.indices {
-            unlearnt[index] = Self.unlearnt(plain[index]["train_detail"])
+            details[index] = Self.weighed(plain[index]["train_detail"])
             plain[index]["train_detail"] = nil
             if thinking == .drop { plain[index].dropThoughts() }
         }
-        if learnt == .last, let last = isLearnt.lastIndex(of: true) {
-            for index in isLearnt.indices where index != last { isLearnt[index] = false }
+        if learnt == .last, let last = weights.lastIndex(where: { $0 > 0 }) {
+            for index in weights.indices where index != last { weights[index] = 0 }
         }
-        guard isLearnt.contains(true) else {
+        guard weights.contains(where: { $0 > 0 }) else {
             let why =
                 messages.contains { $0.role == "assistant" }
                 ? "only replies of weight 0" : "no message of the assistant"
@@ -109,20 +112,20 @@ public struct ChatEncoder: Sendable {
             let before = plain.count
             plain = ToolTeaching.taught(plain, tools: tools ?? [])
             if plain.count > before {
-                isLearnt.insert(false, at: 0)
-                unlearnt.insert([], at: 0)
+                weights.insert(0, at: 0)
+                details.insert([], at: 0)
             }
             tools = nil
             notes.append(.taughtCalls)
         }
         let offset = plain.count - calls.count
         let conversation = Conversation(
-            messages: plain, tools: tools, isLearnt: isLearnt,
-            calls: Array(repeating: [], count: offset) + calls, unlearnt: unlearnt)
+            messages: plain, tools: tools, weights: weights,
+            calls: Array(repeating: [], count: offset) + calls, details: details)
         var encoded: EncodedConversation
         if learnt == .all {
             encoded = try encodeWhole(conversation, given: messages)
-        } else if template.marksReplies, !unlearnt.contains(where: { !$0.isEmpty }) {
+        } else if template.marksReplies, details.allSatisfy(\.isEmpty) {
             encoded = try encodeTagged(conversation)
         } else {
             encoded = try encodeTurns(conversation)
@@ -132,15 +135,26 @@ public struct ChatEncoder: Sendable {
         return encoded
     }
 
+    /// Characters of a message, and what they count beside the rest of it.
+    struct WeighedPart {
+        /// Unicode scalars of `content`.
+        var characters: Range<Int>
+        /// 0: they are not learnt.
+        var factor: Float
+    }
+
     /// A conversation ready to be rendered.
     struct Conversation {
         var messages: [ChatMessage]
         var tools: [JSON]?
-        var isLearnt: [Bool]
+        /// What each message counts in the loss; 0 is context.
+        var weights: [Float]
         /// The calls of each message, before they were written as text.
         var calls: [[ChatMessage.ToolCall]]
-        /// Of each message the characters that are not learnt.
-        var unlearnt: [[Range<Int>]]
+        /// Of each message the characters that count less or more than the rest.
+        var details: [[WeighedPart]]
+
+        func isLearnt(_ index: Int) -> Bool { weights[index] > 0 }
 
         /// How many messages stand before the first turn.
         var leading: Int { messages.prefix { $0.role == "system" || $0.role == "developer" }.count }
@@ -166,7 +180,8 @@ public struct ChatEncoder: Sendable {
                         // Of several sequences the text counts once.
                         defer { bytes = 0 }
                         return EncodedDocument(
-                            tokens: sequence.tokens, isTrained: sequence.isTrained, sourceByteCount: bytes)
+                            tokens: sequence.tokens, isTrained: sequence.isTrained, weights: sequence.weights,
+                            sourceByteCount: bytes)
                     }, notes: encoded.notes)
             })
     }

@@ -94,7 +94,9 @@ public struct DistillationData {
         var start = 0
         while start + 1 < encoded.tokens.count {
             let end = min(start + longest, encoded.tokens.count)
-            let chat = EncodedChat(tokens: Array(encoded.tokens[start..<end]), isTrained: Array(isTrained[start..<end]))
+            let chat = EncodedChat(
+                tokens: Array(encoded.tokens[start..<end]), isTrained: Array(isTrained[start..<end]),
+                weights: encoded.weights.map { Array($0[start..<end]) })
             if chat.isTrained.dropFirst().contains(true) { sequences.append(chat) }
             // The last token of a piece is what the next one begins with.
             start = end == encoded.tokens.count ? end : end - 1

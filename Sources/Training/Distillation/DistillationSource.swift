@@ -145,23 +145,24 @@ final class DistillationSource: TrainingSource {
     }
 }
 
-/// The mean negative log-likelihood of the learnt tokens of whole sequences.
+/// The mean negative log-likelihood of the learnt tokens of whole sequences, each with its weight.
 struct SequenceLikelihood: Objective {
     let decoder: Decoder
 
     init(_ decoder: Decoder) { self.decoder = decoder }
 
-    func weight(of batch: [EncodedChat]) -> Double { Double(batch.reduce(0) { $0 + $1.trainedCount }) }
+    func weight(of batch: [EncodedChat]) -> Double { batch.reduce(0) { $0 + $1.trainedWeight } }
 
     func tokenCount(of batch: [EncodedChat]) -> Int { batch.reduce(0) { $0 + $1.tokens.count - 1 } }
 
     func loss(of batch: [EncodedChat], _ context: StepContext) throws -> ObjectiveLoss {
         let packed = PackedSequences(batch)
         let hidden = try decoder.hiddenStates(packed.inputs, segments: packed.segments)  // [tokens, hidden]
+        let head = try decoder.lossHead
         return ObjectiveLoss(
             try Fused.crossEntropy(
-                hidden, decoder.headWeight, targets: packed.targets, divisor: context.weight,
-                CrossEntropyOptions(softCap: decoder.configuration.logitSoftCap)))
+                hidden, head.weight, bias: head.bias, targets: packed.targets, rowWeights: packed.weights,
+                divisor: context.weight, CrossEntropyOptions(softCap: decoder.configuration.logitSoftCap)))
     }
 }
 
@@ -186,7 +187,7 @@ extension Trainer {
                     + "--level sequence with texts of its own is what is left")
         }
         let decoder = try teacher.checkpoint.decoder()
-        let sizes = (try decoder.headWeight.shape[0], try model.decoder.headWeight.shape[0])
+        let sizes = (try decoder.lossHead.weight.shape[0], try model.decoder.lossHead.weight.shape[0])
         guard sizes.0 == sizes.1 else {
             throw TrainingError(.data, "the teacher has \(sizes.0) logits, the student \(sizes.1)")
         }

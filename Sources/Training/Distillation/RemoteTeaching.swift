@@ -155,7 +155,10 @@ extension EncodedChat {
     /// Of a reply that was cut its end is not learnt: it had none.
     func withoutEnd(_ ends: Set<Int32>) -> EncodedChat {
         var result = self
-        if let last = isTrained.lastIndex(of: true), ends.contains(tokens[last]) { result.isTrained[last] = false }
+        if let last = isTrained.lastIndex(of: true), ends.contains(tokens[last]) {
+            result.isTrained[last] = false
+            result.weights?[last] = 0
+        }
         return result
     }
 }

@@ -104,7 +104,7 @@ struct SoftLabels: Objective {
     var divergence: DistillationLoss
     var hardWeight = 0.0
 
-    func weight(of batch: [TaughtSequence]) -> Double { Double(batch.reduce(0) { $0 + $1.rows.count }) }
+    func weight(of batch: [TaughtSequence]) -> Double { batch.reduce(0) { $0 + $1.chat.trainedWeight } }
 
     func tokenCount(of batch: [TaughtSequence]) -> Int { batch.reduce(0) { $0 + $1.chat.tokens.count - 1 } }
 

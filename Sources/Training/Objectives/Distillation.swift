@@ -26,6 +26,8 @@ public struct DistillationLoss: Sendable, Equatable {
     /// The teacher's most likely tokens alone, their probabilities made to add up to 1; nil for all.
     public var teacherTop: Int?
     private static let logitBytes = 1 << 24
+    /// A stored head of at most so many bytes as float32 is decoded once for all rows, a larger one for every block.
+    private static let decodedBytes = 1 << 28
 
     public init(weight: Double = 0, temperature: Double = 1) {
         self.weight = weight
@@ -34,8 +36,9 @@ public struct DistillationLoss: Sendable, Equatable {
 
     /// What a teacher says of the next tokens.
     public enum Teacher {
-        /// Its hidden states, `[rows, hidden]`, and the head that makes logits of them.
-        case model(Tensor, head: any WeightMatrix, softCap: Float?)
+        /// Its hidden states, `[rows, hidden]`, and the head that makes logits of them, with the bias `[vocabulary]` of
+        /// families that have one.
+        case model(Tensor, head: any WeightMatrix, bias: Tensor? = nil, softCap: Float?)
         /// The probabilities of some tokens of each row, as a server gives them. What is missing counts as 0.
         case top([[(token: Int32, probability: Float)]])
     }
@@ -43,70 +46,96 @@ public struct DistillationLoss: Sendable, Equatable {
     /// Σ over rows / divisor: a scalar.
     /// - Parameters:
     ///   - x: the student's hidden states of the rows that count, `[rows, hidden]`.
+    ///   - bias: of the student's head, `[vocabulary]`, where it has one.
     ///   - softCap: of the student's logits.
+    ///   - rowWeights: a factor for each row; 1 by default.
     public func callAsFunction(
-        _ x: Tensor, _ head: any WeightMatrix, softCap: Float? = nil, teacher: Teacher, divisor: Double
+        _ x: Tensor, _ head: any WeightMatrix, bias: Tensor? = nil, softCap: Float? = nil, teacher: Teacher,
+        rowWeights: [Float]? = nil, divisor: Double
     ) throws -> Tensor {
         let factor = (squaresTemperature ? temperature * temperature : 1) / divisor
         let trained = head.isTrained ? head.dense : nil
-        var backX: Tensor?, backHead: Tensor?
-        let records = isGradientEnabled && (x.requiresGrad || trained != nil)
-        let result = try differentiable("distillation", [x] + (trained.map { [$0] } ?? [])) { plain in
+        let trainedBias = bias.flatMap { $0.requiresGrad ? $0 : nil }
+        var backX: Tensor?, backHead: Tensor?, backBias: Tensor?
+        let records = isGradientEnabled && (x.requiresGrad || trained != nil || trainedBias != nil)
+        let inputs = [x] + [trained, trainedBias].compactMap { $0 }
+        let result = try differentiable("distillation", inputs) { plain in
             let rows = plain[0].shape[0], vocabulary = head.shape[0]
             let atOnce = max(1, Self.logitBytes / (4 * vocabulary))
+            let keepsDecoded = records && 4 * vocabulary * head.shape[1] <= Self.decodedBytes
+            let decoded = try keepsDecoded ? head.float32Matrix().detach() : nil
             var total = 0.0, parts: [Tensor] = []
             for start in stride(from: 0, to: rows, by: atOnce) {
                 let range = start..<min(start + atOnce, rows)
                 let part = try plain[0].slice(0, from: range.lowerBound, to: range.upperBound).contiguous()
-                let (loss, slope) = try block(part, head.untracked, softCap, teacher, range, slope: records)
+                let logits = Logits(head: head.untracked, bias: bias?.detach(), softCap: softCap)
+                let weights = try rowWeights.map { try Tensor(Array($0[range]), shape: [range.count, 1]) }
+                let (loss, slope) = try block(part, logits, teacher, range, weights, slope: records)
                 total += loss
                 guard records, let slope else { continue }
-                parts.append(try slope.matmul(head.float32Matrix().detach()))  // [rows, hidden]
+                parts.append(try slope.matmul(decoded ?? head.float32Matrix().detach()))  // [rows, hidden]
                 if trained != nil {
                     let outer = try slope.transposed().matmul(part)  // [vocabulary, hidden]
                     backHead = try backHead.map { try $0 + outer } ?? outer
                 }
+                guard trainedBias != nil else { continue }
+                let sum = try slope.sum(axes: [0])  // [vocabulary]
+                backBias = try backBias.map { try $0 + sum } ?? sum
             }
             if records { backX = parts.isEmpty ? try Tensor.zeros(plain[0].shape) : try Tensor.concatenate(parts) }
             return [Tensor(Float(total * factor))]
         } backward: { gradients, _, _ in
             let upstream: Double = try gradients[0]?.item() ?? 0
-            return try [backX, backHead].prefix(trained == nil ? 1 : 2).map { gradient in
-                try gradient.map { try $0 * (upstream * factor) }
-            }
+            let found = [backX] + (trained == nil ? [] : [backHead]) + (trainedBias == nil ? [] : [backBias])
+            return try found.map { gradient in try gradient.map { try $0 * (upstream * factor) } }
         }
         return result[0]
     }
 
+    /// How logits are made of hidden states.
+    private struct Logits {
+        let head: any WeightMatrix
+        let bias: Tensor?
+        let softCap: Float?
+
+        /// `[rows, hidden]` -> `[rows, vocabulary]`.
+        func callAsFunction(_ x: Tensor) throws -> Tensor {
+            let raw = try Fused.linear(x, [(head, bias)])[0]
+            return try softCap.map { try (raw / Double($0)).tanh() * Double($0) } ?? raw
+        }
+    }
+
     /// The loss of some rows, and what it changes with each of the student's logits.
+    /// - Parameter weights: of the rows, `[rows, 1]`.
     private func block(
-        _ x: Tensor, _ head: any WeightMatrix, _ softCap: Float?, _ teacher: Teacher, _ rows: Range<Int>, slope: Bool
+        _ x: Tensor, _ logits: Logits, _ teacher: Teacher, _ rows: Range<Int>, _ weights: Tensor?, slope: Bool
     ) throws -> (Double, Tensor?) {
-        let raw = try Fused.linear(x, [(head, nil)])[0]  // [rows, vocabulary]
-        let capped = try softCap.map { try (raw / Double($0)).tanh() * Double($0) } ?? raw
+        let capped = try logits(x)  // [rows, vocabulary]
         let logQ = try (capped / temperature).logSoftmax(axis: 1)  // [rows, vocabulary]
-        let (p, logP) = try teacherProbabilities(teacher, rows, vocabulary: head.shape[0])
+        let (p, logP) = try teacherProbabilities(teacher, rows, vocabulary: logits.head.shape[0])
         let q = try logQ.exp()
-        let loss: Double, back: Tensor
+        /// Σ over the vocabulary: `[rows, 1]`.
+        func sum(_ terms: Tensor) throws -> Tensor { try terms.sum(axes: [1], keepDimensions: true) }
+        let losses: Tensor, back: Tensor  // [rows, 1], [rows, vocabulary]
         if weight == 0 {
-            loss = try (p * (logP - logQ)).sum(axes: []).item()
-            back = try q * p.sum(axes: [1], keepDimensions: true) - p
+            losses = try sum(p * (logP - logQ))
+            back = try q * sum(p) - p
         } else if weight == 1 {
             let ratio = try logQ - logP
-            let each = try (q * ratio).sum(axes: [1], keepDimensions: true)  // [rows, 1]
-            loss = try each.sum(axes: []).item()
-            back = try q * (ratio - each)
+            losses = try sum(q * ratio)
+            back = try q * (ratio - losses)
         } else {
             let logM = try (p * weight + q * (1 - weight)).log()
             let fromQ = try logQ - logM
-            let each = try (q * fromQ).sum(axes: [1], keepDimensions: true)
-            let first: Double = try (p * (logP - logM)).sum(axes: []).item()
-            loss = weight * first + (1 - weight) * (try each.sum(axes: []).item())
+            let each = try sum(q * fromQ)
+            losses = try sum(p * (logP - logM)) * weight + each * (1 - weight)
             back = try q * (fromQ - each) * (1 - weight)
         }
+        let loss: Double = try (weights.map { try losses * $0 } ?? losses).sum(axes: []).item()
         guard slope else { return (loss, nil) }
         var gradient = try back / temperature
-        if let softCap { gradient = try gradient * (1 - (capped / Double(softCap)).square()) }
+        if let weights { gradient = try gradient * weights }
+        if let softCap = logits.softCap { gradient = try gradient * (1 - (capped / Double(softCap)).square()) }
         return (loss, gradient)
     }
 
@@ -127,11 +156,10 @@ public struct DistillationLoss: Sendable, Equatable {
                 }
             }
             return try sparse(Tensor(values, shape: [rows.count, vocabulary]))
-        case .model(let hidden, let head, let cap):
+        case .model(let hidden, let head, let bias, let cap):
             let x = try hidden.detach().slice(0, from: rows.lowerBound, to: rows.upperBound).contiguous()
-            var z = try Fused.linear(x, [(head.untracked, nil)])[0]  // [rows, vocabulary]
-            if let cap { z = try (z / Double(cap)).tanh() * Double(cap) }
-            z = try z / temperature
+            let logits = Logits(head: head.untracked, bias: bias?.detach(), softCap: cap)
+            let z = try logits(x) / temperature  // [rows, vocabulary]
             guard z.shape[1] == vocabulary else {
                 throw TensorError(
                     .shape, "distillation",
@@ -170,7 +198,8 @@ public struct Distillation: Objective {
         self.divergence = divergence
     }
 
-    public func weight(of batch: [EncodedChat]) -> Double { Double(batch.reduce(0) { $0 + $1.trainedCount }) }
+    /// Learnt tokens, each with its own weight.
+    public func weight(of batch: [EncodedChat]) -> Double { batch.reduce(0) { $0 + $1.trainedWeight } }
 
     public func tokenCount(of batch: [EncodedChat]) -> Int { batch.reduce(0) { $0 + $1.tokens.count - 1 } }
 
@@ -183,29 +212,33 @@ public struct Distillation: Objective {
             try teacher.hiddenStates(packed.inputs, segments: packed.segments).take(rows: index)  // [rows, hidden]
         }
         let hidden = try student.hiddenStates(packed.inputs, segments: packed.segments)  // [tokens, hidden]
+        let head = try teacher.lossHead
         return try Self.loss(
             student, divergence, hardWeight: hardWeight, packed, hidden, context, weight: weight(of: batch),
-            teacher: .model(taught, head: teacher.headWeight, softCap: teacher.configuration.logitSoftCap))
+            teacher: .model(
+                taught, head: head.weight, bias: head.bias, softCap: teacher.configuration.logitSoftCap))
     }
 
     /// - Parameters:
     ///   - hidden: the student's, of all tokens.
-    ///   - weight: learnt tokens of the batch.
+    ///   - weight: of the batch.
     ///   - teacher: of the learnt tokens.
     static func loss(
         _ student: Decoder, _ divergence: DistillationLoss, hardWeight: Double, _ packed: PackedSequences,
         _ hidden: Tensor, _ context: StepContext, weight: Double, teacher: DistillationLoss.Teacher
     ) throws -> ObjectiveLoss {
         let rows = packed.targets.indices.filter { packed.targets[$0] != -100 }
+        let head = try student.lossHead
         var value = try divergence(
-            hidden.indexSelect(0, Tensor(rows.map(Int64.init))), student.headWeight,
-            softCap: student.configuration.logitSoftCap, teacher: teacher, divisor: context.weight)
+            hidden.indexSelect(0, Tensor(rows.map(Int64.init))), head.weight, bias: head.bias,
+            softCap: student.configuration.logitSoftCap, teacher: teacher,
+            rowWeights: packed.weights.map { weights in rows.map { weights[$0] } }, divisor: context.weight)
         let share = weight / context.weight
         var metrics = [Metric("divergence", try value.detach().item() / max(share, 1e-30))]
         if hardWeight > 0 {
             let likelihood = try Fused.crossEntropy(
-                hidden, student.headWeight, targets: packed.targets, divisor: context.weight,
-                CrossEntropyOptions(softCap: student.configuration.logitSoftCap))
+                hidden, head.weight, bias: head.bias, targets: packed.targets, rowWeights: packed.weights,
+                divisor: context.weight, CrossEntropyOptions(softCap: student.configuration.logitSoftCap))
             metrics.append(Metric("nll_loss", try likelihood.detach().item() / max(share, 1e-30)))
             value = try value * (1 - hardWeight) + likelihood * hardWeight
         }

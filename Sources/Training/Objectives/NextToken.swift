@@ -7,7 +7,7 @@ import MartletTensor
 ///
 ///     L = −1/N Σ log p(xₜ₊₁ | x≤ₜ)
 ///
-/// with label smoothing (Szegedy et al. 2016), which mixes the target with the uniform distribution, and a z-loss
+/// or Σ wₜ log p / Σ wₜ where tokens have weights, with label smoothing (Szegedy et al. 2016), which mixes the target with the uniform distribution, and a z-loss
 /// (Chowdhery et al. 2022), the weighted square of log Σ exp of the logits. An adapter may be held near its base: then
 /// λ Σ KL(base ‖ model) / N is added, the sum over all tokens, prompts among them.
 public struct NextToken: Objective {
@@ -20,16 +20,18 @@ public struct NextToken: Objective {
     public var embeddingNoise = 0.0
     /// Of what is dropped.
     public var seed: UInt64 = 0
+    /// Whether to compute entropy and accuracy of the learnt tokens, which take another pass through the head.
+    public var measuresTokens = false
     /// Weight of KL(base ‖ model) at every token beside a learnt token's loss.
     public var divergenceWeight = 0.0
     /// Losses and choice of a mixture's routers; nil leaves them as they are outside of training.
     public var routers: RouterLosses?
     /// Computes something with the base alone, the adapter switched off: what `divergenceWeight` holds the model near.
-    public var withBase: ((_ pass: () throws -> (Tensor, any WeightMatrix)) throws -> (Tensor, any WeightMatrix))?
+    public var withBase: ((_ pass: () throws -> DistillationLoss.Teacher) throws -> DistillationLoss.Teacher)?
 
     public init(_ decoder: Decoder) { self.decoder = decoder }
 
-    public func weight(of batch: TrainingBatch) -> Double { Double(batch.trainedTokenCount) }
+    public func weight(of batch: TrainingBatch) -> Double { batch.trainedWeight }
 
     public func tokenCount(of batch: TrainingBatch) -> Int { batch.inputs.count }
 
@@ -54,7 +56,8 @@ public struct NextToken: Objective {
                 routing: routers?.routing(context)))  // [rows * length, hidden]
         let head = try decoder.lossHead
         var loss = try Fused.crossEntropy(
-            hidden, head.weight, bias: head.bias, targets: batch.targets, divisor: context.weight,
+            hidden, head.weight, bias: head.bias, targets: batch.targets, rowWeights: batch.weights,
+            divisor: context.weight,
             CrossEntropyOptions(
                 ignored: TrainingBatch.ignoredTarget, smoothing: smoothing, zLoss: zLoss,
                 softCap: decoder.configuration.logitSoftCap))
@@ -68,23 +71,24 @@ public struct NextToken: Objective {
             }
             metrics += terms.metrics
         }
+        if measuresTokens { metrics += try tokenMetrics(hidden, batch) }
         guard divergenceWeight > 0, let withBase else { return ObjectiveLoss(loss, metrics: metrics) }
         // Of padding nothing is to stay as it was.
         let rows = batch.segments.filter { !$0.isPadding }
             .flatMap { Array($0.row * batch.length + $0.start..<$0.row * batch.length + $0.end) }
-        guard !rows.isEmpty else { return ObjectiveLoss(loss) }
-        let index = try Tensor(rows.map(Int64.init))
-        let (taught, baseHead) = try noGrad {
+        guard !rows.isEmpty else { return ObjectiveLoss(loss, metrics: metrics) }
+        let index = try Tensor(rows.map(Int64.init)), softCap = decoder.configuration.logitSoftCap
+        let base = try noGrad {
             try withBase {
                 let hidden = try decoder.hiddenStates(
                     batch.inputs, Pass(.whole(segments), positions: batch.positions, masks: visible))
-                return (try hidden.take(rows: index), try decoder.headWeight)  // [rows, hidden]
+                let head = try decoder.lossHead
+                return .model(try hidden.take(rows: index), head: head.weight, bias: head.bias, softCap: softCap)
             }
         }
-        let softCap = decoder.configuration.logitSoftCap
         let divergence = try DistillationLoss()(
-            hidden.indexSelect(0, index), decoder.headWeight, softCap: softCap,
-            teacher: .model(taught, head: baseHead, softCap: softCap), divisor: context.weight)
+            hidden.indexSelect(0, index), head.weight, bias: head.bias, softCap: softCap, teacher: base,
+            divisor: context.weight)
         if !metrics.contains(where: { $0.name == "nll_loss" }) {
             metrics.insert(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)), at: 0)
         }
@@ -95,6 +99,17 @@ public struct NextToken: Objective {
                     "kl", try divergence.detach().item() * context.weight / Double(rows.count),
                     weight: Double(rows.count))
             ])
+    }
+
+    /// TRL's entropy and mean_token_accuracy, means over the learnt tokens.
+    private func tokenMetrics(_ hidden: Tensor, _ batch: TrainingBatch) throws -> [Metric] {
+        let all = try TokenStatistics(decoder, hidden, targets: batch.targets)
+        guard all.count > 0 else { return [] }
+        let count = Double(all.count)
+        return [
+            Metric("entropy", all.entropy / count, weight: count),
+            Metric("mean_token_accuracy", Double(all.right) / count, weight: count),
+        ]
     }
 
     public func didStep(_ context: StepContext, sum: (Double) throws -> Double) throws {

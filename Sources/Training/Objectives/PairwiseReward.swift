@@ -41,6 +41,8 @@ public struct PairwiseReward: Objective {
     public var usesMargins = true
     /// c.
     public var centering = 0.0
+    /// Takes the scores of every pair, in order, where somebody wants to see them.
+    var worths: RowWorths?
 
     public init(_ model: RewardModel) { self.model = model }
 
@@ -64,6 +66,7 @@ public struct PairwiseReward: Objective {
         if centering != 0 { losses = try losses + (chosen + rejected).square() * centering }
         let all = try scores.detach().toArray(as: Float.self)
         let pairs = zip(all[..<count], all[count...])
+        worths?.pairs += pairs.map { (Double($0), Double($1)) }
         return ObjectiveLoss(
             try losses.sum(axes: []) * (1 / context.weight),
             metrics: [

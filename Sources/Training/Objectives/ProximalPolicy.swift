@@ -40,11 +40,11 @@ public struct ProximalPolicy: Objective {
 
     public struct Batch: Sendable {
         public var samples: [Sample]
-        /// Rows of other texts, and the number of their trained tokens in the step.
+        /// Rows of other texts, and the number of their trained tokens in the step, each with its weight.
         public var text: TrainingBatch?
-        public var textTokens: Int
+        public var textTokens: Double
 
-        public init(_ samples: [Sample], text: TrainingBatch? = nil, textTokens: Int = 0) {
+        public init(_ samples: [Sample], text: TrainingBatch? = nil, textTokens: Double = 0) {
             self.samples = samples
             self.text = text
             self.textTokens = textTokens
@@ -122,7 +122,7 @@ public struct ProximalPolicy: Objective {
         }
         if let text = batch.text, textWeight != 0, batch.textTokens > 0 {
             let likelihood = try NextToken(decoder).loss(
-                of: text, StepContext(step: context.step, weight: Double(batch.textTokens))
+                of: text, StepContext(step: context.step, weight: batch.textTokens)
             ).value
             value = try value + likelihood * textWeight
             metrics.append(Metric("text_loss", try likelihood.detach().item(), .sum))

@@ -34,6 +34,8 @@ public struct StepReward: Objective {
     public let decoder: Decoder
     /// `[2, hidden]` and `[2]`, transformers' `…ForTokenClassification`.
     public let weight, bias: Tensor
+    /// Takes the share of steps of every reply that are judged as labelled, in order, where somebody wants to see them.
+    var worths: RowWorths?
 
     public init(_ decoder: Decoder, weight: Tensor, bias: Tensor) {
         self.decoder = decoder
@@ -53,6 +55,12 @@ public struct StepReward: Objective {
         let picked = try logP.gather(1, Tensor(labels).unsqueeze(1))  // [steps, 1]
         let found = try logP.detach().argmax(1).toArray(as: Int64.self)
         let right = zip(found, labels).count { $0 == $1 }
+        var place = 0
+        for sequence in batch {
+            let own = place..<place + sequence.steps.count
+            place = own.upperBound
+            worths?.replies.append(Double(own.count { found[$0] == labels[$0] }) / Double(max(1, own.count)))
+        }
         return ObjectiveLoss(
             try picked.sum(axes: []) * (-1 / context.weight),
             metrics: [Metric("accuracy", Double(right) / Double(max(1, labels.count)))])

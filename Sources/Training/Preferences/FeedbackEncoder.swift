@@ -26,6 +26,12 @@ extension ChatEncoder {
                 "a reply of several turns that the chat template renders one by one cannot be compared as a whole: "
                     + ChatEncoder.shown(reply))
         }
+        guard encoded.sequences[0].weights == nil else {
+            throw TrainingError(
+                .data,
+                "a reply that is compared counts as a whole, and a message of it has another weight than 1 (sft follows "
+                    + "weights; pairs may have a margin): " + ChatEncoder.shown(reply))
+        }
         return encoded.sequences[0]
     }
 

@@ -20,10 +20,10 @@ final class FeedbackSource: TrainingSource {
     let looksFirst = true
     var fingerprint: String { data.fingerprint }
     let notes: [String]
-    private let data: FeedbackData
-    private let goal: Goal
+    let data: FeedbackData
+    let goal: Goal
     private let from: String
-    private let tokenizer: Tokenizer
+    let tokenizer: Tokenizer
     private let reference: String?
     private let perStep: Int, microBatches: Int, logEvery: Int
     private let evaluationRows: Int
@@ -82,14 +82,11 @@ final class FeedbackSource: TrainingSource {
         let rows = rows(step), parts = parts(rows)
         let measures = (step + 1) % logEvery == 0 || step == 0
         func told() -> String { "the step's rows are \(rows.prefix(8).map(String.init).joined(separator: ", "))" }
-        let outcome: StepLoop.Outcome?, tokens: Int
-        var table: (() throws -> StepTable)?
+        let outcome: StepLoop.Outcome?, tokens: Int, worths = RowWorths()
         switch goal {
         case .pairs(var objective):
             objective.measuresTokens = measures
-            let worth = RewardsOfPairs()
-            objective.rewardsOfPairs = worth
-            table = { [self] in try self.table(rows, worth) }
+            objective.worths = worths
             let all = rows.map { data.pairs[$0] }, likelihood = objective.likelihoodTokens(all)
             outcome = try loop.step(objective, number: step, rate: rate, data: told) {
                 parts.map { .init(pairs: $0.map { data.pairs[$0] }, likelihoodTokens: likelihood) }
@@ -97,17 +94,20 @@ final class FeedbackSource: TrainingSource {
             tokens = all.reduce(0) { $0 + $1.tokenCount }
         case .judged(var objective):
             objective.measuresTokens = measures
+            objective.worths = worths
             let z = try objective.divergence(of: rows.map { data.mismatched[$0] })
             outcome = try loop.step(objective, number: step, rate: rate, data: told) {
                 parts.map { .init($0.map { data.judged[$0] }, divergence: z) }
             }
             tokens = rows.reduce(0) { $0 + data.judged[$1].sequence.tokens.count - 1 }
-        case .reward(let objective):
+        case .reward(var objective):
+            objective.worths = worths
             outcome = try loop.step(objective, number: step, rate: rate, data: told) {
                 parts.map { $0.map { data.pairs[$0] } }
             }
             tokens = rows.reduce(0) { $0 + data.pairs[$1].tokenCount }
-        case .steps(let objective):
+        case .steps(var objective):
+            objective.worths = worths
             outcome = try loop.step(objective, number: step, rate: rate, data: told) {
                 parts.map { $0.map { data.stepped[$0] } }
             }
@@ -116,29 +116,8 @@ final class FeedbackSource: TrainingSource {
         return outcome.map { outcome in
             var outcome = outcome
             outcome.metrics = Self.withMargins(outcome.metrics)
-            return SourceStep(outcome: outcome, tokens: tokens, table: table)
+            return SourceStep(outcome: outcome, tokens: tokens) { [self] in try table(rows, worths) }
         }
-    }
-
-    /// The step's first pairs as texts, with what the policy finds them worth.
-    private func table(_ rows: [Int], _ worth: RewardsOfPairs) throws -> StepTable {
-        let shown = try zip(rows, worth.values).prefix(StepTable.mostRows / 2).map { row, values in
-            let pair = data.pairs[row]
-            func text(_ tokens: some Sequence<Int32>) throws -> String {
-                try tokenizer.decode(tokens, skipSpecialTokens: true)
-            }
-            func reply(_ chat: EncodedChat) throws -> String { try text(chat.tokens[chat.prompt.count...]) }
-            return StepTable.Row(
-                texts: [
-                    ("prompt", try text(pair.chosen.prompt)), ("chosen", try reply(pair.chosen)),
-                    ("rejected", try reply(pair.rejected)),
-                ],
-                numbers: [
-                    ("rewards/chosen", values.chosen), ("rewards/rejected", values.rejected),
-                    ("rewards/margins", values.chosen - values.rejected),
-                ])
-        }
-        return StepTable(.pairs, shown, of: rows.count)
     }
 
     /// KTO's margin is the difference of two means over rows of different kinds.

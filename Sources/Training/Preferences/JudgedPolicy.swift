@@ -36,6 +36,8 @@ public struct JudgedPolicy: Objective {
     public var desirableWeight = 1.0, undesirableWeight = 1.0
     /// Whether to compute the entropy of the tokens, which takes another pass through the head.
     public var measuresTokens = false
+    /// Takes the implicit reward of every reply, in order, where somebody wants to see them.
+    var worths: RowWorths?
 
     public init(_ decoder: Decoder) { self.decoder = decoder }
 
@@ -89,6 +91,7 @@ public struct JudgedPolicy: Objective {
         _ batch: Batch, _ packed: PackedSequences, _ hidden: Tensor, sums: Tensor, ratios: Tensor
     ) throws -> [Metric] {
         let logP = try sums.toArray(as: Float.self), ratio = try ratios.toArray(as: Float.self)
+        worths?.replies += ratio.map { beta * Double($0) }
         var metrics = kind == .kto ? [Metric("kl", batch.divergence)] : []
         for (name, isGood) in [("chosen", true), ("rejected", false)] {
             let places = batch.replies.indices.filter { batch.replies[$0].isDesirable == isGood }

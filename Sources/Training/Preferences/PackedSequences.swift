@@ -12,6 +12,8 @@ public struct PackedSequences: Sendable {
     public private(set) var segments: [Range<Int>] = []
     /// For each input, whether the token after it is trained on.
     public private(set) var isLearnt: [Bool] = []
+    /// For each input, what the token after it counts in a loss; nil: 1 where it is trained on.
+    public private(set) var weights: [Float]?
     private var owners: [Int64] = []
 
     /// - Parameter scoresAll: for each sequence, whether the probabilities of all its tokens are needed, not only of
@@ -27,6 +29,10 @@ public struct PackedSequences: Sendable {
             }
             segments.append(start..<inputs.count)
             owners += Array(repeating: Int64(index), count: inputs.count - start)
+        }
+        guard sequences.contains(where: { $0.weights != nil }) else { return }
+        weights = sequences.flatMap { sequence in
+            Array((sequence.weights ?? sequence.isTrained.map { $0 ? 1 : 0 }).dropFirst())
         }
     }
 

@@ -42,7 +42,7 @@ public struct PreferencePolicy: Objective {
     /// Whether to compute entropy and accuracy of the tokens, which take another pass through the head.
     public var measuresTokens = false
     /// Takes the implicit rewards of every pair, in order, where somebody wants to see them.
-    var rewardsOfPairs: RewardsOfPairs?
+    var worths: RowWorths?
 
     public init(_ decoder: Decoder, loss: any PreferenceLoss) {
         self.decoder = decoder
@@ -123,7 +123,7 @@ public struct PreferencePolicy: Objective {
 
     private func rewards(_ chosen: Tensor, _ rejected: Tensor, _ scores: PairScores) throws -> [Metric] {
         let c = try chosen.toArray(as: Float.self), r = try rejected.toArray(as: Float.self)
-        rewardsOfPairs?.values += zip(c, r).map { (Double($0), Double($1)) }
+        worths?.pairs += zip(c, r).map { (Double($0), Double($1)) }
         func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(max(1, values.count)) }
         return [
             Metric("rewards/chosen", mean(c)), Metric("rewards/rejected", mean(r)),
@@ -160,9 +160,10 @@ public struct PreferencePolicy: Objective {
     }
 }
 
-/// Collects what a step finds each of its pairs worth.
-final class RewardsOfPairs {
-    var values: [(chosen: Double, rejected: Double)] = []
+/// Collects what a step finds each of its rows worth, in their order.
+final class RowWorths {
+    var pairs: [(chosen: Double, rejected: Double)] = []
+    var replies: [Double] = []
 }
 
 /// The mean logit of every row over the vocabulary: x · (the mean row of the head) + its mean bias, without computing logits.
@@ -186,4 +187,9 @@ struct MeanLogits {
 extension EncodedChat {
     /// Tokens that are learnt.
     public var trainedCount: Int { isTrained.count { $0 } }
+
+    /// What a mean over the learnt tokens is divided by. The first token is no token's next one.
+    var trainedWeight: Double {
+        weights.map { $0.dropFirst().reduce(0) { $0 + Double($1) } } ?? Double(isTrained.dropFirst().count { $0 })
+    }
 }

@@ -155,7 +155,7 @@ final class ProximalSource: TrainingSource {
         if let texts, run.proximal.textWeight > 0, !parts.isEmpty {
             let text = try texts.batch(step: step, microBatch: 0, of: 1)
             parts[0].text = text
-            parts[0].textTokens = text.trainedTokenCount
+            parts[0].textTokens = text.trainedWeight
         }
         return parts
     }

@@ -18,6 +18,8 @@ final class RowSource: TrainingSource {
     private let validation: [HeldOutRows]
     private let objective: any RowObjective
     private let options: RunOptions
+    /// Whether tokens are measured at the steps that are logged.
+    private let measuresTokens: Bool
     private let operationsPerStep: Double
     /// Steps in a row without a token to train on.
     private var stepsWithoutLabels = 0
@@ -37,6 +39,7 @@ final class RowSource: TrainingSource {
         } else {
             self.objective = objective
         }
+        measuresTokens = resolved.command == .tuning
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
         var told: [String] = []
@@ -80,6 +83,7 @@ final class RowSource: TrainingSource {
             let samples = (0..<min(3, batches.rowsPerStep)).map { batches.origin(step: step, row: $0) }
             return "the step's rows begin with " + samples.joined(separator: "; ")
         }
+        let objective = self.objective.measuringTokens(measuresTokens && isLogged(step))
         let outcome = try take(objective, loop, step: step, rate: rate, parts: count, origins)
         if let outcome {
             stepsWithoutLabels = 0
@@ -102,12 +106,26 @@ final class RowSource: TrainingSource {
     ) throws -> StepLoop.Outcome? {
         try loop.step(goal, number: step, rate: rate, data: origins) {
             try (0..<parts).map { part in
-                let rows = try batches.batch(step: step, microBatch: part, of: parts)
+                let rows = try followed(batches.batch(step: step, microBatch: part, of: parts), goal)
                 let draw = RowDraw(
                     seed: options.general.randomSeed, step: step, firstRow: batches.rowsPerStep * part / parts)
                 return try goal.batch(of: rows, draw)
             }
         }
+    }
+
+    private func isLogged(_ step: Int) -> Bool {
+        (step + 1) % options.checkpoints.logEvery == 0 || step == 0 || step + 1 == options.schedule.steps
+    }
+
+    /// - Throws: `TrainingError` for rows with weights of tokens, where the objective makes others of the rows.
+    private func followed(_ rows: TrainingBatch, _ goal: some RowObjective) throws(TrainingError) -> TrainingBatch {
+        guard rows.weights == nil || goal is NextToken else {
+            throw TrainingError(
+                .data,
+                "tokens of the data have weights, which the prediction of next tokens alone follows: pack without")
+        }
+        return rows
     }
 
     func whyLeftOut(step: Int) -> String { "no token of \(batches.origin(step: step, row: 0)) is trained on" }
@@ -131,26 +149,30 @@ final class RowSource: TrainingSource {
     /// - Returns: nil where none of their tokens is trained on.
     private func evaluation<Goal: RowObjective>(_ all: [HeldOutRows], _ goal: Goal) throws -> Evaluation? {
         try noGrad {
-            let objective = goal.plain()
-            var total = 0.0, tokens = 0, bytes = 0.0, parts: [(folder: String, loss: Double)] = []
+            let objective = goal.plain().measuringTokens(measuresTokens)
+            var total = 0.0, weight = 0.0, tokens = 0, bytes = 0.0, metrics = MetricFold()
+            var parts: [(folder: String, loss: Double)] = []
             let shards = all.flatMap(\.set.shards), hasMask = shards.contains(where: \.hasMask)
             for (held, rows) in zip(all, HeldOutRows.shares(all, of: options.evaluation.rows)) {
-                var partTotal = 0.0, partTokens = 0
+                var partTotal = 0.0, partWeight = 0.0
                 let numbers = held.spread(rows)
                 for first in stride(from: 0, to: numbers.count, by: 8) {
                     let numbered = numbers[first..<min(first + 8, numbers.count)]
-                    let text = try held.set.batch(numbered)
+                    let text = try followed(held.set.batch(numbered), goal)
                     let batch = try objective.batch(of: text, .heldOut(row: first))
-                    let count = Int(objective.weight(of: batch))
-                    guard count > 0 else { continue }
+                    let own = objective.weight(of: batch)
+                    guard own > 0 else { continue }
                     if hasMask { bytes += trainedBytes(text) }
                     // The sum: divided by a weight of 1.
-                    partTotal += try objective.loss(of: batch, StepContext()).value.item(as: Double.self)
-                    partTokens += count
+                    let found = try objective.loss(of: batch, StepContext())
+                    partTotal += try found.value.item(as: Double.self)
+                    metrics.add(found.metrics, weight: own)
+                    partWeight += own
+                    tokens += goal is NextToken ? text.trainedTokenCount : Int(own)
                 }
-                if partTokens > 0 { parts.append((held.folder, partTotal / Double(partTokens))) }
+                if partWeight > 0 { parts.append((held.folder, partTotal / partWeight)) }
                 total += partTotal
-                tokens += partTokens
+                weight += partWeight
             }
             guard tokens > 0 else { return nil }
             // Where every token is trained on, the text itself is known.
@@ -164,8 +186,9 @@ final class RowSource: TrainingSource {
             // Of texts alone that are predicted token by token, bits per byte mean something.
             if !(goal is NextToken) { bytes = 0 }
             return Evaluation(
-                loss: total / Double(tokens), tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
-                parts: all.count > 1 ? parts : [], prompt: written.prompt, sample: written.reply)
+                loss: total / weight, tokens: tokens, bytesPerToken: bytes > 0 ? bytes / count : nil,
+                parts: all.count > 1 ? parts : [], metrics: measuresTokens ? metrics.all : [], prompt: written.prompt,
+                sample: written.reply)
         }
     }
 

@@ -8,6 +8,12 @@ extension NextToken: RowObjective {
 
     func plain() -> NextToken { NextToken(decoder) }
 
+    func measuringTokens(_ measures: Bool) -> NextToken {
+        var result = self
+        result.measuresTokens = measures
+        return result
+    }
+
     /// What the model writes now: of a conversation a reply to its first prompt, of text the beginning of the row continued,
     /// at most half a context of it.
     func sample(of row: TrainingBatch, _ tokenizer: Tokenizer, endTokens: Set<Int32>) throws -> (
@@ -49,7 +55,7 @@ extension TrainingBatch {
 
 extension Tokenizer {
     /// A prompt of a chat template as people read it: without control tokens, a turn to a line, with its speaker.
-    fileprivate func conversation(_ ids: [Int32]) throws -> String {
+    func conversation(_ ids: [Int32]) throws -> String {
         let speakers = ["system", "user", "assistant", "model", "human", "tool"]
         return try ids.split { specialTokens.contains($0) }.compactMap { part -> String? in
             let text = try decode(part), lines = text.split(separator: "\n")

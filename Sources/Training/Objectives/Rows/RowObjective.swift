@@ -14,6 +14,8 @@ protocol RowObjective: Objective {
     var routers: RouterLosses? { get }
     /// The same loss without what belongs to training alone: dropout, smoothing, losses of routers.
     func plain() -> Self
+    /// The same loss, with the entropy and accuracy of its tokens among the metrics or without.
+    func measuringTokens(_ measures: Bool) -> Self
     /// What the model makes of a held-out row, for people.
     func sample(of row: TrainingBatch, _ tokenizer: Tokenizer, endTokens: Set<Int32>) throws -> (
         prompt: String, reply: String
@@ -22,6 +24,7 @@ protocol RowObjective: Objective {
 
 extension RowObjective {
     var routers: RouterLosses? { nil }
+    func measuringTokens(_ measures: Bool) -> Self { self }
 }
 
 /// Where the random choices for some rows come from.

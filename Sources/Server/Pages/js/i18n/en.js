@@ -125,7 +125,7 @@ export const en = {
   "method.grpo.data": "One file of problems with their answers, or a task. The model's own replies are judged by the reward.",
   "method.ppo.data": "One file of problems, or a task. The model's own replies are judged by the reward, as runs/NAME of a reward model.",
   "method.distill.data": "Conversations, prompts or texts, on which the model learns from a larger one, the teacher.",
-  "metrics.more": "More metrics ({n})", "completions": "Replies and pairs", "completions.at": "Step {n}: {shown} of {of}", "advantage": "advantage",
+  "metrics.more": "More metrics ({n})", "column.label": "label", "column.labels": "labels", "completions": "Replies and pairs", "completions.at": "Step {n}: {shown} of {of}", "advantage": "advantage",
   "column.prompt": "Prompt", "column.completion": "Reply", "column.chosen": "Better", "column.rejected": "Worse",
   "run.talk": "Talk to it", "server.other": "The server says: {why}",
   "docs.list": "Pages",

@@ -120,7 +120,7 @@ export const zh = {
   "method.grpo.data": "一个带答案的题目文件，或一个任务。模型自己写的回答由奖励来评判。",
   "method.ppo.data": "一个题目文件，或一个任务。模型自己写的回答由奖励来评判，奖励可以是奖励模型 runs/名称。",
   "method.distill.data": "对话、提示或文本；模型在这些数据上向更大的教师模型学习。",
-  "metrics.more": "更多指标（{n}）", "completions": "回答与偏好对", "completions.at": "第 {n} 步：共 {of} 条，显示 {shown} 条", "advantage": "优势",
+  "metrics.more": "更多指标（{n}）", "column.label": "标签", "column.labels": "标签", "completions": "回答与偏好对", "completions.at": "第 {n} 步：共 {of} 条，显示 {shown} 条", "advantage": "优势",
   "column.prompt": "提示", "column.completion": "回答", "column.chosen": "较好", "column.rejected": "较差",
   "run.talk": "和它对话", "server.other": "服务器说：{why}",
   "docs.list": "目录",

@@ -34,7 +34,7 @@ const known = new Set(["kind", "step", "loss", "reward", "learning_rate", "gradi
   "peak_memory_bytes", "perplexity", "bits_per_byte", "count"]);
 /** What is looked at first, of all that an objective logs. */
 export const important = ["rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected", "kl", "objective/kl", "entropy", "reward_std",
-  "accuracy", "margin", "completions/mean_length", "completions/clipped_ratio"];
+  "mean_token_accuracy", "accuracy", "margin", "completions/mean_length", "completions/clipped_ratio"];
 
 /** Names of the numbers that the objective logs (TRL's), those that are looked at first at the front. */
 export function metricNames(runs) {

@@ -8,7 +8,7 @@ import { addLines, points, share } from "../runs/curves.js";
 const isOver = (state) => !["running", "stopping"].includes(state);
 /** Name in the log, kind of line, title. */
 const charts = [["loss", "step", "loss"], ["loss", "evaluation", "validation"], ["reward", "step", "reward"],
-  ["rewards/margins", "step"], ["rewards/accuracies", "step"], ["kl", "step"], ["entropy", "step"]];
+  ["rewards/margins", "step"], ["rewards/accuracies", "step"], ["kl", "step"], ["mean_token_accuracy", "step"], ["entropy", "step"]];
 
 /** @returns {{element: HTMLElement, show: (name: string) => void, list: (runs: object[]) => void}} */
 export function watchCard(onchange) {
