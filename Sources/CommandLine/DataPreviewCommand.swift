@@ -108,7 +108,10 @@ struct DataPreviewCommand: ParsableCommand {
         }
         var all = corpus.tally
         all.add(tally)
-        print(all.entries.isEmpty ? "nothing is left out or changed in \(read) records" : "of \(read) records:")
+        print(
+            all.entries.isEmpty
+                ? "nothing is left out or changed in \(read) records"
+                : "left out or changed, beside and among \(read) records that are read:")
         for entry in all.entries { print("  \(entry.description)") }
     }
 

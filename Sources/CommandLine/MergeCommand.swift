@@ -56,18 +56,28 @@ struct MergeCommand: ParsableCommand {
             "\(changed.count) modules are changed by \(adapters.count) adapter\(adapters.count == 1 ? "" : "s")")
         if isFile {
             let written = try MergedFile(files, decoder, changed: changed, type: to).write(to: out)
-            Terminal.note(
-                "\(written.quantised) matrices are quantised again (\(written.types)), which moves their numbers by "
-                    + "\(Terminal.fixed(100 * written.error, 2)) % of the root mean square; the adapters move them by "
-                    + "\(Terminal.fixed(100 * written.change, 2)) %")
-            if written.error > written.change / 2 {
-                Terminal.note(
-                    "warning: much of what the adapters change is lost in so few bits: merge --to q8_0 or into a folder, or "
-                        + "run the base with --adapter")
-            }
+            tell(written)
         } else {
             try MergedFolder(files, decoder, type: to).write(to: out)
         }
         Terminal.note("wrote \(out)")
+    }
+
+    private func tell(_ written: MergedFile.Outcome) {
+        guard written.quantised > 0 else { return }
+        func percent(_ share: Double, _ digits: Int) -> String { Terminal.fixed(100 * share, digits) + " %" }
+        Terminal.note(
+            "\(written.quantised) matrices are quantised again (\(written.types)), which moves their numbers by "
+                + "\(percent(written.error, 2)) of the root mean square; the adapters move them by "
+                + "\(percent(written.change, 2)), and \(percent(max(0, written.kept), 0)) of that is left in the file")
+        if written.kept < 0.8 {
+            Terminal.note(
+                "warning: what the adapters change is lost in codes so coarse: merge --to q8_0 or float16, or into a folder, "
+                    + "or run the base with --adapter")
+        } else if written.error > written.change {
+            Terminal.note(
+                "warning: the codes add a larger error than the adapters change: merge --to float16 or into a folder to be "
+                    + "free of it")
+        }
     }
 }

@@ -91,6 +91,9 @@ public struct MergedFile {
         /// √(Σ (w − w₀)² / Σ w²), w₀ being what was stored: how much the adapters change. Where it is not well above the
         /// error, their part is lost in the codes.
         public var change = 0.0
+        /// Σ (ŵ − w₀)(w − w₀) / Σ (w − w₀)²: how much of the adapters' change is left. Near 1, however large the error of
+        /// the codes is, where they are not so coarse that numbers fall back to what they were.
+        public var kept = 1.0
     }
 
     /// - Parameters:
@@ -118,7 +121,8 @@ public struct MergedFile {
             throw AdapterError(.unsupported, "\(files.path) is no GGUF file")
         }
         let merged = try GGUFMerge.tensors(decoder, changed: changed, names: Set(file.names))
-        var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, moved = 0.0, total = 0.0, types: Set<String> = []
+        var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, moved = 0.0, total = 0.0, left = 0.0
+        var types: Set<String> = []
         for (key, value) in file.metadata where !key.hasPrefix("split.") { writer.metadata[key] = value }
         for name in file.names {
             let stored = try file.tensor(name)
@@ -132,7 +136,9 @@ public struct MergedFile {
             if target.isQuantized {
                 let back = try encoded.to(.float32)
                 missed += try (back - value).square().sum().item(as: Double.self)
-                moved += try (value - stored.to(.float32)).square().sum().item(as: Double.self)
+                let before = try stored.to(.float32), change = try value - before
+                moved += try change.square().sum().item(as: Double.self)
+                left += try ((back - before) * change).sum().item(as: Double.self)
                 total += try value.square().sum().item(as: Double.self)
                 outcome.quantised += 1
                 types.insert(target.name)
@@ -144,6 +150,7 @@ public struct MergedFile {
         outcome.types = types.sorted().joined(separator: ", ")
         outcome.error = total > 0 ? (missed / total).squareRoot() : 0
         outcome.change = total > 0 ? (moved / total).squareRoot() : 0
+        outcome.kept = moved > 0 ? left / moved : 1
         try writer.write(to: path)
         return outcome
     }
