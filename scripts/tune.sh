@@ -22,7 +22,8 @@ if [ ! -e "$home/asked.jsonl" ]; then
 fi
 say "3 · tuning adapters; the model's weights stay as they are, in 4 bits"
 "$martlet" sft smollm2 --data "$home/identity.jsonl" --adapter lora --rank 16 --epochs 4 --out "$home/adapter" \
-    --resume auto --kl-weight 0.5 --set learning_rate=5e-4 --set batch_rows=2 --set context_length=512
+    --resume auto --kl-weight 0.4 --evaluate-every 20 --save-every 20 \
+    --set learning_rate=5e-4 --set batch_rows=2 --set context_length=512
 say "4 · the model after"
 ask "$home/adapter" "Who are you?"
 ask "$home/adapter" "What is the capital of France?"
