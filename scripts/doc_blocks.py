@@ -29,7 +29,10 @@ LANGUAGES = ("sh", "swift", "python", "yaml", "json", "http", "text")
 SMALLER = [(r"--tokens 500K", "--tokens 30K"), (r"--vocab(ulary|-size) 2000", r"--vocab\1 400"),
            (r"--adapter lora(.*)--steps (\d)0\b", r"--adapter lora\1--steps \2 --set context_length=512 --set batch_rows=2"), (r"--steps (\d)0\b", r"--steps \1 --set batch_rows=2"), (r"--data identity.jsonl", "--data identity.jsonl --on-bad-record skip"), (r"--documents 300", "--documents 40"),
            (r"--task arithmetic --out (\S+) --steps 2", r"--task arithmetic --out \1 --steps 1 --set problems=2 --set maximum_tokens=8 --set evaluate_every=9"),
-           (r"maximum_tokens=24", "maximum_tokens=8"), (r"--limit 8", "--limit 2"), (r"sleep 3", "sleep 1.5")]
+           (r"maximum_tokens=24", "maximum_tokens=8"), (r"--limit 8", "--limit 2")]
+# A page waits some seconds for a server that it starts; a machine that has other things to do may need longer.
+WAITING = (r"(martlet serve [^\n&]*--port (\d+)[^\n&]*&)\s*sleep \d+",
+           r"\1 until curl -s -o /dev/null http://127.0.0.1:\2/health; do sleep 0.2; done")
 
 Block = collections.namedtuple("Block", "file line language marks text")
 
@@ -320,7 +323,7 @@ def run_file(name, group, martlet, quick, say):
             os.symlink(os.path.join(shared, entry), os.path.join(models, entry))
     environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"], MARTLET_HOME=os.path.dirname(models))
     for block in group:
-        text, started = block.text, time.time()
+        text, started = re.sub(*WAITING, block.text), time.time()
         if quick:
             for pattern, smaller in SMALLER:
                 text = re.sub(pattern, smaller, text)
@@ -329,7 +332,7 @@ def run_file(name, group, martlet, quick, say):
             process = subprocess.Popen(["bash", "-c", "set -eo pipefail\n" + text], cwd=folder, env=environment,
                                        stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
             try:
-                code = process.wait(timeout=60 if quick else 1800)
+                code = process.wait(timeout=1800)
             except subprocess.TimeoutExpired:
                 code = 124
             finally:

@@ -25,7 +25,7 @@ import TinyModels
 
     @Test(
         .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "python3 is not installed"),
-        .timeLimit(.minutes(5)))
+        .timeLimit(.minutes(60)))
     func everyBlockIsRightAndRunsOrSaysWhyNot() throws {
         let program = try Program()
         let models = program.home + "/martlet/models"
