@@ -27,7 +27,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 LANGUAGES = ("sh", "swift", "python", "yaml", "json", "http", "text")
 # What --quick makes smaller, all of it within commands that train or write texts.
 SMALLER = [(r"--tokens 500K", "--tokens 30K"), (r"--vocab(ulary|-size) 2000", r"--vocab\1 400"),
-           (r"--adapter lora(.*)--steps (\d)0\b", r"--adapter lora\1--steps \2 --set context_length=512 --set batch_rows=2"), (r"--steps (\d)0\b", r"--steps \1 --set batch_rows=2"), (r"--data identity.jsonl", "--data identity.jsonl --on-bad-record skip"), (r"--documents 300", "--documents 40"),
+           (r"--steps (\d)0 --set batch_rows=8 --set context_length=256", r"--steps \1 --set batch_rows=2 --set context_length=512"),
+           (r"--adapter lora(.*)--steps (\d)0\b", r"--adapter lora\1--steps \2 --set context_length=512 --set batch_rows=2"),
+           (r"--steps (\d)0\b", r"--steps \1 --set batch_rows=2"), (r"--data identity.jsonl", "--data identity.jsonl --on-bad-record skip"), (r"--documents 300", "--documents 40"),
            (r"--task arithmetic --out (\S+) --steps 2", r"--task arithmetic --out \1 --steps 1 --set problems=2 --set maximum_tokens=8 --set evaluate_every=9"),
            (r"maximum_tokens=24", "maximum_tokens=8"), (r"--limit 8", "--limit 2")]
 # A page waits some seconds for a server that it starts; a machine that has other things to do may need longer.
