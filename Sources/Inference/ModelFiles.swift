@@ -16,7 +16,7 @@ import MartletTokenizers
 public struct ModelFiles: Sendable {
     /// Of the weights.
     public let path: String
-    public let checkpoint: Checkpoint
+    public private(set) var checkpoint: Checkpoint
     /// Where the model was made of another: what it is to be used with.
     public let created: CreatedModel?
 
@@ -34,6 +34,10 @@ public struct ModelFiles: Sendable {
         }
         checkpoint = try Checkpoint(path: self.path)
     }
+
+    /// Loads the modules of multi-token prediction with the model, which draft tokens (`EngineOptions.Speculation`).
+    /// - Throws: `ModelError` where there are none.
+    public mutating func usePredictions() throws { try checkpoint.usePredictions() }
 
     /// The model with its adapters on it.
     public func decoder() throws -> Decoder {

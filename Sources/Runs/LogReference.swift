@@ -147,6 +147,7 @@ public enum LogReference {
                     "router/balance_loss", "1",
                     "The load-balancing loss, a mean over the layers; the number of active "
                         + "experts when loads are even."),
+                Field("mtp_loss", "nats a token", "−ln p of the further tokens that modules of mtp_depth predict."),
                 Field("router/z_loss", "1", "The squared log-partition of the routers' logits, a mean."),
                 Field("router/largest_load", "1", "The largest load of an expert over the mean of its layer."),
                 Field("router/dropped", "share, 0 to 1", "Selections of experts that were full."),

@@ -40,6 +40,9 @@ enum Reply {
         parts.append(prompt)
         parts.append(
             "reply \(statistics.replyTokens) tokens at \(Terminal.fixed(statistics.replyTokensPerSecond, 1)) tok/s")
+        if statistics.draftedTokens > 0 {
+            parts.append("\(statistics.acceptedTokens) of \(statistics.draftedTokens) drafted tokens accepted")
+        }
         if reason == .repetition { parts.append("ended: it went round in circles (--no-stop-loops lets it)") }
         if reason == .length { parts.append("cut at the token limit") }
         parts.append("peak memory \(Terminal.bytes(Terminal.peakMemory))")

@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
               martlet run smollm2 "Why is the sky blue?"
               git diff | martlet run smollm2 "Write a commit message for this change:"
               martlet run smollm2 --beams 4 "Name three birds."
+              martlet run runs/deepseek --spec mtp --raw "Once upon a time"
               martlet run ./my-model --temp 0 -n 64 --raw "Once upon a time"
               martlet run ./flan-t5 "Answer the question: what is the capital of France?"
             """)
@@ -25,12 +26,28 @@ struct RunCommand: AsyncParsableCommand {
     @Argument(help: "The question; without it a chat opens.") var prompt: [String] = []
     @OptionGroup var sampling: SamplingFlags
     @Option(help: "The system message.") var system: String?
+    @Option(
+        help: ArgumentHelp(
+            "Draft tokens that the next step verifies: mtp by the model's own modules for multi-token prediction, lookup by "
+                + "what followed the same tokens before. Replies stay the same."))
+    var spec = Drafts.none
+    @Option(help: "Tokens that --spec drafts at a time.") var specTokens = 2
     @Flag(help: "Continue the prompt as text, without the chat template.") var raw = false
     @Flag(help: "Fetch a repository that is not on this machine without asking.") var yes = false
     @Flag(help: "Fetch nothing: a repository that is not on this machine is an error.") var offline = false
     @Flag(help: "No statistics on standard error.") var quiet = false
 
+    enum Drafts: String, ExpressibleByArgument, CaseIterable { case none, mtp, lookup }
+
+    func validate() throws {
+        guard (1...64).contains(specTokens) else {
+            throw ValidationError("--spec-tokens is \(specTokens); expected 1 to 64")
+        }
+    }
+
     func run() async throws {
+        var flags = flags
+        flags.usesPredictions = spec == .mtp
         var question = prompt.joined(separator: " ")
         // If a question was given, the wait for standard input is short: a pipe may stay open without data.
         if !Terminal.inputIsTerminal, let piped = try StandardInput.read(patience: question.isEmpty ? nil : 10),
@@ -41,6 +58,9 @@ struct RunCommand: AsyncParsableCommand {
         if (try? ModelFiles.located(flags.model, adapters: []))?.checkpoint.kind == .translates {
             guard !question.isEmpty else { throw ValidationError("there is no prompt: give one, or pipe it in") }
             guard system == nil else { throw ValidationError("--system is for chats, which this model does not have") }
+            guard spec == .none else {
+                throw ValidationError("--spec is for decoders; an encoder-decoder drafts no tokens")
+            }
             guard cache.kvCache == .f16 else {
                 throw ValidationError("--kv-cache is for decoders; an encoder-decoder keeps its cache as computed")
             }
@@ -57,6 +77,11 @@ struct RunCommand: AsyncParsableCommand {
                     : "--system is for chats, and this model has no chat template: write it into the prompt")
         }
         var options = try sampling.options(for: model)
+        switch spec {
+        case .none: break
+        case .mtp: options.speculation = .predictions(tokens: specTokens)
+        case .lookup: options.speculation = .promptLookup(tokens: specTokens)
+        }
         let chats = !raw && model.chatTemplate != nil && options.beams == nil
         if sampling.stopLoops ?? chats { options.repetitionDetection = .chat }
         defer { Terminal.restoreInput() }

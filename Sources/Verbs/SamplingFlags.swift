@@ -134,7 +134,12 @@ package struct ModelFlags: ParsableArguments {
 
     @OptionGroup package var adapters: AdapterFlags
 
+    /// Whether modules of multi-token prediction are loaded with the model; `RunCommand` says so.
+    package var usesPredictions = false
+
     package init() {}
+
+    enum CodingKeys: String, CodingKey { case model, exact, adapters }
 
     package var precision: Precision { exact ? .exact : .fast }
 
@@ -152,7 +157,8 @@ package struct ModelFlags: ParsableArguments {
             }
             guard mayFetch || Terminal.confirm("\(name) is not on this machine. Fetch it now?") else { throw error }
             let path = try await PullCommand.fetch(name, ProgressLine())
-            let files = try ModelFiles.opened(path, adapters)
+            var files = try ModelFiles.opened(path, adapters)
+            if usesPredictions { try files.usePredictions() }
             guard !files.checkpoint.hasEncoder else { throw WrongKind(model, files) }
             return try LanguageModel(files, precision: precision, cache: cache.kvCache)
         }
@@ -160,7 +166,8 @@ package struct ModelFlags: ParsableArguments {
 
     /// The files, of a language model.
     package func files() throws -> ModelFiles {
-        let files = try ModelFiles.located(model, adapters: adapters.parsed()) { Terminal.note($0) }
+        var files = try ModelFiles.located(model, adapters: adapters.parsed()) { Terminal.note($0) }
+        if usesPredictions { try files.usePredictions() }
         // Before its head is told of as a tensor that nobody reads.
         guard files.checkpoint.kind == .generates else { throw WrongKind(model, files) }
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }

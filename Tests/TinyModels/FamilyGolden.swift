@@ -45,8 +45,10 @@ package struct FamilyGolden {
     }
 
     /// Calls `body` with the path of the checkpoint's folder, which is removed afterwards.
+    /// - Parameter more: further tensors, with what their numbers are added to.
     package func withFolder<Result>(
-        change: (inout JSONObject) -> Void = { _ in }, _ body: (String) throws -> Result
+        change: (inout JSONObject) -> Void = { _ in }, more: [(name: String, base: Float, shape: [Int])] = [],
+        _ body: (String) throws -> Result
     ) throws -> Result {
         let path = NSTemporaryDirectory() + "martlet-family-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -55,7 +57,7 @@ package struct FamilyGolden {
         change(&members)
         try Data(JSON.object(members).bytes()).write(to: URL(filePath: path + "/config.json"))
         try SafetensorsWriter.write(
-            tensors.map { ($0.name, try Self.tensor($0.name, base: $0.base, $0.shape)) },
+            (tensors + more).map { ($0.name, try Self.tensor($0.name, base: $0.base, $0.shape)) },
             to: path + "/model.safetensors")
         return try body(path)
     }

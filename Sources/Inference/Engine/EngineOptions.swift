@@ -42,6 +42,9 @@ public struct EngineOptions: Sendable {
         case promptLookup(tokens: Int)
         /// A smaller draft model with the same vocabulary (Leviathan et al. 2023).
         case draft(LanguageModel, tokens: Int)
+        /// The model's own first module of multi-token prediction, loaded with it (`ModelFiles.usePredictions`); drafts beyond
+        /// the first come from the same module, given its own states (DeepSeek-AI 2024, "DeepSeek-V3", section 5.4.3).
+        case predictions(tokens: Int)
     }
 
     public init() {}

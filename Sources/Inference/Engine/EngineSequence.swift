@@ -85,8 +85,10 @@ final class EngineSequence {
     var cache: KVCache
     /// Draft tokens, which the next step verifies.
     var draft: [Int32] = []
-    /// The cache of the draft model, if there is one.
+    /// The cache of the draft model, if there is one, or of the module of multi-token prediction.
     var draftCache: KVCache?
+    /// The model's states of the positions behind the module's cache, `[positions, hidden]`.
+    var draftStates: Tensor?
     var statistics = GenerationStatistics()
     /// The time of the last token.
     var lastToken: ContinuousClock.Instant?

@@ -5,10 +5,11 @@ import MartletTensor
 extension Generator {
     /// Drafts tokens for the running sequences.
     func guess() {
-        var drafted: [(model: LanguageModel, sequences: [EngineSequence])] = []
+        var drafted: [(model: LanguageModel, sequences: [EngineSequence])] = [], predicted: [EngineSequence] = []
         for sequence in running where sequence.pending == 1 {
             switch speculation(of: sequence) {
             case .none: break
+            case .predictions: predicted.append(sequence)
             case .promptLookup: sequence.draft = PromptLookup.guess(sequence.tokens, count: room(sequence))
             case .draft(let model, _):
                 guard room(sequence) > 0,
@@ -22,15 +23,16 @@ extension Generator {
             }
         }
         for (model, sequences) in drafted { guess(sequences, with: model) }
+        predict(predicted)
     }
 
-    private func speculation(of sequence: EngineSequence) -> EngineOptions.Speculation {
+    func speculation(of sequence: EngineSequence) -> EngineOptions.Speculation {
         sequence.request.options.speculation ?? options.speculation
     }
 
     /// The number of draft tokens worth verifying: none beyond the end of the reply, and no more than the step's
     /// budget.
-    private func room(_ sequence: EngineSequence) -> Int {
+    func room(_ sequence: EngineSequence) -> Int {
         let left = sequence.submission.maximum - sequence.statistics.replyTokens - 1
         return max(min(speculation(of: sequence).count, left, options.tokensPerStep / max(running.count, 1) - 1), 0)
     }
@@ -85,7 +87,7 @@ extension EngineOptions.Speculation {
     fileprivate var count: Int {
         switch self {
         case .none: 0
-        case .promptLookup(let tokens), .draft(_, let tokens): tokens
+        case .promptLookup(let tokens), .draft(_, let tokens), .predictions(let tokens): tokens
         }
     }
 
@@ -93,6 +95,11 @@ extension EngineOptions.Speculation {
     func check(_ configuration: DecoderConfiguration) throws {
         guard count >= 0 else {
             throw OptionError(option: "tokens guessed ahead", value: "\(count)", expected: "0 or more")
+        }
+        if case .predictions = self, configuration.predictionModules == 0 {
+            throw OptionError(
+                option: "tokens guessed ahead", value: "by the model's own modules",
+                expected: "a model that was loaded with modules for multi-token prediction")
         }
         guard case .draft(let draft, _) = self else { return }
         let (size, other) = (configuration.vocabularySize, draft.configuration.vocabularySize)

@@ -111,8 +111,12 @@ extension Generator {
         }
         let hasAdapters = plan.contains { $0.sequence.request.options.adapter != nil }
         let adapters = hasAdapters ? plan.map { $0.sequence.request.options.adapter?.adapters } : []
+        let lengths = plan.map { $0.sequence.cache.length }
         // Nothing here is trained: layers need not ask whether they are recorded.
         let hidden = try noGrad { try decoder.hiddenStates(tokens, Pass(.cached(parts), adapters: adapters)) }
+        for (index, entry) in plan.enumerated() {
+            try keepStates(hidden, rows: parts[index].rows, of: entry.sequence, from: lengths[index])
+        }
         counters.promptTokens += plan.reduce(0) { sum, entry in
             let length = entry.sequence.cache.length, prompt = entry.sequence.request.prompt.count
             return sum + max(min(length, prompt) - (length - entry.rows), 0)
@@ -255,6 +259,7 @@ extension Generator {
         // Drops the keys of rejected draft tokens. A deferred sequence has the keys of all its tokens.
         let computed = sequence.tokens.count - (isDeferred ? 0 : 1)
         sequence.cache.truncate(to: min(sequence.cache.length, computed))
+        dropStates(of: sequence, to: sequence.cache.length)
         guard !picks.isEmpty else { return }
         if let last = sequence.lastToken {
             for _ in picks { counters.interTokenLatency.add((now - last).seconds / Double(picks.count)) }

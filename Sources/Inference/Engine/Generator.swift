@@ -173,7 +173,8 @@ public final class Generator {
     private func begin(_ sequence: EngineSequence) {
         let request = sequence.request
         // If every prompt token is scored, its hidden states are needed, so the prefix cache is not used.
-        if keepsPrefixes(of: sequence.tokens.count), request.promptLogProbabilities == nil {
+        // So it is where a module drafts, which needs them too.
+        if keepsPrefixes(of: sequence.tokens.count), request.promptLogProbabilities == nil, !isPredicted(sequence) {
             let found = prefixes.match(sequence.tokens, limit: sequence.tokens.count - 1, salt: request.prefixSalt)
             counters.prefixQueries += sequence.tokens.count
             counters.prefixHits += found.length

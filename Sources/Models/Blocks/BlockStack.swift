@@ -14,7 +14,10 @@ final class BlockStack {
     /// gradients have the same bits.
     var recomputesLayers = false
 
-    init(_ source: ParameterSource, _ name: String, _ specs: [LayerSpec], hidden: Int) {
+    /// - Parameter first: what the first block is numbered in names.
+    init(
+        _ source: ParameterSource, _ name: String, _ specs: [LayerSpec], hidden: Int, numberedFrom first: Int = 0
+    ) {
         var shared: RelativePositionBias?
         relativeBiases = specs.enumerated().map { layer, spec in
             guard let bias = spec.attention.relativeBias else { return nil }
@@ -23,7 +26,9 @@ final class BlockStack {
                 source, "\(name).\(layer).self_attn.relative_bias", bias, heads: spec.attention.heads)
             return shared
         }
-        blocks = specs.enumerated().map { Block(source, "\(name).\($0)", layer: $0, $1, hidden: hidden) }
+        blocks = specs.enumerated().map {
+            Block(source, "\(name).\(first + $0)", layer: $0, $1, hidden: hidden)
+        }
         var kinds: [RotaryEmbedding.Configuration] = []
         rotaryOfLayer = specs.map { spec in
             guard let own = spec.attention.rotary else { return nil }

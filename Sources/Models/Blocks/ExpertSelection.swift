@@ -75,9 +75,10 @@ extension Decoder {
 
     /// The same from the tokens of every expert, by layer.
     public func balanceRouters(_ routerLoads: [Int: [Int]], rate: Float = 0.001) throws {
-        for block in stack.blocks {
+        let modules = predictions.enumerated().map { (configuration.layerCount + $0, $1.stack.blocks[0]) }
+        for (layer, block) in stack.blocks.map({ ($0.layer, $0) }) + modules {
             guard case .experts(let mixture) = block.mixer, let bias = mixture.selectionBias,
-                let loads = routerLoads[block.layer]
+                let loads = routerLoads[layer]
             else { continue }
             try bias.balance(loads, rate: rate)
         }

@@ -74,12 +74,20 @@ public final class PassRecord {
     /// What of a layer's record is on the tape.
     var losses: [Tensor] { auxiliaryLosses + routerZLosses }
 
+    /// A record of other layers with the same wishes.
+    package func ofMoreLayers() -> PassRecord { ofOneLayer() }
+
+    /// Takes what another record has of layers that are numbered from `first` on.
+    package func take(_ other: PassRecord, numberedFrom first: Int) {
+        take(other, losses: other.losses[...], numberedFrom: first)
+    }
+
     /// Takes the counts of a layer's record, and its losses as they come back from the tape.
-    func take(_ layer: PassRecord, losses: ArraySlice<Tensor>) {
-        for (index, loads) in layer.routerLoads {
-            routerLoads[index] = routerLoads[index].map { zip($0, loads).map(+) } ?? loads
+    func take(_ layer: PassRecord, losses: ArraySlice<Tensor>, numberedFrom first: Int = 0) {
+        for (own, loads) in layer.routerLoads {
+            routerLoads[first + own] = routerLoads[first + own].map { zip($0, loads).map(+) } ?? loads
         }
-        for (index, count) in layer.dropped { dropped[index, default: 0] += count }
+        for (own, count) in layer.dropped { dropped[first + own, default: 0] += count }
         auxiliaryLosses += losses.prefix(layer.auxiliaryLosses.count)
         routerZLosses += losses.dropFirst(layer.auxiliaryLosses.count)
     }

@@ -20,10 +20,15 @@ public final class Decoder {
     let stack: BlockStack
     let norm: Norm
     let head: Linear?
+    /// Of multi-token prediction, in order.
+    let predictions: [PredictionModule]
     /// In training, layers keep their input only and are computed again on the way back: see `BlockStack`.
     public var recomputesLayers: Bool {
         get { stack.recomputesLayers }
-        set { stack.recomputesLayers = newValue }
+        set {
+            stack.recomputesLayers = newValue
+            for module in predictions { module.stack.recomputesLayers = newValue }
+        }
     }
     private let mapped: MappedWeights
     /// Learnt tokens before every text.
@@ -47,6 +52,9 @@ public final class Decoder {
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
                 : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.headBias)
+        predictions = (0..<spec.predictionModules).map {
+            PredictionModule(source, layer: spec.layerCount + $0, spec)
+        }
         tree = source.tree
         mapped = MappedWeights(tree.storedTensors)
     }

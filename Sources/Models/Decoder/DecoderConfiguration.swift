@@ -29,6 +29,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var normalizesEmbeddings = false
     /// The factor on logits (Cohere, Granite); it is applied to the final norm's result.
     public var logitScale: Float = 1
+    /// Modules behind the layers that predict further tokens (DeepSeek V3): they are trained beside the decoder, draft tokens,
+    /// and change no logits of its own.
+    public var predictionModules = 0
     /// Soft-capping of logits: cap · tanh(logits / cap) (Gemma 2).
     public var logitSoftCap: Float?
 

@@ -66,9 +66,10 @@ extension Family {
             "num_experts_per_tok": 8, "routed_scaling_factor": 2.5, "norm_topk_prob": true, "n_group": 8,
             "topk_group": 4,
         ], neutral: deepSeekNeutral, rotatesPart: true, base: latentBase,
-        newModel: NewModelForm(mixture: .deepSeek(isBalancedByBias: true), isLatent: true) { shape in
+        newModel: NewModelForm(mixture: .deepSeek(isBalancedByBias: true), predicts: true, isLatent: true) { shape in
             shape.latent.members + shape.mixture.deepSeekMembers + [
-                ("scoring_func", "sigmoid"), ("norm_topk_prob", .bool(true)), ("topk_method", "noaux_tc"),
+                ("num_nextn_predict_layers", .integer(Int64(shape.predictions))), ("scoring_func", "sigmoid"),
+                ("norm_topk_prob", .bool(true)), ("topk_method", "noaux_tc"),
             ]
         }
     ) { (spec, config) throws(ModelError) in

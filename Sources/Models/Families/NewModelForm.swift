@@ -13,6 +13,8 @@ public struct ModelShape: Sendable, Equatable {
     public var slidingWindow = 0
     public var mixture = MixtureShape()
     public var latent = LatentShape()
+    /// Modules that predict further tokens.
+    public var predictions = 0
 
     public init() {}
 
@@ -68,7 +70,9 @@ public struct ModelShape: Sendable, Equatable {
 
     /// - Throws: `ModelError` when the family does not support this shape, or is none of decoders.
     public func decoderConfiguration() throws -> DecoderConfiguration {
-        try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
+        var spec = try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
+        spec.predictionModules = predictions
+        return spec
     }
 
     /// The architecture, of whatever kind the family is.
@@ -117,6 +121,8 @@ public struct NewModelForm: Sendable {
     public var prefix = ""
     /// Of a family whose layers are mixtures of experts.
     public var mixture: MixtureForm?
+    /// Whether modules may predict further tokens.
+    public var predicts = false
     /// Whether keys and values are computed from latent vectors.
     public var isLatent = false
     /// Members of `config.json` beside those that all families share.

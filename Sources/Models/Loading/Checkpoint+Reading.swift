@@ -45,6 +45,7 @@ extension Checkpoint {
                 spec.tiedEmbeddings = true
             }
         }
+        if usesPredictions { spec.predictionModules = predictionModules }
         return DecoderReading(family: reading.family, configuration: spec, warnings: warnings)
     }
 

@@ -34,7 +34,9 @@ extension Checkpoint {
         }
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
         let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }
-        if !extra.isEmpty {
+        // What is used has the table and the head a second time.
+        if !extra.isEmpty, usesPredictions { unread.removeAll { extra.contains($0) } }
+        if !extra.isEmpty, !usesPredictions {
             warnings.append(
                 "\(path): \(extra.count) tensors of modules for multi-token prediction are left out: they would only draft "
                     + "tokens, and change no reply")

@@ -25,6 +25,8 @@ public struct Checkpoint: Sendable {
     /// Whether `config.json` contains `tie_word_embeddings`.
     let saysTied: Bool
     let names: TensorNames
+    /// Whether modules of multi-token prediction are loaded with the decoder; they are left out else.
+    public private(set) var usesPredictions = false
     /// Keys of a GGUF file that are not read.
     let unknownKeys: [(key: String, value: String)]
 
@@ -101,6 +103,28 @@ public struct Checkpoint: Sendable {
         } catch {
             throw ModelError.notAModel(path: config, reason: error.description)
         }
+    }
+
+    /// Modules of multi-token prediction in the files.
+    public var predictionModules: Int {
+        guard gguf == nil, let layers = configuration.json["num_hidden_layers"]?.integer, (0...10_000).contains(layers)
+        else { return 0 }
+        var count = 0
+        while count < 16, tensors.entry("model.layers.\(layers + count).eh_proj.weight") != nil { count += 1 }
+        return count
+    }
+
+    /// Loads the modules of multi-token prediction with the decoder.
+    /// - Throws: `ModelError` where there are none.
+    public mutating func usePredictions() throws {
+        guard predictionModules > 0 else {
+            throw ModelError.unsupported(
+                file: path,
+                reason:
+                    "there are no modules for multi-token prediction in its files (model.layers.N.eh_proj behind the last "
+                    + "layer), so nothing can draft tokens")
+        }
+        usesPredictions = true
     }
 
     /// `model_type`: "llama", "bert", ….

@@ -43,6 +43,7 @@ extension ResolvedOptions {
         objective.attentionDropout = run.loss.attentionDropout
         objective.seed = run.general.randomSeed
         objective.embeddingNoise = run.loss.embeddingNoise
+        objective.predictionWeight = run.loss.predictionWeight
         if let losses = RouterLosses(decoder) {
             losses.balance = run.router.balance
             losses.zLoss = run.router.zLoss

@@ -29,7 +29,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
         parts: [
             .data, .output, .shape, .mixture, .latent, .objective, .rows, .compute, .quantization, .optimizer,
             .schedule, .seed, .dropout, .loss,
-            .router, .perEpoch,
+            .router, .predictions, .perEpoch,
             .evaluation, .heldOutRows, .checkpoints,
         ])
 

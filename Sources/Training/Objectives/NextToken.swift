@@ -24,6 +24,8 @@ public struct NextToken: Objective {
     public var measuresTokens = false
     /// Weight of KL(base ‖ model) at every token beside a learnt token's loss.
     public var divergenceWeight = 0.0
+    /// Weight of the loss of modules that predict further tokens.
+    public var predictionWeight = 0.0
     /// Losses and choice of a mixture's routers; nil leaves them as they are outside of training.
     public var routers: RouterLosses?
     /// Computes something with the base alone, the adapter switched off: what `divergenceWeight` holds the model near.
@@ -63,10 +65,15 @@ public struct NextToken: Objective {
                 softCap: decoder.configuration.logitSoftCap))
         let share = weight(of: batch) / context.weight
         var metrics: [Metric] = []
+        if let further = try predictionLoss(hidden, batch, masks, record, context) {
+            metrics.append(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)))
+            metrics.append(further.metric)
+            loss = try loss + further.loss
+        }
         if let routers, let record {
             let terms = try routers.terms(record, share: share)
             if let term = terms.loss {
-                metrics.append(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30)))
+                if metrics.isEmpty { metrics.append(Metric("nll_loss", try loss.detach().item() / max(share, 1e-30))) }
                 loss = try loss + term
             }
             metrics += terms.metrics

@@ -2,6 +2,8 @@
 public struct LossOptions: Sendable, Equatable {
     public internal(set) var dropout = 0.0, attentionDropout = 0.0
     public internal(set) var zLoss = 0.0, labelSmoothing = 0.0
+    /// λ of multi-token prediction.
+    public internal(set) var predictionWeight = 0.0
     /// NEFTune's α.
     public internal(set) var embeddingNoise = 0.0
     /// Of the divergence from the base, a token's beside that of a learnt token's loss.
