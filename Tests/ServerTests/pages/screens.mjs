@@ -45,6 +45,10 @@ const screens = [
   ["inspect", "/inspect", async (page) => page.until("document.querySelectorAll('.head canvas').length && document.querySelector('.lens td')", 60)],
   ["runs", "/runs", async (page) => page.until("document.querySelector('.chart .curve, .notice')", 30)],
   ["tune", "/tune", async (page) => page.until("document.querySelector('.numbers .field, .command, .notice')", 30)],
+  ["tune-more", "/tune", async (page) => {
+    await page.until("document.querySelector('details.more, .command, .notice')", 30);
+    await page.evaluate("document.querySelector('details.more')?.setAttribute('open', '')");
+  }],
   ["tune-refused", "/tune", async (page) => {
     await page.until("document.querySelector('.numbers .field, .command, .notice')", 30);
     // Nothing is chosen to learn from: the server says so, in the language of the page.
