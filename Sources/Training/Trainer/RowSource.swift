@@ -40,6 +40,16 @@ final class RowSource: TrainingSource {
             self.objective = objective
         }
         measuresTokens = resolved.command == .tuning
+        let follows = objective is NextToken || objective is PrefixLanguageModel
+        if !follows || resolved.loss.predictionWeight > 0,
+            let source = data.sources.first(where: { ($0.training + $0.validation).contains(where: \.hasWeights) })
+        {
+            throw TrainingError(
+                .data,
+                "\(source.folder) has weights of tokens, which "
+                    + (follows ? "mtp_depth" : "objective \(resolved.objective.kind.rawValue)")
+                    + " does not follow: pack the data without them")
+        }
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
         var told: [String] = []
