@@ -12,8 +12,10 @@ import MartletVerbs
         version: ProgramVersion.current,
         subcommands: FirstVerbs.all(bench: SmallBenchCommand.self))
 
-    static func absence(of verb: String) -> String? {
-        guard WholeProgram.verbs.contains(verb) else { return nil }
+    static func absence(of words: [String]) -> String? {
+        guard let first = words.first else { return nil }
+        let verb = words.starts(with: ["bench", "serve"]) ? "bench serve" : first
+        guard verb != first || WholeProgram.verbs.contains(verb) else { return nil }
         return "`martlet \(verb)` is not in the small program that ./quickstart builds. \(WholeProgram.how)"
     }
 

@@ -12,8 +12,8 @@ import Musl
 
 /// A program of verbs: how it begins, what it says of mistakes, how it ends.
 package protocol VerbProgram: AsyncParsableCommand {
-    /// What is said of a verb, known elsewhere, that this program does not have; nil for a word that is no verb at all.
-    static func absence(of verb: String) -> String?
+    /// What is said of words that begin with a verb, known elsewhere, that this program does not have; nil for others.
+    static func absence(of words: [String]) -> String?
     /// The words of the command line as the parser takes them.
     static func words(_ written: [String]) -> [String]
     /// The flag of a verb that another program's name for it means.
@@ -23,7 +23,7 @@ package protocol VerbProgram: AsyncParsableCommand {
 }
 
 extension VerbProgram {
-    package static func absence(of verb: String) -> String? { nil }
+    package static func absence(of words: [String]) -> String? { nil }
     package static func words(_ written: [String]) -> [String] { written }
     package static func flag(meantBy name: String, of verb: String) -> String? { nil }
     package static func isUsage(_ error: any Error) -> Bool { error is OptionError }
@@ -42,7 +42,7 @@ extension VerbProgram {
         }
         #endif
         let written = Array(CommandLine.arguments.dropFirst())
-        if let absence = written.drop(while: { $0 == "help" }).first.flatMap(absence) { end(absence, 2) }
+        if let absence = absence(of: Array(written.drop { $0 == "help" })) { end(absence, 2) }
         if let mistake = MistakenVerb(written, among: configuration) { end("\(mistake)", 2) }
         do {
             var command = try parseAsRoot(words(written))

@@ -50,6 +50,8 @@ struct SmallProgramTests {
     }
 
     @Test func aMistakenVerbIsAnswered() throws {
+        let server = try program.run("bench", "serve", "--model", "smollm2")
+        #expect(server.code == 2 && server.error.contains("`martlet bench serve` is not in the small"), "\(server)")
         let result = try program.run("rum", "smollm2")
         #expect(result.code == 2 && result.error.contains("did you mean `martlet run`?"), "\(result)")
     }
