@@ -25,14 +25,18 @@ import TinyModels
         }
     }
 
-    /// The cache keeps one latent vector twice, as key and as value, and the rotated key: of the published sizes a
-    /// thirtieth of what keys and values of every head would take.
+    /// The cache keeps one latent vector, which is key and value, and the rotated key: of the published sizes a fiftieth of
+    /// what keys and values of every head would take.
     @Test func theCacheHoldsLatentVectors() throws {
         try FamilyGolden("deepseek_v3").withFolder { path in
             let spec = try Checkpoint(path: path).decoderConfiguration()
             let latent = try #require(spec.attention.latent)
-            let own = latent.rank + latent.rotatedDimension + latent.rank
+            let own = latent.rank + latent.rotatedDimension
             #expect(spec.cacheElementsPerToken == spec.layerCount * own)
+            // What a cache takes is what `show` says, but for heads that are padded to eights.
+            let cache = KVCache(spec, precision: .fast), padded = (own + 7) / 8 * 8
+            #expect(cache.blockByteCount == 2 * KVCache.blockLength * spec.layerCount * padded)
+            #expect(spec.cacheBytes(tokens: KVCache.blockLength) == cache.blockByteCount)
             let counts = spec.parameterCounts
             let experts = 3 * spec.hiddenSize * 12 * 2
             #expect(counts.all - counts.active == experts * (8 - 3))

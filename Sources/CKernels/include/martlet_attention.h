@@ -47,7 +47,9 @@ typedef struct martlet_attention_arguments {
     /// One pointer per page; keys of head h in page i start at key_pages[i] + key_offset + h * key_head_stride, in
     /// elements of the cache's type. The offsets let one page hold all layers, keys and values.
     const void *_Nonnull const *_Nonnull key_pages;
-    const void *_Nonnull const *_Nonnull value_pages;
+    /// NULL where a value is the first value_dimension numbers of its key and not stored again (latent attention); of
+    /// caches of float32 and half precision.
+    const void *_Nonnull const *_Nullable value_pages;
     ptrdiff_t key_offset, value_offset;
     ptrdiff_t key_head_stride, value_head_stride;
     /// Query heads per key/value head: query head h reads key/value head h / group.
@@ -91,7 +93,8 @@ typedef struct martlet_append_arguments {
     ptrdiff_t key_stride, value_stride;
     ptrdiff_t tokens, first_position;
     void *_Nonnull const *_Nonnull key_pages;
-    void *_Nonnull const *_Nonnull value_pages;
+    /// NULL: values are parts of keys.
+    void *_Nonnull const *_Nullable value_pages;
     ptrdiff_t key_offset, value_offset;
     ptrdiff_t key_head_stride, value_head_stride;
     ptrdiff_t head_dimension, value_dimension;

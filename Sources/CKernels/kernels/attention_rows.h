@@ -150,9 +150,32 @@ static void NAMED(tile_values)(attention_tile *t, ptrdiff_t begin, ptrdiff_t row
     }
 }
 
+/// Values [PAGE][values] that are the first numbers of the keys low ..< high of a page, [dimension][PAGE]; low and high are
+/// multiples of 16.
+static void NAMED(values_of_keys)(const ELEMENT *keys, ptrdiff_t values, ptrdiff_t low, ptrdiff_t high, ELEMENT *out) {
+    for (ptrdiff_t d = 0; d < values; d += LANES) {
+        ptrdiff_t width = values - d < LANES ? values - d : LANES;
+        for (ptrdiff_t j = low; j < high; j += LANES) {
+            f32x16 rows[LANES];
+            for (ptrdiff_t i = 0; i < LANES; i++) {
+                rows[i] = i < width ? NAMED(load_elements)(keys + (d + i) * PAGE + j) : splat(0);
+            }
+            transpose16(rows);
+            if (width == LANES) {
+                for (ptrdiff_t i = 0; i < LANES; i++) NAMED(store_elements)(out + (j + i) * values + d, rows[i]);
+                continue;
+            }
+            for (ptrdiff_t i = 0; i < LANES; i++) {
+                for (ptrdiff_t k = 0; k < width; k++) out[(j + i) * values + d + k] = NAMED(narrowed)(rows[i][k]);
+            }
+        }
+    }
+}
+
 static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_head, ptrdiff_t row_begin,
                           ptrdiff_t row_end) {
     attention_tile tile, *t = &tile;
+    _Alignas(64) ELEMENT shared_values[MARTLET_LARGEST_HEAD_DIMENSION * PAGE];
     ptrdiff_t dimension = g->head_dimension;
     for (ptrdiff_t begin = row_begin; begin < row_end; begin += TILE_ROWS) {
         tile_begin(t, g, kv_head, begin, row_end - begin < TILE_ROWS ? row_end - begin : TILE_ROWS);
@@ -164,11 +187,15 @@ static void NAMED(attend)(const martlet_attention_arguments *g, ptrdiff_t kv_hea
         for (ptrdiff_t page = first / PAGE; page * PAGE < end; page++) {
             ptrdiff_t start = page * PAGE;
             const ELEMENT *keys = (const ELEMENT *)g->key_pages[page] + g->key_offset + kv_head * g->key_head_stride;
-            const ELEMENT *values =
-                (const ELEMENT *)g->value_pages[page] + g->value_offset + kv_head * g->value_head_stride;
             // Whole vectors of keys of which at least one row sees one.
             ptrdiff_t low = clamped(first - start, 0, PAGE) / LANES * LANES;
             ptrdiff_t high = (clamped(end - start, 0, PAGE) + LANES - 1) / LANES * LANES;
+            const ELEMENT *values = shared_values;
+            if (g->value_pages) {
+                values = (const ELEMENT *)g->value_pages[page] + g->value_offset + kv_head * g->value_head_stride;
+            } else {
+                NAMED(values_of_keys)(keys, g->value_dimension, low, high, shared_values);
+            }
             NAMED(product)(t->rows, t->q, keys + low, PAGE, dimension, NULL, t->p + low, high - low,
                            values);
             tile_scores(t, g, start);
@@ -217,11 +244,12 @@ static void NAMED(append)(const martlet_append_arguments *g, ptrdiff_t head_begi
         if (count > LANES) count = LANES;
         for (ptrdiff_t head = head_begin; head < head_end; head++) {
             ELEMENT *keys = (ELEMENT *)g->key_pages[page] + g->key_offset + head * g->key_head_stride + slot;
+            const float *k = g->keys + token * g->key_stride + head * dimension;
+            NAMED(append_keys)(k, g->key_stride, count, keys, dimension);
+            if (!g->value_pages) continue;
             ELEMENT *values = (ELEMENT *)g->value_pages[page] + g->value_offset + head * g->value_head_stride +
                               slot * wide;
-            const float *k = g->keys + token * g->key_stride + head * dimension;
             const float *v = g->values + token * g->value_stride + head * wide;
-            NAMED(append_keys)(k, g->key_stride, count, keys, dimension);
             for (ptrdiff_t t = 0; t < count; t++, v += g->value_stride, values += wide) {
                 ptrdiff_t d = 0;
                 for (; d + LANES <= wide; d += LANES) NAMED(store_elements)(values + d, load(v + d));

@@ -190,5 +190,5 @@ final class LatentAttention: SelfAttention {
 
 extension LatentSpec {
     /// One head: the latent vector with the shared key as its key, the latent vector as its value.
-    var cache: LayerCache { .kept(heads: 1, headDimension: rank + rotatedDimension, valueDimension: rank) }
+    var cache: LayerCache { .latent(keyDimension: rank + rotatedDimension, valueDimension: rank) }
 }

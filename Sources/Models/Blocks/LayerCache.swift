@@ -6,6 +6,9 @@ import MartletTensor
 public enum LayerCache: Sendable, Equatable {
     /// Keys and values, kept for all following positions.
     case kept(heads: Int, headDimension: Int, valueDimension: Int)
+    /// One vector of each position, the first `valueDimension` numbers of which are its value and all of which its key:
+    /// latent attention. Quantised caches store the value again.
+    case latent(keyDimension: Int, valueDimension: Int)
     /// Keys and values of the latest `size` positions: a sliding window sees no others.
     case window(_ size: Int, heads: Int, headDimension: Int, valueDimension: Int)
     /// Keys and values only while the layer is computed: the next layer overwrites them. This is enough for encoders.
@@ -14,8 +17,11 @@ public enum LayerCache: Sendable, Equatable {
 
 extension LayerCache {
     /// Numbers of one position, where heads may be padded.
-    func elementCount(padding: Int = 0) -> Int {
+    /// - Parameter sharesValues: whether the value of a latent vector is a part of its key.
+    func elementCount(padding: Int = 0, sharesValues: Bool = true) -> Int {
         switch self {
+        case .latent(let keys, let values):
+            keys.adding(clamped: sharesValues ? 0 : values).adding(clamped: 2 * padding)
         case .kept(let heads, let keys, let values), .window(_, let heads, let keys, let values),
             .transient(let heads, let keys, let values):
             heads.multiplied(clampedBy: keys.adding(clamped: values).adding(clamped: 2 * padding))
@@ -71,6 +77,8 @@ struct CacheLayout: Sendable, Equatable {
             switch layer {
             case .kept(let heads, let size, let values):
                 add(nil, heads, size, values)
+            case .latent(let size, let values):
+                add(nil, 1, size, values, sharesValues: true)
             case .window(let window, let heads, let size, let values):
                 add(window, heads, size, values)
             case .transient(let heads, let size, let values):
@@ -83,12 +91,14 @@ struct CacheLayout: Sendable, Equatable {
 
     private func group(_ window: Int?) -> Int { groups.firstIndex { $0.window == window } ?? groups.count }
 
-    private mutating func add(_ window: Int?, _ heads: Int, _ size: Int, _ values: Int, offset: Int? = nil) {
+    private mutating func add(
+        _ window: Int?, _ heads: Int, _ size: Int, _ values: Int, offset: Int? = nil, sharesValues: Bool = false
+    ) {
         let index = group(window)
         if index == groups.count { groups.append(Group(window: window, elementCount: 0)) }
         let layout = KVLayout(
             heads: heads, headDimension: size, valueDimension: values, offset: offset ?? groups[index].elementCount,
-            dtype: dtype)
+            sharesValues: sharesValues, dtype: dtype)
         groups[index].elementCount = max(groups[index].elementCount, layout.offset + layout.elementCount)
         layers.append(Place(group: index, layout: layout))
     }
@@ -106,7 +116,9 @@ extension DecoderConfiguration {
     /// Bytes of the keys and values of one sequence of `tokens` tokens in all layers, in whole blocks. Layers with a
     /// sliding window keep only what their window sees, and the tokens that are computed at a time.
     ///
-    ///     let bytes = try checkpoint.decoderConfiguration().cacheBytes(tokens: 8192)
+    /// ```swift
+    /// let bytes = try checkpoint.decoderConfiguration().cacheBytes(tokens: 8192)
+    /// ```
     ///
     /// - Parameters:
     ///   - type: how keys and values are stored.
@@ -117,7 +129,9 @@ extension DecoderConfiguration {
     ) -> Int {
         let dtype = type.dtype(precision)
         // Products of what a file claims: counted before a layout is made, which would trap.
-        let padded = layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount(padding: 31)) }
+        let padded = layers.reduce(0) {
+            $0.adding(clamped: $1.attention.cache.elementCount(padding: 31, sharesValues: false))
+        }
         guard padded.multiplied(clampedBy: KVCache.blockLength * 4) < .max else { return .max }
         let layout = CacheLayout(layers.map(\.attention.cache), dtype: dtype)
         return layout.groups.reduce(0) { sum, group in

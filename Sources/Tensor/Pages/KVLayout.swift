@@ -1,5 +1,5 @@
 /// Where the keys and values of one layer are in a cache block, as `martlet_attention.h` requires: the keys of all
-/// heads, then the values of all heads.
+/// heads, then the values of all heads, unless these are parts of the keys.
 package struct KVLayout: Sendable, Equatable {
     /// Key/value heads.
     package let heads: Int
@@ -7,15 +7,24 @@ package struct KVLayout: Sendable, Equatable {
     package let headDimension, valueDimension: Int
     /// The offset of the layer in a block, in elements; in bytes where the cache is quantised, as everything here.
     package let offset: Int
+    /// Whether a value is the first numbers of its key and not stored again (latent attention).
+    package let sharesValues: Bool
     /// What the stored dimension of a head is a multiple of.
     let multiple: Int
     /// Of a quantised cache.
     private let bits: Int?
 
-    /// - Parameter dtype: heads of a quantised cache are multiples of 32, others are read in eights.
-    package init(heads: Int, headDimension: Int, valueDimension: Int, offset: Int, dtype: DType = .float16) {
+    /// - Parameters:
+    ///   - sharesValues: whether values are the first `valueDimension` numbers of keys. Quantised caches store them again all
+    ///     the same: their codes depend on how many numbers are turned together.
+    ///   - dtype: heads of a quantised cache are multiples of 32, others are read in eights.
+    package init(
+        heads: Int, headDimension: Int, valueDimension: Int, offset: Int, sharesValues: Bool = false,
+        dtype: DType = .float16
+    ) {
         multiple = dtype.isQuantized ? dtype.blockLength : 8
         bits = dtype.isQuantized ? (dtype == .q4_0 ? 4 : 8) : nil
+        self.sharesValues = sharesValues && !dtype.isQuantized
         self.heads = heads
         self.headDimension = headDimension
         self.valueDimension = valueDimension
@@ -30,7 +39,9 @@ package struct KVLayout: Sendable, Equatable {
         bits.map { CPU.pageBytes(bits: $0, keys: true, dimension: storedKeys) } ?? KVBlock.length * storedKeys
     }
     var valueElements: Int {
-        bits.map { CPU.pageBytes(bits: $0, keys: false, dimension: storedValues) } ?? KVBlock.length * storedValues
+        if sharesValues { return 0 }
+        return bits.map { CPU.pageBytes(bits: $0, keys: false, dimension: storedValues) }
+            ?? KVBlock.length * storedValues
     }
     /// Elements of this layer in a block.
     package var elementCount: Int { heads * (keyElements + valueElements) }

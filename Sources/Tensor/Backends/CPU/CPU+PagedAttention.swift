@@ -27,7 +27,8 @@ extension CPU {
             var arguments = martlet_append_arguments(
                 keys: keys.floats + rows.lowerBound * width, values: values.floats + rows.lowerBound * valueWidth,
                 key_stride: width, value_stride: valueWidth, tokens: rows.count, first_position: position,
-                key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+                key_pages: pages, value_pages: layout.sharesValues ? nil : pages, key_offset: layout.keyOffset,
+                value_offset: layout.valueOffset,
                 key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
                 head_dimension: layout.storedKeys, value_dimension: layout.storedValues)
             kernel(&arguments, 0, layout.heads)
@@ -87,7 +88,8 @@ extension CPU {
         return martlet_attention_arguments(
             queries: q.floats + first * width, output: output.floats + first * outputWidth, query_stride: width,
             output_stride: outputWidth,
-            key_pages: pages, value_pages: pages, key_offset: layout.keyOffset, value_offset: layout.valueOffset,
+            key_pages: pages, value_pages: layout.sharesValues ? nil : pages, key_offset: layout.keyOffset,
+            value_offset: layout.valueOffset,
             key_head_stride: layout.keyElements, value_head_stride: layout.valueElements,
             group: shape.heads / layout.heads, head_dimension: layout.storedKeys,
             value_dimension: layout.storedValues, key_count: sequence.keyCount - released,
