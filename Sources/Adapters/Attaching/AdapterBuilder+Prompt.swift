@@ -46,8 +46,10 @@ extension AdapterBuilder {
             })
     }
 
-    /// The place in the files of each element of the keys and values of all layers: a GGUF file's keys are interleaved.
+    /// The place in the files of each element of the keys and values of all layers, where a conversion to GGUF permuted
+    /// the rows of keys; nil where nothing is permuted, which in families whose folders are interleaved it is not.
     private func keyOrder(_ width: Int) -> [Int64]? {
+        guard Family.named(decoder.configuration.family)?.interleavesInGGUF ?? false else { return nil }
         var order: [Int64] = [], isOther = false
         for (layer, spec) in decoder.configuration.layers.enumerated() {
             let first = Int64(2 * layer * width)

@@ -1,3 +1,4 @@
+import MartletFormats
 import MartletModels
 import MartletNN
 import MartletTensor
@@ -23,10 +24,7 @@ struct RowOrder: Equatable {
 
     /// - Parameter head: numbers of a head.
     init(interleaved count: Int, head: Int) {
-        published = (0..<count).map { row in
-            let within = row % head, half = head / 2
-            return Int64(row - within + (within < half ? 2 * within : 2 * (within - half) + 1))
-        }
+        published = HeadRows.separated(count, head: head).map(Int64.init)
     }
 
     func toPublished(_ tensor: Tensor) throws -> Tensor { try tensor.indexSelect(0, Tensor(published)) }

@@ -149,8 +149,8 @@ public final class LLaMA2CFile: FlatModelFile {
         } else {
             tensor = try entry.tensor(in: file)
         }
-        guard name.hasSuffix("q_proj.weight") || name.hasSuffix("k_proj.weight") else { return tensor }
-        return tensor.separatedPairs(head: sizes.head)
+        guard HeadRows.areRotated(name) else { return tensor }
+        return tensor.reordered(HeadRows.separated(tensor.shape[0], head: sizes.head))
     }
 
     /// int8 codes, then a float32 scale for each group of them.
@@ -268,30 +268,6 @@ extension LLaMA2CFile {
                     }
                     let isBlocks = groupSize % 32 == 0 && shape[1] % 32 == 0
                     try tensors.add(name, shape, isBlocks ? .q8_0 : .float32, byteCount: bytes)
-                }
-            }
-        }
-    }
-}
-
-extension Tensor {
-    /// Rows 0, 2, 4, … of every head before its rows 1, 3, 5, …
-    fileprivate func separatedPairs(head: Int) -> Tensor {
-        reorderedRows { row in
-            let within = row % head, half = head / 2
-            return row - within + (within < half ? 2 * within : 2 * (within - half) + 1)
-        }
-    }
-
-    /// A contiguous matrix whose row i is row `source(i)` of this one.
-    package func reorderedRows(_ source: (Int) -> Int) -> Tensor {
-        let rows = shape[0], rowBytes = (dtype.byteCount(of: elementCount) ?? 0) / Swift.max(rows, 1)
-        return Tensor(filling: shape, dtype: dtype) { target in
-            forEachHostRun { bytes in
-                for row in 0..<rows {
-                    let from = source(row) * rowBytes
-                    UnsafeMutableRawBufferPointer(rebasing: target[row * rowBytes..<(row + 1) * rowBytes])
-                        .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[from..<from + rowBytes]))
                 }
             }
         }

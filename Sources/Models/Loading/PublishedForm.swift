@@ -31,39 +31,46 @@ extension Checkpoint {
     }
 }
 
-/// The parameters of a GGUF file as a folder of the same model has them: in float32, with the changes of the conversion
-/// undone. In GGUF, Llama's queries and keys are permuted for interleaved rotation, and Gemma's norm weights have one
-/// added.
+/// What a conversion to GGUF changed, undone. Rows of queries and keys: files of Llama's kind have them permuted for
+/// interleaved rotation, which Llama's folders are not; families whose folders are interleaved too (DeepSeek) are not
+/// permuted. Norms: Gemma's weights have one added.
+struct ConversionChange: Sendable {
+    /// The head dimension if rows are permuted; nil if they are not.
+    private let permutedHead: Int?
+    /// The number added to the norm weights.
+    private let addedToNorms: Float
+
+    /// - Parameters:
+    ///   - stored: what the file says.
+    ///   - published: what a folder of the same model says.
+    init(stored: DecoderConfiguration, published: DecoderConfiguration) {
+        let isPermuted =
+            stored.attention.rotary?.layout == .interleaved && published.attention.rotary?.layout != .interleaved
+        permutedHead = isPermuted ? stored.attention.headDimension : nil
+        addedToNorms = published.norm.weightOffset - stored.norm.weightOffset
+    }
+
+    /// A stored parameter as a folder has it, in the stored type where rows only change places.
+    func undone(_ tensor: Tensor, of name: String, role: ParameterRole) throws -> Tensor {
+        if case .scale = role, addedToNorms != 0 { return try tensor.to(.float32) - addedToNorms }
+        guard let permutedHead, HeadRows.areRotated(name), tensor.shape[0] % permutedHead == 0 else { return tensor }
+        return tensor.reordered(HeadRows.separated(tensor.shape[0], head: permutedHead))
+    }
+}
+
+/// The parameters of a GGUF file as a folder of the same model has them, with the changes of the conversion undone.
 final class PublishedParameters: ParameterSource {
     let source: CheckpointParameters
-    /// The head dimension if rows are interleaved; nil if they are not.
-    let interleavedHead: Int?
-    /// The number added to the norm weights.
-    let addedToNorms: Float
+    private let change: ConversionChange
 
     init(_ source: CheckpointParameters, stored: DecoderConfiguration, published: DecoderConfiguration) {
         self.source = source
-        let isInterleaved =
-            stored.attention.rotary?.layout == .interleaved && published.attention.rotary?.layout != .interleaved
-        interleavedHead = isInterleaved ? stored.attention.headDimension : nil
-        addedToNorms = published.norm.weightOffset - stored.norm.weightOffset
+        change = ConversionChange(stored: stored, published: published)
     }
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         let given = source.parameter(name, shape: shape, role: role)
         guard given.shape == shape else { return given }
-        if case .scale = role, addedToNorms != 0 { return (try? given.to(.float32) - addedToNorms) ?? given }
-        let isRotated = name.contains("self_attn.q_proj.") || name.contains("self_attn.k_proj.")
-        guard let interleavedHead, isRotated, shape[0] % interleavedHead == 0 else { return given }
-        return (try? separated(given, head: interleavedHead)) ?? given
-    }
-
-    /// Rows 0, 2, 4, … of a head before rows 1, 3, 5, …
-    private func separated(_ tensor: Tensor, head: Int) throws -> Tensor {
-        let rows = (0..<tensor.shape[0]).map { row in
-            let within = row % head, half = head / 2
-            return Int64(row - within + (within < half ? 2 * within : 2 * (within - half) + 1))
-        }
-        return try tensor.to(.float32).indexSelect(0, Tensor(rows))
+        return (try? change.undone(given, of: name, role: role)) ?? given
     }
 }

@@ -46,7 +46,7 @@ extension Checkpoint {
         let tensors = try written(
             reading, places: { .tensor($0.name) },
             rearranged: { parameter, tensor in
-                guard parameter.isRotated, !isPaired else { return tensor }
+                guard HeadRows.areRotated(parameter.name), !isPaired else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))
             })
         return LLaMA2CContents(

@@ -19,21 +19,10 @@ extension Checkpoint {
         guard let family = Family.named(spec.family), case .decoder(let form) = family.body else {
             throw ModelError.unsupported(file: path, reason: "a \(modelType) is no language model")
         }
-        let stored = reading.configuration, target = spec
-        let interleaved =
-            gguf != nil && stored.attention.rotary?.layout == .interleaved ? stored.attention.headDimension : nil
-        let offset = gguf == nil ? 0 : target.norm.weightOffset - stored.norm.weightOffset
+        let target = spec
+        let change = gguf == nil ? nil : ConversionChange(stored: reading.configuration, published: target)
         return try written(
             reading, places: { form.naming.places($0.name, target).first },
-            rearranged: { parameter, tensor in
-                if case .scale = parameter.role, offset != 0 { return try tensor.to(.float32) - offset }
-                guard let interleaved, parameter.isRotated, tensor.shape[0] % interleaved == 0 else { return tensor }
-                return tensor.reordered(HeadRows.separated(tensor.shape[0], head: interleaved))
-            })
+            rearranged: { try change?.undone($1, of: $0.name, role: $0.role) ?? $1 })
     }
-}
-
-extension AskedParameter {
-    /// Whether its rows are turned by positions.
-    var isRotated: Bool { name.contains("self_attn.q_proj.") || name.contains("self_attn.k_proj.") }
 }

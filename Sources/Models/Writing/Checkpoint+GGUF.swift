@@ -39,13 +39,15 @@ extension Checkpoint {
         }
         var writing = GGUFWriting(form, spec, file: path)
         try writing.putDecoder()
-        let head = form.rotatesPairs ? spec.attention.headDimension : nil
+        // Folders whose rows lie in pairs already are as these files are.
+        let isPermuted = form.rotatesPairs && spec.attention.rotary?.layout != .interleaved
+        let head = isPermuted ? spec.attention.headDimension : nil
         let offset = spec.norm.weightOffset
         let tensors = try written(
             reading, places: { form.place(of: $0, spec) },
             rearranged: { parameter, tensor in
                 if case .scale = parameter.role, offset != 0 { return try tensor.to(.float32) + offset }
-                guard let head, parameter.isRotated, tensor.shape[0] % head == 0 else { return tensor }
+                guard let head, HeadRows.areRotated(parameter.name), tensor.shape[0] % head == 0 else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))
             })
         return contents(writing.metadata, writing.divisors + tensors)

@@ -72,8 +72,19 @@ extension Checkpoint {
         }
         return try order.map { name in
             let parts = groups[name] ?? []
+            if let whole = kept(name, parts.map(\.place), parts.map(\.parameter.module)) { return whole }
             let stored = places(parts[0].parameter.name).lazy.compactMap { tensors.entry($0.storedName) }.first?.dtype
             return try Self.joined(name, parts, stored: stored, value, file: path)
+        }
+    }
+
+    /// A tensor of a folder with rows that no parameter has, as OPT's positions begin with: it stays as it is.
+    private func kept(_ name: String, _ places: [WeightPlace], _ modules: [String]) -> WrittenTensor? {
+        guard gguf == nil, flat == nil, case .rows(_, let sizes, _)? = places.first, places.count < sizes.count,
+            let entry = tensors.entry(name), entry.shape.first == sizes.reduce(0, +)
+        else { return nil }
+        return WrittenTensor(name: name, shape: entry.shape, modules: modules, stored: entry.dtype) { [tensors] in
+            try tensors.tensor(name)
         }
     }
 
@@ -171,39 +182,6 @@ extension Tensor {
                     offset += run.count
                 }
             }
-        }
-    }
-
-    /// Rows in another order, as they are stored: row i of the result is row `order[i]`.
-    func reordered(_ order: [Int]) -> Tensor {
-        let rowBytes = shape[0] == 0 ? 0 : (dtype.byteCount(of: elementCount / shape[0]) ?? 0)
-        let whole = contiguous()
-        return Tensor(filling: shape, dtype: dtype) { target in
-            for (index, row) in order.enumerated() {
-                whole.leadingRows(row, count: 1).forEachHostRun { run in
-                    let place = index * rowBytes
-                    UnsafeMutableRawBufferPointer(rebasing: target[place..<place + run.count]).copyMemory(from: run)
-                }
-            }
-        }
-    }
-}
-
-/// The two orders of a head's rows.
-enum HeadRows {
-    /// Row i of a head to 2 i, and row i + half to 2 i + 1: from halves to pairs.
-    static func interleaved(_ rows: Int, head: Int) -> [Int] {
-        (0..<rows).map { row in
-            let within = row % head
-            return row - within + (within % 2 == 0 ? within / 2 : head / 2 + within / 2)
-        }
-    }
-
-    /// The other way round.
-    static func separated(_ rows: Int, head: Int) -> [Int] {
-        (0..<rows).map { row in
-            let within = row % head, half = head / 2
-            return row - within + (within < half ? 2 * within : 2 * (within - half) + 1)
         }
     }
 }
