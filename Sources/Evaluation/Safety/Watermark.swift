@@ -7,8 +7,6 @@ import Musl
 #endif
 import MartletInference
 import MartletModels
-import MartletNN
-import MartletTensor
 
 /// A watermark in generated text: the token before chooses a share γ of the vocabulary, the green list, whose logits grow by
 /// δ. Who knows the key counts green tokens:
@@ -59,38 +57,30 @@ public struct Watermark: Sendable {
     /// - Returns: the tokens of the continuation.
     public func generate(
         _ model: LanguageModel, prompt: [Int32], count: Int, temperature: Double = 1, seed: UInt64 = 1,
-        isCancelled: () -> Bool = { false }
+        isCancelled: @escaping () -> Bool = { false }
     ) throws -> [Int32] {
         guard !prompt.isEmpty, count >= 0, temperature > 0 else {
             throw EvaluationError("watermark", "needs a prompt and a temperature above 0")
         }
-        let cache = KVCache(model.configuration, precision: model.precision)
-        var input = prompt, output: [Int32] = [], state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-        while output.count < min(count, model.configuration.contextLength - prompt.count) {
-            if isCancelled() { throw CancellationError() }
-            let values: [Float] = try noGrad {
-                let rows = input.count
-                let hidden = try model.decoder.hiddenStates(input, [DecoderSequence(rows: 0..<rows, cache: cache)])
-                return try model.decoder.logits(hidden.gatheredRows([rows - 1])).toArray()
+        var options = GenerationOptions()
+        options.maximumTokens = max(min(count, model.configuration.contextLength - prompt.count), 0)
+        options.sampling = SamplingOptions()
+        options.sampling.temperature = Float(temperature)
+        options.sampling.seed = seed
+        options.logitsProcessor = { logits, tokens in
+            guard let previous = tokens.last else { return }
+            for token in logits.indices where isGreen(Int32(clamping: token), after: previous) {
+                logits[token] += Float(delta)
             }
-            let previous = output.last ?? prompt[prompt.count - 1]
-            let logits = values.enumerated().map { index, value in
-                (Double(value) + (isGreen(Int32(clamping: index), after: previous) ? delta : 0)) / temperature
-            }
-            let most = logits.max() ?? 0, powers = logits.map { exp($0 - most) }
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            var rest = Double(state >> 11) / Double(1 << 53) * powers.reduce(0, +)
-            let token = powers.firstIndex { power in
-                rest -= power
-                return rest < 0
-            }
-            let next = Int32(clamping: token ?? powers.count - 1)
-            if model.endTokens.contains(next) { break }
-            output.append(next)
-            input = [next]
         }
+        var output: [Int32] = []
+        let request = EngineRequest(prompt: prompt, options: options)
+        try Generator(model, .oneAtATime).run(request, isCancelled: isCancelled) { events in
+            for case .token(_, let piece) in events {
+                if let token = piece.token, !model.endTokens.contains(token) { output.append(token) }
+            }
+        }
+        if isCancelled() { throw CancellationError() }
         return output
     }
 }

@@ -85,7 +85,8 @@ final class EngineSequence {
     var cache: KVCache
     /// Draft tokens, which the next step verifies.
     var draft: [Int32] = []
-    /// The cache of the draft model, if there is one, or of the module of multi-token prediction.
+    /// The cache of the draft model, or of the module of multi-token prediction; nil without one, and where it gave up its
+    /// room (`droppedDrafts`).
     var draftCache: KVCache?
     /// The model's states of the positions behind the module's cache, `[positions, hidden]`.
     var draftStates: Tensor?
@@ -130,6 +131,7 @@ final class EngineSequence {
         virtualCount = first.virtualCount
         tokens = first.tokens
         cache = first.cache.fork()
+        draftCache = first.draftCache?.fork()
         statistics = first.statistics
         promptDone = first.promptDone
         isParted = true
@@ -143,6 +145,8 @@ final class EngineSequence {
     }
 
     var request: EngineRequest { submission.request }
+    /// How many sequences it is, or will be once its prompt is computed.
+    var places: Int { isParted ? 1 : max(request.samples, 1) }
     var pending: Int { tokens.count - cache.length }
     var replyCount: Int { tokens.count - virtualCount - request.prompt.count }
     /// Whether prompt tokens remain to be scored.
@@ -166,6 +170,7 @@ final class EngineSequence {
             original = original?.map { $0 / temperature }
         }
         let ends = submission.ends
+        request.options.logitsProcessor?(logits, Array(tokens.dropFirst(virtualCount)))
         if matcher != nil, let mask = try matcher?.allowedTokens() { mask.apply(to: logits) }
         if replyCount < request.options.minimumTokens { logits.forbid(ends) }
         let token = sampler.next(logits)

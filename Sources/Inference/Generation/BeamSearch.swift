@@ -78,14 +78,22 @@ package struct BeamSearch {
     }
 
     /// The same for any model that goes on from a cache.
-    /// - Parameter step: the logits after one more token of each running sequence, `[beams, vocabulary]`.
+    /// - Parameters:
+    ///   - emit: gets each token as it is found, with one beam (greedy decoding); not called with more.
+    ///   - step: the logits after one more token of each running sequence, `[beams, vocabulary]`.
     mutating func run(
-        _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool, step: ([Int32], [KVCache]) throws -> Tensor
+        _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool, emit: (Int32) throws -> Void = { _ in },
+        step: ([Int32], [KVCache]) throws -> Tensor
     ) throws -> [BeamHypothesis]? {
-        var logits = logits
+        var logits = logits, written = 0
         var caches = [cache.fork()]
         while true {
             let next = try advance(logits)
+            if options.width == 1 {
+                let tokens = next.first.map { [$0.token] } ?? finished.first?.tokens.dropFirst(written).map { $0 }
+                for token in tokens ?? [] { try emit(token) }
+                written += 1
+            }
             if next.isEmpty { return Array(finished.prefix(options.returnedCount)) }
             if isCancelled() { return nil }
             // Releasing the parents here leaves blocks with one reference, which need no copy.

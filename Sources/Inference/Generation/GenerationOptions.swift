@@ -47,12 +47,21 @@ public struct GenerationOptions: Sendable {
     /// for try await token in model.chat(messages, options) { print(token.text) }
     /// ```
     public var constraint: (any TokenConstraint)?
+    /// Changes the logits of the next token in place before anything else does: the tokens are the prompt's and those of the
+    /// reply so far. It is called on the threads that sample, once for each token that is verified.
+    ///
+    /// ```swift
+    /// options.logitsProcessor = { logits, tokens in
+    ///     if let last = tokens.last { logits[Int(last)] = -.infinity }               // nothing twice in a row
+    /// }
+    /// ```
+    public var logitsProcessor: (@Sendable (UnsafeMutableBufferPointer<Float>, [Int32]) -> Void)?
     /// Speculative decoding; nil for the engine's setting, which is none for a `LanguageModel`. The reply is the same,
     /// and faster if drafts are accepted (`GenerationStatistics.acceptedTokens` of `draftedTokens`).
     ///
     /// ```swift
     /// options.speculation = .promptLookup(tokens: 8)
-    /// for try await token in model.chat([.init(role: "user", content: "Correct this text: …")], options) { … }
+    /// for try await token in model.chat([.init(role: "user", content: "Correct: \(text)")], options) { print(token.text) }
     /// ```
     public var speculation: EngineOptions.Speculation?
     /// The adapter of the reply: see `LanguageModel.loadAdapter`.

@@ -86,7 +86,7 @@ extension GenerationOptions {
         let others: [(String, Bool)] = [
             ("samples", samples != 1), ("log-probabilities", topLogProbabilities != nil),
             ("a constraint", constraint != nil), ("guessing ahead", speculation != nil),
-            ("an adapter of the request", adapter != nil),
+            ("an adapter of the request", adapter != nil), ("a logits processor", logitsProcessor != nil),
         ]
         for (name, isGiven) in others where isGiven {
             throw OptionError(option: name, value: "given with beams", expected: "one without the other")

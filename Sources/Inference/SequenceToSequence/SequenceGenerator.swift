@@ -25,8 +25,10 @@ public final class SequenceGenerator {
         from source: [Int32], beams: BeamSearchOptions? = nil, maximum: Int? = nil, forcedFirst: Int32? = nil,
         isCancelled: () -> Bool = { false }, emit: (Int32) throws -> Void = { _ in }
     ) throws -> [BeamHypothesis]? {
-        let beams = beams ?? rules.beams
+        var beams = beams ?? rules.beams
         try beams.validate()
+        // One beam is greedy decoding: the first end ends it.
+        if beams.width == 1 { beams.stopping = .whenFull }
         var rules = rules
         if let maximum { rules.maximumTokens = maximum }
         if model.configuration.limitsLength {
@@ -43,33 +45,12 @@ public final class SequenceGenerator {
             }
             let cache = model.targetCache(precision: precision)
             let first = try step([rules.start], [cache])
-            guard beams.width > 1 else {
-                return try greedy(first, cache, rules, isCancelled, emit, step).map { [$0] }
+            guard rules.maximumTokens > 0 else {
+                return [BeamHypothesis(tokens: [], score: 0, finishReason: .length)]
             }
             var search = BeamSearch(
-                beams, Sampler(.greedy), endTokens: endTokens, maximum: max(rules.maximumTokens, 1), rules: rules)
-            return try search.run(cache, first, isCancelled: isCancelled, step: step)
+                beams, Sampler(.greedy), endTokens: endTokens, maximum: rules.maximumTokens, rules: rules)
+            return try search.run(cache, first, isCancelled: isCancelled, emit: emit, step: step)
         }
-    }
-
-    private func greedy(
-        _ first: Tensor, _ cache: KVCache, _ rules: SequenceRules, _ isCancelled: () -> Bool,
-        _ emit: (Int32) throws -> Void, _ step: ([Int32], [KVCache]) throws -> Tensor
-    ) throws -> BeamHypothesis? {
-        var tokens: [Int32] = [], logits = first
-        while tokens.count < rules.maximumTokens {
-            let next = try logits.withMutableHostValues { row -> Int32 in
-                rules.apply(to: row, after: tokens, ends: endTokens)
-                var best = 0
-                for index in row.indices where row[index] > row[best] || row[best].isNaN { best = index }
-                return Int32(best)
-            }
-            tokens.append(next)
-            try emit(next)
-            if endTokens.contains(next) { return BeamHypothesis(tokens: tokens, score: 0, finishReason: .stop) }
-            if isCancelled() { return nil }
-            if tokens.count < rules.maximumTokens { logits = try step([next], [cache]) }
-        }
-        return BeamHypothesis(tokens: tokens, score: 0, finishReason: .length)
     }
 }

@@ -102,6 +102,14 @@ public struct ComparedModel {
     var bitsPerWeight: Double {
         8 * Double(weightsByteCount) / Double(max(decoder.configuration.parameterCounts.all, 1))
     }
+
+    /// Of greedy decoding after one token; 0 where the context is too short to say.
+    func tokensPerSecond() throws -> Double {
+        let count = min(64, decoder.configuration.contextLength - 2)
+        guard count > 0 else { return 0 }
+        return try decoder.benchmark(precision, cacheType: cache, promptTokens: 1, newTokens: count, seed: 0)
+            .newTokensPerSecond
+    }
 }
 
 extension ModelComparison {
@@ -162,8 +170,7 @@ extension ModelComparison {
                 candidate: spelled([place.tops.1]))
         }
         tensors = try Self.tensorErrors(reference.files.checkpoint, candidate.files.checkpoint)
-        let rate = try candidate.decoder.speed(precision: candidate.precision, cache: candidate.cache)
-        tokensPerSecond = rate
+        tokensPerSecond = try candidate.tokensPerSecond()
     }
 
     /// Errors of the matrices that both have under the same name; of their published forms, whatever the files are.
@@ -187,25 +194,5 @@ extension ModelComparison {
                     error: whole > 0 ? (miss / whole).squareRoot() : 0))
         }
         return errors
-    }
-}
-
-extension Decoder {
-    /// Tokens a second of greedy steps with a short cache.
-    func speed(precision: Precision, cache type: KVCacheType, tokens: Int = 64) throws -> Double {
-        let cache = KVCache(configuration, precision: precision, type: type)
-        func step(_ token: Int32) throws -> Int32 {
-            let hidden = try hiddenStates([token], [DecoderSequence(rows: 0..<1, cache: cache)])
-            return Int32(try logits(hidden).argmax(1).toArray(as: Int64.self)[0])
-        }
-        return try noGrad {
-            let count = min(tokens, configuration.contextLength - 2)
-            guard count > 0 else { return 0 }
-            var token = try step(0)
-            let clock = ContinuousClock(), start = clock.now
-            for _ in 0..<count { token = try step(token) }
-            let time = (clock.now - start).components
-            return Double(count) / max(Double(time.seconds) + Double(time.attoseconds) * 1e-18, 1e-9)
-        }
     }
 }
