@@ -7,9 +7,11 @@ import Synchronization
 /// thread. Every step computes one token of each running sequence and as much of the waiting prompts as the budget
 /// allows, so sequences start and finish without waiting for each other.
 ///
-///     let engine = try Engine(model)
-///     let reply = try engine.submit(EngineRequest(prompt: tokens))
-///     for try await event in reply { print(event) }
+/// ```swift
+/// let engine = try Engine(model)
+/// let reply = try engine.submit(EngineRequest(prompt: tokens))
+/// for try await event in reply { print(event) }
+/// ```
 ///
 /// A request gives the same bytes regardless of the other requests in the batch, prefix-cache hits and preemption.
 /// Thread safe. All computation runs on the engine's own thread, which sleeps without work. Sources: Yu et al. 2022

@@ -131,7 +131,7 @@ final class EngineSequence {
         virtualCount = first.virtualCount
         tokens = first.tokens
         cache = first.cache.fork()
-        draftCache = first.draftCache?.fork()
+        draftCache = first.draftStates == nil ? first.draftCache?.fork() : nil
         statistics = first.statistics
         promptDone = first.promptDone
         isParted = true

@@ -2,7 +2,7 @@
 public struct EngineStatistics: Sendable {
     public var runningRequests = 0
     public var waitingRequests = 0
-    /// Bytes of the key/value cache in use, by sequences and the prefix cache, and how many there may be.
+    /// Bytes of the key/value cache in use, by sequences, their drafts and the prefix cache, and how many there may be.
     public var usedCacheBytes = 0
     public var totalCacheBytes = 0
     /// Tokens per block.
@@ -19,6 +19,8 @@ public struct EngineStatistics: Sendable {
     public var prefixHits = 0
     public var replyTokens = 0
     public var preemptions = 0
+    /// How often a sequence gave up drafting because its draft model's keys and values found no room.
+    public var droppedDrafts = 0
     /// How often a sequence was deferred because its grammar mask was not ready.
     public var deferredPicks = 0
     public var draftedTokens = 0

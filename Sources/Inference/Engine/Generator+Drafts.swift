@@ -6,13 +6,21 @@ extension Generator {
     /// Drafts tokens for the running sequences.
     func guess() {
         var drafted: [(model: LanguageModel, sequences: [EngineSequence])] = [], predicted: [EngineSequence] = []
+        // What this step allocates besides.
+        var planned = 0
+        if running.contains(where: { $0.draftCache != nil }) {
+            planned = running.reduce(0) { sum, sequence in
+                let rows = sequence.pending == 1 ? 1 + room(sequence) : min(sequence.pending, options.tokensPerStep)
+                return sum + sequence.cache.growth(to: sequence.cache.length + rows)
+            }
+        }
         for sequence in running where sequence.pending == 1 {
             switch speculation(of: sequence) {
             case .none: break
             case .predictions: predicted.append(sequence)
             case .promptLookup: sequence.draft = PromptLookup.guess(sequence.tokens, count: room(sequence))
             case .draft(let model, _):
-                guard room(sequence) > 0,
+                guard room(sequence) > 0, hasRoomForDraft(sequence, &planned),
                     sequence.tokens.count + room(sequence) < model.configuration.contextLength
                 else { break }
                 if let place = drafted.firstIndex(where: { $0.model === model }) {
@@ -24,6 +32,40 @@ extension Generator {
         }
         for (model, sequences) in drafted { guess(sequences, with: model) }
         predict(predicted)
+    }
+
+    /// An empty cache for the drafts of a request, if a model makes them.
+    func draftCache(for request: EngineRequest) -> KVCache? {
+        (request.options.speculation ?? options.speculation).makeCache(ledger: ledger)
+    }
+
+    /// Whether the draft model's keys and values of this step fit beside what all running sequences have. Drafts make
+    /// replies faster and are not needed for them: they take the room of kept prompts, and never that of a sequence. A
+    /// sequence whose draft finds no room goes on without one until its end.
+    /// - Parameter planned: bytes that the step allocates besides; the draft's are added.
+    private func hasRoomForDraft(_ sequence: EngineSequence, _ planned: inout Int) -> Bool {
+        guard let cache = sequence.draftCache else { return false }
+        let wanted = planned + cache.growth(to: max(sequence.tokens.count + room(sequence), cache.length))
+        func missing() -> Int { ledger.byteCount + wanted - capacity }
+        if missing() > 0 { prefixes.evict { _ in missing() <= 0 } }
+        guard missing() <= 0 else {
+            dropDraft(of: sequence)
+            return false
+        }
+        planned = wanted
+        return true
+    }
+
+    /// Whether a draft model has keys and values of a sequence.
+    func holdsDraft(_ sequence: EngineSequence) -> Bool {
+        guard case .draft = speculation(of: sequence), let cache = sequence.draftCache else { return false }
+        return cache.length > 0
+    }
+
+    /// Gives back the room of a draft model's keys and values; the sequence drafts no more.
+    func dropDraft(of sequence: EngineSequence) {
+        (sequence.draftCache, sequence.draftStates) = (nil, nil)
+        counters.droppedDrafts += 1
     }
 
     func speculation(of sequence: EngineSequence) -> EngineOptions.Speculation {
@@ -39,12 +81,6 @@ extension Generator {
 
     /// Drafts with a draft model, all sequences in one batch.
     private func guess(_ sequences: [EngineSequence], with draft: LanguageModel) {
-        for sequence in sequences where sequence.draftCache == nil {
-            // All drafts of a step may be rejected.
-            sequence.draftCache = KVCache(
-                draft.configuration, precision: draft.precision,
-                rollback: max(speculation(of: sequence).count, KVCache.defaultRollback))
-        }
         var active = sequences, isFirst = true
         while true {
             active.removeAll { room($0) <= $0.draft.count }
@@ -89,6 +125,21 @@ extension EngineOptions.Speculation {
         case .none: 0
         case .promptLookup(let tokens), .draft(_, let tokens), .predictions(let tokens): tokens
         }
+    }
+
+    /// An empty cache for a draft model's keys and values, counted in `ledger`.
+    func makeCache(ledger: KVBlockLedger?) -> KVCache? {
+        guard case .draft(let model, _) = self else { return nil }
+        // All drafts of a step may be rejected.
+        return KVCache(
+            model.configuration, precision: model.precision, rollback: max(count, KVCache.defaultRollback),
+            ledger: ledger)
+    }
+
+    /// Bytes of a whole context of the draft model, for memory plans; 0 without one.
+    package var contextBytes: Int {
+        guard case .draft(let model, _) = self, let cache = makeCache(ledger: nil) else { return 0 }
+        return cache.byteCount(tokens: model.configuration.contextLength, rows: model.configuration.contextLength)
     }
 
     /// - Throws: `OptionError`.

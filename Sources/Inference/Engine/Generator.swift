@@ -1,5 +1,6 @@
 import MartletModels
 import MartletNN
+import MartletSystem
 import MartletTensor
 import MartletTokenizers
 
@@ -64,8 +65,9 @@ public final class Generator {
         piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
         let cache = KVCache(decoder.configuration, precision: precision, type: options.cacheType, ledger: nil)
         prefixes = PrefixCache(windows: cache.windows)
-        // One whole context always fits, so a single sequence can always finish.
-        capacity = max(options.cacheBytes, Self.bytes(of: decoder.configuration.contextLength, cache, options))
+        // One whole context always fits, with that of the draft model, so a single sequence can always finish.
+        let context = Self.bytes(of: decoder.configuration.contextLength, cache, options)
+        capacity = max(options.cacheBytes, context.adding(clamped: options.speculation.contextBytes))
         counters.totalCacheBytes = capacity
         counters.blockTokens = KVCache.blockLength
     }
@@ -94,7 +96,9 @@ public final class Generator {
         let cache = KVCache(
             decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger)
         let virtual = decoder.prompt?.tokens(vocabulary: decoder.configuration.vocabularySize) ?? []
-        waiting.append(EngineSequence(submission, tokenizer: tokenizer, cache: cache, virtual: virtual))
+        let sequence = EngineSequence(submission, tokenizer: tokenizer, cache: cache, virtual: virtual)
+        sequence.draftCache = draftCache(for: submission.request)
+        waiting.append(sequence)
     }
 
     /// Submits a request and runs steps until it, and everything else that was submitted, has ended.
@@ -158,12 +162,18 @@ public final class Generator {
         }
     }
 
-    /// Admits waiting sequences in order of arrival while there is room.
+    /// Admits waiting sequences in order of arrival while there is room. What running sequences share counts once; a
+    /// request takes the places of all its samples from the beginning.
     private func admit() {
-        while let next = waiting.first, running.count < options.maximumRunning {
-            let held = running.reduce(0) { $0 + $1.cache.byteCount }
-            let needed = Self.bytes(of: next.tokens.count + 1, next.cache, options)
-            guard running.isEmpty || held + needed <= capacity else { return }
+        while let next = waiting.first {
+            if !running.isEmpty {
+                let places = running.reduce(next.places) { $0 + $1.places }
+                guard places <= options.maximumRunning else { return }
+                // Drafts give way, so they are not counted here.
+                let held = KVCache.byteCount(of: running.map(\.cache))
+                let needed = Self.bytes(of: next.tokens.count + 1, next.cache, options)
+                guard held + needed <= capacity else { return }
+            }
             waiting.removeFirst()
             begin(next)
             running.append(next)
@@ -200,7 +210,8 @@ public final class Generator {
         sequence.submission.deliver()
     }
 
-    /// Frees blocks for the planned rows: evicts prefix-cache blocks first, then preempts the newest sequences.
+    /// Frees blocks for the planned rows: evicts prefix-cache blocks first, then drops the drafts of the newest sequences,
+    /// then preempts these.
     /// - Returns: the plan without the preempted sequences.
     func makeRoom(for plan: [(sequence: EngineSequence, rows: Int)]) -> [(sequence: EngineSequence, rows: Int)] {
         var plan = plan
@@ -210,7 +221,12 @@ public final class Generator {
         }
         while missing() > 0 {
             prefixes.evict { _ in missing() <= 0 }
-            guard missing() > 0, running.count > 1 else { break }
+            guard missing() > 0 else { break }
+            if let drafting = running.last(where: holdsDraft) {
+                dropDraft(of: drafting)
+                continue
+            }
+            guard running.count > 1 else { break }
             let newest = running.removeLast()
             plan.removeAll { $0.sequence === newest }
             newest.cache.truncate(to: 0)

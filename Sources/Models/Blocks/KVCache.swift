@@ -151,11 +151,26 @@ public final class KVCache: @unchecked Sendable {
     /// The number of blocks for `length` positions.
     package static func blocks(for length: Int) -> Int { length / blockLength + (length % blockLength == 0 ? 0 : 1) }
 
-    /// The largest number of bytes needed to grow to `length`: new blocks, and copies of shared last blocks.
+    /// Bytes needed to grow to `length`: new blocks, and copies of last blocks that are shared now.
     package func growth(to length: Int) -> Int {
-        zip(groups, groupBytes).reduce(0) { sum, group in
-            let blocks = max(Self.blocks(for: length) - group.0.end, 0) + (self.length % Self.blockLength == 0 ? 0 : 1)
-            return sum + blocks * group.1
+        let bytes = groupBytes
+        return groups.indices.reduce(0) { sum, group in
+            var blocks = max(Self.blocks(for: length) - groups[group].end, 0)
+            let first = max(self.length / Self.blockLength - groups[group].released, 0)
+            for index in min(first, groups[group].kept.count)..<groups[group].kept.count
+            where !isKnownUniquelyReferenced(&groups[group].kept[index]) { blocks += 1 }
+            return sum + blocks * bytes[group]
+        }
+    }
+
+    /// Bytes of the blocks of several caches; a block that they share counts once.
+    package static func byteCount(of caches: [KVCache]) -> Int {
+        guard caches.count > 1 else { return caches.first?.byteCount ?? 0 }
+        var seen: Set<ObjectIdentifier> = []
+        return caches.reduce(0) { sum, cache in
+            cache.groups.reduce(sum) { sum, group in
+                group.kept.reduce(sum) { seen.insert(ObjectIdentifier($1)).inserted ? $0 + $1.byteCount : $0 }
+            }
         }
     }
 

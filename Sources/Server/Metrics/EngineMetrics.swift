@@ -93,6 +93,10 @@ enum EngineMetrics {
                 "Replies preempted for lack of cache memory and recomputed."
             ) { Double($0.preemptions) },
             row(
+                "martlet_dropped_drafts_total", .counter,
+                "Replies that went on without drafts for lack of cache memory."
+            ) { Double($0.droppedDrafts) },
+            row(
                 "martlet_drafted_tokens_total vllm:spec_decode_num_draft_tokens_total", .counter,
                 "Draft tokens of speculative decoding."
             ) { Double($0.draftedTokens) },

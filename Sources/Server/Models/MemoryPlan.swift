@@ -44,6 +44,9 @@ struct MemoryPlan: Sendable, Equatable {
             tokens: configuration.contextLength, precision: precision, type: cache, rows: EngineOptions().tokensPerStep)
     }
 
+    /// The same with the keys and values of one context of a draft model.
+    func with(draft bytes: Int) -> MemoryPlan { MemoryPlan(weights: weights, context: context.adding(clamped: bytes)) }
+
     /// Bytes for the cache: as requested, or what is available.
     func cache(available: Int, wanted: Int) -> Int {
         max(context, min(wanted, available.adding(clamped: -weights).adding(clamped: -Self.working)))

@@ -268,7 +268,7 @@ public final class ModelRegistry: Sendable {
                 }
                 entries[index].state = .loading(task)
                 entries[index].users += 1
-                entries[index].promised = model.plan.promise(cache: model.generates ? cache : 0)
+                entries[index].promised = model.plan(engine).promise(cache: model.generates ? cache : 0)
                 return (task, nil)
             }
         }
@@ -297,15 +297,16 @@ public final class ModelRegistry: Sendable {
             guard let maximum = settings.maximumMemory else { return machine }
             return min(maximum.adding(clamped: -held), machine ?? .max)
         }
+        let plan = model.plan(settings.engine)
         var left = room()
-        while let available = left, available < model.plan.minimum {
+        while let available = left, available < plan.minimum {
             // The model that was used longest ago goes first.
             let idle = entries.indices.filter { entries[$0].users == 0 && entries[$0].isLoaded }
             guard let index = idle.min(by: { entries[$0].lastUse < entries[$1].lastUse }) else {
                 throw APIError(
                     status: 503,
-                    "The model '\(model.name)' needs \(model.plan.minimum.asBytes) of memory (weights "
-                        + "\(model.plan.weights.asBytes), one context \(model.plan.context.asBytes), working space "
+                    "The model '\(model.name)' needs \(plan.minimum.asBytes) of memory (weights "
+                        + "\(plan.weights.asBytes), one context \(plan.context.asBytes), working space "
                         + "\(MemoryPlan.working.asBytes)), and \(max(available, 0).asBytes) are left"
                         + (settings.maximumMemory.map { " of the \($0.asBytes) that models may take." } ?? "."),
                     type: "server_error", code: "insufficient_memory", retryAfterSeconds: 30)
@@ -315,7 +316,7 @@ public final class ModelRegistry: Sendable {
             left = available.adding(clamped: entries[index].promised)
             entries[index].unload()
         }
-        return model.generates ? model.plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes) : 0
+        return model.generates ? plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes) : 0
     }
 
     /// Takes a model out of memory unless it is in use.

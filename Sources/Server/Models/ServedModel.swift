@@ -90,6 +90,11 @@ package struct ServedModel: Sendable {
         return name
     }
 
+    /// The memory that it needs with these options: a draft model's keys and values come to its own.
+    func plan(_ options: EngineOptions) -> MemoryPlan {
+        generates ? plan.with(draft: options.speculation.contextBytes) : plan
+    }
+
     /// Whether it keeps what it has read, so that it needs a cache.
     var generates: Bool { kind == .generates }
 

@@ -74,7 +74,7 @@ public struct RolloutEngine {
         options.tokensPerStep = 512
         // Only the whole replies are waited for.
         options.promptTime = .seconds(3600)
-        options.maximumRunning = 256
+        options.maximumRunning = options.tokensPerStep
         // Within a request the prompt is shared anyway.
         options.keepsPrefixes = copies > Self.samplesOfARequest
         var replies = [Reply](repeating: Reply(), count: prompts.count * copies)
