@@ -68,7 +68,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
         "distill",
         parts: [
             .texts, .output, .adapter, .distillation, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
-            .evaluation, .heldOutPairs, .checkpoints,
+            .evaluation, .heldOutRows, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "micro_batches": OptionDefault<Int>.from { facts in
@@ -84,7 +84,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
         "dpo",
         parts: [
             .feedback, .output, .adapter, .preferences, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
-            .evaluation, .heldOutPairs, .checkpoints,
+            .evaluation, .heldOutRows, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "learning_rate": OptionDefault.from {
@@ -103,7 +103,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
         "reward",
         parts: [
             .feedback, .output, .adapter, .rewardModel, .pairs, .compute, .optimizer, .schedule, .seed, .perEpoch,
-            .evaluation, .heldOutPairs, .checkpoints,
+            .evaluation, .heldOutRows, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
             "learning_rate": OptionDefault.from {

@@ -227,22 +227,6 @@ extension OptionPart {
                 shown: true, default: .value(true)),
         ])
 
-    static let heldOutPairs = OptionPart(
-        "Held-out rows",
-        [
-            .integer(
-                "evaluation_rows", \.evaluation.rows, 1...1_000_000, "Held-out rows of an evaluation.", resume: .free,
-                others: "eval_rows eval_iters eval_batches eval_size val_rows", default: .value(1000)),
-            .integer(
-                "patience", \.evaluation.patience, 0...1_000_000,
-                "Stop after this many evaluations without a lower loss; 0: never.", resume: .free, shown: true,
-                others: "early_stopping early_stop early_stopping_patience", default: .value(0, "no early stop")),
-            .flag(
-                "keep_best", \.evaluation.keepsBest, "Keep the checkpoint of the lowest held-out loss too.",
-                resume: .free, others: "load_best_model_at_end save_best",
-                default: .from { ($0.run.evaluation.patience > 0, "where there is an early stop") }),
-        ])
-
     /// How runs over whole replies differ from runs over rows.
     static let replyDefaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [
         "micro_batches": OptionDefault<Int>.from { facts in
@@ -253,5 +237,6 @@ extension OptionPart {
         }.usual,
         "weight_decay": OptionDefault.value(0.0, "what was learnt before is to stay").usual,
         "log_every": OptionDefault.value(1).usual,
+        "evaluation_rows": OptionDefault.value(1000).usual,
     ]
 }
