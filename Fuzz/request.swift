@@ -1,4 +1,4 @@
-// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Inference API
+// floors: System JSON Patterns Jinja Tensor Formats Tokenizers Grammar Chat NN Models Adapters Inference API
 import MartletAPI
 import MartletChat
 import MartletJSON
