@@ -3,22 +3,29 @@
     python3 Benchmarks/Releases/same_bits.py OLD NEW [--model smollm2] [--model gemma3] [--encoder minilm] [--only PART]
 
 OLD and NEW are two `martlet` programs. Small models are those of the tests (every family and format there is); --model and
---encoder name real ones. Prints a JSON line for each comparison that differs, and one with the counts at the end; exit
-code 1 if anything differs. What OLD refuses and NEW can do is counted as new, not as different.
+--encoder name real ones. NEW writes each --model in every type of GGUF, as folders of each plain type and in every packed
+layout, and both read the files. Prints a JSON line for each comparison that differs, and one with the counts at the end;
+exit code 1 if anything differs. What OLD refuses and NEW can do is counted as new, not as different, and --verbose names
+it. Where bits differ the line says by how much: the largest difference of two logits, and the largest logit.
 """
-import argparse, hashlib, http.client, json, pathlib, socket, subprocess, sys, tempfile, time
+import argparse, array, http.client, json, math, os, pathlib, shutil, socket, struct, subprocess, sys, tempfile, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("old")
 parser.add_argument("new")
 parser.add_argument("--model", action="append", default=[])
 parser.add_argument("--encoder", action="append", default=[])
-parser.add_argument("--only", choices=["logits", "replies", "vectors", "training", "server"])
+parser.add_argument("--only", choices=["logits", "families", "formats", "replies", "vectors", "training", "server"])
+parser.add_argument("--threads", type=int, help="MARTLET_THREADS of both programs")
+parser.add_argument("--verbose", action="store_true", help="name what is new, and what both refuse")
 options = parser.parse_args()
 root = pathlib.Path(__file__).resolve().parents[2]
 goldens = root / "Tests/ModelsTests/Goldens"
 counts = dict(same=0, different=0, new=0, refused=0)
 work = pathlib.Path(tempfile.mkdtemp())
+
+
+if options.threads: os.environ["MARTLET_THREADS"] = str(options.threads)
 
 
 def run(program, *arguments, **settings):
@@ -33,7 +40,16 @@ def compare(name, old, new):
         kind = "same" if old == new else "different"
     counts[kind] += 1
     if kind == "different":
-        print(json.dumps(dict(different=name, failed=new is None)), flush=True)
+        print(json.dumps(dict(different=name, failed=new is None, **distance(old, new))), flush=True)
+    elif kind != "same" and options.verbose:
+        print(json.dumps({kind: name}), flush=True)
+
+
+def distance(old, new):
+    """Of two lists of float32: the largest difference, and the largest number of the first."""
+    if not isinstance(old, bytes) or new is None or len(old) != len(new) or len(old) % 4: return {}
+    a, b = array.array("f", old), array.array("f", new)
+    return dict(difference=max(map(abs, (x - y for x, y in zip(a, b))), default=0), largest=max(map(abs, a), default=0))
 
 
 def both(name, result):
@@ -68,6 +84,68 @@ if wanted("logits"):
         text = (root / "README.md").read_text()[:3000]
         for form in ([], ["--exact"]):
             both(f"logits {model} {form}", logits(model, "--text", text, *form))
+
+
+def numbers(name, count):
+    """Elements of a tensor of Tests/ModelsTests/Goldens/families: the top 8 bits of splitmix64(fnv1a(name) + index)."""
+    mask, seed = (1 << 64) - 1, 0xcbf29ce484222325
+    for byte in name.encode(): seed = (seed ^ byte) * 0x100000001b3 & mask
+    for index in range(count):
+        z = seed + (index + 1) * 0x9e3779b97f4a7c15 & mask
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9 & mask
+        z = (z ^ z >> 27) * 0x94d049bb133111eb & mask
+        yield (((z ^ z >> 31) >> 56) - 128) / 256
+
+
+def write_family(golden, folder):
+    """The checkpoint of a golden family, whose weights follow from their names."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(golden["config"]))
+    header, parts, offset = {}, [], 0
+    for name, base, *shape in golden["tensors"]:
+        count = math.prod(shape)
+        values = list(numbers(name, count))
+        if len(shape) < 2: values = [base + value / 2 for value in values]
+        parts.append(struct.pack(f"<{count}f", *values))
+        header[name] = dict(dtype="F32", shape=shape, data_offsets=[offset, offset + 4 * count])
+        offset += 4 * count
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"".join(parts))
+
+
+if wanted("families"):
+    for path in sorted((goldens / "families").glob("*.json")):
+        golden = json.loads(path.read_text())
+        folder = work / path.stem
+        write_family(golden, folder)
+        for form in ([], ["--exact"]):
+            both(f"family {path.stem} {form}", logits(folder, "--ids", ",".join(map(str, golden["ids"])), *form))
+        shutil.rmtree(folder)
+
+if wanted("formats"):
+    text = (root / "README.md").read_text()[:1500]
+    calibration = work / "calibration.txt"
+    calibration.write_text((root / "docs/architecture.md").read_text())
+    described = run(options.new, "quantize", "--help").stdout.decode()
+    types = " ".join(described.split("Types:")[1].split(". The mixes")[0].split()).split(", ")
+    ways = [(f"gguf {kind}", ["quantize", "--to", kind], "model.gguf") for kind in types]
+    ways += [(f"folder {kind}", ["convert", "--to", "hf", "--dtype", kind], "model") for kind in ("f32", "f16", "bf16")]
+    ways += [(f"llama2.c {version}", ["convert", "--to", "llama2c", "--file-version", version], "model.bin") for version in "012"]
+    ways += [(" ".join(form), ["quantize", "--method", *form], "model") for form in (
+        ["rtn", "--group", "64"], ["gptq", "--bits", "4", "--group", "64", "--calibration", str(calibration), "--chunks", "2"],
+        ["awq", "--group", "64", "--calibration", str(calibration), "--chunks", "2"], ["nf4"], ["fp4"], ["int8"], ["fp8"],
+        ["fp8-e5m2"], ["mlx", "--bits", "4"])]
+    for model in options.model:
+        for name, way, file in ways:
+            place = work / "made"
+            place.mkdir()
+            made = run(options.new, way[0], model, *way[1:], "--out", place / file)
+            if made.returncode:
+                print(json.dumps(dict(notMade=f"{model} {name}", why=made.stderr.decode().strip()[-300:])), flush=True)
+            else:
+                for form in ([], ["--exact"]):
+                    both(f"format {model} {name} {form}", logits(place / file, "--text", text, *form))
+            shutil.rmtree(place)
 
 if wanted("replies"):
     for model in options.model:
