@@ -2,8 +2,10 @@ import MartletTensor
 
 /// A linear layer: y = x Wᵀ + b with W `[out, in]` in any stored form, plus the results of its adapters.
 ///
-///     let layer = Linear(Initializer(.xavierUniform, seed: 1), "layer", from: 4, to: 2)
-///     let y = try layer(x)  // x [tokens, 4] -> y [tokens, 2]
+/// ```swift
+/// let layer = Linear(Initializer(.xavierUniform, seed: 1), "layer", from: 4, to: 2)
+/// let y = try layer(x)  // x [tokens, 4] -> y [tokens, 2]
+/// ```
 public final class Linear: ModuleLeaf {
     public let path: String
     public var kind: String { "linear" }
@@ -131,8 +133,8 @@ public final class Linear: ModuleLeaf {
         try Self.project(x, [self], rows)[0]
     }
 
-    /// The result for its gradients alone: its elements are undefined where that saves the product. For what ends a layer
-    /// that is computed again on the way back.
+    /// The result for its gradients alone: where nobody reads its elements, the product is not computed and they are
+    /// undefined. For the last product of a layer that is recomputed during the backward pass.
     package func forGradients(_ x: Tensor, _ rows: RowAdapters) throws -> Tensor {
         let active = adapters.filter(\.isEnabled), terms = try active.compactMap { try $0.term(rows.draw) }
         guard rows.isEmpty, hooks.isEmpty, active.count <= 1, terms.count == active.count,

@@ -112,7 +112,7 @@ final class Block {
 
     private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         switch mixer {
-        // Nothing but the sum comes after it, and the sum of a layer that is computed again is not looked at.
+        // A recomputed layer is wanted for its gradients: where its last product only enters a sum, the product is left out.
         case .dense(let feedForward):
             try feedForward(
                 x, pass.adapters, values: !(pass.replays && endsPlainly), observed: pass.observation.map { (layer, $0) }
@@ -121,7 +121,7 @@ final class Block {
         }
     }
 
-    /// Whether the layer's last product is added to the residual stream as it is.
+    /// Whether the layer's last product is added to the residual stream without a norm or a factor.
     private var endsPlainly: Bool { spec.normPlacement == .before && spec.updateScale == 1 }
 }
 

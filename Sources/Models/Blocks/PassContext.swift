@@ -40,7 +40,7 @@ final class PassContext {
     let routing: RouterTraining?
     /// The rows of virtual tokens (prompt tuning).
     var virtual: VirtualRows?
-    /// Whether layers are computed a second time, for their gradients: what they end with is known.
+    /// Whether this is the second computation of a layer (activation checkpointing), which only gradients are wanted of.
     var replays = false
 
     /// - Parameter limit: the number of positions of the model, if it is limited.

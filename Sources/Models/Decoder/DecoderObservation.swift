@@ -55,7 +55,8 @@ package final class DecoderObservation {
     /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.
     package private(set) var residuals: [Tensor] = []
 
-    /// Sees the tensor of every site, and may return another of its shape in its place. What it keeps it must copy.
+    /// Sees the tensor of every site, and may return another of its shape in its place. A tensor that it keeps must be
+    /// copied, because the pass may overwrite it.
     package let intervention: ((ActivationSite, Tensor) throws -> Tensor?)?
 
     package init(
@@ -75,7 +76,7 @@ package final class DecoderObservation {
             throw TensorError(
                 .shape, "intervention", "\(other.shape) cannot take the place of \(x.shape) at \(site)")
         }
-        // The pass may use up what it goes on with.
+        // A copy, because the pass may overwrite it.
         return try other.to(x.dtype).copied()
     }
 
@@ -91,7 +92,7 @@ package final class DecoderObservation {
                 .shape, "intervention", "\(other.shape) is no pattern of \(seen.shape) in layer \(layer)")
         }
         let values: [Float] = try other.toArray()
-        // The same weights are what attention computes anyhow, to the bit.
+        // Unchanged weights: attention itself computes the same bits.
         guard values != attention[attention.count - 1] else { return nil }
         attention[attention.count - 1] = values
         let heads = try (0..<spec.heads).map { head in

@@ -33,9 +33,9 @@ extension Checkpoint {
         }
         let reading = try Family.readEncoderDecoder(configuration)
         var spec = reading.configuration
-        // The first models of a family say that tables are tied where they store both, the later ones the reverse.
+        // `tie_word_embeddings` is not to be trusted: some models say true and store a head, others false and store none.
         if reading.family.storesHead { spec.tiedEmbeddings = tensors.entry("lm_head.weight") == nil }
-        // Computed positions that are stored all the same are used as stored.
+        // Files may store the positions that are usually computed: then the stored ones are used.
         if spec.sinusoids != nil, let table = tensors.entry("model.encoder.embed_positions.weight"),
             table.shape.count == 2, table.shape[0] >= spec.contextLength
         {

@@ -98,7 +98,8 @@ extension EncoderDecoderConfiguration {
             ("normalize_before", placement == .before), ("add_final_layer_norm", placement == .before),
         ] where try reader.flag(key, default: expected) != expected {
             throw .wrongValue(
-                file: reader.file, key: key, found: "\(!expected)", expected: "\(expected): this family has it so")
+                file: reader.file, key: key, found: "\(!expected)",
+                expected: "\(expected), as in every model of this family")
         }
         var encoder = try layer("encoder"), decoder = try layer("decoder")
         encoder.attention.reach = .everything

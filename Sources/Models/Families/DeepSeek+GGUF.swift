@@ -1,8 +1,9 @@
 import MartletJSON
 
 extension GGUFForm {
-    /// "deepseek2": V2 and V3, which differ by the function of their router. Keys and values of heads are one matrix, or,
-    /// in newer files, two stacks beside a cache that is told as of one head.
+    /// "deepseek2": V2 and V3, which differ by the function of their router. The matrix that expands
+    /// latent vectors to keys and values is one tensor; newer files have two stacks, and their metadata describe the cache
+    /// of latent vectors, as if there were one head.
     static let deepSeek = GGUFForm("deepseek2", saysScale: true) { reading in
         try reading.take([
             ("attention.q_lora_rank", "q_lora_rank"), ("attention.kv_lora_rank", "kv_lora_rank"),

@@ -149,7 +149,7 @@ struct GGUFReading {
         else { return }
         if config["num_key_value_heads"] == nil { config["num_key_value_heads"] = config["num_attention_heads"] }
         if config["head_dim"] == nil { config["head_dim"] = .integer(Int64(hidden / heads)) }
-        // Latent attention has values of a length of their own.
+        // In latent attention, values have a dimension of their own.
         if file.metadata["\(keys.architecture).attention.kv_lora_rank"] == nil,
             let values = try keys.value("attention.value_length"), values.integer != config["head_dim"]?.integer
         {

@@ -6,7 +6,7 @@ import MartletTensor
 /// Half-quadratic quantisation (Badri and Shaji 2023) as transformers saves it: `W_q` uint8 with `scale` and `zero`, a weight
 /// being (code − zero) · scale, grouped along the inputs (axis 1), of 8, 4, 2 or 1 bits.
 package struct HQQReader: PackedReader {
-    /// What a module's state has; the last ones say what `quantization_config` says too.
+    /// What a module's state has. All but the first three repeat `quantization_config` and are not read.
     package let suffixes = [
         "W_q", "scale", "zero", "nbits", "group_size", "axis", "shape", "packing", "channel_wise", "compute_dtype",
         "view_as_float", "unpack_view_dtype", "optimize", "round_zero", "quant_scale", "quant_zero", "offload_meta",

@@ -14,7 +14,7 @@ package struct TorchAOReader: PackedReader {
         guard let type = module.type("_weight_qdata") else { return nil }
         let stored = try module.tensor("_weight_qdata"), scale = try module.tensor("_weight_scale")
         guard !module.has("_weight_act_pre_scale") else {
-            throw module.refuse("_weight_act_pre_scale", "scales what the layer is given, which is not read")
+            throw module.refuse("_weight_act_pre_scale", "scales the layer's inputs, which is not supported")
         }
         guard stored.shape == module.shape else {
             throw module.refuse(

@@ -4,15 +4,16 @@ import MartletTensor
 ///
 /// By randomised subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4): a few more random directions than
 /// asked for are multiplied with D and Dᵀ in turn and made orthogonal each time, until they span what D stretches most.
-/// What is drawn follows from the shape alone, so the same matrix gives the same bits.
+/// The random directions depend on the shape alone, so the same matrix gives the same bits.
 package struct LowRankApproximation {
-    /// `[out, rank]`, `[rank]` falling, `[in, rank]`.
+    /// U `[out, rank]`, σ `[rank]` in descending order, V `[in, rank]`.
     package let left: Tensor
     package let values: [Double]
     package let right: Tensor
 
     /// - Parameters:
-    ///   - matrix: `[out, in]`, float32. - iterations: of D and Dᵀ; more where singular values lie close.
+    ///   - matrix: `[out, in]`, float32.
+    ///   - iterations: rounds of products with D and Dᵀ; more where singular values lie close together.
     package init(_ matrix: Tensor, rank: Int, iterations: Int = 8) throws {
         let rows = matrix.shape[0], columns = matrix.shape[1]
         let wanted = min(rank, rows, columns), width = min(wanted + 16, rows, columns)
@@ -54,7 +55,8 @@ package struct LowRankApproximation {
         return (down, up)
     }
 
-    /// An orthogonal basis of the columns, by two rounds of Cholesky's decomposition of their products (CholeskyQR2).
+    /// An orthogonal basis of the columns, by rounds of Cholesky's decomposition of their products (CholeskyQR2, with a
+    /// third round for columns that are nearly dependent).
     private static func orthogonal(_ columns: Tensor) throws -> Tensor {
         var columns = columns
         for _ in 0..<3 {
@@ -62,7 +64,7 @@ package struct LowRankApproximation {
             let wide = try columns.to(.float64)
             var gram: [Double] = try wide.transposed().matmul(wide).toArray()
             let trace = (0..<width).reduce(0) { $0 + gram[$1 * width + $1] }
-            // What makes directions that are the same up to rounding apart.
+            // Regularised, so that columns that are equal but for rounding have a decomposition too.
             for index in 0..<width { gram[index * width + index] += trace * 1e-13 + 1e-300 }
             guard let inverse = SymmetricEigen.inverseCholesky(gram, size: width) else { return columns }
             columns = try wide.matmul(Tensor(inverse, shape: [width, width])).to(.float32)

@@ -7,8 +7,8 @@ import MartletTensor
 ///     u = √α s G,   scaled down where ‖u‖ > 1.01 ‖u of the step before‖;   W ← W (1 − η λ) − η u
 ///
 /// for a wide matrix W `[n, k]`, n ≤ k; of a tall one G is projected from the right, and s is of its rows. α is 1, at rank
-/// 1 it is 128. What is no hidden matrix (vectors, embeddings, the head) is AdamW's. P follows from the seed, the parameter's
-/// name and the step, so it is no state.
+/// 1 it is 128. Everything but hidden matrices (vectors, embeddings, the head) is left to AdamW. P follows from the seed, the
+/// parameter's name and the step, so it is not stored.
 public final class APOLLO: Optimizer {
     public let matrices: [ParameterGroup]
     public let projection: GradientProjection

@@ -6,8 +6,8 @@ import MartletTensor
 ///     P = the r first left singular vectors of G, found anew every T steps;   R = Pᵀ G
 ///     N = Adam's direction for R,   W ← W (1 − η λ) − η α P N
 ///
-/// for n ≤ k; of a tall matrix the right singular vectors, R = G Q and α N Qᵀ. What is no hidden matrix (vectors,
-/// embeddings, the head) is AdamW's. The moments go on when P changes, as in the paper. The singular vectors are found by
+/// for n ≤ k; of a tall matrix the right singular vectors, R = G Q and α N Qᵀ. Everything but hidden matrices (vectors,
+/// embeddings, the head) is left to AdamW. The moments are kept when P changes, as in the paper. The singular vectors are found by
 /// subspace iteration, with the sign that makes their largest element positive.
 public final class GaLore: Optimizer {
     public let matrices: [ParameterGroup]
@@ -79,15 +79,15 @@ public final class GaLore: Optimizer {
     }
 }
 
-/// What the optimisers that project gradients are set to.
+/// Settings of the optimisers that project gradients to a space of few dimensions.
 public struct GradientProjection: Sendable, Equatable {
-    /// Of the space that gradients are projected to; matrices with a shorter side have that.
+    /// The dimension of that space, at most the shorter side of the matrix.
     public var rank: Int
-    /// Steps after which another space is chosen.
+    /// The number of steps between choices of a space.
     public var interval: Int
     /// α; nil for the optimiser's own.
     public var scale: Double?
-    /// Of random projections.
+    /// The seed of random projections (APOLLO).
     public var seed: UInt64
 
     public init(rank: Int = 128, interval: Int = 200, scale: Double? = nil, seed: UInt64 = 1) {
@@ -96,7 +96,7 @@ public struct GradientProjection: Sendable, Equatable {
 
     func rank(of shape: Shape) -> Int { min(rank, shape[0], shape[1]) }
     func scale(or own: Double) -> Double { scale ?? own }
-    /// Of a projected gradient.
+    /// The shape of a projected gradient.
     func lowShape(of shape: Shape) -> Shape {
         shape[0] <= shape[1] ? [rank(of: shape), shape[1]] : [shape[0], rank(of: shape)]
     }

@@ -9,7 +9,7 @@ public enum OptimizerKind: String, Sendable, CaseIterable {
     public struct Numbers: Sendable, Equatable {
         public var weightDecay, beta1, beta2, epsilon, momentum: Double
         public var nesterov: Bool
-        /// Of galore and apollo.
+        /// For galore and apollo.
         public var projection = GradientProjection()
 
         public init(

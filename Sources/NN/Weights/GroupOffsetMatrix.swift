@@ -4,8 +4,8 @@ import MartletTensor
 /// torchao store, whose zeros are no whole numbers.
 ///
 /// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_1 where scales and offsets
-/// are numbers of half precision and codes have up to four bits, else as Q4_0, Q5_0 or Q8_0 about the middle of the codes,
-/// with the offsets as a small product with the sums of the inputs of each group.
+/// fit half precision and codes have up to four bits. Else they are packed as Q4_0, Q5_0 or Q8_0, centred on the middle of
+/// the codes, and the offsets are a second, small product: with the sums of the inputs of each group.
 public struct GroupOffsetMatrix: WeightMatrix {
     public let shape: Shape
     public let storedType: String

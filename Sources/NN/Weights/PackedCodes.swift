@@ -16,7 +16,7 @@ public struct PackedCodes: Sendable {
         /// uint8 `[out, in]`: a code a byte.
         case unsignedBytes
         /// uint8 `[rows / share, group]`, share being 8 / bits: runs of `group` inputs are rows, and a byte holds the codes of
-        /// `share` rows that stand a part of all rows apart, the first in its highest bits (hqq).
+        /// `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq).
         case rowsOfGroups(group: Int)
     }
 
