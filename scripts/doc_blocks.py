@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Takes every code block out of README.md and docs/, checks each, and runs those that can be run.
+"""Takes every code block out of README.md and docs/, checks each, and runs those that can be run. Examples in the doc
+comments of Sources are type-checked with them (doc_comments.py).
 
     python3 scripts/doc_blocks.py --list
     python3 scripts/doc_blocks.py --martlet .build/release/martlet --build .build/release [--quick] [FILE…]
@@ -22,6 +23,8 @@ names of real ones; without it everything runs as it stands (Benchmarks/FirstHou
 checked and left out, and why; ends with 1 where one fails.
 """
 import argparse, ast, collections, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, threading, time
+
+import doc_comments
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 LANGUAGES = ("sh", "swift", "python", "yaml", "json", "http", "text")
@@ -218,9 +221,9 @@ def flags(build):
     return found
 
 
-def check_swift(group, compiler, package=None):
+def check_swift(group, compiler, package=None, imports=()):
     """Type-checks blocks in one file, as one of a package where it is named: each the body of a function of its own, an error at its place in the page."""
-    imports, bodies = {"import Foundation", "import Martlet"}, []
+    imports, bodies = {"import Foundation", "import Martlet", *imports}, []
     for number, block in enumerate(group):
         lines = block.text.splitlines()
         imports.update(line.strip() for line in lines if line.startswith("import "))
@@ -229,7 +232,10 @@ def check_swift(group, compiler, package=None):
         if re.search(r"^(extension|prefix|infix) ", body, re.M):
             bodies.append(place)
         else:
-            bodies.append(f"func block{number}({block.marks.get('given', '')}) async throws {{\n{place}}}\n")
+            result = f" -> {block.marks['result']}" if block.marks.get("result") else ""
+            # Where a function has two forms, a block without await means the one that waits for nothing.
+            kind = "async throws" if "await" in body else "throws"
+            bodies.append(f"func block{number}({block.marks.get('given', '')}) {kind}{result} {{\n{place}}}\n")
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "blocks.swift")
         open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies))
@@ -445,6 +451,17 @@ def main():
                 else:
                     say(f"ok {len(group)} blocks of Swift{' within the package' if package else ''}")
             check()
+    comments = []
+    for file, line, text in [] if given.files else doc_comments.blocks(ROOT):
+        names, result = doc_comments.given(file, text)
+        comments.append(Block(file, line, "swift", {"given": names, "result": result}, text))
+    for package in (False, True) if compiler is not None else ():
+        group = [block for block in comments if (block.file in doc_comments.PACKAGE) == package]
+        if problem := check_swift(group, compiler, package, doc_comments.imports(ROOT)):
+            waiting.append(problem)
+            say("not ok doc comments: " + problem)
+        else:
+            say(f"ok {len(group)} blocks of doc comments{' within the package' if package else ''}")
     failed += len(waiting)
     if given.link and compiler and not waiting:
         group = [block for block in swift if block.file != "docs/how-to-add.md"

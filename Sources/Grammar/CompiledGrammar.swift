@@ -10,9 +10,11 @@ import Musl
 
 /// A grammar compiled for one vocabulary. Computed steps and masks are shared by all matchers.
 ///
-///     let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
-///     var matcher = try compiler.compile(.choice(["yes", "no"])).makeMatcher()
-///     let mask = try matcher.allowedTokens()
+/// ```swift
+/// let compiler = GrammarCompiler(TokenTree(model.tokenizer, endTokens: model.endTokens))
+/// var matcher = try compiler.compile(.choice(["yes", "no"])).makeMatcher()
+/// let mask = try matcher.allowedTokens()
+/// ```
 public final class CompiledGrammar: TokenConstraint {
     let tree: TokenTree
     let shared: SharedSpace

@@ -4,8 +4,10 @@ import MartletTokenizers
 
 /// Text embeddings as the model was published: with its prompts, pooling, dense layers and normalisation.
 ///
-///     let embedder = try TextEmbedder(path: "all-MiniLM-L6-v2")
-///     let vectors = try embedder.embed(["a cat", "a kitten"])   // [[Float]], one per text
+/// ```swift
+/// let embedder = try TextEmbedder(path: "all-MiniLM-L6-v2")
+/// let vectors = try embedder.embed(["a cat", "a kitten"])   // [[Float]], one per text
+/// ```
 public final class TextEmbedder {
     public let model: EmbeddingModel
     public let tokenizer: Tokenizer

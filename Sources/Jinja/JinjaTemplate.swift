@@ -2,8 +2,10 @@ import MartletJSON
 
 /// A compiled template. The syntax is checked once; rendering may run on many threads concurrently.
 ///
-///     let template = try JinjaTemplate("Hello {{ name }}!")
-///     try template.render(["name": "world"])          // Hello world!
+/// ```swift
+/// let template = try JinjaTemplate("Hello {{ name }}!")
+/// try template.render(["name": "world"])          // Hello world!
+/// ```
 ///
 /// Behaves like Jinja 3.1's immutable sandbox with `trim_blocks`, `lstrip_blocks`, loop controls and the `generation`
 /// tag, which is how transformers renders chat templates.

@@ -1,9 +1,11 @@
 /// An n-dimensional array: a shape and strides over shared storage; the element type is known at run time.
 ///
-///     let x = try Tensor([[1.0, 2.0], [3.0, 4.0]] as [[Float]])   // [2, 2]
-///     let y = try x.matmul(x.transposed()) + 1                    // [2, 2]
-///     let firstRow = try x[0]                                     // [2], a view
-///     print(try y.mean().item(as: Float.self))
+/// ```swift
+/// let x = try Tensor([[1.0, 2.0], [3.0, 4.0]] as [[Float]])   // [2, 2]
+/// let y = try x.matmul(x.transposed()) + 1                    // [2, 2]
+/// let firstRow = try x[0]                                     // [2], a view
+/// print(try y.mean().item(as: Float.self))
+/// ```
 ///
 /// A tensor is a value, but views share storage as in PyTorch: `x[0]`, `transposed` and `reshape` (where possible) see
 /// in-place writes to each other. Operations are eager and throw a `TensorError` with the operation's name and the

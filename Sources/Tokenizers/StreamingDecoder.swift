@@ -3,9 +3,11 @@ import MartletPatterns
 /// Decodes ids to text incrementally. Every returned text consists of whole characters (Unicode scalars); concatenated
 /// with the result of `finish()`, they equal `Tokenizer.decode` of all ids.
 ///
-///     var decoder = tokenizer.streamingDecoder()
-///     for id in ids { print(try decoder.append(id), terminator: "") }
-///     print(decoder.finish())
+/// ```swift
+/// var decoder = tokenizer.streamingDecoder()
+/// for id in ids { print(try decoder.append(id), terminator: "") }
+/// print(decoder.finish())
+/// ```
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool

@@ -3,7 +3,9 @@ import MartletPatterns
 extension Tokenizer {
     /// The ids of a text. Encoding a long text can be cancelled: see `encoding(while:_:)`.
     ///
-    ///     let ids = try tokenizer.encode("Hello, world")
+    /// ```swift
+    /// let ids = try tokenizer.encode("Hello, world")
+    /// ```
     ///
     /// - Parameters:
     ///   - addSpecialTokens: adds the tokenizer's special tokens around the text (`<s>`, `[CLS]` … `[SEP]`).

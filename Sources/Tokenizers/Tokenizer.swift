@@ -1,9 +1,11 @@
 /// Converts text to token ids and back: normaliser, added tokens, pre-tokenizer, model (BPE, Unigram, WordPiece),
 /// template, decoder.
 ///
-///     let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
-///     let ids = try tokenizer.encode("Hello, world")
-///     print(try tokenizer.decode(ids))          // Hello, world
+/// ```swift
+/// let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
+/// let ids = try tokenizer.encode("Hello, world")
+/// print(try tokenizer.decode(ids))          // Hello, world
+/// ```
 ///
 /// Created with `init(folder:)`, `init(json:configuration:)`, `init(sentencePiece:)`, `init(tiktoken:…)`,
 /// `init(vocabulary:merges:)` or `init(gguf:)`. Immutable; can be used from any thread.

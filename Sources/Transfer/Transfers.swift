@@ -4,10 +4,12 @@ import Dispatch
 /// host. Proxies come from the environment (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), certificates from the
 /// system.
 ///
-///     let transfers = try Transfers()
-///     let response = try await transfers.send(TransferRequest(.get, "https://example.org/"))
-///     for try await piece in response.body { … }
-///     await transfers.close()
+/// ```swift
+/// let transfers = try Transfers()
+/// let response = try await transfers.send(TransferRequest(.get, "https://example.org/"))
+/// for try await piece in response.body { print(piece.count) }
+/// await transfers.close()
+/// ```
 ///
 /// A task that prefers it as its executor runs on that thread and receives data without a change of threads; it must
 /// not block or compute for long.

@@ -17,7 +17,9 @@ public final class WaitedExecutor: TaskExecutor {
 
     /// Runs asynchronous work while the calling thread waits for it.
     ///
-    ///     let head = try WaitedExecutor.value { try await transfers.send(request).status }
+    /// ```swift
+    /// let head = try WaitedExecutor.value { try await transfers.send(request).status }
+    /// ```
     ///
     /// - Throws: what the work throws.
     public static func value<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) throws -> Value {

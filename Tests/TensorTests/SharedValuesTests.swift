@@ -17,7 +17,7 @@ import Testing
                 heads: 1, headDimension: width, valueDimension: rank, offset: 0, sharesValues: shares, dtype: dtype)
         }
         func attend(shares: Bool) throws -> [Float] {
-            let layout = layout(shares: shares), bytes = try #require(dtype.byteCount(of: layout.elementCount))
+            let layout = layout(shares: shares), bytes = KVLayout.byteCount(layout.elementCount, dtype)
             let blocks = (0..<(length + KVBlock.length - 1) / KVBlock.length).map { _ in
                 KVBlock(byteCount: bytes, ledger: nil)
             }

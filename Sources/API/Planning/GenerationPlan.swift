@@ -10,9 +10,8 @@ import MartletTokenizers
 ///
 /// ```swift
 /// let plan = try GenerationPlan(GenerationRequest(chatCompletion: body), model: model, name: "smollm2")
-/// let constraint = try plan.constraint.map { try compiler.compile($0) }
 /// var reply = plan.reply(ReplyHeader(id: "chatcmpl-…", created: now))
-/// for (index, request) in plan.engineRequests(constraint: constraint).enumerated() {
+/// for (index, request) in plan.engineRequests(constraint: constraint).enumerated() {      // plan.constraint, compiled
 ///     for try await event in try engine.submit(request) { send(reply.add(event, prompt: index)) }
 /// }
 /// send(reply.finish())

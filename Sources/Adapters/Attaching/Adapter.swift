@@ -6,8 +6,8 @@ import MartletTensor
 ///
 /// ```swift
 /// let adapter = try Adapter(configuration, of: decoder, seed: 1)      // new and trained; all else is frozen
-/// adapter.attach()
-/// let other = try Adapter(PEFTFolder(path: "runs/id"), of: decoder)   // read
+/// try adapter.attach()
+/// let other = try Adapter(PEFTFolder.read("runs/id"), of: decoder)    // read
 /// let set = try other.set()                                           // for Pass(adapters:)
 /// ```
 public final class Adapter {

@@ -12,9 +12,11 @@ public enum ReplyDelta: Sendable, Equatable {
 
 /// Separates reasoning, text and tool calls in a streamed reply.
 ///
-///     var parser = ReplyParser(reasoning: ReasoningSyntax(template: source), syntax: ToolSyntax(template: source))
-///     for text in pieces { for delta in parser.append(text) { print(delta) } }
-///     for delta in parser.finish() { print(delta) }
+/// ```swift
+/// var parser = ReplyParser(reasoning: ReasoningSyntax(template: source), syntax: ToolSyntax(template: source))
+/// for text in pieces { for delta in parser.append(text) { print(delta) } }
+/// for delta in parser.finish() { print(delta) }
+/// ```
 ///
 /// It works byte by byte, so the result does not depend on how the text is divided into pieces. A marker is never split
 /// between deltas, and never emitted as text before it is certain not to be one.

@@ -3,9 +3,11 @@ import MartletJinja
 
 /// A model's chat template, compiled once and rendered for every request.
 ///
-///     let template = try ChatTemplate(source: source, specialTokens: ["bos_token": "<s>", "eos_token": "</s>"])
-///     let prompt = try template.render([ChatMessage(role: "user", content: "Hello")])
-///     print(prompt.text)
+/// ```swift
+/// let template = try ChatTemplate(source: source, specialTokens: ["bos_token": "<s>", "eos_token": "</s>"])
+/// let prompt = try template.render(messages: [ChatMessage(role: "user", content: "Hello")])
+/// print(prompt.text)
+/// ```
 public final class ChatTemplate: Sendable {
     public let source: String
     let template: JinjaTemplate

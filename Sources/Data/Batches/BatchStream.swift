@@ -1,7 +1,9 @@
 /// The order of training data: the rows of a step are a function of the seed and the step only.
 ///
-///     let stream = try BatchStream(sequences, rowsPerStep: 32, seed: 1)
-///     let batch = try stream.batch(step: 0)          // inputs and targets [32, length]
+/// ```swift
+/// let stream = try BatchStream(sequences, rowsPerStep: 32, seed: 1)
+/// let batch = try stream.batch(step: 0)          // inputs and targets [32, length]
+/// ```
 ///
 /// There is no state: a run resumes at any step by its number, and the rows of a step do not depend on the number of
 /// micro-batches. Each source is shuffled again in every epoch of its own; several sources are mixed by weight, exactly

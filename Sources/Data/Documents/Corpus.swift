@@ -47,8 +47,10 @@ public enum FeedbackReading: Sendable, Hashable {
 
 /// The documents of files and folders, in the order of file names, read once from beginning to end.
 ///
-///     let corpus = try Corpus(["corpus/"])
-///     while let document = try corpus.nextDocument() { print(document.origin) }
+/// ```swift
+/// let corpus = try Corpus(["corpus/"])
+/// while let document = try corpus.nextDocument() { print(document.origin) }
+/// ```
 public final class Corpus {
     public let files: [CorpusFile]
     /// Files in the folders that are not read, each with the reason.

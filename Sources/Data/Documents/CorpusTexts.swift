@@ -67,9 +67,11 @@ extension DataError {
 extension TokenizerTrainer {
     /// Trains on files and folders of text, records, tables and their compressed forms: what `Corpus` reads.
     ///
-    ///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ChatMarkup.specialTokens)
-    ///         .train(corpus: ["corpus/"])
-    ///     try trained.write(to: "tok")
+    /// ```swift
+    /// let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ChatMarkup.specialTokens)
+    ///     .train(corpus: ["corpus/"])
+    /// try trained.write(to: "tok")
+    /// ```
     ///
     /// - Throws: `DataError` that names the file; `TokenizerTrainingError`.
     public func train(corpus paths: [String], options: CorpusOptions = CorpusOptions()) throws -> TrainedTokenizer {

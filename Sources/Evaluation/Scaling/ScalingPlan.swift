@@ -10,8 +10,10 @@ import MartletJSON
 /// What to train with a budget: the best size and length by a law of the loss, the shape of such a model, and smaller runs
 /// of equal compute that would measure the law for one's own data first.
 ///
-///     let plan = try ScalingPlan(budget: 1e18)         // by Chinchilla's published law
-///     print(plan.best.parameters, plan.best.tokens, plan.best.loss)
+/// ```swift
+/// let plan = try ScalingPlan(budget: 1e18)         // by Chinchilla's published law
+/// print(plan.best.parameters, plan.best.tokens, plan.best.loss)
+/// ```
 ///
 /// Source: Hoffmann et al. 2022, equation 4: N = G (C/6)^(β/(α+β)), G = (αA / βB)^(1/(α+β)).
 public struct ScalingPlan: Sendable {

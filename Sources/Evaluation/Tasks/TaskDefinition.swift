@@ -11,7 +11,9 @@ public enum TaskOutput: String, Sendable, CaseIterable {
 
 /// A task as a file of lm-evaluation-harness describes it: data, prompts, what is asked, how answers are judged.
 ///
-///     let task = try TaskDefinition(["task": "sums", "dataset_path": "json", …], from: "sums.yaml")
+/// ```swift
+/// let task = try TaskDefinition(["task": "sums", "dataset_path": "json"], from: "sums.yaml")
+/// ```
 ///
 /// A key that is not read is an error that names it, so that no part of a definition is silently left out.
 public struct TaskDefinition: Sendable {

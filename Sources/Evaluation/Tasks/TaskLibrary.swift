@@ -4,8 +4,10 @@ import MartletSystem
 
 /// Finds tasks and groups by name: built in, in files, and in folders of files.
 ///
-///     let library = TaskLibrary { try yaml($0) }
-///     let tree = try library.tasks(["mmlu", "my_task.yaml"])
+/// ```swift
+/// let library = TaskLibrary { try yaml($0) }
+/// let tree = try library.tasks(["mmlu", "my_task.yaml"])
+/// ```
 public struct TaskLibrary {
     /// A file as a value. YAML is read by whoever calls; a tag `!function name` is `{"!function": "name"}`.
     private let read: (String) throws -> JSON

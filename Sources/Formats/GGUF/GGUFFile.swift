@@ -2,9 +2,11 @@ import MartletTensor
 
 /// A GGUF file, versions 2 and 3, memory-mapped read-only; for a split model all of its files.
 ///
-///     let file = try GGUFFile(path: "model.Q4_K_M.gguf")
-///     print(try file.metadata.string("general.architecture"))
-///     let table = try file.tensor("token_embd.weight")
+/// ```swift
+/// let file = try GGUFFile(path: "model.Q4_K_M.gguf")
+/// print(try file.metadata.string("general.architecture"))
+/// let table = try file.tensor("token_embd.weight")
+/// ```
 ///
 /// Layout: magic, version, tensor count, metadata count; metadata (key, type, value); tensor table (name, dimensions
 /// innermost first, type, offset); padding to the alignment; the tensors' bytes, in table order, each padded to the

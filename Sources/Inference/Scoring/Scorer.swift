@@ -91,8 +91,10 @@ public final class Scorer: @unchecked Sendable {
     /// what `loglikelihood_rolling` of lm-evaluation-harness computes. A smaller stride gives tokens more context and
     /// takes longer.
     ///
-    ///     let logs = try scorer.rolling(model.tokenizer.encode(text))
-    ///     let perplexity = exp(-logs.reduce(0, +) / Double(logs.count))
+    /// ```swift
+    /// let logs = try scorer.rolling(model.tokenizer.encode(text))
+    /// let perplexity = exp(-logs.reduce(0, +) / Double(logs.count))
+    /// ```
     ///
     /// - Parameters:
     ///   - prefix: the token before the first one; by default the model's beginning-of-sequence token, or else its

@@ -4,10 +4,12 @@ import MartletModels
 /// subject share their few-shot examples, so for sorted contexts little more than the differences between neighbours is
 /// computed.
 ///
-///     let shared = SharedContext()
-///     for (context, choices) in questions.sorted(by: …) {
-///         scores.append(try scorer.logLikelihood(context: context, continuations: choices, shared: shared))
-///     }
+/// ```swift
+/// let shared = SharedContext()
+/// for (context, choices) in questions {
+///     scores.append(try scorer.logLikelihood(context: context, continuations: choices, shared: shared))
+/// }
+/// ```
 ///
 /// For one scorer, one call at a time.
 public final class SharedContext {

@@ -11,7 +11,7 @@ extension Decoder {
     ///
     /// ```swift
     /// let loss = try model.decoder.loss(tokens, labels: tokens)
-    /// print(try loss.item())
+    /// print(try loss.item(as: Float.self))
     /// ```
     /// - Returns: a scalar.
     /// - Throws: `TensorError` where the labels are not as many as the tokens, or none of them counts; what

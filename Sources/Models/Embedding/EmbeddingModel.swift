@@ -13,9 +13,11 @@ import Musl
 
 /// A text embedding model: an encoder or a decoder, pooling, and the layers after it.
 ///
-///     let model = try Checkpoint(path: "all-MiniLM-L6-v2").embeddingModel()
-///     try model.prepare(.fast)
-///     let vectors = try model.embeddings([tokens])   // [1, dimension]
+/// ```swift
+/// let model = try Checkpoint(path: "all-MiniLM-L6-v2").embeddingModel()
+/// try model.prepare(.fast)
+/// let vectors = try model.embeddings([tokens])   // [1, dimension]
+/// ```
 public final class EmbeddingModel {
     private enum Body {
         case encoder(Encoder)

@@ -6,9 +6,11 @@ import MartletTensor
 /// An opened model: its configuration and its tensors, from a safetensors folder, a GGUF file, or a `.bin` file of llama2.c
 /// or llm.c.
 ///
-///     let checkpoint = try Checkpoint(path: "SmolLM2-135M-Instruct")
-///     let decoder = try checkpoint.decoder()
-///     try decoder.prepare(.fast)
+/// ```swift
+/// let checkpoint = try Checkpoint(path: "SmolLM2-135M-Instruct")
+/// let decoder = try checkpoint.decoder()
+/// try decoder.prepare(.fast)
+/// ```
 public struct Checkpoint: Sendable {
     public let path: String
     /// `config.json` (of a multimodal model: its text part), or its equivalent built from a GGUF file's metadata.

@@ -4,8 +4,10 @@ import MartletTensor
 /// parameter names and layout: `weight_ih_l0` `[gates · hidden, in]`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, and
 /// so on per layer; the parameters of the reverse direction end in `_reverse`.
 ///
-///     let lstm = Recurrent(source, "rnn.", .lstm, from: 16, hidden: 32)
-///     let (output, states) = try lstm(x)      // x [batch, time, 16] -> output [batch, time, 32]
+/// ```swift
+/// let lstm = Recurrent(source, "rnn.", .lstm, from: 16, hidden: 32)
+/// let (output, states) = try lstm(x)      // x [batch, time, 16] -> output [batch, time, 32]
+/// ```
 public final class Recurrent {
     public enum Cell: Sendable, Equatable {
         /// h ← f(W x + U h)

@@ -7,10 +7,12 @@ import MartletTensor
 ///
 /// With coupled decay it is Adam (Kingma and Ba 2015): the decay is part of the gradient, g ← g + λ w.
 ///
-///     let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0.1))
-///     try loss.backward()
-///     try optimizer.step(learningRate: 3e-4)
-///     parameters.clearGradients()
+/// ```swift
+/// let optimizer = AdamW(ParameterGroup.decaying(parameters, weightDecay: 0.1))
+/// try loss.backward()
+/// try optimizer.step(learningRate: 3e-4)
+/// parameters.clearGradients()
+/// ```
 public final class AdamW: Optimizer {
     public var groups: [ParameterGroup]
     public let beta1, beta2, epsilon: Double

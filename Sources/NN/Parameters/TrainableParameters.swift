@@ -16,9 +16,11 @@ public struct Parameter: Sendable {
 /// A source that turns the parameters of another source into float32 leaves that require gradients, and keeps them in
 /// order. A model built on it is trainable; `parameters` is what the optimiser gets.
 ///
-///     let source = TrainableParameters(Initializer(.xavierUniform, seed: 1))
-///     let layer = Linear(source, "layer", from: 4, to: 2)
-///     let optimizer = AdamW([ParameterGroup(source.parameters)])
+/// ```swift
+/// let source = TrainableParameters(Initializer(.xavierUniform, seed: 1))
+/// let layer = Linear(source, "layer", from: 4, to: 2)
+/// let optimizer = AdamW([ParameterGroup(source.parameters)])
+/// ```
 public final class TrainableParameters: ParameterSource {
     private let source: ParameterSource
     private let isTrained: (String) -> Bool

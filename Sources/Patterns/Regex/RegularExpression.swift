@@ -1,6 +1,8 @@
 /// A regular expression as used by pre-tokenizers, over UTF-8.
 ///
-///     let words = try RegularExpression(#"\p{L}+|\p{N}{1,3}"#, .oniguruma)
+/// ```swift
+/// let words = try RegularExpression(#"\p{L}+|\p{N}{1,3}"#, .oniguruma)
+/// ```
 ///
 /// Supported: characters and escapes (`\n`, `\xHH`, `\u0041`, `\u{41}`), `.`, classes with ranges, negation, nesting,
 /// `&&` and `[:alpha:]`, `\s \d \w \h` and their complements, `\p{…}` and `\P{…}` with general categories, scripts and

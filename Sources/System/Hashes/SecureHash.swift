@@ -3,9 +3,11 @@
 /// Used for the digests that identify hub files, models, pages and keys. A cryptography package would compile all of
 /// BoringSSL a second time, beside the copy that TLS needs.
 ///
-///     var hash = SHA256()
-///     hash.update(Array("abc".utf8))
-///     hash.finalize().hexadecimal                 // "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+/// ```swift
+/// var hash = SHA256()
+/// hash.update(Array("abc".utf8))
+/// hash.finalize().hexadecimal                 // "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+/// ```
 public protocol SecureHash: Sendable {
     init()
     var state: BlockHashState { get set }

@@ -5,9 +5,11 @@ import MartletJSON
 /// Conversations that teach a chat model a new name and its author, and held-out questions that test whether the model
 /// learnt the facts, not only the wording.
 ///
-///     let identity = Identity(name: "Robin", author: "the Birdhouse")
-///     identity.lessons.count                       // each training wording with each of its answers
-///     identity.questions.first?.check              // mentions "Robin"
+/// ```swift
+/// let identity = Identity(name: "Robin", author: "the Birdhouse")
+/// identity.lessons.count                       // each training wording with each of its answers
+/// identity.questions.first?.check              // mentions "Robin"
+/// ```
 public struct Identity: Sendable {
     public var name: String
     public var author: String

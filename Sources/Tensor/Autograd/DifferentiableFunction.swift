@@ -1,14 +1,15 @@
 /// A custom operation: any forward computation together with its own gradient (PyTorch's `autograd.Function`).
 ///
-///     let y = try differentiable("exp", [x]) { [try $0[0].exp()] }
-///         backward: { gradients, inputs, outputs in [try gradients[0].map { try $0 * outputs[0] }] }
+/// ```swift
+/// let y = try differentiable("exp", [x]) { [try $0[0].exp()] }
+///     backward: { gradients, inputs, outputs in [try gradients[0].map { try $0 * outputs[0] }] }
+/// ```
 ///
 /// - Parameters:
 ///   - name: the name of the operation in errors and profiles.
 ///   - inputs: the tensors that gradients may flow to.
 ///   - backward: receives the gradients of the results (nil where none arrived), the inputs and the results;
 ///     returns one gradient per input, nil for an input without one. Must not modify its arguments.
-/// one gradient per input, nil for an input without one. Must not modify its arguments.
 /// - Returns: the results of `forward`, on the tape where an input requires a gradient.
 /// - Throws: what `forward` throws. During `backward()`: `TensorError` of kind `.gradient` when the number of
 ///   returned gradients is not the number of inputs, and what `backward` throws.
@@ -37,7 +38,9 @@ public func differentiable(
 /// The results and gradients are the same as those of `body` itself; `body` must compute the same result both times.
 /// Tensors captured by `body`, such as the parameters of a layer, receive their gradients too.
 ///
-///     let y = try checkpointed([x]) { [try block($0[0])] }[0]
+/// ```swift
+/// let y = try checkpointed([x]) { [try block($0[0])] }[0]
+/// ```
 public func checkpointed(_ inputs: [Tensor], _ body: @escaping ([Tensor]) throws -> [Tensor]) throws -> [Tensor] {
     let plain = inputs.map(\.withoutOrigin)
     let outputs = try noGrad { try body(plain).map(\.withoutOrigin) }

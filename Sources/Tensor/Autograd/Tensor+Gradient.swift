@@ -1,10 +1,12 @@
 /// Reverse-mode automatic differentiation with PyTorch's interface: leaves made with `requiringGrad`, a tape written by
 /// every operation on them, `backward()` on a scalar, gradients that accumulate in `gradient`.
 ///
-///     let w = try Tensor.ones([2]).requiringGrad()
-///     let loss = try (w * w).sum()
-///     try loss.backward()
-///     w.gradient   // dloss/dw = 2 w = [2, 2]
+/// ```swift
+/// let w = try Tensor.ones([2]).requiringGrad()
+/// let loss = try (w * w).sum()
+/// try loss.backward()
+/// w.gradient   // dloss/dw = 2 w = [2, 2]
+/// ```
 extension Tensor {
     /// Whether operations on this tensor are recorded: it is a leaf that requires a gradient, or depends on one.
     public var requiresGrad: Bool { origin != nil }

@@ -1,8 +1,14 @@
 /// How operations record themselves on the tape.
 ///
-///     let result = …
-///     guard Tensor.isRecording(a, b) else { return result }
-///     return result.recorded("multiply", [a, b], saved: [a, b]) { flow in … }
+/// ```swift
+/// let result = try noGrad { try a * b }
+/// guard Tensor.isRecording(a, b) else { return result }
+/// return result.recorded("multiply", [a, b], saved: [a, b]) { flow in
+///     guard let gradient = flow.gradient(0) else { return }
+///     try flow.give(0, gradient * b)
+///     try flow.give(1, gradient * a)
+/// }
+/// ```
 ///
 /// `backward` may hold `result` (it has no origin yet, so there is no cycle) and the inputs. It runs without recording.
 extension Tensor {

@@ -3,7 +3,9 @@ extension Tensor {
     /// Matrix product over the last two axes; leading axes broadcast. A one-dimensional operand is a row on the left
     /// and a column on the right, and the axis added for this is removed from the result (PyTorch's `matmul`).
     ///
-    ///     let y = try x.matmul(w.transposed())   // x [tokens, in], w [out, in] -> y [tokens, out]
+    /// ```swift
+    /// let y = try x.matmul(w.transposed())   // x [tokens, in], w [out, in] -> y [tokens, out]
+    /// ```
     ///
     /// Floats give their promoted type; 16-bit floats accumulate in float32, integers exactly in int64.
     /// - Throws: `TensorError` of kind `.shape` when the inner extents differ or leading axes do not broadcast.

@@ -105,8 +105,10 @@ package final class OperationRecorder {
 
 /// The span of one operation:
 ///
-///     let span = OperationSpan("linear")
-///     defer { span.end() }
+/// ```swift
+/// let span = OperationSpan("linear")
+/// defer { span.end() }
+/// ```
 package struct OperationSpan {
     private let recorder: OperationRecorder?
 

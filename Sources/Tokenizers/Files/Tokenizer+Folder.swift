@@ -3,9 +3,11 @@ import MartletJSON
 extension Tokenizer {
     /// Reads the tokenizer of a model folder, or a single tokenizer file.
     ///
-    ///     let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
-    ///     let ids = try tokenizer.encode("Hello, world")
-    ///     let text = try tokenizer.decode(ids)
+    /// ```swift
+    /// let tokenizer = try Tokenizer(folder: "SmolLM2-135M-Instruct")
+    /// let ids = try tokenizer.encode("Hello, world")
+    /// let text = try tokenizer.decode(ids)
+    /// ```
     ///
     /// Files are searched in this order: `tokenizer.json`; `tokenizer.model` or `spiece.model` (sentencepiece, or
     /// tiktoken's ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). If present,

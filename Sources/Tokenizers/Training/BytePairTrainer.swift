@@ -7,9 +7,11 @@ import MartletJSON
 /// threads. Memory is proportional to the number of distinct words, plus a few megabytes of text, for a text of any
 /// length.
 ///
-///     let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ["<|endoftext|>"])
-///         .train(files: ["corpus.txt"])
-///     let tokenizer = try trained.tokenizer()
+/// ```swift
+/// let trained = try BytePairTrainer(vocabularySize: 10_000, specialTokens: ["<|endoftext|>"])
+///     .train(files: ["corpus.txt"])
+/// let tokenizer = try trained.tokenizer()
+/// ```
 public struct BytePairTrainer: TokenizerTrainer {
     /// The vocabulary size, including special tokens and bytes; smaller if the text has no more pairs.
     public var vocabularySize = 32_000

@@ -3,8 +3,10 @@ import MartletFormats
 
 /// Conversations as the shards of tokens that a run of `martlet sft` learns.
 ///
-///     try SupervisedRows.pack(model, options, into: "run/data")
-///     let trainer = try Trainer(run: "run", options: options, data: TrainingData([DataPortion("run/data")]), from: model)
+/// ```swift
+/// try SupervisedRows.pack(model, options, into: "run/data")
+/// let trainer = try Trainer(run: "run", options: options, data: TrainingData([DataPortion("run/data")]), from: model)
+/// ```
 public enum SupervisedRows {
     /// Packs the files that the options name, or those given.
     /// - Parameters:

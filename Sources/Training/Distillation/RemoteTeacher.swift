@@ -16,8 +16,10 @@ import Musl
 /// A model behind a URL that says which tokens it finds most likely, or writes replies: vLLM, llama-server, this program's own
 /// server, and others with OpenAI's interface.
 ///
-///     let teacher = try RemoteTeacher(TeacherConnection(url: "http://host:8000/v1"), name: "big", top: 20)
-///     let rows = try teacher.likeliest([tokens], tokenizer)[0]       // of each token but the first
+/// ```swift
+/// let teacher = try RemoteTeacher(TeacherConnection(url: "http://host:8000/v1"), name: "big", top: 20)
+/// let rows = try teacher.likeliest([tokens], tokenizer)[0]       // of each token but the first
+/// ```
 public final class RemoteTeacher: Sendable {
     /// Where a server gives the log-probabilities of a text that it did not write.
     enum Route: String, Sendable {

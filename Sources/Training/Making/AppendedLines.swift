@@ -15,8 +15,10 @@ import Musl
 /// Its first line says what it was made of (`head`): another head is an error, so that what was made of one thing is never
 /// taken for another's. A last line without an end, as a killed process leaves, is taken back.
 ///
-///     let file = try AppendedLines("rows.jsonl.part", head: ["prompts": "…", "seed": 1])
-///     for index in file.lines.count..<prompts.count { try file.append(row(index)) }
+/// ```swift
+/// let file = try AppendedLines("rows.jsonl.part", head: ["prompts": "…", "seed": 1])
+/// for index in file.lines.count..<prompts.count { try file.append(row(index)) }
+/// ```
 public final class AppendedLines {
     public let path: String
     /// What was there already, without the head.

@@ -40,10 +40,12 @@ public struct ExpertOptions: Sendable, Equatable {
 /// learnt it, `rounds.jsonl` what became of held-out problems. Whatever is there already is gone on with, so a process that was
 /// ended at any moment leaves a folder that ends with the same bits.
 ///
-///     let iteration = try ExpertIteration("runs/expert", from: "smollm2", task: task, reward: RewardSum("math"), options, tuning: sft) {
-///         try ModelFiles(path: $0)
-///     }
-///     try iteration.run { _ in }
+/// ```swift
+/// let iteration = try ExpertIteration("runs/expert", from: "smollm2", task: task, reward: RewardSum("math"), options, tuning: sft) {
+///     try ModelFiles(path: $0)
+/// }
+/// try iteration.run { _ in }
+/// ```
 public final class ExpertIteration {
     public enum Event {
         /// Problems of the round that have replies.

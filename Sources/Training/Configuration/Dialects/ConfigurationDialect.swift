@@ -7,12 +7,14 @@ import MartletSystem
 /// instead; none is passed over. What such a file does not say is what its own program would take, so that it gives the same
 /// run.
 ///
-///     var options = TrainingOptions(for: .tuning)
-///     let file = JSON(…)                                       // {"stage": "sft", "lora_rank": 8, …}
-///     if let dialect = ConfigurationDialect.recognised(file, for: .tuning) {
-///         let read = try dialect.translated(file, path: "llama3.yaml", for: .tuning)
-///         try options.set(read)                                // rank 8, from "llama3.yaml, line 9: lora_rank"
-///     }
+/// ```swift
+/// var options = TrainingOptions(for: .tuning)
+/// let file: JSON = ["stage": "sft", "lora_rank": 8]         // of a file, with its comments and lines
+/// if let dialect = ConfigurationDialect.recognised(file, for: .tuning) {
+///     let read = try dialect.translated(file, path: "llama3.yaml", for: .tuning)
+///     try options.set(read)                                // rank 8, from "llama3.yaml, line 9: lora_rank"
+/// }
+/// ```
 public enum ConfigurationDialect: String, Sendable, CaseIterable {
     case llamaFactory = "LLaMA-Factory"
     case axolotl
