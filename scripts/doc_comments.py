@@ -7,7 +7,7 @@ import os, re
 
 # What examples use and do not make.
 GIVEN = {
-    "a": "Tensor", "adapter": "Adapter", "b": "Tensor", "batches": "BatchStream", "blocks": "Tensor", "body": "[UInt8]",
+    "a": "Tensor", "add": "Tool", "adapter": "Adapter", "b": "Tensor", "batches": "BatchStream", "blocks": "Tensor", "body": "[UInt8]",
     "cache": "KVCache", "checkpoint": "Checkpoint", "compiler": "GrammarCompiler", "configuration": "AdapterConfiguration",
     "constraint": "any TokenConstraint", "data": "TrainingData", "decoder": "Decoder", "embedder": "TextEmbedder",
     "energy": "[Float]", "engine": "Engine", "files": "ModelFiles", "headDimension": "Int", "ids": "[Int32]",
@@ -15,8 +15,10 @@ GIVEN = {
     "loss": "Tensor", "messages": "[ChatMessage]", "model": "LanguageModel", "next": "Int32", "now": "Int",
     "options": "GenerationOptions", "other": "Tensor", "pairs": "[PreferencePair]", "parameters": "[Parameter]",
     "path": "String", "pieces": "[String]", "prompt": "[Int32]", "query": "String", "request": "EngineRequest",
-    "schema": "JSON", "scorer": "Scorer", "sequences": "[DecoderSequence]", "source": "Initializer", "spec": "DecoderConfiguration",
+    "schema": "JSON", "scorer": "Scorer", "segments": "[Range<Int>]", "sequences": "[DecoderSequence]",
+    "session": "ChatSession", "source": "Initializer", "spec": "DecoderConfiguration",
     "text": "String", "texts": "[String]", "token": "Int32", "tokenizer": "Tokenizer", "tokens": "[Int32]", "w": "Tensor",
+    "weather": "Tool",
     "weight": "Tensor", "x": "Tensor",
 }
 # Names that stand for something else in one file, or in one only.

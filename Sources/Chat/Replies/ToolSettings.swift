@@ -22,7 +22,7 @@ public struct Tool: Sendable, Equatable {
 /// Whether a reply may, must or must not call tools: `tool_choice` of OpenAI's API.
 ///
 /// ```swift
-/// for try await event in model.chat(messages, tools: [add, weather], choice: .named("add")) { … }
+/// for try await event in model.chat(messages, tools: [add, weather], choice: .named("add")) { print(event) }
 /// ```
 public enum ToolChoice: Sendable, Equatable {
     /// No call; the model is not told of the tools.

@@ -82,7 +82,7 @@ public final class ChatSession: Sendable {
     /// once, with the last reply. A failed or cancelled reply is not remembered.
     ///
     /// ```swift
-    /// for try await event in session.stream("What is 17 + 25?", choice: .named("add")) { … }
+    /// for try await event in session.stream("What is 17 + 25?", choice: .named("add")) { print(event) }
     /// ```
     /// - Parameter choice: whether functions may (`.auto`), must (`.required`, `.named("add")`) or must not (`.none`) be
     ///   called. A demand holds until the first call: what follows its result is the model's decision.
