@@ -455,8 +455,8 @@ def main():
     for file, line, text in [] if given.files else doc_comments.blocks(ROOT):
         names, result = doc_comments.given(file, text)
         comments.append(Block(file, line, "swift", {"given": names, "result": result}, text))
-    for package in (False, True) if compiler is not None else ():
-        group = [block for block in comments if (block.file in doc_comments.PACKAGE) == package]
+    for package in (None, package_name(given.build)) if compiler is not None else ():
+        group = [block for block in comments if (block.file in doc_comments.PACKAGE) == (package is not None)]
         if problem := check_swift(group, compiler, package, doc_comments.imports(ROOT)):
             waiting.append(problem)
             say("not ok doc comments: " + problem)
