@@ -157,8 +157,8 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
                              size_t stride, size_t outputs, uint8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
-    // What a table has are bytes.
-    const int wide = table ? 8 : bits;
+    // What a table has are bytes, or numbers of five bits.
+    const int wide = table == MARTLET_TABLE_IQ4 ? 8 : table == MARTLET_TABLE_FP4 ? 5 : bits;
     for (size_t p = first; p < last; p++) {
         const uint8_t *panel = panels + p * blocks * size;
         for (size_t b = 0; b < blocks; b++) {
@@ -236,7 +236,7 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
     CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
-    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 16)
     CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
     CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)

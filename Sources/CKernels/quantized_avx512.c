@@ -294,7 +294,7 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
     CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
-    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 16)
     CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
     CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)

@@ -32,7 +32,7 @@ typedef struct {
     float scale[2], minimum[2];
 } block_values;
 
-/// What an index of four bits stands for, and 128.
+/// What an index of four bits stands for, and 128; of FP4 twice that, and 16, which five bits hold.
 extern const uint8_t martlet_iq4_codes[16], martlet_fp4_codes[16];
 
 /// Codes as indices, of the types that are packed so: IQ4_NL, IQ4_XS and MXFP4.

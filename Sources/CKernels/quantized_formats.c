@@ -67,7 +67,7 @@ bool martlet_packing_of(martlet_type type, bool exact, martlet_packing *packing)
     case MARTLET_IQ1_M: case MARTLET_IQ2_XS: case MARTLET_IQ2_S: p.bits = 8; p.parts = 2; p.offset = 128; break;
     // Tables of 16 numbers are looked up in the product.
     case MARTLET_IQ4_NL: case MARTLET_IQ4_XS: p.bits = 4; p.table = MARTLET_TABLE_IQ4; p.offset = 128; break;
-    case MARTLET_MXFP4: p.bits = 4; p.table = MARTLET_TABLE_FP4; p.offset = 128; break;
+    case MARTLET_MXFP4: p.bits = 4; p.table = MARTLET_TABLE_FP4; p.offset = 16; break;
     default: return false;
     }
     if (exact) p = (martlet_packing){.parts = 1, .float_type = MARTLET_F32};

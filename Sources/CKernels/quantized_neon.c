@@ -13,14 +13,19 @@
 #define GROUPS 8
 #define PLAIN static inline __attribute__((always_inline))
 
-/// The codes of group g of rows 4q … 4q + 3; 128 is subtracted from bytes of 8-bit formats and of tables.
+/// Bits of what is computed with: a table has bytes, or numbers of five bits.
+PLAIN int wide_bits(const int bits, const martlet_table table) {
+    return table == MARTLET_TABLE_IQ4 ? 8 : table == MARTLET_TABLE_FP4 ? 5 : bits;
+}
+
+/// The codes of group g of rows 4q … 4q + 3; 128 is subtracted from bytes.
 PLAIN int8x16_t codes_of(const int bits, const martlet_table table, const uint8_t *codes, const int g, const int q) {
     if (bits == 8) return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(codes + 64 * g + 16 * q), vdupq_n_u8(0x80)));
     const uint8x16_t pair = vld1q_u8(codes + 64 * (g % 4) + 16 * q);
     uint8x16_t w = g < 4 ? vandq_u8(pair, vdupq_n_u8(15)) : vshrq_n_u8(pair, 4);
     if (table) {
         const uint8x16_t bytes = vqtbl1q_u8(vld1q_u8(codes_of_table(table)), w);
-        return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
+        return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(table == MARTLET_TABLE_IQ4 ? 0x80 : 0)));
     }
     if (bits == 5) {
         // Byte i tests bit i % 8 of byte i / 8.

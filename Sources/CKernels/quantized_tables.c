@@ -7,8 +7,7 @@
 #include <string.h>
 
 const uint8_t martlet_iq4_codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
-const uint8_t martlet_fp4_codes[16] = {128, 129, 130, 131, 132, 134, 136, 140,
-                                       128, 127, 126, 125, 124, 122, 120, 116};
+const uint8_t martlet_fp4_codes[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 static const uint8_t iq2_magnitudes[4] = {8, 25, 43, 0};
 static const uint8_t iq3_xxs_magnitudes[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 

@@ -64,7 +64,7 @@ INLINE void SUFFIX(single)(const int bits, const int parts, const bool minimum, 
                            const martlet_activations *x, size_t row, float *y, size_t left) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
-    const int n = GROUPS / parts, wide = table ? 8 : bits;
+    const int n = GROUPS / parts, wide = wide_bits(bits, table);
     float32x4_t acc[4];
     for (int q = 0; q < 4; q++) acc[q] = vdupq_n_f32(0);
     for (size_t b = 0; b < blocks; b++, panel += block_bytes) {
@@ -128,7 +128,7 @@ INLINE void SUFFIX(panels)(const int bits, const int parts, const bool minimum, 
                    size_t stride, size_t outputs, int8_t *scratch) {
     const size_t blocks = x->columns / MARTLET_BLOCK, size = packing->block_bytes;
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
-    const int wide = table ? 8 : bits, offset = wide == 8 ? stored_offset - 128 : stored_offset;
+    const int wide = wide_bits(bits, table), offset = wide == 8 ? stored_offset - 128 : stored_offset;
     for (size_t p = first; p < last; p++) {
         const uint8_t *panel = panels + p * blocks * size;
         const size_t left = outputs - p * MARTLET_PANEL;
@@ -173,7 +173,7 @@ TARGET static void SUFFIX(multiply)(const martlet_packing *packing, const void *
     CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
     CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
-    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 128)
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 16)
     CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
     CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
     CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)
