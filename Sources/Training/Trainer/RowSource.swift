@@ -116,7 +116,7 @@ final class RowSource: TrainingSource {
     ) throws -> StepLoop.Outcome? {
         try loop.step(goal, number: step, rate: rate, data: origins) {
             try (0..<parts).map { part in
-                let rows = try followed(batches.batch(step: step, microBatch: part, of: parts), goal)
+                let rows = try batches.batch(step: step, microBatch: part, of: parts)
                 let draw = RowDraw(
                     seed: options.general.randomSeed, step: step, firstRow: batches.rowsPerStep * part / parts)
                 return try goal.batch(of: rows, draw)
@@ -126,16 +126,6 @@ final class RowSource: TrainingSource {
 
     private func isLogged(_ step: Int) -> Bool {
         (step + 1) % options.checkpoints.logEvery == 0 || step == 0 || step + 1 == options.schedule.steps
-    }
-
-    /// - Throws: `TrainingError` for rows with weights of tokens, where the objective makes others of the rows.
-    private func followed(_ rows: TrainingBatch, _ goal: some RowObjective) throws(TrainingError) -> TrainingBatch {
-        guard rows.weights == nil || goal is NextToken else {
-            throw TrainingError(
-                .data,
-                "tokens of the data have weights, which the prediction of next tokens alone follows: pack without")
-        }
-        return rows
     }
 
     func whyLeftOut(step: Int) -> String { "no token of \(batches.origin(step: step, row: 0)) is trained on" }
@@ -168,7 +158,7 @@ final class RowSource: TrainingSource {
                 let numbers = held.spread(rows)
                 for first in stride(from: 0, to: numbers.count, by: 8) {
                     let numbered = numbers[first..<min(first + 8, numbers.count)]
-                    let text = try followed(held.set.batch(numbered), goal)
+                    let text = try held.set.batch(numbered)
                     let batch = try objective.batch(of: text, .heldOut(row: first))
                     let own = objective.weight(of: batch)
                     guard own > 0 else { continue }
