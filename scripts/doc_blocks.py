@@ -280,8 +280,8 @@ def run_swift(group, compiler, link, say):
         bodies.append(f"@MainActor func block{number}() async throws {{\n"
                       + "\n".join("" if line.startswith("import ") else line for line in lines) + "\n}\n")
         calls.append(f"case {number}: try await block{number}()\n")
-    main = ("@main struct Blocks { @MainActor static func main() async throws { switch Int(CommandLine.arguments[1])! {\n"
-            + "".join(calls) + "default: break\n} } }\n")
+    main = ("@main struct Blocks { @MainActor static func main() async { do { switch Int(CommandLine.arguments[1])! {\n"
+            + "".join(calls) + "default: break\n} } catch { print(error)\nexit(1) } } }\n")
     with tempfile.TemporaryDirectory() as folder:
         source, objects, program = (os.path.join(folder, name) for name in ("blocks.swift", "objects", "blocks"))
         open(source, "w", encoding="utf-8").write("\n".join(sorted(imports)) + "\n" + "".join(bodies) + main)
@@ -297,7 +297,7 @@ def run_swift(group, compiler, link, say):
             started = time.time()
             done = subprocess.run([program, str(number)], capture_output=True, text=True, timeout=900, cwd=folder)
             failed += done.returncode != 0
-            said = f": exit {done.returncode}\n{done.stderr[-900:]}" if done.returncode else ""
+            said = f": exit {done.returncode}\n{(done.stdout + done.stderr)[-900:]}" if done.returncode else ""
             say(f"{'not ok' if done.returncode else 'ok'} {block.file}:{block.line} {time.time() - started:.1f} s{said}")
         return len(group), failed
 

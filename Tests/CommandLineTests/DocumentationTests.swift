@@ -33,12 +33,15 @@ import TinyModels
             try FileManager.default.createDirectory(atPath: "\(models)/\(name)", withIntermediateDirectories: true)
         }
         var model = TinyModel()
-        model.contextLength = 512
+        model.contextLength = 2048
         try model.write(gguf: models + "/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
         try TinyEncoder.write(folder: models + "/minilm")
         let build = URL(filePath: Program.path).deletingLastPathComponent().path
+        // Blocks of Swift are run as well, linked with what the program was.
+        let objects = build + "/martlet.product/Objects.LinkFileList"
+        let link = FileManager.default.fileExists(atPath: objects) ? ["--link", objects] : []
         let (code, output) = try run(
-            ["--quick", "--martlet", Program.path, "--build", build],
+            ["--quick", "--martlet", Program.path, "--build", build] + link,
             [
                 "HOME": program.home, "HF_HOME": program.home + "/hub", "HF_HUB_OFFLINE": "1",
                 "MARTLET_HOME": program.home + "/martlet",
