@@ -22,6 +22,8 @@ export const sentences = {
   "Experts of each layer, of families with mixtures (mixtral, qwen3_moe, olmoe, deepseek_v2, deepseek_v3).": "每层专家的数量，用于混合专家的架构（mixtral、qwen3_moe、olmoe、deepseek_v2、deepseek_v3）。",
   "Experts that process a token.": "处理每个词元的专家数。",
   "Experts that process every token (DeepSeek).": "处理所有词元的共享专家数（DeepSeek）。",
+  "Modules that predict further tokens, one each, and draft them (DeepSeek V3: run --spec mtp).": "再多预测几个词元的模块，每个一个词元，也用来起草（DeepSeek V3：run --spec mtp）。",
+  "Weight of their loss, a mean over the modules.": "这些模块损失的权重，对模块取平均。",
   "Width inside one expert.": "单个专家内部的宽度。",
   "Layers at the beginning with a dense feed-forward layer in place of a mixture.": "开头用稠密前馈层代替混合专家的层数。",
   "Groups of experts; a token's experts are in active_groups of them (DeepSeek).": "专家的组数；一个词元的专家来自其中 active_groups 组（DeepSeek）。",
