@@ -14,7 +14,7 @@ GIVEN = {
     "images": "Tensor", "json": "JSON", "layer": "Linear", "library": "TaskLibrary", "logits": "Tensor", "loop": "StepLoop",
     "loss": "Tensor", "messages": "[ChatMessage]", "model": "LanguageModel", "next": "Int32", "now": "Int",
     "options": "GenerationOptions", "other": "Tensor", "pairs": "[PreferencePair]", "parameters": "[Parameter]",
-    "path": "String", "pieces": "[String]", "prompt": "[Int32]", "query": "String", "request": "EngineRequest",
+    "paris": "Int32", "path": "String", "pieces": "[String]", "prompt": "[Int32]", "query": "String", "request": "EngineRequest", "rome": "Int32",
     "schema": "JSON", "scorer": "Scorer", "segments": "[Range<Int>]", "sequences": "[DecoderSequence]",
     "session": "ChatSession", "source": "Initializer", "spec": "DecoderConfiguration",
     "text": "String", "texts": "[String]", "token": "Int32", "tokenizer": "Tokenizer", "tokens": "[Int32]", "w": "Tensor",
