@@ -171,7 +171,7 @@ private struct Scene {
                                                 seen: self.seen.map { _ in UnsafePointer(seen + start * tokens) },
                                                 seen_stride: tokens, scale: scale, soft_cap: softCap,
                                                 alibi_slopes: slopes, relative_bias: nil, relative_span: 0,
-                                                sinks: sinks)
+                                                sinks: sinks, log_sums: nil, log_sum_stride: 0)
                                             for head in 0..<kvHeads {
                                                 var row = 0
                                                 while row < count * group {

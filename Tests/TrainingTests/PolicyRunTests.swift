@@ -45,14 +45,13 @@ import Musl
     func aRunThatIsResumedEndsWithTheSameBits(_ more: [String: JSON]) throws {
         let folder = try modelFolder("grpo")
         let options = try policyOptions(more)
-        // Thousands of tokens, of a model whose random logits are so large that a float's last bit is 4e-6.
         var differences: [Double] = [], useful = 0.0
         try trainer(folder + "/whole", folder, options).train {
             guard case .step(let report) = $0 else { return }
             differences.append(report["rollout_difference"] ?? 1)
             useful += report["useful_groups"] ?? 0
         }
-        #expect(useful > 0 && differences.count == 4 && differences.allSatisfy { $0 <= 2e-5 }, "\(differences)")
+        #expect(useful > 0 && differences.count == 4 && differences.allSatisfy { $0 <= 1e-5 }, "\(differences)")
         var steps = 0
         let first = try trainer(folder + "/parts", folder, options)
         #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })

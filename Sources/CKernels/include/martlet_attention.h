@@ -83,6 +83,10 @@ typedef struct martlet_attention_arguments {
     ptrdiff_t relative_span;
     /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
     const float *_Nullable sinks;
+    /// Or NULL: takes log sum_j exp(s_ij) of every query, the sink included, which a gradient begins with; token t and
+    /// query head h at log_sums[h * log_sum_stride + t].
+    float *_Nullable log_sums;
+    ptrdiff_t log_sum_stride;
 } martlet_attention_arguments;
 
 /// Key and value rows to append to the cache.

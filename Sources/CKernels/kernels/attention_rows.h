@@ -108,6 +108,10 @@ static void tile_end(const attention_tile *t, const martlet_attention_arguments 
         ptrdiff_t token = (begin + r) / g->group, head = kv_head * g->group + (begin + r) % g->group;
         float *out = g->output + token * g->output_stride + head * g->value_dimension;
         float total = sum_lanes(load(t->sums[r]));
+        if (g->log_sums) {
+            g->log_sums[head * g->log_sum_stride + token] =
+                total == 0 ? -INFINITY : t->maximum[r] + log16(splat(total))[0];
+        }
         f32x16 factor = splat(total == 0 ? 0.0f : 1.0f / total);
         ptrdiff_t i = 0;
         for (; i + LANES <= g->value_dimension; i += LANES) {

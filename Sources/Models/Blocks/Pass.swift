@@ -26,6 +26,9 @@ public struct Pass {
     public var masks: [SequenceMask?]
     /// The adapters of each sequence, in the order of the sequences; empty if there are none.
     public var adapters: [AdapterSet?]
+    /// Whether attention of whole sequences sums as it does over a cache: a token has the probability that it had when it
+    /// was drawn, to the bit where the rest is computed alike.
+    public var attendsInPages = false
     /// Receives auxiliary losses, router loads and residuals of the pass.
     public var record: PassRecord?
     /// How the experts of mixtures are chosen in training.

@@ -31,6 +31,8 @@ final class PassContext {
     private let relativeBiases: [RelativePositionBias?]
     /// Nil outside of training.
     let dropout: DecoderDropout?
+    /// Whether whole sequences sum as over a cache.
+    let attendsInPages: Bool
     let adapters: RowAdapters
     /// For each segment, what its rows see instead of what the layers say; empty if no sequence has a mask.
     private let masks: [SequenceMask?]
@@ -47,7 +49,7 @@ final class PassContext {
     init(_ pass: Pass, tokens: Int, _ stack: BlockStack, limit: Int?) throws {
         (dropout, memory, observation, record) = (pass.dropout, pass.memory, pass.observation, pass.record)
         routing = pass.routing
-        isTransient = pass.isTransient
+        (isTransient, attendsInPages) = (pass.isTransient, pass.attendsInPages)
         rotaryOfLayer = stack.rotaryOfLayer
         relativeBiases = stack.relativeBiases
         let parts: [Part], named: [Range<Int>]
@@ -159,10 +161,11 @@ final class PassContext {
             ? Array(repeating: layer, count: segments.count) : masks.map { layer.masked(by: $0) }
     }
 
-    /// The heads of a layer with its biases by distance.
+    /// The heads of a layer with its biases by distance, and how they sum.
     func biased(_ shape: AttentionShape, layer: Int) throws -> AttentionShape {
-        guard let bias = relativeBiases[layer] else { return shape }
         var result = shape
+        result.isInPages = attendsInPages
+        guard let bias = relativeBiases[layer] else { return result }
         result.relativeBias = try bias.bias()
         return result
     }

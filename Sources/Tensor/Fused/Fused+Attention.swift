@@ -9,6 +9,9 @@ public struct AttentionShape: Sendable, Equatable {
     public var softCap: Float?
     /// What is added to the scores for the distance of a key.
     public var relativeBias: RelativeBias?
+    /// Whether whole sequences are summed page by page, as over a cache, and so have its bits: the weights are divided by
+    /// their sum at the end, not before. Kernels alone tell the two apart; the formula is one.
+    public var isInPages = false
 
     /// - Parameter valueDimension: equal to `headDimension` by default.
     public init(

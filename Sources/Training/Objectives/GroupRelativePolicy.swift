@@ -114,7 +114,7 @@ public struct GroupRelativePolicy: Objective {
         func spread(_ values: (Sample) -> [Float]) throws -> Tensor {
             try Tensor(batch.flatMap { [Float](repeating: 0, count: $0.rollout.prompt.count - 1) + values($0) })
         }
-        let (new, hidden) = try packed.logProbabilities(decoder, temperature: temperature)  // [tokens]
+        let (new, hidden) = try packed.logProbabilities(decoder, temperature: temperature, asDrawn: true)  // [tokens]
         let difference = try new - spread(\.rollout.logProbabilities)  // [tokens]
         let advantage = try spread { sample in
             let drawn = sample.rollout.isDrawn

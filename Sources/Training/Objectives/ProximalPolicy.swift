@@ -68,7 +68,7 @@ public struct ProximalPolicy: Objective {
     public func values(of rollouts: [Rollout]) throws -> [[Double]] {
         try noGrad {
             let packed = PackedSequences(rollouts.map { EncodedChat($0) })
-            let hidden = try decoder.hiddenStates(packed.inputs, segments: packed.segments)  // [tokens, hidden]
+            let hidden = try decoder.hiddenStates(packed.inputs, packed.passAsDrawn)  // [tokens, hidden]
             let all: [Double] = try values(hidden).toArray()
             return zip(rollouts, packed.segments).map { rollout, rows in
                 Array(all[rows.upperBound - rollout.reply.count..<rows.upperBound])
@@ -88,7 +88,7 @@ public struct ProximalPolicy: Objective {
             try Tensor(samples.flatMap { [Float](repeating: 0, count: $0.rollout.prompt.count - 1) + values($0) })
         }
         // [tokens] and [tokens, hidden]
-        let (new, hidden) = try packed.logProbabilities(decoder, temperature: temperature)
+        let (new, hidden) = try packed.logProbabilities(decoder, temperature: temperature, asDrawn: true)
         let difference = try new - spread(\.rollout.logProbabilities)  // [tokens]
         let ratio = try difference.exp(), advantages = try spread(\.advantages)  // [tokens]
         let clipped = try ratio.clamp(min: 1 - clip, max: 1 + clip)

@@ -57,12 +57,22 @@ public struct PackedSequences: Sendable {
         try Tensor.zeros([segments.count]).indexAdd(0, Tensor(owners), values * Tensor(weights))
     }
 
+    /// The pass that sums as drawing did.
+    var passAsDrawn: Pass {
+        var pass = Pass(.whole(segments))
+        pass.attendsInPages = true
+        return pass
+    }
+
     /// log p of the tokens whose probability is needed, 0 elsewhere: `[tokens]`; and the hidden states, `[tokens,
     /// hidden]`.
+    /// - Parameter asDrawn: whether attention sums as it did when the tokens were drawn (`Pass.attendsInPages`), so that
+    ///   the ratio of the two probabilities begins at 1.
     public func logProbabilities(
-        _ decoder: Decoder, temperature: Double = 1
+        _ decoder: Decoder, temperature: Double = 1, asDrawn: Bool = false
     ) throws -> (logProbabilities: Tensor, hidden: Tensor) {
-        let hidden = try decoder.hiddenStates(inputs, segments: segments)  // [tokens, hidden]
+        let pass = asDrawn ? passAsDrawn : Pass(.whole(segments))
+        let hidden = try decoder.hiddenStates(inputs, pass)  // [tokens, hidden]
         let options = CrossEntropyOptions(
             softCap: decoder.configuration.logitSoftCap, temperature: Float(temperature))
         let head = try decoder.lossHead

@@ -205,7 +205,7 @@ struct ReferencePolicy {
                 for start in stride(from: 0, to: rollouts.count, by: 16) {
                     let part = Array(rollouts[start..<min(start + 16, rollouts.count)])
                     let packed = PackedSequences(part.map { EncodedChat($0) })
-                    let values: [Float] = try packed.logProbabilities(decoder, temperature: temperature)
+                    let values: [Float] = try packed.logProbabilities(decoder, temperature: temperature, asDrawn: true)
                         .logProbabilities.toArray()
                     for (rollout, rows) in zip(part, packed.segments) {
                         found.append(Array(values[rows.upperBound - rollout.reply.count..<rows.upperBound]))

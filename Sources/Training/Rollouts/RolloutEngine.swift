@@ -13,10 +13,8 @@ public struct Rollout: Sendable {
     /// Where the last turn begins in the reply.
     public let lastTurn: Int
     /// log p of each token of the reply under the distribution it was drawn from: the model's that wrote it, at the
-    /// temperature of the drawing (1 for greedy replies). Training finds the same numbers but for their rounding: attention
-    /// over the cache's pages divides by the sum of the weights at the end, that over whole texts at the beginning. They
-    /// are 1e-6 apart where logits are of ordinary size, 3e-5 in a random model with logits to 42, which is a thirtieth of
-    /// what that model's float32 is from float64 (the metric `rollout_difference`).
+    /// temperature of the drawing (1 for greedy replies). Training computes the same hidden states, to the bit
+    /// (`Pass.attendsInPages`), so the two differ by the rounding of a logarithm at most (the metric `rollout_difference`).
     public let logProbabilities: [Float]
     public let isFinished: Bool
 

@@ -236,6 +236,47 @@ import Testing
         }
     }
 
+    /// Sums page by page are the same formula, and have its gradient.
+    @Test(arguments: masks + [AttentionMask(.everything, queries: [0..<60, 60..<100], keys: [0..<99, 99..<100])])
+    func sumsByPagesAgree(_ mask: AttentionMask) throws {
+        var shape = AttentionShape(
+            heads: 4, keyValueHeads: 2, headDimension: 8, valueDimension: 5, scale: 0.3, softCap: 3)
+        shape.isInPages = true
+        try compare("attention, in pages", shapes: [[100, 32], [100, 16], [100, 10], [4]], tolerance: 1e-4) {
+            [shape] in try Fused.attention($0[0], $0[1], $0[2], mask: mask, shape, sinks: $0[3])
+        }
+    }
+
+    /// A pass that is recorded has the bits of a cache that is filled token by token.
+    @Test(arguments: [AttentionMask.Reach.causal, .window(70)], [8, 6])
+    func sumsByPagesHaveTheBitsOfACache(_ reach: AttentionMask.Reach, _ dimension: Int) throws {
+        var shape = AttentionShape(heads: 4, keyValueHeads: 2, headDimension: dimension, scale: 0.3)
+        var stream = RandomStream(seed: 4)
+        let tokens = 150, start = 9
+        let (q, k, v) = (
+            try Tensor.normal([tokens, 4 * dimension], mean: 0, std: 2, using: &stream),
+            try Tensor.normal([tokens, 2 * dimension], mean: 0, std: 2, using: &stream),
+            try Tensor.normal([tokens, 2 * dimension], mean: 0, std: 2, using: &stream)
+        )
+        let layout = KVLayout(
+            heads: 2, headDimension: dimension, valueDimension: dimension, offset: 0, dtype: .float32)
+        let blocks = (0..<3).map { _ in KVBlock(byteCount: layout.elementCount * 4, ledger: nil) }
+        var written: [Float] = []
+        for token in start..<tokens {
+            try Fused.append(
+                k, v, rows: token..<token + 1, to: Array(blocks[((token - start) / KVBlock.length)...]),
+                at: (token - start) % KVBlock.length, layout, .float32)
+            let one = try q.slice(0, from: token, to: token + 1).contiguous()
+            let seen = PagedQueries(
+                rows: 0..<1, blocks: blocks, keyCount: token - start + 1, firstPosition: token - start, reach: reach)
+            written += try Fused.attention(one, [seen], layout, .float32, shape).toArray(as: Float.self)
+        }
+        shape.isInPages = true
+        let mask = AttentionMask(reach, within: [0..<start, start..<tokens])
+        let whole = try Fused.attention(q.requiringGrad(), k, v, mask: mask, shape)
+        #expect(try whole.detach().toArray(as: Float.self)[(start * 4 * dimension)...] == written[...])
+    }
+
     /// Gradients of the masked kernel against central differences of its own results.
     @Test(arguments: [masks[2], masks[6]]) func gradientsOfMasksAreDifferences(_ mask: AttentionMask) throws {
         let shape = AttentionShape(heads: 2, keyValueHeads: 1, headDimension: 8, scale: 0.3)

@@ -15,15 +15,24 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         try Fused.check("attention", q, k, v)
         if let sinks { try Fused.check("attention", sinks) }
-        let output = Tensor(uninitialized: [q.shape[0], shape.heads * shape.valueDimension])
         let inputs: [Tensor?] = [q, k, v, sinks]
         let records = Tensor.isRecording(inputs)
         let logSums = Tensor(uninitialized: records ? [shape.heads, q.shape[0]] : [0])
         let (q0, k0, v0, s0) = (q.withoutOrigin, k.withoutOrigin, v.withoutOrigin, sinks?.withoutOrigin)
+        // Over a cache nothing is dropped.
+        let isInPages = shape.isInPages && dropout == nil
+        let output =
+            isInPages
+            ? try attentionInPages(q0, k0, v0, mask: mask, shape, sinks: s0, logSums: records ? logSums : nil)
+            : Tensor(uninitialized: [q.shape[0], shape.heads * shape.valueDimension])
         let call = SequenceAttention(
             q: q0, k: k0, v: v0, sinks: s0, output: output, logSums: logSums, mask: mask, shape: shape,
             dropout: dropout)
-        call.run(gradients: nil)
+        if isInPages {
+            OperationSpan.count(operations: call.operations(backward: false))
+        } else {
+            call.run(gradients: nil)
+        }
         guard records else { return output }
         return output.recorded("attention", inputs, saved: [q0, k0, v0, output] + (s0.map { [$0] } ?? [])) { flow in
             let gradient = try flow.contiguousGradient()
@@ -91,7 +100,7 @@ private struct SequenceAttention {
 
     /// Floating-point operations over the visible query-key pairs. Forward: the products q kᵀ and p v. Backward: q kᵀ
     /// again, and the products for dp, dq, dk and dv.
-    private func operations(backward: Bool) -> Double {
+    func operations(backward: Bool) -> Double {
         let pairs = mask.blocks.reduce(0.0) { total, block in
             let tokens = Double(block.queries.count), keys = Double(block.keys.count)
             let window = min(Double(block.reach.window ?? block.keys.count), keys)

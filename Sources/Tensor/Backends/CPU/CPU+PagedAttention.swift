@@ -40,6 +40,37 @@ extension CPU {
         _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
         sinks: Tensor?
     ) throws(TensorError) -> Tensor {
+        try attendPages(q, sequences, layout, dtype, shape, sinks: sinks, logSums: nil)
+    }
+
+    /// Whole sequences, as if their keys and values had come from a cache: the bits of drawing a token, in a pass that
+    /// gradients go back through.
+    /// - Parameter logSums: `[heads, queries]`, which takes the logarithms of the softmax's sums; nil for none.
+    static func attentionInPages(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: AttentionMask, _ shape: AttentionShape, sinks: Tensor?,
+        logSums: Tensor?
+    ) throws(TensorError) -> Tensor {
+        let layout = KVLayout(
+            heads: shape.keyValueHeads, headDimension: shape.headDimension, valueDimension: shape.valueDimension,
+            offset: 0, dtype: .float32)
+        var sequences: [PagedQueries] = []
+        for (index, keys) in mask.keys.enumerated() where !mask.queries[index].isEmpty {
+            let blocks = (0..<(keys.count + KVBlock.length - 1) / KVBlock.length).map { _ in
+                KVBlock(byteCount: KVLayout.byteCount(layout.elementCount, .float32), ledger: nil)
+            }
+            try appendToPages(k, v, rows: keys, to: blocks, at: 0, layout, .float32)
+            sequences.append(
+                PagedQueries(
+                    rows: mask.queries[index], blocks: blocks, keyCount: keys.count, firstPosition: 0,
+                    reach: mask.reaches[index]))
+        }
+        return try attendPages(q, sequences, layout, .float32, shape, sinks: sinks, logSums: logSums)
+    }
+
+    private static func attendPages(
+        _ q: Tensor, _ sequences: [PagedQueries], _ layout: KVLayout, _ dtype: DType, _ shape: AttentionShape,
+        sinks: Tensor?, logSums: Tensor?
+    ) throws(TensorError) -> Tensor {
         let wide = try q.headsWidened(from: layout.headDimension, to: layout.storedKeys)
         let output = Tensor(uninitialized: [q.shape[0], shape.heads * layout.storedValues])
         let pageCount = sequences.reduce(0) { $0 + $1.blocks.count }
@@ -50,7 +81,8 @@ extension CPU {
             var page = 0, tasks = 0
             for sequence in sequences where !sequence.rows.isEmpty {
                 let arguments = arguments(
-                    wide, output, sequence, layout, shape, sinks: sinks, pages: firstPage + page)
+                    wide, output, sequence, layout, shape, sinks: sinks, logSums: logSums,
+                    pages: firstPage + page)
                 for block in sequence.blocks {
                     pages.initializeElement(at: page, to: UnsafeRawPointer(block.pointer))
                     page += 1
@@ -72,13 +104,13 @@ extension CPU {
                 }
             }
         }
-        withExtendedLifetime((wide, sinks, sequences, shape)) {}
+        withExtendedLifetime((wide, sinks, logSums, sequences, shape)) {}
         return try output.headsNarrowed(from: layout.storedValues, to: layout.valueDimension)
     }
 
     private static func arguments(
         _ q: Tensor, _ output: Tensor, _ sequence: PagedQueries, _ layout: KVLayout, _ shape: AttentionShape,
-        sinks: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
+        sinks: Tensor?, logSums: Tensor?, pages: UnsafeMutablePointer<UnsafeRawPointer>
     ) -> martlet_attention_arguments {
         // The kernel counts positions from the first key that is kept. That is the start of a page, so pages, and with
         // them the order of all sums, are those of the whole sequence.
@@ -99,7 +131,8 @@ extension CPU {
             soft_cap: shape.softCap ?? 0, alibi_slopes: nil,
             relative_bias: shape.relativeBias.map { UnsafePointer($0.table.floats) },
             relative_span: shape.relativeBias?.span ?? 0,
-            sinks: sinks.map { UnsafePointer($0.floats) })
+            sinks: sinks.map { UnsafePointer($0.floats) }, log_sums: logSums.map { $0.floats + first },
+            log_sum_stride: q.shape[0])
     }
 }
 
