@@ -74,7 +74,7 @@ struct ExpertCommand: ParsableCommand {
         if let config { try ConfigurationFile.read(config, into: &tuning, model: model) }
         for setting in settings { try tuning.set(assignment: setting) }
         let name = reward ?? (task == nil ? "exact" : "task")
-        let sum = try RewardSum(name, seconds: rewardSeconds)
+        let sum = try RewardSum(name, seconds: rewardSeconds, locate: ModelLocator.locateAdapter)
         let source: any VerifiableTask
         if let task {
             source = try WorldTask(named: task, seed: worldSeed)

@@ -11,7 +11,7 @@ extension StartingModel {
             let base = Folder.exists(name) ? Folder.real(name) ?? name : name
             let start = try StartingModel(
                 files, memory: memory, adapter: resolved.adapter, seed: UInt64(resolved.general.seed), base: base,
-                locate: { Folder.exists($0) ? $0 : try ModelLocator.locateAdapter($0) })
+                locate: ModelLocator.locateAdapter)
             if let adapter = start.adapter { Terminal.note("\(adapter.summary)") }
             return start
         }

@@ -87,6 +87,49 @@ import Testing
         #expect(error.map { "\($0)" }?.contains("nowhere/base") ?? false)
     }
 
+    /// A process reward model as an adapter: PEFT's TOKEN_CLS with a head of two classes, and a reward by its path.
+    @Test func aProcessRewardModelIsAnAdapterWithItsHead() throws {
+        let folder = try modelFolder("prm-adapter"), path = folder + "/steps.jsonl"
+        let lines = (0..<24).map {
+            #"{"prompt": "sum \#($0)", "completions": ["good \#($0)", "bad \#($0 % 3)"], "labels": [true, false]}"#
+        }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        var options = TrainingOptions(for: .rewardModel)
+        let values: [String: JSON] = [
+            "data": [.string(path)], "steps": 16, "batch_rows": 8, "context_length": 200, "learning_rate": 1e-2,
+            "warmup": 0, "schedule": "constant", "save_every": 8, "evaluate_every": 16, "adapter": "lora", "rank": 4,
+        ]
+        for (key, value) in values { try options.set(key, value) }
+        func trainer(_ run: String) throws -> Trainer {
+            let model = try StartingModel(
+                path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
+            return try Trainer(
+                run: folder + run, options: options, rewardModelFrom: model,
+                pairs: Trainer.feedbackData(options, model))
+        }
+        try trainer("/whole").train { _ in }
+        var steps = 0
+        #expect(try !trainer("/parts").train(isInterrupted: { steps == 11 }) { if case .step = $0 { steps += 1 } })
+        let second = try trainer("/parts")
+        #expect(try second.resume().checkpoint?.step == 11)
+        #expect(try second.train { _ in })
+        let adapters = try ["whole", "parts"].map { try Folder.read("\(folder)/\($0)/adapter_model.safetensors") }
+        #expect(adapters[0] == adapters[1])
+        let configuration = try JSON(parsing: Folder.read(folder + "/whole/adapter_config.json"))
+        #expect(configuration["task_type"] == "TOKEN_CLS" && configuration["modules_to_save"] == ["score"])
+        let stored = try SafetensorsFile(path: folder + "/whole/adapter_model.safetensors")
+        #expect(try stored.tensor("base_model.model.score.bias").shape == [2])
+        let asked = [ChatMessage(role: "user", content: "sum 3")]
+        let replies = ["good 3", "good 3\nbad 1"].map { RewardRequest(prompt: asked, reply: $0) }
+        let found = try StepRewardScorer(path: folder + "/whole").steps(replies)
+        #expect(found[0][0] > 0.5 && found[1][1] < 0.5, "\(found)")
+        let totals = try RewardSum("\(folder)/whole@last")(replies).totals
+        #expect(abs(totals[1] - found[1][1]) < 1e-9)
+        // A whole model of one number is none of steps, and the other way round.
+        let error = #expect(throws: RewardError.self) { try RewardModelScorer(path: folder + "/whole") }
+        #expect(error.map { "\($0)" }?.contains("a reward model has [1,") ?? false, "\(error.map { "\($0)" } ?? "")")
+    }
+
     /// The value head is trained beside the adapter, and is no part of the folder that PEFT loads.
     @Test func aPolicyWithAValueHeadIsAnAdapter() throws {
         let folder = try modelFolder("ppo-adapter")

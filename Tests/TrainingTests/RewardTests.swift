@@ -59,7 +59,12 @@ import Musl
         #expect(message { _ = try score("task", "42") }.contains("name another"))
         #expect(message { _ = try RewardSum("/no/such") }.contains("cannot be run"))
         let broken = RewardSum([(Reward("broken") { _ in .nan }, 1)])
-        #expect(throws: RewardError.self) { try broken([request("x")]) }
+        let named = message { _ = try broken([request("x")]) }
+        #expect(named.contains("is nan") && named.contains("the reply \"x\" to \"how many?\""), "\(named)")
+        struct Fault: Error {}
+        let failing = RewardSum([(Reward("failing") { if $0.reply == "b" { throw Fault() } else { 1 } }, 1)])
+        let failed = message { _ = try failing([request("a"), request("b")]) }
+        #expect(failed.contains("reward failing failed on the reply \"b\""), "\(failed)")
         let short = RewardSum([(Reward("short", replies: { _ in [] }), 1)])
         #expect(message { _ = try short([request("x")]) }.contains("0 numbers for 1 replies"))
     }
@@ -104,6 +109,9 @@ import Musl
         let clock = ContinuousClock(), start = clock.now
         let error = #expect(throws: RewardError.self) { try sum([request("a"), request("b")]) }
         #expect(error?.kind == kind, "\(error?.description ?? "none")")
+        // The reply that it was at is named.
+        let at = name == "gone" ? "b" : "a"
+        #expect(error?.description.contains("the reply \"\(at)\"") ?? false, "\(error?.description ?? "none")")
         #expect(clock.now - start < .seconds(60))
     }
 

@@ -20,6 +20,15 @@ public struct RewardRequest: Sendable {
         self.answer = answer
         self.columns = columns
     }
+
+    /// Which one it is, for errors: the beginnings of reply and question.
+    var shown: String {
+        func short(_ text: String) -> String {
+            let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+            return "\"" + line.prefix(200) + (line.count > 200 ? "…\"" : "\"")
+        }
+        return "the reply \(short(reply)) to \(short(prompt.last?.content ?? ""))"
+    }
 }
 
 /// How much a reply is worth: a name and a closure over the replies of a step.
@@ -34,7 +43,13 @@ public struct Reward {
     public let score: ([RewardRequest]) throws -> [Double]
 
     public init(_ name: String, _ score: @escaping (RewardRequest) throws -> Double) {
-        self.init(name) { requests in try requests.map(score) }
+        self.init(name) { requests in
+            try requests.map { request in
+                do { return try score(request) } catch let error as RewardError { throw error } catch {
+                    throw RewardError(.problem, "reward \(name) failed on \(request.shown): \(error)")
+                }
+            }
+        }
     }
 
     public init(_ name: String, replies score: @escaping ([RewardRequest]) throws -> [Double]) {
@@ -120,7 +135,7 @@ public struct RewardSum {
         _ path: String, seconds: Double, _ locate: (String) throws -> String
     ) throws -> Reward {
         let parts = path.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if StepRewardScorer.isOne(parts[0]) {
+        if ScoredModel.judgesSteps(parts[0]) {
             var fold = StepRewardScorer.Fold.smallest
             if parts.count > 1 {
                 guard let named = StepRewardScorer.Fold(rawValue: parts[1]) else {
@@ -131,7 +146,7 @@ public struct RewardSum {
                 }
                 fold = named
             }
-            let model = try StepRewardScorer(path: parts[0], fold)
+            let model = try StepRewardScorer(path: parts[0], fold, locate: locate)
             return Reward(path, replies: model.scores)
         }
         if Folder.isFile(path + "/config.json") || PEFTFolder.isAdapter(path) {
@@ -180,7 +195,7 @@ public struct RewardSum {
             if let index = found.firstIndex(where: { !$0.isFinite }) {
                 throw RewardError(
                     .number,
-                    "reward \(reward.name) is \(found[index]) for the reply \"\(requests[index].reply.prefix(200))\"")
+                    "reward \(reward.name) is \(found[index]), which is no number, for \(requests[index].shown)")
             }
             return found
         }

@@ -40,18 +40,19 @@ final class RewardProgram {
 
     private func error(_ failure: LineProgramFailure, _ requests: [RewardRequest]) -> RewardError {
         let name = "the reward program \(path)"
+        let next =
+            requests.indices.contains(failure.answered) ? "; the next is \(requests[failure.answered].shown)" : ""
         switch failure.kind {
         case .start: return RewardError(.unknown, "\(name) \(failure.reason)")
         case .timeout:
-            let next = requests.indices.contains(failure.answered) ? requests[failure.answered].reply.prefix(200) : ""
             return RewardError(
                 .timeout,
-                "\(name) answered \(failure.answered) of \(requests.count) replies in \(seconds) s; the next is \"\(next)\". "
+                "\(name) answered \(failure.answered) of \(requests.count) replies in \(seconds) s\(next). "
                     + "Raise reward_seconds, or look at what it waits for")
         case .ended:
             return RewardError(
                 .exited,
-                "\(name) ended after \(failure.answered) of \(requests.count) answers; what it says is on standard error"
+                "\(name) ended after \(failure.answered) of \(requests.count) answers\(next). What it says is on standard error"
             )
         case .more: return RewardError(.count, "\(name) answered more than a line for each reply")
         case .longLine: return RewardError(.number, "\(name) answers with a line of more than a megabyte")
@@ -64,7 +65,7 @@ final class RewardProgram {
             throw RewardError(
                 .number,
                 "the reward program \(path) answered \"\(String(decoding: line.prefix(200), as: UTF8.self))\", which is no "
-                    + "number, to the reply \"\(request.reply.prefix(200))\"")
+                    + "number, to \(request.shown)")
         }
         return value
     }

@@ -1,9 +1,4 @@
-import MartletChat
 import MartletData
-import MartletFormats
-import MartletInference
-import MartletJSON
-import MartletModels
 import MartletTensor
 
 /// A process reward model as `martlet reward` or TRL saves it: how likely each step of a reply is right, made one number.
@@ -18,69 +13,32 @@ public final class StepRewardScorer {
 
     public let path: String
     private let fold: Fold
+    private let scored: ScoredModel
     private let objective: StepReward
-    private let encoder: ChatEncoder
-    private static let tokensAtOnce = 4096
 
-    /// Whether a folder holds one, by its configuration.
-    static func isOne(_ path: String) -> Bool {
-        let json = (try? Folder.read(path + "/config.json")).flatMap { try? JSON(parsing: $0) }
-        return json?["architectures"]?.array?.first?.string?.hasSuffix("ForTokenClassification") ?? false
-    }
-
-    /// - Throws: `RewardError` for a model without a head of two classes, wrong and right.
-    public init(path: String, _ fold: Fold = .smallest) throws {
+    /// - Parameter locate: finds the base of an adapter by the name that its files have for it.
+    /// - Throws: `RewardError` for a model without a head of two classes, wrong and right, or an adapter whose base is not
+    ///   there.
+    public init(path: String, _ fold: Fold = .smallest, locate: (String) throws -> String = { $0 }) throws {
         self.path = path
         self.fold = fold
-        let files = try ModelFiles(path: path), tensors = files.checkpoint.tensors
-        guard !files.checkpoint.hasEncoder, tensors.entry("score.weight") != nil else {
-            throw RewardError(
-                .unknown, "\(path) is no process reward model: it needs score.weight, as martlet reward writes it")
-        }
-        let weight = try tensors.tensor("score.weight").to(.float32), decoder = try files.checkpoint.decoder()
-        guard weight.shape == [2, decoder.configuration.hiddenSize] else {
-            throw RewardError(
-                .unknown,
-                "\(path): score.weight is \(weight.shape), expected [2, \(decoder.configuration.hiddenSize)]: wrong and right"
-            )
-        }
-        let bias =
-            tensors.entry("score.bias") == nil
-            ? try Tensor.zeros([2]) : try tensors.tensor("score.bias").to(.float32)
-        objective = StepReward(decoder, weight: weight, bias: bias)
-        encoder = try ChatEncoder(tokenizer: files.tokenizer(), whose: path)
+        scored = try ScoredModel(
+            path: path, "process reward model", outputs: (2, "wrong and right"), locate: locate)
+        objective = StepReward(scored.decoder, weight: scored.weight, bias: try scored.bias ?? Tensor.zeros([2]))
     }
 
     /// How likely each step of each reply is right.
-    /// - Throws: `RewardError` naming a reply that has no step, or is longer than the model reads.
+    /// - Throws: `RewardError` naming a reply that is longer than the model reads.
     public func steps(_ requests: [RewardRequest]) throws -> [[Double]] {
-        let limit = objective.decoder.configuration.contextLength
         let sequences = try requests.map { request in
             let steps = request.reply.split(whereSeparator: \.isNewline).map(String.init)
                 .filter { $0.contains { !$0.isWhitespace } }
-            let sequence = try encoder.stepped(
+            let sequence = try scored.encoder.stepped(
                 JudgedSteps(prompt: request.prompt, steps: steps, areRight: steps.map { _ in true }))
-            guard sequence.tokens.count <= limit else {
-                throw RewardError(
-                    .problem,
-                    "the process reward model \(path) reads \(limit) tokens, the reply \"\(request.reply.prefix(200))\" with "
-                        + "its prompt has \(sequence.tokens.count)")
-            }
+            try scored.demandRoom(sequence.tokens.count, "process reward model", request)
             return sequence
         }
-        return try noGrad {
-            var found: [[Double]] = [], start = 0
-            while start < sequences.count {
-                var end = start + 1, tokens = sequences[start].tokens.count
-                while end < sequences.count, tokens + sequences[end].tokens.count <= Self.tokensAtOnce {
-                    tokens += sequences[end].tokens.count
-                    end += 1
-                }
-                found += try objective.rightness(of: Array(sequences[start..<end]))
-                start = end
-            }
-            return found
-        }
+        return try scored.inPasses(sequences, tokens: \.tokens.count) { try objective.rightness(of: $0) }
     }
 
     /// A number for each reply; one without a step is worth 0.
