@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 
 struct ConstitutionCommand: ParsableCommand {
@@ -15,9 +16,15 @@ struct ConstitutionCommand: ParsableCommand {
             Principles are lines of a text file, or JSON with other wordings of the requests (principle, critique, revision, \
             preference). Ctrl-C stops; the same command goes on, to the same rows as if nothing had happened.
 
+            A judge may be a server with OpenAI's interface: it is asked for the likeliest first tokens of its answer \
+            (/v1/chat/completions with logprobs); of a server that gives none the letter it writes counts. Its key is read \
+            from the variable that --judge-key-variable names.
+
             Examples:
               martlet constitution smollm2 --data prompts.jsonl --principles principles.txt --out rows.jsonl
               martlet constitution runs/sft --data prompts.jsonl --principles p.json --out rows.jsonl --rounds 2
+              martlet constitution smollm2 --data prompts.jsonl --principles principles.txt --out rows.jsonl \\
+                --judge http://host:8000/v1 --judge-name big
               martlet sft smollm2 --data rows.jsonl --adapter lora --out runs/revised
               martlet dpo runs/revised --data rows.jsonl
             """)
@@ -28,7 +35,11 @@ struct ConstitutionCommand: ParsableCommand {
     @Option(help: "A file of principles: a line each, or JSON.", completion: .file()) var principles: String
     @Option(name: .shortAndLong, help: "The file of rows to write (.jsonl).") var out: String
     @Option(help: "Critiques and revisions of a reply, one after the other.") var rounds = 1
-    @Option(help: "The model that compares replies; the one that writes them where left out.") var judge: String?
+    @Option(help: "The model, or the URL of a server, that compares replies; the one that writes them where left out.")
+    var judge: String?
+    @Option(help: "Of a URL: the model's name there.") var judgeName: String?
+    @Option(help: "Of a URL: the environment variable that holds its key.") var judgeKeyVariable: String?
+    @Option(help: "Of a URL: how long an answer may take.") var judgeSeconds = 120.0
     @Flag(inversion: .prefixedNo, help: "Have the two replies compared; without, the revision is the chosen one.")
     var labels = true
     @Option(help: "Leave out pairs whose probability is as near as this to a draw.") var undecided = 0.0
@@ -52,6 +63,12 @@ struct ConstitutionCommand: ParsableCommand {
             throw ValidationError("--undecided is \(undecided); expected 0 to below 0.5")
         }
         guard most ?? 1 > 0 else { throw ValidationError("--max-records is \(most ?? 0); expected 1 or more") }
+        guard judge.map(TeacherConnection.isURL) ?? false || (judgeName ?? judgeKeyVariable) == nil else {
+            throw ValidationError("--judge-name and --judge-key-variable are of a --judge that is a URL")
+        }
+        guard (0.1...86_400).contains(judgeSeconds) else {
+            throw ValidationError("--judge-seconds is \(judgeSeconds); expected 0.1 to 86400")
+        }
         guard labels || judge == nil else { throw ValidationError("--judge compares, which --no-labels leaves out") }
     }
 
@@ -60,7 +77,6 @@ struct ConstitutionCommand: ParsableCommand {
         let prompts = try PromptList(data, map: map, most: most)
         for note in prompts.notes { Terminal.note("martlet: \(note)") }
         let writer = try LanguageModel(ModelFiles.opened(name: model))
-        let other = try judge.map { try LanguageModel(ModelFiles.opened(name: $0)) }
         var options = ConstitutionOptions()
         options.rounds = rounds
         options.maximumTokens = maximumTokens
@@ -68,11 +84,20 @@ struct ConstitutionCommand: ParsableCommand {
         options.seed = seed
         options.compares = labels
         options.undecided = undecided
+        let remote = try remoteJudge()
+        let maker: ConstitutionRows
+        if let remote {
+            maker = try ConstitutionRows(writer, judge: remote, by: constitution, options)
+        } else {
+            let other = try judge.map { try LanguageModel(ModelFiles.opened(name: $0)) }
+            maker = try ConstitutionRows(writer, judge: other, by: constitution, options)
+        }
+        let judging = [judge ?? "itself", judgeName].compactMap { $0 }.joined(separator: " ")
         let interrupted = StopRequest()
         var line = StatusLine()
         do {
-            let tally = try ConstitutionRows(writer, judge: other, by: constitution, options).write(
-                prompts.prompts, to: out, source: "\(prompts.fingerprint); \(model); \(judge ?? "itself")"
+            let tally = try maker.write(
+                prompts.prompts, to: out, source: "\(prompts.fingerprint); \(model); \(judging)"
             ) { done, all in
                 line.show("\(done) of \(all) prompts answered, criticised and revised", isDue: true)
                 return !interrupted.isRequested
@@ -84,10 +109,29 @@ struct ConstitutionCommand: ParsableCommand {
                 Terminal.note("in \(tally.firstPreferred) of them the judge preferred the first reply to the revision")
             }
             for note in tally.notes { Terminal.note("left out: \(note)") }
+            if let count = remote?.answersByLetter, count > 0 {
+                Terminal.note(
+                    "\(count) of the judge's answers came without probabilities: its letter counts as certain")
+            }
         } catch is CancellationError {
             line.end()
             Terminal.note("stopped; the same command goes on from \(out).part")
             throw ExitCode(130)
         }
+    }
+
+    /// The judge behind a URL, or nil for a model on this machine.
+    private func remoteJudge() throws -> RemoteJudge? {
+        guard let judge, TeacherConnection.isURL(judge) else { return nil }
+        var key: String?
+        if let judgeKeyVariable {
+            guard let value = environmentVariable(judgeKeyVariable), !value.isEmpty else {
+                throw ValidationError("--judge-key-variable: \(judgeKeyVariable) is not set in the environment")
+            }
+            key = value
+        }
+        return RemoteJudge(
+            try TeacherConnection(url: judge, key: key, seconds: judgeSeconds, role: "judge"),
+            name: judgeName ?? "default")
     }
 }

@@ -11,6 +11,8 @@ public final class TeacherConnection: Sendable {
     public let seconds: Double
     /// Times that a request is sent again after a failure that may pass.
     public let retries: Int
+    /// What the server is to the run, as options call it.
+    public let role: String
     private let key: String?
     private let transfers: Transfers
     /// Bytes of an answer at most.
@@ -19,18 +21,27 @@ public final class TeacherConnection: Sendable {
     /// - Parameters:
     ///   - url: of the interface, as "http://host:8080/v1".
     ///   - key: sent as a bearer token.
+    ///   - role: "teacher", or "judge": what errors call it, and options begin with.
     /// - Throws: `TeacherError` for what is no URL, or where requests cannot be made at all.
-    public init(url: String, key: String? = nil, seconds: Double = 120, retries: Int = 3) throws(TeacherError) {
+    public init(
+        url: String, key: String? = nil, seconds: Double = 120, retries: Int = 3, role: String = "teacher"
+    ) throws(TeacherError) {
+        func failure(_ reason: String) -> TeacherError {
+            var error = TeacherError(.unreachable, url, reason)
+            error.role = role
+            return error
+        }
         var base = url
         while base.hasSuffix("/") { base.removeLast() }
         guard base.hasPrefix("http://") || base.hasPrefix("https://") else {
-            throw TeacherError(.unreachable, url, "does not begin with http:// or https://")
+            throw failure("does not begin with http:// or https://")
         }
+        self.role = role
         self.url = base
         self.key = key
         self.seconds = seconds
         self.retries = max(0, retries)
-        do { transfers = try Transfers() } catch { throw TeacherError(.unreachable, base, error.description) }
+        do { transfers = try Transfers() } catch { throw failure(error.description) }
     }
 
     /// Whether a name is that of a server and not of a model on this machine.
@@ -48,6 +59,7 @@ public final class TeacherConnection: Sendable {
             case .failure(let failure):
                 guard failure.mayPass, attempt <= retries else {
                     var error = failure.error
+                    error.role = role
                     if attempt > 1 { error.reason += " (\(attempt) attempts)" }
                     throw error
                 }
@@ -69,13 +81,13 @@ public final class TeacherConnection: Sendable {
         if let key { request.headers.append(TransferHeader("Authorization", "Bearer \(key)")) }
         request.body = body.bytes()
         request.timeout = .seconds(seconds)
-        let transfers = transfers, url = url, asked = request
+        let transfers = transfers, url = url, asked = request, role = role
         do {
             return try WaitedExecutor.value {
                 do {
                     let response = try await transfers.send(asked)
                     let bytes = try await response.body.collect(upTo: Self.largestAnswer)
-                    return Self.read(bytes, response, url)
+                    return Self.read(bytes, response, url, role)
                 } catch let error as TransferError {
                     return .failure(
                         Failure(
@@ -88,7 +100,9 @@ public final class TeacherConnection: Sendable {
         }
     }
 
-    private static func read(_ bytes: [UInt8], _ response: TransferResponse, _ url: String) -> Result<JSON, Failure> {
+    private static func read(
+        _ bytes: [UInt8], _ response: TransferResponse, _ url: String, _ role: String
+    ) -> Result<JSON, Failure> {
         let json = try? JSON(parsing: bytes)
         guard response.status == 200 else {
             // OpenAI's form, llama-server's, or plain text.
@@ -97,8 +111,8 @@ public final class TeacherConnection: Sendable {
                 ?? json?["detail"]?.string ?? String(decoding: bytes.prefix(200), as: UTF8.self)
             let next: String
             switch response.status {
-            case 401, 403: next = "; name the variable with its key: --teacher-key-variable"
-            case 404: next = "; a URL ends in /v1, and --teacher-name names one of its models"
+            case 401, 403: next = "; name the variable with its key: --\(role)-key-variable"
+            case 404: next = "; a URL ends in /v1, and --\(role)-name names one of its models"
             default: next = ""
             }
             return .failure(

@@ -1,4 +1,4 @@
-/// Why a teacher behind a URL cannot be learnt from. One sentence that says what to do.
+/// Why a teacher, or a judge, behind a URL cannot be asked. One sentence that says what to do.
 public struct TeacherError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         /// The server does not answer, or not in time.
@@ -13,6 +13,8 @@ public struct TeacherError: Error, Sendable, Equatable, CustomStringConvertible 
     public var kind: Kind
     public var url: String
     public var reason: String
+    /// What the server is to the run, as options call it.
+    public var role = "teacher"
 
     public init(_ kind: Kind, _ url: String, _ reason: String) {
         self.kind = kind
@@ -20,5 +22,5 @@ public struct TeacherError: Error, Sendable, Equatable, CustomStringConvertible 
         self.reason = reason
     }
 
-    public var description: String { "teacher \(url): \(reason)" }
+    public var description: String { "\(role) \(url): \(reason)" }
 }

@@ -6,14 +6,6 @@ import MartletJSON
 import MartletModels
 import MartletTensor
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// How replies are criticised, revised and compared.
 public struct ConstitutionOptions: Sendable, Equatable {
     /// Critiques with their revisions, one after the other, each by a principle that is drawn.
@@ -37,8 +29,9 @@ public struct ConstitutionOptions: Sendable, Equatable {
 /// The judge is asked for A or B, in both orders, and the two probabilities are averaged: it prefers no place. What is drawn
 /// follows from seed and the prompt's number, so an interrupted file goes on to the same rows.
 public final class ConstitutionRows {
-    private let model: LanguageModel, judge: LanguageModel
-    private let encoder: ChatEncoder, judgeEncoder: ChatEncoder
+    private let model: LanguageModel
+    private let encoder: ChatEncoder
+    private let judge: any ReplyJudge
     private let constitution: Constitution
     private let options: ConstitutionOptions
     /// Prompts that are answered side by side.
@@ -46,30 +39,45 @@ public final class ConstitutionRows {
 
     /// Rows that were made, and why prompts made none.
     public struct Tally: Sendable, Equatable {
-        public var rows = 0, tooLong = 0, empty = 0, equal = 0, undecided = 0, firstPreferred = 0
+        public var rows = 0, tooLong = 0, empty = 0, equal = 0, undecided = 0, unclear = 0, firstPreferred = 0
 
         /// "12 left no room in the context", for each reason there is.
         public var notes: [String] {
             [
                 (tooLong, "left no room for replies, critiques and revisions in the context"),
                 (empty, "have an empty reply or revision"), (equal, "were revised into the same reply"),
-                (undecided, "were a draw to the judge"),
+                (undecided, "were a draw to the judge"), (unclear, "were answered by the judge with neither A nor B"),
             ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         }
     }
 
     /// - Parameter judge: compares the replies; the model itself where left out.
     /// - Throws: `TrainingError` for a model without a chat template.
-    public init(
+    public convenience init(
         _ model: LanguageModel, judge: LanguageModel? = nil, by constitution: Constitution,
         _ options: ConstitutionOptions
     ) throws {
+        let compares = judge ?? model
+        try self.init(
+            model, LocalJudge(model: compares, encoder: Self.encoder(compares)), by: constitution, options)
+    }
+
+    /// With a judge behind a URL.
+    /// - Throws: `TrainingError` for a model without a chat template.
+    public convenience init(
+        _ model: LanguageModel, judge: RemoteJudge, by constitution: Constitution, _ options: ConstitutionOptions
+    ) throws {
+        try self.init(model, judge as any ReplyJudge, by: constitution, options)
+    }
+
+    private init(
+        _ model: LanguageModel, _ judge: any ReplyJudge, by constitution: Constitution, _ options: ConstitutionOptions
+    ) throws {
         self.model = model
-        self.judge = judge ?? model
+        self.judge = judge
         self.constitution = constitution
         self.options = options
         encoder = try Self.encoder(model)
-        judgeEncoder = try judge.map(Self.encoder) ?? encoder
     }
 
     private static func encoder(_ model: LanguageModel) throws -> ChatEncoder {
@@ -85,6 +93,8 @@ public final class ConstitutionRows {
         var first = ""
         var reply = ""
         var principles: [Int] = [], critiques: [String] = []
+        /// How likely the judge finds the revision better than the first reply.
+        var probability: Double?
         var failure: String?
     }
 
@@ -131,6 +141,7 @@ public final class ConstitutionRows {
         case "long"?: tally.tooLong += 1
         case "empty"?: tally.empty += 1
         case "equal"?: tally.equal += 1
+        case "unclear"?: tally.unclear += 1
         default:
             let probability = line["probability"]?.double
             if let probability, abs(probability - 0.5) <= options.undecided, options.undecided > 0 {
@@ -180,25 +191,20 @@ public final class ConstitutionRows {
                 }
             ) { $0.reply = $1 }
         }
-        return try cases.enumerated().map { index, one in
-            var one = one
-            func blank(_ text: String) -> Bool { !text.contains { !$0.isWhitespace } }
-            if one.failure == nil, blank(one.first) || blank(one.reply) { one.failure = "empty" }
-            if one.failure == nil, one.first == one.reply { one.failure = "equal" }
+        func blank(_ text: String) -> Bool { !text.contains { !$0.isWhitespace } }
+        for index in cases.indices where cases[index].failure == nil {
+            if blank(cases[index].first) || blank(cases[index].reply) { cases[index].failure = "empty" }
+            if cases[index].first == cases[index].reply { cases[index].failure = cases[index].failure ?? "equal" }
+        }
+        if options.compares { try compare(&cases, first: first) }
+        return cases.map { one in
             var line = JSONObject([
                 ("prompt", .array(one.prompt.map(\.json))), ("first", .string(one.first)),
                 ("revision", .string(one.reply)),
                 ("principles", .array(one.principles.map { .string(constitution.principles[$0].text) })),
                 ("critiques", .array(one.critiques.map { .string($0) })),
             ])
-            if one.failure == nil, options.compares {
-                let principle = constitution.principles[drawn(first + index, options.rounds)]
-                if let probability = try preference(one, principle) {
-                    line["probability"] = .number(probability)
-                } else {
-                    one.failure = "long"
-                }
-            }
+            if let probability = one.probability { line["probability"] = .number(probability) }
             if let failure = one.failure { line["failure"] = .string(failure) }
             return .object(line)
         }
@@ -236,33 +242,38 @@ public final class ConstitutionRows {
         for (place, reply) in zip(places, replies) { take(&cases[place], try reply.text(model.tokenizer)) }
     }
 
-    /// How likely the judge finds the revision better than the first reply; nil where both do not fit into its context.
-    private func preference(_ one: Case, _ principle: Constitution.Principle) throws -> Double? {
-        func favour(_ a: String, _ b: String) throws -> Double? {
-            let said = one.prompt.map { "\($0.role): \($0.content ?? "")" }.joined(separator: "\n")
-            let text = """
-                \(principle.preferenceRequest)
-
-                Conversation:
-                \(said)
-
-                Reply A: \(a)
-
-                Reply B: \(b)
-
-                Answer with A or B and nothing else.
-                """
-            let context = try judgeEncoder.prompt([ChatMessage(role: "user", content: text)])
-            guard context.count < judge.configuration.contextLength else { return nil }
-            let sides = try ["A", "B"].map { try judge.tokenizer.encode($0, addSpecialTokens: false) }
-            let scores = try Scorer(judge).logLikelihood(context: context, continuations: sides)
-            // Both are one token in most vocabularies; else the whole words count.
-            return 1 / (1 + exp(scores[1].logProbability - scores[0].logProbability))
+    /// Asks the judge of all cases that have not failed, in both orders.
+    private func compare(_ cases: inout [Case], first: Int) throws {
+        let places = cases.indices.filter { cases[$0].failure == nil }
+        let questions = places.flatMap { place in
+            let one = cases[place], principle = constitution.principles[drawn(first + place, options.rounds)]
+            return [question(one, principle, one.reply, one.first), question(one, principle, one.first, one.reply)]
         }
-        guard let forward = try favour(one.reply, one.first), let backward = try favour(one.first, one.reply) else {
-            return nil
+        let answers = try judge.answers(questions)
+        for (number, place) in places.enumerated() {
+            switch (answers[2 * number], answers[2 * number + 1]) {
+            case (.chance(let forward), .chance(let backward)):
+                cases[place].probability = (forward + 1 - backward) / 2
+            case (.tooLong, _), (_, .tooLong): cases[place].failure = "long"
+            case (.unclear, _), (_, .unclear): cases[place].failure = "unclear"
+            }
         }
-        return (forward + 1 - backward) / 2
+    }
+
+    private func question(_ one: Case, _ principle: Constitution.Principle, _ a: String, _ b: String) -> String {
+        let said = one.prompt.map { "\($0.role): \($0.content ?? "")" }.joined(separator: "\n")
+        return """
+            \(principle.preferenceRequest)
+
+            Conversation:
+            \(said)
+
+            Reply A: \(a)
+
+            Reply B: \(b)
+
+            Answer with A or B and nothing else.
+            """
     }
 }
 
