@@ -83,7 +83,7 @@ struct TrainingDisplay {
     private func drive() throws {
         let interrupted = StopRequest()
         let every = trainer.options.checkpoints.logEvery
-        var status = StatusLine()
+        var status = StatusLine(), watch = EqualRewardWatch()
         let isDone = try trainer.train(isInterrupted: { interrupted.isRequested }) { event in
             switch event {
             case .step(let report):
@@ -92,6 +92,11 @@ struct TrainingDisplay {
                 }
                 let pace = report["reward"] == nil ? every : max(every, 5)
                 status.show(text(report), isDue: report.step % pace == 0 || report.step == 1)
+                // PPO's values learn from such replies as well.
+                if trainer.options.command == .policy, let note = watch.note(report) {
+                    status.end()
+                    Terminal.note("step \(report.step): \(note)")
+                }
             case .evaluated(let step, let evaluation):
                 status.end()
                 let bits = evaluation.bitsPerByte.map { ", \($0.rounded(to: 4)) bits per byte" } ?? ""
@@ -136,6 +141,7 @@ struct TrainingDisplay {
             }
         }
         status.end()
+        if let summary = watch.summary { Terminal.note("martlet: \(summary)") }
         if !isDone { throw ExitCode(130) }
         // A reward model scores and does not speak.
         if trainer.options.command == .rewardModel {

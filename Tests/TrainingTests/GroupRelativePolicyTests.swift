@@ -57,9 +57,9 @@ import Testing
         #expect(alone.map(\.logProbabilities) == rollouts.prefix(8).map(\.logProbabilities))
     }
 
-    /// Writing attends over pages of the cache and divides by the sum of the weights at the end, training divides the
-    /// weights first: the same sums, rounded elsewhere. Neither is further from the formula in float64 than the other, so
-    /// what is apart is what a model's logits lose to float32, more of random models with large ones.
+    /// Training sums in the order of writing, so its hidden states have the same bits: what is apart is how the logarithm of
+    /// the sum over the vocabulary is rounded, a few last bits of a logit (2e-6 of one near 40). Neither is further from
+    /// float64 than a pass over whole texts.
     @Test(arguments: [0.1, 0.5, 2]) func longRepliesAreApartByWhatFloat32RoundsOnly(_ deviation: Double) throws {
         let (decoder, _) = try model(3, deviation: deviation, context: 256)
         let (exact, _) = try model(3, deviation: deviation, context: 256)
@@ -82,7 +82,7 @@ import Testing
         }
         let (_, difference) = try loss(decoder, rollouts, [1, 1])
         let all = "apart by \(difference), from float64 by \(writing) and \(training)"
-        #expect(writing <= 3 * training + 2e-6 && difference <= writing + training + 2e-6, "\(all)")
+        #expect(writing <= 3 * training + 2e-6 && difference <= 1e-5, "\(all)")
         if deviation == 0.1 { #expect(difference <= 2e-6, "\(all)") }
     }
 
@@ -154,5 +154,27 @@ import Testing
         parameters.clearGradients()
         try loss(decoder, [rollout], [-1]).loss.backward()
         #expect(try parameters.gradientNorm() > 0)
+    }
+
+    /// Groups without variance are counted, and told before long.
+    @Test func equalRewardsAreTold() {
+        func report(_ step: Int, _ share: Double, finished: Double = 1) -> StepReport {
+            StepReport(
+                step: step, total: 20, loss: 0, learningRate: 1, gradientNorm: 0, tokens: 1, seconds: 1,
+                totalSeconds: 1,
+                metrics: [
+                    Metric("reward", 0), Metric("frac_reward_zero_std", share), Metric("finished", finished),
+                ])
+        }
+        var watch = EqualRewardWatch(), told: [Int] = []
+        let shares = [1, 1, 0.5, 1, 1, 1, 1, 1, 1, 1]
+        for (step, share) in shares.enumerated() where watch.note(report(step, share)) != nil { told.append(step) }
+        #expect(told == [5, 8])
+        #expect(watch.summary?.hasPrefix("in 9 of 10 steps all replies") ?? false)
+        var cut = EqualRewardWatch()
+        let notes = (0..<3).compactMap { cut.note(report($0, 1, finished: 0)) }
+        #expect(notes.count == 1 && notes[0].contains("maximum_tokens"))
+        var fine = EqualRewardWatch()
+        #expect(fine.note(report(0, 0.2)) == nil && fine.summary == nil)
     }
 }
