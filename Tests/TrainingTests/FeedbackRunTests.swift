@@ -161,12 +161,17 @@ import TinyModels
             {"prompt": "q", "chosen": "a", "rejected": "b"}
             {"prompt": "p", "chosen": "a", "rejected": "b"}
             {"prompt": "q", "chosen": "a", "rejected": "a"}
+            {"prompt": "r", "chosen": "", "rejected": "a"}
+            {"prompt": "r", "chosen": "b", "rejected": " "}
             {"prompt": "\(long)", "chosen": "a", "rejected": "b"}
             """
         try AtomicFile.write(path, bytes: Array(text.utf8))
         let model = try StartingModel(path: folder + "/model")
         let data = try Trainer.feedbackData(options(.preferences, path), model)
         #expect(data.count == 2 && data.tally[.equalPair] == 1 && data.tally[.longPair] == 1)
+        #expect(data.tally[.emptyReply] == 2)
+        let told = data.tally.entries.map(\.description)
+        #expect(told.count == 3 && told.allSatisfy { $0.contains("mixed.jsonl") }, "\(told)")
         #expect(data.notes.first?.contains("is a pair") ?? false)
         // Judged replies cannot be compared.
         try AtomicFile.write(path, bytes: Array(#"{"prompt": "q", "completion": "a", "label": true}"#.utf8))
@@ -192,6 +197,16 @@ import TinyModels
         }
         let learnt = Set(data.pairs.prefix(data.trainingCount).map(prompt))
         #expect(data.pairs.suffix(12).allSatisfy { !learnt.contains(prompt($0)) })
+        // Ten folds of a tenth hold out every prompt once.
+        var held: [[Int32]] = []
+        for fold in 0..<10 {
+            let part = try Trainer.feedbackData(
+                options(.preferences, path, ["validation_fold": .integer(Int64(fold))]),
+                StartingModel(path: folder + "/model"))
+            #expect(part.heldOutCount == 4)
+            held.append(prompt(part.pairs[part.count - 1]))
+        }
+        #expect(Set(held).count == 10)
     }
 
     /// Numbers of scipy's binomtest(k, n).proportion_ci(method="wilson").

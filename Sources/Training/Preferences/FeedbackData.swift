@@ -2,6 +2,7 @@ import MartletChat
 import MartletData
 import MartletFormats
 import MartletJSON
+import MartletSystem
 import MartletTokenizers
 
 /// Pairs, or replies judged by themselves, as tokens: read once, what does not fit counted, some held out by prompt.
@@ -44,11 +45,12 @@ public struct FeedbackData {
     ///     go.
     ///   - longest: tokens that a prompt with its reply may have; longer ones are left out and counted.
     ///   - heldOut: the share of prompts to hold out; 0.1 where left out.
+    ///   - fold: which of the shares; those of 0, 1, 2 … have no prompt in common, as many as there are.
     ///   - onBadRecord: hears of each record that is passed over, where the policy is to report.
     /// - Throws: `DataError` naming file and record; `TrainingError` where nothing is left.
     public init(
         _ paths: [String], options: CorpusOptions, encoder: ChatEncoder, kind: Kind, longest: Int,
-        heldOut: Double? = nil, onBadRecord: @escaping (DataError) -> Void = { _ in }
+        heldOut: Double? = nil, fold: Int = 0, onBadRecord: @escaping (DataError) -> Void = { _ in }
     ) throws {
         self.kind = kind
         self.longest = longest
@@ -72,7 +74,7 @@ public struct FeedbackData {
         tally.add(corpus.tally)
         notes = corpus.notes + notes
         let share = heldOut ?? 0.1
-        heldOutCount = rows.order(share: share)
+        heldOutCount = rows.order(share: share, fold: fold)
         pairs = rows.pairs.map(\.row)
         judged = rows.judged.map(\.row)
         stepped = rows.stepped.map(\.row)
@@ -154,14 +156,15 @@ public struct FeedbackData {
         }
 
         /// Puts rows of some prompts last. - Returns: how many.
-        mutating func order(share: Double) -> Int {
+        mutating func order(share: Double, fold: Int) -> Int {
             var prompts: [[Int32]: Int] = [:]
             let all = pairs.map(\.prompt) + judged.map(\.prompt) + stepped.map(\.prompt)
             for prompt in all where prompts[prompt] == nil { prompts[prompt] = prompts.count }
             guard prompts.count > 1 else { return 0 }
             let held = min(prompts.count - 1, Int((share * Double(prompts.count)).rounded()))
             let permutation = KeyedPermutation(count: prompts.count, key: 0x9E37)
-            let chosen = Set((0..<held).map { permutation($0) })
+            let first = fold.multiplied(clampedBy: held) % prompts.count
+            let chosen = Set((0..<held).map { permutation((first + $0) % prompts.count) })
             func isHeld(_ prompt: [Int32]) -> Bool { prompts[prompt].map(chosen.contains) ?? false }
             let (learntPairs, heldPairs) = (pairs.filter { !isHeld($0.prompt) }, pairs.filter { isHeld($0.prompt) })
             let (learnt, heldRows) = (judged.filter { !isHeld($0.prompt) }, judged.filter { isHeld($0.prompt) })

@@ -95,7 +95,8 @@ extension Trainer {
         if options.command == .rewardModel, try isStepped(resolved.chat) { kind = .steps }
         return try FeedbackData(
             resolved.chat.data, options: resolved.chat.corpus(), encoder: model.chatEncoder(), kind: kind,
-            longest: resolved.rows.length, heldOut: resolved.chat.validation, onBadRecord: onBadRecord)
+            longest: resolved.rows.length, heldOut: resolved.chat.validation,
+            fold: resolved.chat.validationFold, onBadRecord: onBadRecord)
     }
 
     /// Whether the first record is a reply in steps.

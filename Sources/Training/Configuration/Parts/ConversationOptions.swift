@@ -17,6 +17,8 @@ public struct ConversationOptions: Sendable, Equatable {
     public internal(set) var mostRecords: Int?
     /// The share kept for validation.
     public internal(set) var validation: Double?
+    /// Which of the shares, for cross-validation.
+    public internal(set) var validationFold = 0
 
     /// How their files are read.
     public func corpus() throws -> CorpusOptions {

@@ -105,7 +105,11 @@ extension OptionPart {
                 .option(
                     "validation", optional: \.chat.validation, .number(0...0.99),
                     "The share of prompts kept for validation.", resume: .fixed, shown: true,
-                    others: "val_size test_size eval_split", default: .none("0.1"))
+                    others: "val_size test_size eval_split", default: .none("0.1")),
+                .integer(
+                    "validation_fold", \.chat.validationFold, 0...999,
+                    "Which share is kept: 0 to 9 are the ten parts of 0.1, for cross-validation.", resume: .fixed,
+                    others: "fold", default: .value(0)),
             ])
 
     /// Texts or conversations for distillation from a teacher.
