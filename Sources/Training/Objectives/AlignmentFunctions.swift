@@ -1,11 +1,12 @@
+import MartletModels
 import MartletTensor
 
 /// The functions of CS336's fifth assignment (alignment), by the formulas of its handout: step by step over padded
-/// sequences, what the objectives here compute in one pass over packed ones.
+/// sequences, what the objectives here compute in one pass over packed ones. Each says what the handout calls it.
 ///
 /// Tensors are `[batch, length]`, masks 1 where a token counts.
 public enum AlignmentFunctions {
-    /// Prompts and replies as inputs, labels and the mask of replies, padded on the right:
+    /// `tokenize_prompt_and_output`: prompts and replies as inputs, labels and the mask of replies, padded on the right:
     /// `[batch, longest prompt and reply − 1]` each.
     public static func inputsLabelsMask(
         prompts: [[Int32]], replies: [[Int32]], padToken: Int32
@@ -28,29 +29,29 @@ public enum AlignmentFunctions {
         return (try Tensor(inputs, shape: shape), try Tensor(labels, shape: shape), try Tensor(mask, shape: shape))
     }
 
-    /// −Σ p log p of the last dimension: `[batch, length, vocabulary]` -> `[batch, length]`.
+    /// `compute_entropy`: −Σ p log p of the last dimension: `[batch, length, vocabulary]` -> `[batch, length]`.
     public static func entropy(_ logits: Tensor) throws -> Tensor {
         let logP = try logits.logSoftmax(axis: -1)
         return try (logP.exp() * logP).sum(axes: [-1]).negative()
     }
 
-    /// log p of each label: `[batch, length, vocabulary]` and `[batch, length]` -> `[batch, length]`.
+    /// `get_response_log_probs`: log p of each label: `[batch, length, vocabulary]` and `[batch, length]` -> `[batch, length]`.
     public static func logProbabilities(_ logits: Tensor, labels: Tensor) throws -> Tensor {
         try logits.logSoftmax(axis: -1).gather(-1, labels.to(.int64).unsqueeze(-1)).squeeze(-1)
     }
 
-    /// Σ x · mask / constant, over all elements or along an axis.
+    /// `masked_normalize`: Σ x · mask / constant, over all elements or along an axis.
     public static func maskedNormalize(_ x: Tensor, mask: Tensor, constant: Double, axis: Int? = nil) throws -> Tensor {
         try (x * mask.to(x.dtype)).sum(axes: axis.map { [$0] } ?? []) / constant
     }
 
-    /// Σ x · mask / Σ mask, over all elements or along an axis; NaN where nothing counts.
+    /// `masked_mean`: Σ x · mask / Σ mask, over all elements or along an axis; NaN where nothing counts.
     public static func maskedMean(_ x: Tensor, mask: Tensor, axis: Int? = nil) throws -> Tensor {
         let mask = try mask.to(x.dtype), axes = axis.map { [$0] } ?? []
         return try (x * mask).sum(axes: axes) / mask.sum(axes: axes)
     }
 
-    /// A micro-batch of supervised learning: −maskedNormalize(log p) / batch / steps of accumulation; its gradients are
+    /// `sft_microbatch_train_step`: a micro-batch of supervised learning: −maskedNormalize(log p) / batch / steps of accumulation; its gradients are
     /// left on the tape.
     /// - Returns: that loss.
     @discardableResult
@@ -63,19 +64,50 @@ public enum AlignmentFunctions {
         return loss.detach()
     }
 
+    /// `compute_group_normalized_rewards`: (r − mean) / (σ + 1e-6) of each group of replies, σ with n − 1; or r − mean.
+    /// - Parameter rewards: groups one after the other, of `groupSize` replies each.
+    /// - Throws: `TensorError` where they are no whole groups.
+    public static func groupNormalizedRewards(
+        _ rewards: [Double], groupSize: Int, dividesByDeviation: Bool = true
+    ) throws(TensorError) -> [Double] {
+        guard groupSize > 0, rewards.count % groupSize == 0 else {
+            throw TensorError(.shape, "alignment", "\(rewards.count) rewards are no groups of \(groupSize)")
+        }
+        return PolicyBaseline.group(dividesByDeviation: dividesByDeviation).advantages(rewards, groupSize: groupSize)
+    }
+
+    /// `compute_per_instance_dpo_loss`: −log σ(β (log π(y_c)/π_ref(y_c) − log π(y_r)/π_ref(y_r))), log π of a reply the sum
+    /// over its tokens behind the prompt.
+    /// - Returns: a scalar, with gradients where the policy's parameters want them.
+    public static func directPreferenceLoss(
+        _ policy: Decoder, reference: Decoder, prompt: [Int32], chosen: [Int32], rejected: [Int32], beta: Double
+    ) throws -> Tensor {
+        let packed = PackedSequences(
+            [chosen, rejected].map { reply in
+                EncodedChat(tokens: prompt + reply, isTrained: prompt.map { _ in false } + reply.map { _ in true })
+            })
+        func ratio(_ decoder: Decoder) throws -> Tensor {
+            let sums = try packed.sums(
+                packed.logProbabilities(decoder).logProbabilities, weights: packed.learntWeights())  // [2]
+            return try sums.slice(0, from: 0, to: 1) - sums.slice(0, from: 1, to: 2)
+        }
+        let known = try noGrad { try ratio(reference) }
+        return try ((known - ratio(policy)) * beta).softplus().sum()
+    }
+
     /// The loss of a policy.
     public enum PolicyLoss: Sendable, Equatable {
-        /// −r log p.
+        /// `compute_naive_policy_gradient_loss`: −r log p.
         case noBaseline
-        /// −A log p.
+        /// `reinforce_with_baseline`: −A log p.
         case reinforceWithBaseline
-        /// −min(ρ A, clamp(ρ, 1 ± ε) A).
+        /// `compute_grpo_clip_loss`: −min(ρ A, clamp(ρ, 1 ± ε) A).
         case clipped(Double)
         /// −ρ A.
         case unclipped
     }
 
-    /// The loss of each token: `[batch, length]`.
+    /// `compute_policy_gradient_loss`: the loss of each token: `[batch, length]`.
     /// - Parameters:
     ///   - advantages: `[batch, 1]`: raw rewards without a baseline, else advantages.
     ///   - old: log p of the policy that wrote the replies, where ρ is asked for.
@@ -95,7 +127,7 @@ public enum AlignmentFunctions {
         }
     }
 
-    /// A micro-batch of a policy: the mean over the batch of the masked means over tokens, divided by the steps of
+    /// `grpo_microbatch_train_step`: a micro-batch of a policy: the mean over the batch of the masked means over tokens, divided by the steps of
     /// accumulation; its gradients are left on the tape.
     /// - Parameter constant: tokens to divide by instead of those of each reply (Dr. GRPO).
     /// - Returns: that loss.
