@@ -48,17 +48,23 @@ print(f"{pairs} pairs of the model's own right and wrong answers")
 PY
 [ -e rm/model.safetensors ] ||
     "$martlet" reward sft --data pairs.jsonl --out rm --resume auto --rate 3e-4 --epochs "${RM_EPOCHS:-3}" --centering 0.01
-"$martlet" ppo sft --task arithmetic --reward ./rm --out ppo --resume auto --steps "$steps" --problems 32 --group 4 --tokens 48 \
-    --rate 3e-5 --set updates=2 --kl-target 6 --set questions=300 --evaluate-every 10
-python3 - <<'PY'
-import json
+# Twice: with the divergence let go up to 6 nats a reply, and held at 1.
+for kl in 6 1; do
+    weight=0.05 horizon=10000
+    [ $kl = 1 ] && weight=0.3 horizon=1000
+    "$martlet" ppo sft --task arithmetic --reward ./rm --out "ppo-$kl" --resume auto --steps "$steps" --problems 32 --group 4 \
+        --tokens 48 --rate 3e-5 --set updates=2 --kl-weight $weight --kl-target $kl --set kl_horizon=$horizon \
+        --set questions=300 --evaluate-every 10
+    python3 - "ppo-$kl" <<'PY'
+import json, sys
 scores, rows = {}, {}
-for line in map(json.loads, open("ppo/log.jsonl")):
+for line in map(json.loads, open(sys.argv[1] + "/log.jsonl")):
     if "accuracy" in line and "step" in line: scores[line["step"]] = line["accuracy"]
     if "objective/kl" in line: rows[line["step"]] = line
-print("step  true score  reward model  kl")
+print(sys.argv[1] + "\nstep  true score  reward model  kl")
 for step in sorted(scores):
     near = [rows[s] for s in rows if step - 9 <= s <= step] or [rows[min(rows)]]
     mean = lambda name: sum(r[name] for r in near) / len(near)
     print(f"{step:4}  {100 * scores[step]:8.1f} %  {mean('objective/scores'):12.3f}  {mean('objective/kl'):.2f}")
 PY
+done
