@@ -115,6 +115,7 @@ export const sentences = {
   "Whether the thoughts of replies (reasoning_content, <think>…</think>) are learnt or left out.": "回答中的思考（reasoning_content、<think>…</think>）学还是不学。",
   "The share of conversations kept for validation.": "留作验证的对话比例。",
   "The share of prompts kept for validation.": "留作验证的提示比例。",
+  "Which share is kept: 0 to 9 are the ten parts of 0.1, for cross-validation.": "留出哪一份：0 到 9 是 0.1 的十份，用于交叉验证。",
   "The share kept for validation.": "留作验证的比例。",
   "What is tuned: the model itself, or an adapter on a base that stays as it is stored.": "微调什么：模型本身，还是在保持原样的基座上加适配器。",
   "An adapter to go on from, with its own options.": "从这个适配器继续训练，沿用它自己的选项。",
