@@ -171,7 +171,9 @@ public final class ModelProbe {
         var kept: [ActivationName: Tensor] = [:]
         let changes = Dictionary(grouping: edits, by: \.name)
         var seen: Set<ActivationName> = []
-        let observation = DecoderObservation { site, tensor in
+        // Attention weights are computed a second time to be seen, which is only done where they are asked for.
+        let needsPatterns = names.contains { $0.part == .pattern } || changes.keys.contains { $0.part == .pattern }
+        let observation = DecoderObservation(keepsState: needsPatterns) { site, tensor in
             let name = ActivationName(site)
             var result: Tensor?
             for edit in changes[name] ?? [] {
