@@ -169,7 +169,7 @@ struct SuffixCommand: ParsableCommand {
         var options = SuffixAttack.Options()
         (options.suffixLength, options.steps, options.batch) = (length, steps, batch)
         (options.candidates, options.seed) = (candidates, seed)
-        let special = loaded.endTokens.union([tokenizer.bosToken].compactMap { $0 })
+        let special = loaded.endTokens.union(tokenizer.specialTokens)
         // Tokens that are text of their own, as a person could type them.
         options.allowed = (0..<Int32(clamping: tokenizer.vocabularySize)).filter { token in
             guard !special.contains(token), let text = try? tokenizer.decode([token]) else { return false }

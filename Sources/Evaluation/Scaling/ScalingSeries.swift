@@ -88,7 +88,13 @@ public struct ScalingSeries {
             try own.set("depth", .integer(Int64(size.layers)))
             try own.set("hidden_size", .integer(Int64(size.width)))
             try own.set("heads", .integer(Int64(max(1, size.width / 32))))
-            let resolved = try ResolvedOptions(own, vocabularySize: data.tokenizer.vocabularySize)
+            let vocabulary = data.tokenizer.vocabularySize
+            let usual = try ResolvedOptions(own, vocabularySize: vocabulary)
+            // The usual one is rounded, which would give small models other shapes than large ones.
+            if usual.values.first(where: { $0.name == "intermediate_size" })?.isGiven != true {
+                try own.set("intermediate_size", .integer(Int64(max(8, size.width * 8 / 3 / 8 * 8))))
+            }
+            let resolved = try ResolvedOptions(own, vocabularySize: vocabulary)
             let spec = try resolved.decoderConfiguration()
             let tables = spec.vocabularySize * spec.hiddenSize * (spec.tiedEmbeddings ? 1 : 2)
             let count = spec.parameterCounts.all - tables

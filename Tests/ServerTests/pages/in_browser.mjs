@@ -261,8 +261,8 @@ await check("activations are patched between two texts, and a reply is steered",
   await page.evaluate("document.querySelector('#steer-prompt').form.requestSubmit()");
   await page.until("document.querySelectorAll('.steered .reply').length === 2", 90);
   await page.evaluate(`(() => { const slider = document.querySelectorAll("#steer-prompt")[0].form.querySelectorAll("input[type=range]")[1];
-    slider.value = "6"; slider.dispatchEvent(new Event("input")); })()`);
-  await page.until("document.querySelectorAll('.steered .reply')[1]?.dataset.strength === '6'", 90);
+    slider.value = "3"; slider.dispatchEvent(new Event("input")); })()`);
+  await page.until("document.querySelectorAll('.steered .reply')[1]?.dataset.strength === '3'", 90);
   await shot(page, "interventions");
 });
 

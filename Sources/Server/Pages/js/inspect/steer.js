@@ -12,7 +12,7 @@ export function steerCard(model) {
   const towards = el("textarea", { rows: 3, value: t("steer.example.towards"), id: "steer-towards" });
   const away = el("textarea", { rows: 3, value: t("steer.example.away"), id: "steer-away" });
   const layer = slider(t("steer.layer"), t("steer.layer.hint"), 0, 0, 1, 0, (value) => Number(value) + 1);
-  const strength = slider(t("steer.strength"), t("steer.strength.hint"), -8, 8, 0.5, 2, String);
+  const strength = slider(t("steer.strength"), t("steer.strength.hint"), -4, 4, 0.25, 1, String);
   const go = el("button.primary", { type: "submit" }, t("steer.go"));
   const note = el("div", { "aria-live": "polite" }), result = el("div.steered", { "aria-live": "polite" });
   const form = el("form", { onsubmit: (event) => { event.preventDefault(); run(); } },
