@@ -8,31 +8,33 @@ struct ScalingRunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Train small models of several sizes, fit a law, and see what it says of the largest.",
         discussion: """
-            Without --budget every size gets --tokens-per-parameter; the largest is left out of the fit, predicted from the \
+            Without --budget every size gets --tokens-per-parameter, or --tokens; the largest is left out of the fit, predicted from the \
             others with an interval, trained too, and compared. With --budget (several) every size is trained once for each, \
             and all laws of `martlet scaling fit` follow. Results are in OUT/runs.jsonl, a chart in OUT/scaling.html. The same \
             command goes on where it was stopped.
 
             Examples:
               martlet scaling run --data shards/ --out sizes/
-              martlet scaling run --data shards/ --out sizes/ --sizes 1x32,1x64,2x64,2x96,3x96,3x128,4x160 --set batch_rows=16
+              martlet scaling run --data shards/ --out sizes/ --sizes 2x16,2x24,2x32,2x40,2x48,2x56,2x72 --tokens 1e6 --set batch_rows=8
               martlet scaling run --data shards/ --out flops/ --budget 1e12 --budget 3e12 --budget 1e13
             """)
 
     @Option(help: "A folder of token shards, as martlet data pack makes them.") var data: String
     @Option(name: .shortAndLong, help: "The folder for the runs.") var out: String
     @Option(help: "LAYERSxWIDTH of each model, separated by commas.")
-    var sizes = "1x32,1x48,2x48,2x64,2x96,3x96,3x128"
+    var sizes = "2x32,2x48,2x64,2x80,2x96,2x112,2x144"
     @Option(help: "Tokens for each parameter, embeddings not counted.") var tokensPerParameter = 20.0
+    @Option(help: "Tokens of every training, as many for all: the law of the size alone.") var tokens: Double?
     @Option(help: "FLOPs of every training (6 N D), as often as you like, instead of tokens for each parameter.")
     var budget: [Double] = []
     @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard tokensPerParameter > 0, tokensPerParameter < 1e6, budget.allSatisfy({ $0 > 0 && $0 < 1e30 }) else {
-            throw ValidationError("--tokens-per-parameter and --budget are above 0")
-        }
+        guard tokensPerParameter > 0, tokensPerParameter < 1e6, budget.allSatisfy({ $0 > 0 && $0 < 1e30 }),
+            tokens.map({ $0 > 0 && $0 < 1e15 }) ?? true
+        else { throw ValidationError("--tokens-per-parameter, --tokens and --budget are above 0") }
+        guard tokens == nil || budget.isEmpty else { throw ValidationError("--tokens and --budget exclude each other") }
     }
 
     func run() throws {
@@ -44,9 +46,11 @@ struct ScalingRunCommand: ParsableCommand {
         var options = TrainCommand.emptyOptions
         try options.set("context_length", 128)
         for setting in settings { try options.set(assignment: setting) }
+        var length = ScalingSeries.Length.tokensPerParameter(tokensPerParameter)
+        if let tokens { length = .tokens(tokens) }
+        if !budget.isEmpty { length = .budgets(budget) }
         let series = try ScalingSeries(
-            folder: out, data: TrainingData(folder: data), sizes: sizes,
-            length: budget.isEmpty ? .tokensPerParameter(tokensPerParameter) : .budgets(budget), options: options)
+            folder: out, data: TrainingData(folder: data), sizes: sizes, length: length, options: options)
         let interrupted = StopRequest()
         var line = StatusLine()
         let found = try series.run(isInterrupted: { interrupted.isRequested }) { member, step, total in

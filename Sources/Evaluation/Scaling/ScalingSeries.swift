@@ -43,6 +43,8 @@ public struct ScalingSeries {
     public enum Length: Sendable, Equatable {
         /// Tokens for each parameter (without embeddings).
         case tokensPerParameter(Double)
+        /// As many tokens for all.
+        case tokens(Double)
         /// 6 · parameters · tokens of every model, once for each budget.
         case budgets([Double])
     }
@@ -83,11 +85,13 @@ public struct ScalingSeries {
         }
         (self.folder, self.data) = (folder, data)
         var members: [Member] = []
+        // One dimension of heads for all: the largest power of two up to 64 that divides every width.
+        let headDimension = [64, 32, 16].first { own in sizes.allSatisfy { $0.width % own == 0 } } ?? 8
         for size in sizes {
             var own = options
             try own.set("depth", .integer(Int64(size.layers)))
             try own.set("hidden_size", .integer(Int64(size.width)))
-            try own.set("heads", .integer(Int64(max(1, size.width / 32))))
+            try own.set("heads", .integer(Int64(size.width / headDimension)))
             let vocabulary = data.tokenizer.vocabularySize
             let usual = try ResolvedOptions(own, vocabularySize: vocabulary)
             // The usual one is rounded, which would give small models other shapes than large ones.
@@ -118,6 +122,7 @@ public struct ScalingSeries {
             }
             switch length {
             case .tokensPerParameter(let ratio): try add(ratio * Double(count), nil)
+            case .tokens(let tokens): try add(tokens, nil)
             case .budgets(let budgets): for budget in budgets { try add(budget / (6 * Double(count)), budget) }
             }
         }
