@@ -68,7 +68,7 @@ public final class TextEmbedder {
     }
 
     /// The tokens of a text with its prompt.
-    /// - Parameter prompt: the name of one of `prompts`; the default one if omitted.
+    /// - Parameter name: the name of one of `prompts`; the default one if omitted.
     public func tokens(_ text: String, prompt name: String? = nil) throws -> [Int32] {
         var whole = text
         if let name = name ?? defaultPromptName {

@@ -125,7 +125,7 @@ public final class ModelProbe {
         }
     }
 
-    /// - Parameter keeping: names or patterns of activations.
+    /// - Parameter names: names or patterns of activations.
     /// - Throws: `InterpretabilityError`, `ModelError`, what an edit throws.
     public func run(
         _ tokens: [Int32], keeping names: [String] = [], editing edits: [ActivationEdit] = []

@@ -23,7 +23,8 @@ public enum Ollama {
     public static func tags(_ cards: [ModelCard]) -> JSON { ["models": .array(cards.map { .object(entry($0)) })] }
 
     /// `GET /api/ps`.
-    /// - Parameter expires: when each of them leaves memory if nobody asks for it again.
+    ///
+    /// `expires`: when each of them leaves memory if nobody asks for it again.
     public static func running(_ cards: [(card: ModelCard, expires: Int)]) -> JSON {
         [
             "models": .array(

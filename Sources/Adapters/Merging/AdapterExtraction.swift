@@ -11,7 +11,8 @@ public struct AdapterExtraction {
     public let leftOut: [String]
 
     /// - Parameters:
-    ///   - base, tuned: opened in the form of folders.
+    ///   - base: opened in the form of a folder.
+    ///   - tuned: the same.
     /// - Throws: `AdapterError` where they are no models of one shape.
     public init(
         base: Decoder, tuned: Decoder, rank: Int, progress: (Int, Int) -> Void = { _, _ in }

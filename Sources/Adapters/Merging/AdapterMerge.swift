@@ -24,7 +24,8 @@ public struct AdapterMerge: Sendable {
     public init() {}
 
     /// Merges adapters into a model, whose changed matrices become float32.
-    /// - Parameter weights: one weight per adapter; 1 keeps its own strength.
+    ///
+    /// Each adapter has a weight; 1 keeps its own strength.
     /// - Returns: the paths of what has changed.
     /// - Throws: `AdapterError` for kinds that are no change of weights.
     @discardableResult

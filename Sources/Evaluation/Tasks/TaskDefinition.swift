@@ -62,8 +62,8 @@ public struct TaskDefinition: Sendable {
     ]
 
     /// - Parameters:
-    ///   - from: the file, for errors, and the folder that relative data files are looked for in.
-    ///   - root: the folder of data (`--data-dir`).
+    ///   - file: for errors.
+    ///   - folder: that relative data files are looked for in.
     public init(_ source: JSONObject, from file: String, folder: String = ".") throws {
         self.source = source
         name = source["task"]?.string ?? file

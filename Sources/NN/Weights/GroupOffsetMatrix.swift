@@ -18,7 +18,8 @@ public struct GroupOffsetMatrix: WeightMatrix {
     private var groups: Int { shape[1] / groupSize }
 
     /// - Parameters:
-    ///   - scales, offsets: `[out, groups]`.
+    ///   - scales: `[out, groups]`.
+    ///   - offsets: the same.
     ///   - parameters: the tensors these were read from, for their bytes.
     /// - Throws: `TensorError` for lists of other lengths, inputs that are no whole number of groups, and numbers that are
     ///   not finite.

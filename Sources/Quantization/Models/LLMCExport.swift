@@ -65,8 +65,8 @@ public struct LLMCExport: Sendable {
 
     /// What the model gives on a batch, computed in float32: a debug state, as llm.c's test_gpt2 reads it.
     /// - Parameters:
-    ///   - tokens: `batch` texts of the same length, one after the other.
-    ///   - targets: the token that comes after each.
+    ///   - x: `batch` texts of the same length, one after the other.
+    ///   - y: the token that comes after each.
     public func state(tokens x: [Int32], targets y: [Int32], batch: Int) throws -> LLMCState {
         let length = x.count / max(batch, 1)
         guard batch > 0, length > 0, x.count == y.count, x.count == batch * length, length <= contents.sizes.context

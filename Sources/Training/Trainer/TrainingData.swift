@@ -29,7 +29,7 @@ public struct TrainingData {
 
     /// - Parameters:
     ///   - folder: shards whose names begin with `train` or `validation`.
-    ///   - tokenizer: its folder; the shards' own when left out.
+    ///   - tokenizerFolder: of the tokenizer; the shards' own when left out.
     public init(folder: String, tokenizer: String? = nil) throws {
         try self.init([DataPortion(folder)], tokenizer: tokenizer)
     }
