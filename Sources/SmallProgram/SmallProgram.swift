@@ -36,8 +36,8 @@ private enum WholeProgram {
     /// Its other verbs. A test holds the list against what the whole program says of itself.
     static let verbs = [
         "train", "plan", "profile", "report", "data", "tokenizer", "sft", "dpo", "reward", "grpo", "ppo", "distill",
-        "constitution", "expert", "merge", "adapters", "eval", "inspect", "features", "judge", "arena", "bias",
-        "redteam", "contamination", "watermark", "scaling", "serve", "options", "log", "ps", "stop", "manual",
-        "quantize", "convert", "perplexity", "compare",
+        "constitution", "expert", "merge", "adapters", "eval", "results", "inspect", "lens", "neurons", "steer",
+        "features", "judge", "arena", "bias", "redteam", "toxicity", "attack", "contamination", "watermark",
+        "scaling", "serve", "options", "log", "ps", "stop", "manual", "quantize", "convert", "perplexity", "compare",
     ]
 }
