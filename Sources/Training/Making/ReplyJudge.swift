@@ -72,7 +72,7 @@ public final class RemoteJudge: ReplyJudge, Sendable {
     }
 
     private func answer(_ question: String) throws(TeacherError) -> JudgedAnswer {
-        var body = JSONObject([
+        let body = JSONObject([
             ("model", .string(name)), ("messages", [["role": "user", "content": .string(question)]]),
             ("max_tokens", 8), ("temperature", 0), ("stream", false),
         ])
