@@ -156,8 +156,8 @@ var targets: [Target] = [
     .executableTarget(
         name: "adapter-step",
         dependencies: [
-            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletRuns", "MartletTensor",
-            "MartletJSON",
+            "MartletTraining", "MartletData", "MartletModels", "MartletNN", "MartletTensor", "MartletJSON",
+            "MartletSystem",
         ],
         path: "Benchmarks/AdapterStep"),
     tests("System", ["MartletSystem"]),

@@ -12,7 +12,7 @@ import MartletData
 import MartletJSON
 import MartletModels
 import MartletNN
-import MartletRuns
+import MartletSystem
 import MartletTensor
 import MartletTraining
 

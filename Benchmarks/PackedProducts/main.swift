@@ -32,15 +32,15 @@ func threadSeconds() -> Double {
 }
 
 /// Weights in one form, and a product with them.
-final class Candidate {
+@MainActor final class Candidate {
     let name: String
     let bytes: Int
     private let panels: UnsafeMutableRawPointer
-    private let product: (UnsafeMutableRawPointer) -> Void
+    private let product: @MainActor (UnsafeMutableRawPointer) -> Void
 
     init(
-        _ name: String, panelBytes: Int, fill: (UnsafeMutableRawPointer) -> Void,
-        product: @escaping (UnsafeMutableRawPointer) -> Void
+        _ name: String, panelBytes: Int, fill: @MainActor (UnsafeMutableRawPointer) -> Void,
+        product: @escaping @MainActor (UnsafeMutableRawPointer) -> Void
     ) {
         self.name = name
         self.product = product
@@ -57,7 +57,7 @@ final class Candidate {
 }
 
 var state: UInt64 = 7
-func next() -> UInt64 {
+@MainActor func next() -> UInt64 {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return state >> 33
 }
@@ -68,7 +68,7 @@ var digits = [Int8](repeating: 0, count: count * columns * 2)
 var scales = [Float](repeating: 0, count: count * columns / 32)
 var sums = [Int32](repeating: 0, count: count * columns / 16)
 
-func integers(_ name: String, _ packing: martlet_packing) -> Candidate {
+@MainActor func integers(_ name: String, _ packing: martlet_packing) -> Candidate {
     var packing = packing
     return Candidate(name, panelBytes: martlet_panel_bytes(&packing, columns)) { panel in
         // Any codes do; scales of one.
@@ -106,7 +106,7 @@ func type(_ type: martlet_type) -> martlet_packing {
     return packing
 }
 
-func coded(_ name: String, _ kind: martlet_code_kind, run: Int) -> Candidate {
+@MainActor func coded(_ name: String, _ kind: martlet_code_kind, run: Int) -> Candidate {
     var coded = martlet_coded()
     coded.kind = kind
     coded.columns = columns
@@ -129,7 +129,7 @@ func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 
 let set = String(cString: martlet_instruction_set_name(kernels.instruction_set))
 let four = integers("Q4_1", type(MARTLET_Q4_1)), eight = integers("Q8_0", type(MARTLET_Q8_0))
-let forms: [(plain: Candidate, make: () -> Candidate)] = [
+let forms: [(plain: Candidate, make: @MainActor () -> Candidate)] = [
     (four, { integers("Q4_0: GPTQ, symmetric", type(MARTLET_Q4_0)) }),
     (four, { integers("4 bits beside zeros: GPTQ, AWQ", martlet_zeros_packing(4)) }),
     (four, { integers("IQ4_NL, IQ4_XS", type(MARTLET_IQ4_NL)) }),
