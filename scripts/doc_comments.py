@@ -92,7 +92,7 @@ def blocks(root):
 
 
 def imports(root):
-    """Every module of Sources but the program and those in C."""
+    """Every module of Sources but the programs and those in C."""
     rooms = [name for name in sorted(os.listdir(os.path.join(root, "Sources"))) if os.path.isdir(os.path.join(root, "Sources", name))]
     return {f"import {name if name == 'Martlet' else 'Martlet' + name}" for name in rooms
-            if name != "CommandLine" and not re.match(r"C[A-Z]", name)}
+            if name not in ("CommandLine", "SmallProgram") and not re.match(r"C[A-Z]", name)}

@@ -46,7 +46,9 @@ struct InstalledModel {
         var models: [InstalledModel] = []
         for revision in revisions {
             let reference = HubReference(name: repository.name, revision: revision)
-            if let path = try? cache.resolve(reference).path {
+            var isOneOfSeveral = false
+            let found = try? cache.resolve(reference) { _ in isOneOfSeveral = true }.path
+            if let path = found, !isOneOfSeveral {
                 guard !Folder.isFolder(path) || Folder.exists(path + "/config.json") else { continue }
                 models.append(InstalledModel(name: reference.description, byteCount: byteCount(path), path: path))
             } else if let snapshot = try? cache.snapshot(repository.name, revision: revision) {

@@ -48,7 +48,9 @@ import Testing
     }
 
     @Test func drainingLetsRequestsEndAndRefusesNewOnes() async throws {
-        try await RunningServer.with { running in
+        var settings = ServerSettings()
+        settings.drain = .seconds(600)
+        try await RunningServer.with(settings: settings) { running in
             let slowed = try await running.slowedEngine()
             let body: JSON = ["prompt": "hello", "max_tokens": 20, "n": 8, "temperature": 1]
             async let long = running.post("/v1/completions", body)

@@ -26,6 +26,7 @@ import Testing
             if name.hasPrefix("fim") { try options.set("objective", text: "fim") }
             // Groups are of more than two experts.
             if name == "active_groups" { try options.set("expert_groups", 2) }
+            if name == "mtp_weight" { try options.set("mtp_depth", 1) }
             return options
         }
         for flag in TrainingOptions(for: command).flags {
