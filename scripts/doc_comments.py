@@ -45,6 +45,7 @@ IN = {
     "Sources/Training/Making/ExpertIteration.swift": {
         "options": "ExpertOptions", "sft": "TrainingOptions", "task": "any VerifiableTask"},
     "Sources/Training/Preferences/PreferencePolicy.swift": {"pairs": "[Comparison]"},
+    "Sources/Training/Rollouts/EqualRewardWatch.swift": {"report": "StepReport"},
     "Sources/Training/Rewards/Reward.swift": {"requests": "[RewardRequest]"},
     "Sources/Transfer/WaitedTask.swift": {"transfers": "Transfers", "request": "TransferRequest"},
 }
