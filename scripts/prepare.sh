@@ -26,9 +26,8 @@ need_packages() {
     PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q 'libcurl[^ ]*\.so\.4 ' || install_packages libcurl4 || true
 }
 
-# Nothing is imported as testable, so that the modules of the program are used as they were built; an index of the tests is
-# for editors.
-test_flags=(--disable-testable-imports --disable-index-store)
+# Nothing is imported as testable, so that the modules of the program are used as they were built.
+test_flags=(--disable-testable-imports)
 
 # Builds what ./test runs: neither benchmarks nor examples, which .ci/run builds, and https of the server only where
 # BoringSSL is compiled already or MARTLET_TLS=1 says so.
@@ -39,7 +38,7 @@ build_tests() {
         echo "without https of the server, which takes minutes to build: MARTLET_TLS=1 ./test tests it as well" >&2
     fi
     # Imports are never testable in a release build, unlike in swift test.
-    swift build -c release --build-tests --disable-index-store
+    swift build -c release --build-tests
 }
 
 # A virtual environment of our own, so that nothing of the system's Python is touched.
