@@ -284,25 +284,12 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
                             const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
 #define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
-    if (packing->bits == bits_ && packing->parts == parts_ && packing->has_minimum == minimum_ &&                    \
-        packing->has_zeros == zeros_ && packing->table == table_ && packing->offset == offset_) {                    \
+    if (has_layout(packing, bits_, parts_, minimum_, zeros_, table_, offset_)) {                                     \
         quantized_panels(bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y, stride,\
                          outputs, aligned);                                                                          \
         return;                                                                                                      \
     }
-    CASE(4, 1, false, false, MARTLET_TABLE_NONE, 8)
-    CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)
-    CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)
-    CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)
-    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 16)
-    CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)
-    CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)
-    CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)
-    CASE(8, 1, false, true, MARTLET_TABLE_NONE, 0)
-    CASE(8, 2, false, false, MARTLET_TABLE_NONE, 128)
-    CASE(4, 2, true, false, MARTLET_TABLE_NONE, 0)
-    CASE(4, 2, false, false, MARTLET_TABLE_NONE, 4)
-    CASE(6, 2, false, false, MARTLET_TABLE_NONE, 32)
+    FOR_EVERY_LAYOUT(CASE)
 #undef CASE
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;

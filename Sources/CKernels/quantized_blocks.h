@@ -48,5 +48,28 @@ static inline const uint8_t *codes_of_table(martlet_table table) {
     return table == MARTLET_TABLE_IQ4 ? martlet_iq4_codes : table == MARTLET_TABLE_FP4 ? martlet_fp4_codes : NULL;
 }
 
+/// The layouts of codes that are multiplied in a function of their own, one compiled for each: bits, parts, whether there
+/// is a minimum, whether there are zeros, the table, the offset.
+#define FOR_EVERY_LAYOUT(CASE)                              \
+    CASE(4, 1, false, false, MARTLET_TABLE_NONE, 8)         \
+    CASE(4, 1, true, false, MARTLET_TABLE_NONE, 0)          \
+    CASE(4, 1, false, true, MARTLET_TABLE_NONE, 0)          \
+    CASE(4, 1, false, false, MARTLET_TABLE_IQ4, 128)        \
+    CASE(4, 1, false, false, MARTLET_TABLE_FP4, 16)         \
+    CASE(5, 1, false, false, MARTLET_TABLE_NONE, 16)        \
+    CASE(5, 1, true, false, MARTLET_TABLE_NONE, 0)          \
+    CASE(8, 1, false, false, MARTLET_TABLE_NONE, 128)       \
+    CASE(8, 1, false, true, MARTLET_TABLE_NONE, 0)          \
+    CASE(8, 2, false, false, MARTLET_TABLE_NONE, 128)       \
+    CASE(4, 2, true, false, MARTLET_TABLE_NONE, 0)          \
+    CASE(4, 2, false, false, MARTLET_TABLE_NONE, 4)         \
+    CASE(6, 2, false, false, MARTLET_TABLE_NONE, 32)
+
+static inline bool has_layout(const martlet_packing *p, int bits, int parts, bool minimum, bool zeros,
+                              martlet_table table, int offset) {
+    return p->bits == bits && p->parts == parts && p->has_minimum == minimum && p->has_zeros == zeros &&
+           p->table == table && p->offset == offset;
+}
+
 /// `read_block` for the types whose codes are indices of a table, and for the ternary types.
 void read_table_block(martlet_type type, const void *row, size_t block, block_values *out);

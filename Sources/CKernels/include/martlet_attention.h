@@ -118,8 +118,8 @@ typedef struct martlet_attention_kernels {
     martlet_attend _Nonnull attend_f16;
     martlet_append _Nonnull append_f32;
     martlet_append _Nonnull append_f16;
-    /// Caches of int8 and of four bits with a scale for each 32 numbers of a token's head (kernels/attention_quantized.h):
-    /// dimensions are multiples of 32, offsets and strides of heads are bytes.
+    /// Caches of eight bits (nine of keys) and of four, with a scale for each run of a token's head (martlet_cache_run,
+    /// kernels/attention_quantized.h): dimensions are multiples of 32, offsets and strides of heads are bytes.
     martlet_attend _Nonnull attend_q8;
     martlet_attend _Nonnull attend_q4;
     martlet_append _Nonnull append_q8;

@@ -23,7 +23,7 @@ typedef enum martlet_code_kind {
 typedef struct martlet_coded {
     martlet_code_kind kind;
     size_t columns;
-    /// Columns that share a scale, an even number; the last run of a row may be shorter.
+    /// Columns that share a scale, of MARTLET_CODE_LEVELS an even number; the last run of a row may be shorter.
     size_t run;
     /// What the codes of MARTLET_CODE_LEVELS stand for.
     float levels[16];
