@@ -4,33 +4,17 @@
 
 A golden holds config.json as transformers writes it, the names and shapes of the published tensors, token ids, and the
 float32 logits (or hidden states) that transformers computes. The weights are not stored: element i of a tensor is a
-function of the tensor's name and i (`values`), which FamilyTableTests.swift computes too.
+function of the tensor's name and i (`golden_values.values`), which FamilyTableTests.swift computes too.
 """
 import json, os, shutil, sys, tempfile
-import numpy as np
 import torch
 import transformers as t
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from golden_values import values
+
 here = os.path.dirname(os.path.abspath(__file__))
-MASK = (1 << 64) - 1
-
-
-def values(name, base, shape):
-    """base + u / 2 for vectors, u for matrices; u = (top 8 bits of splitmix64(fnv1a(name) + i) - 128) / 256."""
-    h = 0xCBF29CE484222325
-    for byte in name.encode(): h = ((h ^ byte) * 0x100000001B3) & MASK
-    n = int(np.prod(shape)) if len(shape) else 1
-    with np.errstate(over="ignore"):
-        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    u = ((z >> np.uint64(56)).astype(np.float32) - 128) / 256
-    u = base + u / 2 if len(shape) < 2 else u
-    return torch.from_numpy(u.astype(np.float32).reshape(shape))
-
 
 ids = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
 S = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, intermediate_size=40, num_attention_heads=4,

@@ -4,29 +4,14 @@ transformers' layers put together as the paper's equations 21 to 25 say.
     python make_predictions.py      # needs torch, transformers, numpy; reads families/deepseek_v3.json
 """
 import json, os
-import numpy as np
 import torch
 import transformers as t
 from transformers.models.deepseek_v3 import modeling_deepseek_v3 as d
 
+from golden_values import values
+
 here = os.path.dirname(os.path.abspath(__file__))
-MASK = (1 << 64) - 1
 WEIGHT, MODULES = 0.3, 2
-
-
-def values(name, base, shape):
-    """As make_families.py makes them."""
-    h = 0xCBF29CE484222325
-    for byte in name.encode(): h = ((h ^ byte) * 0x100000001B3) & MASK
-    n = int(np.prod(shape)) if len(shape) else 1
-    with np.errstate(over="ignore"):
-        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    u = ((z >> np.uint64(56)).astype(np.float32) - 128) / 256
-    return torch.from_numpy((base + u / 2 if len(shape) < 2 else u).astype(np.float32).reshape(shape))
-
 
 golden = json.load(open(os.path.join(here, "families", "deepseek_v3.json")))
 config = t.DeepseekV3Config(**golden["config"])

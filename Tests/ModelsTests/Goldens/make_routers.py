@@ -8,28 +8,13 @@ tokens first), experts that choose their tokens (Zhou et al. 2022). The balance 
 function; the case takes the mean over the layers.
 """
 import json, math, os
-import numpy as np
 import torch
 import transformers as t
 from transformers.models.qwen3_moe import modeling_qwen3_moe as q
 
+from golden_values import values
+
 here = os.path.dirname(os.path.abspath(__file__))
-MASK = (1 << 64) - 1
-
-
-def values(name, base, shape):
-    """As make_families.py makes them."""
-    h = 0xCBF29CE484222325
-    for byte in name.encode(): h = ((h ^ byte) * 0x100000001B3) & MASK
-    n = int(np.prod(shape)) if len(shape) else 1
-    with np.errstate(over="ignore"):
-        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    u = ((z >> np.uint64(56)).astype(np.float32) - 128) / 256
-    return torch.from_numpy((base + u / 2 if len(shape) < 2 else u).astype(np.float32).reshape(shape))
-
 
 golden = json.load(open(os.path.join(here, "families", "qwen3_moe.json")))
 config = t.Qwen3MoeConfig(**golden["config"])
