@@ -51,13 +51,7 @@ import Testing
             "rank": 4,
         ]
         for (key, value) in values { try options.set(key, value) }
-        func trainer(_ run: String) throws -> Trainer {
-            let model = try StartingModel(
-                path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
-            return try Trainer(
-                run: folder + run, options: options, rewardModelFrom: model,
-                pairs: Trainer.feedbackData(options, model))
-        }
+        func trainer(_ run: String) throws -> Trainer { try rewardTrainer(folder, run, options) }
         var losses: [Double] = []
         try trainer("/whole").train { if case .step(let report) = $0 { losses.append(report.loss) } }
         #expect(losses[11] < losses[0] - 0.1, "\(losses)")
@@ -100,13 +94,7 @@ import Testing
             "warmup": 0, "schedule": "constant", "save_every": 8, "evaluate_every": 16, "adapter": "lora", "rank": 4,
         ]
         for (key, value) in values { try options.set(key, value) }
-        func trainer(_ run: String) throws -> Trainer {
-            let model = try StartingModel(
-                path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
-            return try Trainer(
-                run: folder + run, options: options, rewardModelFrom: model,
-                pairs: Trainer.feedbackData(options, model))
-        }
+        func trainer(_ run: String) throws -> Trainer { try rewardTrainer(folder, run, options) }
         try trainer("/whole").train { _ in }
         var steps = 0
         #expect(try !trainer("/parts").train(isInterrupted: { steps == 11 }) { if case .step = $0 { steps += 1 } })
@@ -165,5 +153,13 @@ import Testing
         #expect(shown.names.allSatisfy { $0.contains(".lora_") })
         let kept = try SafetensorsFile(path: folder + "/whole/checkpoints/step-00000003/weights.safetensors")
         #expect(kept.names.contains("v_head.weight"))
+    }
+
+    /// Learns rewards from the model in a folder.
+    private func rewardTrainer(_ folder: String, _ run: String, _ options: TrainingOptions) throws -> Trainer {
+        let model = try StartingModel(
+            path: folder + "/model", adapter: ResolvedOptions(options, vocabularySize: 0).adapter)
+        return try Trainer(
+            run: folder + run, options: options, rewardModelFrom: model, pairs: Trainer.feedbackData(options, model))
     }
 }

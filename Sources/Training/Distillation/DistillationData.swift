@@ -105,7 +105,11 @@ public struct DistillationData {
 
     mutating func setFingerprint() {
         var hash = HashXX64()
-        for sequence in sequences { sequence.tokens.withUnsafeBytes { hash.update($0) } }
+        for sequence in sequences {
+            sequence.tokens.withUnsafeBytes { hash.update($0) }
+            sequence.isTrained.withUnsafeBytes { hash.update($0) }
+            sequence.weights?.withUnsafeBytes { hash.update($0) }
+        }
         for prompt in prompts { prompt.withUnsafeBytes { hash.update($0) } }
         fingerprint =
             "\(sequences.count) sequences, \(prompts.count) prompts, \(heldOutCount) held out, XXH64 "

@@ -42,13 +42,7 @@ final class DistillationSource: TrainingSource {
     }
 
     func demand(_ checkpoint: TrainingCheckpoint) throws {
-        for (name, now) in state {
-            guard let before = checkpoint.state[name], before != now else { continue }
-            throw TrainingError(
-                .configuration,
-                "\(checkpoint.path) was trained with other \(name == "from" ? "weights to begin with" : name): "
-                    + "\(before.text()), now \(now.text()); use the same, or another run folder")
-        }
+        try checkpoint.demandSame(state)
     }
 
     func whyLeftOut(step: Int) -> String { "no token of its sequences is learnt" }

@@ -53,13 +53,7 @@ final class FeedbackSource: TrainingSource {
     }
 
     func demand(_ checkpoint: TrainingCheckpoint) throws {
-        for (name, now) in state {
-            guard let before = checkpoint.state[name], before != now else { continue }
-            throw TrainingError(
-                .configuration,
-                "\(checkpoint.path) was trained with \(name == "from" ? "other weights to begin with" : "another \(name)"): "
-                    + "\(before.text()), now \(now.text()); use the same, or another run folder")
-        }
+        try checkpoint.demandSame(state)
     }
 
     func whyLeftOut(step: Int) -> String { "it has no row" }

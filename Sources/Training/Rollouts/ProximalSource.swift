@@ -49,13 +49,7 @@ final class ProximalSource: TrainingSource {
     var state: [JSONObject.Element] { fixed + [("kl_weight_now", .number(divergence.weight))] }
 
     func demand(_ checkpoint: TrainingCheckpoint) throws {
-        for (name, now) in fixed {
-            guard let before = checkpoint.state[name], before != now else { continue }
-            throw TrainingError(
-                .configuration,
-                "\(checkpoint.path) was trained with other \(name == "from" ? "weights to begin with" : name): "
-                    + "\(before.text()), now \(now.text()); use the same, or another run folder")
-        }
+        try checkpoint.demandSame(fixed)
         let options = run.proximal
         guard let weight = checkpoint.state["kl_weight_now"]?.double, weight.isFinite, weight >= 0 else { return }
         divergence = AdaptiveDivergence(

@@ -38,13 +38,7 @@ final class RolloutSource: TrainingSource {
     var state: [JSONObject.Element] { [("from", .string(writer.model.path)), ("problems", .string(task.identity))] }
 
     func demand(_ checkpoint: TrainingCheckpoint) throws {
-        for (name, now) in state {
-            guard let before = checkpoint.state[name], before != now else { continue }
-            throw TrainingError(
-                .configuration,
-                "\(checkpoint.path) was trained with other \(name == "from" ? "weights to begin with" : name): "
-                    + "\(before.text()), now \(now.text()); use the same, or another run folder")
-        }
+        try checkpoint.demandSame(state)
     }
 
     func whyLeftOut(step: Int) -> String { "nothing was written" }

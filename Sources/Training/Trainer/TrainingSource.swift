@@ -26,6 +26,20 @@ protocol TrainingSource: AnyObject {
     func look() throws -> Look?
 }
 
+extension TrainingCheckpoint {
+    /// - Throws: `TrainingError` naming the first member of a source's state that was another one when this was saved. What
+    ///   was not saved is not compared.
+    func demandSame(_ state: [JSONObject.Element]) throws(TrainingError) {
+        for (name, now) in state {
+            guard let before = self.state[name], before != now else { continue }
+            throw TrainingError(
+                .configuration,
+                "\(path) was trained with \(name == "from" ? "other weights to begin with" : "another \(name)"): "
+                    + "\(before.text()), now \(now.text()); use the same, or another run folder")
+        }
+    }
+}
+
 /// The outcome of a step.
 struct SourceStep {
     var outcome: StepLoop.Outcome
