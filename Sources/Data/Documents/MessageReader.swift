@@ -81,7 +81,8 @@ struct MessageReader {
         for part in parts {
             guard let first = part["begin_offset"]?.integer, let last = part["end_offset"]?.integer,
                 part["train"]?.bool != nil || part["weight"] != nil, first >= 0, last >= first,
-                part["weight"].map({ $0.double.map(LossWeights.accepts) ?? false }) ?? true
+                part["weight"].map({ $0.double.map(LossWeights.accepts) ?? false }) ?? true,
+                part["train"]?.bool.map({ train in part["weight"]?.double.map { ($0 > 0) == train } ?? true }) ?? true
             else {
                 throw .message(
                     "'train_detail' has \(part.text().prefix(100)), expected begin_offset, end_offset (the last character) "

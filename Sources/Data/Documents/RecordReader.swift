@@ -238,7 +238,9 @@ struct RecordReader {
         }
         var segments: [Document.TextSegment] = []
         for (index, entry) in entries.enumerated() {
-            let weight = entry["weight"]?.double ?? entry["label"]?.bool.map { $0 ? 1 : 0 }
+            let given = entry["weight"].flatMap { $0.isNull ? nil : $0 }
+            // Of a weight that is no number: one that is not accepted.
+            let weight = given.map { $0.double ?? -1 } ?? entry["label"]?.bool.map { $0 ? 1 : 0 }
             guard let text = entry["text"]?.string, let weight, LossWeights.accepts(weight),
                 entry["label"]?.bool.map({ $0 == (weight > 0) }) ?? true
             else {

@@ -18,6 +18,10 @@ extension DocumentEncoder {
                 guard let last = messages.last, last.role == "assistant", let response = last.content,
                     !response.isEmpty
                 else { throw DataError(.malformed, "is no pair: it does not end with a response") }
+                guard last["weight"]?.double ?? 1 == 1, last["train_detail"] == nil else {
+                    throw DataError(
+                        .malformed, "is a pair, whose response counts as a whole, and it has another weight than 1")
+                }
                 let prompt = messages.dropLast().compactMap(\.content).filter { !$0.isEmpty }.joined(separator: "\n")
                 guard !prompt.isEmpty else { throw DataError(.malformed, "is no pair: it has no prompt") }
                 func tokens(_ text: String) throws -> [Int32] {

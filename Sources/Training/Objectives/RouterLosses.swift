@@ -34,7 +34,10 @@ public final class RouterLosses {
     /// The routing of a micro-batch.
     func routing(_ context: StepContext) -> RouterTraining {
         // Counts of a step that was left out are not those of this one.
-        if context.firstToken == 0 { forget() }
+        if context.firstToken == 0 {
+            forget()
+            lastLoads = nil
+        }
         var own = routing
         own.step = context.step
         own.firstToken = context.firstToken

@@ -111,6 +111,8 @@ public final class StepLoop {
             context.firstToken += objective.tokenCount(of: part)
             total += try loss.value.item(as: Double.self)
             metrics.add(loss.metrics, weight: objective.weight(of: part))
+            // A part of which nothing is learnt may have no way back.
+            guard loss.value.requiresGrad || objective.weight(of: part) > 0 else { continue }
             try OperationSpan.of("backward", .part) { try loss.value.backward(gradient: Tensor(scale)) }
         }
         return (try reduction?.sum(total) ?? total, metrics.all)

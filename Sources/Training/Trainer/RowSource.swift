@@ -3,6 +3,7 @@ import MartletInference
 import MartletJSON
 import MartletModels
 import MartletNN
+import MartletSystem
 import MartletTensor
 import MartletTokenizers
 
@@ -49,6 +50,14 @@ final class RowSource: TrainingSource {
                 "\(source.folder) has weights of tokens, which "
                     + (follows ? "mtp_depth" : "objective \(resolved.objective.kind.rawValue)")
                     + " does not follow: pack the data without them")
+        }
+        if objective is MaskedTokens || objective is SpanCorruption,
+            let source = data.sources.first(where: { ($0.training + $0.validation).contains(where: \.hasMask) })
+        {
+            throw TrainingError(
+                .data,
+                "\(source.folder) says which tokens are learnt, which objective \(resolved.objective.kind.rawValue) does "
+                    + "not follow: pack the data as plain text (--chats text)")
         }
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
@@ -168,7 +177,7 @@ final class RowSource: TrainingSource {
                     partTotal += try found.value.item(as: Double.self)
                     metrics.add(found.metrics, weight: own)
                     partWeight += own
-                    tokens += goal is NextToken ? text.trainedTokenCount : Int(own)
+                    tokens += goal is NextToken ? text.trainedTokenCount : max(1, Int(clamping: own.rounded()))
                 }
                 if partWeight > 0 { parts.append((held.folder, partTotal / partWeight)) }
                 total += partTotal

@@ -29,14 +29,14 @@ public struct TrainingData {
 
     /// - Parameters:
     ///   - folder: shards whose names begin with `train` or `validation`.
-    ///   - tokenizerFolder: of the tokenizer; the shards' own when left out.
+    ///   - tokenizer: its folder; the shards' own when left out.
     public init(folder: String, tokenizer: String? = nil) throws {
         try self.init([DataPortion(folder)], tokenizer: tokenizer)
     }
 
     /// - Parameters:
     ///   - portions: folders and their shares of the rows.
-    ///   - tokenizer: its folder; that of the first portion when left out. All shards must be made with it.
+    ///   - tokenizerFolder: of the tokenizer; that of the first portion when left out. All shards must be made with it.
     public init(_ portions: [DataPortion], tokenizer tokenizerFolder: String? = nil) throws {
         guard let first = portions.first else { throw TrainingError(.data, "there is no data to train on") }
         for portion in portions { try Self.demandShards(portion.folder) }

@@ -73,6 +73,12 @@ extension OptionPart {
             throw TrainingError(
                 .configuration, "router_bias_rate: family \(run.shape.family) selects experts by no bias")
         }
+        guard router.biasRate == 0 || !run.adapter.isOn else {
+            throw TrainingError(
+                .configuration,
+                "router_bias_rate moves the base's selection bias, which an adapter does not save: leave adapter out, or "
+                    + "router_bias_rate at 0")
+        }
         guard router.choice == .tokens || kind.takesExpertsChoice else {
             throw TrainingError(
                 .configuration,

@@ -42,7 +42,11 @@ public struct SequenceToSequence: RowObjective {
         try base.loss(of: batch, context)
     }
 
-    func plain() -> SequenceToSequence { SequenceToSequence(base.plain(), end: end) }
+    func plain() -> SequenceToSequence {
+        var own = self
+        own.base = base.plain()
+        return own
+    }
 
     func sample(of row: TrainingBatch, _ tokenizer: Tokenizer, endTokens: Set<Int32>) throws -> (
         prompt: String, reply: String

@@ -109,7 +109,7 @@ public struct SpanCorruption: RowObjective {
         )
     }
 
-    /// The sentinels of a tokenizer: T5's <extra_id_0> and on, the mask token's kin of others.
+    /// The sentinels of a tokenizer: T5's <extra_id_0> and on.
     /// - Throws: `TrainingError` where it has none.
     static func sentinels(_ tokenizer: Tokenizer) throws(TrainingError) -> [Int32] {
         var found: [Int32] = []
