@@ -6,10 +6,12 @@ import Synchronization
 /// A thread of that pool which waits for a task takes a place that the task may need: with one processor, or with two
 /// callers on two, nothing moves any more. Dispatch starts another thread where all of its own are waiting.
 public final class WaitedExecutor: TaskExecutor {
+    /// The one executor of the process.
     public static let shared = WaitedExecutor()
 
     private let queue = DispatchQueue(label: "martlet.waited", attributes: .concurrent)
 
+    /// Runs a job of a task on a thread of Dispatch.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }

@@ -16,9 +16,13 @@ extension LanguageModel {
         let template = chatTemplate?.source
         let known = template.flatMap(ToolSyntax.init(template:))
         var form = CallForm(known ?? .hermes, template: known == nil ? nil : template)
-        if form.grammar(settings) == nil { form = .json }
+        var grammar = form.grammar(settings)
+        if grammar == nil {
+            form = .json
+            grammar = form.grammar(settings)
+        }
         let written = form.syntax.markers.compactMap(tokenizer.id).filter(tokenizer.specialTokens.contains)
         return ForcedCalls(
-            grammar: form.grammar(settings) ?? CallGrammar(), syntax: form.syntax, written: Set(written))
+            grammar: grammar ?? CallGrammar(), syntax: form.syntax, written: Set(written))
     }
 }

@@ -20,8 +20,10 @@ extension Generator {
             case .predictions: predicted.append(sequence)
             case .promptLookup: sequence.draft = PromptLookup.guess(sequence.tokens, count: room(sequence))
             case .draft(let model, _):
-                guard room(sequence) > 0, hasRoomForDraft(sequence, &planned),
-                    sequence.tokens.count + room(sequence) < model.configuration.contextLength
+                // The context first: room is made only for drafts that are computed.
+                guard room(sequence) > 0,
+                    sequence.tokens.count + room(sequence) < model.configuration.contextLength,
+                    hasRoomForDraft(sequence, &planned)
                 else { break }
                 if let place = drafted.firstIndex(where: { $0.model === model }) {
                     drafted[place].sequences.append(sequence)
@@ -56,11 +58,8 @@ extension Generator {
         return true
     }
 
-    /// Whether a draft model has keys and values of a sequence.
-    func holdsDraft(_ sequence: EngineSequence) -> Bool {
-        guard case .draft = speculation(of: sequence), let cache = sequence.draftCache else { return false }
-        return cache.length > 0
-    }
+    /// Whether a draft model, or the module, has keys and values of a sequence.
+    func holdsDraft(_ sequence: EngineSequence) -> Bool { (sequence.draftCache?.length ?? 0) > 0 }
 
     /// Gives back the room of a draft model's keys and values; the sequence drafts no more.
     func dropDraft(of sequence: EngineSequence) {

@@ -17,7 +17,7 @@ extension Generator {
     func keepStates(_ hidden: Tensor, rows: Range<Int>, of sequence: EngineSequence, from length: Int) throws {
         guard isPredicted(sequence) else { return }
         if length == 0 {
-            sequence.draftCache = decoder.predictionCache(precision: precision)
+            sequence.draftCache = decoder.predictionCache(precision: precision, ledger: ledger)
             sequence.draftStates = nil
         }
         // A sequence that began with positions computed for another one has no states of them.
@@ -27,8 +27,30 @@ extension Generator {
             return
         }
         let own = try hidden.narrow(0, from: rows.lowerBound, length: rows.count).copied()  // [rows, hidden]
-        sequence.draftStates = try sequence.draftStates.map { try Tensor.concatenate([$0, own]) } ?? own
+        let states = try sequence.draftStates.map { try Tensor.concatenate([$0, own]) } ?? own
+        // Rows whose next token is known need not wait for a draft: of a long prompt they would be all of its states.
+        let known = min(states.shape[0], sequence.tokens.count - 1 - cache.length)
+        guard known >= Self.statesAtATime else {
+            sequence.draftStates = states
+            return
+        }
+        do {
+            let next = Array(sequence.tokens[(cache.length + 1)...(cache.length + known)])
+            let part = DecoderSequence(rows: 0..<known, cache: cache)
+            _ = try noGrad {
+                try decoder.predicted(
+                    states.leadingRows(0, count: known), next: next, module: 0, Pass(.cached([part])))
+            }
+            let rest = states.shape[0] - known
+            sequence.draftStates = rest > 0 ? try states.narrow(0, from: known, length: rest).copied() : nil
+        } catch {
+            // As where a draft fails: the replies are the same without.
+            (sequence.draftCache, sequence.draftStates) = (nil, nil)
+        }
     }
+
+    /// Fewer rows wait for the next draft, which computes them with its own.
+    private static let statesAtATime = 64
 
     /// Forgets the states of rejected draft tokens.
     func dropStates(of sequence: EngineSequence, to length: Int) {

@@ -231,6 +231,7 @@ public final class Generator {
             plan.removeAll { $0.sequence === newest }
             newest.cache.truncate(to: 0)
             newest.draftCache?.truncate(to: 0)
+            newest.draftStates = nil
             newest.draft = []
             // Recomputed after the restart, with the same bits.
             newest.deferredLogits = nil

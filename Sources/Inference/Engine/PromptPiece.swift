@@ -6,7 +6,7 @@
 /// tile of the kernels.
 ///
 /// Small chunks make a prompt slower, because every step reads the weights again; with sixteen rows per step that is
-/// most of the time. Where more clients wait for their first token than for their next, chunks are larger by that ratio:
+/// most of the time. Where more requests wait for their first token than for their next, chunks are larger by that ratio:
 /// otherwise a few replies go on in small batches while the others have not begun, and all of them end later.
 package struct PromptPiece {
     static let least = 16
@@ -24,8 +24,8 @@ package struct PromptPiece {
 
     /// The rows of the next step.
     /// - Parameters:
-    ///   - waiting: the number of requests whose prompts are not complete; several prompts of one client count once, so
-    ///     that no client can hold the others up.
+    ///   - waiting: the number of requests whose prompts are not complete; several prompts of one request count once, so
+    ///     that no single request can hold the others up.
     ///   - decoding: the number of sequences that decode in the same step.
     package func rows(waiting: Int, decoding: Int) -> Int {
         min(most, rows.multiplied(clampedBy: max(1, waiting / max(decoding, 1))))

@@ -91,11 +91,13 @@ struct ExpertAssignment {
     var rowCount: Int { rowsOfExpert.reduce(0) { $0 + $1.count } }
 
     /// Loads and demand of some rows only.
-    func counts(of rows: Set<Int32>, experts: Int) -> (loads: [Int], demand: [Int]) {
-        let loads = rowsOfExpert.map { $0.count { rows.contains($0) } }
+    func counts(of rows: [Int32], experts: Int) -> (loads: [Int], demand: [Int]) {
+        var isCounted = [Bool](repeating: false, count: places.count / max(width, 1))
+        for row in rows where isCounted.indices.contains(Int(row)) { isCounted[Int(row)] = true }
+        let loads = rowsOfExpert.map { own in own.count { isCounted[Int($0)] } }
         guard selected == nil else { return (loads, loads) }
         var demand = [Int](repeating: 0, count: experts)
-        for index in ascending where rows.contains(index / Int32(experts)) { demand[Int(index) % experts] += 1 }
+        for index in ascending where isCounted[Int(index) / experts] { demand[Int(index) % experts] += 1 }
         return (loads, demand)
     }
 

@@ -80,7 +80,7 @@ final class LatentAttention: SelfAttention {
                 whole.q, whole.k, whole.v, mask: AttentionMask(pass.reaches(spec.reach), within: pass.segments),
                 wholeShape, dropout: pass.dropout?.ofAttention(layer: layer))
         } else {
-            if let observation = pass.observation {
+            if let observation = pass.observation, observation.keepsState {
                 let whole = try expanded(parts, pass)
                 try observation.see(
                     queries: whole.q, keys: whole.k, layer: layer, spec, pass.reaches(spec.reach)[0])

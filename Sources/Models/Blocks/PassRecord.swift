@@ -21,7 +21,9 @@ public final class PassRecord {
     private let wantsZLosses: Bool
     private let layers: Set<Int>
     /// The rows that count; nil for all.
-    private let rows: [Int32]?
+    private let given: [Int32]?
+    /// The same as rows of the pass, which may have more.
+    private var rows: [Int32]?
 
     /// - Parameters:
     ///   - auxiliaryLosses: whether balance losses are recorded.
@@ -34,8 +36,11 @@ public final class PassRecord {
         wantsAuxiliaryLosses = auxiliaryLosses
         wantsZLosses = routerZLosses
         self.layers = layers
-        self.rows = rows
+        (given, self.rows) = (rows, rows)
     }
+
+    /// Of a pass with rows put between: where each given row is in it.
+    func place(_ places: [Int32]) { rows = given.map { $0.map { places[Int($0)] } } ?? places }
 
     /// The logits of a router, `[tokens, experts]`, without noise.
     func add(logits: Tensor) throws {
@@ -45,7 +50,7 @@ public final class PassRecord {
 
     func add(_ choice: ExpertAssignment, probabilities: Tensor, layer: Int) throws {
         let counts: (loads: [Int], demand: [Int]) =
-            rows.map { choice.counts(of: Set($0), experts: probabilities.shape[1]) } ?? (choice.loads, choice.demand)
+            rows.map { choice.counts(of: $0, experts: probabilities.shape[1]) } ?? (choice.loads, choice.demand)
         routerLoads[layer] = routerLoads[layer].map { zip($0, counts.loads).map(+) } ?? counts.loads
         let lost = zip(counts.demand, counts.loads).reduce(0) { $0 + $1.0 - $1.1 }
         dropped[layer, default: 0] += lost

@@ -20,6 +20,7 @@ public struct RouterTraining: Sendable, Equatable {
         case experts
     }
 
+    /// Who chooses: tokens their experts, or experts their tokens.
     public var choice = Choice.tokens
     /// The standard deviation of normal noise that is added to the router's logits, for the choice and for the weights
     /// (Shazeer et al. 2017, section 2.1, with a constant in place of the learned deviation).
@@ -31,6 +32,7 @@ public struct RouterTraining: Sendable, Equatable {
     public var capacityFactor: Double?
     /// Of the noise.
     public var seed: UInt64
+    /// Of the training: the noise of every step is another.
     public var step: Int
     /// The number of the step's tokens that were computed before this pass.
     public var firstToken: Int

@@ -103,6 +103,7 @@ public final class Decoder {
         }
         if let prompt, case .whole(let segments) = pass.rows, !tokens.contains(where: { Int($0) >= vocabulary }) {
             let expanded = try ExpandedPass(tokens, segments, pass, prompt, vocabulary: vocabulary)
+            pass.record?.place(expanded.rows)
             return try Fused.embed(expanded.rows, hiddenStates(expanded.tokens, expanded.pass), scale: 1)
         }
         let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)

@@ -49,7 +49,7 @@ package final class DecoderObservation {
     /// Heads whose output is replaced by zeros, as if their columns of the output projection were zero.
     package let headsOff: Set<DecoderHead>
     /// Whether attention weights and residuals are kept. Without, a pass may continue from a cache.
-    private let keepsState: Bool
+    let keepsState: Bool
     /// For every layer softmax(scale · q kᵀ), `[heads, tokens, tokens]`; zero where a query does not see a key.
     package private(set) var attention: [[Float]] = []
     /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.

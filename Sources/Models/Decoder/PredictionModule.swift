@@ -33,6 +33,10 @@ extension Decoder {
     ///   - pass: of the same rows; caches are the module's own (`predictionCache`).
     package func predicted(_ hidden: Tensor, next: [Int32], module: Int, _ pass: Pass) throws -> Tensor {
         let own = predictions[module]
+        var pass = pass
+        // Its block is number 0 of its own stack: other draws than those of the decoder's first layer.
+        pass.dropout?.seed ^= UInt64(module + 1) << 32
+        pass.routing?.seed ^= UInt64(module + 1) << 32
         let context = try PassContext(pass, tokens: next.count, own.stack, limit: nil)
         let embedded = try own.embeddingNorm(embedded(next))  // [tokens, hidden]
         let joined = try Tensor.concatenate([embedded, own.hiddenNorm(hidden)], axis: 1)  // [tokens, 2 * hidden]
@@ -52,8 +56,9 @@ extension Decoder {
     }
 
     /// An empty cache of keys and values of one module.
-    package func predictionCache(precision: Precision) -> KVCache {
+    package func predictionCache(precision: Precision, ledger: KVBlockLedger? = nil) -> KVCache {
         KVCache(
-            configuration.layers.suffix(1).map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16)
+            configuration.layers.suffix(1).map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16,
+            ledger: ledger)
     }
 }

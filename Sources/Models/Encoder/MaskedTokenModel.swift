@@ -18,6 +18,7 @@ public final class MaskedTokenModel {
     private let dense, output: Linear
     private let norm: Norm
 
+    /// - Parameter source: gives the parameters, by the model's names.
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         let source = ModuleTree.Builder(source), width = spec.hiddenSize
         encoder = Encoder(source, spec)

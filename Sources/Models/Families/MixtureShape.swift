@@ -22,6 +22,7 @@ public struct MixtureShape: Sendable, Equatable {
 
 /// What a family's new models may choose of their mixtures, and where that begins.
 public struct MixtureForm: Sendable {
+    /// Experts of a layer, and those of a token, where nobody says.
     public var experts = 8, active = 2
     /// Shared experts; nil where the family has none.
     public var shared: Int?

@@ -11,7 +11,9 @@ public struct ModelShape: Sendable, Equatable {
     public var ropeTheta = 10_000.0
     /// The number of last positions that sliding-window layers attend to; 0: all layers attend to the whole context.
     public var slidingWindow = 0
+    /// Its mixtures of experts, where the family has some.
     public var mixture = MixtureShape()
+    /// Its latent attention, where the family has it.
     public var latent = LatentShape()
     /// Modules that predict further tokens.
     public var predictions = 0
@@ -90,6 +92,7 @@ public struct ModelShape: Sendable, Equatable {
 /// members of `config.json` beside those that all families share. A family with such defaults can be trained from
 /// scratch (`martlet train --family NAME`).
 public struct NewModelForm: Sendable {
+    /// What the models of a family are.
     public enum Kind: Sendable { case decoder, encoder, encoderDecoder }
 
     /// A size, and the rule that computes it from the sizes before it.
@@ -114,6 +117,7 @@ public struct NewModelForm: Sendable {
     public var ropeTheta = 10_000.0
     /// Whether the family supports layers with a sliding window.
     public var slides = false
+    /// What a model of the family is.
     public var kind = Kind.decoder
     /// `architectures` of families that have no published form of their own.
     var architecture: String?

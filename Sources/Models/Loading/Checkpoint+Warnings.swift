@@ -35,7 +35,12 @@ extension Checkpoint {
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
         let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }
         // What is used has the table and the head a second time.
-        if !extra.isEmpty, usesPredictions { unread.removeAll { extra.contains($0) } }
+        if usesPredictions {
+            unread.removeAll {
+                isOfPrediction($0, layerCount: layerCount)
+                    && ($0.hasSuffix(".embed_tokens.weight") || $0.hasSuffix(".shared_head.head.weight"))
+            }
+        }
         if !extra.isEmpty, !usesPredictions {
             warnings.append(
                 "\(path): \(extra.count) tensors of modules for multi-token prediction are left out: they would only draft "

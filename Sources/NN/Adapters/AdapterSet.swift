@@ -8,7 +8,8 @@ import MartletTensor
 /// let hidden = try decoder.hiddenStates(tokens, Pass(.cached(sequences), adapters: [set, nil]))
 /// ```
 ///
-/// Sequences with the same set are computed together. A set is constant while it is used.
+/// Sequences with the same set are computed together. A set is constant: of low-rank adapters that are not trained it
+/// keeps copies, with the scale and `isEnabled` that they had when it was made.
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
     /// The terms of layers where all adapters are low-rank terms.

@@ -13,7 +13,7 @@ extension PackedMatrix {
     /// W[o, i] = scale[o, i / run] · number of code[o, i], the numbers and scales in float32.
     ///
     /// - Parameters:
-    ///   - run: how many neighbouring inputs share a scale, an even number.
+    ///   - run: how many neighbouring inputs share a scale; for `levels` an even number.
     ///   - fill: gives the codes of a row, a byte each, and its scales, one for each run. Called by several threads.
     package convenience init(
         _ code: Code, rows: Int, columns: Int, run: Int,
