@@ -32,7 +32,7 @@ public struct ActivationPatching: Sendable {
         var done = 0
         func restored(_ edit: ActivationEdit) throws -> Double {
             if isCancelled() { throw CancellationError() }
-            let value = try metric(try probe.run(corrupted, keeping: [] as Set, editing: [edit]))
+            let value = try metric(try probe.run(corrupted, keeping: [] as Set, editing: [edit], lastOnly: true))
             done += 1
             progress(done, total)
             return (value - base) / span
@@ -57,7 +57,7 @@ public struct ActivationPatching: Sendable {
         let (good, bad) = try metric.passes(probe, clean: clean, corrupted: corrupted, keeping: [name])
         let values = (try metric(good), try metric(bad)), span = try metric.span(values.0, values.1)
         let edit = ActivationEdit.replace(name, with: try good(name), rows: token..<token + 1)
-        let patched = try probe.run(corrupted, keeping: [] as Set, editing: [edit])
+        let patched = try probe.run(corrupted, keeping: [] as Set, editing: [edit], lastOnly: true)
         return (values.0, values.1, (try metric(patched) - values.1) / span, try patched.lastLogits())
     }
 }

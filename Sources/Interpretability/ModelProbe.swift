@@ -60,7 +60,7 @@ public struct ActivationEdit {
 /// One forward pass: its logits and the activations that were asked for.
 public struct ProbedPass {
     public var tokens: [Int32]
-    /// `[tokens, vocabulary]`
+    /// `[tokens, vocabulary]`; the last row alone where no other was asked for.
     public var logits: Tensor
     public var activations: [ActivationName: Tensor] = [:]
 
@@ -72,7 +72,7 @@ public struct ProbedPass {
 
     /// The logits after the last token.
     public func lastLogits() throws -> [Float] {
-        try logits.leadingRows(tokens.count - 1, count: 1).toArray()
+        try logits.leadingRows(logits.shape[0] - 1, count: 1).toArray()
     }
 }
 
@@ -164,8 +164,11 @@ public final class ModelProbe {
         }
     }
 
+    /// - Parameter lastOnly: logits after the last token only.
+    /// - Throws: as `run` with names of text.
     public func run(
-        _ tokens: [Int32], keeping names: Set<ActivationName>, editing edits: [ActivationEdit] = []
+        _ tokens: [Int32], keeping names: Set<ActivationName>, editing edits: [ActivationEdit] = [],
+        lastOnly: Bool = false
     ) throws -> ProbedPass {
         try demand(tokens)
         var kept: [ActivationName: Tensor] = [:]
@@ -185,7 +188,7 @@ public final class ModelProbe {
         }
         let logits = try noGrad {
             let hidden = try decoder.hiddenStates(tokens, observing: observation, precision: precision)
-            return try decoder.logits(hidden)
+            return try decoder.logits(lastOnly ? hidden.leadingRows(tokens.count - 1, count: 1) : hidden)
         }
         if let missing = names.first(where: { kept[$0] == nil }) {
             throw InterpretabilityError.notSeen("\(missing)")

@@ -94,7 +94,7 @@ public struct ModelStudy {
     ) throws -> (answer: Int32, wrong: Int32) {
         let probe = ModelProbe(model)
         func best(_ tokens: [Int32]) throws -> (Int32, Int32) {
-            let logits = try probe.run(tokens, keeping: [] as Set).lastLogits()
+            let logits = try probe.run(tokens, keeping: [] as Set, lastOnly: true).lastLogits()
             let two = LogitLens.largest(logits[...], 2)
             return (Int32(two.first ?? 0), Int32(two.last ?? 0))
         }
@@ -106,9 +106,11 @@ public struct ModelStudy {
             }
             return first
         }
+        let named = (try token(answer), try token(wrong))
+        if let first = named.0, let second = named.1, first != second { return (first, second) }
         let own = try best(clean)
-        let answer = try token(answer) ?? own.0
-        let wrong = try token(wrong) ?? corrupted.map { try best($0).0 } ?? own.1
+        let answer = named.0 ?? own.0
+        let wrong = try named.1 ?? corrupted.map { try best($0).0 } ?? own.1
         // Both prompts may lead to the same token.
         return (answer, wrong == answer ? (own.0 == answer ? own.1 : own.0) : wrong)
     }

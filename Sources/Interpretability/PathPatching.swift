@@ -65,7 +65,7 @@ public struct PathPatching: Sendable {
             let other = try bad(ActivationName(layer: layer, .heads))
             // After the clean outputs are put there, this head's is replaced again.
             let edits = kept + [.replaceHead(layer, head, of: heads, with: other)]
-            let sent = try probe.run(clean, keeping: names, editing: edits)
+            let sent = try probe.run(clean, keeping: names, editing: edits, lastOnly: true)
             defer {
                 done += 1
                 progress(done, last * heads)
@@ -75,7 +75,7 @@ public struct PathPatching: Sendable {
             let edit =
                 own.map { ActivationEdit.replaceColumns(name, part: $0, of: parts(name), with: received) }
                 ?? .replace(name, with: received)
-            let patched = try probe.run(clean, keeping: [] as Set, editing: [edit])
+            let patched = try probe.run(clean, keeping: [] as Set, editing: [edit], lastOnly: true)
             return (base - (try metric(patched))) / span
         }
         effects = try (0..<layers).map { layer in
@@ -105,7 +105,10 @@ struct AnswerDifference {
         guard clean.count == corrupted.count else {
             throw InterpretabilityError.lengthsDiffer(clean: clean.count, corrupted: corrupted.count)
         }
-        return (try probe.run(clean, keeping: names), try probe.run(corrupted, keeping: names))
+        return (
+            try probe.run(clean, keeping: names, lastOnly: true),
+            try probe.run(corrupted, keeping: names, lastOnly: true)
+        )
     }
 
     /// What the two prompts differ in.

@@ -15,7 +15,10 @@ public struct SteeringVector: Sendable, Equatable {
     public init(layer: Int, values: [Float]) { (self.layer, self.values) = (layer, values) }
 
     /// Of the last token of each text.
-    public init(_ probe: ModelProbe, layer: Int, towards: [[Int32]], from: [[Int32]]) throws {
+    /// - Throws: `InterpretabilityError`; `CancellationError`.
+    public init(
+        _ probe: ModelProbe, layer: Int, towards: [[Int32]], from: [[Int32]], isCancelled: () -> Bool = { false }
+    ) throws {
         guard !towards.isEmpty, !from.isEmpty else {
             throw InterpretabilityError.badInput("a difference of means needs texts of both kinds")
         }
@@ -23,6 +26,7 @@ public struct SteeringVector: Sendable, Equatable {
         func mean(_ texts: [[Int32]]) throws -> [Double] {
             var sum: [Double] = []
             for text in texts {
+                if isCancelled() { throw CancellationError() }
                 let seen = try probe.activations(text, keeping: [name])
                 let row: [Float] = try seen[name]?.leadingRows(text.count - 1, count: 1).toArray() ?? []
                 if sum.isEmpty { sum = [Double](repeating: 0, count: row.count) }

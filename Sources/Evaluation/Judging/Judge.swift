@@ -101,6 +101,12 @@ public struct Judge {
         _ progress: (Int, Int) -> Void
     ) throws -> [String] {
         if takesLikeliest {
+            guard !(model is RemoteModel) else {
+                throw EvaluationError(
+                    model.name, field: "--likeliest",
+                    "needs a model of this machine: a server renders conversations itself, and gives no log-likelihoods of "
+                        + "replies to them")
+            }
             let scored = requests.flatMap { request -> [EvaluationRequest] in
                 guard case .generate(let prompt, _, _) = request else { return [] }
                 return verdicts.map { .logLikelihood(context: prompt + "[[", continuation: $0 + "]]") }

@@ -46,8 +46,14 @@ public struct PairedComparison: Sendable {
                     }
                     let hashes = (Self.documents(task), Self.documents(other))
                     guard hashes.0 == hashes.1 else {
+                        let missing = [(models[left].name, task), (models[right].name, other)].filter {
+                            $0.1.samples.isEmpty
+                        }
                         omissions.append(
-                            "\(task.name): \(models[left].name) and \(models[right].name) were not asked the same rows")
+                            "\(task.name): "
+                                + (missing.isEmpty
+                                    ? "\(models[left].name) and \(models[right].name) were not asked the same rows"
+                                    : "there are no rows of \(missing.map(\.0).joined(separator: " and "))"))
                         continue
                     }
                     for score in task.scores {
@@ -92,7 +98,7 @@ public struct PairedComparison: Sendable {
         return models.indices.map { (models[$0].name, sums[$0] / Double(count), count) }.sorted { $0.rank < $1.rank }
     }
 
-    static func documents(_ task: TaskResult) -> [JSON?] { task.samples.map { $0.json["doc_hash"] } }
+    private static func documents(_ task: TaskResult) -> [JSON?] { task.samples.map { $0.json["doc_hash"] } }
 
     private static func values(_ task: TaskResult, _ score: TaskResult.Score) -> [Double] {
         task.samples.filter { $0.filter == score.filter }.compactMap { $0.values[score.metric] }

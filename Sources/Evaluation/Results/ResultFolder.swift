@@ -63,7 +63,7 @@ public struct ResultFolder {
 
     private static func name(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
 
-    /// The newest file of results in a folder, or in the one folder within it that has any.
+    /// The newest file of results in a folder; folders within it are not looked into.
     private static func newest(_ path: String) throws -> String {
         let own = Folder.files(path).filter { $0.hasPrefix("results_") && $0.hasSuffix(".json") }.sorted()
         guard let last = own.last else {

@@ -134,19 +134,19 @@ enum SampleBrowser {
           root.append(el("div", { className: "controls" }, taskLabel, filterLabel, el("label", {}, "search", search), before, after, count), list);
 
           const isBinary = (one) => one.rows.every((row) => row.values.every((value) => value === null || value === 0 || value === 1));
-          const passes = (row, kind) => {
+          const passes = (row, kind, good) => {
             const values = row.values;
-            if (kind === "right") return values.every((value) => value === 1);
-            if (kind === "wrong") return values.every((value) => value === 0);
+            if (kind === "right") return values.every((value) => value === good);
+            if (kind === "wrong") return values.every((value) => value === 1 - good);
             if (kind === "differ") return new Set(values).size > 1;
-            if (kind.startsWith("only")) return values.every((value, at) => (value === 1) === (at === Number(kind.slice(4))));
+            if (kind.startsWith("only")) return values.every((value, at) => (value === good) === (at === Number(kind.slice(4))));
             return true;
           };
           function draw() {
             const one = data.tasks[Number(task.value)], words = search.value.toLowerCase(), binary = isBinary(one);
             for (const option of filter.options) option.disabled = !binary && !["all", "differ"].includes(option.value);
             if (filter.selectedOptions[0].disabled) filter.value = "all";
-            const found = one.rows.filter((row) => passes(row, filter.value)
+            const found = one.rows.filter((row) => passes(row, filter.value, one.higher ? 1 : 0)
               && (!words || [row.prompt, row.target, ...row.answers].some((text) => text.toLowerCase().includes(words))));
             const pages = Math.max(1, Math.ceil(found.length / size));
             page = Math.min(Math.max(page, 0), pages - 1);
@@ -159,7 +159,7 @@ enum SampleBrowser {
               el("div", { className: "quiet" }, "row " + row.row), el("pre", {}, row.prompt),
               row.target ? el("p", {}, "target: ", el("b", {}, row.target)) : null,
               el("div", { className: "answers" }, ...data.models.map((name, at) => {
-                const value = row.values[at], kind = !binary || value === null ? "" : value === 1 ? "right" : "wrong";
+                const value = row.values[at], kind = !binary || value === null ? "" : value === (one.higher ? 1 : 0) ? "right" : "wrong";
                 return el("div", { className: kind }, el("b", {}, name), " ",
                   el("span", { className: "quiet" }, value === null ? "" : String(Math.round(value * 1e4) / 1e4)), el("pre", {}, row.answers[at]));
               })))));

@@ -40,10 +40,9 @@ public struct SuffixAttack: Sendable {
     /// - Parameters:
     ///   - prompt: what stands before the suffix.
     ///   - bridge: what stands between suffix and reply, as the end of a chat template.
-    ///   - start: the first suffix; one token repeated by default.
     /// - Throws: `EvaluationError` for an empty target; `CancellationError`.
     public init(
-        _ decoder: Decoder, prompt: [Int32], bridge: [Int32] = [], target: [Int32], start: [Int32]? = nil,
+        _ decoder: Decoder, prompt: [Int32], bridge: [Int32] = [], target: [Int32],
         _ options: Options = .init(), isCancelled: () -> Bool = { false }, progress: (Int, Double) -> Void = { _, _ in }
     ) throws {
         let size = decoder.configuration.vocabularySize
@@ -54,7 +53,7 @@ public struct SuffixAttack: Sendable {
         guard let first = allowed.first, allowed.allSatisfy({ (0..<size).contains(Int($0)) }) else {
             throw EvaluationError("suffix attack", "no token may stand in a suffix")
         }
-        suffix = start ?? [Int32](repeating: first, count: options.suffixLength)
+        suffix = [Int32](repeating: first, count: options.suffixLength)
         let table = try decoder.lossTable()  // [vocabulary, hidden]
         var state = options.seed &* 0x9E37_79B9_7F4A_7C15 | 1
         func random(_ count: Int) -> Int {

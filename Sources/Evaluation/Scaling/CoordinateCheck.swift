@@ -46,7 +46,7 @@ public struct CoordinateCheck: Sendable {
     public let changes: [(name: String, sizes: [[Double]])]
     /// The exponent of the change in the width after the last step, by activation: near 0 where it does not depend on it.
     public let exponents: [(name: String, exponent: Double)]
-    /// Loss by width after the last step.
+    /// Loss by width that the last step began with.
     public let losses: [Double]
 
     /// - Throws: `EvaluationError` for widths or numbers that cannot be; `CancellationError`.
@@ -80,7 +80,7 @@ public struct CoordinateCheck: Sendable {
         }
     }
 
-    /// The change of every activation after every step, and the last loss.
+    /// The change of every activation after every step, and the loss that the last step began with.
     private static func train(
         _ width: Int, base: Int, _ kind: Parametrization, _ options: Options, _ isCancelled: () -> Bool
     ) throws -> (changes: [[Double]], loss: Double) {

@@ -83,6 +83,10 @@ public struct ScalingSeries {
         guard Set(sizes).count == sizes.count, !sizes.isEmpty else {
             throw EvaluationError("scaling", field: "--sizes", "every size stands there once")
         }
+        guard !data.validation.isEmpty else {
+            throw EvaluationError(
+                "scaling", field: "--data", "has no held-out shards (val*), by whose loss the sizes are compared")
+        }
         (self.folder, self.data) = (folder, data)
         var members: [Member] = []
         // One dimension of heads for all: the largest power of two up to 64 that divides every width.
@@ -126,6 +130,11 @@ public struct ScalingSeries {
             case .budgets(let budgets): for budget in budgets { try add(budget / (6 * Double(count)), budget) }
             }
         }
+        guard Set(members.map(\.name)).count == members.count else {
+            throw EvaluationError(
+                "scaling", field: "--budget",
+                "two budgets are the same in their first three digits, which name the runs")
+        }
         self.members = members
     }
 
@@ -157,7 +166,9 @@ public struct ScalingSeries {
             }
         }
         var results: [Result] = []
-        for member in members.sorted(by: { $0.parameters * $0.tokens < $1.parameters * $1.tokens }) {
+        for member in members.sorted(by: {
+            Double($0.parameters) * Double($0.tokens) < Double($1.parameters) * Double($1.tokens)
+        }) {
             let run = "\(folder)/\(member.name)"
             let trainer = try Trainer(run: run, options: member.options, data: data)
             let document = Self.identity(trainer.options.document)
@@ -182,9 +193,16 @@ public struct ScalingSeries {
                 }
             }
             guard isDone else { return nil }
+            guard trainer.step == member.steps else {
+                throw EvaluationError(
+                    run,
+                    "ended after \(trainer.step) of \(member.steps) steps: leave minutes out, and choose another --out")
+            }
             guard let loss else {
                 throw EvaluationError(
-                    run, "was trained to its end, but its loss is not in \(path): delete the folder to train it again")
+                    run,
+                    "was trained to its end, but no held-out loss came of it: the held-out data may make no row; if it was "
+                        + "trained before, delete the folder to train it again")
             }
             let result = Result(
                 name: member.name, parameters: Double(member.parameters), tokens: Double(member.tokens), loss: loss,
