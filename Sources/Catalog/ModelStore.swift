@@ -118,10 +118,11 @@ public enum ModelStore {
         let snapshot = try cache.snapshot(reference.name, revision: reference.revision)
         guard let repository = cache.repository(reference.name) else { return 0 }
         if reference.selection != nil {
-            let file = try cache.resolve(reference).path
-            Folder.remove(file)
-            guard !Folder.isLink(file), !Folder.exists(file) else {
-                throw ModelStoreError("\(file) cannot be removed: the folder is read-only")
+            for file in HubCache.parts(of: try cache.resolve(reference).path) {
+                Folder.remove(file)
+                guard !Folder.isLink(file), !Folder.exists(file) else {
+                    throw ModelStoreError("\(file) cannot be removed: the folder is read-only")
+                }
             }
         }
         let isWhole = reference.selection == nil || Folder.relativeFiles(snapshot.path).isEmpty

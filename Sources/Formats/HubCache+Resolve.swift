@@ -94,7 +94,10 @@ extension HubCache {
         _ reference: HubReference, memory: Int? = nil, onChoice: (String) -> Void = { _ in }
     ) throws(FormatError) -> Location {
         let snapshot = try snapshot(reference.name, revision: reference.revision)
-        let models = snapshot.files.filter { $0.lowercased().hasSuffix(".gguf") }
+        // A projector of images lies beside models and is none.
+        let models = snapshot.files.filter {
+            $0.lowercased().hasSuffix(".gguf") && !AtomicFile.split($0).name.lowercased().hasPrefix("mmproj")
+        }
         guard let selection = reference.selection else {
             let isFolder =
                 snapshot.files.contains("config.json")
@@ -119,15 +122,17 @@ extension HubCache {
         return .file("\(snapshot.path)/\(match)")
     }
 
+    /// The files of a located model: with the first of numbered parts, the parts beside it.
+    package static func parts(of path: String) -> [String] {
+        let (folder, name) = AtomicFile.split(path)
+        return [path]
+            + Folder.files(folder).filter { !GGUFSplit.isFirstOrWhole($0, of: [name]) }.map { "\(folder)/\($0)" }
+    }
+
     /// The one file, or the first of the numbered parts of one model; nil for several models, and for none.
     private static func whole(_ files: [String]) -> String? {
-        let sorted = files.sorted()
-        guard let first = sorted.first, sorted.count > 1 else { return sorted.first }
-        // "m-00001-of-00003.gguf"
-        guard first.hasSuffix(".gguf"), first.dropLast(5).suffix(15).hasPrefix("-00001-of-") else { return nil }
-        let stem = first.dropLast(5).dropLast(15), count = first.dropLast(5).suffix(9)
-        let isOne = sorted.allSatisfy { $0.hasPrefix(stem) && $0.dropLast(5).hasSuffix(count) }
-        return isOne ? first : nil
+        let firsts = files.filter { GGUFSplit.isFirstOrWhole($0, of: files) }
+        return firsts.count == 1 ? firsts[0] : nil
     }
 
     private func quantization(
@@ -143,7 +148,9 @@ extension HubCache {
         guard let chosen = fitting ?? sizes.min(by: { $0.bytes < $1.bytes }) else { return nil }
         onChoice(
             QuantizationCandidate.sentence(
-                chosen.name, bytes: chosen.bytes, of: models.count, memory: memory, repository: reference.name))
+                chosen.name, bytes: chosen.bytes,
+                of: models.count { GGUFSplit.isFirstOrWhole($0, of: models) }, memory: memory,
+                repository: reference.name))
         return chosen.file
     }
 

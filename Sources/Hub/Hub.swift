@@ -37,7 +37,11 @@ public struct Hub: Sendable {
     {
         guard let parsed = HubReference(reference) else { throw HubError.badReference(reference) }
         if settings.isOffline {
-            do { return try settings.cache.resolve(parsed).path } catch { throw HubError.offline(reference) }
+            do {
+                return try settings.cache.resolve(
+                    parsed, memory: settings.memory, onChoice: { settings.onChoice?($0) }
+                ).path
+            } catch { throw HubError.offline(reference) }
         }
         return try await HubClient.with(settings) { client in
             let (commit, files) = try await client.listing(parsed.name, revision: parsed.revision)
