@@ -75,7 +75,7 @@ struct ListAdaptersCommand: ParsableCommand {
                 throw ValidationError("\(place) holds no adapter_config.json, nor do its folders")
             }
         }
-        let decoder = try base.map { try ModelFiles.located($0).checkpoint.decoder() }
+        let decoder = try base.map { try ModelFiles.opened(name: $0).checkpoint.decoder() }
         var found: [AdapterDescription] = [], failures: [String] = []
         for path in paths {
             do {
@@ -115,7 +115,9 @@ struct ConvertAdapterCommand: ParsableCommand {
         var decoder: Decoder?
         if isFile || form == .gguf || base != nil {
             guard !isFile || base != nil else { throw ValidationError("a GGUF adapter needs --base") }
-            let path = try base.map { try ModelLocator.locate($0) } ?? ModelLocator.base(ofAdapter: place)
+            let path =
+                try base.map { try ModelLocator.locate($0) { Terminal.note($0) } }
+                ?? ModelLocator.base(ofAdapter: place)
             decoder = try ModelFiles(path: path).checkpoint.decoder()
         }
         var stored = try StoredAdapter.read(place, base: decoder)
@@ -141,7 +143,7 @@ struct ExtractAdapterCommand: ParsableCommand {
     func run() throws {
         guard (1...65_536).contains(rank) else { throw ValidationError("--rank is \(rank); expected 1 or more") }
         guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
-        let before = try ModelFiles.located(base), after = try ModelFiles.located(tuned)
+        let before = try ModelFiles.opened(name: base), after = try ModelFiles.opened(name: tuned)
         let one = try before.checkpoint.publishedDecoder(), other = try after.checkpoint.publishedDecoder()
         var line = StatusLine()
         let extraction = try AdapterExtraction(base: one, tuned: other, rank: rank) { done, total in

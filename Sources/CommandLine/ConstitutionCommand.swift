@@ -39,7 +39,7 @@ struct ConstitutionCommand: ParsableCommand {
     var judge: String?
     @Option(help: "Of a URL: the model's name there.") var judgeName: String?
     @Option(help: "Of a URL: the environment variable that holds its key.") var judgeKeyVariable: String?
-    @Option(help: "Of a URL: how long an answer may take.") var judgeSeconds = 120.0
+    @Option(help: "Of a URL: seconds that an answer may take; 120 when left out.") var judgeSeconds: Double?
     @Flag(inversion: .prefixedNo, help: "Have the two replies compared; without, the revision is the chosen one.")
     var labels = true
     @Option(help: "Leave out pairs whose probability is as near as this to a draw.") var undecided = 0.0
@@ -63,10 +63,12 @@ struct ConstitutionCommand: ParsableCommand {
             throw ValidationError("--undecided is \(undecided); expected 0 to below 0.5")
         }
         guard most ?? 1 > 0 else { throw ValidationError("--max-records is \(most ?? 0); expected 1 or more") }
-        guard judge.map(TeacherConnection.isURL) ?? false || (judgeName ?? judgeKeyVariable) == nil else {
-            throw ValidationError("--judge-name and --judge-key-variable are of a --judge that is a URL")
+        let asksServer = judgeName != nil || judgeKeyVariable != nil || judgeSeconds != nil
+        guard judge.map(TeacherConnection.isURL) ?? false || !asksServer else {
+            throw ValidationError(
+                "--judge-name, --judge-key-variable and --judge-seconds are of a --judge that is a URL")
         }
-        guard (0.1...86_400).contains(judgeSeconds) else {
+        if let judgeSeconds, !(0.1...86_400).contains(judgeSeconds) {
             throw ValidationError("--judge-seconds is \(judgeSeconds); expected 0.1 to 86400")
         }
         guard labels || judge == nil else { throw ValidationError("--judge compares, which --no-labels leaves out") }
@@ -131,7 +133,7 @@ struct ConstitutionCommand: ParsableCommand {
             key = value
         }
         return RemoteJudge(
-            try TeacherConnection(url: judge, key: key, seconds: judgeSeconds, role: "judge"),
+            try TeacherConnection(url: judge, key: key, seconds: judgeSeconds ?? 120, role: "judge"),
             name: judgeName ?? "default")
     }
 }

@@ -67,7 +67,7 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         if to == .llmc, Folder.exists(model + "/shards.json") { return try convertShards() }
-        let path = try ModelLocator.locate(model), files = try ModelFiles(path: path)
+        let path = try ModelLocator.locate(model) { Terminal.note($0) }, files = try ModelFiles(path: path)
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var line = StatusLine()
         func progress(_ done: Int, _ count: Int) throws {

@@ -105,7 +105,7 @@ struct CorpusTokenizer {
     let files: [(name: String, bytes: [UInt8])]
 
     init(_ name: String) throws {
-        let path = try ModelLocator.locate(name)
+        let path = try ModelLocator.locate(name) { Terminal.note($0) }
         // A tokenizer that was trained and has no model yet, or a folder of shards.
         if Folder.isFolder(path), !Folder.isFile(path + "/config.json") {
             (tokenizer, folder, files) = (try Tokenizer(folder: path), path, [])

@@ -41,7 +41,10 @@ struct EvaluatedModelFlags: ParsableArguments {
     }
 
     func load(_ model: String) throws -> LanguageModel {
-        try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exact : .fast)
+        guard name == nil else {
+            throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
+        }
+        return try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exact : .fast)
     }
 
     /// The key for servers, from the environment: no list of processes shows it.

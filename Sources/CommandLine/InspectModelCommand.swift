@@ -63,7 +63,7 @@ struct InspectModelCommand: ParsableCommand {
         (questions.paths, questions.tunedLens) = (paths, tunedLens)
         if tunedLens != nil { questions.lens = true }
         let asksNothing = !(questions.lens || heads || attribution || gradients || induction) && patch == nil
-        guard !(asksNothing && keep != nil) else { return }
+        guard !(asksNothing && keep != nil && out == nil && !json) else { return }
         if asksNothing { questions.lens = true }
         let interrupted = StopRequest()
         var line = StatusLine()

@@ -74,7 +74,8 @@ struct LensCommand: ParsableCommand {
 extension TextFile {
     /// The lines that are not empty.
     static func lines(_ path: String) throws -> [String] {
-        let lines = try read(path).split(separator: "\n").map { String($0) }.filter { !$0.allSatisfy(\.isWhitespace) }
+        let lines = try read(path).split { $0 == "\n" || $0 == "\r\n" }.map { String($0) }
+            .filter { !$0.allSatisfy(\.isWhitespace) }
         guard !lines.isEmpty else { throw ValidationError("\(path) has no line of text") }
         return lines
     }

@@ -36,7 +36,7 @@ struct MergeCommand: ParsableCommand {
         var merge = AdapterMerge()
         (merge.method, merge.density, merge.seed) = (way, density, seed)
         guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
-        let files = try ModelFiles.located(model, adapters: flags.parsed())
+        let files = try ModelFiles.located(model, adapters: flags.parsed()) { Terminal.note($0) }
         guard !files.adapters.isEmpty else { throw ValidationError("--adapter names nothing to merge") }
         let isFile = out.hasSuffix(".gguf")
         guard !isFile || files.checkpoint.gguf != nil else {

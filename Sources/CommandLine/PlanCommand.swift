@@ -63,7 +63,8 @@ struct PlanCommand: ParsableCommand {
         var rows = batch ?? 8, options: ResolvedOptions?
         if let model {
             architecture = .decoder(
-                try ModelFiles.opened(ModelLocator.locate(model)).checkpoint.decoderConfiguration())
+                try ModelFiles.opened(ModelLocator.locate(model) { Terminal.note($0) }).checkpoint
+                    .decoderConfiguration())
         } else {
             var given = TrainingOptions()
             if let depth { try given.set("depth", .integer(Int64(depth))) }

@@ -83,7 +83,7 @@ extension TrainingOptions {
     /// Puts the files of the reference in the place of its name, if it is a model.
     mutating func locateReference() throws {
         guard let name = given("reference"), !name.hasSuffix(".safetensors") else { return }
-        try set("reference", .string(ModelLocator.locate(name)), from: "--reference")
+        try set("reference", .string(ModelLocator.locate(name) { Terminal.note($0) }), from: "--reference")
     }
 }
 

@@ -54,7 +54,7 @@ struct ResultsCommand: ParsableCommand {
             return
         }
         for (name, folder) in zip(names, folders) {
-            if folders.count > 1 { Terminal.show("\(name)\n") }
+            if folders.count > 1 { Terminal.show("\(name.printable)\n") }
             Terminal.show(ResultTable.text(kept(folder.results)) + "\n")
         }
         if folders.count > 1 { Terminal.show("\n" + comparison.text + "\n") }

@@ -45,7 +45,15 @@ struct ScalingRunCommand: ParsableCommand {
         }
         var options = TrainCommand.emptyOptions
         try options.set("context_length", 128)
-        for setting in settings { try options.set(assignment: setting) }
+        for setting in settings {
+            let name = String(setting.prefix { $0 != "=" })
+            guard !["depth", "hidden_size", "heads", "steps", "epochs", "minutes", "evaluate_every"].contains(name)
+            else {
+                throw ValidationError(
+                    "--set \(name): the series sets it, by --sizes and --tokens-per-parameter, --tokens or --budget")
+            }
+            try options.set(assignment: setting)
+        }
         var length = ScalingSeries.Length.tokensPerParameter(tokensPerParameter)
         if let tokens { length = .tokens(tokens) }
         if !budget.isEmpty { length = .budgets(budget) }

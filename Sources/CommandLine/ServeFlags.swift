@@ -2,6 +2,7 @@ import ArgumentParser
 import Martlet
 import MartletServer
 import MartletSystem
+import MartletVerbs
 
 /// Flags of `martlet serve` about keys and sites.
 struct ServeAccess: ParsableArguments {
@@ -91,7 +92,8 @@ struct ServeLoading: ParsableArguments {
         case (nil, nil): return .none
         case (let tokens?, nil): return .promptLookup(tokens: tokens)
         case (nil, let draft?):
-            return .draft(try LanguageModel(.opened(ModelLocator.locate(draft))), tokens: draftTokens)
+            return .draft(
+                try LanguageModel(.opened(ModelLocator.locate(draft) { Terminal.note($0) })), tokens: draftTokens)
         default: throw ValidationError("give --prompt-lookup or --draft, not both")
         }
     }

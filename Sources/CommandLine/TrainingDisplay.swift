@@ -92,8 +92,10 @@ struct TrainingDisplay {
                 }
                 let pace = report["reward"] == nil ? every : max(every, 5)
                 status.show(text(report), isDue: report.step % pace == 0 || report.step == 1)
-                // PPO's values learn from such replies as well.
-                if trainer.options.command == .policy, let note = watch.note(report) {
+                // PPO's values learn from such replies as well, and so does a policy that compares with no group.
+                if trainer.options.command == .policy, ![.step, .none].contains(trainer.options.policy.baseline),
+                    let note = watch.note(report)
+                {
                     status.end()
                     Terminal.note("step \(report.step): \(note)")
                 }

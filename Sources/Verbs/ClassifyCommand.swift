@@ -25,7 +25,9 @@ struct ClassifyCommand: ParsableCommand {
     func run() throws {
         if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
         var inputs = text.isEmpty ? [] : [text.joined(separator: " ")]
-        if inputs.isEmpty { inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init) }
+        if inputs.isEmpty {
+            inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
+        }
         guard !inputs.isEmpty else { throw ValidationError("there is no text: give one, or pipe it in") }
         let files = try ModelFiles.opened(flags.model, flags.adapters)
         guard files.adapters.isEmpty else {
@@ -106,7 +108,9 @@ struct RerankCommand: ParsableCommand {
     func run() throws {
         if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
         var inputs = texts
-        if inputs.isEmpty { inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init) }
+        if inputs.isEmpty {
+            inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
+        }
         guard !inputs.isEmpty else { throw ValidationError("there are no texts: give --text, or pipe them in") }
         let scorer = try TextScorer(ModelFiles.opened(name: model))
         let scores = try scorer.scores(query, inputs)

@@ -32,7 +32,7 @@ struct EmbedCommand: ParsableCommand {
     func run() throws {
         var inputs = texts
         if inputs.isEmpty {
-            inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init)
+            inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text") }
         let files = try ModelFiles.opened(model, adapters)

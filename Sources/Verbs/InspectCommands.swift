@@ -77,7 +77,7 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(help: "A JSON object with ids and tokens, or the text.") var json = false
 
     func run() throws {
-        let path = try ModelLocator.locate(model)
+        let path = try ModelLocator.locate(model) { Terminal.note($0) }
         let tokenizer = try ModelFiles.tokenizer(path: path)
         if let decode {
             let ids = try TokenList.parse(decode)

@@ -50,7 +50,8 @@ struct InstalledModel {
             let found = try? cache.resolve(reference) { _ in isOneOfSeveral = true }.path
             if let path = found, !isOneOfSeveral {
                 guard !Folder.isFolder(path) || Folder.exists(path + "/config.json") else { continue }
-                models.append(InstalledModel(name: reference.description, byteCount: byteCount(path), path: path))
+                let bytes = HubCache.parts(of: path).reduce(0) { $0 + byteCount($1) }
+                models.append(InstalledModel(name: reference.description, byteCount: bytes, path: path))
             } else if let snapshot = try? cache.snapshot(repository.name, revision: revision) {
                 for file in snapshot.files where file.lowercased().hasSuffix(".gguf") {
                     let one = HubReference(name: repository.name, revision: revision, selection: file)

@@ -31,7 +31,7 @@ struct CreateCommand: ParsableCommand {
             ? try StandardInput.read() ?? "" : try StandardInput.text(try Folder.read(file), named: file)
         let place = file == "-" ? "standard input" : file
         var model = try Modelfile(text, file: place).model { from in
-            let path = try ModelLocator.locate(from)
+            let path = try ModelLocator.locate(from) { Terminal.note($0) }
             return Folder.real(path) ?? path
         }
         if let adapter = model.adapter {

@@ -15,7 +15,7 @@ extension ModelFiles {
 
     /// - Parameter adapters: names and strengths.
     package static func opened(name: String, adapters: [(name: String, strength: Double)] = []) throws -> ModelFiles {
-        let files = try ModelFiles.located(name, adapters: adapters)
+        let files = try ModelFiles.located(name, adapters: adapters) { Terminal.note($0) }
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         return files
     }

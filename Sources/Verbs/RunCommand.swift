@@ -31,7 +31,7 @@ struct RunCommand: AsyncParsableCommand {
             "Draft tokens that the next step verifies: mtp by the model's own modules for multi-token prediction, lookup by "
                 + "what followed the same tokens before. Replies stay the same."))
     var spec = Drafts.none
-    @Option(help: "Tokens that --spec drafts at a time.") var specTokens = 2
+    @Option(help: "Tokens that --spec drafts at a time; 2 when left out.") var specTokens: Int?
     @Flag(help: "Continue the prompt as text, without the chat template.") var raw = false
     @Flag(help: "Fetch a repository that is not on this machine without asking.") var yes = false
     @Flag(help: "Fetch nothing: a repository that is not on this machine is an error.") var offline = false
@@ -40,9 +40,11 @@ struct RunCommand: AsyncParsableCommand {
     enum Drafts: String, ExpressibleByArgument, CaseIterable { case none, mtp, lookup }
 
     func validate() throws {
+        guard let specTokens else { return }
         guard (1...64).contains(specTokens) else {
             throw ValidationError("--spec-tokens is \(specTokens); expected 1 to 64")
         }
+        guard spec != .none else { throw ValidationError("--spec-tokens is for --spec mtp or --spec lookup") }
     }
 
     func run() async throws {
@@ -79,14 +81,16 @@ struct RunCommand: AsyncParsableCommand {
         var options = try sampling.options(for: model)
         switch spec {
         case .none: break
-        case .mtp: options.speculation = .predictions(tokens: specTokens)
-        case .lookup: options.speculation = .promptLookup(tokens: specTokens)
+        case .mtp: options.speculation = .predictions(tokens: specTokens ?? 2)
+        case .lookup: options.speculation = .promptLookup(tokens: specTokens ?? 2)
         }
         let chats = !raw && model.chatTemplate != nil && options.beams == nil
         if sampling.stopLoops ?? chats { options.repetitionDetection = .chat }
         defer { Terminal.restoreInput() }
         guard !question.isEmpty else {
-            guard Terminal.inputIsTerminal else { throw ValidationError("there is no prompt: give one, or pipe it in") }
+            guard Terminal.inputIsTerminal, !raw || model.chatTemplate == nil else {
+                throw ValidationError("there is no prompt: give one, or pipe it in")
+            }
             try await Chat(model: model, name: flags.model, options: options, system: system, showsStatistics: !quiet)
                 .run()
             return

@@ -71,7 +71,8 @@ struct SamplingFlags: ParsableArguments {
             ("--min-p", minP != nil), ("--typical-p", typicalP != nil), ("--seed", seed != nil),
             ("--repetition-penalty", repetitionPenalty != nil), ("--presence-penalty", presencePenalty != nil),
             ("--frequency-penalty", frequencyPenalty != nil), ("--stop", !stopStrings.isEmpty),
-            ("--logit-bias", !logitBias.isEmpty),
+            ("--logit-bias", !logitBias.isEmpty), ("--stop-loops", stopLoops == true),
+            ("--no-stop-loops", stopLoops == false),
         ]
         if let name = others.first(where: \.1)?.0 {
             throw ValidationError("\(name) has no effect on an encoder-decoder, which takes the most probable tokens")

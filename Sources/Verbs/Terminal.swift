@@ -30,17 +30,17 @@ package enum Terminal {
     /// Why standard output could not be written; 0 where it could.
     private static let failure = Atomic<Int32>(0)
 
-    /// Why the output is incomplete, after everything has been printed; nil if it is complete. A closed pipe is not an
-    /// error.
-    package static var outputProblem: (reason: String, isTold: Bool)? {
+    /// Why the output is incomplete, after everything has been printed; nil if it is complete, or if its reader has ended
+    /// early, which is no error.
+    package static var outputProblem: String? {
         let flushed = fflush(nil) == 0
         let flushError = errno
         var code = failure.load(ordering: .relaxed)
         if code == 0, !flushed { code = flushError }
-        guard code != 0 else { return nil }
+        guard code != 0, code != EPIPE else { return nil }
         var descriptor = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         let isGone = poll(&descriptor, 1, 0) > 0 && descriptor.revents & Int16(POLLERR) != 0
-        return (String(cString: strerror(code)), code != EPIPE && !isGone)
+        return isGone ? nil : String(cString: strerror(code))
     }
 
     /// Writes a line to standard error. It may contain text from files, so control characters other than line feeds and

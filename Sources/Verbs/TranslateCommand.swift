@@ -29,7 +29,9 @@ struct TranslateCommand: ParsableCommand {
 
     func run() throws {
         var inputs = text.isEmpty ? [] : [text.joined(separator: " ")]
-        if inputs.isEmpty { inputs = (try StandardInput.read() ?? "").split(separator: "\n").map(String.init) }
+        if inputs.isEmpty {
+            inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
+        }
         guard !inputs.isEmpty else { throw ValidationError("there is no text: give one, or pipe it in") }
         var options = SequenceToSequenceModel.Options()
         (options.source, options.target) = (source, target)

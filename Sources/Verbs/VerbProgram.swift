@@ -82,11 +82,9 @@ extension VerbProgram {
         leave(code)
     }
 
-    /// Ends the process with 1 where a result could not be written whole.
+    /// Ends the process with 1 where a result could not be written whole, though somebody reads it.
     private static func endUnlessWritten() {
-        guard let problem = Terminal.outputProblem else { return }
-        if problem.isTold { Terminal.note("martlet: standard output cannot be written: \(problem.reason)") }
-        leave(1)
+        if let problem = Terminal.outputProblem { end("standard output cannot be written: \(problem)", 1) }
     }
 
     /// Ends the process as the error deserves.
