@@ -38,8 +38,8 @@ extension Server {
     }
 }
 
-/// Runs one inspection at a time, beside the engine: it computes for tenths of a second to some seconds, which is too long
-/// for the threads that serve requests.
+/// Runs one inspection at a time, beside the engine: it computes for tenths of a second, and patching every cell of a large
+/// model for many minutes, which is too long for the threads that serve requests and for the lane of embeddings.
 private enum InspectionQueue {
     private static let waiting = Atomic(0)
     private static let mostWaiting = 8
@@ -52,6 +52,6 @@ private enum InspectionQueue {
                 code: "overloaded", retryAfterSeconds: 2)
         }
         defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
-        return try await WorkLane.models.compute(alone: alone, body)
+        return try await WorkLane.inspections.compute(alone: alone, body)
     }
 }

@@ -115,7 +115,7 @@ extension SteeringRequest {
         let place = layer ?? layers / 2
         let vector = try SteeringVector(
             probe, layer: place, towards: towards.map { try tokens($0, "towards") },
-            from: away.map { try tokens($0, "away") })
+            from: away.map { try tokens($0, "away") }, isCancelled: { Task.isCancelled })
         let start = try tokens(prompt, "prompt")
         let replies = try strengths.map { strength -> JSON in
             let found = try vector.continuation(

@@ -30,10 +30,10 @@ extension ServerCertificate {
     /// Whether this build supports https.
     package static let isSupported = false
 
-    /// - Throws: `ServerError`, always: a build with `MARTLET_TLS=0`, such as that of `./quickstart`, has no TLS.
+    /// - Throws: `ServerError`, always: a build with `MARTLET_TLS=0`, such as that of `./test`, has no TLS.
     func securing(_ http: HTTPServerBuilder) throws -> HTTPServerBuilder {
         throw ServerError(
-            "--tls-cert \(chain): this build has no TLS, because ./quickstart leaves it out to build faster; "
+            "--tls-cert \(chain): this build has no TLS, which ./quickstart zero, tune and ./test leave out to build faster; "
                 + "build it with ./install, or put an https proxy in front of the server")
     }
 }

@@ -26,6 +26,9 @@ package final class WorkLane: TaskExecutor, Sendable {
     /// For forward passes outside of the engines, one at a time: several would only share the same cores.
     static let models = WorkLane("models", threads: 1, niceness: 10)
 
+    /// For looks into a model, which take up to minutes, one at a time: embeddings and scores do not wait behind them.
+    static let inspections = WorkLane("inspections", threads: 1, niceness: 10)
+
     package static func lane(forBytes count: Int) -> WorkLane {
         count <= 64 << 10 ? .small : count <= 1 << 20 ? .medium : .large
     }

@@ -33,8 +33,8 @@ export function patchCard(model) {
     replace(note, el("p.small.quiet", {}, t("patch.wait")));
     asked = question();
     try {
-      show(await postJSON("/inspect/patch", { ...asked, heads: heads.checked }));
-      replace(note);
+      const answer = await postJSON("/inspect/patch", { ...asked, heads: heads.checked });
+      if (asked.model === model()) { show(answer); replace(note); }
     } catch (error) {
       replace(result);
       replace(note, el("p.notice", { role: "alert" }, explain(error)));

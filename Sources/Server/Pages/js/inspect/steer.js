@@ -45,8 +45,9 @@ export function steerCard(model) {
       strengths: [0, Number(strength.input.value)], max_tokens: 24 };
     if (isKnown) body.layer = Number(layer.input.value);
     try {
-      show(await postJSON("/inspect/steer", body));
-      replace(note);
+      const answer = await postJSON("/inspect/steer", body);
+      // Another model may have been chosen meanwhile.
+      if (body.model === model()) { show(answer); replace(note); }
     } catch (error) {
       replace(note, el("p.notice", { role: "alert" }, explain(error)));
     }
@@ -64,7 +65,7 @@ export function steerCard(model) {
     isKnown = true;
     replace(result, el("p.small.quiet", {}, t("steer.length", { length: number(answer.length, 1), stream: number(answer.residual_length, 1) })),
       el("div.two", {}, answer.replies.map((reply) => el("div.reply", { data: { strength: reply.strength } },
-        el("h3", {}, reply.strength === 0 ? t("steer.plain") : t("steer.with", { n: number(reply.strength, 1) })),
+        el("h3", {}, reply.strength === 0 ? t("steer.plain") : t("steer.with", { n: number(reply.strength, 2) })),
         el("p.written", {}, el("span.quiet", {}, prompt.value), reply.text),
         el("p.small.quiet", {}, t("next"), ": ", reply.next.slice(0, 5).map((one) => `${visible(one.text)} ${percent(one.probability)}`).join("   "))))));
   }
