@@ -22,12 +22,12 @@ def wilson(share, count, z=1.959964):
     return [(centre + sign * half) / (1 + z * z / count) for sign in (-1, 1)]
 looks = {}
 for path in glob.glob(sys.argv[1] + "/*/log.jsonl"):
-    rows = [row for row in map(json.loads, open(path)) if row.get("kind") == "evaluation" and "accuracy" in row]
+    rows = [row for row in map(json.loads, open(path)) if row.get("kind") == "evaluation" and "rewards/accuracies" in row]
     for place, row in enumerate(rows): looks.setdefault(place, []).append(row)
 print("step  held-out pairs  rightly ranked  95 % interval    margin")
 for place, rows in sorted(looks.items()):
     count = sum(row["count"] for row in rows)
-    share = sum(row["accuracy"] * row["count"] for row in rows) / count
+    share = sum(row["rewards/accuracies"] * row["count"] for row in rows) / count
     margin = sum(row.get("rewards/margins", 0) * row["count"] for row in rows) / count
     low, high = wilson(share, count)
     print(f"{rows[0]['step']:4}  {count:14}  {100 * share:12.1f} %  {100 * low:.1f} to {100 * high:.1f}  {margin:8.4f}")

@@ -8,6 +8,8 @@
 # sums are answered greedily and judged by the program: the true score. Prints a table of both scores and the divergence.
 set -euo pipefail
 martlet="$1" home="$2" steps="${3:-120}"
+# It is called from another folder.
+martlet="$(realpath "$(command -v "$martlet")")"
 mkdir -p "$home/text"
 cd "$home"
 

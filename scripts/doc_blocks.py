@@ -37,7 +37,7 @@ SMALLER = [(r"--tokens 500K", "--tokens 30K"), (r"--vocab(ulary|-size) 2000", r"
            (r"maximum_tokens=24", "maximum_tokens=8"), (r"--limit 8", "--limit 2")]
 # A page waits some seconds for a server that it starts; a machine that has other things to do may need longer.
 WAITING = (r"(martlet serve [^\n&]*--port (\d+)[^\n&]*&)\s*sleep \d+",
-           r"\1 until curl -s -o /dev/null http://127.0.0.1:\2/health; do sleep 0.2; done")
+           r"\1 until curl -s -o /dev/null http://127.0.0.1:\2/health || ! kill -0 $! 2>/dev/null; do sleep 0.2; done")
 
 Block = collections.namedtuple("Block", "file line language marks text")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the reference of every module as static pages, with the toolchain's own docc. Ends with 1 where a link leads nowhere.
 #
-#   scripts/make_docs.sh [FOLDER]      .build/docs by default; needs a release build (./quickstart or ./test makes one)
+#   scripts/make_docs.sh [FOLDER]      .build/docs by default; needs a release build of all (./install or ./test makes one)
 #
 # BUILD names the folder of the build, or of the modules alone; MODULES some of them. Where the DocC plugin is available,
 # `swift package generate-documentation` does the same.
@@ -19,7 +19,7 @@ while read -r map; do maps+=(-Xcc "-fmodule-map-file=$map"); done < <(
     find -L "$build" .build/checkouts/*/Sources -name '*.modulemap' -not -path '*-tool.build/*' 2> /dev/null |
         while read -r map; do echo "$(sed -n 's/.*module \([A-Za-z_0-9]*\).*/\1/p' "$map" | head -1) $map"; done |
         sort -u -k1,1 | cut -d' ' -f2-)
-rooms=$(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | grep -v '^C[A-Z]' | grep -v '^CommandLine$' | sort)
+rooms=$(find Sources -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | grep -v -e '^C[A-Z]' -e '^CommandLine$' -e '^SmallProgram$' | sort)
 mkdir -p "$out"
 symbols=$(mktemp -d)
 trap 'rm -rf "$symbols"' EXIT
