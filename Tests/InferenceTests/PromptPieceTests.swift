@@ -36,11 +36,10 @@ import TinyModels
         #expect(PromptPiece(allowed: .milliseconds(50), most: 4).rows == 16)
     }
 
-    @Test func piecesAreLargerWhereMoreWaitThanDecode() {
+    @Test func everyClientThatWaitsHasItsTime() {
         let piece = PromptPiece(allowed: .milliseconds(50), most: 256)
-        #expect(piece.rows(waiting: 1, decoding: 1) == 64 && piece.rows(waiting: 7, decoding: 8) == 64)
-        #expect(piece.rows(waiting: 3, decoding: 1) == 192 && piece.rows(waiting: 15, decoding: 1) == 256)
-        #expect(piece.rows(waiting: .max, decoding: 0) == 256)
+        #expect(piece.rows(for: 0) == 64 && piece.rows(for: 1) == 64)
+        #expect(piece.rows(for: 3) == 192 && piece.rows(for: 15) == 256 && piece.rows(for: .max) == 256)
     }
 
     /// The rows of prompts in the first step beside a reply, of eight prompts that come together.

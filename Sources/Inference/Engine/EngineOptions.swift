@@ -11,9 +11,8 @@ public struct EngineOptions: Sendable {
     /// budget makes prompts faster.
     public var tokensPerStep = 256
     /// How much longer a step with a prompt chunk may take than a decode step, while sequences are decoding; the size
-    /// of chunks follows the measured times (`PromptPiece`), and is larger where more requests wait for their first token
-    /// than for their next. A larger value makes prompts faster and the latency between tokens higher. Replies do not
-    /// depend on it.
+    /// of chunks follows the measured times (`PromptPiece`). Every client whose prompt waits has this time in a step. A
+    /// larger value makes prompts faster and the latency between tokens higher. Replies do not depend on it.
     public var promptTime = Duration.milliseconds(50)
     /// Bytes of the key/value cache, including the prefix cache; at least one whole context always fits. Layers with a
     /// sliding window take the bytes of their window only.

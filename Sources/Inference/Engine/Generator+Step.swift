@@ -52,7 +52,7 @@ extension Generator {
             let waiting = running.filter { $0.pending > 1 }
             let identified = Set(waiting.map(\.request.identifier).filter { !$0.isEmpty })
             let clients = identified.count + waiting.count { $0.request.identifier.isEmpty }
-            budget = min(budget, piece.rows(waiting: clients, decoding: plan.count))
+            budget = min(budget, piece.rows(for: clients))
         }
         for sequence in running where sequence.pending > 1 {
             // The oldest prompt always progresses, even if decoding sequences use the whole budget.

@@ -6,8 +6,8 @@
 /// tile of the kernels.
 ///
 /// Small chunks make a prompt slower, because every step reads the weights again; with sixteen rows per step that is
-/// most of the time. Where more requests wait for their first token than for their next, chunks are larger by that ratio:
-/// otherwise a few replies go on in small batches while the others have not begun, and all of them end later.
+/// most of the time, and few replies go on in small batches while the others have not begun. So every client that waits
+/// for its first token has the allowed time: one may hold the others up for so long, and a burst is computed at once.
 package struct PromptPiece {
     static let least = 16
     /// The first chunk, before anything is measured.
@@ -24,11 +24,9 @@ package struct PromptPiece {
 
     /// The rows of the next step.
     /// - Parameters:
-    ///   - waiting: the number of requests whose prompts are not complete; several prompts of one request count once, so
-    ///     that no single request can hold the others up.
-    ///   - decoding: the number of sequences that decode in the same step.
-    package func rows(waiting: Int, decoding: Int) -> Int {
-        min(most, rows.multiplied(clampedBy: max(1, waiting / max(decoding, 1))))
+    ///   - clients: how many clients have prompts that are not complete; several prompts of one request count once.
+    package func rows(for clients: Int) -> Int {
+        min(most, rows.multiplied(clampedBy: max(1, clients)))
     }
 
     /// Records how much longer a step took because of its prompt rows.
