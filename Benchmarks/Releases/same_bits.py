@@ -147,9 +147,12 @@ if wanted("formats"):
                     both(f"format {model} {name} {form}", logits(place / file, "--text", text, *form))
             shutil.rmtree(place)
 
+# What a model recommends where a request says nothing may change from release to release: nothing is left to it.
+unsaid = dict(top_p=1, top_k=0, min_p=0, repetition_penalty=1)
+
 if wanted("replies"):
     for model in options.model:
-        for style in (["--temperature", "0"], ["--temperature", "0.9", "--top-p", "0.9", "--seed", "7"],
+        for style in (["--temperature", "0", "--top-p", "1", "--top-k", "0", "--min-p", "0", "--repetition-penalty", "1"], ["--temperature", "0.9", "--top-p", "0.9", "--seed", "7"],
                       ["--temperature", "1.1", "--top-k", "40", "--min-p", "0.02", "--repetition-penalty", "1.1",
                        "--seed", "3"], ["--beams", "3"]):
             def result(program, side):
@@ -160,7 +163,7 @@ if wanted("replies"):
 if wanted("vectors"):
     for model in options.encoder:
         def result(program, side):
-            done = run(program, "embed", model, "one text", "another, somewhat longer text", "第三")
+            done = run(program, "embed", model, "--text", "one text", "--text", "another, somewhat longer text", "--text", "第三")
             return done.stdout if done.returncode == 0 else None
         both(f"vectors {model}", result)
 
@@ -185,15 +188,16 @@ if wanted("training"):
 
 requests = [
     ("/v1/chat/completions", dict(messages=[dict(role="user", content="Name three rivers.")], max_tokens=40,
-                                  temperature=0, logprobs=True, top_logprobs=3)),
+                                  temperature=0, logprobs=True, top_logprobs=3, **unsaid)),
     ("/v1/chat/completions", dict(messages=[dict(role="user", content="Name three rivers.")], max_tokens=40,
-                                  temperature=0.8, seed=11, n=3)),
+                                  temperature=0.8, seed=11, n=3, **unsaid)),
     ("/v1/chat/completions", dict(messages=[dict(role="user", content="Answer as JSON.")], max_tokens=60, temperature=0,
                                   response_format=dict(type="json_schema", json_schema=dict(name="x", schema=dict(
                                       type="object", properties=dict(river=dict(type="string", maxLength=20),
                                                                      length=dict(type="integer")),
                                       required=["river", "length"]))))),
-    ("/v1/completions", dict(prompt="Once upon a time", max_tokens=40, temperature=0.7, seed=5, logprobs=2)),
+    ("/v1/completions", dict(prompt="Once upon a time", max_tokens=40, temperature=0.7, seed=5, logprobs=2,
+                             **unsaid)),
     ("/v1/chat/completions", dict(messages=[dict(role="user", content="What is the weather in Oslo?")], max_tokens=60,
                                   temperature=0, tool_choice="required", tools=[dict(type="function", function=dict(
                                       name="weather", parameters=dict(type="object", properties=dict(
