@@ -144,6 +144,16 @@ struct LeftOutDocumentTests {
         #expect(error?.reason.contains("left out: 1 document without a token to learn") == true)
     }
 
+    @Test("a prompt of one token is told in rows, and kept with its reply")
+    func promptOfOneToken() throws {
+        let pair = [false, true, true], text = [true, true, true]
+        let long = [false] + Array(repeating: true, count: 8)
+        let rows = try set([pair, text, long], length: 6)
+        #expect(rows.leftOut.tooLong == 1 && rows.count == 1)
+        let segments = try rows.batch(0..<1).segments
+        #expect(segments.count { $0.beginsWithPrompt } == 1 && segments.count { !$0.isPadding } == 2)
+    }
+
     @Test("trained tokens are counted as they are told one by one")
     func counts() throws {
         var generator = SeededGenerator(seed: 3)

@@ -148,6 +148,36 @@ import Musl
         #expect(try model.reply(to: "after 7?").replyTokens > 0)
     }
 
+    /// A prompt of one token is a prompt; a text without one is told, and where there is nothing else refused.
+    @Test func textsWithoutAPromptAreTold() throws {
+        let folder = try corpus("bare-pairs", pairs: true), data = folder + "/data"
+        let identity = VocabularyIdentity(try Tokenizer(folder: data))
+        func write(_ masks: [[Bool]]) throws {
+            let writer = try TokenShardWriter(path: data + "/train-0.shard", vocabulary: identity, hasMask: true)
+            for (index, mask) in masks.enumerated() {
+                try writer.append(
+                    mask.indices.map { Int32(20 + index + $0) }, isTrained: mask, sourceByteCount: mask.count)
+            }
+            try writer.finish()
+        }
+        func trainer() throws -> Trainer {
+            let options = try options(["family": "t5", "objective": "seq2seq", "batch_rows": 1, "micro_batches": 1])
+            return try Trainer(run: folder + "/run", options: options, data: TrainingData(folder: data))
+        }
+        let one = [false, true, true, true], bare = [true, true, true]
+        let long = [false] + Array(repeating: true, count: 40)
+        unlink(data + "/train-0.shard")
+        try write([one, bare, one, long])
+        let told = try trainer()
+        #expect(told.notes.contains { $0.hasPrefix("1 of 4 texts of ") && $0.contains("no prompt") }, "\(told.notes)")
+        // A pair longer than a row is left out whole, not cut into a pair and texts without a prompt.
+        #expect(told.leftOutOfRows.contains { $0.contains("1 conversation longer") }, "\(told.leftOutOfRows)")
+        unlink(data + "/train-0.shard")
+        try write([bare, bare])
+        let refused = message { _ = try trainer() }
+        #expect(refused.contains("has no pairs") && refused.contains("--chats pairs"), "\(refused)")
+    }
+
     @Test(
         arguments: [
             (["objective": "mlm"], "bert"), (["family": "bert", "objective": "fim"], "not by bert"),

@@ -232,6 +232,10 @@ import TinyModels
         for place in 0..<2 { text.targets[place] = TrainingBatch.ignoredTarget }
         let batch = try objective.batch(of: text, RowDraw(seed: 1, step: 0))
         #expect(batch.sources == [[10, 11, 12, 1]] && batch.targets == [[13, 14, 15, 16, 1]])
+        // A prompt of one token: every target is learnt, and yet the first token is not.
+        text.segments[1].beginsWithPrompt = true
+        let both = try objective.batch(of: text, RowDraw(seed: 1, step: 0))
+        #expect(both.sources == [[10, 11, 12, 1], [16, 1]] && both.targets[1] == [17, 18, 19, 20, 1])
     }
 
     /// (1 − ε) · nll + ε · mean over the vocabulary of −log p, as transformers' LabelSmoother; and of T5's golden the loss.

@@ -42,7 +42,8 @@ struct PackingPlan: Sendable {
                         leftOut.withoutLabel += 1
                         continue
                     }
-                    if places > length, learnt < places {
+                    // The first token is no target: a prompt of one token shows in the mask alone.
+                    if places > length, learnt < places || !shard.isTrained(range.lowerBound) {
                         leftOut.tooLong += 1
                         continue
                     }

@@ -164,7 +164,9 @@ public final class SequenceSet: Sendable {
             if layout == .contiguousDocuments {
                 separateDocuments(&batch, row: row, shard, tokens)
             } else {
-                batch.addSegment(row: row, place..<place + tokens.count)
+                batch.addSegment(
+                    row: row, place..<place + tokens.count,
+                    beginsWithPrompt: plan != nil && shard.hasMask && !shard.isTrained(tokens.lowerBound))
             }
             place += tokens.count
         }

@@ -13,12 +13,16 @@ public struct TrainingBatch: Sendable, Equatable {
         public var end: Int
         /// Whether it is padding, which is not trained.
         public var isPadding: Bool
+        /// Whether its first token is only read, as those of a prompt are. Targets do not tell, since the first token is
+        /// the target of none. Known of packed documents; false for rows cut from a stream.
+        public var beginsWithPrompt: Bool
 
-        public init(row: Int, start: Int, end: Int, isPadding: Bool = false) {
+        public init(row: Int, start: Int, end: Int, isPadding: Bool = false, beginsWithPrompt: Bool = false) {
             self.row = row
             self.start = start
             self.end = end
             self.isPadding = isPadding
+            self.beginsWithPrompt = beginsWithPrompt
         }
     }
 
@@ -63,9 +67,14 @@ public struct TrainingBatch: Sendable, Equatable {
     public func positionTensor() throws(TensorError) -> Tensor { try Tensor(positions, shape: [rows, length]) }
 
     /// Ends a segment: records it and numbers its positions from 0.
-    mutating func addSegment(row: Int, _ range: Range<Int>, isPadding: Bool = false) {
+    mutating func addSegment(
+        row: Int, _ range: Range<Int>, isPadding: Bool = false, beginsWithPrompt: Bool = false
+    ) {
         guard !range.isEmpty else { return }
-        segments.append(Segment(row: row, start: range.lowerBound, end: range.upperBound, isPadding: isPadding))
+        segments.append(
+            Segment(
+                row: row, start: range.lowerBound, end: range.upperBound, isPadding: isPadding,
+                beginsWithPrompt: beginsWithPrompt))
         for (position, place) in range.enumerated() {
             positions[row * length + place] = Int32(truncatingIfNeeded: position)
         }

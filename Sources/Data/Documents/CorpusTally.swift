@@ -35,7 +35,7 @@ public struct CorpusTally: Sendable, Equatable {
             case .badRecord: "records that cannot be used, left out"
             case .emptyText: "empty or null texts, left out"
             case .unwanted: "records with a label that is false (replies not to be trained on), left out"
-            case .tooLong: "conversations or parts of them longer than a row, left out"
+            case .tooLong: "conversations, pairs or parts of them longer than a row, left out"
             case .rejectedReply: "rejected replies of preference pairs, left out; the chosen ones are trained on"
             case .emptyReply: "records with an empty reply, left out"
             case .equalPair: "pairs whose replies are equal, left out"

@@ -124,7 +124,8 @@ public struct DocumentEncoder: Sendable {
         var tokens: [Int32] = [], weights: [Float] = [], bytes = 0
         if tokenizer.addsBOS, let beginning = tokenizer.bosToken {
             tokens.append(beginning)
-            weights.append(0)
+            // Nobody is asked for it; it is of the first part, so that it makes no prompt of its own.
+            weights.append(segments.first?.weight ?? 0)
         }
         for segment in segments {
             let own = try tokenizer.encode(

@@ -10,7 +10,9 @@ extension DocumentEncoder {
     /// ```swift
     /// let encoder = DocumentEncoder.pairs(tokenizer: tokenizer, separator: tokenizer.documentEnd)
     /// ```
-    public static func pairs(tokenizer: Tokenizer, separator: Int32?) -> DocumentEncoder {
+    ///
+    /// - Parameter longest: the most tokens of a pair; longer ones are left out and counted.
+    public static func pairs(tokenizer: Tokenizer, separator: Int32?, longest: Int? = nil) -> DocumentEncoder {
         let ends = separator.map { [$0] } ?? []
         return DocumentEncoder(
             tokenizer: tokenizer, separator: separator,
@@ -28,6 +30,10 @@ extension DocumentEncoder {
                     try tokenizer.encode(bytes: Array(text.utf8), addSpecialTokens: false, parseSpecial: false)
                 }
                 let source = try tokens(prompt) + (tokenizer.addsEOS ? ends : []), target = try tokens(response) + ends
+                guard !source.isEmpty else {
+                    throw DataError(.malformed, "is no pair: the tokenizer makes no token of its prompt")
+                }
+                if let longest, source.count + target.count > longest { return DocumentEncoding([], notes: [.tooLong]) }
                 return DocumentEncoding([
                     EncodedDocument(
                         tokens: source + target,

@@ -61,7 +61,7 @@ final class RowSource: TrainingSource {
         }
         batches = try BatchStream(
             rows, rowsPerStep: rowOptions.perStep, seed: resolved.general.randomSeed)
-        var told: [String] = []
+        var told = objective is SequenceToSequence ? try data.textsWithoutPrompt() : []
         validation = try data.heldOutRows(
             length: rowOptions.length, layout: rowOptions.sequenceLayout
         ) { told.append($0) }

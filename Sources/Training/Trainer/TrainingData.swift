@@ -157,6 +157,34 @@ extension TrainingData {
         return "\(tokens) tokens in \(training.count) shards, XXH64 \(String(hash.value, radix: 16))"
     }
 
+    /// Of pairs: how many texts of each folder are none, since they have no prompt.
+    /// - Throws: `TrainingError` for a folder without a pair.
+    func textsWithoutPrompt() throws(TrainingError) -> [String] {
+        var told: [String] = []
+        for source in sources {
+            var all = 0, bare = 0
+            for shard in source.training {
+                for document in 0..<shard.documentCount {
+                    let range = shard.range(ofDocument: document)
+                    guard range.count > 1 else { continue }
+                    all += 1
+                    if shard.trainedCount(range) == range.count { bare += 1 }
+                }
+            }
+            guard bare < all else {
+                throw TrainingError(
+                    .data,
+                    "\(source.folder) has no pairs: all tokens of its \(all) texts are trained on, so that none is a prompt; "
+                        + "pack prompts with their responses with martlet data pack --chats pairs")
+            }
+            guard bare > 0 else { continue }
+            told.append(
+                "\(bare) of \(all) texts of \(source.folder) have no prompt, all of their tokens being trained on: objective "
+                    + "seq2seq passes them over")
+        }
+        return told
+    }
+
     /// The most tokens of a row that every source can give one of, cut from its stream.
     var longestRow: Int? {
         sources.map { source in (source.training.map(\.tokenCount).max() ?? 0) - 1 }.min()

@@ -61,10 +61,10 @@ extension TrainingBatch {
         return Array(inputs[range]) + (last == Self.ignoredTarget ? [] : [last])
     }
 
-    /// Whether every token of a segment is trained on.
+    /// Whether every token of a segment is trained on: none of it is a prompt.
     func isTrainedWhole(_ segment: Segment) -> Bool {
         let range = segment.row * length + segment.start..<segment.row * length + segment.end
-        return !segment.isPadding && !targets[range].contains(Self.ignoredTarget)
+        return !segment.isPadding && !segment.beginsWithPrompt && !targets[range].contains(Self.ignoredTarget)
     }
 
     /// The rows of a pass that each segment takes.

@@ -3,7 +3,8 @@ import MartletTensor
 import MartletTokenizers
 
 /// Targets of pairs: translations, summaries, answers. Of each packed document the tokens before the first that is trained
-/// on are the source, and all from there on the target.
+/// on are the source, and all from there on the target. A text all of whose tokens are trained on has no source, and is
+/// no pair: a run counts those of its data and tells them.
 public struct SequenceToSequence: RowObjective {
     public var base: SourceTargets
     /// What ends a source and a target.
