@@ -48,13 +48,43 @@ struct CorpusFlags: ParsableArguments {
                 + "are, for objective seq2seq of martlet train."))
     var chats = Chats.template
     @Option(help: "A file with a chat template, when it is not to be the tokenizer's own.") var template: String?
-    @Option(help: "The most tokens of a conversation: the context length to train with, and one more.")
+    @Option(help: "The most tokens of a conversation or pair: the context length to train with, and one more.")
     var maxTokens: Int?
-    @Option(help: "drop or cut, at turns and with the system prompt kept: conversations longer than --max-tokens.")
-    var long = LongConversations.drop
+    @Option(
+        help: ArgumentHelp(
+            "drop or cut, at turns and with the system prompt kept: conversations longer than --max-tokens; drop where left "
+                + "out."))
+    var long: LongConversations?
 
     func validate() throws {
         guard maxTokens ?? 2 > 1 else { throw ValidationError("--max-tokens is at least 2") }
+        guard long == nil || maxTokens != nil else {
+            throw ValidationError("--long says what becomes of conversations longer than --max-tokens: give that too")
+        }
+        guard chats != .template else { return }
+        guard template == nil else {
+            throw ValidationError(
+                "--template renders conversations, which --chats \(chats.rawValue) does not: leave one out")
+        }
+        guard maxTokens == nil || chats == .pairs else {
+            throw ValidationError("--max-tokens is of conversations, and --chats text makes plain texts of them")
+        }
+        guard long != .cut else {
+            throw ValidationError("--long cut is at turns, which pairs do not have: leave it out")
+        }
+    }
+
+    /// The flags that say how records are read and rendered, as far as they are given: without effect where there are
+    /// tokens already.
+    var givenForRecords: [String] {
+        let all = [
+            ("--field", records.field != nil), ("--map", records.map != nil),
+            ("--on-bad-record", records.onBadRecord != .stop), ("--data-split", records.dataSplit != "train"),
+            ("--dataset-info", records.datasetInfo != nil), ("--subset", records.subset != nil),
+            ("--separator", separator != "<|endoftext|>"), ("--end-token", endToken != nil),
+            ("--chats", chats != .template), ("--template", template != nil), ("--max-tokens", maxTokens != nil),
+        ]
+        return all.filter(\.1).map(\.0)
     }
 
     func options() throws -> CorpusOptions {
@@ -73,7 +103,7 @@ struct CorpusFlags: ParsableArguments {
             tokenizer: tokenizer,
             template: try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens))
         chat.largestSequence = maxTokens
-        chat.long = long
+        chat.long = long ?? .drop
         return chat
     }
 
@@ -85,7 +115,7 @@ struct CorpusFlags: ParsableArguments {
                 throw ValidationError("--end-token: the tokenizer has no token \"\(endToken)\"")
             }
         }
-        if chats == .pairs { return .pairs(tokenizer: tokenizer, separator: end) }
+        if chats == .pairs { return .pairs(tokenizer: tokenizer, separator: end, longest: maxTokens) }
         guard chats == .template else { return DocumentEncoder(tokenizer: tokenizer, separator: end) }
         guard let chat = try chatEncoder(tokenizer) else {
             return DocumentEncoder(

@@ -42,6 +42,9 @@ struct DataPreviewCommand: ParsableCommand {
     func run() throws {
         let tokenizer = try CorpusTokenizer(source.tokenizer).tokenizer
         if paths.count == 1, paths[0].hasSuffix(".shard") || paths[0].hasSuffix(".bin") {
+            if let idle = source.givenForRecords.first {
+                throw ValidationError("\(paths[0]) holds tokens already: \(idle) is of records and texts, leave it out")
+            }
             let shard = try TokenShard(path: paths[0], findsDocuments: true)
             let own = VocabularyIdentity(tokenizer)
             if let made = shard.vocabulary, made != own {
@@ -75,6 +78,10 @@ struct DataPreviewCommand: ParsableCommand {
         while shown < documents || read < scan, let document = try corpus.nextDocument() {
             read += 1
             if let parts = try rows?.preview(document, corpus) {
+                if let most = source.maxTokens, parts.contains(where: { $0.chat.tokens.count > most }) {
+                    tally.add(.longPair, at: document.origin)
+                    continue
+                }
                 guard read > skip, shown < documents, !parts.isEmpty else { continue }
                 shown += 1
                 for part in parts {

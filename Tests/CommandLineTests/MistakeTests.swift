@@ -62,6 +62,35 @@ import Glibc
         try expect(1, amount + ["/sys/a.jsonl"], ["/sys", "name another place"])
     }
 
+    /// What a way of reading does not follow is refused, not passed over.
+    @Test func flagsOfAnotherWayToReadAreRefused() throws {
+        try write("pairs.jsonl", "{\"prompt\": \"the end\", \"completion\": \"of the thing\"}\n")
+        try write("template.jinja", "{{ messages[0].content }}")
+        let tokenizer = try program.model(), given = ["pairs.jsonl", "--tokenizer", tokenizer]
+        for verb in [["preview"], ["pack", "--out", "shards"]] {
+            let command = ["data"] + verb + given
+            try expect(
+                2, command + ["--chats", "pairs", "--template", "template.jinja"], ["--template", "--chats pairs"])
+            try expect(2, command + ["--chats", "text", "--max-tokens", "9"], ["--max-tokens", "plain texts"])
+            try expect(
+                2, command + ["--chats", "pairs", "--max-tokens", "9", "--long", "cut"], ["--long cut", "pairs"])
+            try expect(2, command + ["--long", "drop"], ["--long", "--max-tokens"])
+        }
+        // Pairs obey it: what is longer is left out and counted.
+        let short = try program.run(["data", "preview"] + given + ["--chats", "pairs", "--max-tokens", "2"])
+        #expect(short.code == 0 && short.output.contains("longer than a row, left out: 1"), "\(short)")
+        let whole = try program.run(["data", "preview"] + given + ["--chats", "pairs", "--max-tokens", "200"])
+        #expect(whole.code == 0 && whole.output.contains("nothing is left out"), "\(whole)")
+        #expect(try program.run(["data", "pack"] + given + ["--chats", "pairs", "--out", "shards"]).code == 0)
+        let shard = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: program.home + "/shards").first {
+                $0.hasSuffix(".shard")
+            })
+        try expect(
+            2, ["data", "preview", "shards/" + shard, "--tokenizer", tokenizer, "--max-tokens", "9"],
+            ["holds tokens already", "--max-tokens"])
+    }
+
     @Test func pairsThatAreNoneAreToldTheirForm() throws {
         try write("text.txt", "Once upon a time.\n")
         try expect(
