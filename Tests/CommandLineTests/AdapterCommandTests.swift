@@ -52,6 +52,60 @@ import TinyModels
         #expect(try program.run("run", "tuned.gguf", "say 3", "-n", "2").code == 0)
     }
 
+    /// What quantising again adds is told as it is: measured once more from the files.
+    @Test func theErrorOfQuantisingAgainIsToldAsItIs() throws {
+        func succeed(_ arguments: String...) throws -> String {
+            let result = try program.run(arguments)
+            #expect(result.code == 0, "\(arguments): \(result.error)")
+            return result.error
+        }
+        let rows = (0..<40).map {
+            """
+            {"messages": [{"role": "user", "content": "say \($0)"}, {"role": "assistant", "content": "ok \($0 % 4)"}]}
+
+            """
+        }.joined()
+        try rows.write(toFile: program.home + "/chat.jsonl", atomically: true, encoding: .utf8)
+        _ = try succeed("quantize", program.file(), "--to", "q4_1", "--out", "base.gguf")
+        _ = try succeed(
+            "sft", "base.gguf", "--data", "chat.jsonl", "--out", "runs/id", "--adapter", "lora", "--rank", "4", "--set",
+            "batch_rows=2", "--set", "context_length=64", "--steps", "8", "--set", "learning_rate=0.05")
+        _ = try succeed("merge", "base.gguf", "--adapter", "runs/id", "--out", "exact")
+        let said = try succeed("merge", "base.gguf", "--adapter", "runs/id", "--out", "tuned.gguf")
+        let told = try #require(
+            said.firstMatch(
+                of: #/move\w* their numbers by ([0-9.]+) %.*adapters move them by ([0-9.]+) %, and ([0-9]+) % of/#),
+            "\(said)")
+        /// The matrices of the layers, by path, in the form of folders.
+        func matrices(_ name: String) throws -> [String: [Float]] {
+            let decoder = try Checkpoint(path: program.home + "/" + name).publishedDecoder()
+            var found: [String: [Float]] = [:]
+            for parameter in decoder.tree.parameters where parameter.path.contains("_proj.") {
+                found[parameter.path] = try parameter.value.float32Matrix().toArray(as: Float.self)
+            }
+            return found
+        }
+        let before = try matrices("base.gguf"), exact = try matrices("exact"), after = try matrices("tuned.gguf")
+        #expect(before.count == 14 && exact.count == 14)
+        var missed = 0.0, moved = 0.0, left = 0.0, total = 0.0
+        for (path, wanted) in exact {
+            for (place, value) in wanted.enumerated() {
+                let old = Double(before[path]?[place] ?? .nan), new = Double(after[path]?[place] ?? .nan)
+                let w = Double(value)
+                missed += (new - w) * (new - w)
+                moved += (w - old) * (w - old)
+                left += (new - old) * (w - old)
+                total += w * w
+            }
+        }
+        let measured = [100 * (missed / total).squareRoot(), 100 * (moved / total).squareRoot(), 100 * left / moved]
+        let claimed = [told.1, told.2, told.3].compactMap { Double($0) }
+        #expect(claimed.count == 3 && measured[0] > 1 && measured[1] > 1, "\(measured)")
+        for (place, rounding) in [0.006, 0.006, 0.6].enumerated() {
+            #expect(abs(claimed[place] - measured[place]) < rounding, "told \(claimed), measured \(measured)")
+        }
+    }
+
     @Test func mistakesAreNamed() throws {
         let base = try program.file()
         try "".write(toFile: program.home + "/chat.jsonl", atomically: true, encoding: .utf8)
