@@ -4,6 +4,7 @@ import MartletNN
 import MartletTensor
 import MartletTraining
 import Testing
+import TinyModels
 
 @Suite struct GroupRelativePolicyTests {
     private func model(
@@ -84,6 +85,22 @@ import Testing
         let all = "apart by \(difference), from float64 by \(writing) and \(training)"
         #expect(writing <= 3 * training + 2e-6 && difference <= 1e-5, "\(all)")
         if deviation == 0.1 { #expect(difference <= 2e-6, "\(all)") }
+    }
+
+    /// Latent attention draws over its cache of latent vectors, and trains with the keys and values of every head, which is
+    /// the same sum in another order.
+    @Test(arguments: ["deepseek_v2-lite", "deepseek_v3", "glm4_moe_lite"])
+    func latentAttentionIsTrainedAsItIsDrawn(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let (decoder, _) = try Checkpoint(path: path).trainableDecoder()
+            let engine = RolloutEngine(decoder: decoder, endTokens: [], maximumTokens: 12)
+            let prompts = [Array(golden.tokens.prefix(4)), Array(golden.tokens.prefix(2))]
+            let rollouts = try engine.replies(to: prompts, copies: 6, seed: 5)
+            #expect(rollouts.count == 12 && rollouts.allSatisfy { $0.reply.count == 12 })
+            let (_, difference) = try loss(decoder, rollouts, Array(repeating: 1, count: 12))
+            #expect(difference <= 1e-5, "\(difference)")
+        }
     }
 
     /// Both probabilities are of the distribution that tokens were drawn from: the ratio begins at 1.
