@@ -162,6 +162,12 @@ public final class Linear: ModuleLeaf {
     }
 
     private static func adapted(_ x: Tensor, _ layers: [Linear], _ rows: RowAdapters) throws -> [Tensor] {
+        // Requests with adapters, served: for every product of every token, so without lists.
+        if rows.haveTermsAlone, !isGradientEnabled, layers.allSatisfy({ $0.adapters.isEmpty }) {
+            let outputs = try products(x, layers)
+            try rows.addTerms(x, to: outputs, of: layers, areNoted: false)
+            return outputs
+        }
         let active = layers.map { $0.adapters.filter(\.isEnabled) }
         let changesInput = zip(layers, active).contains { layer, adapters in
             adapters.contains(where: \.changesInput) || rows.changesInput(of: layer.path)
@@ -182,7 +188,7 @@ public final class Linear: ModuleLeaf {
         }
         guard !rows.isEmpty else { return outputs }
         let areNoted = Tensor.isRecording(outputs)
-        try rows.addTerms(x, to: outputs, of: layers.map(\.path), areNoted: areNoted)
+        try rows.addTerms(x, to: outputs, of: layers, areNoted: areNoted)
         return try zip(layers, outputs).map { try rows.slowly(x, $1, of: $0.path, isNoted: areNoted) }
     }
 
@@ -210,7 +216,7 @@ public final class Linear: ModuleLeaf {
         if hasTerms {
             let all = 0..<x.shape[0]
             let parts = terms.enumerated().compactMap { index, term in
-                term.map { LowRankPart(rows: all, output: index, term: $0) }
+                term.map { LowRankPart(rows: all, output: index, .plain($0)) }
             }
             try Fused.addLowRank(x, parts, to: outputs)
         }

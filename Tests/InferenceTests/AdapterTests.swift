@@ -11,7 +11,8 @@ import TinyModels
     /// Adapters that change something, as folders.
     private func folder(_ scratch: Scratch, _ model: LanguageModel, _ kind: String, seed: UInt64) throws -> String {
         var configuration = try AdapterConfiguration(named: kind)
-        (configuration.rank, configuration.alpha) = (3, 6)
+        // A rank that fills vectors, and one that does not.
+        (configuration.rank, configuration.alpha) = (seed == 1 ? 16 : 3, 6)
         if kind == "ia3" {
             configuration.targets = .names(["k_proj", "down_proj"])
             configuration.feedForwardModules = ["down_proj"]

@@ -13,23 +13,40 @@ import MartletTensor
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
     /// The terms of layers where all adapters are low-rank terms.
-    fileprivate let terms: [String: [LowRankTerm]]
+    private let terms: [String: [PackedLowRank]]
+    /// The same by the layers of the model that the set was made for: no path is hashed for every layer of every token.
+    private let termsOfLayers: [ObjectIdentifier: [PackedLowRank]]
+    /// These layers.
+    private let known: [Linear]
     /// Whether there is nothing but such terms.
     fileprivate let hasTermsAlone: Bool
     /// Bytes of its parameters.
     public let byteCount: Int
 
-    fileprivate init(_ given: [String: [any LinearAdapter]]) {
+    fileprivate init(_ given: [String: [any LinearAdapter]], _ linears: [Linear]) {
         let layers = given.mapValues { $0.map { ServedTerm($0) ?? $0 } }
         self.layers = layers
-        terms = layers.compactMapValues { adapters in
+        let terms: [String: [PackedLowRank]] = layers.compactMapValues { adapters in
             let own = adapters.compactMap { $0 as? ServedTerm }
-            return own.count == adapters.count ? own.filter(\.isEnabled).map(\.turned) : nil
+            return own.count == adapters.count ? own.filter(\.isEnabled).map(\.packed) : nil
         }
+        self.terms = terms
+        known = linears
+        termsOfLayers = Dictionary(
+            linears.map { (ObjectIdentifier($0), terms[$0.path] ?? []) }, uniquingKeysWith: { first, _ in first })
         hasTermsAlone = terms.count == layers.count
-        byteCount = layers.values.reduce(0) { sum, adapters in
-            sum + adapters.flatMap(\.parameters).reduce(0) { $0 + $1.tensor.byteCount }
+        byteCount = layers.values.joined().reduce(0) { sum, adapter in
+            guard let served = adapter as? ServedTerm else {
+                return sum + adapter.parameters.reduce(0) { $0 + $1.tensor.byteCount }
+            }
+            return sum + served.packed.byteCount
         }
+    }
+
+    /// What is added to a layer, where all of its adapters are low-rank terms.
+    fileprivate func terms(of layer: Linear) -> [PackedLowRank]? {
+        // Of another model than the set was made for, layers are known by their paths.
+        hasTermsAlone ? termsOfLayers[ObjectIdentifier(layer)] ?? terms[layer.path] : terms[layer.path]
     }
 }
 
@@ -45,7 +62,7 @@ extension ModuleTree {
         for path in adapters.keys.sorted() where !paths.contains(path) {
             throw .nothingMatches(pattern: path, near: ModulePattern(path).near(Array(paths)))
         }
-        return AdapterSet(adapters)
+        return AdapterSet(adapters, linears)
     }
 }
 
@@ -56,7 +73,7 @@ package struct RowAdapters {
     /// The key of the dropout of the layers' own adapters, in training.
     package var draw: AdapterDraw?
     /// Whether no part has anything but low-rank terms.
-    private var haveTermsAlone = true
+    private(set) var haveTermsAlone = true
 
     package init() {}
 
@@ -110,7 +127,7 @@ package struct RowAdapters {
     /// The result of the layer, `[tokens, out]`, with those adapters applied that cannot be added as low-rank terms.
     func slowly(_ x: Tensor, _ result: Tensor, of path: String, isNoted: Bool) throws -> Tensor {
         guard isNoted || !haveTermsAlone else { return result }
-        let slow = try adapters(of: path).filter { try Self.terms($0.adapters, isNoted) == nil }
+        let slow = try adapters(of: path).filter { try Self.forms($0.adapters, isNoted) == nil }
         guard !slow.isEmpty else { return result }
         var rest = slow[...]
         return try replacing(result, slow) { adapters, own in
@@ -122,28 +139,36 @@ package struct RowAdapters {
 
     /// Adds the low-rank terms of all other rows, in one call for all layers.
     /// - Parameter areNoted: whether the results are recorded on the tape.
-    func addTerms(_ x: Tensor, to results: [Tensor], of paths: [String], areNoted: Bool) throws {
+    func addTerms(_ x: Tensor, to results: [Tensor], of layers: [Linear], areNoted: Bool) throws {
+        guard !areNoted else { return }
         var terms: [LowRankPart] = []
-        for (index, path) in paths.enumerated() {
+        terms.reserveCapacity(parts.count * layers.count)
+        for (index, layer) in layers.enumerated() {
             for (rows, set) in parts {
-                guard let adapters = set.layers[path] else { continue }
-                let own = try areNoted ? nil : set.terms[path] ?? Self.terms(adapters.filter(\.isEnabled), areNoted)
-                for term in own ?? [] { terms.append(LowRankPart(rows: rows, output: index, term: term)) }
+                if let own = set.terms(of: layer) {
+                    for term in own { terms.append(LowRankPart(rows: rows, output: index, .packed(term))) }
+                } else if let adapters = set.layers[layer.path] {
+                    let forms = try Self.forms(adapters.filter(\.isEnabled), areNoted) ?? []
+                    for form in forms { terms.append(LowRankPart(rows: rows, output: index, form)) }
+                }
             }
         }
         if !terms.isEmpty { try Fused.addLowRank(x, terms, to: results) }
     }
 
     /// The adapters as low-rank terms that need no gradients, which are added in place; nil where one is none.
-    private static func terms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> [LowRankTerm]? {
+    private static func forms(_ adapters: [any LinearAdapter], _ isNoted: Bool) throws -> [LowRankPart.Form]? {
         guard !isNoted else { return nil }
-        var terms: [LowRankTerm] = []
+        var forms: [LowRankPart.Form] = []
         for adapter in adapters {
-            let term = try (adapter as? ServedTerm)?.turned ?? adapter.term(nil)
-            guard let term, !Tensor.isRecording([term.down, term.up]) else { return nil }
-            terms.append(term)
+            if let served = adapter as? ServedTerm {
+                forms.append(.packed(served.packed))
+                continue
+            }
+            guard let term = try adapter.term(nil), !Tensor.isRecording([term.down, term.up]) else { return nil }
+            forms.append(.plain(term))
         }
-        return terms
+        return forms
     }
 
     /// x with some of its rows replaced.

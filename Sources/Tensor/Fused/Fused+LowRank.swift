@@ -3,9 +3,6 @@
 public struct LowRankTerm: Sendable {
     public var down, up: Tensor
     public var scale: Float
-    /// Whether they lie the other way round, A as `[in, rank]` and B as `[rank, out]`, which products of a few rows read
-    /// faster. For `addLowRank`.
-    package private(set) var isTurned = false
 
     /// - Parameters:
     ///   - down: A, `[rank, in]`.
@@ -15,29 +12,24 @@ public struct LowRankTerm: Sendable {
         (self.down, self.up, self.scale) = (down, up, scale)
     }
 
-    /// - Parameters:
-    ///   - down: A, `[in, rank]`.
-    ///   - up: B, `[rank, out]`.
-    package init(turned down: Tensor, up: Tensor, scale: Float) {
-        self.init(down: down, up: up, scale: scale)
-        isTurned = true
-    }
-
-    var rank: Int { (isTurned ? down.shape.last : down.shape.first) ?? 0 }
-    var inputSize: Int { (isTurned ? down.shape.first : down.shape.last) ?? 0 }
-    /// Of B as it lies.
-    func upShape(outputs: Int) -> Shape { isTurned ? [rank, outputs] : [outputs, rank] }
+    var rank: Int { down.shape.first ?? 0 }
+    var inputSize: Int { down.shape.last ?? 0 }
 }
 
 /// A low-rank term that is added to some rows of one of several results.
 package struct LowRankPart {
+    package enum Form {
+        case plain(LowRankTerm)
+        case packed(PackedLowRank)
+    }
+
     package var rows: Range<Int>
     /// The index of the result.
     package var output: Int
-    package var term: LowRankTerm
+    package var form: Form
 
-    package init(rows: Range<Int>, output: Int, term: LowRankTerm) {
-        (self.rows, self.output, self.term) = (rows, output, term)
+    package init(rows: Range<Int>, output: Int, _ form: Form) {
+        (self.rows, self.output, self.form) = (rows, output, form)
     }
 }
 
@@ -62,9 +54,6 @@ extension Fused {
         _ x: Tensor, _ layers: [(weight: any WeightMatrix, bias: Tensor?)], terms: [LowRankTerm?], values: Bool
     ) throws(TensorError) -> [Tensor] {
         try check(terms, x, outputs: layers.map { $0.weight.shape.first ?? 0 })
-        guard !terms.contains(where: { $0?.isTurned ?? false }) else {
-            throw TensorError(.argument, "linear", "a term whose matrices are turned belongs to addLowRank")
-        }
         let span = OperationSpan("linear")
         defer { span.end() }
         return try backend(of: x).adaptedLinear(x, layers, terms, values: values)
@@ -78,10 +67,23 @@ extension Fused {
     package static func addLowRank(
         _ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]
     ) throws(TensorError) {
+        for output in outputs where x.rank != 2 || output.rank != 2 || output.shape[0] != x.shape[0] {
+            throw TensorError(.shape, "addLowRank", "\(output.shape) are no results of \(x.shape)")
+        }
         for part in parts {
             let output = outputs[part.output]
-            try check([part.term], x, outputs: [output.shape.last ?? 0])
-            guard part.rows.lowerBound >= 0, part.rows.upperBound <= x.shape[0], output.shape[0] == x.shape[0] else {
+            switch part.form {
+            case .plain(let term): try check([term], x, outputs: [output.shape[1]])
+            // For every term of every layer of every token, so without lists.
+            case .packed(let term):
+                guard term.inputSize == x.shape[1], term.outputSize == output.shape[1] else {
+                    throw TensorError(
+                        .shape, "addLowRank",
+                        "a term of \(term.inputSize) inputs and \(term.outputSize) outputs does not fit \(x.shape) and "
+                            + "\(output.shape)")
+                }
+            }
+            guard part.rows.lowerBound >= 0, part.rows.upperBound <= x.shape[0] else {
                 throw TensorError(.shape, "addLowRank", "rows \(part.rows) are outside of \(x.shape)")
             }
         }
@@ -95,7 +97,7 @@ extension Fused {
             throw TensorError(.argument, "linear", "\(terms.count) terms do not fit \(outputs.count) weights")
         }
         for case let (term?, out) in zip(terms, outputs) {
-            guard x.rank == 2, term.down.rank == 2, term.up.shape == term.upShape(outputs: out),
+            guard x.rank == 2, term.down.rank == 2, term.up.shape == [out, term.rank],
                 term.inputSize == x.shape[1]
             else {
                 throw TensorError(

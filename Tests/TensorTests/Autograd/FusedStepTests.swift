@@ -147,13 +147,21 @@ import Testing
         }
         try compare("addLowRank", shapes: [[height, width], [height, 7], [5, width], [7, 5]], seed: seed) {
             let term = LowRankTerm(down: $0[2], up: $0[3], scale: 0.5)
-            try Fused.addLowRank($0[0], [LowRankPart(rows: height / 2..<height, output: 0, term: term)], to: [$0[1]])
+            try Fused.addLowRank($0[0], [LowRankPart(rows: height / 2..<height, output: 0, .plain(term))], to: [$0[1]])
             return nil
         }
-        try compare("addLowRank", shapes: [[height, width], [height, 7], [width, 5], [5, 7]], seed: seed) {
-            let term = LowRankTerm(turned: $0[2], up: $0[3], scale: 0.5)
-            try Fused.addLowRank($0[0], [LowRankPart(rows: 0..<height, output: 0, term: term)], to: [$0[1]])
-            return nil
+        // Packed as adapters are served; on some rows two, in their order. Ranks that fill vectors, and one that does not.
+        for rank in [5, 16, 64] {
+            try compare("addLowRank", shapes: [[height, width], [height, 7], [rank, width], [7, rank]], seed: seed) {
+                let term = LowRankTerm(down: $0[2], up: $0[3], scale: 0.5)
+                // What computes in float64 is given the same term as it is.
+                let form = try PackedLowRank(term).map { LowRankPart.Form.packed($0) } ?? .plain(term)
+                let parts = [0..<height / 2, height / 2..<height, height / 2..<height].map {
+                    LowRankPart(rows: $0, output: 0, form)
+                }
+                try Fused.addLowRank($0[0], parts, to: [$0[1]])
+                return nil
+            }
         }
         try compare("addRow", shapes: [[height, width], [width]], seed: seed) {
             try Fused.addRow($0[1], to: $0[0])

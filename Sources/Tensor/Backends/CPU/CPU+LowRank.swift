@@ -81,42 +81,112 @@ extension CPU {
 
     static func addLowRank(_ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]) throws(TensorError) {
         try Fused.check("addLowRank", x)
-        for part in parts { try Fused.check("addLowRank", part.term.down, part.term.up, outputs[part.output]) }
-        // s X Aᵀ of every part, one behind the other. Parts that follow each other and add to the same numbers are one job.
-        var starts: [Int] = [], jobs: [Range<Int>] = [], size = 0
-        for (index, part) in parts.enumerated() {
-            starts.append(size)
-            size += part.rows.count * part.term.rank
-            if let last = jobs.last, parts[last.lowerBound].output == part.output,
-                parts[last.lowerBound].rows == part.rows
-            {
-                jobs[jobs.count - 1] = last.lowerBound..<index + 1
-            } else {
-                jobs.append(index..<index + 1)
+        for output in outputs { try Fused.check("addLowRank", output) }
+        // Terms of the same numbers are one job, in their order. Many rows are several.
+        var tasks: [LowRankTask] = [], jobs: [Int] = []
+        tasks.reserveCapacity(parts.count)
+        jobs.reserveCapacity(parts.count + 1)
+        var first = 0, operations = 0.0, largest = 0
+        while first < parts.count {
+            let rows = parts[first].rows, output = outputs[parts[first].output], width = output.shape[1]
+            var end = first + 1
+            while end < parts.count, parts[end].output == parts[first].output, parts[end].rows == rows { end += 1 }
+            for start in stride(from: rows.lowerBound, to: rows.upperBound, by: LowRankTask.mostRows) {
+                jobs.append(tasks.count)
+                let count = min(LowRankTask.mostRows, rows.upperBound - start)
+                for part in parts[first..<end] {
+                    let term = try LowRankTask.Term(part.form)
+                    tasks.append(
+                        LowRankTask(
+                            x: x.floats + start * x.shape[1], rows: count, inputs: x.shape[1],
+                            output: output.floats + start * width, outputs: width, term: term))
+                    largest = max(largest, count * term.rank)
+                    operations += 2 * Double(count * term.rank) * Double(x.shape[1] + width)
+                }
+            }
+            first = end
+        }
+        let count = jobs.count
+        jobs.append(tasks.count)
+        OperationSpan.count(operations: operations)
+        // Each job is small: one fork for all, and each on one thread.
+        tasks.withUnsafeBufferPointer { tasks in
+            jobs.withUnsafeBufferPointer { jobs in
+                guard let tasks = tasks.baseAddress, let jobs = jobs.baseAddress else { return }
+                var region = LowRankRegion(tasks: tasks, jobs: jobs, innerBytes: 4 * largest)
+                withUnsafeMutablePointer(to: &region) { region in
+                    ThreadPool.shared.run(count, context: region) { region, job in
+                        region?.assumingMemoryBound(to: LowRankRegion.self).pointee.run(job)
+                    }
+                }
             }
         }
-        let inners = Tensor(uninitialized: [size])
-        let source = x.floats, columns = x.shape[1], room = inners.floats
-        OperationSpan.count(
-            operations: parts.reduce(0) {
-                $0 + 2 * Double($1.rows.count * $1.term.rank) * Double(columns + outputs[$1.output].shape[1])
-            })
-        // Each part has few rows: one fork for all jobs, and each product on one thread.
-        ThreadPool.shared.run(jobs.count) { job in
-            for index in jobs[job] {
-                let part = parts[index], term = part.term, rank = term.rank, inner = room + starts[index]
-                let out = outputs[part.output].shape[1], isTurned = term.isTurned
-                GEMM.multiply(
-                    m: part.rows.count, n: rank, k: columns, alpha: term.scale,
-                    a: source + part.rows.lowerBound * columns, aStride: columns, b: term.down.floats,
-                    bStride: isTurned ? rank : columns, transposeB: !isTurned, c: inner, cStride: rank)
-                GEMM.multiply(
-                    m: part.rows.count, n: out, k: rank, a: inner, aStride: rank, b: term.up.floats,
-                    bStride: isTurned ? out : rank, transposeB: !isTurned, beta: 1,
-                    c: outputs[part.output].floats + part.rows.lowerBound * out, cStride: out)
+        withExtendedLifetime((parts, outputs)) {}
+    }
+}
+
+/// A term of some rows of a result. Like its region it owns nothing: what threads share is not counted by each of them.
+private struct LowRankTask {
+    /// Rows of a job: few enough that a long prompt of one adapter is work for all threads.
+    static let mostRows = 32
+
+    enum Term {
+        case packed(Unmanaged<PackedLowRank>)
+        case plain(rank: Int, scale: Float, down: UnsafePointer<Float>, up: UnsafePointer<Float>)
+
+        /// - Throws: `TensorError` for matrices that kernels cannot read.
+        init(_ form: LowRankPart.Form) throws(TensorError) {
+            switch form {
+            case .packed(let term): self = .packed(Unmanaged.passUnretained(term))
+            case .plain(let term):
+                try Fused.check("addLowRank", term.down, term.up)
+                self = .plain(rank: term.rank, scale: term.scale, down: term.down.floats, up: term.up.floats)
             }
         }
-        withExtendedLifetime(inners) {}
+
+        var rank: Int {
+            switch self {
+            case .packed(let term): term.takeUnretainedValue().rank
+            case .plain(let rank, _, _, _): rank
+            }
+        }
+    }
+
+    let x: UnsafePointer<Float>
+    let rows, inputs: Int
+    let output: UnsafeMutablePointer<Float>
+    let outputs: Int
+    let term: Term
+
+    func run(_ inner: UnsafeMutablePointer<Float>) {
+        switch term {
+        case .packed(let term): term.takeUnretainedValue().add(x, rows: rows, to: output, inner: inner)
+        case .plain(let rank, let scale, let down, let up):
+            GEMM.multiply(
+                m: rows, n: rank, k: inputs, alpha: scale, a: x, aStride: inputs, b: down, bStride: inputs,
+                transposeB: true, c: inner, cStride: rank)
+            GEMM.multiply(
+                m: rows, n: outputs, k: rank, a: inner, aStride: rank, b: up, bStride: rank, transposeB: true, beta: 1,
+                c: output, cStride: outputs)
+        }
+    }
+}
+
+/// The terms of one fork-join: job j has the tasks from `jobs[j]` to `jobs[j + 1]`.
+private struct LowRankRegion {
+    let tasks: UnsafePointer<LowRankTask>
+    let jobs: UnsafePointer<Int>
+    /// Of the largest s X Aᵀ.
+    let innerBytes: Int
+
+    func run(_ job: Int) {
+        func run(_ inner: UnsafeMutableRawPointer) {
+            for index in jobs[job]..<jobs[job + 1] { tasks[index].run(inner.assumingMemoryBound(to: Float.self)) }
+        }
+        if let scratch = martlet_thread_scratch(innerBytes) { return run(scratch) }
+        withUnsafeTemporaryAllocation(byteCount: innerBytes, alignment: 64) { scratch in
+            if let scratch = scratch.baseAddress { run(scratch) }
+        }
     }
 }
 

@@ -39,10 +39,9 @@ public enum Reference {
         return outputs
     }
 
-    /// s (X Aᵀ) Bᵀ.  X `[tokens, in]`, A `[rank, in]`, B `[out, rank]`, or both turned -> `[tokens, out]`
+    /// s (X Aᵀ) Bᵀ.  X `[tokens, in]`, A `[rank, in]`, B `[out, rank]` -> `[tokens, out]`
     static func lowRank(_ x: Tensor, _ term: LowRankTerm) throws(TensorError) -> Tensor {
         let down = try term.down.to(x.dtype), up = try term.up.to(x.dtype)
-        if term.isTurned { return try x.matmul(down).matmul(up) * Double(term.scale) }
         return try x.matmul(down.transposed()).matmul(up.transposed()) * Double(term.scale)
     }
 
@@ -53,7 +52,12 @@ public enum Reference {
         for part in parts {
             let rows = try outputs[part.output].narrow(0, from: part.rows.lowerBound, length: part.rows.count)
             let own = try x.narrow(0, from: part.rows.lowerBound, length: part.rows.count)
-            try rows.copy(from: rows.copied() + lowRank(own, part.term))
+            let term: LowRankTerm
+            switch part.form {
+            case .plain(let given): term = given
+            case .packed(let given): term = try given.unpacked()
+            }
+            try rows.copy(from: rows.copied() + lowRank(own, term))
         }
     }
 
