@@ -24,6 +24,10 @@ public struct CorpusOptions: Sendable {
     /// Prompts do not need a reply, and each document keeps its record: for reinforcement learning.
     public var keepsPrompts = false
 
+    /// Records are not read as documents: each keeps its columns as they are (`Document.record`), for what asks for them by
+    /// their names. Text files have none and are refused.
+    public var keepsRows = false
+
     /// How records with preferences or labels of replies are read.
     public var feedback = FeedbackReading.ignored
     /// LLaMA-Factory's description of data sets; paths may be names of its data sets.
@@ -117,7 +121,12 @@ public final class Corpus {
         self.files = files
         self.leftOutFiles = leftOut
         self.options = options
-        if options.field == nil, options.columns.isEmpty {
+        if options.keepsRows, let text = files.first(where: { $0.format == .text }) {
+            throw DataError(
+                .unsupported, path: text.path,
+                "is text without columns; rows are read from JSONL, JSON, CSV, TSV, Parquet and Arrow")
+        }
+        if options.field == nil, options.columns.isEmpty, !options.keepsRows {
             for file in files where described[file.path] == nil {
                 let found = try DatasetInfo.beside(file.path)?.entries(in: file.path) ?? []
                 guard let first = found.first,
@@ -182,6 +191,7 @@ public final class Corpus {
         var mapping = RecordMapping(
             field: options.field, columns: options.columns, keepsPrompts: options.keepsPrompts)
         mapping.feedback = options.feedback
+        mapping.keepsRows = options.keepsRows
         if let entry = described[file.path] {
             if options.field == nil, options.columns.isEmpty { mapping.columns = entry.columns }
             mapping.tags = entry.tags

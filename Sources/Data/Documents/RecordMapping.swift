@@ -7,12 +7,16 @@ struct RecordMapping: Sendable {
     var field: String?
     var columns = ColumnMap()
     var keepsPrompts = false
+    /// Whether records stay as they are.
+    var keepsRows = false
     var feedback = FeedbackReading.ignored
     var tags = MessageTags()
 
     /// The mapping for a table with these columns: a single column whose name has no other meaning is the text.
     func among(_ names: [String]) -> RecordMapping {
-        guard field == nil, columns.isEmpty, names.count == 1, !RecordShape.knows(names[0]) else { return self }
+        guard !keepsRows, field == nil, columns.isEmpty, names.count == 1, !RecordShape.knows(names[0]) else {
+            return self
+        }
         var mapping = self
         mapping.field = names[0]
         return mapping
@@ -23,7 +27,7 @@ struct RecordMapping: Sendable {
         for (_, column) in columns.columns where !names.contains(column) {
             throw DataError(.missing, path: path, field: column, "is not a column; there are \(Self.listing(names))")
         }
-        if keepsPrompts || feedback != .ignored { return names }
+        if keepsPrompts || keepsRows || feedback != .ignored { return names }
         guard let shape = RecordShape(field: field, map: columns, has: names.contains) else {
             throw DataError(
                 .missing, path: path,
@@ -45,6 +49,12 @@ struct RecordMapping: Sendable {
     /// The record as a document or as feedback, or its error.
     func record(_ json: JSON, path: String, place: String) -> CorpusRecord {
         var reader = RecordReader(path: path, place: place, tags: tags)
+        if keepsRows {
+            guard json.object != nil else { return .bad(reader.fail(nil, "is \(json.kind), expected an object")) }
+            var document = Document(.text([]), path: path, place: place)
+            document.record = json
+            return .document(document, notes: [])
+        }
         do throws(DataError) {
             guard let content = try content(json, &reader) else {
                 return .leftOut(reader.omission ?? .emptyText, at: "\(path): \(place)")

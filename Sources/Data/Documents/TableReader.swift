@@ -32,7 +32,8 @@ final class TableDocuments: DocumentReader {
         used = try mapping.used(among: names, path: table.path)
         table.select(Set(used))
         // Only the columns that the documents use are checked.
-        for name in used { if let error = table.unreadable[name] { throw error } }
+        // Of rows that are kept as they are, whoever asks for a column tells that it is missing.
+        for name in used where !mapping.keepsRows { if let error = table.unreadable[name] { throw error } }
         self.table = table
         self.mapping = mapping
     }
