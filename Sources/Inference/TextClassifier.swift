@@ -29,6 +29,8 @@ public final class TextClassifier {
     public let labels: [String]
     /// Whether a text may be of several classes: probabilities by the sigmoid instead of the softmax.
     public let isMultiLabel: Bool
+    /// Whether a text is given a number, which is told as it is in place of a probability.
+    public let isRegression: Bool
     public let contextLength: Int
 
     /// A class, with its probability.
@@ -69,7 +71,8 @@ public final class TextClassifier {
         }
         labels = checkpoint.labels(count: count)
         let problem = try checkpoint.configuration.string("problem_type", default: "")
-        isMultiLabel = problem == "multi_label_classification" || count == 1
+        isRegression = problem == "regression"
+        isMultiLabel = !isRegression && (problem == "multi_label_classification" || count == 1)
         contextLength = min(encoder.contextLength, try SentenceSettings(files).maximumLength ?? .max)
     }
 
@@ -84,7 +87,8 @@ public final class TextClassifier {
         guard case .texts(let model) = model else { throw wrongKind("a classifier of whole texts") }
         let (ids, types) = try encoded(text, second)
         let logits = try model([ids], types: [types]).toArray(as: Float.self)
-        let shares = isMultiLabel ? logits.map { 1 / (1 + expf(-$0)) } : Self.softmax(logits)
+        let shares =
+            isRegression ? logits : isMultiLabel ? logits.map { 1 / (1 + expf(-$0)) } : Self.softmax(logits)
         return zip(labels, shares).map { Class(label: $0, probability: $1) }
             .sorted { $0.probability > $1.probability }
     }

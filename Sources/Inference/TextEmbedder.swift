@@ -21,7 +21,7 @@ public final class TextEmbedder {
     public let dimension: Int
     /// What is ignored in the files and may matter.
     public let warnings: [String]
-    private let lowercases: Bool
+    private let sentences: SentenceTokenizer
     /// The first tokens of every text with the default prompt.
     private let defaultPrefix: [Int32]
 
@@ -40,57 +40,27 @@ public final class TextEmbedder {
             notes = try files.attachAdapters(to: decoder)
         }
         tokenizer = try files.tokenizer()
-        guard tokenizer.vocabularySize <= model.vocabularySize else {
-            throw ModelError.vocabularyMismatch(
-                model: model.vocabularySize, tokenizer: tokenizer.vocabularySize)
-        }
         let settings = try SentenceSettings(files)
+        sentences = try SentenceTokenizer(
+            tokenizer, settings, contextLength: model.contextLength, vocabularySize: model.vocabularySize)
         prompts = settings.prompts
         defaultPromptName = settings.defaultPromptName
-        contextLength = min(model.contextLength, settings.maximumLength ?? .max)
+        contextLength = sentences.contextLength
         dimension = min(model.dimension, settings.keptNumbers ?? .max)
-        lowercases = settings.lowercases
         warnings = try files.checkpoint.warnings() + notes
-        defaultPrefix =
-            try settings.defaultPromptName.flatMap { settings.prompts[$0] }.map { [tokenizer] in
-                try Self.prefix(settings.lowercases ? $0.lowercased() : $0, tokenizer)
-            } ?? []
+        defaultPrefix = try sentences.prefix(sentences.prompt(named: nil) ?? "")
         try model.prepare(.fast)
-    }
-
-    /// The tokens of a prompt with the special tokens before it, without the special tokens after it.
-    private static func prefix(_ prompt: String, _ tokenizer: Tokenizer) throws -> [Int32] {
-        guard !prompt.isEmpty else { return [] }
-        var tokens = try tokenizer.encode(prompt)
-        let ends = Set([tokenizer.details.separatorToken].compactMap { $0 }).union(tokenizer.eosTokens)
-        if let last = tokens.last, ends.contains(last) { tokens.removeLast() }
-        return tokens
     }
 
     /// The tokens of a text with its prompt.
     /// - Parameter name: the name of one of `prompts`; the default one if omitted.
     public func tokens(_ text: String, prompt name: String? = nil) throws -> [Int32] {
-        var whole = text
-        if let name = name ?? defaultPromptName {
-            guard let prompt = prompts[name] else {
-                throw OptionError(
-                    option: "prompt", value: name,
-                    expected: prompts.isEmpty
-                        ? "none: the model has no prompts" : prompts.keys.sorted().joined(separator: ", "))
-            }
-            whole = prompt + whole
-        }
-        return try tokenizer.encode(lowercases ? whole.lowercased() : whole)
+        try sentences.tokens(text, prompt: sentences.prompt(named: name))
     }
 
     /// Shortens the tokens of a text that is too long: drops the text's last tokens and keeps the special tokens at the
     /// end.
-    public func truncated(_ tokens: [Int32]) -> [Int32] {
-        guard tokens.count > contextLength else { return tokens }
-        let ends = Set([tokenizer.details.separatorToken].compactMap { $0 }).union(tokenizer.eosTokens)
-        let behind = tokenizer.specialTokensAdded > 0 && tokens.last.map(ends.contains) ?? false ? 1 : 0
-        return tokens.prefix(contextLength - behind) + tokens.suffix(behind)
-    }
+    public func truncated(_ tokens: [Int32]) -> [Int32] { sentences.truncated(tokens) }
 
     /// The vector of each text. A text longer than `contextLength` throws, unless `truncating`.
     /// - Parameters:
@@ -98,8 +68,7 @@ public final class TextEmbedder {
     ///   - truncating: whether to cut texts longer than `contextLength`.
     public func embed(_ texts: [String], prompt: String? = nil, truncating: Bool = false) throws -> [[Float]] {
         let prefix =
-            try prompt.flatMap { prompts[$0] }.map { try Self.prefix(lowercases ? $0.lowercased() : $0, tokenizer) }
-            ?? defaultPrefix
+            try prompt.flatMap { prompts[$0] }.map { try sentences.prefix($0) } ?? defaultPrefix
         var vectors: [[Float]] = []
         // A few texts at a time, to bound the memory for a long list.
         for start in stride(from: 0, to: texts.count, by: 16) {

@@ -6,11 +6,12 @@ struct ClassifyCommand: ParsableCommand {
         commandName: "classify",
         abstract: "Classify texts or their words, or find an answer in a text.",
         discussion: """
-            What is printed follows from the model: the classes of each text with their probabilities; the names and other \
-            spans that it marks; or, with --question, the answer to it. Without a text each line of standard input is one.
+            What is printed follows from the model: the classes of each text with their probabilities, or its number; the names \
+            and other spans that it marks; or, with --question, the answer to it. Without a text each line of standard input is one.
 
             Examples:
               martlet classify ./distilbert-sst2 "A wonderful film."
+              martlet classify runs/cls "It never arrived."       # what martlet classify-train made
               martlet classify ./bert-ner "Ada Lovelace lived in London."
               martlet classify ./bert-squad --question "Where did she live?" "Ada Lovelace lived in London."
               martlet classify ./roberta-mnli "It rains." --pair "It is dry."
@@ -58,7 +59,7 @@ struct ClassifyCommand: ParsableCommand {
                 found = classes.prefix(top ?? .max).map { ($0.label, $0.probability, nil) }
             }
             if json {
-                Terminal.show(Self.object(input, found).text() + "\n")
+                Terminal.show(Self.object(input, found, model.isRegression ? "value" : "probability").text() + "\n")
             } else if question != nil {
                 Terminal.show("\(found[0].text ?? "")\n")
             } else {
@@ -72,11 +73,11 @@ struct ClassifyCommand: ParsableCommand {
     }
 
     private static func object(
-        _ input: String, _ found: [(label: String, probability: Float, text: String?)]
+        _ input: String, _ found: [(label: String, probability: Float, text: String?)], _ name: String
     ) -> JSON {
         let list = found.map { one -> JSON in
             var members: JSONObject = [
-                "label": .string(one.label), "probability": .number(Double("\(one.probability)") ?? 0),
+                "label": .string(one.label), name: .number(Double("\(one.probability)") ?? 0),
             ]
             if let text = one.text { members["text"] = .string(text) }
             return .object(members)

@@ -19,7 +19,7 @@ import Musl
 /// let vectors = try model.embeddings([tokens])   // [1, dimension]
 /// ```
 public final class EmbeddingModel {
-    private enum Body {
+    fileprivate enum Body {
         case encoder(Encoder)
         case decoder(Decoder)
     }
@@ -49,17 +49,23 @@ public final class EmbeddingModel {
     /// The language model behind it; nil of a text encoder.
     package var decoder: Decoder? { if case .decoder(let decoder) = body { decoder } else { nil } }
 
-    init(_ checkpoint: Checkpoint) throws {
+    convenience init(_ checkpoint: Checkpoint) throws {
         try checkpoint.demand(.embeds)
+        try self.init(
+            checkpoint,
+            checkpoint.hasEncoder ? .encoder(checkpoint.encoder()) : .decoder(checkpoint.decoder()))
+    }
+
+    fileprivate init(_ checkpoint: Checkpoint, _ body: Body) throws {
+        self.body = body
         var width: Int
-        if checkpoint.hasEncoder {
-            let encoder = try checkpoint.encoder(), spec = encoder.configuration
+        switch body {
+        case .encoder(let encoder):
+            let spec = encoder.configuration
             (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
-            body = .encoder(encoder)
-        } else {
-            let decoder = try checkpoint.decoder(), spec = decoder.configuration
+        case .decoder(let decoder):
+            let spec = decoder.configuration
             (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
-            body = .decoder(decoder)
         }
         let modules = try checkpoint.sentenceModules()
         pooling = modules.pooling
@@ -141,9 +147,15 @@ public final class EmbeddingModel {
             ranges.append(start..<(start + text.count))
         }
         let states = try states(texts, ranges)  // [tokens, hidden]
-        var result = try Tensor.stack(
+        let pooled = try Tensor.stack(
             ranges.enumerated().map { try pooling.pool(states, rows: $1, prompt: prompts?[$0] ?? 0) }
         )  // [texts, width]
+        return try finished(pooled)
+    }
+
+    /// The layers after the pooling.
+    private func finished(_ pooled: Tensor) throws -> Tensor {
+        var result = pooled
         for step in steps {
             switch step {
             case .normalize: result = try result.rowsOfLengthOne()  // [texts, width]
@@ -169,6 +181,55 @@ public final class EmbeddingModel {
             }
             return try decoder.hiddenStates(texts.flatMap { $0 }, sequences)
         }
+    }
+}
+
+extension EmbeddingModel {
+    /// The body, where it is a text encoder.
+    package var encoder: Encoder? { if case .encoder(let encoder) = body { encoder } else { nil } }
+
+    /// Activation checkpointing in training.
+    package var recomputesLayers: Bool {
+        get {
+            switch body {
+            case .encoder(let encoder): encoder.recomputesLayers
+            case .decoder(let decoder): decoder.recomputesLayers
+            }
+        }
+        set {
+            switch body {
+            case .encoder(let encoder): encoder.recomputesLayers = newValue
+            case .decoder(let decoder): decoder.recomputesLayers = newValue
+            }
+        }
+    }
+
+    /// Whether there are dense layers after the pooling.
+    package var hasDense: Bool { steps.contains { if case .dense = $0 { true } else { false } } }
+
+    /// The embedding vectors in training, `[texts, dimension]`: the same function as `embeddings`, noted for gradients. Whole
+    /// sequences are computed without caches whether or not gradients are noted, so that both have the same bits.
+    /// - Parameter dropout: of the body; a probability of 0 drops nothing.
+    package func trainedEmbeddings(
+        _ texts: [[Int32]], prompts: [Int], dropout: DecoderDropout
+    ) throws -> Tensor {
+        var ranges: [Range<Int>] = [], start = 0
+        for text in texts {
+            guard text.count <= contextLength else {
+                throw ModelError.contextExceeded(tokens: text.count, limit: contextLength)
+            }
+            guard !text.isEmpty else { throw TensorError(.argument, "embeddings", "a text has no tokens") }
+            ranges.append(start..<start + text.count)
+            start += text.count
+        }
+        guard !texts.isEmpty else { return try Tensor.zeros([0, dimension]) }
+        let states: Tensor  // [tokens, hidden]
+        switch body {
+        case .encoder(let encoder): states = try encoder(texts, dropout: dropout)
+        case .decoder(let decoder):
+            states = try decoder.hiddenStates(texts.flatMap { $0 }, segments: ranges, dropout: dropout)
+        }
+        return try finished(pooling.pool(states, ranges, prompts: prompts))
     }
 }
 
@@ -240,4 +301,26 @@ extension Checkpoint {
     /// The text embedding model in this checkpoint.
     /// - Throws: `ModelError.wrongKind` when it is not one.
     public func embeddingModel() throws -> EmbeddingModel { try EmbeddingModel(self) }
+
+    /// The embedding model with trainable parameters. Dense layers after the pooling stay as they are.
+    /// - Parameter isTrained: returns by the model's name whether a parameter is trained.
+    /// - Throws: `ModelError.wrongKind` for a language model, which embeds by no layers of its own.
+    package func trainableEmbeddingModel(
+        where isTrained: @escaping (String) -> Bool = { _ in true }
+    ) throws -> TrainableEncoder<EmbeddingModel> {
+        guard hasEncoder else {
+            try demand(.embeds)
+            let (decoder, parameters) = try trainableDecoder(where: isTrained)
+            return TrainableEncoder(
+                model: try EmbeddingModel(self, .decoder(decoder)), trained: parameters,
+                all: parameters.map { ($0.name, $0.tensor) }, made: [])
+        }
+        let stored = CheckpointParameters(tensors, file: path, places: encoderPlaces)
+        let source = NotedParameters(stored, places: encoderPlaces, where: isTrained)
+        let encoder = Encoder(source, try EncoderConfiguration(configuration))
+        try stored.finish()
+        try tensors.checkUnchanged()
+        return TrainableEncoder(
+            model: try EmbeddingModel(self, .encoder(encoder)), trained: try source.finish(), all: source.all, made: [])
+    }
 }

@@ -27,10 +27,17 @@ final class EncoderHead {
         output = Linear(source, name, from: width, to: labels, bias: true)
     }
 
+    /// The site of the dropout before the output, behind those of all layers.
+    private static let dropoutSite = 4000
+
     /// `[rows, hidden]` -> `[rows, labels]`.
-    func callAsFunction(_ states: Tensor) throws -> Tensor {
-        guard let dense else { return try output(states) }
-        let inner = try activation(dense(states))  // [rows, hidden]
-        return try output(norm?(inner) ?? inner)
+    /// - Parameter dropout: of what the output takes; its `firstToken` is the number of rows of the step before these.
+    func callAsFunction(_ states: Tensor, dropout: DecoderDropout? = nil) throws -> Tensor {
+        var inner = states
+        if let dense {
+            inner = try activation(dense(states))  // [rows, hidden]
+            inner = try norm?(inner) ?? inner
+        }
+        return try output(dropout?(inner, site: Self.dropoutSite) ?? inner)
     }
 }

@@ -16,6 +16,18 @@ public struct Pooling: Sendable, Equatable {
         case weightedMean = "weightedmean"
         /// The last token's vector, as usual for decoders.
         case last = "lasttoken"
+
+        /// Its key in the older form of `1_Pooling/config.json`.
+        package var flag: String {
+            switch self {
+            case .cls: "pooling_mode_cls_token"
+            case .max: "pooling_mode_max_tokens"
+            case .mean: "pooling_mode_mean_tokens"
+            case .meanSquareRootLength: "pooling_mode_mean_sqrt_len_tokens"
+            case .weightedMean: "pooling_mode_weightedmean_tokens"
+            case .last: "pooling_mode_lasttoken"
+            }
+        }
     }
 
     /// The results of these modes are concatenated.
@@ -42,19 +54,15 @@ public struct Pooling: Sendable, Equatable {
                 modes.append(mode)
             }
         } else {
-            let flags: [(String, Mode)] = [
-                ("pooling_mode_cls_token", .cls), ("pooling_mode_max_tokens", .max),
-                ("pooling_mode_mean_tokens", .mean), ("pooling_mode_mean_sqrt_len_tokens", .meanSquareRootLength),
-                ("pooling_mode_weightedmean_tokens", .weightedMean), ("pooling_mode_lasttoken", .last),
-            ]
-            for (key, mode) in flags where try reader.flag(key, default: false) { modes.append(mode) }
+            for mode in Mode.allCases where try reader.flag(mode.flag, default: false) { modes.append(mode) }
+            let flags = Mode.allCases.map(\.flag)
             let unknown = reader.json.object?.first { key, value in
-                key.hasPrefix("pooling_mode_") && value.bool == true && !flags.contains { $0.0 == key }
+                key.hasPrefix("pooling_mode_") && value.bool == true && !flags.contains(key)
             }
             if let unknown {
                 throw .wrongValue(
                     file: reader.file, key: unknown.key, found: "true",
-                    expected: flags.map(\.0).joined(separator: ", "))
+                    expected: flags.joined(separator: ", "))
             }
         }
         if modes.isEmpty { modes = [.mean] }
@@ -94,6 +102,55 @@ public struct Pooling: Sendable, Equatable {
                 total += weight
             }
             return try sum / Swift.max(mode == .meanSquareRootLength ? total.squareRoot() : total, 1e-9)
+        }
+    }
+}
+
+extension Pooling {
+    /// The vectors of all texts, `[texts, modes · width]`, as one product for each mode that is a weighted sum: what training
+    /// takes, since its gradient is one product too.
+    /// - Parameters:
+    ///   - states: the states of all texts, `[tokens, width]`.
+    ///   - ranges: the rows of each text.
+    ///   - prompts: how many of them are a prompt.
+    func pool(_ states: Tensor, _ ranges: [Range<Int>], prompts: [Int]) throws -> Tensor {
+        let tokens = states.shape[0]
+        var parts: [Tensor] = []
+        for mode in modes {
+            if mode == .max {
+                parts.append(
+                    try Tensor.stack(
+                        ranges.indices.map { try pool(mode, states, ranges[$0], kept(ranges, prompts, $0)) }))
+                continue
+            }
+            var weights = [Float](repeating: 0, count: ranges.count * tokens)
+            for index in ranges.indices {
+                for (row, weight) in Self.weights(mode, ranges[index], kept(ranges, prompts, index)) {
+                    weights[index * tokens + row] = weight
+                }
+            }
+            parts.append(try Tensor(weights, shape: [ranges.count, tokens]).matmul(states))  // [texts, width]
+        }
+        return parts.count == 1 ? parts[0] : try Tensor.concatenate(parts, axis: 1)
+    }
+
+    private func kept(_ ranges: [Range<Int>], _ prompts: [Int], _ index: Int) -> Range<Int> {
+        let rows = ranges[index]
+        return rows.dropFirst(includesPrompt ? 0 : Swift.min(prompts[index], rows.count))
+    }
+
+    /// What each row counts in the sum.
+    private static func weights(_ mode: Mode, _ rows: Range<Int>, _ kept: Range<Int>) -> [(row: Int, weight: Float)] {
+        guard !rows.isEmpty else { return [] }
+        switch mode {
+        case .max: return []
+        case .cls: return [(kept.first ?? rows.lowerBound, 1)]
+        case .last: return [(rows.upperBound - 1, 1)]
+        case .mean: return kept.map { ($0, 1 / Float(kept.count)) }
+        case .meanSquareRootLength: return kept.map { ($0, 1 / Float(kept.count).squareRoot()) }
+        case .weightedMean:
+            let total = kept.reduce(Float(0)) { $0 + Float($1 - rows.lowerBound + 1) }
+            return kept.map { ($0, Float($0 - rows.lowerBound + 1) / total) }
         }
     }
 }

@@ -20,11 +20,14 @@ public final class SequenceClassifier {
     /// The activation function applied to a score, as published with the model.
     public let activation: DenseActivation
 
-    /// - Parameter wrapped: wraps the checkpoint's parameter source, for example to make parameters trainable.
+    /// - Parameters:
+    ///   - newLabels: the outputs of a new head, on whatever encoder there is; nil reads the head of the files.
+    ///   - wrapped: wraps the checkpoint's parameter source, for example to make parameters trainable.
     fileprivate init(
-        _ checkpoint: Checkpoint, _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
+        _ checkpoint: Checkpoint, newLabels: Int? = nil,
+        _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
     ) throws {
-        try checkpoint.demand(.scores, .classifies)
+        if newLabels == nil { try checkpoint.demand(.scores, .classifies) }
         let config = checkpoint.configuration
         guard checkpoint.hasEncoder, case .encoder(let form)? = Family.named(checkpoint.modelType)?.body else {
             throw ModelError.unsupported(
@@ -35,8 +38,8 @@ public final class SequenceClassifier {
         let places = checkpoint.encoderPlaces
         let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)
         let stored = places("classifier.weight").lazy.compactMap { checkpoint.tensors.entry($0.storedName) }.first
-        let told = try Self.labels(config)
-        labelCount = stored?.shape.first ?? told ?? 1
+        let told = try newLabels ?? Self.labels(config)
+        labelCount = newLabels ?? stored?.shape.first ?? told ?? 1
         if let told, told != labelCount {
             throw ModelError.wrongValue(
                 file: config.file, key: config.json["id2label"]?.object == nil ? "num_labels" : "id2label",
@@ -89,20 +92,34 @@ public final class SequenceClassifier {
     ///   - types: the segment of every token: 0 for the first text of a pair, 1 for the second.
     /// - Throws: `TensorError` for a text without tokens; `ModelError` as the encoder does.
     public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
+        try callAsFunction(texts, types: types, dropout: nil, firstText: 0)
+    }
+
+    /// The same in training.
+    /// - Parameters:
+    ///   - dropout: of the encoder, and of what the head's output takes.
+    ///   - firstText: the number of the step's texts before these, from which the head's dropout is drawn.
+    package func callAsFunction(
+        _ texts: [[Int32]], types: [[Int32]]?, dropout: DecoderDropout?, firstText: Int
+    ) throws -> Tensor {
         guard texts.allSatisfy({ !$0.isEmpty }) else {
             throw TensorError(.argument, "classifier", "a text has no tokens")
         }
-        let states = try encoder(texts, types: types)  // [tokens, hidden]
+        var headDropout = dropout
+        headDropout?.firstToken = firstText
+        let states = try encoder(texts, types: types, dropout: dropout)  // [tokens, hidden]
         var first: [Int32] = [], row = 0
         for text in texts {
             first.append(Int32(row))
             row += text.count
         }
-        guard takesMean else { return try head(Fused.embed(first, states, scale: 1)) }  // [texts, labels]
+        guard takesMean else {
+            return try head(Fused.embed(first, states, scale: 1), dropout: headDropout)  // [texts, labels]
+        }
         let means = try zip(first, texts).map { start, text in
             try states.narrow(0, from: Int(start), length: text.count).mean(0)  // [hidden]
         }
-        return try head(Tensor.stack(means))  // [texts, labels]
+        return try head(Tensor.stack(means), dropout: headDropout)  // [texts, labels]
     }
 }
 
@@ -123,5 +140,41 @@ extension Checkpoint {
         }
         try source?.finish()
         return (model, source?.parameters ?? [])
+    }
+
+    /// A classifier to train on the encoder in this checkpoint, whatever it was for. The dense layer before the output is
+    /// taken from the files where they have it; what they lack begins as N(0, 0.02²).
+    /// - Parameters:
+    ///   - labels: the outputs.
+    ///   - keepsOutput: whether the output is that of the files too, where its shape fits.
+    ///   - isTrained: returns by the model's name whether a parameter is trained.
+    package func newClassifier(
+        labels: Int, keepsOutput: Bool, seed: UInt64, where isTrained: @escaping (String) -> Bool
+    ) throws -> TrainableEncoder<SequenceClassifier> {
+        try withNewHead(seed: seed, keepsOutput: keepsOutput, where: isTrained) {
+            try SequenceClassifier(self, newLabels: labels, $0)
+        }
+    }
+
+    /// Builds a model with a head that the files may lack.
+    func withNewHead<Model>(
+        seed: UInt64, keepsOutput: Bool, where isTrained: @escaping (String) -> Bool,
+        _ build: (@escaping (CheckpointParameters) -> any ParameterSource) throws -> Model
+    ) throws -> TrainableEncoder<Model> {
+        let places = encoderPlaces
+        var noted: NotedParameters?, head: HeadParameters?
+        let model = try build { stored in
+            let source = HeadParameters(stored, seed: seed) { [tensors] name, shape in
+                let isOutput = name.hasPrefix("classifier.") || name.hasPrefix("token_classifier.")
+                guard isOutput || name.hasPrefix("pooler.") else { return false }
+                let found = places(name).lazy.compactMap { tensors.entry($0.storedName) }.first
+                return isOutput && !keepsOutput || found?.shape != shape
+            }
+            let all = NotedParameters(source, places: places, where: isTrained)
+            (noted, head) = (all, source)
+            return all
+        }
+        return TrainableEncoder(
+            model: model, trained: try noted?.finish() ?? [], all: noted?.all ?? [], made: head?.made ?? [])
     }
 }

@@ -19,10 +19,12 @@ public final class TokenClassifier {
     /// Whether it marks answers to questions.
     public let answersQuestions: Bool
 
+    /// - Parameter newLabels: the classes of a new head, on whatever encoder there is; nil reads the head of the files.
     fileprivate init(
-        _ checkpoint: Checkpoint, _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
+        _ checkpoint: Checkpoint, newLabels: Int? = nil,
+        _ wrapped: (CheckpointParameters) -> any ParameterSource = { $0 }
     ) throws {
-        try checkpoint.demand(.classifies)
+        if newLabels == nil { try checkpoint.demand(.classifies) }
         guard case .encoder(let form)? = Family.named(checkpoint.modelType)?.body else {
             throw ModelError.unsupported(
                 file: checkpoint.path, reason: "token classifiers are read with an encoder (BERT and what follows it)")
@@ -32,16 +34,23 @@ public final class TokenClassifier {
             checkpoint.tensors, file: checkpoint.path, places: checkpoint.encoderPlaces)
         let stored = checkpoint.encoderPlaces("token_classifier.weight").lazy
             .compactMap { checkpoint.tensors.entry($0.storedName) }.first
-        guard let stored, let count = stored.shape.first, count > 0, stored.shape.count == 2 else {
-            throw ModelError.missingTensors(file: checkpoint.path, names: ["classifier.weight", "qa_outputs.weight"])
+        let count: Int
+        if let newLabels {
+            (count, answersQuestions) = (newLabels, false)
+        } else {
+            guard let stored, let rows = stored.shape.first, rows > 0, stored.shape.count == 2 else {
+                throw ModelError.missingTensors(
+                    file: checkpoint.path, names: ["classifier.weight", "qa_outputs.weight"])
+            }
+            count = rows
+            answersQuestions = stored.name.contains("qa_outputs") || checkpoint.isQuestionAnswering
+            guard !answersQuestions || count == 2 else {
+                throw ModelError.wrongShapes(
+                    file: checkpoint.path,
+                    [.init(name: stored.name, found: Array(stored.shape), expected: [2, spec.hiddenSize])])
+            }
         }
         labelCount = count
-        answersQuestions = stored.name.contains("qa_outputs") || checkpoint.isQuestionAnswering
-        guard !answersQuestions || count == 2 else {
-            throw ModelError.wrongShapes(
-                file: checkpoint.path,
-                [.init(name: stored.name, found: Array(stored.shape), expected: [2, spec.hiddenSize])])
-        }
         let source = ModuleTree.Builder(wrapped(parameters))
         encoder = Encoder(source, spec)
         head = try EncoderHead(source, form.head, config, spec, labels: count, isOverTokens: true)
@@ -55,8 +64,11 @@ public final class TokenClassifier {
     }
 
     /// The logits of every token of several texts: `[tokens of all texts, labels]`.
-    public func callAsFunction(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> Tensor {
-        try head(encoder(texts, types: types))
+    /// - Parameter dropout: in training, of the encoder and of what the head's output takes.
+    public func callAsFunction(
+        _ texts: [[Int32]], types: [[Int32]]? = nil, dropout: DecoderDropout? = nil
+    ) throws -> Tensor {
+        try head(encoder(texts, types: types, dropout: dropout), dropout: dropout)  // [tokens, labels]
     }
 }
 
@@ -77,6 +89,15 @@ extension Checkpoint {
         }
         try source?.finish()
         return (model, source?.parameters ?? [])
+    }
+
+    /// A classifier of tokens to train on the encoder in this checkpoint; see `newClassifier`.
+    package func newTokenClassifier(
+        labels: Int, keepsOutput: Bool, seed: UInt64, where isTrained: @escaping (String) -> Bool
+    ) throws -> TrainableEncoder<TokenClassifier> {
+        try withNewHead(seed: seed, keepsOutput: keepsOutput, where: isTrained) {
+            try TokenClassifier(self, newLabels: labels, $0)
+        }
     }
 
     /// Whether the architecture is one that marks answers.

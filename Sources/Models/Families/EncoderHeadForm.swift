@@ -16,6 +16,10 @@ struct EncoderHeadForm: Sendable {
     var isOverTokens = false
     /// The key that says which states a text's head takes, "cls" or "mean"; nil: that of the first token.
     var poolingKey: String?
+    /// What transformers puts before the encoder's names in a classifier's folder, where the encoder's places do not tell.
+    var basePrefix: String?
+    /// Whether a dense layer that is called the pooler is the encoder's own, with its prefix.
+    var hasOwnPooler = true
 
     /// Where the files keep a parameter of a head; nil for the encoder's own.
     func places(_ name: String, encoder: (String) -> [WeightPlace]) -> [WeightPlace]? {

@@ -16,7 +16,8 @@ extension Family {
                 spec.contextLength -= spec.positionOffset
                 return spec
             }, places: bertPlaces, ggufPlaces: bertPlaces,
-            head: EncoderHeadForm(dense: ["classifier.dense"], output: ["classifier.out_proj"])),
+            head: EncoderHeadForm(
+                dense: ["classifier.dense"], output: ["classifier.out_proj"], basePrefix: "roberta.")),
         "roberta", "xlm-roberta", "camembert",
         defaults: [
             "vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
