@@ -15,6 +15,7 @@ struct MartletCommand: VerbProgram {
     private static let otherVerbs: [any ParsableCommand.Type] = [
         TrainCommand.self, PlanCommand.self, ProfileCommand.self, ReportCommand.self, DataCommand.self,
         TokenizerCommand.self, SupervisedCommand.self, PreferenceCommand.self, RewardModelCommand.self,
+        EmbeddingTrainCommand.self, ClassifierTrainCommand.self,
         PolicyCommand.self, ProximalCommand.self, DistillCommand.self, ConstitutionCommand.self, ExpertCommand.self,
         MergeCommand.self, AdaptersCommand.self, EvalCommand.self, ResultsCommand.self,
         InspectModelCommand.self, LensCommand.self,

@@ -120,7 +120,8 @@ struct TrainingDisplay {
                 }
             case .measured(let step, let measure):
                 status.end()
-                Terminal.note("step \(step): " + Self.text(measure))
+                let isOfTexts = [.embedding, .classification].contains(trainer.options.command)
+                Terminal.note("step \(step): " + (isOfTexts ? Self.measured(measure) : Self.text(measure)))
             case .saved(let step, let path):
                 status.end()
                 Self.tellSaved(step, path)
@@ -145,6 +146,12 @@ struct TrainingDisplay {
         status.end()
         if let summary = watch.summary { Terminal.note("martlet: \(summary)") }
         if !isDone { throw ExitCode(130) }
+        if trainer.options.command == .embedding {
+            return Terminal.note("done: martlet embed \(trainer.run) --text \"A text\"")
+        }
+        if trainer.options.command == .classification {
+            return Terminal.note("done: martlet classify \(trainer.run) \"A text\"")
+        }
         // A reward model scores and does not speak.
         if trainer.options.command == .rewardModel {
             return Terminal.note("done: martlet grpo MODEL --reward \(trainer.run)")
@@ -178,6 +185,19 @@ struct TrainingDisplay {
         return text
     }
 
+    /// "loss 0.3104 on 500 held-out texts; accuracy 0.914 (95 %: 0.886 to 0.935), f1_macro 0.9103".
+    private static func measured(_ measure: HeldOutMeasure) -> String {
+        let parts = measure.metrics.map { metric in
+            var text = "\(metric.name) \(metric.value.rounded(to: 4))"
+            if metric.name == "accuracy", let interval = measure.accuracyInterval {
+                text += " (95 %: \(interval.lowerBound.rounded(to: 3)) to \(interval.upperBound.rounded(to: 3)))"
+            }
+            return text
+        }
+        return "loss \(measure.loss.rounded(to: 4)) on \(measure.count) held-out \(measure.unit)"
+            + (parts.isEmpty ? "" : "; " + parts.joined(separator: ", "))
+    }
+
     private func tellPlan() {
         let memory = trainer.memory.filter { $0.bytes > 0 }
         let total = memory.reduce(0) { $0.adding(clamped: $1.bytes) }
@@ -196,8 +216,9 @@ struct TrainingDisplay {
         return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
             + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
+            + (report["accuracy"].map { "right \(Terminal.fixed(100 * $0, 0))% " } ?? "")
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
-            + "MFU \(Terminal.fixed(100 * peakShare(report), 1))% "
+            + (report.operations > 0 ? "MFU \(Terminal.fixed(100 * peakShare(report), 1))% " : "")
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
 

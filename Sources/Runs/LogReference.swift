@@ -161,6 +161,30 @@ public enum LogReference {
                 Field("kl", "nats a token", "KL(base ‖ tuned) at every token, with `kl_weight`."),
             ]),
         MetricGroup(
+            title: "Vectors and classes: embed-train, classify-train",
+            fields: [
+                Field(
+                    "masked_negatives", "texts",
+                    "Of infonce: texts that are no negatives of a row, since they equal what is right."),
+                Field(
+                    "mrr", "share, 0 to 1", "MRR@10: 1 / rank of the first right text among all held-out ones, a mean."),
+                Field(
+                    "mrr/SIZE", "share, 0 to 1", "The same of the first SIZE numbers of each vector, with `matryoshka`."
+                ),
+                Field("recall/K", "share, 0 to 1", "Anchors with a right text among the first K of 1, 5 and 10."),
+                Field("triplet_accuracy", "share, 0 to 1", "Given negatives that are farther than the positive."),
+                Field("spearman", "1", "Rank correlation of cosines, or of what a regression says, with the scores."),
+                Field("spearman/SIZE", "1", "The same of the first SIZE numbers of each vector, with `matryoshka`."),
+                Field("pearson", "1", "Their correlation."),
+                Field(
+                    "accuracy", "share, 0 to 1", "Texts or words whose class is told; of several classes, all of them."),
+                Field("f1_macro", "share, 0 to 1", "The mean of the classes' F1."),
+                Field("f1_micro", "share, 0 to 1", "F1 of the sums over all classes."),
+                Field("entities/precision", "share, 0 to 1", "Entities told that are there whole."),
+                Field("entities/recall", "share, 0 to 1", "Entities that are told whole."),
+                Field("entities/f1", "share, 0 to 1", "Of both."),
+            ]),
+        MetricGroup(
             title: "Replies and rewards: grpo, ppo",
             fields: [
                 Field("reward", "reward", "The mean reward of the step's replies."),

@@ -35,7 +35,8 @@ private enum WholeProgram {
         "./install builds the whole and puts it on your PATH; `swift build -c release --product martlet` only builds it"
     /// Its other verbs. A test holds the list against what the whole program says of itself.
     static let verbs = [
-        "train", "plan", "profile", "report", "data", "tokenizer", "sft", "dpo", "reward", "grpo", "ppo", "distill",
+        "train", "plan", "profile", "report", "data", "tokenizer", "sft", "dpo", "reward", "embed-train",
+        "classify-train", "grpo", "ppo", "distill",
         "constitution", "expert", "merge", "adapters", "eval", "results", "inspect", "lens", "neurons", "steer",
         "features", "judge", "arena", "bias", "redteam", "toxicity", "attack", "contamination", "watermark",
         "scaling", "serve", "options", "log", "ps", "stop", "manual", "quantize", "convert", "perplexity", "compare",

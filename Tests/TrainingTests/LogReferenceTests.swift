@@ -43,7 +43,7 @@ import Testing
         #expect(files.count > 50)
         for file in files where file.hasSuffix(".swift") {
             let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
-            for match in text.matches(of: /Metric\(\s*"([a-z_\/]+)"( \+)?/) {
+            for match in text.matches(of: /Metric\(\s*"([a-z0-9_\/]+)"( \+)?/) {
                 let name = String(match.1)
                 if match.2 == nil {
                     made.insert(name)

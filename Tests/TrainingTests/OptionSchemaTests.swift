@@ -27,6 +27,10 @@ import Testing
             // Groups are of more than two experts.
             if name == "active_groups" { try options.set("expert_groups", 2) }
             if name == "mtp_weight" { try options.set("mtp_depth", 1) }
+            // Of triplets alone.
+            if name == "margin" || name == "distance", command == .embedding {
+                try options.set("loss", text: "triplet")
+            }
             return options
         }
         for flag in TrainingOptions(for: command).flags {

@@ -39,10 +39,12 @@ public struct TrainingCheckpoint: Sendable {
     /// Writes `checkpoints/step-00001200` under the run's folder.
     /// - Parameters:
     ///   - shown: the model to show, where it is not the parameters; they go into a file of their own then.
-    ///   - files: small files of the model: names and contents.
+    ///   - carried: what the model has beside them and is not trained.
+    ///   - files: small files of the model: names, which may have a folder, and contents.
     static func write(
         run: String, step: Int, parameters: [Parameter], optimizer: any Optimizer, shown: [(String, Tensor)]? = nil,
-        state: JSON, files: [(name: String, bytes: [UInt8])], as modelName: String = modelName,
+        carried: [(String, Tensor)] = [], state: JSON, files: [(name: String, bytes: [UInt8])],
+        as modelName: String = modelName,
         metadata: [String: String] = ["format": "pt"]
     ) throws -> TrainingCheckpoint {
         let folder = run + "/checkpoints"
@@ -54,11 +56,15 @@ public struct TrainingCheckpoint: Sendable {
         try makeFolder(partial)
         do {
             let weights = parameters.map { ($0.name, $0.tensor.detach()) }
-            try SafetensorsWriter.write(shown ?? weights, metadata: metadata, to: partial + "/" + modelName)
+            try SafetensorsWriter.write(
+                (shown ?? weights) + carried, metadata: metadata, to: partial + "/" + modelName)
             if shown != nil { try SafetensorsWriter.write(weights, to: partial + "/" + weightsName) }
             try SafetensorsWriter.write(
                 optimizer.state().map { ($0.name, $0.tensor) }, to: partial + "/optimizer.safetensors")
-            for file in files { try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes) }
+            for file in files {
+                try makeFolder(AtomicFile.split(partial + "/" + file.name).folder)
+                try AtomicFile.write(partial + "/" + file.name, bytes: file.bytes)
+            }
             try AtomicFile.write(partial + "/trainer_state.json", bytes: state.bytes(indent: 2))
             var entries: [JSONObject.Element] = []
             let own = [modelName, "optimizer.safetensors", "trainer_state.json"]
@@ -184,7 +190,7 @@ public struct TrainingCheckpoint: Sendable {
         }
         for (name, entry) in files {
             let size = entry["bytes"] ?? entry
-            guard !name.contains("/"), let found = try? fileSize(path + "/" + name) else {
+            guard Folder.isPlainRelativePath(name), let found = try? fileSize(path + "/" + name) else {
                 throw TrainingError(.checkpoint, "\(path) lacks \(name)")
             }
             guard found == size.integer else {
@@ -239,7 +245,8 @@ public struct TrainingCheckpoint: Sendable {
         let manifest = try JSON(parsing: Folder.read(path + "/" + Self.manifestName))
         for (name, _) in manifest["files"]?.object ?? JSONObject()
         where name != "optimizer.safetensors" && name != Self.weightsName {
-            let temporary = run + "/." + name + ".new"
+            let place = AtomicFile.split(run + "/" + name), temporary = "\(place.folder)/.\(place.name).new"
+            try makeFolder(place.folder)
             unlink(temporary)
             if link(path + "/" + name, temporary) != 0 {
                 try AtomicFile.write(temporary, bytes: Folder.read(path + "/" + name, limit: .max))

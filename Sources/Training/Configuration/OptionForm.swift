@@ -47,8 +47,10 @@ public struct OptionForm: Sendable {
 
     public func option(_ name: String) -> Option? { options.first { $0.name == name } }
 
-    /// Every command that goes on from a model.
-    public static let ofTunedModels = RunCommand.all.filter { !$0.beginsModel }.map { OptionForm($0) }
+    /// Every command that goes on from a language model.
+    public static let ofTunedModels = RunCommand.all.filter { !$0.beginsModel && $0.tunesLanguageModels }.map {
+        OptionForm($0)
+    }
 }
 
 extension OptionForm.Kind {

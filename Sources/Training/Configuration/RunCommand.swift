@@ -8,17 +8,20 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public let name: String
     /// Whether it begins a model, else it goes on from one.
     let beginsModel: Bool
+    /// Whether what it goes on from is a language model.
+    let tunesLanguageModels: Bool
     /// In the order in which options follow from each other.
     let parts: [OptionPart]
     /// Defaults that are other ones than their part says.
     private let defaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)]
 
     init(
-        _ name: String, beginsModel: Bool = false, parts: [OptionPart],
+        _ name: String, beginsModel: Bool = false, tunesLanguageModels: Bool = true, parts: [OptionPart],
         defaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [:]
     ) {
         self.name = name
         self.beginsModel = beginsModel
+        self.tunesLanguageModels = tunesLanguageModels
         self.parts = parts
         self.defaults = defaults
     }
@@ -116,9 +119,32 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
             }.usual
         ]) { $1 })
 
+    /// `martlet embed-train`
+    public static let embedding = RunCommand(
+        "embed-train", tunesLanguageModels: false,
+        parts: [
+            .textPairs, .output, .embedding, .trainedLayers,
+            .textSteps(
+                "Rows of an optimiser step; in infonce each is a negative for the others.",
+                length: "Tokens of a text at most; longer ones are cut and counted.", rows: 32, epochs: 1),
+            .compute, .optimizer, .schedule, .seed, .dropout, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
+        ], defaults: OptionPart.encoderDefaults(texts: 2))
+
+    /// `martlet classify-train`
+    public static let classification = RunCommand(
+        "classify-train", tunesLanguageModels: false,
+        parts: [
+            .labelledTexts, .output, .classification, .trainedLayers,
+            .textSteps(
+                "Texts of an optimiser step.",
+                length: "Tokens of a text, or pair of texts, at most; longer ones are cut and "
+                    + "counted.", rows: 16, epochs: 3),
+            .compute, .optimizer, .schedule, .seed, .dropout, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
+        ], defaults: OptionPart.encoderDefaults(texts: 1))
+
     /// Every command that trains.
     public static let all: [RunCommand] = [
-        pretraining, tuning, policy, preferences, rewardModel, proximal, distillation,
+        pretraining, tuning, policy, preferences, rewardModel, proximal, distillation, embedding, classification,
     ]
 
     public var description: String { "martlet " + name }

@@ -40,7 +40,9 @@ extension ResolvedOptions {
     }
 
     /// The number of sequences per row: both sides of a pair are in one pass.
-    private var sequencesPerRow: Int { command == .preferences || command == .rewardModel ? 2 : 1 }
+    private var sequencesPerRow: Int {
+        [.preferences, .rewardModel, .embedding].contains(command) ? 2 : 1
+    }
 
     /// What training with these options will keep in memory, by kind.
     /// - Parameter rows: rows of a micro-batch; by default those of the options.

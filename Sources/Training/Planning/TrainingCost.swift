@@ -39,8 +39,16 @@ public struct TrainingCost: Sendable, Equatable {
 
     /// The same of any kind of model; an encoder-decoder's scores are those of its own texts, without cross-attention.
     public init(_ architecture: NewArchitecture, length: Int, countsWholeSquare: Bool = false) {
+        self.init(architecture, length: length, countsWholeSquare: countsWholeSquare) { architecture.build($0) }
+    }
+
+    /// - Parameter build: makes the layers, where they are others than those of a new model of this kind.
+    package init(
+        _ architecture: NewArchitecture, length: Int, countsWholeSquare: Bool = false,
+        build: (any ParameterSource) -> Void
+    ) {
         let spec = architecture.planned, counter = ParameterCounter(spec)
-        architecture.build(counter)
+        build(counter)
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
         activeParameters = parameters - counter.idle
         shapes = counter.shapes

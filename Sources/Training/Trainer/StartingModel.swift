@@ -127,6 +127,10 @@ struct ModelFolderFiles {
     var adapter: TrainedAdapter?
     /// Of a family whose files join matrices: what makes them of the model.
     var joined: JoinedModel?
+    /// Of an encoder: its other tensors, and what makes files of it.
+    var encoder: EncoderFiles?
+    /// Further files; names may have a folder: "1_Pooling/config.json".
+    var others: [(name: String, bytes: [UInt8])] = []
     /// config.json as it was published or derived; what is written says the true type and end tokens.
     let configuration: JSON
     let tokenizerFiles: [(name: String, bytes: [UInt8])]
@@ -170,6 +174,12 @@ struct ModelFolderFiles {
     ///   have had another.
     func all(savedAs type: String) -> [(name: String, bytes: [UInt8])] {
         if let adapter { return adapter.files + tokenizerFiles }
+        if encoder != nil {
+            var members = configuration.object ?? JSONObject()
+            members["dtype"] = .string(type)
+            members["torch_dtype"] = .string(type)
+            return [("config.json", JSON.object(members).bytes(indent: 2))] + tokenizerFiles + others
+        }
         let list = endTokens.sorted().map { JSON.integer(Int64($0)) }
         let ends = list.count > 1 ? .array(list) : list.first ?? configuration["eos_token_id"] ?? .null
         var generation: JSONObject = [
@@ -188,6 +198,6 @@ struct ModelFolderFiles {
         return [
             ("config.json", JSON.object(members).bytes(indent: 2)),
             ("generation_config.json", JSON.object(generation).bytes(indent: 2)),
-        ] + tokenizerFiles
+        ] + tokenizerFiles + others
     }
 }

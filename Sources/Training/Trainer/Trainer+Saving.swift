@@ -31,7 +31,7 @@ extension Trainer {
             let adapter = source.files.adapter
             let saved = try TrainingCheckpoint.write(
                 run: run, step: step, parameters: parameters, optimizer: loop.optimizer,
-                shown: shown(),
+                shown: shown(), carried: source.files.encoder?.carried ?? [],
                 state: trainerState(finished: finished), files: source.files.all(savedAs: options.savedTypeName),
                 as: adapter == nil ? TrainingCheckpoint.modelName : TrainingCheckpoint.adapterName,
                 metadata: adapter?.metadata ?? ["format": "pt"])
@@ -55,6 +55,9 @@ extension Trainer {
     /// What is stored as the model, or as the adapter, where it is not the parameters themselves.
     private func shown() throws -> [(String, Tensor)]? {
         if let adapter = source.files.adapter { return try adapter.shown(loop) }
+        if let encoder = source.files.encoder {
+            return try encoder.shown(loop, as: options.run.compute.roundedType)
+        }
         if let joined = source.files.joined { return try joined.shown(loop, as: options.run.compute.roundedType) }
         return try loop.shownModel()
     }

@@ -1,0 +1,76 @@
+import MartletModels
+import MartletNN
+import MartletRuns
+import MartletTensor
+
+/// Trains a classifier on texts, pairs of texts or words with their labels (`LabelLoss`).
+struct LabelledTexts: Objective {
+    enum Model {
+        case texts(SequenceClassifier)
+        case tokens(TokenClassifier)
+
+        var encoder: Encoder {
+            switch self {
+            case .texts(let model): model.encoder
+            case .tokens(let model): model.encoder
+            }
+        }
+    }
+
+    struct Batch {
+        var rows: [LabelledData.Row]
+        /// The step's texts before these.
+        var firstText = 0
+    }
+
+    let model: Model
+    let rule: LabelLoss
+    var dropout = 0.0, attentionDropout = 0.0
+    var seed: UInt64 = 0
+
+    init(_ model: Model, _ rule: LabelLoss) {
+        self.model = model
+        self.rule = rule
+    }
+
+    func weight(of batch: Batch) -> Double { rule.weight(of: batch.rows.map(\.targets)) }
+
+    func tokenCount(of batch: Batch) -> Int { batch.rows.reduce(0) { $0 + $1.tokens.count } }
+
+    func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss {
+        guard weight(of: batch) > 0 else { return ObjectiveLoss(try Tensor.zeros([])) }
+        var drops: DecoderDropout?
+        if dropout > 0 || attentionDropout > 0 {
+            drops = DecoderDropout(
+                probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step,
+                firstToken: context.firstToken)
+        }
+        let logits = try logits(batch, drops)  // [texts or tokens, labels]
+        let sum = try sum(logits, batch.rows)
+        var metrics: [Metric] = []
+        if rule.task == .single || rule.task == .tokens {
+            let told = try logits.detach().argmax(1).toArray(as: Int64.self)
+            let pairs = zip(told, batch.rows.flatMap(\.targets)).filter { $1 >= 0 }
+            let right = pairs.count { $0 == Int64($1) }
+            metrics.append(Metric("accuracy", Double(right) / Double(pairs.count), weight: Double(pairs.count)))
+        }
+        return ObjectiveLoss(try sum * (1 / context.weight), metrics: metrics)
+    }
+
+    /// `[texts, labels]`, or `[tokens, labels]`.
+    func logits(_ batch: Batch, _ dropout: DecoderDropout? = nil) throws -> Tensor {
+        let texts = batch.rows.map(\.tokens)
+        // Models without segments take none.
+        let types = model.encoder.configuration.typeVocabularySize > 1 ? batch.rows.map(\.types) : nil
+        switch model {
+        case .texts(let model):
+            return try model(texts, types: types, dropout: dropout, firstText: batch.firstText)
+        case .tokens(let model): return try model(texts, types: types, dropout: dropout)
+        }
+    }
+
+    /// The sum of the losses of all texts or tokens.
+    func sum(_ logits: Tensor, _ rows: [LabelledData.Row]) throws -> Tensor {
+        try rule.sum(logits, targets: rows.map(\.targets), numbers: rows.map(\.number))
+    }
+}
