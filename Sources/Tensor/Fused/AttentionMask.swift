@@ -14,6 +14,8 @@ public struct AttentionMask: Sendable, Equatable {
         case causal
         /// A sliding window: the given number of latest positions, its own included.
         case window(Int)
+        /// Chunks of the given size: the positions of its own chunk up to its own (Llama 4's local layers).
+        case chunk(Int)
         /// Positions less than the given number away, later ones too: ModernBERT's local layers.
         case around(Int)
         /// All keys of the block, later ones too (bidirectional).
@@ -32,7 +34,7 @@ public struct AttentionMask: Sendable, Equatable {
             switch self {
             case .window(let size), .around(let size): size
             case .prefix(_, let window), .table(_, let window): window
-            case .causal, .everything: nil
+            case .causal, .everything, .chunk: nil
             }
         }
 
@@ -42,6 +44,7 @@ public struct AttentionMask: Sendable, Equatable {
             switch self {
             case .causal: key <= query
             case .window(let size): key <= query && query - key < size
+            case .chunk(let size): key <= query && key / size == query / size
             case .around(let size): abs(query - key) < size
             case .everything: true
             case .prefix(let length, let window):
@@ -53,7 +56,7 @@ public struct AttentionMask: Sendable, Equatable {
         /// Whether queries and keys are the same positions.
         var isWithinSequence: Bool {
             switch self {
-            case .causal, .window, .around, .prefix: true
+            case .causal, .window, .chunk, .around, .prefix: true
             case .everything: false
             case .table(_, let window): window != nil
             }
@@ -64,7 +67,7 @@ public struct AttentionMask: Sendable, Equatable {
         package var keysBefore: Int { window.map { $0 - 1 } ?? Self.all }
         var keysAfter: Int {
             switch self {
-            case .causal, .window, .prefix: 0
+            case .causal, .window, .chunk, .prefix: 0
             case .around(let size): size - 1
             case .everything: Self.all
             case .table(_, let window): window.map { $0 - 1 } ?? Self.all
@@ -79,6 +82,8 @@ public struct AttentionMask: Sendable, Equatable {
             if let window, window < 1 { throw fail("a window of \(window) positions leaves a query no key") }
             switch self {
             case .causal, .window, .around, .everything: break
+            case .chunk(let size):
+                guard size > 0 else { throw fail("a chunk of \(size) positions leaves a query no key") }
             case .prefix(let length, _):
                 guard (0...keys).contains(length) else {
                     throw fail("a prefix of \(length) positions does not fit a sequence of \(keys)")
@@ -145,6 +150,25 @@ public struct AttentionMask: Sendable, Equatable {
             }
             try reach.check(queries: own.count, keys: seen.count)
         }
+    }
+
+    /// The same with each chunk as a block of its own, which is what backends compute.
+    var withoutChunks: AttentionMask {
+        guard reaches.contains(where: { if case .chunk = $0 { true } else { false } }) else { return self }
+        var result = AttentionMask([], within: [])
+        for (reach, (own, seen)) in zip(reaches, zip(queries, keys)) {
+            var size = max(own.count, 1), inner = reach
+            if case .chunk(let positions) = reach { (size, inner) = (positions, .causal) }
+            var start = own.lowerBound
+            repeat {
+                let end = min(start + size, own.upperBound), first = seen.lowerBound - own.lowerBound
+                result.reaches.append(inner)
+                result.queries.append(start..<end)
+                result.keys.append(inner == reach ? seen : start + first..<end + first)
+                start = end
+            } while start < own.upperBound
+        }
+        return result
     }
 
     private static func cover(_ blocks: [Range<Int>], _ rows: Int) -> Bool {

@@ -97,6 +97,7 @@ extension Fused {
                     + (shape.valueDimension == shape.headDimension ? "" : " and \(shape.valueDimension)"))
         }
         try mask.check(queries: q.shape[0], keys: k.shape[0])
+        let mask = mask.withoutChunks
         if let bias = shape.relativeBias {
             guard bias.table.shape[0] == shape.heads else {
                 throw TensorError(

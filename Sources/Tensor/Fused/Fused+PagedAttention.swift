@@ -12,6 +12,8 @@ package struct PagedQueries {
     package var firstPosition: Int
     /// Which keys these queries see.
     package var reach: AttentionMask.Reach
+    /// Whether keys before the first in the blocks are not seen, rather than released.
+    private var beginsHere = false
 
     package init(
         rows: Range<Int>, blocks: [KVBlock], firstKey: Int = 0, keyCount: Int, firstPosition: Int,
@@ -28,13 +30,41 @@ package struct PagedQueries {
     /// - Throws: `TensorError` when the mask does not fit, or a query sees keys that have been released.
     fileprivate func check() throws(TensorError) {
         try reach.check(queries: rows.count, keys: keyCount, firstQuery: firstPosition)
-        let isReleased = firstKey > 0 && firstPosition - reach.keysBefore < firstKey
+        let isReleased = !beginsHere && firstKey > 0 && firstPosition - reach.keysBefore < firstKey
         guard !isReleased, firstKey % KVBlock.length == 0, blocks.count * KVBlock.length >= keyCount - firstKey else {
             throw TensorError(
                 .argument, "attention",
                 "the queries from position \(firstPosition) on see keys that are not in the cache, which begins at "
                     + "position \(firstKey) and has \(blocks.count) blocks")
         }
+    }
+
+    /// The same queries chunk by chunk, where the mask has chunks: those of one see the keys from its beginning on, as if
+    /// the cache began there. Where no block begins there, each query has a window of its own.
+    fileprivate var withoutChunks: [PagedQueries] {
+        guard case .chunk(let size) = reach, size > 0, !rows.isEmpty else { return [self] }
+        var result: [PagedQueries] = [], row = rows.lowerBound
+        while row < rows.upperBound {
+            let position = firstPosition + row - rows.lowerBound, start = position / size * size
+            let released = (start - firstKey) / KVBlock.length
+            let isAligned = start >= firstKey && (start - firstKey) % KVBlock.length == 0
+            let count = isAligned ? min(start + size - position, rows.upperBound - row) : 1
+            var part = self
+            part.rows = row..<row + count
+            part.firstPosition = position
+            part.keyCount = min(keyCount, position + count)
+            if isAligned {
+                part.reach = .causal
+                part.firstKey = start
+                part.blocks = Array(blocks.dropFirst(released))
+                part.beginsHere = true
+            } else {
+                part.reach = .window(position - start + 1)
+            }
+            result.append(part)
+            row += count
+        }
+        return result
     }
 }
 
@@ -62,6 +92,7 @@ extension Fused {
         sinks: Tensor? = nil
     ) throws(TensorError) -> Tensor {
         try checkCached("attention", q)
+        let sequences = sequences.flatMap(\.withoutChunks)
         for sequence in sequences where !sequence.rows.isEmpty { try sequence.check() }
         return try backend(of: q).attendPages(q, sequences, layout, dtype, shape, sinks: sinks)
     }

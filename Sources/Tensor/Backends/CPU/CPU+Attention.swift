@@ -108,7 +108,7 @@ private struct SequenceAttention {
             return total
                 + {
                     switch block.reach {
-                    case .causal, .window: causal
+                    case .causal, .window, .chunk: causal
                     // Half of the prefix's square is in the causal half.
                     case .prefix: causal + prefix * (prefix - 1) / 2
                     case .around(let size): tokens * min(Double(2 * size - 1), keys)
